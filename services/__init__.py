@@ -1,0 +1,1 @@
+"""The processes of Shoal: each is a folder, and none imports another."""

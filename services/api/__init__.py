@@ -1,0 +1,1 @@
+"""The HTTP face: status, signals, health, metrics."""

@@ -1,0 +1,1 @@
+"""Turns each signal into one decision per user."""

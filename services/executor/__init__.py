@@ -1,0 +1,1 @@
+"""Carries decisions out on a user's own exchange account."""

@@ -1,0 +1,1 @@
+"""Trades the master account and emits a signal per confirmed fill."""

@@ -1,0 +1,91 @@
+"""How every process logs: events with fields, one line each, with secrets cut out before a line is written.
+
+The last processor sees every finished field; whatever was registered as a secret is replaced there, tracebacks included.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+import structlog
+
+_MASK: Final = "[secret]"
+_SHORTEST_SECRET: Final = 6  # shorter texts would blank out ordinary words
+_secrets: set[str] = set()  # of this process; filled where keys are read, before the first line is written
+
+
+def hide(*texts: str) -> None:
+    """Register texts that must never appear in a log line of this process."""
+    _secrets.update(text for text in texts if len(text) >= _SHORTEST_SECRET)
+
+
+def configure_logging(service: str, log_format: str) -> None:
+    """Set up structlog (and the standard library's loggers through it) for one process.
+
+    `log_format` is `json` (one object a line) or `console` (for people). Lines go to stdout.
+    """
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_service(service),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+        mask_secrets,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer(sort_keys=False)
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), sort_keys=False, pad_event_to=0)
+    )
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO)
+    # Request lines of HTTP libraries carry URLs and bodies; failures reach us as exceptions anyway.
+    for name in ("aiohttp.access", "uvicorn.access", "urllib3", "asyncio"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def mask_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Replace every registered secret in every field of a log event."""
+    if not _secrets:
+        return event
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = _masked(value)
+        elif not isinstance(value, (int, float, bool, type(None))):
+            text = str(value)
+            masked = _masked(text)
+            if masked != text:
+                event[name] = masked
+    return event
+
+
+def _masked(text: str) -> str:
+    for secret in _secrets:
+        if secret in text:
+            text = text.replace(secret, _MASK)
+    return text
+
+
+def _add_service(service: str) -> structlog.typing.Processor:
+    def add(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["service"] = service
+        return event
+
+    return add

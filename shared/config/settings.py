@@ -1,0 +1,138 @@
+"""What a process is told by its environment.
+
+Built once, in `main()`, and passed down: nothing below reads `os.environ`. Wrong values and unknown `SHOAL_` names stop the
+start with one line that names the variable. Keys and secrets are not here: see `secrets.py`, which few services may import.
+"""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shared.config.errors import ConfigurationError
+
+REAL_VENUE_DOMAINS: Final = ("kraken.com", "coinbase.com")
+REAL_KRAKEN_URL: Final = "https://api.kraken.com"
+REAL_COINBASE_URL: Final = "https://api.coinbase.com"
+
+
+class Mode(StrEnum):
+    """Whose money moves: the paper exchange's, or real."""
+
+    PAPER = "paper"
+    LIVE = "live"
+
+
+class Settings(BaseSettings):
+    """The environment of one Shoal process; every field is the variable of the same name in capitals."""
+
+    # env_ignore_empty: a blank variable is how compose hands on one that was not set.
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, str_strip_whitespace=True, env_ignore_empty=True)
+
+    shoal_mode: Mode = Mode.PAPER
+    shoal_config: Path = Path("config")
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    kraken_url: str = ""
+    coinbase_url: str = ""
+    paper_url: str = "http://127.0.0.1:8100"
+    executor_users: Annotated[tuple[str, ...], NoDecode] = ()
+    executor_capacity: int = Field(default=1, ge=1, le=10_000)
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(default=8000, ge=1, le=65535)
+    paper_host: str = "127.0.0.1"
+    paper_port: int = Field(default=8100, ge=1, le=65535)
+    log_format: Literal["json", "console"] = "console"
+
+    @field_validator("executor_users", mode="before")
+    @classmethod
+    def _split_users(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_redis_scheme(cls, value: str) -> str:
+        if urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("must start with redis://, rediss:// or unix://")
+        return value
+
+    @field_validator("kraken_url", "coinbase_url", "paper_url")
+    @classmethod
+    def _http_url(cls, value: str) -> str:
+        if value and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname):
+            raise ValueError("must be an http:// or https:// URL")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _paper_never_reaches_a_real_venue(self) -> Self:
+        if self.shoal_mode is Mode.PAPER:
+            for name in ("paper_url", "kraken_url", "coinbase_url"):
+                value: str = getattr(self, name)
+                if value and not self._is_own_exchange(value):
+                    raise ValueError(
+                        f"{name.upper()} is {value}, but SHOAL_MODE is paper: only the paper exchange at "
+                        f"PAPER_URL or a loopback address may be reached; set SHOAL_MODE=live to trade for real"
+                    )
+        else:
+            for name in ("kraken_url", "coinbase_url"):
+                value = getattr(self, name)
+                if value and urlsplit(value).scheme != "https":
+                    raise ValueError(f"{name.upper()} must be https:// when SHOAL_MODE is live")
+        return self
+
+    def _is_own_exchange(self, url: str) -> bool:
+        host = urlsplit(url).hostname or ""
+        if any(host == domain or host.endswith("." + domain) for domain in REAL_VENUE_DOMAINS):
+            return False
+        if host == "localhost":
+            return True
+        try:
+            if ip_address(host).is_loopback:
+                return True
+        except ValueError:
+            pass  # a name, not an address
+        return urlsplit(url).netloc == urlsplit(self.paper_url).netloc
+
+    def venue_url(self, venue: str) -> str:
+        """Give the base URL of a venue (`kraken` or `coinbase`) in this mode, without a trailing slash."""
+        given = self.kraken_url if venue == "kraken" else self.coinbase_url
+        if given:
+            return given
+        if self.shoal_mode is Mode.PAPER:
+            return self.paper_url
+        return REAL_KRAKEN_URL if venue == "kraken" else REAL_COINBASE_URL
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises ConfigurationError whose text is one line naming the variable and what is wrong with its value.
+    """
+    known = {name.upper() for name in Settings.model_fields}
+    unknown = sorted(name for name in os.environ if name.startswith("SHOAL_") and name not in known)
+    if unknown:
+        allowed = ", ".join(sorted(name for name in known if name.startswith("SHOAL_")))
+        raise ConfigurationError(f"unknown environment variable {unknown[0]} (known: {allowed})")
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise ConfigurationError(_in_one_line(error)) from None
+
+
+def _in_one_line(error: ValidationError) -> str:
+    parts = []
+    for item in error.errors(include_url=False):
+        name = str(item["loc"][0]).upper() if item["loc"] else ""
+        message = item["msg"].removeprefix("Value error, ")
+        # A Redis URL can carry a password, so no value of it is repeated.
+        shown = "" if name in {"", "REDIS_URL"} else f" (got {item.get('input')!r})"
+        parts.append(f"{name}: {message}{shown}" if name else message)
+    return "; ".join(parts)

@@ -1,0 +1,1 @@
+"""Pure values and rules of copy trading: no I/O, no clock, no Redis."""

@@ -1,0 +1,1 @@
+"""Read models over the keyspace, shared by api and ops."""
