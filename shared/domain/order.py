@@ -1,0 +1,105 @@
+"""Orders: what was decided for a user, and where it stands.
+
+A decision is made once per (signal, user). Its life is a small machine whose legal steps are written here and enforced by the
+Lua scripts of the bus:
+
+    planned ──▶ sending ──▶ accepted ──▶ (terminal)
+       ▲           │  └──▶ unknown ──┘        any of them may end; nothing leaves a terminal state
+       └───────────┴─────────┘  proven absent at the venue
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+from uuid import UUID, uuid5
+
+from shared.domain.money import Money, Price, Quantity
+from shared.domain.symbol import Symbol
+
+
+class Side(StrEnum):
+    """Of an order, as seen by its account."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+
+class Kind(StrEnum):
+    """Whether a trade opens or closes; on spot an entry is a buy and an exit a sell."""
+
+    ENTRY = "entry"
+    EXIT = "exit"
+
+
+class OrderState(StrEnum):
+    """Where an order stands on Shoal's side."""
+
+    PLANNED = "planned"
+    SENDING = "sending"
+    ACCEPTED = "accepted"
+    UNKNOWN = "unknown"
+    FILLED = "filled"
+    PARTIAL = "partial"
+    SKIPPED = "skipped"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    FAILED = "failed"
+
+
+TERMINAL: Final = frozenset(
+    {
+        OrderState.FILLED,
+        OrderState.PARTIAL,
+        OrderState.SKIPPED,
+        OrderState.REJECTED,
+        OrderState.EXPIRED,
+        OrderState.FAILED,
+    }
+)
+
+STEPS: Final[Mapping[OrderState, frozenset[OrderState]]] = {
+    OrderState.PLANNED: TERMINAL | {OrderState.SENDING},
+    OrderState.SENDING: TERMINAL | {OrderState.ACCEPTED, OrderState.UNKNOWN, OrderState.PLANNED},
+    OrderState.ACCEPTED: TERMINAL | {OrderState.UNKNOWN},
+    OrderState.UNKNOWN: TERMINAL | {OrderState.ACCEPTED, OrderState.PLANNED},
+}
+"""The legal steps; `bus/lua/transition.lua` holds the same table and a test compares them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Copy an entry with this size, or an exit with this fraction of what is held."""
+
+    base_size: Quantity | None
+    fraction: Decimal | None
+    limit_price: Price | None
+    not_after: int | None
+    """Epoch ms after which an entry must not be sent; None for an exit, which never ages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the engine decided for one user about one signal. `copy` is None for a skip; `reason` always says why."""
+
+    id: str
+    signal_id: str
+    user: str
+    venue: str
+    symbol: Symbol
+    side: Side
+    kind: Kind
+    copy: Copy | None
+    reason: str
+    master_equity: Money
+    user_equity: Money | None
+    signal_at: int
+    emitted_at: int
+
+
+def order_id(signal_id: str, user: str, venue: str) -> str:
+    """Derive the order's id, which is its client order id at the venue: the same signal, user and venue always give the same."""
+    return str(uuid5(UUID(signal_id), f"{user}:{venue}"))

@@ -1,0 +1,57 @@
+"""Signals: what the master's account did, told once per confirmed fill."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+from uuid import UUID, uuid5
+
+from shared.domain.money import Money, Price, Quantity, plain
+from shared.domain.order import Kind, Side
+from shared.domain.symbol import Symbol
+
+_NAMESPACE: Final = UUID(
+    "8a1d2f0e-7d5c-5b58-9d5e-5f4f6b1c7a10"
+)  # Shoal's own, for ids derived from venue facts
+
+
+class Source(StrEnum):
+    """Who placed the master's order."""
+
+    STRATEGY = "strategy"
+    ACCOUNT = "account"
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One confirmed fill of the master. Instants in epoch ms; `fraction` is set for exits only, 0 < fraction <= 1."""
+
+    id: str
+    venue: str
+    symbol: Symbol
+    side: Side
+    kind: Kind
+    base_size: Quantity
+    quote_size: Money
+    price: Price
+    fraction: Decimal | None
+    position_before: Quantity
+    position_after: Quantity
+    master_equity: Money
+    master_order_id: str
+    source: Source
+    strategy: str
+    stop_loss: Price | None
+    take_profit: Price | None
+    filled_at: int
+    emitted_at: int
+
+
+def signal_id(venue: str, master_order_id: str, filled_so_far: Quantity) -> str:
+    """Derive the id of a signal from the venue's facts, so that a fill that is found twice gives the same signal.
+
+    `filled_so_far` is the order's cumulative executed base amount including this fill.
+    """
+    return str(uuid5(_NAMESPACE, f"{venue}:{master_order_id}:{plain(filled_so_far.amount)}"))

@@ -1,0 +1,30 @@
+"""Names of what is traded: `BTC/USD`, the same text on every venue. Venues' own spellings never leave their adapters."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+_SHAPE: Final = re.compile(r"^[A-Z0-9.]{1,16}/[A-Z0-9.]{1,16}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A spot pair: `base` is bought and sold, `quote` pays for it."""
+
+    base: str
+    quote: str
+
+    @staticmethod
+    @lru_cache(maxsize=4096)
+    def parse(text: str) -> Symbol:
+        """Read `BASE/QUOTE` in capitals; raises ValueError for anything else."""
+        if not _SHAPE.match(text):
+            raise ValueError(f"not a symbol like BTC/USD: {text!r}")
+        base, quote = text.split("/")
+        return Symbol(base, quote)
+
+    def __str__(self) -> str:
+        return f"{self.base}/{self.quote}"

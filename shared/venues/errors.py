@@ -1,0 +1,60 @@
+"""What a venue can answer when it does not do what was asked: three leaves.
+
+    VenueError
+    ├── Rejected        the venue refused, definitely; `refusal` says which family of reasons
+    ├── Unavailable     definitely not sent, or not processed: the same call may be made again
+    └── OutcomeUnknown  it may have happened: ask the venue before anything else is sent
+
+An adapter maps every answer to one of them by family, never by one exact string; whatever it does not know after the bytes
+of an order left is OutcomeUnknown. Texts are the venue's words and never carry keys, signatures or request bodies.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Refusal(StrEnum):
+    """Families of definite refusals; what the caller does differs by family, not by words."""
+
+    AUTH = "auth"  # unknown key, bad signature, missing permission, account disabled: park the account
+    LOCKED = "locked"  # the venue's lockout: each further try resets its timer, so park and stay quiet
+    NONCE = "nonce"  # another program uses this key: park
+    FUNDS = "funds"
+    MINIMUM = "minimum"
+    PRECISION = "precision"  # too many decimals, off the tick: our pair facts are old
+    HALTED = "halted"  # the venue or the pair takes no such orders now; later it may
+    DEADLINE = "deadline"  # arrived after its deadline; safe
+    DUPLICATE = "duplicate"  # an order with this client id exists: look it up
+    GONE = "gone"  # no such order any more; it may have filled
+    OTHER = "other"
+
+
+class VenueError(Exception):
+    """Any failure of a call to a venue."""
+
+
+class Rejected(VenueError):  # noqa: N818  # the names of the three leaves are the design's vocabulary
+    """The venue refused, definitely: nothing happened there."""
+
+    def __init__(self, words: str, refusal: Refusal = Refusal.OTHER) -> None:
+        super().__init__(words)
+        self.words = words
+        self.refusal = refusal
+
+
+class Unavailable(VenueError):  # noqa: N818
+    """Definitely not processed; the same call may be made again after `retry_after` seconds."""
+
+    def __init__(self, words: str, retry_after: float = 0.0) -> None:
+        super().__init__(words)
+        self.words = words
+        self.retry_after = retry_after
+
+
+class OutcomeUnknown(VenueError):  # noqa: N818
+    """The call may have been processed; only the venue's own record can tell."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.words = words

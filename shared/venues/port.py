@@ -1,0 +1,162 @@
+"""What Shoal asks of an exchange account: the protocol that every adapter implements and every fake honours.
+
+All private calls of one API key go through that key's lane: one call in flight, its nonce allocated and sent inside the same
+lock, a time-out always set. A method raises only the three leaves of `errors.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+from shared.domain.instrument import Instrument
+from shared.domain.money import Money, Price, Quantity
+from shared.domain.order import Side
+from shared.domain.symbol import Symbol
+
+
+class NonceSource(Protocol):
+    """Where a lane takes its nonces from. Raises whatever tells the lane that it is no longer the owner."""
+
+    async def next(self, *, advance: int = 0) -> int:
+        """Allocate the next nonce of this key; `advance` first lifts the counter by that much."""
+        ...
+
+
+BeginSend = Callable[[], Awaitable[int]]
+"""Records the intent durably and answers the nonce to send with; raises to stop the send."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """An order as it is to be sent. No limit price means a market order; with one it is limit, immediate-or-cancel."""
+
+    client_order_id: str
+    symbol: Symbol
+    side: Side
+    size: Quantity
+    limit_price: Price | None
+    deadline_at: int
+    """Epoch ms after which the venue itself must refuse the order (Kraken `deadline`; ignored where a venue has none)."""
+
+
+class VenueOrderStatus(StrEnum):
+    """Where an order stands at the venue. Only `filled` is the amount that counts, whatever the status says."""
+
+    OPEN = "open"
+    DONE = "done"  # nothing more will fill: filled, cancelled or expired
+
+
+@dataclass(frozen=True, slots=True)
+class VenueOrder:
+    """The venue's own record of an order: the only proof of a fill."""
+
+    venue_order_id: str
+    client_order_id: str
+    symbol: Symbol
+    side: Side
+    status: VenueOrderStatus
+    filled: Quantity
+    """Base amount executed, before a fee that is taken in base."""
+    cost: Money
+    fee: Decimal
+    fee_asset: str
+    opened_at: int
+    closed_at: int | None
+    reason: str = ""
+
+    @property
+    def average_price(self) -> Price | None:
+        """Average fill price; None when nothing filled."""
+        if self.filled.amount == 0:
+            return None
+        return Price(self.cost.amount / self.filled.amount, self.symbol)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The venue took the order; what it filled is to be asked with `order`."""
+
+    venue_order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """One asset of an account: `total` owned, `free` not held by open orders; plain asset names (`BTC`, `USD`)."""
+
+    asset: str
+    total: Decimal
+    free: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Candle:
+    """One committed bar. `opened_at` in epoch ms of market time; the bar that is still forming is never given."""
+
+    opened_at: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+
+
+class PublicVenue(Protocol):
+    """What anyone may ask; needs no key and no lane."""
+
+    name: str
+
+    async def instruments(self) -> Mapping[Symbol, Instrument]:
+        """Ask for all pairs with their steps, minimums and status (cached by the adapter, refreshed when old)."""
+        ...
+
+    async def prices(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Price]:
+        """Ask for the last prices; a symbol that the venue does not price is left out."""
+        ...
+
+    async def candles(self, symbol: Symbol, minutes: int) -> Sequence[Candle]:
+        """Ask for the committed candles of a symbol, oldest first."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+class Venue(PublicVenue, Protocol):
+    """One account at an exchange."""
+
+    async def balances(self) -> Mapping[str, Balance]:
+        """Ask for all balances by plain asset name. Raises when they are not known: never an empty answer for a failure."""
+        ...
+
+    async def taker_fee(self, symbol: Symbol) -> Decimal:
+        """Give the taker fee of this account as a fraction (0.004 is 0.40 %)."""
+        ...
+
+    async def place(self, order: OrderRequest, begin: BeginSend) -> Accepted:
+        """Take the lane, call `begin` for the nonce, send once.
+
+        Never retries, but for one fresh nonce after the venue's own `Invalid nonce` reply (the order was refused before it
+        was processed). Raises Rejected, Unavailable (not processed) or OutcomeUnknown; whatever `begin` raises passes through.
+        """
+        ...
+
+    async def order(self, venue_order_id: str) -> VenueOrder:
+        """Ask for one order by the venue's id."""
+        ...
+
+    async def find(self, client_order_id: str, *, since: int) -> VenueOrder | None:
+        """Look for an order by client id among open orders, closed orders and trades since `since` (epoch ms).
+
+        None means that the venue shows no such order now. It is proof only after the order's deadline and a margin: a fresh
+        order can be invisible for a moment.
+        """
+        ...
+
+    async def closed_orders(self, *, since: int) -> Sequence[VenueOrder]:
+        """List orders with fills that ended at or after `since` (epoch ms), oldest first, whoever placed them."""
+        ...
