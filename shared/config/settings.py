@@ -34,9 +34,7 @@ class Settings(BaseSettings):
     """The environment of one Shoal process; every field is the variable of the same name in capitals."""
 
     # env_ignore_empty: a blank variable is how compose hands on one that was not set.
-    model_config = SettingsConfigDict(
-        extra="ignore", frozen=True, str_strip_whitespace=True, env_ignore_empty=True
-    )
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, str_strip_whitespace=True, env_ignore_empty=True)
 
     shoal_mode: Mode = Mode.PAPER
     shoal_config: Path = Path("config")

@@ -12,9 +12,7 @@ from shared.domain.money import Money, Price, Quantity, plain
 from shared.domain.order import Kind, Side
 from shared.domain.symbol import Symbol
 
-_NAMESPACE: Final = UUID(
-    "8a1d2f0e-7d5c-5b58-9d5e-5f4f6b1c7a10"
-)  # Shoal's own, for ids derived from venue facts
+_NAMESPACE: Final = UUID("8a1d2f0e-7d5c-5b58-9d5e-5f4f6b1c7a10")  # Shoal's own, for ids derived from venue facts
 
 
 class Source(StrEnum):

@@ -1,0 +1,85 @@
+"""Reads API keys; the only place that does.
+
+Imported by executor, master and ops only (import-linter holds that). A key that is read is at once registered with the log
+filter, and its value never stands in an error text.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from shared.config.errors import ConfigurationError
+from shared.config.logging import hide
+from shared.config.settings import Mode
+from shared.contracts.keys import fingerprint
+from shared.domain.account import MASTER
+
+_PLACEHOLDERS: Final = (
+    "your",
+    "changeme",
+    "change_me",
+    "change-me",
+    "replace",
+    "example",
+    "placeholder",
+    "todo",
+    "xxx",
+    "<",
+    "...",
+)
+_PAPER_PREFIX: Final = "PAPER"
+"""Keys that the paper exchange makes begin with this, so that live mode can refuse them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key and its secret; the representation shows neither."""
+
+    key: str = field(repr=False)
+    secret: str = field(repr=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """What may be shown of it."""
+        return fingerprint(self.key)
+
+
+def read_api_key(venue: str, owner: str, mode: Mode) -> ApiKey:
+    """Read the key of `owner` (a user id, or `master`) at a venue from the environment or from a secret file.
+
+    Raises ConfigurationError naming the variable that is missing, blank, a placeholder, or of the wrong mode.
+    """
+    who = "MASTER" if owner == MASTER else f"USER_{variable_part(owner)}"
+    stem = f"{venue.upper()}_{who}_API"
+    key, secret = _read(f"{stem}_KEY"), _read(f"{stem}_SECRET")
+    hide(key, secret)
+    if mode is Mode.LIVE and key.startswith(_PAPER_PREFIX):
+        raise ConfigurationError(f"{stem}_KEY is a paper key, but SHOAL_MODE is live")
+    return ApiKey(key, secret)
+
+
+def variable_part(user: str) -> str:
+    """Give the part of a variable's name that stands for a user: the whole id, upper-cased, `-` as `_`."""
+    return user.upper().replace("-", "_")
+
+
+def _read(name: str) -> str:
+    value = os.environ.get(name, "").strip()
+    path = os.environ.get(f"{name}_FILE", "").strip()
+    if not value and path:
+        try:
+            value = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "not a text"
+            raise ConfigurationError(f"{name}_FILE names {path}, which cannot be read: {why}") from None
+        if not value:
+            raise ConfigurationError(f"{name}_FILE names {path}, which is empty")
+    if not value:
+        state = "is blank" if name in os.environ else "is not set"
+        raise ConfigurationError(f"{name} {state} (nor is {name}_FILE)")
+    if value.lower().startswith(_PLACEHOLDERS):
+        raise ConfigurationError(f"{name} holds a placeholder, not a key")
+    return value

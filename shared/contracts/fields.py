@@ -1,0 +1,74 @@
+"""Flat field/value strings, so that `redis-cli XRANGE` reads like a ledger.
+
+Decimals are plain (no exponent), instants are integer epoch milliseconds, what does not apply is an empty text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import Enum
+from typing import Annotated, Any, Final, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from shared.domain.money import plain
+from shared.domain.symbol import Symbol
+
+VERSION: Final = "1"
+
+
+class MalformedMessageError(ValueError):
+    """An entry that is not what its stream holds; the text names the field."""
+
+
+def _symbol(value: object) -> object:
+    return Symbol.parse(value) if isinstance(value, str) else value
+
+
+def _none_if_blank(value: object) -> object:
+    return None if value == "" else value
+
+
+SymbolField = Annotated[Symbol, BeforeValidator(_symbol)]
+Number = Annotated[Decimal, Field(allow_inf_nan=False)]
+Amount = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
+Fraction = Annotated[Decimal, Field(gt=0, le=1, allow_inf_nan=False)]
+Instant = Annotated[int, Field(ge=0)]
+type_or_blank: Final = BeforeValidator(_none_if_blank)
+
+
+class Message(BaseModel):
+    """Base of everything that is written to a stream or a record: versioned, flat, frozen."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True)
+
+    v: Annotated[str, Field(pattern=f"^{VERSION}$")] = VERSION
+
+    @classmethod
+    def parse(cls, fields: Mapping[str, str]) -> Self:
+        """Read the fields of an entry; raises MalformedMessageError that names the first wrong field."""
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise MalformedMessageError(f"{cls.__name__}.{where}: {first['msg']}") from None
+
+    def fields(self) -> dict[str, str]:
+        """Write the message as flat text fields, in the order of the schema."""
+        return {name: text(getattr(self, name)) for name in type(self).model_fields}
+
+
+def text(value: Any) -> str:  # whatever a field of a message can hold
+    """Write one value as the text that stands in Redis."""
+    if value is None:
+        return ""
+    if type(value) is str:
+        return value
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, Enum):
+        return str(value.value)
+    return str(value)

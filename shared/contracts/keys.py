@@ -1,0 +1,100 @@
+"""The only place where a Redis key is spelt.
+
+The user is the hash tag, so everything of one user lives in one slot of a Redis Cluster. Names are relied upon from outside:
+they change with the schema version or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+SIGNALS: Final = "shoal:signals"
+EMITTED: Final = "shoal:emitted:{shoal:signals}"
+"""Sorted set of emitted signal ids by instant; its tag puts it into the slot of the signal stream."""
+CONTROL: Final = "shoal:control"
+HEARTBEATS: Final = "shoal:heartbeat:*"
+ENGINE: Final = "copy-engine"
+"""Group on the signal stream, its one consumer, and the name under which the engine's lease stands."""
+EXECUTOR: Final = "executor"
+"""Group on every order stream, and its one consumer."""
+
+
+def orders(user: str) -> str:
+    """Stream of decisions for a user."""
+    return f"shoal:orders:{{{user}}}"
+
+
+def reports(user: str) -> str:
+    """Stream of outcomes of a user."""
+    return f"shoal:reports:{{{user}}}"
+
+
+def dead(stream: str) -> str:
+    """Stream of entries of `stream` that could not be read after several deliveries."""
+    return f"shoal:dead:{stream}"
+
+
+def nonce(user: str, fingerprint: str) -> str:
+    """Nonce counter of one API key."""
+    return f"shoal:nonce:{{{user}}}:{fingerprint}"
+
+
+def order(user: str, order_id: str) -> str:
+    """Write-ahead record and state of one order."""
+    return f"shoal:order:{{{user}}}:{order_id}"
+
+
+def account(user: str, venue: str) -> str:
+    """Equity, cash and state of an account."""
+    return f"shoal:account:{{{user}}}:{venue}"
+
+
+def positions(user: str, venue: str) -> str:
+    """What a user holds from copying, by symbol."""
+    return f"shoal:positions:{{{user}}}:{venue}"
+
+
+def following(user: str) -> str:
+    """From which signal on a user has been followed, written by the engine."""
+    return f"shoal:following:{{{user}}}"
+
+
+def prices(venue: str) -> str:
+    """Last prices of a venue by symbol."""
+    return f"shoal:prices:{venue}"
+
+
+def instruments(venue: str) -> str:
+    """Steps and minimums of a venue by symbol, as the venue says now."""
+    return f"shoal:instruments:{venue}"
+
+
+def lease(holder: str) -> str:
+    """Who serves a user (or the engine's role, or a venue's price feed) now."""
+    return f"shoal:lease:{{{holder}}}"
+
+
+def fence(holder: str) -> str:
+    """Counter of take-overs; its value is the current owner's fencing token."""
+    return f"shoal:fence:{{{holder}}}"
+
+
+def price_feed(venue: str) -> str:
+    """Name under which the price-feed lease of a venue stands."""
+    return f"prices-{venue}"
+
+
+def control(user: str) -> str:
+    """Kill switch of one user."""
+    return f"shoal:control:{{{user}}}"
+
+
+def heartbeat(service: str, instance: str) -> str:
+    """Sign of life of one process."""
+    return f"shoal:heartbeat:{service}:{instance}"
+
+
+def fingerprint(api_key: str) -> str:
+    """Name an API key without telling it: the first 16 hex digits of its SHA-256."""
+    return hashlib.sha256(api_key.encode()).hexdigest()[:16]

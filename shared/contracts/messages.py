@@ -1,0 +1,221 @@
+"""The three messages of the one-way path: signal, order, report. Field names are a contract with everybody who reads Redis.
+
+Each knows how to become a domain value and how to be made from one; units are put on and taken off here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, model_validator
+
+from shared.contracts.fields import Amount, Fraction, Instant, Message, Positive, SymbolField, type_or_blank
+from shared.domain.money import Money, Price, Quantity
+from shared.domain.order import TERMINAL, Copy, Decision, Kind, OrderState, Side
+from shared.domain.signal import Signal, Source
+
+
+def _uuid(value: str) -> str:
+    return str(UUID(value))
+
+
+def _terminal(value: OrderState) -> OrderState:
+    if value not in TERMINAL:
+        raise ValueError("must be a terminal state")
+    return value
+
+
+Id = Annotated[str, AfterValidator(_uuid)]
+Outcome = Annotated[OrderState, AfterValidator(_terminal)]
+
+
+class SignalMessage(Message):
+    """An entry of `shoal:signals`. Sizes in base, `quote_size`, `master_equity` and prices in quote units."""
+
+    id: Id
+    venue: str
+    symbol: SymbolField
+    side: Side
+    kind: Kind
+    base_size: Positive
+    quote_size: Annotated[Amount | None, type_or_blank] = None
+    price: Positive
+    fraction: Annotated[Fraction | None, type_or_blank] = None
+    position_before: Annotated[Amount | None, type_or_blank] = None
+    position_after: Annotated[Amount | None, type_or_blank] = None
+    master_equity: Annotated[Amount | None, type_or_blank] = None
+    master_order_id: str = ""
+    source: Source = Source.STRATEGY
+    strategy: str = ""
+    stop_loss: Annotated[Positive | None, type_or_blank] = None
+    take_profit: Annotated[Positive | None, type_or_blank] = None
+    filled_at: Instant
+    emitted_at: Annotated[Instant | None, type_or_blank] = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.kind is Kind.EXIT and self.fraction is None:
+            raise ValueError("an exit needs its fraction")
+        if self.kind is Kind.ENTRY and self.master_equity is None:
+            raise ValueError("an entry needs master_equity")
+        if (self.kind is Kind.ENTRY) != (self.side is Side.BUY):
+            raise ValueError("on spot an entry is a buy and an exit a sell")
+        return self
+
+    def to_domain(self) -> Signal:
+        """Put the units on."""
+        base, quote = self.symbol.base, self.symbol.quote
+        return Signal(
+            id=self.id,
+            venue=self.venue,
+            symbol=self.symbol,
+            side=self.side,
+            kind=self.kind,
+            base_size=Quantity(self.base_size, base),
+            quote_size=Money(self.base_size * self.price if self.quote_size is None else self.quote_size, quote),
+            price=Price(self.price, self.symbol),
+            fraction=self.fraction if self.kind is Kind.EXIT else None,
+            position_before=Quantity(self.position_before or Decimal(0), base),
+            position_after=Quantity(self.position_after or Decimal(0), base),
+            master_equity=Money(self.master_equity or Decimal(0), quote),
+            master_order_id=self.master_order_id,
+            source=self.source,
+            strategy=self.strategy,
+            stop_loss=None if self.stop_loss is None else Price(self.stop_loss, self.symbol),
+            take_profit=None if self.take_profit is None else Price(self.take_profit, self.symbol),
+            filled_at=self.filled_at,
+            emitted_at=self.filled_at if self.emitted_at is None else self.emitted_at,
+        )
+
+    @staticmethod
+    def from_domain(signal: Signal) -> SignalMessage:
+        """Take the units off."""
+        return SignalMessage.model_construct(
+            id=signal.id,
+            venue=signal.venue,
+            symbol=signal.symbol,
+            side=signal.side,
+            kind=signal.kind,
+            base_size=signal.base_size.amount,
+            quote_size=signal.quote_size.amount,
+            price=signal.price.amount,
+            fraction=signal.fraction,
+            position_before=signal.position_before.amount,
+            position_after=signal.position_after.amount,
+            master_equity=signal.master_equity.amount,
+            master_order_id=signal.master_order_id,
+            source=signal.source,
+            strategy=signal.strategy,
+            stop_loss=signal.stop_loss.amount if signal.stop_loss else None,
+            take_profit=signal.take_profit.amount if signal.take_profit else None,
+            filled_at=signal.filled_at,
+            emitted_at=signal.emitted_at,
+        )
+
+
+class OrderMessage(Message):
+    """An entry of `shoal:orders:{user}`: one decision. The id of the entry is the id of the signal's entry."""
+
+    id: Id
+    signal_id: Id
+    decision: Literal["copy", "skip"]
+    user: str
+    venue: str
+    symbol: SymbolField
+    side: Side
+    kind: Kind
+    base_size: Annotated[Positive | None, type_or_blank] = None
+    fraction: Annotated[Fraction | None, type_or_blank] = None
+    limit_price: Annotated[Positive | None, type_or_blank] = None
+    not_after: Annotated[Instant | None, type_or_blank] = None
+    reason: str = ""
+    master_equity: Annotated[Amount | None, type_or_blank] = None
+    user_equity: Annotated[Amount | None, type_or_blank] = None
+    signal_at: Instant
+    emitted_at: Annotated[Instant | None, type_or_blank] = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.decision == "copy" and self.kind is Kind.ENTRY and self.base_size is None:
+            raise ValueError("a copied entry needs base_size")
+        if self.decision == "copy" and self.kind is Kind.EXIT and self.fraction is None:
+            raise ValueError("a copied exit needs its fraction")
+        if (self.kind is Kind.ENTRY) != (self.side is Side.BUY):
+            raise ValueError("on spot an entry is a buy and an exit a sell")
+        return self
+
+    def to_domain(self) -> Decision:
+        """Put the units on."""
+        copy = None
+        if self.decision == "copy":
+            copy = Copy(
+                base_size=None if self.base_size is None else Quantity(self.base_size, self.symbol.base),
+                fraction=self.fraction,
+                limit_price=None if self.limit_price is None else Price(self.limit_price, self.symbol),
+                not_after=self.not_after,
+            )
+        quote = self.symbol.quote
+        return Decision(
+            id=self.id,
+            signal_id=self.signal_id,
+            user=self.user,
+            venue=self.venue,
+            symbol=self.symbol,
+            side=self.side,
+            kind=self.kind,
+            copy=copy,
+            reason=self.reason,
+            master_equity=Money(self.master_equity or Decimal(0), quote),
+            user_equity=None if self.user_equity is None else Money(self.user_equity, quote),
+            signal_at=self.signal_at,
+            emitted_at=self.signal_at if self.emitted_at is None else self.emitted_at,
+        )
+
+    @staticmethod
+    def from_domain(decision: Decision) -> OrderMessage:
+        """Take the units off."""
+        copy = decision.copy
+        return OrderMessage.model_construct(
+            id=decision.id,
+            signal_id=decision.signal_id,
+            decision="skip" if copy is None else "copy",
+            user=decision.user,
+            venue=decision.venue,
+            symbol=decision.symbol,
+            side=decision.side,
+            kind=decision.kind,
+            base_size=copy.base_size.amount if copy and copy.base_size else None,
+            fraction=copy.fraction if copy else None,
+            limit_price=copy.limit_price.amount if copy and copy.limit_price else None,
+            not_after=copy.not_after if copy else None,
+            reason=decision.reason,
+            master_equity=decision.master_equity.amount,
+            user_equity=decision.user_equity.amount if decision.user_equity else None,
+            signal_at=decision.signal_at,
+            emitted_at=decision.emitted_at,
+        )
+
+
+class ReportMessage(Message):
+    """An entry of `shoal:reports:{user}`: the one terminal outcome of an order. `signal_id` is empty for a user's own exit."""
+
+    id: Id
+    order_id: Id
+    signal_id: str = ""
+    user: str
+    venue: str
+    symbol: SymbolField
+    side: Side
+    kind: Kind
+    outcome: Outcome
+    reason: str = ""
+    venue_order_id: str = ""
+    filled_size: Annotated[Amount | None, type_or_blank] = None
+    average_price: Annotated[Amount | None, type_or_blank] = None
+    fee: Annotated[Amount | None, type_or_blank] = None
+    signal_at: Annotated[Instant | None, type_or_blank] = None
+    sent_at: Annotated[Instant | None, type_or_blank] = None
+    accepted_at: Annotated[Instant | None, type_or_blank] = None
+    settled_at: Instant

@@ -1,0 +1,155 @@
+"""What stands in hashes: accounts, positions, prices, instruments. One text per value, JSON where a field holds a record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated
+
+from shared.contracts.fields import (
+    Amount,
+    Instant,
+    MalformedMessageError,
+    Message,
+    Positive,
+    SymbolField,
+    type_or_blank,
+)
+from shared.domain.account import Account, AccountState, Position
+from shared.domain.instrument import Instrument, PairStatus
+from shared.domain.money import Money, Price, Quantity, plain
+from shared.domain.symbol import Symbol
+
+
+class AccountRecord(Message):
+    """The hash `shoal:account:{user}:<venue>`. Amounts in `currency`; blank ones are not known, which is not zero."""
+
+    user: str = ""
+    venue: str = ""
+    state: AccountState = AccountState.CONNECTING
+    reason: str = ""
+    currency: str = "USD"
+    equity: Annotated[Amount | None, type_or_blank] = None
+    cash: Annotated[Amount | None, type_or_blank] = None
+    taker_fee: Annotated[Amount | None, type_or_blank] = None
+    as_of: Annotated[Instant | None, type_or_blank] = None
+
+    def to_domain(self, user: str, venue: str) -> Account:
+        """Put the units on; the fee of a venue's dearest tier (0.4 %) stands in for one that is not known."""
+        return Account(
+            user=user,
+            venue=venue,
+            state=self.state,
+            reason=self.reason,
+            equity=None if self.equity is None else Money(self.equity, self.currency),
+            cash=None if self.cash is None else Money(self.cash, self.currency),
+            taker_fee=Decimal("0.004") if self.taker_fee is None else self.taker_fee,
+            as_of=self.as_of or 0,
+        )
+
+    @staticmethod
+    def from_domain(account: Account) -> AccountRecord:
+        """Take the units off."""
+        known = account.equity or account.cash
+        return AccountRecord(
+            user=account.user,
+            venue=account.venue,
+            state=account.state,
+            reason=account.reason,
+            currency=known.currency if known else "USD",
+            equity=account.equity.amount if account.equity else None,
+            cash=account.cash.amount if account.cash else None,
+            taker_fee=account.taker_fee,
+            as_of=account.as_of,
+        )
+
+
+class PositionRecord(Message):
+    """One field of `shoal:positions:{user}:<venue>`: JSON text under the symbol."""
+
+    symbol: SymbolField
+    base_size: Amount
+    cost: Amount
+    opened_at: Instant
+    updated_at: Instant
+
+
+class InstrumentRecord(Message):
+    """One field of `shoal:instruments:<venue>`: JSON text under the symbol."""
+
+    symbol: SymbolField
+    lot_step: Positive
+    tick: Positive
+    min_size: Amount
+    min_cost: Amount
+    status: PairStatus = PairStatus.ONLINE
+
+
+def write_position(position: Position) -> str:
+    """Write a position as the text of its field."""
+    return json.dumps(
+        PositionRecord(
+            symbol=position.symbol,
+            base_size=position.size.amount,
+            cost=position.cost.amount,
+            opened_at=position.opened_at,
+            updated_at=position.updated_at,
+        ).fields()
+    )
+
+
+def read_position(written: str) -> Position:
+    """Read a position; raises MalformedMessageError."""
+    record = PositionRecord.parse(_object(written))
+    return Position(
+        symbol=record.symbol,
+        size=Quantity(record.base_size, record.symbol.base),
+        cost=Money(record.cost, record.symbol.quote),
+        opened_at=record.opened_at,
+        updated_at=record.updated_at,
+    )
+
+
+def write_instrument(instrument: Instrument) -> str:
+    """Write an instrument as the text of its field."""
+    return json.dumps(
+        InstrumentRecord(
+            symbol=instrument.symbol,
+            lot_step=instrument.lot_step,
+            tick=instrument.tick,
+            min_size=instrument.min_size,
+            min_cost=instrument.min_cost,
+            status=instrument.status,
+        ).fields()
+    )
+
+
+def read_instrument(written: str) -> Instrument:
+    """Read an instrument; raises MalformedMessageError."""
+    record = InstrumentRecord.parse(_object(written))
+    return Instrument(record.symbol, record.lot_step, record.tick, record.min_size, record.min_cost, record.status)
+
+
+def write_price(price: Price, at: int) -> str:
+    """Write a price and its instant (epoch ms) as the text of its field: `60000.1 1763829000000`."""
+    return f"{plain(price.amount)} {at}"
+
+
+def read_price(symbol: Symbol, written: str) -> tuple[Price, int]:
+    """Read a price and its instant; raises MalformedMessageError."""
+    try:
+        amount, at = written.split()
+        return Price(Decimal(amount), symbol), int(at)
+    except (ValueError, ArithmeticError):
+        raise MalformedMessageError(f"price of {symbol}: {written!r}") from None
+
+
+def _object(written: str) -> Mapping[str, str]:
+    try:
+        found = json.loads(written)
+    except ValueError:
+        raise MalformedMessageError(f"not JSON: {written[:40]!r}") from None
+    if not isinstance(found, dict):
+        raise MalformedMessageError(f"not an object: {written[:40]!r}")
+    return found

@@ -1,0 +1,84 @@
+"""What is known of an account as of an instant, and what is held in it from copying."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum
+
+from shared.domain.money import ONE, ZERO, Money, Price, Quantity, floor_to
+from shared.domain.symbol import Symbol
+
+MASTER = "master"
+"""The name under which the master's own keys in Redis stand; no user may have it."""
+
+
+class AccountState(StrEnum):
+    """Whether an account can trade; a parked one has a reason that the operator sees."""
+
+    CONNECTING = "connecting"
+    READY = "ready"
+    PARKED = "parked"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account at a venue as of `as_of` (epoch ms). Without balances it is unknown, never zero."""
+
+    user: str
+    venue: str
+    state: AccountState
+    reason: str
+    equity: Money | None
+    cash: Money | None
+    taker_fee: Decimal
+    as_of: int
+
+
+def equity(cash: Money, holdings: Mapping[str, Decimal], prices: Mapping[Symbol, Price]) -> Money:
+    """Add cash and holdings at market, in the currency of `cash`; what has no price there counts nothing.
+
+    Taken the same way for the master and for every user, so that their ratio is fair.
+    """
+    total = cash
+    for asset, amount in holdings.items():
+        if asset == cash.currency or amount == 0:
+            continue
+        price = prices.get(Symbol(asset, cash.currency))
+        if price is not None:
+            total = total + Quantity(amount, asset) * price
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """What a user holds of a symbol from copying, and what it cost. Never what the user bought by himself."""
+
+    symbol: Symbol
+    size: Quantity
+    cost: Money
+    opened_at: int
+    updated_at: int
+
+    @staticmethod
+    def flat(symbol: Symbol, at: int) -> Position:
+        """Give the empty position."""
+        return Position(symbol, Quantity(ZERO, symbol.base), Money(ZERO, symbol.quote), at, at)
+
+    def bought(self, size: Quantity, cost: Money, at: int) -> Position:
+        """Add a fill; `size` is what arrived (after a fee in base), `cost` what was paid."""
+        opened = at if self.size.amount == 0 else self.opened_at
+        return replace(self, size=self.size + size, cost=self.cost + cost, opened_at=opened, updated_at=at)
+
+    def sold(self, size: Quantity, at: int) -> Position:
+        """Take a fill away; the cost shrinks in proportion. Selling more than is held leaves zero, never a debt."""
+        if self.size <= size:
+            return replace(self, size=Quantity(ZERO, size.asset), cost=self.cost.scaled(ZERO), updated_at=at)
+        kept = ONE - size.amount / self.size.amount
+        return replace(self, size=self.size - size, cost=self.cost.scaled(kept), updated_at=at)
+
+    def portion(self, fraction: Decimal, lot_step: Decimal) -> Quantity:
+        """Give the amount that a close of `fraction` (0..1] sells: of what is held, floored to the lot."""
+        wanted = self.size.amount if fraction >= ONE else self.size.amount * fraction
+        return Quantity(floor_to(wanted, lot_step), self.size.asset)

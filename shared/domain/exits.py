@@ -1,0 +1,46 @@
+"""How much a close sells. Exits have no guards: nothing in here looks at cash, age or price."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from shared.domain.account import Position
+from shared.domain.instrument import Instrument
+from shared.domain.money import ONE, Price, Quantity, plain
+from shared.domain.sizing import Skip
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """A close that may go out, and the arithmetic behind it."""
+
+    size: Quantity
+    reason: str
+
+
+def size_exit(
+    position: Position, fraction: Decimal, instrument: Instrument, price: Price, *, free: Quantity | None = None
+) -> Close | Skip:
+    """Size a close as a fraction of what is held from copying.
+
+    Never more than is held and never what Shoal did not buy. A rest that the venue would refuse afterwards is sold along; an
+    amount that it would refuse now is skipped as dust. `free` (what the venue lets go of) is given only once a sale of the
+    whole has been refused for want of it: balances lag behind fills, so at first the position's own record counts.
+    """
+    held = position.size
+    if held.amount <= 0:
+        return Skip("nothing is held from copying")
+    size = position.portion(fraction, instrument.lot_step)
+    arithmetic = f"{plain(fraction)} of {held} held = {plain(size.amount)}"
+    rest = held - size
+    if fraction < ONE and instrument.below_minimum(rest, price) and not instrument.below_minimum(held, price):
+        size = held.floored(instrument.lot_step)
+        arithmetic += f", all of it because the rest of {rest} could not be sold later"
+    if free is not None and free < size:
+        size = free.floored(instrument.lot_step)
+        arithmetic += f", cut to {plain(size.amount)} that is free at the venue"
+    missed = instrument.below_minimum(size, price)
+    if missed:
+        return Skip(f"dust: {missed} ({arithmetic})")
+    return Close(size, arithmetic)

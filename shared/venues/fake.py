@@ -1,0 +1,297 @@
+"""An in-memory venue that honours the port, shipped beside it so that tests need no patched mocks.
+
+It keeps what makes a real venue dangerous: a client id that is placed twice buys twice, an order can be invisible for a few
+lookups, a reply can be lost after the order was taken, a nonce that does not rise is refused. Three parts, as in life: the
+market (prices and pairs, shared by all), the account (what the venue knows) and the venue (one process's connection to the
+account, with its lane). Two venues over one account are two processes that fight for it.
+
+It must never grow behaviour that the paper exchange and the contract tests do not show.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from itertools import count
+from typing import Final
+
+from shared.domain.instrument import Instrument, PairStatus, seed_instruments
+from shared.domain.money import ZERO, Money, Price, Quantity
+from shared.domain.order import Side
+from shared.domain.symbol import Symbol
+from shared.venues.errors import Refusal, Rejected
+from shared.venues.port import (
+    Accepted,
+    Balance,
+    BeginSend,
+    Candle,
+    NonceSource,
+    OrderRequest,
+    VenueOrder,
+    VenueOrderStatus,
+)
+
+_FIRST_NONCE: Final = 1_000_000
+
+
+class MemoryNonces:
+    """A nonce source for tests: counts up in this process. Set `fenced` to have every further nonce refused with it."""
+
+    def __init__(self, start: int = _FIRST_NONCE) -> None:
+        self.last = start
+        self.fenced: Exception | None = None
+
+    async def next(self, *, advance: int = 0) -> int:
+        """Allocate the next nonce."""
+        if self.fenced is not None:
+            raise self.fenced
+        self.last += advance + 1
+        return self.last
+
+
+@dataclass
+class FakeMarket:
+    """Prices and pairs that every account sees. Assign to them to steer the market."""
+
+    prices: dict[Symbol, Decimal] = field(default_factory=dict)
+    instruments: dict[Symbol, Instrument] = field(default_factory=lambda: dict(seed_instruments("kraken")))
+    candles: dict[Symbol, list[Candle]] = field(default_factory=dict)
+
+
+@dataclass
+class FakeAccount:
+    """What the venue knows of one account: the truth that tests compare with."""
+
+    balances: dict[str, Decimal] = field(default_factory=dict)
+    taker_fee: Decimal = Decimal("0.004")
+    fee_in_base: bool = False
+    fill_share: Decimal = Decimal(1)
+    """Share of each order that fills; the rest of an immediate order is cancelled."""
+    rests: bool = False
+    """Whether new orders stay open, unfilled, until `finish` is called."""
+    orders: list[VenueOrder] = field(default_factory=list)
+    last_nonce: int = 0
+    hidden_lookups: int = 0
+    """How many further lookups of orders see nothing."""
+    ids: count[int] = field(default_factory=lambda: count(1))
+
+    def move(self, asset: str, amount: Decimal) -> None:
+        """Book an amount onto a balance."""
+        self.balances[asset] = self.balances.get(asset, ZERO) + amount
+
+    def finish(self, venue_order_id: str, share: Decimal, price: Price, size: Quantity, now: int) -> VenueOrder:
+        """Execute `share` of `size` at `price` and end the order."""
+        index, order = next((i, o) for i, o in enumerate(self.orders) if o.venue_order_id == venue_order_id)
+        filled = size.scaled(share)
+        cost = filled * price
+        sign = 1 if order.side is Side.BUY else -1
+        fee_asset = order.symbol.base if self.fee_in_base else order.symbol.quote
+        fee = (filled.amount if self.fee_in_base else cost.amount) * self.taker_fee
+        self.move(order.symbol.base, sign * filled.amount)
+        self.move(order.symbol.quote, -sign * cost.amount)
+        self.move(fee_asset, -fee)
+        done = replace(
+            order,
+            status=VenueOrderStatus.DONE,
+            filled=filled,
+            cost=cost,
+            fee=fee,
+            fee_asset=fee_asset,
+            closed_at=now,
+            reason="" if share == 1 else "IOC order cancelled after a partial match",
+        )
+        self.orders[index] = done
+        return done
+
+
+@dataclass
+class _Failure:
+    error: Exception
+    after_accept: bool
+
+
+class FakeVenue:
+    """One process's connection to a fake account. `calls` counts the calls by method, `sent` keeps the orders that arrived."""
+
+    def __init__(
+        self,
+        market: FakeMarket,
+        account: FakeAccount,
+        *,
+        clock: Callable[[], int],
+        nonces: NonceSource | None = None,
+        name: str = "kraken",
+    ) -> None:
+        self.name = name
+        self.market = market
+        self.account = account
+        self.calls: Counter[str] = Counter()
+        self.sent: list[OrderRequest] = []
+        self.closed = False
+        self._clock = clock
+        self._nonces = nonces or MemoryNonces(account.last_nonce)
+        self._lane = asyncio.Lock()
+        self._failures: dict[str, deque[_Failure]] = defaultdict(deque)
+        self._gates: dict[str, asyncio.Event] = {}
+
+    def fail(self, method: str, error: Exception, *, times: int = 1, after_accept: bool = False) -> None:
+        """Make the next `times` calls of a method raise; `after_accept` lets the order be taken first (a lost reply)."""
+        self._failures[method].extend(_Failure(error, after_accept) for _ in range(times))
+
+    def hold(self, method: str) -> asyncio.Event:
+        """Make calls of a method wait inside the lane until the event is set."""
+        return self._gates.setdefault(method, asyncio.Event())
+
+    async def instruments(self) -> Mapping[Symbol, Instrument]:
+        """Give the market's pairs."""
+        await self._enter("instruments")
+        return dict(self.market.instruments)
+
+    async def prices(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Price]:
+        """Give the market's prices; an unpriced symbol is left out."""
+        await self._enter("prices")
+        known = self.market.prices
+        return {symbol: Price(known[symbol], symbol) for symbol in symbols if known.get(symbol, ZERO) > 0}
+
+    async def candles(self, symbol: Symbol, minutes: int) -> Sequence[Candle]:
+        """Give the market's candles, whatever their length."""
+        del minutes
+        await self._enter("candles")
+        return list(self.market.candles.get(symbol, []))
+
+    async def close(self) -> None:
+        """Note that the connection was let go of."""
+        self.closed = True
+
+    async def balances(self) -> Mapping[str, Balance]:
+        """Give the balances; nothing is held, since immediate orders rest for no time."""
+        async with self._lane:
+            await self._private("balances")
+            return {asset: Balance(asset, total, total) for asset, total in self.account.balances.items()}
+
+    async def taker_fee(self, symbol: Symbol) -> Decimal:
+        """Give the account's fee, the same for every pair."""
+        del symbol
+        async with self._lane:
+            await self._private("taker_fee")
+            return self.account.taker_fee
+
+    async def place(self, order: OrderRequest, begin: BeginSend) -> Accepted:
+        """Execute the order at the market's price, as an immediate order does."""
+        async with self._lane:
+            if self._clock() >= order.deadline_at:
+                raise Rejected("deadline passed before the order was sent", Refusal.DEADLINE)
+            self._arrive(await begin())
+            failure = await self._enter("place", raises=False)
+            if failure is not None and not failure.after_accept:
+                raise failure.error
+            accepted = self._accept(order)
+            if failure is not None:
+                raise failure.error
+            return accepted
+
+    async def order(self, venue_order_id: str) -> VenueOrder:
+        """Give one order; Rejected(GONE) while it is hidden or if it never was."""
+        async with self._lane:
+            await self._private("order")
+            found = [o for o in self._visible() if o.venue_order_id == venue_order_id]
+            if not found:
+                raise Rejected("EOrder:Invalid order", Refusal.GONE)
+            return found[0]
+
+    async def find(self, client_order_id: str, *, since: int) -> VenueOrder | None:
+        """Give the newest order with this client id that was opened at or after `since`, or is still open."""
+        async with self._lane:
+            await self._private("find")
+            found = [
+                o
+                for o in self._visible()
+                if o.client_order_id == client_order_id and (o.opened_at >= since or o.status is VenueOrderStatus.OPEN)
+            ]
+            return found[-1] if found else None
+
+    async def closed_orders(self, *, since: int) -> Sequence[VenueOrder]:
+        """Give the finished orders with fills that ended at or after `since`, oldest first."""
+        async with self._lane:
+            await self._private("closed_orders")
+            ended = [o for o in self.account.orders if o.closed_at is not None and o.closed_at >= since]
+            return [o for o in ended if o.filled.amount > 0]
+
+    def _accept(self, order: OrderRequest) -> Accepted:
+        self.sent.append(order)
+        instrument = self.market.instruments.get(order.symbol)
+        price = Price(self.market.prices.get(order.symbol, ZERO), order.symbol)
+        if instrument is None or price.amount <= 0:
+            raise Rejected("EQuery:Unknown asset pair")
+        if instrument.status is not PairStatus.ONLINE:
+            raise Rejected(f"EService:Market in {instrument.status} mode", Refusal.HALTED)
+        if words := instrument.below_minimum(order.size, order.limit_price or price):
+            raise Rejected(words, Refusal.MINIMUM)
+        self._check_funds(order, price)
+        record = self._record(order)
+        self.account.orders.append(record)
+        if not self.account.rests:
+            share = self.account.fill_share if _crosses(order, price) else ZERO
+            self.account.finish(record.venue_order_id, share, price, order.size, self._clock())
+        return Accepted(record.venue_order_id)
+
+    def _check_funds(self, order: OrderRequest, price: Price) -> None:
+        cost = (order.size * price).amount
+        asset, needed = order.symbol.base, order.size.amount
+        if order.side is Side.BUY:
+            asset, needed = (
+                order.symbol.quote,
+                cost if self.account.fee_in_base else cost * (1 + self.account.taker_fee),
+            )
+        if self.account.balances.get(asset, ZERO) < needed:
+            raise Rejected("EOrder:Insufficient funds", Refusal.FUNDS)
+
+    def _record(self, order: OrderRequest) -> VenueOrder:
+        base, quote = order.symbol.base, order.symbol.quote
+        return VenueOrder(
+            venue_order_id=f"O{next(self.account.ids):05d}-FAKE0-ORDER0",
+            client_order_id=order.client_order_id,
+            symbol=order.symbol,
+            side=order.side,
+            status=VenueOrderStatus.OPEN,
+            filled=Quantity(ZERO, base),
+            cost=Money(ZERO, quote),
+            fee=ZERO,
+            fee_asset=base if self.account.fee_in_base else quote,
+            opened_at=self._clock(),
+            closed_at=None,
+        )
+
+    def _visible(self) -> list[VenueOrder]:
+        if self.account.hidden_lookups > 0:
+            self.account.hidden_lookups -= 1
+            return []
+        return self.account.orders
+
+    async def _private(self, method: str) -> None:
+        self._arrive(await self._nonces.next())
+        await self._enter(method)
+
+    def _arrive(self, nonce: int) -> None:
+        if nonce <= self.account.last_nonce:
+            raise Rejected("EAPI:Invalid nonce", Refusal.NONCE)
+        self.account.last_nonce = nonce
+
+    async def _enter(self, method: str, *, raises: bool = True) -> _Failure | None:
+        self.calls[method] += 1
+        if (gate := self._gates.get(method)) is not None:
+            await gate.wait()
+        failure = self._failures[method].popleft() if self._failures[method] else None
+        if failure is not None and raises:
+            raise failure.error
+        return failure
+
+
+def _crosses(order: OrderRequest, price: Price) -> bool:
+    if order.limit_price is None:
+        return True
+    limit = order.limit_price.amount
+    return limit >= price.amount if order.side is Side.BUY else limit <= price.amount
