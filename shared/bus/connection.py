@@ -1,0 +1,162 @@
+"""The single point of control for connections to Redis. Every option that matters is set here, on purpose.
+
+redis-py retries commands by default. A retried XADD is a second order, so neither client retries anything; the loops above
+them begin again from what Redis holds, and scripts make repeating harmless. A blocking read must not end by the socket's
+time-out before its BLOCK does, hence two clients.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
+
+import redis.asyncio as redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    BusyLoadingError,
+    ConnectionError as RedisConnectionError,
+    NoScriptError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TimeoutError as RedisTimeoutError,
+)
+
+from shared.bus.errors import BusUnavailable
+from shared.bus.scripts import Script
+from shared.config.errors import ConfigurationError
+
+BLOCK_MS: Final = 2_000
+"""How long a read waits for entries. Short enough that a stop or a changed set of users is seen soon; 0.5 wake-ups a second."""
+_READ_TIMEOUT: Final = BLOCK_MS / 1000 + 3.0
+"""Socket time-out of the reader: above BLOCK, or every quiet read would look like a dead server."""
+_WRITE_TIMEOUT: Final = 3.0
+"""Socket time-out of the writer: an AOF rewrite on a slow disk takes hundreds of milliseconds, not seconds."""
+_CONNECT_TIMEOUT: Final = 3.0
+_KEEPALIVE_CHECK: Final = 15
+"""Seconds of silence after which a connection is pinged before use: a firewall may have dropped it."""
+_OLDEST: Final = (7, 0)
+_WRITER_CONNECTIONS: Final = 64
+_LOADING_PATIENCE: Final = 60.0
+"""Seconds to wait at the start for a Redis that is replaying its log."""
+
+_LOST: Final = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, ReadOnlyError, OSError, asyncio.TimeoutError)
+
+
+class Bus:
+    """The two clients of one process, and the rule for what their failures mean."""
+
+    def __init__(self, reader: redis.Redis, writer: redis.Redis) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def read(self, *command: str | int | bytes) -> Any:
+        """Run one blocking read. Raises BusUnavailable."""
+        return await self._guarded(self._reader.execute_command(*command))  # type: ignore[no-untyped-call]  # redis-py
+
+    async def do(self, *command: str | bytes | float) -> Any:
+        """Run one command once. Raises BusUnavailable; it may have run all the same."""
+        return await self._guarded(self._writer.execute_command(*command))  # type: ignore[no-untyped-call]  # redis-py
+
+    async def do_all(self, commands: list[tuple[str | int | bytes, ...]]) -> list[Any]:
+        """Run commands in one round trip, each on its own: a refused one stands in the answers as its ResponseError."""
+        if not commands:
+            return []
+        pipe = self._writer.pipeline(transaction=False)
+        for command in commands:
+            pipe.execute_command(*command)
+        return cast("list[Any]", await self._guarded(pipe.execute(raise_on_error=False)))
+
+    async def run(self, script: Script, keys: list[str], args: list[str | int]) -> Any:
+        """Run a Lua script: by its hash, or by its text where the server does not know it (after a restart or a flush)."""
+        try:
+            return await self._guarded(self._writer.evalsha(script.sha, len(keys), *keys, *args))
+        except NoScriptError:
+            return await self._guarded(self._writer.eval(script.text, len(keys), *keys, *args))
+
+    async def close(self) -> None:
+        """Close both clients."""
+        await self._reader.aclose()
+        await self._writer.aclose()
+
+    @staticmethod
+    async def _guarded(work: Awaitable[Any]) -> Any:
+        try:
+            return await work
+        except _LOST as error:
+            raise BusUnavailable(f"Redis: {error}") from None
+        except ResponseError as error:
+            # A fail-over shows itself as one of these before the connection drops.
+            if str(error).startswith(("READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "MISCONF", "UNBLOCKED")):
+                raise BusUnavailable(f"Redis: {error}") from None
+            raise
+
+
+@asynccontextmanager
+async def open_bus(url: str, name: str) -> AsyncIterator[Bus]:
+    """Connect as `name` (shown by CLIENT LIST) and check that the server is fit.
+
+    Raises ConfigurationError in one line if nothing answers at `url`, it refuses us, or it is older than 7.0.
+    """
+    reader = _client(url, f"{name}:read", _READ_TIMEOUT, max_connections=_WRITER_CONNECTIONS)
+    writer = _client(url, f"{name}:write", _WRITE_TIMEOUT, max_connections=_WRITER_CONNECTIONS)
+    bus = Bus(reader, writer)
+    try:
+        await _check_server(writer, url)
+        yield bus
+    finally:
+        await bus.close()
+
+
+def _client(url: str, name: str, timeout: float, *, max_connections: int) -> redis.Redis:
+    try:
+        pool = redis.BlockingConnectionPool.from_url(
+            url,
+            client_name=name,
+            decode_responses=True,
+            socket_timeout=timeout,
+            socket_connect_timeout=_CONNECT_TIMEOUT,
+            socket_keepalive=True,
+            health_check_interval=_KEEPALIVE_CHECK,
+            retry=Retry(NoBackoff(), 0),
+            retry_on_error=[],
+            protocol=2,
+            max_connections=max_connections,
+        )
+    except (ValueError, RedisError) as error:
+        raise ConfigurationError(f"REDIS_URL: {error}") from None
+    client = redis.Redis.from_pool(pool)
+    # Replies stay as the protocol gives them: one shape for single commands, pipelines and scripts, and no parsing twice.
+    client.response_callbacks.clear()
+    return client
+
+
+async def _check_server(client: redis.Redis, url: str) -> None:
+    where = _without_password(url)
+    deadline = asyncio.get_running_loop().time() + _LOADING_PATIENCE
+    while True:
+        try:
+            info = str(await client.execute_command("INFO", "server"))  # type: ignore[no-untyped-call]  # redis-py
+            break
+        except BusyLoadingError:
+            if asyncio.get_running_loop().time() > deadline:
+                raise ConfigurationError(f"REDIS_URL: {where} is still loading its data; try again later") from None
+            await asyncio.sleep(0.2)
+        except (*_LOST, RedisError) as error:
+            raise ConfigurationError(f"REDIS_URL: no usable Redis at {where}: {error}") from None
+    version = next((line[14:] for line in info.splitlines() if line.startswith("redis_version:")), "0.0")
+    if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
+        raise ConfigurationError(f"REDIS_URL: {where} is Redis {version}; Shoal needs Redis 7.0 or Valkey 8 or newer")
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    host = parts.hostname or ""
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://***@{host}{port}{parts.path}"

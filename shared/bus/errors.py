@@ -1,0 +1,18 @@
+"""What can go wrong on the bus.
+
+BusError
+├── BusUnavailable   Redis did not answer; the command may or may not have run, scripts make repeating it harmless
+└── LeaseLost        somebody else serves this holder now, or the lease is too short to start anything
+"""
+
+
+class BusError(Exception):
+    """Any failure of the bus."""
+
+
+class BusUnavailable(BusError):  # noqa: N818  # a state of the bus, named as one
+    """Redis did not answer, or is not the master any more. Wait, and begin again from what Redis holds."""
+
+
+class LeaseLost(BusError):  # noqa: N818
+    """The caller is no longer the owner: it must stop sending at once."""

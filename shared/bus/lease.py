@@ -1,0 +1,90 @@
+"""Leases with fencing tokens: who serves a user, who is the engine, who feeds the prices.
+
+A lease only says who should act; what makes it safe is that every script that changes money's state checks the token, and that
+the venue refuses the older nonce. The owner's own clock stops it earlier: it starts nothing that its lease might not outlive.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from shared.bus.connection import Bus
+from shared.bus.errors import BusUnavailable, LeaseLost
+from shared.bus.scripts import load
+from shared.contracts import keys
+
+TTL_MS: Final = 12_000
+"""A dead owner is replaced within this plus one poll: under 20 s in all."""
+RENEW_EVERY: Final = 3.0
+"""Seconds between renewals: three may fail before the lease runs out."""
+
+
+class Lease:
+    """A lease that was acquired. `token` is its fencing token, `since` the Redis clock at its start (epoch ms)."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        holder: str,
+        owner: str,
+        token: str,
+        since: int,
+        *,
+        fresh: bool,
+        expires: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._owner = owner
+        self._expires = expires
+        self.holder = holder
+        self.token = token
+        self.since = since
+        self.fresh = fresh
+        """No earlier owner is known: a first start, or Redis has lost its data."""
+
+    @property
+    def remaining(self) -> float:
+        """Seconds for which the lease certainly still stands, by this process's clock; negative when it ran out."""
+        return self._expires - self._clock()
+
+    def require(self, seconds: float) -> None:
+        """Raise LeaseLost unless at least so many seconds are left."""
+        if self.remaining < seconds:
+            raise LeaseLost(
+                f"the lease of {self.holder} has {max(self.remaining, 0):.1f} s left, {seconds:.1f} s are needed"
+            )
+
+    async def renew(self) -> None:
+        """Prolong it. Raises LeaseLost if somebody else has it now, BusUnavailable if Redis does not answer."""
+        asked = self._clock()  # before the call: the server's count starts later, never earlier
+        held = await self._bus.run(
+            load("renew"), [keys.lease(self.holder), keys.fence(self.holder)], [self._owner, self.token, TTL_MS]
+        )
+        if not held:
+            self._expires = asked
+            raise LeaseLost(f"somebody else serves {self.holder} now")
+        self._expires = asked + TTL_MS / 1000
+
+    async def release(self) -> None:
+        """Hand it back, so that the next owner need not wait for its end; silent if Redis does not answer."""
+        self._expires = self._clock()
+        try:
+            await self._bus.run(load("release"), [keys.lease(self.holder)], [self._owner])
+        except BusUnavailable:
+            return  # it ends by itself
+
+
+async def acquire(bus: Bus, holder: str, owner: str, clock: Callable[[], float] = time.monotonic) -> Lease | None:
+    """Try to take the lease of `holder` for the process `owner`; None while somebody else holds it."""
+    asked = clock()
+    answer = await bus.run(load("acquire"), [keys.lease(holder), keys.fence(holder)], [owner, TTL_MS])
+    if not answer:
+        return None
+    token, since, known = answer
+    return Lease(
+        bus, holder, owner, str(token), int(since), fresh=known == "new", expires=asked + TTL_MS / 1000, clock=clock
+    )

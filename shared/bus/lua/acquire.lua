@@ -1,0 +1,16 @@
+-- Take a lease that nobody holds, with a new fencing token.
+-- KEYS: lease, fence.  ARGV: owner, time to live in ms.
+-- Answers {token, now in epoch ms, 'known' or 'new'}, or false while somebody holds it. 'new' says that the fence was gone: Redis
+-- has lost its data, or this holder is served for the first time. A missing fence is seeded with the clock in microseconds, so
+-- that no token of before a flush ever comes back.
+if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
+  return false
+end
+local now = redis.call('TIME')
+local known = 'known'
+if redis.call('EXISTS', KEYS[2]) == 0 then
+  redis.call('SET', KEYS[2], string.format('%.0f', now[1] * 1000000 + now[2]))
+  known = 'new'
+end
+local token = string.format('%.0f', redis.call('INCR', KEYS[2]))
+return {token, string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000)), known}

@@ -1,0 +1,21 @@
+-- uses: nonce, fence
+-- The write-ahead of a send: lease check, durable intent and nonce in one step. Nothing may be sent without its `ok`.
+-- KEYS: fence, order hash, nonce counter.
+-- ARGV: fencing token, nonce floor, then field/value pairs of the order (the venue parameters).
+-- Answers {'ok', nonce, attempt}
+--      or {'fenced'}           the caller is not the owner any more
+--      or {'state', state}     the order is past its beginning: terminal, or its last send has no proven end
+if not owns(KEYS[1], ARGV[1]) then
+  return {'fenced'}
+end
+local state = redis.call('HGET', KEYS[2], 'state')
+if state and state ~= 'planned' then
+  return {'state', state}
+end
+local nonce = next_nonce(KEYS[3], tonumber(ARGV[2]))
+local pairs_ = {'state', 'sending', 'nonce', nonce, 'fence', ARGV[1]}
+for i = 3, #ARGV do
+  pairs_[#pairs_ + 1] = ARGV[i]
+end
+redis.call('HSET', KEYS[2], unpack(pairs_))
+return {'ok', nonce, redis.call('HINCRBY', KEYS[2], 'attempts', 1)}

@@ -1,0 +1,12 @@
+-- uses: nonce, fence
+-- Allocate a nonce for a private call that is not an order.
+-- KEYS: fence, nonce counter.  ARGV: fencing token, floor, advance.
+-- Answers the nonce, or false if the caller is not the owner any more.
+if not owns(KEYS[1], ARGV[1]) then
+  return false
+end
+local advance = tonumber(ARGV[3])
+if advance > 0 then
+  redis.call('INCRBY', KEYS[2], advance)
+end
+return next_nonce(KEYS[2], tonumber(ARGV[2]))

@@ -1,0 +1,42 @@
+-- uses: fence
+-- End an order: its terminal state, its report, the position it changed and the acknowledgement of its entry, in one step.
+-- KEYS: fence, order hash, report stream, order stream, positions hash.
+-- ARGV: fencing token, terminal state, retention of the order hash in ms,
+--       group, entry id ('' if the order did not come from the stream),
+--       symbol, position record ('' symbol: no change; '' record: flat),
+--       number of order fields n, n field/value texts, then the report's field/value texts.
+-- Answers 'ok', 'fenced', or 'already' where an earlier settle has done it (the entry is acknowledged all the same).
+local ends = {filled = true, partial = true, skipped = true, rejected = true, expired = true, failed = true}
+if not owns(KEYS[1], ARGV[1]) then
+  return 'fenced'
+end
+local state = redis.call('HGET', KEYS[2], 'state')
+if state and ends[state] then
+  if ARGV[5] ~= '' then
+    redis.call('XACK', KEYS[4], ARGV[4], ARGV[5])
+  end
+  return 'already'
+end
+local count = tonumber(ARGV[8])
+local fields = {'state', ARGV[2]}
+for i = 9, 8 + count do
+  fields[#fields + 1] = ARGV[i]
+end
+redis.call('HSET', KEYS[2], unpack(fields))
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
+local report = {}
+for i = 9 + count, #ARGV do
+  report[#report + 1] = ARGV[i]
+end
+redis.call('XADD', KEYS[3], '*', unpack(report))
+if ARGV[6] ~= '' then
+  if ARGV[7] == '' then
+    redis.call('HDEL', KEYS[5], ARGV[6])
+  else
+    redis.call('HSET', KEYS[5], ARGV[6], ARGV[7])
+  end
+end
+if ARGV[5] ~= '' then
+  redis.call('XACK', KEYS[4], ARGV[4], ARGV[5])
+end
+return 'ok'

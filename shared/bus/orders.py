@@ -1,0 +1,129 @@
+"""The write-ahead records of one account's orders: begin, move, settle. Everything is fenced by the lease."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from shared.bus.connection import Bus
+from shared.bus.errors import LeaseLost
+from shared.bus.lease import Lease
+from shared.bus.nonce import NonceCounter
+from shared.bus.scripts import load
+from shared.bus.streams import flatten
+from shared.contracts import keys
+from shared.contracts.messages import ReportMessage
+from shared.domain.order import TERMINAL, OrderState
+
+RETENTION_MS: Final = 30 * 24 * 3600 * 1000
+"""How long the record of an ended order is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The intent is durable; send with this nonce."""
+
+    nonce: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotBegun:
+    """Nothing may be sent: the order already stands in this state."""
+
+    state: OrderState
+
+    @property
+    def terminal(self) -> bool:
+        """Whether it has ended; if not, its last send has no proven end and must be resolved."""
+        return self.state in TERMINAL
+
+
+@dataclass(frozen=True, slots=True)
+class PositionChange:
+    """What a settlement writes to the positions hash; a None record removes the symbol."""
+
+    symbol: str
+    record: str | None
+
+
+class OrderStore:
+    """The orders of one account under one lease."""
+
+    def __init__(self, bus: Bus, lease: Lease, user: str, venue: str, retention_ms: int = RETENTION_MS) -> None:
+        self._bus = bus
+        self._lease = lease
+        self._fence = keys.fence(lease.holder)
+        self._user = user
+        self._venue = venue
+        self._retention_ms = retention_ms
+
+    async def load(self, order_id: str) -> Mapping[str, str]:
+        """Read the record of an order; empty if nothing was ever begun."""
+        flat = iter(await self._bus.do("HGETALL", keys.order(self._user, order_id)))
+        return dict(zip(flat, flat, strict=True))
+
+    async def begin(self, order_id: str, nonces: NonceCounter, fields: Mapping[str, str]) -> Begun | NotBegun:
+        """Record the intent to send and take its nonce. Raises LeaseLost, BusUnavailable (then it may have been recorded)."""
+        answer = await self._bus.run(
+            load("begin_send"),
+            [self._fence, keys.order(self._user, order_id), nonces.key],
+            [self._lease.token, nonces.floor, *flatten(fields)],
+        )
+        if answer[0] == "fenced":
+            raise LeaseLost(f"somebody else serves {self._lease.holder} now")
+        if answer[0] == "state":
+            return NotBegun(OrderState(answer[1]))
+        return Begun(nonces.used(int(answer[1])), int(answer[2]))
+
+    async def move(self, order_id: str, state: OrderState, fields: Mapping[str, str]) -> None:
+        """Record a step between non-terminal states. Raises LeaseLost, and ValueError for a step that is not legal."""
+        answer = await self._bus.run(
+            load("transition"),
+            [self._fence, keys.order(self._user, order_id)],
+            [self._lease.token, state, *flatten(fields)],
+        )
+        if answer == "fenced":
+            raise LeaseLost(f"somebody else serves {self._lease.holder} now")
+        if answer != "ok":
+            raise ValueError(f"order {order_id} is {answer}; it cannot become {state}")
+
+    async def settle(
+        self,
+        report: ReportMessage,
+        *,
+        entry_id: str,
+        fields: Mapping[str, str],
+        position: PositionChange | None = None,
+    ) -> bool:
+        """End an order with its report, the position it changed and the acknowledgement of its entry, in one step.
+
+        `entry_id` is empty for an order that did not come from the stream. Answers False if it had ended before; then nothing
+        but the acknowledgement happens. Raises LeaseLost, BusUnavailable (repeat it: the second time is harmless).
+        """
+        answer = await self._bus.run(
+            load("settle"),
+            [
+                self._fence,
+                keys.order(self._user, report.order_id),
+                keys.reports(self._user),
+                keys.orders(self._user),
+                keys.positions(self._user, self._venue),
+            ],
+            [
+                self._lease.token,
+                report.outcome,
+                self._retention_ms,
+                keys.EXECUTOR,
+                entry_id,
+                position.symbol if position else "",
+                (position.record or "") if position else "",
+                len(fields) * 2,
+                *flatten(fields),
+                *flatten(report.fields()),
+            ],
+        )
+        if answer == "fenced":
+            raise LeaseLost(f"somebody else serves {self._lease.holder} now")
+        return bool(answer == "ok")

@@ -1,0 +1,137 @@
+"""Accounts, positions, prices, instruments, switches and heartbeats as they stand in Redis. Unreadable fields are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from shared.bus.connection import Bus
+from shared.contracts import keys
+from shared.contracts.fields import MalformedMessageError
+from shared.contracts.records import (
+    AccountRecord,
+    read_instrument,
+    read_position,
+    read_price,
+    write_instrument,
+    write_price,
+)
+from shared.domain.account import Account, AccountState, Position
+from shared.domain.control import Control
+from shared.domain.instrument import Instrument, seed_instruments
+from shared.domain.money import Price
+from shared.domain.symbol import Symbol
+
+HEARTBEAT_TTL_MS: Final = 15_000
+
+
+def pairs(answer: Any) -> dict[str, str]:
+    """Read a hash as the wire gives it; an error or nothing gives an empty one."""
+    if not isinstance(answer, (list, tuple)):
+        return {}
+    values = iter(answer)
+    return dict(zip(values, values, strict=True))
+
+
+class Records:
+    """The small state beside the streams. Every method is one round trip and raises only BusUnavailable."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def write_account(self, account: Account) -> None:
+        """Write an account as it was read at its instant."""
+        fields = AccountRecord.from_domain(account).fields()
+        flat = [part for pair in fields.items() for part in pair]
+        await self._bus.do("HSET", keys.account(account.user, account.venue), *flat)
+
+    async def mark_account(self, user: str, venue: str, state: AccountState, reason: str) -> None:
+        """Change only the state of an account; the amounts last known stay."""
+        await self._bus.do(
+            "HSET", keys.account(user, venue), "v", "1", "user", user, "venue", venue, "state", state, "reason", reason
+        )
+
+    async def accounts(self, who: Sequence[tuple[str, str]]) -> list[Account | None]:
+        """Read accounts of (user, venue); None where nothing was ever recorded or it cannot be read."""
+        answers = await self._bus.do_all([("HGETALL", keys.account(user, venue)) for user, venue in who])
+        return [read_account(user, venue, pairs(answer)) for (user, venue), answer in zip(who, answers, strict=True)]
+
+    async def position(self, user: str, venue: str, symbol: Symbol) -> Position | None:
+        """Read what a user holds of a symbol from copying; None if nothing. Raises MalformedMessageError."""
+        written = await self._bus.do("HGET", keys.positions(user, venue), str(symbol))
+        return read_position(written) if written else None
+
+    async def positions(self, user: str, venue: str) -> dict[Symbol, Position]:
+        """Read everything a user holds from copying. Raises MalformedMessageError."""
+        fields = pairs(await self._bus.do("HGETALL", keys.positions(user, venue)))
+        return {Symbol.parse(name): read_position(written) for name, written in fields.items()}
+
+    async def write_prices(self, venue: str, prices: Iterable[Price], at: int) -> None:
+        """Publish the last prices of a venue."""
+        flat = [part for price in prices for part in (str(price.symbol), write_price(price, at))]
+        if flat:
+            await self._bus.do("HSET", keys.prices(venue), *flat)
+
+    async def prices(self, venue: str) -> dict[Symbol, tuple[Price, int]]:
+        """Read the last prices of a venue, each with its instant (epoch ms)."""
+        found = {}
+        for name, written in pairs(await self._bus.do("HGETALL", keys.prices(venue))).items():
+            try:
+                symbol = Symbol.parse(name)
+                found[symbol] = read_price(symbol, written)
+            except ValueError:
+                continue
+        return found
+
+    async def write_instruments(self, venue: str, instruments: Iterable[Instrument]) -> None:
+        """Publish what the venue says of its pairs now."""
+        flat = [part for each in instruments for part in (str(each.symbol), write_instrument(each))]
+        if flat:
+            await self._bus.do("HSET", keys.instruments(venue), *flat)
+
+    async def instruments(self, venue: str) -> dict[Symbol, Instrument]:
+        """Read the pairs of a venue: the seed table, overlaid with what was published."""
+        found = dict(seed_instruments(venue))
+        for written in pairs(await self._bus.do("HGETALL", keys.instruments(venue))).values():
+            try:
+                instrument = read_instrument(written)
+            except MalformedMessageError:
+                continue
+            found[instrument.symbol] = instrument
+        return found
+
+    async def switches(self, user: str) -> tuple[Control, Control]:
+        """Read the global kill switch and the user's."""
+        both = await self._bus.do_all([("HGETALL", keys.CONTROL), ("HGETALL", keys.control(user))])
+        return Control.read(pairs(both[0])), Control.read(pairs(both[1]))
+
+    async def write_heartbeat(self, service: str, instance: str, state: str) -> None:
+        """Say that a process lives, and in what state (a short text)."""
+        await self._bus.do("SET", keys.heartbeat(service, instance), state, "PX", HEARTBEAT_TTL_MS)
+
+    async def heartbeats(self) -> Mapping[str, str]:
+        """Read all signs of life: state by `<service>:<instance>`."""
+        names: list[str] = []
+        cursor = "0"
+        while True:
+            cursor, page = await self._bus.do("SCAN", cursor, "MATCH", keys.HEARTBEATS, "COUNT", 500)
+            names.extend(page)
+            if str(cursor) == "0":
+                break
+        if not names:
+            return {}
+        values = await self._bus.do("MGET", *names)
+        prefix = keys.HEARTBEATS.removesuffix("*")
+        return {
+            name.removeprefix(prefix): value for name, value in zip(names, values, strict=True) if value is not None
+        }
+
+
+def read_account(user: str, venue: str, fields: Mapping[str, str]) -> Account | None:
+    """Read the fields of an account hash; None if there is none or it cannot be read."""
+    if not fields:
+        return None
+    try:
+        return AccountRecord.parse(fields).to_domain(user, venue)
+    except MalformedMessageError:
+        return None

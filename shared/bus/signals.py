@@ -1,0 +1,40 @@
+"""The signal stream as its one writer sees it: append once, and read back what was told."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from shared.bus.connection import Bus
+from shared.bus.scripts import load
+from shared.bus.streams import Entry, flatten, read_entries
+from shared.contracts import keys
+from shared.contracts.messages import SignalMessage
+from shared.domain.signal import Signal
+
+_REMEMBER_MS: Final = 30 * 24 * 3600 * 1000
+"""How long the id of an emitted signal is kept: far longer than any venue's list of recent fills is asked for."""
+
+
+class SignalLog:
+    """Appends signals to `shoal:signals`, each id once."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def emit(self, signal: Signal) -> str | None:
+        """Append a signal and answer its entry id; None if this id was emitted before. Raises BusUnavailable: repeat it."""
+        answer = await self._bus.run(
+            load("emit_signal"),
+            [keys.SIGNALS, keys.EMITTED],
+            [
+                signal.id,
+                signal.emitted_at,
+                signal.emitted_at - _REMEMBER_MS,
+                *flatten(SignalMessage.from_domain(signal).fields()),
+            ],
+        )
+        return str(answer) if answer else None
+
+    async def latest(self, count: int) -> list[Entry]:
+        """Read the newest entries, newest first."""
+        return read_entries(keys.SIGNALS, await self._bus.do("XREVRANGE", keys.SIGNALS, "+", "-", "COUNT", count))

@@ -1,0 +1,138 @@
+"""Streams with consumer groups: read new, replay own pending, acknowledge, append, and the dead-letter stream.
+
+Each group has one fixed consumer name, so that whoever takes over replays the same pending list and nothing has to be claimed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from redis.exceptions import ResponseError
+
+from shared.bus.connection import BLOCK_MS, Bus
+from shared.contracts import keys
+
+MAX_DELIVERIES: Final = 5
+"""An entry that could not be read so many times goes to the dead-letter stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a stream; `fields` is empty if it was deleted while pending."""
+
+    stream: str
+    id: str
+    fields: Mapping[str, str]
+
+
+def entry_ms(entry_id: str) -> int:
+    """Give the instant (epoch ms, Redis clock) that an entry id carries."""
+    return int(entry_id.split("-", 1)[0])
+
+
+def entry_order(entry_id: str) -> tuple[int, int]:
+    """Give an entry id as something that can be compared."""
+    ms, _, sequence = entry_id.partition("-")
+    return int(ms), int(sequence or 0)
+
+
+class Group:
+    """One consumer group, with its one consumer, over any number of streams."""
+
+    def __init__(self, bus: Bus, name: str) -> None:
+        self._bus = bus
+        self.name = name
+
+    async def ensure(self, streams: Iterable[str]) -> None:
+        """Create the group (from the very first entry) on each stream that lacks it."""
+        commands: list[tuple[str | int | bytes, ...]] = [
+            ("XGROUP", "CREATE", stream, self.name, "0", "MKSTREAM") for stream in streams
+        ]
+        for answer in await self._bus.do_all(commands):
+            if isinstance(answer, Exception) and not str(answer).startswith("BUSYGROUP"):
+                raise answer
+
+    async def read_new(self, streams: Sequence[str], count: int, block_ms: int = BLOCK_MS) -> list[Entry]:
+        """Wait for entries that nobody was given yet; empty after `block_ms`. Makes missing groups (a flush) anew."""
+        ids = [">"] * len(streams)
+        try:
+            answer = await self._bus.read(
+                "XREADGROUP",
+                "GROUP",
+                self.name,
+                self.name,
+                "COUNT",
+                count,
+                "BLOCK",
+                block_ms,
+                "STREAMS",
+                *streams,
+                *ids,
+            )
+        except ResponseError as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+            await self.ensure(streams)
+            return []
+        return _entries(answer)
+
+    async def read_pending(self, stream: str, after: str = "0", count: int = 500) -> list[Entry]:
+        """Read entries that were delivered but not acknowledged, oldest first, those after the id `after`."""
+        answer = await self._bus.do(
+            "XREADGROUP", "GROUP", self.name, self.name, "COUNT", count, "STREAMS", stream, after
+        )
+        return _entries(answer)
+
+    async def all_pending(self, stream: str) -> list[Entry]:
+        """Read the whole pending list of a stream."""
+        found: list[Entry] = []
+        after = "0"
+        while page := await self.read_pending(stream, after):
+            found.extend(page)
+            after = page[-1].id
+        return found
+
+    async def deliveries(self, stream: str, entry_id: str) -> int:
+        """Say how often a pending entry has been delivered; 0 if it is not pending."""
+        rows = await self._bus.do("XPENDING", stream, self.name, entry_id, entry_id, 1)
+        return int(rows[0][3]) if rows else 0
+
+    async def ack(self, stream: str, *entry_ids: str) -> None:
+        """Acknowledge entries."""
+        if entry_ids:
+            await self._bus.do("XACK", stream, self.name, *entry_ids)
+
+    async def bury(self, entry: Entry, reason: str) -> None:
+        """Move an entry that cannot be read to the dead-letter stream, with the reason, and acknowledge it.
+
+        Both keys lie in one slot for a user's stream; for the signal stream a crash in between buries it twice at most.
+        """
+        flat: list[str] = ["entry_id", entry.id, "group", self.name, "reason", reason]
+        for name, value in entry.fields.items():
+            flat += [f"field:{name}", value]
+        await self._bus.do("XADD", keys.dead(entry.stream), "*", *flat)
+        await self.ack(entry.stream, entry.id)
+
+
+def read_entries(stream: str, rows: Any) -> list[Entry]:
+    """Read the rows of XRANGE, XREVRANGE or one stream of XREADGROUP."""
+    found = []
+    for entry_id, flat in rows or ():
+        values = iter(flat or ())
+        found.append(Entry(stream, entry_id, dict(zip(values, values, strict=True))))
+    return found
+
+
+def _entries(answer: Any) -> list[Entry]:
+    return [entry for stream, rows in answer or () for entry in read_entries(stream, rows)]
+
+
+def flatten(fields: Mapping[str, str]) -> list[str]:
+    """Lay fields out as XADD and the scripts take them."""
+    flat: list[str] = []
+    for name, value in fields.items():
+        flat.append(name)
+        flat.append(value)
+    return flat

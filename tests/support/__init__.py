@@ -1,0 +1,1 @@
+"""What several suites need: servers started and stopped by fixtures."""
