@@ -1,0 +1,75 @@
+# What a person runs. `make help` lists it; every target that needs the venv makes it first.
+
+# The first Python that is new enough; a name on the PATH is not enough (version managers leave empty shims there).
+PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/made-from.lock
+
+REDIS_PORT ?= 6390
+API_PORT ?= 8000
+PAPER_PORT ?= 8100
+
+# Those that speak to a running system find the demo's by default. Compose has its own addresses, so these go to no other target.
+demo executor streams status audit: export REDIS_URL ?= redis://127.0.0.1:$(REDIS_PORT)/0
+demo executor streams status audit: export PAPER_URL ?= http://127.0.0.1:$(PAPER_PORT)
+demo: export REDIS_PORT := $(REDIS_PORT)
+demo: export API_PORT := $(API_PORT)
+demo: export PAPER_PORT := $(PAPER_PORT)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint lock compose-test up down logs executor streams status audit
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## the venv in .venv, from the lock
+
+# Built anew only if the lock's text changed: a fresh checkout or a touch changes only its time.
+$(STAMP): requirements-dev.lock
+	@if [ -x $(BIN)/python ] && cmp -s $< $@; then touch $@; exit 0; fi; \
+	if [ -z "$(PYTHON)" ]; then \
+		echo "make setup: no Python 3.11 or newer found; install one, or name it: make setup PYTHON=/path/to/python3.11" >&2; exit 1; fi; \
+	if ! "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+		echo "make setup: PYTHON=$(PYTHON) is not a Python 3.11 or newer" >&2; exit 1; fi; \
+	if ! "$(PYTHON)" -c 'import ensurepip' 2>/dev/null; then \
+		echo "make setup: $(PYTHON) cannot make a venv with pip; on Debian: apt-get install python3-venv" >&2; exit 1; fi; \
+	echo "make setup: building $(VENV) with $(PYTHON)" && \
+	"$(PYTHON)" -m venv --clear $(VENV) && \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $< && \
+	cp $< $@
+
+demo: setup ## everything on this machine without Docker, on paper money, until Ctrl-C (REDIS_PORT= API_PORT= PAPER_PORT= DEMO_SECONDS=)
+	@exec $(BIN)/python -m services.ops.demo
+
+test: setup ## everything that needs no Docker engine
+	$(BIN)/python -m pytest --ignore=tests/compose
+
+lint: setup ## style, types and the walls between packages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pip check
+
+LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
+lock: setup ## both locks anew from pyproject.toml (what still fits keeps its version)
+	$(LOCK) --output-file requirements.lock
+	$(LOCK) --group dev --output-file requirements-dev.lock
+	@! grep -n '://' requirements.lock requirements-dev.lock || { echo "make lock: a lock names a host" >&2; exit 1; }
+
+executor: setup ## one executor by hand for one user: make executor USER=alice
+	@exec env EXECUTOR_USERS="$(USER)" $(BIN)/python -m services.executor
+
+streams: setup ## the streams of a running demo, the newest entries of each
+	@exec $(BIN)/python -m services.ops streams
+
+status: setup ## services, users, backlog of a running demo
+	@exec $(BIN)/python -m services.ops status
+
+audit: setup ## has every signal exactly one outcome per user, and does the exchange's journal agree
+	@exec $(BIN)/python -m services.ops audit
