@@ -1,0 +1,66 @@
+"""How a process gets its venues: the one place that knows which classes stand behind the port.
+
+Callers hold `Venue` and `PublicVenue`. All venues of a process share one HTTP session and, per venue, one public side, so that a
+hundred users do not ask a hundred times for the same list of pairs.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+
+import aiohttp
+
+from shared.venues.errors import Refusal, Rejected
+from shared.venues.kraken import KrakenVenue
+from shared.venues.kraken_http import KrakenApi, new_http_session
+from shared.venues.kraken_lane import Lane
+from shared.venues.kraken_public import KrakenPublic
+from shared.venues.port import NonceSource
+from shared.venues.rate_budget import RateBudget, Tier
+
+__all__ = ["Tier", "new_http_session", "open_kraken", "open_public_kraken"]
+
+
+def open_public_kraken(
+    *, url: str, http: aiohttp.ClientSession, timeout: float, clock: Callable[[], int]
+) -> KrakenPublic:
+    """Open Kraken's public side at a base URL without path. `timeout` in seconds per call, `clock` in epoch ms."""
+    return KrakenPublic(KrakenApi(url=url, http=http, timeout=timeout), timeout=timeout, clock=clock)
+
+
+def open_kraken(
+    *,
+    url: str,
+    api_key: str,
+    api_secret: str,
+    nonces: NonceSource,
+    http: aiohttp.ClientSession,
+    timeout: float,
+    clock: Callable[[], int],
+    public: KrakenPublic | None = None,
+    tier: Tier | None = Tier.INTERMEDIATE,
+) -> KrakenVenue:
+    """Open the account of a key. Sends nothing yet.
+
+    `nonces` must be the one source of this key in all processes. Pass the `public` of the same URL to share its list of pairs.
+    `tier` sets the client-side rate budget; None leaves the judging to the venue. Raises Rejected(AUTH) for a key or secret that
+    cannot be one, so that the account is parked before anything is signed with it.
+    """
+    if not api_key.strip():
+        raise Rejected("the API key is empty", Refusal.AUTH)
+    if not _is_base64(api_secret):
+        raise Rejected("the API secret is not the text that Kraken shows when a key is made (base64)", Refusal.AUTH)
+    api = KrakenApi(url=url, http=http, timeout=timeout, api_key=api_key, api_secret=api_secret)
+    budget = RateBudget(tier)
+    lane = Lane(api, nonces, budget, timeout=timeout, clock=clock)
+    shared = public or open_public_kraken(url=url, http=http, timeout=timeout, clock=clock)
+    return KrakenVenue(shared, lane, budget, clock=clock)
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return bool(base64.b64decode(text, validate=True))
+    except (binascii.Error, ValueError):
+        return False

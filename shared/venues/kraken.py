@@ -1,0 +1,229 @@
+"""One Kraken account: the venue port over the account's lane and Kraken's public side.
+
+Kraken has no idempotent AddOrder: `cl_ord_id` is unique among *open* orders only, so the same id sent again after a fill buys
+again. Hence an order goes out once, with a `deadline` after which the matching engine refuses it, and whoever lost the answer
+asks with `find`.
+
+It must never answer "no such order" or "no balance" for a question that failed, and never count what is lent out as free.
+Sources: docs.kraken.com REST reference (Add Order, Query Orders Info, Get Open/Closed Orders, Get Trades History, Get Trade
+Volume), `guides/general/clordid`; exchange reference traps 2, 9, 11, 16, sections 1.5 and 1.6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
+from typing import Any, Final
+
+import structlog
+
+from shared.domain.instrument import Instrument
+from shared.domain.money import Price, plain
+from shared.domain.symbol import Symbol
+from shared.venues import kraken_parse as parse
+from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
+from shared.venues.kraken_lane import Lane
+from shared.venues.kraken_public import KrakenPublic
+from shared.venues.kraken_symbols import PairBook
+from shared.venues.port import Accepted, Balance, BeginSend, Candle, OrderRequest, VenueOrder
+from shared.venues.rate_budget import RateBudget
+
+BASE_TIER_TAKER_FEE: Final = Decimal("0.004")  # the dearest; kraken.com/features/fee-schedule, reference 5.5
+_FEE_MAX_AGE: Final = 3_600_000  # ms
+_DEADLINE_MIN: Final = 2_000  # ms from now that Kraken takes: 2 s to 60 s (Add Order, `deadline`)
+_DEADLINE_MAX: Final = 60_000
+_IN_FLIGHT: Final = 500  # ms kept from both ends, for the way to Kraken and a clock that is a little off
+_CLOCK_SLACK: Final = 60  # seconds that `find` looks back further than asked, should our clock be ahead of Kraken's
+_QUERY_ORDERS_MAX: Final = 50  # ids per QueryOrders
+
+_log = structlog.get_logger(__name__)
+
+
+class KrakenVenue:
+    """The account that a key opens. `public` is shared by all accounts of the process."""
+
+    name = "kraken"
+
+    def __init__(self, public: KrakenPublic, lane: Lane, budget: RateBudget, *, clock: Callable[[], int]) -> None:
+        self._public = public
+        self._lane = lane
+        self._budget = budget
+        self._clock = clock
+        self._fees: dict[Symbol, tuple[Decimal, int]] = {}
+
+    async def instruments(self) -> Mapping[Symbol, Instrument]:
+        """Give all spot pairs, at most ten minutes old while Kraken answers."""
+        return await self._public.instruments()
+
+    async def prices(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Price]:
+        """Ask for last trades."""
+        return await self._public.prices(symbols)
+
+    async def candles(self, symbol: Symbol, minutes: int) -> Sequence[Candle]:
+        """Ask for the committed candles of a symbol, oldest first."""
+        return await self._public.candles(symbol, minutes)
+
+    async def close(self) -> None:
+        """Let go of nothing: the HTTP session belongs to whoever made it."""
+
+    async def balances(self) -> Mapping[str, Balance]:
+        """Ask for all balances; what is lent out or staked stands under its own name (`USDT.F`) with nothing free."""
+        names = (await self._public.names()).names
+        extended = await self._lane.look_up("BalanceEx")
+        with parse.readable("BalanceEx"):
+            return parse.balances(names, extended)
+
+    async def taker_fee(self, symbol: Symbol) -> Decimal:
+        """Give the account's taker fee, asked hourly; the base tier's if the key may not ask or Kraken lists none."""
+        fee, old_at = self._fees.get(symbol, (BASE_TIER_TAKER_FEE, 0))
+        if self._clock() >= old_at:
+            fee = await self._ask_fee(await self._pair(symbol))
+            self._fees[symbol] = (fee, self._clock() + _FEE_MAX_AGE)
+        return fee
+
+    async def place(self, order: OrderRequest, begin: BeginSend) -> Accepted:
+        """Send one order; see the port. The order must have been floored to the pair's steps already.
+
+        The deadline that Kraken enforces lies 2.5 s to 59.5 s ahead, whatever is asked, since it takes no other; an order whose
+        own deadline has passed is not sent.
+        """
+        pair = await self._pair(order.symbol)
+        await self._budget.admit_order(pair, patience=(order.deadline_at - self._clock()) / 1000)
+        try:
+            result = await self._lane.add_order(partial(self._params, order, pair), begin)
+        except Rejected as refused:
+            if refused.refusal in {Refusal.PRECISION, Refusal.MINIMUM}:
+                self._public.distrust()
+            raise
+        venue_order_id = parse.accepted_id(result)
+        if venue_order_id is None:
+            raise OutcomeUnknown("Kraken took the order without naming it")
+        return Accepted(venue_order_id)
+
+    async def order(self, venue_order_id: str) -> VenueOrder:
+        """Ask for one order. Rejected(GONE) when Kraken shows no such order, which can pass for a fresh one."""
+        book = await self._public.names()
+        found = await self._lane.look_up("QueryOrders", {"txid": venue_order_id})
+        with parse.readable("QueryOrders"):
+            row = (found or {}).get(venue_order_id)
+            order = None if row is None else parse.order(book, venue_order_id, row)
+        if row is None:
+            raise Rejected("Kraken shows no such order", Refusal.GONE)
+        if order is None:
+            raise Unavailable("the order's pair is not in the list of pairs")
+        return order
+
+    async def find(self, client_order_id: str, *, since: int) -> VenueOrder | None:
+        """Look among open orders, closed orders, then the orders behind the trades since `since`; see the port."""
+        book = await self._public.names()
+        by_client_id = {"cl_ord_id": client_order_id}
+        mine = partial(self._with_client_id, book, client_order_id)
+        return (
+            mine(await self._rows("OpenOrders", "open", by_client_id))
+            or mine(await self._rows("ClosedOrders", "closed", by_client_id))
+            or mine(await self._behind_trades(since // 1000 - _CLOCK_SLACK))
+        )
+
+    async def closed_orders(self, *, since: int) -> Sequence[VenueOrder]:
+        """List ended orders with fills, oldest first. Orders on pairs that are not listed (margin, delisted) are left out."""
+        book = await self._public.names()
+        rows = await self._pages("ClosedOrders", "closed", {"start": str(since // 1000 - 1), "closetime": "close"})
+        with parse.readable("ClosedOrders"):
+            orders = [parse.order(book, txid, row) for txid, row in rows.items()]
+        ended = [
+            (order.closed_at, order)
+            for order in orders
+            if order is not None
+            and order.filled.amount > 0
+            and order.closed_at is not None
+            and order.closed_at >= since
+        ]
+        return [order for _, order in sorted(ended, key=lambda row: (row[0], row[1].venue_order_id))]
+
+    def _params(self, order: OrderRequest, pair: str) -> Mapping[str, str]:
+        now = self._clock()
+        if now >= order.deadline_at:
+            raise Rejected("the order's deadline passed before it could be sent", Refusal.DEADLINE)
+        earliest, latest = now + _DEADLINE_MIN + _IN_FLIGHT, now + _DEADLINE_MAX - _IN_FLIGHT
+        params = {
+            "pair": pair,
+            "type": str(order.side),
+            "ordertype": "market",
+            "volume": plain(order.size.amount),
+            "cl_ord_id": order.client_order_id,
+            "deadline": _rfc3339(min(max(order.deadline_at, earliest), latest)),
+            "oflags": "fciq",  # the fee in quote on both sides, so that what is bought is what can be sold
+        }
+        if order.limit_price is not None:
+            params |= {"ordertype": "limit", "price": plain(order.limit_price.amount), "timeinforce": "IOC"}
+        return params
+
+    async def _pair(self, symbol: Symbol) -> str:
+        pair = (await self._public.names()).pair_name(symbol) or (await self._public.book()).pair_name(symbol)
+        if pair is None:
+            raise Rejected(f"Kraken lists no spot pair {symbol}")
+        return pair
+
+    async def _ask_fee(self, pair: str) -> Decimal:
+        try:
+            volume = await self._lane.look_up("TradeVolume", {"pair": pair})
+        except Rejected as refused:
+            if "permission denied" not in refused.words.lower():
+                raise
+            return BASE_TIER_TAKER_FEE
+        with parse.readable("TradeVolume"):
+            fee = parse.taker_fee(volume)
+        return BASE_TIER_TAKER_FEE if fee is None else fee
+
+    def _with_client_id(self, book: PairBook, client_order_id: str, rows: Mapping[str, Any]) -> VenueOrder | None:
+        with parse.readable("the orders"):
+            mine = [
+                parse.order(book, txid, row) for txid, row in rows.items() if row.get("cl_ord_id") == client_order_id
+            ]
+        found = [order for order in mine if order is not None]
+        if len(found) != len(mine):
+            raise Unavailable("the order's pair is not in the list of pairs")
+        if len(found) > 1:
+            _log.error("one client id, several orders", orders=[order.venue_order_id for order in found])
+        return max(found, key=lambda order: (order.filled.amount > 0, order.opened_at), default=None)
+
+    async def _behind_trades(self, start: int) -> Mapping[str, Any]:
+        """Trades carry no client id, so ask for the orders that they belong to."""
+        trades = await self._pages("TradesHistory", "trades", {"start": str(start)})
+        with parse.readable("TradesHistory"):
+            ids = sorted({str(trade["ordertxid"]) for trade in trades.values()})
+        rows: dict[str, Any] = {}
+        for first in range(0, len(ids), _QUERY_ORDERS_MAX):
+            rows |= await self._rows("QueryOrders", "", {"txid": ",".join(ids[first : first + _QUERY_ORDERS_MAX])})
+        return rows
+
+    async def _pages(self, method: str, key: str, params: Mapping[str, str]) -> dict[str, Any]:
+        """Ask for all pages, newest first; what is added meanwhile only moves rows to later pages, so that none is missed."""
+        found: dict[str, Any] = {}
+        while True:
+            result = await self._lane.look_up(method, {**params, "ofs": str(len(found))})
+            with parse.readable(method):
+                rows = result[key] or {}
+                total = result.get("count")
+                fresh = rows.keys() - found.keys()
+                found |= rows
+                if not fresh or (total is not None and len(found) >= parse.decimal(total)):
+                    return found
+
+    async def _rows(self, method: str, key: str, params: Mapping[str, str]) -> dict[str, Any]:
+        """Ask for one page of rows by id. "No such order" is an answer here, not a failure."""
+        try:
+            result = await self._lane.look_up(method, params)
+        except Rejected as refused:
+            if refused.refusal is not Refusal.GONE:
+                raise
+            return {}
+        with parse.readable(method):
+            rows = result[key] if key else result
+            return dict(rows or {})
+
+
+def _rfc3339(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,160 @@
+"""Kraken over HTTP: krakenex knows the paths and the signature, a shared aiohttp session carries the bytes.
+
+krakenex alone would open a connection pool per key, wait for ever and make its nonces from the clock's milliseconds, which
+collide. Here its `_nonce` gives what the lane allocated and its `_query` sends, with a time-out always set.
+
+It must never send a signed request twice (no redirects, no retries: aiohttp repeats only GET), never send anything but the
+bytes that were signed, and never let a header, a body or an exception that holds one out of this file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import aiohttp
+import krakenex
+from yarl import URL
+
+from shared.venues.errors import OutcomeUnknown, Unavailable, VenueError
+from shared.venues.kraken_errors import LONGEST_WAIT, presentable
+
+_FORM: Final = "application/x-www-form-urlencoded; charset=utf-8"
+_CONNECT_SHARE: Final = (
+    0.5  # of the time-out: what fails while connecting was surely not sent, so it is told apart early
+)
+_RETRY_AFTER: Final = 5.0  # seconds after a 429 that names none
+_OK: Final = frozenset({200, 201, 202})
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What Kraken said: its texts, warnings included, and the result, which may be None, `{}` or `[]` beside an error."""
+
+    texts: tuple[str, ...]
+    result: Any
+
+
+def new_http_session() -> aiohttp.ClientSession:
+    """Make the session that all venues of a process share; whoever makes it closes it. Needs a running loop.
+
+    Nothing of the environment (proxies, netrc) has a say, no cookie is kept, and no account waits for another's connection.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, limit_per_host=0),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        raise_for_status=False,
+    )
+
+
+class KrakenApi(krakenex.API):  # type: ignore[misc]  # krakenex ships no types
+    """krakenex with the lane's nonces and an asynchronous transport. One per API key; the lane serialises its use."""
+
+    def __init__(
+        self, *, url: str, http: aiohttp.ClientSession, timeout: float, api_key: str = "", api_secret: str = ""
+    ) -> None:
+        super().__init__(key=api_key, secret=api_secret)
+        self._agent = str(self.session.headers["User-Agent"])
+        self.session.close()  # the requests session carries nothing here
+        self.uri = url.rstrip("/")
+        self._http = http
+        self._timeout = aiohttp.ClientTimeout(total=timeout, connect=timeout * _CONNECT_SHARE)
+        self._allocated = 0
+
+    async def public(self, method: str, params: Mapping[str, str]) -> Reply:
+        """Call a public method. Raises Unavailable (nothing left) or OutcomeUnknown (no readable answer)."""
+        reply: Reply = await self.query_public(method, dict(params))
+        return reply
+
+    async def private(self, method: str, params: Mapping[str, str], nonce: int) -> Reply:
+        """Sign with this nonce and send once. Raises Unavailable (nothing left) or OutcomeUnknown (no readable answer)."""
+        self._allocated = nonce
+        reply: Reply = await self.query_private(method, dict(params))  # a copy: krakenex writes the nonce into it
+        return reply
+
+    def hides(self, text: str) -> str:
+        """Cut the key out of a text of the venue, should it ever repeat it."""
+        return text.replace(self.key, "[key]") if self.key else text
+
+    def _nonce(self) -> int:
+        return self._allocated
+
+    async def _query(
+        self, urlpath: str, data: Mapping[str, Any], headers: Mapping[str, str] | None = None, timeout: object = None
+    ) -> Reply:
+        del timeout  # krakenex's own is optional; ours is not
+        form = urlencode(data)  # exactly what krakenex signed: the same function over the same dict
+        sent = {"User-Agent": self._agent, **(headers or {})}
+        post = "/public/" not in urlpath
+        if post:
+            sent["Content-Type"] = _FORM
+        url = self.uri + urlpath + ("" if post or not form else "?" + form)
+        return await self._exchange("POST" if post else "GET", URL(url, encoded=True), form if post else None, sent)
+
+    async def _exchange(self, verb: str, url: URL, body: str | None, headers: Mapping[str, str]) -> Reply:
+        if self._http.closed:
+            raise Unavailable("the connection pool is closed")
+        # Failures are raised after the handlers: an aiohttp error holds the request's headers and must not become a context.
+        failure: VenueError
+        try:
+            async with self._http.request(
+                verb,
+                url,
+                data=None if body is None else body.encode(),
+                headers=headers,
+                timeout=self._timeout,
+                allow_redirects=False,
+            ) as response:
+                raw = await response.read()
+                status, wait = response.status, response.headers.get("Retry-After", "")
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            failure = Unavailable(f"could not connect to {url.host}: {type(error).__name__}")
+        except TimeoutError:
+            failure = OutcomeUnknown(f"no answer from {url.host} within {self._timeout.total:g} s")
+        except (aiohttp.ClientError, OSError) as error:
+            failure = OutcomeUnknown(f"connection to {url.host} failed: {type(error).__name__}")
+        else:
+            return read_reply(status, raw, wait)
+        raise failure
+
+
+def read_reply(status: int, raw: bytes, retry_after: str = "") -> Reply:
+    """Read an answer's envelope, `{"error": [...], "result": ...}` (docs.kraken.com `guides/rest/responses`).
+
+    Raises Unavailable for a 429, which is turned away at the door, and OutcomeUnknown for whatever is not an envelope or comes
+    with a server's failure status. `result` may be missing beside an error.
+    """
+    if status == 429:
+        raise Unavailable("HTTP 429: too many requests", _seconds(retry_after))
+    envelope = _parsed(raw) if status in _OK or 400 <= status < 500 else None
+    texts = _texts(envelope)
+    if envelope is None or (not texts and (status not in _OK or "result" not in envelope)):
+        raise OutcomeUnknown(f"HTTP {status} with {len(raw)} bytes that are no answer of Kraken's")
+    return Reply(texts, envelope.get("result"))
+
+
+def _parsed(raw: bytes) -> dict[str, Any] | None:
+    try:
+        envelope = json.loads(raw, parse_float=Decimal, parse_constant=_no_constants)
+    except (ValueError, RecursionError):
+        return None
+    return envelope if isinstance(envelope, dict) else None
+
+
+def _no_constants(name: str) -> Any:
+    raise ValueError(f"{name} is not a number")
+
+
+def _texts(envelope: dict[str, Any] | None) -> tuple[str, ...]:
+    found = (envelope or {}).get("error") or ()
+    rows = found if isinstance(found, (list, tuple)) else (found,)
+    return tuple(presentable(str(row)) for row in rows)
+
+
+def _seconds(text: str) -> float:
+    return min(float(text), LONGEST_WAIT) if text.isascii() and text.isdigit() else _RETRY_AFTER

@@ -1,0 +1,133 @@
+"""One API key's lane to Kraken: one private call in flight, its nonce allocated and sent inside the same lock.
+
+Kraken accepts a nonce only if it is above the last one that *arrived*, so that two requests of one key that overtake each other
+on the way lose one of them; the lock is held until the reply is in, and a request that was given up on is void at the venue as
+soon as the next one arrives.
+
+It must never send an order twice, but for the one case in which the venue itself said that the first was turned away unread:
+`EAPI:Invalid nonce`. Sources: docs.kraken.com `guides/rest/authentication`; exchange reference 1.2 and trap 1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Final
+
+import stamina
+import structlog
+
+from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable, VenueError
+from shared.venues.kraken_errors import as_read, failure_of
+from shared.venues.kraken_http import KrakenApi, Reply
+from shared.venues.kraken_parse import accepted_id
+from shared.venues.port import BeginSend, NonceSource
+from shared.venues.rate_budget import RateBudget
+
+NONCE_ADVANCE: Final = 1_000_000  # nonces are microseconds: one second past whoever else counted
+KEY_IN_USE: Final = "this key is used by another program; create a dedicated key"
+ATTEMPTS: Final = 3  # of a lookup
+_PATIENCE: Final = 5.0  # seconds; a longer wait is the caller's to decide
+
+_log = structlog.get_logger(__name__)
+
+
+class Lane:
+    """Everything private that one key sends. Raises the three leaves, and whatever the nonce source or `begin` raises."""
+
+    def __init__(
+        self, api: KrakenApi, nonces: NonceSource, budget: RateBudget, *, timeout: float, clock: Callable[[], int]
+    ) -> None:
+        self._api = api
+        self._nonces = nonces
+        self._budget = budget
+        self._timeout = timeout
+        self._clock = clock
+        self._lock = asyncio.Lock()
+
+    async def look_up(self, method: str, params: Mapping[str, str] | None = None) -> Any:
+        """Ask a question and give its result. Asks again, with a new nonce each time, while Kraken is unavailable."""
+        async for attempt in lookups(self._timeout):
+            with attempt:
+                await self._budget.admit_lookup(method)
+                async with self._lock:
+                    return await self._look_up_once(method, params or {})
+        raise AssertionError("unreachable")  # stamina raises the last failure
+
+    async def add_order(self, params: Callable[[], Mapping[str, str]], begin: BeginSend) -> Any:
+        """Send AddOrder once and give its result.
+
+        `params` is called inside the lane, before `begin` and right before each send; it raises to stop an order whose time
+        has passed.
+        """
+        async with self._lock:
+            params()
+            nonce = await begin()
+            try:
+                return await self._add_order_once(params(), nonce)
+            except Rejected as refused:
+                if refused.refusal is not Refusal.NONCE:
+                    raise
+            _log.warning("nonce refused, advancing once", method="AddOrder")
+            nonce = await self._nonces.next(advance=NONCE_ADVANCE)
+            return await self._add_order_once(params(), nonce, last=True)
+
+    async def _look_up_once(self, method: str, params: Mapping[str, str]) -> Any:
+        for advance in (0, NONCE_ADVANCE):
+            nonce = await self._nonces.next(advance=advance)
+            failure: VenueError | None
+            try:
+                reply = await self._api.private(method, params, nonce)
+            except VenueError as error:
+                raise as_read(error) from None
+            failure = self._failure(method, reply, order=False)
+            if failure is None:
+                return reply.result
+            if not _is_nonce(failure):
+                raise self._counted(as_read(failure))
+            _log.warning("nonce refused", method=method, advanced=advance)
+        raise Rejected(KEY_IN_USE, Refusal.NONCE)
+
+    async def _add_order_once(self, params: Mapping[str, str], nonce: int, *, last: bool = False) -> Any:
+        reply = await self._api.private("AddOrder", params, nonce)
+        failure = self._failure("AddOrder", reply, order=True)
+        if failure is None:
+            return reply.result
+        if isinstance(failure, Unavailable):
+            failure.retry_after = max(failure.retry_after, self._budget.orders_exceeded(params["pair"]))
+        if last and _is_nonce(failure):
+            failure = Rejected(KEY_IN_USE, Refusal.NONCE)
+        if accepted_id(reply.result) is not None:
+            failure = OutcomeUnknown(f"an order and a failure in one answer: {failure}")
+        raise failure
+
+    def _failure(self, method: str, reply: Reply, *, order: bool) -> VenueError | None:
+        texts = [self._api.hides(text) for text in reply.texts]
+        for warning in (text for text in texts if text.startswith("W")):
+            _log.warning("the venue warns", method=method, words=warning)
+        return failure_of(texts, order=order, now=self._clock() / 1000)
+
+    def _counted(self, failure: VenueError) -> VenueError:
+        if isinstance(failure, Unavailable) and failure.retry_after > 0:  # only a rate limit names a wait
+            failure.retry_after = max(failure.retry_after, self._budget.lookups_exceeded())
+        return failure
+
+
+def lookups(timeout: float) -> AsyncIterator[AbstractContextManager[object]]:
+    """Give the attempts of a lookup: repeated only while the venue is unavailable, and only for about one time-out."""
+    return aiter(
+        stamina.retry_context(
+            on=_again, attempts=ATTEMPTS, timeout=timeout, wait_initial=0.1, wait_max=2.0, wait_jitter=0.2
+        )
+    )
+
+
+def _again(error: Exception) -> bool | float:
+    if not isinstance(error, Unavailable):
+        return False
+    return error.retry_after if 0 < error.retry_after <= _PATIENCE else error.retry_after == 0
+
+
+def _is_nonce(failure: VenueError) -> bool:
+    return isinstance(failure, Rejected) and failure.refusal is Refusal.NONCE

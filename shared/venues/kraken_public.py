@@ -1,0 +1,121 @@
+"""What Kraken tells anyone: pairs with their steps, prices, candles. Shared by all accounts of a process.
+
+Minimums and ticks change while a program runs, so the list of pairs has an age. When it is old and the venue can't be
+asked, the old list still serves: an exit must not wait for it, and an order on outdated facts is refused by the venue itself.
+
+It must never hand out the candle that is still forming, nor a price of zero.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import structlog
+
+from shared.domain.instrument import Instrument
+from shared.domain.money import Price
+from shared.domain.symbol import Symbol
+from shared.venues import kraken_parse as parse
+from shared.venues.errors import Rejected, Unavailable, VenueError
+from shared.venues.kraken_errors import as_read, failure_of
+from shared.venues.kraken_http import KrakenApi
+from shared.venues.kraken_lane import lookups
+from shared.venues.kraken_symbols import PairBook
+from shared.venues.port import Candle
+
+PAIRS_MAX_AGE: Final = 600_000  # ms
+_PAIRS_RETRY: Final = 30_000  # ms until the venue is asked again after it could not give the list
+_BATCH: Final = 100  # pairs per Ticker call, so that the URL stays short
+_INTERVALS: Final = frozenset({1, 5, 15, 30, 60, 240, 1440, 10080, 21600})  # docs.kraken.com, Get OHLC
+
+_log = structlog.get_logger(__name__)
+
+
+class KrakenPublic:
+    """Kraken's public side."""
+
+    name = "kraken"
+
+    def __init__(self, api: KrakenApi, *, timeout: float, clock: Callable[[], int]) -> None:
+        self._api = api
+        self._timeout = timeout
+        self._clock = clock
+        self._book: PairBook | None = None
+        self._book_is_old_at = 0
+        self._refreshing = asyncio.Lock()
+
+    async def instruments(self) -> Mapping[Symbol, Instrument]:
+        """Give all spot pairs, at most ten minutes old while the venue answers."""
+        return (await self.book()).instruments
+
+    async def prices(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Price]:
+        """Ask for last trades."""
+        book = await self.names()
+        names = [name for name in map(book.pair_name, symbols) if name is not None]
+        found: dict[Symbol, Price] = {}
+        for start in range(0, len(names), _BATCH):
+            ticker = await self._ask("Ticker", {"pair": ",".join(names[start : start + _BATCH])})
+            with parse.readable("Ticker"):
+                found |= parse.prices(book, ticker)
+        return {symbol: found[symbol] for symbol in symbols if symbol in found}
+
+    async def candles(self, symbol: Symbol, minutes: int) -> Sequence[Candle]:
+        """Ask for the committed candles of a symbol, oldest first; Kraken keeps 720. Rejected for a length it does not offer."""
+        name = (await self.names()).pair_name(symbol)
+        if name is None or minutes not in _INTERVALS:
+            raise Rejected(f"Kraken has no candles of {minutes} minutes for {symbol}")
+        answer = await self._ask("OHLC", {"pair": name, "interval": str(minutes)})
+        with parse.readable("OHLC"):
+            return parse.candles(answer)
+
+    async def close(self) -> None:
+        """Let go of nothing: the HTTP session belongs to whoever made it."""
+
+    async def names(self) -> PairBook:
+        """Give the list of pairs for their names, which do not change: of any age, so that no order waits for a new list."""
+        return self._book or await self.book()
+
+    async def book(self) -> PairBook:
+        """Give the list of pairs, asking for it when it is old. Raises Unavailable only if there is none at all."""
+        if self._book is not None and self._clock() < self._book_is_old_at:
+            return self._book
+        async with self._refreshing:
+            if self._book is not None and self._clock() < self._book_is_old_at:
+                return self._book
+            try:
+                self._book = await self._list_pairs()
+            except VenueError as error:
+                if self._book is None:
+                    raise
+                self._book_is_old_at = self._clock() + _PAIRS_RETRY
+                _log.warning("list of pairs is old and the venue did not give a new one", words=str(error))
+            else:
+                self._book_is_old_at = self._clock() + PAIRS_MAX_AGE
+            return self._book
+
+    def distrust(self) -> None:
+        """Have the list of pairs asked for again: the venue refused an order for its size or price."""
+        self._book_is_old_at = 0
+
+    async def _list_pairs(self) -> PairBook:
+        assets, listed = await asyncio.gather(self._ask("Assets", {}), self._ask("AssetPairs", {}))
+        with parse.readable("AssetPairs"):
+            book = parse.pair_book(parse.asset_names(assets), listed)
+        if not book.instruments:
+            raise Unavailable("Kraken lists no pairs")
+        return book
+
+    async def _ask(self, method: str, params: Mapping[str, str]) -> Any:
+        async for attempt in lookups(self._timeout):
+            with attempt:
+                try:
+                    reply = await self._api.public(method, params)
+                except VenueError as error:
+                    raise as_read(error) from None
+                failure = failure_of(reply.texts, order=False, now=self._clock() / 1000)
+                if failure is not None:
+                    raise as_read(failure)
+                return reply.result
+        raise AssertionError("unreachable")  # stamina raises the last failure

@@ -1,0 +1,95 @@
+"""Kraken's spellings and ours: `XXBTZUSD`, `XBTUSD`, `XBT/USD` and `BTC/USD` are one pair.
+
+Kraken writes old assets with a class letter (`XXBT`, `ZUSD`) and two of them under a name that nobody else uses. Both are
+tables here, filled by what the venue lists: XTZ, XRP, ZRX and ZEC begin with X or Z of their own right, so no letter is ever
+cut off by rule. A balance with a suffix (`USDT.F`, `XBT.M`) is lent out, staked or bonded: it keeps its suffix and is never the
+tradable asset.
+Sources: exchange reference traps 10, 11, 12, section 1.6; docs.kraken.com `get-account-balance` (suffixes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from shared.domain.instrument import Instrument
+from shared.domain.symbol import Symbol
+
+_RENAMED: Final[Mapping[str, str]] = {"XBT": "BTC", "XDG": "DOGE"}
+_CLASSIC: Final[Mapping[str, str]] = {
+    "XXBT": "XBT",
+    "XXDG": "XDG",
+    "XETH": "ETH",
+    "XETC": "ETC",
+    "XLTC": "LTC",
+    "XMLN": "MLN",
+    "XREP": "REP",
+    "XXLM": "XLM",
+    "XXMR": "XMR",
+    "XXRP": "XRP",
+    "XZEC": "ZEC",
+    "ZAUD": "AUD",
+    "ZCAD": "CAD",
+    "ZEUR": "EUR",
+    "ZGBP": "GBP",
+    "ZJPY": "JPY",
+    "ZUSD": "USD",
+}
+"""Asset id to altname for the assets that have a class letter; all later ones are their own altname."""
+_SUFFIXES: Final = frozenset({"B", "F", "M", "S", "T"})
+
+
+class AssetNames:
+    """Plain names of assets: by the venue's list of altnames, by the table of classic ids where it lists none."""
+
+    def __init__(self, altnames: Mapping[str, str] | None = None) -> None:
+        self._altnames = {**_CLASSIC, **(altnames or {})}
+
+    def plain(self, asset: str) -> str:
+        """Give the plain name of an asset id or altname: `XXBT` and `XBT` are `BTC`, `XBT.M` is `BTC.M`."""
+        name, dot, suffix = asset.partition(".")
+        if dot and suffix in _SUFFIXES:
+            return f"{self.plain(name)}.{suffix}"
+        altname = self._altnames.get(asset, asset)
+        return _RENAMED.get(altname, altname)
+
+
+def is_tradable(asset: str) -> bool:
+    """Say whether a balance of this name can be traded on the spot market: not if it is lent out, staked or bonded."""
+    _, dot, suffix = asset.partition(".")
+    return not (dot and suffix in _SUFFIXES)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A spot pair under all its names."""
+
+    instrument: Instrument
+    id: str
+    altname: str
+    wsname: str
+
+
+class PairBook:
+    """Kraken's spot pairs as it listed them at one moment."""
+
+    def __init__(self, names: AssetNames, pairs: Iterable[Pair]) -> None:
+        self.names = names
+        self.instruments: dict[Symbol, Instrument] = {}
+        self._altname: dict[Symbol, str] = {}
+        self._symbols: dict[str, Symbol] = {}
+        for pair in pairs:
+            symbol = pair.instrument.symbol
+            self.instruments[symbol] = pair.instrument
+            self._altname[symbol] = pair.altname
+            for spelling in (pair.id, pair.altname, pair.wsname, str(symbol)):
+                self._symbols[spelling] = symbol
+
+    def pair_name(self, symbol: Symbol) -> str | None:
+        """Give the name to ask Kraken with (the altname, which every method takes), or None for a pair it does not list."""
+        return self._altname.get(symbol)
+
+    def symbol(self, spelling: str) -> Symbol | None:
+        """Read any of Kraken's spellings of a pair, or None for a pair it does not list."""
+        return self._symbols.get(spelling)

@@ -1,0 +1,133 @@
+"""What one API key may still ask of Kraken: its counters, mirrored on our side, so that the venue never has to refuse.
+
+Kraken keeps a counter per key for lookups and one per key and pair for orders; each call adds its cost and the counters fall
+with time, by the account's tier. A refused call prolongs the refusal, so the cheap thing is to know beforehand. An idle key
+sends at once; a wait is exactly as long as the counter needs to fall.
+
+It must never delay an order because of lookups: the two counters know nothing of one another, and no wait happens in the lane.
+Sources: docs.kraken.com `guides/rest/ratelimits` and support 360045239571; exchange reference 1.3. Cancelling has a cost by the
+order's age; Shoal's orders end by themselves, so only placing is counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from shared.venues.errors import Unavailable
+
+_SPARE: Final = 1.0  # left unused, since our calls arrive a little closer together than they were sent
+_LONGEST_QUEUE: Final = 30.0  # seconds; a lookup that would wait longer is better told so
+_COSTS: Final = {"TradesHistory": 2.0, "Ledgers": 2.0, "QueryLedgers": 2.0, "OpenOrders": 2.0, "ClosedOrders": 2.0}
+"""Lookups that cost more than one. Open and closed orders are 1 by the guide and 2 by Kraken's own SDK: count the dearer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that two counters may hold, and how much they lose per second."""
+
+    lookups: float
+    lookups_decay: float
+    orders: float
+    orders_decay: float
+
+
+class Tier(Enum):
+    """Verification tiers of a Kraken account."""
+
+    STARTER = Limits(15, 0.33, 60, 1.00)
+    INTERMEDIATE = Limits(20, 0.50, 125, 2.34)
+    PRO = Limits(20, 1.00, 180, 3.75)
+
+
+class Meter:
+    """One counter that falls with time."""
+
+    def __init__(self, maximum: float, decay: float, monotonic: Callable[[], float]) -> None:
+        self._maximum = maximum
+        self._decay = decay
+        self._monotonic = monotonic
+        self._level = 0.0
+        self._seen_at = monotonic()
+
+    def wait(self, cost: float) -> float:
+        """Seconds until `cost` more fits; 0 when it does now."""
+        return max(0.0, (self._fallen() + cost - (self._maximum - _SPARE)) / self._decay)
+
+    def reserve(self, cost: float) -> float:
+        """Add `cost` now and give the seconds to wait before it is used; callers so queue in the order they came."""
+        wait = self.wait(cost)
+        self._level += cost
+        return wait
+
+    def overflow(self) -> float:
+        """Note that the venue calls the counter exceeded, whatever we counted; gives the seconds until one call fits."""
+        self._level = max(self._fallen(), self._maximum)
+        return self.wait(1.0)
+
+    def _fallen(self) -> float:
+        now = self._monotonic()
+        self._level = max(0.0, self._level - (now - self._seen_at) * self._decay)
+        self._seen_at = now
+        return self._level
+
+
+class RateBudget:
+    """The counters of one API key. Without a tier nothing is counted: the venue alone judges."""
+
+    def __init__(
+        self,
+        tier: Tier | None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._limits = None if tier is None else tier.value
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._lookups = None if tier is None else Meter(tier.value.lookups, tier.value.lookups_decay, monotonic)
+        self._orders: dict[str, Meter] = {}
+
+    async def admit_lookup(self, method: str) -> None:
+        """Wait until a lookup fits. Raises Unavailable when the queue is too long to stand in."""
+        if self._lookups is None:
+            return
+        cost = _COSTS.get(method, 1.0)
+        wait = self._lookups.wait(cost)
+        if wait > _LONGEST_QUEUE:
+            raise Unavailable(f"this key has asked too much of Kraken; {method} fits in {wait:.0f} s", wait)
+        self._lookups.reserve(cost)
+        if wait > 0:
+            await self._sleep(wait)
+
+    async def admit_order(self, pair: str, *, patience: float) -> None:
+        """Wait until an order on a pair fits. Raises Unavailable if that takes longer than `patience` seconds."""
+        meter = self._meter(pair)
+        if meter is None:
+            return
+        wait = meter.wait(1.0)
+        if wait > 0 and wait >= patience:
+            raise Unavailable(f"this account has sent too many orders on {pair}; the next fits in {wait:.1f} s", wait)
+        meter.reserve(1.0)
+        if wait > 0:
+            await self._sleep(wait)
+
+    def lookups_exceeded(self) -> float:
+        """Note the venue's refusal of a lookup; gives the seconds to stay away."""
+        return 0.0 if self._lookups is None else self._lookups.overflow()
+
+    def orders_exceeded(self, pair: str) -> float:
+        """Note the venue's refusal of an order for its rate; gives the seconds to stay away."""
+        meter = self._meter(pair)
+        return 0.0 if meter is None else meter.overflow()
+
+    def _meter(self, pair: str) -> Meter | None:
+        if self._limits is None:
+            return None
+        if pair not in self._orders:
+            self._orders[pair] = Meter(self._limits.orders, self._limits.orders_decay, self._monotonic)
+        return self._orders[pair]
