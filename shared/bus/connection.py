@@ -78,6 +78,16 @@ class Bus:
         except NoScriptError:
             return await self._guarded(self._writer.eval(script.text, len(keys), *keys, *args))
 
+    async def scan(self, pattern: str) -> list[str]:
+        """Find keys by pattern, page by page; never blocks the server. A key may be listed twice."""
+        found: list[str] = []
+        cursor = "0"
+        while True:
+            cursor, page = await self.do("SCAN", cursor, "MATCH", pattern, "COUNT", 500)
+            found.extend(page)
+            if str(cursor) == "0":
+                return found
+
     async def close(self) -> None:
         """Close both clients."""
         await self._reader.aclose()

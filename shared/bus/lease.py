@@ -6,9 +6,10 @@ the venue refuses the older nonce. The owner's own clock stops it earlier: it st
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 from shared.bus.connection import Bus
 from shared.bus.errors import BusUnavailable, LeaseLost
@@ -88,3 +89,27 @@ async def acquire(bus: Bus, holder: str, owner: str, clock: Callable[[], float] 
     return Lease(
         bus, holder, owner, str(token), int(since), fresh=known == "new", expires=asked + TTL_MS / 1000, clock=clock
     )
+
+
+async def keep(lease: Lease, work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` while renewing the lease beside it; whichever of the two fails ends both, and its failure is raised."""
+    task = asyncio.ensure_future(work)
+    renewing = asyncio.ensure_future(_renew_for_ever(lease))
+    try:
+        done, _ = await asyncio.wait({task, renewing}, return_when=asyncio.FIRST_COMPLETED)
+        for ended in done:
+            ended.result()
+    finally:
+        for each in (task, renewing):
+            each.cancel()
+        await asyncio.gather(task, renewing, return_exceptions=True)
+
+
+async def _renew_for_ever(lease: Lease) -> None:
+    """Renew on time. An outage of Redis is waited out while the lease still stands: it may be shorter than the lease."""
+    while True:
+        await asyncio.sleep(RENEW_EVERY)
+        try:
+            await lease.renew()
+        except BusUnavailable:
+            lease.require(RENEW_EVERY)

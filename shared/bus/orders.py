@@ -77,12 +77,17 @@ class OrderStore:
             return NotBegun(OrderState(answer[1]))
         return Begun(nonces.used(int(answer[1])), int(answer[2]))
 
-    async def move(self, order_id: str, state: OrderState, fields: Mapping[str, str]) -> None:
-        """Record a step between non-terminal states. Raises LeaseLost, and ValueError for a step that is not legal."""
+    async def move(
+        self, order_id: str, state: OrderState, fields: Mapping[str, str], position: PositionChange | None = None
+    ) -> None:
+        """Record a step between non-terminal states, with the position that a finished leg changed.
+
+        Raises LeaseLost, and ValueError for a step that is not legal.
+        """
         answer = await self._bus.run(
             load("transition"),
-            [self._fence, keys.order(self._user, order_id)],
-            [self._lease.token, state, *flatten(fields)],
+            [self._fence, keys.order(self._user, order_id), keys.positions(self._user, self._venue)],
+            [self._lease.token, state, *_position_args(position), *flatten(fields)],
         )
         if answer == "fenced":
             raise LeaseLost(f"somebody else serves {self._lease.holder} now")
@@ -117,8 +122,7 @@ class OrderStore:
                 self._retention_ms,
                 keys.EXECUTOR,
                 entry_id,
-                position.symbol if position else "",
-                (position.record or "") if position else "",
+                *_position_args(position),
                 len(fields) * 2,
                 *flatten(fields),
                 *flatten(report.fields()),
@@ -127,3 +131,7 @@ class OrderStore:
         if answer == "fenced":
             raise LeaseLost(f"somebody else serves {self._lease.holder} now")
         return bool(answer == "ok")
+
+
+def _position_args(position: PositionChange | None) -> list[str]:
+    return ["", ""] if position is None else [position.symbol, position.record or ""]

@@ -111,13 +111,7 @@ class Records:
 
     async def heartbeats(self) -> Mapping[str, str]:
         """Read all signs of life: state by `<service>:<instance>`."""
-        names: list[str] = []
-        cursor = "0"
-        while True:
-            cursor, page = await self._bus.do("SCAN", cursor, "MATCH", keys.HEARTBEATS, "COUNT", 500)
-            names.extend(page)
-            if str(cursor) == "0":
-                break
+        names = await self._bus.scan(keys.HEARTBEATS)
         if not names:
             return {}
         values = await self._bus.do("MGET", *names)

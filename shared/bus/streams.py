@@ -99,6 +99,21 @@ class Group:
         rows = await self._bus.do("XPENDING", stream, self.name, entry_id, entry_id, 1)
         return int(rows[0][3]) if rows else 0
 
+    async def deliver_again(self, entry: Entry) -> int:
+        """Have a pending entry delivered once more and say how often it has been."""
+        ms, sequence = entry_order(entry.id)
+        before = f"{ms}-{sequence - 1}" if sequence else f"{ms - 1}-{2**64 - 1}"
+        await self.read_pending(entry.stream, before, 1)
+        return await self.deliveries(entry.stream, entry.id)
+
+    async def last_delivered(self, stream: str) -> str:
+        """Give the id up to which a stream has been handed out."""
+        for row in await self._bus.do("XINFO", "GROUPS", stream):
+            facts = dict(zip(row[::2], row[1::2], strict=True))
+            if facts["name"] == self.name:
+                return str(facts["last-delivered-id"])
+        return "0-0"
+
     async def ack(self, stream: str, *entry_ids: str) -> None:
         """Acknowledge entries."""
         if entry_ids:

@@ -5,7 +5,7 @@ Lua scripts of the bus:
 
     planned ──▶ sending ──▶ accepted ──▶ (terminal)
        ▲           │  └──▶ unknown ──┘        any of them may end; nothing leaves a terminal state
-       └───────────┴─────────┘  proven absent at the venue
+       └───────────┴─────────┴─────────       proven absent at the venue, or one leg of an exit has ended
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ TERMINAL: Final = frozenset(
 STEPS: Final[Mapping[OrderState, frozenset[OrderState]]] = {
     OrderState.PLANNED: TERMINAL | {OrderState.SENDING},
     OrderState.SENDING: TERMINAL | {OrderState.ACCEPTED, OrderState.UNKNOWN, OrderState.PLANNED},
-    OrderState.ACCEPTED: TERMINAL | {OrderState.UNKNOWN},
+    OrderState.ACCEPTED: TERMINAL | {OrderState.UNKNOWN, OrderState.PLANNED},
     OrderState.UNKNOWN: TERMINAL | {OrderState.ACCEPTED, OrderState.PLANNED},
 }
 """The legal steps; `bus/lua/transition.lua` holds the same table and a test compares them."""
@@ -103,3 +103,8 @@ class Decision:
 def order_id(signal_id: str, user: str, venue: str) -> str:
     """Derive the order's id, which is its client order id at the venue: the same signal, user and venue always give the same."""
     return str(uuid5(UUID(signal_id), f"{user}:{venue}"))
+
+
+def leg_id(order: str, leg: int) -> str:
+    """Derive the client order id of a leg: the first is the order's own id, later ones of an exit have their own."""
+    return order if leg == 1 else str(uuid5(UUID(order), f"leg-{leg}"))

@@ -1,10 +1,13 @@
 -- uses: fence
 -- Move an order between non-terminal states; `settle` alone makes an end.
--- KEYS: fence, order hash.  ARGV: fencing token, new state, then field/value pairs to record.
+-- KEYS: fence, order hash, positions hash.
+-- ARGV: fencing token, new state,
+--       symbol, position record ('' symbol: no change; '' record: flat), for a leg that ended and changed the position,
+--       then field/value pairs to record.
 -- Answers 'ok', 'fenced', or the present state where the step is not legal.
 local legal = {
   sending = {accepted = true, unknown = true, planned = true},
-  accepted = {unknown = true},
+  accepted = {unknown = true, planned = true},
   unknown = {accepted = true, planned = true},
 }
 if not owns(KEYS[1], ARGV[1]) then
@@ -14,9 +17,16 @@ local state = redis.call('HGET', KEYS[2], 'state') or 'planned'
 if state ~= ARGV[2] and not (legal[state] and legal[state][ARGV[2]]) then
   return state
 end
-local pairs_ = {'state', ARGV[2]}
-for i = 3, #ARGV do
-  pairs_[#pairs_ + 1] = ARGV[i]
+local fields = {'state', ARGV[2]}
+for i = 5, #ARGV do
+  fields[#fields + 1] = ARGV[i]
 end
-redis.call('HSET', KEYS[2], unpack(pairs_))
+redis.call('HSET', KEYS[2], unpack(fields))
+if ARGV[3] ~= '' then
+  if ARGV[4] == '' then
+    redis.call('HDEL', KEYS[3], ARGV[3])
+  else
+    redis.call('HSET', KEYS[3], ARGV[3], ARGV[4])
+  end
+end
 return 'ok'

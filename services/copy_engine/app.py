@@ -1,0 +1,74 @@
+"""The composition root of the copy engine.
+
+Takes the engine's lease or stands by for it; whatever ends a turn (a lost lease, a Redis that is gone), the next turn begins
+again from what Redis holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+import structlog
+
+from services.copy_engine.engine import Engine
+from shared.bus.connection import Bus, open_bus
+from shared.bus.errors import BusUnavailable, LeaseLost
+from shared.bus.heartbeat import Heartbeat, instance_name
+from shared.bus.lease import Lease, acquire, keep
+from shared.bus.records import Records
+from shared.config.settings import Settings
+from shared.config.users import load_users
+from shared.contracts import keys
+from shared.domain.policy import UserPolicy
+
+_PAUSE: Final = 1.0
+"""Seconds between tries to take the lease, and before a new turn after an outage."""
+
+log = structlog.get_logger()
+
+
+async def main(settings: Settings) -> None:
+    """Run until cancelled."""
+    users = [policy for policy in load_users(settings.shoal_config).values() if policy.enabled]
+    async with open_bus(settings.redis_url, "copy-engine") as bus:
+        instance = instance_name()
+        heartbeat = Heartbeat(Records(bus), "copy-engine", instance)
+        beating = asyncio.create_task(heartbeat.run())
+        try:
+            await _take_turns(bus, users, heartbeat, instance)
+        finally:
+            beating.cancel()
+
+
+async def _take_turns(bus: Bus, users: Sequence[UserPolicy], heartbeat: Heartbeat, instance: str) -> None:
+    while True:
+        try:
+            lease = await acquire(bus, keys.ENGINE, instance)
+            if lease is None:
+                if heartbeat.state != "standby":
+                    log.info("COPY ENGINE: another engine is active; standing by")
+                    heartbeat.state = "standby"
+            else:
+                await _turn(bus, users, heartbeat, lease)
+        except BusUnavailable as error:
+            log.warning("waiting for Redis", reason=str(error))
+        except LeaseLost as error:
+            log.warning("the engine's lease has passed on; standing by", reason=str(error))
+        await asyncio.sleep(_PAUSE)
+
+
+async def _turn(bus: Bus, users: Sequence[UserPolicy], heartbeat: Heartbeat, lease: Lease) -> None:
+    engine = Engine(bus, users, heartbeat, _now_ms, time.monotonic)
+    try:
+        await keep(lease, engine.serve(lease))
+    finally:
+        with suppress(BusUnavailable):
+            await lease.release()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

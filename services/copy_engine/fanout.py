@@ -1,0 +1,110 @@
+"""Carries one signal to every user: one decision each, written under the signal's own entry id.
+
+That id is what makes the fan-out safe to repeat: Redis refuses a second decision on the same signal, so the first one stands.
+Signals must be carried strictly in order, each to all users before the next: a stream takes no id below its last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import structlog
+
+from services.copy_engine.decide import Follower, decide, skip
+from shared.bus.connection import Bus
+from shared.bus.records import pairs, read_account
+from shared.bus.streams import Entry, flatten
+from shared.contracts import keys
+from shared.contracts.messages import OrderMessage
+from shared.domain.control import Control
+from shared.domain.instrument import Instrument
+from shared.domain.order import Decision
+from shared.domain.policy import UserPolicy
+from shared.domain.signal import Signal
+from shared.domain.symbol import Symbol
+
+_CHUNK: Final = 64
+"""Users per round trip: the first orders are out while the last are still being decided."""
+_ALREADY_DECIDED: Final = "equal or smaller"
+
+log = structlog.get_logger()
+
+
+class FanOut:
+    """Decides and writes for all users; the user that goes first rotates."""
+
+    def __init__(self, bus: Bus, clock: Callable[[], int]) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._turn = 0
+
+    async def carry(
+        self, entry: Entry, signal: Signal, users: Sequence[UserPolicy], instruments: Mapping[Symbol, Instrument]
+    ) -> None:
+        """Write one decision per user. Raises BusUnavailable: then the whole signal is carried again, harmlessly."""
+        if not users:
+            return
+        start = self._turn % len(users)
+        self._turn += 1
+        order = [*users[start:], *users[:start]]
+        copied = 0
+        for first in range(0, len(order), _CHUNK):
+            followers = await self._followers(order[first : first + _CHUNK], signal.venue)
+            decisions = [self._decide(signal, follower, instruments.get(signal.symbol)) for follower in followers]
+            copied += sum(decision.copy is not None for decision in decisions)
+            await self._write(entry.id, decisions)
+        log.info(
+            "signal carried to users",
+            signal_id=signal.id,
+            symbol=str(signal.symbol),
+            kind=signal.kind,
+            copied=copied,
+            skipped=len(order) - copied,
+        )
+
+    async def _followers(self, users: Sequence[UserPolicy], venue: str) -> list[Follower]:
+        commands: list[tuple[str | int | bytes, ...]] = [("HGETALL", keys.CONTROL)]
+        for policy in users:
+            commands.append(("HGETALL", keys.account(policy.user, venue)))
+            commands.append(("HGETALL", keys.control(policy.user)))
+        answers = await self._bus.do_all(commands)
+        everyone = Control.read(pairs(answers[0]))
+        return [
+            Follower(
+                policy=policy,
+                account=read_account(policy.user, venue, pairs(answers[1 + 2 * index])),
+                switches=(everyone, Control.read(pairs(answers[2 + 2 * index]))),
+            )
+            for index, policy in enumerate(users)
+        ]
+
+    def _decide(self, signal: Signal, follower: Follower, instrument: Instrument | None) -> Decision:
+        now = self._clock()
+        try:
+            return decide(signal, follower, instrument, now)
+        except Exception as error:  # any failure in a decision is a skip: nobody may receive the master's size
+            log.exception("decision failed", signal_id=signal.id, user=follower.policy.user)
+            return skip(signal, follower, f"the decision failed: {type(error).__name__}: {error}", now)
+
+    async def _write(self, entry_id: str, decisions: Sequence[Decision]) -> None:
+        commands: list[tuple[str | int | bytes, ...]] = [
+            ("XADD", keys.orders(decision.user), entry_id, *flatten(OrderMessage.from_domain(decision).fields()))
+            for decision in decisions
+        ]
+        for decision, answer in zip(decisions, await self._bus.do_all(commands), strict=True):
+            if isinstance(answer, Exception):
+                await self._explain(entry_id, decision, answer)
+
+    async def _explain(self, entry_id: str, decision: Decision, refused: Exception) -> None:
+        """Tell a decision that stands already from one that could not be written; the latter must not pass silently."""
+        if _ALREADY_DECIDED not in str(refused):
+            raise refused
+        stands = await self._bus.do("XRANGE", keys.orders(decision.user), entry_id, entry_id)
+        if not stands:
+            log.error(
+                "a decision could not be written: the user's stream is already past this signal",
+                signal_id=decision.signal_id,
+                user=decision.user,
+                entry_id=entry_id,
+            )

@@ -1,0 +1,82 @@
+"""When the flow opens: the master first, then the users, then the engine. By what stands in Redis, not by sleeping.
+
+A signal is itself the proof that a master was connected, so an engine that comes late, or whose master has died, still carries
+what is in the stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from shared.bus.connection import Bus
+from shared.bus.records import Records
+from shared.contracts import keys
+from shared.domain.account import MASTER, AccountState
+from shared.domain.policy import UserPolicy
+
+_VENUES: Final = ("kraken", "coinbase")
+_POLL: Final = 0.25
+_PATIENCE: Final = 20.0
+"""Seconds to wait for users that no executor has spoken of, once another user is ready: less than the age at which an entry
+expires, so that nobody misses a trade because of a user whose executor is not running."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Who is ready as of now."""
+
+    master: bool
+    ready: tuple[str, ...]
+    parked: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+    def may_open(self, waited: float) -> bool:
+        """Say whether the flow may open after so many seconds of waiting."""
+        if not self.master:
+            return False
+        return not self.unknown or (bool(self.ready) and waited >= _PATIENCE)
+
+    def waiting_for(self) -> str:
+        """Say in words what is missing."""
+        if not self.master:
+            return "the master account"
+        return f"users {', '.join(self.unknown[:5])}{' and more' if len(self.unknown) > 5 else ''}"
+
+
+async def read_readiness(bus: Bus, records: Records, users: Sequence[UserPolicy]) -> Readiness:
+    """Read who is ready."""
+    masters = await records.accounts([(MASTER, venue) for venue in _VENUES])
+    master = any(account is not None and account.state is AccountState.READY for account in masters)
+    if not master:
+        master = bool(await bus.do("XLEN", keys.SIGNALS))
+    states: dict[str, AccountState] = {}
+    who = [(policy.user, venue) for policy in users for venue in policy.venues]
+    for (user, _), account in zip(who, await records.accounts(who), strict=True):
+        if account is not None and states.get(user) is not AccountState.READY:
+            states[user] = account.state
+    names = [policy.user for policy in users]
+    return Readiness(
+        master=master,
+        ready=tuple(name for name in names if states.get(name) is AccountState.READY),
+        parked=tuple(name for name in names if states.get(name) is AccountState.PARKED),
+        unknown=tuple(name for name in names if states.get(name) not in {AccountState.READY, AccountState.PARKED}),
+    )
+
+
+async def wait_until_open(
+    bus: Bus, records: Records, users: Sequence[UserPolicy], clock: Callable[[], float], say: Callable[[str], object]
+) -> Readiness:
+    """Wait until the flow may open; `say` is told, once per change, what is being waited for."""
+    started = clock()
+    said = ""
+    while True:
+        readiness = await read_readiness(bus, records, users)
+        if readiness.may_open(clock() - started):
+            return readiness
+        if (now := readiness.waiting_for()) != said:
+            said = now
+            say(now)
+        await asyncio.sleep(_POLL)
