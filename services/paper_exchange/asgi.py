@@ -1,0 +1,111 @@
+"""The door: plain ASGI, because a routing layer and a validated model per request would cost more than the exchange itself.
+
+`/0/...` goes to the Kraken front, `/paper/...` to the control plane. A dropped reply is a cut connection: the transport
+that `server.py` hands on is aborted, so the client sees what it would see of a broken network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from services.paper_exchange.kraken.front import KrakenFront, Request
+from services.paper_exchange.kraken.replies import Reply
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+TRANSPORT: Final = "shoal.transport"  # where server.py puts the connection, in scope["extensions"]
+LARGEST_BODY: Final = 1_000_000
+
+
+class ClientGone(Exception):  # noqa: N818  # an event, not a mistake
+    """The client left before its request was complete."""
+
+
+class Door:
+    """The whole application."""
+
+    def __init__(self, kraken: KrakenFront, control: Application) -> None:
+        self._kraken = kraken
+        self._control = control
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http" and scope["path"].startswith("/0/"):
+            await self._venue(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith("/paper"):
+            await self._control(scope, receive, send)
+        elif scope["type"] == "http":
+            await _send(Reply(b'{"detail":"not found"}', 404), send)
+        else:
+            raise NotImplementedError(f"{scope['type']} connections are not served")
+
+    async def _venue(self, scope: Scope, receive: Receive, send: Send) -> None:
+        api_key, signature, content_type = "", b"", b""
+        for name, value in scope["headers"]:
+            if name == b"api-key":
+                api_key = value.decode("latin-1")[:128]
+            elif name == b"api-sign":
+                signature = value
+            elif name == b"content-type":
+                content_type = value
+        try:
+            body = await _body(receive)
+        except ClientGone:
+            return
+        request = Request(scope["method"], scope["path"], scope["query_string"], api_key, signature, content_type, body)
+        reply = self._kraken.answer(request)
+        if not isinstance(reply, Reply):
+            await asyncio.sleep(reply.seconds)
+            reply = self._kraken.resume(reply)
+        if reply.delay:
+            await _wait(reply.delay, receive)
+        if reply.dropped or reply.hangs:
+            _cut(scope)
+            return
+        await _send(reply, send)
+
+
+async def _body(receive: Receive) -> bytes:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message["type"] == "http.request" and message.get("more_body"):
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > LARGEST_BODY:
+            raise ClientGone
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    return body
+
+
+async def _wait(seconds: float, receive: Receive) -> None:
+    """Wait, but not longer than the client does."""
+    try:
+        async with asyncio.timeout(seconds):
+            while (await receive())["type"] != "http.disconnect":
+                pass
+    except TimeoutError:
+        pass
+
+
+async def _send(reply: Reply, send: Send) -> None:
+    headers = [
+        (b"content-type", reply.content_type),
+        (b"content-length", str(len(reply.body)).encode()),
+        *reply.headers,
+    ]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+def _cut(scope: Scope) -> None:
+    transport = scope.get("extensions", {}).get(TRANSPORT)
+    if transport is None:
+        raise ConnectionResetError("a dropped reply needs the transport of server.py")
+    transport.abort()

@@ -1,0 +1,1 @@
+"""The control plane `/paper/*`: accounts, faults, the market's steering, and the journal that judges."""

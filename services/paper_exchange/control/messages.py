@@ -1,0 +1,101 @@
+"""What the control plane is told. Unknown fields are refused: a misspelt one must not be a silent no-op."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from services.paper_exchange.core.account import DEFAULT_PERMISSIONS, Permission
+from services.paper_exchange.core.fault_table import FAULTS
+
+Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
+Amount = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
+
+
+class Strict(BaseModel):
+    """The base of all."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NewAccount(Strict):
+    """`POST /paper/accounts`."""
+
+    user: Name
+    venue: Literal["kraken"]
+    api_key: Annotated[str, Field(min_length=4, max_length=128, pattern=r"^[!-~]+$")] | None = None
+    api_secret: str | None = Field(default=None, repr=False)
+    balances: dict[str, Amount] = Field(default_factory=dict)
+    permissions: frozenset[Permission] = DEFAULT_PERMISSIONS
+    tier: Literal["starter", "intermediate", "pro", "unlimited"] = "pro"
+    nonce_window: int = Field(default=0, ge=0)
+
+    @field_validator("api_secret")
+    @classmethod
+    def _base64(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                decoded = b64decode(value, validate=True)
+            except (binascii.Error, ValueError):
+                decoded = b""
+            if not decoded:
+                raise ValueError("must be base64")
+        return value
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> NewAccount:
+        if (self.api_key is None) != (self.api_secret is None):
+            raise ValueError("give both api_key and api_secret, or neither")
+        return self
+
+
+class NewFault(Strict):
+    """`POST /paper/faults`."""
+
+    fault: str
+    user: str = ""
+    method: str = ""
+    symbol: str = ""
+    count: int | None = Field(default=None, ge=1)
+    probability: float = Field(default=1.0, gt=0, le=1)
+    seconds: float | None = Field(default=None, ge=0)
+    fraction: float = Field(default=0.4, gt=0, lt=1)
+    seed: int = 0
+
+    @field_validator("user", "method", "symbol", mode="before")
+    @classmethod
+    def _null_is_any(cls, value: object) -> object:
+        return "" if value is None else value
+
+    @field_validator("fault")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in FAULTS:
+            raise ValueError(f"unknown fault {value!r}; allowed: {', '.join(sorted(FAULTS))}")
+        return value
+
+
+class NewPrice(Strict):
+    """`POST /paper/price`."""
+
+    symbol: str
+    price: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
+
+
+class NewSpeed(Strict):
+    """`POST /paper/clock`."""
+
+    speed: float = Field(ge=0, le=100_000, allow_inf_nan=False)
+
+
+class Move(Strict):
+    """`POST /paper/deposit` and `/paper/withdraw`."""
+
+    user: Name
+    venue: Literal["kraken"]
+    asset: Annotated[str, Field(min_length=2, max_length=16)]
+    amount: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]

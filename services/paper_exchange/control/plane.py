@@ -1,0 +1,179 @@
+"""The calls of the control plane. Never reachable from outside this machine, and never under a venue's own paths.
+
+A secret is in one answer only: the one to the creation of its account.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from itertools import islice
+from typing import Final
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from services.paper_exchange.control.messages import Move, NewAccount, NewFault, NewPrice, NewSpeed
+from services.paper_exchange.control.registry import Conflict, create, move
+from services.paper_exchange.control.views import View, account_view, fault_view, order_view, text
+from services.paper_exchange.core.exchange import Exchange
+
+PIECE: Final = 500  # rows
+
+
+def control_plane(exchange: Exchange) -> FastAPI:
+    """Make the application behind `/paper/`."""
+    plane = FastAPI(
+        title="Shoal paper exchange", docs_url="/paper/docs", openapi_url="/paper/openapi.json", redoc_url=None
+    )
+    plane.add_exception_handler(RequestValidationError, _bad_request)
+    plane.add_exception_handler(Conflict, _conflict)
+    _accounts(plane, exchange)
+    _market(plane, exchange)
+    _faults(plane, exchange)
+    _journal(plane, exchange)
+    return plane
+
+
+def _accounts(plane: FastAPI, exchange: Exchange) -> None:
+    @plane.post("/paper/accounts")
+    async def create_account(wish: NewAccount) -> View:
+        key = create(exchange, wish)
+        account = key.account
+        return {
+            "user": account.user,
+            "venue": account.venue,
+            "api_key": key.name,
+            "api_secret": key.secret_text,
+            "tier": key.tier,
+            "permissions": sorted(key.permissions),
+        }
+
+    @plane.get("/paper/accounts/{user}/{venue}")
+    async def show_account(user: str, venue: str) -> View:
+        exchange.catch_up()
+        account = exchange.accounts.get((user, venue))
+        if account is None:
+            raise HTTPException(404, f"no account of {user} at {venue}")
+        return account_view(account)
+
+    @plane.post("/paper/deposit")
+    async def deposit(wish: Move) -> View:
+        return _moved(wish, into=True)
+
+    @plane.post("/paper/withdraw")
+    async def withdraw(wish: Move) -> View:
+        return _moved(wish, into=False)
+
+    def _moved(wish: Move, *, into: bool) -> View:
+        try:
+            account = move(exchange, wish, into=into)
+        except KeyError:
+            raise HTTPException(404, f"no account of {wish.user} at {wish.venue}") from None
+        return {
+            "user": wish.user,
+            "venue": wish.venue,
+            "asset": wish.asset,
+            "balance": text(account.balances[wish.asset]),
+        }
+
+
+def _market(plane: FastAPI, exchange: Exchange) -> None:
+    market = exchange.market
+
+    @plane.post("/paper/price")
+    async def set_price(wish: NewPrice) -> View:
+        if wish.symbol not in market.feeds:
+            raise HTTPException(400, f"unknown symbol {wish.symbol!r}; known: {', '.join(market.feeds)}")
+        exchange.set_price(wish.symbol, wish.price)
+        book = market.book(wish.symbol)
+        price_at = book.instrument.price_at
+        return {
+            "symbol": wish.symbol,
+            "price": text(price_at(book.last)),
+            "bid": text(price_at(book.bid)),
+            "ask": text(price_at(book.ask)),
+        }
+
+    @plane.post("/paper/clock")
+    async def set_speed(wish: NewSpeed) -> View:
+        exchange.catch_up()
+        market.clock.set_speed(wish.speed)
+        return _clock()
+
+    @plane.get("/paper/clock")
+    async def show_clock() -> View:
+        return _clock()
+
+    @plane.get("/paper/identity")
+    async def show_identity() -> View:
+        return {"exchange": "shoal-paper", "clock": _clock()}
+
+    def _clock() -> View:
+        return {
+            "speed": market.clock.speed,
+            "market_time": round(market.clock.now() * 1000),
+            "wall_time": round(exchange.clock.now() * 1000),
+        }
+
+
+def _faults(plane: FastAPI, exchange: Exchange) -> None:
+    @plane.post("/paper/faults")
+    async def arm(wish: NewFault) -> View:
+        if wish.symbol and wish.symbol not in exchange.market.feeds:
+            raise HTTPException(400, f"unknown symbol {wish.symbol!r}; known: {', '.join(exchange.market.feeds)}")
+        options = wish.model_dump(exclude={"fault"})
+        return fault_view(exchange.faults.arm(wish.fault, **options))
+
+    @plane.get("/paper/faults")
+    async def show_faults() -> list[View]:
+        return [fault_view(switch) for switch in exchange.faults]
+
+    @plane.delete("/paper/faults")
+    async def clear_faults() -> list[View]:
+        fired = [fault_view(switch) for switch in exchange.faults]
+        exchange.faults.clear()
+        return fired
+
+
+def _journal(plane: FastAPI, exchange: Exchange) -> None:
+    @plane.get("/paper/orders")
+    async def show_orders(user: str = "", symbol: str = "", client_order_id: str = "") -> StreamingResponse:
+        exchange.catch_up()
+        return _json_list(
+            order_view(order)
+            for order in list(exchange.journal.orders)
+            if user in {"", order.account.user}
+            and symbol in {"", order.instrument.symbol}
+            and client_order_id in {"", order.ticket.client_id}
+        )
+
+    @plane.get("/paper/requests")
+    async def show_requests(api_key: str = "") -> StreamingResponse:
+        return _json_list(exchange.journal.requests(api_key))
+
+
+def _json_list(rows: Iterator[View]) -> StreamingResponse:
+    """Write a list in pieces: a long run's journal is larger than one answer should be in memory."""
+    return StreamingResponse(_pieces(rows), media_type="application/json")
+
+
+async def _pieces(rows: Iterator[View]) -> AsyncIterator[bytes]:
+    opening = b"["
+    while batch := list(islice(rows, PIECE)):
+        yield opening + b",".join(json.dumps(row).encode() for row in batch)
+        opening = b","
+    yield b"[]" if opening == b"[" else b"]"
+
+
+async def _bad_request(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for this class
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"] if part != "body")
+    message = str(first["msg"]).removeprefix("Value error, ")
+    return JSONResponse({"detail": f"{field}: {message}" if field else message}, 400)
+
+
+async def _conflict(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, 409)

@@ -1,0 +1,97 @@
+"""How the control plane shows accounts, orders and fills: plain names, decimals as text, instants in ms."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from services.paper_exchange.core.account import Account
+from services.paper_exchange.core.faults import Switch
+from services.paper_exchange.core.order import Order, Trade
+
+View = dict[str, object]
+
+
+def text(amount: Decimal | None) -> str | None:
+    """Write a decimal plainly, without an exponent or trailing zeros."""
+    if amount is None:
+        return None
+    plain = f"{amount:f}"
+    return (plain.rstrip("0").rstrip(".") or "0") if "." in plain else plain
+
+
+def millis(instant: float) -> int | None:
+    """Write an instant in ms; nothing for one that has not come."""
+    return round(instant * 1000) or None
+
+
+def trade_view(trade: Trade) -> View:
+    """Show one fill."""
+    order = trade.order
+    return {
+        "trade_id": trade.id,
+        "order_id": order.id,
+        "client_order_id": order.ticket.client_id,
+        "symbol": order.instrument.symbol,
+        "side": str(order.side),
+        "price": text(trade.price),
+        "size": text(trade.size),
+        "cost": text(trade.cost),
+        "fee": text(trade.fee),
+        "fee_asset": trade.fee_asset,
+        "maker": trade.maker,
+        "at": millis(trade.at),
+    }
+
+
+def order_view(order: Order) -> View:
+    """Show one acceptance and what became of it."""
+    return {
+        "user": order.account.user,
+        "venue": order.account.venue,
+        "symbol": order.instrument.symbol,
+        "client_order_id": order.ticket.client_id,
+        "order_id": order.id,
+        "side": str(order.side),
+        "order_type": str(order.ticket.kind),
+        "size": text(order.size),
+        "limit_price": text(order.limit),
+        "trigger_price": text(order.trigger),
+        "filled_size": text(order.filled),
+        "average_price": text(order.average_price),
+        "cost": text(order.cost),
+        "fee": text(order.fee),
+        "status": str(order.status),
+        "reason": order.reason,
+        "accepted_at": millis(order.accepted_at),
+        "closed_at": millis(order.closed_at),
+        "trades": [trade_view(trade) for trade in order.trades],
+    }
+
+
+def account_view(account: Account) -> View:
+    """Show one account."""
+    assets = sorted(account.balances)
+    return {
+        "user": account.user,
+        "venue": account.venue,
+        "tier": account.tier,
+        "balances": {asset: text(account.balances[asset]) for asset in assets},
+        "holds": {asset: text(account.holds[asset]) for asset in assets if account.holds[asset]},
+        "api_keys": list(account.keys),
+        "orders": [order_view(order) for order in account.orders.values()],
+        "fills": [trade_view(trade) for trade in account.trades],
+    }
+
+
+def fault_view(switch: Switch) -> View:
+    """Show one switch and how often it fired."""
+    return {
+        "fault": switch.fault,
+        "user": switch.user or None,
+        "method": switch.method or None,
+        "symbol": switch.symbol or None,
+        "count_left": switch.left,
+        "probability": switch.probability,
+        "seconds": switch.seconds or None,
+        "fired": switch.fired,
+    }

@@ -1,0 +1,1 @@
+"""The venue-neutral exchange: market, accounts, orders, matching, journal. It must never know how a venue spells anything."""

@@ -1,0 +1,117 @@
+"""One user's account at one venue: balances by plain asset, holds, keys, orders, trades, transfers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from services.paper_exchange.core.fees import RollingVolume
+from services.paper_exchange.core.instrument import ZERO
+from services.paper_exchange.core.order import Order, Trade
+
+
+class Permission(StrEnum):
+    """What a key may do."""
+
+    QUERY_FUNDS = "query-funds"
+    QUERY_OPEN_ORDERS = "query-open-orders"
+    QUERY_CLOSED_ORDERS = "query-closed-orders"
+    MODIFY_ORDERS = "modify-orders"
+    CANCEL_ORDERS = "cancel-orders"
+    QUERY_LEDGER = "query-ledger"
+    WEBSOCKETS = "websockets"
+    WITHDRAW = "withdraw"
+
+
+DEFAULT_PERMISSIONS = frozenset(Permission) - {Permission.WITHDRAW}
+
+
+@dataclass(slots=True, eq=False)
+class ApiKey:
+    """One key of an account. `secret` is what signatures are checked with; it leaves only in the answer to its creation."""
+
+    name: str
+    secret: bytes = field(repr=False)
+    secret_text: str = field(repr=False)
+    account: Account
+    permissions: frozenset[Permission]
+    tier: str
+    nonce_window: int = 0
+    last_nonce: int = 0
+    recent_nonces: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Transfer:
+    """A deposit (positive) or a withdrawal (negative)."""
+
+    id: str
+    at: float
+    asset: str
+    amount: Decimal
+    balance_after: Decimal
+
+
+@dataclass(slots=True, eq=False)
+class Account:
+    """Balances are totals; what open orders hold is part of them and kept apart in `holds`."""
+
+    user: str
+    venue: str
+    tier: str
+    balances: defaultdict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    holds: defaultdict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    keys: dict[str, ApiKey] = field(default_factory=dict)
+    orders: dict[str, Order] = field(default_factory=dict)
+    open_orders: dict[str, Order] = field(default_factory=dict)
+    closed_orders: list[Order] = field(default_factory=list)
+    by_client_id: defaultdict[str, list[Order]] = field(default_factory=lambda: defaultdict(list))
+    trades: list[Trade] = field(default_factory=list)
+    trades_by_id: dict[str, Trade] = field(default_factory=dict)
+    entries: list[Trade | Transfer] = field(default_factory=list)
+    volume: RollingVolume = field(default_factory=RollingVolume)
+    lagging: list[tuple[float, str, Decimal]] = field(default_factory=list)  # (until, asset, credit not shown yet)
+    cancel_all_at: float = 0.0
+
+    def available(self, asset: str, now: float) -> Decimal:
+        """Give what a new order may use."""
+        return self.balances[asset] - self.holds[asset] - self.lag(asset, now)
+
+    def shown(self, asset: str, now: float) -> Decimal:
+        """Give the balance as a query shows it: without credits that lag behind their fill."""
+        return self.balances[asset] - self.lag(asset, now)
+
+    def lag(self, asset: str, now: float) -> Decimal:
+        """Give the credits that are not visible yet."""
+        if not self.lagging:
+            return ZERO
+        self.lagging = [entry for entry in self.lagging if entry[0] > now]
+        return sum((amount for _, name, amount in self.lagging if name == asset), ZERO)
+
+    def hold(self, order: Order, asset: str, amount: Decimal) -> None:
+        """Set what an order holds to this amount; a former hold of it is given back."""
+        if order.held:
+            self.holds[order.held_asset] -= order.held
+        order.held_asset, order.held = asset, amount
+        if amount:
+            self.holds[asset] += amount
+
+    def transfer(self, entry_id: str, at: float, asset: str, amount: Decimal) -> None:
+        """Book a deposit or withdrawal."""
+        self.balances[asset] += amount
+        self.entries.append(Transfer(entry_id, at, asset, amount, self.balances[asset]))
+
+    def opened(self, order: Order) -> None:
+        """Take in a new order."""
+        self.orders[order.id] = order
+        self.open_orders[order.id] = order
+        if order.ticket.client_id:
+            self.by_client_id[order.ticket.client_id].append(order)
+
+    def closed(self, order: Order) -> None:
+        """Move an order to the closed ones and give its hold back."""
+        self.hold(order, order.held_asset, ZERO)
+        if self.open_orders.pop(order.id, None) is not None:
+            self.closed_orders.append(order)

@@ -1,0 +1,19 @@
+"""Why the exchange refuses an order: values, which each front spells in its venue's words."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Denial(StrEnum):
+    """A refusal after the arguments were found in order."""
+
+    INSUFFICIENT_FUNDS = "insufficient funds"
+    WOULD_CROSS = "a post-only order would trade at once"
+    DUPLICATE_CLIENT_ID = "an open order has this client id"
+    TOO_MANY_ORDERS = "too many open orders on the pair"
+    NO_LIQUIDITY = "nothing to trade against"
+    UNKNOWN_ORDER = "no open order has this id"
+    NOTHING_TO_AMEND = "the amendment changes nothing"
+    BELOW_FILLED = "less than what is filled already"
+    NOT_AMENDABLE = "the order has no such price"

@@ -1,0 +1,94 @@
+"""The names of all faults and where in a request's life each one strikes.
+
+BEFORE     before the venue has looked at the request: it never happened
+REFUSE     instead of the venue's own check of the same kind; nothing is processed
+DELAY      authenticated on arrival, then kept waiting, then processed
+AFTER      processed; what the client gets to see is spoilt
+EFFECT     changes what processing does or what queries show
+CONDITION  a state of the venue, as long as the switch is on
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+ORDERS: Final = frozenset({"AddOrder"})
+QUERIES: Final = frozenset({"OpenOrders", "ClosedOrders", "QueryOrders"})
+
+
+class Stage(Enum):
+    """Where a fault strikes."""
+
+    BEFORE = auto()
+    REFUSE = auto()
+    DELAY = auto()
+    AFTER = auto()
+    EFFECT = auto()
+    CONDITION = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One row: the stage, the methods it concerns unless told otherwise (none = all private ones), and its own duration.
+
+    `seconds` is that duration (the delay, how long an order is invisible); 0 means that it has none, and `seconds` in a
+    request then says how long the switch stays on.
+    """
+
+    stage: Stage
+    methods: frozenset[str] = frozenset()
+    seconds: float = 0.0
+
+
+def _all(stage: Stage, *names: str) -> dict[str, Fault]:
+    return {name: Fault(stage) for name in names}
+
+
+FAULTS: Final[dict[str, Fault]] = {
+    **_all(Stage.BEFORE, "drop_before_process", "http_429", "http_502", "http_503", "http_520"),
+    "hang": Fault(Stage.BEFORE, seconds=3600.0),
+    "html_error_page_before_accept": Fault(Stage.BEFORE),
+    **_all(
+        Stage.REFUSE,
+        "key_revoked_mid_run",
+        "temporary_lockout",
+        "invalid_nonce_burst",
+        "rate_limited",
+        "order_rate_limited",
+        "throttled",
+        "too_many_requests",
+        "permission_denied",
+        "account_disabled",
+        "unavailable_before_accept",
+        "busy",
+    ),
+    "delay_beyond_timeout_then_processed": Fault(Stage.DELAY, ORDERS, seconds=12.0),
+    "processed_then_reply_dropped": Fault(Stage.AFTER, ORDERS),
+    "502_after_accept": Fault(Stage.AFTER, ORDERS),
+    "html_error_page": Fault(Stage.AFTER, ORDERS),
+    "truncated_json": Fault(Stage.AFTER, ORDERS),
+    "unavailable_after_accept": Fault(Stage.AFTER, ORDERS),
+    "internal_error_after_accept": Fault(Stage.AFTER, ORDERS),
+    "response_moves_order_id": Fault(Stage.AFTER, ORDERS),
+    "duplicate_delivery": Fault(Stage.AFTER, ORDERS),
+    "slow_reply": Fault(Stage.AFTER, seconds=5.0),
+    "order_invisible_for_3s": Fault(Stage.EFFECT, ORDERS, seconds=3.0),
+    "partial_fill": Fault(Stage.EFFECT, ORDERS, seconds=2.0),
+    "partial_fill_then_cancel": Fault(Stage.EFFECT, ORDERS),
+    "fill_during_cancel": Fault(Stage.EFFECT, frozenset({"CancelOrder"})),
+    "balance_lags_fill": Fault(Stage.EFFECT, seconds=3.0),
+    "stale_open_orders": Fault(Stage.EFFECT, frozenset({"OpenOrders"}), seconds=5.0),
+    "order_status_unknown": Fault(Stage.EFFECT, QUERIES),
+    "other_spellings": Fault(Stage.EFFECT),
+    **_all(
+        Stage.CONDITION,
+        "ordermin_raised_mid_run",
+        "precision_change",
+        "pair_halted",
+        "cancel_only_mode",
+        "post_only_mode",
+        "maintenance_mode",
+    ),
+}

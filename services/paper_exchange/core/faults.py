@@ -1,0 +1,133 @@
+"""The switches that make the venue misbehave on demand, each seeded so that a run can be had again.
+
+A switch is taken (and counted) at the moment it strikes. The first one in the order of arming that fits wins.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from services.paper_exchange.core.clock import Clock
+from services.paper_exchange.core.fault_table import FAULTS, Fault, Stage
+
+FRACTION: Final = 0.4  # of the size, for the partial fills
+
+
+@dataclass(slots=True)
+class Switch:
+    """One armed fault. An empty `user`, `method` or `symbol` fits all; `left` counts down where a count was given."""
+
+    fault: str
+    user: str
+    method: str
+    symbol: str
+    left: int | None
+    probability: float
+    seconds: float
+    until: float
+    fraction: float
+    rng: random.Random
+    fired: int = 0
+
+    @property
+    def kind(self) -> Fault:
+        """The row of the fault table."""
+        return FAULTS[self.fault]
+
+    def fits(self, user: str, method: str, symbol: str, now: float) -> bool:
+        """Tell whether this switch concerns a request, without rolling the dice."""
+        if self.left == 0 or now >= self.until:
+            return False
+        if self.user not in {"", user} or (self.symbol and symbol and self.symbol != symbol):
+            return False
+        if self.method:
+            return self.method == method
+        return not self.kind.methods or method in self.kind.methods
+
+    def strike(self) -> bool:
+        """Roll the dice; count when it fires."""
+        if self.probability < 1 and self.rng.random() >= self.probability:
+            return False
+        self.fired += 1
+        if self.left is not None:
+            self.left -= 1
+        return True
+
+
+class Faults:
+    """All armed switches. `armed` is false on the common path, which then costs nothing."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._switches: list[Switch] = []
+        self.armed = False
+
+    def arm(
+        self,
+        fault: str,
+        *,
+        user: str = "",
+        method: str = "",
+        symbol: str = "",
+        count: int | None = None,
+        probability: float = 1.0,
+        seconds: float | None = None,
+        fraction: float = FRACTION,
+        seed: int = 0,
+    ) -> Switch:
+        """Turn a fault on. Raises KeyError for an unknown name."""
+        kind = FAULTS[fault]
+        lasting = kind.seconds > 0
+        switch = Switch(
+            fault=fault,
+            user=user,
+            method=method,
+            symbol=symbol,
+            left=count,
+            probability=probability,
+            seconds=kind.seconds if seconds is None else seconds,
+            until=float("inf") if lasting or seconds is None else self._clock.now() + seconds,
+            fraction=fraction,
+            rng=random.Random(seed),  # noqa: S311  # repeatable dice, not a secret
+        )
+        self._switches.append(switch)
+        self.armed = True
+        return switch
+
+    def clear(self) -> None:
+        """Turn everything off."""
+        self._switches.clear()
+        self.armed = False
+
+    def __iter__(self) -> Iterator[Switch]:
+        return iter(self._switches)
+
+    def take(self, stages: frozenset[Stage], user: str, method: str, *, public: bool = False) -> Switch | None:
+        """Give the switch that strikes this request at one of these stages. Public methods are met only by name."""
+        if not self.armed:
+            return None
+        now = self._clock.now()
+        for switch in self._switches:
+            if switch.kind.stage not in stages or (public and not switch.method):
+                continue
+            if switch.fits(user, method, "", now) and switch.strike():
+                return switch
+        return None
+
+    def effect(self, fault: str, user: str, method: str = "", symbol: str = "") -> Switch | None:
+        """Give the switch of this name that strikes, if one does."""
+        found = self.standing(fault, user, method, symbol)
+        return found if found is not None and found.strike() else None
+
+    def standing(self, fault: str, user: str = "", method: str = "", symbol: str = "") -> Switch | None:
+        """Give the switch of this name that is on, without counting it as fired."""
+        if not self.armed:
+            return None
+        now = self._clock.now()
+        for switch in self._switches:
+            if switch.fault == fault and switch.fits(user, method or switch.method, symbol, now):
+                return switch
+        return None

@@ -1,0 +1,18 @@
+"""Identifiers in the shape the venue gives them."""
+
+from __future__ import annotations
+
+import random
+from base64 import b32encode
+
+
+class Ids:
+    """Random ids: `O` + 5 - 5 - 6 for orders, `T...` for trades, `L...` for ledger entries."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._bits = rng.getrandbits
+
+    def make(self, prefix: str) -> str:
+        """Make a new id with this first letter."""
+        text = b32encode(self._bits(80).to_bytes(10, "big")).decode()
+        return f"{prefix}{text[:5]}-{text[5:10]}-{text[10:]}"

@@ -1,0 +1,181 @@
+"""How orders meet the market: what trades at once, what waits, what a step of the price sets off.
+
+Accounts trade against the market's book, never against one another. A resting limit order fills at its own price, as the
+maker, when the price touches or crosses it; a triggered one becomes a market or limit order at the price of that step.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from decimal import ROUND_DOWN, Decimal
+
+from services.paper_exchange.core.clock import Clock
+from services.paper_exchange.core.instrument import ZERO, Side
+from services.paper_exchange.core.market import Book, Market
+from services.paper_exchange.core.order import (
+    LIMIT_PRICED,
+    STOPS,
+    TRAILING,
+    TRIGGERED,
+    Order,
+    OrderType,
+    Status,
+    Ticket,
+    TimeInForce,
+)
+from services.paper_exchange.core.resting import Resting
+from services.paper_exchange.core.settlement import Settlement
+
+Fills = list[tuple[Decimal, Decimal]]  # (price, size)
+
+
+class Matching:
+    """The matching of all symbols. `on_closed` is told of every order that ends."""
+
+    def __init__(self, market: Market, settlement: Settlement, clock: Clock) -> None:
+        self._market = market
+        self._settlement = settlement
+        self._clock = clock
+        self._resting: defaultdict[str, Resting] = defaultdict(Resting)
+        self._matched: dict[str, int] = {}
+        self.on_closed: Callable[[Order], None] = lambda _order: None
+
+    def plan(self, ticket: Ticket, size: Decimal, limit: Decimal | None) -> Fills:
+        """Give what an order would take from the book at once. With `size_in_quote`, `size` is the cost to spend."""
+        book = self._market.book(ticket.instrument.symbol)
+        bound = None if limit is None else book.instrument.ticks_of(limit)
+        fills: Fills = []
+        left = size
+        for price, depth in book.levels(ticket.side, bound):
+            wanted = (left / price).quantize(ticket.instrument.lot, ROUND_DOWN) if ticket.size_in_quote else left
+            taken = min(wanted, depth)
+            if taken:
+                fills.append((price, taken))
+            left -= taken * price if ticket.size_in_quote else taken
+            if taken == wanted:
+                break
+        return fills
+
+    def crosses(self, ticket: Ticket, limit: Decimal) -> bool:
+        """Tell whether a limit would trade at once."""
+        book = self._market.book(ticket.instrument.symbol)
+        ticks = book.instrument.ticks_of(limit)
+        return ticks >= book.ask if ticket.side is Side.BUY else ticks <= book.bid
+
+    def execute(self, order: Order, fills: Fills) -> None:
+        """Book planned fills as the taker and set the order to rights: closed, cancelled or waiting."""
+        now = self._clock.now()
+        for price, size in fills:
+            self._settlement.fill(order, price, size, now, maker=False)
+        self.settle(order)
+
+    def settle(self, order: Order) -> None:
+        """Close, cancel or let wait an order whose immediate trading is over."""
+        if order.remaining <= 0:
+            self.close(order, Status.CLOSED)
+        elif order.ticket.time_in_force in {TimeInForce.IOC, TimeInForce.FOK}:
+            self.close(order, Status.CANCELED, "Immediate or cancel order not filled")
+        elif order.limit is None and (order.triggered or order.ticket.kind is OrderType.MARKET):
+            self.close(order, Status.CANCELED, "No liquidity")
+        else:
+            self.wait(order)
+
+    def wait(self, order: Order) -> None:
+        """Let an order wait for its price, holding what it needs."""
+        self._settlement.rehold(order, self._clock.now())
+        resting = self._resting[order.instrument.symbol]
+        if order.ticket.kind in TRAILING and not order.triggered:
+            resting.trailing[order.id] = order
+            return
+        armed = order.ticket.kind in TRIGGERED and not order.triggered
+        price = order.trigger if armed else order.limit
+        assert price is not None  # noqa: S101  # an order without any price never waits
+        buying = order.side is Side.BUY
+        falling = buying if not armed else buying != (order.ticket.kind in STOPS)
+        instrument = self._market.feeds[order.instrument.symbol].instrument
+        resting.add(order, instrument.ticks_of(price), falling=falling)
+
+    def close(self, order: Order, status: Status, reason: str = "") -> None:
+        """End an order."""
+        order.status = status
+        order.reason = reason
+        order.closed_at = self._clock.now()
+        self._resting[order.instrument.symbol].discard(order)
+        order.account.closed(order)
+        self.on_closed(order)
+
+    def unlist(self, order: Order) -> None:
+        """Take an order out of the waiting ones, for a change of its prices."""
+        self._resting[order.instrument.symbol].discard(order)
+
+    def catch_up(self) -> None:
+        """Match every symbol that has waiting orders with the market's steps since the last time."""
+        for symbol, resting in self._resting.items():
+            if len(resting):
+                self.match(symbol)
+
+    def match(self, symbol: str) -> None:
+        """Match one symbol's waiting orders with the market's steps since the last time."""
+        feed = self._market.feed(symbol)
+        if self._matched.get(symbol) == feed.version:
+            return
+        self._matched[symbol] = feed.version
+        low, high = feed.touched()
+        resting = self._resting.get(symbol)
+        if resting is None or not len(resting):
+            return
+        book = self._market.book(symbol)
+        if resting.trailing:
+            self._follow(list(resting.trailing.values()), low, high)
+        for order in list(resting.due(low, high)):
+            self._strike(order, book)
+
+    def _strike(self, order: Order, book: Book) -> None:
+        if order.ticket.kind in TRIGGERED and not order.triggered:
+            self.trigger(order)
+            return
+        assert order.limit is not None  # noqa: S101  # only limit-priced orders wait untriggered
+        size = min(order.remaining, book.touch_size(book.instrument.ticks_of(order.limit)) or order.remaining)
+        self._settlement.fill(order, order.limit, size, self._clock.now(), maker=True)
+        self.settle(order)
+
+    def trigger(self, order: Order) -> None:
+        """Turn a triggered order into the market or limit order that it stands for."""
+        order.triggered = True
+        ticket = order.ticket
+        if (
+            ticket.kind is OrderType.TRAILING_STOP_LIMIT
+            and ticket.limit_offset is not None
+            and order.trigger is not None
+        ):
+            order.limit = order.trigger + ticket.limit_offset
+        if ticket.kind not in LIMIT_PRICED:
+            order.limit = None
+        fills = self.plan(ticket, order.remaining, order.limit)
+        if not self._affordable(order, fills):
+            self.close(order, Status.CANCELED, "Insufficient funds")
+            return
+        self.execute(order, fills)
+
+    def _affordable(self, order: Order, fills: Fills) -> bool:
+        if order.side is Side.SELL:
+            return True
+        now = self._clock.now()
+        cost = sum((price * size for price, size in fills), ZERO)
+        asset, amount = self._settlement.need(order.account, order.ticket, Decimal(1), cost, now)
+        return amount <= order.account.available(asset, now) + order.held
+
+    def _follow(self, orders: list[Order], low: int, high: int) -> None:
+        for order in orders:
+            instrument = self._market.feeds[order.instrument.symbol].instrument
+            trail, best, trigger = order.ticket.trail, order.best_seen, order.trigger
+            if trail is None or best is None or trigger is None:
+                continue
+            falling = order.side is Side.SELL
+            if (low <= instrument.ticks_of(trigger)) if falling else (high >= instrument.ticks_of(trigger)):
+                self._resting[order.instrument.symbol].discard(order)
+                self.trigger(order)
+                continue
+            order.best_seen = max(best, instrument.price_at(high)) if falling else min(best, instrument.price_at(low))
+            order.trigger = order.best_seen - trail if falling else order.best_seen + trail

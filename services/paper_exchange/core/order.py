@@ -1,0 +1,171 @@
+"""Orders and trades as the exchange keeps them: mutable records, one per acceptance, never deleted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from services.paper_exchange.core.instrument import ZERO, Instrument, Side
+
+if TYPE_CHECKING:
+    from services.paper_exchange.core.account import Account
+
+
+class OrderType(StrEnum):
+    """How an order finds its price."""
+
+    MARKET = "market"
+    LIMIT = "limit"
+    ICEBERG = "iceberg"
+    STOP_LOSS = "stop-loss"
+    TAKE_PROFIT = "take-profit"
+    STOP_LOSS_LIMIT = "stop-loss-limit"
+    TAKE_PROFIT_LIMIT = "take-profit-limit"
+    TRAILING_STOP = "trailing-stop"
+    TRAILING_STOP_LIMIT = "trailing-stop-limit"
+    SETTLE_POSITION = "settle-position"
+
+
+LIMIT_PRICED: Final = frozenset(
+    {
+        OrderType.LIMIT,
+        OrderType.ICEBERG,
+        OrderType.STOP_LOSS_LIMIT,
+        OrderType.TAKE_PROFIT_LIMIT,
+        OrderType.TRAILING_STOP_LIMIT,
+    }
+)
+STOPS: Final = frozenset({OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT})
+TAKES: Final = frozenset({OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT})
+TRAILING: Final = frozenset({OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT})
+TRIGGERED: Final = STOPS | TAKES | TRAILING
+
+
+class Status(StrEnum):
+    """The state of an order; the last three are final."""
+
+    PENDING = "pending"
+    OPEN = "open"
+    CLOSED = "closed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+
+
+class TimeInForce(StrEnum):
+    """How long an order may wait."""
+
+    GTC = "GTC"
+    IOC = "IOC"
+    GTD = "GTD"
+    FOK = "FOK"
+
+
+@dataclass(slots=True)
+class Follow:
+    """The conditional close: an order that is placed for what this one fills."""
+
+    kind: OrderType
+    price: Decimal
+    price2: Decimal | None
+
+
+@dataclass(slots=True)
+class Ticket:
+    """An order as it is asked for, checked for form but not for funds. Prices absolute, sizes in base unless `size_in_quote`."""
+
+    instrument: Instrument
+    side: Side
+    kind: OrderType
+    size: Decimal
+    limit: Decimal | None = None
+    trigger: Decimal | None = None
+    trail: Decimal | None = None  # distance kept from the best price seen
+    limit_offset: Decimal | None = None  # trailing-stop-limit: the limit's distance from the trigger
+    size_in_quote: bool = False
+    post_only: bool = False
+    fee_in_base: bool = False
+    time_in_force: TimeInForce = TimeInForce.GTC
+    starts_at: float = 0.0
+    expires_at: float = 0.0
+    client_id: str = ""
+    userref: int | None = None
+    flags: str = ""  # as the venue echoes them
+    display: Decimal | None = None
+    self_trade: str = "cancel-newest"
+    trigger_on: str = "last"
+    follow: Follow | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Trade:
+    """One fill. `fee` is in `fee_asset`; the two balances are those right after it."""
+
+    id: str
+    number: int
+    order: Order
+    at: float
+    price: Decimal
+    size: Decimal
+    cost: Decimal
+    fee: Decimal
+    fee_asset: str
+    maker: bool
+    base_after: Decimal
+    quote_after: Decimal
+
+
+@dataclass(slots=True, eq=False)
+class Order:
+    """One acceptance and what became of it."""
+
+    id: str
+    account: Account
+    ticket: Ticket
+    size: Decimal
+    limit: Decimal | None
+    trigger: Decimal | None
+    accepted_at: float
+    status: Status = Status.OPEN
+    triggered: bool = False
+    best_seen: Decimal | None = None  # trailing: the best price since acceptance
+    filled: Decimal = ZERO
+    cost: Decimal = ZERO
+    fee: Decimal = ZERO
+    held: Decimal = ZERO
+    held_asset: str = ""
+    amended_at: float = 0.0
+    closed_at: float = 0.0
+    reason: str = ""
+    parent: str = ""
+    visible_from: float = 0.0
+    partial_until: float = 0.0  # a fault holds the rest of the fill back until then
+    place: int = 0  # which entry of the resting book is current
+    trades: list[Trade] = field(default_factory=list)
+    amends: list[tuple[str, float, Decimal, Decimal | None, Decimal | None]] = field(default_factory=list)
+
+    @property
+    def instrument(self) -> Instrument:
+        """What is traded."""
+        return self.ticket.instrument
+
+    @property
+    def side(self) -> Side:
+        """Which way."""
+        return self.ticket.side
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still trade."""
+        return self.status is Status.OPEN or self.status is Status.PENDING
+
+    @property
+    def remaining(self) -> Decimal:
+        """What is not filled yet, in base."""
+        return self.size - self.filled
+
+    @property
+    def average_price(self) -> Decimal:
+        """Give the average of its fills, 0 without any."""
+        return self.cost / self.filled if self.filled else ZERO

@@ -1,0 +1,110 @@
+"""Recorded candles played back: CSV files in Kraken's download format, `time,open,high,low,close,volume,trades`.
+
+Within a candle the price goes from the open over one extreme and the other to the close, visiting each exactly, so that the
+replayed candles equal the file's. When the file ends its last price holds.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from shared.config.errors import ConfigurationError
+
+HISTORY: Final = 720  # candles of the file that lie before the start, at most half of it
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One candle of the file; start in seconds."""
+
+    start: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+    def knots(self, length: int) -> tuple[tuple[int, float], ...]:
+        """Give the points that the price visits in a candle of `length` seconds, as (second, price)."""
+        first, second = (self.low, self.high) if self.close >= self.open else (self.high, self.low)
+        third = length // 3
+        return (
+            (self.start, self.open),
+            (self.start + third, first),
+            (self.start + 2 * third, second),
+            (self.start + length - 1, self.close),
+        )
+
+
+def read_csv(path: Path) -> list[Row]:
+    """Read a file in Kraken's download format. Raises ConfigurationError naming file and line."""
+    rows: list[Row] = []
+    try:
+        with path.open(newline="") as file:
+            for number, fields in enumerate(csv.reader(file), 1):
+                if fields and not (number == 1 and not fields[0].strip().isdigit()):  # the heading, if there is one
+                    rows.append(_row(path, number, fields))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(rows) < 2:
+        raise ConfigurationError(f"{path}: needs at least two candles")
+    if any(later.start <= earlier.start for earlier, later in itertools.pairwise(rows)):
+        raise ConfigurationError(f"{path}: the candles are not in the order of time")
+    return rows
+
+
+def _row(path: Path, number: int, fields: list[str]) -> Row:
+    try:
+        start = int(fields[0])
+        opened, high, low, close = (float(text) for text in fields[1:5])
+        volume = float(fields[5]) if len(fields) > 5 else 0.0
+    except ValueError:
+        raise ConfigurationError(f"{path}:{number}: not `time,open,high,low,close,volume,trades`") from None
+    if not 0 < low <= min(opened, close) <= max(opened, close) <= high:
+        raise ConfigurationError(f"{path}:{number}: low, open, close and high contradict one another")
+    return Row(start, opened, high, low, close, volume)
+
+
+class Replay:
+    """The rows of one file as a price source whose market begins at `origin` (market seconds)."""
+
+    def __init__(self, rows: list[Row], origin: int) -> None:
+        self.length = min(later.start - earlier.start for earlier, later in itertools.pairwise(rows))
+        split = min(HISTORY, len(rows) // 2)
+        self._shift = origin - origin % self.length - rows[split].start
+        self._history = rows[:split]
+        self._future = iter(rows[split:])
+        self._knots: deque[tuple[int, float]] = deque()
+        self._scale = 1.0
+        self.price = rows[split].open
+
+    def rebase(self, price: float) -> None:
+        """Go on from this price: everything that follows is scaled."""
+        self._scale *= price / self.price
+        self.price = price
+
+    def walk(self, start: int, end: int, step: int) -> Iterator[tuple[int, float]]:  # the file has its own steps
+        """Give every price that the file visits up to market second `end`, as (second, price)."""
+        while self._fill() and self._knots[0][0] <= end:
+            second, price = self._knots.popleft()
+            self.price = price * self._scale
+            yield max(second, start), self.price
+
+    def past(self) -> Iterator[tuple[int, float]]:
+        """Give the prices of the candles before the start, as (market second, price)."""
+        for row in self._history:
+            for second, price in row.knots(self.length):
+                yield second + self._shift, price
+
+    def _fill(self) -> bool:
+        if not self._knots:
+            row = next(self._future, None)
+            if row is not None:
+                self._knots.extend((second + self._shift, price) for second, price in row.knots(self.length))
+        return bool(self._knots)

@@ -1,0 +1,67 @@
+"""The orders of one symbol that wait for a price, so that a step of the market touches only those it reaches.
+
+Two heaps by level: orders that strike when the price falls to them (buy limits, sell stops, buy take-profits) and when it
+rises to them. Trailing stops move with the price, so they are looked at on every step. An entry is void when its order
+has ended or was put elsewhere; void entries are dropped when met, and swept when they are the majority.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from itertools import count
+
+from services.paper_exchange.core.order import Order
+
+
+class Resting:
+    """The waiting orders of one symbol. Levels are in ticks."""
+
+    def __init__(self) -> None:
+        self._falls: list[tuple[int, int, Order]] = []
+        self._rises: list[tuple[int, int, Order]] = []
+        self._places = count(1)
+        self._void = 0
+        self.trailing: dict[str, Order] = {}
+
+    def __len__(self) -> int:
+        return len(self._falls) + len(self._rises) + len(self.trailing) - self._void
+
+    def add(self, order: Order, level: int, *, falling: bool) -> None:
+        """Let an order wait at a level; a former place of it becomes void."""
+        if order.place:
+            self._void += 1
+        order.place = next(self._places)
+        if falling:
+            heapq.heappush(self._falls, (-level, order.place, order))
+        else:
+            heapq.heappush(self._rises, (level, order.place, order))
+        if self._void > 64 and self._void * 2 > len(self._falls) + len(self._rises):
+            self._sweep()
+
+    def discard(self, order: Order) -> None:
+        """Forget an order."""
+        if self.trailing.pop(order.id, None) is None and order.place:
+            order.place = 0
+            self._void += 1
+
+    def due(self, low: int, high: int) -> Iterator[Order]:
+        """Take out the orders that a price range reaches, those that wait nearest first, in the order of their arrival."""
+        yield from self._pop(self._falls, -low)
+        yield from self._pop(self._rises, high)
+
+    def _pop(self, heap: list[tuple[int, int, Order]], bound: int) -> Iterator[Order]:
+        while heap and heap[0][0] <= bound:
+            _, place, order = heapq.heappop(heap)
+            if order.place != place:
+                self._void -= 1
+                continue
+            order.place = 0
+            yield order
+
+    def _sweep(self) -> None:
+        self._falls = [entry for entry in self._falls if entry[2].place == entry[1]]
+        self._rises = [entry for entry in self._rises if entry[2].place == entry[1]]
+        heapq.heapify(self._falls)
+        heapq.heapify(self._rises)
+        self._void = 0

@@ -1,0 +1,58 @@
+"""An instrument's rules at this moment: the table's, unless a fault has changed them or the venue's mode."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Final
+
+from services.paper_exchange.core.faults import Faults
+from services.paper_exchange.core.instrument import Instrument, TradingStatus
+
+ORDERMIN_FACTOR: Final = Decimal(100)
+MODES: Final = {
+    "maintenance_mode": TradingStatus.MAINTENANCE,
+    "cancel_only_mode": TradingStatus.CANCEL_ONLY,
+    "post_only_mode": TradingStatus.POST_ONLY,
+}
+
+
+class Rules:
+    """The venue's rules as they stand."""
+
+    def __init__(self, instruments: dict[str, Instrument], faults: Faults) -> None:
+        self._instruments = instruments
+        self._faults = faults
+
+    def symbols(self) -> list[str]:
+        """Give every symbol."""
+        return list(self._instruments)
+
+    def current(self, symbol: str) -> Instrument:
+        """Give an instrument with the rules of the moment. Raises KeyError for an unknown symbol."""
+        instrument = self._instruments[symbol]
+        if not self._faults.armed:
+            return instrument
+        on = self._faults.standing
+        if on("ordermin_raised_mid_run", symbol=symbol):
+            instrument = replace(instrument, order_min=instrument.order_min * ORDERMIN_FACTOR)
+        if on("precision_change", symbol=symbol):
+            instrument = replace(
+                instrument,
+                price_decimals=max(0, instrument.price_decimals - 1),
+                lot_decimals=max(0, instrument.lot_decimals - 3),
+            )
+        if on("pair_halted", symbol=symbol):
+            instrument = replace(instrument, status=TradingStatus.CANCEL_ONLY)
+        return instrument
+
+    def mode(self, user: str = "") -> TradingStatus:
+        """Give the mode of the whole venue."""
+        for name, status in MODES.items():
+            if self._faults.standing(name, user):
+                return status
+        return TradingStatus.ONLINE
+
+    def count(self, fault: str, user: str, symbol: str = "") -> None:
+        """Count that a condition has refused something."""
+        self._faults.effect(fault, user, symbol=symbol)

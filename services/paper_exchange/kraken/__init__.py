@@ -1,0 +1,1 @@
+"""How Kraken spells it: authentication, counters, parameters, shapes and error strings over the venue-neutral core."""

@@ -1,0 +1,211 @@
+"""A Kraken request from its bytes to its answer: the check order of the venue, the journal, the faults.
+
+    path -> [faults that strike before] -> key -> lockout, signature, nonce -> [faults that refuse] -> REST counter
+         -> permission -> [faults that delay] -> arguments, rules, matching -> [faults that spoil the answer]
+
+A request is journaled when its body is complete, which is also when its nonce counts: the journal's order is the order of
+arrival. A delayed request has used up its nonce and is processed later, as one that waits behind the venue's gateway.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from services.paper_exchange.core.account import ApiKey
+from services.paper_exchange.core.exchange import Exchange
+from services.paper_exchange.core.fault_table import Stage
+from services.paper_exchange.core.faults import Switch
+from services.paper_exchange.core.instrument import TradingStatus
+from services.paper_exchange.core.journal import OK
+from services.paper_exchange.kraken import errors
+from services.paper_exchange.kraken.call import Call
+from services.paper_exchange.kraken.counters import TIERS, Counters
+from services.paper_exchange.kraken.errors import Refused
+from services.paper_exchange.kraken.gate import Gate, LockoutRule
+from services.paper_exchange.kraken.methods import METHODS, Method
+from services.paper_exchange.kraken.parameters import Parameters
+from services.paper_exchange.kraken.public import METHODS as PUBLIC
+from services.paper_exchange.kraken.replies import Reply, failure, gateway_error, html_page, spoil, success
+
+PRIVATE: Final = "/0/private/"
+PUBLIC_PATH: Final = "/0/public/"
+NOT_PROCESSED: Final = "not processed"
+BEFORE: Final = frozenset({Stage.BEFORE})
+REFUSE: Final = frozenset({Stage.REFUSE})
+DELAY: Final = frozenset({Stage.DELAY})
+AFTER: Final = frozenset({Stage.AFTER})
+STATUSES: Final = {"http_429": 429, "http_502": 502, "http_503": 503, "http_520": 520}
+# What is refused instead of the check of the same kind, so before the nonce is used up.
+AT_THE_GATE: Final = {
+    "key_revoked_mid_run": errors.INVALID_KEY,
+    "temporary_lockout": errors.LOCKOUT,
+    "invalid_nonce_burst": errors.INVALID_NONCE,
+}
+BEHIND_THE_GATE: Final = {
+    "rate_limited": errors.RATE_LIMIT,
+    "order_rate_limited": errors.ORDER_RATE_LIMIT,
+    "too_many_requests": errors.TOO_MANY_REQUESTS,
+    "permission_denied": errors.PERMISSION_DENIED,
+    "account_disabled": errors.ACCOUNT_DISABLED,
+    "unavailable_before_accept": errors.UNAVAILABLE,
+    "busy": errors.BUSY,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Which limits hold; all do unless the market file says otherwise."""
+
+    rest: bool = True
+    trading: bool = True
+    lockout: LockoutRule = field(default_factory=LockoutRule)
+
+
+@dataclass(slots=True)
+class Request:
+    """One request as it came in."""
+
+    verb: str
+    path: str
+    query: bytes
+    api_key: str
+    signature: bytes
+    content_type: bytes
+    body: bytes
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A request that was let in and is processed only after a while."""
+
+    seconds: float
+    key: ApiKey
+    method: Method
+    name: str
+    parameters: Parameters
+    row: int
+
+
+class KrakenFront:
+    """Kraken's REST interface over an exchange."""
+
+    def __init__(self, exchange: Exchange, limits: Limits) -> None:
+        self._exchange = exchange
+        self._gate = Gate(exchange.keys, limits.lockout)
+        self._rest = Counters() if limits.rest else None
+        self._trading = Counters() if limits.trading else None
+
+    def answer(self, request: Request) -> Reply | Waiting:
+        """Answer a request, or say how long it has to wait before `resume` goes on with it."""
+        path = request.path
+        if path.startswith(PRIVATE) and request.verb == "POST":
+            method = METHODS.get(path[len(PRIVATE) :])
+            if method is not None:
+                return self._private(request, path[len(PRIVATE) :], method)
+        elif path.startswith(PUBLIC_PATH) and request.verb == "GET" and path[len(PUBLIC_PATH) :] in PUBLIC:
+            return self._public(request, path[len(PUBLIC_PATH) :])
+        return failure(errors.UNKNOWN_METHOD)
+
+    def resume(self, waiting: Waiting) -> Reply:
+        """Process what had to wait."""
+        return self._process(waiting.key, waiting.name, waiting.method, waiting.parameters, waiting.row)
+
+    def _public(self, request: Request, name: str) -> Reply:
+        switch = self._exchange.faults.take(BEFORE | REFUSE | AFTER, "", name, public=True)
+        if switch is not None and switch.kind.stage is Stage.BEFORE:
+            return _before(switch)
+        if switch is not None and switch.kind.stage is Stage.REFUSE:
+            return failure(self._refusal(switch))
+        try:
+            self._exchange.catch_up()
+            reply = success(PUBLIC[name](self._exchange, Parameters.of_query(request.query)))
+        except Refused as refusal:
+            reply = failure(str(refusal))
+        return spoil(reply, switch.fault, switch.seconds) if switch is not None else reply
+
+    def _private(self, request: Request, name: str, method: Method) -> Reply | Waiting:
+        exchange = self._exchange
+        key = self._gate.key(request.api_key)
+        try:
+            parameters = Parameters.of_body(request.body, request.content_type)
+        except Refused:
+            parameters = Parameters({})
+        nonce = parameters.text("nonce")
+        now = exchange.clock.now()
+        user = key.account.user if key is not None else ""
+        row = exchange.journal.arrived(now, request.api_key, user, name, nonce)
+        switch = exchange.faults.take(BEFORE | REFUSE, user, name)
+        if switch is not None and switch.kind.stage is Stage.BEFORE:
+            exchange.journal.fault(row, switch.fault)
+            exchange.journal.verdict(row, NOT_PROCESSED)
+            return _before(switch)
+        if key is None:
+            return self._refuse(row, errors.INVALID_KEY)
+        error = AT_THE_GATE.get(switch.fault, "") if switch is not None else ""
+        error = error or self._gate.admit(key, request.path, request.body, nonce, request.signature, now)
+        if not error and switch is not None:
+            error = self._refusal(switch)
+        if switch is not None:
+            exchange.journal.fault(row, switch.fault)
+        error = error or self._limits_and_rights(key, method, now)
+        if error:
+            return self._refuse(row, error)
+        delayed = exchange.faults.take(DELAY, user, name)
+        if delayed is not None:
+            exchange.journal.fault(row, delayed.fault)
+            return Waiting(delayed.seconds, key, method, name, parameters, row)
+        reply = self._process(key, name, method, parameters, row)
+        spoiler = exchange.faults.take(AFTER, user, name)
+        return reply if spoiler is None else self._spoilt(reply, spoiler, request, row)
+
+    def _limits_and_rights(self, key: ApiKey, method: Method, now: float) -> str:
+        if self._rest is not None and method.cost:
+            tier = TIERS[key.tier]
+            if not self._rest.charge(key.name, now, method.cost, tier.rest_max, tier.rest_decay):
+                return errors.RATE_LIMIT
+        if not method.open_to(key.permissions):
+            return errors.PERMISSION_DENIED
+        if self._exchange.faults.armed and self._exchange.rules.mode(key.account.user) is TradingStatus.MAINTENANCE:
+            self._exchange.rules.count("maintenance_mode", key.account.user)
+            return errors.UNAVAILABLE
+        return ""
+
+    def _process(self, key: ApiKey, name: str, method: Method, parameters: Parameters, row: int) -> Reply:
+        exchange = self._exchange
+        exchange.catch_up()
+        call = Call(exchange, self._trading, key, name, parameters, exchange.clock.now())
+        try:
+            reply = success(method.handler(call))
+        except Refused as refusal:
+            return self._refuse(row, str(refusal))
+        exchange.journal.verdict(row, OK)
+        return reply
+
+    def _refuse(self, row: int, error: str) -> Reply:
+        faults = self._exchange.faults
+        if faults.armed and error in errors.OTHER_SPELLINGS and faults.effect("other_spellings", ""):
+            error = errors.OTHER_SPELLINGS[error]
+        self._exchange.journal.verdict(row, error)
+        return failure(error)
+
+    def _spoilt(self, reply: Reply, switch: Switch, request: Request, row: int) -> Reply:
+        self._exchange.journal.fault(row, switch.fault)
+        if switch.fault == "duplicate_delivery":
+            self._private(request, request.path[len(PRIVATE) :], METHODS[request.path[len(PRIVATE) :]])
+        return spoil(reply, switch.fault, switch.seconds)
+
+    def _refusal(self, switch: Switch) -> str:
+        if switch.fault == "throttled":
+            return f"EService:Throttled: {int(self._exchange.clock.now()) + 2}"
+        return AT_THE_GATE.get(switch.fault) or BEHIND_THE_GATE[switch.fault]
+
+
+def _before(switch: Switch) -> Reply:
+    if switch.fault == "drop_before_process":
+        return Reply(dropped=True)
+    if switch.fault == "hang":
+        return Reply(delay=switch.seconds, hangs=True)
+    if switch.fault == "html_error_page_before_accept":
+        return html_page()
+    return gateway_error(STATUSES[switch.fault])

@@ -1,0 +1,122 @@
+"""Kraken's calls about money: balances, the margin summary, fees, ledgers."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from services.paper_exchange.core.instrument import ZERO
+from services.paper_exchange.kraken import errors
+from services.paper_exchange.kraken.call import Call
+from services.paper_exchange.kraken.errors import Refused
+from services.paper_exchange.kraken.pairs import ASSET_BY_NAME, ASSETS, BY_NAME, FEES
+from services.paper_exchange.kraken.shapes import Shape, amount_text, ids, ledger_rows
+
+PAGE: Final = 50
+
+
+def balance(call: Call) -> object:
+    """Give the totals by asset."""
+    account = call.account
+    return {
+        ASSETS[asset].id: amount_text(asset, account.shown(asset, call.now))
+        for asset in list(account.balances)
+        if asset in ASSETS
+    }
+
+
+def balance_ex(call: Call) -> object:
+    """Give the totals and what open orders hold."""
+    account = call.account
+    return {
+        ASSETS[asset].id: {
+            "balance": amount_text(asset, account.shown(asset, call.now)),
+            "hold_trade": amount_text(asset, account.holds[asset]),
+        }
+        for asset in list(account.balances)
+        if asset in ASSETS
+    }
+
+
+def trade_balance(call: Call) -> object:
+    """Give the margin summary; with no margin it is the equity in the asked currency."""
+    name = call.parameters.text("asset") or "ZUSD"
+    if name not in ASSET_BY_NAME:
+        raise Refused(errors.UNKNOWN_ASSET)
+    equity = sum((_value(call, asset, amount) for asset, amount in call.account.balances.items()), ZERO)
+    quote = ASSET_BY_NAME[name].name
+    if quote != "USD":
+        equity /= _value(call, quote, Decimal(1)) or Decimal(1)
+    zero = amount_text("USD", ZERO)
+    text = f"{equity:.4f}"
+    return {"eb": text, "tb": text, "m": zero, "uv": zero, "n": zero, "c": zero, "v": zero, "e": text, "mf": text}
+
+
+def trade_volume(call: Call) -> object:
+    """Give the 30-day volume and the fee tier, for each asked pair."""
+    volume = call.account.volume.total(call.now)
+    tier = FEES.tier(volume)
+    above = FEES.next(tier)
+    fees: Shape = {}
+    makers: Shape = {}
+    for name in ids(call.parameters.text("pair")):
+        pair = BY_NAME.get(name)
+        if pair is None:
+            raise Refused(errors.UNKNOWN_PAIR)
+        for table, rate, least, most, following in (
+            (fees, tier.taker, FEES.last.taker, FEES.first.taker, above.taker if above else None),
+            (makers, tier.maker, FEES.last.maker, FEES.first.maker, above.maker if above else None),
+        ):
+            table[pair.id] = {
+                "fee": f"{rate:.4f}",
+                "minfee": f"{least:.4f}",
+                "maxfee": f"{most:.4f}",
+                "nextfee": None if following is None else f"{following:.4f}",
+                "nextvolume": None if above is None else f"{above.volume:.4f}",
+                "tiervolume": f"{tier.volume:.4f}",
+            }
+    result: Shape = {"currency": "ZUSD", "volume": f"{volume:.4f}"}
+    if fees:
+        result |= {"fees": fees, "fees_maker": makers}
+    return result
+
+
+def ledgers(call: Call) -> object:
+    """Give ledger entries, newest first, 50 a page."""
+    parameters = call.parameters
+    assets = {ASSET_BY_NAME[name].id for name in ids(parameters.text("asset")) if name in ASSET_BY_NAME}
+    if parameters.text("asset") not in {"", "all"} and not assets:
+        raise Refused(errors.UNKNOWN_ASSET)
+    kind = parameters.text("type") or "all"
+    start = float(parameters.integer("start")) if parameters.text("start").isdigit() else 0.0
+    end = float(parameters.integer("end")) if parameters.text("end").isdigit() else float("inf")
+    rows = [
+        (name, row)
+        for name, row in ledger_rows(call.account)
+        if (not assets or row["asset"] in assets)
+        and kind in {"all", row["type"]}
+        and start < float(str(row["time"])) <= end
+    ]
+    rows.reverse()
+    offset = max(0, parameters.integer("ofs"))
+    result: Shape = {"ledger": dict(rows[offset : offset + PAGE])}
+    if not parameters.flag("without_count"):
+        result["count"] = len(rows)
+    return result
+
+
+def query_ledgers(call: Call) -> object:
+    """Give ledger entries by id."""
+    wanted = list(ids(call.parameters.need("id")))
+    known = dict(ledger_rows(call.account))
+    if any(name not in known for name in wanted):
+        raise Refused("EQuery:Unknown ledger")
+    return {name: known[name] for name in wanted}
+
+
+def _value(call: Call, asset: str, amount: Decimal) -> Decimal:
+    """Value an amount in USD."""
+    if asset == "USD" or not amount:
+        return amount
+    symbol = f"{asset}/USD"
+    return amount * call.exchange.market.last(symbol) if symbol in call.exchange.market.feeds else ZERO

@@ -1,0 +1,178 @@
+"""Kraken's calls about orders and trades of the account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from services.paper_exchange.core.account import Permission
+from services.paper_exchange.core.order import Order, Trade
+from services.paper_exchange.kraken import errors
+from services.paper_exchange.kraken.call import Call
+from services.paper_exchange.kraken.errors import Refused, bad_argument
+from services.paper_exchange.kraken.shapes import Shape, ids, order_shape, trade_shape
+
+PAGE: Final = 50
+MOST_IDS: Final = 50
+
+
+def open_orders(call: Call) -> object:
+    """Give the open orders; with the fault `stale_open_orders` as they were a while ago."""
+    with_trades = call.parameters.flag("trades")
+    faults = call.exchange.faults
+    stale = faults.effect("stale_open_orders", call.account.user, "OpenOrders") if faults.armed else None
+    if stale is None:
+        found = _chosen(call, reversed(list(_candidates(call, call.account.open_orders.values()))))
+        return {"open": {o.id: _shape(call, o, trades=with_trades) for o in found if o.is_open}}
+    then = call.now - stale.seconds
+    orders = [o for o in call.account.orders.values() if o.accepted_at <= then and (o.is_open or o.closed_at > then)]
+    return {"open": {o.id: order_shape(o, trades=with_trades, as_of=then) for o in _chosen(call, reversed(orders))}}
+
+
+def closed_orders(call: Call) -> object:
+    """Give the ended orders, newest first, 50 a page."""
+    parameters = call.parameters
+    closetime = parameters.text("closetime") or "both"
+    if closetime not in {"open", "close", "both"}:
+        raise bad_argument("closetime")
+    start, end = _bound(call, "start", 0.0), _bound(call, "end", float("inf"))
+
+    def inside(order: Order) -> bool:
+        opened, closed = start < order.accepted_at <= end, start < order.closed_at <= end
+        return opened if closetime == "open" else closed if closetime == "close" else opened or closed
+
+    candidates = [o for o in _candidates(call, call.account.closed_orders) if not o.is_open]
+    found = [o for o in _chosen(call, reversed(candidates)) if inside(o)]
+    offset = max(0, parameters.integer("ofs"))
+    page = found[offset : offset + PAGE]
+    result: Shape = {"closed": {o.id: _shape(call, o, trades=parameters.flag("trades")) for o in page}}
+    if not parameters.flag("without_count"):
+        result["count"] = len(found)
+    return result
+
+
+def query_orders(call: Call) -> object:
+    """Give orders by id; one unknown id refuses the whole query."""
+    wanted = list(ids(call.parameters.need("txid")))
+    if len(wanted) > MOST_IDS:
+        raise bad_argument("txid")
+    found: Shape = {}
+    for name in wanted:
+        order = call.account.orders.get(name)
+        if order is None or not _visible(call, order):
+            raise Refused(errors.INVALID_ORDER)
+        needed = Permission.QUERY_OPEN_ORDERS if order.is_open else Permission.QUERY_CLOSED_ORDERS
+        if not call.may(needed):
+            raise Refused(errors.PERMISSION_DENIED)
+        found[name] = _shape(call, order, trades=call.parameters.flag("trades"))
+    return found
+
+
+def trades_history(call: Call) -> object:
+    """Give the account's trades, newest first, 50 a page."""
+    parameters = call.parameters
+    start, end = _bound(call, "start", 0.0), _bound(call, "end", float("inf"))
+    found = [t for t in reversed(call.account.trades) if start < t.at <= end and _visible(call, t.order)]
+    offset = max(0, parameters.integer("ofs"))
+    result: Shape = {"trades": {t.id: _trade(call, t) for t in found[offset : offset + PAGE]}}
+    if not parameters.flag("without_count"):
+        result["count"] = len(found)
+    return result
+
+
+def query_trades(call: Call) -> object:
+    """Give trades by id."""
+    found: Shape = {}
+    for name in ids(call.parameters.need("txid")):
+        trade = call.account.trades_by_id.get(name)
+        if trade is None:
+            raise Refused("EQuery:Unknown trade")
+        found[name] = _trade(call, trade)
+    return found
+
+
+def open_positions(call: Call) -> object:
+    """Give the open margin positions: none, as the empty list that the real venue sends."""
+    return []
+
+
+def order_amends(call: Call) -> object:
+    """Give the changes of one order, the original first."""
+    order = call.account.orders.get(call.parameters.need("order_id"))
+    if order is None:
+        raise Refused(errors.INVALID_ORDER)
+    rows: list[Shape] = [_amend("original", order.id, order.accepted_at, order.ticket.size, order.ticket.limit, order)]
+    rows += [_amend("user", amend_id, at, size, limit, order) for amend_id, at, size, limit, _ in order.amends]
+    return {"count": len(rows), "amends": rows}
+
+
+def websockets_token(call: Call) -> object:
+    """Give a token for the private WebSocket, good for 15 minutes."""
+    return {"token": call.exchange.ids.make("W") + call.exchange.ids.make("S"), "expires": 900}
+
+
+def _amend(kind: str, amend_id: str, at: float, size: object, limit: object, order: Order) -> Shape:
+    shape: Shape = {
+        "amend_id": amend_id,
+        "amend_type": kind,
+        "order_qty": f"{size:.8f}",
+        "remaining_qty": f"{order.remaining:.8f}",
+        "timestamp": int(at * 1000),
+        "reason": None,
+    }
+    if limit is not None:
+        shape["limit_price"] = f"{limit}"
+    return shape
+
+
+def _trade(call: Call, trade: Trade) -> Shape:
+    shape = trade_shape(trade)
+    if call.parameters.flag("ledgers"):
+        shape["ledgers"] = [f"L{prefix}{trade.id[2:]}" for prefix in "LM"]
+    return shape
+
+
+def _shape(call: Call, order: Order, *, trades: bool) -> Shape:
+    shape = order_shape(order, trades=trades)
+    faults = call.exchange.faults
+    if faults.armed and faults.effect("order_status_unknown", call.account.user, call.method, order.instrument.symbol):
+        shape["status"] = "unknown"
+    return shape
+
+
+def _visible(call: Call, order: Order) -> bool:
+    return order.visible_from <= call.now
+
+
+def _candidates(call: Call, orders: Iterable[Order]) -> Iterable[Order]:
+    """Narrow by client id through the index: a lookup after a lost reply must not read a year of orders."""
+    client_id = call.parameters.text("cl_ord_id")
+    return call.account.by_client_id.get(client_id, []) if client_id else orders
+
+
+def _chosen(call: Call, orders: Iterable[Order]) -> Iterable[Order]:
+    client_id = call.parameters.text("cl_ord_id")
+    userref = call.parameters.integer("userref") if call.parameters.text("userref") else None
+    for order in orders:
+        if client_id and order.ticket.client_id != client_id:
+            continue
+        if userref is not None and order.ticket.userref != userref:
+            continue
+        if _visible(call, order):
+            yield order
+
+
+def _bound(call: Call, name: str, default: float) -> float:
+    """Read a time bound: an instant, or the id of an order or trade, whose time counts."""
+    text = call.parameters.text(name)
+    if not text:
+        return default
+    order, trade = call.account.orders.get(text), call.account.trades_by_id.get(text)
+    if order is not None:
+        return order.accepted_at
+    if trade is not None:
+        return trade.at
+    try:
+        return float(text) or default
+    except ValueError:
+        raise bad_argument(name) from None

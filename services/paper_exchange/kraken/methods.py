@@ -1,0 +1,63 @@
+"""Kraken's private methods: handler, the permissions that open it, and its cost on the REST counter.
+
+Permissions as SPEC states them per endpoint; any one of the sets is enough. Costs: KDOC rate limits (ledger and trade
+history 2, trading 0 because it has a counter of its own, everything else 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from services.paper_exchange.core.account import Permission
+from services.paper_exchange.kraken import funds, history, trading
+from services.paper_exchange.kraken.call import Call
+
+_FUNDS: Final = (frozenset({Permission.QUERY_FUNDS}),)
+_OPEN: Final = (frozenset({Permission.QUERY_OPEN_ORDERS}),)
+_CLOSED: Final = (frozenset({Permission.QUERY_CLOSED_ORDERS}),)
+_LEDGER: Final = (frozenset({Permission.QUERY_LEDGER}),)
+_MODIFY: Final = (frozenset({Permission.MODIFY_ORDERS}),)
+_CANCEL: Final = (frozenset({Permission.MODIFY_ORDERS}), frozenset({Permission.CANCEL_ORDERS}))
+_BOTH: Final = (frozenset({Permission.MODIFY_ORDERS, Permission.CANCEL_ORDERS}),)
+_SOCKETS: Final = (frozenset({Permission.WEBSOCKETS}),)
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One private method."""
+
+    handler: Callable[[Call], object]
+    permissions: tuple[frozenset[Permission], ...]
+    cost: int = 1
+
+    def open_to(self, granted: frozenset[Permission]) -> bool:
+        """Tell whether a key with these permissions may call it."""
+        return any(needed <= granted for needed in self.permissions)
+
+
+METHODS: Final[dict[str, Method]] = {
+    "Balance": Method(funds.balance, _FUNDS),
+    "BalanceEx": Method(funds.balance_ex, _FUNDS),
+    "TradeBalance": Method(funds.trade_balance, _OPEN),
+    "TradeVolume": Method(funds.trade_volume, _FUNDS),
+    "Ledgers": Method(funds.ledgers, _LEDGER, 2),
+    "QueryLedgers": Method(funds.query_ledgers, _LEDGER, 2),
+    "OpenOrders": Method(history.open_orders, _OPEN),
+    "ClosedOrders": Method(history.closed_orders, _CLOSED),
+    "QueryOrders": Method(history.query_orders, _OPEN + _CLOSED),
+    "TradesHistory": Method(history.trades_history, _CLOSED, 2),
+    "QueryTrades": Method(history.query_trades, _CLOSED),
+    "OpenPositions": Method(history.open_positions, _OPEN),
+    "OrderAmends": Method(history.order_amends, _OPEN),
+    "GetWebSocketsToken": Method(history.websockets_token, _SOCKETS),
+    "AddOrder": Method(trading.add_order, _MODIFY, 0),
+    "AmendOrder": Method(trading.amend_order, _CANCEL, 0),
+    "EditOrder": Method(trading.edit_order, _BOTH, 0),
+    "CancelOrder": Method(trading.cancel_order, _CANCEL, 0),
+    "CancelAll": Method(trading.cancel_all, _CANCEL, 0),
+    "CancelAllOrdersAfter": Method(trading.cancel_all_after, _CANCEL, 0),
+    "AddOrderBatch": Method(trading.add_order_batch, _BOTH, 0),
+    "CancelOrderBatch": Method(trading.cancel_order_batch, _CANCEL, 0),
+}

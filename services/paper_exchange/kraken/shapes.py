@@ -1,0 +1,203 @@
+"""Orders, trades and ledger entries as Kraken writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+from services.paper_exchange.core.account import Account, Transfer
+from services.paper_exchange.core.instrument import Instrument
+from services.paper_exchange.core.order import LIMIT_PRICED, TRAILING, TRIGGERED, Order, OrderType, Ticket, Trade
+from services.paper_exchange.kraken.pairs import ASSETS, BY_SYMBOL
+
+Shape = dict[str, object]
+ICEBERG_DEFAULT: Final = 15
+
+
+def price_text(instrument: Instrument, price: Decimal | None) -> str:
+    """Write a price with the pair's decimals."""
+    return f"{price or 0:.{instrument.price_decimals}f}"
+
+
+def describe(ticket: Ticket, size: Decimal) -> str:
+    """Write the sentence that names an order: `buy 1.45000000 XBTUSD @ limit 27500.0`."""
+    instrument = ticket.instrument
+    kind = ticket.kind
+    text = f"{ticket.side} {size:.8f} {BY_SYMBOL[instrument.symbol].altname} @ {kind.removesuffix('-limit').replace('-', ' ')}"
+    if kind in TRAILING:
+        text += f" +{price_text(instrument, ticket.trail)}"
+    elif kind in TRIGGERED:
+        text += f" {price_text(instrument, ticket.trigger)}"
+    elif ticket.limit is not None:
+        text += f" {price_text(instrument, ticket.limit)}"
+    if kind in TRIGGERED and kind in LIMIT_PRICED:
+        second = ticket.limit if ticket.limit_offset is None else ticket.limit_offset
+        sign = "" if ticket.limit_offset is None else "+" if ticket.limit_offset >= 0 else ""
+        text += f" -> limit {sign}{price_text(instrument, second)}"
+    return text
+
+
+def describe_close(ticket: Ticket) -> str:
+    """Write the conditional close, empty without one."""
+    follow = ticket.follow
+    if follow is None:
+        return ""
+    instrument = ticket.instrument
+    text = f"close position @ {follow.kind.removesuffix('-limit').replace('-', ' ')} {price_text(instrument, follow.price)}"
+    return text if follow.price2 is None else f"{text} -> limit {price_text(instrument, follow.price2)}"
+
+
+def description(ticket: Ticket, size: Decimal) -> Shape:
+    """Write the `descr` of AddOrder's answer."""
+    found: Shape = {"order": describe(ticket, size)}
+    if ticket.follow is not None:
+        found["close"] = describe_close(ticket)
+    return found
+
+
+def order_shape(order: Order, *, trades: bool, as_of: float = float("inf")) -> Shape:
+    """Write one order. `as_of` shows it as it was at an instant."""
+    ticket, instrument = order.ticket, order.instrument
+    past = as_of < order.closed_at
+    fills = order.trades if as_of == float("inf") else [trade for trade in order.trades if trade.at <= as_of]
+    filled = sum((trade.size for trade in fills), Decimal(0))
+    cost = sum((trade.cost for trade in fills), Decimal(0))
+    decimals = max(5, instrument.price_decimals)
+    shape: Shape = {
+        "refid": order.parent or None,
+        "userref": ticket.userref,
+        "status": "open" if past else str(order.status),
+        "opentm": round(order.accepted_at, 6),
+        "starttm": round(ticket.starts_at, 6) or 0,
+        "expiretm": round(ticket.expires_at, 6) or 0,
+        "descr": {
+            "pair": BY_SYMBOL[instrument.symbol].altname,
+            "type": str(order.side),
+            "ordertype": str(ticket.kind),
+            "price": _first_price(order),
+            "price2": _second_price(order),
+            "leverage": "none",
+            "order": describe(ticket, order.size),
+            "close": describe_close(ticket),
+        },
+        "vol": f"{order.size:.8f}",
+        "vol_exec": f"{filled:.8f}",
+        "cost": f"{cost:.{instrument.cost_decimals}f}",
+        "fee": f"{sum((trade.fee for trade in fills), Decimal(0)):.{instrument.cost_decimals}f}",
+        "price": f"{cost / filled if filled else 0:.{decimals}f}",
+        "stopprice": f"{order.trigger or 0:.{decimals}f}",
+        "limitprice": f"{order.limit or 0:.{decimals}f}" if ticket.kind in TRIGGERED else f"{0:.{decimals}f}",
+        "misc": "",
+        "oflags": ticket.flags,
+    }
+    if ticket.client_id:
+        shape["cl_ord_id"] = ticket.client_id
+    if ticket.kind in TRIGGERED:
+        shape["trigger"] = ticket.trigger_on
+    if ticket.kind is OrderType.ICEBERG:
+        shape["display_volume"] = f"{ticket.display or order.size / ICEBERG_DEFAULT:.8f}"
+    if trades:
+        shape["trades"] = [trade.id for trade in fills]
+    if not order.is_open and not past:
+        shape["reason"] = order.reason or None
+        shape["closetm"] = round(order.closed_at, 6)
+    return shape
+
+
+def _first_price(order: Order) -> str:
+    if order.ticket.kind in TRAILING:
+        return f"+{price_text(order.instrument, order.ticket.trail)}"
+    price = order.trigger if order.ticket.kind in TRIGGERED else order.limit
+    return "0" if price is None else price_text(order.instrument, price)
+
+
+def _second_price(order: Order) -> str:
+    if order.ticket.limit_offset is not None:
+        sign = "+" if order.ticket.limit_offset >= 0 else ""
+        return f"{sign}{price_text(order.instrument, order.ticket.limit_offset)}"
+    if order.ticket.kind in TRIGGERED and order.limit is not None:
+        return price_text(order.instrument, order.limit)
+    return "0"
+
+
+def trade_shape(trade: Trade) -> Shape:
+    """Write one trade of TradesHistory."""
+    order, instrument = trade.order, trade.order.instrument
+    decimals = max(5, instrument.price_decimals)
+    shape: Shape = {
+        "ordertxid": order.id,
+        "postxid": f"TKH2SE-M7IF5-{trade.number % 36**6:06d}"[:19],
+        "pair": BY_SYMBOL[instrument.symbol].id,
+        "aclass": "forex",
+        "time": round(trade.at, 6),
+        "type": str(order.side),
+        "ordertype": str(order.ticket.kind),
+        "price": f"{trade.price:.{decimals}f}",
+        "cost": f"{trade.cost:.{instrument.cost_decimals}f}",
+        "fee": f"{trade.fee:.{instrument.cost_decimals}f}",
+        "vol": f"{trade.size:.8f}",
+        "margin": f"{0:.{instrument.cost_decimals}f}",
+        "leverage": "0",
+        "misc": "",
+        "trade_id": trade.number,
+        "maker": trade.maker,
+    }
+    if order.ticket.client_id:
+        shape["cl_ord_id"] = order.ticket.client_id
+    return shape
+
+
+def amount_text(asset: str, amount: Decimal) -> str:
+    """Write a balance with the asset's decimals, cut rather than rounded: what is shown is there."""
+    decimals = ASSETS[asset].decimals if asset in ASSETS else 8
+    return f"{amount.quantize(Decimal(1).scaleb(-decimals), rounding='ROUND_DOWN'):f}"
+
+
+def ledger_rows(account: Account) -> Iterator[tuple[str, Shape]]:
+    """Give every ledger entry with its id, oldest first: two per trade, one per transfer."""
+    for entry in account.entries:
+        if isinstance(entry, Transfer):
+            kind = "deposit" if entry.amount >= 0 else "withdrawal"
+            yield (
+                entry.id,
+                _ledger(entry.id, entry.at, kind, entry.asset, entry.amount, Decimal(0), entry.balance_after),
+            )
+        else:
+            yield from _trade_ledgers(entry)
+
+
+def _trade_ledgers(trade: Trade) -> Iterator[tuple[str, Shape]]:
+    instrument = trade.order.instrument
+    sign = 1 if trade.order.side == "buy" else -1
+    for prefix, asset, amount, balance in (
+        ("L", instrument.quote, -sign * trade.cost, trade.quote_after),
+        ("M", instrument.base, sign * trade.size, trade.base_after),
+    ):
+        fee = trade.fee if trade.fee_asset == asset else Decimal(0)
+        yield f"L{prefix}{trade.id[2:]}", _ledger(trade.id, trade.at, "trade", asset, amount, fee, balance)
+
+
+def _ledger(refid: str, at: float, kind: str, asset: str, amount: Decimal, fee: Decimal, balance: Decimal) -> Shape:
+    return {
+        "refid": refid,
+        "time": round(at, 6),
+        "type": kind,
+        "subtype": "",
+        "aclass": "currency",
+        "asset": ASSETS[asset].id if asset in ASSETS else asset,
+        "amount": amount_text(asset, amount),
+        "fee": amount_text(asset, fee),
+        "balance": amount_text(asset, balance),
+    }
+
+
+def rfc3339(instant: float) -> str:
+    """Write an instant as Kraken does."""
+    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def ids(text: str) -> Iterable[str]:
+    """Split a comma list."""
+    return [part.strip() for part in text.split(",") if part.strip()]

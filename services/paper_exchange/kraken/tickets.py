@@ -1,0 +1,245 @@
+"""AddOrder's parameters turned into a ticket, with every argument check that needs no account.
+
+Order of the checks: what must be there, the pair, the types, the volume, the prices, the minimums, flags and times, then
+the mode of the venue. Facts: SPEC add.yaml; KSDK placing-orders (cl_ord_id forms, FOK).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from decimal import Decimal
+from typing import Final, TypeVar
+
+from services.paper_exchange.core.exchange import Exchange
+from services.paper_exchange.core.instrument import Instrument, Side, TradingStatus
+from services.paper_exchange.core.order import LIMIT_PRICED, TRAILING, TRIGGERED, Follow, OrderType, Ticket, TimeInForce
+from services.paper_exchange.kraken import errors
+from services.paper_exchange.kraken.errors import INVALID_ARGUMENTS, Refused, bad_argument
+from services.paper_exchange.kraken.pairs import BY_NAME
+from services.paper_exchange.kraken.parameters import Parameters
+from services.paper_exchange.kraken.prices import Price
+
+FLAGS: Final = frozenset({"post", "fcib", "fciq", "nompp", "viqc"})
+SELF_TRADE: Final = frozenset({"cancel-newest", "cancel-oldest", "cancel-both"})
+CLIENT_ID: Final = re.compile(
+    r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}|[ -~]{1,18}", re.ASCII
+)
+MONTH: Final = 31 * 86_400
+LONGEST_DEADLINE: Final = 60.0
+CLOCK_SLACK: Final = 5.0  # between a client's clock and ours
+INT32: Final = 2**31
+Choice = TypeVar("Choice", Side, OrderType)
+
+
+def instrument_of(exchange: Exchange, name: str) -> Instrument:
+    """Give the instrument of a pair by id, altname or symbol, with the rules of the moment."""
+    pair = BY_NAME.get(name)
+    if pair is None:
+        raise Refused(errors.UNKNOWN_PAIR)
+    return exchange.rules.current(pair.instrument.symbol)
+
+
+def read_ticket(exchange: Exchange, parameters: Parameters, instrument: Instrument) -> Ticket:
+    """Read and check an order. Raises Refused."""
+    side = _choice(Side, parameters.need("type"), "type")
+    kind = _choice(OrderType, parameters.need("ordertype"), "ordertype")
+    if kind is OrderType.SETTLE_POSITION or parameters.text("leverage") not in {"", "none", "0"}:
+        raise Refused("EOrder:Margin allowance exceeded")
+    flags = _flags(parameters, side, kind)
+    ticket = Ticket(
+        instrument, side, kind, _volume(parameters, instrument),
+        size_in_quote="viqc" in flags,
+        post_only="post" in flags,
+        fee_in_base="fcib" in flags,
+        client_id=_client_id(parameters),
+        userref=_userref(parameters),
+        flags=",".join(flags if "fcib" in flags else sorted({*flags, "fciq"})),
+        self_trade=_one_of(parameters.text("stptype") or "cancel-newest", SELF_TRADE, "stptype"),
+        trigger_on=_one_of(parameters.text("trigger") or "last", frozenset({"last", "index"}), "trigger"),
+        display=parameters.amount("displayvol"),
+    )  # fmt: skip
+    _prices(exchange, parameters, ticket)
+    _times(parameters, ticket, exchange.clock.now())
+    _close(exchange, parameters, ticket)
+    _minimums(exchange, ticket)
+    return ticket
+
+
+def check_mode(exchange: Exchange, instrument: Instrument, *, post_only: bool, user: str) -> None:
+    """Refuse what the venue's mode, or the pair's, does not let happen now."""
+    if not exchange.faults.armed:
+        return
+    for status, fault in ((exchange.rules.mode(user), ""), (instrument.status, "pair_halted")):
+        if status is TradingStatus.CANCEL_ONLY:
+            exchange.rules.count(fault or "cancel_only_mode", user, instrument.symbol)
+            raise Refused(errors.CANCEL_ONLY)
+        if status is TradingStatus.POST_ONLY and not post_only:
+            exchange.rules.count("post_only_mode", user)
+            raise Refused(errors.POST_ONLY_MODE)
+
+
+def check_deadline(parameters: Parameters, now: float) -> None:
+    """Refuse what comes after its deadline, or whose deadline is further off than a minute."""
+    text = parameters.text("deadline")
+    if not text:
+        return
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise bad_argument("deadline") from None
+    if instant.tzinfo is None:
+        raise bad_argument("deadline")
+    left = instant.timestamp() - now
+    if left < 0:
+        raise Refused(errors.DEADLINE_ELAPSED)
+    if left > LONGEST_DEADLINE + CLOCK_SLACK:
+        raise bad_argument("deadline")
+
+
+def _choice(kind: type[Choice], text: str, field: str) -> Choice:
+    try:
+        return kind(text)
+    except ValueError:
+        raise bad_argument(field) from None
+
+
+def _one_of(text: str, allowed: frozenset[str], field: str) -> str:
+    if text not in allowed:
+        raise bad_argument(field)
+    return text
+
+
+def _volume(parameters: Parameters, instrument: Instrument) -> Decimal:
+    volume = parameters.amount("volume")
+    if volume is None or volume <= 0:
+        raise bad_argument("volume")
+    if "viqc" in parameters.text("oflags"):
+        return volume
+    return instrument.floor_size(volume)
+
+
+def _flags(parameters: Parameters, side: Side, kind: OrderType) -> list[str]:
+    text = parameters.text("oflags")
+    flags = sorted({flag.strip() for flag in text.split(",")}) if text else []
+    if not FLAGS.issuperset(flags) or {"fcib", "fciq"}.issubset(flags):
+        raise bad_argument("oflags")
+    if "viqc" in flags and (side is not Side.BUY or kind is not OrderType.MARKET):
+        raise bad_argument("viqc")
+    if "post" in flags and kind not in {OrderType.LIMIT, OrderType.ICEBERG}:
+        raise bad_argument("oflags")
+    return flags
+
+
+def _client_id(parameters: Parameters) -> str:
+    text = parameters.text("cl_ord_id")
+    if not text:
+        return ""
+    if parameters.text("userref") or parameters.text("close[ordertype]") or not CLIENT_ID.fullmatch(text):
+        raise bad_argument("cl_ord_id")
+    return text
+
+
+def _userref(parameters: Parameters) -> int | None:
+    if not parameters.text("userref"):
+        return None
+    value = parameters.integer("userref")
+    if not -INT32 <= value < INT32:
+        raise bad_argument("userref")
+    return value
+
+
+def _prices(exchange: Exchange, parameters: Parameters, ticket: Ticket) -> None:
+    kind, instrument, side = ticket.kind, ticket.instrument, ticket.side
+    if kind is OrderType.MARKET:
+        return
+    first = Price.of(parameters.need("price"), "price")
+    last = exchange.market.last(instrument.symbol)
+    if kind in TRAILING:
+        _trailing(parameters, ticket, first, last)
+        return
+    resolved = first.resolve(last, instrument, side)
+    if kind not in TRIGGERED:
+        ticket.limit = resolved
+        return
+    ticket.trigger = resolved
+    if kind in LIMIT_PRICED:
+        second = Price.of(parameters.need("price2"), "price2")
+        ticket.limit = second.resolve(resolved, instrument, side)
+
+
+def _trailing(parameters: Parameters, ticket: Ticket, first: Price, last: Decimal) -> None:
+    if first.sign != "+":
+        raise bad_argument("price")
+    selling = ticket.side is Side.SELL
+    ticket.trail = ticket.instrument.round_price(first.distance(last), ticket.side)
+    if ticket.trail <= 0 or (selling and ticket.trail >= last):
+        raise Refused(errors.INVALID_PRICE)
+    ticket.trigger = last - ticket.trail if selling else last + ticket.trail
+    if ticket.kind is OrderType.TRAILING_STOP_LIMIT:
+        second = Price.of(parameters.need("price2"), "price2")
+        if second.sign not in {"+", "-"}:
+            raise bad_argument("price2")
+        offset = second.distance(last)
+        ticket.limit_offset = ticket.instrument.round_price(-offset if second.sign == "-" else offset, ticket.side)
+        ticket.limit = ticket.trigger + ticket.limit_offset
+
+
+def _times(parameters: Parameters, ticket: Ticket, now: float) -> None:
+    text = parameters.text("timeinforce") or "GTC"
+    if text not in TimeInForce.__members__:
+        raise bad_argument("timeinforce")
+    ticket.time_in_force = TimeInForce(text)
+    if ticket.time_in_force is TimeInForce.FOK and ticket.kind not in LIMIT_PRICED:
+        raise bad_argument("timeinforce")
+    if ticket.time_in_force in {TimeInForce.IOC, TimeInForce.FOK} and ticket.post_only:
+        raise bad_argument("timeinforce")
+    ticket.starts_at = _instant(parameters, "starttm", now)
+    ticket.expires_at = _instant(parameters, "expiretm", now)
+    if ticket.time_in_force is TimeInForce.GTD and not ticket.expires_at:
+        raise bad_argument("expiretm")
+
+
+def _instant(parameters: Parameters, name: str, now: float) -> float:
+    text = parameters.text(name).strip()
+    if text in {"", "0"}:
+        return 0.0
+    try:
+        seconds = float(int(text.lstrip("+")))
+    except ValueError:
+        raise bad_argument(name) from None
+    instant = now + seconds if text.startswith("+") else seconds
+    if not now < instant <= now + MONTH:
+        raise bad_argument(name)
+    return instant
+
+
+def _close(exchange: Exchange, parameters: Parameters, ticket: Ticket) -> None:
+    text = parameters.text("close[ordertype]")
+    if not text:
+        return
+    kind = _choice(OrderType, text, "close[ordertype]")
+    if kind is OrderType.MARKET or kind in TRAILING or kind is OrderType.SETTLE_POSITION:
+        raise bad_argument("close[ordertype]")
+    side = Side.SELL if ticket.side is Side.BUY else Side.BUY
+    reference = ticket.limit or ticket.trigger or exchange.market.last(ticket.instrument.symbol)
+    price = Price.of(parameters.need("close[price]"), "close[price]").resolve(reference, ticket.instrument, side)
+    second = None
+    if kind in LIMIT_PRICED & TRIGGERED:
+        sent = Price.of(parameters.need("close[price2]"), "close[price2]")
+        second = sent.resolve(price, ticket.instrument, side)
+    ticket.follow = Follow(kind, price, second)
+
+
+def _minimums(exchange: Exchange, ticket: Ticket) -> None:
+    instrument = ticket.instrument
+    price = ticket.limit or ticket.trigger or exchange.market.last(instrument.symbol)
+    size = ticket.size / price if ticket.size_in_quote else ticket.size
+    if size < instrument.order_min:
+        if exchange.faults.armed:
+            exchange.rules.count("ordermin_raised_mid_run", "", instrument.symbol)
+        raise Refused(errors.VOLUME_MINIMUM)
+    if price * size < instrument.cost_min:
+        raise Refused(errors.COST_MINIMUM)
+    if ticket.display is not None and (ticket.kind is not OrderType.ICEBERG or ticket.display * 15 < size):
+        raise Refused(f"{INVALID_ARGUMENTS}:displayvol")

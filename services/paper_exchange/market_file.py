@@ -1,0 +1,135 @@
+"""`paper.toml` in the configuration folder: what market the paper exchange makes and which limits hold. Optional."""
+
+from __future__ import annotations
+
+import random
+import tomllib
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from services.paper_exchange.core.clock import Clock, MarketClock
+from services.paper_exchange.core.feed import Feed, Generated, Source
+from services.paper_exchange.core.market import Depth, Market
+from services.paper_exchange.core.regimes import REGIMES
+from services.paper_exchange.core.replay import Replay, read_csv
+from services.paper_exchange.core.walk import Walk
+from services.paper_exchange.kraken.front import Limits
+from services.paper_exchange.kraken.gate import LockoutRule
+from services.paper_exchange.kraken.pairs import INSTRUMENTS
+from shared.config.errors import ConfigurationError
+
+FILE: Final = "paper.toml"
+START_PRICES: Final = {
+    "BTC/USD": "60000", "ETH/USD": "3000", "SOL/USD": "150", "XRP/USD": "0.55", "ADA/USD": "0.45", "DOGE/USD": "0.12",
+    "LTC/USD": "80", "LINK/USD": "14", "AVAX/USD": "30", "DOT/USD": "6", "BCH/USD": "400", "UNI/USD": "8",
+    "AAVE/USD": "100", "SUI/USD": "1.2", "ALGO/USD": "0.18", "ATOM/USD": "8", "XLM/USD": "0.11", "USDT/USD": "1",
+}  # fmt: skip
+STEADY: Final = {"USDT/USD": 0.05}  # how much of the regime's movement a pair shows
+
+
+class MarketSection(BaseModel):
+    """`[market]`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    speed: float = Field(default=1.0, ge=0, le=100_000)
+    seed: int = 7
+    regime: Literal["calm", "trend", "crash", "gap"] = "calm"
+    pairs: tuple[str, ...] = tuple(INSTRUMENTS)
+    start_prices: dict[str, Decimal] = Field(default_factory=dict)
+    spread_bps: float = Field(default=2.0, ge=0, le=1000)
+    level_bps: float = Field(default=1.0, gt=0, le=1000)
+    depth: int = Field(default=100_000, ge=1)
+    volatility: float | None = Field(default=None, ge=0, le=20)
+    replay: dict[str, Path] = Field(default_factory=dict)
+
+    @field_validator("pairs", "start_prices", "replay")
+    @classmethod
+    def _known_pairs(cls, value: object) -> object:
+        names = value if isinstance(value, tuple | dict) else ()
+        for name in names:
+            if name not in INSTRUMENTS:
+                raise ValueError(f"unknown pair {name!r}; known: {', '.join(INSTRUMENTS)}")
+        return value
+
+    @field_validator("start_prices")
+    @classmethod
+    def _positive(cls, value: dict[str, Decimal]) -> dict[str, Decimal]:
+        for name, price in value.items():
+            if not price.is_finite() or price <= 0:
+                raise ValueError(f"the price of {name} must be above 0")
+        return value
+
+
+class LimitsSection(BaseModel):
+    """`[limits]`: Kraken's counters and its lockout."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rest: bool = True
+    trading: bool = True
+    lockout_failures: int = Field(default=5, ge=1)
+    lockout_seconds: float = Field(default=900.0, ge=0)
+
+    def limits(self) -> Limits:
+        """Give them to the front."""
+        return Limits(self.rest, self.trading, LockoutRule(self.lockout_failures, self.lockout_seconds))
+
+
+class PaperFile(BaseModel):
+    """The whole file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    market: MarketSection = Field(default_factory=MarketSection)
+    limits: LimitsSection = Field(default_factory=LimitsSection)
+
+
+def read_paper_file(folder: Path) -> PaperFile:
+    """Read the file, or give the defaults when there is none. Raises ConfigurationError naming file and field."""
+    path = folder / FILE
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return PaperFile()
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        return PaperFile.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"{path}: {field}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def build_market(section: MarketSection, clock: Clock, folder: Path) -> Market:
+    """Make the market: one feed per pair, each with its own dice out of the one seed."""
+    market_clock = MarketClock(clock, section.speed)
+    origin = int(market_clock.now()) // 60 * 60
+    feeds: dict[str, Feed] = {}
+    for symbol in section.pairs:
+        steadiness = STEADY.get(symbol, 1.0)
+        regime = REGIMES[section.regime]
+        regime = replace(
+            regime,
+            swing=regime.swing * steadiness,
+            volatility=(regime.volatility if section.volatility is None else section.volatility) * steadiness,
+        )
+        start = float(section.start_prices.get(symbol, Decimal(START_PRICES[symbol])))
+        walk = Walk(_dice(section.seed, symbol, "walk"), start, regime)
+        past = walk.backwards(_dice(section.seed, symbol, "past").getrandbits(32))
+        source: Source = Generated(walk)
+        if symbol in section.replay:
+            source = Replay(read_csv(folder / section.replay[symbol]), origin)
+        feeds[symbol] = Feed(INSTRUMENTS[symbol], source, past, origin, _dice(section.seed, symbol, "volume"))
+    return Market(market_clock, feeds, Depth(section.spread_bps, section.level_bps, section.depth))
+
+
+def _dice(seed: int, symbol: str, purpose: str) -> random.Random:
+    return random.Random(f"{seed}/{symbol}/{purpose}")  # noqa: S311  # a price path, not a secret
