@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-
-from services.paper_exchange.app import main
+from services.paper_exchange.app import run
+from shared.config.process import run_service
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_service("paper-exchange", run)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 
 import structlog
-import uvloop
 
 from services.paper_exchange.asgi import Door
+from services.paper_exchange.beat import beat
 from services.paper_exchange.control.plane import control_plane
 from services.paper_exchange.core.clock import Clock, SystemClock
 from services.paper_exchange.core.exchange import Exchange
@@ -17,10 +16,9 @@ from services.paper_exchange.kraken.front import KrakenFront
 from services.paper_exchange.kraken.pairs import FEES, INSTRUMENTS
 from services.paper_exchange.market_file import PaperFile, build_market, read_paper_file
 from services.paper_exchange.server import bind, serve, server_for
-from services.paper_exchange.ticker import beat
-from shared.config.errors import ConfigurationError
-from shared.config.logging import configure_logging
-from shared.config.settings import Settings, load_settings
+from shared.config.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 
 def build(settings: Settings, paper: PaperFile, clock: Clock) -> tuple[Exchange, Door]:
@@ -31,18 +29,11 @@ def build(settings: Settings, paper: PaperFile, clock: Clock) -> tuple[Exchange,
     return exchange, Door(KrakenFront(exchange, paper.limits.limits()), control_plane(exchange))
 
 
-def main() -> int:
-    """Run the paper exchange until a signal ends it; give the exit code."""
-    try:
-        settings = load_settings()
-        configure_logging("paper-exchange", settings.log_format)
-        paper = read_paper_file(settings.shoal_config)
-        exchange, door = build(settings, paper, SystemClock())
-        listener = bind(settings.paper_host, settings.paper_port)
-    except ConfigurationError as error:
-        sys.stderr.write(f"paper-exchange: {error}\n")
-        return 1
-    log = structlog.get_logger("paper-exchange")
+async def run(settings: Settings) -> None:
+    """Serve until cancelled. Raises ConfigurationError for a wrong paper.toml or a port in use."""
+    paper = read_paper_file(settings.shoal_config)
+    exchange, door = build(settings, paper, SystemClock())
+    listener = bind(settings.paper_host, settings.paper_port)
     log.info(
         "paper exchange started",
         url=f"http://{settings.paper_host}:{settings.paper_port}",
@@ -50,7 +41,10 @@ def main() -> int:
         regime=paper.market.regime,
         pairs=len(exchange.market.feeds),
     )
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(server_for(door), listener, lambda: beat(exchange)))
-    log.info("paper exchange stopped", requests=len(exchange.journal), orders=len(exchange.journal.orders))
-    return 0
+    try:
+        async with asyncio.TaskGroup() as group:  # a beat that fails ends the service instead of stopping the market
+            beating = group.create_task(beat(exchange))
+            await serve(server_for(door), listener)
+            beating.cancel()
+    finally:
+        log.info("paper exchange stopped", requests=len(exchange.journal), orders=len(exchange.journal.orders))

@@ -1,11 +1,12 @@
-"""Uvicorn, set up for the paper exchange: uvloop, httptools, no access log, a prompt end, and the connection in the scope."""
+"""Uvicorn, set up for the paper exchange: httptools, no access log, a prompt end, and the connection in the scope."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -13,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from services.paper_exchange.asgi import TRANSPORT, Application
 from shared.config.errors import ConfigurationError
 
-BACKLOG = 2048
+BACKLOG: Final = 2048
 
 
 class ExposedConnection(HttpToolsProtocol):
@@ -25,8 +26,17 @@ class ExposedConnection(HttpToolsProtocol):
         self.scope["extensions"] = {TRANSPORT: self.transport}  # type: ignore[dict-item]  # an extension of ours
 
 
+class Server(uvicorn.Server):
+    """Uvicorn without its own signal handlers: the process has its one place for signals."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+
 def bind(host: str, port: int) -> socket.socket:
-    """Take the port. Raises ConfigurationError in one line when it is in use."""
+    """Take the port (0 = any). Raises ConfigurationError in one line when it is in use."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -40,13 +50,12 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def server_for(application: Application) -> uvicorn.Server:
+def server_for(application: Application) -> Server:
     """Make the server."""
-    return uvicorn.Server(uvicorn.Config(
+    config = uvicorn.Config(
         application,
         http=ExposedConnection,
         ws="none",
-        loop="uvloop",
         lifespan="off",
         access_log=False,
         log_config=None,
@@ -56,16 +65,16 @@ def server_for(application: Application) -> uvicorn.Server:
         date_header=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=1,
-    ))  # fmt: skip
+    )
+    return Server(config)
 
 
-async def serve(
-    server: uvicorn.Server, listener: socket.socket, companion: Callable[[], Coroutine[Any, Any, None]]
-) -> None:
-    """Serve until a signal comes, with a companion task beside it."""
-    task = asyncio.create_task(companion())
+async def serve(server: Server, listener: socket.socket) -> None:
+    """Serve until cancelled, then end within about a second."""
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        await server.serve(sockets=[listener])
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.shield(serving)
+    except asyncio.CancelledError:
+        server.should_exit = True
+        await serving
+        raise
