@@ -1,0 +1,39 @@
+"""The command line's root: every command by its name, and one way in which failures are told."""
+
+from __future__ import annotations
+
+import typer
+
+from services.ops import health
+from services.ops.audit import audit
+from services.ops.output import AsJson
+from services.ops.paper_accounts import paper_accounts
+from services.ops.session import guarded
+from services.ops.status import status
+
+
+def main() -> None:
+    """Run the command that was asked for."""
+    guarded(build())
+
+
+def build() -> typer.Typer:
+    """Put the commands together."""
+    app = typer.Typer(
+        name="ops",
+        help="Look at and steer a running Shoal. Every command takes --json.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.command()(status)
+    app.command()(audit)
+    app.command()(paper_accounts)
+    app.command("health")(_health)
+    return app
+
+
+def _health(service: str, here: bool = False, as_json: AsJson = False) -> None:
+    """Exit 0 if a service is well (for health checks); --here asks about processes of this host only."""
+    health.check(service, here=here, as_json=as_json)

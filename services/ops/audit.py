@@ -1,0 +1,83 @@
+"""`ops audit`: is every signal settled exactly once for every user, and does the venue's journal agree? Exit 1 if not."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from services.ops.output import AsJson, console, print_json, table
+from services.ops.session import connected
+from shared.bus.connection import Bus
+from shared.config.settings import Mode, Settings
+from shared.ledger.auditor import run_audit
+from shared.ledger.books import Moment
+from shared.ledger.findings import AuditReport
+
+Grace = Annotated[float, typer.Option(min=0, help="Seconds for which something may still be on its way.")]
+NoVenue = Annotated[bool, typer.Option("--no-venue", help="Do not ask the paper exchange for its journal.")]
+
+
+def audit(grace: Grace = 10.0, no_venue: NoVenue = False, as_json: AsJson = False) -> None:
+    """Check that every signal has exactly one outcome for every user, and that the venue agrees; exit 1 if not."""
+
+    async def work(settings: Settings, bus: Bus) -> AuditReport:
+        return await read(settings, bus, grace, ask_venue=not no_venue)
+
+    report = connected(work)
+    if as_json:
+        print_json(report.summary())
+    else:
+        _show(report)
+    raise typer.Exit(0 if report.ok else 1)
+
+
+async def read(settings: Settings, bus: Bus, grace: float, *, ask_venue: bool) -> AuditReport:
+    """Run the audit; in paper mode against the exchange's journal too. Raises ConfigurationError, BusUnavailable."""
+    if settings.shoal_mode is not Mode.PAPER or not ask_venue:
+        return await run_audit(bus, _moment(grace), None, 0)
+    from services.ops.paper_exchange import open_paper_exchange  # noqa: PLC0415  # an HTTP client, for this one need
+
+    async with open_paper_exchange(settings.paper_url) as exchange:
+        moment = _moment(grace)  # before the journal is read: what ends later is not compared with it
+        journal = await exchange.journal()
+    return await run_audit(bus, moment, journal.orders, journal.invalid_nonces)
+
+
+def _moment(grace: float) -> Moment:
+    return Moment(now=time.time_ns() // 1_000_000, grace_ms=int(grace * 1000))
+
+
+def _show(report: AuditReport) -> None:
+    out = console()
+    figures = report.summary()
+    shown = {name: figures[name] for name in figures if name not in {"ok", "outcomes", "found", "findings", "followed"}}
+    outcomes = report.tally.outcomes
+    out.print(table("Audit", ["what", "count"], shown.items()))
+    out.print()
+    out.print(table("Outcomes", ["outcome", "count"], sorted(outcomes.items())))
+    if report.tally.findings:
+        out.print()
+        rows = [(each.kind.value, each.user, each.subject, each.detail) for each in report.tally.findings]
+        out.print(table("Findings", ["finding", "user", "order or entry", "detail"], rows))
+        hidden = report.tally.found.total() - len(rows)
+        if hidden:
+            out.print(f"... and {hidden} more")
+    out.print()
+    for note in _notes(report):
+        out.print(note, markup=False)
+    out.print("[bold green]OK[/]: nothing missing, nothing double" if report.ok else "[bold red]NOT OK[/]")
+
+
+def _notes(report: AuditReport) -> list[str]:
+    notes = []
+    if not report.venue_checked:
+        notes.append("The venue's journal was not compared.")
+    if not report.signals:
+        notes.append("There are no signals yet.")
+    elif not report.followed:
+        notes.append("Nobody is followed yet: the copy engine has recorded no user, so nothing was due.")
+    if report.tally.open:
+        notes.append(f"{report.tally.open} still open: younger than the grace.")
+    return notes

@@ -1,0 +1,92 @@
+"""The paper exchange's control plane, as far as ops needs it: its journal, and the making of accounts.
+
+Reached over HTTP, as any stranger would reach it; only in paper mode.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiohttp
+
+from shared.config.errors import ConfigurationError
+from shared.ledger.journal import INVALID_NONCE, VenueOrder, count_invalid_nonces, read_orders
+
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=60, connect=5)
+"""A journal of hundreds of thousands of orders takes seconds to send."""
+_POLL: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """The orders it accepted, by user, and how many requests it refused for a nonce that no fault made up."""
+
+    orders: Mapping[str, list[VenueOrder]]
+    invalid_nonces: int
+
+
+class PaperExchange:
+    """A client of the control plane. Every failure is a ConfigurationError that names PAPER_URL."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session = session
+        self._url = url
+
+    async def journal(self) -> Journal:
+        """Read the whole journal."""
+        orders = await self._get("/paper/orders")
+        refused = await self._get("/paper/requests", {"verdict": INVALID_NONCE})
+        try:
+            return Journal(read_orders(orders), count_invalid_nonces(refused))
+        except ValueError as error:
+            raise ConfigurationError(f"PAPER_URL: {self._url} gave no journal that can be read: {error}") from None
+
+    async def create_account(self, account: Mapping[str, object]) -> None:
+        """Create an account; one that exists already with the same key stays as it is."""
+        try:
+            async with self._session.post(f"{self._url}/paper/accounts", json=account) as answer:
+                if answer.status >= 400:
+                    # The answer may repeat the request, and that holds a secret.
+                    raise ConfigurationError(
+                        f"PAPER_URL: {self._url} refused the account of {account['user']} (HTTP {answer.status})"
+                    )
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise self._unreachable(error) from None
+
+    async def wait(self, patience: float) -> None:
+        """Wait until it answers, `patience` seconds at most."""
+        end = time.monotonic() + patience
+        while True:
+            try:
+                async with self._session.get(f"{self._url}/0/public/Time"):
+                    return
+            except (aiohttp.ClientError, TimeoutError) as error:
+                if time.monotonic() > end:
+                    raise self._unreachable(error) from None
+            await asyncio.sleep(_POLL)
+
+    async def _get(self, path: str, query: Mapping[str, str] | None = None) -> list[Mapping[str, Any]]:
+        try:
+            async with self._session.get(self._url + path, params=query) as answer:
+                answer.raise_for_status()
+                found = await answer.json()
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise self._unreachable(error) from None
+        rows = found if isinstance(found, list) else next(iter(found.values()), [])
+        return list(rows)
+
+    def _unreachable(self, error: Exception) -> ConfigurationError:
+        why = str(error) or type(error).__name__
+        return ConfigurationError(f"PAPER_URL: no paper exchange answers at {self._url}: {why}")
+
+
+@asynccontextmanager
+async def open_paper_exchange(url: str) -> AsyncIterator[PaperExchange]:
+    """Give a client of the paper exchange at `url`."""
+    async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
+        yield PaperExchange(session, url)

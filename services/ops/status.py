@@ -1,0 +1,72 @@
+"""`ops status`: services, users, readiness, nonces, and the backlog of every stream."""
+
+from __future__ import annotations
+
+from services.ops.output import AsJson, clock, console, print_json, table
+from services.ops.session import connected
+from shared.bus.connection import Bus
+from shared.config.settings import Settings
+from shared.config.users import load_users
+from shared.ledger.backlog import read_backlog, read_nonces
+from shared.ledger.reading import known_users
+from shared.ledger.status import read_status
+from shared.ledger.views import AccountView, StatusView
+
+
+def status(as_json: AsJson = False) -> None:
+    """Show services, users, readiness, nonces, and the backlog of every stream."""
+    view = connected(read)
+    if as_json:
+        print_json(view.model_dump(mode="json"))
+    else:
+        _show(view)
+
+
+async def read(settings: Settings, bus: Bus) -> StatusView:
+    """Read it all. Raises ConfigurationError, BusUnavailable."""
+    policies = load_users(settings.shoal_config)
+    users = sorted({*policies, *await known_users(bus)})
+    return StatusView.of(await read_status(bus, policies), await read_backlog(bus, users), await read_nonces(bus))
+
+
+def _show(view: StatusView) -> None:
+    out = console()
+    ready = view.readiness
+    out.print(f"[bold green]READY[/]: {len(ready.users_ready)} users" if ready.ready else "[bold red]NOT READY[/]")
+    for reason in ready.reasons:
+        out.print(f"  - {reason}", markup=False)
+    if view.control.mode != "run":
+        out.print(f"  - kill switch: {view.control.mode} {view.control.reason}", markup=False)
+    out.print()
+    out.print(
+        table("Services", ["service", "instance", "state"], [(s.service, s.instance, s.state) for s in view.services])
+    )
+    out.print()
+    columns = ["account", "state", "venue", "account state", "equity", "cash", "as of", "switch", "served by", "why"]
+    rows = [("master", "-", *_account(each), "-", "-", each.reason) for each in view.master]
+    rows += [
+        (user.user, user.state, *_account(each), user.control.mode, user.owner or "nobody", user.reason)
+        for user in view.users
+        for each in user.accounts
+    ]
+    out.print(table("Accounts", columns, rows))
+    out.print()
+    out.print(
+        table(
+            "Streams",
+            ["stream", "group", "entries", "pending", "lag", "dead"],
+            [
+                (s.stream, s.group or "-", s.length, s.pending, "?" if s.lag is None else s.lag, s.dead)
+                for s in view.streams
+            ],
+        )
+    )
+    out.print()
+    out.print(table("Nonces", ["of", "key", "last"], [(n.user, n.fingerprint, n.value) for n in view.nonces]))
+
+
+def _account(account: AccountView) -> tuple[str, str, str, str, str]:
+    def amount(value: str | None) -> str:
+        return f"{value} {account.currency}" if value is not None else "unknown"
+
+    return account.venue, account.state, amount(account.equity), amount(account.cash), clock(account.as_of)

@@ -1,0 +1,139 @@
+"""Reads what the audit judges, in the order that the audit relies on, one user at a time.
+
+The venue's journal is fetched by the caller before anything here is read: whatever the venue had accepted by then was decided
+before, so its decision is found. Of a user, the reports come first and the orders after them, then the reports that came since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from decimal import Decimal, InvalidOperation
+
+from shared.bus.connection import Bus
+from shared.bus.records import pairs
+from shared.bus.streams import Entry
+from shared.contracts import keys
+from shared.contracts.fields import MalformedMessageError
+from shared.contracts.messages import SignalMessage
+from shared.domain.account import MASTER
+from shared.domain.money import ZERO
+from shared.ledger.audit import audit_signals, audit_user
+from shared.ledger.books import Decided, Following, Moment, Reported, SignalBook, UserBook
+from shared.ledger.findings import AuditReport, FindingKind, Tally
+from shared.ledger.journal import VenueOrder, audit_acceptances
+from shared.ledger.reading import entries, kept, known_users
+
+
+async def run_audit(
+    bus: Bus, moment: Moment, journal: Mapping[str, Sequence[VenueOrder]] | None, invalid_nonces: int
+) -> AuditReport:
+    """Audit everything in Redis, and against the journal's orders by user unless that is None. Raises BusUnavailable."""
+    tally = Tally()
+    signals = await read_signals(bus)
+    tally.add(audit_signals(signals, moment))
+    users = await known_users(bus)
+    strangers = sorted(set(journal or ()) - set(users) - {MASTER})
+    followed = []
+    for user in (*users, *strangers):
+        book = await read_user(bus, user)
+        if book.following is not None and not book.following.until:
+            followed.append(user)
+        tally.add(audit_user(signals, book, None if journal is None else journal.get(user, ()), moment))
+    tally.add(await _dead_letters(bus))
+    if journal is not None:
+        tally.add(audit_acceptances(journal))
+    return AuditReport(
+        signals=len(signals.ids),
+        users=tuple(users),
+        followed=tuple(followed),
+        tally=tally,
+        invalid_nonces=invalid_nonces,
+        venue_checked=journal is not None,
+    )
+
+
+async def read_signals(bus: Bus) -> SignalBook:
+    """Read the signal stream; what is no signal stands apart with the reason."""
+    standing = (await kept(bus, [keys.SIGNALS]))[0]
+    ids: dict[str, str] = {}
+    unreadable: dict[str, str] = {}
+    async for entry in entries(bus, keys.SIGNALS):
+        try:
+            ids[entry.id] = SignalMessage.parse(entry.fields).id
+        except MalformedMessageError as error:
+            unreadable[entry.id] = str(error)
+    return SignalBook(ids, unreadable, await _buried(bus, keys.SIGNALS), standing)
+
+
+async def read_user(bus: Bus, user: str) -> UserBook:
+    """Read everything of one user."""
+    answers = await bus.do_all([("HGETALL", keys.following(user))])
+    orders_kept, reports_kept = await kept(bus, [keys.orders(user), keys.reports(user)])
+    last = ""
+    reported = []
+    async for entry in entries(bus, keys.reports(user)):
+        reported.append(_reported(entry))
+        last = entry.id
+    decided = [_decided(entry) async for entry in entries(bus, keys.orders(user))]
+    late = [_reported(entry) async for entry in entries(bus, keys.reports(user), last)]
+    return UserBook(
+        user=user,
+        following=read_following(pairs(answers[0])),
+        decided=decided,
+        reported=reported,
+        late=late,
+        buried=await _buried(bus, keys.orders(user)),
+        orders_kept=orders_kept,
+        reports_kept=reports_kept,
+    )
+
+
+def read_following(fields: Mapping[str, str]) -> Following | None:
+    """Read a following hash; None if the engine never wrote one."""
+    if not fields:
+        return None
+    return Following(fields.get("from") or "0-0", fields.get("until", ""))
+
+
+async def _buried(bus: Bus, stream: str) -> frozenset[str]:
+    return frozenset([entry.fields.get("entry_id", "") async for entry in entries(bus, keys.dead(stream))])
+
+
+async def _dead_letters(bus: Bus) -> Tally:
+    tally = Tally()
+    for stream in sorted(set(await bus.scan(keys.dead("*")))):
+        async for entry in entries(bus, stream):
+            detail = f"{stream}: {entry.fields.get('reason', '')}"
+            tally.find(FindingKind.DEAD_LETTER, "", entry.fields.get("entry_id", entry.id), detail)
+    return tally
+
+
+def _decided(entry: Entry) -> Decided:
+    fields = entry.fields
+    return Decided(
+        entry_id=entry.id,
+        order_id=fields.get("id", ""),
+        signal_id=fields.get("signal_id", ""),
+        copy=fields.get("decision") == "copy",
+        emitted_at=_instant(fields.get("emitted_at", "")),
+    )
+
+
+def _reported(entry: Entry) -> Reported:
+    fields = entry.fields
+    filled = ZERO
+    with suppress(InvalidOperation):  # unreadable: then it disagrees with the venue, which is a finding
+        filled = Decimal(fields.get("filled_size") or "0")
+    return Reported(
+        order_id=fields.get("order_id", ""),
+        signal_id=fields.get("signal_id", ""),
+        outcome=fields.get("outcome", ""),
+        filled=filled,
+        signal_at=_instant(fields.get("signal_at", "")),
+        settled_at=_instant(fields.get("settled_at", "")),
+    )
+
+
+def _instant(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() else 0

@@ -1,0 +1,82 @@
+"""How far each stream has been worked off, what is buried, and where the nonces stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.bus.connection import Bus
+from shared.bus.records import pairs
+from shared.contracts import keys
+from shared.ledger.reading import user_of
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """One group on one stream. `lag` counts what nobody was given yet, `pending` what was given and not acknowledged."""
+
+    stream: str
+    group: str
+    length: int
+    pending: int
+    lag: int | None
+    """None where Redis cannot tell, after a deletion out of the middle."""
+    last_delivered: str
+    dead: int
+
+    @property
+    def waiting(self) -> int:
+        """Everything that is not done yet."""
+        return self.pending + (self.lag or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Nonce:
+    """The last nonce that one API key was given; the key is named by its fingerprint."""
+
+    user: str
+    fingerprint: str
+    value: int
+
+
+async def read_backlog(bus: Bus, users: Sequence[str]) -> list[Backlog]:
+    """Read the signal stream and the order stream of each user: one line per group, one without group where there is none."""
+    streams = [keys.SIGNALS, *(keys.orders(user) for user in users)]
+    groups = await bus.do_all([("XINFO", "GROUPS", stream) for stream in streams])
+    lengths = await bus.do_all([("XLEN", stream) for stream in streams])
+    dead = await bus.do_all([("XLEN", keys.dead(stream)) for stream in streams])
+    found = []
+    for stream, rows, length, buried in zip(streams, groups, lengths, dead, strict=True):
+        described = rows if isinstance(rows, list) and rows else [[]]
+        found += [_line(stream, _count(length), _count(buried), row) for row in described]
+    return found
+
+
+async def read_nonces(bus: Bus) -> list[Nonce]:
+    """Read every nonce counter, by user."""
+    names = sorted(set(await bus.scan(keys.nonce("*", "*"))))
+    values = await bus.do_all([("GET", name) for name in names])
+    return [
+        Nonce(user_of(name), name.rpartition(":")[2], int(value))
+        for name, value in zip(names, values, strict=True)
+        if isinstance(value, str) and value.isdigit()
+    ]
+
+
+def _line(stream: str, length: int, dead: int, row: Any) -> Backlog:
+    facts: dict[str, Any] = dict(pairs(row))
+    lag = facts.get("lag", length)  # without a group everything still waits
+    return Backlog(
+        stream=stream,
+        group=str(facts.get("name", "")),
+        length=length,
+        pending=int(facts.get("pending", 0)),
+        lag=None if lag is None else int(lag),
+        last_delivered=str(facts.get("last-delivered-id", "")),
+        dead=dead,
+    )
+
+
+def _count(answer: Any) -> int:
+    return answer if isinstance(answer, int) else 0

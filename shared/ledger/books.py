@@ -1,0 +1,86 @@
+"""What an audit reads of a stream: only the few facts that it judges by, so that a million entries fit into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import NamedTuple
+
+from shared.bus.streams import entry_order
+from shared.domain.money import ZERO
+from shared.ledger.reading import WHOLE, Kept
+
+
+class Decided(NamedTuple):
+    """An entry of an order stream. `emitted_at` in epoch ms, 0 if unknown."""
+
+    entry_id: str
+    order_id: str
+    signal_id: str
+    copy: bool
+    emitted_at: int = 0
+
+
+class Reported(NamedTuple):
+    """An entry of a report stream. Instants in epoch ms, 0 if unknown."""
+
+    order_id: str
+    signal_id: str
+    outcome: str
+    filled: Decimal = ZERO
+    signal_at: int = 0
+    settled_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """For which signals a user was active: those after the entry `start`, up to and with `until` ('' is: still)."""
+
+    start: str
+    until: str = ""
+
+    def due(self, entry_id: str) -> bool:
+        """Say whether this signal had to reach the user."""
+        at = entry_order(entry_id)
+        return at > entry_order(self.start) and (not self.until or at <= entry_order(self.until))
+
+
+@dataclass(frozen=True, slots=True)
+class SignalBook:
+    """The signal stream: id by entry id, why by entry id for those that nobody can read, and those that were buried."""
+
+    ids: Mapping[str, str]
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    buried: Collection[str] = ()
+    kept: Kept = WHOLE
+
+
+@dataclass(frozen=True, slots=True)
+class UserBook:
+    """Everything of one user. `late` are reports that came while the orders were read; `buried` are entry ids of dead orders."""
+
+    user: str
+    following: Following | None
+    decided: Sequence[Decided]
+    reported: Sequence[Reported]
+    late: Sequence[Reported] = ()
+    buried: Collection[str] = ()
+    orders_kept: Kept = WHOLE
+    reports_kept: Kept = WHOLE
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When the reading began (epoch ms), and how young something may be and still be on its way (ms)."""
+
+    now: int
+    grace_ms: int
+
+    def young(self, at: int) -> bool:
+        """Say whether something of this instant may still be on its way."""
+        return at > self.now - self.grace_ms
+
+    def age(self, at: int) -> str:
+        """Give an age in words."""
+        return f"{max(self.now - at, 0) / 1000:.1f} s old"

@@ -1,0 +1,128 @@
+"""What an audit can find, and the sum of it. The sum is what `ops audit` shows and what its exit code stands for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+MOST_SHOWN: Final = 200
+"""Findings that are kept with their words; the counts go on."""
+
+
+class FindingKind(StrEnum):
+    """Each breaks a promise, or needs a person."""
+
+    MISSING_DECISION = "missing decision"
+    MISSING_OUTCOME = "missing outcome"
+    MISSING_AT_VENUE = "missing at the venue"
+    DOUBLE_OUTCOME = "double outcome"
+    ACCEPTED_TWICE = "accepted twice by the venue"
+    ORDER_WITHOUT_SIGNAL = "order without signal"
+    OUTCOME_WITHOUT_DECISION = "outcome without decision"
+    OUTCOME_AGAINST_DECISION = "outcome against the decision"
+    UNDECIDED_AT_VENUE = "order at the venue that nobody decided"
+    FILL_DISAGREES = "fill disagrees with the venue"
+    UNREADABLE_SIGNAL = "unreadable signal"
+    DEAD_LETTER = "dead letter"
+
+
+MISSING: Final = frozenset(
+    {FindingKind.MISSING_DECISION, FindingKind.MISSING_OUTCOME, FindingKind.MISSING_AT_VENUE},
+)
+DUPLICATE: Final = frozenset({FindingKind.DOUBLE_OUTCOME, FindingKind.ACCEPTED_TWICE})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as promised. `subject` is an order id or an entry id."""
+
+    kind: FindingKind
+    user: str
+    subject: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of what was looked at, and what was found. One per user, added up into one for all."""
+
+    decisions: int = 0
+    orders: int = 0
+    """Decisions to copy."""
+    own_exits: int = 0
+    """Outcomes of a user's own protective exits."""
+    venue_orders: int = 0
+    """Orders with a client id that the venue accepted for users."""
+    open: int = 0
+    """Not settled, or not yet to be compared, but too young to be missing."""
+    outcomes: Counter[str] = field(default_factory=Counter)
+    found: Counter[FindingKind] = field(default_factory=Counter)
+    findings: list[Finding] = field(default_factory=list)
+
+    def find(self, kind: FindingKind, user: str, subject: str, detail: str = "") -> None:
+        """Note a finding."""
+        self.found[kind] += 1
+        if len(self.findings) < MOST_SHOWN:
+            self.findings.append(Finding(kind, user, subject, detail))
+
+    def add(self, other: Tally) -> None:
+        """Take in the counts and findings of another."""
+        self.decisions += other.decisions
+        self.orders += other.orders
+        self.own_exits += other.own_exits
+        self.venue_orders += other.venue_orders
+        self.open += other.open
+        self.outcomes.update(other.outcomes)
+        self.found.update(other.found)
+        self.findings.extend(other.findings[: MOST_SHOWN - len(self.findings)])
+
+    def count(self, kinds: frozenset[FindingKind]) -> int:
+        """Add up the findings of some kinds."""
+        return sum(self.found[kind] for kind in kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """The whole audit. `venue_checked` is False where no journal could be had (live mode, or told not to)."""
+
+    signals: int
+    users: tuple[str, ...]
+    followed: tuple[str, ...]
+    tally: Tally
+    invalid_nonces: int
+    venue_checked: bool
+
+    @property
+    def ok(self) -> bool:
+        """Nothing is missing, double, or otherwise not as promised."""
+        return not self.tally.found.total() and not self.invalid_nonces
+
+    def summary(self) -> dict[str, object]:
+        """Give the figures as one JSON object."""
+        tally = self.tally
+        others = tally.found.total() - tally.count(MISSING) - tally.count(DUPLICATE)
+        return {
+            "ok": self.ok,
+            "signals": self.signals,
+            "users": len(self.users),
+            "followed": len(self.followed),
+            "decisions": tally.decisions,
+            "orders": tally.orders,
+            "outcomes": dict(sorted(tally.outcomes.items())),
+            "own_exits": tally.own_exits,
+            "open": tally.open,
+            "missing": tally.count(MISSING),
+            "duplicates": tally.count(DUPLICATE),
+            "disagreements": others - tally.found[FindingKind.DEAD_LETTER],
+            "dead_letters": tally.found[FindingKind.DEAD_LETTER],
+            "invalid_nonces": self.invalid_nonces,
+            "venue_checked": self.venue_checked,
+            "venue_orders": tally.venue_orders,
+            "found": {kind.value: count for kind, count in sorted(tally.found.items()) if count},
+            "findings": [
+                {"kind": each.kind.value, "user": each.user, "subject": each.subject, "detail": each.detail}
+                for each in tally.findings
+            ],
+        }

@@ -1,0 +1,188 @@
+"""The state of the system as JSON: what `GET /status` answers and `ops status --json` prints. Amounts are texts, never floats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.domain.account import Account
+from shared.domain.control import Control
+from shared.domain.money import Money, plain
+from shared.ledger.backlog import Backlog, Nonce
+from shared.ledger.status import Readiness, SystemStatus, UserStatus
+
+
+class View(BaseModel):
+    """Base of everything that is shown."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class ServiceView(View):
+    """A living process."""
+
+    service: str
+    instance: str
+    state: str
+
+
+class ControlView(View):
+    """A kill switch."""
+
+    mode: str
+    reason: str
+
+    @staticmethod
+    def of(control: Control) -> ControlView:
+        """Show a switch."""
+        return ControlView(mode=control.mode, reason=control.reason)
+
+
+class AccountView(View):
+    """An account as it was last read, at `as_of` (epoch ms); an amount that is not known is null."""
+
+    venue: str
+    state: str
+    reason: str
+    currency: str
+    equity: str | None
+    cash: str | None
+    as_of: int | None
+
+    @staticmethod
+    def of(venue: str, account: Account | None) -> AccountView:
+        """Show an account; None shows as `unknown`."""
+        if account is None:
+            return AccountView(venue=venue, state="unknown", reason="", currency="", equity=None, cash=None, as_of=None)
+        known = account.equity or account.cash
+        return AccountView(
+            venue=venue,
+            state=account.state,
+            reason=account.reason,
+            currency=known.currency if known else "",
+            equity=_amount(account.equity),
+            cash=_amount(account.cash),
+            as_of=account.as_of or None,
+        )
+
+
+class UserView(View):
+    """A configured user."""
+
+    user: str
+    state: str
+    reason: str
+    enabled: bool
+    venues: tuple[str, ...]
+    multiplier: str
+    owner: str
+    control: ControlView
+    accounts: tuple[AccountView, ...]
+
+    @staticmethod
+    def of(user: UserStatus) -> UserView:
+        """Show a user."""
+        policy = user.policy
+        return UserView(
+            user=policy.user,
+            state=user.state,
+            reason=user.reason,
+            enabled=policy.enabled,
+            venues=policy.venues,
+            multiplier=plain(policy.sizing.multiplier),
+            owner=user.owner,
+            control=ControlView.of(user.control),
+            accounts=tuple(AccountView.of(venue, account) for venue, account in user.accounts),
+        )
+
+
+class ReadinessView(View):
+    """Whether a signal would be copied now; `reasons` say what is missing."""
+
+    ready: bool
+    reasons: tuple[str, ...]
+    master: bool
+    engine: bool
+    users_ready: tuple[str, ...]
+    users_parked: tuple[str, ...]
+    users_unknown: tuple[str, ...]
+
+    @staticmethod
+    def of(readiness: Readiness) -> ReadinessView:
+        """Show the readiness."""
+        return ReadinessView(
+            ready=readiness.ready,
+            reasons=readiness.reasons,
+            master=readiness.master,
+            engine=readiness.engine,
+            users_ready=readiness.users_ready,
+            users_parked=readiness.users_parked,
+            users_unknown=readiness.users_unknown,
+        )
+
+
+class StreamView(View):
+    """One group on one stream; `lag` is null where Redis cannot tell."""
+
+    stream: str
+    group: str
+    length: int
+    pending: int
+    lag: int | None
+    last_delivered: str
+    dead: int
+
+    @staticmethod
+    def of(backlog: Backlog) -> StreamView:
+        """Show a backlog."""
+        return StreamView(
+            stream=backlog.stream,
+            group=backlog.group,
+            length=backlog.length,
+            pending=backlog.pending,
+            lag=backlog.lag,
+            last_delivered=backlog.last_delivered,
+            dead=backlog.dead,
+        )
+
+
+class NonceView(View):
+    """The last nonce of a key, which is named by its fingerprint."""
+
+    user: str
+    fingerprint: str
+    value: int
+
+
+class StatusView(View):
+    """Everything at one glance."""
+
+    readiness: ReadinessView
+    control: ControlView
+    engine_owner: str
+    services: tuple[ServiceView, ...]
+    master: tuple[AccountView, ...]
+    users: tuple[UserView, ...]
+    streams: tuple[StreamView, ...]
+    nonces: tuple[NonceView, ...] = ()
+
+    @staticmethod
+    def of(status: SystemStatus, streams: Iterable[Backlog], nonces: Iterable[Nonce] = ()) -> StatusView:
+        """Show the state of the system."""
+        return StatusView(
+            readiness=ReadinessView.of(status.readiness),
+            control=ControlView.of(status.control),
+            engine_owner=status.engine_owner,
+            services=tuple(
+                ServiceView(service=sign.service, instance=sign.instance, state=sign.state) for sign in status.services
+            ),
+            master=tuple(AccountView.of(venue, account) for venue, account in status.master),
+            users=tuple(UserView.of(user) for user in status.users),
+            streams=tuple(StreamView.of(each) for each in streams),
+            nonces=tuple(NonceView(user=each.user, fingerprint=each.fingerprint, value=each.value) for each in nonces),
+        )
+
+
+def _amount(money: Money | None) -> str | None:
+    return None if money is None else plain(money.amount)
