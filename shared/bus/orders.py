@@ -64,6 +64,19 @@ class OrderStore:
         flat = iter(await self._bus.do("HGETALL", keys.order(self._user, order_id)))
         return dict(zip(flat, flat, strict=True))
 
+    async def open_orders(self) -> dict[str, Mapping[str, str]]:
+        """Find the records whose order has no end yet, by id: a walk over the keyspace, for the start of a process only."""
+        names: set[str] = set()
+        cursor = "0"
+        while True:
+            cursor, page = await self._bus.do("SCAN", cursor, "MATCH", keys.order(self._user, "*"), "COUNT", 1_000)
+            names.update(page)
+            if str(cursor) == "0":
+                break
+        prefix = keys.order(self._user, "")
+        found = {name.removeprefix(prefix): await self.load(name.removeprefix(prefix)) for name in sorted(names)}
+        return {order_id: fields for order_id, fields in found.items() if fields and fields["state"] not in TERMINAL}
+
     async def begin(self, order_id: str, nonces: NonceCounter, fields: Mapping[str, str]) -> Begun | NotBegun:
         """Record the intent to send and take its nonce. Raises LeaseLost, BusUnavailable (then it may have been recorded)."""
         answer = await self._bus.run(

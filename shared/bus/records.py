@@ -14,6 +14,7 @@ from shared.contracts.records import (
     read_position,
     read_price,
     write_instrument,
+    write_position,
     write_price,
 )
 from shared.domain.account import Account, AccountState, Position
@@ -65,6 +66,13 @@ class Records:
         """Read everything a user holds from copying. Raises MalformedMessageError."""
         fields = pairs(await self._bus.do("HGETALL", keys.positions(user, venue)))
         return {Symbol.parse(name): read_position(written) for name, written in fields.items()}
+
+    async def write_position(self, user: str, venue: str, position: Position) -> None:
+        """Write what is held of a symbol; a flat position is taken out."""
+        if position.size.amount > 0:
+            await self._bus.do("HSET", keys.positions(user, venue), str(position.symbol), write_position(position))
+        else:
+            await self._bus.do("HDEL", keys.positions(user, venue), str(position.symbol))
 
     async def write_prices(self, venue: str, prices: Iterable[Price], at: int) -> None:
         """Publish the last prices of a venue."""

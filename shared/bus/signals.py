@@ -38,3 +38,12 @@ class SignalLog:
     async def latest(self, count: int) -> list[Entry]:
         """Read the newest entries, newest first."""
         return read_entries(keys.SIGNALS, await self._bus.do("XREVRANGE", keys.SIGNALS, "+", "-", "COUNT", count))
+
+    async def told_until(self, user: str, venue: str) -> int | None:
+        """Read the instant (epoch ms) from which on fills are to be compared with the stream; None before the first start."""
+        written = await self._bus.do("GET", keys.told(user, venue))
+        return int(written) if written else None
+
+    async def remember_told(self, user: str, venue: str, until: int) -> None:
+        """Record that every fill that ended before `until` (epoch ms) has been told or passed over for good."""
+        await self._bus.do("SET", keys.told(user, venue), until)

@@ -1,0 +1,165 @@
+"""What is known of one account, and whether it can trade.
+
+Reads balances when asked and on a timer, writes them for the engine, and parks the account with a plain reason when the venue
+will not have it. A balance that could not be read is unknown, never zero.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Final
+
+import structlog
+
+from shared.bus.records import Records
+from shared.domain.account import Account, AccountState, equity
+from shared.domain.money import ZERO, Money, Price, Quantity
+from shared.domain.symbol import Symbol
+from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable, VenueError
+from shared.venues.port import Balance, Venue
+
+QUOTE: Final = "USD"
+"""The currency that equity is counted in."""
+_REFRESH: Final = 30.0
+"""Seconds between readings of a quiet account: prices move its equity, and people deposit."""
+_SETTLED: Final = 0.5
+"""Seconds to wait after a fill, so that several fills cost one reading."""
+_RETRY_FIRST, _RETRY_MOST = 1.0, 60.0
+_REFUSED_RETRY: Final = 60.0
+"""Seconds until a refused key is tried again: the person may have put it right at the venue."""
+_LOCKOUT: Final = 15 * 60.0 + 30.0
+"""Kraken's lockout lasts about 15 min and each call restarts it (exchange reference 1.2)."""
+PARKING: Final = frozenset({Refusal.AUTH, Refusal.LOCKED, Refusal.NONCE})
+"""Refusals that say the key cannot be used at all."""
+
+log = structlog.get_logger()
+
+
+class AccountKeeper:
+    """Keeps the record of one account true."""
+
+    def __init__(self, user: str, venue: Venue, records: Records, clock: Callable[[], int]) -> None:
+        self._user = user
+        self._venue = venue
+        self._records = records
+        self._clock = clock
+        self._ready = asyncio.Event()
+        self._parked = asyncio.Event()
+        self._known = asyncio.Event()
+        self._wanted = asyncio.Event()
+        self._balances: dict[str, Balance] = {}
+        self.reason = "not connected yet"
+
+    @property
+    def ready(self) -> bool:
+        """Whether the account can trade now."""
+        return self._ready.is_set()
+
+    async def until_ready(self) -> None:
+        """Wait until it can."""
+        await self._ready.wait()
+
+    async def until_parked(self) -> None:
+        """Wait until it cannot."""
+        await self._parked.wait()
+
+    async def until_known(self) -> None:
+        """Wait until it is either ready or parked."""
+        await self._known.wait()
+
+    def refresh_soon(self) -> None:
+        """Ask for a reading; several requests in a row cost one."""
+        self._wanted.set()
+
+    def free(self, asset: str) -> Quantity:
+        """Give what the venue let go of an asset at the last reading."""
+        balance = self._balances.get(asset)
+        return Quantity(balance.free if balance else ZERO, asset)
+
+    async def park(self, words: str) -> None:
+        """Stop trading this account, and say why."""
+        self._ready.clear()
+        new = words != self.reason or not self._parked.is_set()
+        self.reason = words
+        await self._records.mark_account(self._user, self._venue.name, AccountState.PARKED, words)
+        self._parked.set()
+        self._known.set()
+        if new:
+            log.warning(
+                f"USER: {self._user}: PARKED (Broker: {self._venue.name.upper()})", user=self._user, reason=words
+            )
+
+    async def run(self) -> None:
+        """Connect, then keep the record true until cancelled. Raises only what the bus and the lease raise."""
+        wait = _RETRY_FIRST
+        while True:
+            self._wanted.clear()
+            pause = _REFRESH
+            try:
+                await self.read()
+                wait = _RETRY_FIRST
+            except Rejected as error:
+                await self.park(error.words)
+                pause = _LOCKOUT if error.refusal is Refusal.LOCKED else _REFUSED_RETRY
+            except (Unavailable, OutcomeUnknown) as error:
+                if not self.ready:
+                    await self.park(f"cannot connect: {error.words}")
+                    pause, wait = wait, min(wait * 2, _RETRY_MOST)
+                else:
+                    log.warning("balances could not be read", user=self._user, reason=error.words)
+            await self._pause(pause)
+
+    async def read(self) -> None:
+        """Read the account once and write its record. Raises a VenueError; the old record then stands with its instant."""
+        balances = await self._venue.balances()
+        fee = await self._taker_fee()
+        holdings = {asset: balance.total for asset, balance in balances.items()}
+        prices = await self._prices(holdings)
+        cash = balances.get(QUOTE, Balance(QUOTE, ZERO, ZERO))
+        total = equity(Money(cash.total, QUOTE), holdings, prices)
+        self._balances = dict(balances)
+        await self._records.write_account(
+            Account(
+                user=self._user,
+                venue=self._venue.name,
+                state=AccountState.READY,
+                reason="",
+                equity=total,
+                cash=Money(cash.free, QUOTE),
+                taker_fee=fee,
+                as_of=self._clock(),
+            )
+        )
+        self.reason = ""
+        self._parked.clear()
+        self._ready.set()
+        self._known.set()
+
+    async def _taker_fee(self) -> Decimal:
+        return await self._venue.taker_fee(Symbol("BTC", QUOTE))
+
+    async def _prices(self, holdings: dict[str, Decimal]) -> dict[Symbol, Price]:
+        """Take the shared feed's prices; what it lacks is asked of the venue."""
+        wanted = {Symbol(asset, QUOTE) for asset, amount in holdings.items() if asset != QUOTE and amount > 0}
+        if not wanted:
+            return {}
+        known = {symbol: price for symbol, (price, _) in (await self._records.prices(self._venue.name)).items()}
+        missing = sorted(wanted - known.keys(), key=str)
+        if missing:
+            try:
+                known.update(await self._venue.prices(missing))
+            except VenueError as error:
+                log.warning("holdings without a price count nothing", user=self._user, reason=str(error))
+        return {symbol: price for symbol, price in known.items() if symbol in wanted}
+
+    async def _pause(self, seconds: float) -> None:
+        if not self.ready:
+            await asyncio.sleep(seconds)
+            return
+        try:
+            await asyncio.wait_for(self._wanted.wait(), seconds)
+        except TimeoutError:
+            return
+        await asyncio.sleep(_SETTLED)

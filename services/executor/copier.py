@@ -1,0 +1,93 @@
+"""Carries out one decision after another for one account: skip, entry or exit; and what was begun before, first of all.
+
+Total: whatever fails in here, the decision is tried again from what Redis and the venue hold, and an entry that keeps failing
+before anything was sent ends as `failed`. Only a lost lease or a lost Redis pass through, and end the turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from services.executor.desk import Desk
+from services.executor.entries import EntryHandler
+from services.executor.exits import ExitHandler
+from services.executor.history import History
+from services.executor.record import OrderRecord
+from services.executor.settlement import settle
+from shared.bus.errors import BusError
+from shared.bus.streams import MAX_DELIVERIES, entry_ms
+from shared.domain.order import Decision, Kind, OrderState
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+_RECENT: Final = 10_000
+"""How many begun orders are remembered beyond their end, in case Redis loses their records."""
+
+log = structlog.get_logger()
+
+
+class Copier:
+    """The decisions of one desk."""
+
+    def __init__(self, desk: Desk, history: History) -> None:
+        self._desk = desk
+        self._history = history
+        self._entries = EntryHandler(desk)
+        self._exits = ExitHandler(desk)
+
+    async def carry_out(self, decision: Decision, entry_id: str, *, redelivered: bool) -> None:
+        """Bring a decision to its end. Raises LeaseLost, BusUnavailable."""
+        tries = 0
+        while True:
+            try:
+                await self._carry_out(decision, entry_id, redelivered=redelivered or tries > 0)
+                break
+            except BusError:
+                raise
+            except Exception as error:  # a bug in one decision must not stop this user's others
+                tries += 1
+                log.exception("a decision failed", signal_id=decision.signal_id, user=self._desk.user, tries=tries)
+                if tries >= MAX_DELIVERIES and await self._give_up(decision, entry_id, error):
+                    break
+                await asyncio.sleep(min(_FIRST_PAUSE * 2.0**tries, _LONGEST_PAUSE))
+        while len(self._desk.begun) > _RECENT:
+            self._desk.begun.pop(next(iter(self._desk.begun)))
+
+    async def _carry_out(self, decision: Decision, entry_id: str, *, redelivered: bool) -> None:
+        desk, copy = self._desk, decision.copy
+        if copy is None:
+            await settle(desk, decision, entry_id, OrderState.SKIPPED, decision.reason)
+            return
+        begun = redelivered or decision.id in desk.begun
+        older = min(entry_ms(entry_id), decision.signal_at) < desk.lease.since
+        if begun or older:
+            begun = await self._adopt(decision, entry_id) or begun
+        if decision.kind is Kind.ENTRY:
+            await self._entries.carry_out(decision, copy, entry_id, begun=begun)
+        elif copy.fraction is not None:
+            await self._exits.carry_out(decision, copy.fraction, entry_id, begun=begun)
+        else:
+            await settle(desk, decision, entry_id, OrderState.FAILED, "a copied exit without its fraction")
+
+    async def _adopt(self, decision: Decision, entry_id: str) -> bool:
+        """Write the record anew of an order that the venue traded and Redis forgot; True if there is a record now."""
+        desk = self._desk
+        if await desk.store.load(decision.id):
+            return True
+        if not desk.account.ready:
+            return False  # nothing is sent for a parked account; the next owner, or its return, asks again
+        found = await self._history.find(decision.id, decision.signal_at)
+        if found is None:
+            return False
+        log.warning("the venue knows an order that Redis forgot", signal_id=decision.signal_id, user=desk.user)
+        await desk.store.move(decision.id, OrderState.UNKNOWN, OrderRecord.found(decision, entry_id, found))
+        return True
+
+    async def _give_up(self, decision: Decision, entry_id: str, error: Exception) -> bool:
+        """End a decision that keeps failing, if nothing was ever sent for it and it is no exit."""
+        if decision.kind is Kind.EXIT or await self._desk.store.load(decision.id):
+            return False
+        await settle(self._desk, decision, entry_id, OrderState.FAILED, f"{type(error).__name__}: {error}")
+        return True

@@ -1,0 +1,108 @@
+"""Entries: sent once, as limit immediate-or-cancel at the price the engine bound them to, while they are fresh.
+
+What cannot be sent in time expires; what the venue refuses is rejected in its own words. Nothing here waits for better luck.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from typing import Final
+
+from services.executor.desk import Desk
+from services.executor.leg import Absent, End, NotSent, Refused, Stopped, Traded, describe, resume, trade
+from services.executor.record import Leg, OrderRecord, Tally
+from services.executor.settlement import position_after, settle
+from shared.domain.control import refusal
+from shared.domain.money import ZERO
+from shared.domain.order import TERMINAL, Copy, Decision, OrderState
+
+_RETRY: Final = 0.25
+"""Seconds before a send is tried again that the venue did not process."""
+
+
+class EntryHandler:
+    """Carries out the copied entries of one desk."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def carry_out(self, decision: Decision, copy: Copy, entry_id: str, *, begun: bool) -> None:
+        """Bring one entry to its end. `begun`: a record of an earlier send may exist, and is followed first."""
+        desk = self._desk
+        end: End | None = None
+        if begun:
+            record = OrderRecord.read(await desk.store.load(decision.id))
+            if record.state in TERMINAL:
+                await settle(desk, decision, entry_id, OrderState.FAILED, "ended before")  # acknowledges, no more
+                return
+            if record.state not in {None, OrderState.PLANNED}:
+                end = await resume(desk, decision)
+        while end is None or isinstance(end, (Absent, NotSent)):
+            if isinstance(end, NotSent):
+                await asyncio.sleep(max(_RETRY, end.retry_after))
+            end = await self._send(decision, copy, entry_id)
+        await self._end(decision, copy, entry_id, end)
+
+    async def _send(self, decision: Decision, copy: Copy, entry_id: str) -> End:
+        desk = self._desk
+        if not desk.account.ready:
+            return Stopped(OrderState.FAILED, f"account is parked: {desk.account.reason}")
+        if (late := self._too_late(copy)) is not None:
+            return late
+        instrument = (await desk.venue.instruments()).get(decision.symbol)
+        if instrument is None:
+            return Stopped(OrderState.SKIPPED, f"{decision.symbol} is not traded on {decision.venue}")
+        if copy.base_size is None:
+            return Stopped(OrderState.FAILED, "a copied entry without a size")
+        size = copy.base_size.floored(instrument.lot_step)
+        limit = copy.limit_price.floored(instrument.tick) if copy.limit_price else None
+        if limit is not None and (missed := instrument.below_minimum(size, limit)):
+            return Stopped(OrderState.SKIPPED, f"below venue minimum: {missed}")
+        leg = Leg(decision, entry_id, 1, size, limit, size)
+        return await trade(desk, leg, lambda: self._guard(decision, copy))
+
+    async def _guard(self, decision: Decision, copy: Copy) -> Stopped | None:
+        if (late := self._too_late(copy)) is not None:
+            return late
+        if forbidden := refusal(decision.kind, *await self._desk.records.switches(self._desk.user)):
+            return Stopped(OrderState.SKIPPED, forbidden)
+        return None
+
+    def _too_late(self, copy: Copy) -> Stopped | None:
+        now = self._desk.clock()
+        if copy.not_after is not None and now > copy.not_after:
+            return Stopped(OrderState.EXPIRED, f"{(now - copy.not_after) / 1000:.1f} s past the age this user accepts")
+        return None
+
+    async def _end(self, decision: Decision, copy: Copy, entry_id: str, end: Traded | Refused | Stopped) -> None:
+        desk = self._desk
+        if isinstance(end, Stopped):
+            await settle(desk, decision, entry_id, end.outcome, end.reason)
+            return
+        if isinstance(end, Refused):
+            await settle(desk, decision, entry_id, OrderState.REJECTED, end.words, sent_at=end.sent_at)
+            return
+        order = end.order
+        if order.filled.amount == 0:
+            outcome = OrderState.EXPIRED
+        elif order.filled.amount < (await self._target(decision)):
+            outcome = OrderState.PARTIAL
+        else:
+            outcome = OrderState.FILLED
+        await settle(
+            desk,
+            decision,
+            entry_id,
+            outcome,
+            describe(order),
+            tally=Tally.nothing(decision.symbol).plus(order),
+            position=await position_after(desk, order),
+            venue_order_id=order.venue_order_id,
+            sent_at=end.sent_at,
+            accepted_at=end.accepted_at,
+        )
+
+    async def _target(self, decision: Decision) -> Decimal:
+        """Give what was sent, from the write-ahead: steps may have changed since."""
+        return OrderRecord.read(await self._desk.store.load(decision.id)).target or ZERO

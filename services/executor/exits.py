@@ -1,0 +1,218 @@
+"""Exits: a fraction of what is held from copying, sold until it is gone.
+
+An exit does not age and has no guards but `halt`. It waits for a parked account, tries again with growing pauses whatever the
+venue refuses, and never sells more than is held or what Shoal did not buy. Each try that may have traded is one leg with a
+client order id of its own; the position changes in the same step as the order's record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+import structlog
+
+from services.executor.desk import Desk
+from services.executor.leg import Absent, End, NotSent, Refused, Stopped, Traded, describe, resume, trade
+from services.executor.record import Leg, OrderRecord
+from services.executor.settlement import position_after, settle
+from shared.domain.control import refusal
+from shared.domain.exits import Close, size_exit
+from shared.domain.instrument import Instrument
+from shared.domain.money import ONE, Price, Quantity, plain
+from shared.domain.order import TERMINAL, Decision, OrderState
+from shared.domain.sizing import Skip
+from shared.venues.errors import Refusal, VenueError
+
+_WAIT_FIRST, _WAIT_MOST = 0.5, 30.0
+_HALT_POLL: Final = 0.5
+_BALANCE_LAG_TRIES: Final = 4
+"""How often a refusal for want of funds is taken for a balance that lags behind its fill; then what is free counts."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Where one exit stands between its tries."""
+
+    tries: int = 0
+    short_of_funds: int = 0
+    sent_at: int | None = None
+    accepted_at: int | None = None
+    venue_order_id: str = ""
+    last: str = ""
+
+    def pause(self) -> float:
+        return min(_WAIT_FIRST * 2.0 ** min(self.tries, 10), _WAIT_MOST)
+
+
+class ExitHandler:
+    """Carries out the copied exits of one desk."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def carry_out(self, decision: Decision, fraction: Decimal, entry_id: str, *, begun: bool) -> None:
+        """End one exit, however long that takes. `begun`: an earlier send may have a record, which is followed first."""
+        desk = self._desk
+        progress = _Progress()
+        if begun:
+            record = OrderRecord.read(await desk.store.load(decision.id))
+            if record.state in TERMINAL:
+                await settle(desk, decision, entry_id, OrderState.FAILED, "ended before")  # acknowledges, no more
+                return
+            if record.state not in {None, OrderState.PLANNED} and await self._book(
+                decision, entry_id, await resume(desk, decision), progress
+            ):
+                return
+        while True:
+            if progress.tries:
+                await asyncio.sleep(progress.pause())
+            progress.tries += 1
+            await self._until_allowed(decision)
+            plan = await self._plan(decision, fraction, entry_id, progress)
+            if plan is None:
+                continue
+            if isinstance(plan, Skip):
+                await self._finish(decision, entry_id, plan.reason, progress)
+                return
+            end = await trade(desk, plan, lambda: self._guard(decision))
+            if await self._book(decision, entry_id, end, progress):
+                return
+
+    async def _until_allowed(self, decision: Decision) -> None:
+        await self._desk.account.until_ready()
+        while await self._guard(decision) is not None:
+            await asyncio.sleep(_HALT_POLL)
+            await self._desk.account.until_ready()
+
+    async def _guard(self, decision: Decision) -> Stopped | None:
+        forbidden = refusal(decision.kind, *await self._desk.records.switches(self._desk.user))
+        return Stopped(OrderState.PLANNED, forbidden) if forbidden else None
+
+    async def _plan(
+        self, decision: Decision, fraction: Decimal, entry_id: str, progress: _Progress
+    ) -> Leg | Skip | None:
+        """Size the next leg; a Skip when nothing can be sold (any more), None when the venue could not be asked."""
+        desk, symbol = self._desk, decision.symbol
+        record = OrderRecord.read(await desk.store.load(decision.id))
+        position = await desk.records.position(desk.user, desk.venue.name, symbol)
+        if position is None or position.size.amount == 0:
+            return Skip("nothing is held from copying")
+        try:
+            instrument = (await desk.venue.instruments()).get(symbol)
+            price = await self._price(decision)
+        except VenueError as error:
+            progress.last = str(error)
+            return None
+        if instrument is None or price is None:
+            progress.last = f"{symbol} is not traded on {decision.venue} just now"
+            return None
+        free = None
+        if progress.short_of_funds > _BALANCE_LAG_TRIES:
+            free = desk.account.free(symbol.base)
+        if record.target is None:
+            close = size_exit(position, fraction, instrument, price, free=free)
+        else:
+            close = _rest(record, position.size, instrument, price, free)
+        if isinstance(close, Skip):
+            return close
+        target = close.size if record.target is None else Quantity(record.target, symbol.base)
+        return Leg(decision, entry_id, record.leg, close.size, None, target)
+
+    async def _price(self, decision: Decision) -> Price | None:
+        desk = self._desk
+        known = (await desk.records.prices(desk.venue.name)).get(decision.symbol)
+        if known is not None:
+            return known[0]
+        return (await desk.venue.prices([decision.symbol])).get(decision.symbol)
+
+    async def _book(self, decision: Decision, entry_id: str, end: End, progress: _Progress) -> bool:
+        """Book how a leg ended; True if that was the end of the exit."""
+        if isinstance(end, Traded):
+            return await self._book_trade(decision, entry_id, end, progress)
+        if isinstance(end, Stopped):
+            if end.outcome in TERMINAL:
+                await settle(self._desk, decision, entry_id, end.outcome, end.reason)  # acknowledges, no more
+            return end.outcome in TERMINAL
+        if isinstance(end, Refused):
+            progress.last = end.words
+            if end.refusal is Refusal.FUNDS:
+                progress.short_of_funds += 1
+                self._desk.account.refresh_soon()
+            await self._desk.store.move(decision.id, OrderState.PLANNED, {"reason": end.words})
+            log.warning(
+                "exit refused; it will be tried again",
+                signal_id=decision.signal_id,
+                user=self._desk.user,
+                reason=end.words,
+                tries=progress.tries,
+            )
+        elif isinstance(end, NotSent):
+            progress.last = end.words
+        elif isinstance(end, Absent):
+            progress.tries = 0
+        return False
+
+    async def _book_trade(self, decision: Decision, entry_id: str, end: Traded, progress: _Progress) -> bool:
+        desk, order = self._desk, end.order
+        record = OrderRecord.read(await desk.store.load(decision.id))
+        tally = record.tally(decision.symbol).plus(order)
+        position = await position_after(desk, order)
+        progress.sent_at, progress.accepted_at = end.sent_at, end.accepted_at
+        progress.venue_order_id, progress.last = order.venue_order_id, describe(order)
+        if record.target is not None and tally.filled.amount >= record.target:
+            await settle(
+                desk,
+                decision,
+                entry_id,
+                OrderState.FILLED,
+                f"{describe(order)} in {record.leg} leg(s)" if record.leg > 1 else describe(order),
+                tally=tally,
+                position=position,
+                venue_order_id=order.venue_order_id,
+                sent_at=end.sent_at,
+                accepted_at=end.accepted_at,
+            )
+            return True
+        progress.tries = 0 if order.filled.amount else progress.tries
+        await desk.store.move(
+            decision.id,
+            OrderState.PLANNED,
+            {**tally.fields(), "leg": str(record.leg + 1), "client_order_id": "", "venue_order_id": ""},
+            position,
+        )
+        return False
+
+    async def _finish(self, decision: Decision, entry_id: str, reason: str, progress: _Progress) -> None:
+        """End an exit of which no more can be sold: skipped if nothing was, partial if something was."""
+        desk = self._desk
+        record = OrderRecord.read(await desk.store.load(decision.id))
+        tally = record.tally(decision.symbol)
+        outcome = OrderState.PARTIAL if tally.filled.amount else OrderState.SKIPPED
+        await settle(
+            desk,
+            decision,
+            entry_id,
+            outcome,
+            reason,
+            tally=tally,
+            venue_order_id=progress.venue_order_id,
+            sent_at=progress.sent_at,
+            accepted_at=progress.accepted_at,
+        )
+
+
+def _rest(
+    record: OrderRecord, held: Quantity, instrument: Instrument, price: Price, free: Quantity | None
+) -> Close | Skip:
+    """Size what is left of an exit after its first leg: never above what is held now."""
+    wanted = max((record.target or Decimal(0)) - record.filled, Decimal(0))
+    most = min(wanted, held.amount) if free is None else min(wanted, held.amount, free.amount)
+    size = Quantity(most, held.asset).floored(instrument.lot_step)
+    if missed := instrument.below_minimum(size, price):
+        return Skip(f"dust: {missed} (the rest of an exit of {plain(record.target or ONE)})")
+    return Close(size, f"the rest: {size}")

@@ -1,0 +1,38 @@
+"""Whether a master has been seen: users are announced after it. A process asks once for all its users."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from shared.bus.connection import Bus
+from shared.bus.errors import BusUnavailable
+from shared.bus.records import Records
+from shared.contracts import keys
+from shared.domain.account import MASTER, AccountState
+
+_VENUES: Final = ("kraken", "coinbase")
+_POLL: Final = 0.5
+
+log = structlog.get_logger()
+
+
+async def watch_for_master(bus: Bus, seen: asyncio.Event) -> None:
+    """Set `seen` once a master account is ready, or has left a signal; then end."""
+    records = Records(bus)
+    said = False
+    while True:
+        try:
+            accounts = await records.accounts([(MASTER, venue) for venue in _VENUES])
+            ready = any(account is not None and account.state is AccountState.READY for account in accounts)
+            if ready or await bus.do("XLEN", keys.SIGNALS):
+                seen.set()
+                return
+        except BusUnavailable:
+            pass  # others say so; asked again below
+        if not said:
+            log.info("USERS: waiting for the master account")
+            said = True
+        await asyncio.sleep(_POLL)

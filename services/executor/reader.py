@@ -1,0 +1,88 @@
+"""One blocking read for all users of the process.
+
+A stream is read only while its lease will certainly outlive the read: an entry handed to an owner who has just lost the lease
+would lie in the pending list until somebody looks. What arrives for a session that is gone stays pending for the next owner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+import structlog
+
+from shared.bus.connection import BLOCK_MS, Bus
+from shared.bus.errors import BusUnavailable
+from shared.bus.lease import Lease
+from shared.bus.streams import Entry, Group
+from shared.contracts import keys
+
+_BATCH: Final = 256
+_AFTER_OUTAGE: Final = 0.5
+_LEASE_NEEDED: Final = BLOCK_MS / 1000 + 1.0
+_SHORT_LEASE: Final = 0.2
+"""Seconds until leases that are too short to read under are looked at again."""
+
+log = structlog.get_logger()
+
+
+class StreamReader:
+    """Reads new entries of every registered stream and hands each to its session."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._group = Group(bus, keys.EXECUTOR)
+        self._sessions: dict[str, tuple[Lease, Callable[[Entry], None]]] = {}
+        self._changed = asyncio.Event()
+        self._between_reads = asyncio.Event()
+        self._running = False
+
+    def register(self, user: str, lease: Lease, deliver: Callable[[Entry], None]) -> None:
+        """Begin to read a user's orders."""
+        self._sessions[keys.orders(user)] = (lease, deliver)
+        self._changed.set()
+
+    async def unregister(self, user: str) -> None:
+        """Stop reading a user's orders; returns when no read that includes them is under way any more."""
+        if self._sessions.pop(keys.orders(user), None) is None or not self._running:
+            return
+        self._between_reads.clear()
+        self._changed.set()
+        await self._between_reads.wait()
+
+    async def run(self) -> None:
+        """Read for ever, through outages of Redis."""
+        self._running = True
+        try:
+            while True:
+                self._changed.clear()
+                self._between_reads.set()
+                streams = [stream for stream, (lease, _) in self._sessions.items() if lease.remaining > _LEASE_NEEDED]
+                if streams:
+                    await self._read(streams)
+                else:
+                    await self._wait_for_sessions()
+        finally:
+            self._running = False
+            self._between_reads.set()
+
+    async def _read(self, streams: list[str]) -> None:
+        # A change of sessions does not cut the read short: it could have been answered already. Whoever joins waits at most
+        # BLOCK for the next one; whoever leaves waits for this one to end.
+        try:
+            self._hand_out(await self._group.read_new(streams, _BATCH))
+        except BusUnavailable as error:
+            log.warning("waiting for Redis", reason=str(error))
+            await asyncio.sleep(_AFTER_OUTAGE)
+
+    def _hand_out(self, entries: list[Entry]) -> None:
+        for entry in entries:
+            session = self._sessions.get(entry.stream)
+            if session is not None:
+                session[1](entry)
+
+    async def _wait_for_sessions(self) -> None:
+        patience = _SHORT_LEASE if self._sessions else None
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), patience)

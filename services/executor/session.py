@@ -1,0 +1,177 @@
+"""One user's turn at this executor: from the lease that was claimed to its end.
+
+Connect (the first private call voids every older signed request of the key), replay what a predecessor left pending, then carry
+out what the reader hands in. Whatever ends the turn, the next owner begins again from what Redis and the venue hold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from services.executor.chains import SymbolChains
+from services.executor.copier import Copier
+from services.executor.desk import Desk
+from services.executor.history import History
+from services.executor.reader import StreamReader
+from services.executor.settlement import settle
+from shared.bus.connection import Bus
+from shared.bus.lease import Lease
+from shared.bus.streams import MAX_DELIVERIES, Entry, Group, entry_order
+from shared.contracts import keys
+from shared.contracts.fields import MalformedMessageError
+from shared.contracts.messages import OrderMessage
+from shared.domain.order import Decision, Kind, OrderState
+
+_SWEEP: Final = 30.0
+"""Seconds between looks for pending entries that nobody is working on; none are expected."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    entry: Entry
+    decision: Decision
+    redelivered: bool
+
+
+class Session:
+    """Serves one user under one lease, with a desk per venue."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        reader: StreamReader,
+        desks: Mapping[str, Desk],
+        lease: Lease,
+        user: str,
+        master_seen: asyncio.Event,
+    ) -> None:
+        self._reader = reader
+        self._desks = desks
+        self._lease = lease
+        self._user = user
+        self._master_seen = master_seen
+        self._stream = keys.orders(user)
+        self._group = Group(bus, keys.EXECUTOR)
+        self._copiers = {
+            name: Copier(desk, History(desk.venue, desk.account, desk.clock(), desk.clock))
+            for name, desk in desks.items()
+        }
+        self._working: set[str] = set()
+        self._early: (
+            list[Entry] | None
+        ) = []  # what arrives before the predecessor's entries are taken up waits behind them
+        self._chains: SymbolChains[_Work]
+        self._tasks: asyncio.TaskGroup
+
+    async def serve(self) -> None:
+        """Serve until the lease or Redis is lost, which is raised (in an exception group)."""
+        await self._group.ensure([self._stream])
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                self._chains = SymbolChains(tasks, self._carry_out)
+                for desk in self._desks.values():
+                    tasks.create_task(desk.account.run())
+                    tasks.create_task(self._announce(desk))
+                await self._connected()
+                self._reader.register(self._user, self._lease, self._deliver)
+                await self._sweep()
+                early, self._early = self._early or [], None
+                for entry in early:
+                    self._take(entry, redelivered=False)
+                while True:
+                    await asyncio.sleep(_SWEEP)
+                    await self._sweep()
+        finally:
+            await self._reader.unregister(self._user)
+
+    async def _connected(self) -> None:
+        """Wait until every account is ready or parked: a skip can be settled for both, an entry for neither earlier."""
+        for desk in self._desks.values():
+            await desk.account.until_known()
+
+    async def _announce(self, desk: Desk) -> None:
+        """Say in a plain line when the user trades: once the account is ready and a master has been seen."""
+        while True:
+            await desk.account.until_ready()
+            await self._master_seen.wait()
+            log.info(f"USER: {self._user}: TRADING (Broker: {desk.venue.name.upper()})", user=self._user)
+            await desk.account.until_parked()
+
+    def _deliver(self, entry: Entry) -> None:
+        if self._early is not None:
+            self._early.append(entry)
+        else:
+            self._take(entry, redelivered=False)
+
+    async def _sweep(self) -> None:
+        """Take up every pending entry that nobody works on: a predecessor's at the start, none later unless all is not well."""
+        for entry in await self._group.all_pending(self._stream):
+            self._take(entry, redelivered=True)
+
+    def _take(self, entry: Entry, *, redelivered: bool) -> None:
+        """Put an entry into the chain of its symbol, once; one that cannot be read is put aside."""
+        if entry.id in self._working:
+            return
+        self._working.add(entry.id)
+        try:
+            decision = OrderMessage.parse(entry.fields).to_domain()
+        except MalformedMessageError as error:
+            self._tasks.create_task(self._bury(entry, str(error)))
+        else:
+            self._chains.add(decision.symbol, _Work(entry, decision, redelivered))
+
+    async def _bury(self, entry: Entry, reason: str) -> None:
+        """Move an entry to the dead letters after its last delivery, so that the rest can flow."""
+        while await self._group.deliver_again(entry) < MAX_DELIVERIES:
+            continue
+        await self._group.bury(entry, reason)
+        log.error(
+            "an order that cannot be read is now a dead letter", user=self._user, entry_id=entry.id, reason=reason
+        )
+        self._working.discard(entry.id)
+
+    async def _carry_out(self, work: _Work) -> None:
+        decision = work.decision
+        copier = self._copiers.get(decision.venue)
+        if copier is None:
+            await self._refuse(work)
+        else:
+            if decision.kind is Kind.EXIT:
+                await self._carry_stragglers(work, copier)
+            await copier.carry_out(decision, work.entry.id, redelivered=work.redelivered)
+        self._working.discard(work.entry.id)
+
+    async def _refuse(self, work: _Work) -> None:
+        """Settle a decision for a venue on which this user has no account."""
+        decision = work.decision
+        reason = decision.reason if decision.copy is None else f"follows no account on {decision.venue}"
+        await settle(next(iter(self._desks.values())), decision, work.entry.id, OrderState.SKIPPED, reason)
+
+    async def _carry_stragglers(self, work: _Work, copier: Copier) -> None:
+        """Carry out earlier decisions for the symbol that were delivered to an owner who is gone, before this exit.
+
+        An exit that finds nothing held would otherwise be skipped, and the entry that comes to light later would stay open.
+        """
+        decision, desk = work.decision, self._desks[work.decision.venue]
+        held = await desk.records.position(self._user, decision.venue, decision.symbol)
+        if held is not None and held.size.amount > 0:
+            return
+        for entry in await self._group.all_pending(self._stream):
+            if entry.id in self._working or entry_order(entry.id) >= entry_order(work.entry.id):
+                continue
+            try:
+                earlier = OrderMessage.parse(entry.fields).to_domain()
+            except MalformedMessageError:
+                continue
+            if earlier.symbol == decision.symbol:
+                self._working.add(entry.id)
+                await copier.carry_out(earlier, entry.id, redelivered=True)
+                self._working.discard(entry.id)

@@ -1,0 +1,66 @@
+"""A venue that cannot be used, and says why: what stands behind an account whose key is missing or whose adapter is not there.
+
+So that account is parked with a plain reason by the same path as one whose key the venue refuses, and the others run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import NoReturn
+
+from shared.domain.instrument import Instrument
+from shared.domain.money import Price
+from shared.domain.symbol import Symbol
+from shared.venues.errors import Refusal, Rejected
+from shared.venues.port import Accepted, Balance, BeginSend, Candle, OrderRequest, VenueOrder
+
+
+class UnusableVenue:
+    """Answers every call with the same refusal; nothing is ever sent."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        self._reason = reason
+
+    def _refuse(self) -> NoReturn:
+        raise Rejected(self._reason, Refusal.AUTH)
+
+    async def instruments(self) -> Mapping[Symbol, Instrument]:
+        """Refuse."""
+        self._refuse()
+
+    async def prices(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Price]:
+        """Refuse."""
+        self._refuse()
+
+    async def candles(self, symbol: Symbol, minutes: int) -> Sequence[Candle]:
+        """Refuse."""
+        self._refuse()
+
+    async def balances(self) -> Mapping[str, Balance]:
+        """Refuse."""
+        self._refuse()
+
+    async def taker_fee(self, symbol: Symbol) -> Decimal:
+        """Refuse."""
+        self._refuse()
+
+    async def place(self, order: OrderRequest, begin: BeginSend) -> Accepted:
+        """Refuse, before anything is begun."""
+        self._refuse()
+
+    async def order(self, venue_order_id: str) -> VenueOrder:
+        """Refuse."""
+        self._refuse()
+
+    async def find(self, client_order_id: str, *, since: int) -> VenueOrder | None:
+        """Refuse."""
+        self._refuse()
+
+    async def closed_orders(self, *, since: int) -> Sequence[VenueOrder]:
+        """Refuse."""
+        self._refuse()
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
