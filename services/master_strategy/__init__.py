@@ -1,1 +1,1 @@
-"""Trades the master account and emits a signal per confirmed fill."""
+"""Trades the master's account and tells every confirmed fill of it, once."""

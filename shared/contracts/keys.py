@@ -60,6 +60,11 @@ def following(user: str) -> str:
     return f"shoal:following:{{{user}}}"
 
 
+def told(user: str, venue: str) -> str:
+    """Instant (epoch ms) from which on the account's fills are still to be compared with the signals."""
+    return f"shoal:told:{{{user}}}:{venue}"
+
+
 def prices(venue: str) -> str:
     """Last prices of a venue by symbol."""
     return f"shoal:prices:{venue}"

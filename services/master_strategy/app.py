@@ -1,0 +1,109 @@
+"""The composition root of the master: the one place where its concrete parts meet."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Final
+from uuid import uuid4
+
+import structlog
+
+from services.master_strategy.clock import Clock, system_clock
+from services.master_strategy.leadership import Leadership
+from services.master_strategy.session import Session
+from services.master_strategy.strategy_file import StrategySettings, load_strategy
+from services.master_strategy.write_ahead import VENUE_TIMEOUT
+from shared.bus.connection import Bus, open_bus
+from shared.bus.heartbeat import Heartbeat, instance_name
+from shared.bus.lease import Lease
+from shared.bus.nonce import NonceCounter
+from shared.bus.records import Records
+from shared.config.errors import ConfigurationError
+from shared.config.secrets import ApiKey, read_api_key
+from shared.config.settings import Mode, Settings
+from shared.domain.account import MASTER
+from shared.venues.factory import new_http_session, open_kraken
+
+_SERVICE: Final = "master-strategy"
+_VENUE: Final = "kraken"
+
+_log = structlog.get_logger(__name__)
+
+
+async def main(settings: Settings) -> None:
+    """Run the master until it is told to stop. Raises ConfigurationError for what a person must put right."""
+    strategy = load_strategy(settings.shoal_config)
+    key = _master_key(settings.shoal_mode)
+    instance = instance_name()
+    clock = system_clock()
+    async with AsyncExitStack() as stack:
+        bus = await stack.enter_async_context(open_bus(settings.redis_url, _SERVICE))
+        heartbeat = Heartbeat(Records(bus), _SERVICE, instance)
+        _log.info(
+            "master starts",
+            mode=settings.shoal_mode.value,
+            venue=_VENUE,
+            url=settings.venue_url(_VENUE),
+            key=key.fingerprint,
+            strategy=strategy.name,
+            symbols=[str(symbol) for symbol in strategy.symbols],
+        )
+
+        async def run_session(lease: Lease) -> None:
+            await _run_session(settings, strategy, key, bus, lease, heartbeat, clock)
+
+        leadership = Leadership(
+            bus=bus, instance=instance, venue=_VENUE, run_session=run_session, heartbeat=heartbeat, clock=clock
+        )
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(heartbeat.run())
+            tasks.create_task(leadership.serve())
+
+
+async def _run_session(
+    settings: Settings,
+    strategy: StrategySettings,
+    key: ApiKey,
+    bus: Bus,
+    lease: Lease,
+    heartbeat: Heartbeat,
+    clock: Clock,
+) -> None:
+    nonces = NonceCounter(bus, lease, MASTER, key.fingerprint, floor=clock.now() * 1000)
+    async with new_http_session() as http:
+        venue = open_kraken(
+            url=settings.venue_url(_VENUE),
+            api_key=key.key,
+            api_secret=key.secret,
+            nonces=nonces,
+            http=http,
+            timeout=VENUE_TIMEOUT,
+            clock=clock.now,
+        )
+        session = Session(
+            bus=bus,
+            lease=lease,
+            venue=venue,
+            nonces=nonces,
+            settings=strategy,
+            heartbeat=heartbeat,
+            clock=clock,
+            new_id=lambda: str(uuid4()),
+            live=settings.shoal_mode is Mode.LIVE,
+        )
+        await session.run()
+
+
+def _master_key(mode: Mode) -> ApiKey:
+    """Read the master's key: Kraken's, since that is the venue with an adapter."""
+    try:
+        return read_api_key(_VENUE, MASTER, mode)
+    except ConfigurationError as missing:
+        try:
+            read_api_key("coinbase", MASTER, mode)
+        except ConfigurationError:
+            raise missing from None
+        raise ConfigurationError(
+            "COINBASE_MASTER_API_KEY is set, but a master on Coinbase is not supported yet; set KRAKEN_MASTER_API_KEY"
+        ) from None

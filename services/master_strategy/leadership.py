@@ -1,0 +1,172 @@
+"""Who is the master now, and what becomes of it when something fails. Runs for ever.
+
+One process leads, by lease; others stand by. What the venue refuses parks the account with its words, and the lease is kept while
+parked: a standby has the same key, and trying again too soon is what prolongs a lockout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final
+
+import structlog
+
+from services.master_strategy.clock import Clock
+from shared.bus.connection import Bus
+from shared.bus.errors import BusError, BusUnavailable, LeaseLost
+from shared.bus.heartbeat import Heartbeat
+from shared.bus.lease import RENEW_EVERY, Lease, acquire
+from shared.bus.records import Records
+from shared.domain.account import MASTER, AccountState
+from shared.venues.errors import Refusal, Rejected, Unavailable, VenueError
+
+_ASK_EVERY: Final = 1.0  # seconds between tries for the lease
+_AFTER_LOSS: Final = 1.0
+_LOCKED_FOR: Final = 900.0  # seconds; Kraken's lockout is 15 minutes, and each try during it starts it anew
+_PARKED_FIRST: Final = 5.0  # seconds; doubled with every failure
+_PARKED_LONGEST: Final = 300.0
+_AWAY_FIRST: Final = 1.0
+_AWAY_LONGEST: Final = 30.0
+_LASTED: Final = 120_000  # ms after which a session counts as a success, and waiting begins small again
+
+RunSession = Callable[[Lease], Awaitable[None]]
+
+_log = structlog.get_logger(__name__)
+
+
+class Leadership:
+    """Takes the lease, runs sessions under it, starts again after failures. `venue` is its name."""
+
+    def __init__(
+        self,
+        *,
+        bus: Bus,
+        instance: str,
+        venue: str,
+        run_session: RunSession,
+        heartbeat: Heartbeat,
+        clock: Clock,
+    ) -> None:
+        self._bus = bus
+        self._instance = instance
+        self._venue = venue
+        self._run_session = run_session
+        self._heartbeat = heartbeat
+        self._clock = clock
+        self._records = Records(bus)
+        self._last: Lease | None = None
+        self._failures = 0
+        self._quiet_until = 0
+
+    async def serve(self) -> None:
+        """Lead whenever nobody else does, for ever. What nobody foresaw passes through and ends the process."""
+        while True:
+            lease = await self._take_the_lead()
+            try:
+                await self._lead(lease)
+            except* BusError as lost:
+                _log.warning("the session ends; it begins again from what Redis holds", why=_first(lost))
+            finally:
+                await self._step_down(lease)
+            await self._clock.sleep(_AFTER_LOSS)
+
+    async def _take_the_lead(self) -> Lease:
+        said = ""
+        while True:
+            try:
+                if self._last is not None:  # a lease that could not be handed back while Redis was away
+                    await self._last.release()
+                lease = await acquire(self._bus, MASTER, self._instance)
+                state = "standby: another master holds the lease"
+            except BusUnavailable as lost:
+                lease, state = None, f"waiting for Redis: {lost}"
+            if lease is not None:
+                _log.info("this process is the master", instance=self._instance, token=lease.token)
+                self._last = lease
+                return lease
+            if state != said:
+                said = state
+                _log.info(state)
+                await self._heartbeat.tell(state)
+            await self._clock.sleep(_ASK_EVERY)
+
+    async def _lead(self, lease: Lease) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._renew(lease))
+            tasks.create_task(self._sessions(lease))
+
+    async def _renew(self, lease: Lease) -> None:
+        while True:
+            await self._clock.sleep(RENEW_EVERY)
+            try:
+                await lease.renew()
+            except BusUnavailable:
+                if lease.remaining <= 0:
+                    raise LeaseLost("the lease ran out while Redis was away") from None
+
+    async def _sessions(self, lease: Lease) -> None:
+        while True:
+            # Asked here, not after the failure: losing Redis meanwhile must not cut a lockout's silence short.
+            await self._clock.sleep(max(0.0, (self._quiet_until - self._clock.now()) / 1000))
+            await self._heartbeat.tell("connecting")
+            begun = self._clock.now()
+            failures: list[Exception] = []
+            try:
+                await self._run_session(lease)
+            except* VenueError as failed:
+                failures.extend(_leaves(failed))
+            if self._clock.now() - begun > _LASTED:
+                self._failures = 0
+            self._failures += 1
+            await self._note(failures)
+
+    async def _note(self, failures: list[Exception]) -> None:
+        refusals = [failure for failure in failures if isinstance(failure, Rejected)]
+        if refusals:
+            refused = next((each for each in refusals if each.refusal is Refusal.LOCKED), refusals[0])
+            wait = min(_PARKED_FIRST * 2 ** (self._failures - 1), _PARKED_LONGEST)
+            if refused.refusal is Refusal.LOCKED:
+                wait = _LOCKED_FOR
+            self._stay_away(wait)
+            _log.error(
+                f"MASTER ACCOUNT: PARKED (Broker: {self._venue.upper()})", why=refused.words, again_in_s=round(wait)
+            )
+            await self._records.mark_account(MASTER, self._venue, AccountState.PARKED, refused.words)
+            await self._heartbeat.tell(f"parked: {refused.words}")
+        else:
+            failure = failures[0]
+            wait = min(_AWAY_FIRST * 2 ** (self._failures - 1), _AWAY_LONGEST)
+            if isinstance(failure, Unavailable):
+                wait = max(wait, failure.retry_after)
+            self._stay_away(wait)
+            _log.warning("the venue gives no answer", why=str(failure), again_in_s=round(wait))
+            await self._records.mark_account(MASTER, self._venue, AccountState.CONNECTING, str(failure))
+            await self._heartbeat.tell(f"connecting: {failure}")
+
+    def _stay_away(self, seconds: float) -> None:
+        self._quiet_until = self._clock.now() + int(seconds * 1000)
+
+    async def _step_down(self, lease: Lease) -> None:
+        """Say that nobody trades now, and hand the lease back; silent if Redis is away."""
+        with suppress(BusUnavailable):
+            if lease.remaining > 0:
+                await self._records.mark_account(
+                    MASTER, self._venue, AccountState.CONNECTING, "no master process is connected"
+                )
+        await lease.release()
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[Exception]:
+    found: list[Exception] = []
+    for each in group.exceptions:
+        if isinstance(each, BaseExceptionGroup):
+            found.extend(_leaves(each))
+        elif isinstance(each, Exception):
+            found.append(each)
+    return found
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> str:
+    return "; ".join(dict.fromkeys(str(each) for each in _leaves(group)))

@@ -1,0 +1,92 @@
+"""An order of the master's own: what is written ahead of its send, and read back after a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Final
+
+from shared.contracts.fields import text
+from shared.domain.account import MASTER
+from shared.domain.money import Price, Quantity
+from shared.domain.order import Kind, Side
+from shared.domain.symbol import Symbol
+from shared.venues.port import OrderRequest
+
+_INVISIBLE: Final = 5_000
+"""Ms after the deadline from which on "no such order" is proof: an adapter may stretch a deadline by 2.5 s to what Kraken takes."""
+_INVISIBLE_THOUGH_TAKEN: Final = 60_000
+"""The same for an order that the venue said it took: its record must come up, so doubt its absence for longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnOrder:
+    """One order of the strategy. `id` is its client order id at the venue; instants in epoch ms."""
+
+    id: str
+    venue: str
+    symbol: Symbol
+    side: Side
+    size: Quantity
+    limit_price: Price | None
+    sent_at: int
+    deadline_at: int
+    strategy: str
+    reason: str = ""
+    venue_order_id: str = ""
+
+    @property
+    def kind(self) -> Kind:
+        """On spot a buy opens and a sell closes."""
+        return Kind.ENTRY if self.side is Side.BUY else Kind.EXIT
+
+    @property
+    def absent_from(self) -> int:
+        """The instant from which on the venue's "no such order" is a proof that nothing happened."""
+        return self.deadline_at + (_INVISIBLE_THOUGH_TAKEN if self.venue_order_id else _INVISIBLE)
+
+    def taken_as(self, venue_order_id: str) -> OwnOrder:
+        """Note the name that the venue gave it."""
+        return replace(self, venue_order_id=venue_order_id)
+
+    def request(self) -> OrderRequest:
+        """Say it as the venue's port takes it."""
+        return OrderRequest(self.id, self.symbol, self.side, self.size, self.limit_price, self.deadline_at)
+
+    def fields(self) -> dict[str, str]:
+        """Write it as the fields of its record."""
+        values = {
+            "id": self.id,
+            "user": MASTER,
+            "venue": self.venue,
+            "symbol": self.symbol,
+            "side": self.side,
+            "kind": self.kind,
+            "base_size": self.size.amount,
+            "limit_price": self.limit_price.amount if self.limit_price else None,
+            "sent_at": self.sent_at,
+            "deadline_at": self.deadline_at,
+            "strategy": self.strategy,
+            "reason": self.reason,
+        }
+        return {name: text(value) for name, value in values.items()}
+
+    @staticmethod
+    def read(order_id: str, fields: Mapping[str, str]) -> OwnOrder:
+        """Read it back from its record; raises KeyError or ValueError if that is not one."""
+        symbol = Symbol.parse(fields["symbol"])
+        limit = fields.get("limit_price", "")
+        return OwnOrder(
+            id=order_id,
+            venue=fields["venue"],
+            symbol=symbol,
+            side=Side(fields["side"]),
+            size=Quantity(Decimal(fields["base_size"]), symbol.base),
+            limit_price=Price(Decimal(limit), symbol) if limit else None,
+            sent_at=int(fields["sent_at"]),
+            deadline_at=int(fields["deadline_at"]),
+            strategy=fields.get("strategy", ""),
+            reason=fields.get("reason", ""),
+            venue_order_id=fields.get("venue_order_id", ""),
+        )

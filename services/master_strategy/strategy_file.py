@@ -1,0 +1,100 @@
+"""Reads `config/strategy.toml`: what the master trades. A missing file means the defaults, an unknown key stops the start."""
+
+from __future__ import annotations
+
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from services.master_strategy.sma_cross import SmaCross
+from services.master_strategy.strategy import Strategy
+from shared.config.errors import ConfigurationError
+from shared.config.users import in_one_line
+from shared.domain.symbol import Symbol
+
+_FILE: Final = "strategy.toml"
+_PER_CENT: Final = Decimal("0.01")
+
+
+def _exact(value: object) -> object:
+    # TOML gives floats; their shortest text is what the person wrote.
+    return Decimal(str(value)) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+def _symbol(value: object) -> object:
+    return Symbol.parse(value) if isinstance(value, str) else value
+
+
+_Exact = Annotated[Decimal, BeforeValidator(_exact)]
+_Percent = Annotated[_Exact, Field(gt=0, le=100)]
+_SymbolName = Annotated[Symbol, BeforeValidator(_symbol)]
+_DEFAULT_SYMBOLS: Final = tuple(map(Symbol.parse, ("BTC/USD", "ETH/USD", "SOL/USD")))
+
+
+class StrategySettings(BaseModel):
+    """The file's keys. Per cent are of the master's equity; seconds are of the wall clock, `fast` and `slow` are candles."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    name: Literal["sma-cross"] = "sma-cross"
+    symbols: Annotated[tuple[_SymbolName, ...], Field(min_length=1, max_length=50)] = _DEFAULT_SYMBOLS
+    interval_minutes: Literal[1, 5, 15, 30, 60, 240, 1440] = 1
+    fast: Annotated[int, Field(ge=1, le=500)] = 3
+    slow: Annotated[int, Field(ge=2, le=700)] = 8
+    entry_pct: _Percent = Decimal(4)
+    entry_pct_by_symbol: dict[_SymbolName, _Percent] = {Symbol.parse("BTC/USD"): Decimal(6)}
+    entry_gap_seconds: Annotated[int, Field(ge=0, le=86_400)] = 10
+    order_type: Literal["market", "limit"] = "market"
+    limit_slippage_bps: Annotated[_Exact, Field(ge=0, le=1_000)] = Decimal(20)
+    poll_seconds: Annotated[float, Field(ge=0.2, le=600)] = 1.0
+    entry_freshness_seconds: Annotated[int, Field(ge=1, le=3_600)] = 30
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        if self.fast >= self.slow:
+            raise ValueError(f"fast must be below slow (got {self.fast} and {self.slow})")
+        if len(set(self.symbols)) != len(self.symbols):
+            raise ValueError("symbols names one of them twice")
+        quotes = sorted({symbol.quote for symbol in self.symbols})
+        if len(quotes) > 1:
+            raise ValueError(f"symbols must have one quote currency, not {' and '.join(quotes)}")
+        return self
+
+    @property
+    def currency(self) -> str:
+        """The quote currency, in which the equity is counted."""
+        return self.symbols[0].quote
+
+    def build(self) -> Strategy:
+        """Make the strategy that is named."""
+        percents = {symbol: self.entry_pct_by_symbol.get(symbol, self.entry_pct) for symbol in self.symbols}
+        shares = {symbol: percent * _PER_CENT for symbol, percent in percents.items()}
+        return SmaCross(fast=self.fast, slow=self.slow, shares=shares)
+
+
+def load_strategy(config: Path) -> StrategySettings:
+    """Read `strategy.toml` of a configuration folder.
+
+    Raises ConfigurationError whose text is one line naming the file, the key and what it may be.
+    """
+    path = config / _FILE
+    if not path.exists():
+        return StrategySettings()
+    try:
+        return StrategySettings.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path}: not valid TOML: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error}") from None
+    except ValidationError as error:
+        raise ConfigurationError(f"{path}: {_explained(error)}") from None
+
+
+def _explained(error: ValidationError) -> str:
+    text = in_one_line(error).removeprefix(": ")
+    if any(item["type"] == "extra_forbidden" for item in error.errors(include_url=False)):
+        text += f" (known: {', '.join(StrategySettings.model_fields)})"
+    return text

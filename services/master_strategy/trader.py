@@ -1,0 +1,215 @@
+"""Sends the master's own orders and follows each to its proven end.
+
+The intent is written before the bytes leave, under an id that was chosen before, and an order goes out once. Its end is what the
+venue's record says: a lost answer is looked up, and nothing else is sent for that symbol until the venue has told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from services.master_strategy.account_mirror import AccountMirror
+from services.master_strategy.book import MasterBook
+from services.master_strategy.clock import Clock
+from services.master_strategy.fill_watcher import FillWatcher, Telling
+from services.master_strategy.fills import net_size
+from services.master_strategy.order_plan import OrderPlan
+from services.master_strategy.own_order import OwnOrder
+from services.master_strategy.write_ahead import Denied, WriteAhead
+from shared.bus.orders import PositionChange
+from shared.contracts.records import write_position
+from shared.domain.account import Position
+from shared.domain.order import Kind, OrderState
+from shared.domain.symbol import Symbol
+from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
+from shared.venues.port import Venue, VenueOrder, VenueOrderStatus
+
+SEND_TIMEOUT_MS: Final = 8_000
+"""From the decision to the venue's deadline: enough for a wait in the lane and one slow answer."""
+_FIRST_WAIT: Final = 0.25  # seconds between lookups of one order; doubled each time
+_LONGEST_WAIT: Final = 10.0
+_PATIENCE: Final = 20_000  # ms after which a part that has filled is told although the order is still open
+_LOOK_BACK: Final = 60_000  # ms before the send from which on trades are searched
+_REST: Final = 15_000  # ms for which a symbol is left alone after an order that filled nothing
+_KEY_TROUBLE: Final = frozenset({Refusal.AUTH, Refusal.LOCKED, Refusal.NONCE})
+
+_log = structlog.get_logger(__name__)
+
+
+class Trader:
+    """Carries orders in the background of `tasks`, at most one per symbol. Failures of bus and key end the whole group."""
+
+    def __init__(
+        self,
+        *,
+        venue: Venue,
+        ahead: WriteAhead,
+        watcher: FillWatcher,
+        book: MasterBook,
+        mirror: AccountMirror,
+        clock: Clock,
+        tasks: asyncio.TaskGroup,
+        new_id: Callable[[], str],
+        strategy: str,
+    ) -> None:
+        self._venue = venue
+        self._ahead = ahead
+        self._watcher = watcher
+        self._book = book
+        self._mirror = mirror
+        self._clock = clock
+        self._tasks = tasks
+        self._new_id = new_id
+        self._strategy = strategy
+        self._under_way: set[Symbol] = set()
+        self._rests_until: dict[Symbol, int] = {}
+        self._short_of: set[Symbol] = set()
+
+    def available(self, symbol: Symbol) -> bool:
+        """Say whether an order may be started: none is under way, and none has just failed."""
+        return symbol not in self._under_way and self._clock.now() >= self._rests_until.get(symbol, 0)
+
+    def refused_for_funds(self, symbol: Symbol) -> bool:
+        """Say whether the last sale of a symbol was refused because the venue does not let go of the whole."""
+        return symbol in self._short_of
+
+    def start(self, symbol: Symbol, plan: OrderPlan) -> OwnOrder:
+        """Send an order in the background and follow it to its end."""
+        now = self._clock.now()
+        own = OwnOrder(
+            id=self._new_id(),
+            venue=self._venue.name,
+            symbol=symbol,
+            side=plan.side,
+            size=plan.size,
+            limit_price=plan.limit_price,
+            sent_at=now,
+            deadline_at=now + SEND_TIMEOUT_MS,
+            strategy=self._strategy,
+            reason=plan.reason,
+        )
+        self._under_way.add(symbol)
+        self._tasks.create_task(self._send(own))
+        return own
+
+    async def resume(self) -> int:
+        """Take up the orders of the previous run that have no proven end; gives their number."""
+        left = await self._ahead.unfinished()
+        for own in left:
+            _log.info("order of an earlier run is looked up", **_named(own))
+            self._under_way.add(own.symbol)
+            self._tasks.create_task(self._follow(own))
+        return len(left)
+
+    async def _send(self, own: OwnOrder) -> None:
+        try:
+            accepted = await self._venue.place(own.request(), lambda: self._ahead.begin(own))
+        except Denied as denied:
+            _log.warning("order not sent", why=str(denied), **_named(own))
+            self._free(own, rest=True)
+            return
+        except Rejected as refused:
+            if refused.refusal is not Refusal.DUPLICATE:
+                await self._refused(own, refused)
+                return
+            await self._ahead.unknown(own, refused.words)
+        except Unavailable as failure:
+            await self._end(own, OrderState.FAILED, f"not processed: {failure.words}")
+            return
+        except OutcomeUnknown as failure:
+            _log.warning("order has no known outcome; the venue will be asked", words=failure.words, **_named(own))
+            await self._ahead.unknown(own, failure.words)
+        else:
+            own = own.taken_as(accepted.venue_order_id)
+            await self._ahead.accepted(own, self._clock.now())
+        await self._follow(own)
+
+    async def _refused(self, own: OwnOrder, refused: Rejected) -> None:
+        if refused.refusal is Refusal.FUNDS and own.kind is Kind.EXIT:
+            self._short_of.add(own.symbol)
+        await self._end(own, OrderState.REJECTED, refused.words)
+        if refused.refusal in _KEY_TROUBLE:
+            raise refused
+
+    async def _follow(self, own: OwnOrder) -> None:
+        """Ask until the order is over or proven absent, ever more seldom."""
+        wait = _FIRST_WAIT
+        while True:
+            asked = self._clock.now()
+            try:
+                found = await self._look(own)
+            except (Unavailable, OutcomeUnknown) as failure:
+                _log.warning("order not looked up", words=str(failure), **_named(own))
+            else:
+                if found is not None and found.status is VenueOrderStatus.DONE:
+                    await self._close(own, found)
+                    return
+                if found is None and asked >= own.absent_from:
+                    await self._end(own, OrderState.FAILED, "the venue shows no such order: it was never processed")
+                    return
+                if found is not None and asked >= own.sent_at + _PATIENCE:
+                    await self._watcher.tell(found, own)
+            await self._clock.sleep(wait)
+            wait = min(wait * 2, _LONGEST_WAIT)
+
+    async def _look(self, own: OwnOrder) -> VenueOrder | None:
+        if own.venue_order_id:
+            try:
+                return await self._venue.order(own.venue_order_id)
+            except Rejected as refused:
+                if refused.refusal is not Refusal.GONE:
+                    raise
+            if self._clock.now() < own.absent_from:
+                return None  # too fresh to be listed; the long search is for the end
+        return await self._venue.find(own.id, since=own.sent_at - _LOOK_BACK)
+
+    async def _close(self, own: OwnOrder, found: VenueOrder) -> None:
+        telling = await self._watcher.tell(found, own)
+        late = None
+        if telling is Telling.TOO_LATE:
+            late = self._book.position(own.symbol).bought(net_size(found, found.filled), found.cost, self._clock.now())
+        filled = found.filled.amount > 0
+        outcome = OrderState.EXPIRED
+        if filled:
+            outcome = OrderState.PARTIAL if found.filled < own.size else OrderState.FILLED
+        await self._end(own, outcome, found.reason, found=found, late=late)
+        self._short_of.discard(own.symbol)
+
+    async def _end(
+        self,
+        own: OwnOrder,
+        outcome: OrderState,
+        why: str,
+        *,
+        found: VenueOrder | None = None,
+        late: Position | None = None,
+    ) -> None:
+        """Settle the record; an entry that was too late to be told enters the book in the same step, to be sold one day."""
+        change = PositionChange(str(own.symbol), write_position(late)) if late else None
+        settled = await self._ahead.settle(own, outcome, why, found=found, change=change, at=self._clock.now())
+        if settled and late:
+            self._book.put(late)
+        unfilled = found is None or found.filled.amount == 0
+        log = _log.warning if unfilled else _log.info
+        log("order settled", outcome=outcome.value, why=why, **_named(own))
+        self._mirror.note_fill()
+        self._free(own, rest=unfilled)
+
+    def _free(self, own: OwnOrder, *, rest: bool) -> None:
+        self._under_way.discard(own.symbol)
+        if rest:
+            self._rests_until[own.symbol] = self._clock.now() + _REST
+
+
+def _named(own: OwnOrder) -> dict[str, str]:
+    return {
+        "order_id": own.id,
+        "venue_order_id": own.venue_order_id,
+        "symbol": str(own.symbol),
+        "side": own.side.value,
+        "size": str(own.size),
+    }
