@@ -13,16 +13,16 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from decimal import Decimal
-from itertools import count
 from typing import Final
 
-from shared.domain.instrument import Instrument, PairStatus, seed_instruments
+from shared.domain.instrument import Instrument, PairStatus
 from shared.domain.money import ZERO, Money, Price, Quantity
 from shared.domain.order import Side
 from shared.domain.symbol import Symbol
 from shared.venues.errors import Refusal, Rejected
+from shared.venues.fake_account import FakeAccount, FakeMarket
 from shared.venues.port import (
     Accepted,
     Balance,
@@ -33,6 +33,8 @@ from shared.venues.port import (
     VenueOrder,
     VenueOrderStatus,
 )
+
+__all__ = ["FakeAccount", "FakeMarket", "FakeVenue", "MemoryNonces"]
 
 _FIRST_NONCE: Final = 1_000_000
 
@@ -50,61 +52,6 @@ class MemoryNonces:
             raise self.fenced
         self.last += advance + 1
         return self.last
-
-
-@dataclass
-class FakeMarket:
-    """Prices and pairs that every account sees. Assign to them to steer the market."""
-
-    prices: dict[Symbol, Decimal] = field(default_factory=dict)
-    instruments: dict[Symbol, Instrument] = field(default_factory=lambda: dict(seed_instruments("kraken")))
-    candles: dict[Symbol, list[Candle]] = field(default_factory=dict)
-
-
-@dataclass
-class FakeAccount:
-    """What the venue knows of one account: the truth that tests compare with."""
-
-    balances: dict[str, Decimal] = field(default_factory=dict)
-    taker_fee: Decimal = Decimal("0.004")
-    fee_in_base: bool = False
-    fill_share: Decimal = Decimal(1)
-    """Share of each order that fills; the rest of an immediate order is cancelled."""
-    rests: bool = False
-    """Whether new orders stay open, unfilled, until `finish` is called."""
-    orders: list[VenueOrder] = field(default_factory=list)
-    last_nonce: int = 0
-    hidden_lookups: int = 0
-    """How many further lookups of orders see nothing."""
-    ids: count[int] = field(default_factory=lambda: count(1))
-
-    def move(self, asset: str, amount: Decimal) -> None:
-        """Book an amount onto a balance."""
-        self.balances[asset] = self.balances.get(asset, ZERO) + amount
-
-    def finish(self, venue_order_id: str, share: Decimal, price: Price, size: Quantity, now: int) -> VenueOrder:
-        """Execute `share` of `size` at `price` and end the order."""
-        index, order = next((i, o) for i, o in enumerate(self.orders) if o.venue_order_id == venue_order_id)
-        filled = size.scaled(share)
-        cost = filled * price
-        sign = 1 if order.side is Side.BUY else -1
-        fee_asset = order.symbol.base if self.fee_in_base else order.symbol.quote
-        fee = (filled.amount if self.fee_in_base else cost.amount) * self.taker_fee
-        self.move(order.symbol.base, sign * filled.amount)
-        self.move(order.symbol.quote, -sign * cost.amount)
-        self.move(fee_asset, -fee)
-        done = replace(
-            order,
-            status=VenueOrderStatus.DONE,
-            filled=filled,
-            cost=cost,
-            fee=fee,
-            fee_asset=fee_asset,
-            closed_at=now,
-            reason="" if share == 1 else "IOC order cancelled after a partial match",
-        )
-        self.orders[index] = done
-        return done
 
 
 @dataclass

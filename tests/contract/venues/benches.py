@@ -1,0 +1,243 @@
+"""The same few handles on every venue under contract: an account, its venue, the price, and what goes wrong next.
+
+The Kraken bench is the adapter against the real paper exchange over HTTP; the fake bench is the fake. Whatever a numbered test
+asks of one it asks of the other, so that a unit test that passes on the fake means something.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import aiohttp
+
+from services.paper_exchange.app import build
+from services.paper_exchange.core.clock import SystemClock
+from services.paper_exchange.market_file import LimitsSection, MarketSection, PaperFile
+from services.paper_exchange.server import serve, server_for
+from shared.config.settings import Settings
+from shared.domain.instrument import PairStatus
+from shared.domain.money import Price, Quantity
+from shared.domain.order import Side
+from shared.domain.symbol import Symbol
+from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
+from shared.venues.factory import new_http_session, open_kraken
+from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue, MemoryNonces
+from shared.venues.kraken_http import KrakenApi
+from shared.venues.port import Candle, OrderRequest, Venue
+
+BTC: Final = Symbol("BTC", "USD")
+PRICE: Final = Decimal(50_000)
+FUNDS: Final = {"USD": Decimal(10_000), "BTC": Decimal("0.5")}
+TIMEOUT: Final = 0.5  # seconds; faults that hang the venue last longer
+
+
+def now() -> int:
+    """The wall clock in epoch ms."""
+    return time.time_ns() // 1_000_000
+
+
+def request(client_id: str, side: Side = Side.BUY, size: str = "0.01", limit: str | None = None) -> OrderRequest:
+    """Write an order for BTC that may still be sent for half a minute."""
+    price = None if limit is None else Price(Decimal(limit), BTC)
+    return OrderRequest(client_id, BTC, side, Quantity(Decimal(size), "BTC"), price, now() + 30_000)
+
+
+class Bench(Protocol):
+    """What a numbered test may do to a venue."""
+
+    venue: Venue
+    nonces: MemoryNonces
+
+    async def set_price(self, price: Decimal) -> None:
+        """Put BTC/USD exactly here."""
+        ...
+
+    async def trouble(self, name: str, method: str = "place") -> None:
+        """Have the next call of a method of the port meet this trouble."""
+        ...
+
+    async def rest_elsewhere(self, client_id: str) -> str:
+        """Have another program leave an unfilled order of this client id open; gives the venue's id."""
+        ...
+
+    async def orders_at_venue(self) -> int:
+        """Count the orders that the venue ever took from this account."""
+        ...
+
+
+@dataclass
+class FakeBench:
+    """The fake under contract."""
+
+    venue: Venue
+    nonces: MemoryNonces
+    fake: FakeVenue
+
+    async def set_price(self, price: Decimal) -> None:
+        self.fake.market.prices[BTC] = price
+
+    async def trouble(self, name: str, method: str = "place") -> None:
+        failures: Mapping[str, tuple[Exception, bool]] = {
+            "reply lost": (OutcomeUnknown("reply lost"), True),
+            "lost on the way": (OutcomeUnknown("lost on the way"), False),
+            "rate limit": (Unavailable("rate limit", 1.0), False),
+            "key revoked": (Rejected("invalid key", Refusal.AUTH), False),
+            "lockout": (Rejected("lockout", Refusal.LOCKED), False),
+        }
+        if name == "pair halted":
+            self.fake.market.instruments[BTC] = replace(
+                self.fake.market.instruments[BTC], status=PairStatus.CANCEL_ONLY
+            )
+        elif name == "partial fill":
+            self.fake.account.fill_share = Decimal("0.4")
+        else:
+            error, after_accept = failures[name]
+            self.fake.fail(method, error, after_accept=after_accept)
+
+    async def rest_elsewhere(self, client_id: str) -> str:
+        self.fake.account.rests = True
+        accepted = await self.fake.place(request(client_id), self.nonces.next)
+        return accepted.venue_order_id
+
+    async def orders_at_venue(self) -> int:
+        return len(self.fake.account.orders)
+
+
+@dataclass
+class PaperExchange:
+    """The paper exchange on a port of its own, in this process, with a market that stands still."""
+
+    url: str
+    http: aiohttp.ClientSession
+
+    async def post(self, path: str, **body: Any) -> Any:
+        """Steer it."""
+        async with self.http.post(f"{self.url}/paper/{path}", json=body) as response:
+            assert response.status == 200, await response.text()
+            return await response.json()
+
+    async def get(self, path: str, **query: str) -> Any:
+        """Read its journal."""
+        async with self.http.get(f"{self.url}/paper/{path}", params=query) as response:
+            assert response.status == 200, await response.text()
+            return await response.json()
+
+    async def fault(self, fault: str, **options: Any) -> None:
+        """Arm a fault."""
+        await self.post("faults", fault=fault, **options)
+
+    async def account(self, user: str, **options: Any) -> dict[str, str]:
+        """Create an account and its key."""
+        balances = {asset: str(amount) for asset, amount in FUNDS.items()}
+        wish = {"user": user, "venue": "kraken", "balances": balances, "tier": "unlimited"} | options
+        created: dict[str, str] = await self.post("accounts", **wish)
+        return created
+
+
+@asynccontextmanager
+async def paper_exchange(config: Path) -> AsyncIterator[PaperExchange]:
+    """Run one until the block ends."""
+    market = MarketSection(speed=0, spread_bps=0, pairs=("BTC/USD", "ETH/USD", "DOGE/USD"))
+    paper = PaperFile(market=market, limits=LimitsSection())
+    _, door = build(Settings(shoal_config=config), paper, SystemClock())
+    # With the protocol named, asyncio switches Nagle's algorithm off; without, each answer takes 40 ms longer.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(128)
+    serving = asyncio.create_task(serve(server_for(door), listener))
+    try:
+        async with new_http_session() as http:
+            exchange = PaperExchange(f"http://127.0.0.1:{listener.getsockname()[1]}", http)
+            await exchange.post("price", symbol=str(BTC), price=str(PRICE))
+            yield exchange
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+
+@dataclass
+class KrakenBench:
+    """The Kraken adapter under contract."""
+
+    venue: Venue
+    nonces: MemoryNonces
+    paper: PaperExchange
+    api: KrakenApi
+    user: str
+    key: str
+
+    async def set_price(self, price: Decimal) -> None:
+        await self.paper.post("price", symbol=str(BTC), price=str(price))
+
+    async def trouble(self, name: str, method: str = "place") -> None:
+        fault = {
+            "reply lost": "processed_then_reply_dropped",
+            "lost on the way": "drop_before_process",
+            "rate limit": "order_rate_limited",
+            "key revoked": "key_revoked_mid_run",
+            "lockout": "temporary_lockout",
+            "pair halted": "pair_halted",
+            "partial fill": "partial_fill_then_cancel",
+        }[name]
+        if fault == "pair_halted":
+            await self.paper.fault(fault, symbol=str(BTC))
+            return
+        path = {"place": "AddOrder", "balances": "BalanceEx", "order": "QueryOrders"}[method]
+        await self.paper.fault(fault, user=self.user, method=path, count=1)
+
+    async def rest_elsewhere(self, client_id: str) -> str:
+        params = {"pair": "XBTUSD", "type": "buy", "ordertype": "limit", "volume": "0.01", "price": "10000"}
+        reply = await self.api.private("AddOrder", {**params, "cl_ord_id": client_id}, await self.nonces.next())
+        assert reply.texts == ()
+        return str(reply.result["txid"][0])
+
+    async def orders_at_venue(self) -> int:
+        return len(await self.paper.get("orders", user=self.user))
+
+    async def verdicts(self) -> list[tuple[str, str]]:
+        """Give (method, verdict) of every private request in the order of arrival."""
+        rows = await self.paper.get("requests", api_key=self.key)
+        return [(row["method"], row["verdict"]) for row in rows]
+
+
+def fake_bench() -> FakeBench:
+    """Make a fake with the funds and prices that all benches begin with."""
+    candles = [Candle(60_000 * n, PRICE, PRICE, PRICE, PRICE, Decimal(1)) for n in range(1, 4)]
+    market = FakeMarket({BTC: PRICE}, candles={BTC: candles})
+    nonces = MemoryNonces()
+    venue = FakeVenue(market, FakeAccount(dict(FUNDS)), clock=now, nonces=nonces)
+    return FakeBench(venue, nonces, venue)
+
+
+async def kraken_bench(
+    paper: PaperExchange,
+    user: str = "alice",
+    *,
+    clock: Callable[[], int] = now,
+    timeout: float = TIMEOUT,
+    **options: Any,
+) -> KrakenBench:
+    """Open a new account of the paper exchange through the adapter."""
+    created = await paper.account(user, **options)
+    nonces = MemoryNonces(time.time_ns() // 1000)
+    key, secret = created["api_key"], created["api_secret"]
+    venue = open_kraken(
+        url=paper.url,
+        api_key=key,
+        api_secret=secret,
+        nonces=nonces,
+        http=paper.http,
+        timeout=timeout,
+        clock=clock,
+        tier=None,
+    )
+    api = KrakenApi(url=paper.url, http=paper.http, timeout=TIMEOUT, api_key=key, api_secret=secret)
+    return KrakenBench(venue, nonces, paper, api, user, key)

@@ -1,0 +1,37 @@
+"""One paper exchange per test, and the benches under contract."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract.venues.benches import (
+    Bench,
+    KrakenBench,
+    PaperExchange,
+    fake_bench,
+    kraken_bench,
+    paper_exchange,
+)
+
+
+@pytest.fixture
+async def paper(tmp_path: Path) -> AsyncIterator[PaperExchange]:
+    async with paper_exchange(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def kraken(paper: PaperExchange) -> KrakenBench:
+    return await kraken_bench(paper)
+
+
+@pytest.fixture(params=["fake", "kraken"])
+async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
+    if request.param == "fake":
+        yield fake_bench()
+        return
+    async with paper_exchange(tmp_path) as running:
+        yield await kraken_bench(running)

@@ -1,0 +1,252 @@
+"""The venue contract: numbered sentences that every adapter, and the fake, must keep.
+
+A new adapter is done when it has a bench here and all of these pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+
+from shared.domain.instrument import PairStatus
+from shared.domain.money import Price
+from shared.domain.order import Side
+from shared.domain.symbol import Symbol
+from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
+from shared.venues.port import VenueOrderStatus
+from tests.contract.venues.benches import BTC, FUNDS, PRICE, Bench, now, request
+
+UNLISTED = Symbol("NOSUCH", "USD")
+
+
+def _id() -> str:
+    return str(uuid4())
+
+
+async def test_01_a_market_order_fills_and_the_venue_s_record_says_so(bench: Bench) -> None:
+    client_id = _id()
+    accepted = await bench.venue.place(request(client_id), bench.nonces.next)
+    order = await bench.venue.order(accepted.venue_order_id)
+    assert (order.client_order_id, order.symbol, order.side) == (client_id, BTC, Side.BUY)
+    assert order.status is VenueOrderStatus.DONE
+    assert order.filled.amount == Decimal("0.01")
+    assert order.average_price == Price(PRICE, BTC)
+    assert order.closed_at is not None
+    assert abs(order.closed_at - now()) < 5_000
+
+
+async def test_02_a_buy_takes_cost_and_fee_from_quote_and_a_sell_takes_its_fee_from_the_proceeds(bench: Bench) -> None:
+    fee = await bench.venue.taker_fee(BTC)
+    accepted = await bench.venue.place(request(_id()), bench.nonces.next)
+    order = await bench.venue.order(accepted.venue_order_id)
+    assert (order.fee, order.fee_asset) == (order.cost.amount * fee, "USD")
+    bought = await bench.venue.balances()
+    assert bought["BTC"].free == FUNDS["BTC"] + Decimal("0.01")
+    assert bought["USD"].free == FUNDS["USD"] - 500 - 500 * fee
+    await bench.venue.place(request(_id(), Side.SELL), bench.nonces.next)
+    sold = await bench.venue.balances()
+    assert sold["BTC"].total == FUNDS["BTC"]
+    assert sold["USD"].total == FUNDS["USD"] - 2 * 500 * fee
+
+
+@pytest.mark.parametrize(("side", "limit"), [(Side.BUY, "50000"), (Side.BUY, "50500"), (Side.SELL, "50000")])
+async def test_03_a_limit_that_the_market_meets_fills_at_the_market_s_price(
+    bench: Bench, side: Side, limit: str
+) -> None:
+    accepted = await bench.venue.place(request(_id(), side, limit=limit), bench.nonces.next)
+    order = await bench.venue.order(accepted.venue_order_id)
+    assert (order.filled.amount, order.average_price) == (Decimal("0.01"), Price(PRICE, BTC))
+
+
+@pytest.mark.parametrize(("side", "limit"), [(Side.BUY, "49999.9"), (Side.SELL, "50000.1")])
+async def test_04_a_limit_that_the_market_does_not_meet_fills_nothing_and_never_rests(
+    bench: Bench, side: Side, limit: str
+) -> None:
+    accepted = await bench.venue.place(request(_id(), side, limit=limit), bench.nonces.next)
+    order = await bench.venue.order(accepted.venue_order_id)
+    assert order.status is VenueOrderStatus.DONE
+    assert order.filled.amount == 0
+    assert order.average_price is None
+    assert (await bench.venue.balances())["USD"].free == FUNDS["USD"]
+
+
+async def test_05_a_partial_fill_is_told_as_what_was_filled(bench: Bench) -> None:
+    await bench.trouble("partial fill")
+    accepted = await bench.venue.place(request(_id()), bench.nonces.next)
+    order = await bench.venue.order(accepted.venue_order_id)
+    assert order.status is VenueOrderStatus.DONE
+    assert order.filled.amount == Decimal("0.004")
+    assert order.cost.amount == 200
+    assert order.reason
+
+
+async def test_06_an_ended_order_is_found_by_its_client_id(bench: Bench) -> None:
+    client_id, since = _id(), now()
+    await bench.venue.place(request(_id()), bench.nonces.next)
+    accepted = await bench.venue.place(request(client_id), bench.nonces.next)
+    found = await bench.venue.find(client_id, since=since)
+    assert found is not None
+    assert found.venue_order_id == accepted.venue_order_id
+
+
+async def test_07_an_open_order_is_found_by_its_client_id_and_is_open(bench: Bench) -> None:
+    client_id = _id()
+    venue_order_id = await bench.rest_elsewhere(client_id)
+    found = await bench.venue.find(client_id, since=now() - 60_000)
+    assert found is not None
+    assert (found.venue_order_id, found.status) == (venue_order_id, VenueOrderStatus.OPEN)
+    assert found.filled.amount == 0
+    assert found.closed_at is None
+
+
+async def test_08_an_order_that_never_was_is_not_found(bench: Bench) -> None:
+    await bench.venue.place(request(_id()), bench.nonces.next)
+    assert await bench.venue.find(_id(), since=now() - 60_000) is None
+    with pytest.raises(Rejected) as refused:
+        await bench.venue.order("OAAAAA-BBBBB-CCCCCC")
+    assert refused.value.refusal is Refusal.GONE
+
+
+@pytest.mark.parametrize(
+    ("side", "size", "refusal"),
+    [
+        (Side.BUY, "0.3", Refusal.FUNDS),
+        (Side.SELL, "0.6", Refusal.FUNDS),
+        (Side.BUY, "0.00004", Refusal.MINIMUM),
+    ],
+)
+async def test_09_what_the_account_or_the_pair_does_not_allow_is_rejected_by_family(
+    bench: Bench, side: Side, size: str, refusal: Refusal
+) -> None:
+    with pytest.raises(Rejected) as refused:
+        await bench.venue.place(request(_id(), side, size), bench.nonces.next)
+    assert refused.value.refusal is refusal
+    assert await bench.orders_at_venue() == 0
+
+
+async def test_10_a_pair_that_is_not_listed_is_rejected(bench: Bench) -> None:
+    with pytest.raises(Rejected):
+        await bench.venue.place(replace(request(_id()), symbol=UNLISTED), bench.nonces.next)
+
+
+async def test_11_a_halted_pair_is_rejected_and_shown_as_halted(bench: Bench) -> None:
+    await bench.trouble("pair halted")
+    with pytest.raises(Rejected) as refused:
+        await bench.venue.place(request(_id()), bench.nonces.next)
+    assert refused.value.refusal is Refusal.HALTED
+    assert await bench.orders_at_venue() == 0
+
+
+async def test_12_an_order_after_its_deadline_is_neither_begun_nor_sent(bench: Bench) -> None:
+    async def begin() -> int:
+        raise AssertionError("must not be called")
+
+    with pytest.raises(Rejected) as refused:
+        await bench.venue.place(replace(request(_id()), deadline_at=now() - 1), begin)
+    assert refused.value.refusal is Refusal.DEADLINE
+    assert await bench.orders_at_venue() == 0
+
+
+async def test_13_what_begin_raises_passes_through_and_stops_the_send(bench: Bench) -> None:
+    class Fenced(Exception):  # noqa: N818  # stands for the bus's LeaseLost
+        pass
+
+    async def begin() -> int:
+        raise Fenced
+
+    with pytest.raises(Fenced):
+        await bench.venue.place(request(_id()), begin)
+    assert await bench.orders_at_venue() == 0
+    await bench.venue.place(request(_id()), bench.nonces.next)  # the lane is free again
+
+
+async def test_14_a_lost_reply_is_unknown_and_the_order_is_found(bench: Bench) -> None:
+    client_id, since = _id(), now()
+    await bench.trouble("reply lost")
+    with pytest.raises(OutcomeUnknown):
+        await bench.venue.place(request(client_id), bench.nonces.next)
+    found = await bench.venue.find(client_id, since=since)
+    assert found is not None
+    assert found.filled.amount == Decimal("0.01")
+    assert await bench.orders_at_venue() == 1
+
+
+async def test_15_a_request_that_was_lost_on_the_way_is_unknown_too_and_nothing_is_found(bench: Bench) -> None:
+    client_id = _id()
+    await bench.trouble("lost on the way")
+    with pytest.raises(OutcomeUnknown):
+        await bench.venue.place(request(client_id), bench.nonces.next)
+    assert await bench.venue.find(client_id, since=now() - 60_000) is None
+    assert await bench.orders_at_venue() == 0
+
+
+async def test_16_a_rate_limited_order_was_not_processed_and_names_a_wait(bench: Bench) -> None:
+    await bench.trouble("rate limit")
+    with pytest.raises(Unavailable) as told:
+        await bench.venue.place(request(_id()), bench.nonces.next)
+    assert told.value.retry_after > 0
+    assert await bench.orders_at_venue() == 0
+
+
+@pytest.mark.parametrize(("trouble", "refusal"), [("key revoked", Refusal.AUTH), ("lockout", Refusal.LOCKED)])
+@pytest.mark.parametrize("method", ["place", "balances"])
+async def test_17_an_account_that_is_shut_out_is_told_apart(
+    bench: Bench, trouble: str, refusal: Refusal, method: str
+) -> None:
+    await bench.trouble(trouble, method)
+    with pytest.raises(Rejected) as refused:
+        await (bench.venue.balances() if method == "balances" else bench.venue.place(request(_id()), bench.nonces.next))
+    assert refused.value.refusal is refusal
+
+
+async def test_18_the_same_client_id_after_a_fill_buys_again(bench: Bench) -> None:
+    """Not a wish but a fact of Kraken that everything above the port is built around."""
+    client_id = _id()
+    for _ in range(2):
+        await bench.venue.place(request(client_id), bench.nonces.next)
+    assert await bench.orders_at_venue() == 2
+
+
+async def test_19_prices_are_the_market_s_and_unlisted_pairs_are_left_out(bench: Bench) -> None:
+    await bench.set_price(Decimal("51234.5"))
+    assert await bench.venue.prices([BTC, UNLISTED]) == {BTC: Price(Decimal("51234.5"), BTC)}
+
+
+async def test_20_candles_are_committed_and_oldest_first(bench: Bench) -> None:
+    candles = await bench.venue.candles(BTC, 1)
+    opened = [candle.opened_at for candle in candles]
+    assert len(opened) >= 3
+    assert opened == sorted(set(opened))
+    assert opened[-1] + 60_000 <= now()
+    assert all(0 < candle.low <= candle.open <= candle.high and candle.volume >= 0 for candle in candles)
+
+
+async def test_21_instruments_carry_the_pair_s_steps_and_minimums(bench: Bench) -> None:
+    bitcoin = (await bench.venue.instruments())[BTC]
+    assert (bitcoin.tick, bitcoin.lot_step) == (Decimal("0.1"), Decimal("0.00000001"))
+    assert (bitcoin.min_size, bitcoin.min_cost) == (Decimal("0.00005"), Decimal("0.5"))
+    assert bitcoin.status is PairStatus.ONLINE
+
+
+async def test_22_closed_orders_are_those_with_fills_since_then_oldest_first(bench: Bench) -> None:
+    since = now()
+    first = await bench.venue.place(request(_id()), bench.nonces.next)
+    await bench.venue.place(request(_id(), limit="49000"), bench.nonces.next)  # fills nothing
+    second = await bench.venue.place(request(_id(), Side.SELL), bench.nonces.next)
+    ended = await bench.venue.closed_orders(since=since)
+    assert [order.venue_order_id for order in ended] == [first.venue_order_id, second.venue_order_id]
+    assert all(order.closed_at is not None and order.closed_at >= since for order in ended)
+    assert await bench.venue.closed_orders(since=now() + 60_000) == []
+
+
+async def test_23_a_lookup_that_fails_is_never_an_empty_answer(bench: Bench) -> None:
+    await bench.trouble("key revoked", "order")
+    with pytest.raises(Rejected):
+        await bench.venue.order("OAAAAA-BBBBB-CCCCCC")
+
+
+async def test_24_the_taker_fee_is_a_fraction(bench: Bench) -> None:
+    assert await bench.venue.taker_fee(BTC) == Decimal("0.004")
