@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from services.ops import health
+from services.ops import control, dead, health
 from services.ops.audit import audit
 from services.ops.output import AsJson
 from services.ops.paper_accounts import paper_accounts
 from services.ops.session import guarded
 from services.ops.status import status
+from services.ops.streams import streams
+from services.ops.why import why
+from shared.domain.control import ControlMode
 
 
 def main() -> None:
@@ -29,6 +32,16 @@ def build() -> typer.Typer:
     )
     app.command()(status)
     app.command()(audit)
+    app.command()(why)
+    app.command()(streams)
+    app.command("pause")(control.command(ControlMode.PAUSE, "Stop entries; exits go on."))
+    app.command("close-only")(
+        control.command(ControlMode.CLOSE_ONLY, "Let only closes through: no entries, exits go on.")
+    )
+    app.command("halt")(control.command(ControlMode.HALT, "Stop everything, exits included."))
+    app.command("resume")(control.resume)
+    app.command("control")(control.control)
+    app.add_typer(dead.build(), name="dead")
     app.command()(paper_accounts)
     app.command("health")(_health)
     return app

@@ -51,9 +51,10 @@ class PaperExchange:
         try:
             async with self._session.post(f"{self._url}/paper/accounts", json=account) as answer:
                 if answer.status >= 400:
-                    # The answer may repeat the request, and that holds a secret.
+                    # An answer can repeat what was asked, and that holds a secret.
+                    said = (await answer.text()).replace(str(account["api_secret"]), "[secret]")
                     raise ConfigurationError(
-                        f"PAPER_URL: {self._url} refused the account of {account['user']} (HTTP {answer.status})"
+                        f"PAPER_URL: {self._url} refused the account of {account['user']}: {said[:200]}"
                     )
         except (aiohttp.ClientError, TimeoutError) as error:
             raise self._unreachable(error) from None
@@ -63,7 +64,8 @@ class PaperExchange:
         end = time.monotonic() + patience
         while True:
             try:
-                async with self._session.get(f"{self._url}/0/public/Time"):
+                async with self._session.get(f"{self._url}/paper/identity") as answer:
+                    answer.raise_for_status()
                     return
             except (aiohttp.ClientError, TimeoutError) as error:
                 if time.monotonic() > end:

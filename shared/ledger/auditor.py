@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 
 from shared.bus.connection import Bus
@@ -20,7 +21,7 @@ from shared.domain.account import MASTER
 from shared.domain.money import ZERO
 from shared.ledger.audit import audit_signals, audit_user
 from shared.ledger.books import Decided, Following, Moment, Reported, SignalBook, UserBook
-from shared.ledger.findings import AuditReport, FindingKind, Tally
+from shared.ledger.findings import AuditReport, Finding, FindingKind, Tally
 from shared.ledger.journal import VenueOrder, audit_acceptances
 from shared.ledger.reading import entries, kept, known_users
 
@@ -40,6 +41,7 @@ async def run_audit(
         if book.following is not None and not book.following.until:
             followed.append(user)
         tally.add(audit_user(signals, book, None if journal is None else journal.get(user, ()), moment))
+    tally.findings[:] = await _with_states(bus, tally.findings)
     tally.add(await _dead_letters(bus))
     if journal is not None:
         tally.add(audit_acceptances(journal))
@@ -107,6 +109,19 @@ async def _dead_letters(bus: Bus) -> Tally:
             detail = f"{stream}: {entry.fields.get('reason', '')}"
             tally.find(FindingKind.DEAD_LETTER, "", entry.fields.get("entry_id", entry.id), detail)
     return tally
+
+
+async def _with_states(bus: Bus, findings: Sequence[Finding]) -> list[Finding]:
+    """Add to each missing outcome where its order stands."""
+    missing = [each for each in findings if each.kind is FindingKind.MISSING_OUTCOME]
+    answers = await bus.do_all([("HGET", keys.order(each.user, each.subject), "state") for each in missing])
+    states = {id(each): answer for each, answer in zip(missing, answers, strict=True)}
+    return [
+        replace(each, detail=f"{each.detail}, the order is {states[id(each)] or 'not begun'}")
+        if id(each) in states
+        else each
+        for each in findings
+    ]
 
 
 def _decided(entry: Entry) -> Decided:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ class Backlog:
     stream: str
     group: str
     length: int
+    added: int
+    """Entries ever appended, trimmed ones included."""
     pending: int
     lag: int | None
     """None where Redis cannot tell, after a deletion out of the middle."""
@@ -44,12 +46,12 @@ async def read_backlog(bus: Bus, users: Sequence[str]) -> list[Backlog]:
     """Read the signal stream and the order stream of each user: one line per group, one without group where there is none."""
     streams = [keys.SIGNALS, *(keys.orders(user) for user in users)]
     groups = await bus.do_all([("XINFO", "GROUPS", stream) for stream in streams])
-    lengths = await bus.do_all([("XLEN", stream) for stream in streams])
+    facts = await bus.do_all([("XINFO", "STREAM", stream) for stream in streams])
     dead = await bus.do_all([("XLEN", keys.dead(stream)) for stream in streams])
     found = []
-    for stream, rows, length, buried in zip(streams, groups, lengths, dead, strict=True):
+    for stream, rows, fact, buried in zip(streams, groups, facts, dead, strict=True):
         described = rows if isinstance(rows, list) and rows else [[]]
-        found += [_line(stream, _count(length), _count(buried), row) for row in described]
+        found += [_line(stream, pairs(fact), buried, row) for row in described]
     return found
 
 
@@ -64,19 +66,17 @@ async def read_nonces(bus: Bus) -> list[Nonce]:
     ]
 
 
-def _line(stream: str, length: int, dead: int, row: Any) -> Backlog:
+def _line(stream: str, about: Mapping[str, Any], dead: Any, row: Any) -> Backlog:
     facts: dict[str, Any] = dict(pairs(row))
+    length = int(about.get("length", 0))
     lag = facts.get("lag", length)  # without a group everything still waits
     return Backlog(
         stream=stream,
         group=str(facts.get("name", "")),
         length=length,
+        added=int(about.get("entries-added", length)),
         pending=int(facts.get("pending", 0)),
         lag=None if lag is None else int(lag),
         last_delivered=str(facts.get("last-delivered-id", "")),
-        dead=dead,
+        dead=dead if isinstance(dead, int) else 0,
     )
-
-
-def _count(answer: Any) -> int:
-    return answer if isinstance(answer, int) else 0

@@ -1,0 +1,51 @@
+"""The composition root of the API: reads what stands in Redis and shows it. It writes nothing but its own heartbeat."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+from fastapi import FastAPI
+
+from services.api.follow import Follower
+from services.api.metrics import Metrics
+from services.api.page import page_routes
+from services.api.reader import Reader
+from services.api.routes import failures, routes
+from services.api.server import bind, serve, server_for
+from shared.bus.connection import Bus, open_bus
+from shared.bus.heartbeat import Heartbeat, instance_name
+from shared.bus.records import Records
+from shared.config.settings import Settings
+from shared.config.users import load_users
+
+log = structlog.get_logger()
+
+
+def build(bus: Bus, settings: Settings) -> tuple[FastAPI, Follower]:
+    """Put the application together, with the task that feeds its counters. Raises ConfigurationError for a wrong user file."""
+    reader = Reader(bus, settings.shoal_config, load_users(settings.shoal_config))
+    metrics = Metrics()
+    app = FastAPI(title="Shoal", description="What a running Shoal does; reads only.", docs_url=None, redoc_url=None)
+    failures(app)
+    app.include_router(routes(reader, metrics))
+    app.include_router(page_routes(reader))
+    return app, Follower(bus, reader, metrics)
+
+
+async def main(settings: Settings) -> None:
+    """Serve until cancelled. Raises ConfigurationError for a port in use, or a Redis or a user file that is not usable."""
+    listener = bind(settings.api_host, settings.api_port)
+    try:
+        async with open_bus(settings.redis_url, "api") as bus:
+            app, follower = build(bus, settings)
+            heartbeat = Heartbeat(Records(bus), "api", instance_name())
+            await heartbeat.tell("running")
+            log.info("API started", url=f"http://{settings.api_host}:{settings.api_port}")
+            async with asyncio.TaskGroup() as group:
+                background = [group.create_task(heartbeat.run()), group.create_task(follower.run())]
+                await serve(server_for(app), listener)
+                for task in background:
+                    task.cancel()
+    finally:
+        listener.close()

@@ -1,0 +1,50 @@
+"""Feeds the counters: follows the report streams in small pages, so that catching up with a long history blocks nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from services.api.metrics import Metrics
+from services.api.reader import Reader
+from shared.bus.connection import Bus
+from shared.bus.errors import BusUnavailable
+from shared.ledger.outcomes import OutcomeFeed
+
+_EVERY: Final = 1.0
+
+log = structlog.get_logger()
+
+
+class Follower:
+    """Reads every outcome once and counts it."""
+
+    def __init__(self, bus: Bus, reader: Reader, metrics: Metrics) -> None:
+        self._feed = OutcomeFeed(bus)
+        self._reader = reader
+        self._metrics = metrics
+
+    async def run(self) -> None:
+        """Follow for ever, through outages of Redis."""
+        lost = False
+        while True:
+            counted = 0
+            try:
+                counted = await self.step()
+                if lost:
+                    log.info("Redis answers again")
+                lost = False
+            except BusUnavailable as error:
+                if not lost:
+                    log.warning("waiting for Redis", reason=str(error))
+                lost = True
+            await asyncio.sleep(0 if counted else _EVERY)  # requests come in between two pages
+
+    async def step(self) -> int:
+        """Count the next page of outcomes; answers how many there were. Raises BusUnavailable."""
+        outcomes = await self._feed.read(await self._reader.users())
+        for outcome in outcomes:
+            self._metrics.count(outcome)
+        return len(outcomes)

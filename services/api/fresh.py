@@ -1,0 +1,33 @@
+"""A value that is read at most once per interval, however many ask: a page that a hundred browsers refresh costs one reading."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Fresh(Generic[T]):
+    """Keeps the last reading for `seconds`. Those who come while it is being read wait for that one; a failure is not kept."""
+
+    def __init__(
+        self, read: Callable[[], Awaitable[T]], seconds: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._read = read
+        self._seconds = seconds
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._kept: tuple[float, T] | None = None
+
+    async def get(self) -> T:
+        """Give a reading that began no longer than the interval before this call. Raises what reading raises."""
+        asked = self._clock()
+        async with self._lock:
+            if self._kept is None or self._kept[0] <= asked - self._seconds:
+                began = self._clock()
+                self._kept = None
+                self._kept = (began, await self._read())
+            return self._kept[1]

@@ -1,0 +1,86 @@
+"""What Prometheus is told. One registry per application: nothing is global, so tests and processes do not share counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from shared.contracts import keys
+from shared.ledger.backlog import Backlog
+from shared.ledger.outcomes import Outcome
+from shared.ledger.status import SystemStatus
+
+_LATENCIES: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60, 300)
+"""Seconds: most copies take fractions of one, an exit may wait for minutes."""
+
+
+class Metrics:
+    """The counters, which outcomes feed as they come, and the gauges, which are set from the state at every scrape."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._outcomes = self._counter("shoal_outcomes", "Settled orders since the streams began", "user", "outcome")
+        self._latency = Histogram(
+            "shoal_copy_latency_seconds",
+            "From the master's fill to the venue's acceptance of a copy",
+            ["user"],
+            buckets=_LATENCIES,
+            registry=self._registry,
+        )
+        self._ready = self._gauge("shoal_ready", "1 while a signal would be copied")
+        self._services = self._gauge("shoal_processes", "Processes that give signs of life", "service")
+        self._accounts = self._gauge("shoal_users", "Configured users by state", "state")
+        self._equity = self._gauge(
+            "shoal_equity", "Equity as last read, for looking at only", "user", "venue", "currency"
+        )
+        self._signals = self._gauge("shoal_signals_total", "Signals ever emitted")
+        self._length = self._gauge("shoal_stream_length", "Entries in a stream", "stream")
+        self._pending = self._gauge("shoal_stream_pending", "Given to the group, not acknowledged", "stream", "group")
+        self._lag = self._gauge("shoal_stream_lag", "Not yet given to the group", "stream", "group")
+        self._dead = self._gauge("shoal_dead_letters", "Entries that nobody could read", "stream")
+
+    def count(self, outcome: Outcome) -> None:
+        """Count one outcome."""
+        self._outcomes.labels(outcome.user, outcome.outcome).inc()
+        if outcome.latency_ms is not None:
+            self._latency.labels(outcome.user).observe(max(outcome.latency_ms, 0) / 1000)
+
+    def render(self, status: SystemStatus, backlog: Sequence[Backlog]) -> bytes:
+        """Set the gauges and write everything in the text format."""
+        self._set_state(status)
+        for gauge in (self._length, self._pending, self._lag, self._dead):
+            gauge.clear()
+        for each in backlog:
+            if each.stream == keys.SIGNALS:
+                self._signals.set(each.added)
+            self._length.labels(each.stream).set(each.length)
+            self._dead.labels(each.stream).set(each.dead)
+            if each.group:
+                self._pending.labels(each.stream, each.group).set(each.pending)
+                if each.lag is not None:
+                    self._lag.labels(each.stream, each.group).set(each.lag)
+        return generate_latest(self._registry)
+
+    def _set_state(self, status: SystemStatus) -> None:
+        for gauge in (self._services, self._accounts, self._equity):
+            gauge.clear()
+        self._ready.set(status.readiness.ready)
+        for sign in status.services:
+            self._services.labels(sign.service).inc()
+        for user in status.users:
+            self._accounts.labels(user.state).inc()
+        held = [
+            (user.policy.user, venue, account) for user in status.users for venue, account in user.accounts if account
+        ]
+        held += [("master", venue, account) for venue, account in status.master]
+        for name, venue, account in held:
+            if account.equity is not None:
+                self._equity.labels(name, venue, account.equity.currency).set(float(account.equity.amount))
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self._registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, registry=self._registry)

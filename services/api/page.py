@@ -1,0 +1,111 @@
+"""The index page: is it running, and what became of the last signals. Plain HTML without anything from elsewhere.
+
+Everything that comes from Redis is escaped. It refreshes itself; the full dashboard is another thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from html import escape
+from typing import Final
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+
+from services.api.reader import Reader
+from shared.bus.errors import BusUnavailable
+from shared.ledger.status import SystemStatus
+from shared.ledger.stories import instant
+from shared.ledger.why import Copied, SignalStory
+
+_COLUMNS: Final = 12
+"""Users that have a column of their own; of the others only the number is told."""
+_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
+_HEAD: Final = """<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="5">
+<meta name="viewport" content="width=device-width"><title>Shoal</title><style>
+body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem;color:#1c2733}
+table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;margin:.5rem 0 1.5rem}
+th,td{text-align:left;padding:.3rem .7rem .3rem 0;border-bottom:1px solid #dde3e8;vertical-align:top}
+th{font-weight:600;color:#566}small{color:#566}.good{color:#0a7a3b}.bad{color:#b3261e}.mild{color:#8a6d00}
+</style></head><body><h1>Shoal</h1>"""
+_FOOT: Final = """<p><small>Also here: <a href="/status">/status</a>, <a href="/readyz">/readyz</a>,
+<a href="/signals">/signals</a>, /signals/&lt;id&gt; (who got it, and why), <a href="/metrics">/metrics</a>,
+<a href="/openapi.json">/openapi.json</a>. In a terminal: <code>redis-cli XRANGE shoal:signals - +</code>.</small></p></body></html>"""
+_CLASSES: Final = {
+    "filled": "good",
+    "partial": "mild",
+    "skipped": "mild",
+    "rejected": "bad",
+    "failed": "bad",
+    "expired": "bad",
+}
+
+
+def page_routes(reader: Reader) -> APIRouter:
+    """Make the page's route."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/")
+    async def index() -> HTMLResponse:
+        try:
+            body = _state(await reader.status()) + _signals(await reader.stories())
+            code = 200
+        except BusUnavailable as error:
+            body, code = f'<p class="bad">{escape(str(error))}. Waiting for it.</p>', 503
+        return HTMLResponse(_HEAD + body + _FOOT, code, headers={"Content-Security-Policy": _POLICY})
+
+    return router
+
+
+def _state(status: SystemStatus) -> str:
+    ready = status.readiness
+    lines = [
+        '<p class="good">Ready: signals are being copied.</p>'
+        if ready.ready
+        else '<p class="bad">Not ready: ' + escape("; ".join(ready.reasons)) + ".</p>"
+    ]
+    if status.control.mode != "run":
+        lines.append(f'<p class="bad">Kill switch: {escape(f"{status.control.mode} {status.control.reason}")}</p>')
+    rows = []
+    masters = [("master", "", venue, account, "") for venue, account in status.master]
+    users = [(u.policy.user, u.state, venue, account, u.reason) for u in status.users for venue, account in u.accounts]
+    for name, state, venue, account, why in (*masters, *users):
+        equity = str(account.equity) if account and account.equity else "unknown"
+        shown = state or (account.state.value if account else "unknown")
+        mark = "good" if shown == "ready" else "bad"
+        rows.append(
+            f'<tr><td>{escape(name)}<td>{escape(venue)}<td class="{mark}">{escape(shown)}<td>{escape(equity)}'
+            f"<td><small>{escape(why)}</small>"
+        )
+    table = "<table><tr><th>account<th>venue<th>state<th>equity<th>" + "".join(rows) + "</table>"
+    return "".join(lines) + table
+
+
+def _signals(stories: Sequence[SignalStory]) -> str:
+    if not stories:
+        return "<p>There are no signals yet.</p>"
+    users = [part.user for part in stories[0].users][:_COLUMNS]
+    hidden = len(stories[0].users) - len(users)
+    head = "".join(f"<th>{escape(user)}" for user in users) + (f"<th>and {hidden} more" if hidden else "")
+    return "<table><tr><th>signal (UTC)<th>what" + head + "".join(_row(each, hidden) for each in stories) + "</table>"
+
+
+def _row(story: SignalStory, hidden: int) -> str:
+    fields = story.entry.fields
+    at = instant(fields, "filled_at")
+    clock = datetime.fromtimestamp(at / 1000, UTC).strftime("%H:%M:%S") if at else "?"
+    what = f"{fields.get('side', '?')} {fields.get('symbol', '?')}"
+    size = f"{fields.get('base_size', '?')} at {fields.get('price', '?')}"
+    cells = "".join(_cell(part) for part in story.users[:_COLUMNS]) + ("<td>" if hidden else "")
+    link = escape(story.entry.id, quote=True)
+    return f'<tr><td><a href="/signals/{link}">{clock}</a><td>{escape(what)}<br><small>{escape(size)}</small>{cells}'
+
+
+def _cell(part: Copied) -> str:
+    outcome = part.outcome or part.decision
+    size, price = part.report.get("filled_size", ""), part.report.get("average_price", "")
+    detail = f"{size} at {price}" if part.report.get("outcome") in {"filled", "partial"} else ""
+    shown = f"<br><small>{escape(detail)}</small>" if detail else ""
+    mark = _CLASSES.get(outcome, "")
+    return f'<td class="{mark}" title="{escape(part.reason, quote=True)}">{escape(outcome)}{shown}'

@@ -1,0 +1,89 @@
+"""What the routes read, each at most once in a while, and which users there are.
+
+The users' files are read again now and then, so that the API need not restart for a new user; a file that has become wrong leaves
+those of before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from services.api.fresh import Fresh
+from shared.bus.connection import Bus
+from shared.bus.streams import Entry
+from shared.config.errors import ConfigurationError
+from shared.config.users import load_users
+from shared.domain.policy import UserPolicy
+from shared.ledger.backlog import Backlog, read_backlog
+from shared.ledger.reading import known_users
+from shared.ledger.status import SystemStatus, read_status
+from shared.ledger.why import SignalStory, find_signal, recent_signals, tell
+
+ON_PAGE: Final = 12
+"""Signals on the index page."""
+_STATE: Final = 1.0
+_PAGE: Final = 2.0
+_USERS: Final = 15.0
+
+log = structlog.get_logger()
+
+
+class Reader:
+    """The ledger's read models, shared by all requests. Every method raises BusUnavailable."""
+
+    def __init__(self, bus: Bus, config: Path, policies: Mapping[str, UserPolicy]) -> None:
+        self._bus = bus
+        self._config = config
+        self._policies = policies
+        self._users = Fresh(self._read_users, _USERS)
+        self._status = Fresh(self._read_status, _STATE)
+        self._backlog = Fresh(self._read_backlog, _STATE)
+        self._stories = Fresh(self._read_stories, _PAGE)
+
+    async def users(self) -> list[str]:
+        """Name everybody who is configured or was ever followed."""
+        return await self._users.get()
+
+    async def status(self) -> SystemStatus:
+        """Read services, accounts and switches."""
+        return await self._status.get()
+
+    async def backlog(self) -> list[Backlog]:
+        """Read how far the streams are worked off."""
+        return await self._backlog.get()
+
+    async def stories(self) -> list[SignalStory]:
+        """Read the newest signals with everybody's part, newest first."""
+        return await self._stories.get()
+
+    async def signals(self, count: int) -> list[Entry]:
+        """Read the newest signals, newest first."""
+        return await recent_signals(self._bus, count)
+
+    async def story(self, wanted: str) -> SignalStory | None:
+        """Read what became of one signal; None if there is no such signal."""
+        entry = await find_signal(self._bus, wanted)
+        return None if entry is None else await tell(self._bus, entry, await self.users())
+
+    async def _read_users(self) -> list[str]:
+        try:
+            self._policies = await asyncio.to_thread(load_users, self._config)
+        except ConfigurationError as error:
+            log.warning("users' settings cannot be read; those of before are shown", reason=str(error))
+        return sorted({*self._policies, *await known_users(self._bus)})
+
+    async def _read_status(self) -> SystemStatus:
+        await self.users()
+        return await read_status(self._bus, self._policies)
+
+    async def _read_backlog(self) -> list[Backlog]:
+        return await read_backlog(self._bus, await self.users())
+
+    async def _read_stories(self) -> list[SignalStory]:
+        users = await self.users()
+        return [await tell(self._bus, entry, users) for entry in await recent_signals(self._bus, ON_PAGE)]

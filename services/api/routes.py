@@ -1,0 +1,90 @@
+"""The JSON routes. Each does bounded work, and answers 503 in words while Redis does not answer."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, FastAPI, HTTPException, Query, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from services.api.metrics import Metrics
+from services.api.reader import Reader
+from shared.bus.errors import BusUnavailable
+from shared.ledger.status import Readiness
+from shared.ledger.stories import SignalView, StoryView
+from shared.ledger.views import ReadinessView, StatusView, View
+
+Count = Annotated[int, Query(ge=1, le=500)]
+
+
+class Alive(View):
+    """The process lives; nothing is said of anything else."""
+
+    status: str = "alive"
+
+
+def routes(reader: Reader, metrics: Metrics) -> APIRouter:
+    """Make the routes."""
+    router = APIRouter()
+
+    @router.get("/healthz")
+    async def healthz() -> Alive:
+        """Say that the process lives."""
+        return Alive()
+
+    @router.get("/readyz", responses={503: {"model": ReadinessView}})
+    async def readyz(response: Response) -> ReadinessView:
+        """Say whether a signal would be copied now; 503 with the reasons if not."""
+        try:
+            readiness = (await reader.status()).readiness
+        except BusUnavailable as error:
+            readiness = _unreadable(str(error))
+        response.status_code = 200 if readiness.ready else 503
+        return ReadinessView.of(readiness)
+
+    @router.get("/status")
+    async def status() -> StatusView:
+        """Show services, accounts, switches and streams."""
+        return StatusView.of(await reader.status(), await reader.backlog())
+
+    @router.get("/signals")
+    async def signals(count: Count = 50) -> list[SignalView]:
+        """Show the newest signals, newest first."""
+        return [SignalView.of(entry) for entry in await reader.signals(count)]
+
+    @router.get("/signals/{wanted}")
+    async def signal(wanted: str) -> StoryView:
+        """Show who got a signal, with what outcome and why; by its id or its entry id."""
+        story = await reader.story(wanted)
+        if story is None:
+            raise HTTPException(404, f"no signal {wanted} in shoal:signals")
+        return StoryView.of(story)
+
+    @router.get("/metrics")
+    async def show_metrics() -> Response:
+        """Show the figures for Prometheus."""
+        return Response(metrics.render(await reader.status(), await reader.backlog()), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+def failures(app: FastAPI) -> None:
+    """Tell what an outage of Redis looks like to those who ask."""
+
+    async def unavailable(_: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, 503, headers={"Retry-After": "2"})
+
+    app.add_exception_handler(BusUnavailable, unavailable)
+
+
+def _unreadable(why: str) -> Readiness:
+    return Readiness(
+        ready=False,
+        reasons=(why,),
+        master=False,
+        engine=False,
+        users_ready=(),
+        users_parked=(),
+        users_unknown=(),
+    )

@@ -1,0 +1,88 @@
+"""`ops streams`: how long each stream is, who has read how far, and its newest entries as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+import typer
+
+from services.ops.output import AsJson, clock, console, print_json, table
+from services.ops.session import connected
+from shared.bus.connection import Bus
+from shared.bus.streams import Entry, entry_ms, read_entries
+from shared.config.settings import Settings
+from shared.config.users import load_users
+from shared.contracts import keys
+from shared.ledger.backlog import Backlog, read_backlog
+from shared.ledger.reading import known_users
+
+Count = Annotated[int, typer.Option("--count", "-n", min=1, max=1000, help="Newest entries of each stream.")]
+User = Annotated[str, typer.Option("--user", help="Only this user's streams.")]
+
+_SIGNALS: Final = ("kind", "side", "symbol", "base_size", "price", "fraction", "id")
+_ORDERS: Final = ("decision", "kind", "symbol", "base_size", "fraction", "limit_price", "reason")
+_REPORTS: Final = ("outcome", "kind", "symbol", "filled_size", "average_price", "fee", "reason")
+
+
+def streams(count: Count = 5, user: User = "", as_json: AsJson = False) -> None:
+    """Show the streams: lengths, groups, and the newest entries."""
+
+    async def work(settings: Settings, bus: Bus) -> tuple[list[Backlog], list[tuple[str, list[Entry]]]]:
+        users = [user] if user else sorted({*load_users(settings.shoal_config), *await known_users(bus)})
+        names = [keys.SIGNALS, *(name for each in users for name in (keys.orders(each), keys.reports(each)))]
+        return await read_backlog(bus, users), await newest(bus, names, count)
+
+    backlog, found = connected(work)
+    if as_json:
+        print_json({"groups": [_group(each) for each in backlog], "entries": _entries(found)})
+    else:
+        _show(backlog, found)
+
+
+async def newest(bus: Bus, names: Sequence[str], count: int) -> list[tuple[str, list[Entry]]]:
+    """Read the newest entries of each stream, oldest of them first."""
+    answers = await bus.do_all([("XREVRANGE", name, "+", "-", "COUNT", count) for name in names])
+    return [
+        (name, read_entries(name, rows if isinstance(rows, list) else [])[::-1])
+        for name, rows in zip(names, answers, strict=True)
+    ]
+
+
+def _show(backlog: Sequence[Backlog], found: Sequence[tuple[str, list[Entry]]]) -> None:
+    out = console()
+    rows = [(each.stream, each.group or "-", each.length, *_progress(each)) for each in backlog]
+    out.print(table("Groups", ["stream", "group", "entries", "pending", "lag", "last delivered"], rows))
+    for name, entries in found:
+        out.print()
+        columns = _columns(name)
+        shown = [
+            (each.id, clock(entry_ms(each.id)), *(each.fields.get(name, "") for name in columns)) for each in entries
+        ]
+        out.print(table(name, ["entry", "at (UTC)", *columns], shown))
+
+
+def _progress(backlog: Backlog) -> tuple[object, object, str]:
+    return backlog.pending, "?" if backlog.lag is None else backlog.lag, backlog.last_delivered or "-"
+
+
+def _columns(stream: str) -> tuple[str, ...]:
+    if stream == keys.SIGNALS:
+        return _SIGNALS
+    return _ORDERS if stream.startswith(keys.orders("").partition("{")[0]) else _REPORTS
+
+
+def _group(backlog: Backlog) -> dict[str, object]:
+    return {
+        "stream": backlog.stream,
+        "group": backlog.group,
+        "length": backlog.length,
+        "pending": backlog.pending,
+        "lag": backlog.lag,
+        "last_delivered": backlog.last_delivered,
+        "dead": backlog.dead,
+    }
+
+
+def _entries(found: Sequence[tuple[str, list[Entry]]]) -> dict[str, list[dict[str, str]]]:
+    return {name: [{"entry_id": each.id, **each.fields} for each in entries] for name, entries in found}

@@ -1,0 +1,150 @@
+"""Why was I (not) copied? Everything that became of one signal: who got it, with what decision, outcome, reason, sizes and times.
+
+Bounded work whatever the streams' length: a report stands behind its order, so the search begins at the signal's own entry id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from shared.bus.connection import Bus
+from shared.bus.streams import Entry, entry_ms, read_entries
+from shared.contracts import keys
+
+_PAGE: Final = 500
+_SEARCH_PAGES: Final = 20
+"""A signal is searched among the newest 10,000 at most, a report among the 10,000 that follow its order."""
+_FIRST_LOOK: Final = 20
+"""Most reports follow their order within a few entries."""
+_CLOCK_MS: Final = 60_000
+"""How far the emitter's clock and Redis's may be apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What became of a signal for one user; `state` is the order's own record. Empty parts: nothing is there (yet)."""
+
+    user: str
+    order: Mapping[str, str] = field(default_factory=dict)
+    report: Mapping[str, str] = field(default_factory=dict)
+    state: str = ""
+
+    @property
+    def decision(self) -> str:
+        """Give `copy`, `skip`, or `none` where the engine has not decided."""
+        return self.order.get("decision") or "none"
+
+    @property
+    def outcome(self) -> str:
+        """Give the terminal outcome, else where the order stands now; an empty text where there is no order."""
+        return self.report.get("outcome") or self.state or ("planned" if self.order else "")
+
+    @property
+    def reason(self) -> str:
+        """Say why: the outcome's reason, else the decision's."""
+        return self.report.get("reason") or self.order.get("reason", "")
+
+
+@dataclass(frozen=True, slots=True)
+class SignalStory:
+    """A signal and what became of it for each user."""
+
+    entry: Entry
+    users: tuple[Copied, ...]
+
+
+async def find_signal(bus: Bus, wanted: str) -> Entry | None:
+    """Find a signal by its id or its entry id; None if it is not in the stream (or is older than the search goes)."""
+    if _is_entry_id(wanted):
+        found = read_entries(keys.SIGNALS, await bus.do("XRANGE", keys.SIGNALS, wanted, wanted))
+        return found[0] if found else None
+    emitted = await bus.do("ZSCORE", keys.EMITTED, wanted)
+    if emitted:
+        at = int(float(emitted))
+        first, last = max(at - _CLOCK_MS, 0), at + _CLOCK_MS
+        near = await bus.do("XRANGE", keys.SIGNALS, first, last, "COUNT", _PAGE * 2)
+        for entry in read_entries(keys.SIGNALS, near):
+            if entry.fields.get("id") == wanted:
+                return entry
+    return await _search_back(bus, wanted)
+
+
+async def tell(bus: Bus, signal: Entry, users: Sequence[str]) -> SignalStory:
+    """Read what became of a signal for these users."""
+    orders = await bus.do_all([("XRANGE", keys.orders(user), signal.id, signal.id) for user in users])
+    decided: dict[str, Entry] = {}
+    for user, rows in zip(users, orders, strict=True):
+        found = read_entries(keys.orders(user), rows if isinstance(rows, list) else [])
+        if found:
+            decided[user] = found[0]
+    reports = await _reports(bus, signal.id, {user: entry.fields.get("id", "") for user, entry in decided.items()})
+    asked = list(decided)
+    hashes = await bus.do_all(
+        [("HGET", keys.order(user, decided[user].fields.get("id", "")), "state") for user in asked]
+    )
+    states = {user: state for user, state in zip(asked, hashes, strict=True) if isinstance(state, str)}
+    return SignalStory(
+        entry=signal,
+        users=tuple(
+            Copied(
+                user=user,
+                order=decided[user].fields if user in decided else {},
+                report=reports.get(user, {}),
+                state=states.get(user, ""),
+            )
+            for user in users
+        ),
+    )
+
+
+async def recent_signals(bus: Bus, count: int) -> list[Entry]:
+    """Read the newest signals, newest first."""
+    return read_entries(keys.SIGNALS, await bus.do("XREVRANGE", keys.SIGNALS, "+", "-", "COUNT", count))
+
+
+async def _search_back(bus: Bus, wanted: str) -> Entry | None:
+    last = "+"
+    for _ in range(_SEARCH_PAGES):
+        page = read_entries(keys.SIGNALS, await bus.do("XREVRANGE", keys.SIGNALS, last, "-", "COUNT", _PAGE))
+        for entry in page:
+            if entry.fields.get("id") == wanted:
+                return entry
+        if len(page) < _PAGE:
+            return None
+        last = f"({page[-1].id}"
+    return None
+
+
+async def _reports(bus: Bus, since: str, wanted: Mapping[str, str]) -> dict[str, Mapping[str, str]]:
+    """Find the report on one order per user, all users in one round trip per page."""
+    found: dict[str, Mapping[str, str]] = {}
+    after = {user: str(entry_ms(since)) for user in wanted}
+    for page in range(_SEARCH_PAGES + 1):
+        count = _PAGE if page else _FIRST_LOOK
+        asked = list(after)
+        answers = await bus.do_all(
+            [("XRANGE", keys.reports(user), after[user], "+", "COUNT", count) for user in asked],
+        )
+        for user, rows in zip(asked, answers, strict=True):
+            entries = read_entries(keys.reports(user), rows if isinstance(rows, list) else [])
+            match = next((each.fields for each in entries if each.fields.get("order_id") == wanted[user]), None)
+            if match is not None:
+                found[user] = match
+            if match is not None or len(entries) < count:
+                del after[user]
+            else:
+                after[user] = f"({entries[-1].id}"
+        if not after:
+            break
+    return found
+
+
+def _is_entry_id(text: str) -> bool:
+    ms, dash, sequence = text.partition("-")
+    return bool(dash) and _is_number(ms) and _is_number(sequence)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 19
