@@ -1,11 +1,14 @@
--- Take a lease that nobody holds, with a new fencing token.
+-- Take a lease that nobody else holds, with a new fencing token. The caller's own lease counts as free: its process lost a turn
+-- (an outage, say) and begins another; the new token voids what was left of the old one.
 -- KEYS: lease, fence.  ARGV: owner, time to live in ms.
 -- Answers {token, now in epoch ms, 'known' or 'new'}, or false while somebody holds it. 'new' says that the fence was gone: Redis
 -- has lost its data, or this holder is served for the first time. A missing fence is seeded with the clock in microseconds, so
 -- that no token of before a flush ever comes back.
-if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
+local owner = redis.call('GET', KEYS[1])
+if owner and owner ~= ARGV[1] then
   return false
 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 local now = redis.call('TIME')
 local known = 'known'
 if redis.call('EXISTS', KEYS[2]) == 0 then

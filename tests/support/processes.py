@@ -1,0 +1,98 @@
+"""Real processes for tests: started with the environment a person would set, logged to files, ended by pid."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+_KEPT: Final = ("PATH", "HOME", "LANG", "TMPDIR")
+
+
+class Service:
+    """One process of Shoal."""
+
+    def __init__(self, name: str, module: str, environment: Mapping[str, str], log: Path, *args: str) -> None:
+        self.name = name
+        self.log_path = log
+        self._module = module
+        self._args = args
+        self._environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | dict(environment)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Service:
+        """Start it; its output is appended to its log."""
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", self._module, *self._args],
+                cwd=ROOT,
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+            )
+        return self
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        if self._process is None:
+            raise RuntimeError(f"{self.name} is not running")
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int | None:
+        """End it in order; answers its exit code."""
+        return self._end(signal.SIGTERM)
+
+    def wait(self, seconds: float) -> int:
+        """Wait until it ends by itself; answers its exit code."""
+        if self._process is None:
+            raise RuntimeError(f"{self.name} is not running")
+        return self._process.wait(seconds)
+
+    def log(self) -> str:
+        """What it has written so far."""
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def _end(self, number: signal.Signals) -> int | None:
+        process, self._process = self._process, None
+        if process is None:
+            return None
+        if process.poll() is None:
+            process.send_signal(signal.SIGCONT)
+            process.send_signal(number)
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(5)
+                raise AssertionError(f"{self.name} did not end on signal {number}: {self.log()[-2000:]}") from None
+        return process.returncode
+
+
+def wait_for(condition: Callable[[], object], seconds: float, what: str) -> None:
+    """Ask until something holds; fails with `what` after so many seconds. Processes tell nothing else to wait on."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(0.05)
