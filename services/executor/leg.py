@@ -217,4 +217,4 @@ def describe(order: VenueOrder) -> str:
     """Say what the venue's record says."""
     if order.average_price is None:
         return f"nothing filled{f': {order.reason}' if order.reason else ''}"
-    return f"filled {order.filled} at {plain(order.average_price.amount)}"
+    return f"filled {order.filled} at {plain(order.average_price.shown())}"

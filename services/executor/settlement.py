@@ -68,7 +68,7 @@ async def settle(
         reason=reason,
         venue_order_id=venue_order_id,
         filled_size=total.filled.amount,
-        average_price=total.average_price.amount if total.average_price else None,
+        average_price=total.average_price.shown() if total.average_price else None,
         fee=total.fee.amount,
         signal_at=decision.signal_at,
         sent_at=sent_at,

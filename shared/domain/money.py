@@ -16,6 +16,7 @@ from shared.domain.symbol import Symbol
 ZERO: Final = Decimal(0)
 ONE: Final = Decimal(1)
 BASIS_POINT: Final = Decimal("0.0001")
+_SHOWN: Final = Decimal("0.00000001")
 
 
 class UnitMismatchError(TypeError):
@@ -130,6 +131,10 @@ class Price:
     def ceiled(self, tick: Decimal) -> Price:
         """Round up to a multiple of the tick."""
         return Price((self.amount / tick).to_integral_value(ROUND_CEILING) * tick, self.symbol)
+
+    def shown(self) -> Decimal:
+        """Round to 8 decimals, for reports and people: an average over fills has no end of digits."""
+        return self.amount.quantize(_SHOWN)
 
     def __str__(self) -> str:
         return f"{plain(self.amount)} {self.symbol.quote}"

@@ -50,7 +50,7 @@ class Service:
         """Whether it has not ended."""
         return self._process is not None and self._process.poll() is None
 
-    def signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         """Send it a signal."""
         if self._process is not None:
             self._process.send_signal(number)

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 from uuid import uuid4
 
 import redis
@@ -153,11 +153,15 @@ class Stack:
 
     def reports(self, user: str) -> list[dict[str, str]]:
         """Read what was reported for a user."""
-        return [fields for _, fields in self.client.xrange(keys.reports(user))]  # type: ignore[union-attr]
+        return self._entries(keys.reports(user))
 
     def orders(self, user: str) -> list[dict[str, str]]:
         """Read what was decided for a user."""
-        return [fields for _, fields in self.client.xrange(keys.orders(user))]  # type: ignore[union-attr]
+        return self._entries(keys.orders(user))
+
+    def _entries(self, stream: str) -> list[dict[str, str]]:
+        rows = cast("list[tuple[str, dict[str, str]]]", self.client.xrange(stream))
+        return [fields for _, fields in rows]
 
     def wait_reports(self, user: str, count: int, seconds: float = _PATIENCE) -> list[dict[str, str]]:
         """Wait until so many outcomes are there."""
@@ -200,7 +204,7 @@ class Stack:
             data=json.dumps(body).encode(),
             headers={"content-type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # the URL is built right here
             return json.loads(answer.read() or b"null")
 
     def _answers(self, path: str) -> bool:
