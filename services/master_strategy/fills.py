@@ -13,6 +13,7 @@ from services.master_strategy.book import Told
 from shared.domain.money import ONE, ZERO, Money, Price, Quantity
 from shared.domain.order import Kind, Side
 from shared.domain.signal import Signal, Source, signal_id
+from shared.domain.symbol import Symbol
 from shared.venues.port import VenueOrder
 
 _LEGIBLE: Final = Context(prec=12)
@@ -53,7 +54,7 @@ def missing_signal(
         kind=kind,
         base_size=size,
         quote_size=cost,
-        price=Price(_LEGIBLE.divide(cost.amount, size.amount), order.symbol),
+        price=average_price(size, cost, order.symbol),
         fraction=fraction,
         position_before=before,
         position_after=after,
@@ -66,6 +67,11 @@ def missing_signal(
         filled_at=now if order.closed_at is None else order.closed_at,
         emitted_at=now,
     )
+
+
+def average_price(size: Quantity, cost: Money, symbol: Symbol) -> Price:
+    """Give the average price of a fill, to as many digits as a person reads."""
+    return Price(_LEGIBLE.divide(cost.amount, size.amount), symbol)
 
 
 def net_size(order: VenueOrder, size: Quantity) -> Quantity:

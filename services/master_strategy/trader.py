@@ -24,6 +24,7 @@ from shared.bus.orders import PositionChange
 from shared.contracts.records import write_position
 from shared.domain.account import Position
 from shared.domain.order import Kind, OrderState
+from shared.domain.signal import signal_id
 from shared.domain.symbol import Symbol
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.port import Venue, VenueOrder, VenueOrderStatus
@@ -193,11 +194,12 @@ class Trader:
         settled = await self._ahead.settle(own, outcome, why, found=found, change=change, at=self._clock.now())
         if settled and late:
             self._book.put(late)
-        unfilled = found is None or found.filled.amount == 0
-        log = _log.warning if unfilled else _log.info
-        log("order settled", outcome=outcome.value, why=why, **_named(own))
+        filled = found if found and found.filled.amount > 0 else None
+        log = _log.info if filled else _log.warning
+        told_as = signal_id(own.venue, filled.venue_order_id, filled.filled) if filled else ""
+        log("order settled", outcome=outcome.value, why=why, signal_id=told_as, **_named(own))
         self._mirror.note_fill()
-        self._free(own, rest=unfilled)
+        self._free(own, rest=filled is None)
 
     def _free(self, own: OwnOrder, *, rest: bool) -> None:
         self._under_way.discard(own.symbol)

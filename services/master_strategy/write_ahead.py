@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 
 import structlog
 
+from services.master_strategy.fills import average_price
 from services.master_strategy.own_order import OwnOrder
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
@@ -21,6 +22,7 @@ from shared.contracts.messages import ReportMessage
 from shared.domain.account import MASTER
 from shared.domain.control import refusal
 from shared.domain.order import OrderState
+from shared.domain.signal import signal_id
 from shared.venues.port import VenueOrder
 
 VENUE_TIMEOUT: Final = 5.0
@@ -75,10 +77,12 @@ class WriteAhead:
         at: int,
     ) -> bool:
         """End the order with its report; False if it had ended before. `found` is the venue's record, if it has one."""
-        price = found.average_price if found else None
+        filled = found if found and found.filled.amount > 0 else None
+        price = average_price(filled.filled, filled.cost, own.symbol) if filled else None
         report = ReportMessage(
             id=str(uuid5(UUID(own.id), "report")),
             order_id=own.id,
+            signal_id=signal_id(own.venue, filled.venue_order_id, filled.filled) if filled else "",
             user=MASTER,
             venue=own.venue,
             symbol=own.symbol,
@@ -94,6 +98,7 @@ class WriteAhead:
             settled_at=at,
         )
         fields = {
+            "signal_id": report.signal_id,
             "venue_order_id": report.venue_order_id,
             "filled_size": text(report.filled_size),
             "average_price": text(report.average_price),
