@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -28,7 +28,7 @@ from shared.domain.money import Price, Quantity
 from shared.domain.order import Side
 from shared.domain.symbol import Symbol
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
-from shared.venues.factory import new_http_session, open_kraken
+from shared.venues.factory import Tier, new_http_session, open_kraken
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue, MemoryNonces
 from shared.venues.kraken_http import KrakenApi
 from shared.venues.port import Candle, OrderRequest, Venue
@@ -218,12 +218,7 @@ def fake_bench() -> FakeBench:
 
 
 async def kraken_bench(
-    paper: PaperExchange,
-    user: str = "alice",
-    *,
-    clock: Callable[[], int] = now,
-    timeout: float = TIMEOUT,
-    **options: Any,
+    paper: PaperExchange, user: str = "alice", *, budget: Tier | None = None, **options: Any
 ) -> KrakenBench:
     """Open a new account of the paper exchange through the adapter."""
     created = await paper.account(user, **options)
@@ -235,9 +230,9 @@ async def kraken_bench(
         api_secret=secret,
         nonces=nonces,
         http=paper.http,
-        timeout=timeout,
-        clock=clock,
-        tier=None,
+        timeout=TIMEOUT,
+        clock=now,
+        tier=budget,
     )
     api = KrakenApi(url=paper.url, http=paper.http, timeout=TIMEOUT, api_key=key, api_secret=secret)
     return KrakenBench(venue, nonces, paper, api, user, key)

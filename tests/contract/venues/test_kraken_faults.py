@@ -18,6 +18,7 @@ import structlog
 
 from shared.domain.order import Side
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable, VenueError
+from shared.venues.factory import Tier
 from shared.venues.fake import MemoryNonces
 from shared.venues.kraken_lane import KEY_IN_USE
 from shared.venues.port import VenueOrderStatus
@@ -215,6 +216,14 @@ async def test_four_tasks_with_500_calls_each_on_one_key_see_no_invalid_nonce(kr
     assert {row["verdict"] for row in rows} == {"ok"}
     nonces = [row["nonce"] for row in rows]
     assert nonces == sorted(set(nonces))
+
+
+@pytest.mark.parametrize("budget", [Tier.PRO, None], ids=["with a budget", "without"])
+async def test_a_burst_within_the_budget_is_never_refused(kraken: KrakenBench, budget: Tier | None) -> None:
+    pro = await kraken_bench(kraken.paper, "bob", tier="pro", budget=budget)
+    await asyncio.gather(*(pro.venue.balances() for _ in range(21)), return_exceptions=True)
+    refused = [verdict for _, verdict in await pro.verdicts() if verdict != "ok"]
+    assert bool(refused) is (budget is None)  # the same burst without a budget is: the test can fail
 
 
 async def test_a_key_that_may_not_see_its_fees_pays_the_base_tier_s(kraken: KrakenBench) -> None:

@@ -63,6 +63,17 @@ async def test_public_calls_are_unsigned_gets(api: KrakenApi, stub: KrakenStub) 
     assert "API-Key" not in arrived.headers
 
 
+async def test_the_environment_s_proxy_has_no_say(
+    api: KrakenApi, stub: KrakenStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    await api.private("BalanceEx", {}, 1)
+    assert len(stub.requests) == 1
+
+
 async def test_one_connection_serves_many_calls(api: KrakenApi, http: aiohttp.ClientSession) -> None:
     for nonce in range(1, 4):
         await api.private("BalanceEx", {}, nonce)
