@@ -27,6 +27,7 @@ START_PRICES: Final = {
     "BTC/USD": "60000", "ETH/USD": "3000", "SOL/USD": "150", "XRP/USD": "0.55", "ADA/USD": "0.45", "DOGE/USD": "0.12",
     "LTC/USD": "80", "LINK/USD": "14", "AVAX/USD": "30", "DOT/USD": "6", "BCH/USD": "400", "UNI/USD": "8",
     "AAVE/USD": "100", "SUI/USD": "1.2", "ALGO/USD": "0.18", "ATOM/USD": "8", "XLM/USD": "0.11", "USDT/USD": "1",
+    "BTC/EUR": "55000", "ETH/EUR": "2750", "DOT/EUR": "5.5",
 }  # fmt: skip
 STEADY: Final = {"USDT/USD": 0.05}  # how much of the regime's movement a pair shows
 

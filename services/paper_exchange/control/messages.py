@@ -13,7 +13,8 @@ from services.paper_exchange.core.account import DEFAULT_PERMISSIONS, Permission
 from services.paper_exchange.core.fault_table import FAULTS
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
-Amount = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
+LARGEST = Decimal(10**15)
+Amount = Annotated[Decimal, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
 
 
 class Strict(BaseModel):
@@ -83,7 +84,7 @@ class NewPrice(Strict):
     """`POST /paper/price`."""
 
     symbol: str
-    price: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
+    price: Annotated[Decimal, Field(gt=0, le=10**9, allow_inf_nan=False)]
 
 
 class NewSpeed(Strict):
@@ -98,4 +99,4 @@ class Move(Strict):
     user: Name
     venue: Literal["kraken"]
     asset: Annotated[str, Field(min_length=2, max_length=16)]
-    amount: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
+    amount: Annotated[Decimal, Field(gt=0, le=LARGEST, allow_inf_nan=False)]

@@ -7,21 +7,22 @@ timers catch up: an order never trades against a price from before it came.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
 from services.paper_exchange.core.account import Account, ApiKey
 from services.paper_exchange.core.clock import Clock
 from services.paper_exchange.core.denial import Denial
+from services.paper_exchange.core.entry import Entry
 from services.paper_exchange.core.faults import Faults
 from services.paper_exchange.core.fees import FeeSchedule
 from services.paper_exchange.core.ids import Ids
 from services.paper_exchange.core.instrument import ZERO, Instrument, Side
 from services.paper_exchange.core.journal import Journal
 from services.paper_exchange.core.market import Market
-from services.paper_exchange.core.matching import Fills, Matching
-from services.paper_exchange.core.order import TRAILING, TRIGGERED, Order, OrderType, Status, Ticket, TimeInForce
+from services.paper_exchange.core.matching import Matching
+from services.paper_exchange.core.order import TRAILING, TRIGGERED, Order, OrderType, Status, Ticket
 from services.paper_exchange.core.rules import Rules
 from services.paper_exchange.core.settlement import Settlement
 from services.paper_exchange.core.timers import Timers
@@ -36,6 +37,7 @@ class Amendment:
     size: Decimal | None = None
     limit: Decimal | None = None
     trigger: Decimal | None = None
+    trail: Decimal | None = None
     post_only: bool = False
 
 
@@ -57,6 +59,7 @@ class Exchange:
         self.settlement = Settlement(fees, self.ids, self.faults)
         self.matching = Matching(market, self.settlement, clock)
         self.matching.on_closed = self._follow_up
+        self.entry = Entry(clock, self.matching, self.settlement, self.timers, self.faults)
         self._caught_up = -1
 
     def catch_up(self) -> None:
@@ -90,15 +93,7 @@ class Exchange:
             order.best_seen = self.market.last(symbol)
         self.journal.orders.append(order)
         account.opened(order)
-        self._schedule(order)
-        if self.faults.armed:
-            hidden = self.faults.effect("order_invisible_for_3s", account.user, "AddOrder", symbol)
-            order.visible_from = now + hidden.seconds if hidden is not None else 0.0
-        if ticket.starts_at > now:
-            order.status = Status.PENDING
-            self.settlement.rehold(order, now)
-        else:
-            self._enter(order)
+        self.entry.admit(order)
         return order
 
     def cancel(self, order: Order, reason: str = "User requested", status: Status = Status.CANCELED) -> Denial | None:
@@ -123,6 +118,9 @@ class Exchange:
             order.size = max(change.size, order.filled)
         order.limit = order.limit if change.limit is None else change.limit
         order.trigger = order.trigger if change.trigger is None else change.trigger
+        if change.trail is not None and order.best_seen is not None:
+            order.ticket = replace(order.ticket, trail=change.trail)
+            order.trigger = order.best_seen + (change.trail if order.side is Side.BUY else -change.trail)
         order.amended_at = self.clock.now()
         if order.remaining <= 0:
             self.matching.close(order, Status.CANCELED, "Order quantity amended below filled")
@@ -179,12 +177,12 @@ class Exchange:
     def _check_amendment(self, order: Order, change: Amendment) -> Denial | None:
         if not order.is_open:
             return Denial.UNKNOWN_ORDER
-        if (change.limit is not None and order.limit is None) or (change.trigger is not None and order.trigger is None):
+        if self._misses(order, change):
             return Denial.NOT_AMENDABLE
         size = order.size if change.size is None else change.size
         limit = order.limit if change.limit is None else change.limit
         trigger = order.trigger if change.trigger is None else change.trigger
-        if (size, limit, trigger) == (order.size, order.limit, order.trigger):
+        if (size, limit, trigger) == (order.size, order.limit, order.trigger) and change.trail is None:
             return Denial.NOTHING_TO_AMEND
         if change.post_only and limit is not None and self.matching.crosses(order.ticket, limit):
             return Denial.WOULD_CROSS
@@ -195,88 +193,13 @@ class Exchange:
             return Denial.INSUFFICIENT_FUNDS
         return None
 
-    def _schedule(self, order: Order) -> None:
-        ticket = order.ticket
-        if ticket.starts_at > order.accepted_at:
-            self.timers.at(ticket.starts_at, lambda: self._start(order))
-        if ticket.expires_at > 0:
-            self.timers.at(ticket.expires_at, lambda: self._expire(order))
-
-    def _start(self, order: Order) -> None:
-        if order.status is Status.PENDING:
-            order.status = Status.OPEN
-            self._enter(order)
-
-    def _expire(self, order: Order) -> None:
-        if order.is_open:
-            self.matching.close(order, Status.EXPIRED, "Order expired")
-
-    def _enter(self, order: Order) -> None:
-        ticket = order.ticket
-        if ticket.kind in TRIGGERED:
-            self.matching.wait(order)
-            return
-        size = ticket.size if ticket.size_in_quote else order.size
-        fills = self.matching.plan(ticket, size, order.limit) if self._takes(order) else []
-        if ticket.time_in_force is TimeInForce.FOK and sum((taken for _, taken in fills), ZERO) < order.size:
-            fills = []
-        if fills and not self._prevent_self_trade(order, fills):
-            return
-        if self.faults.armed and self._partial(order, fills):
-            return
-        self.matching.execute(order, fills)
-
-    def _takes(self, order: Order) -> bool:
-        return order.limit is None or self.matching.crosses(order.ticket, order.limit)
-
-    def _prevent_self_trade(self, order: Order, fills: Fills) -> bool:
-        """Keep an order from meeting the same account's resting one; tell whether it may go on."""
-        worst = fills[-1][0]
-        buying = order.side is Side.BUY
-        met = [
-            other
-            for other in order.account.open_orders.values()
-            if other is not order and other.side is not order.side and other.limit is not None
-            and other.instrument.symbol == order.instrument.symbol
-            and (other.ticket.kind not in TRIGGERED or other.triggered)
-            and (other.limit <= worst if buying else other.limit >= worst)
-        ]  # fmt: skip
-        if not met:
-            return True
-        rule = order.ticket.self_trade
-        if rule != "cancel-newest":
-            for other in met:
-                self.matching.close(other, Status.CANCELED, "Self trade prevention")
-        if rule == "cancel-oldest":
-            return True
-        self.matching.close(order, Status.CANCELED, "Self trade prevention")
-        return False
-
-    def _partial(self, order: Order, fills: Fills) -> bool:
-        """Fill only a part where a fault says so; tell whether it did."""
-        user, symbol = order.account.user, order.instrument.symbol
-        ending = self.faults.effect("partial_fill_then_cancel", user, "AddOrder", symbol)
-        switch = ending or self.faults.effect("partial_fill", user, "AddOrder", symbol)
-        if switch is None:
-            return False
-        part = order.instrument.floor_size(order.size * Decimal(str(switch.fraction)))
-        now = self.clock.now()
-        price = fills[0][0] if fills else order.limit
-        assert price is not None  # noqa: S101  # a market order always has fills here, or was denied
-        self.settlement.fill(order, price, part, now, maker=not fills)
-        if ending is not None:
-            self.matching.close(order, Status.CANCELED, "Order canceled by the venue")
-        elif order.ticket.time_in_force in {TimeInForce.IOC, TimeInForce.FOK}:
-            self.matching.settle(order)
-        else:
-            self.settlement.rehold(order, now)
-            self.timers.at(now + switch.seconds, lambda: self._resume(order))
-        return True
-
-    def _resume(self, order: Order) -> None:
-        if order.is_open:
-            fills = self.matching.plan(order.ticket, order.remaining, order.limit) if self._takes(order) else []
-            self.matching.execute(order, fills)
+    def _misses(self, order: Order, change: Amendment) -> bool:
+        """Tell whether a change is of a price that the order does not have."""
+        return (
+            (change.limit is not None and order.limit is None)
+            or (change.trigger is not None and (order.trigger is None or order.triggered))
+            or (change.trail is not None and order.ticket.trail is None)
+        )
 
     def _follow_up(self, order: Order) -> None:
         follow = order.ticket.follow

@@ -126,9 +126,9 @@ class Matching:
         if resting is None or not len(resting):
             return
         book = self._market.book(symbol)
-        if resting.trailing:
-            self._follow(list(resting.trailing.values()), low, high)
-        for order in list(resting.due(low, high)):
+        due = list(resting.due(low, high))  # before anything is added that this range must not reach
+        self._follow(list(resting.trailing.values()), low, high)
+        for order in due:
             self._strike(order, book)
 
     def _strike(self, order: Order, book: Book) -> None:

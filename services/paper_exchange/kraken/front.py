@@ -156,7 +156,7 @@ class KrakenFront:
             exchange.journal.fault(row, delayed.fault)
             return Waiting(delayed.seconds, key, method, name, parameters, row)
         reply = self._process(key, name, method, parameters, row)
-        spoiler = exchange.faults.take(AFTER, user, name)
+        spoiler = exchange.faults.take(AFTER, user, name) if reply.accepted else None
         return reply if spoiler is None else self._spoilt(reply, spoiler, request, row)
 
     def _limits_and_rights(self, key: ApiKey, method: Method, now: float) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 
 from services.paper_exchange.core.instrument import ZERO
 from services.paper_exchange.kraken import errors
+from services.paper_exchange.kraken.bounds import time_bound
 from services.paper_exchange.kraken.call import Call
 from services.paper_exchange.kraken.errors import Refused
 from services.paper_exchange.kraken.pairs import ASSET_BY_NAME, ASSETS, BY_NAME, FEES
@@ -84,12 +85,12 @@ def trade_volume(call: Call) -> object:
 def ledgers(call: Call) -> object:
     """Give ledger entries, newest first, 50 a page."""
     parameters = call.parameters
-    assets = {ASSET_BY_NAME[name].id for name in ids(parameters.text("asset")) if name in ASSET_BY_NAME}
-    if parameters.text("asset") not in {"", "all"} and not assets:
+    names = [name for name in ids(parameters.text("asset")) if name != "all"]
+    if any(name not in ASSET_BY_NAME for name in names):
         raise Refused(errors.UNKNOWN_ASSET)
+    assets = {ASSET_BY_NAME[name].id for name in names}
     kind = parameters.text("type") or "all"
-    start = float(parameters.integer("start")) if parameters.text("start").isdigit() else 0.0
-    end = float(parameters.integer("end")) if parameters.text("end").isdigit() else float("inf")
+    start, end = time_bound(call, "start", 0.0), time_bound(call, "end", float("inf"))
     rows = [
         (name, row)
         for name, row in ledger_rows(call.account)
@@ -106,12 +107,9 @@ def ledgers(call: Call) -> object:
 
 
 def query_ledgers(call: Call) -> object:
-    """Give ledger entries by id."""
-    wanted = list(ids(call.parameters.need("id")))
+    """Give ledger entries by id; unknown ids are left out."""
     known = dict(ledger_rows(call.account))
-    if any(name not in known for name in wanted):
-        raise Refused("EQuery:Unknown ledger")
-    return {name: known[name] for name in wanted}
+    return {name: known[name] for name in ids(call.parameters.need("id")) if name in known}
 
 
 def _value(call: Call, asset: str, amount: Decimal) -> Decimal:

@@ -8,12 +8,14 @@ from typing import Final
 from services.paper_exchange.core.account import Permission
 from services.paper_exchange.core.order import Order, Trade
 from services.paper_exchange.kraken import errors
+from services.paper_exchange.kraken.bounds import time_bound
 from services.paper_exchange.kraken.call import Call
 from services.paper_exchange.kraken.errors import Refused, bad_argument
 from services.paper_exchange.kraken.shapes import Shape, ids, order_shape, trade_shape
 
 PAGE: Final = 50
 MOST_IDS: Final = 50
+SPOT_TRADES: Final = frozenset({"", "all", "no position"})
 
 
 def open_orders(call: Call) -> object:
@@ -35,7 +37,7 @@ def closed_orders(call: Call) -> object:
     closetime = parameters.text("closetime") or "both"
     if closetime not in {"open", "close", "both"}:
         raise bad_argument("closetime")
-    start, end = _bound(call, "start", 0.0), _bound(call, "end", float("inf"))
+    start, end = time_bound(call, "start", 0.0), time_bound(call, "end", float("inf"))
 
     def inside(order: Order) -> bool:
         opened, closed = start < order.accepted_at <= end, start < order.closed_at <= end
@@ -71,8 +73,10 @@ def query_orders(call: Call) -> object:
 def trades_history(call: Call) -> object:
     """Give the account's trades, newest first, 50 a page."""
     parameters = call.parameters
-    start, end = _bound(call, "start", 0.0), _bound(call, "end", float("inf"))
-    found = [t for t in reversed(call.account.trades) if start < t.at <= end and _visible(call, t.order)]
+    start, end = time_bound(call, "start", 0.0), time_bound(call, "end", float("inf"))
+    every = parameters.text("type") in SPOT_TRADES  # the other types are of margin positions, which nobody has here
+    trades = reversed(call.account.trades) if every else ()
+    found = [t for t in trades if start < t.at <= end and _visible(call, t.order)]
     offset = max(0, parameters.integer("ofs"))
     result: Shape = {"trades": {t.id: _trade(call, t) for t in found[offset : offset + PAGE]}}
     if not parameters.flag("without_count"):
@@ -86,7 +90,7 @@ def query_trades(call: Call) -> object:
     for name in ids(call.parameters.need("txid")):
         trade = call.account.trades_by_id.get(name)
         if trade is None:
-            raise Refused("EQuery:Unknown trade")
+            raise Refused(errors.INVALID_ORDER)
         found[name] = _trade(call, trade)
     return found
 
@@ -160,19 +164,3 @@ def _chosen(call: Call, orders: Iterable[Order]) -> Iterable[Order]:
             continue
         if _visible(call, order):
             yield order
-
-
-def _bound(call: Call, name: str, default: float) -> float:
-    """Read a time bound: an instant, or the id of an order or trade, whose time counts."""
-    text = call.parameters.text(name)
-    if not text:
-        return default
-    order, trade = call.account.orders.get(text), call.account.trades_by_id.get(text)
-    if order is not None:
-        return order.accepted_at
-    if trade is not None:
-        return trade.at
-    try:
-        return float(text) or default
-    except ValueError:
-        raise bad_argument(name) from None

@@ -59,6 +59,9 @@ _ROWS: Final = (
     ("ATOM/USD", "ATOMUSD", "ATOMUSD", 4, 8, "0.5"),
     ("XLM/USD", "XXLMZUSD", "XLMUSD", 6, 8, "20"),
     ("USDT/USD", "USDTZUSD", "USDTUSD", 5, 8, "5"),
+    ("BTC/EUR", "XXBTZEUR", "XBTEUR", 1, 8, "0.00005"),
+    ("ETH/EUR", "XETHZEUR", "ETHEUR", 2, 8, "0.001"),
+    ("DOT/EUR", "DOTEUR", "DOTEUR", 4, 8, "3.9"),
 )
 
 
@@ -73,7 +76,11 @@ def _pair(symbol: str, pair_id: str, altname: str, price_decimals: int, lot_deci
 PAIRS: Final = tuple(_pair(*row) for row in _ROWS)
 BY_SYMBOL: Final = {pair.instrument.symbol: pair for pair in PAIRS}
 # The published `wsname` of BTC and DOGE (XBT/USD, XDG/USD) is refused by the real venue; the symbol (BTC/USD) works.
-BY_NAME: Final = {name: pair for pair in PAIRS for name in (pair.id, pair.altname, pair.instrument.symbol)}
+BY_NAME: Final = {
+    name: pair
+    for pair in PAIRS
+    for name in (pair.instrument.symbol, pair.instrument.symbol.replace("/", ""), pair.altname, pair.id)
+}
 INSTRUMENTS: Final = {pair.instrument.symbol: pair.instrument for pair in PAIRS}
 
 

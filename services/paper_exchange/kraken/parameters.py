@@ -14,7 +14,8 @@ from urllib.parse import parse_qsl
 
 from services.paper_exchange.kraken.errors import INVALID_ARGUMENTS, Refused, bad_argument
 
-PLAIN: Final = re.compile(r"\d{1,20}(\.\d{0,20})?|\.\d{1,20}", re.ASCII)
+# Price times volume at most has 22 digits before the point, so that no product leaves the precision of Decimal.
+PLAIN: Final = re.compile(r"\d{1,11}(\.\d{0,20})?|\.\d{1,20}", re.ASCII)
 TRUE: Final = frozenset({"true", "1", "yes"})
 FALSE: Final = frozenset({"", "false", "0", "no", "none"})
 

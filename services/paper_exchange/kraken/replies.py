@@ -25,11 +25,12 @@ class Reply:
     dropped: bool = False
     hangs: bool = False
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    accepted: bool = False
 
 
 def success(result: object) -> Reply:
     """Write a result."""
-    return Reply(json.dumps({"error": [], "result": result}, separators=(",", ":")).encode())
+    return Reply(json.dumps({"error": [], "result": result}, separators=(",", ":")).encode(), accepted=True)
 
 
 def failure(error: str) -> Reply:

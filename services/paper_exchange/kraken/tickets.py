@@ -46,6 +46,8 @@ def read_ticket(exchange: Exchange, parameters: Parameters, instrument: Instrume
     kind = _choice(OrderType, parameters.need("ordertype"), "ordertype")
     if kind is OrderType.SETTLE_POSITION or parameters.text("leverage") not in {"", "none", "0"}:
         raise Refused("EOrder:Margin allowance exceeded")
+    if parameters.flag("reduce_only"):
+        raise Refused("EOrder:Reduce only:No position exists")
     flags = _flags(parameters, side, kind)
     ticket = Ticket(
         instrument, side, kind, _volume(parameters, instrument),

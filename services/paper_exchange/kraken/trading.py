@@ -210,8 +210,13 @@ def _amendment(call: Call, order: Order) -> Amendment:
     display = parameters.amount("display_qty")
     if display is not None:
         order.ticket = replace(order.ticket, display=display)
-    trigger = None if order.ticket.kind in TRAILING else price("trigger_price")
-    return Amendment(size, price("limit_price"), trigger, parameters.flag("post_only"))
+    if order.ticket.kind in TRAILING and parameters.text("trigger_price"):
+        trail = Price.of(parameters.text("trigger_price"), "trigger_price")
+        if trail.sign != "+":
+            raise bad_argument("trigger_price")
+        distance = instrument.round_price(trail.distance(last), order.side)
+        return Amendment(size, price("limit_price"), trail=distance, post_only=parameters.flag("post_only"))
+    return Amendment(size, price("limit_price"), price("trigger_price"), post_only=parameters.flag("post_only"))
 
 
 def _edited(parameters: Parameters, old: Order) -> Parameters:

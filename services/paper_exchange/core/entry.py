@@ -1,0 +1,124 @@
+"""How an accepted order enters: at once or at its start time, whole or, where a fault says so, in part."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from services.paper_exchange.core.clock import Clock
+from services.paper_exchange.core.faults import Faults
+from services.paper_exchange.core.instrument import ZERO, Side
+from services.paper_exchange.core.matching import Fills, Matching
+from services.paper_exchange.core.order import TRIGGERED, Order, Status, TimeInForce
+from services.paper_exchange.core.settlement import Settlement
+from services.paper_exchange.core.timers import Timers
+
+
+class Entry:
+    """The first steps of orders, and the timers that start and expire them."""
+
+    def __init__(
+        self, clock: Clock, matching: Matching, settlement: Settlement, timers: Timers, faults: Faults
+    ) -> None:
+        self._clock = clock
+        self._matching = matching
+        self._settlement = settlement
+        self._timers = timers
+        self._faults = faults
+
+    def admit(self, order: Order) -> None:
+        """Let a new order trade, wait, or wait for its start."""
+        now = self._clock.now()
+        self._schedule(order)
+        if self._faults.armed:
+            hidden = self._faults.effect(
+                "order_invisible_for_3s", order.account.user, "AddOrder", order.instrument.symbol
+            )
+            order.visible_from = now + hidden.seconds if hidden is not None else 0.0
+        if order.ticket.starts_at > now:
+            order.status = Status.PENDING
+            self._settlement.rehold(order, now)
+        else:
+            self._enter(order)
+
+    def _schedule(self, order: Order) -> None:
+        ticket = order.ticket
+        if ticket.starts_at > order.accepted_at:
+            self._timers.at(ticket.starts_at, lambda: self._start(order))
+        if ticket.expires_at > 0:
+            self._timers.at(ticket.expires_at, lambda: self._expire(order))
+
+    def _start(self, order: Order) -> None:
+        if order.status is Status.PENDING:
+            order.status = Status.OPEN
+            self._enter(order)
+
+    def _expire(self, order: Order) -> None:
+        if order.is_open:
+            self._matching.close(order, Status.EXPIRED, "Order expired")
+
+    def _enter(self, order: Order) -> None:
+        ticket = order.ticket
+        if ticket.kind in TRIGGERED:
+            self._matching.wait(order)
+            return
+        size = ticket.size if ticket.size_in_quote else order.size
+        fills = self._matching.plan(ticket, size, order.limit) if self._takes(order) else []
+        if ticket.time_in_force is TimeInForce.FOK and sum((taken for _, taken in fills), ZERO) < order.size:
+            fills = []
+        if fills and not self._prevent_self_trade(order, fills):
+            return
+        if self._faults.armed and self._partial(order, fills):
+            return
+        self._matching.execute(order, fills)
+
+    def _takes(self, order: Order) -> bool:
+        return order.limit is None or self._matching.crosses(order.ticket, order.limit)
+
+    def _prevent_self_trade(self, order: Order, fills: Fills) -> bool:
+        """Keep an order from meeting the same account's resting one; tell whether it may go on."""
+        worst = fills[-1][0]
+        buying = order.side is Side.BUY
+        met = [
+            other
+            for other in order.account.open_orders.values()
+            if other is not order and other.side is not order.side and other.limit is not None
+            and other.instrument.symbol == order.instrument.symbol
+            and (other.ticket.kind not in TRIGGERED or other.triggered)
+            and (other.limit <= worst if buying else other.limit >= worst)
+        ]  # fmt: skip
+        if not met:
+            return True
+        rule = order.ticket.self_trade
+        if rule != "cancel-newest":
+            for other in met:
+                self._matching.close(other, Status.CANCELED, "Self trade prevention")
+        if rule == "cancel-oldest":
+            return True
+        self._matching.close(order, Status.CANCELED, "Self trade prevention")
+        return False
+
+    def _partial(self, order: Order, fills: Fills) -> bool:
+        """Fill only a part where a fault says so; tell whether it did."""
+        user, symbol = order.account.user, order.instrument.symbol
+        ending = self._faults.effect("partial_fill_then_cancel", user, "AddOrder", symbol)
+        switch = ending or self._faults.effect("partial_fill", user, "AddOrder", symbol)
+        if switch is None:
+            return False
+        part = order.instrument.floor_size(order.size * Decimal(str(switch.fraction)))
+        now = self._clock.now()
+        price = fills[0][0] if fills else order.limit
+        assert price is not None  # noqa: S101  # a market order always has fills here, or was denied
+        self._settlement.fill(order, price, part, now, maker=not fills)
+        if ending is not None:
+            self._matching.close(order, Status.CANCELED, "Order canceled by the venue")
+        elif order.ticket.time_in_force in {TimeInForce.IOC, TimeInForce.FOK}:
+            self._matching.settle(order)
+        else:
+            self._settlement.rehold(order, now)
+            self._timers.at(now + switch.seconds, lambda: self._resume(order))
+        return True
+
+    def _resume(self, order: Order) -> None:
+        if order.is_open:
+            fills = self._matching.plan(order.ticket, order.remaining, order.limit) if self._takes(order) else []
+            self._matching.execute(order, fills)
