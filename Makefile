@@ -62,6 +62,19 @@ lock: setup ## both locks anew from pyproject.toml (what still fits keeps its ve
 	$(LOCK) --group dev --output-file requirements-dev.lock
 	@! grep -n '://' requirements.lock requirements-dev.lock || { echo "make lock: a lock names a host" >&2; exit 1; }
 
+# Built by whatever builder the engine has; PIP_INDEX_URL and the like are handed on from the environment if they are set there.
+compose-test: setup ## builds the image and runs the whole system in containers (needs a Docker engine)
+	$(BIN)/python -m pytest tests/compose -m compose
+
+up: ## docker compose: build and start everything (more executors: docker compose up -d --scale executor=5)
+	docker compose up --detach --build
+
+down: ## docker compose: end everything; what Redis holds stays (docker compose down -v forgets it)
+	docker compose down
+
+logs: ## docker compose: follow the logs
+	docker compose logs --follow --tail 100
+
 executor: setup ## one executor by hand for one user: make executor USER=alice
 	@exec env EXECUTOR_USERS="$(USER)" $(BIN)/python -m services.executor
 

@@ -1,0 +1,111 @@
+"""One `docker compose` project: brought up, asked, and always taken down with everything that it made."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from tests.support.redis_server import free_port
+
+ROOT: Final = Path(__file__).parents[2]
+_POLL: Final = 1.0
+T = TypeVar("T")
+
+
+class Stack:
+    """A project of its own name, image and port, so that a real one on the same machine is left alone."""
+
+    def __init__(self) -> None:
+        self.project = f"shoaltest{os.getpid()}"
+        self.api_port = free_port()
+        # Nothing of the caller's own settings may change what is tested.
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("SHOAL_", "KRAKEN_", "COINBASE_"))
+        }
+        self._environment = kept | {
+            "IMAGE": "shoal-test",
+            "API_PORT": str(self.api_port),
+            "COMPOSE_ENV_FILES": os.devnull,
+        }
+
+    def up(self, *options: str) -> None:
+        """Build the image and start everything; returns once the start conditions of all containers held."""
+        self.compose("build", timeout=900)
+        self.compose("up", "--detach", *options, timeout=300)
+
+    def down(self) -> None:
+        """Take it down with its volume, and keep what it said in var/compose-test.log."""
+        log = ROOT / "var" / "compose-test.log"
+        log.parent.mkdir(exist_ok=True)
+        try:
+            log.write_text(self.compose("logs", "--no-color", "--timestamps"), encoding="utf-8")
+        finally:
+            self.compose("down", "--volumes", "--remove-orphans", "--timeout", "10")
+
+    def compose(self, *command: str, timeout: float = 120) -> str:
+        """Run a `docker compose` command on this project and give what it prints. Raises AssertionError with its errors."""
+        return self.docker("compose", "--project-name", self.project, *command, timeout=timeout)
+
+    def docker(self, *command: str, timeout: float = 120) -> str:
+        """Run a `docker` command. Raises AssertionError with its errors."""
+        done = subprocess.run(
+            ["docker", *command],
+            cwd=ROOT,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        assert done.returncode == 0, f"docker {' '.join(command)}: {done.stdout[-2000:]}{done.stderr[-4000:]}"
+        return done.stdout
+
+    def redis_cli(self, *command: str) -> str:
+        """Run `redis-cli` inside the redis container, as a person would."""
+        return self.compose("exec", "-T", "redis", "redis-cli", *command)
+
+    def entries(self, stream: str, after: str = "") -> list[tuple[str, Mapping[str, str]]]:
+        """Read a stream with `redis-cli`: id and fields of each entry, those after the id `after`."""
+        rows = json.loads(self.redis_cli("--json", "XRANGE", stream, f"({after}" if after else "-", "+"))
+        return [(entry, dict(zip(flat[::2], flat[1::2], strict=True))) for entry, flat in rows]
+
+    def ops(self, *command: str) -> str:
+        """Run an ops command in the api's container."""
+        return self.compose("exec", "-T", "api", "python", "-m", "services.ops", *command)
+
+    def audit(self) -> dict[str, Any]:
+        """Run the audit and give its figures. Raises AssertionError if it finds anything."""
+        last = self.ops("audit", "--json").strip().splitlines()[-1]
+        figures: dict[str, Any] = json.loads(last)
+        return figures
+
+    def containers(self, service: str) -> list[str]:
+        """Give the ids of a service's containers."""
+        return self.compose("ps", "--all", "--quiet", service).split()
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        """Give what the engine knows of a container."""
+        found: list[dict[str, Any]] = json.loads(self.docker("inspect", container))
+        return found[0]
+
+
+def wait_for(what: str, look: Callable[[], T | None], patience: float) -> T:
+    """Look again and again until there is something to give; fails after `patience` seconds."""
+    end = time.monotonic() + patience
+    while True:
+        found = look()
+        if found:
+            return found
+        assert time.monotonic() < end, f"waited {patience:.0f} s for {what}"
+        time.sleep(_POLL)
+
+
+def variables(inspected: Mapping[str, Any]) -> Sequence[str]:
+    """Give the names of the variables in a container's environment."""
+    return [str(pair).partition("=")[0] for pair in inspected["Config"]["Env"]]

@@ -1,0 +1,127 @@
+"""The shipped docker-compose.yml on a real engine: built, started, copied trades read with redis-cli, one executor killed.
+
+Runs by `make compose-test` only.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import urllib.request
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import pytest
+
+from tests.compose.stack import Stack, variables, wait_for
+
+pytestmark = [pytest.mark.compose, pytest.mark.timeout(1200)]
+
+USERS: Final = ("alice", "bob", "carol")
+COPIED: Final = {"filled", "partial"}
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """The whole system with one executor container per user."""
+    try:
+        subprocess.run(["docker", "info"], check=True, capture_output=True, timeout=60)
+    except (OSError, subprocess.SubprocessError):
+        pytest.fail("no Docker engine answers: start one, then make compose-test")
+    stack = Stack()
+    try:
+        stack.up("--scale", "executor=3")
+        yield stack
+    finally:
+        stack.down()
+
+
+def _copied(stack: Stack, user: str, after: str = "") -> Mapping[str, str] | None:
+    reports = stack.entries(f"shoal:reports:{{{user}}}", after)
+    return next((fields for _, fields in reports if fields["outcome"] in COPIED), None)
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_every_user_gets_a_copied_trade(stack: Stack, user: str) -> None:
+    report = wait_for(f"a copied trade of {user}", lambda: _copied(stack, user), 90)
+
+    assert report["signal_id"] in {fields["id"] for _, fields in stack.entries("shoal:signals")}
+
+
+def test_an_order_stream_reads_like_a_ledger_in_redis_cli(stack: Stack) -> None:
+    wait_for("a copied trade of alice", lambda: _copied(stack, "alice"), 90)
+
+    lines = stack.redis_cli("XRANGE", "shoal:orders:{alice}", "-", "+", "COUNT", "1").split()
+
+    assert lines[lines.index("user") + 1] == "alice"
+    assert lines[lines.index("decision") + 1] == "copy"
+    assert "/" in lines[lines.index("symbol") + 1]
+
+
+def test_each_executor_container_serves_one_user(stack: Stack) -> None:
+    owners = {stack.redis_cli("GET", f"shoal:lease:{{{user}}}").partition("-")[0].strip() for user in USERS}
+
+    assert owners == {container[:12] for container in stack.containers("executor")}
+
+
+def test_only_those_that_sign_are_given_keys(stack: Stack) -> None:
+    holding = {
+        service
+        for service in stack.compose("config", "--services").split()
+        for container in stack.containers(service)
+        if any("_API_" in name for name in variables(stack.inspect(container)))
+    }
+
+    assert holding == {"master-strategy", "executor", "paper-accounts"}
+
+
+def test_the_api_answers_on_this_machine_only(stack: Stack) -> None:
+    with urllib.request.urlopen(f"http://127.0.0.1:{stack.api_port}/healthz", timeout=10) as answer:
+        assert answer.status == 200
+
+    published = {
+        (service, binding["HostIp"])
+        for service in stack.compose("config", "--services").split()
+        for container in stack.containers(service)
+        for bindings in stack.inspect(container)["NetworkSettings"]["Ports"].values()
+        for binding in bindings or ()
+    }
+    assert published == {("api", "127.0.0.1")}
+
+
+def test_nothing_runs_as_root_but_redis(stack: Stack) -> None:
+    services = set(stack.compose("config", "--services").split()) - {"redis"}
+    for service in services:
+        for container in stack.containers(service):
+            inspected = stack.inspect(container)
+            assert inspected["Config"]["User"] == "10001:10001", service
+            assert inspected["HostConfig"]["ReadonlyRootfs"], service
+
+
+def test_the_user_of_a_killed_executor_is_served_again_and_nothing_is_double(stack: Stack) -> None:
+    lease = "shoal:lease:{bob}"
+    before = stack.redis_cli("GET", lease).strip()
+    _crash(stack, before.partition("-")[0])
+
+    after = wait_for("bob's next executor", lambda: _changed(stack.redis_cli("GET", lease).strip(), before), 60)
+    last = stack.entries("shoal:reports:{bob}")[-1][0]
+    wait_for(f"a copied trade of bob by {after}", lambda: _copied(stack, "bob", last), 90)
+
+    figures = stack.audit()
+    assert figures["signals"] > 0
+    assert [figures[name] for name in ("missing", "duplicates", "disagreements", "invalid_nonces")] == [0, 0, 0, 0]
+    assert figures["venue_checked"], json.dumps(figures)
+
+
+def _changed(now: str, before: str) -> str | None:
+    return now if now and now != before else None
+
+
+def _crash(stack: Stack, container: str) -> None:
+    """End a container's process as the kernel's memory killer would.
+
+    `docker kill` will not do: to the engine that is a person's wish, which its restart policy respects.
+    """
+    pid = stack.inspect(container)["State"]["Pid"]
+    kill = f"import os; os.kill({pid}, 9)"
+    stack.docker("run", "--rm", "--user", "0", "--pid", "host", "shoal-test", "python", "-c", kill)
