@@ -1,0 +1,370 @@
+"""Every fault switch: what the client sees, what the venue did, and what the journal says."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.paper_exchange.core.fault_table import FAULTS
+from services.paper_exchange.kraken.front import Waiting
+from services.paper_exchange.kraken.replies import Reply
+from tests.unit.paper_exchange.venue import Client, Venue
+
+ORDER: dict[str, Any] = {"pair": "XBTUSD", "type": "buy", "ordertype": "market", "volume": "0.1", "cl_ord_id": "once"}
+
+
+def arm(venue: Venue, fault: str, **options: Any) -> None:
+    venue.exchange.faults.arm(fault, **options)
+
+
+def answer(reply: Reply | Waiting) -> dict[str, Any]:
+    assert isinstance(reply, Reply)
+    found: dict[str, Any] = json.loads(reply.body)
+    return found
+
+
+def placed(venue: Venue) -> int:
+    return len(venue.exchange.journal.orders)
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 520])
+def test_an_http_error_comes_before_the_venue_looks(venue: Venue, alice: Client, status: int) -> None:
+    arm(venue, f"http_{status}", count=1)
+    reply = alice.raw("AddOrder", nonce="5", **ORDER)
+    assert isinstance(reply, Reply)
+    assert (reply.status, reply.body[:15]) == (status, b"<!DOCTYPE html>")
+    assert placed(venue) == 0
+    assert venue.journal()[-1]["verdict"] == "not processed"
+    assert venue.journal()[-1]["fault"] == f"http_{status}"
+    assert alice.call("AddOrder", nonce="5", **ORDER)["error"] == [], "its nonce was not used up"
+
+
+@pytest.mark.parametrize("fault", ["drop_before_process", "hang", "html_error_page_before_accept"])
+def test_nothing_happens_before_the_venue_looks(venue: Venue, alice: Client, fault: str) -> None:
+    arm(venue, fault, count=1)
+    reply = alice.raw("AddOrder", **ORDER)
+    assert isinstance(reply, Reply)
+    assert (reply.dropped, reply.hangs) == (fault == "drop_before_process", fault == "hang")
+    assert (reply.body != b"") == (fault == "html_error_page_before_accept")
+    assert placed(venue) == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("key_revoked_mid_run", "EAPI:Invalid key"),
+        ("temporary_lockout", "EGeneral:Temporary lockout"),
+        ("invalid_nonce_burst", "EAPI:Invalid nonce"),
+    ],
+)
+def test_a_refusal_at_the_gate_leaves_the_nonce_unused(venue: Venue, alice: Client, fault: str, error: str) -> None:
+    arm(venue, fault, count=1)
+    assert alice.error("AddOrder", nonce="5", **ORDER) == error
+    row = venue.journal()[-1]
+    assert (row["verdict"], row["fault"]) == (error, fault)
+    assert alice.call("AddOrder", nonce="5", **ORDER)["error"] == []
+    assert placed(venue) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("rate_limited", "EAPI:Rate limit exceeded"),
+        ("order_rate_limited", "EOrder:Rate limit exceeded"),
+        ("too_many_requests", "EGeneral:Too many requests"),
+        ("throttled", "EService:Throttled: 1700000002"),
+        ("permission_denied", "EGeneral:Permission denied"),
+        ("account_disabled", "EAuth:Account temporary disabled"),
+        ("unavailable_before_accept", "EService:Unavailable"),
+        ("busy", "EService:Busy"),
+    ],
+)
+def test_a_refusal_behind_the_gate_uses_the_nonce_up_and_places_nothing(
+    venue: Venue, alice: Client, fault: str, error: str
+) -> None:
+    arm(venue, fault, count=1)
+    assert alice.error("AddOrder", nonce="5", **ORDER) == error
+    assert alice.error("AddOrder", nonce="5", **ORDER) == "EAPI:Invalid nonce"
+    assert placed(venue) == 0
+
+
+@pytest.mark.parametrize("fault", ["rate_limited", "permission_denied"])
+def test_a_forged_request_is_not_told_more_because_of_a_fault(venue: Venue, alice: Client, fault: str) -> None:
+    arm(venue, fault)
+    request = alice.request("AddOrder", ORDER)
+    request.signature = b"forged"
+    assert answer(alice.front.answer(request)) == {"error": ["EAPI:Invalid signature"]}
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "body"),
+    [
+        ("502_after_accept", 502, b"<!DOCTYPE html>"),
+        ("html_error_page", 200, b"<!DOCTYPE html>"),
+        ("truncated_json", 200, b'{"error":[],"re'),
+        ("unavailable_after_accept", 200, b'{"error":["EService:Unavailable"]}'),
+        ("internal_error_after_accept", 200, b'{"error":["EGeneral:Internal error"]}'),
+        ("processed_then_reply_dropped", 200, b""),
+    ],
+)
+def test_an_answer_spoilt_after_the_order_was_accepted(
+    venue: Venue, alice: Client, fault: str, status: int, body: bytes
+) -> None:
+    arm(venue, fault, count=1)
+    reply = alice.raw("AddOrder", **ORDER)
+    assert isinstance(reply, Reply)
+    assert (reply.status, reply.body[: len(body)]) == (status, body)
+    assert reply.dropped == (fault == "processed_then_reply_dropped")
+    if fault == "truncated_json":
+        with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
+            json.loads(reply.body)
+    (order,) = alice.ok("ClosedOrders", cl_ord_id="once")["closed"].values()
+    assert order["status"] == "closed"
+    journal = [row for row in venue.journal() if row["method"] == "AddOrder"]
+    assert [(row["verdict"], row["fault"]) for row in journal] == [("ok", fault)]
+
+
+def test_a_refused_order_is_not_counted_as_spoilt_after_accept(venue: Venue, alice: Client) -> None:
+    arm(venue, "502_after_accept", count=1)
+    assert alice.error("AddOrder", **{**ORDER, "volume": "1000"}) == "EOrder:Insufficient funds"
+    reply = alice.raw("AddOrder", **ORDER)
+    assert isinstance(reply, Reply)
+    assert reply.status == 502
+
+
+def test_a_slow_reply_comes_late_to_what_was_done_at_once(venue: Venue, alice: Client) -> None:
+    arm(venue, "slow_reply", seconds=7, count=1)
+    reply = alice.raw("AddOrder", **ORDER)
+    assert isinstance(reply, Reply)
+    assert reply.delay == 7
+    assert placed(venue) == 1
+
+
+def test_a_moved_order_id_is_not_where_it_used_to_be(venue: Venue, alice: Client) -> None:
+    arm(venue, "response_moves_order_id", count=1)
+    result = alice.ok("AddOrder", **ORDER)
+    assert "txid" not in result
+    assert result["order"]["ids"] == list(alice.ok("ClosedOrders")["closed"])
+
+
+@pytest.mark.parametrize(("deadline", "done"), [("", 1), ("2023-11-14T22:13:25Z", 0), ("2023-11-14T22:13:55Z", 1)])
+def test_a_delayed_request_is_processed_late_unless_its_deadline_says_no(
+    venue: Venue, alice: Client, deadline: str, done: int
+) -> None:
+    arm(venue, "delay_beyond_timeout_then_processed", seconds=12, count=1)
+    waiting = alice.raw("AddOrder", **{**ORDER, "deadline": deadline})
+    assert isinstance(waiting, Waiting)
+    assert waiting.seconds == 12
+    assert (placed(venue), venue.journal()[-1]["verdict"]) == (0, "unanswered")
+    venue.clock.advance(12)
+    later = answer(alice.front.resume(waiting))
+    assert placed(venue) == done
+    assert venue.journal()[0]["verdict"] == ("ok" if done else "EService:Deadline elapsed")
+    assert bool(later["error"]) is not bool(done)
+
+
+def test_a_duplicate_delivery_arrives_twice_and_is_done_once(venue: Venue, alice: Client) -> None:
+    arm(venue, "duplicate_delivery", count=1)
+    assert alice.call("AddOrder", **ORDER)["error"] == []
+    assert [row["verdict"] for row in venue.journal()] == ["ok", "EAPI:Invalid nonce"]
+    assert placed(venue) == 1
+
+
+def test_an_invisible_order_is_in_no_answer_until_its_time(venue: Venue, alice: Client) -> None:
+    arm(venue, "order_invisible_for_3s", count=1)
+    hidden = alice.add("buy", "market", "0.1", cl_ord_id="once")
+    assert alice.ok("ClosedOrders", cl_ord_id="once")["closed"] == {}
+    assert alice.ok("OpenOrders", cl_ord_id="once")["open"] == {}
+    assert alice.ok("TradesHistory")["trades"] == {}
+    assert alice.error("QueryOrders", txid=hidden) == "EOrder:Invalid order"
+    assert alice.balance("XXBT") == Decimal("2.1")
+    venue.clock.advance(3.1)
+    assert list(alice.ok("ClosedOrders", cl_ord_id="once")["closed"]) == [hidden]
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"), [("market", {}), ("limit", {"price": "60006"}), ("limit", {"price": "60010"})]
+)
+def test_a_partial_fill_is_completed_after_a_while(
+    venue: Venue, alice: Client, kind: str, more: dict[str, str]
+) -> None:
+    arm(venue, "partial_fill", count=1, seconds=2, fraction=0.25)
+    txid = alice.add("buy", kind, "0.4", **more)
+    order = alice.order(txid)
+    assert (order["status"], order["vol_exec"]) == ("open", "0.10000000")
+    venue.clock.advance(2)
+    order = alice.order(txid)
+    assert (order["status"], order["vol_exec"], len(order["trades"])) == ("closed", "0.40000000", 2)
+    assert alice.held("ZUSD") == 0
+
+
+def test_a_partial_fill_of_a_resting_order_leaves_the_rest_at_its_price(venue: Venue, alice: Client) -> None:
+    arm(venue, "partial_fill", count=1, seconds=2)
+    txid = alice.add("buy", "limit", "0.5", price="59000")
+    assert alice.order(txid)["vol_exec"] == "0.20000000"
+    venue.clock.advance(10)
+    assert alice.order(txid)["vol_exec"] == "0.20000000"
+    venue.price("59000")
+    assert alice.order(txid)["status"] == "closed"
+
+
+def test_an_immediate_order_is_cancelled_after_a_partial_fill(venue: Venue, alice: Client) -> None:
+    arm(venue, "partial_fill", count=1)
+    order = alice.order(alice.add("buy", "limit", "0.5", price="60010", timeinforce="IOC"))
+    assert (order["status"], order["vol_exec"]) == ("canceled", "0.20000000")
+
+
+def test_a_partial_fill_then_cancel_ends_the_order_with_what_it_got(venue: Venue, alice: Client) -> None:
+    arm(venue, "partial_fill_then_cancel", count=1, fraction=0.5)
+    order = alice.order(alice.add("buy", "market", "0.5"))
+    assert (order["status"], order["vol_exec"]) == ("canceled", "0.25000000")
+    assert order["reason"]
+    assert alice.held("ZUSD") == 0
+
+
+def test_an_order_that_fills_while_it_is_cancelled_is_filled_not_cancelled(venue: Venue, alice: Client) -> None:
+    arm(venue, "fill_during_cancel", count=1)
+    txid = alice.add("buy", "limit", "0.5", price="59000")
+    assert alice.error("CancelOrder", txid=txid) == "EOrder:Unknown order"
+    order = alice.order(txid)
+    assert (order["status"], order["vol_exec"], order["price"]) == ("closed", "0.50000000", "59000.00000")
+
+
+def test_a_lagging_balance_neither_shows_nor_sells_what_was_just_bought(venue: Venue) -> None:
+    client = venue.client("fresh", balances={"USD": "10000"})
+    arm(venue, "balance_lags_fill", seconds=3)
+    client.add("buy", "market", "0.1")
+    assert client.balance("XXBT") == 0
+    assert client.balance("ZUSD") < 4000
+    assert client.refused("sell", "market", "0.1") == "EOrder:Insufficient funds"
+    venue.clock.advance(3.1)
+    assert client.balance("XXBT") == Decimal("0.1")
+    assert client.add("sell", "market", "0.1")
+
+
+def test_stale_open_orders_show_what_was_a_while_ago(venue: Venue, alice: Client) -> None:
+    old = alice.add("buy", "limit", "0.1", price="59000")
+    venue.clock.advance(10)
+    venue.price("59000")
+    new = alice.add("buy", "limit", "0.1", price="50000")
+    arm(venue, "stale_open_orders", seconds=5, count=1)
+    stale = alice.ok("OpenOrders")["open"]
+    assert {txid: (order["status"], order["vol_exec"]) for txid, order in stale.items()} == {
+        old: ("open", "0.00000000")
+    }
+    assert list(alice.ok("OpenOrders")["open"]) == [new]
+
+
+def test_an_unknown_status_is_not_one_of_the_venues_own(venue: Venue, alice: Client) -> None:
+    txid = alice.add("buy", "market", "0.1")
+    arm(venue, "order_status_unknown", count=1)
+    assert alice.order(txid)["status"] == "unknown"
+    assert alice.order(txid)["status"] == "closed"
+
+
+def test_the_other_spellings_of_three_causes(venue: Venue, alice: Client) -> None:
+    reader = venue.client("reader", permissions=["query-funds"])
+    arm(venue, "other_spellings")
+    assert alice.refused("buy", "market", "0.00001") == "EOrder:Order minimum not met"
+    assert alice.error("CancelOrder", txid="OB6JJR-7NZ5P-N5SKCB") == "EOrder:Invalid order"
+    assert reader.error("AddOrder") == "EAPI:Permission denied"
+
+
+def test_a_raised_minimum_is_told_by_the_pairs_and_refuses_smaller_orders(venue: Venue, alice: Client) -> None:
+    arm(venue, "ordermin_raised_mid_run", symbol="BTC/USD")
+    assert venue.public("AssetPairs", pair="XBTUSD")["result"]["XXBTZUSD"]["ordermin"] == "0.00500"
+    assert venue.public("AssetPairs", pair="ETHUSD")["result"]["XETHZUSD"]["ordermin"] == "0.001"
+    assert alice.refused("buy", "market", "0.001") == "EGeneral:Invalid arguments:volume minimum not met"
+    assert alice.add("buy", "market", "0.005")
+
+
+def test_a_changed_precision_is_told_by_the_pairs_and_refuses_finer_prices(venue: Venue, alice: Client) -> None:
+    arm(venue, "precision_change", symbol="BTC/USD")
+    pair = venue.public("AssetPairs", pair="XBTUSD")["result"]["XXBTZUSD"]
+    assert (pair["pair_decimals"], pair["tick_size"], pair["lot_decimals"]) == (0, "1", 5)
+    assert alice.refused("buy", "limit", "0.1", price="50000.1").startswith("EOrder:Invalid price:BTC/USD")
+    txid = alice.add("buy", "limit", "0.123456789", price="50000")
+    assert alice.order(txid)["vol"] == "0.12345000"
+    venue.price("50000")
+    assert alice.order(txid)["status"] == "closed"
+
+
+def test_a_halted_pair_takes_cancels_only_while_others_trade(venue: Venue, alice: Client) -> None:
+    txid = alice.add("buy", "limit", "0.1", price="50000")
+    arm(venue, "pair_halted", symbol="BTC/USD")
+    assert venue.public("AssetPairs", pair="XBTUSD")["result"]["XXBTZUSD"]["status"] == "cancel_only"
+    assert alice.error("AddOrder", **ORDER) == "EService:Market in cancel_only mode"
+    assert alice.error("AmendOrder", txid=txid, order_qty="0.2") == "EService:Market in cancel_only mode"
+    assert alice.add("buy", "market", "1", pair="ETHUSD")
+    assert alice.ok("CancelOrder", txid=txid)["count"] == 1
+    (switch,) = venue.exchange.faults
+    assert switch.fired == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "error"),
+    [
+        ("cancel_only_mode", "cancel_only", "EService:Market in cancel_only mode"),
+        ("post_only_mode", "post_only", "EService:Market in post_only mode"),
+        ("maintenance_mode", "maintenance", "EService:Unavailable"),
+    ],
+)
+def test_a_mode_of_the_venue_is_told_by_its_status_and_refuses(
+    venue: Venue, alice: Client, fault: str, status: str, error: str
+) -> None:
+    txid = alice.add("buy", "limit", "0.1", price="50000")
+    arm(venue, fault)
+    assert venue.public("SystemStatus")["result"]["status"] == status
+    assert alice.error("AddOrder", **ORDER) == error
+    if fault == "post_only_mode":
+        assert alice.add("buy", "limit", "0.1", price="50000", oflags="post")
+    assert (alice.call("CancelOrder", txid=txid)["error"] == []) == (fault != "maintenance_mode")
+    venue.exchange.faults.clear()
+    assert alice.call("AddOrder", **ORDER)["error"] == []
+
+
+def test_a_switch_meets_its_user_and_method_only(venue: Venue, alice: Client) -> None:
+    bob = venue.client("bob")
+    arm(venue, "rate_limited", user="alice", method="Balance")
+    assert alice.error("Balance") == "EAPI:Rate limit exceeded"
+    assert alice.call("BalanceEx")["error"] == []
+    assert bob.call("Balance")["error"] == []
+
+
+def test_a_count_and_a_time_end_a_switch(venue: Venue, alice: Client) -> None:
+    arm(venue, "busy", count=2)
+    assert [alice.call("Balance")["error"] for _ in range(3)] == [["EService:Busy"], ["EService:Busy"], []]
+    venue.exchange.faults.clear()
+    arm(venue, "busy", seconds=10)
+    assert alice.error("Balance") == "EService:Busy"
+    venue.clock.advance(10)
+    assert alice.call("Balance")["error"] == []
+
+
+def test_a_probability_is_rolled_with_the_switchs_own_seed() -> None:
+    def struck(seed: int) -> list[bool]:
+        venue = Venue()
+        client = venue.client("alice")
+        arm(venue, "busy", probability=0.5, seed=seed)
+        return [client.call("Balance")["error"] != [] for _ in range(60)]
+
+    assert struck(1) == struck(1)
+    assert struck(1) != struck(2)
+    assert 15 < sum(struck(1)) < 45
+
+
+def test_public_methods_are_met_only_by_name(venue: Venue) -> None:
+    arm(venue, "http_503")
+    assert venue.public("Time")["error"] == []
+    arm(venue, "busy", method="Ticker", count=1)
+    assert venue.public("Ticker", pair="XBTUSD") == {"error": ["EService:Busy"]}
+    assert venue.public("Ticker", pair="XBTUSD")["error"] == []
+
+
+def test_every_fault_of_the_table_has_a_test_here() -> None:
+    text = Path(__file__).read_text()
+    assert [name for name in FAULTS if f'"{name}"' not in text] == ["http_429", "http_502", "http_503", "http_520"]
