@@ -1,0 +1,217 @@
+"""`make demo` as a person runs it: copied trades for everybody, a passing audit, and nothing left however it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import pytest
+import redis
+
+from services.ops.demo_settings import DemoSettings
+from shared.config.errors import ConfigurationError
+from shared.contracts import keys
+from tests.support.processes import ROOT, wait_for
+from tests.support.redis_server import free_port
+
+USERS: Final = ("alice", "bob", "carol")
+
+
+class Demo:
+    """One demo on free ports, in a process group of its own as a terminal would make it."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.redis_port = free_port()
+        self.environment = os.environ | {
+            "REDIS_PORT": str(self.redis_port),
+            "API_PORT": str(free_port()),
+            "PAPER_PORT": str(free_port()),
+            **settings,
+        }
+        self._log = folder / "demo.log"
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "services.ops.demo"],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.redis = redis.Redis(port=self.redis_port, decode_responses=True)
+
+    @property
+    def log(self) -> str:
+        """What it has printed."""
+        return self._log.read_text(errors="replace")
+
+    def wait_for_line(self, text: str, seconds: float) -> None:
+        """Wait until it has printed a text."""
+        wait_for(
+            lambda: text in self.log or self.process.poll() is not None, seconds, f"{text!r} in {self.log[-3000:]}"
+        )
+        assert text in self.log
+
+    def ops(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run an ops command against it, as `make status` does."""
+        environment = self.environment | {
+            "REDIS_URL": f"redis://127.0.0.1:{self.redis_port}/0",
+            "PAPER_URL": f"http://127.0.0.1:{self.environment['PAPER_PORT']}",
+        }
+        return subprocess.run(
+            [sys.executable, "-m", "services.ops", *command],
+            cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    def family(self) -> set[tuple[int, str]]:
+        """Name the demo's process and all below it, by pid and the time of its start (so that a pid used again is another)."""
+        parents = dict(_all_processes())
+        found = {self.process.pid}
+        while more := {pid for pid, fields in parents.items() if int(fields[1]) in found} - found:
+            found |= more
+        return {(pid, parents[pid][19]) for pid in found if pid in parents}
+
+    def end(self) -> None:
+        """Leave nothing behind, whatever the test did."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(30)
+        self.redis.close()
+
+
+def _all_processes() -> Iterator[tuple[int, list[str]]]:
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with suppress(OSError):
+                stat = (folder / "stat").read_text()
+                yield int(folder.name), stat.rpartition(") ")[2].split()
+
+
+def _alive(family: set[tuple[int, str]]) -> set[tuple[int, str]]:
+    now = {(pid, fields[19]) for pid, fields in _all_processes() if fields[0] != "Z"}
+    return family & now
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    """A demo that has just been started."""
+    demo = Demo(tmp_path)
+    try:
+        yield demo
+    finally:
+        demo.end()
+
+
+def test_everybody_gets_a_copied_trade_the_audit_passes_and_ctrl_c_leaves_nothing(demo: Demo) -> None:
+    demo.wait_for_line("every user has a copied trade", 60)
+    outcomes = {
+        user: {fields["outcome"] for _, fields in demo.redis.xrange(keys.reports(user))}  # type: ignore[union-attr,index]
+        for user in USERS
+    }
+    assert all("filled" in seen for seen in outcomes.values()), outcomes
+    audit = demo.ops("audit")
+    assert audit.returncode == 0, audit.stdout + audit.stderr
+    family = demo.family()
+    assert len(family) == 9  # the demo, Redis, exchange, master, three executors, engine, api
+
+    os.killpg(demo.process.pid, signal.SIGINT)
+
+    assert demo.process.wait(30) == 0
+    assert _alive(family) == set()
+
+
+def test_a_child_that_dies_ends_the_demo_with_its_name_and_an_error(demo: Demo) -> None:
+    demo.wait_for_line("API started", 30)
+    family = demo.family()
+    executor = next(pid for pid, _ in family if b"services.executor" in Path(f"/proc/{pid}/cmdline").read_bytes())
+
+    os.kill(executor, signal.SIGKILL)
+
+    assert demo.process.wait(30) == 1
+    assert "has ended by itself (exit code -9)" in demo.log
+    assert _alive(family) == set()
+
+
+def test_terminated_while_it_starts_it_leaves_nothing(demo: Demo) -> None:
+    demo.wait_for_line("paper-exchange", 30)
+    family = demo.family()
+
+    demo.process.terminate()
+
+    assert demo.process.wait(30) == 0
+    assert _alive(family) == set()
+
+
+def test_killed_outright_it_still_leaves_nothing(demo: Demo) -> None:
+    demo.wait_for_line("API started", 30)
+    family = demo.family()
+
+    demo.process.kill()
+    demo.process.wait(10)
+
+    wait_for(lambda: not _alive(family), 30, "the children end by themselves")
+
+
+@pytest.mark.parametrize("variable", ["REDIS_PORT", "API_PORT", "PAPER_PORT"])
+def test_a_port_in_use_is_named_before_anything_starts(variable: str) -> None:
+    ports = {name: str(free_port()) for name in ("REDIS_PORT", "API_PORT", "PAPER_PORT")}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports[variable] = str(taken.getsockname()[1])
+        with pytest.raises(ConfigurationError, match=rf"^{variable}: port {ports[variable]} cannot be used .*\n?$"):
+            DemoSettings.read(ports)
+
+
+def test_a_port_in_use_is_one_line_and_an_exit_code(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        demo = Demo(tmp_path, API_PORT=str(taken.getsockname()[1]))
+        assert demo.process.wait(20) == 2
+        demo.end()
+    assert demo.log.startswith("demo: API_PORT: port ")
+    assert demo.log.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"REDIS_PORT": "none"}, "REDIS_PORT must be a port number"),
+        ({"API_PORT": "70000"}, "API_PORT must be from 1 to 65535"),
+        ({"REDIS_PORT": "7001", "API_PORT": "7001"}, "must differ"),
+        ({"DEMO_SECONDS": "soon"}, "DEMO_SECONDS must be a number above 0"),
+        ({"SHOAL_CONFIG": "nowhere"}, "nowhere/users is not a folder"),
+    ],
+)
+def test_bad_input_is_one_line_that_names_it(given: dict[str, str], said: str) -> None:
+    ports = {name: str(free_port()) for name in ("REDIS_PORT", "API_PORT", "PAPER_PORT")}
+
+    with pytest.raises(ConfigurationError, match=said) as refused:
+        DemoSettings.read(ports | given)
+
+    assert "\n" not in str(refused.value)
+
+
+def test_no_key_and_no_address_of_the_caller_reaches_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "SHOAL_MODE": "live",
+        "KRAKEN_URL": "https://venue.invalid",
+        "KRAKEN_USER_ALICE_API_KEY": "real",
+        "COINBASE_MASTER_API_SECRET_FILE": "/real",
+        "REDIS_URL": "redis://elsewhere",
+    }.items():
+        monkeypatch.setenv(name, value)
+    settings = DemoSettings.read({name: str(free_port()) for name in ("REDIS_PORT", "API_PORT", "PAPER_PORT")})
+
+    signing, others = settings.environment(keys=True), settings.environment()
+
+    assert signing["SHOAL_MODE"] == "paper"
+    assert signing["REDIS_URL"] == settings.redis_url
+    assert "KRAKEN_URL" not in signing
+    assert all(value.startswith("PAPER") for name, value in signing.items() if name.endswith("_API_KEY"))
+    assert not [name for name in others if "_API_" in name]
+    assert "COINBASE_MASTER_API_SECRET_FILE" not in signing
