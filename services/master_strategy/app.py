@@ -34,7 +34,7 @@ _log = structlog.get_logger(__name__)
 async def main(settings: Settings) -> None:
     """Run the master until it is told to stop. Raises ConfigurationError for what a person must put right."""
     strategy = load_strategy(settings.shoal_config)
-    key = _master_key(settings.shoal_mode)
+    key = master_key(settings.shoal_mode)
     instance = instance_name()
     clock = system_clock()
     async with AsyncExitStack() as stack:
@@ -95,7 +95,7 @@ async def _run_session(
         await session.run()
 
 
-def _master_key(mode: Mode) -> ApiKey:
+def master_key(mode: Mode) -> ApiKey:
     """Read the master's key: Kraken's, since that is the venue with an adapter."""
     try:
         return read_api_key(_VENUE, MASTER, mode)

@@ -15,7 +15,7 @@ from shared.domain.symbol import Symbol
 from shared.venues.port import OrderRequest
 
 _INVISIBLE: Final = 5_000
-"""Ms after the deadline from which on "no such order" is proof: an adapter may stretch a deadline by 2.5 s to what Kraken takes."""
+"""Ms after the deadline from which on "no such order" is proof; the adapter may stretch a deadline by 2.5 s."""
 _INVISIBLE_THOUGH_TAKEN: Final = 60_000
 """The same for an order that the venue said it took: its record must come up, so doubt its absence for longer."""
 
