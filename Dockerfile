@@ -9,9 +9,8 @@ ARG PIP_TRUSTED_HOST
 ENV PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python3 -m venv /opt/venv
 COPY requirements.lock /tmp/requirements.lock
-RUN /opt/venv/bin/pip install --require-hashes -r /tmp/requirements.lock && \
-    /opt/venv/bin/pip uninstall -y -q setuptools pip && \
-    python3 -m compileall -q /opt/venv
+RUN /opt/venv/bin/pip install --require-hashes -r /tmp/requirements.lock
+RUN /opt/venv/bin/pip uninstall --yes setuptools pip
 
 FROM ${PYTHON_IMAGE}
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin shoal
@@ -21,5 +20,7 @@ COPY shared shared
 COPY services services
 COPY config config
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/app
+# The file system is read-only when it runs, and every health check is a start.
+RUN python -m compileall -q shared services
 USER 10001:10001
 CMD ["python", "-m", "services.ops", "--help"]
