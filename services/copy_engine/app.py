@@ -20,6 +20,7 @@ from shared.bus.errors import BusUnavailable, LeaseLost
 from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.lease import Lease, acquire, keep
 from shared.bus.records import Records
+from shared.config.boundary import Boundary
 from shared.config.settings import Settings
 from shared.config.users import load_users
 from shared.contracts import keys
@@ -39,12 +40,14 @@ async def main(settings: Settings) -> None:
         heartbeat = Heartbeat(Records(bus), "copy-engine", instance)
         beating = asyncio.create_task(heartbeat.run())
         try:
-            await _take_turns(bus, users, heartbeat, instance)
+            await _take_turns(bus, users, heartbeat, instance, Boundary(settings.debug_die_at))
         finally:
             beating.cancel()
 
 
-async def _take_turns(bus: Bus, users: Sequence[UserPolicy], heartbeat: Heartbeat, instance: str) -> None:
+async def _take_turns(
+    bus: Bus, users: Sequence[UserPolicy], heartbeat: Heartbeat, instance: str, boundary: Boundary
+) -> None:
     while True:
         try:
             lease = await acquire(bus, keys.ENGINE, instance)
@@ -53,7 +56,7 @@ async def _take_turns(bus: Bus, users: Sequence[UserPolicy], heartbeat: Heartbea
                     log.info("COPY ENGINE: another engine is active; standing by")
                     heartbeat.state = "standby"
             else:
-                await _turn(bus, users, heartbeat, lease)
+                await _turn(Engine(bus, users, heartbeat, _now_ms, time.monotonic, boundary), lease)
         except BusUnavailable as error:
             log.warning("waiting for Redis", reason=str(error))
         except LeaseLost as error:
@@ -61,8 +64,7 @@ async def _take_turns(bus: Bus, users: Sequence[UserPolicy], heartbeat: Heartbea
         await asyncio.sleep(_PAUSE)
 
 
-async def _turn(bus: Bus, users: Sequence[UserPolicy], heartbeat: Heartbeat, lease: Lease) -> None:
-    engine = Engine(bus, users, heartbeat, _now_ms, time.monotonic)
+async def _turn(engine: Engine, lease: Lease) -> None:
     try:
         await keep(lease, engine.serve(lease))
     finally:

@@ -18,6 +18,7 @@ from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import Lease
 from shared.bus.records import Records, pairs
 from shared.bus.streams import MAX_DELIVERIES, Entry, Group
+from shared.config.boundary import Boundary, Step
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import SignalMessage
@@ -43,6 +44,7 @@ class Engine:
         heartbeat: Heartbeat,
         clock: Callable[[], int],
         elapsed: Callable[[], float],
+        boundary: Boundary | None = None,
     ) -> None:
         self._bus = bus
         self._users = users
@@ -50,7 +52,8 @@ class Engine:
         self._elapsed = elapsed
         self._records = Records(bus)
         self._group = Group(bus, keys.ENGINE)
-        self._fanout = FanOut(bus, clock)
+        self._boundary = boundary or Boundary()
+        self._fanout = FanOut(bus, clock, self._boundary)
         self._instruments: dict[str, tuple[float, Mapping[Symbol, Instrument]]] = {}
 
     async def serve(self, lease: Lease) -> None:
@@ -88,9 +91,11 @@ class Engine:
                 await self._bus.do("HSET", key, "until", last)
 
     async def _carry(self, entry: Entry) -> None:
+        self._boundary.passed(Step.ENGINE_AFTER_READ)
         signal = await self._read(entry)
         if signal is not None:
             await self._fanout.carry(entry, signal, self._users, await self._pairs_of(signal.venue))
+            self._boundary.passed(Step.ENGINE_BEFORE_ACK)
             await self._group.ack(keys.SIGNALS, entry.id)
 
     async def _read(self, entry: Entry) -> Signal | None:

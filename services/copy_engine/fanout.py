@@ -15,6 +15,7 @@ from services.copy_engine.decide import Follower, decide, skip
 from shared.bus.connection import Bus
 from shared.bus.records import pairs, read_account
 from shared.bus.streams import Entry, flatten
+from shared.config.boundary import Boundary, Step
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage
 from shared.domain.control import Control
@@ -24,7 +25,7 @@ from shared.domain.policy import UserPolicy
 from shared.domain.signal import Signal
 from shared.domain.symbol import Symbol
 
-_CHUNK: Final = 64
+_CHUNK: Final = 16
 """Users per round trip: the first orders are out while the last are still being decided."""
 _ALREADY_DECIDED: Final = "equal or smaller"
 
@@ -34,9 +35,10 @@ log = structlog.get_logger()
 class FanOut:
     """Decides and writes for all users; the user that goes first rotates."""
 
-    def __init__(self, bus: Bus, clock: Callable[[], int]) -> None:
+    def __init__(self, bus: Bus, clock: Callable[[], int], boundary: Boundary | None = None) -> None:
         self._bus = bus
         self._clock = clock
+        self._boundary = boundary or Boundary()
         self._turn = 0
 
     async def carry(
@@ -54,6 +56,7 @@ class FanOut:
             decisions = [self._decide(signal, follower, instruments.get(signal.symbol)) for follower in followers]
             copied += sum(decision.copy is not None for decision in decisions)
             await self._write(entry.id, decisions)
+            self._boundary.passed(Step.ENGINE_MID_FANOUT)
         log.info(
             "signal carried to users",
             signal_id=signal.id,

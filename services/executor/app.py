@@ -24,6 +24,7 @@ from shared.bus.lease import Lease, acquire, keep
 from shared.bus.nonce import NonceCounter
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
+from shared.config.boundary import Boundary
 from shared.config.errors import ConfigurationError
 from shared.config.secrets import ApiKey, read_api_key
 from shared.config.settings import Settings
@@ -82,6 +83,7 @@ class Executor:
         )
         self._sessions: dict[str, asyncio.Task[None]] = {}
         self._begun: dict[str, dict[str, int]] = {}
+        self._boundary = Boundary(settings.debug_die_at)
 
     async def run(self) -> None:
         """Claim and serve until cancelled; then hand every user back at once."""
@@ -157,6 +159,7 @@ class Executor:
             account=account,
             clock=_now_ms,
             begun=self._begun.setdefault(policy.user, {}),
+            boundary=self._boundary,
         )
 
     def _key(self, user: str, venue_name: str) -> ApiKey:

@@ -19,6 +19,7 @@ from services.executor.record import OrderRecord
 from services.executor.settlement import settle
 from shared.bus.errors import BusError
 from shared.bus.streams import MAX_DELIVERIES, entry_ms
+from shared.config.boundary import Step
 from shared.domain.order import Decision, Kind, OrderState
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
@@ -57,6 +58,7 @@ class Copier:
 
     async def _carry_out(self, decision: Decision, entry_id: str, *, redelivered: bool) -> None:
         desk, copy = self._desk, decision.copy
+        desk.boundary.passed(Step.EXECUTOR_AFTER_READ)
         if copy is None:
             await settle(desk, decision, entry_id, OrderState.SKIPPED, decision.reason)
             return

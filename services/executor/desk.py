@@ -14,6 +14,7 @@ from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
+from shared.config.boundary import Boundary
 from shared.domain.policy import UserPolicy
 from shared.venues.port import Venue
 
@@ -38,6 +39,7 @@ class Desk:
     account: AccountKeeper
     clock: Callable[[], int]
     begun: dict[str, int] = field(default_factory=dict)
+    boundary: Boundary = field(default_factory=Boundary)
 
     @property
     def user(self) -> str:

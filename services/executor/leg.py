@@ -25,6 +25,7 @@ from services.executor.account import PARKING
 from services.executor.desk import LEASE_NEEDED, VENUE_TIMEOUT, VISIBLE_AFTER_MS, Desk
 from services.executor.record import Leg, OrderRecord
 from shared.bus.orders import NotBegun
+from shared.config.boundary import Step
 from shared.domain.money import plain
 from shared.domain.order import Decision, OrderState, leg_id
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
@@ -116,6 +117,7 @@ async def trade(desk: Desk, leg: Leg, guard: Guard) -> End:
         begun = await desk.store.begin(decision.id, desk.nonces, OrderRecord.intent(leg, request, desk.clock()))
         if isinstance(begun, NotBegun):
             raise _AlreadyBegunError(begun)
+        desk.boundary.passed(Step.EXECUTOR_AFTER_WRITE_AHEAD)
         return begun.nonce
 
     try:
@@ -138,6 +140,7 @@ async def trade(desk: Desk, leg: Leg, guard: Guard) -> End:
         )
         await desk.store.move(decision.id, OrderState.UNKNOWN, {"reason": error.words})
         return await resume(desk, decision)
+    desk.boundary.passed(Step.EXECUTOR_AFTER_REPLY)
     at = str(desk.clock())
     await desk.store.move(
         decision.id, OrderState.ACCEPTED, {"venue_order_id": accepted.venue_order_id, "accepted_at": at}

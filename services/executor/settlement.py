@@ -13,6 +13,7 @@ import structlog
 from services.executor.desk import Desk
 from services.executor.record import Tally, arrived, quote_fee
 from shared.bus.orders import PositionChange
+from shared.config.boundary import Step
 from shared.contracts.messages import ReportMessage
 from shared.contracts.records import write_position
 from shared.domain.account import Position
@@ -76,6 +77,7 @@ async def settle(
         settled_at=now,
     )
     fields = {"reason": reason, "settled_at": str(now), "venue_order_id": venue_order_id, **total.fields()}
+    desk.boundary.passed(Step.EXECUTOR_BEFORE_ACK)
     new = await desk.store.settle(report, entry_id=entry_id, fields=fields, position=position)
     if not new:
         return

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.config.boundary import Boundary
 from shared.config.errors import ConfigurationError
 
 REAL_VENUE_DOMAINS: Final = ("kraken.com", "coinbase.com")
@@ -49,12 +50,20 @@ class Settings(BaseSettings):
     paper_host: str = "127.0.0.1"
     paper_port: int = Field(default=8100, ge=1, le=65535)
     log_format: Literal["json", "console"] = "console"
+    debug_die_at: str = ""
+    """A step of `boundary.py` at which the process kills itself: for tests of crashes only."""
 
     @field_validator("executor_users", mode="before")
     @classmethod
     def _split_users(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+    @field_validator("debug_die_at")
+    @classmethod
+    def _known_step(cls, value: str) -> str:
+        Boundary(value)
         return value
 
     @field_validator("redis_url")

@@ -1,0 +1,43 @@
+"""Named places between two steps of the copy path, at which a test may have a process die. Off unless DEBUG_DIE_AT names one.
+
+They exist so that "killed between every two steps" can be proved one boundary at a time; they do nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from enum import StrEnum
+
+
+class Step(StrEnum):
+    """The boundaries, in the order in which a trade passes them."""
+
+    ENGINE_AFTER_READ = "engine-after-read"
+    ENGINE_MID_FANOUT = "engine-mid-fanout"
+    ENGINE_BEFORE_ACK = "engine-before-ack"
+    EXECUTOR_AFTER_READ = "executor-after-read"
+    EXECUTOR_AFTER_WRITE_AHEAD = "executor-after-write-ahead"
+    EXECUTOR_AFTER_REPLY = "executor-after-reply"
+    EXECUTOR_BEFORE_ACK = "executor-before-ack"
+    MASTER_AFTER_WRITE_AHEAD = "master-after-write-ahead"
+    MASTER_AFTER_REPLY = "master-after-reply"
+    MASTER_BEFORE_EMIT = "master-before-emit"
+
+
+class Boundary:
+    """Kills its own process (SIGKILL, as a crash would) when the armed step is reached for the n-th time."""
+
+    def __init__(self, armed: str = "") -> None:
+        """`armed` is empty, a step's name, or `name:n`. Raises ValueError for a name that is no step."""
+        name, _, count = armed.partition(":")
+        self._step = Step(name) if name else None
+        self._left = int(count or 1)
+
+    def passed(self, step: Step) -> None:
+        """Say that a step has been reached."""
+        if step is not self._step:
+            return
+        self._left -= 1
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
