@@ -31,7 +31,8 @@ th{font-weight:600;color:#566}small{color:#566}.good{color:#0a7a3b}.bad{color:#b
 </style></head><body><h1>Shoal</h1>"""
 _FOOT: Final = """<p><small>Also here: <a href="/status">/status</a>, <a href="/readyz">/readyz</a>,
 <a href="/signals">/signals</a>, /signals/&lt;id&gt; (who got it, and why), <a href="/metrics">/metrics</a>,
-<a href="/openapi.json">/openapi.json</a>. In a terminal: <code>redis-cli XRANGE shoal:signals - +</code>.</small></p></body></html>"""
+<a href="/openapi.json">/openapi.json</a>. In a terminal: <code>redis-cli XRANGE shoal:signals - +</code>.</small></p>
+</body></html>"""
 _CLASSES: Final = {
     "filled": "good",
     "partial": "mild",

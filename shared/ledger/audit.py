@@ -20,6 +20,8 @@ from shared.ledger.journal import VenueOrder
 _TRADED: Final = frozenset({OrderState.FILLED.value, OrderState.PARTIAL.value})
 _JOURNAL_MARGIN_MS: Final = 1_000
 """How far this clock and the executor's may be apart."""
+_CLOCKS_MS: Final = 60_000
+"""How far the venue's clock and Redis's may be apart."""
 
 
 def audit_signals(signals: SignalBook, moment: Moment) -> Tally:
@@ -97,7 +99,7 @@ def _outcomes(book: UserBook, moment: Moment, tally: Tally) -> None:
         if not each.signal_id:
             tally.own_exits += 1
         elif decision is None:
-            if not book.orders_kept.trimmed(f"{each.signal_at}-0"):
+            if not _order_trimmed(book, each):
                 detail = f"{each.outcome}, signal {each.signal_id}"
                 tally.find(FindingKind.OUTCOME_WITHOUT_DECISION, book.user, each.order_id, detail)
         elif not decision.copy and each.outcome in _TRADED:
@@ -122,11 +124,16 @@ def _venue(book: UserBook, venue: Sequence[VenueOrder], moment: Moment, tally: T
         if row.client_order_id not in copies and not own:
             if report is None and moment.young(row.accepted_at):
                 tally.open += 1  # an own exit is reported only when it ends
-            elif not (report and book.orders_kept.trimmed(f"{report.signal_at}-0")):
+            elif not (report and _order_trimmed(book, report)):
                 detail = f"{row.venue} order {row.order_id}, filled {plain(row.filled)}"
                 tally.find(FindingKind.UNDECIDED_AT_VENUE, book.user, row.client_order_id, detail)
     for report in reports.values():
         _compare(book.user, report, accepted.get(report.order_id), moment, tally)
+
+
+def _order_trimmed(book: UserBook, report: Reported) -> bool:
+    """Say whether the order of a report can have been trimmed; a report knows its signal's instant, not its entry."""
+    return book.orders_kept.trimmed(f"{max(report.signal_at - _CLOCKS_MS, 0)}-0")
 
 
 def _compare(user: str, report: Reported, row: VenueOrder | None, moment: Moment, tally: Tally) -> None:

@@ -21,19 +21,18 @@ PAGE: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Which part of a stream still stands: its first entry (None if it is empty), and the highest that was ever deleted."""
+    """Which part of a stream still stands: its first entry (None if it is empty), and how many entries are not there any more."""
 
     first: tuple[int, int] | None = None
-    deleted: tuple[int, int] = (0, 0)
+    removed: int = 0
 
     def trimmed(self, entry_id: str) -> bool:
         """Say whether an entry that is not there can have been trimmed from the old end; one out of the middle cannot."""
-        at = entry_order(entry_id)
-        return at <= self.deleted and (self.first is None or at < self.first)
+        return self.removed > 0 and (self.first is None or entry_order(entry_id) < self.first)
 
 
 WHOLE: Final = Kept()
-"""Nothing was ever deleted."""
+"""Nothing was ever removed."""
 
 
 async def entries(bus: Bus, stream: str, after: str = "") -> AsyncIterator[Entry]:
@@ -75,7 +74,8 @@ def chunks(items: Sequence[str], size: int) -> Iterable[Sequence[str]]:
 def _kept(answer: Any) -> Kept:
     facts: dict[str, Any] = dict(pairs(answer))
     first = facts.get("first-entry")
+    length = int(facts.get("length", 0))
     return Kept(
         first=entry_order(str(first[0])) if first else None,
-        deleted=entry_order(str(facts.get("max-deleted-entry-id", "0-0"))),
+        removed=int(facts.get("entries-added", length)) - length,
     )

@@ -35,12 +35,11 @@ def now_ms() -> int:
 
 
 class Copies:
-    """Plays master, engine and executor as far as Redis can tell. Everything it writes is `age` seconds old."""
+    """Plays master, engine and executor as far as Redis can tell. Everything it writes is `age` seconds old, one signal a ms."""
 
     def __init__(self, bus: Bus, age: float = 60.0) -> None:
         self.bus = bus
         self._at = now_ms() - int(age * 1000)
-        self._count = 0
 
     async def follow(self, *users: str, start: str = "0-0", until: str = "") -> None:
         """Record users as followed from a signal's entry on."""
@@ -49,7 +48,7 @@ class Copies:
 
     async def signal(self) -> Told:
         """Emit an entry signal."""
-        self._count += 1
+        self._at += 1
         message = SignalMessage(
             id=str(uuid4()),
             venue="kraken",
@@ -62,7 +61,7 @@ class Copies:
             filled_at=self._at,
             emitted_at=self._at,
         )
-        entry_id = f"{self._at}-{self._count}"
+        entry_id = f"{self._at}-0"
         await self.bus.do("XADD", keys.SIGNALS, entry_id, *flatten(message.fields()))
         return Told(entry_id, message.id)
 

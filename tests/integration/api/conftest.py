@@ -1,0 +1,40 @@
+"""The API on a port of its own, over the test's Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from services.api.app import build
+from services.api.follow import Follower
+from services.api.server import bind, serve, server_for
+from shared.bus.connection import Bus
+from shared.config.settings import Settings
+
+
+@asynccontextmanager
+async def serving(bus: Bus) -> AsyncIterator[tuple[aiohttp.ClientSession, Follower]]:
+    """Give a client of a running API, and the task body that feeds its counters."""
+    app, follower = build(bus, Settings(shoal_config=Path("config")))
+    listener = bind("127.0.0.1", 0)
+    task = asyncio.create_task(serve(server_for(app), listener))
+    try:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
+            yield client, follower
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        listener.close()
+
+
+@pytest.fixture
+async def api(bus: Bus) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client of an API over the test's Redis."""
+    async with serving(bus) as (client, _):
+        yield client

@@ -1,0 +1,166 @@
+"""The audit over a real Redis: what is read is what is judged."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from shared.bus.connection import Bus
+from shared.bus.streams import Entry, Group
+from shared.contracts import keys
+from shared.domain.order import OrderState
+from shared.ledger.auditor import run_audit
+from shared.ledger.books import Moment
+from shared.ledger.findings import AuditReport, FindingKind
+from shared.ledger.journal import VenueOrder
+from tests.support.copies import Copies, now_ms
+
+
+async def audit(bus: Bus, journal: dict[str, list[VenueOrder]] | None = None, grace_ms: int = 10_000) -> AuditReport:
+    return await run_audit(bus, Moment(now_ms(), grace_ms), journal, 0)
+
+
+async def test_an_empty_redis_has_nothing_missing(bus: Bus) -> None:
+    report = await audit(bus)
+    assert report.ok
+    assert (report.signals, report.users) == (0, ())
+
+
+async def test_a_whole_run_is_counted_and_has_no_finding(bus: Bus) -> None:
+    copies = Copies(bus)
+    await copies.follow("alice", "bob")
+    await copies.settled(["alice", "bob"], count=3)
+    skipped = await copies.signal()
+    for user in ("alice", "bob"):
+        await copies.decide(skipped, user, copy=False, reason="too small")
+        await copies.report(skipped, user, OrderState.SKIPPED, reason="too small")
+    await copies.report(None, "bob")
+    report = await audit(bus)
+    assert report.ok, report.summary()
+    figures = report.summary()
+    shown = {name: figures[name] for name in ("signals", "users", "decisions", "orders", "own_exits", "open")}
+    assert shown == {"signals": 4, "users": 2, "decisions": 8, "orders": 6, "own_exits": 1, "open": 0}
+    assert figures["outcomes"] == {"filled": 7, "skipped": 2}
+
+
+async def test_each_gap_is_found_for_the_user_who_has_it(bus: Bus) -> None:
+    copies = Copies(bus)
+    await copies.follow("alice", "bob", "carol")
+    told = await copies.signal()
+    await copies.decide(told, "alice")
+    await copies.report(told, "alice")
+    await copies.report(told, "alice")
+    await copies.decide(told, "bob")
+    report = await audit(bus)
+    assert not report.ok
+    found = {(finding.user, finding.kind) for finding in report.tally.findings}
+    assert found == {
+        ("alice", FindingKind.DOUBLE_OUTCOME),
+        ("bob", FindingKind.MISSING_OUTCOME),
+        ("carol", FindingKind.MISSING_DECISION),
+    }
+
+
+async def test_a_missing_outcome_tells_where_its_order_stands(bus: Bus) -> None:
+    copies = Copies(bus)
+    await copies.follow("alice", "bob")
+    told = await copies.signal()
+    stuck = await copies.decide(told, "alice")
+    await copies.decide(told, "bob")
+    await bus.do("HSET", keys.order("alice", stuck), "state", "unknown")
+    details = {finding.user: finding.detail for finding in (await audit(bus)).tally.findings}
+    assert details["alice"].endswith("the order is unknown")
+    assert details["bob"].endswith("the order is not begun")
+
+
+async def test_what_is_younger_than_the_grace_is_open(bus: Bus) -> None:
+    copies = Copies(bus, age=1)
+    await copies.follow("alice", "bob")
+    told = await copies.signal()
+    await copies.decide(told, "alice")
+    report = await audit(bus)
+    assert report.ok
+    assert report.tally.open == 2
+    assert (await audit(bus, grace_ms=0)).tally.found.total() == 2
+
+
+async def test_a_user_is_due_only_what_was_emitted_while_he_was_followed(bus: Bus) -> None:
+    copies = Copies(bus)
+    first, second, third = [await copies.signal() for _ in range(3)]
+    await copies.follow("alice", start=first.entry_id, until=second.entry_id)
+    report = await audit(bus)
+    assert [finding.subject for finding in report.tally.findings] == [second.entry_id]
+    assert report.followed == ()
+    await copies.follow("alice", start=second.entry_id)
+    report = await audit(bus)
+    assert [finding.subject for finding in report.tally.findings] == [third.entry_id]
+    assert report.followed == ("alice",)
+
+
+async def test_a_dead_letter_is_the_one_finding_for_a_signal_that_nobody_can_read(bus: Bus) -> None:
+    copies = Copies(bus)
+    await copies.follow("alice", "bob")
+    await copies.settled(["alice", "bob"])
+    poison = await bus.do("XADD", keys.SIGNALS, "*", "hello", "world")
+    await Group(bus, keys.ENGINE).bury(
+        Entry(keys.SIGNALS, poison, {"hello": "world"}), "SignalMessage.id: Field required"
+    )
+    report = await audit(bus)
+    assert [(finding.kind, finding.subject) for finding in report.tally.findings] == [(FindingKind.DEAD_LETTER, poison)]
+    assert report.signals == 1
+
+
+async def test_streams_that_were_trimmed_below_what_is_settled_pass(bus: Bus) -> None:
+    copies = Copies(bus)
+    await copies.follow("alice")
+    told = await copies.settled(["alice"], count=5)
+    for stream in (keys.SIGNALS, keys.orders("alice")):
+        assert await bus.do("XTRIM", stream, "MINID", told[3].entry_id) == 3
+    report = await audit(bus)
+    assert report.ok, report.summary()
+    assert (report.signals, report.tally.decisions, report.tally.outcomes["filled"]) == (2, 2, 5)
+
+
+async def test_a_decision_deleted_out_of_the_middle_is_missed(bus: Bus) -> None:
+    copies = Copies(bus)
+    await copies.follow("alice")
+    told = await copies.settled(["alice"], count=3)
+    await bus.do("XDEL", keys.orders("alice"), told[1].entry_id)
+    report = await audit(bus)
+    assert [(each.kind, each.subject) for each in report.tally.findings] == [
+        (FindingKind.MISSING_DECISION, told[1].entry_id)
+    ]
+
+
+async def test_streams_longer_than_a_page_are_read_to_their_end(bus: Bus) -> None:
+    copies = Copies(bus)
+    await copies.follow("alice")
+    await copies.settled(["alice"], count=1_003)
+    last = await copies.signal()
+    report = await audit(bus)
+    assert (report.signals, report.tally.decisions, report.tally.outcomes["filled"]) == (1_004, 1_003, 1_003)
+    assert [finding.subject for finding in report.tally.findings] == [last.entry_id]
+
+
+async def test_the_venues_journal_is_compared_user_by_user(bus: Bus) -> None:
+    copies = Copies(bus)
+    await copies.follow("alice", "bob")
+    told = await copies.signal()
+    orders = {user: await copies.decide(told, user) for user in ("alice", "bob")}
+    for user in orders:
+        await copies.report(told, user)
+    journal = {user: [VenueOrder(user, "kraken", order, "V", Decimal("0.1"), 1)] for user, order in orders.items()}
+    assert (await audit(bus, journal)).ok
+    stranger = {
+        **journal,
+        "mallory": journal["bob"],
+        "master": [VenueOrder("master", "kraken", "m", "V", Decimal(1), 1)],
+    }
+    report = await audit(bus, stranger)
+    assert [(finding.user, finding.kind) for finding in report.tally.findings] == [
+        ("mallory", FindingKind.UNDECIDED_AT_VENUE)
+    ]
+    del journal["bob"]
+    report = await audit(bus, journal)
+    assert [(finding.user, finding.kind) for finding in report.tally.findings] == [
+        ("bob", FindingKind.MISSING_AT_VENUE)
+    ]

@@ -1,0 +1,86 @@
+"""What `status` reads of services, accounts, streams and nonces."""
+
+from __future__ import annotations
+
+from shared.bus.connection import Bus
+from shared.bus.records import Records
+from shared.bus.streams import Entry, Group
+from shared.contracts import keys
+from shared.domain.account import MASTER, AccountState
+from shared.domain.policy import UserPolicy
+from shared.ledger.backlog import read_backlog, read_nonces
+from shared.ledger.reading import known_users
+from shared.ledger.status import read_status
+from shared.ledger.views import StatusView
+from tests.support.copies import Copies
+
+POLICIES = {name: UserPolicy(name, True, ("kraken",)) for name in ("alice", "bob")}
+
+
+async def test_a_running_system_is_shown_as_it_is(bus: Bus) -> None:
+    copies, records = Copies(bus), Records(bus)
+    await copies.account(MASTER, AccountState.READY, equity="10000")
+    await copies.account("alice", AccountState.READY, equity="5000.50")
+    await copies.account("bob", AccountState.PARKED, reason="KRAKEN_USER_BOB_API_KEY is blank")
+    await copies.serve("alice", "bob")
+    await records.write_heartbeat("master-strategy", "m", "trading")
+    await records.write_heartbeat("copy-engine", "host:1", "running")
+    await bus.do("HSET", keys.control("bob"), "mode", "pause", "reason", "on holiday")
+    view = StatusView.of(await read_status(bus, POLICIES), [])
+    assert view.readiness.ready
+    assert view.readiness.users_parked == ("bob",)
+    assert [(each.service, each.instance, each.state) for each in view.services] == [
+        ("copy-engine", "host:1", "running"),
+        ("master-strategy", "m", "trading"),
+    ]
+    alice, bob = view.users
+    assert (alice.state, alice.owner, alice.accounts[0].equity, alice.accounts[0].currency) == (
+        "ready",
+        "executor-of-alice",
+        "5000.5",
+        "USD",
+    )
+    assert (bob.state, bob.reason) == ("parked", "kraken: KRAKEN_USER_BOB_API_KEY is blank")
+    assert (bob.control.mode, bob.control.reason) == ("pause", "on holiday")
+
+
+async def test_the_backlog_counts_what_waits_and_what_is_pending(bus: Bus) -> None:
+    copies = Copies(bus)
+    for _ in range(3):
+        await copies.decide(await copies.signal(), "alice")
+    executor = Group(bus, keys.EXECUTOR)
+    await executor.ensure([keys.orders("alice")])
+    await executor.read_new([keys.orders("alice")], 1, block_ms=1)
+    await executor.bury(Entry(keys.orders("alice"), "1-1", {"a": "b"}), "no id")
+    signals, alice, bob = await read_backlog(bus, ["alice", "bob"])
+    assert (signals.group, signals.length, signals.lag, signals.pending) == ("", 3, 3, 0)
+    assert (alice.group, alice.length, alice.lag, alice.pending, alice.dead) == ("executor", 3, 2, 1, 1)
+    assert (bob.length, bob.lag, bob.dead) == (0, 0, 0)
+
+
+async def test_entries_that_were_trimmed_still_count_as_added(bus: Bus) -> None:
+    copies = Copies(bus)
+    for _ in range(3):
+        await copies.signal()
+    await bus.do("XTRIM", keys.SIGNALS, "MAXLEN", 1)
+    signals = (await read_backlog(bus, []))[0]
+    assert (signals.length, signals.added) == (1, 3)
+
+
+async def test_nonces_are_listed_by_user_and_fingerprint(bus: Bus) -> None:
+    await bus.do("SET", keys.nonce("bob", "ffff000011112222"), "1764000000000001")
+    await bus.do("SET", keys.nonce("alice", "0000ffff11112222"), "7")
+    assert [(each.user, each.fingerprint, each.value) for each in await read_nonces(bus)] == [
+        ("alice", "0000ffff11112222", 7),
+        ("bob", "ffff000011112222", 1_764_000_000_000_001),
+    ]
+
+
+async def test_everybody_with_a_stream_or_a_following_record_is_known_but_the_master(bus: Bus) -> None:
+    copies = Copies(bus)
+    told = await copies.signal()
+    await copies.decide(told, "alice")
+    await copies.report(told, "bob")
+    await copies.follow("carol")
+    await copies.report(None, MASTER)
+    assert await known_users(bus) == ["alice", "bob", "carol"]

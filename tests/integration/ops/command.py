@@ -1,0 +1,101 @@
+"""Runs `python -m services.ops` as a person does, and plays the paper exchange's control plane for it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The object in the last line."""
+        found: dict[str, Any] = json.loads(self.out.splitlines()[-1])
+        return found
+
+
+async def ops(url: str, *words: str, **env: str) -> Ran:
+    """Run one command against a Redis."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "services.ops",
+        *words,
+        cwd=ROOT,
+        env={**kept, "REDIS_URL": url, **env},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    return Ran(process.returncode, out.decode(), err.decode())
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What a stand-in for the paper exchange's control plane answers, and what it was sent."""
+
+    url: str = ""
+    orders: list[Mapping[str, object]] = field(default_factory=list)
+    requests: list[Mapping[str, object]] = field(default_factory=list)
+    accounts: list[dict[str, Any]] = field(default_factory=list)
+    refuse: str = ""
+
+
+@asynccontextmanager
+async def exchange() -> AsyncIterator[Exchange]:
+    """Serve the stand-in on a port of its own."""
+    state = Exchange()
+
+    async def create(request: web.Request) -> web.Response:
+        if state.refuse:
+            return web.json_response({"detail": state.refuse}, status=409)
+        state.accounts.append(await request.json())
+        return web.json_response({})
+
+    async def orders(_: web.Request) -> web.Response:
+        return web.json_response(state.orders)
+
+    async def requests(_: web.Request) -> web.Response:
+        return web.json_response(state.requests)
+
+    async def identity(_: web.Request) -> web.Response:
+        return web.json_response({"exchange": "shoal-paper"})
+
+    app = web.Application()
+    app.add_routes(
+        [
+            web.post("/paper/accounts", create),
+            web.get("/paper/orders", orders),
+            web.get("/paper/requests", requests),
+            web.get("/paper/identity", identity),
+        ]
+    )
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    state.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield state
+    finally:
+        await runner.cleanup()

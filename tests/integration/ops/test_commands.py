@@ -1,0 +1,157 @@
+"""The other commands as a person runs them: status, why, streams, the kill switch, dead letters, health."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from shared.bus.connection import Bus
+from shared.bus.records import Records
+from shared.bus.streams import Entry, Group
+from shared.contracts import keys
+from shared.domain.account import MASTER, AccountState
+from shared.domain.control import Control, ControlMode
+from shared.domain.order import OrderState
+from tests.integration.ops.command import ops
+from tests.support.copies import Copies
+from tests.support.redis_server import RedisServer
+
+
+async def test_status_shows_what_is_in_the_way(bus: Bus, redis_server: RedisServer) -> None:
+    copies = Copies(bus)
+    await copies.account("bob", AccountState.PARKED, reason="key [is] blank")
+    await copies.serve("bob")
+    await bus.do("SET", keys.nonce("bob", "ffff000011112222"), "42")
+    ran = await ops(redis_server.url, "status")
+    assert ran.code == 0
+    for words in (
+        "NOT READY",
+        "master account is not ready",
+        "key [is] blank",
+        "ffff000011112222",
+        "shoal:orders:{bob}",
+    ):
+        assert words in ran.out
+    view = (await ops(redis_server.url, "status", "--json")).json
+    assert view["readiness"]["users_parked"] == ["bob"]
+    assert view["nonces"] == [{"user": "bob", "fingerprint": "ffff000011112222", "value": 42}]
+    assert [user["user"] for user in view["users"]] == ["alice", "bob", "carol"]
+
+
+async def test_why_says_what_became_of_a_signal(bus: Bus, redis_server: RedisServer) -> None:
+    copies = Copies(bus)
+    told = await copies.signal()
+    await copies.decide(told, "carol", copy=False, reason="below venue minimum")
+    await copies.report(told, "carol", OrderState.SKIPPED, reason="below venue minimum")
+    ran = await ops(redis_server.url, "why", told.id)
+    assert ran.code == 0
+    assert "ENTRY buy BTC/USD: 0.5 at 60000" in ran.out
+    assert "below venue minimum" in ran.out
+    story = (await ops(redis_server.url, "why", told.entry_id, "--json")).json
+    assert {user["user"]: user["outcome"] for user in story["users"]} == {"alice": "", "bob": "", "carol": "skipped"}
+    unknown = await ops(redis_server.url, "why", "nothing")
+    assert unknown.code == 2
+    assert "no signal nothing" in unknown.err
+
+
+async def test_streams_shows_the_newest_entries(bus: Bus, redis_server: RedisServer) -> None:
+    copies = Copies(bus)
+    told = await copies.settled(["alice"], count=3)
+    ran = await ops(redis_server.url, "streams", "--count", "2")
+    assert ran.code == 0
+    assert told[2].entry_id in ran.out
+    assert told[0].entry_id not in ran.out
+    assert "filled" in ran.out
+    entries = (await ops(redis_server.url, "streams", "--user", "alice", "--json")).json["entries"]
+    assert list(entries) == [keys.SIGNALS, keys.orders("alice"), keys.reports("alice")]
+    assert [entry["entry_id"] for entry in entries[keys.SIGNALS]] == [each.entry_id for each in told]
+
+
+@pytest.mark.parametrize(
+    ("command", "mode"),
+    [
+        ("pause", ControlMode.PAUSE),
+        ("close-only", ControlMode.CLOSE_ONLY),
+        ("halt", ControlMode.HALT),
+        ("resume", ControlMode.RUN),
+    ],
+)
+async def test_each_switch_is_written_as_the_services_read_it(
+    bus: Bus, redis_server: RedisServer, command: str, mode: ControlMode
+) -> None:
+    assert (await ops(redis_server.url, command, "--reason", "for everybody")).code == 0
+    assert (await ops(redis_server.url, command, "--user", "alice", "--reason", "for her")).code == 0
+    records = Records(bus)
+    assert await records.switches("alice") == (Control(mode, "for everybody"), Control(mode, "for her"))
+    assert await records.switches("bob") == (Control(mode, "for everybody"), Control())
+    rows = (await ops(redis_server.url, "control", "--json")).json["switches"]
+    assert [(row["of"], row["mode"], row["reason"]) for row in rows] == [
+        ("everybody", mode.value, "for everybody"),
+        ("alice", mode.value, "for her"),
+    ]
+    assert all(row["by"] and int(row["at"]) > 0 for row in rows)
+
+
+async def test_a_stop_needs_its_reason_and_a_user_that_exists(bus: Bus, redis_server: RedisServer) -> None:
+    assert (await ops(redis_server.url, "pause")).code == 2
+    ran = await ops(redis_server.url, "pause", "--user", "alcie", "--reason", "typo")
+    assert (ran.code, ran.out, ran.err) == (2, "", "ops: --user alcie: there is no such user\n")
+    assert await bus.do("EXISTS", keys.CONTROL, keys.control("alcie")) == 0
+
+
+async def test_dead_letters_are_listed_and_shown_with_their_fields(bus: Bus, redis_server: RedisServer) -> None:
+    await Group(bus, keys.ENGINE).bury(Entry(keys.SIGNALS, "5-1", {"id": "[red]no[/red]"}), "SignalMessage.id: bad")
+    listed = await ops(redis_server.url, "dead", "list")
+    assert listed.code == 0
+    for words in (keys.SIGNALS, "5-1", "SignalMessage.id: bad"):
+        assert words in listed.out
+    shown = await ops(redis_server.url, "dead", "show", keys.SIGNALS, "5-1")
+    assert "[red]no[/red]" in shown.out
+    one = (await ops(redis_server.url, "dead", "show", keys.SIGNALS, "5-1", "--json")).json
+    assert (one["stream"], one["fields"]) == (keys.SIGNALS, {"id": "[red]no[/red]"})
+    assert (await ops(redis_server.url, "dead", "show", keys.SIGNALS, "5-2")).code == 2
+
+
+async def test_a_service_is_well_while_it_gives_signs_of_life(bus: Bus, redis_server: RedisServer) -> None:
+    records, url = Records(bus), redis_server.url
+    unwell = await ops(url, "health", "executor")
+    assert (unwell.code, unwell.out) == (1, "executor: gives no sign of life\n")
+    await records.write_heartbeat("executor", "elsewhere-1-a", "running")
+    assert (await ops(url, "health", "executor")).code == 0
+    assert (await ops(url, "health", "executor", "--here")).code == 1
+    await records.write_heartbeat("executor", f"{socket.gethostname()}-1-a", "running")
+    assert (await ops(url, "health", "executor", "--here")).code == 0
+    assert (await ops(url, "health", "copy-engine", "--json")).json == {
+        "ok": False,
+        "service": "copy-engine",
+        "reason": "gives no sign of life",
+    }
+
+
+async def test_a_failed_state_and_a_master_without_account_are_unwell(bus: Bus, redis_server: RedisServer) -> None:
+    records, url = Records(bus), redis_server.url
+    await records.write_heartbeat("api", "a", "failed: disk full")
+    ran = await ops(url, "health", "api")
+    assert (ran.code, ran.out) == (1, "api: failed: disk full\n")
+    await records.write_heartbeat("master-strategy", "m", "connecting")
+    ran = await ops(url, "health", "master-strategy")
+    assert (ran.code, ran.out) == (1, "master-strategy: the master account is not ready (nothing is known of it)\n")
+    await Copies(bus).account(MASTER, AccountState.READY)
+    assert (await ops(url, "health", "master-strategy")).code == 0
+
+
+@pytest.mark.parametrize("command", [["status"], ["audit", "--no-venue"], ["streams"], ["control"], ["health", "api"]])
+async def test_a_redis_that_is_down_gives_one_line_and_exit_code_2(command: list[str]) -> None:
+    ran = await ops("redis://127.0.0.1:1/0", *command)
+    assert (ran.code, ran.out) == (2, "")
+    assert len(ran.err.splitlines()) == 1
+    assert "REDIS_URL" in ran.err
+
+
+async def test_a_wrong_setting_gives_one_line_that_names_it_and_exit_code_2() -> None:
+    ran = await ops("redis://127.0.0.1:1/0", "status", SHOAL_MODE="papr")
+    assert (ran.code, ran.out) == (2, "")
+    assert len(ran.err.splitlines()) == 1
+    assert "SHOAL_MODE" in ran.err
+    assert (await ops("redis://127.0.0.1:1/0", "health", "nobody")).code == 2

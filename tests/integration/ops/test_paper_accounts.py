@@ -1,0 +1,80 @@
+"""`ops paper-accounts`: keys that the services hold become accounts of the paper exchange."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from services.ops.paper_accounts import load_accounts
+from shared.config.errors import ConfigurationError
+from tests.integration.ops.command import ROOT, exchange, ops
+from tests.support.redis_server import free_port
+
+SECRET = "c2hvYWwgcGFwZXIgc2VjcmV0IG9mIGFsaWNlIGZvciB0ZXN0cw=="
+KEYS = {
+    "KRAKEN_MASTER_API_KEY": "PAPER-master",
+    "KRAKEN_MASTER_API_SECRET": SECRET,
+    "KRAKEN_USER_ALICE_API_KEY": "PAPER-alice",
+    "KRAKEN_USER_ALICE_API_SECRET": SECRET,
+}
+NO_REDIS = "redis://127.0.0.1:1/0"
+
+
+async def test_each_account_with_a_key_is_made_and_the_others_are_told_and_skipped() -> None:
+    async with exchange() as venue:
+        ran = await ops(NO_REDIS, "paper-accounts", PAPER_URL=venue.url, **KEYS)
+    assert (ran.code, ran.err) == (0, "")
+    lines = ran.out.splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        f"{user} at kraken" for user in ("master", "alice", "bob", "carol")
+    ]
+    assert "ready with 5000 USD" in lines[1]
+    assert "skipped: KRAKEN_USER_BOB_API_KEY is not set" in lines[2]
+    assert [(sent["user"], sent["api_key"], sent["balances"]) for sent in venue.accounts] == [
+        ("master", "PAPER-master", {"USD": "10000"}),
+        ("alice", "PAPER-alice", {"USD": "5000"}),
+    ]
+    assert venue.accounts[1]["api_secret"] == SECRET
+    assert SECRET not in ran.out
+    assert "PAPER-alice" not in ran.out
+
+
+async def test_a_refusal_is_told_in_one_line_without_the_secret() -> None:
+    async with exchange() as venue:
+        venue.refuse = f"this api_key exists with another secret than {SECRET}"
+        ran = await ops(NO_REDIS, "paper-accounts", PAPER_URL=venue.url, **KEYS)
+    assert ran.code == 2
+    assert len(ran.err.splitlines()) == 1
+    assert "exists with another secret" in ran.err
+    assert SECRET not in ran.err
+
+
+async def test_live_mode_is_refused() -> None:
+    ran = await ops(NO_REDIS, "paper-accounts", SHOAL_MODE="live", PAPER_URL=f"http://127.0.0.1:{free_port()}")
+    assert ran.code == 2
+    assert "SHOAL_MODE" in ran.err
+
+
+def test_the_shipped_file_has_an_account_for_the_master_and_three_users_of_different_size() -> None:
+    accounts = load_accounts(ROOT / "config")
+    assert sorted(user for user, _ in accounts) == ["alice", "bob", "carol", "master"]
+    assert len({str(balances["USD"]) for balances in accounts.values()}) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[accounts.alice.kraken]\nUSD = 'much'", "accounts.alice.kraken.USD"),
+        ("[account.alice.kraken]\nUSD = '5'", "account"),
+        ("[accounts.alice", "not valid TOML"),
+    ],
+)
+def test_a_file_that_is_wrong_is_named_with_the_key(tmp_path: Path, text: str, named: str) -> None:
+    path = tmp_path / "paper_accounts.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError) as refused:
+        load_accounts(tmp_path)
+    assert str(path) in str(refused.value)
+    assert named in str(refused.value)
+    assert "\n" not in str(refused.value)

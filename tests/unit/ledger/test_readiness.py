@@ -1,0 +1,72 @@
+"""When the system counts as ready, and what is said if it does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from shared.domain.account import Account, AccountState
+from shared.domain.control import Control
+from shared.domain.policy import UserPolicy
+from shared.ledger.status import Sign, SystemStatus, UserStatus, judge
+
+
+def account(user: str, state: AccountState, reason: str = "") -> Account:
+    return Account(user, "kraken", state, reason, None, None, Decimal("0.004"), 0)
+
+
+def user(
+    name: str, state: AccountState | None, *, owner: str = "x", reason: str = "", enabled: bool = True
+) -> UserStatus:
+    known = None if state is None else account(name, state, reason)
+    return UserStatus(UserPolicy(name, enabled, ("kraken",)), (("kraken", known),), owner, Control())
+
+
+WELL = SystemStatus(
+    services=(Sign("copy-engine", "a", "running"), Sign("master-strategy", "b", "running")),
+    master=(("kraken", account("master", AccountState.READY)),),
+    users=(user("alice", AccountState.READY),),
+    engine_owner="a",
+    control=Control(),
+)
+
+
+def test_it_is_ready_with_master_engine_and_one_user() -> None:
+    assert judge(WELL).ready
+    assert judge(WELL).reasons == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (replace(WELL, master=()), "nothing is known of it"),
+        (replace(WELL, master=(("kraken", account("master", AccountState.PARKED, "bad key")),)), "parked bad key"),
+        (replace(WELL, services=WELL.services[:1]), "master-strategy gives no sign of life"),
+        (replace(WELL, services=WELL.services[1:]), "the copy engine is not open (it gives no sign of life)"),
+        (replace(WELL, services=(*WELL.services[1:], Sign("copy-engine", "a", "standby"))), "(standby)"),
+        (replace(WELL, services=(*WELL.services[1:], Sign("copy-engine", "a", "waiting for users bob"))), "users bob"),
+        (replace(WELL, users=()), "no user is ready"),
+    ],
+)
+def test_what_is_missing_is_said(status: SystemStatus, reason: str) -> None:
+    readiness = judge(status)
+    assert not readiness.ready
+    assert len(readiness.reasons) == 1
+    assert reason in readiness.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("who", "state", "reason"),
+    [
+        (user("alice", AccountState.READY), "ready", ""),
+        (user("alice", AccountState.READY, owner=""), "unknown", "no executor serves this user"),
+        (user("alice", AccountState.PARKED, reason="key is blank"), "parked", "kraken: key is blank"),
+        (user("alice", AccountState.CONNECTING), "unknown", "the account has not been read yet"),
+        (user("alice", None), "unknown", "the account has not been read yet"),
+        (user("alice", AccountState.READY, enabled=False), "off", ""),
+    ],
+)
+def test_a_user_has_a_state_and_the_reason_for_it(who: UserStatus, state: str, reason: str) -> None:
+    assert (who.state, who.reason) == (state, reason)
