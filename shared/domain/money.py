@@ -8,7 +8,7 @@ amount of a coin, an amount of money and a price are three types, and only produ
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import Decimal
 from typing import Final
 
 from shared.domain.symbol import Symbol
@@ -130,7 +130,7 @@ class Price:
 
     def ceiled(self, tick: Decimal) -> Price:
         """Round up to a multiple of the tick."""
-        return Price((self.amount / tick).to_integral_value(ROUND_CEILING) * tick, self.symbol)
+        return Price(-floor_to(-self.amount, tick), self.symbol)
 
     def shown(self) -> Decimal:
         """Round to 8 decimals, for reports and people: an average over fills has no end of digits."""
@@ -141,5 +141,9 @@ class Price:
 
 
 def floor_to(amount: Decimal, step: Decimal) -> Decimal:
-    """Round `amount` down to a multiple of `step` (> 0)."""
-    return (amount / step).to_integral_value(ROUND_FLOOR) * step
+    """Round `amount` down to a multiple of `step` (> 0).
+
+    The integer division is exact; a quotient rounded to 28 digits could end on the multiple above.
+    """
+    floored = amount // step * step  # towards zero
+    return floored - step if floored > amount else floored
