@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-_SHAPE: Final = re.compile(r"^[A-Z0-9.]{1,16}/[A-Z0-9.]{1,16}$")
+_SHAPE: Final = re.compile(r"[A-Z0-9.]{1,16}/[A-Z0-9.]{1,16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Symbol:
     @lru_cache(maxsize=4096)
     def parse(text: str) -> Symbol:
         """Read `BASE/QUOTE` in capitals; raises ValueError for anything else."""
-        if not _SHAPE.match(text):
+        if not _SHAPE.fullmatch(text):
             raise ValueError(f"not a symbol like BTC/USD: {text!r}")
         base, quote = text.split("/")
         return Symbol(base, quote)
