@@ -59,11 +59,15 @@ DOGE 0.1 0.00001 1|LTC 0.00000001 0.01 8|LINK 0.01 0.001 2|AVAX 0.00000001 0.01 
 BCH 0.00000001 0.01 8|UNI 0.000001 0.001 6|AAVE 0.001 0.01 3|SUI 0.1 0.0001 1|ALGO 0.1 0.0001 1|ATOM 0.01 0.001 2|
 XLM 0.00000001 0.000001 8|USDT 0.01 0.00001 2
 """
+_SEEDS: Final = {"kraken": (_KRAKEN_SEED, "0.5"), "coinbase": (_COINBASE_SEED, "1")}
+"""Table and minimum order value in USD by venue."""
 
 
 def seed_instruments(venue: str) -> Mapping[Symbol, Instrument]:
-    """Give the seed table of a venue (`kraken` or `coinbase`), all pairs against USD."""
-    table, min_cost = {"kraken": (_KRAKEN_SEED, "0.5"), "coinbase": (_COINBASE_SEED, "1")}[venue]
+    """Give the seed table of a venue (`kraken` or `coinbase`), all pairs against USD; of any other venue nothing is known."""
+    if venue not in _SEEDS:
+        return {}
+    table, min_cost = _SEEDS[venue]
     found = {}
     for row in table.replace("\n", "").split("|"):
         base, min_size, tick, lot_decimals = row.split()
