@@ -1,0 +1,39 @@
+"""The kill switch: what each position stops, and that a doubt stops entries."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.domain.control import Control, ControlMode, refusal
+from shared.domain.order import Kind
+
+
+@pytest.mark.parametrize(
+    ("mode", "entry_stops", "exit_stops"),
+    [("run", False, False), ("pause", True, False), ("close_only", True, False), ("halt", True, True)],
+)
+def test_each_mode_stops_what_it_says(mode: str, entry_stops: bool, exit_stops: bool) -> None:
+    switch = Control(ControlMode(mode))
+    assert bool(refusal(Kind.ENTRY, switch)) is entry_stops
+    assert bool(refusal(Kind.EXIT, switch)) is exit_stops
+
+
+def test_one_switch_of_several_is_enough_and_its_reason_is_told() -> None:
+    paused = Control(ControlMode.PAUSE, "maintenance")
+    assert refusal(Kind.ENTRY, Control(), paused) == "pause is set: maintenance"
+    assert refusal(Kind.ENTRY, paused, Control()) == "pause is set: maintenance"
+    assert refusal(Kind.ENTRY, Control(), Control()) == ""
+
+
+def test_a_switch_that_nobody_has_set_is_run() -> None:
+    assert Control.read({}) == Control(ControlMode.RUN, "")
+
+
+def test_a_switch_is_read_as_it_is_written() -> None:
+    assert Control.read({"mode": "close_only", "reason": "storm"}) == Control(ControlMode.CLOSE_ONLY, "storm")
+
+
+def test_a_mode_that_nobody_knows_stops_entries_and_lets_exits_through() -> None:
+    doubt = Control.read({"mode": "PAUSED!"})
+    assert "unknown control mode 'PAUSED!'" in refusal(Kind.ENTRY, doubt)
+    assert refusal(Kind.EXIT, doubt) == ""
