@@ -8,20 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final
 
 from shared.bus.streams import entry_ms
-from shared.domain.money import ZERO, plain
-from shared.domain.order import OrderState
-from shared.ledger.books import Moment, Reported, SignalBook, UserBook
+from shared.ledger.agreement import TRADED, agree
+from shared.ledger.books import Moment, SignalBook, UserBook, order_trimmed
 from shared.ledger.findings import FindingKind, Tally
 from shared.ledger.journal import VenueOrder
-
-_TRADED: Final = frozenset({OrderState.FILLED.value, OrderState.PARTIAL.value})
-_JOURNAL_MARGIN_MS: Final = 1_000
-"""How far this clock and the executor's may be apart."""
-_CLOCKS_MS: Final = 60_000
-"""How far the venue's clock and Redis's may be apart."""
 
 
 def audit_signals(signals: SignalBook, moment: Moment) -> Tally:
@@ -44,7 +36,7 @@ def audit_user(signals: SignalBook, book: UserBook, venue: Sequence[VenueOrder] 
     _given_decisions(signals, book, moment, tally)
     _outcomes(book, moment, tally)
     if venue is not None:
-        _venue(book, venue, moment, tally)
+        agree(book, venue, moment, tally)
     return tally
 
 
@@ -99,53 +91,12 @@ def _outcomes(book: UserBook, moment: Moment, tally: Tally) -> None:
         if not each.signal_id:
             tally.own_exits += 1
         elif decision is None:
-            if not _order_trimmed(book, each):
+            if not order_trimmed(book, each):
                 detail = f"{each.outcome}, signal {each.signal_id}"
                 tally.find(FindingKind.OUTCOME_WITHOUT_DECISION, book.user, each.order_id, detail)
-        elif not decision.copy and each.outcome in _TRADED:
+        elif not decision.copy and each.outcome in TRADED:
             detail = f"decided to skip, yet {each.outcome}"
             tally.find(FindingKind.OUTCOME_AGAINST_DECISION, book.user, each.order_id, detail)
     # Those that came meanwhile may belong to decisions that did too, so they are only counted.
     tally.outcomes.update(each.outcome for each in book.late)
     tally.own_exits += sum(not each.signal_id for each in book.late)
-
-
-def _venue(book: UserBook, venue: Sequence[VenueOrder], moment: Moment, tally: Tally) -> None:
-    copies = {each.order_id for each in book.decided if each.copy}
-    reports = {each.order_id: each for each in (*book.reported, *book.late)}
-    accepted: dict[str, VenueOrder] = {}
-    for row in venue:
-        if not row.client_order_id:
-            continue  # placed by hand: not ours
-        tally.venue_orders += 1
-        accepted[row.client_order_id] = row
-        report = reports.get(row.client_order_id)
-        own = report is not None and not report.signal_id
-        if row.client_order_id not in copies and not own:
-            if report is None and moment.young(row.accepted_at):
-                tally.open += 1  # an own exit is reported only when it ends
-            elif not (report and _order_trimmed(book, report)):
-                detail = f"{row.venue} order {row.order_id}, filled {plain(row.filled)}"
-                tally.find(FindingKind.UNDECIDED_AT_VENUE, book.user, row.client_order_id, detail)
-    for report in reports.values():
-        _compare(book.user, report, accepted.get(report.order_id), moment, tally)
-
-
-def _order_trimmed(book: UserBook, report: Reported) -> bool:
-    """Say whether the order of a report can have been trimmed; a report knows its signal's instant, not its entry."""
-    return book.orders_kept.trimmed(f"{max(report.signal_at - _CLOCKS_MS, 0)}-0")
-
-
-def _compare(user: str, report: Reported, row: VenueOrder | None, moment: Moment, tally: Tally) -> None:
-    there = ZERO if row is None else row.filled
-    traded = report.outcome in _TRADED
-    if (row is not None or not traded) and there == (report.filled if traded else ZERO):
-        return
-    if report.settled_at >= moment.now - _JOURNAL_MARGIN_MS:
-        tally.open += 1  # it ended after the journal was read
-    elif row is None:
-        detail = f"{report.outcome} {plain(report.filled)}, the venue has no such order"
-        tally.find(FindingKind.MISSING_AT_VENUE, user, report.order_id, detail)
-    else:
-        detail = f"{report.outcome} {plain(report.filled)}, the venue has {plain(there)}"
-        tally.find(FindingKind.FILL_DISAGREES, user, report.order_id, detail)

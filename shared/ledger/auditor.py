@@ -132,6 +132,7 @@ def _decided(entry: Entry) -> Decided:
         signal_id=fields.get("signal_id", ""),
         copy=fields.get("decision") == "copy",
         emitted_at=_instant(fields.get("emitted_at", "")),
+        exit=fields.get("kind") == "exit",
     )
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from shared.bus.streams import entry_order
 from shared.domain.money import ZERO
 from shared.ledger.reading import WHOLE, Kept
+
+_CLOCKS_MS: Final = 60_000
+"""How far the venue's clock and Redis's may be apart."""
 
 
 class Decided(NamedTuple):
@@ -20,6 +23,7 @@ class Decided(NamedTuple):
     signal_id: str
     copy: bool
     emitted_at: int = 0
+    exit: bool = False
 
 
 class Reported(NamedTuple):
@@ -84,3 +88,8 @@ class Moment:
     def age(self, at: int) -> str:
         """Give an age in words."""
         return f"{max(self.now - at, 0) / 1000:.1f} s old"
+
+
+def order_trimmed(book: UserBook, report: Reported) -> bool:
+    """Say whether the order of a report can have been trimmed; a report knows its signal's instant, not its entry."""
+    return book.orders_kept.trimmed(f"{max(report.signal_at - _CLOCKS_MS, 0)}-0")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 
+from shared.domain.order import leg_id
 from shared.ledger.audit import audit_signals, audit_user
 from shared.ledger.books import Decided, Following, Moment, Reported, SignalBook, UserBook
 from shared.ledger.findings import AuditReport, FindingKind, Tally
@@ -202,6 +204,32 @@ def test_a_refused_order_need_not_be_at_the_venue() -> None:
 def test_a_filled_size_that_differs_from_the_venues_is_found(outcome: str, reported: str, there: str) -> None:
     book = replace(WHOLE_BOOK, reported=[FILLED._replace(outcome=outcome, filled=Decimal(reported))])
     assert kinds(judge(book, [ROW._replace(filled=Decimal(there))])) == {FindingKind.FILL_DISAGREES: 1}
+
+
+EXIT = str(UUID(int=7))
+IN_LEGS = UserBook(
+    "alice", Following("0-0"), [COPY._replace(order_id=EXIT, exit=True)], [FILLED._replace(order_id=EXIT)]
+)
+LEGS = [
+    ROW._replace(client_order_id=leg_id(EXIT, number), filled=Decimal(filled))
+    for number, filled in ((1, "0.2"), (2, "0"), (3, "0.3"))
+]
+
+
+def test_an_exit_in_legs_agrees_by_the_sum_of_its_legs() -> None:
+    assert kinds(judge(IN_LEGS, LEGS)) == {}
+    assert kinds(judge(IN_LEGS, LEGS[:2])) == {FindingKind.FILL_DISAGREES: 1}
+
+
+def test_an_entry_has_no_second_leg() -> None:
+    entry = replace(IN_LEGS, decided=[COPY._replace(order_id=EXIT, exit=False)])
+    tally = judge(entry, LEGS)
+    assert kinds(tally) == {FindingKind.UNDECIDED_AT_VENUE: 2, FindingKind.FILL_DISAGREES: 1}
+
+
+def test_an_exit_between_two_legs_is_not_compared_before_its_report() -> None:
+    under_way = replace(IN_LEGS, reported=[], decided=[COPY._replace(order_id=EXIT, exit=True, emitted_at=YOUNG)])
+    assert kinds(judge(under_way, LEGS)) == {}
 
 
 def test_a_report_that_came_after_the_journal_was_read_is_not_compared_with_it() -> None:
