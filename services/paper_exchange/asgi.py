@@ -60,13 +60,17 @@ class Door:
             return
         request = Request(scope["method"], scope["path"], scope["query_string"], api_key, signature, content_type, body)
         reply = self._kraken.answer(request)
-        if not isinstance(reply, Reply):
-            await asyncio.sleep(reply.seconds)
-            reply = self._kraken.resume(reply)
-        if reply.delay:
-            await _wait(reply.delay, receive)
+        try:
+            if not isinstance(reply, Reply):
+                await asyncio.sleep(reply.seconds)
+                reply = self._kraken.resume(reply)
+            if reply.delay:
+                await _wait(reply.delay, receive)
+        except asyncio.CancelledError:  # the server ends: whoever still waits sees a cut connection
+            await _cut(scope, receive)
+            return
         if reply.dropped or reply.hangs:
-            _cut(scope)
+            await _cut(scope, receive)
             return
         await _send(reply, send)
 
@@ -104,8 +108,11 @@ async def _send(reply: Reply, send: Send) -> None:
     await send({"type": "http.response.body", "body": reply.body})
 
 
-def _cut(scope: Scope) -> None:
+async def _cut(scope: Scope, receive: Receive) -> None:
+    """Abort the connection and wait until the server has noticed, lest it answer for us."""
     transport = scope.get("extensions", {}).get(TRANSPORT)
     if transport is None:
         raise ConnectionResetError("a dropped reply needs the transport of server.py")
     transport.abort()
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -367,4 +367,5 @@ def test_public_methods_are_met_only_by_name(venue: Venue) -> None:
 
 def test_every_fault_of_the_table_has_a_test_here() -> None:
     text = Path(__file__).read_text()
-    assert [name for name in FAULTS if f'"{name}"' not in text] == ["http_429", "http_502", "http_503", "http_520"]
+    by_status = {f"http_{status}" for status in (429, 502, 503, 520)}
+    assert [name for name in FAULTS.keys() - by_status if f'"{name}"' not in text] == []

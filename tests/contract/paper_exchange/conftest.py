@@ -1,0 +1,102 @@
+"""The paper exchange as a process of its own, and accounts on it."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.support.processes import Service
+
+FROZEN = "[market]\nspeed = 0\n"
+
+
+class Paper:
+    """A running exchange and its control plane."""
+
+    def __init__(self, service: Service, port: int) -> None:
+        self.service = service
+        self.url = f"http://127.0.0.1:{port}"
+        self.session = requests.Session()
+        self.session.trust_env = False
+
+    def post(self, path: str, **body: Any) -> requests.Response:
+        return self.session.post(f"{self.url}/paper/{path}", json=body, timeout=10)
+
+    def get(self, path: str, **query: str) -> Any:
+        answer = self.session.get(f"{self.url}/paper/{path}", params=query, timeout=10)
+        answer.raise_for_status()
+        return answer.json()
+
+    def account(self, user: str, **fields: Any) -> dict[str, str]:
+        answer = self.post(
+            "accounts", **{"user": user, "venue": "kraken", "balances": {"USD": "100000", "BTC": "2"}, **fields}
+        )
+        answer.raise_for_status()
+        made: dict[str, str] = answer.json()
+        return made
+
+    def price(self, price: str) -> None:
+        self.post("price", symbol="BTC/USD", price=price).raise_for_status()
+
+    def arm(self, fault: str, **options: Any) -> None:
+        self.post("faults", fault=fault, **options).raise_for_status()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+Start = Callable[..., Paper]
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Start exchanges with a market file of the test's own; end them all afterwards."""
+    running: list[Paper] = []
+
+    def run(market_file: str = FROZEN, *, port: int = 0, ready: bool = True, **environment: str) -> Paper:
+        folder: Path = tmp_path_factory.mktemp("paper")
+        (folder / "paper.toml").write_text(market_file)
+        port = port or free_port()
+        environment = {"PAPER_PORT": str(port), "SHOAL_CONFIG": str(folder), **environment}
+        service = Service("paper-exchange", "services.paper_exchange", environment, folder / "log").start()
+        paper = Paper(service, port)
+        running.append(paper)
+        deadline = time.monotonic() + 20
+        while ready:
+            try:
+                paper.get("identity")
+                break
+            except requests.ConnectionError:
+                if time.monotonic() > deadline or not service.running:
+                    raise AssertionError(service.log()) from None
+                time.sleep(0.05)
+        return paper
+
+    yield run
+    for paper in running:
+        paper.session.close()
+        paper.service.stop()
+
+
+@pytest.fixture(scope="module")
+def shared_paper(start: Start) -> Paper:
+    """One exchange for a module; its market is frozen."""
+    return start()
+
+
+@pytest.fixture
+def paper(shared_paper: Paper) -> Paper:
+    """The module's exchange without faults and with BTC at 60000."""
+    shared_paper.session.delete(f"{shared_paper.url}/paper/faults", timeout=10)
+    shared_paper.price("60000")
+    return shared_paper

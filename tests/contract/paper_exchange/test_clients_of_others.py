@@ -1,0 +1,91 @@
+"""Three clients that others wrote for the real Kraken, unmodified except for their URLs, on one account: they must agree.
+
+Each runs in its own venv under `var/`, made on the first run: python-kraken-sdk's pins would change the project's own.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.paper_exchange.conftest import Start
+from tests.support.processes import ROOT
+
+CLIENTS = Path(__file__).parent / "clients"
+CCXT = ("ccxt==4.5.90", "krakenex==2.2.2")
+SDK = ("python-kraken-sdk==3.5.1",)
+
+
+def python_with(*requirements: str) -> Path:
+    """Give the interpreter of a venv with these packages, made when it is not there yet."""
+    folder = ROOT / "var" / "client-venvs" / sha256(repr((sys.version, requirements)).encode()).hexdigest()[:12]
+    python = folder / "bin" / "python"
+    ready = folder / "ready"
+    if not ready.exists():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True, capture_output=True)
+        done = subprocess.run(
+            [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *requirements],
+            check=False, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        ready.touch()
+    return python
+
+
+def drive(python: Path, script: str, *arguments: str) -> dict[str, Any]:
+    """Run a driver and read what it prints."""
+    done = subprocess.run(
+        [python, CLIENTS / script, *arguments], check=False, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+@pytest.mark.timeout(900)
+def test_ccxt_krakenex_and_python_kraken_sdk_trade_and_agree(start: Start) -> None:
+    clients, sdk = python_with(*CCXT), python_with(*SDK)
+    paper = start("[market]\nspeed = 0\n")
+    paper.price("60000")
+    keys = [paper.account("shared", tier="unlimited") for _ in range(3)]
+    (ccxt_key, krakenex_key, sdk_key) = [(key["api_key"], key["api_secret"]) for key in keys]
+    query = ["query-funds", "query-open-orders", "query-closed-orders", "query-ledger"]
+    reader = paper.account("reader", permissions=query)
+
+    ccxt = drive(clients, "run_ccxt.py", paper.url, *ccxt_key)
+    krakenex = drive(clients, "run_krakenex.py", paper.url, *krakenex_key)
+    kraken_sdk = drive(sdk, "run_kraken_sdk.py", paper.url, *sdk_key, reader["api_key"], reader["api_secret"])
+
+    assert {"BTC/USD", "ETH/USD", "DOGE/USD", "SOL/USD"} <= set(ccxt["markets"])
+    assert ccxt["refused"] == {
+        "funds": "InsufficientFunds", "minimum": "InvalidOrder", "post_only": "ExchangeError",
+        "cancel": "OrderNotFound", "symbol": "ExchangeError",
+    }  # fmt: skip
+    assert ccxt["amended"] == [0.2, 49000]
+    cancelled = {ccxt["waiting"][name] for name in ("post_only", "client_id", "gtd")}
+    assert set(ccxt["open"]) == (set(ccxt["waiting"].values()) - cancelled) | set(ccxt["batch"])
+    assert cancelled <= set(krakenex["cancelled"])
+
+    filled = {txid: row[:2] for txid, row in ccxt["closed"].items() if row[2] == "closed"}
+    assert set(filled) == set(ccxt["done"].values())
+    assert filled == krakenex["filled"] == kraken_sdk["filled"]
+    assert ccxt["open"] == krakenex["open"] == kraken_sdk["open"]
+    assert ccxt["trades"] == krakenex["trades"] == kraken_sdk["trades"]
+    assert ccxt["balance"] == krakenex["balance"] == kraken_sdk["balance"]
+    assert krakenex["tradevolume"] == kraken_sdk["tradevolume"]
+    assert kraken_sdk["cancelled_in_the_end"] == len(ccxt["open"])
+
+    account = paper.get("accounts/shared/kraken")
+    assert account["holds"] == {}
+    assert {order["order_id"] for order in account["orders"] if order["status"] == "closed"} == set(filled)
+    verdicts = {
+        row["verdict"] for key in (ccxt_key, krakenex_key, sdk_key) for row in paper.get("requests", api_key=key[0])
+    }
+    assert "EAPI:Invalid nonce" not in verdicts
+    assert "EGeneral:Unknown method" not in verdicts
