@@ -1,4 +1,4 @@
-"""The coarse beat that moves the market while nobody asks, so that resting orders fill and orders expire."""
+"""The coarse beat that moves the market while nobody asks: orders fill and expire, and no candle is left out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ BEAT: Final = 0.25  # seconds; requests catch up by themselves, so it only bound
 
 
 async def beat(exchange: Exchange) -> None:
-    """Let the exchange catch up four times a second, for ever."""
+    """Let the market and the exchange catch up four times a second, for ever."""
     while True:
         await asyncio.sleep(BEAT)
+        exchange.market.advance()
         exchange.catch_up()

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from services.paper_exchange.core.account import DEFAULT_PERMISSIONS, Permission
-from services.paper_exchange.core.fault_table import FAULTS
+from services.paper_exchange.core.fault_table import FAULTS, SAYING
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
 LARGEST = Decimal(10**15)
@@ -66,6 +66,7 @@ class NewFault(Strict):
     seconds: float | None = Field(default=None, ge=0)
     fraction: float = Field(default=0.4, gt=0, lt=1)
     seed: int = 0
+    error: str = Field(default="", max_length=200)
 
     @field_validator("user", "method", "symbol", mode="before")
     @classmethod
@@ -78,6 +79,12 @@ class NewFault(Strict):
         if value not in FAULTS:
             raise ValueError(f"unknown fault {value!r}; allowed: {', '.join(sorted(FAULTS))}")
         return value
+
+    @model_validator(mode="after")
+    def _error_where_it_is_used(self) -> NewFault:
+        if bool(self.error) != (self.fault in SAYING):
+            raise ValueError(f"error: the string to answer with; only, and always, for {', '.join(sorted(SAYING))}")
+        return self
 
 
 class NewPrice(Strict):

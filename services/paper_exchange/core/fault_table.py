@@ -63,6 +63,7 @@ FAULTS: Final[dict[str, Fault]] = {
         "account_disabled",
         "unavailable_before_accept",
         "busy",
+        "refused_with",
     ),
     "delay_beyond_timeout_then_processed": Fault(Stage.DELAY, ORDERS, seconds=12.0),
     "processed_then_reply_dropped": Fault(Stage.AFTER, ORDERS),
@@ -71,6 +72,8 @@ FAULTS: Final[dict[str, Fault]] = {
     "truncated_json": Fault(Stage.AFTER, ORDERS),
     "unavailable_after_accept": Fault(Stage.AFTER, ORDERS),
     "internal_error_after_accept": Fault(Stage.AFTER, ORDERS),
+    "fails_with_after_accept": Fault(Stage.AFTER, ORDERS),
+    "warning": Fault(Stage.AFTER, ORDERS),
     "response_moves_order_id": Fault(Stage.AFTER, ORDERS),
     "duplicate_delivery": Fault(Stage.AFTER, ORDERS),
     "slow_reply": Fault(Stage.AFTER, seconds=5.0),
@@ -82,6 +85,7 @@ FAULTS: Final[dict[str, Fault]] = {
     "stale_open_orders": Fault(Stage.EFFECT, frozenset({"OpenOrders"}), seconds=5.0),
     "order_status_unknown": Fault(Stage.EFFECT, QUERIES),
     "other_spellings": Fault(Stage.EFFECT),
+    "error_with_result": Fault(Stage.EFFECT),
     **_all(
         Stage.CONDITION,
         "ordermin_raised_mid_run",
@@ -92,3 +96,6 @@ FAULTS: Final[dict[str, Fault]] = {
         "maintenance_mode",
     ),
 }
+
+# Faults that answer with the error string that they were armed with.
+SAYING: Final = frozenset({"refused_with", "fails_with_after_accept", "warning"})

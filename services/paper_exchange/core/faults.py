@@ -29,6 +29,7 @@ class Switch:
     seconds: float
     until: float
     fraction: float
+    error: str
     rng: random.Random
     fired: int = 0
 
@@ -76,6 +77,7 @@ class Faults:
         probability: float = 1.0,
         seconds: float | None = None,
         fraction: float = FRACTION,
+        error: str = "",
         seed: int = 0,
     ) -> Switch:
         """Turn a fault on. Raises KeyError for an unknown name."""
@@ -91,6 +93,7 @@ class Faults:
             seconds=kind.seconds if seconds is None else seconds,
             until=float("inf") if lasting or seconds is None else self._clock.now() + seconds,
             fraction=fraction,
+            error=error,
             rng=random.Random(seed),  # noqa: S311  # repeatable dice, not a secret
         )
         self._switches.append(switch)

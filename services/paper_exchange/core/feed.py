@@ -18,6 +18,7 @@ from services.paper_exchange.core.walk import Walk
 
 PRINTS_KEPT: Final = 1000
 STEPS_PER_CALL: Final = 4000  # a process that slept catches up in coarser steps instead of stalling its requests
+LONGEST_STEP: Final = 60  # seconds: no candle is skipped, however fast the market runs
 TURNOVER: Final = 4000.0  # quote per market second: what the candles' volumes are made of
 HISTORY_SECONDS: Final = (3600 * 60, 2880 * 900, 4320 * 14400)  # how far each candle level reaches back
 
@@ -87,7 +88,7 @@ class Feed:
         end = int(to)
         if end <= self.at:
             return
-        step = max(1, int(speed / 60), (end - self.at) // STEPS_PER_CALL)
+        step = min(LONGEST_STEP, max(1, int(speed / 60), (end - self.at) // STEPS_PER_CALL))
         for second, price in self._source.walk(self.at, end, step):
             ticks = max(1, round(price * self._scale))
             self._record(second, ticks)

@@ -83,6 +83,11 @@ class Market:
         feed.advance(self.clock.now(), self.clock.speed)
         return feed
 
+    def advance(self) -> None:
+        """Step every feed to now."""
+        for symbol in self.feeds:
+            self.feed(symbol)
+
     def book(self, symbol: str) -> Book:
         """Give a symbol's book as of now."""
         feed = self.feed(symbol)

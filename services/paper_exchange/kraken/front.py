@@ -122,7 +122,7 @@ class KrakenFront:
             reply = success(PUBLIC[name](self._exchange, Parameters.of_query(request.query)))
         except Refused as refusal:
             reply = failure(str(refusal))
-        return spoil(reply, switch.fault, switch.seconds) if switch is not None else reply
+        return spoil(reply, switch) if switch is not None else reply
 
     def _private(self, request: Request, name: str, method: Method) -> Reply | Waiting:
         exchange = self._exchange
@@ -187,17 +187,20 @@ class KrakenFront:
         if faults.armed and error in errors.OTHER_SPELLINGS and faults.effect("other_spellings", ""):
             error = errors.OTHER_SPELLINGS[error]
         self._exchange.journal.verdict(row, error)
-        return failure(error)
+        with_result = faults.armed and faults.effect("error_with_result", "") is not None
+        return failure(error, with_result=with_result)
 
     def _spoilt(self, reply: Reply, switch: Switch, request: Request, row: int) -> Reply:
         self._exchange.journal.fault(row, switch.fault)
         if switch.fault == "duplicate_delivery":
             self._private(request, request.path[len(PRIVATE) :], METHODS[request.path[len(PRIVATE) :]])
-        return spoil(reply, switch.fault, switch.seconds)
+        return spoil(reply, switch)
 
     def _refusal(self, switch: Switch) -> str:
         if switch.fault == "throttled":
             return f"EService:Throttled: {int(self._exchange.clock.now()) + 2}"
+        if switch.fault == "refused_with":
+            return switch.error
         return AT_THE_GATE.get(switch.fault) or BEHIND_THE_GATE[switch.fault]
 
 

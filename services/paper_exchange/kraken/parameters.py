@@ -41,7 +41,7 @@ class Parameters:
             if b"json" in content_type:
                 return cls.of_object(json.loads(body or b"{}", parse_float=str, parse_int=str))
             return cls(dict(parse_qsl(body.decode(), keep_blank_values=True)))
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Refused(INVALID_ARGUMENTS) from None
 
     @classmethod

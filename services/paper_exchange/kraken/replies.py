@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
+
+from services.paper_exchange.core.faults import Switch
 
 JSON: Final = b"application/json"
 HTML: Final = b"text/html; charset=UTF-8"
@@ -33,9 +36,12 @@ def success(result: object) -> Reply:
     return Reply(json.dumps({"error": [], "result": result}, separators=(",", ":")).encode(), accepted=True)
 
 
-def failure(error: str) -> Reply:
-    """Write an error: there is no `result` beside it, as at the real venue."""
-    return Reply(json.dumps({"error": [error]}, separators=(",", ":")).encode())
+def failure(error: str, *, with_result: bool = False) -> Reply:
+    """Write an error. The real venue sends no `result` beside it, though its documentation shows an empty one."""
+    answer: dict[str, object] = {"error": [error]}
+    if with_result:
+        answer["result"] = {}
+    return Reply(json.dumps(answer, separators=(",", ":")).encode())
 
 
 def html_page(status: int = 200) -> Reply:
@@ -51,26 +57,13 @@ def gateway_error(status: int) -> Reply:
     return reply
 
 
-def spoil(reply: Reply, fault: str, seconds: float) -> Reply:
+def spoil(reply: Reply, switch: Switch) -> Reply:
     """Spoil the answer to a request that was processed."""
-    match fault:
-        case "processed_then_reply_dropped":
-            return Reply(dropped=True)
-        case "502_after_accept":
-            return gateway_error(502)
-        case "html_error_page":
-            return html_page()
-        case "truncated_json":
-            return Reply(reply.body[: len(reply.body) // 2])
-        case "unavailable_after_accept":
-            return failure("EService:Unavailable")
-        case "internal_error_after_accept":
-            return failure("EGeneral:Internal error")
-        case "response_moves_order_id":
-            return _moved(reply)
-        case "slow_reply":
-            reply.delay = seconds
-    return reply
+    if switch.fault == "slow_reply":
+        reply.delay = switch.seconds
+        return reply
+    spoiler = SPOILERS.get(switch.fault)
+    return reply if spoiler is None else spoiler(reply, switch)
 
 
 def _moved(reply: Reply) -> Reply:
@@ -79,3 +72,20 @@ def _moved(reply: Reply) -> Reply:
     if isinstance(result, dict) and "txid" in result:
         result["order"] = {"ids": result.pop("txid")}
     return Reply(json.dumps(answer, separators=(",", ":")).encode())
+
+
+def _warned(reply: Reply, switch: Switch) -> Reply:
+    return Reply(reply.body.replace(b'"error":[]', b'"error":[' + json.dumps(switch.error).encode() + b"]", 1))
+
+
+SPOILERS: Final[dict[str, Callable[[Reply, Switch], Reply]]] = {
+    "processed_then_reply_dropped": lambda _reply, _switch: Reply(dropped=True),
+    "502_after_accept": lambda _reply, _switch: gateway_error(502),
+    "html_error_page": lambda _reply, _switch: html_page(),
+    "truncated_json": lambda reply, _switch: Reply(reply.body[: len(reply.body) // 2]),
+    "unavailable_after_accept": lambda _reply, _switch: failure("EService:Unavailable"),
+    "internal_error_after_accept": lambda _reply, _switch: failure("EGeneral:Internal error"),
+    "fails_with_after_accept": lambda _reply, switch: failure(switch.error),
+    "response_moves_order_id": lambda reply, _switch: _moved(reply),
+    "warning": _warned,
+}

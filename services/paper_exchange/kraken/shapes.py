@@ -14,6 +14,7 @@ from services.paper_exchange.kraken.pairs import ASSETS, BY_SYMBOL
 
 Shape = dict[str, object]
 ICEBERG_DEFAULT: Final = 15
+NO_POSITION: Final = "TKH2SE-M7IF5-CFI7LT"  # spot trades open none; the field is there all the same
 
 
 def price_text(instrument: Instrument, price: Decimal | None) -> str:
@@ -128,7 +129,7 @@ def trade_shape(trade: Trade) -> Shape:
     decimals = max(5, instrument.price_decimals)
     shape: Shape = {
         "ordertxid": order.id,
-        "postxid": f"TKH2SE-M7IF5-{trade.number % 36**6:06d}"[:19],
+        "postxid": NO_POSITION,
         "pair": BY_SYMBOL[instrument.symbol].id,
         "aclass": "forex",
         "time": round(trade.at, 6),

@@ -208,7 +208,7 @@ def _instant(parameters: Parameters, name: str, now: float) -> float:
         return 0.0
     try:
         seconds = float(int(text.lstrip("+")))
-    except ValueError:
+    except (ValueError, OverflowError):
         raise bad_argument(name) from None
     instant = now + seconds if text.startswith("+") else seconds
     if not now < instant <= now + MONTH:

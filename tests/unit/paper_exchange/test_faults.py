@@ -369,3 +369,34 @@ def test_every_fault_of_the_table_has_a_test_here() -> None:
     text = Path(__file__).read_text()
     by_status = {f"http_{status}" for status in (429, 502, 503, 520)}
     assert [name for name in FAULTS.keys() - by_status if f'"{name}"' not in text] == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "EDatabase:Internal error", "EOrder:Domain rate limit exceeded", "EAuth:Account unconfirmed", "EAuth:Rate limit exceeded",
+        "EAccount:Invalid permissions:BTC trading restricted for DE.", "EOrder:Scheduled orders limit exceeded",
+        "EOrder:Positions limit exceeded", "EOrder:Insufficient margin", "EOrder:Cannot open position",
+        "EOrder:Tick size check failed", "EQuery:Invalid asset pair", "EAPI:Invalid token", "ESession:Invalid session",
+    ],
+)  # fmt: skip
+def test_any_error_of_the_catalogue_can_be_asked_for(venue: Venue, alice: Client, error: str) -> None:
+    arm(venue, "refused_with", error=error, count=1)
+    assert alice.error("AddOrder", **ORDER) == error
+    assert placed(venue) == 0
+    arm(venue, "fails_with_after_accept", error=error, count=1)
+    assert alice.error("AddOrder", **ORDER) == error
+    assert placed(venue) == 1
+
+
+def test_a_warning_comes_with_a_result(venue: Venue, alice: Client) -> None:
+    arm(venue, "warning", error="WGeneral:Danger", count=1)
+    answer = alice.call("AddOrder", **ORDER)
+    assert answer["error"] == ["WGeneral:Danger"]
+    assert answer["result"]["txid"]
+
+
+def test_an_error_may_come_with_an_empty_result(venue: Venue, alice: Client) -> None:
+    arm(venue, "error_with_result")
+    answer = alice.call("AddOrder", **{**ORDER, "volume": "1000"})
+    assert answer == {"error": ["EOrder:Insufficient funds"], "result": {}}
