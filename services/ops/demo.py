@@ -24,6 +24,7 @@ from shared.bus.connection import open_bus
 from shared.bus.errors import BusUnavailable
 from shared.config.errors import ConfigurationError
 
+_FOLDER: Final = Path("var/demo")
 _PATIENCE: Final = 30.0
 _POLL: Final = 0.05
 _STOPS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -56,7 +57,7 @@ def main() -> None:
 
 def _fresh_folder(settings: DemoSettings) -> Path:
     # Nobody else can be using it: the port in its name was free a moment ago.
-    folder = Path("var/demo") / f"redis-{settings.redis_port}"
+    folder = _FOLDER / f"redis-{settings.redis_port}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder.resolve()
@@ -134,7 +135,7 @@ async def _answers(port: int, child: Child) -> None:
                     writer.close()
                     return
                 await asyncio.sleep(_POLL)  # a server does not say when it is up; asking is the only way
-    raise _EndedError(f"{child.name} does not answer on port {port}")
+    raise _EndedError(f"{child.name} does not answer on port {port}; what it said is above or in {_FOLDER}")
 
 
 def _stop_on_signals(children: Processes) -> asyncio.Event:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from typing import Final
 
@@ -13,11 +14,16 @@ _COLOURS: Final = ("cyan", "yellow", "green", "magenta", "blue", "bright_cyan", 
 _WIDTH: Final = 15
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # instead of ending the process, with children that nobody would end
+
+
 class Screen:
     """Standard output, line by line; `closed` is set once nobody reads it any more."""
 
     def __init__(self) -> None:
-        self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+        self._console = _Console(file=sys.stdout, highlight=False, soft_wrap=True)
         self._colours: dict[str, str] = {}
         self.closed = asyncio.Event()
 
@@ -42,3 +48,5 @@ class Screen:
             sys.stdout.flush()
         except OSError:
             self.closed.set()
+            # What is still buffered must not raise again when Python ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

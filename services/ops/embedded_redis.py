@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Final
 
 from shared.config.errors import ConfigurationError
 
+LOG: Final = "server.log"
+
 
 def redis_command(port: int, folder: Path) -> list[str]:
-    """Give the command line of a server on 127.0.0.1 that keeps its data in `folder`.
+    """Give the command line of a server on 127.0.0.1 that keeps its data and its log in `folder` (absolute).
 
     Raises ConfigurationError if there is no server to be had.
     """
@@ -24,7 +27,7 @@ def redis_command(port: int, folder: Path) -> list[str]:
         "appendfsync": "always",
         "save": "",
         "maxmemory-policy": "noeviction",
-        "loglevel": "warning",
+        "logfile": str(folder / LOG),
     }
     return [redis_binary(), *(part for name, value in options.items() for part in (f"--{name}", value))]
 

@@ -21,7 +21,7 @@ _PATIENCE: Final = 6.0
 _LONGEST_LINE: Final = 1 << 20
 _LAST_LINES: Final = 2.0
 """Seconds to wait for what ended processes had still to say."""
-_DIES_WITH_ITS_PARENT: Final = ("setpriv", "--pdeathsig", "TERM", "--") if shutil.which("setpriv") else ()
+_DIES_WITH_ITS_PARENT: Final = ("setpriv", "--pdeathsig", "KILL", "--") if shutil.which("setpriv") else ()
 
 
 @dataclass(frozen=True, slots=True)

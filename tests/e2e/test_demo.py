@@ -27,7 +27,7 @@ USERS: Final = ("alice", "bob", "carol")
 class Demo:
     """One demo on free ports, in a process group of its own as a terminal would make it."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, stdout: int | None = None, **settings: str) -> None:
         self.redis_port = free_port()
         self.environment = os.environ | {
             "REDIS_PORT": str(self.redis_port),
@@ -41,7 +41,7 @@ class Demo:
                 [sys.executable, "-m", "services.ops.demo"],
                 cwd=ROOT,
                 env=self.environment,
-                stdout=log,
+                stdout=log if stdout is None else stdout,
                 stderr=log,
                 start_new_session=True,
             )
@@ -157,6 +157,21 @@ def test_killed_outright_it_still_leaves_nothing(demo: Demo) -> None:
     demo.process.wait(10)
 
     wait_for(lambda: not _alive(family), 30, "the children end by themselves")
+
+
+def test_a_reader_that_goes_away_ends_the_demo_in_order(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    demo = Demo(tmp_path, stdout=writing)
+    os.close(writing)
+    with open(reading, "rb") as screen:  # noqa: PTH123  # a pipe, not a path
+        assert b"starting Redis" in screen.readline()
+        wait_for(lambda: len(demo.family()) > 1, 30, "a child has been started")
+        family = demo.family()
+
+    assert demo.process.wait(30) == 0
+    assert _alive(family) == set()
+    assert demo.log == ""  # no traceback on stderr
+    demo.end()
 
 
 @pytest.mark.parametrize("variable", ["REDIS_PORT", "API_PORT", "PAPER_PORT"])
