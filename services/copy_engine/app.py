@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -24,7 +24,6 @@ from shared.config.boundary import Boundary
 from shared.config.settings import Settings
 from shared.config.users import load_users
 from shared.contracts import keys
-from shared.domain.policy import UserPolicy
 
 _PAUSE: Final = 1.0
 """Seconds between tries to take the lease, and before a new turn after an outage."""
@@ -35,19 +34,22 @@ log = structlog.get_logger()
 async def main(settings: Settings) -> None:
     """Run until cancelled."""
     users = [policy for policy in load_users(settings.shoal_config).values() if policy.enabled]
+    boundary = Boundary(settings.debug_die_at)
     async with open_bus(settings.redis_url, "copy-engine") as bus:
         instance = instance_name()
         heartbeat = Heartbeat(Records(bus), "copy-engine", instance)
         beating = asyncio.create_task(heartbeat.run())
+
+        def new_engine() -> Engine:
+            return Engine(bus, users, heartbeat, _now_ms, time.monotonic, boundary, settings.retention_ms)
+
         try:
-            await _take_turns(bus, users, heartbeat, instance, Boundary(settings.debug_die_at))
+            await _take_turns(bus, instance, heartbeat, new_engine)
         finally:
             beating.cancel()
 
 
-async def _take_turns(
-    bus: Bus, users: Sequence[UserPolicy], heartbeat: Heartbeat, instance: str, boundary: Boundary
-) -> None:
+async def _take_turns(bus: Bus, instance: str, heartbeat: Heartbeat, new_engine: Callable[[], Engine]) -> None:
     while True:
         try:
             lease = await acquire(bus, keys.ENGINE, instance)
@@ -56,7 +58,7 @@ async def _take_turns(
                     log.info("COPY ENGINE: another engine is active; standing by")
                     heartbeat.state = "standby"
             else:
-                await _turn(Engine(bus, users, heartbeat, _now_ms, time.monotonic, boundary), lease)
+                await _turn(new_engine(), lease)
         except BusUnavailable as error:
             log.warning("waiting for Redis", reason=str(error))
         except LeaseLost as error:

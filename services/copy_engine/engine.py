@@ -16,8 +16,10 @@ from services.copy_engine.readiness import wait_until_open
 from shared.bus.connection import Bus
 from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import Lease
+from shared.bus.orders import RETENTION_MS
 from shared.bus.records import Records, pairs
 from shared.bus.streams import MAX_DELIVERIES, Entry, Group
+from shared.bus.trimming import trim
 from shared.config.boundary import Boundary, Step
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
@@ -28,6 +30,7 @@ from shared.domain.signal import Signal
 from shared.domain.symbol import Symbol
 
 _BATCH: Final = 32
+_TRIM_EVERY: Final = 3600.0
 _INSTRUMENTS_AGE: Final = 5.0
 """Seconds for which the published pair facts are used before they are read again."""
 
@@ -45,11 +48,15 @@ class Engine:
         clock: Callable[[], int],
         elapsed: Callable[[], float],
         boundary: Boundary | None = None,
+        retention_ms: int = RETENTION_MS,
     ) -> None:
         self._bus = bus
         self._users = users
         self._heartbeat = heartbeat
+        self._clock = clock
         self._elapsed = elapsed
+        self._retention_ms = retention_ms
+        self._trimmed = elapsed()
         self._records = Records(bus)
         self._group = Group(bus, keys.ENGINE)
         self._boundary = boundary or Boundary()
@@ -71,8 +78,14 @@ class Engine:
             await self._carry(entry)
         while True:
             lease.require(0)
+            await self._trim()
             for entry in await self._group.read_new([keys.SIGNALS], _BATCH):
                 await self._carry(entry)
+
+    async def _trim(self) -> None:
+        if self._elapsed() - self._trimmed > _TRIM_EVERY:
+            self._trimmed = self._elapsed()
+            await trim(self._bus, keys.SIGNALS, self._clock() - self._retention_ms)
 
     def _say_waiting(self, what: str) -> None:
         log.info(f"COPY ENGINE: waiting for {what}")

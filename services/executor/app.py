@@ -153,12 +153,13 @@ class Executor:
             policy=policy,
             venue=venue,
             lease=lease,
-            store=OrderStore(self._bus, lease, policy.user, venue_name),
+            store=OrderStore(self._bus, lease, policy.user, venue_name, self._settings.retention_ms),
             nonces=nonces,
             records=self._records,
             account=account,
             clock=_now_ms,
             begun=self._begun.setdefault(policy.user, {}),
+            retention_ms=self._settings.retention_ms,
             boundary=self._boundary,
         )
 

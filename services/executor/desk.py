@@ -12,7 +12,7 @@ from typing import Final
 from services.executor.account import AccountKeeper
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
-from shared.bus.orders import OrderStore
+from shared.bus.orders import RETENTION_MS, OrderStore
 from shared.bus.records import Records
 from shared.config.boundary import Boundary
 from shared.domain.policy import UserPolicy
@@ -39,6 +39,7 @@ class Desk:
     account: AccountKeeper
     clock: Callable[[], int]
     begun: dict[str, int] = field(default_factory=dict)
+    retention_ms: int = RETENTION_MS
     boundary: Boundary = field(default_factory=Boundary)
 
     @property

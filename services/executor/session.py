@@ -18,15 +18,19 @@ from services.executor.copier import Copier
 from services.executor.desk import Desk
 from services.executor.history import History
 from services.executor.reader import StreamReader
+from services.executor.reconciler import Reconciler
 from services.executor.settlement import settle
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
 from shared.bus.streams import MAX_DELIVERIES, Entry, Group, entry_order
+from shared.bus.trimming import trim
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import OrderMessage
 from shared.domain.order import Decision, Kind, OrderState
 
+_TIDY: Final = 300.0
+"""Seconds between reconciliations: each costs one call to the venue."""
 _SWEEP: Final = 30.0
 """Seconds between looks for pending entries that nobody is working on; none are expected."""
 
@@ -52,6 +56,7 @@ class Session:
         user: str,
         master_seen: asyncio.Event,
     ) -> None:
+        self._bus = bus
         self._reader = reader
         self._desks = desks
         self._lease = lease
@@ -80,6 +85,7 @@ class Session:
                 for desk in self._desks.values():
                     tasks.create_task(desk.account.run())
                     tasks.create_task(self._announce(desk))
+                    tasks.create_task(self._tidy(desk))
                 await self._connected()
                 self._reader.register(self._user, self._lease, self._deliver)
                 await self._sweep()
@@ -104,6 +110,16 @@ class Session:
             await self._master_seen.wait()
             log.info(f"USER: {self._user}: TRADING (Broker: {desk.venue.name.upper()})", user=self._user)
             await desk.account.until_parked()
+
+    async def _tidy(self, desk: Desk) -> None:
+        """Reconcile at the start and on a timer, and let go of what every group has acknowledged long ago."""
+        reconciler = Reconciler(desk)
+        while True:
+            await desk.account.until_ready()
+            await reconciler.run_once()
+            for stream in (self._stream, keys.reports(self._user)):
+                await trim(self._bus, stream, desk.clock() - desk.retention_ms)
+            await asyncio.sleep(_TIDY)
 
     def _deliver(self, entry: Entry) -> None:
         if self._early is not None:

@@ -74,6 +74,17 @@ class Records:
         else:
             await self._bus.do("HDEL", keys.positions(user, venue), str(position.symbol))
 
+    async def differences(self, user: str, venue: str) -> dict[str, str]:
+        """Read where positions differ from balances, as last told: text by symbol."""
+        return pairs(await self._bus.do("HGETALL", keys.differences(user, venue)))
+
+    async def write_differences(self, user: str, venue: str, found: Mapping[str, str], gone: Iterable[str]) -> None:
+        """Record the differences of a pass, and that others are gone."""
+        key = keys.differences(user, venue)
+        commands: list[tuple[str | int | bytes, ...]] = [("HDEL", key, symbol) for symbol in gone]
+        commands += [("HSET", key, symbol, text) for symbol, text in found.items()]
+        await self._bus.do_all(commands)
+
     async def write_prices(self, venue: str, prices: Iterable[Price], at: int) -> None:
         """Publish the last prices of a venue."""
         flat = [part for price in prices for part in (str(price.symbol), write_price(price, at))]

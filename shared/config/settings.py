@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     paper_host: str = "127.0.0.1"
     paper_port: int = Field(default=8100, ge=1, le=65535)
     log_format: Literal["json", "console"] = "console"
+    retention_days: int = Field(default=30, ge=1, le=3650)
+    """How long ended orders, reports and acknowledged stream entries are kept."""
     debug_die_at: str = ""
     """A step of `boundary.py` at which the process kills itself: for tests of crashes only."""
 
@@ -109,6 +111,11 @@ class Settings(BaseSettings):
         except ValueError:
             pass  # a name, not an address
         return urlsplit(url).netloc == urlsplit(self.paper_url).netloc
+
+    @property
+    def retention_ms(self) -> int:
+        """The retention in milliseconds."""
+        return self.retention_days * 24 * 3600 * 1000
 
     def venue_url(self, venue: str) -> str:
         """Give the base URL of a venue (`kraken` or `coinbase`) in this mode, without a trailing slash."""

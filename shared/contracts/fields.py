@@ -10,12 +10,16 @@ from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from shared.domain.money import plain
 from shared.domain.symbol import Symbol
 
 VERSION: Final = "1"
+_SMALLEST, _LARGEST = -100, 20
+"""Powers of ten that decimals may span: beyond them arithmetic overflows, and the plain text of one number fills a screen."""
+_LATEST: Final = 10**14
+"""Epoch ms of the year 5138: an instant in microseconds is refused, instead of making an entry fresh for ever."""
 
 
 class MalformedMessageError(ValueError):
@@ -26,16 +30,23 @@ def _symbol(value: object) -> object:
     return Symbol.parse(value) if isinstance(value, str) else value
 
 
+def _countable(value: Decimal) -> Decimal:
+    exponent = value.as_tuple().exponent
+    if not isinstance(exponent, int) or not _SMALLEST <= exponent <= value.adjusted() <= _LARGEST:
+        raise ValueError("is not an amount of anything")
+    return value
+
+
 def _none_if_blank(value: object) -> object:
     return None if value == "" else value
 
 
 SymbolField = Annotated[Symbol, BeforeValidator(_symbol)]
-Number = Annotated[Decimal, Field(allow_inf_nan=False)]
-Amount = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
-Positive = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
-Fraction = Annotated[Decimal, Field(gt=0, le=1, allow_inf_nan=False)]
-Instant = Annotated[int, Field(ge=0)]
+Number = Annotated[Decimal, Field(allow_inf_nan=False), AfterValidator(_countable)]
+Amount = Annotated[Decimal, Field(ge=0, allow_inf_nan=False), AfterValidator(_countable)]
+Positive = Annotated[Decimal, Field(gt=0, allow_inf_nan=False), AfterValidator(_countable)]
+Fraction = Annotated[Decimal, Field(gt=0, le=1, allow_inf_nan=False), AfterValidator(_countable)]
+Instant = Annotated[int, Field(ge=0, lt=_LATEST)]
 type_or_blank: Final = BeforeValidator(_none_if_blank)
 
 
@@ -53,8 +64,8 @@ class Message(BaseModel):
             return cls.model_validate(fields)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise MalformedMessageError(f"{cls.__name__}.{where}: {first['msg']}") from None
+            where = ".".join([cls.__name__, *(str(part) for part in first["loc"])])
+            raise MalformedMessageError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
 
     def fields(self) -> dict[str, str]:
         """Write the message as flat text fields, in the order of the schema."""

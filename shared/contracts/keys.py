@@ -55,6 +55,11 @@ def positions(user: str, venue: str) -> str:
     return f"shoal:positions:{{{user}}}:{venue}"
 
 
+def differences(user: str, venue: str) -> str:
+    """Where positions from copying exceed the venue's balances, by symbol, as last told."""
+    return f"shoal:differences:{{{user}}}:{venue}"
+
+
 def following(user: str) -> str:
     """From which signal on a user has been followed, written by the engine."""
     return f"shoal:following:{{{user}}}"

@@ -140,9 +140,12 @@ def read_price(symbol: Symbol, written: str) -> tuple[Price, int]:
     """Read a price and its instant; raises MalformedMessageError."""
     try:
         amount, at = written.split()
-        return Price(Decimal(amount), symbol), int(at)
+        price, instant = Decimal(amount), int(at)
     except (ValueError, ArithmeticError):
         raise MalformedMessageError(f"price of {symbol}: {written!r}") from None
+    if not price.is_finite() or price <= 0:
+        raise MalformedMessageError(f"price of {symbol}: {written!r}")
+    return Price(price, symbol), instant
 
 
 def _object(written: str) -> Mapping[str, str]:

@@ -23,7 +23,7 @@ from shared.contracts import keys
 from tests.support.processes import Service, wait_for
 from tests.support.redis_server import RedisServer, free_port
 
-_PATIENCE: Final = 30.0
+_PATIENCE: Final = 60.0
 
 
 class Stack:
