@@ -1,0 +1,105 @@
+"""What stands in hashes, both ways; and that an amount that is not known is not zero."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, strategies as st
+
+from shared.contracts.fields import MalformedMessageError
+from shared.contracts.records import (
+    AccountRecord,
+    read_instrument,
+    read_position,
+    read_price,
+    write_instrument,
+    write_position,
+    write_price,
+)
+from shared.domain.account import AccountState, Position
+from shared.domain.instrument import PairStatus
+from shared.domain.money import Money
+from tests.support.examples import BTC_USD, NOW, an_account, an_instrument, btc, btc_price, usd
+
+
+def test_an_account_is_written_and_read_word_for_word() -> None:
+    account = an_account(equity=usd("5000.50"), cash=usd(1200))
+    written = AccountRecord.from_domain(account).fields()
+    assert list(written.items()) == [
+        ("v", "1"),
+        ("user", "alice"),
+        ("venue", "kraken"),
+        ("state", "ready"),
+        ("reason", ""),
+        ("currency", "USD"),
+        ("equity", "5000.5"),
+        ("cash", "1200"),
+        ("taker_fee", "0.004"),
+        ("as_of", str(NOW)),
+    ]
+    assert AccountRecord.parse(written).to_domain("alice", "kraken") == account
+
+
+def test_an_amount_that_is_not_known_is_blank_and_never_zero() -> None:
+    parked = an_account(state=AccountState.PARKED, reason="EAPI:Invalid key", equity=None, cash=None)
+    written = AccountRecord.from_domain(parked).fields()
+    assert (written["equity"], written["cash"]) == ("", "")
+    read = AccountRecord.parse(written).to_domain("alice", "kraken")
+    assert (read.equity, read.cash) == (None, None)
+
+
+def test_zero_is_known_and_never_blank() -> None:
+    broke = an_account(equity=usd(0), cash=usd(0))
+    written = AccountRecord.from_domain(broke).fields()
+    assert (written["equity"], written["cash"]) == ("0", "0")
+    assert AccountRecord.parse(written).to_domain("alice", "kraken").cash == usd(0)
+
+
+def test_an_account_keeps_its_currency() -> None:
+    euros = an_account(equity=Money(Decimal(10), "EUR"), cash=None)
+    assert AccountRecord.parse(AccountRecord.from_domain(euros).fields()).to_domain("alice", "kraken") == euros
+
+
+def test_a_state_without_amounts_is_read_with_the_dearest_fee_for_the_unknown_one() -> None:
+    read = AccountRecord.parse({"state": "connecting"}).to_domain("alice", "kraken")
+    assert read.taker_fee == Decimal("0.004")
+    assert read.as_of == 0
+
+
+@given(
+    st.decimals(min_value=0, max_value=10**6, places=10),
+    st.decimals(min_value=0, max_value=10**8, allow_nan=False).filter(
+        lambda cost: cost == 0 or cost > Decimal("1e-50")
+    ),
+)
+def test_a_position_reads_back_as_it_was_written(size: Decimal, cost: Decimal) -> None:
+    position = Position(BTC_USD, btc(size), usd(cost), NOW, NOW + 1)
+    assert read_position(write_position(position)) == position
+
+
+def test_an_instrument_reads_back_as_it_was_written() -> None:
+    instrument = an_instrument(status=PairStatus.CANCEL_ONLY)
+    written = write_instrument(instrument)
+    assert json.loads(written)["lot_step"] == "0.00000001"
+    assert read_instrument(written) == instrument
+
+
+def test_a_price_is_written_with_its_instant_and_reads_back() -> None:
+    assert write_price(btc_price("60000.10"), NOW) == "60000.1 1763829000000"
+    assert read_price(BTC_USD, "60000.1 1763829000000") == (btc_price("60000.1"), NOW)
+
+
+@pytest.mark.parametrize("written", ["", "60000", "60000 now", "much 1", "1 2 3", "NaN 1", "0 1", "-5 1", "Infinity 1"])
+def test_a_price_that_is_none_is_refused(written: str) -> None:
+    with pytest.raises(MalformedMessageError, match="price of BTC/USD"):
+        read_price(BTC_USD, written)
+
+
+@pytest.mark.parametrize("written", ["", "{", "[]", "null", '"BTC/USD"', "{}", '{"symbol": "BTC/USD"}'])
+def test_a_record_that_is_none_is_refused(written: str) -> None:
+    with pytest.raises(MalformedMessageError):
+        read_position(written)
+    with pytest.raises(MalformedMessageError):
+        read_instrument(written)
