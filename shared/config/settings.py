@@ -78,8 +78,13 @@ class Settings(BaseSettings):
     @field_validator("kraken_url", "coinbase_url", "paper_url")
     @classmethod
     def _http_url(cls, value: str) -> str:
-        if value and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname):
+        if not value:
+            return value
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:  # an impossible port raises
             raise ValueError("must be an http:// or https:// URL")
+        if "@" in parts.netloc or "\\" in value:
+            raise ValueError("must hold neither a user name nor a password: readers differ on where such a URL leads")
         return value.rstrip("/")
 
     @model_validator(mode="after")
@@ -100,7 +105,7 @@ class Settings(BaseSettings):
         return self
 
     def _is_own_exchange(self, url: str) -> bool:
-        host = urlsplit(url).hostname or ""
+        host = (urlsplit(url).hostname or "").rstrip(".")  # a final dot is part of no name, but resolves
         if any(host == domain or host.endswith("." + domain) for domain in REAL_VENUE_DOMAINS):
             return False
         if host == "localhost":

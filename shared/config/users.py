@@ -5,6 +5,7 @@ Unknown keys are refused, so that a misspelt limit cannot pass for a limit.
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from decimal import Decimal
@@ -23,7 +24,7 @@ from shared.domain.policy import (
     UserPolicy,
 )
 
-_USER_ID: Final = re.compile(r"^[a-z0-9][a-z0-9_-]{0,31}$")
+_USER_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
 def _exact(value: object) -> object:
@@ -31,15 +32,15 @@ def _exact(value: object) -> object:
     return Decimal(str(value)) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
-_DURATION: Final = re.compile(r"^(\d+)(ms|s|m|h|d)$")
+_DURATION: Final = re.compile(r"(\d{1,15})(ms|s|m|h|d)")
 _UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 def _milliseconds(value: object) -> object:
     """Read `30` (seconds) or `"30s"`, `"500ms"`, `"5m"`; anything else is left for pydantic to refuse."""
-    if isinstance(value, str) and (match := _DURATION.match(value)):
+    if isinstance(value, str) and (match := _DURATION.fullmatch(value)):
         return int(match[1]) * _UNIT_MS[match[2]]
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
         return round(value * 1_000)
     raise ValueError('must be a number of seconds, or a text like "30s", "500ms" or "5m"')
 
@@ -95,7 +96,7 @@ def load_users(config: Path) -> dict[str, UserPolicy]:
 
 def _load_user(path: Path) -> UserPolicy:
     user = path.stem
-    if not _USER_ID.match(user):
+    if not _USER_ID.fullmatch(user):
         raise ConfigurationError(
             f"{path}: a user id has up to 32 of a-z, 0-9, - and _, and begins with a letter or digit"
         )
