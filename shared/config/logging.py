@@ -5,21 +5,34 @@ The last processor sees every finished field; whatever was registered as a secre
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any, Final
+from urllib.parse import quote
 
 import structlog
 
 _MASK: Final = "[secret]"
 _SHORTEST_SECRET: Final = 6  # shorter texts would blank out ordinary words
-_secrets: set[str] = set()  # of this process; filled where keys are read, before the first line is written
+_LINE_END: Final = re.compile(r"\r?\n|\\n")
+_PEM_FRAME: Final = re.compile(r"-----[A-Z ]+-----")
+_secrets: list[str] = []  # of this process; filled where keys are read, before the first line is written
 
 
 def hide(*texts: str) -> None:
-    """Register texts that must never appear in a log line of this process."""
-    _secrets.update(text for text in texts if len(text) >= _SHORTEST_SECRET)
+    """Register texts that must never appear in a log line of this process, however they are escaped there.
+
+    Of a secret of several lines (a PEM key) each line is one: a representation breaks them apart.
+    """
+    parts = {part for text in texts for part in (text, *_LINE_END.split(text))}
+    hidden = set(_secrets)
+    for part in parts:
+        if len(part) >= _SHORTEST_SECRET and not _PEM_FRAME.fullmatch(part):
+            hidden |= {part, repr(part)[1:-1], json.dumps(part)[1:-1], quote(part, safe="")}
+    _secrets[:] = sorted(hidden, key=len, reverse=True)  # else a short one would break a longer one around it
 
 
 def configure_logging(service: str, log_format: str) -> None:
@@ -73,7 +86,7 @@ def mask_secrets(_logger: object, _method: str, event: MutableMapping[str, Any])
         if isinstance(value, str):
             event[name] = _masked(value)
         elif not isinstance(value, (int, float, bool, type(None))):
-            text = str(value)
+            text = repr(value)  # as the renderers write it
             masked = _masked(text)
             if masked != text:
                 event[name] = masked
