@@ -1,0 +1,170 @@
+"""Wrong settings stop the start with one line that names the variable; paper can never reach a real venue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shared.config.errors import ConfigurationError
+from shared.config.settings import Mode, load_settings
+
+
+def refusal() -> str:
+    """Load the settings and give the one line that refuses them."""
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings()
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def test_without_any_setting_everything_is_paper_on_this_machine(env: pytest.MonkeyPatch) -> None:
+    settings = load_settings()
+    assert settings.shoal_mode is Mode.PAPER
+    assert settings.venue_url("kraken") == settings.venue_url("coinbase") == "http://127.0.0.1:8100"
+    assert settings.redis_url == "redis://127.0.0.1:6379/0"
+    assert (settings.api_host, settings.api_port, settings.paper_port) == ("127.0.0.1", 8000, 8100)
+    assert (settings.executor_users, settings.executor_capacity) == ((), 1)
+    assert settings.shoal_config == Path("config")
+
+
+def test_a_blank_variable_is_one_that_is_not_set(env: pytest.MonkeyPatch) -> None:
+    for name in ("SHOAL_MODE", "KRAKEN_URL", "API_PORT", "EXECUTOR_USERS", "LOG_FORMAT"):
+        env.setenv(name, "")
+    assert load_settings().shoal_mode is Mode.PAPER
+
+
+@pytest.mark.parametrize("name", ["SHOAL_MOOD", "SHOAL_MODE_", "SHOAL_"])
+def test_an_unknown_shoal_variable_is_named_with_those_that_are_known(env: pytest.MonkeyPatch, name: str) -> None:
+    env.setenv(name, "live")
+    assert refusal() == f"unknown environment variable {name} (known: SHOAL_CONFIG, SHOAL_MODE)"
+
+
+@pytest.mark.parametrize("mode", ["Live", "real", "demo", "paper,live"])
+def test_an_unknown_mode_is_refused(env: pytest.MonkeyPatch, mode: str) -> None:
+    env.setenv("SHOAL_MODE", mode)
+    assert refusal() == f"SHOAL_MODE: Input should be 'paper' or 'live' (got {mode!r})"
+
+
+@pytest.mark.parametrize("name", ["KRAKEN_URL", "COINBASE_URL", "PAPER_URL"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://127.0.0.1",
+        "127.0.0.1:8100",
+        "http://",
+        "http://[bad",
+        "http://127.0.0.1:port",
+        "http://127.0.0.1:99999",
+        "http://alice:password@127.0.0.1",
+    ],
+)
+def test_a_bad_url_is_refused(env: pytest.MonkeyPatch, name: str, url: str) -> None:
+    env.setenv(name, url)
+    assert refusal().startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("API_PORT", "0"),
+        ("API_PORT", "70000"),
+        ("PAPER_PORT", "http"),
+        ("EXECUTOR_CAPACITY", "0"),
+        ("EXECUTOR_CAPACITY", "many"),
+        ("LOG_FORMAT", "xml"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_variable(env: pytest.MonkeyPatch, name: str, value: str) -> None:
+    env.setenv(name, value)
+    assert refusal().startswith(f"{name}: ")
+    assert refusal().endswith(f"(got {value!r})")
+
+
+def test_every_wrong_variable_is_named_at_once(env: pytest.MonkeyPatch) -> None:
+    env.setenv("API_PORT", "x")
+    env.setenv("LOG_FORMAT", "x")
+    assert "API_PORT: " in refusal()
+    assert "LOG_FORMAT: " in refusal()
+
+
+def test_a_redis_url_of_another_scheme_is_refused_without_repeating_its_password(env: pytest.MonkeyPatch) -> None:
+    env.setenv("REDIS_URL", "http://:hunter22@redis:6379")
+    assert refusal() == "REDIS_URL: must start with redis://, rediss:// or unix://"
+
+
+@pytest.mark.parametrize("name", ["KRAKEN_URL", "COINBASE_URL", "PAPER_URL"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.kraken.com",
+        "https://api.coinbase.com",
+        "https://API.Kraken.COM/",
+        "https://api.kraken.com.",
+        "http://kraken.com:8100",
+        "https://futures.kraken.com",
+    ],
+)
+def test_paper_mode_refuses_a_real_venue(env: pytest.MonkeyPatch, name: str, url: str) -> None:
+    env.setenv(name, url)
+    assert refusal().startswith(f"{name} is {url.rstrip('/')}, but SHOAL_MODE is paper")
+
+
+@pytest.mark.parametrize("userinfo", ["127.0.0.1:8100@", "127.0.0.1\\@"])
+def test_paper_mode_refuses_a_real_venue_behind_a_harmless_looking_name(env: pytest.MonkeyPatch, userinfo: str) -> None:
+    env.setenv("PAPER_URL", f"http://{userinfo}api.kraken.com")
+    assert "PAPER_URL" in refusal()
+    env.setenv("PAPER_URL", "http://api.kraken.com\\@127.0.0.1:8100")
+    assert "PAPER_URL" in refusal()
+
+
+def test_paper_mode_with_a_real_venue_as_its_paper_exchange_is_refused_even_if_both_urls_agree(
+    env: pytest.MonkeyPatch,
+) -> None:
+    env.setenv("PAPER_URL", "https://api.kraken.com")
+    env.setenv("KRAKEN_URL", "https://api.kraken.com")
+    assert "SHOAL_MODE is paper" in refusal()
+
+
+def test_paper_mode_refuses_any_host_that_is_not_its_own_exchange(env: pytest.MonkeyPatch) -> None:
+    env.setenv("KRAKEN_URL", "https://proxy.example.org")
+    assert refusal().startswith("KRAKEN_URL is https://proxy.example.org, but SHOAL_MODE is paper")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9000", "http://localhost:9000", "http://[::1]:9000"])
+def test_paper_mode_takes_a_loopback_address(env: pytest.MonkeyPatch, url: str) -> None:
+    env.setenv("KRAKEN_URL", url + "/")
+    settings = load_settings()
+    assert settings.venue_url("kraken") == url
+    assert settings.venue_url("coinbase") == "http://127.0.0.1:8100"
+
+
+def test_paper_mode_takes_its_own_exchange_by_name(env: pytest.MonkeyPatch) -> None:
+    env.setenv("PAPER_URL", "http://paper-exchange:8100")
+    env.setenv("KRAKEN_URL", "http://paper-exchange:8100")
+    assert load_settings().venue_url("coinbase") == "http://paper-exchange:8100"
+
+
+def test_live_mode_means_the_real_venues(env: pytest.MonkeyPatch) -> None:
+    env.setenv("SHOAL_MODE", "live")
+    settings = load_settings()
+    assert settings.venue_url("kraken") == "https://api.kraken.com"
+    assert settings.venue_url("coinbase") == "https://api.coinbase.com"
+
+
+@pytest.mark.parametrize("name", ["KRAKEN_URL", "COINBASE_URL"])
+def test_live_mode_refuses_an_unencrypted_venue(env: pytest.MonkeyPatch, name: str) -> None:
+    env.setenv("SHOAL_MODE", "live")
+    env.setenv(name, "http://api.kraken.com")
+    assert refusal() == f"{name} must be https:// when SHOAL_MODE is live"
+
+
+def test_pinned_users_are_a_comma_list(env: pytest.MonkeyPatch) -> None:
+    env.setenv("EXECUTOR_USERS", " alice, bob ,,")
+    assert load_settings().executor_users == ("alice", "bob")
+
+
+def test_settings_do_not_change_once_read(env: pytest.MonkeyPatch) -> None:
+    settings = load_settings()
+    with pytest.raises(ValueError, match="frozen"):
+        settings.shoal_mode = Mode.LIVE  # type: ignore[misc]
