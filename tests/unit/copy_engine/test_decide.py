@@ -1,0 +1,166 @@
+"""One decision per user: every reason to skip an entry, and that nothing skips an exit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from services.copy_engine.decide import Follower, decide, skip
+from shared.domain.account import Account, AccountState
+from shared.domain.control import Control, ControlMode
+from shared.domain.instrument import Instrument, PairStatus
+from shared.domain.order import Copy, Kind, Side, order_id
+from shared.domain.policy import GuardPolicy, UserPolicy
+from shared.domain.signal import Signal
+from tests.support.examples import NOW, a_policy, an_account, an_entry, an_exit, an_instrument, btc, btc_price, usd
+
+LATER = NOW + 40
+RUN = Control()
+
+
+def a_follower(**changes: Any) -> Follower:
+    """Give alice, ready, with nothing stopped."""
+    return replace(Follower(a_policy(), an_account(), (RUN, RUN)), **changes)
+
+
+def test_an_entry_is_copied_with_its_size_its_bound_and_its_last_moment() -> None:
+    signal = an_entry()
+    policy = a_policy(guards=GuardPolicy(max_signal_age_ms=15_000, max_slippage_bps=Decimal(20)))
+    decision = decide(signal, a_follower(policy=policy), an_instrument(), LATER)
+    assert decision.copy == Copy(btc("0.05"), None, btc_price(60120), NOW + 15_000)
+    assert decision.id == order_id(signal.id, "alice", "kraken")
+    assert (decision.signal_id, decision.user, decision.venue) == (signal.id, "alice", "kraken")
+    assert (decision.side, decision.kind) == (Side.BUY, Kind.ENTRY)
+    assert (decision.master_equity, decision.user_equity) == (usd(10000), usd(5000))
+    assert (decision.signal_at, decision.emitted_at) == (NOW, LATER)
+    assert decision.reason.startswith("0.1 x 5,000.00/10,000.00 x 1 = 0.05")
+
+
+@pytest.mark.parametrize(
+    ("follower", "reason"),
+    [
+        (a_follower(policy=a_policy(venues=("coinbase",))), "follows on coinbase, not on kraken"),
+        (a_follower(switches=(Control(ControlMode.PAUSE), RUN)), "pause is set"),
+        (a_follower(switches=(RUN, Control(ControlMode.PAUSE, "on holiday"))), "pause is set: on holiday"),
+        (a_follower(switches=(RUN, Control(ControlMode.CLOSE_ONLY))), "close_only is set"),
+        (a_follower(switches=(Control(ControlMode.HALT), RUN)), "halt is set"),
+        (a_follower(account=None), "account at kraken is not connected yet"),
+        (a_follower(account=an_account(state=AccountState.CONNECTING)), "account at kraken is not connected yet"),
+        (
+            a_follower(account=an_account(state=AccountState.PARKED, reason="EAPI:Invalid key")),
+            "account is parked: EAPI:Invalid key",
+        ),
+        (a_follower(account=an_account(equity=None)), "balance unknown: it has not been read yet"),
+        (a_follower(account=an_account(cash=None, reason="timeout")), "balance unknown: timeout"),
+    ],
+)
+def test_a_user_who_cannot_take_an_entry_is_skipped_and_told_why(follower: Follower, reason: str) -> None:
+    decision = decide(an_entry(), follower, an_instrument(), LATER)
+    assert decision.copy is None
+    assert decision.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("instrument", "reason"),
+    [
+        (None, "BTC/USD is not traded on kraken"),
+        (an_instrument(status=PairStatus.CANCEL_ONLY), "kraken has BTC/USD in cancel_only mode"),
+        (an_instrument(status=PairStatus.POST_ONLY), "kraken has BTC/USD in post_only mode"),
+        (an_instrument(status=PairStatus.REDUCE_ONLY), "kraken has BTC/USD in reduce_only mode"),
+    ],
+)
+def test_an_entry_that_the_venue_would_not_take_is_skipped(instrument: Instrument | None, reason: str) -> None:
+    decision = decide(an_entry(), a_follower(), instrument, LATER)
+    assert decision.copy is None
+    assert decision.reason == reason
+
+
+@pytest.mark.parametrize("status", [PairStatus.ONLINE, PairStatus.LIMIT_ONLY])
+def test_an_entry_that_the_venue_takes_is_copied(status: PairStatus) -> None:
+    assert decide(an_entry(), a_follower(), an_instrument(status=status), LATER).copy is not None
+
+
+@pytest.mark.parametrize(
+    ("signal", "account"),
+    [
+        (an_entry(master_equity=usd(0)), an_account()),
+        (an_entry(), an_account(equity=usd(0), cash=usd(0))),
+        (an_entry(), an_account(equity=usd("0.01"), cash=usd("0.01"))),
+    ],
+)
+def test_a_size_that_cannot_be_had_is_a_skip(signal: Signal, account: Account) -> None:
+    decision = decide(signal, a_follower(account=account), an_instrument(), LATER)
+    assert decision.copy is None
+    assert decision.reason
+
+
+followers = st.builds(
+    Follower,
+    policy=st.sampled_from([a_policy(), a_policy(venues=("coinbase",))]),
+    account=st.none()
+    | st.builds(
+        an_account,
+        state=st.sampled_from(AccountState),
+        equity=st.sampled_from([None, usd(0), usd(5000)]),
+        cash=st.sampled_from([None, usd(0), usd(5000)]),
+    ),
+    switches=st.tuples(*[st.builds(Control, st.sampled_from(ControlMode))] * 2),
+)
+pairs = st.none() | st.builds(an_instrument, status=st.sampled_from(PairStatus))
+
+
+@given(followers, pairs, st.sampled_from(["1", "0.37", "0.0001"]), st.integers(min_value=NOW, max_value=2 * NOW))
+def test_an_exit_is_always_copied_and_never_ages(
+    follower: Follower, instrument: Instrument | None, fraction: str, now: int
+) -> None:
+    decision = decide(an_exit(fraction=fraction), follower, instrument, now)
+    assert decision.copy == Copy(base_size=None, fraction=Decimal(fraction), limit_price=None, not_after=None)
+    assert (decision.side, decision.kind) == (Side.SELL, Kind.EXIT)
+    assert decision.reason == f"the master closed {fraction} of its position"
+
+
+@given(followers, pairs)
+def test_an_entry_is_only_copied_for_a_ready_account_that_follows_with_nothing_stopped(
+    follower: Follower, instrument: Instrument | None
+) -> None:
+    decision = decide(an_entry(), follower, instrument, LATER)
+    may = (
+        "kraken" in follower.policy.venues
+        and all(switch.mode is ControlMode.RUN for switch in follower.switches)
+        and follower.account is not None
+        and follower.account.state is AccountState.READY
+        and follower.account.equity == follower.account.cash == usd(5000)
+        and instrument is not None
+        and instrument.status in {PairStatus.ONLINE, PairStatus.LIMIT_ONLY}
+    )
+    assert (decision.copy is not None) is may
+    assert decision.reason
+
+
+@given(
+    st.decimals(min_value="0.001", max_value=100, places=4),
+    st.decimals(min_value=1, max_value=10**6, places=2),
+    st.decimals(min_value=1, max_value=10**6, places=2),
+)
+def test_nobody_receives_the_masters_size_but_by_his_own_ratio(size: Decimal, mine: Decimal, masters: Decimal) -> None:
+    signal = an_entry(base_size=btc(size), master_equity=usd(masters))
+    account = an_account(equity=usd(mine), cash=usd(mine))
+    decision = decide(signal, a_follower(account=account), an_instrument(), LATER)
+    if decision.copy is not None:
+        assert decision.copy.base_size is not None
+        assert decision.copy.base_size.amount * masters <= size * mine
+
+
+def test_a_skip_keeps_what_is_known_of_the_user_and_never_a_size() -> None:
+    decision = skip(an_entry(), a_follower(account=None), "because", LATER)
+    assert (decision.copy, decision.reason, decision.user_equity) == (None, "because", None)
+
+
+def test_two_users_get_two_orders_of_one_signal() -> None:
+    policies: list[UserPolicy] = [a_policy("alice"), a_policy("bob")]
+    ids = {decide(an_entry(), a_follower(policy=policy), an_instrument(), LATER).id for policy in policies}
+    assert len(ids) == 2
