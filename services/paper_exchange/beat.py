@@ -14,5 +14,5 @@ async def beat(exchange: Exchange) -> None:
     """Let the market and the exchange catch up four times a second, for ever."""
     while True:
         await asyncio.sleep(BEAT)
-        exchange.market.advance()
         exchange.catch_up()
+        exchange.market.advance()

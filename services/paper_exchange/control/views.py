@@ -76,7 +76,7 @@ def account_view(account: Account) -> View:
         "venue": account.venue,
         "tier": account.tier,
         "balances": {asset: text(account.balances[asset]) for asset in assets},
-        "holds": {asset: text(account.holds[asset]) for asset in assets if account.holds[asset]},
+        "holds": {asset: text(held) for asset, held in sorted(account.holds.items()) if held},
         "api_keys": list(account.keys),
         "orders": [order_view(order) for order in account.orders.values()],
         "fills": [trade_view(trade) for trade in account.trades],

@@ -77,11 +77,11 @@ class Account:
 
     def available(self, asset: str, now: float) -> Decimal:
         """Give what a new order may use."""
-        return self.balances[asset] - self.holds[asset] - self.lag(asset, now)
+        return self.balances.get(asset, ZERO) - self.holds.get(asset, ZERO) - self.lag(asset, now)
 
     def shown(self, asset: str, now: float) -> Decimal:
         """Give the balance as a query shows it: without credits that lag behind their fill."""
-        return self.balances[asset] - self.lag(asset, now)
+        return self.balances.get(asset, ZERO) - self.lag(asset, now)
 
     def lag(self, asset: str, now: float) -> Decimal:
         """Give the credits that are not visible yet."""

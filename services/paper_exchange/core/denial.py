@@ -12,8 +12,6 @@ class Denial(StrEnum):
     WOULD_CROSS = "a post-only order would trade at once"
     DUPLICATE_CLIENT_ID = "an open order has this client id"
     TOO_MANY_ORDERS = "too many open orders on the pair"
-    NO_LIQUIDITY = "nothing to trade against"
     UNKNOWN_ORDER = "no open order has this id"
     NOTHING_TO_AMEND = "the amendment changes nothing"
-    BELOW_FILLED = "less than what is filled already"
     NOT_AMENDABLE = "the order has no such price"

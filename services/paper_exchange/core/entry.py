@@ -119,6 +119,10 @@ class Entry:
         return True
 
     def _resume(self, order: Order) -> None:
-        if order.is_open:
-            fills = self._matching.plan(order.ticket, order.remaining, order.limit) if self._takes(order) else []
+        if not order.is_open:
+            return
+        fills = self._matching.plan(order.ticket, order.remaining, order.limit) if self._takes(order) else []
+        if self._matching.affordable(order, fills):
             self._matching.execute(order, fills)
+        else:
+            self._matching.close(order, Status.CANCELED, "Insufficient funds")

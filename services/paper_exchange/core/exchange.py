@@ -1,7 +1,8 @@
 """The exchange: accounts and what can be done with orders, in terms that no venue has coined.
 
-Everything runs in one event loop without awaiting, so a call is atomic. Every public call first lets the market and the
-timers catch up: an order never trades against a price from before it came.
+Everything runs in one event loop without awaiting, so a call is atomic. Each request first calls `catch_up`, which lets timers
+and the market come to now; until the next one the market stands still, and an order never trades against a price from
+before it came.
 """
 
 from __future__ import annotations
@@ -64,8 +65,9 @@ class Exchange:
 
     def catch_up(self) -> None:
         """Let timers and the market come to now."""
+        self.market.tick()
         self.timers.run()
-        second = int(self.market.clock.now())
+        second = int(self.market.now)
         if second != self._caught_up:
             self._caught_up = second
             self.matching.catch_up()
@@ -83,7 +85,6 @@ class Exchange:
         size = ticket.size
         if ticket.size_in_quote:
             size = sum((taken for _, taken in self.matching.plan(ticket, size, None)), ZERO)
-            size = size or ticket.instrument.lot
         denial = self._check(account, ticket, size)
         if denial is not None:
             return denial
@@ -102,9 +103,10 @@ class Exchange:
             return Denial.UNKNOWN_ORDER
         if self.faults.armed and self.faults.effect("fill_during_cancel", order.account.user, "CancelOrder"):
             price = order.limit or self.market.last(order.instrument.symbol)
-            self.settlement.fill(order, price, order.remaining, self.clock.now(), maker=True)
-            self.matching.settle(order)
-            return Denial.UNKNOWN_ORDER
+            if self.matching.affordable(order, [(price, order.remaining)]):
+                self.settlement.fill(order, price, order.remaining, self.clock.now(), maker=True)
+                self.matching.settle(order)
+                return Denial.UNKNOWN_ORDER
         self.matching.close(order, status, reason)
         return None
 
@@ -124,6 +126,8 @@ class Exchange:
         order.amended_at = self.clock.now()
         if order.remaining <= 0:
             self.matching.close(order, Status.CANCELED, "Order quantity amended below filled")
+        elif order.status is Status.PENDING:
+            self.settlement.rehold(order, order.amended_at)
         elif order.limit is not None and (order.triggered or order.ticket.kind not in TRIGGERED):
             self.matching.execute(order, self.matching.plan(order.ticket, order.remaining, order.limit))
         else:

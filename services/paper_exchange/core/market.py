@@ -76,15 +76,20 @@ class Market:
         self.feeds = feeds
         self._depth = depth
         self._books: dict[str, tuple[int, Book]] = {}
+        self.now = clock.now()
+
+    def tick(self) -> None:
+        """Come to now. Between two ticks the market stands still, so that one request sees one price throughout."""
+        self.now = self.clock.now()
 
     def feed(self, symbol: str) -> Feed:
-        """Give a symbol's feed, stepped to now. Raises KeyError for an unknown symbol."""
+        """Give a symbol's feed, stepped to the last tick. Raises KeyError for an unknown symbol."""
         feed = self.feeds[symbol]
-        feed.advance(self.clock.now(), self.clock.speed)
+        feed.advance(self.now, self.clock.speed)
         return feed
 
     def advance(self) -> None:
-        """Step every feed to now."""
+        """Step every feed to the last tick."""
         for symbol in self.feeds:
             self.feed(symbol)
 

@@ -111,7 +111,7 @@ class Matching:
 
     def catch_up(self) -> None:
         """Match every symbol that has waiting orders with the market's steps since the last time."""
-        for symbol, resting in self._resting.items():
+        for symbol, resting in list(self._resting.items()):
             if len(resting):
                 self.match(symbol)
 
@@ -127,9 +127,10 @@ class Matching:
             return
         book = self._market.book(symbol)
         due = list(resting.due(low, high))  # before anything is added that this range must not reach
-        self._follow(list(resting.trailing.values()), low, high)
+        self._trail(list(resting.trailing.values()), low, high)
         for order in due:
-            self._strike(order, book)
+            if order.is_open:  # what struck before it may have ended it
+                self._strike(order, book)
 
     def _strike(self, order: Order, book: Book) -> None:
         if order.ticket.kind in TRIGGERED and not order.triggered:
@@ -153,12 +154,13 @@ class Matching:
         if ticket.kind not in LIMIT_PRICED:
             order.limit = None
         fills = self.plan(ticket, order.remaining, order.limit)
-        if not self._affordable(order, fills):
+        if not self.affordable(order, fills):
             self.close(order, Status.CANCELED, "Insufficient funds")
             return
         self.execute(order, fills)
 
-    def _affordable(self, order: Order, fills: Fills) -> bool:
+    def affordable(self, order: Order, fills: Fills) -> bool:
+        """Tell whether an accepted order can still pay for these fills."""
         if order.side is Side.SELL:
             return True
         now = self._clock.now()
@@ -166,7 +168,7 @@ class Matching:
         asset, amount = self._settlement.need(order.account, order.ticket, Decimal(1), cost, now)
         return amount <= order.account.available(asset, now) + order.held
 
-    def _follow(self, orders: list[Order], low: int, high: int) -> None:
+    def _trail(self, orders: list[Order], low: int, high: int) -> None:
         for order in orders:
             instrument = self._market.feeds[order.instrument.symbol].instrument
             trail, best, trigger = order.ticket.trail, order.best_seen, order.trigger

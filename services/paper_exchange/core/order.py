@@ -140,7 +140,6 @@ class Order:
     reason: str = ""
     parent: str = ""
     visible_from: float = 0.0
-    partial_until: float = 0.0  # a fault holds the rest of the fill back until then
     place: int = 0  # which entry of the resting book is current
     trades: list[Trade] = field(default_factory=list)
     amends: list[tuple[str, float, Decimal, Decimal | None, Decimal | None]] = field(default_factory=list)

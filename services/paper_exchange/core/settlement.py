@@ -101,6 +101,7 @@ class Settlement:
         if switch is not None:
             buying = order.side is Side.BUY
             asset = order.instrument.base if buying else order.instrument.quote
-            order.account.lagging.append(
-                (now + switch.seconds, asset, trade.size if buying else trade.cost - trade.fee)
-            )
+            credit = trade.size if buying else trade.cost
+            if trade.fee_asset == asset:
+                credit -= trade.fee
+            order.account.lagging.append((now + switch.seconds, asset, credit))

@@ -33,7 +33,6 @@ INVALID_ORDER: Final = "EOrder:Invalid order"
 VOLUME_MINIMUM: Final = "EGeneral:Invalid arguments:volume minimum not met"
 COST_MINIMUM: Final = "EOrder:Cost minimum not met"
 INVALID_PRICE: Final = "EOrder:Invalid price"
-TICK_SIZE: Final = "EOrder:Tick size check failed"
 
 OTHER_SPELLINGS: Final = {
     VOLUME_MINIMUM: "EOrder:Order minimum not met",
@@ -46,10 +45,8 @@ DENIALS: Final = {
     Denial.WOULD_CROSS: "EOrder:Post only order",
     Denial.DUPLICATE_CLIENT_ID: "EOrder:Duplicate order",
     Denial.TOO_MANY_ORDERS: "EOrder:Orders limit exceeded",
-    Denial.NO_LIQUIDITY: INVALID_ORDER,
     Denial.UNKNOWN_ORDER: UNKNOWN_ORDER,
     Denial.NOTHING_TO_AMEND: "EOrder:No amendable parameters provided",
-    Denial.BELOW_FILLED: f"{INVALID_ARGUMENTS}:order_qty",
     Denial.NOT_AMENDABLE: f"{INVALID_ARGUMENTS}:limit_price",
 }
 

@@ -32,7 +32,7 @@ def balance_ex(call: Call) -> object:
     return {
         ASSETS[asset].id: {
             "balance": amount_text(asset, account.shown(asset, call.now)),
-            "hold_trade": amount_text(asset, account.holds[asset]),
+            "hold_trade": amount_text(asset, account.holds.get(asset, ZERO)),
         }
         for asset in list(account.balances)
         if asset in ASSETS

@@ -208,3 +208,12 @@ def test_a_batch_cancel_takes_ids_of_every_kind(alice: Client) -> None:
     )
     assert cancelled == {"count": 3}
     assert alice.error("CancelOrderBatch", as_json=True, orders=[]) == "EGeneral:Invalid arguments:orders"
+
+
+def test_an_order_amended_before_its_start_still_waits_for_it(venue: Venue, alice: Client) -> None:
+    txid = alice.add("buy", "limit", "1", price="50000", starttm="+30")
+    alice.ok("AmendOrder", txid=txid, limit_price="60006")
+    assert alice.order(txid)["status"] == "pending"
+    assert alice.held("ZUSD") == Decimal("60246.024")
+    venue.clock.advance(31)
+    assert alice.order(txid)["status"] == "closed"

@@ -18,6 +18,7 @@ STEPS = st.one_of(
         st.sampled_from(["market", "limit", "stop-loss", "take-profit", "trailing-stop", "stop-loss-limit"]),
         SIZES, st.integers(45_000, 75_000), st.sampled_from(["", "fcib", "post"]), st.sampled_from(["GTC", "IOC"]),
     ),
+    st.tuples(st.just("fault"), st.sampled_from(["partial_fill", "partial_fill_then_cancel", "fill_during_cancel"])),
     st.tuples(st.just("cancel"), st.integers(0, 20)),
     st.tuples(st.just("amend"), st.integers(0, 20), SIZES),
 )  # fmt: skip
@@ -43,6 +44,9 @@ def test_balances_are_what_was_deposited_and_traded_and_holds_are_what_open_orde
                 if kind == "limit":
                     order["timeinforce"] = force
                 placed += client.call("AddOrder", pair="XBTUSD", **order).get("result", {}).get("txid", [])
+            case ("fault", name):
+                venue.exchange.faults.arm(name, count=1)
+                venue.clock.advance(1)
             case ("cancel", index) if placed:
                 client.call("CancelOrder", txid=placed[index % len(placed)])
             case ("amend", index, size) if placed:

@@ -400,3 +400,14 @@ def test_an_error_may_come_with_an_empty_result(venue: Venue, alice: Client) -> 
     arm(venue, "error_with_result")
     answer = alice.call("AddOrder", **{**ORDER, "volume": "1000"})
     assert answer == {"error": ["EOrder:Insufficient funds"], "result": {}}
+
+
+def test_the_rest_of_a_partial_fill_that_can_no_longer_be_paid_is_cancelled(venue: Venue) -> None:
+    client = venue.client("poor", balances={"USD": "6100"})
+    arm(venue, "partial_fill", count=1, seconds=2, fraction=0.5)
+    first = client.add("buy", "market", "0.1")
+    client.add("buy", "market", "0.05")
+    venue.clock.advance(2)
+    order = client.order(first)
+    assert (order["status"], order["vol_exec"], order["reason"]) == ("canceled", "0.05000000", "Insufficient funds")
+    assert client.balance("ZUSD") >= 0

@@ -22,13 +22,19 @@ def market(clock: ManualClock, folder: Path = Path(), **section: Any) -> Market:
     return build_market(MarketSection.model_validate({"pairs": ["BTC/USD"], **section}), clock, folder)
 
 
+def go(made: Market, clock: ManualClock, seconds: float) -> None:
+    """Let time pass and the market take notice."""
+    clock.advance(seconds)
+    made.tick()
+
+
 def walk(regime: str, hours: float, seed: int = 7) -> list[float]:
     """Give the minute closes of a regime."""
     clock = ManualClock()
     made = market(clock, regime=regime, seed=seed)
     prices = []
     for _ in range(int(hours * 60)):
-        clock.advance(60)
+        go(made, clock, 60)
         prices.append(float(made.last("BTC/USD")))
     return prices
 
@@ -42,9 +48,9 @@ def test_prices_do_not_depend_on_how_often_one_looks() -> None:
     lazy, eager = ManualClock(), ManualClock()
     first, second = market(lazy), market(eager)
     for _ in range(600):
-        eager.advance(1)
+        go(second, eager, 1)
         second.feed("BTC/USD")
-    lazy.advance(600)
+    go(first, lazy, 600)
     assert first.last("BTC/USD") == second.last("BTC/USD")
     assert [b.close for b in first.feed("BTC/USD").candles(1, 20)] == [
         b.close for b in second.feed("BTC/USD").candles(1, 20)
@@ -87,7 +93,7 @@ def test_the_calm_market_swings_enough_to_be_traded_and_little_enough_to_be_copi
     steps = []
     for _ in range(2000):
         before = made.last("BTC/USD")
-        clock.advance(1)
+        go(made, clock, 1)
         steps.append(abs(float(made.last("BTC/USD") / before - 1)))
     assert sorted(steps)[len(steps) * 99 // 100] < 0.001
 
@@ -115,7 +121,7 @@ def test_candles_of_different_intervals_agree() -> None:
     clock = ManualClock()
     made = market(clock, speed=60)
     made.feed("BTC/USD").candles(1, 720)
-    clock.advance(90)  # 90 market minutes
+    go(made, clock, 90)  # 90 market minutes
     feed = made.feed("BTC/USD")
     minutes, quarters, hours = feed.candles(1, 720), feed.candles(15, 720), feed.candles(60, 720)
     for coarse, fine, seconds in ((quarters, minutes, 900), (hours, quarters, 3600)):
@@ -145,6 +151,7 @@ def test_a_posted_price_is_in_the_candle_and_the_path_goes_on_from_it() -> None:
     rows = venue.public("OHLC", pair="XBTUSD")["result"]["XXBTZUSD"]
     assert (rows[-1][2], rows[-1][4]) == ("80000.0", "80000.0")
     venue.clock.advance(60)
+    venue.exchange.catch_up()
     assert 79000 < venue.exchange.market.last("BTC/USD") < 81000
 
 
@@ -172,7 +179,7 @@ def test_a_fast_market_takes_longer_steps_instead_of_more() -> None:
     made = market(clock, speed=3600)
     made.feed("BTC/USD")
     before = made.feed("BTC/USD").printed
-    clock.advance(10)
+    go(made, clock, 10)
     assert made.feed("BTC/USD").printed - before <= 10 * 61
 
 
@@ -190,7 +197,7 @@ def test_a_replayed_file_is_seen_candle_for_candle(tmp_path: Path) -> None:
     clock = ManualClock(1_700_000_040.0)
     made = market(clock, tmp_path, replay={"BTC/USD": csv(tmp_path, CANDLES)})
     assert len(made.feed("BTC/USD").candles(1, 720)) == 720
-    clock.advance(600)
+    go(made, clock, 600)
     bars = made.feed("BTC/USD").candles(1, 720)
     for row, bar in zip(CANDLES[720:730], bars[-11:-1], strict=True):
         assert (bar.open, bar.high, bar.low, bar.close) == tuple(int(price * 10) for price in row[1:5])
@@ -200,11 +207,11 @@ def test_a_replay_holds_its_last_price_at_the_end_and_can_be_moved(tmp_path: Pat
     clock = ManualClock(1_700_000_040.0)
     made = market(clock, tmp_path, replay={"BTC/USD": csv(tmp_path, CANDLES[:10])})
     made.feed("BTC/USD").set_price(Decimal(2000))
-    clock.advance(60)
+    go(made, clock, 60)
     assert 1900 < made.last("BTC/USD") < 2200
-    clock.advance(HOUR)
+    go(made, clock, HOUR)
     at_end = made.last("BTC/USD")
-    clock.advance(HOUR)
+    go(made, clock, HOUR)
     assert made.last("BTC/USD") == at_end
 
 
@@ -255,3 +262,13 @@ def test_a_wrong_replay_file_is_named_with_its_line(tmp_path: Path, text: str, w
 def test_a_missing_replay_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"nope\.csv: cannot be read"):
         market(ManualClock(), tmp_path, replay={"BTC/USD": Path("nope.csv")})
+
+
+def test_one_request_sees_one_price_throughout() -> None:
+    clock = ManualClock()
+    made = market(clock, regime="gap")
+    before = made.last("BTC/USD")
+    clock.advance(HOUR)
+    assert made.last("BTC/USD") == before
+    made.tick()
+    assert made.last("BTC/USD") != before
