@@ -45,6 +45,10 @@ _LOADING_PATIENCE: Final = 60.0
 """Seconds to wait at the start for a Redis that is replaying its log."""
 
 _LOST: Final = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, ReadOnlyError, OSError, asyncio.TimeoutError)
+_STATES: Final = (
+    "READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "MISCONF", "UNBLOCKED", "NOREPLICAS", "OOM",
+)  # fmt: skip
+"""How replies begin that say that the server cannot take the command now: a fail-over, a disk or a memory that is full."""
 
 
 class Bus:
@@ -63,13 +67,20 @@ class Bus:
         return await self._guarded(self._writer.execute_command(*command))  # type: ignore[no-untyped-call]  # redis-py
 
     async def do_all(self, commands: list[tuple[str | int | bytes, ...]]) -> list[Any]:
-        """Run commands in one round trip, each on its own: a refused one stands in the answers as its ResponseError."""
+        """Run commands in one round trip, each on its own: a refused one stands in the answers as its ResponseError.
+
+        Raises BusUnavailable if the server refuses any because of its own state; the others may have run.
+        """
         if not commands:
             return []
         pipe = self._writer.pipeline(transaction=False)
         for command in commands:
             pipe.execute_command(*command)
-        return cast("list[Any]", await self._guarded(pipe.execute(raise_on_error=False)))
+        answers = cast("list[Any]", await self._guarded(pipe.execute(raise_on_error=False)))
+        for answer in answers:
+            if isinstance(answer, Exception) and _is_outage(answer):
+                raise BusUnavailable(f"Redis: {answer}")
+        return answers
 
     async def run(self, script: Script, keys: list[str], args: list[str | int]) -> Any:
         """Run a Lua script: by its hash, or by its text where the server does not know it (after a restart or a flush)."""
@@ -95,15 +106,24 @@ class Bus:
 
     @staticmethod
     async def _guarded(work: Awaitable[Any]) -> Any:
+        task = asyncio.current_task()
+        cancelled_before = task.cancelling() if task else 0
         try:
             return await work
-        except _LOST as error:
-            raise BusUnavailable(f"Redis: {error}") from None
-        except ResponseError as error:
-            # A fail-over shows itself as one of these before the connection drops.
-            if str(error).startswith(("READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "MISCONF", "UNBLOCKED")):
+        except (*_LOST, ResponseError) as error:
+            if _is_outage(error):
                 raise BusUnavailable(f"Redis: {error}") from None
             raise
+        finally:
+            # redis-py writes inside asyncio.wait_for, which before Python 3.12 swallows a cancellation that arrives just as the
+            # write is done: a loop told to stop would run on. What was asked of the task while it waited is asked again here.
+            if task and task.cancelling() > cancelled_before:
+                raise asyncio.CancelledError
+
+
+def _is_outage(error: Exception) -> bool:
+    """Say whether an error speaks of the server's state rather than of the command."""
+    return isinstance(error, _LOST) or str(error).startswith(_STATES)
 
 
 @asynccontextmanager
