@@ -7,7 +7,7 @@ nothing is ever sold because data is missing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -28,6 +28,7 @@ from shared.venues.port import Candle, PublicVenue
 
 MODE: Final = "MASTER (full strategy)"
 _QUIET_LINE_EVERY: Final = 30_000  # ms between lines of turns in which nothing happens
+_HOLDING: Final = "holding: "
 _SOON: Final = 5.0  # seconds to the next look when live data is late
 _AFTER_DUE: Final = 1.0  # seconds after a live candle's end at which the venue lists it
 
@@ -85,7 +86,7 @@ class Cycle:
         for symbol, candles in new.items():
             self._acted_on[symbol] = candles[-1].opened_at
         sent = [self._act(intent, new[intent.symbol][-1]) for intent in intents if intent.symbol in new]
-        self._tell(market, sum(sent))
+        self._tell(windows.keys(), sum(sent))
 
     def pause(self) -> float:
         """Give the seconds to the next turn: until the next candle in live mode, the set interval at the paper exchange."""
@@ -100,7 +101,7 @@ class Cycle:
         usable = {}
         for symbol, verdict in zip(symbols, found, strict=True):
             if isinstance(verdict, Hold):
-                self._say(symbol, f"holding: {verdict.reason}")
+                self._say(symbol, f"{_HOLDING}{verdict.reason}")
             else:
                 usable[symbol] = verdict
         return usable
@@ -170,13 +171,15 @@ class Cycle:
             self._said[symbol] = what
             _log.warning(MODE, symbol=str(symbol), does=what)
 
-    def _tell(self, market: Market, sent: int) -> None:
+    def _tell(self, seen: Collection[Symbol], sent: int) -> None:
+        """Write the line of a turn in which nothing happened, now and then."""
         now = self._clock.now()
-        for symbol in market.candles:
-            if self._said.get(symbol, "").startswith("holding"):
+        for symbol in seen:
+            if self._said.get(symbol, "").startswith(_HOLDING):
                 self._said.pop(symbol)
-        if sent == 0 and now - self._last_line >= _QUIET_LINE_EVERY:
-            held = ", ".join(str(size) for size in market.positions.values()) or "nothing"
-            _log.info(MODE, does=f"watches {len(market.candles)} symbols", holds=held, equity=str(market.equity))
-        if sent or now - self._last_line >= _QUIET_LINE_EVERY:
+        if sent:
             self._last_line = now
+        elif now - self._last_line >= _QUIET_LINE_EVERY:
+            self._last_line = now
+            held = ", ".join(str(size) for size in self._positions().values()) or "nothing"
+            _log.info(MODE, does=f"watches {len(seen)} symbols", holds=held, equity=str(self._mirror.equity))

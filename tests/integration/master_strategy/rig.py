@@ -1,0 +1,211 @@
+"""A master on a fake venue and a real Redis, whose process can be given up at any point and started again.
+
+Time is stepped: a sleep moves it, so that backoffs and deadlines pass at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from uuid import uuid4
+
+from services.master_strategy.account_mirror import AccountMirror
+from services.master_strategy.book import MasterBook
+from services.master_strategy.clock import Clock
+from services.master_strategy.cycle import Cycle
+from services.master_strategy.fill_watcher import FillWatcher
+from services.master_strategy.order_plan import OrderPlan
+from services.master_strategy.own_order import OwnOrder
+from services.master_strategy.session import open_book
+from services.master_strategy.strategy_file import StrategySettings
+from services.master_strategy.trader import SEND_TIMEOUT_MS, Trader
+from services.master_strategy.write_ahead import WriteAhead
+from shared.bus.connection import Bus
+from shared.bus.lease import Lease, acquire
+from shared.bus.nonce import NonceCounter
+from shared.bus.orders import OrderStore
+from shared.bus.records import Records, pairs
+from shared.bus.signals import SignalLog
+from shared.bus.streams import read_entries
+from shared.contracts import keys
+from shared.contracts.messages import ReportMessage, SignalMessage
+from shared.domain.account import MASTER
+from shared.domain.order import Side
+from shared.domain.signal import Signal
+from shared.domain.symbol import Symbol
+from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
+from shared.venues.port import OrderRequest
+from tests.unit.master_strategy.values import BTC, NOW, btc
+
+FEE = Decimal("0.004")
+
+
+class SteppedTime:
+    """A wall clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.slept: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += int(seconds * 1000)
+        await asyncio.sleep(0)
+
+    def clock(self) -> Clock:
+        return Clock(now=lambda: self.now, sleep=self.sleep)
+
+
+@dataclass
+class Run:
+    """The parts of one process of the master. Dropping it is a crash: nothing of it is tidied up."""
+
+    lease: Lease
+    nonces: NonceCounter
+    venue: FakeVenue
+    mirror: AccountMirror
+    book: MasterBook
+    watcher: FillWatcher
+    ahead: WriteAhead
+    time: SteppedTime
+
+    def own(self, side: Side, size: str) -> OwnOrder:
+        """An order of the strategy, not sent yet."""
+        return OwnOrder(
+            id=str(uuid4()),
+            venue="kraken",
+            symbol=BTC,
+            side=side,
+            size=btc(size),
+            limit_price=None,
+            sent_at=self.time.now,
+            deadline_at=self.time.now + SEND_TIMEOUT_MS,
+            strategy="sma-cross",
+        )
+
+    async def place(self, own: OwnOrder) -> OwnOrder:
+        """Write ahead and send, and get no further."""
+        accepted = await self.venue.place(own.request(), lambda: self.ahead.begin(own))
+        return own.taken_as(accepted.venue_order_id)
+
+    async def trade(self, *plans: OrderPlan) -> Trader:
+        """Send orders through the trader, one after another, each to its end."""
+        for plan in plans:
+            async with asyncio.TaskGroup() as tasks:
+                trader = self.trader(tasks)
+                trader.start(BTC, plan)
+        return trader
+
+    async def resume(self) -> None:
+        """Do what a start does: take up the earlier run's orders, then compare the fills."""
+        async with asyncio.TaskGroup() as tasks:
+            await self.trader(tasks).resume()
+            await self.watcher.scan()
+
+    def trader(self, tasks: asyncio.TaskGroup) -> Trader:
+        """A trader whose orders run in `tasks`."""
+        return Trader(
+            venue=self.venue,
+            ahead=self.ahead,
+            watcher=self.watcher,
+            book=self.book,
+            mirror=self.mirror,
+            clock=self.time.clock(),
+            tasks=tasks,
+            new_id=lambda: str(uuid4()),
+            strategy="sma-cross",
+        )
+
+    def cycle(self, trader: Trader, **settings: object) -> Cycle:
+        """A cycle of the default strategy on bitcoin alone."""
+        chosen = StrategySettings.model_validate({"symbols": ["BTC/USD"], **settings})
+        return Cycle(
+            venue=self.venue,
+            strategy=chosen.build(),
+            settings=chosen,
+            book=self.book,
+            mirror=self.mirror,
+            trader=trader,
+            clock=self.time.clock(),
+            live=False,
+        )
+
+
+@dataclass
+class Rig:
+    """What outlives a process: Redis, the venue's account, the market and the time."""
+
+    bus: Bus
+    time: SteppedTime = field(default_factory=SteppedTime)
+    market: FakeMarket = field(default_factory=lambda: FakeMarket({BTC: Decimal(60_000)}))
+    account: FakeAccount = field(default_factory=lambda: FakeAccount({"USD": Decimal(100_000)}))
+    lease: Lease | None = None
+
+    async def start(self) -> Run:
+        """Start a process of the master; an earlier one loses the lease to it."""
+        if self.lease is not None:
+            await self.lease.release()
+        lease = await acquire(self.bus, MASTER, str(uuid4()))
+        assert lease is not None
+        self.lease = lease
+        nonces = NonceCounter(self.bus, lease, MASTER, "f" * 16, floor=self.time.now * 1000)
+        clock = self.time.clock()
+        venue = FakeVenue(self.market, self.account, clock=clock.now, nonces=nonces)
+        records, store, signals = Records(self.bus), OrderStore(self.bus, lease, MASTER, "kraken"), SignalLog(self.bus)
+        mirror = AccountMirror(venue, records, clock, symbols=[BTC], currency="USD")
+        await mirror.connect()
+        book = await open_book(records, signals, "kraken")
+        watcher = FillWatcher(
+            venue=venue,
+            store=store,
+            signals=signals,
+            records=records,
+            lease=lease,
+            book=book,
+            mirror=mirror,
+            clock=clock,
+            freshness_ms=30_000,
+        )
+        return Run(lease, nonces, venue, mirror, book, watcher, WriteAhead(store, records, nonces, lease), self.time)
+
+    async def someone_trades(self, run: Run, side: Side, size: str, symbol: Symbol = BTC) -> None:
+        """Trade on the account past the strategy, as a person would."""
+        quantity = btc(size) if symbol == BTC else type(btc(size))(Decimal(size), symbol.base)
+        request = OrderRequest("", symbol, side, quantity, None, self.time.now + 60_000)
+        await run.venue.place(request, run.nonces.next)
+
+    async def signals(self) -> list[Signal]:
+        """Read the signal stream, oldest first."""
+        rows = read_entries(keys.SIGNALS, await self.bus.do("XRANGE", keys.SIGNALS, "-", "+"))
+        return [SignalMessage.parse(entry.fields).to_domain() for entry in rows]
+
+    async def reports(self) -> list[ReportMessage]:
+        """Read the master's reports, oldest first."""
+        stream = keys.reports(MASTER)
+        rows = read_entries(stream, await self.bus.do("XRANGE", stream, "-", "+"))
+        return [ReportMessage.parse(entry.fields) for entry in rows]
+
+    async def record(self, order_id: str) -> dict[str, str]:
+        """Read the record of one of the master's orders."""
+        return pairs(await self.bus.do("HGETALL", keys.order(MASTER, order_id)))
+
+
+def buy(size: str = "0.1") -> OrderPlan:
+    """A market order."""
+    return OrderPlan(Side.BUY, btc(size), None, "test")
+
+
+def sell(size: str = "0.1") -> OrderPlan:
+    """A market order."""
+    return OrderPlan(Side.SELL, btc(size), None, "test")
+
+
+async def until(condition: Callable[[], object], *, rounds: int = 10_000) -> None:
+    """Let the other tasks run until the condition holds."""
+    for _ in range(rounds):
+        if condition():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it never came to that")

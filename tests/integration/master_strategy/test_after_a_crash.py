@@ -1,0 +1,123 @@
+"""Whatever moment the master dies at, each fill is told exactly once, entries only while fresh, exits always."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from shared.contracts import keys
+from shared.domain.account import MASTER
+from shared.domain.order import Kind, OrderState, Side
+from shared.domain.signal import Source
+from tests.integration.master_strategy.rig import Rig, buy
+from tests.unit.master_strategy.values import BTC, btc
+
+
+async def test_a_crash_between_fill_and_signal_gives_exactly_one_signal_after_the_restart(rig: Rig) -> None:
+    run = await rig.start()
+    await run.resume()
+    own = await run.place(run.own(Side.BUY, "0.1"))
+    assert not await rig.signals()
+
+    for _ in range(2):
+        await (await rig.start()).resume()
+    [signal] = await rig.signals()
+    assert (signal.kind, signal.source, signal.strategy) == (Kind.ENTRY, Source.STRATEGY, "sma-cross")
+    assert signal.base_size == btc("0.1")
+    [report] = await rig.reports()
+    assert (report.order_id, report.outcome, report.signal_id) == (own.id, OrderState.FILLED, signal.id)
+    assert len(rig.account.orders) == 1
+
+
+async def test_a_crash_between_signal_and_settlement_gives_no_second_signal(rig: Rig) -> None:
+    run = await rig.start()
+    await run.resume()
+    own = await run.place(run.own(Side.BUY, "0.1"))
+    await run.watcher.tell(await run.venue.order(own.venue_order_id), own)
+
+    await (await rig.start()).resume()
+    assert len(await rig.signals()) == 1
+    assert [report.outcome for report in await rig.reports()] == [OrderState.FILLED]
+
+
+async def test_a_crash_between_write_ahead_and_send_ends_the_order_as_failed_and_sends_nothing(rig: Rig) -> None:
+    run = await rig.start()
+    await run.resume()
+    own = run.own(Side.BUY, "0.1")
+    await run.ahead.begin(own)
+
+    await (await rig.start()).resume()
+    assert not rig.account.orders
+    assert (await rig.record(own.id))["state"] == "failed"
+    assert not await rig.signals()
+    assert rig.time.now > own.deadline_at + 3_000
+
+
+async def test_an_entry_found_too_late_is_not_told_but_held_and_sold_one_day(rig: Rig) -> None:
+    run = await rig.start()
+    await run.resume()
+    await run.place(run.own(Side.BUY, "0.1"))
+
+    rig.time.now += 31_000
+    for _ in range(2):
+        run = await rig.start()
+        await run.resume()
+        assert not await rig.signals()
+        assert run.book.position(BTC).size == btc("0.1")
+    assert [report.outcome for report in await rig.reports()] == [OrderState.FILLED]
+
+
+async def test_an_exit_found_late_is_told_however_late_it_is(rig: Rig) -> None:
+    run = await rig.start()
+    await run.resume()
+    await run.trade(buy("0.1"))
+    await run.place(run.own(Side.SELL, "0.1"))
+
+    rig.time.now += 3_600_000
+    run = await rig.start()
+    await run.resume()
+    entry, close = await rig.signals()
+    assert (entry.kind, close.kind, close.fraction) == (Kind.ENTRY, Kind.EXIT, Decimal(1))
+    assert not run.book.held()
+
+
+async def test_a_persons_exit_while_nobody_watched_is_told_at_the_next_start(rig: Rig) -> None:
+    run = await rig.start()
+    await run.resume()
+    await run.trade(buy("0.1"))
+    await rig.someone_trades(run, Side.SELL, "0.04")
+
+    rig.time.now += 3_600_000
+    await (await rig.start()).resume()
+    close = (await rig.signals())[-1]
+    assert (close.source, close.fraction, close.position_after) == (Source.ACCOUNT, Decimal("0.4"), btc("0.06"))
+
+
+async def test_the_history_of_an_old_account_is_not_copied(rig: Rig) -> None:
+    run = await rig.start()
+    await rig.someone_trades(run, Side.BUY, "0.5")
+    await rig.someone_trades(run, Side.SELL, "0.5")
+    rig.time.now += 1_000
+    for _ in range(2):
+        await (await rig.start()).resume()
+    assert not await rig.signals()
+
+
+async def test_an_exit_between_the_first_start_and_the_first_signal_survives_a_restart(rig: Rig) -> None:
+    run = await rig.start()
+    await rig.someone_trades(run, Side.BUY, "0.5")
+    rig.time.now += 1_000
+    await run.resume()
+    rig.time.now += 10_000
+    await rig.someone_trades(run, Side.SELL, "0.5")
+    rig.time.now += 600_000
+    await (await rig.start()).resume()
+    [close] = await rig.signals()
+    assert (close.kind, close.fraction) == (Kind.EXIT, Decimal(1))
+
+
+async def test_the_position_survives_the_loss_of_its_view(rig: Rig) -> None:
+    run = await rig.start()
+    await run.resume()
+    await run.trade(buy("0.1"))
+    await rig.bus.do("DEL", keys.positions(MASTER, "kraken"))
+    assert (await rig.start()).book.position(BTC).size == btc("0.1")

@@ -1,0 +1,118 @@
+"""One master at a time; what the venue refuses parks the account, and nothing ends the process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+
+from structlog.testing import capture_logs
+
+from services.master_strategy.leadership import Leadership
+from shared.bus.connection import Bus
+from shared.bus.heartbeat import Heartbeat
+from shared.bus.lease import Lease
+from shared.bus.records import Records
+from shared.domain.account import MASTER, Account, AccountState
+from shared.venues.errors import Refusal, Rejected, Unavailable
+from tests.integration.master_strategy.rig import SteppedTime
+
+
+class Sessions:
+    """Plays the session: each start is noted, then what is queued happens; with nothing queued it trades for ever."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.failures = list(failures)
+        self.started: list[Lease] = []
+        self.trading = asyncio.Event()
+
+    async def run(self, lease: Lease) -> None:
+        self.started.append(lease)
+        if self.failures:
+            raise self.failures.pop(0)
+        self.trading.set()
+        await asyncio.Event().wait()
+
+
+def _leadership(bus: Bus, instance: str, run: Callable[[Lease], Awaitable[None]], time: SteppedTime) -> Leadership:
+    return Leadership(
+        bus=bus,
+        instance=instance,
+        venue="kraken",
+        run_session=run,
+        heartbeat=Heartbeat(Records(bus), "master-strategy", instance),
+        clock=time.clock(),
+    )
+
+
+@asynccontextmanager
+async def _serving(leadership: Leadership) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.ensure_future(leadership.serve())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _account(bus: Bus) -> Account:
+    [account] = await Records(bus).accounts([(MASTER, "kraken")])
+    assert account is not None
+    return account
+
+
+def _waits(logs: Sequence[Mapping[str, object]]) -> list[object]:
+    return [line["again_in_s"] for line in logs if "again_in_s" in line]
+
+
+async def test_a_second_master_stands_by_and_takes_over_when_the_first_stops(bus: Bus) -> None:
+    first, second = Sessions(), Sessions()
+    async with _serving(_leadership(bus, "second", second.run, SteppedTime())) as standby:
+        await asyncio.wait_for(second.trading.wait(), 5)
+        async with _serving(_leadership(bus, "third", first.run, SteppedTime())):
+            while "standby" not in (await Records(bus).heartbeats()).get("master-strategy:third", ""):
+                assert not first.started
+            standby.cancel()
+            await asyncio.wait_for(first.trading.wait(), 5)
+    assert int(first.started[0].token) > int(second.started[0].token)
+
+
+async def test_a_refused_key_parks_the_account_with_the_venues_words_and_is_tried_again_ever_more_seldom(
+    bus: Bus,
+) -> None:
+    sessions = Sessions(*[Rejected("EAPI:Invalid key", Refusal.AUTH)] * 4)
+    async with _serving(_leadership(bus, "one", sessions.run, SteppedTime())):
+        with capture_logs() as logs:
+            await asyncio.wait_for(sessions.trading.wait(), 5)
+        account = await _account(bus)
+        assert (account.state, account.reason) == (AccountState.PARKED, "EAPI:Invalid key")
+    assert _waits(logs) == [5, 10, 20, 40]
+
+
+async def test_a_lockout_is_waited_out_for_a_quarter_of_an_hour(bus: Bus) -> None:
+    time = SteppedTime()
+    begun = time.now
+    sessions = Sessions(Rejected("EGeneral:Temporary lockout", Refusal.LOCKED))
+    async with _serving(_leadership(bus, "one", sessions.run, time)):
+        await asyncio.wait_for(sessions.trading.wait(), 5)
+    assert time.now - begun >= 900_000
+
+
+async def test_a_venue_that_is_away_is_tried_again_and_the_account_is_not_parked(bus: Bus) -> None:
+    sessions = Sessions(Unavailable("EService:Unavailable"), Unavailable("EService:Busy", retry_after=20))
+    async with _serving(_leadership(bus, "one", sessions.run, SteppedTime())):
+        with capture_logs() as logs:
+            await asyncio.wait_for(sessions.trading.wait(), 5)
+        assert (await _account(bus)).state is AccountState.CONNECTING
+    assert _waits(logs) == [1, 20]
+
+
+async def test_a_stop_hands_the_lease_back_and_says_that_nobody_is_connected(bus: Bus) -> None:
+    sessions = Sessions()
+    async with _serving(_leadership(bus, "one", sessions.run, SteppedTime())):
+        await asyncio.wait_for(sessions.trading.wait(), 5)
+    assert (await _account(bus)).reason == "no master process is connected"
+    again = Sessions()
+    async with _serving(_leadership(bus, "two", again.run, SteppedTime())):
+        await asyncio.wait_for(again.trading.wait(), 1)

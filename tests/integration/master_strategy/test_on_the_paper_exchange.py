@@ -1,0 +1,89 @@
+"""The real process on the paper exchange: judged by what the exchange saw."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from shared.contracts import keys
+from tests.support.processes import Service, wait_for
+from tests.support.stack import Stack
+
+_FAST = 'symbols = ["BTC/USD", "ETH/USD"]\nentry_gap_seconds = 0\npoll_seconds = 0.2\n'
+
+
+def _master(stack: Stack) -> Service:
+    (stack.config / "strategy.toml").write_text(_FAST)
+    return stack.start("master", "services.master_strategy")
+
+
+def _signals(stack: Stack) -> list[dict[str, str]]:
+    rows: Any = stack.client.xrange(keys.SIGNALS)
+    return [fields for _, fields in rows]
+
+
+def test_every_fill_is_told_once_through_kills_of_the_master(tmp_path: Path) -> None:
+    with Stack(tmp_path, price_speed=240) as stack:
+        stack.open_account("master", USD=100_000)
+        for round_ in range(1, 4):
+            master = _master(stack)
+            wait_for(lambda least=4 * round_: len(_signals(stack)) >= least, 40, f"{4 * round_} signals")  # type: ignore[misc]
+            master.kill()
+            stack.client.delete(keys.lease("master"))  # its owner is dead; spares the test the wait for the end of it
+        stack.post("/paper/clock", {"speed": 0})
+        master = _master(stack)
+        wait_for(lambda: "TRADING" in master.log_path.read_text(), 30, "the last master trades")
+        wait_for(lambda: _all_told(stack), 30, "every fill is told")
+        assert master.stop() == 0
+        assert not stack.invalid_nonces()
+        told = _signals(stack)
+        assert len({signal["id"] for signal in told}) == len(told)
+
+
+def _all_told(stack: Stack) -> bool:
+    filled = {order["order_id"]: Decimal(str(order["filled_size"])) for order in _filled(stack)}
+    told: dict[str, Decimal] = {}
+    for signal in _signals(stack):
+        order = signal["master_order_id"]
+        told[order] = told.get(order, Decimal(0)) + Decimal(signal["base_size"])
+    return told == filled
+
+
+def _filled(stack: Stack) -> list[dict[str, Any]]:
+    return [order for order in stack.venue_orders("master") if Decimal(str(order["filled_size"])) > 0]
+
+
+def test_the_log_says_in_a_plain_line_that_the_master_trades_and_never_a_secret(tmp_path: Path) -> None:
+    with Stack(tmp_path, price_speed=60) as stack:
+        stack.open_account("master", USD=100_000)
+        master = _master(stack)
+        wait_for(lambda: _signals(stack), 30, "a first signal")
+        assert master.stop() == 0
+        log = master.log_path.read_text()
+        assert "MASTER ACCOUNT: TRADING (Broker: KRAKEN)" in log
+        assert "MASTER (full strategy)" in log
+        for secret in stack.keys["master"]:
+            assert secret not in log
+        first = _signals(stack)[0]["id"]
+        assert len(re.findall(first, log)) >= 2
+        assert stack.client.hget(keys.account("master", "kraken"), "state") == "connecting"
+
+
+def test_a_key_that_the_venue_refuses_parks_the_master_and_does_not_end_it(tmp_path: Path) -> None:
+    with Stack(tmp_path) as stack:
+        stack.keys["master"] = ("PAPERunknownkey", "c2VjcmV0LW9mLW5vYm9keQ==")
+        master = _master(stack)
+        wait_for(lambda: stack.client.hget(keys.account("master", "kraken"), "state") == "parked", 30, "it is parked")
+        assert "Invalid key" in str(stack.client.hget(keys.account("master", "kraken"), "reason"))
+        assert master.running
+
+
+def test_a_missing_key_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    with Stack(tmp_path) as stack:
+        master = _master(stack)
+        assert master.wait(20) == 2
+        log = master.log_path.read_text()
+        assert log.startswith("master-strategy: KRAKEN_MASTER_API_KEY is not set")
+        assert log.count("\n") == 1

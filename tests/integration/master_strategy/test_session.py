@@ -1,0 +1,118 @@
+"""A whole session on real time: it trades, survives the loss of Redis by itself, and goes on where it was."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
+from uuid import uuid4
+
+from services.master_strategy.clock import system_clock
+from services.master_strategy.leadership import Leadership
+from services.master_strategy.session import Session
+from services.master_strategy.strategy_file import StrategySettings
+from shared.bus.connection import Bus, open_bus
+from shared.bus.errors import BusUnavailable
+from shared.bus.heartbeat import Heartbeat
+from shared.bus.lease import Lease
+from shared.bus.nonce import NonceCounter
+from shared.bus.records import Records
+from shared.bus.signals import SignalLog
+from shared.domain.account import MASTER, AccountState
+from shared.domain.symbol import Symbol
+from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
+from tests.support.redis_server import RedisServer
+from tests.unit.master_strategy.values import BTC, MINUTE, NOW, falling, rising
+
+
+class Master:
+    """One process of the master in this test's loop, on a fake venue."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.market = FakeMarket({BTC: Decimal(60_000)})
+        self.account = FakeAccount({"USD": Decimal(100_000)})
+        self._bus = bus
+        self._clock = system_clock()
+        self._heartbeat = Heartbeat(Records(bus), "master-strategy", "one")
+        self._leadership = Leadership(
+            bus=bus,
+            instance="one",
+            venue="kraken",
+            run_session=self._session,
+            heartbeat=self._heartbeat,
+            clock=self._clock,
+        )
+
+    async def serve(self) -> None:
+        """Run until cancelled."""
+        await self._leadership.serve()
+
+    async def _session(self, lease: Lease) -> None:
+        nonces = NonceCounter(self._bus, lease, MASTER, "f" * 16, floor=self._clock.now() * 1000)
+        symbols: Sequence[Symbol] = [BTC]
+        settings = StrategySettings.model_validate({"symbols": symbols, "poll_seconds": 0.2, "entry_gap_seconds": 0})
+        session = Session(
+            bus=self._bus,
+            lease=lease,
+            venue=FakeVenue(self.market, self.account, clock=self._clock.now, nonces=nonces),
+            nonces=nonces,
+            settings=settings,
+            heartbeat=self._heartbeat,
+            clock=self._clock,
+            new_id=lambda: str(uuid4()),
+            live=False,
+        )
+        await session.run()
+
+
+async def _wait(condition: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
+    async with asyncio.timeout(seconds):
+        while True:
+            with suppress(BusUnavailable):
+                if await condition():
+                    return
+            await asyncio.sleep(0.05)
+
+
+async def test_redis_dies_and_comes_back_and_the_master_goes_on_by_itself(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path)
+    server.start()
+    try:
+        async with open_bus(server.url, "test") as bus:
+            await _trade_through_an_outage(bus, server)
+    finally:
+        server.stop()
+
+
+async def _trade_through_an_outage(bus: Bus, server: RedisServer) -> None:
+    signals, master = SignalLog(bus), Master(bus)
+
+    async def told() -> list[str]:
+        return [entry.fields["kind"] for entry in reversed(await signals.latest(100))]
+
+    async def entered() -> bool:
+        return await told() == ["entry"]
+
+    async def left() -> bool:
+        return await told() == ["entry", "exit"]
+
+    master.market.candles[BTC] = list(rising())
+    serving = asyncio.ensure_future(master.serve())
+    try:
+        await _wait(entered)
+        server.kill()
+        master.market.candles[BTC] = list(falling(first_at=NOW + MINUTE))
+        await asyncio.sleep(1.5)
+        assert not serving.done()
+        server.start()
+        await _wait(left)
+        [account] = await Records(bus).accounts([(MASTER, "kraken")])
+        assert account is not None
+        assert account.state is AccountState.READY
+        assert len(master.account.orders) == 2
+    finally:
+        serving.cancel()
+        with suppress(asyncio.CancelledError):
+            await serving
