@@ -46,43 +46,50 @@ class Door:
             raise NotImplementedError(f"{scope['type']} connections are not served")
 
     async def _venue(self, scope: Scope, receive: Receive, send: Send) -> None:
-        api_key, signature, content_type = "", b"", b""
-        for name, value in scope["headers"]:
-            if name == b"api-key":
-                api_key = value.decode("latin-1")[:128]
-            elif name == b"api-sign":
-                signature = value
-            elif name == b"content-type":
-                content_type = value
         try:
             body = await _body(receive)
         except ClientGone:
             return
-        request = Request(scope["method"], scope["path"], scope["query_string"], api_key, signature, content_type, body)
-        reply = self._kraken.answer(request)
-        try:
-            if not isinstance(reply, Reply):
-                await asyncio.sleep(reply.seconds)
-                reply = self._kraken.resume(reply)
-            if reply.delay:
-                await _wait(reply.delay, receive)
-        except asyncio.CancelledError:  # the server ends: whoever still waits sees a cut connection
-            await _cut(scope, receive)
+        if len(body) > LARGEST_BODY:
+            await _send(Reply(status=413), send)
             return
+        try:
+            reply = await self._answer(_request(scope, body), receive)
+        except asyncio.CancelledError:  # the server ends: whoever still waits sees a cut connection
+            reply = Reply(dropped=True)
         if reply.dropped or reply.hangs:
             await _cut(scope, receive)
-            return
-        await _send(reply, send)
+        else:
+            await _send(reply, send)
+
+    async def _answer(self, request: Request, receive: Receive) -> Reply:
+        reply = self._kraken.answer(request)
+        if not isinstance(reply, Reply):
+            await asyncio.sleep(reply.seconds)
+            reply = self._kraken.resume(reply)
+        if reply.delay:
+            await _wait(reply.delay, receive)
+        return reply
+
+
+def _request(scope: Scope, body: bytes) -> Request:
+    api_key, signature, content_type = "", b"", b""
+    for name, value in scope["headers"]:
+        if name == b"api-key":
+            api_key = value.decode("latin-1")[:128]
+        elif name == b"api-sign":
+            signature = value
+        elif name == b"content-type":
+            content_type = value
+    return Request(scope["method"], scope["path"], scope["query_string"], api_key, signature, content_type, body)
 
 
 async def _body(receive: Receive) -> bytes:
     message = await receive()
     body: bytes = message.get("body", b"")
-    while message["type"] == "http.request" and message.get("more_body"):
+    while message["type"] == "http.request" and message.get("more_body") and len(body) <= LARGEST_BODY:
         message = await receive()
         body += message.get("body", b"")
-        if len(body) > LARGEST_BODY:
-            raise ClientGone
     if message["type"] == "http.disconnect":
         raise ClientGone
     return body

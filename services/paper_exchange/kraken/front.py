@@ -141,7 +141,7 @@ class KrakenFront:
             exchange.journal.verdict(row, NOT_PROCESSED)
             return _before(switch)
         if key is None:
-            return self._refuse(row, errors.INVALID_KEY)
+            return self._refuse(row, errors.INVALID_KEY, user, name)
         error = AT_THE_GATE.get(switch.fault, "") if switch is not None else ""
         error = error or self._gate.admit(key, request.path, request.body, nonce, request.signature, now)
         if not error and switch is not None:
@@ -150,7 +150,7 @@ class KrakenFront:
             exchange.journal.fault(row, switch.fault)
         error = error or self._limits_and_rights(key, method, now)
         if error:
-            return self._refuse(row, error)
+            return self._refuse(row, error, user, name)
         delayed = exchange.faults.take(DELAY, user, name)
         if delayed is not None:
             exchange.journal.fault(row, delayed.fault)
@@ -178,16 +178,16 @@ class KrakenFront:
         try:
             reply = success(method.handler(call))
         except Refused as refusal:
-            return self._refuse(row, str(refusal))
+            return self._refuse(row, str(refusal), key.account.user, name)
         exchange.journal.verdict(row, OK)
         return reply
 
-    def _refuse(self, row: int, error: str) -> Reply:
+    def _refuse(self, row: int, error: str, user: str, name: str) -> Reply:
         faults = self._exchange.faults
-        if faults.armed and error in errors.OTHER_SPELLINGS and faults.effect("other_spellings", ""):
+        if faults.armed and error in errors.OTHER_SPELLINGS and faults.effect("other_spellings", user, name):
             error = errors.OTHER_SPELLINGS[error]
         self._exchange.journal.verdict(row, error)
-        with_result = faults.armed and faults.effect("error_with_result", "") is not None
+        with_result = faults.armed and faults.effect("error_with_result", user, name) is not None
         return failure(error, with_result=with_result)
 
     def _spoilt(self, reply: Reply, switch: Switch, request: Request, row: int) -> Reply:

@@ -135,6 +135,11 @@ def test_unmodified_krakenex_in_four_threads_collides_with_itself(start: Start) 
         last = max(last, row["nonce"])
 
 
+def test_a_body_without_end_is_refused(paper: Paper) -> None:
+    answer = paper.session.post(f"{paper.url}/0/private/Balance", data=b"x" * 1_100_000, timeout=10)
+    assert answer.status_code == 413
+
+
 def test_creating_the_same_key_again_changes_nothing(paper: Paper) -> None:
     first = paper.account("again", api_key="PAPERagain", api_secret="c2VjcmV0")
     paper.post("deposit", user="again", venue="kraken", asset="USD", amount="5").raise_for_status()

@@ -268,6 +268,11 @@ def test_an_unknown_status_is_not_one_of_the_venues_own(venue: Venue, alice: Cli
 
 def test_the_other_spellings_of_three_causes(venue: Venue, alice: Client) -> None:
     reader = venue.client("reader", permissions=["query-funds"])
+    venue.exchange.faults.arm("other_spellings", user="somebody else")
+    assert alice.refused("buy", "market", "0.00001") == "EGeneral:Invalid arguments:volume minimum not met"
+    arm(venue, "other_spellings", method="AddOrder", count=1, user="alice")
+    assert alice.error("CancelOrder", txid="OB6JJR-7NZ5P-N5SKCB") == "EOrder:Unknown order"
+    assert alice.refused("buy", "market", "0.00001") == "EOrder:Order minimum not met"
     arm(venue, "other_spellings")
     assert alice.refused("buy", "market", "0.00001") == "EOrder:Order minimum not met"
     assert alice.error("CancelOrder", txid="OB6JJR-7NZ5P-N5SKCB") == "EOrder:Invalid order"
