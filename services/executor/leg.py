@@ -24,6 +24,7 @@ import structlog
 from services.executor.account import PARKING
 from services.executor.desk import LEASE_NEEDED, VENUE_TIMEOUT, VISIBLE_AFTER_MS, Desk
 from services.executor.record import Leg, OrderRecord
+from services.executor.verdict import Verdict
 from shared.bus.orders import NotBegun
 from shared.config.boundary import Step
 from shared.domain.money import plain
@@ -178,31 +179,37 @@ async def resume(desk: Desk, decision: Decision) -> End:
 async def find_out(desk: Desk, record: OrderRecord) -> VenueOrder | None:
     """Ask the venue until its answer proves something: the record of an order that has ended, or None for none at all.
 
-    None is only believed after the order's deadline and the time in which a fresh order can be invisible.
+    None is only believed after the order's deadline and the time in which a fresh order can be invisible. An operator who has
+    looked at the venue himself may end the asking (`ops resolve`); what he says stands in the record and goes into the report.
     """
     wait = 0.0
     while True:
-        if wait:
-            await asyncio.sleep(wait)
+        await asyncio.sleep(wait)
         wait = min(max(wait * 2, _ASK_FIRST), _ASK_MOST)
+        if (verdict := await _verdict(desk, record)) is not None:
+            return verdict.as_order(record)
         asked_at = desk.clock()
         try:
             found = await _ask(desk, record)
-        except Unavailable as error:
-            wait = max(wait, error.retry_after)
-            continue
-        except OutcomeUnknown:
-            continue
+        except (Unavailable, OutcomeUnknown) as error:
+            wait = max(wait, error.retry_after if isinstance(error, Unavailable) else 0.0)
         except Rejected as error:
-            if error.refusal in PARKING:
-                await desk.account.park(error.words)
-                await desk.account.until_ready()
-            continue
-        if found is None:
-            if asked_at > record.deadline_at + VISIBLE_AFTER_MS:
+            await _wait_if_parked(desk, error)
+        else:
+            if found is None and asked_at > record.deadline_at + VISIBLE_AFTER_MS:
                 return None
-        elif found.status is VenueOrderStatus.DONE:
-            return found
+            if found is not None and found.status is VenueOrderStatus.DONE:
+                return found
+
+
+async def _wait_if_parked(desk: Desk, error: Rejected) -> None:
+    if error.refusal in PARKING:
+        await desk.account.park(error.words)
+        await desk.account.until_ready()
+
+
+async def _verdict(desk: Desk, record: OrderRecord) -> Verdict | None:
+    return Verdict.read(await desk.store.load(record.id)) if desk.clock() > record.deadline_at else None
 
 
 async def _ask(desk: Desk, record: OrderRecord) -> VenueOrder | None:
@@ -220,4 +227,6 @@ def describe(order: VenueOrder) -> str:
     """Say what the venue's record says."""
     if order.average_price is None:
         return f"nothing filled{f': {order.reason}' if order.reason else ''}"
-    return f"filled {order.filled} at {plain(order.average_price.shown())}"
+    return (
+        f"filled {order.filled} at {plain(order.average_price.shown())}{f' ({order.reason})' if order.reason else ''}"
+    )

@@ -78,7 +78,10 @@ def arrived(order: VenueOrder) -> Quantity:
 class OrderRecord:
     """An order's record as it was read; blank where nothing was begun."""
 
+    id: str
     state: OrderState | None
+    symbol: str
+    side: str
     client_order_id: str
     venue_order_id: str
     leg: int
@@ -94,7 +97,10 @@ class OrderRecord:
     def read(fields: Mapping[str, str]) -> OrderRecord:
         """Read the fields of the hash."""
         return OrderRecord(
+            id=fields.get("id", ""),
             state=OrderState(fields["state"]) if fields.get("state") else None,
+            symbol=fields.get("symbol", ""),
+            side=fields.get("side", ""),
             client_order_id=fields.get("client_order_id", ""),
             venue_order_id=fields.get("venue_order_id", ""),
             leg=int(fields.get("leg") or 1),
@@ -125,6 +131,7 @@ class OrderRecord:
             "deadline_at": str(request.deadline_at),
             "sent_at": str(now),
             "accepted_at": "",
+            "verdict": "",
         }
 
     @staticmethod
