@@ -94,6 +94,20 @@ class BarHistory:
             level.clear()
             level.extend(group([*older, *newer], seconds))
 
+    def prepend_history(self, past: BarHistory) -> None:
+        """Put another history before this one, each level as far back as it reaches."""
+        older = [list(level) for level in past._levels]
+        if past.forming is not None:
+            older[0].append(past.forming)
+        edge = older[0][0].start
+        for fine, coarse, seconds in ((0, 1, LEVELS[1]), (1, 2, LEVELS[2])):
+            edge = older[fine][0].start if older[fine] else edge
+            if len(older[fine]) >= KEPT[fine]:  # it was cut somewhere: begin it where a coarser bar begins
+                edge += -edge % LEVELS[2]
+                older[fine] = [bar for bar in older[fine] if bar.start >= edge]
+            older[coarse] = [bar for bar in older[coarse] if bar.start + seconds <= edge]
+        self.prepend(*older)
+
     def candles(self, minutes: int, count: int) -> list[Bar]:
         """Give the last `count` candles, oldest first; the last one is still forming."""
         seconds = minutes * 60

@@ -131,7 +131,7 @@ class Feed:
             history = BarHistory()
             for second, price in recorded:
                 history.trade(second, max(1, round(price * self._scale)), 1.0)
-            self._history.prepend(history.candles(1, 3600), [], [])
+            self._history.prepend_history(history)
             return
         ends = [self._origin - self._origin % 60]
         ends += [(self._origin - reach) // LEVELS[2] * LEVELS[2] for reach in HISTORY_SECONDS]

@@ -7,15 +7,17 @@ replayed candles equal the file's. When the file ends its last price holds.
 from __future__ import annotations
 
 import csv
-import itertools
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 from shared.config.errors import ConfigurationError
 
+Point = tuple[int, float]  # (second, price)
+MINUTE: Final = 60
 HISTORY: Final = 720  # candles of the file that lie before the start, at most half of it
 
 
@@ -54,7 +56,7 @@ def read_csv(path: Path) -> list[Row]:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
     if len(rows) < 2:
         raise ConfigurationError(f"{path}: needs at least two candles")
-    if any(later.start <= earlier.start for earlier, later in itertools.pairwise(rows)):
+    if any(later.start <= earlier.start for earlier, later in pairwise(rows)):
         raise ConfigurationError(f"{path}: the candles are not in the order of time")
     return rows
 
@@ -75,12 +77,13 @@ class Replay:
     """The rows of one file as a price source whose market begins at `origin` (market seconds)."""
 
     def __init__(self, rows: list[Row], origin: int) -> None:
-        self.length = min(later.start - earlier.start for earlier, later in itertools.pairwise(rows))
+        self.length = min(later.start - earlier.start for earlier, later in pairwise(rows))
         split = min(HISTORY, len(rows) // 2)
         self._shift = origin - origin % self.length - rows[split].start
         self._history = rows[:split]
         self._future = iter(rows[split:])
-        self._knots: deque[tuple[int, float]] = deque()
+        self._knots: deque[Point] = deque()
+        self._passed: Point = (origin, rows[split].open)
         self._scale = 1.0
         self.price = rows[split].open
 
@@ -89,18 +92,26 @@ class Replay:
         self._scale *= price / self.price
         self.price = price
 
-    def walk(self, start: int, end: int, step: int) -> Iterator[tuple[int, float]]:  # the file has its own steps
-        """Give every price that the file visits up to market second `end`, as (second, price)."""
-        while self._fill() and self._knots[0][0] <= end:
-            second, price = self._knots.popleft()
-            self.price = price * self._scale
-            yield max(second, start), self.price
+    def walk(self, start: int, end: int, step: int) -> Iterator[Point]:
+        """Give every price that the file visits and, between two of them, one each `step` seconds."""
+        for second in range(start + step, end + 1, step):
+            while self._fill() and self._knots[0][0] <= second:
+                self._passed = self._knots.popleft()
+                self.price = self._passed[1] * self._scale
+                yield max(self._passed[0], start), self.price
+            if self._knots and self._passed[0] < second:
+                self.price = between(self._passed, self._knots[0], second) * self._scale
+                yield second, self.price
 
-    def past(self) -> Iterator[tuple[int, float]]:
-        """Give the prices of the candles before the start, as (market second, price)."""
+    def past(self) -> Iterator[Point]:
+        """Give the prices of the candles before the start, at least one each minute."""
         for row in self._history:
-            for second, price in row.knots(self.length):
-                yield second + self._shift, price
+            knots = [(second + self._shift, price) for second, price in row.knots(self.length)]
+            for here, there in pairwise(knots):
+                yield here
+                for second in range(here[0] - here[0] % MINUTE + MINUTE, there[0], MINUTE):
+                    yield second, between(here, there, second)
+            yield knots[-1]
 
     def _fill(self) -> bool:
         if not self._knots:
@@ -108,3 +119,9 @@ class Replay:
             if row is not None:
                 self._knots.extend((second + self._shift, price) for second, price in row.knots(self.length))
         return bool(self._knots)
+
+
+def between(here: Point, there: Point, second: int) -> float:
+    """Give the price on the straight line between two points."""
+    share = (second - here[0]) / (there[0] - here[0])
+    return here[1] + (there[1] - here[1]) * share

@@ -272,3 +272,18 @@ def test_one_request_sees_one_price_throughout() -> None:
     assert made.last("BTC/USD") == before
     made.tick()
     assert made.last("BTC/USD") != before
+
+
+def test_a_file_of_hours_is_replayed_in_hours_and_in_minutes(tmp_path: Path) -> None:
+    clock = ManualClock(1_700_002_800.0)
+    hours = [(1_600_002_000 + HOUR * i, 1000 + i, 1010 + i, 990 + i, 1001 + i, 5.5) for i in range(1600)]
+    made = market(clock, tmp_path, replay={"BTC/USD": csv(tmp_path, hours)})
+    go(made, clock, 2 * HOUR)
+    feed = made.feed("BTC/USD")
+    bars = feed.candles(60, 720)
+    assert len(bars) == 720
+    for row, bar in zip(hours[721 - 718 : 722], bars[:-1], strict=True):
+        assert (bar.open, bar.high, bar.low, bar.close) == tuple(int(price * 10) for price in row[1:5])
+    minutes = feed.candles(1, 720)
+    assert all(b.start - a.start == 60 for a, b in pairwise(minutes))
+    assert all(abs(b.close / a.close - 1) < 0.005 for a, b in pairwise(minutes))
