@@ -54,6 +54,11 @@ class Bar:
         return copy
 
 
+def level_of(minutes: int) -> int:
+    """Give the level from which candles of this interval are put together."""
+    return 0 if minutes < 15 else 1 if minutes < 240 else 2
+
+
 def group(bars: Iterable[Bar], seconds: int) -> list[Bar]:
     """Put bars of a finer level together into candles of this many seconds, oldest first."""
     grouped: list[Bar] = []
@@ -111,7 +116,7 @@ class BarHistory:
     def candles(self, minutes: int, count: int) -> list[Bar]:
         """Give the last `count` candles, oldest first; the last one is still forming."""
         seconds = minutes * 60
-        index = 0 if minutes < 15 else 1 if minutes < 240 else 2
+        index = level_of(minutes)
         per_candle = seconds // LEVELS[index]
         level = self._levels[index]
         wanted = per_candle * (count + 1)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final, Protocol
 
-from services.paper_exchange.core.bars import LEVELS, Bar, BarHistory
+from services.paper_exchange.core.bars import LEVELS, Bar, BarHistory, level_of
 from services.paper_exchange.core.instrument import Instrument
 from services.paper_exchange.core.walk import Walk
 
@@ -72,7 +72,8 @@ class Feed:
         self.instrument = instrument
         self._scale = float(10**instrument.price_decimals)
         self._source = source
-        self._past: Walk | None = past
+        self._past = past
+        self._past_levels = 0
         self._rng = rng
         self.at = self._origin = origin
         self.ticks = max(1, round(source.price * self._scale))
@@ -109,10 +110,9 @@ class Feed:
         return low, high
 
     def candles(self, minutes: int, count: int) -> list[Bar]:
-        """Give the last `count` candles, oldest first, the last one still forming. Makes up the past on the first call."""
-        if self._past is not None:
-            self._make_past(self._past)
-            self._past = None
+        """Give the last `count` candles, oldest first, the last one still forming. Makes up the past as far as it is needed."""
+        while self._past_levels <= level_of(minutes):
+            self._make_past()
         return self._history.candles(minutes, count)
 
     def _record(self, second: int, ticks: int) -> None:
@@ -125,33 +125,35 @@ class Feed:
         self.printed += 1
         self.prints.append((second + noise, ticks, volume, noise > 0.5))
 
-    def _make_past(self, walk: Walk) -> None:
+    def _make_past(self) -> None:
+        """Make up one more level of candles; each ends where the finer one begins, on a four-hour boundary."""
+        level = self._past_levels
+        self._past_levels += 1
         recorded = list(self._source.past())
         if recorded:
+            self._past_levels = len(LEVELS)
             history = BarHistory()
             for second, price in recorded:
                 history.trade(second, max(1, round(price * self._scale)), 1.0)
             self._history.prepend_history(history)
             return
-        ends = [self._origin - self._origin % 60]
-        ends += [(self._origin - reach) // LEVELS[2] * LEVELS[2] for reach in HISTORY_SECONDS]
-        # Each level ends where the finer one begins, and begins on a four-hour boundary.
-        minutes, quarters, days = (
-            self._bars_back(walk, end, start, seconds)
-            for end, start, seconds in zip(ends, ends[1:], LEVELS, strict=False)
-        )
-        self._history.prepend(minutes, quarters, days)
+        edges = [self._origin - self._origin % 60]
+        edges += [(self._origin - reach) // LEVELS[2] * LEVELS[2] for reach in HISTORY_SECONDS]
+        older: list[list[Bar]] = [[], [], []]
+        older[level] = self._bars_back(self._past, edges[level], edges[level + 1], LEVELS[level])
+        self._history.prepend(*older)
 
     def _bars_back(self, walk: Walk, end: int, start: int, seconds: int) -> list[Bar]:
+        """Walk into the past: each candle opens where the older one closes, with one price between."""
         bars: list[Bar] = []
-        quarter = seconds / 4
+        half, scale, dice = seconds / 2, self._scale, self._rng.random
+        close = max(1, round(walk.price * scale))
         for at in range(end - seconds, start - 1, -seconds):
-            prices = [round(walk.price * self._scale)]
-            prices.extend(round(walk.step(quarter) * self._scale) for _ in range(4))
-            bar = Bar(at, max(1, prices[-1]))
-            for ticks in reversed(prices[:-1]):
-                bar.trade(max(1, ticks), TURNOVER * quarter * (0.5 + self._rng.random()) * self._scale / max(1, ticks))
-            bar.count = seconds // 2
+            middle, opened = max(1, round(walk.step(half) * scale)), max(1, round(walk.step(half) * scale))
+            volume = TURNOVER * seconds * (0.5 + dice()) * scale / close
+            bar = Bar(at, opened, volume, seconds // 2)
+            bar.high, bar.low, bar.close = max(opened, middle, close), min(opened, middle, close), close
             bars.append(bar)
+            close = opened
         bars.reverse()
         return bars

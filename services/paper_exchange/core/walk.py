@@ -29,6 +29,7 @@ class Walk:
         self._step_of: float | None = None
         self._turn = (1.0, 0.0, 0.0, 0.0)
         self._direction = 1.0
+        self._eventful = bool(regime.drift_per_hour or regime.jumps_every or regime.crash)
         self.price = start
 
     def backwards(self, seed: int) -> Walk:
@@ -59,7 +60,9 @@ class Walk:
             cosine * self._x - sine * self._y + noise * gauss(0.0, 1.0),
             sine * self._x + cosine * self._y + noise * gauss(0.0, 1.0),
         )
-        self._anchor += slow * gauss(0.0, 1.0) + self._events(seconds)
+        self._anchor += slow * gauss(0.0, 1.0)
+        if self._eventful:
+            self._anchor += self._events(seconds)
         self._elapsed += seconds
         self.price = math.exp(self._anchor + self._x)
         return self.price

@@ -146,7 +146,7 @@ def _ticker(exchange: Exchange, pair: Pair) -> dict[str, object]:
     feed = exchange.market.feed(symbol)
     book = exchange.market.book(symbol)
     text = feed.instrument.price_at
-    bars = feed.candles(15, 96)
+    bars = feed.candles(5, 288)
     midnight = feed.at - feed.at % DAY
     today = [bar for bar in bars if bar.start >= midnight] or bars[-1:]
 
