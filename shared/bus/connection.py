@@ -18,12 +18,15 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
     BusyLoadingError,
+    ClusterDownError,
     ConnectionError as RedisConnectionError,
     NoScriptError,
+    OutOfMemoryError,
     ReadOnlyError,
     RedisError,
     ResponseError,
     TimeoutError as RedisTimeoutError,
+    TryAgainError,
 )
 
 from shared.bus.errors import BusUnavailable
@@ -44,11 +47,19 @@ _WRITER_CONNECTIONS: Final = 64
 _LOADING_PATIENCE: Final = 60.0
 """Seconds to wait at the start for a Redis that is replaying its log."""
 
-_LOST: Final = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, ReadOnlyError, OSError, asyncio.TimeoutError)
-_STATES: Final = (
-    "READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "MISCONF", "UNBLOCKED", "NOREPLICAS", "OOM",
-)  # fmt: skip
-"""How replies begin that say that the server cannot take the command now: a fail-over, a disk or a memory that is full."""
+_LOST: Final = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    BusyLoadingError,
+    ReadOnlyError,
+    ClusterDownError,
+    TryAgainError,
+    OutOfMemoryError,
+    OSError,
+    asyncio.TimeoutError,
+)
+_STATES: Final = ("MISCONF", "UNBLOCKED", "NOREPLICAS")
+"""How replies without a class of their own in redis-py begin that say the same: the server cannot take the command now."""
 
 
 class Bus:
