@@ -13,12 +13,11 @@ import structlog
 
 from services.copy_engine.decide import Follower, decide, skip
 from shared.bus.connection import Bus
-from shared.bus.records import pairs, read_account
+from shared.bus.records import pairs, read_account, read_control
 from shared.bus.streams import Entry, flatten
 from shared.config.boundary import Boundary, Step
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage
-from shared.domain.control import Control
 from shared.domain.instrument import Instrument
 from shared.domain.order import Decision
 from shared.domain.policy import UserPolicy
@@ -72,12 +71,12 @@ class FanOut:
             commands.append(("HGETALL", keys.account(policy.user, venue)))
             commands.append(("HGETALL", keys.control(policy.user)))
         answers = await self._bus.do_all(commands)
-        everyone = Control.read(pairs(answers[0]))
+        everyone = read_control(answers[0])
         return [
             Follower(
                 policy=policy,
                 account=read_account(policy.user, venue, pairs(answers[1 + 2 * index])),
-                switches=(everyone, Control.read(pairs(answers[2 + 2 * index]))),
+                switches=(everyone, read_control(answers[2 + 2 * index])),
             )
             for index, policy in enumerate(users)
         ]

@@ -18,7 +18,7 @@ from shared.contracts.records import (
     write_price,
 )
 from shared.domain.account import Account, AccountState, Position
-from shared.domain.control import Control
+from shared.domain.control import Control, ControlMode
 from shared.domain.instrument import Instrument, seed_instruments
 from shared.domain.money import Price
 from shared.domain.symbol import Symbol
@@ -122,7 +122,7 @@ class Records:
     async def switches(self, user: str) -> tuple[Control, Control]:
         """Read the global kill switch and the user's."""
         both = await self._bus.do_all([("HGETALL", keys.CONTROL), ("HGETALL", keys.control(user))])
-        return Control.read(pairs(both[0])), Control.read(pairs(both[1]))
+        return read_control(both[0]), read_control(both[1])
 
     async def write_heartbeat(self, service: str, instance: str, state: str) -> None:
         """Say that a process lives, and in what state (a short text)."""
@@ -138,6 +138,13 @@ class Records:
         return {
             name.removeprefix(prefix): value for name, value in zip(names, values, strict=True) if value is not None
         }
+
+
+def read_control(answer: Any) -> Control:
+    """Read a kill switch as the wire gives it; one that cannot be read (`SET` instead of `HSET`) stops entries."""
+    if isinstance(answer, Exception):
+        return Control(ControlMode.PAUSE, f"the switch cannot be read: {answer}")
+    return Control.read(pairs(answer))
 
 
 def read_account(user: str, venue: str, fields: Mapping[str, str]) -> Account | None:
