@@ -1,8 +1,9 @@
--- next_nonce(key, floor): the next nonce of one API key, strictly above every earlier one.
+-- next_nonce(key, floor, advance): the next nonce of one API key, strictly above every earlier one.
 -- A missing counter is seeded with the clock in microseconds (UTC), and no answer is ever below `floor`, which callers set to the
 -- highest nonce they have seen: a flush, a fail-over or a clock that steps back cannot make the counter fall.
+-- `advance` skips so many nonces above all that.
 -- Numbers stay below 2^53, so Lua's doubles hold them exactly until the year 2255.
-local function next_nonce(key, floor)
+local function next_nonce(key, floor, advance)
   local current = redis.call('GET', key)
   if not current then
     local now = redis.call('TIME')
@@ -11,5 +12,5 @@ local function next_nonce(key, floor)
   elseif tonumber(current) < floor then
     redis.call('SET', key, string.format('%.0f', floor))
   end
-  return string.format('%.0f', redis.call('INCR', key))
+  return string.format('%.0f', redis.call('INCRBY', key, advance + 1))
 end

@@ -12,7 +12,7 @@ local state = redis.call('HGET', KEYS[2], 'state')
 if state and state ~= 'planned' then
   return {'state', state}
 end
-local nonce = next_nonce(KEYS[3], tonumber(ARGV[2]))
+local nonce = next_nonce(KEYS[3], tonumber(ARGV[2]), 0)
 local pairs_ = {'state', 'sending', 'nonce', nonce, 'fence', ARGV[1]}
 for i = 3, #ARGV do
   pairs_[#pairs_ + 1] = ARGV[i]

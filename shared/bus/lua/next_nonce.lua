@@ -5,8 +5,4 @@
 if not owns(KEYS[1], ARGV[1]) then
   return false
 end
-local advance = tonumber(ARGV[3])
-if advance > 0 then
-  redis.call('INCRBY', KEYS[2], advance)
-end
-return next_nonce(KEYS[2], tonumber(ARGV[2]))
+return next_nonce(KEYS[2], tonumber(ARGV[2]), tonumber(ARGV[3]))

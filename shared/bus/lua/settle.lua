@@ -6,7 +6,11 @@
 --       symbol, position record ('' symbol: no change; '' record: flat),
 --       number of order fields n, n field/value texts, then the report's field/value texts.
 -- Answers 'ok', 'fenced', or 'already' where an earlier settle has done it (the entry is acknowledged all the same).
+-- An error if the state is not a terminal one.
 local ends = {filled = true, partial = true, skipped = true, rejected = true, expired = true, failed = true}
+if not ends[ARGV[2]] then
+  return redis.error_reply('ERR not a terminal state: ' .. ARGV[2])
+end
 if not owns(KEYS[1], ARGV[1]) then
   return 'fenced'
 end

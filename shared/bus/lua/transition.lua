@@ -1,5 +1,5 @@
 -- uses: fence
--- Move an order between non-terminal states; `settle` alone makes an end.
+-- Move an order between non-terminal states, or record more in the one it is in; `settle` alone makes an end.
 -- KEYS: fence, order hash, positions hash.
 -- ARGV: fencing token, new state,
 --       symbol, position record ('' symbol: no change; '' record: flat), for a leg that ended and changed the position,
@@ -15,7 +15,7 @@ if not owns(KEYS[1], ARGV[1]) then
   return 'fenced'
 end
 local state = redis.call('HGET', KEYS[2], 'state') or 'planned'
-if state ~= ARGV[2] and not (legal[state] and legal[state][ARGV[2]]) then
+if not legal[state] or (state ~= ARGV[2] and not legal[state][ARGV[2]]) then
   return state
 end
 local fields = {'state', ARGV[2]}
