@@ -22,9 +22,10 @@ from shared.venues.errors import OutcomeUnknown, Unavailable
 from shared.venues.port import Balance, Venue
 
 _EVERY: Final = 15_000  # ms between refreshes
-_AFTER_A_FILL: Final = 5_000  # ms between refreshes while fills come in
+_AFTER_A_FILL: Final = 10_000  # ms between refreshes while fills come in
 _PAIRS_EVERY: Final = 600_000  # ms; the adapter keeps its list as long
 _STALE: Final = 90_000  # ms after which the equity is too old to size an entry by
+_AFTER_A_FAILURE: Final = 5.0
 _TICK: Final = 1.0
 
 _log = structlog.get_logger(__name__)
@@ -100,7 +101,7 @@ class AccountMirror:
                 await self.refresh_if_due()
             except (Unavailable, OutcomeUnknown) as failure:
                 _log.warning("account not refreshed: the venue gives no answer", words=str(failure))
-                await self._clock.sleep(_AFTER_A_FILL / 1000)
+                await self._clock.sleep(_AFTER_A_FAILURE)
 
     async def refresh_if_due(self) -> None:
         """Refresh when the figures are old, or a fill has changed them a while ago."""

@@ -28,7 +28,9 @@ from shared.domain.signal import Signal, Source
 from shared.venues.errors import OutcomeUnknown, Unavailable
 from shared.venues.port import Venue, VenueOrder
 
-_EVERY: Final = 10.0  # seconds between scans
+_EVERY: Final = 12.0
+"""Seconds between scans. With an order every 5 s and the account's refresh this stays within the 0.5 a second that Kraken lets
+the counter of an intermediate account fall."""
 _OVERLAP: Final = 60_000  # ms that scans look back: a venue lists an ended order late, and its clock is not ours
 _LEASE_NEEDED: Final = 1.0  # seconds left of the lease when a signal is emitted
 

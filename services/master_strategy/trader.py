@@ -32,6 +32,7 @@ from shared.venues.port import Venue, VenueOrder, VenueOrderStatus
 SEND_TIMEOUT_MS: Final = 8_000
 """From the decision to the venue's deadline: enough for a wait in the lane and one slow answer."""
 _FIRST_WAIT: Final = 0.25  # seconds between lookups of one order; doubled each time
+_FIRST_SEARCH: Final = 1.0  # the same for an order without a name: a search costs six times a lookup by id
 _LONGEST_WAIT: Final = 10.0
 _PATIENCE: Final = 20_000  # ms after which a part that has filled is told although the order is still open
 _LOOK_BACK: Final = 60_000  # ms before the send from which on trades are searched
@@ -138,7 +139,7 @@ class Trader:
 
     async def _follow(self, own: OwnOrder) -> None:
         """Ask until the order is over or proven absent, ever more seldom."""
-        wait = _FIRST_WAIT
+        wait = _FIRST_WAIT if own.venue_order_id else _FIRST_SEARCH
         while True:
             asked = self._clock.now()
             try:

@@ -42,6 +42,21 @@ def test_every_fill_is_told_once_through_kills_of_the_master(tmp_path: Path) -> 
         assert len({signal["id"] for signal in told}) == len(told)
 
 
+def test_lost_replies_give_one_order_and_one_signal_each(tmp_path: Path) -> None:
+    with Stack(tmp_path, price_speed=240) as stack:
+        stack.open_account("master", USD=100_000)
+        for fault in ("processed_then_reply_dropped", "502_after_accept", "truncated_json"):
+            stack.fault(fault, user="master", method="AddOrder", count=1)
+        master = _master(stack)
+        wait_for(lambda: len(_signals(stack)) >= 5, 60, "five signals")
+        stack.post("/paper/clock", {"speed": 0})
+        wait_for(lambda: _all_told(stack), 30, "every fill is told")
+        assert "no known outcome" in master.log_path.read_text()
+        client_ids = [order["client_order_id"] for order in stack.venue_orders("master")]
+        assert len(set(client_ids)) == len(client_ids)
+        assert len({signal["id"] for signal in _signals(stack)}) == len(_signals(stack))
+
+
 def _all_told(stack: Stack) -> bool:
     filled = {order["order_id"]: Decimal(str(order["filled_size"])) for order in _filled(stack)}
     told: dict[str, Decimal] = {}
