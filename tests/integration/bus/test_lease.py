@@ -1,0 +1,164 @@
+"""Leases: one owner at a time, tokens that only rise, and an owner that stops before its time is up."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from shared.bus import lease as subject
+from shared.bus.connection import Bus
+from shared.bus.errors import BusUnavailable, LeaseLost
+from shared.bus.lease import TTL_MS, Lease, acquire, keep
+from shared.contracts import keys
+from tests.support.leases import take_over
+from tests.support.redis_server import RedisServer
+
+
+class Clock:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_a_lease_is_held_by_one_process_until_it_hands_it_back(bus: Bus, lease: Lease) -> None:
+    assert await acquire(bus, "alice", "second") is None
+    assert await acquire(bus, "bob", "second") is not None
+    await lease.release()
+    assert lease.remaining <= 0
+    assert await acquire(bus, "alice", "second") is not None
+
+
+async def test_of_many_that_try_at_once_one_gets_it(bus: Bus) -> None:
+    taken = await asyncio.gather(*(acquire(bus, "alice", f"p{number}") for number in range(20)))
+    assert sum(lease is not None for lease in taken) == 1
+
+
+async def test_a_lease_that_nobody_renews_ends_by_itself(bus: Bus, lease: Lease) -> None:
+    assert 0 < await bus.do("PTTL", keys.lease("alice")) <= TTL_MS
+
+
+async def test_tokens_rise_with_every_take_over(bus: Bus, lease: Lease) -> None:
+    tokens = [int(lease.token), *[int((await take_over(bus, owner=f"p{number}")).token) for number in range(3)]]
+    assert tokens == sorted(set(tokens))
+
+
+async def test_tokens_rise_after_redis_has_lost_everything(bus: Bus, lease: Lease) -> None:
+    newer = await take_over(bus)
+    await bus.do("FLUSHALL")
+    newest = await acquire(bus, "alice", "third")
+    assert newest is not None
+    assert int(lease.token) < int(newer.token) < int(newest.token)
+
+
+async def test_a_first_owner_and_the_first_after_a_flush_know_that_they_are(bus: Bus, lease: Lease) -> None:
+    assert lease.fresh
+    assert not (await take_over(bus)).fresh
+    await bus.do("FLUSHALL")
+    again = await acquire(bus, "alice", "third")
+    assert again is not None
+    assert again.fresh
+
+
+async def test_the_start_of_a_lease_is_told_by_the_clock_of_redis(bus: Bus, lease: Lease) -> None:
+    seconds, _ = await bus.do("TIME")
+    assert abs(lease.since - int(seconds) * 1000) < 5_000
+
+
+async def test_renewing_prolongs_it_at_the_server_and_here(bus: Bus) -> None:
+    clock = Clock()
+    lease = await acquire(bus, "alice", "first", clock)
+    assert lease is not None
+    await bus.do("PEXPIRE", keys.lease("alice"), 500)
+    clock.now += 8
+    assert lease.remaining == pytest.approx(4)
+    await lease.renew()
+    assert lease.remaining == pytest.approx(12)
+    assert await bus.do("PTTL", keys.lease("alice")) > 10_000
+
+
+async def test_an_owner_stops_by_its_own_clock_before_the_server_takes_the_lease_away(bus: Bus) -> None:
+    clock = Clock()
+    lease = await acquire(bus, "alice", "first", clock)
+    assert lease is not None
+    lease.require(12)
+    clock.now += 7
+    lease.require(5)
+    with pytest.raises(LeaseLost, match=r"the lease of alice has 5\.0 s left, 6\.0 s are needed"):
+        lease.require(6)
+    clock.now += 10
+    with pytest.raises(LeaseLost, match=r"0\.0 s left"):
+        lease.require(0)
+
+
+async def test_a_lease_that_has_passed_on_cannot_be_renewed(bus: Bus, lease: Lease) -> None:
+    newer = await take_over(bus)
+    with pytest.raises(LeaseLost, match="somebody else serves alice"):
+        await lease.renew()
+    assert lease.remaining <= 0
+    await newer.renew()
+
+
+async def test_a_lease_that_ran_out_cannot_be_renewed_even_if_nobody_has_taken_it(bus: Bus, lease: Lease) -> None:
+    await bus.do("DEL", keys.lease("alice"))
+    with pytest.raises(LeaseLost):
+        await lease.renew()
+
+
+async def test_the_same_process_with_an_older_token_is_not_the_owner(bus: Bus, lease: Lease) -> None:
+    await take_over(bus, owner="first")
+    with pytest.raises(LeaseLost):
+        await lease.renew()
+
+
+async def test_handing_back_what_has_passed_on_takes_nothing_from_the_next_owner(bus: Bus, lease: Lease) -> None:
+    newer = await take_over(bus)
+    await lease.release()
+    await newer.renew()
+
+
+async def test_handing_back_is_silent_when_redis_is_gone(own_server: RedisServer, own_bus: Bus) -> None:
+    lease = await acquire(own_bus, "alice", "first")
+    assert lease is not None
+    own_server.kill()
+    await lease.release()
+    own_server.start()
+
+
+async def test_work_is_cancelled_when_the_lease_has_passed_on(
+    bus: Bus, lease: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subject, "RENEW_EVERY", 0.01)
+    ended = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await take_over(bus)
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    with pytest.raises(LeaseLost):
+        await keep(lease, work())
+    assert ended.is_set()
+
+
+async def test_the_failure_of_the_work_is_the_one_that_is_told(lease: Lease) -> None:
+    async def work() -> None:
+        raise BusUnavailable("gone")
+
+    with pytest.raises(BusUnavailable, match="gone"):
+        await keep(lease, work())
+
+
+async def test_work_that_ends_ends_the_renewing(lease: Lease) -> None:
+    async def work() -> None:
+        await asyncio.sleep(0)
+
+    before = asyncio.all_tasks()
+    await keep(lease, work())
+    assert asyncio.all_tasks() == before

@@ -1,0 +1,325 @@
+"""The scripts around a send: fenced, once, and exactly the steps that the domain's table allows.
+
+Each order of a test has an id of its own, so that hypothesis can go on without emptying the server.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import product
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+from redis.exceptions import ResponseError
+
+from shared.bus.connection import Bus
+from shared.bus.errors import LeaseLost
+from shared.bus.lease import Lease
+from shared.bus.nonce import NonceCounter
+from shared.bus.orders import Begun, NotBegun, OrderStore, PositionChange
+from shared.bus.records import pairs
+from shared.bus.streams import Group
+from shared.contracts import keys
+from shared.contracts.messages import ReportMessage
+from shared.domain.order import STEPS, TERMINAL, Kind, OrderState, Side
+from tests.support.examples import BTC_USD, NOW, an_id
+from tests.support.leases import take_over
+
+OPEN = [state for state in OrderState if state not in TERMINAL]
+
+
+@dataclass
+class Account:
+    """Alice's orders under one lease."""
+
+    bus: Bus
+    lease: Lease
+    store: OrderStore = field(init=False)
+    nonces: NonceCounter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.store = OrderStore(self.bus, self.lease, "alice", "kraken")
+        self.nonces = NonceCounter(self.bus, self.lease, "alice", "fp", floor=0)
+
+    async def put(self, state: OrderState | None) -> str:
+        """Make the record of an order that stands so; answers its id."""
+        order_id = str(uuid4())
+        if state is not None:
+            await self.bus.do("HSET", keys.order("alice", order_id), "state", state)
+        return order_id
+
+    async def state(self, order_id: str) -> str | None:
+        """Read where an order stands."""
+        found: str | None = await self.bus.do("HGET", keys.order("alice", order_id), "state")
+        return found
+
+    async def reports(self, order_id: str) -> list[dict[str, str]]:
+        """Read the reports of an order."""
+        rows = [pairs(row[1]) for row in await self.bus.do("XRANGE", keys.reports("alice"), "-", "+")]
+        return [row for row in rows if row["order_id"] == order_id]
+
+    async def try_step(self, order_id: str, target: OrderState) -> bool:
+        """Take a step by the call that is meant for it; answers whether it was taken."""
+        if target in TERMINAL:
+            return await self.store.settle(a_report(order_id, target), entry_id="", fields={})
+        if target is OrderState.SENDING:
+            return isinstance(await self.store.begin(order_id, self.nonces, {}), Begun)
+        try:
+            await self.store.move(order_id, target, {})
+        except ValueError:
+            return False
+        return True
+
+
+@pytest.fixture
+def account(bus: Bus, lease: Lease) -> Account:
+    return Account(bus, lease)
+
+
+def a_report(order_id: str, outcome: OrderState = OrderState.FILLED) -> ReportMessage:
+    """Give the report of an order."""
+    return ReportMessage.model_construct(
+        id=an_id(f"report of {order_id}"),
+        order_id=order_id,
+        signal_id=an_id("signal"),
+        user="alice",
+        venue="kraken",
+        symbol=BTC_USD,
+        side=Side.BUY,
+        kind=Kind.ENTRY,
+        outcome=outcome,
+        reason="because",
+        settled_at=NOW,
+    )
+
+
+async def a_delivered_entry(bus: Bus) -> str:
+    """Put an entry into alice's order stream and have it delivered; answers its id."""
+    group = Group(bus, keys.EXECUTOR)
+    await group.ensure([keys.orders("alice")])
+    entry_id: str = await bus.do("XADD", keys.orders("alice"), "*", "v", "1")
+    await group.read_new([keys.orders("alice")], 10, 1)
+    return entry_id
+
+
+async def pending(bus: Bus) -> int:
+    """Count what is delivered and not acknowledged."""
+    rows = await bus.do("XPENDING", keys.orders("alice"), keys.EXECUTOR)
+    return int(rows[0])
+
+
+async def test_begin_writes_the_intent_ahead_and_takes_a_nonce_in_one_step(account: Account) -> None:
+    order_id = await account.put(None)
+    begun = await account.store.begin(order_id, account.nonces, {"base_size": "0.05", "limit_price": "60300"})
+    assert isinstance(begun, Begun)
+    assert begun.attempt == 1
+    assert await account.store.load(order_id) == {
+        "state": "sending",
+        "nonce": str(begun.nonce),
+        "fence": account.lease.token,
+        "base_size": "0.05",
+        "limit_price": "60300",
+        "attempts": "1",
+    }
+    assert account.nonces.floor == begun.nonce
+    assert await account.nonces.next() == begun.nonce + 1
+
+
+async def test_an_order_is_not_begun_twice_and_a_refusal_takes_no_nonce(account: Account) -> None:
+    order_id = await account.put(None)
+    begun = await account.store.begin(order_id, account.nonces, {"n": "1"})
+    assert isinstance(begun, Begun)
+    again = await account.store.begin(order_id, account.nonces, {"n": "2"})
+    assert again == NotBegun(OrderState.SENDING)
+    assert not again.terminal
+    assert (await account.store.load(order_id))["n"] == "1"
+    assert await account.nonces.next() == begun.nonce + 1
+
+
+@pytest.mark.parametrize("state", sorted(TERMINAL))
+async def test_an_order_that_has_ended_is_never_begun_again(account: Account, state: OrderState) -> None:
+    order_id = await account.put(state)
+    refused = await account.store.begin(order_id, account.nonces, {"n": "1"})
+    assert refused == NotBegun(state)
+    assert refused.terminal
+    assert await account.store.load(order_id) == {"state": state}
+
+
+async def test_an_order_that_was_proven_absent_can_be_begun_again_with_a_higher_nonce(account: Account) -> None:
+    order_id = await account.put(None)
+    first = await account.store.begin(order_id, account.nonces, {})
+    await account.store.move(order_id, OrderState.PLANNED, {"reason": "the venue never had it"})
+    second = await account.store.begin(order_id, account.nonces, {})
+    assert isinstance(first, Begun)
+    assert isinstance(second, Begun)
+    assert second.nonce > first.nonce
+    assert second.attempt == 2
+
+
+async def test_the_legal_steps_of_the_domain_are_exactly_those_that_the_scripts_allow(account: Account) -> None:
+    allowed: dict[OrderState, set[OrderState]] = {state: set() for state in OrderState}
+    for state, target in product(OrderState, OrderState):
+        order_id = await account.put(state)
+        taken = await account.try_step(order_id, target)
+        assert await account.state(order_id) == (target if taken else state)
+        if taken and state is not target:  # recording more in the same state is no step
+            allowed[state].add(target)
+    assert {state: frozenset(targets) for state, targets in allowed.items()} == {
+        **{state: frozenset() for state in TERMINAL},
+        **STEPS,
+    }
+
+
+@pytest.mark.parametrize("target", OrderState)
+async def test_an_order_without_a_record_is_a_planned_one(account: Account, target: OrderState) -> None:
+    taken = await account.try_step(await account.put(None), target)
+    assert taken is (target in STEPS[OrderState.PLANNED] or target is OrderState.PLANNED)
+
+
+@pytest.mark.parametrize(("state", "target"), [(state, target) for state in OrderState for target in TERMINAL])
+async def test_a_move_makes_no_end_and_touches_none(account: Account, state: OrderState, target: OrderState) -> None:
+    order_id = await account.put(state)
+    with pytest.raises(ValueError, match=f"is {state}; it cannot become {target}"):
+        await account.store.move(order_id, target, {"x": "y"}, PositionChange("BTC/USD", "{}"))
+    assert await account.store.load(order_id) == {"state": state}
+    assert await account.bus.do("EXISTS", keys.positions("alice", "kraken")) == 0
+
+
+async def test_a_move_never_begins_a_send(account: Account) -> None:
+    for state in (OrderState.PLANNED, OrderState.ACCEPTED, OrderState.UNKNOWN):
+        order_id = await account.put(state)
+        with pytest.raises(ValueError, match="cannot become sending"):
+            await account.store.move(order_id, OrderState.SENDING, {})
+
+
+@pytest.mark.parametrize("state", OPEN)
+async def test_a_settlement_takes_nothing_but_an_end(account: Account, state: OrderState) -> None:
+    order_id = await account.put(OrderState.SENDING)
+    with pytest.raises(ResponseError, match=f"not a terminal state: {state}"):
+        await account.store.settle(a_report(order_id, state), entry_id="", fields={})
+    assert await account.state(order_id) == "sending"
+    assert await account.reports(order_id) == []
+
+
+async def test_a_move_records_the_position_of_a_leg_in_the_same_step(account: Account) -> None:
+    order_id = await account.put(OrderState.ACCEPTED)
+    await account.store.move(order_id, OrderState.PLANNED, {"leg": "2"}, PositionChange("BTC/USD", '{"a": "b"}'))
+    assert await account.store.load(order_id) == {"state": "planned", "leg": "2"}
+    assert await account.bus.do("HGET", keys.positions("alice", "kraken"), "BTC/USD") == '{"a": "b"}'
+    await account.store.move(order_id, OrderState.UNKNOWN, {}, PositionChange("BTC/USD", None))
+    assert await account.bus.do("EXISTS", keys.positions("alice", "kraken")) == 0
+
+
+async def test_a_settlement_is_state_report_position_and_acknowledgement_in_one_step(account: Account) -> None:
+    entry_id = await a_delivered_entry(account.bus)
+    order_id = await account.put(OrderState.ACCEPTED)
+    report = a_report(order_id)
+    settled = await account.store.settle(
+        report, entry_id=entry_id, fields={"reason": "because"}, position=PositionChange("BTC/USD", "{}")
+    )
+    assert settled
+    assert await account.store.load(order_id) == {"state": "filled", "reason": "because"}
+    assert await account.reports(order_id) == [report.fields()]
+    assert await account.bus.do("HGETALL", keys.positions("alice", "kraken")) == ["BTC/USD", "{}"]
+    assert await pending(account.bus) == 0
+
+
+async def test_a_second_settlement_only_acknowledges(account: Account) -> None:
+    order_id = await account.put(OrderState.ACCEPTED)
+    first = PositionChange("BTC/USD", "first")
+    assert await account.store.settle(a_report(order_id), entry_id="", fields={"n": "1"}, position=first)
+    entry_id = await a_delivered_entry(account.bus)
+    again = await account.store.settle(
+        a_report(order_id, OrderState.REJECTED),
+        entry_id=entry_id,
+        fields={"n": "2"},
+        position=PositionChange("BTC/USD", None),
+    )
+    assert not again
+    assert await pending(account.bus) == 0
+    assert await account.store.load(order_id) == {"state": "filled", "n": "1"}
+    assert await account.bus.do("HGET", keys.positions("alice", "kraken"), "BTC/USD") == "first"
+    assert [row["outcome"] for row in await account.reports(order_id)] == ["filled"]
+
+
+async def test_a_settlement_that_sold_everything_takes_the_position_away(account: Account) -> None:
+    await account.bus.do("HSET", keys.positions("alice", "kraken"), "BTC/USD", "{}", "ETH/USD", "{}")
+    order_id = await account.put(OrderState.ACCEPTED)
+    await account.store.settle(a_report(order_id), entry_id="", fields={}, position=PositionChange("BTC/USD", None))
+    assert await account.bus.do("HKEYS", keys.positions("alice", "kraken")) == ["ETH/USD"]
+
+
+async def test_an_ended_order_is_kept_for_its_time_and_an_open_one_for_ever(bus: Bus, lease: Lease) -> None:
+    account = Account(bus, lease)
+    account.store = OrderStore(bus, lease, "alice", "kraken", retention_ms=60_000)
+    order_id = await account.put(OrderState.ACCEPTED)
+    assert await bus.do("PTTL", keys.order("alice", order_id)) == -1
+    await account.store.settle(a_report(order_id), entry_id="", fields={})
+    assert 0 < await bus.do("PTTL", keys.order("alice", order_id)) <= 60_000
+
+
+async def test_who_has_lost_the_lease_changes_nothing(account: Account) -> None:
+    entry_id = await a_delivered_entry(account.bus)
+    order_id = await account.put(OrderState.ACCEPTED)
+    fresh = await account.put(None)
+    await take_over(account.bus)
+    before = await account.bus.do("DBSIZE"), await account.store.load(order_id)
+    with pytest.raises(LeaseLost):
+        await account.store.begin(fresh, account.nonces, {})
+    with pytest.raises(LeaseLost):
+        await account.store.move(order_id, OrderState.UNKNOWN, {"x": "y"}, PositionChange("BTC/USD", "{}"))
+    with pytest.raises(LeaseLost):
+        await account.store.settle(
+            a_report(order_id), entry_id=entry_id, fields={}, position=PositionChange("BTC/USD", "{}")
+        )
+    assert (await account.bus.do("DBSIZE"), await account.store.load(order_id)) == before
+    assert await pending(account.bus) == 1
+
+
+async def test_who_holds_a_lease_of_before_a_flush_changes_nothing(account: Account) -> None:
+    await account.bus.do("FLUSHALL")
+    with pytest.raises(LeaseLost):
+        await account.store.begin(an_id("order"), account.nonces, {})
+    assert await account.bus.do("DBSIZE") == 0
+
+
+async def test_the_successor_goes_on_where_the_predecessor_stopped(account: Account) -> None:
+    order_id = await account.put(None)
+    await account.store.begin(order_id, account.nonces, {"base_size": "0.05"})
+    successor = Account(account.bus, await take_over(account.bus))
+    assert await successor.store.begin(order_id, successor.nonces, {}) == NotBegun(OrderState.SENDING)
+    await successor.store.move(order_id, OrderState.UNKNOWN, {})
+    assert await successor.store.settle(a_report(order_id), entry_id="", fields={})
+
+
+async def test_open_orders_are_those_without_an_end_of_this_user_alone(account: Account) -> None:
+    ids = {state: await account.put(state) for state in OrderState}
+    await account.bus.do("HSET", keys.order("alice-2", an_id("x")), "state", "sending")
+    found = await account.store.open_orders()
+    assert found == {ids[state]: {"state": state} for state in OPEN}
+
+
+steps = st.lists(st.sampled_from(list(OrderState)), min_size=1, max_size=12)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(walk=steps)
+async def test_any_walk_of_an_order_is_the_walk_of_the_domains_machine(
+    account: Account, walk: list[OrderState]
+) -> None:
+    order_id = await account.put(None)
+    at, attempts, ended = OrderState.PLANNED, 0, 0
+    for target in walk:
+        legal = at in STEPS and (target in STEPS[at] or (target is at and at is not OrderState.SENDING))
+        nonce = account.nonces.floor
+        assert await account.try_step(order_id, target) is legal
+        if legal:
+            at = target
+            attempts += target is OrderState.SENDING
+            ended += target in TERMINAL
+        assert (account.nonces.floor > nonce) is (legal and target is OrderState.SENDING)
+        assert await account.state(order_id) in {at, None if at is OrderState.PLANNED else at}
+    record = await account.store.load(order_id)
+    assert int(record.get("attempts", 0)) == attempts
+    assert len(await account.reports(order_id)) == ended == (at in TERMINAL)
