@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from services.executor.record import OrderRecord
+from shared.contracts.fields import MalformedMessageError
+from shared.contracts.verdict import VerdictKind, VerdictRecord
 from shared.domain.money import ZERO, Money, Quantity
 from shared.domain.order import Side
 from shared.domain.symbol import Symbol
@@ -28,21 +30,28 @@ class Verdict:
 
     @staticmethod
     def read(fields: Mapping[str, str]) -> Verdict | None:
-        """Read the verdict in an order's record, if there is one."""
+        """Read the verdict in an order's record; None if there is none, or none that can be read."""
         if not fields.get("verdict"):
             return None
-        none = fields["verdict"] == "none"
+        try:
+            written = VerdictRecord.parse(fields)
+        except MalformedMessageError:
+            return None  # half of it, typed by hand into redis-cli, is no verdict yet
+        none = written.verdict is VerdictKind.NONE
         return Verdict(
-            size=ZERO if none else Decimal(fields["verdict_size"]),
-            price=ZERO if none else Decimal(fields["verdict_price"]),
-            fee=ZERO if none else Decimal(fields.get("verdict_fee") or 0),
-            by=fields.get("verdict_by", "an operator"),
-            at=int(fields.get("verdict_at") or 0),
+            size=ZERO if none else written.verdict_size or ZERO,
+            price=ZERO if none else written.verdict_price or ZERO,
+            fee=ZERO if none else written.verdict_fee or ZERO,
+            by=written.verdict_by,
+            at=written.verdict_at or 0,
         )
 
     def as_order(self, record: OrderRecord) -> VenueOrder | None:
-        """Put it in the form of the venue's record; None if the venue never had the order."""
-        if self.size == 0:
+        """Put it in the form of the venue's record; None if an exit has to be sent again.
+
+        An entry of which nothing filled is over: the operator has ended it, so it must not be sent anew while it is fresh.
+        """
+        if self.size == 0 and record.side == Side.SELL:
             return None
         symbol = Symbol.parse(record.symbol)
         return VenueOrder(

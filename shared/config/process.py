@@ -7,9 +7,11 @@ A wrong setting gives one line on stderr and exit code 2. SIGTERM and SIGINT can
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 import structlog
 import uvloop
@@ -17,6 +19,10 @@ import uvloop
 from shared.config.errors import ConfigurationError
 from shared.config.logging import configure_logging
 from shared.config.settings import Settings, load_settings
+
+_ASK_AGAIN: Final = 4.0
+_LAST_RESORT: Final = 8.0
+"""Seconds after the first signal; containers are given 15 before they are killed."""
 
 
 def run_service(name: str, main: Callable[[Settings], Awaitable[None]]) -> None:
@@ -41,6 +47,9 @@ async def _until_stopped(work: Awaitable[None]) -> None:
 
     def stop() -> None:
         nonlocal stopped
+        if not stopped:
+            loop.call_later(_ASK_AGAIN, task.cancel)  # libraries have been seen to swallow a cancellation
+            loop.call_later(_LAST_RESORT, _leave)
         stopped = True
         task.cancel()
 
@@ -51,3 +60,9 @@ async def _until_stopped(work: Awaitable[None]) -> None:
     except asyncio.CancelledError:
         if not stopped:
             raise
+
+
+def _leave() -> None:
+    """End the process as a crash would: everything is built to survive that."""
+    structlog.get_logger().error("did not stop in time; leaving")
+    os._exit(1)

@@ -158,3 +158,28 @@ def test_secrets_never_leave(tmp_path: Path) -> None:
         assert len(seen) > 1000
         assert key not in seen
         assert secret not in seen
+
+
+def test_a_user_whose_executor_is_gone_for_good_is_taken_in_and_handed_on_again(tmp_path: Path) -> None:
+    with Stack(tmp_path, ["alice", "bob"]) as stack:
+        for user in ("alice", "bob"):
+            stack.open_account(user, USD=5000)
+        stack.price("BTC/USD", "60000")
+        doomed, stays, engine = stack.executor(), stack.executor(), stack.engine()
+        stack.wait_ready("alice", "bob")
+        stack.signal()
+        for user in ("alice", "bob"):
+            stack.wait_reports(user, 1)
+        doomed.kill()
+        stack.signal(kind="exit", fraction="1")
+        for user in ("alice", "bob"):
+            assert stack.wait_reports(user, 2)[1]["outcome"] == "filled"
+        assert "took in a user whom nobody served" in stays.log()
+        fresh = stack.executor()
+        wait_for(lambda: "TRADING" in fresh.log(), 30, "the new executor serves the guest")
+        stack.signal()
+        for user in ("alice", "bob"):
+            assert stack.wait_reports(user, 3)[2]["outcome"] == "filled"
+            assert len(stack.venue_orders(user)) == 3
+        assert engine.running
+        assert stack.invalid_nonces() == []
