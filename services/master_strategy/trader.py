@@ -171,15 +171,18 @@ class Trader:
 
     async def _close(self, own: OwnOrder, found: VenueOrder) -> None:
         telling = await self._watcher.tell(found, own)
-        late = None
-        if telling is Telling.TOO_LATE:
-            late = self._book.position(own.symbol).bought(net_size(found, found.filled), found.cost, self._clock.now())
+        late = self._with_untold(found) if telling is Telling.TOO_LATE else None
         filled = found.filled.amount > 0
         outcome = OrderState.EXPIRED
         if filled:
             outcome = OrderState.PARTIAL if found.filled < own.size else OrderState.FILLED
         await self._end(own, outcome, found.reason, found=found, late=late)
         self._short_of.discard(own.symbol)
+
+    def _with_untold(self, found: VenueOrder) -> Position:
+        told = self._book.told(found)
+        size = net_size(found, found.filled - told.size)
+        return self._book.position(found.symbol).bought(size, found.cost - told.cost, self._clock.now())
 
     async def _end(
         self,

@@ -118,7 +118,7 @@ class Run:
             strategy="sma-cross",
         )
 
-    def cycle(self, trader: Trader, **settings: object) -> Cycle:
+    def cycle(self, trader: Trader, *, live: bool = False, **settings: object) -> Cycle:
         """A cycle of the default strategy on bitcoin alone."""
         chosen = StrategySettings.model_validate({"symbols": ["BTC/USD"], **settings})
         return Cycle(
@@ -129,7 +129,7 @@ class Run:
             mirror=self.mirror,
             trader=trader,
             clock=self.time.clock(),
-            live=False,
+            live=live,
         )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from shared.contracts import keys
 from shared.domain.account import MASTER
 from shared.domain.order import Kind, OrderState, Side
 from shared.domain.signal import Source
+from shared.venues.port import VenueOrderStatus
 from tests.integration.master_strategy.rig import Rig, buy
-from tests.unit.master_strategy.values import BTC, btc
+from tests.unit.master_strategy.values import BTC, btc, btc_price, usd
 
 
 async def test_a_crash_between_fill_and_signal_gives_exactly_one_signal_after_the_restart(rig: Rig) -> None:
@@ -64,6 +66,23 @@ async def test_an_entry_found_too_late_is_not_told_but_held_and_sold_one_day(rig
         assert not await rig.signals()
         assert run.book.position(BTC).size == btc("0.1")
     assert [report.outcome for report in await rig.reports()] == [OrderState.FILLED]
+
+
+async def test_of_an_entry_that_was_told_in_part_only_the_rest_comes_too_late(rig: Rig) -> None:
+    rig.account.rests = True
+    run = await rig.start()
+    await run.resume()
+    own = await run.place(run.own(Side.BUY, "0.1"))
+    part = rig.account.finish(own.venue_order_id, Decimal("0.4"), btc_price(60_000), btc("0.1"), rig.time.now)
+    await run.watcher.tell(replace(part, status=VenueOrderStatus.OPEN, closed_at=None), own)
+
+    rig.time.now += 31_000
+    rig.account.finish(own.venue_order_id, Decimal(1), btc_price(60_000), btc("0.1"), rig.time.now - 31_000)
+    run = await rig.start()
+    await run.resume()
+    assert [signal.base_size for signal in await rig.signals()] == [btc("0.04")]
+    assert run.book.position(BTC).size == btc("0.1")
+    assert run.book.position(BTC).cost == usd("6000")
 
 
 async def test_an_exit_found_late_is_told_however_late_it_is(rig: Rig) -> None:

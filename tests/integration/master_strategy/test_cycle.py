@@ -85,6 +85,15 @@ async def test_a_venue_that_gives_no_candles_is_a_reason_to_hold(rig: Rig, run: 
     assert len(rig.account.orders) == 1
 
 
+async def test_live_the_next_candle_is_waited_for_and_on_paper_the_set_interval(rig: Rig, run: Run) -> None:
+    rig.market.candles[BTC] = list(falling(first_at=NOW - 8 * MINUTE - 30_000))
+    async with asyncio.TaskGroup() as tasks:
+        live, paper = run.cycle(run.trader(tasks), live=True), run.cycle(run.trader(tasks))
+        await live.turn()
+        await paper.turn()
+        assert (live.pause(), paper.pause()) == (31.0, 1.0)
+
+
 async def test_old_equity_stops_entries_and_not_exits(rig: Rig, run: Run) -> None:
     rig.time.now += 91_000
     said = await _turns(rig, run, rising())
