@@ -15,6 +15,7 @@ through as exceptions: then the next owner finds the write-ahead record.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -34,6 +35,8 @@ from shared.venues.port import OrderRequest, VenueOrder, VenueOrderStatus
 
 _ASK_FIRST, _ASK_MOST = 0.1, 2.0
 """Seconds between questions to the venue about an order that has not ended."""
+_LISTEN: Final = 1.0
+"""Seconds between looks for an operator's verdict."""
 _CLOCK_SLACK_MS: Final = 10_000
 """How much earlier than our own instant of sending the venue's list is searched: its clock may differ."""
 
@@ -184,17 +187,17 @@ async def find_out(desk: Desk, record: OrderRecord) -> VenueOrder | None:
     """
     wait = 0.0
     while True:
-        await asyncio.sleep(wait)
-        wait = min(max(wait * 2, _ASK_FIRST), _ASK_MOST)
-        if (verdict := await _verdict(desk, record)) is not None:
+        if (verdict := await _verdict_within(desk, record, wait)) is not None:
             return verdict.as_order(record)
+        wait = min(max(wait * 2, _ASK_FIRST), _ASK_MOST)
         asked_at = desk.clock()
         try:
             found = await _ask(desk, record)
         except (Unavailable, OutcomeUnknown) as error:
             wait = max(wait, error.retry_after if isinstance(error, Unavailable) else 0.0)
         except Rejected as error:
-            await _wait_if_parked(desk, error)
+            if error.refusal in PARKING:
+                await desk.account.park(error.words)
         else:
             if found is None and asked_at > record.deadline_at + VISIBLE_AFTER_MS:
                 return None
@@ -202,10 +205,19 @@ async def find_out(desk: Desk, record: OrderRecord) -> VenueOrder | None:
                 return found
 
 
-async def _wait_if_parked(desk: Desk, error: Rejected) -> None:
-    if error.refusal in PARKING:
-        await desk.account.park(error.words)
-        await desk.account.until_ready()
+async def _verdict_within(desk: Desk, record: OrderRecord, seconds: float) -> Verdict | None:
+    """Wait so long, and while the account is parked: then it must not be asked. A verdict ends the waiting."""
+    end = time.monotonic() + seconds
+    while True:
+        if (verdict := await _verdict(desk, record)) is not None:
+            return verdict
+        left = end - time.monotonic()
+        if left > 0:
+            await asyncio.sleep(min(left, _LISTEN))
+        elif desk.account.ready:
+            return None
+        else:
+            await asyncio.sleep(_LISTEN)
 
 
 async def _verdict(desk: Desk, record: OrderRecord) -> Verdict | None:

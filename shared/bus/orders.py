@@ -145,6 +145,16 @@ class OrderStore:
             raise LeaseLost(f"somebody else serves {self._lease.holder} now")
         return bool(answer == "ok")
 
+    async def correct(self, change: PositionChange) -> None:
+        """Correct a position without an order, because an operator asked for it. Raises LeaseLost, BusUnavailable."""
+        answer = await self._bus.run(
+            load("correct_position"),
+            [self._fence, keys.positions(self._user, self._venue)],
+            [self._lease.token, *_position_args(change)],
+        )
+        if answer == "fenced":
+            raise LeaseLost(f"somebody else serves {self._lease.holder} now")
+
 
 def _position_args(position: PositionChange | None) -> list[str]:
     return ["", ""] if position is None else [position.symbol, position.record or ""]

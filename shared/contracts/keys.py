@@ -35,6 +35,11 @@ def dead(stream: str) -> str:
     return f"shoal:dead:{stream}"
 
 
+def dropped(stream: str) -> str:
+    """Hash of dead letters of `stream` that an operator gave up, by entry id: who, when, why as JSON."""
+    return f"shoal:dropped:{stream}"
+
+
 def nonce(user: str, fingerprint: str) -> str:
     """Nonce counter of one API key."""
     return f"shoal:nonce:{{{user}}}:{fingerprint}"
@@ -58,6 +63,11 @@ def positions(user: str, venue: str) -> str:
 def differences(user: str, venue: str) -> str:
     """Where positions from copying exceed the venue's balances, by symbol, as last told."""
     return f"shoal:differences:{{{user}}}:{venue}"
+
+
+def reconciled(user: str, venue: str) -> str:
+    """Which request for a reconciliation was answered last, and what came of it."""
+    return f"shoal:reconciled:{{{user}}}:{venue}"
 
 
 def following(user: str) -> str:

@@ -1,0 +1,53 @@
+"""What an operator may write into a running system: verdicts on orders, dead letters put back or dropped, requests.
+
+None of it changes an order's state, a position or a nonce: those belong to whoever holds the lease.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from shared.bus.connection import Bus
+from shared.bus.scripts import load
+from shared.bus.streams import Group, flatten
+from shared.contracts import keys
+from shared.contracts.verdict import VerdictRecord
+
+
+async def give_verdict(bus: Bus, user: str, order_id: str, nonce: str, verdict: VerdictRecord) -> bool:
+    """Add a verdict to the record of an order; `nonce` is that of the send it is about, as the record tells it.
+
+    False if the order has ended or gone on to another send: then nothing was written. Raises BusUnavailable.
+    """
+    answer = await bus.run(load("give_verdict"), [keys.order(user, order_id)], [nonce, *flatten(verdict.fields())])
+    return bool(answer == "ok")
+
+
+async def put_back_order(bus: Bus, stream: str, entry_id: str, letters: Sequence[str]) -> bool:
+    """Make a buried order pending again and remove its letters; False if its entry is not in the stream any more.
+
+    It keeps its entry id, which is its signal's: a second entry would be a second decision. Raises BusUnavailable.
+    """
+    await Group(bus, keys.EXECUTOR).ensure([stream])
+    answer = await bus.run(load("put_back"), [stream, keys.dead(stream)], [keys.EXECUTOR, entry_id, *letters])
+    return bool(answer)
+
+
+async def put_back_signal(bus: Bus, entry_id: str, letters: Sequence[str]) -> str | None:
+    """Append a buried signal anew and remove its letters; answers its new entry id, None if it is not in the stream any more.
+
+    Its old id is of no use: users' streams, which take their ids from it, are past it. Raises BusUnavailable; repeat it.
+    """
+    new = await bus.run(load("append_again"), [keys.SIGNALS], [entry_id])
+    if not new:
+        return None
+    await bus.do("XDEL", keys.dead(keys.SIGNALS), *letters)
+    return str(new)
+
+
+async def drop(bus: Bus, stream: str, entry_id: str, letters: Sequence[str], *, by: str, at: int, why: str) -> None:
+    """Remove the letters of an entry and record who has given it up, when (epoch ms) and why. Raises BusUnavailable."""
+    said = json.dumps({"by": by, "at": at, "why": why}, ensure_ascii=False)
+    await bus.do("HSET", keys.dropped(stream), entry_id, said)
+    await bus.do("XDEL", keys.dead(stream), *letters)

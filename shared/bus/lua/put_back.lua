@@ -1,0 +1,11 @@
+-- Make a buried entry pending again under its own id, for the stream's one consumer to take up, and remove its letters.
+-- KEYS: stream, its dead-letter stream.  ARGV: group (and consumer), entry id, then the ids of the letters.
+-- Answers 1, or 0 where the entry is not in the stream any more; then nothing has been changed.
+if #redis.call('XRANGE', KEYS[1], ARGV[2], ARGV[2]) == 0 then
+  return 0
+end
+redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[1], 0, ARGV[2], 'RETRYCOUNT', 0, 'FORCE', 'JUSTID')
+for i = 3, #ARGV do
+  redis.call('XDEL', KEYS[2], ARGV[i])
+end
+return 1
