@@ -202,10 +202,8 @@ def sell(size: str = "0.1") -> OrderPlan:
     return OrderPlan(Side.SELL, btc(size), None, "test")
 
 
-async def until(condition: Callable[[], object], *, rounds: int = 10_000) -> None:
+async def until(condition: Callable[[], object], *, seconds: float = 20) -> None:
     """Let the other tasks run until the condition holds."""
-    for _ in range(rounds):
-        if condition():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it never came to that")
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110  # what is waited for are values that tell nobody when they change
+            await asyncio.sleep(0.001)
