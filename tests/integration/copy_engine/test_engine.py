@@ -1,0 +1,191 @@
+"""The engine's turn: signals in order, each to all users, acknowledged only then; poison is put aside."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+import pytest
+
+from services.copy_engine.engine import Engine
+from shared.bus.connection import Bus
+from shared.bus.heartbeat import Heartbeat
+from shared.bus.lease import acquire
+from shared.bus.records import Records, pairs
+from shared.bus.streams import Entry, Group
+from shared.contracts import keys
+from shared.domain.policy import UserPolicy
+from tests.support.examples import NOW, an_entry, an_exit, an_id, btc
+from tests.support.order_stream import decided
+
+Emit = Callable[..., Awaitable[Entry]]
+_PATIENCE: Final = 20.0
+
+
+@asynccontextmanager
+async def running(bus: Bus, users: Sequence[UserPolicy], owner: str = "first") -> AsyncIterator[None]:
+    """Run an engine for as long as the test looks at it; its own failure is the test's."""
+    lease = await acquire(bus, keys.ENGINE, owner)
+    assert lease is not None
+    engine = Engine(bus, users, Heartbeat(Records(bus), "copy-engine", owner), lambda: NOW + 40, lambda: 0.0)
+    turn = asyncio.create_task(engine.serve(lease))
+    try:
+        yield
+    finally:
+        failed = turn.done()
+        turn.cancel()
+        with suppress(asyncio.CancelledError):
+            await turn
+        assert not failed
+        await lease.release()
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Ask until it holds."""
+    async with asyncio.timeout(_PATIENCE):
+        while not await condition():  # noqa: ASYNC110  # what is waited for stands in Redis; there is no event to wait on
+            await asyncio.sleep(0.01)
+
+
+async def carried(bus: Bus, count: int) -> None:
+    """Wait until so many signals were read and every one of them acknowledged."""
+
+    async def done() -> bool:
+        for row in await bus.do("XINFO", "GROUPS", keys.SIGNALS):
+            facts = dict(zip(row[::2], row[1::2], strict=True))
+            return bool(facts["entries-read"] == count and facts["pending"] == 0)
+        return False
+
+    await until(done)
+
+
+async def test_signals_reach_every_user_in_their_order(bus: Bus, users: Sequence[UserPolicy], emit: Emit) -> None:
+    async with running(bus, users):
+        ids = [(await emit(an_entry(str(number)))).id for number in range(5)]
+        ids.append((await emit(an_exit("close"))).id)
+        await carried(bus, 6)
+    for policy in users:
+        assert [entry_id for entry_id, _ in await decided(bus, policy.user)] == ids
+
+
+async def test_engine_redelivers_after_partial_fanout(bus: Bus, users: Sequence[UserPolicy], emit: Emit) -> None:
+    """The first engine read two signals, decided the first for alice alone, and died."""
+    group = Group(bus, keys.ENGINE)
+    await group.ensure([keys.SIGNALS])
+    first, second = await emit(an_entry("1")), await emit(an_entry("2"))
+    await group.read_new([keys.SIGNALS], 10, 1)
+    async with running(bus, users[:1]):
+        await carried(bus, 2)
+    early = await decided(bus, "alice")
+    await bus.do("XGROUP", "SETID", keys.SIGNALS, keys.ENGINE, "0")  # as if neither had been acknowledged
+    third = await emit(an_entry("3"))
+    async with running(bus, users, "second"):
+        await until_decided(bus, users, 3)
+    for policy in users:
+        assert [entry_id for entry_id, _ in await decided(bus, policy.user)] == [first.id, second.id, third.id]
+    assert (await decided(bus, "alice"))[:2] == early
+
+
+async def until_decided(bus: Bus, users: Sequence[UserPolicy], count: int) -> None:
+    """Wait until so many decisions stand for every user."""
+
+    async def done() -> bool:
+        return all([await bus.do("XLEN", keys.orders(policy.user)) == count for policy in users])
+
+    await until(done)
+
+
+async def test_what_a_dead_engine_had_read_and_not_acknowledged_is_carried_before_anything_new(
+    bus: Bus, users: Sequence[UserPolicy], emit: Emit
+) -> None:
+    group = Group(bus, keys.ENGINE)
+    await group.ensure([keys.SIGNALS])
+    ids = [(await emit(an_entry(str(number)))).id for number in range(3)]
+    await group.read_new([keys.SIGNALS], 2, 1)
+    async with running(bus, users):
+        await carried(bus, 3)
+    assert [entry_id for entry_id, _ in await decided(bus, "bob")] == ids
+
+
+async def test_a_signal_that_cannot_be_read_becomes_a_dead_letter_and_the_rest_flows(
+    bus: Bus, users: Sequence[UserPolicy], emit: Emit
+) -> None:
+    before = await emit(an_entry("before"))
+    poisoned = dict(before.fields) | {"id": an_id("poison"), "price": "much"}
+    flat = [part for pair in poisoned.items() for part in pair]
+    poison = await bus.do("XADD", keys.SIGNALS, "*", *flat)
+    after = await emit(an_entry("after"))
+    async with running(bus, users):
+        await carried(bus, 3)
+    for policy in users:
+        assert [entry_id for entry_id, _ in await decided(bus, policy.user)] == [before.id, after.id]
+    ((_, row),) = await bus.do("XRANGE", keys.dead(keys.SIGNALS), "-", "+")
+    dead = pairs(row)
+    assert (dead["entry_id"], dead["group"], dead["field:price"]) == (poison, keys.ENGINE, "much")
+    assert dead["reason"].startswith("SignalMessage.price: ")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"base_size": "1E+999999", "price": "1E+999999", "quote_size": ""},
+        {"v": "9"},
+        {"kind": "exit", "side": "sell", "fraction": ""},
+        {"filled_at": "1763829000000000"},
+    ],
+)
+async def test_no_kind_of_poison_stops_the_engine(
+    bus: Bus, users: Sequence[UserPolicy], emit: Emit, wrong: dict[str, str]
+) -> None:
+    good = await emit(an_entry("good"))
+    flat = [part for pair in (dict(good.fields) | wrong).items() for part in pair]
+    await bus.do("XADD", keys.SIGNALS, "*", *flat)
+    await bus.do("XADD", keys.SIGNALS, "*", "nothing", "of the kind")
+    last = await emit(an_exit("last"))
+    async with running(bus, users):
+        await carried(bus, 4)
+    assert [entry_id for entry_id, _ in await decided(bus, "alice")] == [good.id, last.id]
+    assert await bus.do("XLEN", keys.dead(keys.SIGNALS)) == 2
+
+
+async def test_a_signal_of_an_unknown_venue_stops_nobody(bus: Bus, users: Sequence[UserPolicy], emit: Emit) -> None:
+    await emit(an_entry("strange", venue="binance"))
+    await emit(an_entry("usual"))
+    async with running(bus, users):
+        await carried(bus, 2)
+    strange, usual = [decision for _, decision in await decided(bus, "alice")]
+    assert strange.reason == "follows on kraken, not on binance"
+    assert usual.copy is not None
+    assert usual.copy.base_size == btc("0.05")
+
+
+async def test_after_a_flush_the_engine_goes_on(bus: Bus, users: Sequence[UserPolicy], emit: Emit) -> None:
+    async with running(bus, users):
+        await emit(an_entry("1"))
+        await carried(bus, 1)
+        await bus.do("FLUSHALL")
+        entry = await emit(an_exit("2"))
+        await until_decided(bus, users, 1)
+    assert [entry_id for entry_id, _ in await decided(bus, "alice")] == [entry.id]
+
+
+async def test_it_is_noted_from_which_signal_on_each_user_is_followed(
+    bus: Bus, users: Sequence[UserPolicy], emit: Emit
+) -> None:
+    async with running(bus, users[:2]):
+        last = await emit(an_entry("1"))
+        await carried(bus, 1)
+    async with running(bus, users[1:], "second"):
+        await until(lambda: _has(bus, keys.following("alice"), "until"))
+    found = {policy.user: pairs(await bus.do("HGETALL", keys.following(policy.user))) for policy in users}
+    assert found == {
+        "alice": {"from": "0-0", "until": last.id},
+        "bob": {"from": "0-0"},
+        "carol": {"from": last.id},
+    }
+
+
+async def _has(bus: Bus, key: str, name: str) -> bool:
+    return bool(await bus.do("HEXISTS", key, name))

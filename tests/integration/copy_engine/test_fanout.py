@@ -1,0 +1,208 @@
+"""One decision per signal and user, under the signal's own entry id; repeating it changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from redis.exceptions import ResponseError
+
+from services.copy_engine.fanout import FanOut
+from shared.bus.connection import Bus
+from shared.bus.errors import BusUnavailable
+from shared.bus.records import Records
+from shared.bus.streams import Entry
+from shared.contracts import keys
+from shared.domain.account import AccountState
+from shared.domain.order import order_id
+from shared.domain.policy import UserPolicy
+from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_exit, an_id, an_instrument, btc, usd
+from tests.support.order_stream import decided
+
+Emit = Callable[..., Awaitable[Entry]]
+PAIRS = {BTC_USD: an_instrument()}
+Command = tuple[str | int | bytes, ...]
+
+
+class WatchedBus(Bus):
+    """The real bus, which notes whose order streams are written and can fail before or after a write."""
+
+    def __init__(self, bus: Bus) -> None:
+        super().__init__(bus._reader, bus._writer)
+        self.written: list[str] = []
+        self.fail_after_write = False
+
+    async def do_all(self, commands: list[Command]) -> list[Any]:
+        """Pass the commands on."""
+        answers = await super().do_all(commands)
+        streams = [str(command[1]) for command in commands if command[0] == "XADD"]
+        self.written += streams
+        if streams and self.fail_after_write:
+            self.fail_after_write = False
+            raise BusUnavailable("the reply was lost")
+        return answers
+
+
+def clock() -> int:
+    """Stand still."""
+    return NOW + 40
+
+
+async def test_each_user_gets_one_decision_under_the_entry_id_of_the_signal(
+    bus: Bus, users: Sequence[UserPolicy], emit: Emit
+) -> None:
+    entry = await emit()
+    await FanOut(bus, clock).carry(entry, an_entry(), users, PAIRS)
+    for policy in users:
+        ((entry_id, decision),) = await decided(bus, policy.user)
+        assert entry_id == entry.id
+        assert decision.id == order_id(an_id("signal"), policy.user, "kraken")
+        assert decision.copy is not None
+        assert decision.copy.base_size == btc("0.05")
+        assert decision.emitted_at == NOW + 40
+
+
+async def test_carried_twice_is_decided_once_and_the_first_decision_stands(
+    bus: Bus, users: Sequence[UserPolicy], emit: Emit
+) -> None:
+    entry = await emit()
+    fanout = FanOut(bus, clock)
+    await fanout.carry(entry, an_entry(), users, PAIRS)
+    first = [await decided(bus, policy.user) for policy in users]
+    await Records(bus).write_account(an_account("alice", equity=usd(50_000), cash=usd(50_000)))
+    await Records(bus).mark_account("bob", "kraken", AccountState.PARKED, "no key")
+    await fanout.carry(entry, an_entry(), users, PAIRS)
+    assert [await decided(bus, policy.user) for policy in users] == first
+    assert all(len(each) == 1 for each in first)
+
+
+async def test_engine_redelivers_after_partial_fanout(bus: Bus, users: Sequence[UserPolicy], emit: Emit) -> None:
+    """An engine died when alice had her decision and the others had none: its successor carries the signal to all."""
+    entry = await emit()
+    await FanOut(bus, clock).carry(entry, an_entry(), users[:1], PAIRS)
+    await Records(bus).write_account(an_account("alice", equity=usd(50_000), cash=usd(50_000)))
+    await FanOut(bus, clock).carry(entry, an_entry(), users, PAIRS)
+    for policy in users:
+        ((entry_id, decision),) = await decided(bus, policy.user)
+        assert entry_id == entry.id
+        assert decision.copy is not None
+        assert decision.copy.base_size == btc("0.05")
+
+
+async def test_a_lost_reply_is_an_outage_and_carrying_again_is_harmless(
+    bus: Bus, users: Sequence[UserPolicy], emit: Emit
+) -> None:
+    entry = await emit()
+    watched = WatchedBus(bus)
+    watched.fail_after_write = True
+    fanout = FanOut(watched, clock)
+    with pytest.raises(BusUnavailable):
+        await fanout.carry(entry, an_entry(), users, PAIRS)
+    await fanout.carry(entry, an_entry(), users, PAIRS)
+    assert [len(await decided(bus, policy.user)) for policy in users] == [1, 1, 1]
+
+
+async def test_the_user_that_goes_first_rotates(bus: Bus, users: Sequence[UserPolicy], emit: Emit) -> None:
+    watched = WatchedBus(bus)
+    fanout = FanOut(watched, clock)
+    for number in range(4):
+        signal = an_entry(str(number))
+        await fanout.carry(await emit(signal), signal, users, PAIRS)
+    first = watched.written[::3]
+    assert first == [keys.orders(user) for user in ("alice", "bob", "carol", "alice")]
+    assert watched.written[3:6] == [keys.orders(user) for user in ("bob", "carol", "alice")]
+
+
+async def test_more_users_than_fit_one_round_trip_all_get_their_decision(bus: Bus, emit: Emit) -> None:
+    users = [a_policy(f"user-{number}") for number in range(150)]
+    await FanOut(bus, clock).carry(await emit(), an_entry(), users, PAIRS)
+    for policy in users:
+        ((_, decision),) = await decided(bus, policy.user)
+        assert decision.copy is None
+        assert decision.reason == "account at kraken is not connected yet"
+
+
+async def test_a_failure_inside_one_decision_is_a_skip_for_that_user_alone(
+    bus: Bus, users: Sequence[UserPolicy], emit: Emit
+) -> None:
+    """Bob's fortune is more lots than the arithmetic can count: he gets no size, least of all the master's."""
+    await bus.do("HSET", keys.account("bob", "kraken"), "equity", "1E+20", "cash", "1E+20")
+    fine = an_instrument(lot_step=Decimal("1E-14"))
+    await FanOut(bus, clock).carry(await emit(), an_entry(), users, {BTC_USD: fine})
+    copied = {policy.user: (await decided(bus, policy.user))[0][1] for policy in users}
+    assert copied["bob"].copy is None
+    assert copied["bob"].reason.startswith("the decision failed: ")
+    for user in ("alice", "carol"):
+        copy = copied[user].copy
+        assert copy is not None
+        assert copy.base_size == btc("0.05")
+
+
+async def test_sizing_failure_skips(bus: Bus, users: Sequence[UserPolicy], emit: Emit) -> None:
+    no_price = an_instrument(tick=Decimal(1_000_000))  # no price on the tick is within the bound: a division by zero
+    await FanOut(bus, clock).carry(await emit(), an_entry(), users, {BTC_USD: no_price})
+    for policy in users:
+        ((_, decision),) = await decided(bus, policy.user)
+        assert decision.copy is None
+        assert decision.reason.startswith("the decision failed: DivisionByZero")
+
+
+async def test_a_global_pause_skips_entries_of_all_and_a_users_own_only_his(
+    bus: Bus, users: Sequence[UserPolicy], emit: Emit
+) -> None:
+    fanout = FanOut(bus, clock)
+    await bus.do("HSET", keys.control("bob"), "mode", "pause", "reason", "on holiday")
+    await fanout.carry(await emit(an_entry("1")), an_entry("1"), users, PAIRS)
+    await bus.do("HSET", keys.CONTROL, "mode", "halt")
+    await fanout.carry(await emit(an_entry("2")), an_entry("2"), users, PAIRS)
+    await fanout.carry(await emit(an_exit("3")), an_exit("3"), users, PAIRS)
+    found = {policy.user: [decision for _, decision in await decided(bus, policy.user)] for policy in users}
+    assert [decision.copy is not None for decision in found["alice"]] == [True, False, True]
+    assert [decision.copy is not None for decision in found["bob"]] == [False, False, True]
+    assert found["bob"][0].reason == "pause is set: on holiday"
+    assert found["carol"][1].reason == "halt is set"
+
+
+@pytest.mark.parametrize("key", [keys.CONTROL, keys.control("alice")])
+async def test_a_switch_that_cannot_be_read_stops_entries(
+    bus: Bus, users: Sequence[UserPolicy], emit: Emit, key: str
+) -> None:
+    await bus.do("SET", key, "pause")
+    await FanOut(bus, clock).carry(await emit(), an_entry(), users, PAIRS)
+    ((_, decision),) = await decided(bus, "alice")
+    assert decision.copy is None
+    assert "the switch cannot be read" in decision.reason
+
+
+async def test_a_signal_of_a_venue_that_nobody_follows_is_a_visible_skip(
+    bus: Bus, users: Sequence[UserPolicy], emit: Emit
+) -> None:
+    signal = an_entry(venue="binance")
+    pairs = await Records(bus).instruments("binance")
+    await FanOut(bus, clock).carry(await emit(signal), signal, users, pairs)
+    ((_, decision),) = await decided(bus, "alice")
+    assert decision.reason == "follows on kraken, not on binance"
+
+
+async def test_a_stream_that_is_past_the_signal_is_no_reason_to_stop_the_others(
+    bus: Bus, users: Sequence[UserPolicy], emit: Emit
+) -> None:
+    entry = await emit()
+    await bus.do("XADD", keys.orders("alice"), f"{2**62}-0", "v", "1")
+    await FanOut(bus, clock).carry(entry, an_entry(), users, PAIRS)
+    assert len(await decided(bus, "bob")) == len(await decided(bus, "carol")) == 1
+
+
+async def test_a_decision_that_could_not_be_written_never_passes_silently(
+    bus: Bus, users: Sequence[UserPolicy], emit: Emit
+) -> None:
+    await bus.do("SET", keys.orders("alice"), "not a stream")
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        await FanOut(bus, clock).carry(await emit(), an_entry(), users, PAIRS)
+
+
+async def test_without_users_there_is_nothing_to_do(bus: Bus, emit: Emit) -> None:
+    await FanOut(bus, clock).carry(await emit(), an_entry(), [], PAIRS)
+    assert await bus.scan(keys.orders("*")) == []
