@@ -1,0 +1,70 @@
+"""`python -m tests.chaos --signals 500 --users 20 --seed 1`: one chaos run; its last line is a JSON object.
+
+Everything it leaves behind is in `var/chaos/<seed>/`: the acts as they were carried out and the log of every process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import NoReturn
+
+from rich.console import Console
+
+from tests.chaos.run import SHIPPED, UNBUDGETED, Run
+from tests.chaos.script import Script, write_script
+from tests.chaos.verdict import Verdict, judge, show
+from tests.support.processes import ROOT
+
+PACE = 0.5
+"""Seconds from one signal to the next, on average."""
+PATIENCE = 240.0
+"""Seconds that the system may take to come to rest once it is left alone."""
+
+
+def chaos(folder: Path, script: Script, *, shipped: bool = False, patience: float = PATIENCE) -> Verdict:
+    """Play a script in a new folder and judge what is left."""
+    began = time.monotonic()
+    stack = Run.stack_for(folder, script)
+    with stack, (folder / "actions.log").open("w") as log:
+        run = Run(stack, script, SHIPPED if shipped else UNBUDGETED, log)
+        try:
+            run.open()
+            run.play()
+            quiet = run.settle(patience)
+            return judge(run, quiet=quiet, began=began, ended=time.monotonic())
+        finally:
+            run.close()
+
+
+def main() -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(prog="chaos", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--signals", type=int, default=500)
+    parser.add_argument("--users", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--pace", type=float, default=PACE)
+    parser.add_argument("--shipped", action="store_true", help="executors keep their budget of calls to the venue")
+    told = parser.parse_args()
+    signal.signal(signal.SIGTERM, _end)  # so that everything that was started is ended too
+    folder = ROOT / "var" / "chaos" / str(told.seed)
+    shutil.rmtree(folder, ignore_errors=True)
+    script = write_script(told.seed, told.signals, told.users, told.pace)
+    verdict = chaos(folder, script, shipped=told.shipped)
+    show(verdict, Console(highlight=False, width=150 if not sys.stdout.isatty() else None))
+    print(json.dumps(verdict.figures))  # noqa: T201  # a command line prints
+    (folder / "verdict.json").write_text(json.dumps({**verdict.figures, "breaches": verdict.breaches}, indent=1))
+    return 0 if verdict.ok else 1
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""The processes that a chaos run kills, freezes and starts again: two copy engines and some executors.
+
+Ends only what it started, by its own handle. A process that ends by itself (it found no Redis at its start, say) is started
+again, as compose does.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from tests.support.processes import Service
+from tests.support.stack import Stack
+
+ENGINES: Final = 2
+EXECUTORS: Final = 5
+SHARE: Final = 3
+"""Each executor may serve a third of the users, so any three can do the work of all."""
+_RESPAWN: Final = 1.0
+
+
+class Member:
+    """One process of the fleet and what is being done to it."""
+
+    def __init__(self, name: str, service: Service) -> None:
+        self.name = name
+        self.service = service
+        self.frozen = False
+        self.starts_at: float | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs, frozen or not."""
+        return self.service.running
+
+
+class Fleet:
+    """All of them."""
+
+    def __init__(self, stack: Stack, executor_module: str) -> None:
+        capacity = math.ceil(len(stack.users) / SHARE)
+        more = {"LOG_FORMAT": "json"}
+        self.engines = [
+            Member(f"engine-{number}", stack.start("copy-engine", "services.copy_engine", **more))
+            for number in range(ENGINES)
+        ]
+        self.executors = [
+            Member(
+                f"executor-{number}",
+                stack.start("executor", executor_module, EXECUTOR_CAPACITY=str(capacity), **more),
+            )
+            for number in range(EXECUTORS)
+        ]
+        self.kills = self.stops = self.respawns = 0
+
+    @property
+    def members(self) -> Sequence[Member]:
+        """Everybody."""
+        return (*self.engines, *self.executors)
+
+    def kill(self, *, engine: bool, which: int, down: float) -> str:
+        """SIGKILL one that runs, the given one or the next; answers whom."""
+        member = self._pick(engine=engine, which=which, frozen_too=True)
+        if member is None:
+            return "nobody runs"
+        member.service.send(signal.SIGKILL)
+        member.service.wait(10)
+        member.frozen, member.starts_at = False, time.monotonic() + down
+        self.kills += 1
+        return member.name
+
+    def stop(self, *, engine: bool, which: int) -> Member | None:
+        """SIGSTOP one that runs."""
+        member = self._pick(engine=engine, which=which, frozen_too=False)
+        if member is not None:
+            member.service.send(signal.SIGSTOP)
+            member.frozen = True
+            self.stops += 1
+        return member
+
+    def thaw(self, member: Member, pid: int) -> bool:
+        """SIGCONT one, unless it was killed meanwhile."""
+        if not member.frozen or not member.alive or member.service.pid != pid:
+            return False
+        member.service.send(signal.SIGCONT)
+        member.frozen = False
+        return True
+
+    def tend(self) -> list[str]:
+        """Start again whoever is down and due; answers whom."""
+        now = time.monotonic()
+        started = []
+        for member in self.members:
+            if member.alive:
+                continue
+            if member.starts_at is None:
+                member.starts_at = now + _RESPAWN
+                self.respawns += 1
+            if now >= member.starts_at:
+                member.service.start()
+                member.frozen, member.starts_at = False, None
+                started.append(member.name)
+        return started
+
+    def restore(self) -> None:
+        """Thaw and start everybody."""
+        for member in self.members:
+            if member.frozen and member.alive:
+                member.service.send(signal.SIGCONT)
+            member.frozen = False
+            if member.starts_at is not None:
+                member.starts_at = 0.0
+        self.tend()
+
+    def _pick(self, *, engine: bool, which: int, frozen_too: bool) -> Member | None:
+        group = self.engines if engine else self.executors
+        ring = [group[(which + step) % len(group)] for step in range(len(group))]
+        fit = [member for member in ring if member.alive and (frozen_too or not member.frozen)]
+        return fit[0] if fit else None

@@ -1,0 +1,105 @@
+"""The market and the master of a chaos run: which signals the master gives at which prices, all drawn from the seed.
+
+Prices move little and by hand, so that hardly an entry expires for its price: what is tested is that copies are neither lost
+nor doubled, whatever dies.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from shared.domain.money import plain
+
+MASTER_EQUITY: Final = Decimal(100_000)
+PRICES: Final = {
+    "BTC/USD": Decimal(60_000),
+    "ETH/USD": Decimal(3_000),
+    "SOL/USD": Decimal(150),
+    "LTC/USD": Decimal(80),
+    "LINK/USD": Decimal(14),
+    "AVAX/USD": Decimal(30),
+    "DOT/USD": Decimal(6),
+    "BCH/USD": Decimal(400),
+}
+_FRACTIONS: Final = ("0.25", "0.37", "0.5", "1", "1")
+_DRIFT: Final = 0.02
+"""How far a price may stray from its start: below the slippage that the users accept."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSignal:
+    """One signal of the master; `fraction` is empty for an entry."""
+
+    id: str
+    symbol: str
+    size: Decimal
+    price: Decimal
+    fraction: str
+    before: Decimal
+    after: Decimal
+
+    def fields(self) -> Mapping[str, str]:
+        """Give the entry of `shoal:signals`, filled and emitted now."""
+        now = str(time.time_ns() // 1_000_000)
+        return {
+            "v": "1",
+            "id": self.id,
+            "venue": "kraken",
+            "symbol": self.symbol,
+            "side": "sell" if self.fraction else "buy",
+            "kind": "exit" if self.fraction else "entry",
+            "base_size": plain(self.size),
+            "quote_size": plain(self.size * self.price),
+            "price": plain(self.price),
+            "fraction": self.fraction,
+            "position_before": plain(self.before),
+            "position_after": plain(self.after),
+            "master_equity": plain(MASTER_EQUITY),
+            "master_order_id": self.id,
+            "source": "strategy",
+            "strategy": "chaos",
+            "stop_loss": "",
+            "take_profit": "",
+            "filled_at": now,
+            "emitted_at": now,
+        }
+
+
+@dataclass(slots=True)
+class Market:
+    """Draws prices and signals in turn."""
+
+    dice: random.Random
+    prices: dict[str, Decimal] = field(default_factory=lambda: dict(PRICES))
+    held: dict[str, Decimal] = field(default_factory=dict)
+
+    def move(self) -> tuple[str, Decimal]:
+        """Draw the next price of some symbol."""
+        symbol = self.dice.choice(list(PRICES))
+        stray = Decimal(str(1 + self.dice.uniform(-_DRIFT, _DRIFT)))
+        self.prices[symbol] = (PRICES[symbol] * stray).quantize(PRICES[symbol] / PRICES[symbol].scaleb(2))
+        return symbol, self.prices[symbol]
+
+    def signal(self) -> PlannedSignal:
+        """Draw the next signal: entries of 1 to 2 % of the master's equity, exits of what it holds."""
+        holding = [symbol for symbol, size in sorted(self.held.items()) if size]
+        signal_id = str(UUID(int=self.dice.getrandbits(128), version=4))
+        if holding and self.dice.random() < 0.45:
+            symbol, fraction = self.dice.choice(holding), self.dice.choice(_FRACTIONS)
+            before = self.held[symbol]
+            after = Decimal(0) if fraction == "1" else (before * (1 - Decimal(fraction))).quantize(Decimal("1e-8"))
+            size = before - after
+        else:
+            symbol, fraction = self.dice.choice(list(PRICES)), ""
+            share = Decimal(str(round(self.dice.uniform(0.01, 0.02), 4)))
+            size = (MASTER_EQUITY * share / self.prices[symbol]).quantize(Decimal("1e-8"))
+            before = self.held.get(symbol, Decimal(0))
+            after = before + size
+        self.held[symbol] = after
+        return PlannedSignal(signal_id, symbol, size, self.prices[symbol], fraction, before, after)

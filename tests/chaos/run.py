@@ -1,0 +1,231 @@
+"""One chaos run: plays a script against a whole Shoal, brings everything back, waits for quiet, and gathers the evidence."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final, TextIO, cast
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from shared.bus.scripts import load
+from tests.chaos.evidence import Evidence, idle, read_evidence
+from tests.chaos.fleet import Fleet
+from tests.chaos.market import PRICES
+from tests.chaos.script import Act, Arm, Emit, Kill, KillRedis, Redeliver, Script, Stop
+from tests.support.processes import ROOT
+from tests.support.stack import Stack
+
+SHIPPED: Final = "services.executor"
+UNBUDGETED: Final = "tests.chaos.executor"
+_AGAIN: Final = 0.25
+_USER_FILE: Final = '[guards]\nmax_signal_age = "20m"\nmax_slippage_bps = 500\n'
+_PAPER_FILE: Final = "[market]\nspeed = 0\n\n[limits]\nrest = false\ntrading = false\n"
+_NO_REDIS: Final = (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError)
+
+
+class Run:
+    """Plays one script. Use `play`, then `settle`, then `evidence`, inside the stack's context."""
+
+    def __init__(self, stack: Stack, script: Script, executor_module: str, log: TextIO) -> None:
+        self.stack = stack
+        self.script = script
+        self.redis_kills = self.redeliveries = 0
+        self.faults: Counter[str] = Counter()
+        self._log = log
+        self._module = executor_module
+        self._deposited: dict[str, dict[str, Decimal]] = {}
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = itertools.count()
+        self._signals = [act.signal for _, act in script.acts if isinstance(act, Emit)]
+        self._told = 0
+        self._redis_down = False
+        self._client = redis.Redis(
+            port=stack.redis.port,
+            decode_responses=True,
+            socket_timeout=5,
+            retry=Retry(NoBackoff(), 0),
+        )
+
+    @staticmethod
+    def stack_for(folder: Path, script: Script) -> Stack:
+        """Give the stack that a script is played on."""
+        (folder / "config").mkdir(parents=True)
+        (folder / "config" / "paper.toml").write_text(_PAPER_FILE)
+        return Stack(folder, script.users, user_settings=_USER_FILE)
+
+    def open(self) -> None:
+        """Open the accounts, start the fleet and wait until every user is ready."""
+        for number, user in enumerate(self.script.users):
+            cash = 20_000 + 3_000 * number
+            self._deposited[user] = {"USD": Decimal(cash)}
+            self.stack.open_account(user, USD=cash)
+        for symbol, price in PRICES.items():
+            self.stack.price(symbol, str(price))
+        self.fleet = Fleet(self.stack, self._module)
+        self.stack.wait_ready(*self.script.users, seconds=90)
+
+    def play(self) -> None:
+        """Carry out the script, each act at its time or as soon after it as this machine can."""
+        start = time.monotonic()
+        for at, act in self.script.acts:
+            self._later(start + at, lambda act=act: self._do(act))  # type: ignore[misc]
+        while self._due:
+            at, _, due = heapq.heappop(self._due)
+            while (wait := at - time.monotonic()) > 0:
+                self._tend()
+                time.sleep(min(wait, 0.1))
+            self._tend()
+            due()
+
+    def settle(self, patience: float) -> bool:
+        """End the chaos, bring everything back and wait until nothing is under way; answers whether that came about."""
+        for switch in self._clear_faults():
+            self.faults[switch["fault"]] += int(switch["fired"])
+        if self._redis_down:
+            self._start_redis()
+        self.fleet.restore()
+        self._note("the chaos is over", faults=self.faults.total())
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            self._tend()
+            with suppress(*_NO_REDIS):
+                if self._quiet():
+                    self._note("quiet")
+                    return True
+            time.sleep(0.5)
+        self._note("not quiet")
+        return False
+
+    def evidence(self) -> Evidence:
+        """Read what is left."""
+        return read_evidence(self.stack, self._client, [signal.id for signal in self._signals], self._deposited)
+
+    def audit(self) -> dict[str, Any]:
+        """Run the product's own audit."""
+        done = subprocess.run(
+            [sys.executable, "-m", "services.ops", "audit", "--json", "--grace", "0"],
+            cwd=ROOT,
+            env={**self.stack.environment(), "PATH": ""},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        try:
+            return cast("dict[str, Any]", json.loads(done.stdout.strip().splitlines()[-1]))
+        except (ValueError, IndexError):
+            return {"ok": False, "error": done.stderr[-2000:]}
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def _quiet(self) -> bool:
+        for user in self.script.users:
+            if self._client.xlen(f"shoal:reports:{{{user}}}") < len(self._signals):
+                return False
+        streams = ["shoal:signals", *(f"shoal:orders:{{{user}}}" for user in self.script.users)]
+        return all(idle(self._client, stream) for stream in streams)
+
+    def _do(self, act: Act) -> None:
+        if isinstance(act, Emit):
+            self._emit()
+        elif isinstance(act, Kill):
+            self._note("kill", who=self.fleet.kill(engine=act.engine, which=act.which, down=act.down))
+        elif isinstance(act, Stop):
+            self._stop(act)
+        elif isinstance(act, KillRedis):
+            self._kill_redis(act.down)
+        elif isinstance(act, Arm):
+            self.stack.post("/paper/faults", act.body)
+            self._note("arm", **act.body)
+        elif isinstance(act, Redeliver):
+            self._redeliver(act, act.times)
+        else:
+            self.stack.price(act.symbol, str(act.price))
+
+    def _emit(self) -> None:
+        """Tell the next signal as the master does: by the script that appends each id once, so that repeating is harmless."""
+        signal = self._signals[self._told]
+        fields = signal.fields()
+        flat = [part for pair in fields.items() for part in pair]
+        keys = ["shoal:signals", "shoal:emitted:{shoal:signals}"]
+        try:
+            self._client.eval(load("emit_signal").text, 2, *keys, signal.id, fields["emitted_at"], "0", *flat)
+        except _NO_REDIS:
+            self._later(time.monotonic() + _AGAIN, self._emit)
+            return
+        self._told += 1
+        self._note("signal", number=self._told, id=signal.id, symbol=signal.symbol, fraction=signal.fraction)
+
+    def _stop(self, act: Stop) -> None:
+        member = self.fleet.stop(engine=act.engine, which=act.which)
+        if member is None:
+            return
+        pid = member.service.pid
+        self._note("stop", who=member.name, seconds=round(act.seconds, 1))
+
+        def thaw() -> None:
+            if self.fleet.thaw(member, pid):
+                self._note("go on", who=member.name)
+
+        self._later(time.monotonic() + act.seconds, thaw)
+
+    def _kill_redis(self, down: float) -> None:
+        if self._redis_down:
+            return
+        self._redis_down = True
+        self.stack.redis.kill()
+        self.redis_kills += 1
+        self._note("kill", who="redis", down=round(down, 1))
+        self._later(time.monotonic() + down, self._start_redis)
+
+    def _start_redis(self) -> None:
+        if self._redis_down:
+            self.stack.redis.start()
+            self._redis_down = False
+            self._note("start", who="redis")
+
+    def _redeliver(self, act: Redeliver, times: int) -> None:
+        """Set a group back by some entries, so that they are delivered once more though they were acknowledged."""
+        stream = f"shoal:orders:{{{act.user}}}" if act.user else "shoal:signals"
+        with suppress(*_NO_REDIS, redis.ResponseError):
+            group = self._client.xinfo_groups(stream)[0]
+            last = group["last-delivered-id"]
+            rows = cast("list[tuple[str, Any]]", self._client.xrevrange(stream, last, "-", act.back + 1))
+            if len(rows) > 1:
+                self._client.xgroup_setid(stream, group["name"], rows[-1][0])
+                self.redeliveries += len(rows) - 1
+                self._note("redeliver", stream=stream, entries=len(rows) - 1)
+        if times > 1:
+            self._later(time.monotonic() + 0.7, lambda: self._redeliver(act, times - 1))
+
+    def _clear_faults(self) -> list[dict[str, Any]]:
+        fired = list(self.stack.get("/paper/faults"))
+        url = f"http://127.0.0.1:{self.stack.paper_port}/paper/faults"
+        urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=10).close()  # noqa: S310  # built right here
+        return fired
+
+    def _tend(self) -> None:
+        for name in self.fleet.tend():
+            self._note("start", who=name)
+
+    def _later(self, at: float, act: Callable[[], None]) -> None:
+        heapq.heappush(self._due, (at, next(self._numbers), act))
+
+    def _note(self, what: str, **more: object) -> None:
+        self._log.write(json.dumps({"at": round(time.time(), 3), "act": what, **more}, default=str) + "\n")
+        self._log.flush()

@@ -1,0 +1,129 @@
+"""The script of a run, drawn from the seed alone: what happens to whom, and when. The same seed gives the same script.
+
+What the script cannot fix is how the operating system schedules the processes that suffer it; `actions.log` tells what came of
+each act.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+from tests.chaos.ailments import some_ailment
+from tests.chaos.market import PRICES, Market, PlannedSignal
+
+KILLS, STOPS, REDIS_KILLS, FAULTS, REDELIVERIES, MOVES = 0.24, 0.12, 0.02, 0.6, 0.1, 0.2
+"""How many of each per signal."""
+_ENGINE_SHARE: Final = 0.4
+_LONG_STOP: Final = 0.2
+"""The share of stops that outlast the lease of 12 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """The master's next signal."""
+
+    signal: PlannedSignal
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """SIGKILL a service; it is started again after `down` seconds."""
+
+    engine: bool
+    which: int
+    down: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """SIGSTOP a service for so many seconds."""
+
+    engine: bool
+    which: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class KillRedis:
+    """SIGKILL Redis; it is started again on its own log after `down` seconds."""
+
+    down: float
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """Throw a fault switch of the exchange."""
+
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Redeliver:
+    """Have the last `back` entries of a user's orders (of the signals, without a user) delivered again, `times` times."""
+
+    user: str
+    back: int
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Set a price."""
+
+    symbol: str
+    price: Decimal
+
+
+Act = Emit | Kill | Stop | KillRedis | Arm | Redeliver | Move
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """All acts in order, each with its second from the start."""
+
+    seed: int
+    users: list[str]
+    signals: int
+    seconds: float
+    acts: list[tuple[float, Act]] = field(default_factory=list)
+
+
+def write_script(seed: int, signals: int, users: int, pace: float) -> Script:
+    """Draw a script: one signal every `pace` seconds on average, and everything else strewn over the same time."""
+    dice = random.Random(seed)
+    names = [f"user-{number:02}" for number in range(users)]
+    script = Script(seed, names, signals, signals * pace)
+    when = sorted(dice.uniform(0, script.seconds) for _ in range(signals))
+    script.acts.extend(_market(dice, when, script.seconds))
+    for _ in range(math.ceil(signals * KILLS)):
+        act = Kill(dice.random() < _ENGINE_SHARE, dice.randrange(100), dice.uniform(0.0, 2.0))
+        script.acts.append((dice.uniform(0, script.seconds), act))
+    for _ in range(math.ceil(signals * STOPS)):
+        long = dice.random() < _LONG_STOP
+        seconds = dice.uniform(13.5, 18.0) if long else dice.uniform(0.3, 7.0)
+        stop = Stop(dice.random() < _ENGINE_SHARE, dice.randrange(100), seconds)
+        script.acts.append((dice.uniform(0, script.seconds), stop))
+    for _ in range(math.ceil(signals * REDIS_KILLS)):
+        script.acts.append((dice.uniform(0, script.seconds), KillRedis(dice.uniform(0.0, 4.0))))
+    for _ in range(math.ceil(signals * FAULTS)):
+        arm = Arm(some_ailment(dice, names, list(PRICES)))
+        script.acts.append((dice.uniform(0, script.seconds * 0.95), arm))
+    for _ in range(math.ceil(signals * REDELIVERIES)):
+        user = dice.choice(["", *names, *names])
+        again = Redeliver(user, dice.randint(1, 8), dice.randint(1, 5))
+        script.acts.append((dice.uniform(script.seconds * 0.05, script.seconds), again))
+    script.acts.sort(key=lambda row: row[0])
+    return script
+
+
+def _market(dice: random.Random, when: list[float], seconds: float) -> list[tuple[float, Act]]:
+    """Draw prices and signals together, since a signal tells the price of its moment."""
+    market = Market(dice)
+    moves = {dice.uniform(0, seconds) for _ in range(math.ceil(len(when) * MOVES))}
+    times = sorted([*when, *moves])
+    return [(at, Move(*market.move()) if at in moves else Emit(market.signal())) for at in times]

@@ -1,0 +1,123 @@
+"""What a run came to: the figures, the table for people, the JSON line for machines, and whether it passed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.chaos.conservation import Findings, check
+from tests.chaos.nonces import NonceFigures, count_nonces
+from tests.chaos.run import Run
+
+_SHOWN: Final = 20
+_AUDITED: Final = ("missing", "duplicates", "disagreements", "dead_letters", "open")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A judged run."""
+
+    figures: dict[str, Any]
+    breaches: list[str]
+
+    @property
+    def ok(self) -> bool:
+        """Nothing broke, and enough was tried."""
+        return bool(self.figures["ok"])
+
+
+def judge(run: Run, *, quiet: bool, began: float, ended: float) -> Verdict:
+    """Gather the evidence and judge it, by the check of our own and by the product's audit."""
+    evidence = run.evidence()
+    found = check(evidence)
+    nonces = count_nonces(evidence)
+    audit = run.audit()
+    breaches = [*found.all, *_of_nonces(nonces), *_of_audit(audit), *_tameness(run)]
+    if not quiet:
+        breaches.append("the system did not come to rest")
+    if evidence.logged["exceptions"]:
+        breaches.append(f"{evidence.logged['exceptions']} exceptions in the logs")
+    figures = {
+        "ok": not breaches,
+        "seed": run.script.seed,
+        "signals": len(evidence.signals),
+        "users": len(evidence.users),
+        **_conserved(found),
+        "invalid_nonces": nonces.visible,
+        "nonces_fenced": nonces.fenced,
+        "nonces_injected": nonces.injected,
+        "kills": run.fleet.kills + run.redis_kills,
+        "service_kills": run.fleet.kills,
+        "redis_kills": run.redis_kills,
+        "stops": run.fleet.stops,
+        "respawns": run.fleet.respawns,
+        "faults": run.faults.total(),
+        "faults_by_kind": dict(sorted(run.faults.items())),
+        "redeliveries": run.redeliveries,
+        "parked": evidence.logged["parked"],
+        "requests": len(evidence.requests),
+        "audit": {name: audit.get(name) for name in ("ok", *_AUDITED, "invalid_nonces")},
+        "seconds": round(ended - began),
+        "breaches": breaches[:_SHOWN],
+    }
+    return Verdict(figures, breaches)
+
+
+def show(verdict: Verdict, console: Console) -> None:
+    """Print the table."""
+    table = Table(title="Chaos", title_justify="left", title_style="bold", show_header=False, box=None, pad_edge=False)
+    for name, value in verdict.figures.items():
+        if not isinstance(value, (dict, list)):
+            table.add_row(name.replace("_", " "), str(value))
+    for name in ("outcomes", "faults_by_kind", "audit"):
+        for kind, count in verdict.figures[name].items():
+            table.add_row(f"{name.replace('_', ' ')}: {kind}", str(count))
+    console.print(table)
+    for breach in verdict.breaches[:_SHOWN]:
+        console.print(breach, markup=False, style="red")
+    if len(verdict.breaches) > _SHOWN:
+        console.print(f"... and {len(verdict.breaches) - _SHOWN} more", style="red")
+    console.print("[bold green]PASSED[/]" if verdict.ok else "[bold red]FAILED[/]")
+
+
+def _conserved(found: Findings) -> dict[str, Any]:
+    return {
+        "decisions": found.decisions,
+        "orders": found.orders,
+        "outcomes": dict(sorted(found.outcomes.items())),
+        "duplicates": len(found.duplicates),
+        "missing": len(found.missing),
+        "undecided": len(found.undecided),
+        "disagreements": len(found.disagreements),
+        "unfinished": len(found.unfinished),
+    }
+
+
+def _of_nonces(nonces: NonceFigures) -> list[str]:
+    found = []
+    if nonces.visible:
+        found.append(f"{nonces.visible} invalid nonces became visible to users")
+    if nonces.unexplained:
+        found.append(f"{nonces.unexplained} nonces refused that were above all before them")
+    return found
+
+
+def _of_audit(audit: dict[str, Any]) -> list[str]:
+    """Take the audit's word on all but nonces: it cannot tell a fenced request from a wrong one."""
+    if "error" in audit:
+        return [f"ops audit failed: {audit['error']}"]
+    return [f"ops audit: {audit[name]} {name}" for name in _AUDITED if audit.get(name)]
+
+
+def _tameness(run: Run) -> list[str]:
+    """A run that hardly killed or lied proves nothing."""
+    signals, users = run.script.signals, len(run.script.users)
+    found = []
+    if run.fleet.kills < signals / 5:
+        found.append(f"too tame: {run.fleet.kills} kills")
+    if run.faults.total() < signals * min(1.0, users / 20):
+        found.append(f"too tame: {run.faults.total()} faults")
+    return found
