@@ -8,9 +8,11 @@ from services.ops import control, dead, health
 from services.ops.audit import audit
 from services.ops.output import AsJson
 from services.ops.paper_accounts import paper_accounts
+from services.ops.resolve import resolve
 from services.ops.session import guarded
 from services.ops.status import status
 from services.ops.streams import streams
+from services.ops.unknown import unknown
 from services.ops.why import why
 from shared.domain.control import ControlMode
 
@@ -34,6 +36,8 @@ def build() -> typer.Typer:
     app.command()(audit)
     app.command()(why)
     app.command()(streams)
+    app.command()(unknown)
+    app.command()(resolve)
     app.command("pause")(control.command(ControlMode.PAUSE, "Stop entries; exits go on."))
     app.command("close-only")(
         control.command(ControlMode.CLOSE_ONLY, "Let only closes through: no entries, exits go on.")

@@ -5,7 +5,6 @@ It stands in Redis, so it outlives every restart; services read it before every 
 
 from __future__ import annotations
 
-import getpass
 import time
 from collections.abc import Callable, Mapping
 from typing import Annotated
@@ -13,6 +12,7 @@ from typing import Annotated
 import typer
 
 from services.ops.output import AsJson, clock, console, print_json, table
+from services.ops.person import operator_name
 from services.ops.session import connected
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
@@ -71,7 +71,8 @@ async def read_switches(bus: Bus) -> dict[str, Mapping[str, str]]:
     """Read every switch that was ever set, by user; everybody's, under an empty name, comes first and is always there."""
     names = sorted(set(await bus.scan(keys.control("*"))))
     answers = await bus.do_all([("HGETALL", name) for name in (keys.CONTROL, *names)])
-    return dict(zip(["", *map(user_of, names)], map(pairs, answers), strict=True))
+    found = zip(["", *map(user_of, names)], map(pairs, answers), strict=True)
+    return {who: fields for who, fields in found if "mode" in fields or not who}  # requests stand there too
 
 
 def _switch(mode: ControlMode, reason: str, user: str, *, as_json: bool) -> None:
@@ -79,7 +80,7 @@ def _switch(mode: ControlMode, reason: str, user: str, *, as_json: bool) -> None
         if user and user not in {*load_users(settings.shoal_config), *await known_users(bus)}:
             # A misspelt name must not look like a stop.
             raise ConfigurationError(f"--user {user}: there is no such user")
-        await set_switch(bus, user, mode, reason, _who(), time.time_ns() // 1_000_000)
+        await set_switch(bus, user, mode, reason, operator_name(), time.time_ns() // 1_000_000)
 
     connected(work)
     who = user or "everybody"
@@ -87,13 +88,6 @@ def _switch(mode: ControlMode, reason: str, user: str, *, as_json: bool) -> None
         print_json({"of": who, "mode": mode.value, "reason": reason})
     else:
         print(f"{who}: {mode.value}" + (f" ({reason})" if reason else ""))
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return "ops"
 
 
 def _said(fields: Mapping[str, str]) -> dict[str, str]:

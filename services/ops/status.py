@@ -1,15 +1,17 @@
-"""`ops status`: services, users, readiness, nonces, and the backlog of every stream."""
+"""`ops status`: services, users, readiness, nonces, the backlog of every stream, and what needs a person."""
 
 from __future__ import annotations
 
 from services.ops.output import AsJson, clock, console, print_json, table
 from services.ops.session import connected
+from services.ops.unknown import unknown_table
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
 from shared.config.users import load_users
+from shared.ledger.attention import read_differences, read_unproven
 from shared.ledger.backlog import read_backlog, read_nonces
 from shared.ledger.reading import known_users
-from shared.ledger.status import read_status
+from shared.ledger.status import VENUES, read_status
 from shared.ledger.views import AccountView, StatusView
 
 
@@ -26,7 +28,13 @@ async def read(settings: Settings, bus: Bus) -> StatusView:
     """Read it all. Raises ConfigurationError, BusUnavailable."""
     policies = load_users(settings.shoal_config)
     users = sorted({*policies, *await known_users(bus)})
-    return StatusView.of(await read_status(bus, policies), await read_backlog(bus, users), await read_nonces(bus))
+    return StatusView.of(
+        await read_status(bus, policies),
+        await read_backlog(bus, users),
+        await read_nonces(bus),
+        await read_unproven(bus, users),
+        await read_differences(bus, [(user, venue) for user in users for venue in VENUES]),
+    )
 
 
 def _show(view: StatusView) -> None:
@@ -61,6 +69,13 @@ def _show(view: StatusView) -> None:
             ],
         )
     )
+    if view.unknown:
+        out.print()
+        out.print(unknown_table(view.unknown))
+    if view.differences:
+        out.print()
+        rows_of = [(each.user, each.venue, each.symbol, each.text) for each in view.differences]
+        out.print(table("Positions that differ", ["user", "venue", "symbol", "difference"], rows_of))
     out.print()
     out.print(table("Nonces", ["of", "key", "last"], [(n.user, n.fingerprint, n.value) for n in view.nonces]))
 

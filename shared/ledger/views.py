@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from shared.domain.account import Account
 from shared.domain.control import Control
 from shared.domain.money import Money, plain
+from shared.ledger.attention import Differing, Unproven
 from shared.ledger.backlog import Backlog, Nonce
 from shared.ledger.status import Readiness, SystemStatus, UserStatus
 
@@ -155,6 +156,48 @@ class NonceView(View):
     value: int
 
 
+class UnprovenView(View):
+    """An order whose outcome is not known; `sent_at` in epoch ms, `reason` the last words about it."""
+
+    user: str
+    order_id: str
+    state: str
+    symbol: str
+    side: str
+    base_size: str
+    sent_at: int | None
+    reason: str
+
+    @staticmethod
+    def of(order: Unproven) -> UnprovenView:
+        """Show an order."""
+        fields = order.fields
+        return UnprovenView(
+            user=order.user,
+            order_id=order.order_id,
+            state=order.state,
+            symbol=fields.get("symbol", ""),
+            side=fields.get("side", ""),
+            base_size=fields.get("base_size", ""),
+            sent_at=order.sent_at,
+            reason=fields.get("reason", ""),
+        )
+
+
+class DifferingView(View):
+    """A position that the venue's balance does not cover."""
+
+    user: str
+    venue: str
+    symbol: str
+    text: str
+
+    @staticmethod
+    def of(differing: Differing) -> DifferingView:
+        """Show a difference."""
+        return DifferingView(user=differing.user, venue=differing.venue, symbol=differing.symbol, text=differing.text)
+
+
 class StatusView(View):
     """Everything at one glance."""
 
@@ -166,9 +209,17 @@ class StatusView(View):
     users: tuple[UserView, ...]
     streams: tuple[StreamView, ...]
     nonces: tuple[NonceView, ...] = ()
+    unknown: tuple[UnprovenView, ...] = ()
+    differences: tuple[DifferingView, ...] = ()
 
     @staticmethod
-    def of(status: SystemStatus, streams: Iterable[Backlog], nonces: Iterable[Nonce] = ()) -> StatusView:
+    def of(
+        status: SystemStatus,
+        streams: Iterable[Backlog],
+        nonces: Iterable[Nonce] = (),
+        unknown: Iterable[Unproven] = (),
+        differences: Iterable[Differing] = (),
+    ) -> StatusView:
         """Show the state of the system."""
         return StatusView(
             readiness=ReadinessView.of(status.readiness),
@@ -181,6 +232,8 @@ class StatusView(View):
             users=tuple(UserView.of(user) for user in status.users),
             streams=tuple(StreamView.of(each) for each in streams),
             nonces=tuple(NonceView(user=each.user, fingerprint=each.fingerprint, value=each.value) for each in nonces),
+            unknown=tuple(UnprovenView.of(each) for each in unknown),
+            differences=tuple(DifferingView.of(each) for each in differences),
         )
 
 

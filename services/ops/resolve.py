@@ -1,0 +1,195 @@
+"""`ops resolve`: a person says what became of an order about which the venue would not.
+
+It only adds what was seen to the order's record; the executor that asks about the order reads it there, books and reports it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Final
+from uuid import UUID
+
+import typer
+
+from services.ops.output import AsJson, clock, console, print_json, table
+from services.ops.person import Yes, confirm, operator_name
+from services.ops.session import connected, refuse
+from shared.bus.connection import Bus
+from shared.bus.interventions import give_verdict
+from shared.bus.records import pairs
+from shared.config.settings import Settings
+from shared.contracts import keys
+from shared.contracts.verdict import VerdictKind, VerdictRecord
+from shared.domain.account import MASTER
+from shared.domain.money import plain
+from shared.domain.order import TERMINAL
+from shared.ledger.attention import UNPROVEN
+from shared.ledger.reading import user_of
+
+_PATIENCE: Final = 15.0
+"""Seconds to wait for the executor: it may be in the middle of a question to the venue."""
+_POLL: Final = 0.25
+_SHOWN: Final = (
+    "user", "venue", "state", "symbol", "side", "kind", "leg", "base_size", "limit_price", "client_order_id",
+    "venue_order_id", "reason",
+)  # fmt: skip
+_TIMES: Final = ("sent_at", "deadline_at", "accepted_at")
+
+OrderId = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id (see `ops unknown`).")]
+Filled = Annotated[bool, typer.Option("--filled", help="The venue has filled it.")]
+Nothing = Annotated[bool, typer.Option("--none", help="The venue never had it, or filled nothing of it.")]
+Size = Annotated[str, typer.Option("--size", help="Filled amount in base; all that was asked for if not given.")]
+Price = Annotated[str, typer.Option("--price", help="Average price; the order's limit if not given and it has one.")]
+Fee = Annotated[str, typer.Option("--fee", help="Fee in quote.")]
+User = Annotated[str, typer.Option("--user", help="Whose order it is; searched for if not given.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An order's record, and who serves its user ('': nobody)."""
+
+    user: str
+    order_id: str
+    fields: Mapping[str, str]
+    owner: str = ""
+
+
+def resolve(
+    order: OrderId,
+    *,
+    filled: Filled = False,
+    none: Nothing = False,
+    size: Size = "",
+    price: Price = "",
+    fee: Fee = "0",
+    user: User = "",
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """End the asking about an order whose outcome is unknown, by what you have seen at the venue yourself."""
+    if filled == none:
+        refuse("resolve needs either --filled or --none")
+    if none and (size or price or fee != "0"):
+        refuse("--size, --price and --fee go with --filled only")
+
+    async def look(_settings: Settings, bus: Bus) -> Found | None:
+        return await find(bus, order, user)
+
+    found = connected(look)
+    if found is None:
+        refuse(f"no order {order}{f' of {user}' if user else ''} has a record (see `ops unknown`)")
+    verdict = judge(found.fields, filled=filled, size=size, price=price, fee=fee)
+    if not as_json:
+        _show(found, verdict)
+    confirm("Is this what you have seen at the venue?", yes=yes)
+
+    async def settle(_settings: Settings, bus: Bus) -> Found:
+        if not await give_verdict(bus, found.user, found.order_id, found.fields.get("nonce", ""), verdict):
+            refuse(f"order {found.order_id} has moved on in the meantime; look again")
+        return await _wait(bus, found)
+
+    after = connected(settle)
+    taken = _taken(found, after)
+    if as_json:
+        fields = after.fields
+        said = {name: fields.get(name, "") for name in ("state", "reason", "filled_size", "cost", "fee")}
+        print_json(
+            {"order_id": found.order_id, "user": found.user, "taken": taken, "served": bool(after.owner), **said}
+        )
+    else:
+        print(_outcome(after, taken=taken))
+    raise typer.Exit(0 if taken else 1)
+
+
+async def find(bus: Bus, order_id: str, user: str) -> Found | None:
+    """Find the record of an order, of this user or of anybody; None if there is none. Raises BusUnavailable."""
+    try:
+        wanted = str(UUID(order_id))
+    except ValueError:
+        return None
+    owners = [user] if user else sorted({user_of(name) for name in await bus.scan(keys.order("*", wanted))})
+    for each in owners:
+        record, owner = await bus.do_all([("HGETALL", keys.order(each, wanted)), ("GET", keys.lease(each))])
+        if fields := pairs(record):
+            return Found(each, wanted, fields, owner if isinstance(owner, str) else "")
+    return None
+
+
+def judge(fields: Mapping[str, str], *, filled: bool, size: str, price: str, fee: str) -> VerdictRecord:
+    """Make the verdict on a record, or end with what is wrong."""
+    state = fields.get("state", "")
+    if fields.get("user") == MASTER:
+        refuse("this is an order of the master's own account, which master-strategy follows itself")
+    if state not in UNPROVEN:
+        refuse(f"the order is {state or 'not begun'}: there is nothing to settle by hand")
+    by, at = operator_name(), time.time_ns() // 1_000_000
+    if not filled:
+        return VerdictRecord(verdict=VerdictKind.NONE, verdict_by=by, verdict_at=at)
+    asked = _number("base_size of the record", fields.get("base_size") or "0")
+    amount = _number("--size", size) if size else asked
+    if not 0 < amount <= asked:
+        refuse(f"--size {plain(amount)}: it must be above 0 and not above the {plain(asked)} that were asked for")
+    written = price or fields.get("limit_price", "")
+    if not written:
+        refuse("--price is needed: this order has no limit")
+    paid = _number("--price", written)
+    if paid <= 0:
+        refuse("--price must be above 0")
+    return VerdictRecord(
+        verdict=VerdictKind.FILLED,
+        verdict_size=amount,
+        verdict_price=paid,
+        verdict_fee=_number("--fee", fee),
+        verdict_by=by,
+        verdict_at=at,
+    )
+
+
+async def _wait(bus: Bus, found: Found) -> Found:
+    end = time.monotonic() + _PATIENCE
+    while True:
+        now = await find(bus, found.order_id, found.user) or found
+        if _taken(found, now) or time.monotonic() > end:
+            return now
+        await asyncio.sleep(_POLL)
+
+
+def _taken(before: Found, after: Found) -> bool:
+    """Say whether the executor has acted on the verdict: the order has ended, or an exit has gone on to its next send."""
+    return after.fields.get("state") not in UNPROVEN or after.fields.get("nonce") != before.fields.get("nonce")
+
+
+def _outcome(after: Found, *, taken: bool) -> str:
+    fields = after.fields
+    if not taken:
+        who = f"{after.owner} has not taken it up yet" if after.owner else f"no executor serves {after.user} now"
+        return f"written down, but {who}: the order is settled by it as soon as an executor asks about it"
+    if fields.get("state") in TERMINAL:
+        return f"{fields['state']}: {fields.get('reason', '')}"
+    return f"taken up: the exit goes on ({fields.get('state')})"
+
+
+def _show(found: Found, verdict: VerdictRecord) -> None:
+    fields = found.fields
+    rows = [(name, fields[name]) for name in _SHOWN if fields.get(name)]
+    rows += [(name, clock(int(fields[name]))) for name in _TIMES if fields.get(name, "").isdigit()]
+    out = console()
+    out.print(table(f"Order {found.order_id}", ["field", "value"], rows))
+    out.print()
+    told = [(name.removeprefix("verdict_"), value) for name, value in verdict.fields().items() if name != "verdict_at"]
+    out.print(table("To be written into it", ["field", "value"], [row for row in told if row[1]]))
+    out.print()
+
+
+def _number(name: str, text: str) -> Decimal:
+    try:
+        found = Decimal(text)
+    except InvalidOperation:
+        refuse(f"{name}: {text!r} is no number")
+    if not found.is_finite() or found < 0 or found.adjusted() > 15:
+        refuse(f"{name}: {text!r} is no amount")
+    return found
