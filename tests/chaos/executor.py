@@ -6,12 +6,10 @@ second would make a run of 500 signals take half an hour and test the budget ins
 
 from __future__ import annotations
 
-from functools import partial
-
-from services.executor import app
+from services.executor.app import main
 from shared.config.process import run_service
 from shared.venues.factory import open_kraken
 
 if __name__ == "__main__":
-    app.open_kraken = partial(open_kraken, tier=None)  # type: ignore[attr-defined]  # the one thing
-    run_service("executor", app.main)
+    (open_kraken.__kwdefaults__ or {})["tier"] = None
+    run_service("executor", main)

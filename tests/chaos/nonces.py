@@ -12,10 +12,12 @@ _REFUSED = "EAPI:Invalid nonce"
 
 @dataclass(frozen=True, slots=True)
 class NonceFigures:
-    """`fenced`: the last request of a killed or frozen owner, void because the next owner's call came first: as designed."""
+    """`fenced`: the last request of a killed or frozen owner, void because the next owner's call came first: as designed.
+    `repeated`: the network delivered a request twice, and the exchange refused the second."""
 
     visible: int
     injected: int
+    repeated: int
     fenced: int
     unexplained: int
     """Refusals above every nonce that the exchange had accepted of the key: these cannot be explained."""
@@ -23,8 +25,9 @@ class NonceFigures:
 
 def count_nonces(evidence: Evidence) -> NonceFigures:
     """Count them. Visible are accounts parked and orders ended for a nonce."""
-    injected = fenced = unexplained = 0
+    injected = repeated = fenced = unexplained = 0
     highest: dict[str, int] = {}
+    before: dict[str, int] = {}
     for row in evidence.requests:
         key, nonce = str(row["api_key"]), int(row["nonce"])
         if row["verdict"] != _REFUSED:
@@ -32,11 +35,14 @@ def count_nonces(evidence: Evidence) -> NonceFigures:
                 highest[key] = max(highest.get(key, 0), nonce)
         elif row.get("fault") == "invalid_nonce_burst":
             injected += 1
+        elif nonce == before.get(key):
+            repeated += 1
         elif nonce <= highest.get(key, 0):
             fenced += 1
         else:
             unexplained += 1
-    return NonceFigures(_visible(evidence), injected, fenced, unexplained)
+        before[key] = nonce
+    return NonceFigures(_visible(evidence), injected, repeated, fenced, unexplained)
 
 
 def _visible(evidence: Evidence) -> int:

@@ -216,7 +216,7 @@ class Run:
     def _clear_faults(self) -> list[dict[str, Any]]:
         fired = list(self.stack.get("/paper/faults"))
         url = f"http://127.0.0.1:{self.stack.paper_port}/paper/faults"
-        urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=10).close()  # noqa: S310  # built right here
+        urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=10).close()  # built right here
         return fired
 
     def _tend(self) -> None:

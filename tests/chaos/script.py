@@ -21,6 +21,8 @@ KILLS, STOPS, REDIS_KILLS, FAULTS, REDELIVERIES, MOVES = 0.24, 0.12, 0.02, 0.6, 
 _ENGINE_SHARE: Final = 0.4
 _LONG_STOP: Final = 0.2
 """The share of stops that outlast the lease of 12 s."""
+_IN_THE_ACT: Final = 0.7
+"""The share of kills and stops that come within 60 ms of a signal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +104,14 @@ def write_script(seed: int, signals: int, users: int, pace: float) -> Script:
     script.acts.extend(_market(dice, when, script.seconds))
     for _ in range(math.ceil(signals * KILLS)):
         act = Kill(dice.random() < _ENGINE_SHARE, dice.randrange(100), dice.uniform(0.0, 2.0))
-        script.acts.append((dice.uniform(0, script.seconds), act))
+        script.acts.append((_moment(dice, when, script.seconds), act))
     for _ in range(math.ceil(signals * STOPS)):
         long = dice.random() < _LONG_STOP
         seconds = dice.uniform(13.5, 18.0) if long else dice.uniform(0.3, 7.0)
         stop = Stop(dice.random() < _ENGINE_SHARE, dice.randrange(100), seconds)
-        script.acts.append((dice.uniform(0, script.seconds), stop))
+        script.acts.append((_moment(dice, when, script.seconds), stop))
     for _ in range(math.ceil(signals * REDIS_KILLS)):
-        script.acts.append((dice.uniform(0, script.seconds), KillRedis(dice.uniform(0.0, 4.0))))
+        script.acts.append((_moment(dice, when, script.seconds), KillRedis(dice.uniform(0.0, 4.0))))
     for _ in range(math.ceil(signals * FAULTS)):
         arm = Arm(some_ailment(dice, names, list(PRICES)))
         script.acts.append((dice.uniform(0, script.seconds * 0.95), arm))
@@ -119,6 +121,13 @@ def write_script(seed: int, signals: int, users: int, pace: float) -> Script:
         script.acts.append((dice.uniform(script.seconds * 0.05, script.seconds), again))
     script.acts.sort(key=lambda row: row[0])
     return script
+
+
+def _moment(dice: random.Random, when: list[float], seconds: float) -> float:
+    """Draw when to strike: mostly while a signal is being carried, or a strike would mostly meet processes at rest."""
+    if dice.random() < _IN_THE_ACT:
+        return dice.choice(when) + dice.uniform(0.001, 0.06)
+    return dice.uniform(0, seconds)
 
 
 def _market(dice: random.Random, when: list[float], seconds: float) -> list[tuple[float, Act]]:

@@ -48,6 +48,7 @@ def judge(run: Run, *, quiet: bool, began: float, ended: float) -> Verdict:
         **_conserved(found),
         "invalid_nonces": nonces.visible,
         "nonces_fenced": nonces.fenced,
+        "nonces_repeated": nonces.repeated,
         "nonces_injected": nonces.injected,
         "kills": run.fleet.kills + run.redis_kills,
         "service_kills": run.fleet.kills,
