@@ -110,6 +110,16 @@ def control(user: str) -> str:
     return f"shoal:control:{{{user}}}"
 
 
+def control_of_symbol(symbol: object) -> str:
+    """Kill switch of one symbol, on every venue: `shoal:control:symbol:BTC/USD`."""
+    return f"shoal:control:symbol:{symbol}"
+
+
+def risk(user: str, venue: str) -> str:
+    """What copying has made or lost on an account, trades of the day, and whether it is stopped out; by the executor."""
+    return f"shoal:risk:{{{user}}}:{venue}"
+
+
 def heartbeat(service: str, instance: str) -> str:
     """Sign of life of one process."""
     return f"shoal:heartbeat:{service}:{instance}"

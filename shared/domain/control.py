@@ -1,10 +1,14 @@
-"""The kill switch: what the operator has stopped, read before every send."""
+"""The kill switch: what the operator has stopped, read before every send.
+
+There are three scopes, each a switch of its own: everybody, one user, one symbol. The strictest of them counts.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from shared.domain.order import Kind
 
@@ -15,26 +19,35 @@ class ControlMode(StrEnum):
     RUN = "run"
     PAUSE = "pause"  # no entries
     CLOSE_ONLY = "close_only"  # no entries; exits go on
+    FLATTEN = "flatten"  # no entries; the executor closes every copied position in the switch's scope
     HALT = "halt"  # nothing is sent at all, exits included
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """One switch: its mode, and why it was set."""
+    """One switch: its mode, why it was set, by whom and when (epoch ms; 0 if that is not known)."""
 
     mode: ControlMode = ControlMode.RUN
     reason: str = ""
+    by: str = ""
+    at: int = 0
 
     @staticmethod
     def read(fields: Mapping[str, str]) -> Control:
         """Read a control hash; an empty one is `run`, an unreadable mode stops entries: the safe reading of a doubt."""
         text = fields.get("mode", "")
         if not text:
-            return Control()
+            return RUNNING
+        by, at = fields.get("by", ""), fields.get("at", "")
+        instant = int(at) if at.isascii() and at.isdigit() else 0
         try:
-            return Control(ControlMode(text), fields.get("reason", ""))
+            return Control(ControlMode(text), fields.get("reason", ""), by, instant)
         except ValueError:
-            return Control(ControlMode.PAUSE, f"unknown control mode {text!r}")
+            return Control(ControlMode.PAUSE, f"unknown control mode {text!r}", by, instant)
+
+
+RUNNING: Final = Control()
+"""What a switch that nobody has set says."""
 
 
 def refusal(kind: Kind, *switches: Control) -> str:
@@ -44,3 +57,10 @@ def refusal(kind: Kind, *switches: Control) -> str:
         if stops:
             return f"{switch.mode} is set" + (f": {switch.reason}" if switch.reason else "")
     return ""
+
+
+def flattening(*switches: Control) -> Control | None:
+    """Give the switch that wants copied positions closed; None if none does, or a `halt` stands in the way of sending."""
+    if any(switch.mode is ControlMode.HALT for switch in switches):
+        return None
+    return next((switch for switch in switches if switch.mode is ControlMode.FLATTEN), None)
