@@ -20,7 +20,7 @@ demo: export API_PORT := $(API_PORT)
 demo: export PAPER_PORT := $(PAPER_PORT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lock compose-test up down logs executor streams status audit
+.PHONY: help setup demo test lint lock compose-test up down logs executor streams status audit chaos
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,3 +86,10 @@ status: setup ## services, users, backlog of a running demo
 
 audit: setup ## has every signal exactly one outcome per user, and does the exchange's journal agree
 	@exec $(BIN)/python -m services.ops audit
+
+SIGNALS ?= 500
+USERS ?= 20
+SEED ?= 1
+
+chaos: setup ## processes killed, frozen and lied to while signals flow; ends with a conservation check (SIGNALS= USERS= SEED=)
+	@exec $(BIN)/python -m tests.chaos --signals $(SIGNALS) --users $(USERS) --seed $(SEED)
