@@ -1,12 +1,16 @@
-"""`ops dead`: what was buried because nobody could read it."""
+"""`ops dead`: what was buried because nobody could read it: looked at, put back, or given up."""
 
 from __future__ import annotations
 
+import sys
+import time
 from typing import Annotated
 
 import typer
 
+from services.ops.letters import Letter, find_letter, give_up, put_back
 from services.ops.output import AsJson, clock, console, print_json, table
+from services.ops.person import Yes, confirm, operator_name
 from services.ops.session import connected, refuse
 from services.ops.streams import newest
 from shared.bus.connection import Bus
@@ -16,14 +20,17 @@ from shared.contracts import keys
 
 _MOST = 1_000
 Stream = Annotated[str, typer.Argument(help="The stream that the entry came from, for example shoal:signals.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why: it stays on record.")]
 EntryId = Annotated[str, typer.Argument(metavar="ENTRY", help="The entry's id in that stream.")]
 
 
 def build() -> typer.Typer:
-    """Put the two commands together."""
+    """Put the commands together."""
     app = typer.Typer(no_args_is_help=True, help="Dead letters: entries that nobody could read.")
     app.command("list")(dead_list)
     app.command("show")(dead_show)
+    app.command("retry")(dead_retry)
+    app.command("drop")(dead_drop)
     return app
 
 
@@ -44,20 +51,68 @@ def dead_list(as_json: AsJson = False) -> None:
 def dead_show(stream: Stream, entry: EntryId, as_json: AsJson = False) -> None:
     """Show one dead letter with all its fields."""
 
-    async def work(_settings: Settings, bus: Bus) -> list[tuple[str, list[Entry]]]:
-        return await newest(bus, [keys.dead(stream)], _MOST)
-
-    buried = [each for _, entries in connected(work) for each in entries if each.fields.get("entry_id") == entry]
-    if not buried:
-        refuse(f"no dead letter {entry} of {stream} (see `ops dead list`)")
-    row = _row(keys.dead(stream), buried[-1])
-    fields = {
-        name.removeprefix("field:"): value for name, value in buried[-1].fields.items() if name.startswith("field:")
-    }
+    letter = _find(stream, entry)
+    row = _row(keys.dead(stream), letter.newest)
     if as_json:
-        print_json({**row, "fields": fields})
+        print_json({**row, "fields": dict(letter.fields)})
     else:
-        console().print(table(f"{row['stream']} {entry}: {row['reason']}", ["field", "value"], fields.items()))
+        _show(letter)
+
+
+def dead_retry(stream: Stream, entry: EntryId, yes: Yes = False, as_json: AsJson = False) -> None:
+    """Put a dead letter back where it came from: an order under its own id, a signal as a new entry."""
+    letter = _find(stream, entry)
+    if not as_json:
+        _show(letter)
+    if letter.unreadable:
+        print(f"ops: it still cannot be read and will be buried again: {letter.unreadable}", file=sys.stderr)
+    confirm("Put it back?", yes=yes)
+
+    async def work(_settings: Settings, bus: Bus) -> str | None:
+        return await put_back(bus, letter)
+
+    new = connected(work)
+    if new is None:
+        refuse(
+            f"entry {entry} is not in {stream} any more: put back before, or trimmed; `ops dead drop` removes the letter"
+        )
+    if as_json:
+        print_json({"stream": stream, "entry_id": entry, "put_back_as": new})
+    else:
+        print(f"put back as {new}; it is taken up within half a minute")
+
+
+def dead_drop(stream: Stream, entry: EntryId, reason: Reason = "", yes: Yes = False, as_json: AsJson = False) -> None:
+    """Give a dead letter up: it counts as failed from now on, and who gave it up stays on record."""
+    letter = _find(stream, entry)
+    if not as_json:
+        _show(letter)
+    confirm("Give it up for good?", yes=yes)
+
+    async def work(_settings: Settings, bus: Bus) -> str:
+        return await give_up(bus, letter, operator_name(), time.time_ns() // 1_000_000, reason)
+
+    if refused := connected(work):
+        refuse(refused)
+    if as_json:
+        print_json({"stream": stream, "entry_id": entry, "dropped": True, "reason": reason})
+    else:
+        print(f"{stream} {entry}: dropped")
+
+
+def _find(stream: str, entry: str) -> Letter:
+    async def work(_settings: Settings, bus: Bus) -> Letter | None:
+        return await find_letter(bus, stream, entry)
+
+    letter = connected(work)
+    if letter is None:
+        refuse(f"no dead letter {entry} of {stream} (see `ops dead list`)")
+    return letter
+
+
+def _show(letter: Letter) -> None:
+    title = f"{letter.stream} {letter.entry_id}: {letter.newest.fields.get('reason', '')}"
+    console().print(table(title, ["field", "value"], letter.fields.items()))
 
 
 def _row(name: str, entry: Entry) -> dict[str, str]:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from shared.bus.streams import entry_ms
+from shared.domain.order import OrderState
 from shared.ledger.agreement import TRADED, agree
 from shared.ledger.books import Moment, SignalBook, UserBook, order_trimmed
 from shared.ledger.findings import FindingKind, Tally
@@ -20,7 +21,7 @@ def audit_signals(signals: SignalBook, moment: Moment) -> Tally:
     """Find signals that nobody can read and that are not dead letters either."""
     tally = Tally()
     for entry_id, why in signals.unreadable.items():
-        if entry_id in signals.buried:
+        if entry_id in signals.buried or entry_id in signals.dropped:
             continue
         if moment.young(entry_ms(entry_id)):
             tally.open += 1
@@ -47,6 +48,8 @@ def _due_decisions(signals: SignalBook, book: UserBook, moment: Moment, tally: T
     for entry_id, signal_id in signals.ids.items():
         if entry_id in decided or not book.following.due(entry_id) or book.orders_kept.trimmed(entry_id):
             continue
+        if entry_id in signals.dropped:
+            continue
         if moment.young(entry_ms(entry_id)):
             tally.open += 1
         else:
@@ -70,6 +73,10 @@ def _given_decisions(signals: SignalBook, book: UserBook, moment: Moment, tally:
             detail = f"it names signal {each.signal_id}, the entry {each.entry_id} is signal {signal_id}"
             tally.find(FindingKind.ORDER_WITHOUT_SIGNAL, book.user, each.order_id, detail)
         if each.order_id in reported or book.reports_kept.trimmed(each.entry_id):
+            continue
+        if each.entry_id in book.dropped:
+            tally.dropped += 1
+            tally.outcomes[OrderState.FAILED] += 1
             continue
         since = max(entry_ms(each.entry_id), each.emitted_at)
         if moment.young(since):

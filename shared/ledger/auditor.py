@@ -65,7 +65,8 @@ async def read_signals(bus: Bus) -> SignalBook:
             ids[entry.id] = SignalMessage.parse(entry.fields).id
         except MalformedMessageError as error:
             unreadable[entry.id] = str(error)
-    return SignalBook(ids, unreadable, await _buried(bus, keys.SIGNALS), standing)
+    buried, dropped = await _buried(bus, keys.SIGNALS), await _dropped(bus, keys.SIGNALS)
+    return SignalBook(ids, unreadable, buried, dropped, standing)
 
 
 async def read_user(bus: Bus, user: str) -> UserBook:
@@ -86,6 +87,7 @@ async def read_user(bus: Bus, user: str) -> UserBook:
         reported=reported,
         late=late,
         buried=await _buried(bus, keys.orders(user)),
+        dropped=await _dropped(bus, keys.orders(user)),
         orders_kept=orders_kept,
         reports_kept=reports_kept,
     )
@@ -100,6 +102,10 @@ def read_following(fields: Mapping[str, str]) -> Following | None:
 
 async def _buried(bus: Bus, stream: str) -> frozenset[str]:
     return frozenset([entry.fields.get("entry_id", "") async for entry in entries(bus, keys.dead(stream))])
+
+
+async def _dropped(bus: Bus, stream: str) -> frozenset[str]:
+    return frozenset(await bus.do("HKEYS", keys.dropped(stream)))
 
 
 async def _dead_letters(bus: Bus) -> Tally:

@@ -52,17 +52,20 @@ class Following:
 
 @dataclass(frozen=True, slots=True)
 class SignalBook:
-    """The signal stream: id by entry id, why by entry id for those that nobody can read, and those that were buried."""
+    """The signal stream: id by entry id, why by entry id for unreadable ones, and which were buried or dropped."""
 
     ids: Mapping[str, str]
     unreadable: Mapping[str, str] = field(default_factory=dict)
     buried: Collection[str] = ()
+    dropped: Collection[str] = ()
+    """Given up by an operator: due to nobody."""
     kept: Kept = WHOLE
 
 
 @dataclass(frozen=True, slots=True)
 class UserBook:
-    """Everything of one user. `late` are reports that came while the orders were read; `buried` are entry ids of dead orders."""
+    """Everything of one user. `late` are reports that came while the orders were read; `buried` are entry ids of dead orders,
+    `dropped` of those that an operator gave up: they have failed."""
 
     user: str
     following: Following | None
@@ -70,6 +73,7 @@ class UserBook:
     reported: Sequence[Reported]
     late: Sequence[Reported] = ()
     buried: Collection[str] = ()
+    dropped: Collection[str] = ()
     orders_kept: Kept = WHOLE
     reports_kept: Kept = WHOLE
 

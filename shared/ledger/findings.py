@@ -55,6 +55,8 @@ class Tally:
     """Outcomes of a user's own protective exits."""
     venue_orders: int = 0
     """Orders with a client id that the venue accepted for users."""
+    dropped: int = 0
+    """Orders that nobody could read and an operator gave up; they count as failed."""
     open: int = 0
     """Not settled, or not yet to be compared, but too young to be missing."""
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -73,6 +75,7 @@ class Tally:
         self.orders += other.orders
         self.own_exits += other.own_exits
         self.venue_orders += other.venue_orders
+        self.dropped += other.dropped
         self.open += other.open
         self.outcomes.update(other.outcomes)
         self.found.update(other.found)
@@ -112,6 +115,7 @@ class AuditReport:
             "orders": tally.orders,
             "outcomes": dict(sorted(tally.outcomes.items())),
             "own_exits": tally.own_exits,
+            "dropped": tally.dropped,
             "open": tally.open,
             "missing": tally.count(MISSING),
             "duplicates": tally.count(DUPLICATE),

@@ -3,39 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from services.ops.person import operator_name
 from shared.contracts import keys
-from tests.support.processes import ROOT, wait_for
+from tests.support.ops_command import run_ops
+from tests.support.processes import wait_for
 from tests.support.stack import Stack
 
 NOBODY_ANSWERS = ("OpenOrders", "ClosedOrders", "QueryOrders", "TradesHistory", "QueryTrades")
-
-
-def ops(stack: Stack, *words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "services.ops", *words],
-        cwd=ROOT,
-        env={"PATH": "/usr/bin:/bin", **stack.environment()},
-        input=typed,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def answer(ran: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    assert ran.stdout, ran.stderr
-    found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
-    return found
 
 
 @pytest.fixture
@@ -64,19 +43,19 @@ def left_unknown(stack: Stack, fault: str, **signal: str) -> str:
 
 def test_a_fill_that_the_operator_saw_is_booked_and_reported_as_his_word(stack: Stack) -> None:
     order = left_unknown(stack, "502_after_accept")
-    rows = answer(ops(stack, "unknown", "--json"))["unknown"]
+    rows = run_ops(stack, "unknown", "--json").json["unknown"]
     assert [(row["user"], row["order_id"], row["state"], row["symbol"]) for row in rows] == [
         ("alice", order, "unknown", "BTC/USD")
     ]
-    assert order in ops(stack, "status").stdout
+    assert order in run_ops(stack, "status").out
 
-    refused = ops(stack, "resolve", order, "--filled", typed="n\n")
-    assert (refused.returncode, stack.client.hget(keys.order("alice", order), "verdict")) == (1, "")
-    assert "client_order_id" in refused.stdout
+    refused = run_ops(stack, "resolve", order, "--filled", typed="n\n")
+    assert (refused.code, stack.client.hget(keys.order("alice", order), "verdict")) == (1, "")
+    assert "client_order_id" in refused.out
 
-    told = ops(stack, "resolve", order, "--filled", "--price", "60000", "--fee", "1.2", "--yes")
-    assert told.returncode == 0, told
-    assert f"settled by hand by {operator_name()}" in told.stdout
+    told = run_ops(stack, "resolve", order, "--filled", "--price", "60000", "--fee", "1.2", "--yes")
+    assert told.code == 0, told
+    assert f"settled by hand by {operator_name()}" in told.out
     (report,) = stack.wait_reports("alice", 1)
     assert (report["outcome"], report["filled_size"], report["average_price"], report["fee"]) == (
         "filled", "0.005", "60000", "1.2",
@@ -84,22 +63,22 @@ def test_a_fill_that_the_operator_saw_is_booked_and_reported_as_his_word(stack: 
     assert f"settled by hand by {operator_name()}" in report["reason"]
     position = json.loads(str(stack.client.hget(keys.positions("alice", "kraken"), "BTC/USD")))
     assert (position["base_size"], position["cost"]) == ("0.005", "301.2")
-    assert answer(ops(stack, "unknown", "--json"))["unknown"] == []
+    assert run_ops(stack, "unknown", "--json").json["unknown"] == []
     assert len(stack.venue_orders("alice")) == 1
-    assert answer(ops(stack, "audit", "--json", "--grace", "0"))["ok"]
-    again = ops(stack, "resolve", order, "--none", "--yes")
-    assert (again.returncode, "is filled" in again.stderr) == (2, True)
+    assert run_ops(stack, "audit", "--json", "--grace", "0").json["ok"]
+    again = run_ops(stack, "resolve", order, "--none", "--yes")
+    assert (again.code, "is filled" in again.err) == (2, True)
 
 
 def test_an_entry_that_the_venue_never_had_ends_and_is_not_sent_again(stack: Stack) -> None:
     order = left_unknown(stack, "drop_before_process")
-    told = answer(ops(stack, "resolve", order, "--none", "--yes", "--json"))
+    told = run_ops(stack, "resolve", order, "--none", "--yes", "--json").json
     assert (told["taken"], told["state"], told["filled_size"]) == (True, "expired", "0")
     (report,) = stack.wait_reports("alice", 1)
     assert report["reason"] == f"nothing filled: settled by hand by {operator_name()}"
     assert stack.venue_orders("alice") == []
     assert not stack.client.exists(keys.positions("alice", "kraken"))
-    assert answer(ops(stack, "audit", "--json", "--grace", "0"))["ok"]
+    assert run_ops(stack, "audit", "--json", "--grace", "0").json["ok"]
 
 
 def test_a_verdict_is_refused_on_what_is_no_open_question(stack: Stack) -> None:
@@ -112,6 +91,6 @@ def test_a_verdict_is_refused_on_what_is_no_open_question(stack: Stack) -> None:
         (("no-such-order", "--none"), "no order no-such-order"),
         ((order, "--none", "--user", "bob"), "of bob"),
     ):
-        ran = ops(stack, "resolve", *words, "--yes")
-        assert (ran.returncode, len(ran.stderr.splitlines())) == (2, 1), ran
-        assert said in ran.stderr
+        ran = run_ops(stack, "resolve", *words, "--yes")
+        assert (ran.code, len(ran.err.splitlines())) == (2, 1), ran
+        assert said in ran.err

@@ -164,6 +164,25 @@ def test_a_buried_order_is_not_counted_as_a_missing_outcome_beside_its_dead_lett
     assert kinds(judge(replace(WHOLE_BOOK, reported=[], buried={ENTRY}))) == {}
 
 
+def test_a_dead_order_that_an_operator_gave_up_has_failed() -> None:
+    tally = judge(replace(WHOLE_BOOK, reported=[], dropped={ENTRY}))
+    assert kinds(tally) == {}
+    assert (tally.dropped, tally.outcomes) == (1, {"failed": 1})
+
+
+def test_an_order_that_was_given_up_and_ended_all_the_same_counts_once() -> None:
+    tally = judge(replace(WHOLE_BOOK, dropped={ENTRY}), [ROW])
+    assert kinds(tally) == {}
+    assert (tally.dropped, tally.outcomes) == (0, {"filled": 1})
+
+
+def test_a_signal_that_an_operator_gave_up_is_due_to_nobody() -> None:
+    signals = SignalBook({}, {ENTRY: "no id"}, dropped={ENTRY})
+    assert kinds(audit_signals(signals, MOMENT)) == {}
+    readable_by_now = replace(SIGNALS, dropped={ENTRY})
+    assert kinds(judge(UserBook("alice", Following("0-0"), [], []), signals=readable_by_now)) == {}
+
+
 def test_an_order_at_the_venue_that_nobody_decided_is_found() -> None:
     tally = judge(WHOLE_BOOK, [ROW, ROW._replace(client_order_id="o5")])
     assert kinds(tally) == {FindingKind.UNDECIDED_AT_VENUE: 1}
