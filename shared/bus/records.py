@@ -17,10 +17,12 @@ from shared.contracts.records import (
     write_position,
     write_price,
 )
+from shared.contracts.risk import RiskRecord
 from shared.domain.account import Account, AccountState, Position
-from shared.domain.control import Control, ControlMode
+from shared.domain.control import RUNNING, Control, ControlMode
 from shared.domain.instrument import Instrument, seed_instruments
 from shared.domain.money import Price
+from shared.domain.risk_state import RiskState
 from shared.domain.symbol import Symbol
 
 HEARTBEAT_TTL_MS: Final = 15_000
@@ -119,10 +121,22 @@ class Records:
             found[instrument.symbol] = instrument
         return found
 
-    async def switches(self, user: str) -> tuple[Control, Control]:
-        """Read the global kill switch and the user's."""
-        both = await self._bus.do_all([("HGETALL", keys.CONTROL), ("HGETALL", keys.control(user))])
-        return read_control(both[0]), read_control(both[1])
+    async def switches(self, user: str, symbol: Symbol | None = None) -> tuple[Control, ...]:
+        """Read the global kill switch, the user's, and that of a symbol if one is given."""
+        names = [keys.CONTROL, keys.control(user)]
+        if symbol is not None:
+            names.append(keys.control_of_symbol(symbol))
+        return tuple(map(read_control, await self._bus.do_all([("HGETALL", name) for name in names])))
+
+    async def risk(self, user: str, venue: str) -> RiskState | None:
+        """Read what copying has made or lost on an account; None if nothing was recorded. Raises MalformedMessageError."""
+        fields = pairs(await self._bus.do("HGETALL", keys.risk(user, venue)))
+        return RiskRecord.parse(fields).to_domain() if fields else None
+
+    async def write_risk(self, user: str, venue: str, state: RiskState) -> None:
+        """Record it; only the process that serves the user may."""
+        fields = RiskRecord.from_domain(state).fields()
+        await self._bus.do("HSET", keys.risk(user, venue), *[part for pair in fields.items() for part in pair])
 
     async def write_heartbeat(self, service: str, instance: str, state: str) -> None:
         """Say that a process lives, and in what state (a short text)."""
@@ -142,6 +156,8 @@ class Records:
 
 def read_control(answer: Any) -> Control:
     """Read a kill switch as the wire gives it; one that cannot be read (`SET` instead of `HSET`) stops entries."""
+    if not answer:
+        return RUNNING
     if isinstance(answer, Exception):
         return Control(ControlMode.PAUSE, f"the switch cannot be read: {answer}")
     return Control.read(pairs(answer))

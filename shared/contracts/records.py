@@ -73,6 +73,7 @@ class PositionRecord(Message):
     cost: Amount
     opened_at: Instant
     updated_at: Instant
+    high: Annotated[Positive | None, type_or_blank] = None
 
 
 class InstrumentRecord(Message):
@@ -95,6 +96,7 @@ def write_position(position: Position) -> str:
             cost=position.cost.amount,
             opened_at=position.opened_at,
             updated_at=position.updated_at,
+            high=position.high.amount if position.high else None,
         ).fields()
     )
 
@@ -108,6 +110,7 @@ def read_position(written: str) -> Position:
         cost=Money(record.cost, record.symbol.quote),
         opened_at=record.opened_at,
         updated_at=record.updated_at,
+        high=None if record.high is None else Price(record.high, record.symbol),
     )
 
 

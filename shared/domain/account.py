@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
+from shared.domain.currency import alike, like
 from shared.domain.money import ONE, ZERO, Money, Price, Quantity, floor_to
 from shared.domain.symbol import Symbol
 
@@ -39,7 +40,8 @@ class Account:
 def equity(cash: Money, holdings: Mapping[str, Decimal], prices: Mapping[Symbol, Price]) -> Money:
     """Add cash and holdings at market, in the currency of `cash`; what has no price there counts nothing.
 
-    Taken the same way for the master and for every user, so that their ratio is fair.
+    Taken the same way for the master and for every user, so that their ratio is fair. The dollar's coin counts as a dollar, and a
+    price in one of the two does where there is none in the other.
     """
     total = cash
     for asset, amount in holdings.items():
@@ -48,7 +50,18 @@ def equity(cash: Money, holdings: Mapping[str, Decimal], prices: Mapping[Symbol,
         price = prices.get(Symbol(asset, cash.currency))
         if price is not None:
             total = total + Quantity(amount, asset) * price
+            continue
+        worth = Money(amount, asset) if alike(asset, cash.currency) else _worth(Quantity(amount, asset), cash, prices)
+        if worth is not None:
+            total = total + Money(worth.amount, cash.currency)
     return total
+
+
+def _worth(held: Quantity, cash: Money, prices: Mapping[Symbol, Price]) -> Money | None:
+    for currency in like(cash.currency):
+        if (price := prices.get(Symbol(held.asset, currency))) is not None:
+            return held * price
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +73,31 @@ class Position:
     cost: Money
     opened_at: int
     updated_at: int
+    high: Price | None = None
+    """The highest price seen since it was opened, for a trailing stop; None if none was looked at."""
 
     @staticmethod
     def flat(symbol: Symbol, at: int) -> Position:
         """Give the empty position."""
         return Position(symbol, Quantity(ZERO, symbol.base), Money(ZERO, symbol.quote), at, at)
 
-    def bought(self, size: Quantity, cost: Money, at: int) -> Position:
-        """Add a fill; `size` is what arrived (after a fee in base), `cost` what was paid."""
-        opened = at if self.size.amount == 0 else self.opened_at
-        return replace(self, size=self.size + size, cost=self.cost + cost, opened_at=opened, updated_at=at)
+    def bought(self, size: Quantity, cost: Money, at: int, price: Price | None = None) -> Position:
+        """Add a fill; `size` is what arrived (after a fee in base), `cost` what was paid with fees, `price` the average fill."""
+        new = self.size.amount == 0
+        opened = at if new else self.opened_at
+        held = replace(
+            self,
+            size=self.size + size,
+            cost=self.cost + cost,
+            opened_at=opened,
+            updated_at=at,
+            high=None if new else self.high,
+        )
+        return held if price is None else held.seen(price)
+
+    def seen(self, price: Price) -> Position:
+        """Raise the high-water mark to a price; it never falls. The same object if there is nothing to raise."""
+        return replace(self, high=price) if self.high is None or self.high.amount < price.amount else self
 
     def sold(self, size: Quantity, at: int) -> Position:
         """Take a fill away; the cost shrinks in proportion. Selling more than is held leaves zero, never a debt."""

@@ -1,0 +1,82 @@
+"""The hash `shoal:risk:{user}:<venue>`: what copying has made or lost, trades of the day, and a stop-out. By the executor."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import BeforeValidator, Field
+
+from shared.contracts.fields import Amount, Instant, Message, Number, Positive, type_or_blank
+from shared.domain.money import Money
+from shared.domain.policy import StopOutAction
+from shared.domain.risk_state import RiskState, StopOut
+
+_SEPARATOR: Final = ","
+
+
+def _names(value: object) -> object:
+    return tuple(part for part in value.split(_SEPARATOR) if part) if isinstance(value, str) else value
+
+
+class RiskRecord(Message):
+    """Amounts in `currency`; the growths are what 1 has become by copying: now, at the day's start, at best."""
+
+    day: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    trades_today: Annotated[int, Field(ge=0)] = 0
+    currency: str = "USD"
+    realized: Number
+    pnl: Number
+    day_start_pnl: Number
+    equity: Annotated[Amount | None, type_or_blank] = None
+    growth: Positive
+    day_start_growth: Positive
+    peak_growth: Positive
+    stopped_until: Instant = 0
+    stopped_by: Annotated[tuple[StopOut, ...], BeforeValidator(_names)] = ()
+    stopped_action: Annotated[StopOutAction | None, type_or_blank] = None
+    stopped_reason: str = ""
+    as_of: Instant
+
+    def to_domain(self) -> RiskState:
+        """Put the units on."""
+        return RiskState(
+            day=self.day,
+            trades_today=self.trades_today,
+            realized=Money(self.realized, self.currency),
+            pnl=Money(self.pnl, self.currency),
+            day_start_pnl=Money(self.day_start_pnl, self.currency),
+            equity=None if self.equity is None else Money(self.equity, self.currency),
+            growth=self.growth,
+            day_start_growth=self.day_start_growth,
+            peak_growth=self.peak_growth,
+            stopped_until=self.stopped_until,
+            stopped_by=self.stopped_by,
+            stopped_action=self.stopped_action,
+            stopped_reason=self.stopped_reason,
+            as_of=self.as_of,
+        )
+
+    @staticmethod
+    def from_domain(state: RiskState) -> RiskRecord:
+        """Take the units off."""
+        return RiskRecord(
+            day=state.day,
+            trades_today=state.trades_today,
+            currency=state.currency,
+            realized=state.realized.amount,
+            pnl=state.pnl.amount,
+            day_start_pnl=state.day_start_pnl.amount,
+            equity=state.equity.amount if state.equity else None,
+            growth=state.growth,
+            day_start_growth=state.day_start_growth,
+            peak_growth=state.peak_growth,
+            stopped_until=state.stopped_until,
+            stopped_by=state.stopped_by,
+            stopped_action=state.stopped_action,
+            stopped_reason=state.stopped_reason,
+            as_of=state.as_of,
+        )
+
+    def fields(self) -> dict[str, str]:
+        """Write it as flat text; the rules behind a stop-out as a comma list."""
+        return {**super().fields(), "stopped_by": _SEPARATOR.join(self.stopped_by)}
