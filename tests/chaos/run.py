@@ -31,8 +31,8 @@ from tests.support.stack import Stack
 SHIPPED: Final = "services.executor"
 UNBUDGETED: Final = "tests.chaos.executor"
 _AGAIN: Final = 0.25
-_USER_FILE: Final = '[guards]\nmax_signal_age = "20m"\nmax_slippage_bps = 500\n'
-_PAPER_FILE: Final = "[market]\nspeed = 0\n\n[limits]\nrest = false\ntrading = false\n"
+USER_FILE: Final = '[guards]\nmax_signal_age = "20m"\nmax_slippage_bps = 500\n'
+PAPER_FILE: Final = "[market]\nspeed = 0\n\n[limits]\nrest = false\ntrading = false\n"
 _NO_REDIS: Final = (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError)
 
 
@@ -63,8 +63,8 @@ class Run:
     def stack_for(folder: Path, script: Script) -> Stack:
         """Give the stack that a script is played on."""
         (folder / "config").mkdir(parents=True)
-        (folder / "config" / "paper.toml").write_text(_PAPER_FILE)
-        return Stack(folder, script.users, user_settings=_USER_FILE)
+        (folder / "config" / "paper.toml").write_text(PAPER_FILE)
+        return Stack(folder, script.users, user_settings=USER_FILE)
 
     def open(self) -> None:
         """Open the accounts, start the fleet and wait until every user is ready."""

@@ -1,0 +1,184 @@
+"""Three short runs, each of which leans on one safeguard: the fence, the resolution of lost replies, the seed of the nonce.
+
+`python -m tests.chaos.drills fence <folder>` plays one and judges it by the conservation check; the last line is a JSON object.
+They exist to show that the check sees: a build that lacks the safeguard must fail its drill (`test_mutations.py`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from shared.contracts import keys
+from tests.chaos.conservation import check
+from tests.chaos.evidence import Evidence, idle, read_evidence
+from tests.chaos.nonces import count_nonces
+from tests.chaos.run import PAPER_FILE, UNBUDGETED, USER_FILE
+from tests.support.processes import wait_for
+from tests.support.stack import Stack
+
+USER: Final = "alice"
+CASH: Final = Decimal(50_000)
+_PATIENCE: Final = 25.0
+
+
+class Drill:
+    """A stack with one user and as many executors as asked for, and the signals given so far."""
+
+    def __init__(self, stack: Stack, executors: int) -> None:
+        self.stack = stack
+        self.emitted: list[str] = []
+        stack.open_account(USER, USD=str(CASH))
+        for symbol, price in (("BTC/USD", "60000"), ("ETH/USD", "3000")):
+            stack.price(symbol, price)
+        self._executors = executors
+
+    def start(self) -> None:
+        """Start the services and wait until the user is ready."""
+        for _ in range(self._executors):
+            self.stack.start("executor", UNBUDGETED, LOG_FORMAT="json")
+        self.stack.start("copy-engine", "services.copy_engine", LOG_FORMAT="json")
+        self.stack.wait_ready(USER)
+
+    def entry(self, symbol: str = "BTC/USD") -> None:
+        """Have the master buy."""
+        size, price = ("0.001", "60000") if symbol == "BTC/USD" else ("0.02", "3000")
+        self.emitted.append(self.stack.signal(symbol, size=size, price=price))
+
+    def exit(self, symbol: str = "BTC/USD", fraction: str = "1") -> None:
+        """Have the master sell."""
+        price = "60000" if symbol == "BTC/USD" else "3000"
+        self.emitted.append(self.stack.signal(symbol, kind="exit", size="0.001", price=price, fraction=fraction))
+
+    def rest(self) -> bool:
+        """Wait until everything that was signalled is settled; answers whether it ever was."""
+        streams = (keys.SIGNALS, keys.orders(USER))
+        end = time.monotonic() + _PATIENCE
+        while time.monotonic() < end:
+            if len(self.stack.reports(USER)) >= len(self.emitted) and all(
+                idle(self.stack.client, stream) for stream in streams
+            ):
+                return True
+            time.sleep(0.1)
+        return False
+
+    def evidence(self, deposited: Mapping[str, Decimal] | None = None) -> Evidence:
+        """Read what is left."""
+        balances = dict(deposited or {"USD": CASH})
+        return read_evidence(self.stack, self.stack.client, self.emitted, {USER: balances})
+
+
+def fence(drill: Drill) -> list[str]:
+    """Freeze the owner until another has taken over, let it go on, and see that only one of the two trades."""
+    drill.start()
+    drill.entry()
+    assert drill.rest()
+    owner = _owner(drill)
+    os.kill(owner, signal.SIGSTOP)  # one of the stack's own processes, named by its lease
+    try:
+        wait_for(lambda: _owner(drill) not in {0, owner}, 30, "another executor takes over")
+        drill.entry()
+        assert drill.rest()
+    finally:
+        os.kill(owner, signal.SIGCONT)
+    time.sleep(1.0)
+    for _ in range(200):  # at once, so that two owners would work side by side all the time
+        drill.entry()
+    drill.exit(fraction="0.37")
+    return _breaches(drill.rest(), drill.evidence())
+
+
+def resolve(drill: Drill) -> list[str]:
+    """Lose the replies to an entry and to an exit that the exchange has filled."""
+    drill.start()
+    drill.entry("ETH/USD")
+    assert drill.rest()
+    for fault in ("502_after_accept", "processed_then_reply_dropped"):
+        drill.stack.fault(fault, user=USER, method="AddOrder", count=1)
+    drill.exit("ETH/USD", "0.5")
+    drill.entry("BTC/USD")
+    return _breaches(drill.rest(), drill.evidence())
+
+
+def nonce(drill: Drill) -> list[str]:
+    """Have Redis lose everything in mid-run, on a key whose last nonce at the exchange was high."""
+    fingerprint = sha256(drill.stack.keys[USER][0].encode()).hexdigest()[:16]
+    drill.stack.client.set(keys.nonce(USER, fingerprint), time.time_ns() // 1000)
+    drill.start()
+    drill.entry()
+    drill.exit()
+    assert drill.rest()
+    drill.stack.client.flushall()
+    flushed = time.time() * 1000
+    balances = _balances(drill)
+    drill.emitted.clear()
+    known = ("ready", "parked")
+    wait_for(lambda: drill.stack.client.hget(keys.account(USER, "kraken"), "state") in known, 30, "the account is back")
+    drill.entry()
+    drill.exit(fraction="0.5")
+    quiet = drill.rest()
+    evidence = drill.evidence(balances)
+    user = evidence.users[0]
+    since = replace(user, orders=[row for row in user.orders if row["accepted_at"] > flushed])
+    return _breaches(quiet, replace(evidence, users=[since]))
+
+
+DRILLS: Final[Mapping[str, tuple[Callable[[Drill], list[str]], int]]] = {
+    "fence": (fence, 2),
+    "resolve": (resolve, 1),
+    "nonce": (nonce, 1),
+}
+"""Each with the number of executors that it needs."""
+
+
+def play(name: str, folder: Path) -> list[str]:
+    """Play a drill in a new folder; answers what broke."""
+    work, executors = DRILLS[name]
+    (folder / "config").mkdir(parents=True)
+    (folder / "config" / "paper.toml").write_text(PAPER_FILE)
+    with Stack(folder, [USER], user_settings=USER_FILE) as stack:
+        return work(Drill(stack, executors))
+
+
+def _breaches(quiet: bool, evidence: Evidence) -> list[str]:
+    found = check(evidence).all
+    nonces = count_nonces(evidence)
+    if nonces.visible or nonces.unexplained:
+        found.append(f"{nonces.visible} visible and {nonces.unexplained} unexplained refusals of a nonce")
+    return found if quiet else ["the system did not come to rest", *found]
+
+
+def _owner(drill: Drill) -> int:
+    """Give the pid of the user's executor: an owner is named host-pid-random. 0 while there is none."""
+    owner = drill.stack.client.get(keys.lease(USER))
+    return int(str(owner).rsplit("-", 2)[1]) if owner else 0
+
+
+def _balances(drill: Drill) -> dict[str, Decimal]:
+    account = drill.stack.get(f"/paper/accounts/{USER}/kraken")
+    return {asset: Decimal(amount) for asset, amount in account["balances"].items()}
+
+
+def main() -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(prog="drill")
+    parser.add_argument("name", choices=list(DRILLS))
+    parser.add_argument("folder", type=Path)
+    told = parser.parse_args()
+    breaches = play(told.name, told.folder)
+    print(json.dumps({"ok": not breaches, "drill": told.name, "breaches": breaches[:20]}))  # noqa: T201  # a command line prints
+    return 1 if breaches else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""Does the check see? Three builds, each without one safeguard, must fail the drill that leans on it; the real build must pass.
+
+What is cut out of the first build is every place that asks whose turn it is, not the fence of `begin_send` alone: the state of
+the write-ahead record, the deadline of an order and the lease's own clock each stop a second order too, so that `begin_send`
+without its fence shows in no run while the rest stands.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.support.processes import ROOT
+
+_OPEN_ORDERS_ONLY: Final = """        return mine(await self._rows("OpenOrders", "open", by_client_id))
+"""
+_ALL_ORDERS: Final = """        return (
+            mine(await self._rows("OpenOrders", "open", by_client_id))
+            or mine(await self._rows("ClosedOrders", "closed", by_client_id))
+            or mine(await self._behind_trades(since // 1000 - _CLOCK_SLACK))
+        )
+"""
+_UNSEEDED: Final = """
+local function next_nonce(key, floor, advance)
+  return string.format('%.0f', redis.call('INCRBY', key, advance + 1))
+end
+local function seeded_nonce(key, floor, advance)"""
+
+Patch = tuple[str, str, str]
+MUTATIONS: Final[Mapping[str, tuple[Patch, ...]]] = {
+    "fence": (
+        ("shared/bus/lua/_fence.lua", "return redis.call('GET', fence_key) == token", "return true"),
+        ("shared/bus/lua/renew.lua", "redis.call('GET', KEYS[1]) ~= ARGV[1] or", "false or"),
+    ),
+    "resolve": (("shared/venues/kraken.py", _ALL_ORDERS, _OPEN_ORDERS_ONLY),),
+    "nonce": (("shared/bus/lua/_nonce.lua", "\nlocal function next_nonce(key, floor, advance)", _UNSEEDED),),
+}
+"""File, what is cut out, what stands there instead; by the drill that must fail."""
+EXPECTED: Final = {
+    "fence": ("position", "nonce", "did not come to rest"),
+    "resolve": ("accepted",),
+    "nonce": ("visible",),
+}
+"""One of these words must be in what the failed drill found."""
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("drill", list(MUTATIONS))
+def test_a_build_without_a_safeguard_fails_its_drill(drill: str, tmp_path: Path) -> None:
+    mutated = _mutate(tmp_path / "build", MUTATIONS[drill])
+    running = {
+        "real": _start(ROOT, drill, tmp_path / "real"),
+        "mutated": _start(mutated, drill, tmp_path / "mutated"),
+    }
+    try:
+        found = {build: _end(process) for build, process in running.items()}
+    finally:
+        for process in running.values():
+            process.terminate()
+            process.wait(30)
+    assert found["real"]["ok"], found["real"]
+    assert not found["mutated"]["ok"], f"a build without its {drill} passed"
+    seen = " ".join(found["mutated"]["breaches"])
+    assert any(word in seen for word in EXPECTED[drill]), found["mutated"]
+
+
+def _mutate(folder: Path, patches: tuple[Patch, ...]) -> Path:
+    """Copy the tree and cut something out of it."""
+    for name in ("shared", "services", "tests"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for file, old, new in patches:
+        text = (folder / file).read_text()
+        assert text.count(old) == 1, f"{file} has changed: this mutation cuts out what is not there any more"
+        (folder / file).write_text(text.replace(old, new))
+    return folder
+
+
+def _start(tree: Path, drill: str, folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.chaos.drills", drill, str(folder)]
+    return subprocess.Popen(command, cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def _end(process: subprocess.Popen[str]) -> dict[str, Any]:
+    out, problems = process.communicate(timeout=150)
+    assert out.strip(), problems[-3000:]
+    answer: dict[str, Any] = json.loads(out.strip().splitlines()[-1])
+    return answer
