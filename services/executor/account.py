@@ -7,15 +7,18 @@ will not have it. A balance that could not be read is unknown, never zero.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
+from uuid import uuid4
 
 import structlog
 
+from shared.bus.errors import BusError
 from shared.bus.records import Records
 from shared.domain.account import Account, AccountState, equity
-from shared.domain.money import ZERO, Money, Price, Quantity
+from shared.domain.money import ZERO, Money, Price
 from shared.domain.symbol import Symbol
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable, VenueError
 from shared.venues.port import Balance, Venue
@@ -26,6 +29,8 @@ _REFRESH: Final = 30.0
 """Seconds between readings of a quiet account: prices move its equity, and people deposit."""
 _SETTLED: Final = 0.5
 """Seconds to wait after a fill, so that several fills cost one reading."""
+_PRICE_AGE_MS: Final = 60_000
+"""Published prices older than this count as none."""
 _RETRY_FIRST, _RETRY_MOST = 1.0, 60.0
 _REFUSED_RETRY: Final = 60.0
 """Seconds until a refused key is tried again: the person may have put it right at the venue."""
@@ -49,7 +54,8 @@ class AccountKeeper:
         self._parked = asyncio.Event()
         self._known = asyncio.Event()
         self._wanted = asyncio.Event()
-        self._balances: dict[str, Balance] = {}
+        self._quiet_until = 0.0
+        self._probed = False
         self.reason = "not connected yet"
 
     @property
@@ -73,15 +79,15 @@ class AccountKeeper:
         """Ask for a reading; several requests in a row cost one."""
         self._wanted.set()
 
-    def free(self, asset: str) -> Quantity:
-        """Give what the venue let go of an asset at the last reading."""
-        balance = self._balances.get(asset)
-        return Quantity(balance.free if balance else ZERO, asset)
-
-    async def park(self, words: str) -> None:
-        """Stop trading this account, and say why."""
-        self._ready.clear()
+    async def park(self, words: str, refusal: Refusal | None = None) -> None:
+        """Stop trading this account, and say why. `refusal` is the venue's, and says how long to stay quiet."""
+        if refusal is not None:
+            quiet = _LOCKOUT if refusal is Refusal.LOCKED else _REFUSED_RETRY
+            self._quiet_until = max(self._quiet_until, time.monotonic() + quiet)
+            self._probed = False
         new = words != self.reason or not self._parked.is_set()
+        self._ready.clear()
+        self._wanted.set()  # the timer of a ready account does not hold for a parked one
         self.reason = words
         await self._records.mark_account(self._user, self._venue.name, AccountState.PARKED, words)
         self._parked.set()
@@ -95,31 +101,38 @@ class AccountKeeper:
         """Connect, then keep the record true until cancelled. Raises only what the bus and the lease raise."""
         wait = _RETRY_FIRST
         while True:
+            if (quiet := self._quiet_until - time.monotonic()) > 0:
+                await asyncio.sleep(quiet)
             self._wanted.clear()
             pause = _REFRESH
             try:
                 await self.read()
                 wait = _RETRY_FIRST
             except Rejected as error:
-                await self.park(error.words)
-                pause = _LOCKOUT if error.refusal is Refusal.LOCKED else _REFUSED_RETRY
+                await self.park(error.words, error.refusal)
             except (Unavailable, OutcomeUnknown) as error:
-                if not self.ready:
+                if self.ready:
+                    log.warning("balances could not be read", user=self._user, reason=error.words)
+                else:
                     await self.park(f"cannot connect: {error.words}")
                     pause, wait = wait, min(wait * 2, _RETRY_MOST)
-                else:
-                    log.warning("balances could not be read", user=self._user, reason=error.words)
+            except BusError:
+                raise
+            except Exception as error:  # a surprise in one reading must not end the turn: exits hang on it
+                log.exception("reading the account failed", user=self._user)
+                if not self.ready:
+                    await self.park(f"cannot be read: {type(error).__name__}: {error}")
             await self._pause(pause)
 
     async def read(self) -> None:
         """Read the account once and write its record. Raises a VenueError; the old record then stands with its instant."""
         balances = await self._venue.balances()
+        await self._probe()
         fee = await self._taker_fee()
         holdings = {asset: balance.total for asset, balance in balances.items()}
         prices = await self._prices(holdings)
         cash = balances.get(QUOTE, Balance(QUOTE, ZERO, ZERO))
         total = equity(Money(cash.total, QUOTE), holdings, prices)
-        self._balances = dict(balances)
         await self._records.write_account(
             Account(
                 user=self._user,
@@ -137,6 +150,13 @@ class AccountKeeper:
         self._ready.set()
         self._known.set()
 
+    async def _probe(self) -> None:
+        """Make the lookups once that finding out about an order needs, so that a key without them is parked before it buys."""
+        if self._probed:
+            return
+        await self._venue.find(str(uuid4()), since=self._clock())
+        self._probed = True
+
     async def _taker_fee(self) -> Decimal:
         return await self._venue.taker_fee(Symbol("BTC", QUOTE))
 
@@ -145,7 +165,9 @@ class AccountKeeper:
         wanted = {Symbol(asset, QUOTE) for asset, amount in holdings.items() if asset != QUOTE and amount > 0}
         if not wanted:
             return {}
-        known = {symbol: price for symbol, (price, _) in (await self._records.prices(self._venue.name)).items()}
+        fresh = self._clock() - _PRICE_AGE_MS
+        published = await self._records.prices(self._venue.name)
+        known = {symbol: price for symbol, (price, at) in published.items() if at >= fresh}
         missing = sorted(wanted - known.keys(), key=str)
         if missing:
             try:
@@ -158,8 +180,10 @@ class AccountKeeper:
         if not self.ready:
             await asyncio.sleep(seconds)
             return
+        # Not wait_for: on Python 3.11 it can swallow a cancellation that comes together with the event.
         try:
-            await asyncio.wait_for(self._wanted.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._wanted.wait()
         except TimeoutError:
             return
         await asyncio.sleep(_SETTLED)

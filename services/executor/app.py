@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final
 
 import aiohttp
 import structlog
@@ -28,6 +28,7 @@ from shared.domain.policy import UserPolicy
 from shared.venues.factory import new_http_session
 
 _CLAIM_EVERY: Final = 1.0
+_HELPER_PAUSE: Final = 5.0
 
 log = structlog.get_logger()
 
@@ -71,10 +72,11 @@ class Executor:
         """Claim and serve until cancelled; then hand every user back at once."""
         heartbeat = Heartbeat(Records(self._bus), "executor", self._owner)
         reading = asyncio.create_task(self._reader.run())
+        feed = PriceFeed(self._bus, self._desks.public, self._owner, _now_ms)
         helpers = [
-            asyncio.create_task(heartbeat.run()),
-            asyncio.create_task(watch_for_master(self._bus, self._master_seen)),
-            asyncio.create_task(PriceFeed(self._bus, self._desks.public, self._owner, _now_ms).run()),
+            asyncio.create_task(_keep_up("heartbeat", heartbeat.run)),
+            asyncio.create_task(_keep_up("master watch", lambda: watch_for_master(self._bus, self._master_seen))),
+            asyncio.create_task(_keep_up("price feed", feed.run)),
         ]
         try:
             while True:
@@ -101,8 +103,21 @@ class Executor:
             log.warning("turn ended", user=user, reason="; ".join(str(error) for error in group.exceptions))
         except* Exception as group:  # one user's crash stops no other user
             log.error("turn ended by an unexpected failure", user=user, exc_info=group)
+            self._claims.rest(user)
         finally:
             await lease.release()
+
+
+async def _keep_up(name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a helper to its end; begin it again, after a pause, whenever it fails."""
+    while True:
+        try:
+            await work()
+        except Exception:  # a helper that dies silently would leave stale prices or a dead heartbeat behind
+            log.exception("a helper failed and begins again", helper=name)
+            await asyncio.sleep(_HELPER_PAUSE)
+        else:
+            return
 
 
 async def _end(*tasks: asyncio.Task[None]) -> None:

@@ -24,14 +24,25 @@ class SymbolChains(Generic[Work]):
         self._handle = handle
         self._waiting: dict[Symbol, deque[Work]] = {}
 
-    def add(self, symbol: Symbol, work: Work) -> None:
-        """Append work to a symbol's chain."""
+    @property
+    def busy(self) -> frozenset[Symbol]:
+        """The symbols with work under way or waiting."""
+        return frozenset(self._waiting)
+
+    def add(self, symbol: Symbol, work: Work) -> bool:
+        """Append work to a symbol's chain; False if the turn is ending and nothing is begun any more."""
         chain = self._waiting.get(symbol)
         if chain is not None:
             chain.append(work)
-            return
+            return True
         self._waiting[symbol] = deque([work])
-        self._tasks.create_task(self._run(symbol))
+        running = self._run(symbol)
+        try:
+            self._tasks.create_task(running)
+        except RuntimeError:  # the group is shutting down: what was not begun stays pending for the next turn
+            running.close()
+            return False
+        return True
 
     async def _run(self, symbol: Symbol) -> None:
         chain = self._waiting[symbol]

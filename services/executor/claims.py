@@ -17,7 +17,7 @@ from typing import Any, Final
 import structlog
 
 from shared.bus.connection import Bus
-from shared.bus.errors import BusUnavailable
+from shared.bus.errors import BusError
 from shared.bus.lease import Lease, acquire
 from shared.bus.records import Records
 from shared.contracts import keys
@@ -28,6 +28,8 @@ _NEED_AFTER: Final = 5.0
 """Seconds without an owner after which a user is in need: a restarted executor claims within one."""
 _GRACE: Final = 20.0
 """Seconds after the start in which nobody is taken in: others may be starting as well."""
+_REST: Final = 15.0
+"""Seconds before a user is claimed again whose turn ended by an unexpected failure."""
 _SAMPLE: Final = 20
 """Users looked at per round, so that a thousand processes do not ask for a thousand leases each."""
 _SHOWN: Final = 5
@@ -50,6 +52,7 @@ class Claims:
         self._serve = serve
         self._sessions: dict[str, asyncio.Task[None]] = {}
         self._unserved: dict[str, float] = {}
+        self._resting: dict[str, float] = {}
         self._started = time.monotonic()
         self._looked = self._started
 
@@ -71,8 +74,12 @@ class Claims:
             if time.monotonic() - self._looked > _LOOK_EVERY:
                 self._looked = time.monotonic()
                 await self._look_around()
-        except BusUnavailable as error:
+        except BusError as error:
             log.warning("waiting for Redis", reason=str(error))
+
+    def rest(self, user: str) -> None:
+        """Leave a user alone for a while: his turn ended by a surprise, which would only come again."""
+        self._resting[user] = time.monotonic() + _REST
 
     async def end(self) -> None:
         """End every session; each hands its user back."""
@@ -81,7 +88,8 @@ class Claims:
         await asyncio.gather(*self._sessions.values(), return_exceptions=True)
 
     def _others(self) -> list[str]:
-        found = [user for user in self._users if user not in self._sessions]
+        now = time.monotonic()
+        found = [user for user in self._users if user not in self._sessions and self._resting.get(user, 0.0) <= now]
         random.shuffle(found)  # so that executors that start together do not all try in the same order
         return found
 

@@ -14,8 +14,6 @@ import structlog
 from services.executor.desk import Desk
 from services.executor.entries import EntryHandler
 from services.executor.exits import ExitHandler
-from services.executor.history import History
-from services.executor.record import OrderRecord
 from services.executor.settlement import settle
 from shared.bus.errors import BusError
 from shared.bus.streams import MAX_DELIVERIES, entry_ms
@@ -32,9 +30,8 @@ log = structlog.get_logger()
 class Copier:
     """The decisions of one desk."""
 
-    def __init__(self, desk: Desk, history: History) -> None:
+    def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._history = history
         self._entries = EntryHandler(desk)
         self._exits = ExitHandler(desk)
 
@@ -62,30 +59,14 @@ class Copier:
         if copy is None:
             await settle(desk, decision, entry_id, OrderState.SKIPPED, decision.reason)
             return
-        begun = redelivered or decision.id in desk.begun
         older = min(entry_ms(entry_id), decision.signal_at) < desk.lease.since
-        if begun or older:
-            begun = await self._adopt(decision, entry_id) or begun
+        suspect = redelivered or older or decision.id in desk.begun
         if decision.kind is Kind.ENTRY:
-            await self._entries.carry_out(decision, copy, entry_id, begun=begun)
+            await self._entries.carry_out(decision, copy, entry_id, suspect=suspect)
         elif copy.fraction is not None:
-            await self._exits.carry_out(decision, copy.fraction, entry_id, begun=begun)
+            await self._exits.carry_out(decision, copy.fraction, entry_id, suspect=suspect)
         else:
             await settle(desk, decision, entry_id, OrderState.FAILED, "a copied exit without its fraction")
-
-    async def _adopt(self, decision: Decision, entry_id: str) -> bool:
-        """Write the record anew of an order that the venue traded and Redis forgot; True if there is a record now."""
-        desk = self._desk
-        if await desk.store.load(decision.id):
-            return True
-        if not desk.account.ready:
-            return False  # nothing is sent for a parked account; the next owner, or its return, asks again
-        found = await self._history.find(decision.id, decision.signal_at)
-        if found is None:
-            return False
-        log.warning("the venue knows an order that Redis forgot", signal_id=decision.signal_id, user=desk.user)
-        await desk.store.move(decision.id, OrderState.UNKNOWN, OrderRecord.found(decision, entry_id, found))
-        return True
 
     async def _give_up(self, decision: Decision, entry_id: str, error: Exception) -> bool:
         """End a decision that keeps failing, if nothing was ever sent for it and it is no exit."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from services.executor.account import AccountKeeper
+from services.executor.history import History
+from services.executor.timing import VENUE_TIMEOUT
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
 from shared.bus.orders import RETENTION_MS, OrderStore
@@ -18,17 +20,21 @@ from shared.config.boundary import Boundary
 from shared.domain.policy import UserPolicy
 from shared.venues.port import Venue
 
-VENUE_TIMEOUT: Final = 5.0
-"""Seconds for one call to a venue; an order's own deadline at the venue is the same."""
 LEASE_NEEDED: Final = VENUE_TIMEOUT + 1.0
 """Seconds of lease that must be left when a send begins: its time-out and a margin."""
-VISIBLE_AFTER_MS: Final = 3_000
-"""How long a fresh order may be missing from a venue's lists (trap 16 of the exchange reference)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """When this process began to send something: epoch ms, and seconds of a clock that does not step."""
+
+    at: int
+    monotonic: float
 
 
 @dataclass(slots=True)
 class Desk:
-    """The parts of one account's trading. `begun` outlives the lease: ids this process has begun to send."""
+    """The parts of one account's trading. `begun` outlives the lease: when this process began to send which client id."""
 
     policy: UserPolicy
     venue: Venue
@@ -38,7 +44,8 @@ class Desk:
     records: Records
     account: AccountKeeper
     clock: Callable[[], int]
-    begun: dict[str, int] = field(default_factory=dict)
+    history: History
+    begun: dict[str, Sent] = field(default_factory=dict)
     retention_ms: int = RETENTION_MS
     boundary: Boundary = field(default_factory=Boundary)
 

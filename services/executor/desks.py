@@ -9,7 +9,9 @@ from typing import Final
 import aiohttp
 
 from services.executor.account import AccountKeeper
-from services.executor.desk import VENUE_TIMEOUT, Desk
+from services.executor.desk import Desk, Sent
+from services.executor.history import History
+from services.executor.timing import VENUE_TIMEOUT
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
@@ -37,22 +39,23 @@ class DeskMaker:
         self._http = http
         self._clock = clock
         self._boundary = Boundary(settings.debug_die_at)
-        self._begun: dict[str, dict[str, int]] = {}
+        self._counters: dict[str, NonceCounter] = {}
+        self._begun: dict[str, dict[str, Sent]] = {}
         self.public = open_public_kraken(
             url=settings.venue_url("kraken"), http=http, timeout=VENUE_TIMEOUT, clock=clock
         )
 
     def make(self, policy: UserPolicy, venue_name: str, lease: Lease) -> Desk:
         """Set up one account of a user under its lease; sends nothing yet."""
-        floor = time.time_ns() // 1_000
         try:
             key = self._key(policy.user, venue_name)
-            nonces = NonceCounter(self._bus, lease, policy.user, key.fingerprint, floor=floor)
+            nonces = self._counter(lease, policy.user, key.fingerprint)
             venue: Venue = self._open(key, nonces)
         except (ConfigurationError, Rejected) as error:
-            nonces = NonceCounter(self._bus, lease, policy.user, _NO_KEY, floor=floor)
+            nonces = self._counter(lease, policy.user, _NO_KEY)
             venue = UnusableVenue(venue_name, str(error))
         records = Records(self._bus)
+        account = AccountKeeper(policy.user, venue, records, self._clock)
         return Desk(
             policy=policy,
             venue=venue,
@@ -60,12 +63,20 @@ class DeskMaker:
             store=OrderStore(self._bus, lease, policy.user, venue_name, self._settings.retention_ms),
             nonces=nonces,
             records=records,
-            account=AccountKeeper(policy.user, venue, records, self._clock),
+            account=account,
             clock=self._clock,
+            history=History(venue, account, self._clock(), self._clock),
             begun=self._begun.setdefault(policy.user, {}),
             retention_ms=self._settings.retention_ms,
             boundary=self._boundary,
         )
+
+    def _counter(self, lease: Lease, user: str, fingerprint: str) -> NonceCounter:
+        """Make the nonce counter of a turn: above the clock, and above all that this process has used of the key."""
+        last = self._counters.get(fingerprint)
+        floor = max(time.time_ns() // 1_000, last.floor if last else 0)
+        counter = self._counters[fingerprint] = NonceCounter(self._bus, lease, user, fingerprint, floor=floor)
+        return counter
 
     def _key(self, user: str, venue_name: str) -> ApiKey:
         if venue_name != self.public.name:

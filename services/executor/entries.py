@@ -10,8 +10,10 @@ from decimal import Decimal
 from typing import Final
 
 from services.executor.desk import Desk
-from services.executor.leg import Absent, End, NotSent, Refused, Stopped, Traded, describe, resume, trade
+from services.executor.ends import Absent, End, NotSent, Refused, Stopped, Traded, describe
+from services.executor.leg import recall, trade
 from services.executor.record import Leg, OrderRecord, Tally
+from services.executor.resolving import resume
 from services.executor.settlement import position_after, settle
 from shared.domain.control import refusal
 from shared.domain.money import ZERO
@@ -27,22 +29,23 @@ class EntryHandler:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def carry_out(self, decision: Decision, copy: Copy, entry_id: str, *, begun: bool) -> None:
-        """Bring one entry to its end. `begun`: a record of an earlier send may exist, and is followed first."""
+    async def carry_out(self, decision: Decision, copy: Copy, entry_id: str, *, suspect: bool) -> None:
+        """Bring one entry to its end. `suspect`: something may have been sent before, which is followed first."""
         desk = self._desk
         end: End | None = None
-        if begun:
+        if suspect:
             record = OrderRecord.read(await desk.store.load(decision.id))
             if record.state in TERMINAL:
                 await settle(desk, decision, entry_id, OrderState.FAILED, "ended before")  # acknowledges, no more
                 return
-            if record.state not in {None, OrderState.PLANNED}:
-                end = await resume(desk, decision)
+            begun = record.state not in {None, OrderState.PLANNED}
+            if begun or await recall(desk, decision, entry_id, 1):
+                end = await resume(desk, decision, 1)
         while end is None or isinstance(end, (Absent, NotSent)):
-            if isinstance(end, NotSent):
-                await asyncio.sleep(max(_RETRY, end.retry_after))
+            if end is not None:
+                await asyncio.sleep(max(_RETRY, end.retry_after if isinstance(end, NotSent) else 0.0))
             end = await self._send(decision, copy, entry_id)
-        await self._end(decision, copy, entry_id, end)
+        await self._end(decision, entry_id, end)
 
     async def _send(self, decision: Decision, copy: Copy, entry_id: str) -> End:
         desk = self._desk
@@ -75,7 +78,7 @@ class EntryHandler:
             return Stopped(OrderState.EXPIRED, f"{(now - copy.not_after) / 1000:.1f} s past the age this user accepts")
         return None
 
-    async def _end(self, decision: Decision, copy: Copy, entry_id: str, end: Traded | Refused | Stopped) -> None:
+    async def _end(self, decision: Decision, entry_id: str, end: Traded | Refused | Stopped) -> None:
         desk = self._desk
         if isinstance(end, Stopped):
             await settle(desk, decision, entry_id, end.outcome, end.reason)

@@ -2,7 +2,8 @@
 
 An exit does not age and has no guards but `halt`. It waits for a parked account, tries again with growing pauses whatever the
 venue refuses, and never sells more than is held or what Shoal did not buy. Each try that may have traded is one leg with a
-client order id of its own; the position changes in the same step as the order's record.
+client order id of its own; the position changes in the same step as the order's record. It ends short of its aim only if what is
+left is dust, or if the account itself has less than was copied: then its owner has sold the rest.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ from typing import Final
 import structlog
 
 from services.executor.desk import Desk
-from services.executor.leg import Absent, End, NotSent, Refused, Stopped, Traded, describe, resume, trade
+from services.executor.ends import End, NotSent, Refused, Stopped, Traded, describe
+from services.executor.leg import recall, trade
 from services.executor.record import Leg, OrderRecord
+from services.executor.resolving import resume
 from services.executor.settlement import position_after, settle
+from shared.bus.orders import PositionChange
 from shared.domain.control import refusal
 from shared.domain.exits import Close, size_exit
 from shared.domain.instrument import Instrument
-from shared.domain.money import ONE, Price, Quantity, plain
+from shared.domain.money import ONE, ZERO, Price, Quantity, plain
 from shared.domain.order import TERMINAL, Decision, OrderState
 from shared.domain.sizing import Skip
 from shared.venues.errors import Refusal, VenueError
@@ -29,7 +33,7 @@ from shared.venues.errors import Refusal, VenueError
 _WAIT_FIRST, _WAIT_MOST = 0.5, 30.0
 _HALT_POLL: Final = 0.5
 _BALANCE_LAG_TRIES: Final = 4
-"""How often a refusal for want of funds is taken for a balance that lags behind its fill; then what is free counts."""
+"""How often a refusal for want of funds is taken for a balance that lags behind its fill; then what the account has counts."""
 
 log = structlog.get_logger()
 
@@ -38,6 +42,7 @@ log = structlog.get_logger()
 class _Progress:
     """Where one exit stands between its tries."""
 
+    suspect: bool = False
     tries: int = 0
     short_of_funds: int = 0
     sent_at: int | None = None
@@ -55,19 +60,19 @@ class ExitHandler:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def carry_out(self, decision: Decision, fraction: Decimal, entry_id: str, *, begun: bool) -> None:
-        """End one exit, however long that takes. `begun`: an earlier send may have a record, which is followed first."""
+    async def carry_out(self, decision: Decision, fraction: Decimal, entry_id: str, *, suspect: bool) -> None:
+        """End one exit, however long that takes. `suspect`: something may have been sent before, which is followed first."""
         desk = self._desk
-        progress = _Progress()
-        if begun:
+        progress = _Progress(suspect=suspect)
+        if suspect:
             record = OrderRecord.read(await desk.store.load(decision.id))
             if record.state in TERMINAL:
                 await settle(desk, decision, entry_id, OrderState.FAILED, "ended before")  # acknowledges, no more
                 return
-            if record.state not in {None, OrderState.PLANNED} and await self._book(
-                decision, entry_id, await resume(desk, decision), progress
-            ):
-                return
+            if record.state not in {None, OrderState.PLANNED}:
+                end = await resume(desk, decision, record.leg)
+                if await self._book(decision, entry_id, end, progress):
+                    return
         while True:
             if progress.tries:
                 await asyncio.sleep(progress.pause())
@@ -79,9 +84,14 @@ class ExitHandler:
             if isinstance(plan, Skip):
                 await self._finish(decision, entry_id, plan.reason, progress)
                 return
-            end = await trade(desk, plan, lambda: self._guard(decision))
-            if await self._book(decision, entry_id, end, progress):
+            if await self._book(decision, entry_id, await self._trade(plan, progress), progress):
                 return
+
+    async def _trade(self, leg: Leg, progress: _Progress) -> End:
+        desk, decision = self._desk, leg.decision
+        if progress.suspect and await recall(desk, decision, leg.entry_id, leg.number):
+            return await resume(desk, decision, leg.number)
+        return await trade(desk, leg, lambda: self._guard(decision))
 
     async def _until_allowed(self, decision: Decision) -> None:
         await self._desk.account.until_ready()
@@ -105,23 +115,32 @@ class ExitHandler:
         try:
             instrument = (await desk.venue.instruments()).get(symbol)
             price = await self._price(decision)
+            has = await self._has(symbol.base, progress)
         except VenueError as error:
             progress.last = str(error)
             return None
         if instrument is None or price is None:
             progress.last = f"{symbol} is not traded on {decision.venue} just now"
             return None
-        free = None
-        if progress.short_of_funds > _BALANCE_LAG_TRIES:
-            free = desk.account.free(symbol.base)
         if record.target is None:
-            close = size_exit(position, fraction, instrument, price, free=free)
+            close = size_exit(position, fraction, instrument, price, has=has)
         else:
-            close = _rest(record, position.size, instrument, price, free)
+            close = _rest(record, position.size, instrument, price, has)
         if isinstance(close, Skip):
             return close
-        target = close.size if record.target is None else Quantity(record.target, symbol.base)
-        return Leg(decision, entry_id, record.leg, close.size, None, target)
+        target = record.filled + close.size.amount if record.target is None else record.target
+        return Leg(decision, entry_id, record.leg, close.size, None, Quantity(target, symbol.base))
+
+    async def _has(self, asset: str, progress: _Progress) -> Quantity | None:
+        """Once the venue has said often enough that funds are short, see what the account has in all.
+
+        Balances lag behind fills, so at first the position's own record counts; and what is only held by an order of the user's
+        own will be free again, so the total counts and not what is free.
+        """
+        if progress.short_of_funds <= _BALANCE_LAG_TRIES:
+            return None
+        balance = (await self._desk.venue.balances()).get(asset)
+        return Quantity(balance.total if balance else ZERO, asset)
 
     async def _price(self, decision: Decision) -> Price | None:
         desk = self._desk
@@ -143,7 +162,8 @@ class ExitHandler:
             if end.refusal is Refusal.FUNDS:
                 progress.short_of_funds += 1
                 self._desk.account.refresh_soon()
-            await self._desk.store.move(decision.id, OrderState.PLANNED, {"reason": end.words})
+            if end.sent_at is not None:
+                await self._desk.store.move(decision.id, OrderState.PLANNED, {"reason": end.words})
             log.warning(
                 "exit refused; it will be tried again",
                 signal_id=decision.signal_id,
@@ -153,8 +173,6 @@ class ExitHandler:
             )
         elif isinstance(end, NotSent):
             progress.last = end.words
-        elif isinstance(end, Absent):
-            progress.tries = 0
         return False
 
     async def _book_trade(self, decision: Decision, entry_id: str, end: Traded, progress: _Progress) -> bool:
@@ -193,6 +211,11 @@ class ExitHandler:
         record = OrderRecord.read(await desk.store.load(decision.id))
         tally = record.tally(decision.symbol)
         outcome = OrderState.PARTIAL if tally.filled.amount else OrderState.SKIPPED
+        position = None
+        if progress.short_of_funds > _BALANCE_LAG_TRIES:
+            # The venue's record wins: what the account does not have is not held.
+            position = PositionChange(str(decision.symbol), None)
+            reason = f"{reason}; the account has less than was copied: its owner has sold or moved the rest"
         await settle(
             desk,
             decision,
@@ -200,6 +223,7 @@ class ExitHandler:
             outcome,
             reason,
             tally=tally,
+            position=position,
             venue_order_id=progress.venue_order_id,
             sent_at=progress.sent_at,
             accepted_at=progress.accepted_at,
@@ -207,11 +231,11 @@ class ExitHandler:
 
 
 def _rest(
-    record: OrderRecord, held: Quantity, instrument: Instrument, price: Price, free: Quantity | None
+    record: OrderRecord, held: Quantity, instrument: Instrument, price: Price, has: Quantity | None
 ) -> Close | Skip:
     """Size what is left of an exit after its first leg: never above what is held now."""
-    wanted = max((record.target or Decimal(0)) - record.filled, Decimal(0))
-    most = min(wanted, held.amount) if free is None else min(wanted, held.amount, free.amount)
+    wanted = max((record.target or ZERO) - record.filled, ZERO)
+    most = min(wanted, held.amount) if has is None else min(wanted, held.amount, has.amount)
     size = Quantity(most, held.asset).floored(instrument.lot_step)
     if missed := instrument.below_minimum(size, price):
         return Skip(f"dust: {missed} (the rest of an exit of {plain(record.target or ONE)})")

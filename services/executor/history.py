@@ -1,8 +1,9 @@
-"""What the venue has traded for an account before this turn began.
+"""What the venue has traded for an account, by client order id: for orders that Redis may have forgotten.
 
 An order without a write-ahead record has not been sent, unless Redis lost its last writes (a flush, a fail-over). So an order
-that is older than the lease is looked for once in the venue's list before it may be sent. One listing serves all of them; it is
-made late enough that a fresh order is visible in it, and after the take-over's own call has voided what was still under way.
+that was begun before, delivered before, or is older than the lease is looked for in the venue's list before anything is sent. A
+listing proves absence only if it was made late enough: after the take-over's own call has voided what was still under way, and
+after the time in which a fresh order can be invisible.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final
 import structlog
 
 from services.executor.account import PARKING, AccountKeeper
-from services.executor.desk import VISIBLE_AFTER_MS
+from services.executor.timing import PROVEN_AFTER_MS, VISIBLE_AFTER_MS
 from shared.venues.errors import OutcomeUnknown, Rejected, Unavailable
 from shared.venues.port import Venue, VenueOrder
 
@@ -27,31 +28,36 @@ log = structlog.get_logger()
 
 
 class History:
-    """The orders with fills of one account, by client order id, up to the start of the turn."""
+    """The orders with fills of one account. One listing serves all who ask, as long as it is late enough for them."""
 
     def __init__(self, venue: Venue, account: AccountKeeper, taken_over_at: int, clock: Callable[[], int]) -> None:
         self._venue = venue
         self._account = account
-        self._readable_at = taken_over_at + VISIBLE_AFTER_MS
+        self._taken_over_at = taken_over_at
         self._clock = clock
         self._since: int | None = None
+        self._listed_at = 0
         self._orders: dict[str, VenueOrder] = {}
         self._lock = asyncio.Lock()
 
-    async def find(self, client_order_id: str, decided_at: int) -> VenueOrder | None:
-        """Give the venue's record of an order that was decided at `decided_at` (epoch ms) and traded; None if it never did.
+    async def find(self, client_order_id: str, *, decided_at: int, begun_at: int | None) -> VenueOrder | None:
+        """Give the venue's record of an order that traded; None is a proof that it never did.
 
-        Orders older than a day are not searched for: an entry is long expired, and the venue's list is the audit's matter.
+        `begun_at` (epoch ms) is when this process last began to send it, if it did. Orders decided more than a day ago are not
+        searched for further back than a day: an entry is long expired by then. Waits while the account is parked.
         """
         since = max(decided_at - _REACH_MS, self._clock() - _FURTHEST_MS)
+        late_enough = max(self._taken_over_at + VISIBLE_AFTER_MS, 0 if begun_at is None else begun_at + PROVEN_AFTER_MS)
         async with self._lock:
-            if self._since is None or since < self._since:
-                await self._list(since)
+            if self._since is None or since < self._since or self._listed_at < late_enough:
+                await self._list(since, late_enough)
         return self._orders.get(client_order_id)
 
-    async def _list(self, since: int) -> None:
-        await asyncio.sleep(max(0, self._readable_at - self._clock()) / 1000)
+    async def _list(self, since: int, late_enough: int) -> None:
+        await asyncio.sleep(max(0, late_enough - self._clock()) / 1000)
         while True:
+            await self._account.until_ready()
+            listed_at = self._clock()
             try:
                 found = await self._venue.closed_orders(since=since)
             except (Unavailable, OutcomeUnknown) as error:
@@ -59,10 +65,9 @@ class History:
             except Rejected as error:
                 log.warning("the venue's list of orders was refused", reason=error.words)
                 if error.refusal in PARKING:
-                    await self._account.park(error.words)
-                    await self._account.until_ready()
+                    await self._account.park(error.words, error.refusal)
             else:
                 self._orders = {order.client_order_id: order for order in found if order.client_order_id}
-                self._since = since
+                self._since, self._listed_at = since, listed_at
                 return
             await asyncio.sleep(_RETRY)

@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from shared.bus.connection import BLOCK_MS, Bus
-from shared.bus.errors import BusUnavailable
+from shared.bus.errors import BusRefused, BusUnavailable
 from shared.bus.lease import Lease
 from shared.bus.streams import Entry, Group
 from shared.contracts import keys
@@ -25,6 +25,9 @@ _LEASE_NEEDED: Final = BLOCK_MS / 1000 + 1.0
 _SHORT_LEASE: Final = 0.2
 """Seconds until leases that are too short to read under are looked at again."""
 
+Deliver = Callable[[Entry, bool], None]
+"""Takes an entry, and whether it may have been delivered before; never raises."""
+
 log = structlog.get_logger()
 
 
@@ -33,12 +36,13 @@ class StreamReader:
 
     def __init__(self, bus: Bus) -> None:
         self._group = Group(bus, keys.EXECUTOR)
-        self._sessions: dict[str, tuple[Lease, Callable[[Entry], None]]] = {}
+        self._sessions: dict[str, tuple[Lease, Deliver]] = {}
         self._changed = asyncio.Event()
         self._between_reads = asyncio.Event()
         self._running = False
+        self._lost = False
 
-    def register(self, user: str, lease: Lease, deliver: Callable[[Entry], None]) -> None:
+    def register(self, user: str, lease: Lease, deliver: Deliver) -> None:
         """Begin to read a user's orders."""
         self._sessions[keys.orders(user)] = (lease, deliver)
         self._changed.set()
@@ -71,18 +75,44 @@ class StreamReader:
         # A change of sessions does not cut the read short: it could have been answered already. Whoever joins waits at most
         # BLOCK for the next one; whoever leaves waits for this one to end.
         try:
-            self._hand_out(await self._group.read_new(streams, _BATCH))
+            if self._lost:
+                # An answer may have been lost on its way: what it held is pending now, and comes before anything newer.
+                await self._hand_out_pending(streams)
+                self._lost = False
+            self._hand_out(await self._group.read_new(streams, _BATCH), redelivered=False)
         except BusUnavailable as error:
+            self._lost = True
             log.warning("waiting for Redis", reason=str(error))
             await asyncio.sleep(_AFTER_OUTAGE)
+        except BusRefused as error:
+            self._lost = True
+            log.error("Redis refuses to read orders", reason=str(error), streams=len(streams))
+            await self._leave_out_broken(streams)
 
-    def _hand_out(self, entries: list[Entry]) -> None:
+    async def _hand_out_pending(self, streams: list[str]) -> None:
+        for stream in streams:
+            self._hand_out(await self._group.all_pending(stream), redelivered=True)
+
+    def _hand_out(self, entries: list[Entry], *, redelivered: bool) -> None:
         for entry in entries:
             session = self._sessions.get(entry.stream)
             if session is not None:
-                session[1](entry)
+                session[1](entry, redelivered)
+
+    async def _leave_out_broken(self, streams: list[str]) -> None:
+        """Stop reading a stream that Redis will not read (a key of another type, say), so that the others go on."""
+        for stream in streams:
+            try:
+                await self._group.ensure([stream])
+                await self._group.read_pending(stream, count=1)
+            except BusRefused as error:
+                self._sessions.pop(stream, None)
+                log.error("a user's orders cannot be read; he is left out", stream=stream, reason=str(error))
+            except BusUnavailable:
+                return
 
     async def _wait_for_sessions(self) -> None:
-        patience = _SHORT_LEASE if self._sessions else None
+        # Not wait_for: on Python 3.11 it can swallow a cancellation that comes together with the event.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), patience)
+            async with asyncio.timeout(_SHORT_LEASE if self._sessions else None):
+                await self._changed.wait()

@@ -1,46 +1,103 @@
-"""Compares an account's positions from copying with the venue's balances, on a timer, and tells each difference once.
+"""Compares an account's positions from copying with the venue's balances, and tells each difference once.
 
-It never trades and never changes a position: a person decides, with `ops reconcile --repair`.
+It never trades. It lowers a position's record to what the account has only when an operator asks (`ops reconcile --repair`), and
+only in the symbol's own chain, where no fill can be booked at the same time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Final
+
 import structlog
 
 from services.executor.desk import Desk
-from shared.domain.reconcile import compare
+from shared.bus.orders import PositionChange
+from shared.contracts.fields import MalformedMessageError
+from shared.contracts.records import write_position
+from shared.domain.reconcile import at_rest, compare, lowered
+from shared.domain.symbol import Symbol
 from shared.venues.errors import VenueError
 
+_LAG_MS: Final = 10_000
+"""How long a balance may lag behind a fill that has been booked: a younger position is not judged."""
+
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What one pass found: every difference as text, how many of them had not been told, and what could not be judged.
+
+    `reason` says why there was no pass; an empty text if there was one.
+    """
+
+    differences: dict[Symbol, str]
+    told_now: int = 0
+    left_out: tuple[Symbol, ...] = ()
+    reason: str = ""
 
 
 class Reconciler:
     """Reconciles one desk. What was told stands in Redis, so that neither a second pass nor a restart tells it again."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, busy: Callable[[], Collection[Symbol]]) -> None:
+        """`busy` names the symbols with work under way or waiting."""
         self._desk = desk
+        self._busy = busy
 
-    async def run_once(self) -> int:
-        """Make one pass; answers how many differences were new. An account that cannot be read is left for the next pass."""
+    async def check(self) -> Findings:
+        """Make one pass. An account that cannot be read is left for the next one. Raises LeaseLost, BusUnavailable."""
         desk = self._desk
-        positions = await desk.records.positions(desk.user, desk.venue.name)
+        if not desk.account.ready:
+            return Findings({}, reason=f"account is parked: {desk.account.reason}")
         told = await desk.records.differences(desk.user, desk.venue.name)
-        if not positions and not told:
-            return 0
         try:
-            balances = await desk.venue.balances()
-        except VenueError as error:
+            if not told and not await desk.records.positions(desk.user, desk.venue.name):
+                return Findings({})
+            busy = set(self._busy())
+            totals = {asset: balance.total for asset, balance in (await desk.venue.balances()).items()}
+            # Read after the balances: what was booked meanwhile is too fresh to be judged.
+            positions = await desk.records.positions(desk.user, desk.venue.name)
+        except (VenueError, MalformedMessageError) as error:
             log.warning("reconciliation has to wait", user=desk.user, reason=str(error))
-            return 0
-        # A fill that is being booked right now makes the two sides differ for a moment: such symbols wait for the next pass.
-        if await desk.records.positions(desk.user, desk.venue.name) != positions:
-            return 0
-        found = {
-            str(difference.symbol): str(difference)
-            for difference in compare(positions, {asset: balance.total for asset, balance in balances.items()})
-        }
-        new = {symbol: text for symbol, text in found.items() if told.get(symbol) != text}
-        await desk.records.write_differences(desk.user, desk.venue.name, found, gone=told.keys() - found.keys())
+            return Findings({}, reason=str(error))
+        resting = at_rest(positions, busy.union(self._busy()), desk.clock() - _LAG_MS)
+        left_out = tuple(sorted(positions.keys() - resting.keys(), key=str))
+        found = {difference.symbol: str(difference) for difference in compare(resting, totals)}
+        new = {str(symbol): text for symbol, text in found.items() if told.get(str(symbol)) != text}
+        gone = told.keys() - {str(symbol) for symbol in (*found, *left_out)}
+        await desk.records.write_differences(desk.user, desk.venue.name, new, gone)
         for symbol, text in new.items():
             log.warning("position differs from the venue's balance", user=desk.user, symbol=symbol, difference=text)
-        return len(new)
+        return Findings(found, len(new), left_out)
+
+    async def repair(self, symbol: Symbol) -> bool:
+        """Lower a position's record to what the account has; True if it was above that. To be called in the symbol's chain.
+
+        Looks anew: since the pass that found the difference an order may have traded. Raises LeaseLost, BusUnavailable.
+        """
+        desk = self._desk
+        try:
+            totals = {asset: balance.total for asset, balance in (await desk.venue.balances()).items()}
+            positions = await desk.records.positions(desk.user, desk.venue.name)
+        except (VenueError, MalformedMessageError) as error:
+            log.warning("repair has to wait", user=desk.user, symbol=str(symbol), reason=str(error))
+            return False
+        resting = at_rest(positions, set(self._busy()) - {symbol}, desk.clock() - _LAG_MS)
+        difference = next((each for each in compare(resting, totals) if each.symbol == symbol), None)
+        if difference is None:
+            return False
+        left = lowered(positions[symbol], difference)
+        record = write_position(left) if left.size.amount > 0 else None
+        await desk.store.correct(PositionChange(str(symbol), record))
+        await desk.records.write_differences(desk.user, desk.venue.name, {}, gone=[str(symbol)])
+        log.warning(
+            "position lowered to the venue's balance at an operator's request",
+            user=desk.user,
+            symbol=str(symbol),
+            believed=str(difference.believed),
+            found=str(difference.found),
+        )
+        return True

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from shared.domain.money import ZERO, Money, Price, Quantity, plain
+from shared.domain.money import ONE, ZERO, Money, Price, Quantity, plain
 from shared.domain.order import Decision, OrderState, Side
 from shared.domain.symbol import Symbol
 from shared.venues.port import OrderRequest, VenueOrder
@@ -118,7 +118,7 @@ class OrderRecord:
         return Tally(Quantity(self.filled, symbol.base), Money(self.cost, symbol.quote), Money(self.fee, symbol.quote))
 
     @staticmethod
-    def intent(leg: Leg, request: OrderRequest, now: int) -> dict[str, str]:
+    def intent(leg: Leg, request: OrderRequest, *, sent_at: int, deadline_at: int) -> dict[str, str]:
         """Write what is about to be sent: enough for anybody to find out later what became of it."""
         return {
             **_identity(leg.decision, leg.entry_id),
@@ -128,25 +128,30 @@ class OrderRecord:
             "venue_order_id": "",
             "base_size": plain(request.size.amount),
             "limit_price": plain(request.limit_price.amount) if request.limit_price else "",
-            "deadline_at": str(request.deadline_at),
-            "sent_at": str(now),
+            "deadline_at": str(deadline_at),
+            "sent_at": str(sent_at),
             "accepted_at": "",
             "verdict": "",
         }
 
     @staticmethod
-    def found(decision: Decision, entry_id: str, order: VenueOrder) -> dict[str, str]:
-        """Write anew what the venue remembers and Redis forgot; what was asked for is not known, so what filled stands for it."""
+    def found(decision: Decision, entry_id: str, number: int, order: VenueOrder) -> dict[str, str]:
+        """Write anew what the venue remembers and Redis forgot.
+
+        What it was asked to trade is not known then: of a full close it was everything, else what filled stands for it.
+        """
+        full_close = decision.copy is not None and decision.copy.fraction == ONE
         return {
             **_identity(decision, entry_id),
-            "leg": "1",
-            "target": plain(order.filled.amount),
+            "leg": str(number),
+            **({"target": plain(order.filled.amount)} if number == 1 and not full_close else {}),
             "client_order_id": order.client_order_id,
             "venue_order_id": order.venue_order_id,
             "base_size": plain(order.filled.amount),
             "deadline_at": str(order.opened_at),
             "sent_at": str(order.opened_at),
             "accepted_at": str(order.opened_at),
+            "verdict": "",
         }
 
 

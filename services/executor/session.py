@@ -7,30 +7,27 @@ out what the reader hands in. Whatever ends the turn, the next owner begins agai
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import structlog
 
 from services.executor.chains import SymbolChains
 from services.executor.copier import Copier
 from services.executor.desk import Desk
-from services.executor.history import History
+from services.executor.housekeeper import Housekeeper, Task
 from services.executor.reader import StreamReader
-from services.executor.reconciler import Reconciler
 from services.executor.settlement import settle
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
 from shared.bus.streams import MAX_DELIVERIES, Entry, Group, entry_order
-from shared.bus.trimming import trim
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import OrderMessage
 from shared.domain.order import Decision, Kind, OrderState
 
-_TIDY: Final = 300.0
-"""Seconds between reconciliations: each costs one call to the venue."""
 _SWEEP: Final = 30.0
 """Seconds between looks for pending entries that nobody is working on; none are expected."""
 
@@ -64,15 +61,11 @@ class Session:
         self._master_seen = master_seen
         self._stream = keys.orders(user)
         self._group = Group(bus, keys.EXECUTOR)
-        self._copiers = {
-            name: Copier(desk, History(desk.venue, desk.account, desk.clock(), desk.clock))
-            for name, desk in desks.items()
-        }
+        self._copiers = {name: Copier(desk) for name, desk in desks.items()}
         self._working: set[str] = set()
-        self._early: (
-            list[Entry] | None
-        ) = []  # what arrives before the predecessor's entries are taken up waits behind them
-        self._chains: SymbolChains[_Work]
+        # What arrives before the predecessor's entries are taken up waits behind them.
+        self._early: list[tuple[Entry, bool]] | None = []
+        self._chains: SymbolChains[Task]
         self._tasks: asyncio.TaskGroup
 
     async def serve(self) -> None:
@@ -81,17 +74,19 @@ class Session:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                self._chains = SymbolChains(tasks, self._carry_out)
+                self._chains = SymbolChains(tasks, _carry_out)
                 for desk in self._desks.values():
                     tasks.create_task(desk.account.run())
                     tasks.create_task(self._announce(desk))
-                    tasks.create_task(self._tidy(desk))
                 await self._connected()
                 self._reader.register(self._user, self._lease, self._deliver)
                 await self._sweep()
                 early, self._early = self._early or [], None
-                for entry in early:
-                    self._take(entry, redelivered=False)
+                for entry, redelivered in early:
+                    self._take(entry, redelivered=redelivered)
+                # Not before what a predecessor left under way is in its chain: it would look like a difference.
+                housekeeper = Housekeeper(self._bus, self._user, self._desks, self._chains)
+                tasks.create_task(housekeeper.run())
                 while True:
                     await asyncio.sleep(_SWEEP)
                     await self._sweep()
@@ -111,21 +106,11 @@ class Session:
             log.info(f"USER: {self._user}: TRADING (Broker: {desk.venue.name.upper()})", user=self._user)
             await desk.account.until_parked()
 
-    async def _tidy(self, desk: Desk) -> None:
-        """Reconcile at the start and on a timer, and let go of what every group has acknowledged long ago."""
-        reconciler = Reconciler(desk)
-        while True:
-            await desk.account.until_ready()
-            await reconciler.run_once()
-            for stream in (self._stream, keys.reports(self._user)):
-                await trim(self._bus, stream, desk.clock() - desk.retention_ms)
-            await asyncio.sleep(_TIDY)
-
-    def _deliver(self, entry: Entry) -> None:
+    def _deliver(self, entry: Entry, redelivered: bool) -> None:  # the reader's callback
         if self._early is not None:
-            self._early.append(entry)
+            self._early.append((entry, redelivered))
         else:
-            self._take(entry, redelivered=False)
+            self._take(entry, redelivered=redelivered)
 
     async def _sweep(self) -> None:
         """Take up every pending entry that nobody works on: a predecessor's at the start, none later unless all is not well."""
@@ -140,13 +125,19 @@ class Session:
         try:
             decision = OrderMessage.parse(entry.fields).to_domain()
         except MalformedMessageError as error:
-            self._tasks.create_task(self._bury(entry, str(error)))
+            self._spawn(self._bury(entry, str(error)))
         else:
-            self._chains.add(decision.symbol, _Work(entry, decision, redelivered))
+            self._chains.add(decision.symbol, partial(self._carry_out, _Work(entry, decision, redelivered)))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            self._tasks.create_task(work)
+        except RuntimeError:  # the turn is ending: what was not begun stays pending for the next one
+            work.close()
 
     async def _bury(self, entry: Entry, reason: str) -> None:
         """Move an entry to the dead letters after its last delivery, so that the rest can flow."""
-        while await self._group.deliver_again(entry) < MAX_DELIVERIES:
+        while 0 < await self._group.deliver_again(entry) < MAX_DELIVERIES:
             continue
         await self._group.bury(entry, reason)
         log.error(
@@ -161,7 +152,7 @@ class Session:
             await self._refuse(work)
         else:
             if decision.kind is Kind.EXIT:
-                await self._carry_stragglers(work, copier)
+                await self._carry_stragglers(work)
             await copier.carry_out(decision, work.entry.id, redelivered=work.redelivered)
         self._working.discard(work.entry.id)
 
@@ -171,14 +162,13 @@ class Session:
         reason = decision.reason if decision.copy is None else f"follows no account on {decision.venue}"
         await settle(next(iter(self._desks.values())), decision, work.entry.id, OrderState.SKIPPED, reason)
 
-    async def _carry_stragglers(self, work: _Work, copier: Copier) -> None:
-        """Carry out earlier decisions for the symbol that were delivered to an owner who is gone, before this exit.
+    async def _carry_stragglers(self, work: _Work) -> None:
+        """Carry out earlier decisions for the symbol that nobody works on, before this exit.
 
-        An exit that finds nothing held would otherwise be skipped, and the entry that comes to light later would stay open.
+        They were delivered to an owner who is gone, or in an answer that was lost. An entry that came to light after the exit
+        would stay open for ever.
         """
-        decision, desk = work.decision, self._desks[work.decision.venue]
-        held = await desk.records.position(self._user, decision.venue, decision.symbol)
-        if held is not None and held.size.amount > 0:
+        if await self._group.pending(self._stream) <= len(self._working):
             return
         for entry in await self._group.all_pending(self._stream):
             if entry.id in self._working or entry_order(entry.id) >= entry_order(work.entry.id):
@@ -187,7 +177,12 @@ class Session:
                 earlier = OrderMessage.parse(entry.fields).to_domain()
             except MalformedMessageError:
                 continue
-            if earlier.symbol == decision.symbol:
+            copier = self._copiers.get(earlier.venue)
+            if earlier.symbol == work.decision.symbol and copier is not None:
                 self._working.add(entry.id)
                 await copier.carry_out(earlier, entry.id, redelivered=True)
                 self._working.discard(entry.id)
+
+
+async def _carry_out(task: Task) -> None:
+    await task()

@@ -60,7 +60,7 @@ def plan_exit(
     slippage_bps: Decimal | None,
 ) -> OrderPlan | Skip:
     """Size an exit; `free` is given only after the venue refused the whole for want of it."""
-    sized = size_exit(position, intent.fraction, instrument, price, free=free)
+    sized = size_exit(position, intent.fraction, instrument, price, has=free)
     if not isinstance(sized, Close):
         return sized
     limit = None if slippage_bps is None else entry_limit(price, Side.SELL, slippage_bps, instrument.tick)

@@ -46,6 +46,10 @@ class OwnOrder:
         """The instant from which on the venue's "no such order" is a proof that nothing happened."""
         return self.deadline_at + (_INVISIBLE_THOUGH_TAKEN if self.venue_order_id else _INVISIBLE)
 
+    def sent_by(self, deadline: int) -> OwnOrder:
+        """Note the deadline that the venue is told: after it, it refuses the order by itself."""
+        return replace(self, deadline_at=deadline)
+
     def taken_as(self, venue_order_id: str) -> OwnOrder:
         """Note the name that the venue gave it."""
         return replace(self, venue_order_id=venue_order_id)

@@ -108,8 +108,13 @@ class Trader:
         return len(left)
 
     async def _send(self, own: OwnOrder) -> None:
+        async def begin(deadline: int) -> int:
+            nonlocal own
+            own = own.sent_by(deadline)
+            return await self._ahead.begin(own)
+
         try:
-            accepted = await self._venue.place(own.request(), lambda: self._ahead.begin(own))
+            accepted = await self._venue.place(own.request(), begin)
         except Denied as denied:
             _log.warning("order not sent", why=str(denied), **_named(own))
             self._free(own, rest=True)

@@ -29,7 +29,7 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from shared.bus.errors import BusUnavailable
+from shared.bus.errors import BusRefused, BusUnavailable
 from shared.bus.scripts import Script
 from shared.config.errors import ConfigurationError
 
@@ -121,10 +121,12 @@ class Bus:
         cancelled_before = task.cancelling() if task else 0
         try:
             return await work
+        except NoScriptError:
+            raise
         except (*_LOST, ResponseError) as error:
             if _is_outage(error):
                 raise BusUnavailable(f"Redis: {error}") from None
-            raise
+            raise BusRefused(str(error)) from None
         finally:
             # redis-py writes inside asyncio.wait_for, which before Python 3.12 swallows a cancellation that arrives just as the
             # write is done: a loop told to stop would run on. What was asked of the task while it waited is asked again here.
@@ -197,7 +199,7 @@ async def _check_server(client: redis.Redis, url: str) -> None:
 def _without_password(url: str) -> str:
     parts = urlsplit(url)
     if parts.password is None:
-        return url
+        return url.split("?", maxsplit=1)[0]
     host = parts.hostname or ""
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://***@{host}{port}{parts.path}"

@@ -14,5 +14,9 @@ class BusUnavailable(BusError):  # noqa: N818  # a state of the bus, named as on
     """Redis did not answer, or is not the master any more. Wait, and begin again from what Redis holds."""
 
 
+class BusRefused(BusError):  # noqa: N818
+    """Redis refuses this very command; the text is its reason."""
+
+
 class LeaseLost(BusError):  # noqa: N818
     """The caller is no longer the owner: it must stop sending at once."""

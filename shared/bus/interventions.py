@@ -12,6 +12,7 @@ from shared.bus.connection import Bus
 from shared.bus.scripts import load
 from shared.bus.streams import Group, flatten
 from shared.contracts import keys
+from shared.contracts.reconciliation import ReconcileRequest
 from shared.contracts.verdict import VerdictRecord
 
 
@@ -51,3 +52,8 @@ async def drop(bus: Bus, stream: str, entry_id: str, letters: Sequence[str], *, 
     said = json.dumps({"by": by, "at": at, "why": why}, ensure_ascii=False)
     await bus.do("HSET", keys.dropped(stream), entry_id, said)
     await bus.do("XDEL", keys.dead(stream), *letters)
+
+
+async def ask_for_reconciliation(bus: Bus, user: str, request: ReconcileRequest) -> None:
+    """Ask whoever serves the user to compare his positions with his balances. Raises BusUnavailable."""
+    await bus.do("HSET", keys.control(user), *flatten(request.fields()))

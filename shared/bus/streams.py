@@ -9,9 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from redis.exceptions import ResponseError
-
 from shared.bus.connection import BLOCK_MS, Bus
+from shared.bus.errors import BusRefused
 from shared.contracts import keys
 
 MAX_DELIVERIES: Final = 5
@@ -52,7 +51,7 @@ class Group:
         ]
         for answer in await self._bus.do_all(commands):
             if isinstance(answer, Exception) and not str(answer).startswith("BUSYGROUP"):
-                raise answer
+                raise BusRefused(f"{answer}")
 
     async def read_new(self, streams: Sequence[str], count: int, block_ms: int = BLOCK_MS) -> list[Entry]:
         """Wait for entries that nobody was given yet; empty after `block_ms`. Makes missing groups (a flush) anew."""
@@ -71,7 +70,7 @@ class Group:
                 *streams,
                 *ids,
             )
-        except ResponseError as error:
+        except BusRefused as error:
             if not str(error).startswith("NOGROUP"):
                 raise
             await self.ensure(streams)
@@ -98,6 +97,10 @@ class Group:
         """Say how often a pending entry has been delivered; 0 if it is not pending."""
         rows = await self._bus.do("XPENDING", stream, self.name, entry_id, entry_id, 1)
         return int(rows[0][3]) if rows else 0
+
+    async def pending(self, stream: str) -> int:
+        """Count the entries that were delivered and not acknowledged."""
+        return int((await self._bus.do("XPENDING", stream, self.name))[0])
 
     async def deliver_again(self, entry: Entry) -> int:
         """Have a pending entry delivered once more and say how often it has been."""

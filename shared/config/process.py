@@ -47,11 +47,12 @@ async def _until_stopped(work: Awaitable[None]) -> None:
 
     def stop() -> None:
         nonlocal stopped
-        if not stopped:
-            loop.call_later(_ASK_AGAIN, task.cancel)  # libraries have been seen to swallow a cancellation
-            loop.call_later(_LAST_RESORT, _leave)
+        if stopped:
+            return  # a second signal must not cut short the handing back of leases
         stopped = True
         task.cancel()
+        loop.call_later(_ASK_AGAIN, task.cancel)  # libraries have been seen to swallow a cancellation
+        loop.call_later(_LAST_RESORT, _leave)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)

@@ -56,9 +56,18 @@ def read_api_key(venue: str, owner: str, mode: Mode) -> ApiKey:
     stem = f"{venue.upper()}_{who}_API"
     key, secret = _read(f"{stem}_KEY"), _read(f"{stem}_SECRET")
     hide(key, secret)
+    _refuse_shared(f"{stem}_KEY", key, venue)
     if mode is Mode.LIVE and key.startswith(_PAPER_PREFIX):
         raise ConfigurationError(f"{stem}_KEY is a paper key, but SHOAL_MODE is live")
     return ApiKey(key, secret)
+
+
+def _refuse_shared(name: str, key: str, venue: str) -> None:
+    """Refuse a key that stands under two names: each would count its own nonces, and both would fail."""
+    prefix, suffix = f"{venue.upper()}_", "_API_KEY"
+    for other, value in os.environ.items():
+        if other != name and other.startswith(prefix) and other.endswith(suffix) and value.strip() == key:
+            raise ConfigurationError(f"{name} and {other} hold the same key; every account needs its own")
 
 
 def variable_part(user: str) -> str:

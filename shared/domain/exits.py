@@ -20,12 +20,12 @@ class Close:
 
 
 def size_exit(
-    position: Position, fraction: Decimal, instrument: Instrument, price: Price, *, free: Quantity | None = None
+    position: Position, fraction: Decimal, instrument: Instrument, price: Price, *, has: Quantity | None = None
 ) -> Close | Skip:
     """Size a close as a fraction of what is held from copying.
 
     Never more than is held and never what Shoal did not buy. A rest that the venue would refuse afterwards is sold along; an
-    amount that it would refuse now is skipped as dust. `free` (what the venue lets go of) is given only once a sale of the
+    amount that it would refuse now is skipped as dust. `has` (what the account has in all) is given only once a sale of the
     whole has been refused for want of it: balances lag behind fills, so at first the position's own record counts.
     """
     held = position.size
@@ -37,9 +37,9 @@ def size_exit(
     if fraction < ONE and instrument.below_minimum(rest, price) and not instrument.below_minimum(held, price):
         size = held.floored(instrument.lot_step)
         arithmetic += f", all of it because the rest of {rest} could not be sold later"
-    if free is not None and free < size:
-        size = free.floored(instrument.lot_step)
-        arithmetic += f", cut to {plain(size.amount)} that is free at the venue"
+    if has is not None and has < size:
+        size = has.floored(instrument.lot_step)
+        arithmetic += f", cut to {plain(size.amount)}, which is all that the account has"
     missed = instrument.below_minimum(size, price)
     if missed:
         return Skip(f"dust: {missed} ({arithmetic})")

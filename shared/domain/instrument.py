@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from shared.domain.money import Money, Price, Quantity
+from shared.domain.money import Money, Price, Quantity, ceil_to
 from shared.domain.symbol import Symbol
 
 
@@ -46,6 +46,13 @@ class Instrument:
         if cost.amount < self.min_cost:
             return f"{cost} is below the venue's minimum value of {Money(self.min_cost, self.symbol.quote)}"
         return ""
+
+    def least(self, price: Price) -> Quantity:
+        """Give the smallest whole number of lots that misses no minimum at this price."""
+        least = Quantity(ceil_to(max(self.min_size, self.min_cost / price.amount), self.lot_step), self.symbol.base)
+        if self.below_minimum(least, price):  # the quotient above is rounded
+            least = least + Quantity(self.lot_step, self.symbol.base)
+        return least
 
 
 _KRAKEN_SEED: Final = """

@@ -130,7 +130,7 @@ class Price:
 
     def ceiled(self, tick: Decimal) -> Price:
         """Round up to a multiple of the tick."""
-        return Price(-floor_to(-self.amount, tick), self.symbol)
+        return Price(ceil_to(self.amount, tick), self.symbol)
 
     def shown(self) -> Decimal:
         """Round to 8 decimals, for reports and people: an average over fills has no end of digits."""
@@ -147,3 +147,8 @@ def floor_to(amount: Decimal, step: Decimal) -> Decimal:
     """
     floored = amount // step * step  # towards zero
     return floored - step if floored > amount else floored
+
+
+def ceil_to(amount: Decimal, step: Decimal) -> Decimal:
+    """Round `amount` up to a multiple of `step` (> 0)."""
+    return -floor_to(-amount, step)

@@ -6,7 +6,7 @@ a second pass over an unchanged account has nothing new to tell.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -25,6 +25,27 @@ class Difference:
 
     def __str__(self) -> str:
         return f"{self.believed} held from copying, but the account has only {self.found}"
+
+
+def at_rest(
+    positions: Mapping[Symbol, Position], moving: Collection[Symbol], changed_before: int
+) -> dict[Symbol, Position]:
+    """Choose the positions that can be judged: those of assets of which nothing is under way or has just been booked.
+
+    `moving` are the symbols with an order under way; a position that changed after `changed_before` (epoch ms) may be ahead of
+    the venue's balance, which lags behind fills. Balances are per asset, so one such symbol withholds all of its asset.
+    """
+    fresh = {symbol for symbol, position in positions.items() if position.updated_at > changed_before}
+    restless = {symbol.base for symbol in (*moving, *fresh)}
+    return {symbol: position for symbol, position in positions.items() if symbol.base not in restless}
+
+
+def lowered(position: Position, difference: Difference) -> Position:
+    """Give the position without what the account does not have; its cost shrinks in proportion. Nothing is traded.
+
+    Its instant stays that of the last fill, which is what a balance may lag behind.
+    """
+    return position.sold(difference.believed - difference.found, position.updated_at)
 
 
 def compare(positions: Mapping[Symbol, Position], totals: Mapping[str, Decimal]) -> list[Difference]:

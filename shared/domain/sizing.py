@@ -1,23 +1,31 @@
 """How much of a master's entry a user copies.
 
 The one rule that must never break: whatever goes wrong in here, the user is skipped with the reason; nobody ever receives the
-master's size. Sizes are only ever rounded down.
+master's size unless he has asked for a share of just that. Sizes are rounded down; only a user who asks for `round_up` is
+rounded up, to the venue's minimum, and never above a limit or his cash.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 from shared.domain.account import Account
+from shared.domain.book import Book
+from shared.domain.currency import alike, counted_in
 from shared.domain.instrument import Instrument
-from shared.domain.money import ONE, Money, Price, Quantity, plain
+from shared.domain.money import Money, Price, Quantity, plain
 from shared.domain.order import Side
-from shared.domain.policy import UserPolicy
+from shared.domain.policy import BelowMinimum, SizingMode, UserPolicy
+from shared.domain.risk import Cap, Standing, caps, shown, tightest
 from shared.domain.signal import Signal
+from shared.domain.skip import Skip
+from shared.domain.symbol import Symbol
 
-_PER_CENT: Final = Decimal("0.01")
+__all__ = ["Sized", "Skip", "entry_limit", "size_entry"]
+
 _SHOWN: Final = Decimal("0.00000001")
 
 
@@ -30,42 +38,34 @@ class Sized:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Skip:
-    """A denial of ours: a value, not an exception."""
+def size_entry(
+    signal: Signal,
+    account: Account,
+    policy: UserPolicy,
+    instrument: Instrument,
+    *,
+    book: Book | None = None,
+    master_cash: Money | None = None,
+) -> Sized | Skip:
+    """Scale a master's entry to a user, within limits, funds and the venue's minimums.
 
-    reason: str
-
-
-def size_entry(signal: Signal, account: Account, policy: UserPolicy, instrument: Instrument) -> Sized | Skip:
-    """Scale a master's entry to a user's equity, within limits, funds and the venue's minimums.
-
-    The limit price is the master's fill plus the user's slippage, on the tick inside that bound.
+    The limit price is the master's fill plus the user's slippage, on the tick inside that bound, in the quote currency that this
+    user trades the symbol in. `book` is needed by limits on what is held, `master_cash` (before the entry) by the mode `cash`.
     """
-    if account.equity is None or account.cash is None:
-        return Skip(f"balance unknown: {account.reason or 'it has not been read yet'}")
-    if signal.master_equity.amount <= 0:
-        return Skip(f"the master's equity is {signal.master_equity}: no ratio can be taken")
-    if account.equity.currency != signal.master_equity.currency:
-        return Skip(f"equities in different currencies: {account.equity} and {signal.master_equity}")
-    limit_price = entry_limit(signal.price, signal.side, policy.guards.max_slippage_bps, instrument.tick)
-    multiplier = policy.sizing.multiplier
-    ratio = account.equity.ratio_to(signal.master_equity) * multiplier
-    wanted = signal.base_size.scaled(ratio)
-    equities = f"{_money(account.equity)}/{_money(signal.master_equity)}"
-    steps = [f"{plain(signal.base_size.amount)} x {equities} x {plain(multiplier)} = {_amount(wanted)}"]
-    for cap, why in _caps(account.equity, account.cash, account.taker_fee, policy):
-        most = cap / limit_price
-        if most < wanted:
-            wanted = most
-            steps.append(f"cut to {_amount(wanted)} by {why}")
-    size = wanted.floored(instrument.lot_step)
-    steps.append(f"floored to {plain(size.amount)}; min {plain(instrument.min_size)}")
-    arithmetic = ", ".join(steps)
-    missed = instrument.below_minimum(size, limit_price)
-    if missed:
-        return Skip(f"below venue minimum: {missed} ({arithmetic})")
-    return Sized(size, limit_price, arithmetic)
+    symbol = policy.symbols.mapped(signal.symbol)
+    if not alike(symbol.quote, signal.symbol.quote):
+        return Skip(
+            f"{symbol} is priced in {symbol.quote}, the master's fill in {signal.symbol.quote}: no rate is known"
+        )
+    bounds = caps(policy, Standing(account, book or Book()), symbol)
+    if isinstance(bounds, Skip):
+        return bounds
+    fill = Price(signal.price.amount, symbol)
+    limit_price = entry_limit(fill, signal.side, policy.guards.max_slippage_bps, instrument.tick)
+    wanted = _wanted(signal, account, policy, limit_price, master_cash)
+    if isinstance(wanted, Skip):
+        return wanted
+    return _within(wanted, bounds, limit_price, policy.sizing.below_minimum, instrument)
 
 
 def entry_limit(fill: Price, side: Side, slippage_bps: Decimal, tick: Decimal) -> Price:
@@ -75,23 +75,70 @@ def entry_limit(fill: Price, side: Side, slippage_bps: Decimal, tick: Decimal) -
     return fill.shifted(-slippage_bps).ceiled(tick)
 
 
-def _caps(equity: Money, cash: Money, taker_fee: Decimal, policy: UserPolicy) -> list[tuple[Money, str]]:
-    caps = []
-    limits = policy.limits
-    if limits.max_order_pct is not None:
-        share = equity.scaled(limits.max_order_pct * _PER_CENT)
-        caps.append((share, f"limits.max_order_pct {plain(limits.max_order_pct)} ({_money(share)})"))
-    if limits.max_order_quote is not None:
-        most = Money(limits.max_order_quote, cash.currency)
-        caps.append((most, f"limits.max_order_quote {_money(most)}"))
-    # The venue holds the fee beside the price, so only this much of the cash can be spent.
-    spendable = cash.scaled(ONE / (ONE + taker_fee))
-    caps.append((spendable, f"available funds {_money(cash)} less fee"))
-    return caps
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    size: Quantity
+    arithmetic: str
 
 
-def _money(value: Money) -> str:
-    return f"{value.amount:,.2f}"
+def _wanted(
+    signal: Signal, account: Account, policy: UserPolicy, limit_price: Price, master_cash: Money | None
+) -> _Wanted | Skip:
+    sizing = policy.sizing
+    times = _factor(sizing.multiplier)
+    match sizing.mode:
+        case SizingMode.FIXED_QUOTE:
+            if sizing.quote_amount is None:
+                return Skip("sizing.mode is fixed_quote, but sizing.quote_amount is not set")
+            amount = Money(sizing.quote_amount, limit_price.symbol.quote)
+            size = amount.scaled(sizing.multiplier) / limit_price
+            return _Wanted(size, f"{shown(amount)} x {times} / {plain(limit_price.amount)} = {_amount(size)}")
+        case SizingMode.MULTIPLIER:
+            size = signal.base_size.scaled(sizing.multiplier)
+            return _Wanted(size, f"{plain(signal.base_size.amount)} x {times} = {_amount(size)}")
+        case SizingMode.CASH:
+            mine, masters, what = account.cash, master_cash, "cash"
+        case SizingMode.EQUITY:
+            mine, masters, what = account.equity, signal.master_equity, "equity"
+    if masters is None:
+        return Skip(f"the master's {what} is not known: no ratio can be taken")
+    if masters.amount <= 0:
+        return Skip(f"the master's {what} is {masters}: no ratio can be taken")
+    counted = None if mine is None else counted_in(mine, masters.currency)
+    if counted is None:
+        return Skip(f"{what} in different currencies: {mine} and {masters}")
+    size = signal.base_size.scaled(counted.ratio_to(masters) * sizing.multiplier)
+    ratio = f"{shown(counted)}/{shown(masters)}"
+    return _Wanted(size, f"{plain(signal.base_size.amount)} x {ratio} x {times} = {_amount(size)}")
+
+
+def _within(
+    wanted: _Wanted, bounds: Sequence[Cap], limit_price: Price, below_minimum: BelowMinimum, instrument: Instrument
+) -> Sized | Skip:
+    most, why = tightest(bounds, limit_price)
+    steps = [wanted.arithmetic]
+    allowed = wanted.size
+    if most < allowed:
+        allowed = most
+        steps.append(f"cut to {_amount(allowed)} by {why}")
+    size = allowed.floored(instrument.lot_step)
+    steps.append(f"floored to {plain(size.amount)}; min {plain(instrument.min_size)}")
+    missed = instrument.below_minimum(size, limit_price)
+    if missed and below_minimum is BelowMinimum.ROUND_UP:
+        least = instrument.least(limit_price)
+        if least <= most:
+            steps.append(f"rounded up to {plain(least.amount)} by sizing.below_minimum")
+            return Sized(least, limit_price, ", ".join(steps))
+        steps.append(f"not rounded up to {plain(least.amount)}, which is above {why}")
+    arithmetic = ", ".join(steps)
+    if missed:
+        return Skip(f"below venue minimum: {missed} ({arithmetic})")
+    return Sized(size, limit_price, arithmetic)
+
+
+def _factor(multiplier: Decimal) -> str:
+    text = plain(multiplier)
+    return text if "." in text else f"{text}.0"
 
 
 def _amount(value: Quantity) -> str:

@@ -37,6 +37,7 @@ from shared.venues.port import (
 __all__ = ["FakeAccount", "FakeMarket", "FakeVenue", "MemoryNonces"]
 
 _FIRST_NONCE: Final = 1_000_000
+_SEND_WINDOW: Final = 5_000  # ms from the start of a send to its deadline
 
 
 class MemoryNonces:
@@ -52,6 +53,11 @@ class MemoryNonces:
             raise self.fenced
         self.last += advance + 1
         return self.last
+
+    async def begin(self, deadline_at: int) -> int:
+        """Begin a send with nothing recorded but the nonce."""
+        del deadline_at
+        return await self.next()
 
 
 @dataclass
@@ -131,7 +137,7 @@ class FakeVenue:
         async with self._lane:
             if self._clock() >= order.deadline_at:
                 raise Rejected("deadline passed before the order was sent", Refusal.DEADLINE)
-            self._arrive(await begin())
+            self._arrive(await begin(self._clock() + _SEND_WINDOW))
             failure = await self._enter("place", raises=False)
             if failure is not None and not failure.after_accept:
                 raise failure.error

@@ -32,9 +32,6 @@ from shared.venues.rate_budget import RateBudget
 
 BASE_TIER_TAKER_FEE: Final = Decimal("0.004")  # the dearest; kraken.com/features/fee-schedule, reference 5.5
 _FEE_MAX_AGE: Final = 3_600_000  # ms
-_DEADLINE_MIN: Final = 2_000  # ms from now that Kraken takes: 2 s to 60 s (Add Order, `deadline`)
-_DEADLINE_MAX: Final = 60_000
-_IN_FLIGHT: Final = 500  # ms kept from both ends, for the way to Kraken and a clock that is a little off
 _CLOCK_SLACK: Final = 60  # seconds that `find` looks back further than asked, should our clock be ahead of Kraken's
 _QUERY_ORDERS_MAX: Final = 50  # ids per QueryOrders
 
@@ -86,13 +83,12 @@ class KrakenVenue:
     async def place(self, order: OrderRequest, begin: BeginSend) -> Accepted:
         """Send one order; see the port. The order must have been floored to the pair's steps already.
 
-        The deadline that Kraken enforces lies 2.5 s to 59.5 s ahead, whatever is asked, since it takes no other; an order whose
-        own deadline has passed is not sent.
+        Kraken is told a deadline of one time-out from the start of the send; an order that is not begun in time is not sent.
         """
         pair = await self._pair(order.symbol)
         await self._budget.admit_order(pair, patience=(order.deadline_at - self._clock()) / 1000)
         try:
-            result = await self._lane.add_order(partial(self._params, order, pair), begin)
+            result = await self._lane.add_order(partial(self._params, order, pair), begin, not_after=order.deadline_at)
         except Rejected as refused:
             if refused.refusal in {Refusal.PRECISION, Refusal.MINIMUM}:
                 self._public.distrust()
@@ -142,18 +138,15 @@ class KrakenVenue:
         ]
         return [order for _, order in sorted(ended, key=lambda row: (row[0], row[1].venue_order_id))]
 
-    def _params(self, order: OrderRequest, pair: str) -> Mapping[str, str]:
-        now = self._clock()
-        if now >= order.deadline_at:
-            raise Rejected("the order's deadline passed before it could be sent", Refusal.DEADLINE)
-        earliest, latest = now + _DEADLINE_MIN + _IN_FLIGHT, now + _DEADLINE_MAX - _IN_FLIGHT
+    @staticmethod
+    def _params(order: OrderRequest, pair: str, deadline: int) -> Mapping[str, str]:
         params = {
             "pair": pair,
             "type": str(order.side),
             "ordertype": "market",
             "volume": plain(order.size.amount),
             "cl_ord_id": order.client_order_id,
-            "deadline": _rfc3339(min(max(order.deadline_at, earliest), latest)),
+            "deadline": _rfc3339(deadline),
             "oflags": "fciq",  # the fee in quote on both sides, so that what is bought is what can be sold
         }
         if order.limit_price is not None:

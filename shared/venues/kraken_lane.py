@@ -29,6 +29,8 @@ NONCE_ADVANCE: Final = 1_000_000  # nonces are microseconds: one second past who
 KEY_IN_USE: Final = "this key is used by another program; create a dedicated key"
 ATTEMPTS: Final = 3  # of a lookup
 _PATIENCE: Final = 5.0  # seconds; a longer wait is the caller's to decide
+_DEADLINE_MIN: Final = 2_000  # ms; Kraken takes no deadline that is nearer
+_SHORTEST_SEND: Final = 3_000  # ms from the start of a send to its deadline: that, and time to begin
 
 _log = structlog.get_logger(__name__)
 
@@ -55,23 +57,32 @@ class Lane:
                     return await self._look_up_once(method, params or {})
         raise AssertionError("unreachable")  # stamina raises the last failure
 
-    async def add_order(self, params: Callable[[], Mapping[str, str]], begin: BeginSend) -> Any:
+    async def add_order(self, params: Callable[[int], Mapping[str, str]], begin: BeginSend, *, not_after: int) -> Any:
         """Send AddOrder once and give its result.
 
-        `params` is called inside the lane, before `begin` and right before each send; it raises to stop an order whose time
-        has passed.
+        The deadline that Kraken is told is one time-out from the moment the lane is ours, and is the one that `begin` records: it
+        is never stretched, so that "absent after the deadline" is a proof. An order that is not begun by `not_after`, or cannot
+        leave in time after it was begun, is refused here.
         """
         async with self._lock:
-            params()
-            nonce = await begin()
+            self._in_time(not_after)
+            deadline = self._clock() + max(int(self._timeout * 1000), _SHORTEST_SEND)
+            form = params(deadline)
+            nonce = await begin(deadline)
             try:
-                return await self._add_order_once(params(), nonce)
+                self._in_time(deadline - _DEADLINE_MIN)
+                return await self._add_order_once(form, nonce)
             except Rejected as refused:
                 if refused.refusal is not Refusal.NONCE:
                     raise
             _log.warning("nonce refused, advancing once", method="AddOrder")
             nonce = await self._nonces.next(advance=NONCE_ADVANCE)
-            return await self._add_order_once(params(), nonce, last=True)
+            self._in_time(deadline - _DEADLINE_MIN)
+            return await self._add_order_once(form, nonce, last=True)
+
+    def _in_time(self, until: int) -> None:
+        if self._clock() >= until:
+            raise Rejected("the order's deadline passed before it could be sent", Refusal.DEADLINE)
 
     async def _look_up_once(self, method: str, params: Mapping[str, str]) -> Any:
         for advance in (0, NONCE_ADVANCE):

@@ -27,7 +27,7 @@ from shared.venues.port import Candle
 
 PAIRS_MAX_AGE: Final = 600_000  # ms
 _PAIRS_RETRY: Final = 30_000  # ms until the venue is asked again after it could not give the list
-_BATCH: Final = 100  # pairs per Ticker call, so that the URL stays short
+_BATCH: Final = 100  # pairs named in a Ticker call, so that the URL stays short; more are asked for as "all"
 _INTERVALS: Final = frozenset({1, 5, 15, 30, 60, 240, 1440, 10080, 21600})  # docs.kraken.com, Get OHLC
 
 _log = structlog.get_logger(__name__)
@@ -54,11 +54,12 @@ class KrakenPublic:
         """Ask for last trades."""
         book = await self.names()
         names = [name for name in map(book.pair_name, symbols) if name is not None]
-        found: dict[Symbol, Price] = {}
-        for start in range(0, len(names), _BATCH):
-            ticker = await self._ask("Ticker", {"pair": ",".join(names[start : start + _BATCH])})
-            with parse.readable("Ticker"):
-                found |= parse.prices(book, ticker)
+        if not names:
+            return {}
+        # One call whatever the number: the public counter is small, and without `pair` the venue answers with all.
+        ticker = await self._ask("Ticker", {"pair": ",".join(names)} if len(names) <= _BATCH else {})
+        with parse.readable("Ticker"):
+            found = parse.prices(book, ticker)
         return {symbol: found[symbol] for symbol in symbols if symbol in found}
 
     async def candles(self, symbol: Symbol, minutes: int) -> Sequence[Candle]:

@@ -26,8 +26,9 @@ class NonceSource(Protocol):
         ...
 
 
-BeginSend = Callable[[], Awaitable[int]]
-"""Records the intent durably and answers the nonce to send with; raises to stop the send."""
+BeginSend = Callable[[int], Awaitable[int]]
+"""Given the deadline that the venue will be told (epoch ms), records the intent durably and answers the nonce to send with;
+raises to stop the send. Called inside the lane, right before the bytes leave, so that what is recorded is what is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class OrderRequest:
     size: Quantity
     limit_price: Price | None
     deadline_at: int
-    """Epoch ms after which the venue itself must refuse the order (Kraken `deadline`; ignored where a venue has none)."""
+    """Epoch ms after which the send must not begin. The venue's own deadline (Kraken `deadline`) is set when it does begin."""
 
 
 class VenueOrderStatus(StrEnum):
@@ -138,7 +139,7 @@ class Venue(PublicVenue, Protocol):
         ...
 
     async def place(self, order: OrderRequest, begin: BeginSend) -> Accepted:
-        """Take the lane, call `begin` for the nonce, send once.
+        """Take the lane, call `begin` with the deadline for the nonce, send once.
 
         Never retries, but for one fresh nonce after the venue's own `Invalid nonce` reply (the order was refused before it
         was processed). Raises Rejected, Unavailable (not processed) or OutcomeUnknown; whatever `begin` raises passes through.

@@ -12,5 +12,13 @@ local function next_nonce(key, floor, advance)
   elseif tonumber(current) < floor then
     redis.call('SET', key, string.format('%.0f', floor))
   end
+  if advance > 0 then
+    -- Somebody counted further, perhaps by a clock ahead of ours: begin at the clock at least.
+    local now = redis.call('TIME')
+    local at_least = now[1] * 1000000 + now[2]
+    if tonumber(redis.call('GET', key)) < at_least then
+      redis.call('SET', key, string.format('%.0f', at_least))
+    end
+  end
   return string.format('%.0f', redis.call('INCRBY', key, advance + 1))
 end

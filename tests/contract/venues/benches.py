@@ -104,7 +104,7 @@ class FakeBench:
 
     async def rest_elsewhere(self, client_id: str) -> str:
         self.fake.account.rests = True
-        accepted = await self.fake.place(request(client_id), self.nonces.next)
+        accepted = await self.fake.place(request(client_id), self.nonces.begin)
         return accepted.venue_order_id
 
     async def orders_at_venue(self) -> int:

@@ -28,7 +28,7 @@ def _id() -> str:
 
 async def test_01_a_market_order_fills_and_the_venue_s_record_says_so(bench: Bench) -> None:
     client_id = _id()
-    accepted = await bench.venue.place(request(client_id), bench.nonces.next)
+    accepted = await bench.venue.place(request(client_id), bench.nonces.begin)
     order = await bench.venue.order(accepted.venue_order_id)
     assert (order.client_order_id, order.symbol, order.side) == (client_id, BTC, Side.BUY)
     assert order.status is VenueOrderStatus.DONE
@@ -40,13 +40,13 @@ async def test_01_a_market_order_fills_and_the_venue_s_record_says_so(bench: Ben
 
 async def test_02_a_buy_takes_cost_and_fee_from_quote_and_a_sell_takes_its_fee_from_the_proceeds(bench: Bench) -> None:
     fee = await bench.venue.taker_fee(BTC)
-    accepted = await bench.venue.place(request(_id()), bench.nonces.next)
+    accepted = await bench.venue.place(request(_id()), bench.nonces.begin)
     order = await bench.venue.order(accepted.venue_order_id)
     assert (order.fee, order.fee_asset) == (order.cost.amount * fee, "USD")
     bought = await bench.venue.balances()
     assert bought["BTC"].free == FUNDS["BTC"] + Decimal("0.01")
     assert bought["USD"].free == FUNDS["USD"] - 500 - 500 * fee
-    await bench.venue.place(request(_id(), Side.SELL), bench.nonces.next)
+    await bench.venue.place(request(_id(), Side.SELL), bench.nonces.begin)
     sold = await bench.venue.balances()
     assert sold["BTC"].total == FUNDS["BTC"]
     assert sold["USD"].total == FUNDS["USD"] - 2 * 500 * fee
@@ -56,7 +56,7 @@ async def test_02_a_buy_takes_cost_and_fee_from_quote_and_a_sell_takes_its_fee_f
 async def test_03_a_limit_that_the_market_meets_fills_at_the_market_s_price(
     bench: Bench, side: Side, limit: str
 ) -> None:
-    accepted = await bench.venue.place(request(_id(), side, limit=limit), bench.nonces.next)
+    accepted = await bench.venue.place(request(_id(), side, limit=limit), bench.nonces.begin)
     order = await bench.venue.order(accepted.venue_order_id)
     assert (order.filled.amount, order.average_price) == (Decimal("0.01"), Price(PRICE, BTC))
 
@@ -65,7 +65,7 @@ async def test_03_a_limit_that_the_market_meets_fills_at_the_market_s_price(
 async def test_04_a_limit_that_the_market_does_not_meet_fills_nothing_and_never_rests(
     bench: Bench, side: Side, limit: str
 ) -> None:
-    accepted = await bench.venue.place(request(_id(), side, limit=limit), bench.nonces.next)
+    accepted = await bench.venue.place(request(_id(), side, limit=limit), bench.nonces.begin)
     order = await bench.venue.order(accepted.venue_order_id)
     assert order.status is VenueOrderStatus.DONE
     assert order.filled.amount == 0
@@ -75,7 +75,7 @@ async def test_04_a_limit_that_the_market_does_not_meet_fills_nothing_and_never_
 
 async def test_05_a_partial_fill_is_told_as_what_was_filled(bench: Bench) -> None:
     await bench.trouble("partial fill")
-    accepted = await bench.venue.place(request(_id()), bench.nonces.next)
+    accepted = await bench.venue.place(request(_id()), bench.nonces.begin)
     order = await bench.venue.order(accepted.venue_order_id)
     assert order.status is VenueOrderStatus.DONE
     assert order.filled.amount == Decimal("0.004")
@@ -85,8 +85,8 @@ async def test_05_a_partial_fill_is_told_as_what_was_filled(bench: Bench) -> Non
 
 async def test_06_an_ended_order_is_found_by_its_client_id(bench: Bench) -> None:
     client_id, since = _id(), now()
-    await bench.venue.place(request(_id()), bench.nonces.next)
-    accepted = await bench.venue.place(request(client_id), bench.nonces.next)
+    await bench.venue.place(request(_id()), bench.nonces.begin)
+    accepted = await bench.venue.place(request(client_id), bench.nonces.begin)
     found = await bench.venue.find(client_id, since=since)
     assert found is not None
     assert found.venue_order_id == accepted.venue_order_id
@@ -103,7 +103,7 @@ async def test_07_an_open_order_is_found_by_its_client_id_and_is_open(bench: Ben
 
 
 async def test_08_an_order_that_never_was_is_not_found(bench: Bench) -> None:
-    await bench.venue.place(request(_id()), bench.nonces.next)
+    await bench.venue.place(request(_id()), bench.nonces.begin)
     assert await bench.venue.find(_id(), since=now() - 60_000) is None
     with pytest.raises(Rejected) as refused:
         await bench.venue.order("OAAAAA-BBBBB-CCCCCC")
@@ -122,26 +122,26 @@ async def test_09_what_the_account_or_the_pair_does_not_allow_is_rejected_by_fam
     bench: Bench, side: Side, size: str, refusal: Refusal
 ) -> None:
     with pytest.raises(Rejected) as refused:
-        await bench.venue.place(request(_id(), side, size), bench.nonces.next)
+        await bench.venue.place(request(_id(), side, size), bench.nonces.begin)
     assert refused.value.refusal is refusal
     assert await bench.orders_at_venue() == 0
 
 
 async def test_10_a_pair_that_is_not_listed_is_rejected(bench: Bench) -> None:
     with pytest.raises(Rejected):
-        await bench.venue.place(replace(request(_id()), symbol=UNLISTED), bench.nonces.next)
+        await bench.venue.place(replace(request(_id()), symbol=UNLISTED), bench.nonces.begin)
 
 
 async def test_11_a_halted_pair_is_rejected_and_shown_as_halted(bench: Bench) -> None:
     await bench.trouble("pair halted")
     with pytest.raises(Rejected) as refused:
-        await bench.venue.place(request(_id()), bench.nonces.next)
+        await bench.venue.place(request(_id()), bench.nonces.begin)
     assert refused.value.refusal is Refusal.HALTED
     assert await bench.orders_at_venue() == 0
 
 
 async def test_12_an_order_after_its_deadline_is_neither_begun_nor_sent(bench: Bench) -> None:
-    async def begin() -> int:
+    async def begin(_deadline: int) -> int:
         raise AssertionError("must not be called")
 
     with pytest.raises(Rejected) as refused:
@@ -154,20 +154,20 @@ async def test_13_what_begin_raises_passes_through_and_stops_the_send(bench: Ben
     class Fenced(Exception):  # noqa: N818  # stands for the bus's LeaseLost
         pass
 
-    async def begin() -> int:
+    async def begin(_deadline: int) -> int:
         raise Fenced
 
     with pytest.raises(Fenced):
         await bench.venue.place(request(_id()), begin)
     assert await bench.orders_at_venue() == 0
-    await bench.venue.place(request(_id()), bench.nonces.next)  # the lane is free again
+    await bench.venue.place(request(_id()), bench.nonces.begin)  # the lane is free again
 
 
 async def test_14_a_lost_reply_is_unknown_and_the_order_is_found(bench: Bench) -> None:
     client_id, since = _id(), now()
     await bench.trouble("reply lost")
     with pytest.raises(OutcomeUnknown):
-        await bench.venue.place(request(client_id), bench.nonces.next)
+        await bench.venue.place(request(client_id), bench.nonces.begin)
     found = await bench.venue.find(client_id, since=since)
     assert found is not None
     assert found.filled.amount == Decimal("0.01")
@@ -178,7 +178,7 @@ async def test_15_a_request_that_was_lost_on_the_way_is_unknown_too_and_nothing_
     client_id = _id()
     await bench.trouble("lost on the way")
     with pytest.raises(OutcomeUnknown):
-        await bench.venue.place(request(client_id), bench.nonces.next)
+        await bench.venue.place(request(client_id), bench.nonces.begin)
     assert await bench.venue.find(client_id, since=now() - 60_000) is None
     assert await bench.orders_at_venue() == 0
 
@@ -186,7 +186,7 @@ async def test_15_a_request_that_was_lost_on_the_way_is_unknown_too_and_nothing_
 async def test_16_a_rate_limited_order_was_not_processed_and_names_a_wait(bench: Bench) -> None:
     await bench.trouble("rate limit")
     with pytest.raises(Unavailable) as told:
-        await bench.venue.place(request(_id()), bench.nonces.next)
+        await bench.venue.place(request(_id()), bench.nonces.begin)
     assert told.value.retry_after > 0
     assert await bench.orders_at_venue() == 0
 
@@ -198,7 +198,9 @@ async def test_17_an_account_that_is_shut_out_is_told_apart(
 ) -> None:
     await bench.trouble(trouble, method)
     with pytest.raises(Rejected) as refused:
-        await (bench.venue.balances() if method == "balances" else bench.venue.place(request(_id()), bench.nonces.next))
+        await (
+            bench.venue.balances() if method == "balances" else bench.venue.place(request(_id()), bench.nonces.begin)
+        )
     assert refused.value.refusal is refusal
 
 
@@ -206,7 +208,7 @@ async def test_18_the_same_client_id_after_a_fill_buys_again(bench: Bench) -> No
     """Not a wish but a fact of Kraken that everything above the port is built around."""
     client_id = _id()
     for _ in range(2):
-        await bench.venue.place(request(client_id), bench.nonces.next)
+        await bench.venue.place(request(client_id), bench.nonces.begin)
     assert await bench.orders_at_venue() == 2
 
 
@@ -233,9 +235,9 @@ async def test_21_instruments_carry_the_pair_s_steps_and_minimums(bench: Bench) 
 
 async def test_22_closed_orders_are_those_with_fills_since_then_oldest_first(bench: Bench) -> None:
     since = now()
-    first = await bench.venue.place(request(_id()), bench.nonces.next)
-    await bench.venue.place(request(_id(), limit="49000"), bench.nonces.next)  # fills nothing
-    second = await bench.venue.place(request(_id(), Side.SELL), bench.nonces.next)
+    first = await bench.venue.place(request(_id()), bench.nonces.begin)
+    await bench.venue.place(request(_id(), limit="49000"), bench.nonces.begin)  # fills nothing
+    second = await bench.venue.place(request(_id(), Side.SELL), bench.nonces.begin)
     ended = await bench.venue.closed_orders(since=since)
     assert [order.venue_order_id for order in ended] == [first.venue_order_id, second.venue_order_id]
     assert all(order.closed_at is not None and order.closed_at >= since for order in ended)

@@ -60,7 +60,7 @@ REFUSED = [
 async def _strike(bench: KrakenBench, fault: str) -> VenueError:
     await bench.paper.fault(fault, user=bench.user, method="AddOrder", count=1)
     with pytest.raises(VenueError) as told:
-        await bench.venue.place(request(str(uuid4())), bench.nonces.next)
+        await bench.venue.place(request(str(uuid4())), bench.nonces.begin)
     await bench.paper.http.delete(f"{bench.paper.url}/paper/faults")
     return told.value
 
@@ -99,7 +99,7 @@ async def test_a_refusal_has_its_family_in_both_spellings(
     size = "0.00005" if fault == "ordermin_raised_mid_run" else "0.01"
     await kraken.paper.fault(fault)
     with pytest.raises(Rejected) as refused:
-        await kraken.venue.place(request(str(uuid4()), size=size), kraken.nonces.next)
+        await kraken.venue.place(request(str(uuid4()), size=size), kraken.nonces.begin)
     assert refused.value.refusal is refusal
     assert await kraken.orders_at_venue() == 0
 
@@ -108,14 +108,14 @@ async def test_a_raised_minimum_is_seen_in_the_list_of_pairs_after_the_refusal(k
     before = (await kraken.venue.instruments())[BTC]
     await kraken.paper.fault("ordermin_raised_mid_run")
     with pytest.raises(Rejected):
-        await kraken.venue.place(request(str(uuid4()), size="0.00005"), kraken.nonces.next)
+        await kraken.venue.place(request(str(uuid4()), size="0.00005"), kraken.nonces.begin)
     assert (await kraken.venue.instruments())[BTC].min_size > before.min_size
 
 
 @pytest.mark.parametrize("limit", ["50000.05", "50000.123"])
 async def test_a_price_off_the_tick_is_a_matter_of_precision(kraken: KrakenBench, limit: str) -> None:
     with pytest.raises(Rejected) as refused:
-        await kraken.venue.place(request(str(uuid4()), limit=limit), kraken.nonces.next)
+        await kraken.venue.place(request(str(uuid4()), limit=limit), kraken.nonces.begin)
     assert refused.value.refusal is Refusal.PRECISION
 
 
@@ -123,7 +123,7 @@ async def test_an_open_client_id_is_a_duplicate(kraken: KrakenBench) -> None:
     client_id = str(uuid4())
     await kraken.rest_elsewhere(client_id)
     with pytest.raises(Rejected) as refused:
-        await kraken.venue.place(request(client_id), kraken.nonces.next)
+        await kraken.venue.place(request(client_id), kraken.nonces.begin)
     assert refused.value.refusal is Refusal.DUPLICATE
 
 
@@ -131,14 +131,14 @@ async def test_a_closed_port_was_never_reached(kraken: KrakenBench) -> None:
     await kraken.venue.instruments()
     kraken.venue._lane._api.uri = "http://127.0.0.1:1"  # type: ignore[attr-defined]  # the venue moves away
     with pytest.raises(Unavailable, match="could not connect"):
-        await kraken.venue.place(request(str(uuid4())), kraken.nonces.next)
+        await kraken.venue.place(request(str(uuid4())), kraken.nonces.begin)
 
 
 async def test_a_late_order_is_not_found_until_it_is_processed(kraken: KrakenBench) -> None:
     client_id, since = str(uuid4()), now()
     await kraken.paper.fault("delay_beyond_timeout_then_processed", count=1, seconds=TIMEOUT + 0.5)
     with pytest.raises(OutcomeUnknown):
-        await kraken.venue.place(request(client_id), kraken.nonces.next)
+        await kraken.venue.place(request(client_id), kraken.nonces.begin)
     assert await kraken.venue.find(client_id, since=since) is None  # so None proves nothing before the deadline
     async with asyncio.timeout(10):
         while (found := await kraken.venue.find(client_id, since=since)) is None:
@@ -149,7 +149,7 @@ async def test_a_late_order_is_not_found_until_it_is_processed(kraken: KrakenBen
 async def test_a_fresh_order_may_be_invisible_for_a_while(kraken: KrakenBench) -> None:
     client_id, since = str(uuid4()), now()
     await kraken.paper.fault("order_invisible_for_3s", count=1, seconds=0.5)
-    accepted = await kraken.venue.place(request(client_id), kraken.nonces.next)
+    accepted = await kraken.venue.place(request(client_id), kraken.nonces.begin)
     with pytest.raises(Rejected) as refused:
         await kraken.venue.order(accepted.venue_order_id)
     assert refused.value.refusal is Refusal.GONE
@@ -161,7 +161,7 @@ async def test_a_fresh_order_may_be_invisible_for_a_while(kraken: KrakenBench) -
 
 
 async def test_a_status_that_nobody_knows_is_not_the_end_of_an_order(kraken: KrakenBench) -> None:
-    accepted = await kraken.venue.place(request(str(uuid4())), kraken.nonces.next)
+    accepted = await kraken.venue.place(request(str(uuid4())), kraken.nonces.begin)
     await kraken.paper.fault("order_status_unknown", method="QueryOrders", count=1)
     assert (await kraken.venue.order(accepted.venue_order_id)).status is VenueOrderStatus.OPEN
     assert (await kraken.venue.order(accepted.venue_order_id)).status is VenueOrderStatus.DONE
@@ -177,11 +177,11 @@ async def test_a_lookup_is_asked_again(kraken: KrakenBench, fault: str) -> None:
 
 async def test_one_stray_nonce_costs_one_retry_and_a_shared_key_parks(kraken: KrakenBench) -> None:
     await kraken.api.private("BalanceEx", {}, kraken.nonces.last + 500_000)  # another program, half a second ahead
-    await kraken.venue.place(request(str(uuid4())), kraken.nonces.next)
+    await kraken.venue.place(request(str(uuid4())), kraken.nonces.begin)
     assert await kraken.verdicts() == [("BalanceEx", "ok"), ("AddOrder", "EAPI:Invalid nonce"), ("AddOrder", "ok")]
     await kraken.api.private("BalanceEx", {}, (kraken.nonces.last + 500_000) * 100)  # one that counts in finer units
     with pytest.raises(Rejected) as refused:
-        await kraken.venue.place(request(str(uuid4())), kraken.nonces.next)
+        await kraken.venue.place(request(str(uuid4())), kraken.nonces.begin)
     assert (refused.value.refusal, refused.value.words) == (Refusal.NONCE, KEY_IN_USE)
     assert await kraken.orders_at_venue() == 1
 
@@ -190,7 +190,7 @@ async def test_a_higher_nonce_of_the_next_owner_voids_an_order_still_on_its_way(
     class Fenced(Exception):  # noqa: N818  # stands for the bus's LeaseLost
         pass
 
-    async def begin_then_freeze() -> int:
+    async def begin_then_freeze(_deadline: int) -> int:
         nonce = await kraken.nonces.next()
         await kraken.api.private("BalanceEx", {}, nonce + 1_000_000)  # the next owner's first private call
         kraken.nonces.fenced = Fenced()
@@ -206,7 +206,7 @@ async def test_four_tasks_with_500_calls_each_on_one_key_see_no_invalid_nonce(kr
         for turn in range(500):
             if turn % 5 == 0:
                 side = Side.BUY if (number + turn // 5) % 2 else Side.SELL
-                await kraken.venue.place(request(str(uuid4()), side, "0.0001"), kraken.nonces.next)
+                await kraken.venue.place(request(str(uuid4()), side, "0.0001"), kraken.nonces.begin)
             else:
                 await kraken.venue.balances()
 
@@ -253,7 +253,7 @@ async def test_no_log_line_and_no_error_carries_a_key_or_a_signature(kraken: Kra
         for fault in [*IN_DOUBT_BUT_TAKEN[:-1], *NOT_PROCESSED, "invalid_nonce_burst", "key_revoked_mid_run"]:
             await kraken.paper.fault(fault, method="AddOrder", count=2)
             with pytest.raises(VenueError) as told:
-                await kraken.venue.place(request(str(uuid4())), kraken.nonces.next)
+                await kraken.venue.place(request(str(uuid4())), kraken.nonces.begin)
             written.write("".join(traceback.format_exception(told.value)))
             await kraken.paper.http.delete(f"{kraken.paper.url}/paper/faults")
     finally:

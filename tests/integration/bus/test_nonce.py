@@ -100,8 +100,17 @@ async def test_a_flush_fences_the_owner_and_its_successor_starts_above(bus: Bus,
 async def test_an_advance_lifts_the_counter_once(bus: Bus, lease: Lease) -> None:
     nonces = counter(bus, lease)
     first = await nonces.next()
-    assert await nonces.next(advance=1_000) == first + 1_001
-    assert await nonces.next() == first + 1_002
+    advanced = await nonces.next(advance=10_000_000_000)
+    assert advanced >= first + 10_000_000_001
+    assert await nonces.next() == advanced + 1
+
+
+async def test_an_advance_begins_at_the_clock_at_least(bus: Bus, lease: Lease) -> None:
+    nonces = counter(bus, lease)
+    await nonces.next()
+    await bus.do("SET", KEY, "5")
+    nonces.floor = 0
+    assert await nonces.next(advance=1) > micros() - 60_000_000
 
 
 @pytest.mark.parametrize("lost", ["DEL", "SET"])

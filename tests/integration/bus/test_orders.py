@@ -11,10 +11,9 @@ from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
-from redis.exceptions import ResponseError
 
 from shared.bus.connection import Bus
-from shared.bus.errors import LeaseLost
+from shared.bus.errors import BusRefused, LeaseLost
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
 from shared.bus.orders import Begun, NotBegun, OrderStore, PositionChange
@@ -196,7 +195,7 @@ async def test_a_move_never_begins_a_send(account: Account) -> None:
 @pytest.mark.parametrize("state", OPEN)
 async def test_a_settlement_takes_nothing_but_an_end(account: Account, state: OrderState) -> None:
     order_id = await account.put(OrderState.SENDING)
-    with pytest.raises(ResponseError, match=f"not a terminal state: {state}"):
+    with pytest.raises(BusRefused, match=f"not a terminal state: {state}"):
         await account.store.settle(a_report(order_id, state), entry_id="", fields={})
     assert await account.state(order_id) == "sending"
     assert await account.reports(order_id) == []

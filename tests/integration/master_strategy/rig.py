@@ -87,7 +87,7 @@ class Run:
 
     async def place(self, own: OwnOrder) -> OwnOrder:
         """Write ahead and send, and get no further."""
-        accepted = await self.venue.place(own.request(), lambda: self.ahead.begin(own))
+        accepted = await self.venue.place(own.request(), lambda deadline: self.ahead.begin(own.sent_by(deadline)))
         return own.taken_as(accepted.venue_order_id)
 
     async def trade(self, *plans: OrderPlan) -> Trader:
@@ -174,7 +174,11 @@ class Rig:
         """Trade on the account past the strategy, as a person would."""
         quantity = btc(size) if symbol == BTC else type(btc(size))(Decimal(size), symbol.base)
         request = OrderRequest("", symbol, side, quantity, None, self.time.now + 60_000)
-        await run.venue.place(request, run.nonces.next)
+
+        async def begin(_deadline: int) -> int:
+            return await run.nonces.next()
+
+        await run.venue.place(request, begin)
 
     async def signals(self) -> list[Signal]:
         """Read the signal stream, oldest first."""

@@ -73,7 +73,7 @@ def test_dust_is_a_visible_skip() -> None:
 def test_deposit_between_entry_and_exit(held: Decimal, free: Decimal) -> None:
     """Whatever came to the account or left it: sold is what copying bought, or the less that is still there."""
     instrument = an_instrument(min_size=Decimal("0.00000001"), min_cost=Decimal(0))
-    outcome = size_exit(holding(held), Decimal(1), instrument, PRICE, free=btc(free))
+    outcome = size_exit(holding(held), Decimal(1), instrument, PRICE, has=btc(free))
     if min(held, free) < instrument.min_size:
         assert isinstance(outcome, Skip)
         return
@@ -82,7 +82,7 @@ def test_deposit_between_entry_and_exit(held: Decimal, free: Decimal) -> None:
 
 
 def test_what_is_free_at_the_venue_cuts_the_sale_and_is_told() -> None:
-    outcome = size_exit(holding("0.08"), Decimal("0.5"), an_instrument(), PRICE, free=btc("0.030000001"))
+    outcome = size_exit(holding("0.08"), Decimal("0.5"), an_instrument(), PRICE, has=btc("0.030000001"))
     assert isinstance(outcome, Close)
     assert outcome.size == btc("0.03")
     assert outcome.reason.endswith("cut to 0.03 that is free at the venue")

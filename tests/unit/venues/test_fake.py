@@ -31,7 +31,7 @@ async def test_it_is_a_venue_and_fills_at_the_price_that_was_set() -> None:
     nonces = MemoryNonces()
     venue = _venue(nonces=nonces)
     port: Venue = venue
-    accepted = await port.place(_buy(), nonces.next)
+    accepted = await port.place(_buy(), nonces.begin)
     order = await port.order(accepted.venue_order_id)
     assert order.filled == Quantity(Decimal("0.01"), "BTC")
     assert order.average_price == Price(Decimal(50_000), BTC)
@@ -43,8 +43,8 @@ async def test_it_is_a_venue_and_fills_at_the_price_that_was_set() -> None:
 async def test_a_client_id_that_is_sent_twice_buys_twice() -> None:
     nonces = MemoryNonces()
     venue = _venue(nonces=nonces)
-    await venue.place(_buy(), nonces.next)
-    await venue.place(_buy(), nonces.next)
+    await venue.place(_buy(), nonces.begin)
+    await venue.place(_buy(), nonces.begin)
     assert len(venue.account.orders) == 2
 
 
@@ -54,7 +54,7 @@ async def test_a_lost_reply_leaves_the_order_at_the_venue() -> None:
     venue.fail("place", OutcomeUnknown("time-out"), after_accept=True)
     venue.account.hidden_lookups = 1
     with pytest.raises(OutcomeUnknown):
-        await venue.place(_buy(), nonces.next)
+        await venue.place(_buy(), nonces.begin)
     assert await venue.find("c-1", since=0) is None
     found = await venue.find("c-1", since=0)
     assert found is not None
@@ -64,7 +64,7 @@ async def test_a_lost_reply_leaves_the_order_at_the_venue() -> None:
 async def test_a_price_worse_than_the_limit_fills_nothing() -> None:
     nonces = MemoryNonces()
     venue = _venue(nonces=nonces)
-    accepted = await venue.place(_buy("49999"), nonces.next)
+    accepted = await venue.place(_buy("49999"), nonces.begin)
     assert (await venue.order(accepted.venue_order_id)).filled.amount == 0
 
 

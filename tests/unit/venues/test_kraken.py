@@ -40,7 +40,7 @@ def _row(client_id: str | None = CLIENT_ID, closed_at: float | None = 1000.5, **
 
 async def _sent(venue: KrakenVenue, stub: KrakenStub, nonces: MemoryNonces, **changes: Any) -> dict[str, str]:
     stub.answer("AddOrder", result({"txid": ["O1"]}))
-    await venue.place(replace(ORDER, **({"deadline_at": now() + 30_000} | changes)), nonces.next)
+    await venue.place(replace(ORDER, **({"deadline_at": now() + 30_000} | changes)), nonces.begin)
     return stub.sent("AddOrder")[-1].form
 
 
@@ -77,7 +77,7 @@ async def test_a_pair_that_is_not_listed_is_refused_without_asking(
     venue: KrakenVenue, stub: KrakenStub, nonces: MemoryNonces
 ) -> None:
     with pytest.raises(Rejected):
-        await venue.place(replace(ORDER, symbol=Symbol("ABC", "USD"), deadline_at=now() + 1000), nonces.next)
+        await venue.place(replace(ORDER, symbol=Symbol("ABC", "USD"), deadline_at=now() + 1000), nonces.begin)
     assert stub.sent("AddOrder") == []
 
 
@@ -228,7 +228,7 @@ async def test_a_refused_size_has_the_list_of_pairs_asked_for_again(
     await venue.instruments()
     stub.answer("AddOrder", refusal("EGeneral:Invalid arguments:volume minimum not met"))
     with pytest.raises(Rejected):
-        await venue.place(replace(ORDER, deadline_at=now() + 30_000), nonces.next)
+        await venue.place(replace(ORDER, deadline_at=now() + 30_000), nonces.begin)
     await venue.instruments()
     assert len(stub.sent("AssetPairs")) == 2
 

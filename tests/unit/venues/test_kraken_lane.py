@@ -67,7 +67,7 @@ async def test_begin_is_called_inside_the_lane_and_its_nonce_is_sent(
     stub.answer("AddOrder", result({"txid": ["O1"]}))
     sent_before_begin: list[int] = []
 
-    async def begin() -> int:
+    async def begin(_deadline: int) -> int:
         sent_before_begin.append(len(stub.sent("AddOrder")))
         return await nonces.next(advance=41)
 
@@ -77,7 +77,7 @@ async def test_begin_is_called_inside_the_lane_and_its_nonce_is_sent(
 
 
 async def test_what_begin_raises_passes_through_and_nothing_is_sent(venue: KrakenVenue, stub: KrakenStub) -> None:
-    async def begin() -> int:
+    async def begin(_deadline: int) -> int:
         raise Fenced
 
     with pytest.raises(Fenced):
@@ -87,7 +87,7 @@ async def test_what_begin_raises_passes_through_and_nothing_is_sent(venue: Krake
 
 
 async def test_an_order_whose_time_has_passed_is_not_begun(venue: KrakenVenue, stub: KrakenStub) -> None:
-    async def begin() -> int:
+    async def begin(_deadline: int) -> int:
         raise AssertionError("must not be called")
 
     with pytest.raises(Rejected) as refused:
@@ -104,7 +104,7 @@ async def test_an_order_whose_time_passes_while_it_is_begun_is_not_sent(
         url=stub.url, api_key=KEY, api_secret=SECRET, nonces=nonces, http=http, timeout=1, clock=lambda: at, tier=None
     )
 
-    async def begin() -> int:
+    async def begin(_deadline: int) -> int:
         nonlocal at
         at += 60_000
         return await nonces.next()
@@ -120,7 +120,7 @@ async def test_an_invalid_nonce_is_answered_by_one_small_advance(
 ) -> None:
     stub.answer("AddOrder", BAD_NONCE, result({"txid": ["O1"]}))
     stub.answer("BalanceEx", BAD_NONCE, result({}))
-    await venue.place(_order(), nonces.next)
+    await venue.place(_order(), nonces.begin)
     await venue.balances()
     first, second, third, fourth = _nonces_of(stub)
     assert second - first == fourth - third == NONCE_ADVANCE + 1
@@ -132,7 +132,7 @@ async def test_a_second_invalid_nonce_means_that_the_key_is_shared(
 ) -> None:
     stub.answer(method, BAD_NONCE, BAD_NONCE, result({"txid": ["O1"]}))
     with pytest.raises(Rejected) as refused:
-        await (venue.place(_order(), nonces.next) if method == "AddOrder" else venue.balances())
+        await (venue.place(_order(), nonces.begin) if method == "AddOrder" else venue.balances())
     assert refused.value.refusal is Refusal.NONCE
     assert refused.value.words == KEY_IN_USE
     assert len(stub.sent(method)) == 2
@@ -143,7 +143,7 @@ async def test_the_retry_of_a_fenced_owner_is_not_sent(
 ) -> None:
     stub.answer("AddOrder", BAD_NONCE)
 
-    async def begin() -> int:
+    async def begin(_deadline: int) -> int:
         nonce = await nonces.next()
         nonces.fenced = Fenced()
         return nonce
@@ -168,7 +168,7 @@ async def test_an_order_is_sent_once_whatever_the_answer(
 ) -> None:
     stub.answer("AddOrder", answer, result({"txid": ["O1"]}))
     with pytest.raises((OutcomeUnknown, Unavailable)):
-        await venue.place(_order(), nonces.next)
+        await venue.place(_order(), nonces.begin)
     assert len(stub.sent("AddOrder")) == 1
 
 
@@ -188,14 +188,14 @@ async def test_a_success_without_a_name_or_a_contradiction_is_unknown(
 ) -> None:
     stub.answer("AddOrder", answer)
     with pytest.raises(OutcomeUnknown):
-        await venue.place(_order(), nonces.next)
+        await venue.place(_order(), nonces.begin)
 
 
 async def test_a_warning_beside_an_order_is_a_success(
     venue: KrakenVenue, stub: KrakenStub, nonces: MemoryNonces
 ) -> None:
     stub.answer("AddOrder", result({"txid": ["O1"]}, "WOrder:Something to know"))
-    assert (await venue.place(_order(), nonces.next)).venue_order_id == "O1"
+    assert (await venue.place(_order(), nonces.begin)).venue_order_id == "O1"
 
 
 async def test_a_lookup_is_asked_again_with_a_new_nonce_and_only_so_often(venue: KrakenVenue, stub: KrakenStub) -> None:
@@ -244,10 +244,10 @@ async def test_an_order_the_budget_has_no_room_for_is_not_begun(
     )
     stub.answer("AddOrder", refusal("EOrder:Rate limit exceeded"))
     with pytest.raises(Unavailable) as told:
-        await venue.place(_order(), nonces.next)
+        await venue.place(_order(), nonces.begin)
     assert told.value.retry_after == pytest.approx(2.0, abs=0.1)
     with pytest.raises(Unavailable):
-        await venue.place(_order(seconds=1), nonces.next)
+        await venue.place(_order(seconds=1), nonces.begin)
     assert len(stub.sent("AddOrder")) == 1
 
 

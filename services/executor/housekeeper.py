@@ -1,0 +1,149 @@
+"""What a session does beside copying: reconciles each account at the start, on a timer and when an operator asks, and trims.
+
+Nothing in here may end the turn, because exits hang on it; only a lost lease or a lost Redis pass through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Final
+
+import structlog
+
+from services.executor.chains import SymbolChains
+from services.executor.desk import Desk
+from services.executor.reconciler import Findings, Reconciler
+from shared.bus.connection import Bus
+from shared.bus.errors import BusError
+from shared.bus.records import pairs
+from shared.bus.streams import flatten
+from shared.bus.trimming import trim
+from shared.contracts import keys
+from shared.contracts.fields import MalformedMessageError
+from shared.contracts.reconciliation import ReconcileAnswer, ReconcileMode, ReconcileRequest
+from shared.domain.symbol import Symbol
+
+_LISTEN: Final = 2.0
+"""Seconds between looks for a request: one HMGET each."""
+_TIDY: Final = 300.0
+"""Seconds between reconciliations without being asked: each costs one call to the venue."""
+_AGAIN: Final = 60.0
+"""The same after a pass that could not judge everything."""
+_REQUEST_AGE_MS: Final = 60_000
+"""A request older than this is nobody's any more: it must not be carried out when an executor starts days later."""
+_REPAIR_PATIENCE: Final = 8.0
+"""Seconds to wait for repairs before answering; one that waits behind an order is made when that has ended."""
+
+Task = Callable[[], Awaitable[None]]
+
+log = structlog.get_logger()
+
+
+class Housekeeper:
+    """Keeps one user's house."""
+
+    def __init__(self, bus: Bus, user: str, desks: Mapping[str, Desk], chains: SymbolChains[Task]) -> None:
+        self._bus = bus
+        self._user = user
+        self._desks = desks
+        self._reconcilers = {name: Reconciler(desk, lambda: chains.busy) for name, desk in desks.items()}
+        self._chains = chains
+        self._due = dict.fromkeys(desks, 0.0)
+        self._answered: dict[str, int] = {}
+        self._trim_due = 0.0
+
+    async def run(self) -> None:
+        """Keep it until cancelled. Raises LeaseLost, BusUnavailable."""
+        while True:
+            try:
+                await self.round()
+            except BusError:
+                raise
+            except Exception:
+                log.exception("housekeeping failed", user=self._user)
+            await asyncio.sleep(_LISTEN)
+
+    async def round(self) -> None:
+        """Do what is due now, or was asked for."""
+        request = await self._request()
+        for venue, desk in self._desks.items():
+            if request is not None and await self._unanswered(venue, request):
+                await self._answer(venue, request)
+            elif desk.account.ready and time.monotonic() >= self._due[venue]:
+                found = await self._reconcilers[venue].check()
+                whole = not found.left_out and not found.reason
+                self._due[venue] = time.monotonic() + (_TIDY if whole else _AGAIN)
+        if time.monotonic() >= self._trim_due:
+            self._trim_due = time.monotonic() + _TIDY
+            await self._trim()
+
+    async def _request(self) -> ReconcileRequest | None:
+        names = ("reconcile_at", "reconcile_mode")
+        (values,) = await self._bus.do_all([("HMGET", keys.control(self._user), *names)])
+        if not isinstance(values, list) or values[0] is None:
+            return None
+        fields = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+        try:
+            return ReconcileRequest.parse(fields)
+        except MalformedMessageError:
+            return None
+
+    async def _unanswered(self, venue: str, request: ReconcileRequest) -> bool:
+        if self._desks[venue].clock() - request.reconcile_at > _REQUEST_AGE_MS:
+            return False
+        if venue not in self._answered:
+            before = pairs(await self._bus.do("HGETALL", keys.reconciled(self._user, venue)))
+            written = before.get("asked_at", "")
+            self._answered[venue] = int(written) if written.isdigit() else 0
+        return request.reconcile_at > self._answered[venue]
+
+    async def _answer(self, venue: str, request: ReconcileRequest) -> None:
+        reconciler = self._reconcilers[venue]
+        found = await reconciler.check()
+        repaired = 0
+        if request.reconcile_mode is ReconcileMode.REPAIR and found.differences:
+            repaired = await self._repair(reconciler, found)
+        answer = ReconcileAnswer(
+            asked_at=request.reconcile_at,
+            at=self._desks[venue].clock(),
+            found=len(found.differences),
+            repaired=repaired,
+            left_out=", ".join(map(str, found.left_out)),
+            reason=found.reason,
+        )
+        await self._bus.do("HSET", keys.reconciled(self._user, venue), *flatten(answer.fields()))
+        self._answered[venue] = request.reconcile_at
+
+    async def _repair(self, reconciler: Reconciler, found: Findings) -> int:
+        """Have each difference repaired in its symbol's chain; answers how many were by the end of the patience."""
+        done: list[bool] = []
+        waiting = set(found.differences)
+        all_done = asyncio.Event()
+
+        async def repair(symbol: Symbol) -> None:
+            try:
+                done.append(await reconciler.repair(symbol))
+            except BusError:
+                raise
+            except Exception:
+                log.exception("repair failed", user=self._user, symbol=str(symbol))
+            waiting.discard(symbol)
+            if not waiting:
+                all_done.set()
+
+        for symbol in found.differences:
+            self._chains.add(symbol, partial(repair, symbol))
+        try:
+            async with asyncio.timeout(_REPAIR_PATIENCE):
+                await all_done.wait()
+        except TimeoutError:
+            log.warning("a repair waits behind an order", user=self._user, symbols=", ".join(map(str, waiting)))
+        return sum(done)
+
+    async def _trim(self) -> None:
+        desk = next(iter(self._desks.values()))
+        for stream in (keys.orders(self._user), keys.reports(self._user)):
+            await trim(self._bus, stream, desk.clock() - desk.retention_ms)

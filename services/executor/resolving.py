@@ -1,0 +1,125 @@
+"""Finds out what became of an order whose last send has no proven end, by asking the venue until its answer proves something.
+
+"No such order" is believed only when the order's own deadline at the venue and the time in which a fresh order can be invisible
+have both passed, by the wall clock and by a clock that does not step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from typing import Final
+
+from services.executor.account import PARKING
+from services.executor.desk import Desk
+from services.executor.ends import Absent, End, Stopped, Traded
+from services.executor.record import OrderRecord
+from services.executor.timing import PROVEN_AFTER_MS, VENUE_TIMEOUT, VISIBLE_AFTER_MS
+from services.executor.verdict import Verdict
+from shared.domain.order import TERMINAL, Decision, OrderState, leg_id
+from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
+from shared.venues.port import VenueOrder, VenueOrderStatus
+
+_NAMED_FIRST, _NAMED_MOST = 0.1, 2.0
+"""Seconds between questions about an order that the venue has named: one cheap lookup each."""
+_SEARCH_FIRST, _SEARCH_MOST = 1.0, 4.0
+"""The same for one that has to be searched for: several dear lookups each, out of a small budget."""
+_LISTEN: Final = 0.5
+"""Seconds between looks for an operator's verdict."""
+_CLOCK_SLACK_MS: Final = 10_000
+"""How much earlier than our own instant of sending the venue's list is searched: its clock may differ."""
+
+
+async def resume(desk: Desk, decision: Decision, number: int) -> End:
+    """Follow leg `number` of an order to its end, by what was written ahead, or by its id alone where that was lost."""
+    record = OrderRecord.read(await desk.store.load(decision.id))
+    if record.state in TERMINAL and record.state is not None:
+        return Stopped(record.state, "ended before")
+    if not record.client_order_id:
+        record = replace(
+            record,
+            id=decision.id,
+            symbol=str(decision.symbol),
+            side=decision.side,
+            client_order_id=leg_id(decision.id, number),
+            deadline_at=desk.clock() + int(VENUE_TIMEOUT * 1000),
+        )
+    found = await find_out(desk, record)
+    if found is None:
+        await desk.store.move(
+            decision.id, OrderState.PLANNED, {"reason": "the venue never had it", "venue_order_id": ""}
+        )
+        return Absent()
+    return Traded(found, record.sent_at, record.accepted_at or found.opened_at)
+
+
+async def find_out(desk: Desk, record: OrderRecord) -> VenueOrder | None:
+    """Ask the venue for the record of an order that has ended; None is a proof that it never had it.
+
+    An operator who has looked at the venue himself may end the asking (`ops resolve`); what he says stands in the record and goes
+    into the report.
+    """
+    first, most = (_NAMED_FIRST, _NAMED_MOST) if record.venue_order_id else (_SEARCH_FIRST, _SEARCH_MOST)
+    started = time.monotonic()
+    wait = 0.0
+    while True:
+        if (verdict := await _verdict_within(desk, record, wait)) is not None:
+            return verdict.as_order(record)
+        wait = min(max(wait * 2, first), most)
+        provable = _provable(desk, record, started)
+        try:
+            found = await _ask(desk, record)
+        except (Unavailable, OutcomeUnknown) as error:
+            wait = max(wait, error.retry_after if isinstance(error, Unavailable) else 0.0)
+        except Rejected as error:
+            if error.refusal in PARKING:
+                await desk.account.park(error.words, error.refusal)
+        else:
+            if found is None and provable:
+                return None
+            if found is not None and found.status is VenueOrderStatus.DONE:
+                return found
+
+
+def _provable(desk: Desk, record: OrderRecord, started: float) -> bool:
+    """Say whether an absence that the venue tells from now on is a proof."""
+    if desk.clock() <= record.deadline_at + VISIBLE_AFTER_MS:
+        return False
+    sent = desk.begun.get(record.client_order_id)
+    if sent is not None:
+        return time.monotonic() > sent.monotonic + PROVEN_AFTER_MS / 1000
+    # Another process sent it: the take-over's own call has voided what was still under way.
+    return time.monotonic() > started + VISIBLE_AFTER_MS / 1000
+
+
+async def _verdict_within(desk: Desk, record: OrderRecord, seconds: float) -> Verdict | None:
+    """Wait so long, and while the account is parked: then it must not be asked. A verdict ends the waiting."""
+    end = time.monotonic() + seconds
+    while True:
+        if (verdict := await _verdict(desk, record)) is not None:
+            return verdict
+        left = end - time.monotonic()
+        if left > 0:
+            await asyncio.sleep(min(left, _LISTEN))
+        elif desk.account.ready:
+            return None
+        else:
+            await asyncio.sleep(_LISTEN)
+
+
+async def _verdict(desk: Desk, record: OrderRecord) -> Verdict | None:
+    return Verdict.read(await desk.store.load(record.id)) if desk.clock() > record.deadline_at else None
+
+
+async def _ask(desk: Desk, record: OrderRecord) -> VenueOrder | None:
+    if record.venue_order_id:
+        try:
+            return await desk.venue.order(record.venue_order_id)
+        except Rejected as error:
+            if error.refusal is not Refusal.GONE:
+                raise
+        if desk.clock() <= record.deadline_at + VISIBLE_AFTER_MS:
+            return None  # taken but not listed yet: the dear search can wait
+    since = (record.sent_at or desk.clock()) - _CLOCK_SLACK_MS
+    return await desk.venue.find(record.client_order_id, since=since)

@@ -1,0 +1,12 @@
+"""The times that the safety of a send rests on, in one place because they belong together."""
+
+from typing import Final
+
+VENUE_TIMEOUT: Final = 5.0
+"""Seconds for one call to a venue; an order's own deadline at the venue is as far ahead."""
+VISIBLE_AFTER_MS: Final = 3_000
+"""How long a fresh order may be missing from a venue's lists (trap 16 of the exchange reference)."""
+PROVEN_AFTER_MS: Final = int(VENUE_TIMEOUT * 1000) + VISIBLE_AFTER_MS
+"""From the start of a send: from then on, what the venue's lists do not show never happened."""
+LANE_PATIENCE_MS: Final = 15_000
+"""How long an order may wait for its account's lane before it is given back to be planned anew."""
