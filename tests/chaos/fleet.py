@@ -30,6 +30,13 @@ class Member:
         self.service = service
         self.frozen = False
         self.starts_at: float | None = None
+        self.hook = ""
+
+    def start(self) -> None:
+        """Start it, armed with its hook if it has one."""
+        self.service._environment = {**self.service._environment, "DEBUG_DIE_AT": self.hook}
+        self.service.start()
+        self.frozen, self.starts_at = False, None
 
     @property
     def alive(self) -> bool:
@@ -54,21 +61,21 @@ class Fleet:
             )
             for number in range(EXECUTORS)
         ]
-        self.kills = self.stops = self.respawns = 0
+        self.kills = self.stops = self.respawns = self.step_deaths = 0
 
     @property
     def members(self) -> Sequence[Member]:
         """Everybody."""
         return (*self.engines, *self.executors)
 
-    def kill(self, *, engine: bool, which: int, down: float) -> str:
-        """SIGKILL one that runs, the given one or the next; answers whom."""
+    def kill(self, *, engine: bool, which: int, down: float, hook: str) -> str:
+        """SIGKILL one that runs, the given one or the next, and arm its next life with a step to die at; answers whom."""
         member = self._pick(engine=engine, which=which, frozen_too=True)
         if member is None:
             return "nobody runs"
         member.service.send(signal.SIGKILL)
         member.service.wait(10)
-        member.frozen, member.starts_at = False, time.monotonic() + down
+        member.frozen, member.starts_at, member.hook = False, time.monotonic() + down, hook
         self.kills += 1
         return member.name
 
@@ -98,16 +105,22 @@ class Fleet:
                 continue
             if member.starts_at is None:
                 member.starts_at = now + _RESPAWN
-                self.respawns += 1
+                if member.hook and member.service.wait(1) == -signal.SIGKILL:
+                    self.step_deaths += 1
+                    member.hook = ""
+                else:
+                    self.respawns += 1
             if now >= member.starts_at:
-                member.service.start()
-                member.frozen, member.starts_at = False, None
-                started.append(member.name)
+                member.start()
+                started.append(f"{member.name} {member.hook}".rstrip())
         return started
 
     def restore(self) -> None:
-        """Thaw and start everybody."""
+        """Thaw and start everybody; nobody dies at a step any more."""
         for member in self.members:
+            if member.hook and member.alive:
+                member.service.kill()
+            member.hook = ""
             if member.frozen and member.alive:
                 member.service.send(signal.SIGCONT)
             member.frozen = False

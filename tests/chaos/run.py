@@ -144,7 +144,8 @@ class Run:
         if isinstance(act, Emit):
             self._emit()
         elif isinstance(act, Kill):
-            self._note("kill", who=self.fleet.kill(engine=act.engine, which=act.which, down=act.down))
+            who = self.fleet.kill(engine=act.engine, which=act.which, down=act.down, hook=act.hook)
+            self._note("kill", who=who)
         elif isinstance(act, Stop):
             self._stop(act)
         elif isinstance(act, KillRedis):

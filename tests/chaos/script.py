@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
+from shared.config.boundary import Step
 from tests.chaos.ailments import some_ailment
 from tests.chaos.market import PRICES, Market, PlannedSignal
 
@@ -21,6 +22,8 @@ KILLS, STOPS, REDIS_KILLS, FAULTS, REDELIVERIES, MOVES = 0.24, 0.12, 0.02, 0.6, 
 _ENGINE_SHARE: Final = 0.4
 _LONG_STOP: Final = 0.2
 """The share of stops that outlast the lease of 12 s."""
+_ARMED: Final = 0.5
+"""The share of restarted services that die at a step of the path, between its 1st and 60th pass."""
 _IN_THE_ACT: Final = 0.7
 """The share of kills and stops that come within 60 ms of a signal."""
 
@@ -34,11 +37,12 @@ class Emit:
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """SIGKILL a service; it is started again after `down` seconds."""
+    """SIGKILL a service; it is started again after `down` seconds, perhaps armed to die by itself at a step of the path."""
 
     engine: bool
     which: int
     down: float
+    hook: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +107,7 @@ def write_script(seed: int, signals: int, users: int, pace: float) -> Script:
     when = sorted(dice.uniform(0, script.seconds) for _ in range(signals))
     script.acts.extend(_market(dice, when, script.seconds))
     for _ in range(math.ceil(signals * KILLS)):
-        act = Kill(dice.random() < _ENGINE_SHARE, dice.randrange(100), dice.uniform(0.0, 2.0))
-        script.acts.append((_moment(dice, when, script.seconds), act))
+        script.acts.append((_moment(dice, when, script.seconds), _kill(dice)))
     for _ in range(math.ceil(signals * STOPS)):
         long = dice.random() < _LONG_STOP
         seconds = dice.uniform(13.5, 18.0) if long else dice.uniform(0.3, 7.0)
@@ -121,6 +124,13 @@ def write_script(seed: int, signals: int, users: int, pace: float) -> Script:
         script.acts.append((dice.uniform(script.seconds * 0.05, script.seconds), again))
     script.acts.sort(key=lambda row: row[0])
     return script
+
+
+def _kill(dice: random.Random) -> Kill:
+    engine = dice.random() < _ENGINE_SHARE
+    steps = [step for step in Step if step.startswith("engine" if engine else "executor")]
+    hook = f"{dice.choice(steps)}:{dice.randint(1, 60)}" if dice.random() < _ARMED else ""
+    return Kill(engine, dice.randrange(100), dice.uniform(0.0, 2.0), hook)
 
 
 def _moment(dice: random.Random, when: list[float], seconds: float) -> float:
