@@ -6,57 +6,85 @@ is held, and an exit that waits in the stream is an exit that is not lost.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.domain.account import Account, AccountState
+from shared.domain.book import Book
 from shared.domain.control import Control, refusal
 from shared.domain.instrument import Instrument, PairStatus
-from shared.domain.money import ONE, plain
+from shared.domain.money import ONE, Money, plain
 from shared.domain.order import Copy, Decision, Kind, order_id
 from shared.domain.policy import UserPolicy
+from shared.domain.risk import Standing, barred
+from shared.domain.risk_state import RiskState
 from shared.domain.signal import Signal
 from shared.domain.sizing import Sized, Skip, size_entry
+from shared.domain.symbol import Symbol
 
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """A user as the engine sees him at the moment of a signal."""
+    """A user as the engine sees him at the moment of a signal. What his settings do not need is not read, and stays empty."""
 
     policy: UserPolicy
     account: Account | None
     """None if nothing was ever recorded of the account at the signal's venue."""
     switches: tuple[Control, ...]
+    book: Book = field(default_factory=Book)
+    risk: RiskState | None = None
+    master_cash: Money | None = None
+    """What the master had before the entry."""
+    held: frozenset[Symbol] = frozenset()
+    """For an exit: the names under which something is held from copying."""
+    trouble: str = ""
+    """What could not be read; it skips entries and never an exit."""
 
 
 def decide(signal: Signal, follower: Follower, instrument: Instrument | None, now: int) -> Decision:
-    """Decide for one user; `now` in epoch ms."""
+    """Decide for one user; `instrument` is of the symbol as this user trades it, `now` in epoch ms."""
     if signal.kind is Kind.EXIT:
         close = Copy(base_size=None, fraction=signal.fraction, limit_price=None, not_after=None)
-        return _decision(
-            signal, follower, close, f"the master closed {plain(signal.fraction or ONE)} of its position", now
-        )
-    account = _usable_account(signal, follower)
-    if isinstance(account, Skip):
-        return skip(signal, follower, account.reason, now)
-    if instrument is None:
-        return skip(signal, follower, f"{signal.symbol} is not traded on {signal.venue}", now)
-    if instrument.status in {PairStatus.CANCEL_ONLY, PairStatus.POST_ONLY, PairStatus.REDUCE_ONLY}:
-        return skip(signal, follower, f"{signal.venue} has {signal.symbol} in {instrument.status} mode", now)
-    sized = size_entry(signal, account, follower.policy, instrument)
+        reason = f"the master closed {plain(signal.fraction or ONE)} of its position"
+        return _decision(signal, follower, _held_as(signal.symbol, follower), close, reason, now)
+    sized = _size(signal, follower, instrument, now)
     if isinstance(sized, Skip):
         return skip(signal, follower, sized.reason, now)
-    return _decision(signal, follower, _entry(signal, follower, sized), sized.reason, now)
+    symbol = follower.policy.symbols.mapped(signal.symbol)
+    return _decision(signal, follower, symbol, _entry(signal, follower, sized), sized.reason, now)
 
 
 def skip(signal: Signal, follower: Follower, reason: str, now: int) -> Decision:
     """Make the decision not to copy."""
-    return _decision(signal, follower, Skip(reason), reason, now)
+    return _decision(signal, follower, follower.policy.symbols.mapped(signal.symbol), None, reason, now)
+
+
+def _size(signal: Signal, follower: Follower, instrument: Instrument | None, now: int) -> Sized | Skip:
+    policy = follower.policy
+    account = _usable_account(signal, follower)
+    if isinstance(account, Skip):
+        return account
+    if follower.trouble:
+        return Skip(follower.trouble)
+    symbol = policy.symbols.mapped(signal.symbol)
+    if instrument is None:
+        return Skip(f"{symbol} is not traded on {signal.venue}")
+    if instrument.status in {PairStatus.CANCEL_ONLY, PairStatus.POST_ONLY, PairStatus.REDUCE_ONLY}:
+        return Skip(f"{signal.venue} has {symbol} in {instrument.status} mode")
+    if account.equity is None or account.cash is None:
+        return Skip(f"balance unknown: {account.reason or 'it has not been read yet'}")
+    if why := barred(policy, Standing(account, follower.book, follower.risk), symbol, now):
+        return Skip(why)
+    return size_entry(signal, account, policy, instrument, book=follower.book, master_cash=follower.master_cash)
 
 
 def _usable_account(signal: Signal, follower: Follower) -> Account | Skip:
     policy, account = follower.policy, follower.account
+    if not policy.enabled:
+        return Skip(f"the user is disabled; only exits are followed (on_leave = {policy.on_leave})")
     if signal.venue not in policy.venues:
         return Skip(f"follows on {', '.join(policy.venues)}, not on {signal.venue}")
+    if unwanted := policy.symbols.refusal(signal.symbol):
+        return Skip(unwanted)
     if forbidden := refusal(signal.kind, *follower.switches):
         return Skip(forbidden)
     if account is None or account.state is AccountState.CONNECTING:
@@ -64,6 +92,15 @@ def _usable_account(signal: Signal, follower: Follower) -> Account | Skip:
     if account.state is AccountState.PARKED:
         return Skip(f"account is parked: {account.reason}")
     return account
+
+
+def _held_as(symbol: Symbol, follower: Follower) -> Symbol:
+    """Find the name under which a user holds what the master sells: he may have changed his map since he bought it."""
+    mapped = follower.policy.symbols.mapped(symbol)
+    if mapped in follower.held:
+        return mapped
+    others = sorted((name for name in follower.held if name.base == symbol.base), key=str)
+    return others[0] if others else mapped
 
 
 def _entry(signal: Signal, follower: Follower, sized: Sized) -> Copy:
@@ -75,17 +112,17 @@ def _entry(signal: Signal, follower: Follower, sized: Sized) -> Copy:
     )
 
 
-def _decision(signal: Signal, follower: Follower, outcome: Copy | Skip, reason: str, now: int) -> Decision:
+def _decision(signal: Signal, follower: Follower, symbol: Symbol, copy: Copy | None, reason: str, now: int) -> Decision:
     user = follower.policy.user
     return Decision(
         id=order_id(signal.id, user, signal.venue),
         signal_id=signal.id,
         user=user,
         venue=signal.venue,
-        symbol=signal.symbol,
+        symbol=symbol,
         side=signal.side,
         kind=signal.kind,
-        copy=outcome if isinstance(outcome, Copy) else None,
+        copy=copy,
         reason=reason,
         master_equity=signal.master_equity,
         user_equity=follower.account.equity if follower.account else None,

@@ -12,8 +12,8 @@ from typing import Final
 import structlog
 
 from services.copy_engine.decide import Follower, decide, skip
+from services.copy_engine.reading import Reader
 from shared.bus.connection import Bus
-from shared.bus.records import pairs, read_account, read_control
 from shared.bus.streams import Entry, flatten
 from shared.config.boundary import Boundary, Step
 from shared.contracts import keys
@@ -38,6 +38,7 @@ class FanOut:
         self._bus = bus
         self._clock = clock
         self._boundary = boundary or Boundary()
+        self._reader = Reader(bus, clock)
         self._turn = 0
 
     async def carry(
@@ -51,8 +52,8 @@ class FanOut:
         order = [*users[start:], *users[:start]]
         copied = 0
         for first in range(0, len(order), _CHUNK):
-            followers = await self._followers(order[first : first + _CHUNK], signal.venue)
-            decisions = [self._decide(signal, follower, instruments.get(signal.symbol)) for follower in followers]
+            followers = await self._reader.followers(signal, order[first : first + _CHUNK])
+            decisions = [self._decide(signal, follower, instruments) for follower in followers]
             copied += sum(decision.copy is not None for decision in decisions)
             await self._write(entry.id, decisions)
             self._boundary.passed(Step.ENGINE_MID_FANOUT)
@@ -65,26 +66,10 @@ class FanOut:
             skipped=len(order) - copied,
         )
 
-    async def _followers(self, users: Sequence[UserPolicy], venue: str) -> list[Follower]:
-        commands: list[tuple[str | int | bytes, ...]] = [("HGETALL", keys.CONTROL)]
-        for policy in users:
-            commands.append(("HGETALL", keys.account(policy.user, venue)))
-            commands.append(("HGETALL", keys.control(policy.user)))
-        answers = await self._bus.do_all(commands)
-        everyone = read_control(answers[0])
-        return [
-            Follower(
-                policy=policy,
-                account=read_account(policy.user, venue, pairs(answers[1 + 2 * index])),
-                switches=(everyone, read_control(answers[2 + 2 * index])),
-            )
-            for index, policy in enumerate(users)
-        ]
-
-    def _decide(self, signal: Signal, follower: Follower, instrument: Instrument | None) -> Decision:
+    def _decide(self, signal: Signal, follower: Follower, instruments: Mapping[Symbol, Instrument]) -> Decision:
         now = self._clock()
         try:
-            return decide(signal, follower, instrument, now)
+            return decide(signal, follower, instruments.get(follower.policy.symbols.mapped(signal.symbol)), now)
         except Exception as error:  # any failure in a decision is a skip: nobody may receive the master's size
             log.exception("decision failed", signal_id=signal.id, user=follower.policy.user)
             return skip(signal, follower, f"the decision failed: {type(error).__name__}: {error}", now)

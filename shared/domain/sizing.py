@@ -22,7 +22,6 @@ from shared.domain.policy import BelowMinimum, SizingMode, UserPolicy
 from shared.domain.risk import Cap, Standing, caps, shown, tightest
 from shared.domain.signal import Signal
 from shared.domain.skip import Skip
-from shared.domain.symbol import Symbol
 
 __all__ = ["Sized", "Skip", "entry_limit", "size_entry"]
 

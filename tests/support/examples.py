@@ -110,7 +110,7 @@ def a_copied_entry(user: str = "alice", **changes: Any) -> Decision:
         side=signal.side,
         kind=signal.kind,
         copy=Copy(base_size=btc("0.05"), fraction=None, limit_price=btc_price(60300), not_after=NOW + 30_000),
-        reason="0.1 x 5,000.00/10,000.00 x 1 = 0.05",
+        reason="0.1 x 5,000/10,000 x 1.0 = 0.05",
         master_equity=signal.master_equity,
         user_equity=usd(5000),
         signal_at=signal.filled_at,

@@ -63,7 +63,7 @@ COPY: Final = {
     "fraction": "",
     "limit_price": "60300",
     "not_after": "1763829030000",
-    "reason": "0.1 x 5,000.00/10,000.00 x 1 = 0.05",
+    "reason": "0.1 x 5,000/10,000 x 1.0 = 0.05",
     "master_equity": "10000",
     "user_equity": "5000",
     "signal_at": "1763829000000",

@@ -37,7 +37,7 @@ def test_an_entry_is_copied_with_its_size_its_bound_and_its_last_moment() -> Non
     assert (decision.side, decision.kind) == (Side.BUY, Kind.ENTRY)
     assert (decision.master_equity, decision.user_equity) == (usd(10000), usd(5000))
     assert (decision.signal_at, decision.emitted_at) == (NOW, LATER)
-    assert decision.reason.startswith("0.1 x 5,000.00/10,000.00 x 1 = 0.05")
+    assert decision.reason.startswith("0.1 x 5,000/10,000 x 1.0 = 0.05")
 
 
 @pytest.mark.parametrize(
