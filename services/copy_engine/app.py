@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -22,8 +22,9 @@ from shared.bus.lease import Lease, acquire, keep
 from shared.bus.records import Records
 from shared.config.boundary import Boundary
 from shared.config.settings import Settings
-from shared.config.users import load_users
+from shared.config.users_watch import UsersWatch
 from shared.contracts import keys
+from shared.domain.policy import UserPolicy
 
 _PAUSE: Final = 1.0
 """Seconds between tries to take the lease, and before a new turn after an outage."""
@@ -33,20 +34,28 @@ log = structlog.get_logger()
 
 async def main(settings: Settings) -> None:
     """Run until cancelled."""
-    users = [policy for policy in load_users(settings.shoal_config).values() if policy.enabled]
+    watch = UsersWatch(settings.shoal_config)
     boundary = Boundary(settings.debug_die_at)
     async with open_bus(settings.redis_url, "copy-engine") as bus:
         instance = instance_name()
         heartbeat = Heartbeat(Records(bus), "copy-engine", instance)
-        beating = asyncio.create_task(heartbeat.run())
+        serving: list[Engine] = []
 
         def new_engine() -> Engine:
-            return Engine(bus, users, heartbeat, _now_ms, time.monotonic, boundary, settings.retention_ms)
+            users = list(watch.users.values())
+            serving[:] = [Engine(bus, users, heartbeat, _now_ms, time.monotonic, boundary, settings.retention_ms)]
+            return serving[0]
 
+        def follow(users: Mapping[str, UserPolicy]) -> None:
+            for engine in serving:
+                engine.follow(users.values())
+
+        beside = [asyncio.create_task(heartbeat.run()), asyncio.create_task(watch.run(follow))]
         try:
             await _take_turns(bus, instance, heartbeat, new_engine)
         finally:
-            beating.cancel()
+            for task in beside:
+                task.cancel()
 
 
 async def _take_turns(bus: Bus, instance: str, heartbeat: Heartbeat, new_engine: Callable[[], Engine]) -> None:

@@ -6,18 +6,19 @@ It must never begin a signal before the one ahead of it has reached every user, 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import structlog
 
 from services.copy_engine.fanout import FanOut
+from services.copy_engine.following import record_followers
 from services.copy_engine.readiness import wait_until_open
 from shared.bus.connection import Bus
 from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import Lease
 from shared.bus.orders import RETENTION_MS
-from shared.bus.records import Records, pairs
+from shared.bus.records import Records
 from shared.bus.streams import MAX_DELIVERIES, Entry, Group
 from shared.bus.trimming import trim
 from shared.config.boundary import Boundary, Step
@@ -51,7 +52,8 @@ class Engine:
         retention_ms: int = RETENTION_MS,
     ) -> None:
         self._bus = bus
-        self._users = users
+        self._users: Sequence[UserPolicy] = _followed(users)
+        self._changed: Sequence[UserPolicy] | None = None
         self._heartbeat = heartbeat
         self._clock = clock
         self._elapsed = elapsed
@@ -63,21 +65,26 @@ class Engine:
         self._fanout = FanOut(bus, clock, self._boundary)
         self._instruments: dict[str, tuple[float, Mapping[Symbol, Instrument]]] = {}
 
+    def follow(self, users: Iterable[UserPolicy]) -> None:
+        """Have other users, or other settings, from the next signal on."""
+        self._changed = _followed(users)
+
     async def serve(self, lease: Lease) -> None:
         """Open the flow and carry signals for ever. Raises LeaseLost, BusUnavailable."""
         await self._group.ensure([keys.SIGNALS])
-        readiness = await wait_until_open(self._bus, self._records, self._users, time.monotonic, self._say_waiting)
-        await self._record_followers()
+        enabled = [policy for policy in self._users if policy.enabled]
+        readiness = await wait_until_open(self._bus, self._records, enabled, time.monotonic, self._say_waiting)
+        self._changed = self._changed or self._users
+        await self._take_over_settings()
         for user in (*readiness.parked, *readiness.unknown):
             log.warning("user is not ready: entries will be skipped until it is", user=user)
-        log.info(
-            "Copy engine started: user trades will be replicated", ready=len(readiness.ready), users=len(self._users)
-        )
+        log.info("Copy engine started: user trades will be replicated", ready=len(readiness.ready), users=len(enabled))
         await self._heartbeat.tell("running")
         for entry in await self._group.all_pending(keys.SIGNALS):
             await self._carry(entry)
         while True:
             lease.require(0)
+            await self._take_over_settings()
             await self._trim()
             for entry in await self._group.read_new([keys.SIGNALS], _BATCH):
                 await self._carry(entry)
@@ -91,17 +98,11 @@ class Engine:
         log.info(f"COPY ENGINE: waiting for {what}")
         self._heartbeat.state = f"waiting for {what}"
 
-    async def _record_followers(self) -> None:
-        """Note from which signal on each user is followed, so that `audit` knows what was due to whom."""
-        last = await self._group.last_delivered(keys.SIGNALS)
-        due = [keys.following(policy.user) for policy in self._users]
-        await self._bus.do_all([("HSETNX", key, "from", last) for key in due])
-        for key, answer in zip(due, await self._bus.do_all([("HGETALL", key) for key in due]), strict=True):
-            if pairs(answer).get("until"):
-                await self._bus.do("HSET", key, "from", last, "until", "")
-        for key in set(await self._bus.scan(keys.following("*"))) - set(due):
-            if not await self._bus.do("HGET", key, "until"):
-                await self._bus.do("HSET", key, "until", last)
+    async def _take_over_settings(self) -> None:
+        """Put changed settings into force between two signals, so that each signal is carried under one set of them."""
+        while self._changed is not None:
+            self._users, self._changed = self._changed, None
+            await record_followers(self._bus, self._group, [policy.user for policy in self._users])
 
     async def _carry(self, entry: Entry) -> None:
         self._boundary.passed(Step.ENGINE_AFTER_READ)
@@ -117,7 +118,10 @@ class Engine:
             try:
                 return SignalMessage.parse(entry.fields).to_domain()
             except MalformedMessageError as error:
-                if await self._group.deliver_again(entry) >= MAX_DELIVERIES:
+                deliveries = await self._group.deliver_again(entry)
+                if deliveries == 0:
+                    return None  # not pending any more: somebody has dealt with it
+                if deliveries >= MAX_DELIVERIES:
                     await self._group.bury(entry, str(error))
                     log.error("a signal that cannot be read is now a dead letter", entry_id=entry.id, reason=str(error))
                     return None
@@ -128,3 +132,7 @@ class Engine:
             known = (self._elapsed(), await self._records.instruments(venue))
             self._instruments[venue] = known
         return known[1]
+
+
+def _followed(users: Iterable[UserPolicy]) -> list[UserPolicy]:
+    return [policy for policy in users if policy.followed]

@@ -82,6 +82,10 @@ class Copy:
     not_after: int | None
     """Epoch ms after which an entry must not be sent; None for an exit, which never ages."""
 
+    def late_by(self, now: int) -> int:
+        """Give how many ms an entry is past its last moment: 0 up to and at that moment, and always for an exit."""
+        return 0 if self.not_after is None else max(now - self.not_after, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:

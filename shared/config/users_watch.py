@@ -1,0 +1,111 @@
+"""Follows the users' files while a service runs: files that come, change and go, without a restart.
+
+A file counts once it has stood unchanged for two looks, so that a half-written one, or one that an editor is about to put back,
+changes nothing. One that cannot be read keeps the settings that its user had, and stops nobody else's change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from shared.config.changes import ChangeKind, UserChange, changes
+from shared.config.errors import ConfigurationError
+from shared.config.users import load_user, load_users, sharing_one_variable, users_folder
+from shared.domain.policy import UserPolicy
+
+_EVERY: Final = 1.0
+"""Seconds between two looks: a change is in force about two later."""
+_Stamp = tuple[int, int, int] | None
+"""Change time, size and inode of a file; None if there is none."""
+
+log = structlog.get_logger()
+
+
+class UsersWatch:
+    """The users as they are now, and what changed since the last look."""
+
+    def __init__(self, config: Path) -> None:
+        """Read everything once. Raises ConfigurationError: a start with wrong settings is no start."""
+        self._config = config
+        self._stamps = self._look()
+        self._fresh: dict[Path, _Stamp] = {}
+        self._users = load_users(config)
+
+    @property
+    def users(self) -> Mapping[str, UserPolicy]:
+        """Give every user with valid settings, disabled ones included, by id in alphabetical order."""
+        return self._users
+
+    async def run(self, apply: Callable[[Mapping[str, UserPolicy]], None]) -> None:
+        """Look for ever; `apply` is given all users whenever something has changed."""
+        while True:
+            await asyncio.sleep(_EVERY)
+            found, problems = await asyncio.to_thread(self.look)
+            for problem in problems:
+                log.error("settings not taken over; the user's former ones stay in force", reason=problem)
+            for change in found:
+                _tell(change)
+            if found:
+                apply(self._users)
+
+    def look(self) -> tuple[list[UserChange], list[str]]:
+        """Look once: what changed, and one line for each file that could not be taken over."""
+        try:
+            now = self._look()
+        except ConfigurationError:
+            return [], []  # a folder that is gone is being replaced, not emptied
+        settled = [path for path in sorted(self._stamps.keys() | now.keys()) if self._settled(path, now.get(path))]
+        users, problems = dict(self._users), []
+        for path in settled:
+            stamp = now.get(path)
+            if stamp is None:
+                self._stamps.pop(path)
+                users.pop(path.stem, None)
+                continue
+            self._stamps[path] = stamp
+            try:
+                users[path.stem] = self._load(path, users)
+            except ConfigurationError as error:
+                problems.append(str(error))
+        before, self._users = self._users, dict(sorted(users.items()))
+        return changes(before, self._users), problems
+
+    def _settled(self, path: Path, stamp: _Stamp) -> bool:
+        """Say whether a file differs from what is in force, and has done so alike for two looks."""
+        if self._stamps.get(path) == stamp:
+            self._fresh.pop(path, None)
+            return False
+        if path in self._fresh and self._fresh[path] == stamp:
+            self._fresh.pop(path)
+            return True
+        self._fresh[path] = stamp
+        return False
+
+    @staticmethod
+    def _load(path: Path, users: Mapping[str, UserPolicy]) -> UserPolicy:
+        policy = load_user(path)
+        if clash := sharing_one_variable(dict.fromkeys([*users, path.stem])):
+            raise ConfigurationError(f"{path}: {clash}")
+        return policy
+
+    def _look(self) -> dict[Path, _Stamp]:
+        stamps: dict[Path, _Stamp] = {}
+        for path in users_folder(self._config).glob("*.toml"):
+            try:
+                facts = path.stat()
+            except OSError:
+                continue  # gone between the listing and now
+            stamps[path] = (facts.st_mtime_ns, facts.st_size, facts.st_ino)
+        return stamps
+
+
+def _tell(change: UserChange) -> None:
+    if change.kind is not ChangeKind.CHANGED:
+        log.info(f"user {change.kind}", user=change.user)
+    for setting in change.settings:
+        log.info("setting changed", user=change.user, setting=setting.key, old=setting.old, new=setting.new)
