@@ -8,6 +8,7 @@ from services.ops import control, dead, health
 from services.ops.audit import audit
 from services.ops.output import AsJson
 from services.ops.paper_accounts import paper_accounts
+from services.ops.reconcile import reconcile
 from services.ops.resolve import resolve
 from services.ops.session import guarded
 from services.ops.status import status
@@ -38,6 +39,7 @@ def build() -> typer.Typer:
     app.command()(streams)
     app.command()(unknown)
     app.command()(resolve)
+    app.command()(reconcile)
     app.command("pause")(control.command(ControlMode.PAUSE, "Stop entries; exits go on."))
     app.command("close-only")(
         control.command(ControlMode.CLOSE_ONLY, "Let only closes through: no entries, exits go on.")
