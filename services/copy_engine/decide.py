@@ -7,6 +7,7 @@ is held, and an exit that waits in the stream is an exit that is not lost.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from shared.domain.account import Account, AccountState
 from shared.domain.book import Book
@@ -20,6 +21,8 @@ from shared.domain.risk_state import RiskState
 from shared.domain.signal import Signal
 from shared.domain.sizing import Sized, Skip, size_entry
 from shared.domain.symbol import Symbol
+
+_NO_ENTRIES: Final = frozenset({PairStatus.CANCEL_ONLY, PairStatus.POST_ONLY, PairStatus.REDUCE_ONLY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def _size(signal: Signal, follower: Follower, instrument: Instrument | None, now
     symbol = policy.symbols.mapped(signal.symbol)
     if instrument is None:
         return Skip(f"{symbol} is not traded on {signal.venue}")
-    if instrument.status in {PairStatus.CANCEL_ONLY, PairStatus.POST_ONLY, PairStatus.REDUCE_ONLY}:
+    if instrument.status in _NO_ENTRIES:
         return Skip(f"{signal.venue} has {symbol} in {instrument.status} mode")
     if account.equity is None or account.cash is None:
         return Skip(f"balance unknown: {account.reason or 'it has not been read yet'}")

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -106,9 +107,13 @@ class Decision:
     emitted_at: int
 
 
+_namespace: Final = lru_cache(maxsize=64)(UUID)
+"""One signal's id is the namespace of as many orders as there are users."""
+
+
 def order_id(signal_id: str, user: str, venue: str) -> str:
     """Derive the order's id, which is its client order id at the venue: the same signal, user and venue always give the same."""
-    return str(uuid5(UUID(signal_id), f"{user}:{venue}"))
+    return str(uuid5(_namespace(signal_id), f"{user}:{venue}"))
 
 
 def leg_id(order: str, leg: int) -> str:

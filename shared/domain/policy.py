@@ -126,10 +126,12 @@ class SymbolPolicy:
 
     def mapped(self, symbol: Symbol) -> Symbol:
         """Give the symbol that this user trades for one of the master's."""
-        return self.map.get(symbol, symbol)
+        return self.map.get(symbol, symbol) if self.map else symbol
 
     def refusal(self, symbol: Symbol) -> str:
         """Say why one of the master's symbols is not copied; an empty text if it is. A filter may name either spelling."""
+        if not (self.include or self.exclude):
+            return ""
         names = {symbol, self.mapped(symbol)}
         if not names.isdisjoint(self.exclude):
             return f"{symbol} is excluded by symbols.exclude"

@@ -82,7 +82,8 @@ class RiskState:
     def at(self, now: int, unrealized: Money, equity: Money | None, limits: LimitPolicy) -> RiskState:
         """Look at the account: roll the UTC day, lift a stop-out that is over, book the change in profit, detect a stop-out.
 
-        `unrealized` is of the copied positions at market (`Book.unrealized`); `equity` of the whole account, None if unknown.
+        `unrealized` is of the copied positions at market (`Book.unrealized`); `equity` of the whole account if it was read since
+        the last look, None otherwise: then the last one is carried on by the profit made since.
         """
         state = _rolled(_lifted(self, now, limits), now)
         if unrealized.currency != state.currency:
@@ -145,9 +146,10 @@ def _booked(state: RiskState, pnl: Money) -> RiskState:
         return replace(state, pnl=pnl, day_start_pnl=pnl)
     if state.equity.amount <= 0:
         return replace(state, pnl=pnl)
-    step = (pnl - state.pnl).ratio_to(state.equity)
-    growth = max((state.growth * (ONE + step)).quantize(_GROWTH_STEP), _LEAST_GROWTH)
-    return replace(state, pnl=pnl, growth=growth, peak_growth=max(state.peak_growth, growth))
+    made = pnl - state.pnl
+    growth = max((state.growth * (ONE + made.ratio_to(state.equity))).quantize(_GROWTH_STEP), _LEAST_GROWTH)
+    equity = Money(max((state.equity + made).amount, ZERO), state.currency)
+    return replace(state, pnl=pnl, equity=equity, growth=growth, peak_growth=max(state.peak_growth, growth))
 
 
 def _stopped(state: RiskState, limits: LimitPolicy, now: int) -> RiskState:
