@@ -1,4 +1,4 @@
-"""Exits: a fraction of what is held from copying, sold until it is gone.
+"""Exits: a fraction of what is held from copying, sold until it is gone; first within a bound of the price, then at market.
 
 An exit does not age and has no guards but `halt`. It waits for a parked account, tries again with growing pauses whatever the
 venue refuses, and never sells more than is held or what Shoal did not buy. Each try that may have traded is one leg with a
@@ -17,6 +17,7 @@ import structlog
 
 from services.executor.desk import Desk
 from services.executor.ends import End, NotSent, Refused, Stopped, Traded, describe
+from services.executor.exit_price import bound
 from services.executor.leg import recall, trade
 from services.executor.record import Leg, OrderRecord
 from services.executor.resolving import resume
@@ -32,6 +33,8 @@ from shared.venues.errors import Refusal, VenueError
 
 _WAIT_FIRST, _WAIT_MOST = 0.5, 30.0
 _HALT_POLL: Final = 0.5
+_FRESH_MS: Final = 10_000
+"""Published prices younger than this are taken for the present one."""
 _BALANCE_LAG_TRIES: Final = 4
 """How often a refusal for want of funds is taken for a balance that lags behind its fill; then what the account has counts."""
 
@@ -44,6 +47,7 @@ class _Progress:
 
     suspect: bool = False
     tries: int = 0
+    refusals: int = 0
     short_of_funds: int = 0
     sent_at: int | None = None
     accepted_at: int | None = None
@@ -129,7 +133,8 @@ class ExitHandler:
         if isinstance(close, Skip):
             return close
         target = record.filled + close.size.amount if record.target is None else record.target
-        return Leg(decision, entry_id, record.leg, close.size, None, Quantity(target, symbol.base))
+        limit = bound(price, instrument, desk.policy.guards.exit_slippage_bps, record.leg, progress.refusals)
+        return Leg(decision, entry_id, record.leg, close.size, limit, Quantity(target, symbol.base))
 
     async def _has(self, asset: str, progress: _Progress) -> Quantity | None:
         """Once the venue has said often enough that funds are short, see what the account has in all.
@@ -143,11 +148,18 @@ class ExitHandler:
         return Quantity(balance.total if balance else ZERO, asset)
 
     async def _price(self, decision: Decision) -> Price | None:
+        """Give the present price: the shared feed's while it is fresh, else the venue's; an older one only if it has none."""
         desk = self._desk
-        known = (await desk.records.prices(desk.venue.name)).get(decision.symbol)
-        if known is not None:
+        known = (await desk.records.prices_of(desk.venue.name, [decision.symbol])).get(decision.symbol)
+        if known is not None and desk.clock() - known[1] <= _FRESH_MS:
             return known[0]
-        return (await desk.venue.prices([decision.symbol])).get(decision.symbol)
+        try:
+            asked = (await desk.venue.prices([decision.symbol])).get(decision.symbol)
+        except VenueError:
+            if known is None:
+                raise
+            asked = None
+        return asked or (known[0] if known else None)
 
     async def _book(self, decision: Decision, entry_id: str, end: End, progress: _Progress) -> bool:
         """Book how a leg ended; True if that was the end of the exit."""
@@ -159,6 +171,7 @@ class ExitHandler:
             return end.outcome in TERMINAL
         if isinstance(end, Refused):
             progress.last = end.words
+            progress.refusals += 1
             if end.refusal is Refusal.FUNDS:
                 progress.short_of_funds += 1
                 self._desk.account.refresh_soon()
@@ -196,7 +209,8 @@ class ExitHandler:
                 accepted_at=end.accepted_at,
             )
             return True
-        progress.tries = 0 if order.filled.amount else progress.tries
+        if order.filled.amount or record.leg == 1:
+            progress.tries = 0  # the bound was missed: the market follows at once
         await desk.store.move(
             decision.id,
             OrderState.PLANNED,

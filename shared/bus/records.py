@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from shared.bus.connection import Bus
@@ -102,6 +103,18 @@ class Records:
                 found[symbol] = read_price(symbol, written)
             except ValueError:
                 continue
+        return found
+
+    async def prices_of(self, venue: str, symbols: Sequence[Symbol]) -> dict[Symbol, tuple[Price, int]]:
+        """Read the last prices of some symbols; those that are not published or cannot be read are left out."""
+        found: dict[Symbol, tuple[Price, int]] = {}
+        if not symbols:
+            return found
+        answers = await self._bus.do("HMGET", keys.prices(venue), *map(str, symbols))
+        for symbol, written in zip(symbols, answers, strict=True):
+            with suppress(ValueError):
+                if written is not None:
+                    found[symbol] = read_price(symbol, written)
         return found
 
     async def write_instruments(self, venue: str, instruments: Iterable[Instrument]) -> None:

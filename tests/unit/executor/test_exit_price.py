@@ -1,0 +1,31 @@
+"""The bounds of an exit's legs: a wide limit first, then the market, and the other way round once that was refused."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from services.executor.exit_price import bound
+from shared.domain.instrument import PairStatus
+from tests.support.examples import an_instrument, btc_price
+
+TWO_PER_CENT = Decimal(200)
+
+
+@pytest.mark.parametrize(("leg", "refusals", "bounded"), [(1, 0, True), (1, 1, False), (2, 0, False), (2, 1, True)])
+def test_the_first_leg_is_bounded_and_a_refusal_turns_that_round(leg: int, refusals: int, bounded: bool) -> None:
+    found = bound(btc_price("60000"), an_instrument(), TWO_PER_CENT, leg, refusals)
+    assert found == (btc_price("58800") if bounded else None)
+
+
+def test_the_bound_lies_on_the_tick_inside_the_slippage() -> None:
+    assert bound(btc_price("60000.3"), an_instrument(tick=Decimal(1)), TWO_PER_CENT, 1, 0) == btc_price("58801")
+
+
+def test_a_pair_that_takes_only_limits_gets_limits() -> None:
+    assert bound(btc_price("60000"), an_instrument(status=PairStatus.LIMIT_ONLY), TWO_PER_CENT, 2, 0) is not None
+
+
+def test_a_bound_of_nothing_is_the_market() -> None:
+    assert bound(btc_price("60000"), an_instrument(), Decimal(10_000), 1, 0) is None
