@@ -47,7 +47,7 @@ def check(evidence: Evidence) -> Findings:
     for user in evidence.users:
         owners = _decisions(evidence, user, found)
         _outcomes(user, found)
-        fills = _acceptances(user, owners, found)
+        fills = _acceptances(user, owners, found, sizes_stand=not evidence.fail_overs)
         _amounts(user, fills, found)
         _positions(user, found)
         _balances(user, found)
@@ -108,8 +108,13 @@ def _outcomes(user: UserEvidence, found: Findings) -> None:
         )
 
 
-def _acceptances(user: UserEvidence, owners: Mapping[str, Fields], found: Findings) -> dict[str, list[dict[str, Any]]]:
-    """Check what the exchange accepted; answers its orders by the decision they belong to."""
+def _acceptances(
+    user: UserEvidence, owners: Mapping[str, Fields], found: Findings, *, sizes_stand: bool
+) -> dict[str, list[dict[str, Any]]]:
+    """Check what the exchange accepted; answers its orders by the decision they belong to.
+
+    `sizes_stand` is False where a decision that was carried out may have been lost and made anew, with another size.
+    """
     found.orders += len(user.orders)
     fills: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     times = Counter(str(row["client_order_id"]) for row in user.orders)
@@ -125,7 +130,8 @@ def _acceptances(user: UserEvidence, owners: Mapping[str, Fields], found: Findin
             continue
         fills[decision["id"]].append(row)
         wrong = row["symbol"] != decision["symbol"] or row["side"] != decision["side"]
-        if wrong or (decision["kind"] == "entry" and Decimal(row["size"]) > Decimal(decision["base_size"])):
+        sized = sizes_stand and decision["kind"] == "entry"
+        if wrong or (sized and Decimal(row["size"]) > Decimal(decision["base_size"])):
             found.disagreements.append(f"{user.user}: {row['order_id']} is not what was decided in {decision['id']}")
     return fills
 

@@ -55,6 +55,8 @@ class Evidence:
     requests: list[dict[str, Any]]
     logged: Counter[str]
     """What the services' logs say, by kind: see `read_logs`."""
+    fail_overs: int = 0
+    """How often Redis lost its last writes. Decisions among them were made twice, and need not be of the same size."""
 
 
 def read_evidence(

@@ -28,6 +28,8 @@ PRICES: Final = {
     "BCH/USD": Decimal(400),
 }
 _FRACTIONS: Final = ("0.25", "0.37", "0.5", "1", "1")
+_SAME_AGAIN: Final = 0.4
+"""The share of entries on the symbol of the signal before: one that is still being carried, in a burst."""
 _DRIFT: Final = 0.02
 """How far a price may stray from its start: below the slippage that the users accept."""
 
@@ -78,6 +80,7 @@ class Market:
     dice: random.Random
     prices: dict[str, Decimal] = field(default_factory=lambda: dict(PRICES))
     held: dict[str, Decimal] = field(default_factory=dict)
+    latest: str = "BTC/USD"
 
     def move(self) -> tuple[str, Decimal]:
         """Draw the next price of some symbol."""
@@ -96,10 +99,11 @@ class Market:
             after = Decimal(0) if fraction == "1" else (before * (1 - Decimal(fraction))).quantize(Decimal("1e-8"))
             size = before - after
         else:
-            symbol, fraction = self.dice.choice(list(PRICES)), ""
+            again = self.dice.random() < _SAME_AGAIN
+            symbol, fraction = self.latest if again else self.dice.choice(list(PRICES)), ""
             share = Decimal(str(round(self.dice.uniform(0.01, 0.02), 4)))
             size = (MASTER_EQUITY * share / self.prices[symbol]).quantize(Decimal("1e-8"))
             before = self.held.get(symbol, Decimal(0))
             after = before + size
-        self.held[symbol] = after
+        self.held[symbol], self.latest = after, symbol
         return PlannedSignal(signal_id, symbol, size, self.prices[symbol], fraction, before, after)

@@ -10,8 +10,9 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TextIO, cast
@@ -20,11 +21,12 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from shared.bus.scripts import load
-from tests.chaos.evidence import Evidence, idle, read_evidence
+from tests.chaos.evidence import Evidence, entries, idle, read_evidence
 from tests.chaos.fleet import Fleet
+from tests.chaos.hands import emit, use_key
 from tests.chaos.market import PRICES
 from tests.chaos.script import Act, Arm, Emit, Kill, KillRedis, Redeliver, Script, Stop
+from tests.chaos.tape import Tape
 from tests.support.processes import ROOT
 from tests.support.stack import Stack
 
@@ -42,7 +44,7 @@ class Run:
     def __init__(self, stack: Stack, script: Script, executor_module: str, log: TextIO) -> None:
         self.stack = stack
         self.script = script
-        self.redis_kills = self.redeliveries = 0
+        self.redis_kills = self.fail_overs = self.redeliveries = 0
         self.faults: Counter[str] = Counter()
         self._log = log
         self._module = executor_module
@@ -50,6 +52,8 @@ class Run:
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
         self._signals = [act.signal for _, act in script.acts if isinstance(act, Emit)]
+        self._fields: dict[str, Mapping[str, str]] = {}
+        self._tape = Tape(stack.redis.folder)
         self._told = 0
         self._redis_down = False
         self._client = redis.Redis(
@@ -72,6 +76,7 @@ class Run:
             cash = 20_000 + 3_000 * number
             self._deposited[user] = {"USD": Decimal(cash)}
             self.stack.open_account(user, USD=cash)
+            use_key(self.stack, user)
         for symbol, price in PRICES.items():
             self.stack.price(symbol, str(price))
         self.fleet = Fleet(self.stack, self._module)
@@ -111,7 +116,8 @@ class Run:
 
     def evidence(self) -> Evidence:
         """Read what is left."""
-        return read_evidence(self.stack, self._client, [signal.id for signal in self._signals], self._deposited)
+        found = read_evidence(self.stack, self._client, [signal.id for signal in self._signals], self._deposited)
+        return replace(found, fail_overs=self.fail_overs)
 
     def audit(self) -> dict[str, Any]:
         """Run the product's own audit."""
@@ -149,7 +155,7 @@ class Run:
         elif isinstance(act, Stop):
             self._stop(act)
         elif isinstance(act, KillRedis):
-            self._kill_redis(act.down)
+            self._kill_redis(act)
         elif isinstance(act, Arm):
             self.stack.post("/paper/faults", act.body)
             self._note("arm", **act.body)
@@ -159,18 +165,24 @@ class Run:
             self.stack.price(act.symbol, str(act.price))
 
     def _emit(self) -> None:
-        """Tell the next signal as the master does: by the script that appends each id once, so that repeating is harmless."""
+        """Tell the next signal as the master does."""
         signal = self._signals[self._told]
-        fields = signal.fields()
-        flat = [part for pair in fields.items() for part in pair]
-        keys = ["shoal:signals", "shoal:emitted:{shoal:signals}"]
+        fields = self._fields.setdefault(signal.id, signal.fields())
         try:
-            self._client.eval(load("emit_signal").text, 2, *keys, signal.id, fields["emitted_at"], "0", *flat)
+            emit(self._client, fields)
         except _NO_REDIS:
             self._later(time.monotonic() + _AGAIN, self._emit)
             return
         self._told += 1
         self._note("signal", number=self._told, id=signal.id, symbol=signal.symbol, fraction=signal.fraction)
+
+    def _emit_again(self) -> None:
+        """Tell anew what Redis has lost, as the master does when it compares its fills with the stream."""
+        there = {fields["id"] for _, fields in entries(self._client, "shoal:signals")}
+        for signal in self._signals[: self._told]:
+            if signal.id not in there:
+                emit(self._client, self._fields[signal.id])
+                self._note("signal again", id=signal.id)
 
     def _stop(self, act: Stop) -> None:
         member = self.fleet.stop(engine=act.engine, which=act.which)
@@ -185,20 +197,23 @@ class Run:
 
         self._later(time.monotonic() + act.seconds, thaw)
 
-    def _kill_redis(self, down: float) -> None:
+    def _kill_redis(self, act: KillRedis) -> None:
         if self._redis_down:
             return
         self._redis_down = True
         self.stack.redis.kill()
         self.redis_kills += 1
-        self._note("kill", who="redis", down=round(down, 1))
-        self._later(time.monotonic() + down, self._start_redis)
+        lost = self._tape.cut(act.lost) if act.lost else 0
+        self.fail_overs += bool(lost)
+        self._note("kill", who="redis", down=round(act.down, 1), lost_bytes=lost)
+        self._later(time.monotonic() + act.down, self._start_redis)
 
     def _start_redis(self) -> None:
         if self._redis_down:
             self.stack.redis.start()
             self._redis_down = False
             self._note("start", who="redis")
+            self._emit_again()
 
     def _redeliver(self, act: Redeliver, times: int) -> None:
         """Set a group back by some entries, so that they are delivered once more though they were acknowledged."""
@@ -221,6 +236,8 @@ class Run:
         return fired
 
     def _tend(self) -> None:
+        if not self._redis_down:
+            self._tape.look()
         for name in self.fleet.tend():
             self._note("start", who=name)
 

@@ -20,7 +20,11 @@ from tests.chaos.market import PRICES, Market, PlannedSignal
 KILLS, STOPS, REDIS_KILLS, FAULTS, REDELIVERIES, MOVES = 0.24, 0.12, 0.02, 0.6, 0.1, 0.2
 """How many of each per signal."""
 _ENGINE_SHARE: Final = 0.4
-_LONG_STOP: Final = 0.2
+_FAIL_OVERS: Final = 0.5
+"""The share of Redis's deaths that lose writes."""
+_BURST: Final = 0.5
+"""The share of signals that come right upon the one before."""
+_LONG_STOP: Final = 0.35
 """The share of stops that outlast the lease of 12 s."""
 _ARMED: Final = 0.5
 """The share of restarted services that die at a step of the path, between its 1st and 60th pass."""
@@ -56,9 +60,13 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class KillRedis:
-    """SIGKILL Redis; it is started again on its own log after `down` seconds."""
+    """SIGKILL Redis; it is started again on its own log after `down` seconds.
+
+    With `lost` above 0 the last so many seconds of writes are gone, as after a fail-over to a replica that lagged behind.
+    """
 
     down: float
+    lost: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +112,11 @@ def write_script(seed: int, signals: int, users: int, pace: float) -> Script:
     dice = random.Random(seed)
     names = [f"user-{number:02}" for number in range(users)]
     script = Script(seed, names, signals, signals * pace)
-    when = sorted(dice.uniform(0, script.seconds) for _ in range(signals))
+    when: list[float] = []
+    while len(when) < signals:
+        burst = bool(when) and dice.random() < _BURST
+        when.append(when[-1] + dice.uniform(0.0, 0.02) if burst else dice.uniform(0, script.seconds))
+    when.sort()
     script.acts.extend(_market(dice, when, script.seconds))
     for _ in range(math.ceil(signals * KILLS)):
         script.acts.append((_moment(dice, when, script.seconds), _kill(dice)))
@@ -114,7 +126,8 @@ def write_script(seed: int, signals: int, users: int, pace: float) -> Script:
         stop = Stop(dice.random() < _ENGINE_SHARE, dice.randrange(100), seconds)
         script.acts.append((_moment(dice, when, script.seconds), stop))
     for _ in range(math.ceil(signals * REDIS_KILLS)):
-        script.acts.append((_moment(dice, when, script.seconds), KillRedis(dice.uniform(0.0, 4.0))))
+        lost = dice.uniform(0.1, 1.2) if dice.random() < _FAIL_OVERS else 0.0
+        script.acts.append((_moment(dice, when, script.seconds), KillRedis(dice.uniform(0.0, 4.0), lost)))
     for _ in range(math.ceil(signals * FAULTS)):
         arm = Arm(some_ailment(dice, names, list(PRICES)))
         script.acts.append((dice.uniform(0, script.seconds * 0.95), arm))

@@ -54,6 +54,7 @@ def judge(run: Run, *, quiet: bool, began: float, ended: float) -> Verdict:
         "service_kills": run.fleet.kills,
         "deaths_at_a_step": run.fleet.step_deaths,
         "redis_kills": run.redis_kills,
+        "fail_overs": run.fail_overs,
         "stops": run.fleet.stops,
         "respawns": run.fleet.respawns,
         "faults": run.faults.total(),
