@@ -75,14 +75,14 @@ def test_the_log_says_in_a_plain_line_that_the_master_trades_and_never_a_secret(
         stack.open_account("master", USD=100_000)
         master = _master(stack)
         wait_for(lambda: _signals(stack), 30, "a first signal")
+        first = _signals(stack)[0]["id"]
+        wait_for(lambda: len(re.findall(first, master.log())) >= 2, 10, "the signal's id is on the lines of its path")
         assert master.stop() == 0
         log = master.log_path.read_text()
         assert "MASTER ACCOUNT: TRADING (Broker: KRAKEN)" in log
         assert "MASTER (full strategy)" in log
         for secret in stack.keys["master"]:
             assert secret not in log
-        first = _signals(stack)[0]["id"]
-        assert len(re.findall(first, log)) >= 2
         assert stack.client.hget(keys.account("master", "kraken"), "state") == "connecting"
 
 

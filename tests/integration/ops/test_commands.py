@@ -83,8 +83,10 @@ async def test_each_switch_is_written_as_the_services_read_it(
     assert (await ops(redis_server.url, command, "--reason", "for everybody")).code == 0
     assert (await ops(redis_server.url, command, "--user", "alice", "--reason", "for her")).code == 0
     records = Records(bus)
-    assert await records.switches("alice") == (Control(mode, "for everybody"), Control(mode, "for her"))
-    assert await records.switches("bob") == (Control(mode, "for everybody"), Control())
+    everybody, alice = await records.switches("alice")
+    assert (everybody.mode, everybody.reason) == (mode, "for everybody")
+    assert (alice.mode, alice.reason) == (mode, "for her")
+    assert await records.switches("bob") == (everybody, Control())
     rows = (await ops(redis_server.url, "control", "--json")).json["switches"]
     assert [(row["of"], row["mode"], row["reason"]) for row in rows] == [
         ("everybody", mode.value, "for everybody"),

@@ -81,12 +81,12 @@ def test_deposit_between_entry_and_exit(held: Decimal, free: Decimal) -> None:
     assert outcome.size == btc(min(held, free)).floored(instrument.lot_step)
 
 
-def test_what_is_free_at_the_venue_cuts_the_sale_and_is_told() -> None:
+def test_what_the_account_has_in_all_cuts_the_sale_and_is_told() -> None:
     outcome = size_exit(holding("0.08"), Decimal("0.5"), an_instrument(), PRICE, has=btc("0.030000001"))
     assert isinstance(outcome, Close)
     assert outcome.size == btc("0.03")
-    assert outcome.reason.endswith("cut to 0.03 that is free at the venue")
+    assert outcome.reason.endswith("cut to 0.03, which is all that the account has")
 
 
 def test_a_close_asks_for_neither_cash_nor_equity_nor_the_age_of_the_signal() -> None:
-    assert set(inspect.signature(size_exit).parameters) == {"position", "fraction", "instrument", "price", "free"}
+    assert set(inspect.signature(size_exit).parameters) == {"position", "fraction", "instrument", "price", "has"}
