@@ -23,6 +23,7 @@ from services.executor.record import Leg, OrderRecord
 from services.executor.resolving import resume
 from services.executor.settlement import position_after, settle
 from shared.bus.orders import PositionChange
+from shared.contracts.records import write_position
 from shared.domain.control import refusal
 from shared.domain.exits import Close, size_exit
 from shared.domain.instrument import Instrument
@@ -49,6 +50,8 @@ class _Progress:
     tries: int = 0
     refusals: int = 0
     short_of_funds: int = 0
+    has: Quantity | None = None
+    """What the account has in all; asked only once funds have been short for a while."""
     sent_at: int | None = None
     accepted_at: int | None = None
     venue_order_id: str = ""
@@ -119,7 +122,7 @@ class ExitHandler:
         try:
             instrument = (await desk.venue.instruments()).get(symbol)
             price = await self._price(decision)
-            has = await self._has(symbol.base, progress)
+            progress.has = has = await self._has(symbol.base, progress)
         except VenueError as error:
             progress.last = str(error)
             return None
@@ -225,10 +228,8 @@ class ExitHandler:
         record = OrderRecord.read(await desk.store.load(decision.id))
         tally = record.tally(decision.symbol)
         outcome = OrderState.PARTIAL if tally.filled.amount else OrderState.SKIPPED
-        position = None
-        if progress.short_of_funds > _BALANCE_LAG_TRIES:
-            # The venue's record wins: what the account does not have is not held.
-            position = PositionChange(str(decision.symbol), None)
+        position = await self._lowered(decision, progress)
+        if position is not None:
             reason = f"{reason}; the account has less than was copied: its owner has sold or moved the rest"
         await settle(
             desk,
@@ -242,6 +243,16 @@ class ExitHandler:
             sent_at=progress.sent_at,
             accepted_at=progress.accepted_at,
         )
+
+
+    async def _lowered(self, decision: Decision, progress: _Progress) -> PositionChange | None:
+        """Take off the books what the account was found not to have, and no more: the venue's record wins."""
+        desk = self._desk
+        held = await desk.records.position(desk.user, desk.venue.name, decision.symbol)
+        if progress.has is None or held is None or held.size <= progress.has:
+            return None
+        left = held.sold(held.size - progress.has, desk.clock())
+        return PositionChange(str(decision.symbol), write_position(left) if left.size.amount > 0 else None)
 
 
 def _rest(

@@ -1,0 +1,170 @@
+"""One user's desk on a fake venue and a real Redis, with a clock that the test moves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from uuid import uuid4
+
+from services.executor.account import AccountKeeper
+from services.executor.copier import Copier
+from services.executor.desk import Desk
+from services.executor.history import History
+from shared.bus.connection import Bus
+from shared.bus.lease import Lease
+from shared.bus.nonce import NonceCounter
+from shared.bus.orders import OrderStore
+from shared.bus.records import Records, pairs
+from shared.bus.streams import Group, flatten, read_entries
+from shared.contracts import keys
+from shared.contracts.messages import OrderMessage, ReportMessage
+from shared.domain.account import Position
+from shared.domain.order import Copy, Decision, Kind, Side, order_id
+from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
+from tests.support.examples import BTC_USD, a_policy, btc, btc_price, usd
+from tests.support.leases import take_over
+
+USER = "alice"
+PATIENCE = 20.0
+
+
+@dataclass
+class Clock:
+    """A wall clock (epoch ms) that stands until it is moved."""
+
+    now: int = 0
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@dataclass
+class Owner:
+    """One process's turn: dropping it is a crash, nothing is tidied up."""
+
+    lease: Lease
+    desk: Desk
+    venue: FakeVenue
+    copier: Copier
+
+
+@dataclass
+class Rig:
+    """What outlives a process: Redis, the venue's account, the market and the time."""
+
+    bus: Bus
+    clock: Clock = field(default_factory=Clock)
+    market: FakeMarket = field(default_factory=lambda: FakeMarket({BTC_USD: Decimal(60_000)}))
+    account: FakeAccount = field(default_factory=lambda: FakeAccount({"USD": Decimal(10_000)}))
+
+    async def start(self) -> Owner:
+        """Start a process that serves alice, in place of any earlier one; its account is ready."""
+        lease = await take_over(self.bus, USER, str(uuid4()))
+        self.clock.now = max(self.clock.now, lease.since + 10_000)
+        nonces = NonceCounter(self.bus, lease, USER, "f" * 16, floor=self.account.last_nonce)
+        venue = FakeVenue(self.market, self.account, clock=self.clock, nonces=nonces)
+        records = Records(self.bus)
+        keeper = AccountKeeper(USER, venue, records, self.clock)
+        desk = Desk(
+            policy=a_policy(USER),
+            venue=venue,
+            lease=lease,
+            store=OrderStore(self.bus, lease, USER, "kraken"),
+            nonces=nonces,
+            records=records,
+            account=keeper,
+            clock=self.clock,
+            history=History(venue, keeper, lease.since, self.clock),
+        )
+        await keeper.read()
+        return Owner(lease, desk, venue, Copier(desk))
+
+    def entry(self, size: str = "0.05", limit: str = "60300", signal: str = "") -> Decision:
+        """Decide to copy a buy, right now."""
+        return self._decision(signal, Kind.ENTRY, Copy(btc(size), None, btc_price(limit), self.clock.now + 30_000))
+
+    def close(self, fraction: str = "1") -> Decision:
+        """Decide to copy a close of a fraction of what is held, right now."""
+        return self._decision("", Kind.EXIT, Copy(None, Decimal(fraction), None, None))
+
+    def _decision(self, signal: str, kind: Kind, copy: Copy) -> Decision:
+        signal_id = signal or str(uuid4())
+        return Decision(
+            id=order_id(signal_id, USER, "kraken"),
+            signal_id=signal_id,
+            user=USER,
+            venue="kraken",
+            symbol=BTC_USD,
+            side=Side.BUY if kind is Kind.ENTRY else Side.SELL,
+            kind=kind,
+            copy=copy,
+            reason="scaled",
+            master_equity=usd(10_000),
+            user_equity=usd(5_000),
+            signal_at=self.clock.now,
+            emitted_at=self.clock.now,
+        )
+
+    async def hand_out(self, decision: Decision) -> str:
+        """Write a decision into alice's stream and hand it out to nobody in particular; answers its entry id."""
+        entry_id = await self.append(decision)
+        await Group(self.bus, keys.EXECUTOR).read_new([keys.orders(USER)], 100, 1)
+        return entry_id
+
+    async def append(self, decision: Decision) -> str:
+        """Write a decision into alice's stream."""
+        await Group(self.bus, keys.EXECUTOR).ensure([keys.orders(USER)])
+        self.clock.now += 1
+        fields = flatten(OrderMessage.from_domain(decision).fields())
+        return str(await self.bus.do("XADD", keys.orders(USER), f"{self.clock.now}-0", *fields))
+
+    async def carry(self, owner: Owner, decision: Decision, *, redelivered: bool = False) -> ReportMessage:
+        """Have a decision carried out to its end; answers the report."""
+        entry_id = await self.hand_out(decision)
+        async with asyncio.timeout(PATIENCE):
+            await owner.copier.carry_out(decision, entry_id, redelivered=redelivered)
+        (report,) = [report for report in await self.reports() if report.order_id == decision.id]
+        return report
+
+    async def begin(self, owner: Owner, decision: Decision) -> asyncio.Task[None]:
+        """Have a decision carried out in the background."""
+        entry_id = await self.hand_out(decision)
+        return asyncio.create_task(owner.copier.carry_out(decision, entry_id, redelivered=False))
+
+    async def reports(self) -> list[ReportMessage]:
+        """Read alice's reports, oldest first."""
+        rows = await self.bus.do("XRANGE", keys.reports(USER), "-", "+")
+        return [ReportMessage.parse(entry.fields) for entry in read_entries(keys.reports(USER), rows)]
+
+    async def record(self, decision: Decision) -> dict[str, str]:
+        """Read the record of an order."""
+        return pairs(await self.bus.do("HGETALL", keys.order(USER, decision.id)))
+
+    async def position(self) -> Position | None:
+        """Read what alice holds from copying."""
+        return await Records(self.bus).position(USER, "kraken", BTC_USD)
+
+    async def pending(self) -> int:
+        """Count what was handed out and not acknowledged."""
+        return int((await self.bus.do("XPENDING", keys.orders(USER), keys.EXECUTOR))[0])
+
+    async def switch(self, mode: str) -> None:
+        """Set everybody's kill switch."""
+        await self.bus.do("HSET", keys.CONTROL, "mode", mode, "reason", "a test")
+
+
+async def until(condition: Callable[[], Awaitable[object]], what: str) -> None:
+    """Let other tasks run until a condition holds; what lies in Redis tells nothing else to wait on."""
+    for _ in range(int(PATIENCE * 100)):
+        if await condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"it never came to that: {what}")
+
+
+async def crash(task: asyncio.Task[None]) -> None:
+    """End a task where it stands."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

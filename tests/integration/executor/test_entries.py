@@ -1,0 +1,204 @@
+"""Entries on a fake venue: how each answer of the venue ends, and that nothing is sent twice or late."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from shared.bus.connection import Bus
+from shared.bus.errors import LeaseLost
+from shared.contracts import keys
+from shared.domain.account import AccountState
+from shared.domain.order import OrderState
+from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
+from tests.integration.executor.rig import USER, Owner, Rig, crash, until
+from tests.support.examples import BTC_USD, btc, btc_price
+
+
+async def test_an_entry_is_booked_from_the_venues_record(rig: Rig, owner: Owner) -> None:
+    decision = rig.entry("0.05", limit="60300")
+    report = await rig.carry(owner, decision)
+    assert (report.outcome, report.filled_size, report.average_price, report.fee) == (
+        OrderState.FILLED, Decimal("0.05"), Decimal(60_000), Decimal(12),
+    )  # fmt: skip
+    position = await rig.position()
+    assert position is not None
+    assert (position.size, position.cost.amount) == (btc("0.05"), Decimal(3012))
+    assert (await rig.record(decision))["state"] == "filled"
+    assert await rig.bus.do("PTTL", keys.order(USER, decision.id)) > 0
+    assert await rig.pending() == 0
+    (sent,) = owner.venue.sent
+    assert (sent.client_order_id, sent.limit_price) == (decision.id, btc_price(60_300))
+
+
+async def test_a_part_that_filled_is_partial_and_only_that_part_is_held(rig: Rig, owner: Owner) -> None:
+    rig.account.fill_share = Decimal("0.4")
+    report = await rig.carry(owner, rig.entry("0.05"))
+    assert (report.outcome, report.filled_size) == (OrderState.PARTIAL, Decimal("0.02"))
+    position = await rig.position()
+    assert position is not None
+    assert position.size == btc("0.02")
+
+
+async def test_an_entry_of_which_nothing_filled_expires_and_leaves_no_position(rig: Rig, owner: Owner) -> None:
+    report = await rig.carry(owner, rig.entry(limit="59000"))
+    assert (report.outcome, report.filled_size) == (OrderState.EXPIRED, Decimal(0))
+    assert "nothing filled" in report.reason
+    assert await rig.position() is None
+
+
+async def test_a_refusal_is_rejected_in_the_venues_words(rig: Rig, owner: Owner) -> None:
+    rig.account.balances["USD"] = Decimal(10)
+    report = await rig.carry(owner, rig.entry())
+    assert (report.outcome, report.reason) == (OrderState.REJECTED, "EOrder:Insufficient funds")
+    assert await rig.position() is None
+    assert owner.desk.account.ready
+
+
+async def test_fee_taken_in_base_leaves_less_than_bought(rig: Rig, owner: Owner) -> None:
+    rig.account.fee_in_base = True
+    await rig.carry(owner, rig.entry("0.05"))
+    position = await rig.position()
+    assert position is not None
+    assert position.size == btc("0.0498")
+
+
+async def test_an_entry_past_its_age_expires_unsent(rig: Rig, owner: Owner) -> None:
+    decision = rig.entry()
+    rig.clock.now += 30_001
+    report = await rig.carry(owner, decision)
+    assert (report.outcome, owner.venue.sent) == (OrderState.EXPIRED, [])
+
+
+@pytest.mark.parametrize("mode", ["pause", "close_only", "halt"])
+async def test_a_switch_that_is_set_before_the_send_skips_the_entry(rig: Rig, owner: Owner, mode: str) -> None:
+    await rig.switch(mode)
+    report = await rig.carry(owner, rig.entry())
+    assert (report.outcome, report.reason) == (OrderState.SKIPPED, f"{mode} is set: a test")
+    assert owner.venue.sent == []
+
+
+async def test_what_the_venue_did_not_process_is_sent_again_until_it_is(rig: Rig, owner: Owner) -> None:
+    owner.venue.fail("place", Unavailable("EService:Busy"), times=2)
+    decision = rig.entry()
+    assert (await rig.carry(owner, decision)).outcome is OrderState.FILLED
+    assert (await rig.record(decision))["attempts"] == "3"
+    assert len(rig.account.orders) == 1
+
+
+async def test_a_key_that_is_refused_parks_the_account_and_later_entries_fail_unsent(rig: Rig, owner: Owner) -> None:
+    owner.venue.fail("place", Rejected("EAPI:Invalid key", Refusal.AUTH))
+    first = await rig.carry(owner, rig.entry())
+    assert (first.outcome, first.reason) == (OrderState.REJECTED, "EAPI:Invalid key")
+    (account,) = await owner.desk.records.accounts([(USER, "kraken")])
+    assert account is not None
+    assert (account.state, account.reason) == (AccountState.PARKED, "EAPI:Invalid key")
+    second = await rig.carry(owner, rig.entry())
+    assert (second.outcome, second.reason) == (OrderState.FAILED, "account is parked: EAPI:Invalid key")
+    assert rig.account.orders == []
+
+
+async def test_status_unknown_is_not_filled(rig: Rig, owner: Owner) -> None:
+    rig.account.rests = True
+    owner.venue.fail("place", OutcomeUnknown("timed out"), after_accept=True)
+    decision = rig.entry("0.05")
+    task = await rig.begin(owner, decision)
+
+    async def asked() -> bool:
+        return owner.venue.calls["find"] > 2  # the first is the account's probe
+
+    await until(asked, "the venue is asked")
+    assert (await rig.record(decision))["state"] == "unknown"
+    assert (await rig.reports(), await rig.position(), await rig.pending()) == ([], None, 1)
+    (order,) = rig.account.orders
+    rig.account.finish(order.venue_order_id, Decimal("0.5"), btc_price(60_000), btc("0.05"), rig.clock.now)
+    await task
+    (report,) = await rig.reports()
+    assert (report.outcome, report.filled_size) == (OrderState.PARTIAL, Decimal("0.025"))
+
+
+async def test_market_order_resolved_after_it_filled(rig: Rig, owner: Owner) -> None:
+    owner.venue.fail("place", OutcomeUnknown("502"), after_accept=True)
+    rig.account.hidden_lookups = 1
+    report = await rig.carry(owner, rig.entry())
+    assert (report.outcome, len(rig.account.orders)) == (OrderState.FILLED, 1)
+
+
+async def test_delivered_five_times(rig: Rig, owner: Owner) -> None:
+    decision = rig.entry()
+    await rig.carry(owner, decision)
+    for _ in range(4):
+        await rig.carry(owner, decision, redelivered=True)
+    later = await rig.start()
+    report = await rig.carry(later, decision, redelivered=True)
+    assert (report.outcome, len(rig.account.orders), await rig.pending()) == (OrderState.FILLED, 1, 0)
+
+
+async def test_the_next_owner_finds_the_fill_whose_reply_its_predecessor_did_not_live_to_see(
+    rig: Rig, owner: Owner
+) -> None:
+    decision = rig.entry()
+    rig.account.rests = True
+    task = await rig.begin(owner, decision)
+
+    async def accepted() -> bool:
+        return (await rig.record(decision)).get("state") == "accepted"
+
+    await until(accepted, "the venue took it")
+    await crash(task)
+    (order,) = rig.account.orders
+    rig.account.finish(order.venue_order_id, Decimal(1), btc_price(60_000), btc("0.05"), rig.clock.now)
+    report = await rig.carry(await rig.start(), decision, redelivered=True)
+    assert (report.outcome, report.filled_size, len(rig.account.orders)) == (OrderState.FILLED, Decimal("0.05"), 1)
+
+
+async def test_an_entry_that_never_arrived_is_not_sent_late_by_the_next_owner(rig: Rig, owner: Owner) -> None:
+    decision = rig.entry()
+    owner.venue.hold("place")
+    task = await rig.begin(owner, decision)
+
+    async def begun() -> bool:
+        return (await rig.record(decision)).get("state") == "sending"
+
+    await until(begun, "it is written ahead")
+    await crash(task)
+    rig.clock.now += 60_000
+    later = await rig.start()
+    report = await rig.carry(later, decision, redelivered=True)
+    assert (report.outcome, rig.account.orders) == (OrderState.EXPIRED, [])
+    assert later.venue.calls["find"] > 1
+
+
+async def test_a_predecessor_that_wakes_up_sends_nothing(rig: Rig, owner: Owner) -> None:
+    await rig.start()
+    decision = rig.entry()
+    entry_id = await rig.hand_out(decision)
+    with pytest.raises(LeaseLost):
+        await owner.copier.carry_out(decision, entry_id, redelivered=False)
+    assert (rig.account.orders, await rig.record(decision)) == ([], {})
+
+
+async def test_redis_flushed(rig: Rig, owner: Owner, bus: Bus) -> None:
+    decision = rig.entry("0.05")
+    await rig.carry(owner, decision)
+    await bus.do("FLUSHALL")
+    rig.clock.now += 5_000
+    later = await rig.start()
+    report = await rig.carry(later, decision, redelivered=True)
+    assert (report.outcome, report.filled_size, len(rig.account.orders)) == (OrderState.FILLED, Decimal("0.05"), 1)
+    position = await rig.position()
+    assert position is not None
+    assert position.size == btc("0.05")
+
+
+async def test_a_symbol_that_the_venue_does_not_trade_is_skipped(rig: Rig, owner: Owner) -> None:
+    del rig.market.instruments[BTC_USD]
+    report = await rig.carry(owner, rig.entry())
+    assert (report.outcome, report.reason) == (OrderState.SKIPPED, "BTC/USD is not traded on kraken")
+
+
+async def test_a_skip_is_reported_with_its_reason_and_never_reaches_the_venue(rig: Rig, owner: Owner) -> None:
+    report = await rig.carry(owner, replace(rig.entry(), copy=None, reason="too small"))
+    assert (report.outcome, report.reason, owner.venue.sent) == (OrderState.SKIPPED, "too small", [])

@@ -1,0 +1,278 @@
+"""Exits on a fake venue: never lost, never blocked, never more than is held."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from shared.bus.interventions import give_verdict
+from shared.contracts.verdict import VerdictKind, VerdictRecord
+from shared.domain.order import OrderState, leg_id
+from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
+from shared.venues.port import VenueOrderStatus
+from tests.integration.executor.rig import Owner, Rig, crash, until
+from tests.support.examples import btc, btc_price
+
+
+async def bought(rig: Rig, owner: Owner, size: str = "0.05") -> None:
+    """Hold something from copying."""
+    assert (await rig.carry(owner, rig.entry(size))).outcome is OrderState.FILLED
+
+
+async def open_order(rig: Rig) -> str:
+    """Wait for an order that rests at the venue; answers its id there."""
+
+    async def resting() -> bool:
+        return any(order.status is VenueOrderStatus.OPEN for order in rig.account.orders)
+
+    await until(resting, "an order rests")
+    return next(order.venue_order_id for order in rig.account.orders if order.status is VenueOrderStatus.OPEN)
+
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an exit that is refused again and again try in milliseconds: five refusals take half a minute otherwise."""
+    monkeypatch.setattr("services.executor.exits._WAIT_FIRST", 0.001)
+
+
+async def size_held(rig: Rig) -> Decimal:
+    position = await rig.position()
+    return position.size.amount if position else Decimal(0)
+
+
+async def test_exit_is_a_fraction_of_what_is_held(rig: Rig, owner: Owner) -> None:
+    await bought(rig, owner, "0.05")
+    rig.account.move("BTC", Decimal(3))  # a deposit of the user's own
+    report = await rig.carry(owner, rig.close("0.37"))
+    assert (report.outcome, report.filled_size) == (OrderState.FILLED, Decimal("0.0185"))
+    report = await rig.carry(owner, rig.close("1"))
+    assert (report.filled_size, await rig.position()) == (Decimal("0.0315"), None)
+    assert rig.account.balances["BTC"] == 3
+
+
+async def test_an_exit_that_fills_in_parts_goes_on_in_legs_with_ids_of_their_own(rig: Rig, owner: Owner) -> None:
+    await bought(rig, owner, "0.05")
+    rig.account.rests = True
+    decision = rig.close()
+    task = await rig.begin(owner, decision)
+    rig.account.finish(await open_order(rig), Decimal("0.4"), btc_price(60_000), btc("0.05"), rig.clock.now)
+
+    async def second() -> bool:
+        return len(owner.venue.sent) == 3
+
+    await until(second, "the second leg is sent")
+    assert await size_held(rig) == Decimal("0.03")
+    rig.account.finish(await open_order(rig), Decimal(1), btc_price(61_000), btc("0.03"), rig.clock.now)
+    await task
+    assert [sent.client_order_id for sent in owner.venue.sent[1:]] == [decision.id, leg_id(decision.id, 2)]
+    assert [sent.size for sent in owner.venue.sent[1:]] == [btc("0.05"), btc("0.03")]
+    report = (await rig.reports())[-1]
+    assert (report.outcome, report.filled_size, report.average_price) == (
+        OrderState.FILLED, Decimal("0.05"), Decimal(60_600),
+    )  # fmt: skip
+    assert await rig.position() is None
+
+
+async def test_the_next_owner_sells_the_rest_of_an_exit_and_no_more(rig: Rig, owner: Owner) -> None:
+    await bought(rig, owner, "0.05")
+    rig.account.rests = True
+    decision = rig.close()
+    task = await rig.begin(owner, decision)
+    rig.account.finish(await open_order(rig), Decimal("0.4"), btc_price(60_000), btc("0.05"), rig.clock.now)
+    await open_order(rig)
+    await crash(task)
+    rig.account.finish(await open_order(rig), Decimal("0.5"), btc_price(60_000), btc("0.03"), rig.clock.now)
+    rig.account.rests = False
+    report = await rig.carry(await rig.start(), decision, redelivered=True)
+    assert (report.outcome, report.filled_size) == (OrderState.FILLED, Decimal("0.05"))
+    assert rig.account.balances["BTC"] == 0
+    assert await rig.position() is None
+
+
+async def test_a_rest_that_the_venue_would_refuse_ends_the_exit_as_partial(rig: Rig, owner: Owner) -> None:
+    await bought(rig, owner, "0.0001")
+    rig.account.fill_share = Decimal("0.9")
+    report = await rig.carry(owner, rig.close())
+    assert (report.outcome, report.filled_size) == (OrderState.PARTIAL, Decimal("0.00009"))
+    assert "dust" in report.reason
+
+
+async def test_balance_lags_fill(rig: Rig, owner: Owner) -> None:
+    await bought(rig, owner, "0.05")
+    rig.account.move("BTC", Decimal("-0.05"))
+    task = await rig.begin(owner, rig.close())
+
+    async def refused() -> bool:
+        return owner.venue.calls["place"] == 2
+
+    await until(refused, "the sale is refused")
+    rig.account.move("BTC", Decimal("0.05"))
+    await task
+    report = (await rig.reports())[-1]
+    assert (report.outcome, report.filled_size, await rig.position()) == (OrderState.FILLED, Decimal("0.05"), None)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        Rejected("EService:Market in cancel_only mode", Refusal.HALTED),
+        Rejected("EOrder:Something new"),
+        Rejected("deadline", Refusal.DEADLINE),
+        Unavailable("EService:Busy"),
+    ],
+)
+async def test_whatever_the_venue_refuses_an_exit_with_it_is_tried_again(
+    rig: Rig, owner: Owner, failure: Exception
+) -> None:
+    await bought(rig, owner)
+    owner.venue.fail("place", failure)
+    report = await rig.carry(owner, rig.close())
+    assert (report.outcome, await rig.position()) == (OrderState.FILLED, None)
+
+
+async def test_an_exit_whose_reply_was_lost_is_not_sold_twice(rig: Rig, owner: Owner) -> None:
+    await bought(rig, owner, "0.05")
+    rig.account.move("BTC", Decimal(1))
+    owner.venue.fail("place", OutcomeUnknown("timed out"), after_accept=True)
+    await rig.carry(owner, rig.close())
+    assert rig.account.balances["BTC"] == 1
+    assert len(rig.account.orders) == 2
+
+
+async def test_an_exit_waits_for_a_parked_account_and_is_sold_when_it_is_back(rig: Rig, owner: Owner) -> None:
+    await bought(rig, owner)
+    owner.venue.fail("place", Rejected("EAPI:Invalid key", Refusal.AUTH))
+    task = await rig.begin(owner, rig.close())
+    await owner.desk.account.until_parked()
+    asked = owner.venue.calls.total()
+    await asyncio.sleep(1.5)  # longer than its first pause: it must not try in that time
+    assert (task.done(), owner.venue.calls.total()) == (False, asked)
+    await owner.desk.account.read()
+    await task
+    assert ((await rig.reports())[-1].outcome, await rig.position()) == (OrderState.FILLED, None)
+
+
+async def test_halt_stops_an_exit_and_letting_go_lets_it_through(rig: Rig, owner: Owner) -> None:
+    await bought(rig, owner)
+    await rig.switch("halt")
+    task = await rig.begin(owner, rig.close())
+    await asyncio.sleep(1.0)  # two looks at the switch
+    assert (task.done(), owner.venue.calls["place"]) == (False, 1)
+    await rig.switch("run")
+    await task
+    assert ((await rig.reports())[-1].outcome, await rig.position()) == (OrderState.FILLED, None)
+
+
+@pytest.mark.parametrize("mode", ["pause", "close_only"])
+async def test_close_only_lets_exits_through(rig: Rig, owner: Owner, mode: str) -> None:
+    await bought(rig, owner)
+    await rig.switch(mode)
+    assert (await rig.carry(owner, rig.close())).outcome is OrderState.FILLED
+
+
+async def test_an_old_exit_is_sold_all_the_same(rig: Rig, owner: Owner) -> None:
+    await bought(rig, owner)
+    decision = rig.close()
+    rig.clock.now += 3 * 3600 * 1000
+    assert (await rig.carry(owner, decision)).outcome is OrderState.FILLED
+
+
+async def test_what_shoal_did_not_buy_is_not_sold(rig: Rig, owner: Owner) -> None:
+    rig.account.move("BTC", Decimal(1))
+    report = await rig.carry(owner, rig.close())
+    assert (report.outcome, report.reason) == (OrderState.SKIPPED, "nothing is held from copying")
+    assert owner.venue.sent == []
+
+
+async def test_redis_flushed_between_the_sale_and_its_settlement(rig: Rig, owner: Owner) -> None:
+    await bought(rig, owner, "0.05")
+    decision = rig.close()
+    await rig.carry(owner, decision)
+    held = rig.account.balances["BTC"]
+    await rig.bus.do("FLUSHALL")
+    rig.clock.now += 5_000
+    later = await rig.start()
+    report = await rig.carry(later, decision, redelivered=True)
+    assert (report.outcome, rig.account.balances["BTC"], len(rig.account.orders)) == (OrderState.SKIPPED, held, 2)
+
+
+async def unknown(rig: Rig, owner: Owner) -> tuple[asyncio.Task[None], dict[str, str]]:
+    """Begin a close of which the venue tells nothing; answers its task and its record."""
+    owner.venue.fail("place", OutcomeUnknown("timed out"))
+    owner.venue.fail("find", Unavailable("EService:Unavailable"), times=1_000)
+    decision = rig.close()
+    task = await rig.begin(owner, decision)
+
+    async def asked() -> bool:
+        return (await rig.record(decision)).get("state") == "unknown" and owner.venue.calls["find"] > 1
+
+    await until(asked, "the venue is asked in vain")
+    rig.clock.now += 10_000
+    return task, await rig.record(decision)
+
+
+async def test_an_operators_word_books_a_close_that_the_venue_would_not_tell_of(rig: Rig, owner: Owner) -> None:
+    await bought(rig, owner, "0.05")
+    task, record = await unknown(rig, owner)
+    said = VerdictRecord(
+        verdict=VerdictKind.FILLED,
+        verdict_size=Decimal("0.05"),
+        verdict_price=Decimal(59_000),
+        verdict_by="ann",
+        verdict_at=rig.clock.now,
+    )
+    assert not await give_verdict(rig.bus, "alice", record["id"], "another nonce", said)
+    assert await give_verdict(rig.bus, "alice", record["id"], record["nonce"], said)
+    await task
+    report = (await rig.reports())[-1]
+    assert (report.outcome, report.filled_size, report.average_price) == (
+        OrderState.FILLED, Decimal("0.05"), Decimal(59_000),
+    )  # fmt: skip
+    assert "settled by hand by ann" in report.reason
+    assert await rig.position() is None
+    assert not await give_verdict(rig.bus, "alice", record["id"], record["nonce"], said)
+
+
+async def test_a_close_that_an_operator_says_never_arrived_is_sent_again(rig: Rig, owner: Owner) -> None:
+    await bought(rig, owner, "0.05")
+    task, record = await unknown(rig, owner)
+    said = VerdictRecord(verdict=VerdictKind.NONE, verdict_by="ann", verdict_at=rig.clock.now)
+    assert await give_verdict(rig.bus, "alice", record["id"], record["nonce"], said)
+    await task
+    assert (len(rig.account.orders), await rig.position()) == (2, None)
+
+
+async def test_half_a_verdict_is_none_and_a_parked_account_hears_a_whole_one(rig: Rig, owner: Owner) -> None:
+    await bought(rig, owner, "0.05")
+    task, record = await unknown(rig, owner)
+    key = f"shoal:order:{{alice}}:{record['id']}"
+    await owner.desk.account.park("EAPI:Invalid key", Refusal.AUTH)
+    await rig.bus.do("HSET", key, "verdict", "filled")
+    await asyncio.sleep(1.0)  # two looks at the record
+    assert not task.done()
+    await rig.bus.do("HSET", key, "verdict_size", "0.05", "verdict_price", "59000")
+    await task
+    assert (await rig.reports())[-1].outcome is OrderState.FILLED
+
+
+@pytest.mark.usefixtures("short_pauses")
+async def test_funds_that_were_short_for_a_while_do_not_take_the_rest_of_the_position_away(
+    rig: Rig, owner: Owner
+) -> None:
+    await bought(rig, owner, "0.0004")
+    rig.account.fill_share = Decimal("0.9")
+    owner.venue.fail("place", Rejected("EOrder:Insufficient funds", Refusal.FUNDS), times=5)
+    report = await rig.carry(owner, rig.close("0.25"))  # 0.00009 of 0.0001; the rest of that is dust
+    assert (report.outcome, report.filled_size) == (OrderState.PARTIAL, Decimal("0.00009"))
+    assert await size_held(rig) == Decimal("0.00031")
+
+
+@pytest.mark.usefixtures("short_pauses")
+async def test_what_its_owner_has_moved_away_ends_the_exit_and_is_taken_off_the_books(rig: Rig, owner: Owner) -> None:
+    await bought(rig, owner, "0.05")
+    rig.account.balances["BTC"] = Decimal("0.02")
+    report = await rig.carry(owner, rig.close())
+    assert (report.filled_size, rig.account.balances["BTC"]) == (Decimal("0.02"), Decimal(0))
+    assert await rig.position() is None
