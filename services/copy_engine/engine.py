@@ -19,7 +19,7 @@ from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import Lease
 from shared.bus.orders import RETENTION_MS
 from shared.bus.records import Records
-from shared.bus.streams import MAX_DELIVERIES, Entry, Group
+from shared.bus.streams import MAX_DELIVERIES, NOTHING_DELIVERED, Entry, Group
 from shared.bus.trimming import trim
 from shared.config.boundary import Boundary, Step
 from shared.contracts import keys
@@ -73,7 +73,14 @@ class Engine:
         """Open the flow and carry signals for ever. Raises LeaseLost, BusUnavailable."""
         await self._group.ensure([keys.SIGNALS])
         enabled = [policy for policy in self._users if policy.enabled]
-        readiness = await wait_until_open(self._bus, self._records, enabled, time.monotonic, self._say_waiting)
+        readiness = await wait_until_open(
+            self._bus,
+            self._records,
+            enabled,
+            time.monotonic,
+            self._say_waiting,
+            opened_before=await self._group.last_delivered(keys.SIGNALS) != NOTHING_DELIVERED,
+        )
         self._changed = self._changed or self._users
         await self._take_over_settings()
         for user in (*readiness.parked, *readiness.unknown):

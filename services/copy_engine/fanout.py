@@ -14,7 +14,7 @@ import structlog
 from services.copy_engine.decide import Follower, decide, skip
 from services.copy_engine.reading import Reader
 from shared.bus.connection import Bus
-from shared.bus.streams import Entry, flatten
+from shared.bus.streams import Entry, flatten, leave_letter, read_entries
 from shared.config.boundary import Boundary, Step
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage
@@ -27,6 +27,8 @@ from shared.domain.symbol import Symbol
 _CHUNK: Final = 16
 """Users per round trip: the first orders are out while the last are still being decided."""
 _ALREADY_DECIDED: Final = "equal or smaller"
+_LOOK_BACK: Final = 1_000
+"""Entries of a stream that was past its signal that are looked through for a decision that was appended before."""
 
 log = structlog.get_logger()
 
@@ -75,23 +77,38 @@ class FanOut:
             return skip(signal, follower, f"the decision failed: {type(error).__name__}: {error}", now)
 
     async def _write(self, entry_id: str, decisions: Sequence[Decision]) -> None:
+        written = [OrderMessage.from_domain(decision).fields() for decision in decisions]
         commands: list[tuple[str | int | bytes, ...]] = [
-            ("XADD", keys.orders(decision.user), entry_id, *flatten(OrderMessage.from_domain(decision).fields()))
-            for decision in decisions
+            ("XADD", keys.orders(decision.user), entry_id, *flatten(fields))
+            for decision, fields in zip(decisions, written, strict=True)
         ]
-        for decision, answer in zip(decisions, await self._bus.do_all(commands), strict=True):
+        answers = await self._bus.do_all(commands)
+        for decision, fields, answer in zip(decisions, written, answers, strict=True):
             if isinstance(answer, Exception):
-                await self._explain(entry_id, decision, answer)
+                await self._settle_refused(Entry(keys.orders(decision.user), entry_id, fields), decision, answer)
 
-    async def _explain(self, entry_id: str, decision: Decision, refused: Exception) -> None:
-        """Tell a decision that stands already from one that could not be written; the latter must not pass silently."""
+    async def _settle_refused(self, entry: Entry, decision: Decision, refused: Exception) -> None:
+        """See to a decision that Redis did not take, without stopping the other users' for it.
+
+        Mostly it stands already. If the stream is past its id instead (after a fail-over), it is appended under a new one: the
+        order's own id keeps it from being carried out twice. If the stream cannot be written at all, the decision becomes a dead
+        letter of this user, which the audit tells.
+        """
         if _ALREADY_DECIDED not in str(refused):
-            raise refused
-        stands = await self._bus.do("XRANGE", keys.orders(decision.user), entry_id, entry_id)
-        if not stands:
             log.error(
-                "a decision could not be written: the user's stream is already past this signal",
+                "a decision could not be written", signal_id=decision.signal_id, user=decision.user, reason=str(refused)
+            )
+            await leave_letter(self._bus, entry, keys.ENGINE, str(refused))
+        elif not await self._bus.do("XRANGE", entry.stream, entry.id, entry.id):
+            log.error(
+                "the user's stream was past this signal; its decision stands out of order",
                 signal_id=decision.signal_id,
                 user=decision.user,
-                entry_id=entry_id,
+                entry_id=entry.id,
             )
+            if not await self._stands_elsewhere(entry.stream, decision.id):
+                await self._bus.do("XADD", entry.stream, "*", *flatten(entry.fields))
+
+    async def _stands_elsewhere(self, stream: str, order_id: str) -> bool:
+        newest = read_entries(stream, await self._bus.do("XREVRANGE", stream, "+", "-", "COUNT", _LOOK_BACK))
+        return any(entry.fields.get("id") == order_id for entry in newest)

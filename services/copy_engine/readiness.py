@@ -33,10 +33,15 @@ class Readiness:
     parked: tuple[str, ...]
     unknown: tuple[str, ...]
 
-    def may_open(self, waited: float) -> bool:
-        """Say whether the flow may open after so many seconds of waiting."""
+    def may_open(self, waited: float, *, opened_before: bool) -> bool:
+        """Say whether the flow may open after so many seconds of waiting; one that was open before opens at once.
+
+        Then exits wait for it, and a user who was never served is no reason to keep them waiting at every take-over.
+        """
         if not self.master:
             return False
+        if opened_before:
+            return True
         return not self.unknown or (bool(self.ready) and waited >= _PATIENCE)
 
     def waiting_for(self) -> str:
@@ -67,14 +72,20 @@ async def read_readiness(bus: Bus, records: Records, users: Sequence[UserPolicy]
 
 
 async def wait_until_open(
-    bus: Bus, records: Records, users: Sequence[UserPolicy], clock: Callable[[], float], say: Callable[[str], object]
+    bus: Bus,
+    records: Records,
+    users: Sequence[UserPolicy],
+    clock: Callable[[], float],
+    say: Callable[[str], object],
+    *,
+    opened_before: bool = False,
 ) -> Readiness:
     """Wait until the flow may open; `say` is told, once per change, what is being waited for."""
     started = clock()
     said = ""
     while True:
         readiness = await read_readiness(bus, records, users)
-        if readiness.may_open(clock() - started):
+        if readiness.may_open(clock() - started, opened_before=opened_before):
             return readiness
         if (now := readiness.waiting_for()) != said:
             said = now

@@ -16,6 +16,9 @@ from shared.contracts import keys
 MAX_DELIVERIES: Final = 5
 """An entry that could not be read so many times goes to the dead-letter stream."""
 
+NOTHING_DELIVERED: Final = "0-0"
+"""The last-delivered id of a group that has not handed out anything yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -115,7 +118,7 @@ class Group:
             facts = dict(zip(row[::2], row[1::2], strict=True))
             if facts["name"] == self.name:
                 return str(facts["last-delivered-id"])
-        return "0-0"
+        return NOTHING_DELIVERED
 
     async def ack(self, stream: str, *entry_ids: str) -> None:
         """Acknowledge entries."""
@@ -127,11 +130,16 @@ class Group:
 
         Both keys lie in one slot for a user's stream; for the signal stream a crash in between buries it twice at most.
         """
-        flat: list[str] = ["entry_id", entry.id, "group", self.name, "reason", reason]
-        for name, value in entry.fields.items():
-            flat += [f"field:{name}", value]
-        await self._bus.do("XADD", keys.dead(entry.stream), "*", *flat)
+        await leave_letter(self._bus, entry, self.name, reason)
         await self.ack(entry.stream, entry.id)
+
+
+async def leave_letter(bus: Bus, entry: Entry, group: str, reason: str) -> None:
+    """Write an entry with the reason to the dead-letter stream of its stream."""
+    flat: list[str] = ["entry_id", entry.id, "group", group, "reason", reason]
+    for name, value in entry.fields.items():
+        flat += [f"field:{name}", value]
+    await bus.do("XADD", keys.dead(entry.stream), "*", *flat)
 
 
 def read_entries(stream: str, rows: Any) -> list[Entry]:

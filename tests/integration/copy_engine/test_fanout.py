@@ -7,13 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from redis.exceptions import ResponseError
 
 from services.copy_engine.fanout import FanOut
 from shared.bus.connection import Bus
 from shared.bus.errors import BusUnavailable
 from shared.bus.records import Records
-from shared.bus.streams import Entry
+from shared.bus.streams import Entry, read_entries
 from shared.contracts import keys
 from shared.domain.account import AccountState
 from shared.domain.order import order_id
@@ -195,12 +194,29 @@ async def test_a_stream_that_is_past_the_signal_is_no_reason_to_stop_the_others(
     assert len(await decided(bus, "bob")) == len(await decided(bus, "carol")) == 1
 
 
-async def test_a_decision_that_could_not_be_written_never_passes_silently(
+async def test_a_decision_that_could_not_be_written_is_a_dead_letter_and_stops_nobody_else(
     bus: Bus, users: Sequence[UserPolicy], emit: Emit
 ) -> None:
     await bus.do("SET", keys.orders("alice"), "not a stream")
-    with pytest.raises(ResponseError, match="WRONGTYPE"):
-        await FanOut(bus, clock).carry(await emit(), an_entry(), users, PAIRS)
+    await FanOut(bus, clock).carry(await emit(), an_entry(), users, PAIRS)
+    assert len(await decided(bus, "bob")) == len(await decided(bus, "carol")) == 1
+    stream = keys.dead(keys.orders("alice"))
+    (letter,) = read_entries(stream, await bus.do("XRANGE", stream, "-", "+"))
+    assert "WRONGTYPE" in letter.fields["reason"]
+    assert letter.fields["field:user"] == "alice"
+
+
+async def test_a_decision_whose_stream_is_past_the_signal_is_appended_once_all_the_same(
+    bus: Bus, users: Sequence[UserPolicy], emit: Emit
+) -> None:
+    entry = await emit()
+    ahead = int(entry.id.split("-")[0]) + 1
+    await bus.do("XADD", keys.orders("alice"), f"{ahead}-0", "v", "1")
+    for _ in range(2):
+        await FanOut(bus, clock).carry(entry, an_entry(), users, PAIRS)
+    stream = keys.orders("alice")
+    rows = read_entries(stream, await bus.do("XRANGE", stream, "-", "+"))
+    assert [row.fields.get("decision") for row in rows] == [None, "copy"]
 
 
 async def test_without_users_there_is_nothing_to_do(bus: Bus, emit: Emit) -> None:

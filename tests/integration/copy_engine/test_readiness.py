@@ -47,7 +47,13 @@ def clock(*instants: float) -> Callable[[], float]:
 def test_the_flow_opens_with_a_master_and_users_of_whom_all_is_known_or_long_enough_waited_for(
     master: bool, ready: Sequence[str], parked: Sequence[str], unknown: Sequence[str], waited: float, opens: bool
 ) -> None:
-    assert Readiness(master, tuple(ready), tuple(parked), tuple(unknown)).may_open(waited) is opens
+    assert Readiness(master, tuple(ready), tuple(parked), tuple(unknown)).may_open(waited, opened_before=False) is opens
+
+
+def test_an_engine_that_was_open_before_lets_exits_through_at_once() -> None:
+    readiness = Readiness(master=True, ready=(), parked=(), unknown=("alice",))
+    assert readiness.may_open(0, opened_before=True)
+    assert not Readiness(master=False, ready=("alice",), parked=(), unknown=()).may_open(60, opened_before=True)
 
 
 def test_what_is_missing_is_said_in_words() -> None:
