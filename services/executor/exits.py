@@ -107,7 +107,7 @@ class ExitHandler:
             await self._desk.account.until_ready()
 
     async def _guard(self, decision: Decision) -> Stopped | None:
-        forbidden = refusal(decision.kind, *await self._desk.records.switches(self._desk.user))
+        forbidden = refusal(decision.kind, *await self._desk.switches(decision.symbol))
         return Stopped(OrderState.PLANNED, forbidden) if forbidden else None
 
     async def _plan(
@@ -243,7 +243,6 @@ class ExitHandler:
             sent_at=progress.sent_at,
             accepted_at=progress.accepted_at,
         )
-
 
     async def _lowered(self, decision: Decision, progress: _Progress) -> PositionChange | None:
         """Take off the books what the account was found not to have, and no more: the venue's record wins."""
