@@ -9,9 +9,23 @@ import pytest
 
 from shared.config.errors import ConfigurationError
 from shared.config.users import load_users
-from shared.domain.policy import GuardPolicy, LimitPolicy, SizingPolicy, UserPolicy
+from shared.domain.policy import (
+    BelowMinimum,
+    ExitPolicy,
+    GuardPolicy,
+    LimitPolicy,
+    OnJoin,
+    OnLeave,
+    SizingMode,
+    SizingPolicy,
+    StopOutAction,
+    SymbolPolicy,
+    UserPolicy,
+)
+from shared.domain.symbol import Symbol
 
 ROOT = Path(__file__).resolve().parents[3]
+BTC_USD, ETH_USD = Symbol("BTC", "USD"), Symbol("ETH", "USD")
 
 
 @pytest.fixture
@@ -45,7 +59,12 @@ def test_an_empty_file_is_a_user_with_the_defaults(config: Path) -> None:
             venues=("kraken",),
             sizing=SizingPolicy(Decimal(1)),
             limits=LimitPolicy(None, None),
-            guards=GuardPolicy(30_000, Decimal(50)),
+            guards=GuardPolicy(30_000, Decimal(50), Decimal(200)),
+            symbols=SymbolPolicy(),
+            exits=ExitPolicy(stop_loss_pct=Decimal(5)),
+            on_join=OnJoin.NEW_ONLY,
+            on_leave=OnLeave.KEEP,
+            paper=False,
         )
     }
 
@@ -57,24 +76,86 @@ def test_every_setting_is_read_exactly(config: Path) -> None:
         """
         enabled = false
         venues = ["coinbase", "kraken"]
+        paper = true
+        on_join = "copy_open"
+        on_join_bps = 25
+        on_leave = "exits_only"
         [sizing]
-        mode = "equity"
+        mode = "fixed_quote"
         multiplier = 0.1
-        below_minimum = "skip"
+        quote_amount = 250.5
+        below_minimum = "round_up"
         [limits]
         max_order_pct = 33.3
         max_order_quote = 2000
+        max_positions = 4
+        max_exposure_pct = 80
+        max_symbol_pct = 20.5
+        daily_loss_pct = 3
+        max_drawdown_pct = 12.5
+        on_stop_out = "close_all"
+        stop_out_lasts = "36h"
+        max_trades_per_day = 10
         [guards]
         max_signal_age = "2m"
         max_slippage_bps = 12.5
+        exit_slippage_bps = 300
+        [symbols]
+        include = ["BTC/USD", "ETH/USD"]
+        exclude = ["SOL/USD"]
+        map = { "BTC/USD" = "BTC/USDC", "ETH/USD" = "ETH/USDC" }
+        [exits]
+        stop_loss_pct = 7.5
+        take_profit_pct = 15
+        trailing_pct = 4
+        max_hold = "3d"
         """,
     )
-    bob = load_users(config)["bob-2"]
-    assert not bob.enabled
-    assert bob.venues == ("coinbase", "kraken")
-    assert bob.sizing.multiplier == Decimal("0.1")  # not 0.1000000000000000055511151231257827
-    assert bob.limits == LimitPolicy(Decimal("33.3"), Decimal(2000))
-    assert bob.guards == GuardPolicy(120_000, Decimal("12.5"))
+    assert load_users(config)["bob-2"] == UserPolicy(
+        user="bob-2",
+        enabled=False,
+        venues=("coinbase", "kraken"),
+        sizing=SizingPolicy(
+            Decimal("0.1"),  # not 0.1000000000000000055511151231257827
+            BelowMinimum.ROUND_UP,
+            SizingMode.FIXED_QUOTE,
+            Decimal("250.5"),
+        ),
+        limits=LimitPolicy(
+            max_order_pct=Decimal("33.3"),
+            max_order_quote=Decimal(2000),
+            max_positions=4,
+            max_exposure_pct=Decimal(80),
+            max_symbol_pct=Decimal("20.5"),
+            daily_loss_pct=Decimal(3),
+            max_drawdown_pct=Decimal("12.5"),
+            on_stop_out=StopOutAction.CLOSE_ALL,
+            stop_out_lasts_ms=36 * 3_600_000,
+            max_trades_per_day=10,
+        ),
+        guards=GuardPolicy(120_000, Decimal("12.5"), Decimal(300)),
+        symbols=SymbolPolicy(
+            include=frozenset({BTC_USD, ETH_USD}),
+            exclude=frozenset({Symbol("SOL", "USD")}),
+            map={BTC_USD: Symbol("BTC", "USDC"), ETH_USD: Symbol("ETH", "USDC")},
+        ),
+        exits=ExitPolicy(Decimal("7.5"), Decimal(15), Decimal(4), 3 * 86_400_000),
+        on_join=OnJoin.COPY_OPEN,
+        on_join_bps=Decimal(25),
+        on_leave=OnLeave.EXITS_ONLY,
+        paper=True,
+    )
+    assert load_users(config)["bob-2"].currency == "USDC"
+
+
+def test_only_the_stop_loss_has_to_be_switched_off(config: Path) -> None:
+    write(config, "alice", 'exits.stop_loss_pct = "off"')
+    assert load_users(config)["alice"].exits == ExitPolicy(None, None, None, None)
+
+
+def test_a_target_of_just_the_fees_is_allowed(config: Path) -> None:
+    write(config, "alice", "exits.take_profit_pct = 0.8")
+    assert load_users(config)["alice"].exits.take_profit_pct == Decimal("0.8")
 
 
 @pytest.mark.parametrize(
@@ -95,7 +176,10 @@ def test_an_age_is_seconds_or_says_its_unit(config: Path, written: str, ms: int)
         ("venues = []", "venues: "),
         ('venues = ["binance"]', "venues.0: Input should be 'kraken' or 'coinbase' (got 'binance')"),
         ('venues = "kraken"', "venues: "),
-        ('sizing.mode = "fixed"', "sizing.mode: Input should be 'equity', 'cash', 'fixed_quote' or 'multiplier' (got 'fixed')"),
+        (
+            'sizing.mode = "fixed"',
+            "sizing.mode: Input should be 'equity', 'cash', 'fixed_quote' or 'multiplier' (got 'fixed')",
+        ),
         ("sizing.multiplier = 0", "sizing.multiplier: Input should be greater than 0 (got 0)"),
         ("sizing.multiplier = -1", "sizing.multiplier: Input should be greater than 0"),
         ("sizing.multiplier = 101", "sizing.multiplier: "),
@@ -117,6 +201,62 @@ def test_an_age_is_seconds_or_says_its_unit(config: Path, written: str, ms: int)
         ("guards.max_slippage_bps = -1", "guards.max_slippage_bps: "),
         ("guards.max_slippage_bps = 1001", "guards.max_slippage_bps: "),
         ("guards = 5", "guards: "),
+        ("guards.exit_slippage_bps = 1001", "guards.exit_slippage_bps: "),
+        ('sizing.mode = "fixed_quote"', 'sizing: mode "fixed_quote" needs sizing.quote_amount'),
+        (
+            "sizing.quote_amount = 50",
+            'sizing: quote_amount has no effect with mode "equity"; it belongs to "fixed_quote"',
+        ),
+        ("sizing.quote_amount = -1", "sizing.quote_amount: Input should be greater than 0"),
+        (
+            'sizing.below_minimum = "round_up"',
+            'sizing.below_minimum "round_up" needs limits.max_order_pct, above which it never rounds',
+        ),
+        ("limits.max_positions = 0", "limits.max_positions: Input should be greater than or equal to 1"),
+        ("limits.max_positions = 2.5", "limits.max_positions: "),
+        ("limits.max_positions = true", "limits.max_positions: "),
+        ("limits.max_exposure_pct = 101", "limits.max_exposure_pct: "),
+        ("limits.max_symbol_pct = 0", "limits.max_symbol_pct: "),
+        ("limits.daily_loss_pct = 0", "limits.daily_loss_pct: "),
+        ("limits.max_drawdown_pct = 100.1", "limits.max_drawdown_pct: "),
+        ("limits.max_trades_per_day = -1", "limits.max_trades_per_day: "),
+        (
+            'limits.on_stop_out = "close_all"',
+            "limits: on_stop_out has no effect without limits.daily_loss_pct or limits.max_drawdown_pct",
+        ),
+        ('limits.stop_out_lasts = "1h"', "limits: stop_out_lasts has no effect without limits.daily_loss_pct or"),
+        (
+            'limits.daily_loss_pct = 5\nlimits.on_stop_out = "sell"',
+            "limits.on_stop_out: Input should be 'block_entries' or 'close_all' (got 'sell')",
+        ),
+        ('symbols.include = ["BTCUSD"]', "symbols.include.0: not a symbol like BTC/USD: 'BTCUSD'"),
+        ('symbols.include = ["btc/usd"]', "symbols.include.0: not a symbol like BTC/USD: 'btc/usd'"),
+        ("symbols.exclude = [5]", 'symbols.exclude.0: must be a symbol like "BTC/USD" (got 5)'),
+        (
+            'symbols.include = ["BTC/USD"]\nsymbols.exclude = ["BTC/USD"]',
+            "symbols: BTC/USD stands in include and in exclude",
+        ),
+        (
+            'symbols.map = { "BTC/USD" = "ETH/USD" }',
+            "symbols: map changes the quote currency only: BTC/USD cannot become ETH/USD",
+        ),
+        (
+            'symbols.map = { "BTC/USD" = "BTC/USDC", "ETH/USD" = "ETH/EUR" }',
+            "symbols: map leads to EUR and USDC, but an account pays in one currency",
+        ),
+        (
+            "exits.take_profit_pct = 0.79",
+            "exits: take_profit_pct must be at least 0.8, which is what the fees of a trade take",
+        ),
+        ("exits.stop_loss_pct = 0", "exits.stop_loss_pct: "),
+        ("exits.stop_loss_pct = 101", "exits.stop_loss_pct: "),
+        ('exits.stop_loss_pct = "none"', "exits.stop_loss_pct: "),
+        ("exits.trailing_pct = 0", "exits.trailing_pct: "),
+        ('exits.max_hold = "soon"', "exits.max_hold: must be a number of seconds, or a text like"),
+        ('on_join = "all"', "on_join: Input should be 'new_only' or 'copy_open' (got 'all')"),
+        ('on_leave = "sell"', "on_leave: Input should be 'keep', 'exits_only' or 'close_now' (got 'sell')"),
+        ("paper = 2", "paper: "),
+        ('venues = ["kraken", "kraken"]', "venues names one venue twice"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_file(config: Path, text: str, words: str) -> None:

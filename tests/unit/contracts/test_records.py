@@ -79,6 +79,15 @@ def test_a_position_reads_back_as_it_was_written(size: Decimal, cost: Decimal) -
     assert read_position(write_position(position)) == position
 
 
+def test_the_highest_price_of_a_position_is_kept_and_an_old_record_has_none() -> None:
+    position = Position(BTC_USD, btc(1), usd(60000), NOW, NOW, btc_price("61000.5"))
+    written = write_position(position)
+    assert json.loads(written)["high"] == "61000.5"
+    assert read_position(written) == position
+    old = {name: value for name, value in json.loads(written).items() if name != "high"}
+    assert read_position(json.dumps(old)).high is None
+
+
 def test_an_instrument_reads_back_as_it_was_written() -> None:
     instrument = an_instrument(status=PairStatus.CANCEL_ONLY)
     written = write_instrument(instrument)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import assume, given, strategies as st
@@ -30,13 +31,13 @@ BTC_USDC = Symbol("BTC", "USDC")
 ONE = Decimal(1)
 
 
-def a_mode(mode: SizingMode, multiplier: str = "1", quote: str | None = None, **changes: object) -> UserPolicy:
+def a_mode(mode: SizingMode, multiplier: str = "1", quote: str | None = None, **changes: Any) -> UserPolicy:
     """Give alice with another way of sizing."""
     sizing = SizingPolicy(Decimal(multiplier), BelowMinimum.SKIP, mode, None if quote is None else Decimal(quote))
     return a_policy(sizing=sizing, **changes)
 
 
-def rounding_up(pct: str, **more: Decimal) -> UserPolicy:
+def rounding_up(pct: str, **more: Any) -> UserPolicy:
     """Give alice, who takes the minimum rather than nothing, up to so many per cent of her equity."""
     sizing = SizingPolicy(below_minimum=BelowMinimum.ROUND_UP)
     return a_policy(sizing=sizing, limits=LimitPolicy(max_order_pct=Decimal(pct), **more))

@@ -1,0 +1,169 @@
+"""Users' files while a service runs: what settles is taken over, what is wrong changes nothing, and all of it is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from shared.config import users_watch
+from shared.config.changes import ChangeKind, SettingChange, UserChange, changes, settings_of
+from shared.config.errors import ConfigurationError
+from shared.config.users_watch import UsersWatch
+from shared.domain.policy import ExitPolicy, SymbolPolicy, UserPolicy
+from shared.domain.symbol import Symbol
+from tests.support.examples import a_policy
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A configuration folder with alice and bob."""
+    (tmp_path / "users").mkdir()
+    for user in ("alice", "bob"):
+        write(tmp_path, user, "sizing.multiplier = 1")
+    return tmp_path
+
+
+def write(config: Path, user: str, text: str) -> Path:
+    """Write a user's file."""
+    path = config / "users" / f"{user}.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def looked_twice(watch: UsersWatch) -> tuple[list[UserChange], list[str]]:
+    """Look until what has changed is settled."""
+    assert watch.look() == ([], [])
+    return watch.look()
+
+
+def test_nothing_changed_is_nothing_told(config: Path) -> None:
+    watch = UsersWatch(config)
+    assert [watch.look() for _ in range(3)] == [([], [])] * 3
+
+
+def test_a_changed_setting_is_in_force_after_two_looks_and_told_with_both_values(config: Path) -> None:
+    watch = UsersWatch(config)
+    write(config, "bob", "sizing.multiplier = 0.25\nlimits.max_order_pct = 10")
+    found, problems = looked_twice(watch)
+    assert problems == []
+    (change,) = found
+    assert (change.user, change.kind) == ("bob", ChangeKind.CHANGED)
+    assert [str(each) for each in change.settings] == [
+        "sizing.multiplier: 1 -> 0.25",
+        "limits.max_order_pct: not set -> 10",
+    ]
+    assert watch.users["bob"].sizing.multiplier == Decimal("0.25")
+    assert watch.look() == ([], [])
+
+
+def test_a_file_that_is_still_being_written_is_waited_for(config: Path) -> None:
+    watch = UsersWatch(config)
+    write(config, "bob", "")  # an editor truncates first: this would be a user without any limit
+    assert watch.look() == ([], [])
+    write(config, "bob", "limits.max_order_pct = 1")
+    assert watch.look() == ([], [])
+    assert watch.users["bob"].limits.max_order_pct is None
+    assert [change.user for change in watch.look()[0]] == ["bob"]
+    assert watch.users["bob"].limits.max_order_pct == 1
+
+
+def test_users_come_and_go(config: Path) -> None:
+    watch = UsersWatch(config)
+    write(config, "carol", "")
+    (config / "users" / "alice.toml").unlink()
+    assert looked_twice(watch) == ([UserChange("alice", ChangeKind.REMOVED), UserChange("carol", ChangeKind.ADDED)], [])
+    assert list(watch.users) == ["bob", "carol"]
+
+
+def test_a_file_that_is_gone_for_a_moment_was_never_gone(config: Path) -> None:
+    watch = UsersWatch(config)
+    path = config / "users" / "alice.toml"
+    path.rename(path.with_suffix(".away"))
+    assert watch.look() == ([], [])
+    path.with_suffix(".away").rename(path)
+    assert watch.look() == ([], [])
+    assert "alice" in watch.users
+
+
+def test_a_file_that_is_wrong_keeps_the_old_settings_and_stops_nobody_elses(config: Path) -> None:
+    watch = UsersWatch(config)
+    path = write(config, "alice", "sizing.multiplier = 500")
+    write(config, "bob", "sizing.multiplier = 2")
+    found, problems = looked_twice(watch)
+    assert [change.user for change in found] == ["bob"]
+    assert problems == [f"{path}: sizing.multiplier: Input should be less than or equal to 100 (got 500)"]
+    assert watch.users["alice"].sizing.multiplier == 1
+    assert watch.look() == ([], [])  # said once
+    write(config, "alice", "sizing.multiplier = 0.5")
+    assert [change.user for change in looked_twice(watch)[0]] == ["alice"]
+
+
+def test_a_new_user_whose_key_would_be_anothers_is_refused(config: Path) -> None:
+    write(config, "ann-lee", "")
+    watch = UsersWatch(config)
+    path = write(config, "ann_lee", "")
+    found, problems = looked_twice(watch)
+    assert found == []
+    assert problems == [f"{path}: the users ann-lee and ann_lee would share one key variable; rename one"]
+    assert "ann_lee" not in watch.users
+
+
+def test_a_folder_that_is_gone_removes_nobody(config: Path) -> None:
+    watch = UsersWatch(config)
+    (config / "users").rename(config / "elsewhere")
+    assert [watch.look() for _ in range(3)] == [([], [])] * 3
+    assert list(watch.users) == ["alice", "bob"]
+
+
+def test_a_start_with_a_wrong_file_is_no_start(config: Path) -> None:
+    write(config, "alice", "enabld = true")
+    with pytest.raises(ConfigurationError, match="enabld is not a known setting"):
+        UsersWatch(config)
+
+
+async def test_a_service_is_given_all_users_and_the_difference_is_logged(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(users_watch, "_EVERY", 0.01)
+    watch, given = UsersWatch(config), asyncio.Queue[Mapping[str, UserPolicy]]()
+    running = asyncio.create_task(watch.run(given.put_nowait))
+    with capture_logs() as logs:
+        path = write(config, "alice", "enabled = 5")
+        write(config, "bob", "guards.max_signal_age = '10s'")
+        async with asyncio.timeout(10):
+            users = await given.get()
+    running.cancel()
+    assert users["bob"].guards.max_signal_age_ms == 10_000
+    assert {"event": "setting changed", "log_level": "info", "user": "bob", "setting": "guards.max_signal_age"} | {
+        "old": "30s",
+        "new": "10s",
+    } in logs
+    (refused,) = [line for line in logs if line["log_level"] == "error"]
+    assert refused["reason"].startswith(f"{path}: enabled: ")
+
+
+def test_every_setting_of_a_policy_has_a_key_and_a_text() -> None:
+    symbols = SymbolPolicy(map={Symbol("BTC", "USD"): Symbol("BTC", "USDC")}, exclude=frozenset({Symbol("SOL", "USD")}))
+    told = settings_of(a_policy(symbols=symbols, exits=ExitPolicy(None, max_hold_ms=1500)))
+    assert told["enabled"] == "true"
+    assert told["venues"] == "kraken"
+    assert told["sizing.mode"] == "equity"
+    assert told["guards.max_signal_age"] == "30s"
+    assert (told["exits.stop_loss_pct"], told["exits.max_hold"]) == ("not set", "1.5s")
+    assert (told["symbols.map"], told["symbols.exclude"]) == ("BTC/USD -> BTC/USDC", "SOL/USD")
+    assert told["symbols.include"] == "none"
+    assert "user" not in told
+
+
+def test_differences_are_told_by_user_in_order() -> None:
+    old = {"bob": a_policy("bob"), "zoe": a_policy("zoe")}
+    new = {"bob": a_policy("bob", paper=True), "alice": a_policy("alice"), "zoe": a_policy("zoe")}
+    assert changes(old, new) == [
+        UserChange("alice", ChangeKind.ADDED),
+        UserChange("bob", ChangeKind.CHANGED, (SettingChange("paper", "false", "true"),)),
+    ]

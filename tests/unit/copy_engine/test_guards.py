@@ -1,0 +1,257 @@
+"""Guards at their boundaries, and limits over whole sequences of signals, fills and prices."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from services.copy_engine.decide import Follower, decide
+from shared.domain.account import Account, Position
+from shared.domain.book import Book
+from shared.domain.control import Control, ControlMode
+from shared.domain.money import Money, Price, Quantity
+from shared.domain.order import Copy
+from shared.domain.policy import GuardPolicy, LimitPolicy, OnLeave, SizingPolicy, SymbolPolicy, UserPolicy
+from shared.domain.risk_state import RiskState, realized_by
+from shared.domain.symbol import Symbol
+from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_exit, an_instrument, usd
+
+ETH_USD, SOL_USD = Symbol("ETH", "USD"), Symbol("SOL", "USD")
+BTC_USDC = Symbol("BTC", "USDC")
+RUN = Control()
+
+
+def a_follower(policy: UserPolicy | None = None, account: Account | None = None) -> Follower:
+    """Give alice, ready, with nothing stopped."""
+    return Follower(policy or a_policy(), account or an_account(), (RUN, RUN, RUN))
+
+
+@pytest.mark.parametrize(("late", "by"), [(-1, 0), (0, 0), (1, 1), (5_000, 5_000)])
+def test_age_guard_at_the_boundary(late: int, by: int) -> None:
+    """An entry may go out up to the very millisecond of its age, and an exit for ever; all of it in milliseconds."""
+    policy = a_policy(guards=GuardPolicy(max_signal_age_ms=24_000))
+    entry = decide(an_entry(), a_follower(policy), an_instrument(), NOW + 40).copy
+    close = decide(an_exit(), a_follower(policy), an_instrument(), NOW + 40).copy
+    assert entry is not None
+    assert close is not None
+    assert entry.late_by(NOW + 24_000 + late) == by
+    assert close.late_by(NOW + 10**12) == 0
+
+
+@pytest.mark.parametrize(("bps", "limit"), [("50", "60300"), ("0", "60000"), ("0.01", "60000"), ("0.02", "60000.1")])
+def test_slippage_guard_at_the_boundary(bps: str, limit: str) -> None:
+    policy = a_policy(guards=GuardPolicy(max_slippage_bps=Decimal(bps)))
+    copy = decide(an_entry(), a_follower(policy), an_instrument(), NOW + 40).copy
+    assert copy is not None
+    assert copy.limit_price is not None
+    assert copy.limit_price.amount == Decimal(limit)
+
+
+def test_balance_call_fails() -> None:
+    """A balance that is not known is unknown, not zero: entries are skipped and say so, and the exit still goes."""
+    account = an_account(equity=None, cash=None, reason="EGeneral:Timeout")
+    entry = decide(an_entry(), a_follower(account=account), an_instrument(), NOW + 40)
+    assert (entry.copy, entry.reason) == (None, "balance unknown: EGeneral:Timeout")
+    close = decide(an_exit(), a_follower(account=account), an_instrument(), NOW + 40)
+    assert close.copy == Copy(None, Decimal(1), None, None)
+
+
+def test_a_balance_that_was_read_too_long_ago_skips_and_says_so() -> None:
+    entry = decide(an_entry(), a_follower(account=an_account(as_of=NOW - 600_000)), an_instrument(), NOW + 40)
+    assert (entry.copy, entry.reason) == (None, "balance is 600 s old; entries need one of the last 120 s")
+
+
+@pytest.mark.parametrize("mode", [mode for mode in ControlMode if mode is not ControlMode.RUN])
+def test_the_switch_of_a_symbol_stops_its_entries_for_everybody(mode: ControlMode) -> None:
+    follower = replace(a_follower(), switches=(RUN, RUN, Control(mode, "delisted")))
+    decision = decide(an_entry(), follower, an_instrument(), NOW + 40)
+    assert (decision.copy, decision.reason) == (None, f"{mode} is set: delisted")
+
+
+@pytest.mark.parametrize(
+    ("symbols", "reason"),
+    [
+        (SymbolPolicy(exclude=frozenset({BTC_USD})), "BTC/USD is excluded by symbols.exclude"),
+        (SymbolPolicy(include=frozenset({ETH_USD})), "BTC/USD is not in symbols.include"),
+        (
+            SymbolPolicy(exclude=frozenset({BTC_USDC}), map={BTC_USD: BTC_USDC}),
+            "BTC/USD is excluded by symbols.exclude",
+        ),
+    ],
+)
+def test_a_symbol_that_the_user_does_not_want_is_skipped_and_its_exit_is_not(
+    symbols: SymbolPolicy, reason: str
+) -> None:
+    follower = a_follower(a_policy(symbols=symbols))
+    entry = decide(an_entry(), follower, an_instrument(), NOW + 40)
+    assert (entry.copy, entry.reason) == (None, reason)
+    assert decide(an_exit(), follower, an_instrument(), NOW + 40).copy is not None
+
+
+def test_a_mapped_symbol_is_the_symbol_of_the_decision() -> None:
+    policy = a_policy(symbols=SymbolPolicy(map={BTC_USD: BTC_USDC}))
+    account = an_account(equity=Money(Decimal(5000), "USDC"), cash=Money(Decimal(5000), "USDC"))
+    for signal in (an_entry(), an_exit()):
+        decision = decide(signal, a_follower(policy, account), an_instrument(symbol=BTC_USDC), NOW + 40)
+        assert decision.copy is not None
+        assert decision.symbol == BTC_USDC
+    unlisted = decide(an_entry(), a_follower(policy, account), None, NOW + 40)
+    assert unlisted.reason == "BTC/USDC is not traded on kraken"
+
+
+@pytest.mark.parametrize(
+    ("held", "sold"),
+    [
+        (set(), BTC_USDC),
+        ({BTC_USDC}, BTC_USDC),
+        ({BTC_USD}, BTC_USD),  # bought before the map was set
+        ({BTC_USD, BTC_USDC}, BTC_USDC),
+        ({ETH_USD}, BTC_USDC),
+    ],
+)
+def test_an_exit_goes_to_the_name_under_which_it_is_held(held: set[Symbol], sold: Symbol) -> None:
+    policy = a_policy(symbols=SymbolPolicy(map={BTC_USD: BTC_USDC}))
+    follower = replace(a_follower(policy), held=frozenset(held))
+    assert decide(an_exit(), follower, None, NOW + 40).symbol == sold
+
+
+def test_a_disabled_user_who_asked_for_it_gets_exits_and_no_entries() -> None:
+    policy = a_policy(enabled=False, on_leave=OnLeave.EXITS_ONLY)
+    assert policy.followed
+    assert not a_policy(enabled=False).followed
+    assert not a_policy(enabled=False, on_leave=OnLeave.CLOSE_NOW).followed
+    entry = decide(an_entry(), a_follower(policy), an_instrument(), NOW + 40)
+    assert entry.reason == "the user is disabled; only exits are followed (on_leave = exits_only)"
+    assert decide(an_exit(), a_follower(policy), an_instrument(), NOW + 40).copy is not None
+
+
+def test_what_could_not_be_read_skips_entries_and_never_an_exit() -> None:
+    follower = replace(a_follower(), trouble="limits cannot be judged: RiskRecord.day")
+    assert decide(an_entry(), follower, an_instrument(), NOW + 40).reason == "limits cannot be judged: RiskRecord.day"
+    assert decide(an_exit(), follower, an_instrument(), NOW + 40).copy is not None
+
+
+step = st.tuples(
+    st.sampled_from([BTC_USD, ETH_USD, SOL_USD]),
+    st.sampled_from(["entry", "entry", "entry", "exit", "price", "withdraw"]),
+    st.integers(min_value=50, max_value=200),  # price of the symbol in the step
+    st.integers(min_value=1, max_value=100),  # size, share sold, or share of the cash, in per cent
+)
+limit_policies = st.builds(
+    LimitPolicy,
+    max_order_pct=st.none() | st.integers(min_value=1, max_value=100).map(Decimal),
+    max_order_quote=st.none() | st.integers(min_value=1, max_value=1_000).map(Decimal),
+    max_positions=st.none() | st.integers(min_value=1, max_value=3),
+    max_exposure_pct=st.none() | st.integers(min_value=1, max_value=100).map(Decimal),
+    max_symbol_pct=st.none() | st.integers(min_value=1, max_value=100).map(Decimal),
+    daily_loss_pct=st.none() | st.integers(min_value=1, max_value=20).map(Decimal),
+    max_drawdown_pct=st.none() | st.integers(min_value=1, max_value=20).map(Decimal),
+    max_trades_per_day=st.none() | st.integers(min_value=1, max_value=5),
+)
+
+
+class Market:
+    """One user's account at a venue where limit orders fill whole at their limit, with a fee of 0.4 %."""
+
+    def __init__(self, policy: UserPolicy) -> None:
+        self.policy = policy
+        self.cash = Decimal(1_000)
+        self.prices = {symbol: Price(Decimal(100), symbol) for symbol in (BTC_USD, ETH_USD, SOL_USD)}
+        self.positions: dict[Symbol, Position] = {}
+        self.now = NOW
+        self.trades = 0
+        self.risk = RiskState.fresh("USD", NOW).at(NOW, usd(0), self.equity, policy.limits)
+
+    @property
+    def book(self) -> Book:
+        return Book(dict(self.positions), dict(self.prices))
+
+    @property
+    def equity(self) -> Money:
+        return usd(self.cash) + self.book.exposure("USD")
+
+    def look(self) -> None:
+        self.now += 1_000
+        self.risk = self.risk.at(self.now, self.book.unrealized("USD"), self.equity, self.policy.limits)
+
+    def enter(self, number: int, symbol: Symbol, pct: int) -> None:
+        price = self.prices[symbol]
+        signal = an_entry(
+            f"entry {number}",
+            symbol=symbol,
+            base_size=Quantity(Decimal(pct), symbol.base),
+            price=price,
+            quote_size=Quantity(Decimal(pct), symbol.base) * price,
+            filled_at=self.now,
+        )
+        account = an_account(equity=self.equity, cash=usd(self.cash), as_of=self.now)
+        follower = Follower(self.policy, account, (RUN, RUN, RUN), self.book, self.risk)
+        before = self.equity
+        instrument = an_instrument(symbol=symbol, lot_step=Decimal("0.0001"), tick=Decimal("0.01"))
+        decision = decide(signal, follower, instrument, self.now)
+        if decision.copy is None:
+            return
+        size, limit = decision.copy.base_size, decision.copy.limit_price
+        assert size is not None
+        assert limit is not None
+        self.judge(symbol, size * limit, before)
+        cost = (size * limit).amount
+        fee = cost * Decimal("0.004")
+        self.cash -= cost + fee
+        held = self.positions.get(symbol, Position.flat(symbol, self.now))
+        self.positions[symbol] = held.bought(size, usd(cost + fee), self.now)
+        self.risk = self.risk.after_fill(self.now, entry=True)
+        self.trades += 1
+
+    def judge(self, symbol: Symbol, cost: Money, equity: Money) -> None:
+        """Hold the decision against every limit, with arithmetic of the test's own."""
+        limits, spent, whole = self.policy.limits, Fraction(cost.amount), Fraction(equity.amount)
+        worth = {
+            name: Fraction(each.size.amount) * Fraction(self.prices[name].amount)
+            for name, each in self.positions.items()
+        }
+        held = {name for name, value in worth.items() if value >= 1}
+        assert spent * Fraction("1.004") <= Fraction(self.cash)
+        assert limits.max_order_quote is None or spent <= Fraction(limits.max_order_quote)
+        assert limits.max_order_pct is None or spent <= whole * Fraction(limits.max_order_pct) / 100
+        assert limits.max_positions is None or len(held | {symbol}) <= max(limits.max_positions, len(held))
+        if limits.max_exposure_pct is not None:
+            assert sum(worth.values()) + spent <= whole * Fraction(limits.max_exposure_pct) / 100
+        if limits.max_symbol_pct is not None:
+            assert worth.get(symbol, Fraction(0)) + spent <= whole * Fraction(limits.max_symbol_pct) / 100
+        assert limits.max_trades_per_day is None or self.trades < limits.max_trades_per_day
+        assert not (limits.stop_out and self.risk.stopped(self.now))
+
+    def sell(self, symbol: Symbol, pct: int) -> None:
+        held = self.positions.get(symbol)
+        if held is None or held.size.amount == 0:
+            return
+        sold = held.portion(Decimal(pct) / 100, Decimal("0.0001"))
+        proceeds = sold * self.prices[symbol]
+        fee = proceeds.scaled(Decimal("0.004"))
+        self.cash += (proceeds - fee).amount
+        self.positions[symbol] = held.sold(sold, self.now)
+        self.risk = self.risk.after_fill(self.now, realized=realized_by(held, sold, proceeds, fee))
+
+
+@settings(max_examples=200)
+@given(limit_policies, st.sampled_from(["0.1", "1", "3"]), st.lists(step, max_size=25))
+def test_no_limit_is_passed_by_any_sequence_of_signals_fills_and_prices(
+    limits: LimitPolicy, multiplier: str, steps: list[tuple[Symbol, str, int, int]]
+) -> None:
+    market = Market(a_policy(limits=limits, sizing=SizingPolicy(Decimal(multiplier))))
+    for number, (symbol, what, price, pct) in enumerate(steps):
+        if what == "entry":
+            market.enter(number, symbol, pct)
+        elif what == "exit":
+            market.sell(symbol, pct)
+        elif what == "price":
+            market.prices[symbol] = Price(Decimal(price), symbol)
+        else:
+            market.cash -= market.cash * Decimal(pct) / 100
+        market.look()
+        assert market.cash >= 0
