@@ -1,0 +1,56 @@
+"""A copy engine that runs inside a test, and ways to wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from services.copy_engine.engine import Engine
+from shared.bus.connection import Bus
+from shared.bus.heartbeat import Heartbeat
+from shared.bus.lease import acquire
+from shared.bus.records import Records
+from shared.contracts import keys
+from shared.domain.policy import UserPolicy
+from tests.support.examples import NOW
+
+_PATIENCE: Final = 20.0
+
+
+@asynccontextmanager
+async def running(bus: Bus, users: Sequence[UserPolicy], owner: str = "first") -> AsyncIterator[Engine]:
+    """Run an engine for as long as the test looks at it; its own failure is the test's."""
+    lease = await acquire(bus, keys.ENGINE, owner)
+    assert lease is not None
+    engine = Engine(bus, users, Heartbeat(Records(bus), "copy-engine", owner), lambda: NOW + 40, lambda: 0.0)
+    turn = asyncio.create_task(engine.serve(lease))
+    try:
+        yield engine
+    finally:
+        failed = turn.done()
+        turn.cancel()
+        with suppress(asyncio.CancelledError):
+            await turn
+        assert not failed
+        await lease.release()
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Ask until it holds."""
+    async with asyncio.timeout(_PATIENCE):
+        while not await condition():  # noqa: ASYNC110  # what is waited for stands in Redis; there is no event to wait on
+            await asyncio.sleep(0.01)
+
+
+async def carried(bus: Bus, count: int) -> None:
+    """Wait until so many signals were read and every one of them acknowledged."""
+
+    async def done() -> bool:
+        for row in await bus.do("XINFO", "GROUPS", keys.SIGNALS):
+            facts = dict(zip(row[::2], row[1::2], strict=True))
+            return bool(facts["entries-read"] == count and facts["pending"] == 0)
+        return False
+
+    await until(done)
