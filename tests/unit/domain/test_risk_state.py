@@ -87,6 +87,31 @@ def test_what_stopped_it_is_measured_anew_once_the_stop_is_over() -> None:
     assert StopOut.DAILY_LOSS in again.stopped_by
 
 
+def test_a_drawdown_that_is_still_there_after_its_stop_does_not_stop_again_by_itself() -> None:
+    stopped = begun().at(NOW, usd(-2_500), usd(7_500), DRAWDOWN)
+    free = stopped.at(NOW + DAY_MS, usd(-2_500), usd(7_500), DRAWDOWN)
+    assert not free.stopped(NOW + DAY_MS)
+    assert not free.at(NOW + DAY_MS + 1, usd(-3_999), usd(6_001), DRAWDOWN).stopped(NOW + DAY_MS + 1)
+    assert free.at(NOW + DAY_MS + 1, usd(-4_000), usd(6_000), DRAWDOWN).stopped(NOW + DAY_MS + 1)  # 20 % of 7,500
+
+
+def test_a_second_stop_out_that_ends_earlier_makes_the_first_no_shorter() -> None:
+    both = replace(DRAWDOWN, daily_loss_pct=Decimal(30))
+    first = begun().at(NOW, usd(-2_500), usd(7_500), both)
+    second = first.at(NOW + 1, usd(-3_100), usd(6_900), both)
+    assert second.stopped_by == (StopOut.MAX_DRAWDOWN, StopOut.DAILY_LOSS)
+    assert (second.stopped_until, second.stopped_reason) == (first.stopped_until, first.stopped_reason)
+    assert first.stopped_until > MIDNIGHT
+
+
+def test_who_has_lost_everything_can_be_measured_again() -> None:
+    ruined = begun(100).at(NOW, usd(-100), usd(0), DAILY)
+    assert ruined.growth > 0
+    tomorrow = ruined.at(MIDNIGHT, usd(-100), usd(1_000), DAILY)
+    assert not tomorrow.stopped(MIDNIGHT)
+    assert tomorrow.at(MIDNIGHT + 1, usd(-150), usd(950), DAILY).stopped(MIDNIGHT + 1)
+
+
 def test_daily_stops_do_not_hide_the_drawdown_that_they_add_up_to() -> None:
     limits = replace(DAILY, max_drawdown_pct=Decimal(14))
     state, pnl = begun(), Decimal(0)
