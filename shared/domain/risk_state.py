@@ -24,8 +24,9 @@ DAY_MS: Final = 86_400_000
 DRAWDOWN_LASTS_MS: Final = DAY_MS
 _HUNDRED: Final = Decimal(100)
 _GROWTH_STEP: Final = Decimal("1E-18")
-_LEAST_GROWTH: Final = Decimal("1E-9")
-"""Everything lost, and still something that can be measured against."""
+_RUIN: Final = Decimal("1E-9")
+"""What growth becomes when all is lost, of a best of 1: still something that later losses can be measured against."""
+_LEAST_GROWTH: Final = Decimal("1E-15")
 _MEASURED: Final = Decimal("1E-9")
 """Losses are compared to a billionth, so that rounding in the chain cannot move a boundary."""
 
@@ -147,8 +148,10 @@ def _booked(state: RiskState, pnl: Money) -> RiskState:
     if state.equity.amount <= 0:
         return replace(state, pnl=pnl)
     made = pnl - state.pnl
-    growth = max((state.growth * (ONE + made.ratio_to(state.equity))).quantize(_GROWTH_STEP), _LEAST_GROWTH)
     equity = Money(max((state.equity + made).amount, ZERO), state.currency)
+    growth = (state.growth * (ONE + made.ratio_to(state.equity))).quantize(_GROWTH_STEP)
+    if growth < _LEAST_GROWTH:
+        return replace(state, pnl=pnl, equity=equity, growth=_RUIN, day_start_growth=ONE, peak_growth=ONE)
     return replace(state, pnl=pnl, equity=equity, growth=growth, peak_growth=max(state.peak_growth, growth))
 
 
