@@ -57,6 +57,8 @@ class AccountKeeper:
         self._quiet_until = 0.0
         self._probed = False
         self.reason = "not connected yet"
+        self.latest: Account | None = None
+        """As last read by this process."""
 
     @property
     def ready(self) -> bool:
@@ -133,18 +135,18 @@ class AccountKeeper:
         prices = await self._prices(holdings)
         cash = balances.get(QUOTE, Balance(QUOTE, ZERO, ZERO))
         total = equity(Money(cash.total, QUOTE), holdings, prices)
-        await self._records.write_account(
-            Account(
-                user=self._user,
-                venue=self._venue.name,
-                state=AccountState.READY,
-                reason="",
-                equity=total,
-                cash=Money(cash.free, QUOTE),
-                taker_fee=fee,
-                as_of=self._clock(),
-            )
+        account = Account(
+            user=self._user,
+            venue=self._venue.name,
+            state=AccountState.READY,
+            reason="",
+            equity=total,
+            cash=Money(cash.free, QUOTE),
+            taker_fee=fee,
+            as_of=self._clock(),
         )
+        await self._records.write_account(account)
+        self.latest = account
         self.reason = ""
         self._parked.clear()
         self._ready.set()

@@ -36,7 +36,7 @@ class Copier:
         self._exits = ExitHandler(desk)
 
     async def carry_out(self, decision: Decision, entry_id: str, *, redelivered: bool) -> None:
-        """Bring a decision to its end. Raises LeaseLost, BusUnavailable."""
+        """Bring a decision to its end; one of the user's own has no entry. Raises LeaseLost, BusUnavailable."""
         tries = 0
         while True:
             try:
@@ -59,7 +59,8 @@ class Copier:
         if copy is None:
             await settle(desk, decision, entry_id, OrderState.SKIPPED, decision.reason)
             return
-        older = min(entry_ms(entry_id), decision.signal_at) < desk.lease.since
+        decided_at = min(entry_ms(entry_id), decision.signal_at) if entry_id else decision.signal_at
+        older = decided_at < desk.lease.since
         suspect = redelivered or older or decision.id in desk.begun
         if decision.kind is Kind.ENTRY:
             await self._entries.carry_out(decision, copy, entry_id, suspect=suspect)

@@ -5,19 +5,23 @@ There is no way from here to an entry without a decision from the order stream: 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from services.executor.account import AccountKeeper
 from services.executor.history import History
+from services.executor.risk_book import RiskBook
 from services.executor.timing import VENUE_TIMEOUT
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
 from shared.bus.orders import RETENTION_MS, OrderStore
 from shared.bus.records import Records
 from shared.config.boundary import Boundary
+from shared.domain.control import Control
 from shared.domain.policy import UserPolicy
+from shared.domain.symbol import Symbol
 from shared.venues.port import Venue
 
 LEASE_NEEDED: Final = VENUE_TIMEOUT + 1.0
@@ -48,6 +52,21 @@ class Desk:
     begun: dict[str, Sent] = field(default_factory=dict)
     retention_ms: int = RETENTION_MS
     boundary: Boundary = field(default_factory=Boundary)
+    booking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held from reading a position or the risk state to writing it: symbols are traded side by side."""
+    risk: RiskBook = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.risk = RiskBook(self.user, self.venue.name, self.records, self.store, self.clock, self.booking)
+
+    async def switches(self, symbol: Symbol) -> tuple[Control, ...]:
+        """Read every kill switch that concerns an order of this user's for a symbol, under its own name or the master's."""
+        names = self.policy.symbols.map.items()
+        found = await self.records.switches(self.user, symbol)
+        for source, target in names:
+            if target == symbol:
+                found += (await self.records.switches(self.user, source))[-1:]
+        return found
 
     @property
     def user(self) -> str:

@@ -14,7 +14,7 @@ from services.executor.ends import Absent, End, NotSent, Refused, Stopped, Trade
 from services.executor.leg import recall, trade
 from services.executor.record import Leg, OrderRecord, Tally
 from services.executor.resolving import resume
-from services.executor.settlement import position_after, settle
+from services.executor.settlement import settle
 from shared.domain.control import refusal
 from shared.domain.money import ZERO
 from shared.domain.order import TERMINAL, Copy, Decision, OrderState
@@ -68,7 +68,7 @@ class EntryHandler:
     async def _guard(self, decision: Decision, copy: Copy) -> Stopped | None:
         if (late := self._too_late(copy)) is not None:
             return late
-        if forbidden := refusal(decision.kind, *await self._desk.records.switches(self._desk.user)):
+        if forbidden := refusal(decision.kind, *await self._desk.switches(decision.symbol)):
             return Stopped(OrderState.SKIPPED, forbidden)
         return None
 
@@ -100,7 +100,7 @@ class EntryHandler:
             outcome,
             describe(order),
             tally=Tally.nothing(decision.symbol).plus(order),
-            position=await position_after(desk, order),
+            traded=order,
             venue_order_id=order.venue_order_id,
             sent_at=end.sent_at,
             accepted_at=end.accepted_at,

@@ -21,7 +21,7 @@ from services.executor.exit_price import bound
 from services.executor.leg import recall, trade
 from services.executor.record import Leg, OrderRecord
 from services.executor.resolving import resume
-from services.executor.settlement import position_after, settle
+from services.executor.settlement import book_leg, settle
 from shared.bus.orders import PositionChange
 from shared.contracts.records import write_position
 from shared.domain.control import refusal
@@ -195,7 +195,6 @@ class ExitHandler:
         desk, order = self._desk, end.order
         record = OrderRecord.read(await desk.store.load(decision.id))
         tally = record.tally(decision.symbol).plus(order)
-        position = await position_after(desk, order)
         progress.sent_at, progress.accepted_at = end.sent_at, end.accepted_at
         progress.venue_order_id, progress.last = order.venue_order_id, describe(order)
         if record.target is not None and tally.filled.amount >= record.target:
@@ -206,7 +205,7 @@ class ExitHandler:
                 OrderState.FILLED,
                 f"{describe(order)} in {record.leg} leg(s)" if record.leg > 1 else describe(order),
                 tally=tally,
-                position=position,
+                traded=order,
                 venue_order_id=order.venue_order_id,
                 sent_at=end.sent_at,
                 accepted_at=end.accepted_at,
@@ -214,12 +213,8 @@ class ExitHandler:
             return True
         if order.filled.amount or record.leg == 1:
             progress.tries = 0  # the bound was missed: the market follows at once
-        await desk.store.move(
-            decision.id,
-            OrderState.PLANNED,
-            {**tally.fields(), "leg": str(record.leg + 1), "client_order_id": "", "venue_order_id": ""},
-            position,
-        )
+        next_leg = {"leg": str(record.leg + 1), "client_order_id": "", "venue_order_id": ""}
+        await book_leg(desk, decision, order, {**tally.fields(), **next_leg})
         return False
 
     async def _finish(self, decision: Decision, entry_id: str, reason: str, progress: _Progress) -> None:

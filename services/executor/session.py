@@ -17,12 +17,15 @@ import structlog
 from services.executor.chains import SymbolChains
 from services.executor.copier import Copier
 from services.executor.desk import Desk
+from services.executor.guardian import Guardian
 from services.executor.housekeeper import Housekeeper, Task
+from services.executor.own_exits import OwnExits
 from services.executor.reader import StreamReader
 from services.executor.settlement import settle
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
 from shared.bus.streams import MAX_DELIVERIES, Entry, Group, entry_order
+from shared.bus.watch import Watch
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import OrderMessage
@@ -80,6 +83,9 @@ class Session:
                     tasks.create_task(self._announce(desk))
                 await self._connected()
                 self._reader.register(self._user, self._lease, self._deliver)
+                exits = {name: OwnExits(desk, self._copiers[name], self._chains) for name, desk in self._desks.items()}
+                for each in exits.values():
+                    await each.resume()  # before any entry: what it has sold must not be sold again by one
                 await self._sweep()
                 early, self._early = self._early or [], None
                 for entry, redelivered in early:
@@ -87,6 +93,8 @@ class Session:
                 # Not before what a predecessor left under way is in its chain: it would look like a difference.
                 housekeeper = Housekeeper(self._bus, self._user, self._desks, self._chains)
                 tasks.create_task(housekeeper.run())
+                for name, desk in self._desks.items():
+                    tasks.create_task(Guardian(desk, Watch(self._bus), exits[name]).run())
                 while True:
                     await asyncio.sleep(_SWEEP)
                     await self._sweep()

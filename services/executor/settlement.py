@@ -5,6 +5,8 @@ An outcome is booked from the venue's own record of fills, never from what was a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -26,18 +28,32 @@ _REPORT: Final = "report"
 log = structlog.get_logger()
 
 
-async def position_after(desk: Desk, order: VenueOrder) -> PositionChange | None:
-    """Work out what a leg made of the position; None if nothing filled."""
-    if order.filled.amount == 0:
-        return None
+async def book_leg(desk: Desk, decision: Decision, order: VenueOrder, fields: Mapping[str, str]) -> None:
+    """Book a leg that has ended and that another one follows: the order's record, the position and what was realised."""
+    async with desk.booking:
+        booked = await _booked(desk, order)
+        await desk.store.move(decision.id, OrderState.PLANNED, fields, booked.position, booked.risk)
+
+
+@dataclass(frozen=True, slots=True)
+class _Booked:
+    position: PositionChange | None = None
+    risk: Mapping[str, str] | None = None
+
+
+async def _booked(desk: Desk, order: VenueOrder | None) -> _Booked:
+    """Work out what a leg made of the position and of the risk state; to be written before the desk's lock is let go."""
+    if order is None or order.filled.amount == 0:
+        return _Booked()
     symbol = order.symbol
     now = desk.clock()
-    held = await desk.records.position(desk.user, desk.venue.name, symbol) or Position.flat(symbol, now)
+    before = await desk.records.position(desk.user, desk.venue.name, symbol) or Position.flat(symbol, now)
     if order.side is Side.BUY:
-        held = held.bought(arrived(order), order.cost + quote_fee(order), now)
+        held = before.bought(arrived(order), order.cost + quote_fee(order), now, order.average_price)
     else:
-        held = held.sold(order.filled, now)
-    return PositionChange(str(symbol), write_position(held) if held.size.amount > 0 else None)
+        held = before.sold(order.filled, now)
+    position = PositionChange(str(symbol), write_position(held) if held.size.amount > 0 else None)
+    return _Booked(position, await desk.risk.after_fill(order, before, desk.policy.currency))
 
 
 async def settle(
@@ -48,13 +64,19 @@ async def settle(
     reason: str,
     *,
     tally: Tally | None = None,
+    traded: VenueOrder | None = None,
     position: PositionChange | None = None,
     venue_order_id: str = "",
     sent_at: int | None = None,
     accepted_at: int | None = None,
 ) -> None:
-    """End a decision. Harmless to repeat: the first end stands."""
+    """End a decision, with its last leg as `traded`. Harmless to repeat: the first end stands.
+
+    `position` is a correction of what is held, where nothing was traded.
+    """
     now = desk.clock()
+    if not decision.signal_id:
+        reason = f"{decision.reason}; {reason}"  # of the user's own exits, the report alone says why
     total = tally or Tally.nothing(decision.symbol)
     report = ReportMessage.model_construct(
         id=str(uuid5(UUID(decision.id), _REPORT)),
@@ -78,7 +100,10 @@ async def settle(
     )
     fields = {"reason": reason, "settled_at": str(now), "venue_order_id": venue_order_id, **total.fields()}
     desk.boundary.passed(Step.EXECUTOR_BEFORE_ACK)
-    new = await desk.store.settle(report, entry_id=entry_id, fields=fields, position=position)
+    async with desk.booking:
+        booked = await _booked(desk, traded)
+        held = booked.position or position
+        new = await desk.store.settle(report, entry_id=entry_id, fields=fields, position=held, risk=booked.risk)
     if not new:
         return
     if total.filled.amount:

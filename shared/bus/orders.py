@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +15,9 @@ from shared.bus.scripts import load
 from shared.bus.streams import flatten
 from shared.contracts import keys
 from shared.contracts.messages import ReportMessage
-from shared.domain.order import TERMINAL, OrderState
+from shared.contracts.own_exit import read_own_exit, write_own_exit
+from shared.domain.order import TERMINAL, Decision, OrderState
+from shared.domain.symbol import Symbol
 
 RETENTION_MS: Final = 30 * 24 * 3600 * 1000
 """How long the record of an ended order is kept."""
@@ -91,16 +94,26 @@ class OrderStore:
         return Begun(nonces.used(int(answer[1])), int(answer[2]))
 
     async def move(
-        self, order_id: str, state: OrderState, fields: Mapping[str, str], position: PositionChange | None = None
+        self,
+        order_id: str,
+        state: OrderState,
+        fields: Mapping[str, str],
+        position: PositionChange | None = None,
+        risk: Mapping[str, str] | None = None,
     ) -> None:
-        """Record a step between non-terminal states, with the position that a finished leg changed.
+        """Record a step between non-terminal states, with the position and the risk state that a finished leg changed.
 
         Raises LeaseLost, and ValueError for a step that is not legal.
         """
         answer = await self._bus.run(
             load("transition"),
-            [self._fence, keys.order(self._user, order_id), keys.positions(self._user, self._venue)],
-            [self._lease.token, state, *_position_args(position), *flatten(fields)],
+            [
+                self._fence,
+                keys.order(self._user, order_id),
+                keys.positions(self._user, self._venue),
+                keys.risk(self._user, self._venue),
+            ],
+            [self._lease.token, state, *_position_args(position), *_counted(risk), *flatten(fields)],
         )
         if answer == "fenced":
             raise LeaseLost(f"somebody else serves {self._lease.holder} now")
@@ -114,8 +127,9 @@ class OrderStore:
         entry_id: str,
         fields: Mapping[str, str],
         position: PositionChange | None = None,
+        risk: Mapping[str, str] | None = None,
     ) -> bool:
-        """End an order with its report, the position it changed and the acknowledgement of its entry, in one step.
+        """End an order with its report, the position and risk state it changed and the acknowledgement of its entry, in one step.
 
         `entry_id` is empty for an order that did not come from the stream. Answers False if it had ended before; then nothing
         but the acknowledgement happens. Raises LeaseLost, BusUnavailable (repeat it: the second time is harmless).
@@ -128,6 +142,7 @@ class OrderStore:
                 keys.reports(self._user),
                 keys.orders(self._user),
                 keys.positions(self._user, self._venue),
+                keys.risk(self._user, self._venue),
             ],
             [
                 self._lease.token,
@@ -136,8 +151,8 @@ class OrderStore:
                 keys.EXECUTOR,
                 entry_id,
                 *_position_args(position),
-                len(fields) * 2,
-                *flatten(fields),
+                *_counted(fields),
+                *_counted(risk),
                 *flatten(report.fields()),
             ],
         )
@@ -147,14 +162,45 @@ class OrderStore:
 
     async def correct(self, change: PositionChange) -> None:
         """Correct a position without an order, because an operator asked for it. Raises LeaseLost, BusUnavailable."""
+        await self._put(keys.positions(self._user, self._venue), *_position_args(change))
+
+    async def own_exits(self) -> list[Decision]:
+        """Read the user's own exits that have begun and not ended; unreadable ones are left out."""
+        found = []
+        flat = iter(await self._bus.do("HGETALL", keys.own_exits(self._user, self._venue)))
+        for name, written in zip(flat, flat, strict=True):
+            with suppress(ValueError):
+                found.append(read_own_exit(self._user, self._venue, Symbol.parse(name), written))
+        return found
+
+    async def note_own_exit(self, decision: Decision) -> None:
+        """Note durably that an own exit begins, before anything of it is sent. Raises LeaseLost, BusUnavailable."""
+        await self._put(keys.own_exits(self._user, self._venue), str(decision.symbol), write_own_exit(decision))
+
+    async def forget_own_exit(self, decision: Decision) -> None:
+        """Note that an own exit has ended. Raises LeaseLost, BusUnavailable."""
+        await self._put(keys.own_exits(self._user, self._venue), str(decision.symbol), "")
+
+    async def write_risk(self, fields: Mapping[str, str], stop_out: Mapping[str, str] | None = None) -> None:
+        """Record the risk state after a look, with a stop-out that has just begun. Raises LeaseLost, BusUnavailable."""
         answer = await self._bus.run(
-            load("correct_position"),
-            [self._fence, keys.positions(self._user, self._venue)],
-            [self._lease.token, *_position_args(change)],
+            load("write_risk"),
+            [self._fence, keys.risk(self._user, self._venue), keys.stopouts(self._user)],
+            [self._lease.token, *_counted(fields), *flatten(stop_out or {})],
         )
+        if answer == "fenced":
+            raise LeaseLost(f"somebody else serves {self._lease.holder} now")
+
+    async def _put(self, key: str, field: str, value: str) -> None:
+        answer = await self._bus.run(load("put_field"), [self._fence, key], [self._lease.token, field, value])
         if answer == "fenced":
             raise LeaseLost(f"somebody else serves {self._lease.holder} now")
 
 
 def _position_args(position: PositionChange | None) -> list[str]:
     return ["", ""] if position is None else [position.symbol, position.record or ""]
+
+
+def _counted(fields: Mapping[str, str] | None) -> list[str | int]:
+    """Lay fields out behind the number of their texts, which may be none."""
+    return [len(fields or {}) * 2, *flatten(fields or {})]

@@ -72,6 +72,21 @@ def reconciled(user: str, venue: str) -> str:
     return f"shoal:reconciled:{{{user}}}:{venue}"
 
 
+def own_exits(user: str, venue: str) -> str:
+    """The user's own exits that have begun and not ended, by symbol; by the executor."""
+    return f"shoal:exits:{{{user}}}:{venue}"
+
+
+def watched(venue: str) -> str:
+    """Symbols whose price somebody needs all the time, and when he last said so (epoch ms); by executors, for the price feed."""
+    return f"shoal:watched:{venue}"
+
+
+def stopouts(user: str) -> str:
+    """Stream of stop-outs of a user; by the executor."""
+    return f"shoal:stopouts:{{{user}}}"
+
+
 def following(user: str) -> str:
     """From which signal on a user has been followed, written by the engine."""
     return f"shoal:following:{{{user}}}"

@@ -1,10 +1,12 @@
 -- uses: fence
--- End an order: its terminal state, its report, the position it changed and the acknowledgement of its entry, in one step.
--- KEYS: fence, order hash, report stream, order stream, positions hash.
+-- End an order: its terminal state, its report, the position and risk state it changed and the acknowledgement of its entry, in
+-- one step.
+-- KEYS: fence, order hash, report stream, order stream, positions hash, risk hash.
 -- ARGV: fencing token, terminal state, retention of the order hash in ms,
 --       group, entry id ('' if the order did not come from the stream),
 --       symbol, position record ('' symbol: no change; '' record: flat),
---       number of order fields n, n field/value texts, then the report's field/value texts.
+--       number n of texts, n field/value texts of the order, number m, m field/value texts of the risk state, then the report's
+--       field/value texts.
 -- Answers 'ok', 'fenced', or 'already' where an earlier settle has done it (the entry is acknowledged all the same).
 -- An error if the state is not a terminal one.
 local ends = {filled = true, partial = true, skipped = true, rejected = true, expired = true, failed = true}
@@ -28,8 +30,16 @@ for i = 9, 8 + count do
 end
 redis.call('HSET', KEYS[2], unpack(fields))
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
+local after = 9 + count
+local risk = {}
+for i = after + 1, after + tonumber(ARGV[after]) do
+  risk[#risk + 1] = ARGV[i]
+end
+if #risk > 0 then
+  redis.call('HSET', KEYS[6], unpack(risk))
+end
 local report = {}
-for i = 9 + count, #ARGV do
+for i = after + #risk + 1, #ARGV do
   report[#report + 1] = ARGV[i]
 end
 redis.call('XADD', KEYS[3], '*', unpack(report))

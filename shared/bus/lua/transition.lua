@@ -1,9 +1,10 @@
 -- uses: fence
 -- Move an order between non-terminal states, or record more in the one it is in; `settle` alone makes an end.
--- KEYS: fence, order hash, positions hash.
+-- KEYS: fence, order hash, positions hash, risk hash.
 -- ARGV: fencing token, new state,
 --       symbol, position record ('' symbol: no change; '' record: flat), for a leg that ended and changed the position,
---       then field/value pairs to record.
+--       number m of texts, m field/value texts of the risk state that this leg changed,
+--       then field/value texts to record.
 -- Answers 'ok', 'fenced', or the present state where the step is not legal.
 local legal = {
   planned = {unknown = true},
@@ -18,8 +19,15 @@ local state = redis.call('HGET', KEYS[2], 'state') or 'planned'
 if not legal[state] or (state ~= ARGV[2] and not legal[state][ARGV[2]]) then
   return state
 end
+local risk = {}
+for i = 6, 5 + tonumber(ARGV[5]) do
+  risk[#risk + 1] = ARGV[i]
+end
+if #risk > 0 then
+  redis.call('HSET', KEYS[4], unpack(risk))
+end
 local fields = {'state', ARGV[2]}
-for i = 5, #ARGV do
+for i = 6 + #risk, #ARGV do
   fields[#fields + 1] = ARGV[i]
 end
 redis.call('HSET', KEYS[2], unpack(fields))

@@ -1,0 +1,143 @@
+"""Looks after what one account holds from copying: the user's own exits, and what the operator wants closed.
+
+Needs the shared prices and Redis, and nothing of master, engine or api. It must never sell because something is missing: a price
+that is old counts as none, and is told once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+import structlog
+
+from services.executor.desk import Desk
+from services.executor.own_exits import OwnExits
+from shared.bus.errors import BusError
+from shared.bus.orders import PositionChange
+from shared.bus.watch import Held, Market, Watch
+from shared.contracts.records import write_position
+from shared.domain.account import Position
+from shared.domain.control import flattening
+from shared.domain.money import Price
+from shared.domain.protection import due
+from shared.domain.symbol import Symbol
+
+_EVERY: Final = 1.0
+STALE_MS: Final = 30_000
+"""A price older than this closes nothing."""
+_ASK_EVERY: Final = 10.0
+"""Seconds between saying to the price feed what is held."""
+_MARK_STEP: Final = Decimal("1.001")
+"""The highest price is written down again once it has risen by this factor: a crash loses no more of it."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Why:
+    rule: str
+    words: str
+
+
+class Guardian:
+    """Guards the positions of one desk."""
+
+    def __init__(self, desk: Desk, watch: Watch, exits: OwnExits) -> None:
+        self._desk = desk
+        self._watch = watch
+        self._exits = exits
+        self._highs: dict[Symbol, Position] = {}
+        self._told: set[str] = set()
+        self._asked: frozenset[Symbol] = frozenset()
+        self._asked_at = 0.0
+
+    async def run(self) -> None:
+        """Look every second until cancelled. Raises LeaseLost, BusUnavailable."""
+        while True:
+            try:
+                await self.look()
+            except BusError:
+                raise
+            except Exception:  # a surprise in one look must not end the turn: the master's exits hang on it
+                log.exception("looking after positions failed", user=self._desk.user)
+            await asyncio.sleep(_EVERY)
+
+    async def look(self) -> None:
+        """Look once, and have closed what is due."""
+        desk = self._desk
+        held = await self._watch.held(desk.user, desk.venue.name)
+        self._tell("a position cannot be read: it is not guarded", held.unreadable)
+        await desk.risk.look(desk.policy, desk.account.latest, held.positions)
+        if not held.positions:
+            self._highs.clear()
+            return
+        await self._ask_for(frozenset(held.positions))
+        sources = [source for source, target in desk.policy.symbols.map.items() if target in held.positions]
+        market = await self._watch.market(desk.venue.name, {*held.positions, *sources})
+        self._tell(
+            "no fresh price: nothing is closed by price until there is one",
+            [str(symbol) for symbol in held.positions if self._price(symbol, market) is None],
+        )
+        for position in held.positions.values():
+            if position.symbol in self._exits.closing:
+                continue
+            seen = await self._seen(position, self._price(position.symbol, market))
+            why = self._why(seen, held, market)
+            if why is not None:
+                self._exits.close(position, why.rule, why.words)
+
+    def _why(self, position: Position, held: Held, market: Market) -> _Why | None:
+        """Say why a position must be closed now, if it must."""
+        policy, symbol = self._desk.policy, position.symbol
+        names = [symbol, *(source for source, target in policy.symbols.map.items() if target == symbol)]
+        switches = [*held.switches, *(market.switches[name] for name in names if name in market.switches)]
+        if (switch := flattening(*switches)) is not None:
+            return _Why(switch.mode, switch.reason or f"set by {switch.by or 'an operator'}")
+        if (stopped := self._desk.risk.closes_all(self._desk.clock())) is not None:
+            return _Why("stop_out", stopped)
+        intent = due(position, self._price(symbol, market), self._desk.clock(), policy.exits)
+        return None if intent is None else _Why(intent.rule, intent.words)
+
+    def _price(self, symbol: Symbol, market: Market) -> Price | None:
+        price, at = market.prices.get(symbol, (None, 0))
+        return price if self._desk.clock() - at <= STALE_MS else None
+
+    async def _seen(self, position: Position, price: Price | None) -> Position:
+        """Raise a position's highest price; written down only where it matters and has risen by a step."""
+        if price is None or self._desk.policy.exits.trailing_pct is None:
+            return position
+        written = position.high
+        known = self._highs.get(position.symbol)
+        if known is not None and known.opened_at == position.opened_at and known.high is not None:
+            position = position.seen(known.high)
+        position = position.seen(price)
+        self._highs[position.symbol] = position
+        high = position.high
+        if high is not None and (written is None or high.amount >= written.amount * _MARK_STEP):
+            await self._write_high(position.symbol, high)
+        return position
+
+    async def _write_high(self, symbol: Symbol, high: Price) -> None:
+        desk = self._desk
+        async with desk.booking:
+            position = await desk.records.position(desk.user, desk.venue.name, symbol)
+            if position is not None:
+                await desk.store.correct(PositionChange(str(symbol), write_position(position.seen(high))))
+
+    async def _ask_for(self, symbols: frozenset[Symbol]) -> None:
+        if symbols <= self._asked and time.monotonic() - self._asked_at < _ASK_EVERY:
+            return
+        await self._watch.ask_for(self._desk.venue.name, symbols, self._desk.clock())
+        self._asked, self._asked_at = symbols, time.monotonic()
+
+    def _tell(self, words: str, names: Iterable[str]) -> None:
+        """Say something about each name once, until it does not hold for a while."""
+        now = {f"{words} ({name})" for name in names}
+        for text in sorted(now - self._told):
+            log.warning(text, user=self._desk.user)
+        self._told = {text for text in self._told if not text.startswith(words)} | now

@@ -1,0 +1,76 @@
+"""The user's own exits, from the decision to the end: one at a time per symbol, in the symbol's chain.
+
+In the chain, so that a master's close and an own exit of the same position cannot both sell it: whichever comes second finds
+nothing held. Each is noted durably before anything of it is sent; whoever serves the user next finds the note, and ends it before
+anything else happens to the symbol. From there on it is an exit like any other.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import structlog
+
+from services.executor.chains import SymbolChains
+from services.executor.copier import Copier
+from services.executor.desk import Desk
+from services.executor.housekeeper import Task
+from shared.domain.account import Position
+from shared.domain.order import Decision
+from shared.domain.own_exit import own_exit
+from shared.domain.symbol import Symbol
+
+log = structlog.get_logger()
+
+
+class OwnExits:
+    """The own exits of one desk."""
+
+    def __init__(self, desk: Desk, copier: Copier, chains: SymbolChains[Task]) -> None:
+        self._desk = desk
+        self._copier = copier
+        self._chains = chains
+        self._closing: set[Symbol] = set()
+        self._ended: dict[Symbol, str] = {}
+
+    @property
+    def closing(self) -> frozenset[Symbol]:
+        """The symbols with an own exit under way or waiting."""
+        return frozenset(self._closing)
+
+    async def resume(self) -> None:
+        """Take up what a predecessor began; to be called before anything else is put into the chains."""
+        for decision in await self._desk.store.own_exits():
+            log.warning(
+                "taking up an own exit", user=self._desk.user, symbol=str(decision.symbol), order_id=decision.id
+            )
+            self._closing.add(decision.symbol)
+            self._chains.add(decision.symbol, partial(self._carry_out, decision, redelivered=True))
+
+    def close(self, position: Position, rule: str, words: str) -> None:
+        """Have a position closed, once: one that ended without selling (dust) is not tried again as long as it is the same."""
+        desk, symbol = self._desk, position.symbol
+        decision = own_exit(desk.user, desk.venue.name, position, rule, words, desk.clock())
+        if symbol in self._closing or self._ended.get(symbol) == decision.id:
+            return
+        self._closing.add(symbol)
+        if not self._chains.add(symbol, partial(self._begin, position, decision)):
+            self._closing.discard(symbol)
+
+    async def _begin(self, position: Position, decision: Decision) -> None:
+        desk = self._desk
+        held = await desk.records.position(desk.user, desk.venue.name, position.symbol)
+        if held is None or (held.opened_at, held.updated_at) != (position.opened_at, position.updated_at):
+            self._closing.discard(position.symbol)  # something was traded since: the next look decides anew
+            return
+        log.warning(
+            "own exit", user=desk.user, symbol=str(position.symbol), order_id=decision.id, reason=decision.reason
+        )
+        await desk.store.note_own_exit(decision)
+        await self._carry_out(decision, redelivered=False)
+
+    async def _carry_out(self, decision: Decision, *, redelivered: bool) -> None:
+        await self._copier.carry_out(decision, "", redelivered=redelivered)
+        await self._desk.store.forget_own_exit(decision)
+        self._ended[decision.symbol] = decision.id
+        self._closing.discard(decision.symbol)

@@ -1,0 +1,96 @@
+"""What a user's own exits are decided from, read in one or two round trips: positions, switches, and prices of what is held.
+
+And what the price feed is told: which symbols somebody needs the price of all the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from shared.bus.connection import Bus
+from shared.bus.records import pairs, read_control
+from shared.contracts import keys
+from shared.contracts.records import read_position, read_price
+from shared.domain.account import MASTER, Position
+from shared.domain.control import Control
+from shared.domain.money import Price
+from shared.domain.symbol import Symbol
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is held from copying, the switches over it, and the names of records that cannot be read."""
+
+    positions: Mapping[Symbol, Position]
+    switches: tuple[Control, ...]
+    unreadable: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """Published prices with their instants (epoch ms), and the switches of symbols."""
+
+    prices: Mapping[Symbol, tuple[Price, int]]
+    switches: Mapping[Symbol, Control]
+
+
+class Watch:
+    """Reads for guardians, and keeps the list of watched symbols. Raises BusUnavailable."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def held(self, user: str, venue: str) -> Held:
+        """Read what a user holds from copying, and everybody's switch and his own."""
+        positions, everybody, own = await self._bus.do_all(
+            [("HGETALL", keys.positions(user, venue)), ("HGETALL", keys.CONTROL), ("HGETALL", keys.control(user))]
+        )
+        found: dict[Symbol, Position] = {}
+        unreadable = []
+        for name, written in pairs(positions).items():
+            try:
+                found[Symbol.parse(name)] = read_position(written)
+            except ValueError:
+                unreadable.append(name)
+        return Held(found, (read_control(everybody), read_control(own)), tuple(unreadable))
+
+    async def market(self, venue: str, symbols: Collection[Symbol]) -> Market:
+        """Read the prices and switches of some symbols."""
+        wanted = list(symbols)
+        prices, *switches = await self._bus.do_all(
+            [
+                ("HMGET", keys.prices(venue), *map(str, wanted)),
+                *(("HGETALL", keys.control_of_symbol(symbol)) for symbol in wanted),
+            ]
+        )
+        found: dict[Symbol, tuple[Price, int]] = {}
+        for symbol, written in zip(wanted, prices if isinstance(prices, list) else [], strict=False):
+            with suppress(ValueError):
+                if written is not None:
+                    found[symbol] = read_price(symbol, written)
+        return Market(found, dict(zip(wanted, map(read_control, switches), strict=True)))
+
+    async def ask_for(self, venue: str, symbols: Collection[Symbol], now: int) -> None:
+        """Say that the prices of these symbols are needed; to be said again while they are."""
+        flat = [part for symbol in symbols for part in (str(symbol), str(now))]
+        if flat:
+            await self._bus.do("HSET", keys.watched(venue), *flat)
+
+    async def asked_for(self, venue: str, since: int) -> frozenset[Symbol]:
+        """Give the symbols that somebody has asked for since `since` (epoch ms) or the master holds; forget the others."""
+        watched, held = await self._bus.do_all(
+            [("HGETALL", keys.watched(venue)), ("HKEYS", keys.positions(MASTER, venue))]
+        )
+        names = set(map(str, held if isinstance(held, list) else ()))
+        old: list[str] = []
+        for name, at in pairs(watched).items():
+            (names.add if at.isdigit() and int(at) >= since else old.append)(name)
+        if old:
+            await self._bus.do("HDEL", keys.watched(venue), *old)
+        found = set()
+        for name in names:
+            with suppress(ValueError):
+                found.add(Symbol.parse(name))
+        return frozenset(found)

@@ -1,0 +1,36 @@
+"""One field of `shoal:exits:{user}:<venue>`: an exit of the user's own that has begun and not ended, as JSON under its symbol."""
+
+from __future__ import annotations
+
+import json
+
+from shared.contracts.fields import Instant, MalformedMessageError, Message
+from shared.contracts.messages import Id
+from shared.domain.order import Decision
+from shared.domain.own_exit import own_exit_again
+from shared.domain.symbol import Symbol
+
+
+class OwnExitRecord(Message):
+    """Which order it is, why and since when (epoch ms)."""
+
+    id: Id
+    reason: str = ""
+    at: Instant
+
+
+def write_own_exit(decision: Decision) -> str:
+    """Write it as the text of its field."""
+    return json.dumps(OwnExitRecord(id=decision.id, reason=decision.reason, at=decision.signal_at).fields())
+
+
+def read_own_exit(user: str, venue: str, symbol: Symbol, written: str) -> Decision:
+    """Read it; raises MalformedMessageError."""
+    try:
+        found = json.loads(written)
+    except ValueError:
+        raise MalformedMessageError(f"not JSON: {written[:40]!r}") from None
+    if not isinstance(found, dict):
+        raise MalformedMessageError(f"not an object: {written[:40]!r}")
+    record = OwnExitRecord.parse(found)
+    return own_exit_again(record.id, user, venue, symbol, record.reason, record.at)

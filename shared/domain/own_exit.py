@@ -1,0 +1,43 @@
+"""A user's own exit: a close that no signal asked for. Pure, and by its form never anything but a sale of what is held.
+
+Its id follows from the position as it stood, so that whoever decides on the same position by the same rule, before a crash or
+after it, decides the same order.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID, uuid5
+
+from shared.domain.account import Position
+from shared.domain.money import ONE, ZERO, Money
+from shared.domain.order import Copy, Decision, Kind, Side
+from shared.domain.symbol import Symbol
+
+_OWN_EXITS: Final = UUID("b7a6c9a4-53a4-4c4e-8d0e-2f6f0f0c51e7")
+
+
+def own_exit(user: str, venue: str, position: Position, rule: str, words: str, now: int) -> Decision:
+    """Decide to close a position by a rule (`stop_loss`, `flatten`, ...); `words` carry the numbers, `now` is epoch ms."""
+    state = f"{position.opened_at}:{position.updated_at}"
+    name = f"{user}:{venue}:{position.symbol}:{state}:{rule}"
+    return own_exit_again(str(uuid5(_OWN_EXITS, name)), user, venue, position.symbol, f"{rule}: {words}", now)
+
+
+def own_exit_again(order_id: str, user: str, venue: str, symbol: Symbol, reason: str, at: int) -> Decision:
+    """Give a decision that was made at `at` (epoch ms) and has no end yet."""
+    return Decision(
+        id=order_id,
+        signal_id="",
+        user=user,
+        venue=venue,
+        symbol=symbol,
+        side=Side.SELL,
+        kind=Kind.EXIT,
+        copy=Copy(base_size=None, fraction=ONE, limit_price=None, not_after=None),
+        reason=reason,
+        master_equity=Money(ZERO, symbol.quote),
+        user_equity=None,
+        signal_at=at,
+        emitted_at=at,
+    )
