@@ -6,12 +6,14 @@ import typer
 
 from services.ops import control, dead, health
 from services.ops.audit import audit
+from services.ops.flatten import flatten
 from services.ops.output import AsJson
 from services.ops.paper_accounts import paper_accounts
 from services.ops.reconcile import reconcile
 from services.ops.resolve import resolve
 from services.ops.session import guarded
 from services.ops.status import status
+from services.ops.stopouts import stopouts
 from services.ops.streams import streams
 from services.ops.unknown import unknown
 from services.ops.why import why
@@ -37,6 +39,7 @@ def build() -> typer.Typer:
     app.command()(audit)
     app.command()(why)
     app.command()(streams)
+    app.command()(stopouts)
     app.command()(unknown)
     app.command()(resolve)
     app.command()(reconcile)
@@ -45,6 +48,7 @@ def build() -> typer.Typer:
         control.command(ControlMode.CLOSE_ONLY, "Let only closes through: no entries, exits go on.")
     )
     app.command("halt")(control.command(ControlMode.HALT, "Stop everything, exits included."))
+    app.command()(flatten)
     app.command("resume")(control.resume)
     app.command("control")(control.control)
     app.add_typer(dead.build(), name="dead")

@@ -1,95 +1,89 @@
-"""The kill switch: `pause`, `close-only`, `resume`, `halt`, for everybody or one user; `control` shows what is set.
+"""The kill switch: `pause`, `close-only`, `halt`, `resume`, for everybody, one user or one symbol; `control` shows what is set.
 
-It stands in Redis, so it outlives every restart; services read it before every send.
+It stands in Redis, so it outlives every restart; services read it before every send. `flatten` is in `flatten.py`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Final
 
 import typer
 
 from services.ops.output import AsJson, clock, console, print_json, table
 from services.ops.person import operator_name
 from services.ops.session import connected
+from services.ops.switches import Scope, read_changes, read_switches, scope_of, set_switch
 from shared.bus.connection import Bus
-from shared.bus.records import pairs
-from shared.bus.streams import flatten
-from shared.config.errors import ConfigurationError
+from shared.bus.streams import Entry
 from shared.config.settings import Settings
-from shared.config.users import load_users
-from shared.contracts import keys
 from shared.domain.control import Control, ControlMode
-from shared.ledger.reading import known_users, user_of
 
-User = Annotated[str, typer.Option("--user", help="Only this user; everybody if not given.")]
+_LOGGED: Final = ("of", "before", "mode", "reason", "by", "at")
+
+User = Annotated[str, typer.Option("--user", help="Only this user; everybody if neither user nor symbol is given.")]
+OfSymbol = Annotated[str, typer.Option("--symbol", help="Only this symbol, for example BTC/USD, for all users.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why: it is shown wherever the switch stops something.")]
 
 
 def command(mode: ControlMode, text: str) -> Callable[..., None]:
     """Make the command that sets this mode."""
 
-    def switch(reason: Reason, user: User = "", as_json: AsJson = False) -> None:
-        _switch(mode, reason, user, as_json=as_json)
+    def switch(reason: Reason, user: User = "", symbol: OfSymbol = "", as_json: AsJson = False) -> None:
+        _switch(mode, reason, user, symbol, as_json=as_json)
 
     switch.__doc__ = text
     return switch
 
 
-def resume(reason: Reason = "", user: User = "", as_json: AsJson = False) -> None:
+def resume(reason: Reason = "", user: User = "", symbol: OfSymbol = "", as_json: AsJson = False) -> None:
     """Let everything run again."""
-    _switch(ControlMode.RUN, reason, user, as_json=as_json)
+    _switch(ControlMode.RUN, reason, user, symbol, as_json=as_json)
 
 
-def control(as_json: AsJson = False) -> None:
-    """Show which kill switches are set."""
+def control(
+    log: Annotated[int, typer.Option("--log", min=0, help="So many of the latest changes too.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Show which kill switches are set, and the latest changes."""
 
-    async def work(_settings: Settings, bus: Bus) -> dict[str, Mapping[str, str]]:
-        return await read_switches(bus)
+    async def work(_settings: Settings, bus: Bus) -> tuple[list[tuple[Scope, Control]], list[Entry]]:
+        return await read_switches(bus), await read_changes(bus, log) if log else []
 
-    found = connected(work)
-    rows = [
-        {"of": who or "everybody", "mode": Control.read(fields).mode.value, **_said(fields)}
-        for who, fields in found.items()
-    ]
+    switches, changes = connected(work)
     if as_json:
-        print_json({"switches": rows})
+        logged = [{name: each.fields.get(name, "") for name in _LOGGED} for each in changes]
+        print_json({"switches": [_row(scope, switch) for scope, switch in switches], "log": logged})
         return
-    shown = [(row["of"], row["mode"], row["reason"], row["by"], clock(int(row["at"] or 0))) for row in rows]
-    console().print(table("Kill switches", ["of", "mode", "reason", "by", "at (UTC)"], shown))
+    out = console()
+    rows = [(scope, switch.mode, switch.reason, switch.by, clock(switch.at)) for scope, switch in switches]
+    out.print(table("Kill switches", ["of", "mode", "reason", "by", "at (UTC)"], rows))
+    if changes:
+        out.print()
+        shown = [[each.fields.get(name, "") for name in _LOGGED[:-1]] for each in changes]
+        stamps = [clock(_instant(each.fields.get("at", ""))) for each in changes]
+        columns = ["of", "from", "to", "reason", "by", "at (UTC)"]
+        out.print(table("Latest changes", columns, [(*row, at) for row, at in zip(shown, stamps, strict=True)]))
 
 
-async def set_switch(bus: Bus, user: str, mode: ControlMode, reason: str, by: str, at: int) -> None:
-    """Set the switch of a user, or of everybody where `user` is empty; `at` in epoch ms. Raises BusUnavailable."""
-    key = keys.control(user) if user else keys.CONTROL
-    await bus.do("HSET", key, *flatten({"mode": mode, "reason": reason, "by": by, "at": str(at)}))
+def _switch(mode: ControlMode, reason: str, user: str, symbol: str, *, as_json: bool) -> None:
+    async def work(settings: Settings, bus: Bus) -> Scope:
+        scope = await scope_of(settings, bus, user, symbol)
+        await set_switch(bus, scope, mode, reason, operator_name(), time.time_ns() // 1_000_000)
+        return scope
 
-
-async def read_switches(bus: Bus) -> dict[str, Mapping[str, str]]:
-    """Read every switch that was ever set, by user; everybody's, under an empty name, comes first and is always there."""
-    names = sorted(set(await bus.scan(keys.control("*"))))
-    answers = await bus.do_all([("HGETALL", name) for name in (keys.CONTROL, *names)])
-    found = zip(["", *map(user_of, names)], map(pairs, answers), strict=True)
-    return {who: fields for who, fields in found if "mode" in fields or not who}  # requests stand there too
-
-
-def _switch(mode: ControlMode, reason: str, user: str, *, as_json: bool) -> None:
-    async def work(settings: Settings, bus: Bus) -> None:
-        if user and user not in {*load_users(settings.shoal_config), *await known_users(bus)}:
-            # A misspelt name must not look like a stop.
-            raise ConfigurationError(f"--user {user}: there is no such user")
-        await set_switch(bus, user, mode, reason, operator_name(), time.time_ns() // 1_000_000)
-
-    connected(work)
-    who = user or "everybody"
+    scope = connected(work)
     if as_json:
-        print_json({"of": who, "mode": mode.value, "reason": reason})
+        print_json({"of": str(scope), "mode": mode.value, "reason": reason})
     else:
-        print(f"{who}: {mode.value}" + (f" ({reason})" if reason else ""))
+        print(f"{scope}: {mode.value}" + (f" ({reason})" if reason else ""))
 
 
-def _said(fields: Mapping[str, str]) -> dict[str, str]:
-    at = fields.get("at", "")
-    return {"reason": fields.get("reason", ""), "by": fields.get("by", ""), "at": at if at.isdigit() else ""}
+def _row(scope: Scope, switch: Control) -> dict[str, str]:
+    at = str(switch.at) if switch.at else ""
+    return {"of": str(scope), "mode": switch.mode.value, "reason": switch.reason, "by": switch.by, "at": at}
+
+
+def _instant(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() else 0

@@ -1,0 +1,142 @@
+"""`ops flatten`: has every copied position in a scope closed, and tells what became of each.
+
+It only sets the switch: whoever serves a user sells what he holds from copying, at once and after a restart too. The switch stays
+until `ops resume`, so that nothing is bought back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import typer
+
+from services.ops.control import OfSymbol, Reason, User
+from services.ops.output import AsJson, console, print_json, table
+from services.ops.person import Yes, confirm, operator_name
+from services.ops.session import connected
+from services.ops.switches import Scope, scope_of, set_switch
+from shared.bus.connection import Bus
+from shared.bus.records import Records
+from shared.bus.streams import read_entries
+from shared.config.settings import Settings
+from shared.config.users import load_users
+from shared.contracts import keys
+from shared.domain.account import Position
+from shared.domain.control import ControlMode
+from shared.domain.money import plain
+from shared.domain.policy import UserPolicy
+from shared.domain.symbol import Symbol
+from shared.ledger.reading import known_users
+from shared.ledger.status import VENUES
+
+PATIENCE: Final = 30.0
+"""Seconds to wait for positions to be closed: executors look every second, and exits are retried."""
+_POLL: Final = 0.25
+
+Place = tuple[str, str, Symbol]
+"""Whose position at which venue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of one position: `closed`, `dust` (an order ended and left it), or `open`."""
+
+    place: Place
+    before: str
+    left: str
+    outcome: str
+    reason: str
+
+    def row(self) -> dict[str, str]:
+        """Show it."""
+        user, venue, symbol = self.place
+        words = {"before": self.before, "left": self.left, "outcome": self.outcome, "reason": self.reason}
+        return {"user": user, "venue": venue, "symbol": str(symbol), **words}
+
+
+def flatten(reason: Reason, user: User = "", symbol: OfSymbol = "", yes: Yes = False, as_json: AsJson = False) -> None:
+    """Close every copied position in the scope and stop entries; exit 1 if something is still open after 30 s."""
+
+    async def look(settings: Settings, bus: Bus) -> tuple[Scope, dict[Place, Position]]:
+        scope = await scope_of(settings, bus, user, symbol)
+        return scope, await held_in(bus, scope, load_users(settings.shoal_config))
+
+    scope, held = connected(look)
+    confirm(f"Sell {len(held)} copied positions of {scope} now, and stop entries until `ops resume`?", yes=yes)
+
+    async def work(settings: Settings, bus: Bus) -> list[Fate]:
+        policies = load_users(settings.shoal_config)
+        now = time.time_ns() // 1_000_000
+        before = {**held, **await held_in(bus, scope, policies)}
+        await set_switch(bus, scope, ControlMode.FLATTEN, reason, operator_name(), now)
+        return await follow(bus, scope, before, policies, now)
+
+    rows = [fate.row() for fate in connected(work)]
+    still = [row for row in rows if row["outcome"] == "open"]
+    if as_json:
+        print_json({"of": str(scope), "mode": "flatten", "reason": reason, "positions": rows, "open": len(still)})
+    else:
+        print(f"{scope}: flatten ({reason}); `ops resume` lets entries through again")
+        columns = ["user", "venue", "symbol", "held", "left", "outcome", "reason"]
+        console().print(table("Positions", columns, [list(row.values()) for row in rows]))
+    raise typer.Exit(1 if still else 0)
+
+
+async def held_in(bus: Bus, scope: Scope, policies: Mapping[str, UserPolicy]) -> dict[Place, Position]:
+    """Read what is held from copying in a scope. Raises BusUnavailable, MalformedMessageError."""
+    records, found = Records(bus), {}
+    for user in sorted({*policies, *await known_users(bus)}):
+        for venue in VENUES:
+            for symbol, position in (await records.positions(user, venue)).items():
+                if position.size.amount > 0 and scope.covers(user, symbol, policies.get(user)):
+                    found[user, venue, symbol] = position
+    return found
+
+
+async def follow(
+    bus: Bus, scope: Scope, before: Mapping[Place, Position], policies: Mapping[str, UserPolicy], since: int
+) -> list[Fate]:
+    """Wait until every position is closed or its exit has ended, at most for the patience, and say what became of each."""
+    seen, end = dict(before), time.monotonic() + PATIENCE
+    while True:
+        now = await held_in(bus, scope, policies)
+        seen = {**now, **seen}  # an entry that was on its way when the switch was set is closed too
+        ended = await _ended(bus, sorted({user for user, _, _ in now}), since)
+        if not now.keys() - ended.keys() or time.monotonic() >= end:
+            break
+        await asyncio.sleep(_POLL)
+    told = await _ended(bus, sorted({user for user, _, _ in seen}), since)
+    return [
+        _fate(place, position, now.get(place), told.get(place)) for place, position in sorted(seen.items(), key=str)
+    ]
+
+
+def _fate(place: Place, position: Position, left: Position | None, report: Mapping[str, str] | None) -> Fate:
+    said = report or {}
+    if left is None:
+        outcome, reason = "closed", said.get("reason", "")
+    elif report is not None:
+        outcome, reason = "dust", said.get("reason", "")
+    else:
+        outcome, reason = "open", "its exit has not ended: see `ops status` for who serves the user"
+    return Fate(place, plain(position.size.amount), plain(left.size.amount) if left else "0", outcome, reason)
+
+
+async def _ended(bus: Bus, users: Sequence[str], since: int) -> dict[Place, Mapping[str, str]]:
+    """Read the exits that have ended since an instant (epoch ms), the latest of each position."""
+    answers = await bus.do_all([("XRANGE", keys.reports(user), since, "+") for user in users])
+    found: dict[Place, Mapping[str, str]] = {}
+    for user, rows in zip(users, answers, strict=True):
+        for entry in read_entries(keys.reports(user), rows if isinstance(rows, list) else []):
+            fields = entry.fields
+            try:
+                symbol = Symbol.parse(fields.get("symbol", ""))
+            except ValueError:
+                continue
+            if fields.get("kind") == "exit":
+                found[user, fields.get("venue", ""), symbol] = fields
+    return found

@@ -1,0 +1,105 @@
+"""The kill switch as it stands in Redis: its scopes, what is set, and the record of every change.
+
+A switch is everybody's, one user's or one symbol's. The switch is set before its change is recorded:
+a stop must never wait for its record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from shared.bus.connection import Bus
+from shared.bus.records import Records, pairs
+from shared.bus.streams import Entry, flatten, read_entries
+from shared.config.errors import ConfigurationError
+from shared.config.settings import Settings
+from shared.config.users import load_users
+from shared.contracts import keys
+from shared.domain.control import Control, ControlMode
+from shared.domain.policy import UserPolicy
+from shared.domain.symbol import Symbol
+from shared.ledger.reading import known_users, user_of
+from shared.ledger.status import VENUES
+
+_SYMBOLS: Final = keys.control_of_symbol("")
+_KEPT: Final = 100_000
+"""Changes on record; older ones are let go, a page at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whom a switch is about: a user, a symbol, or everybody where both are empty."""
+
+    user: str = ""
+    symbol: Symbol | None = None
+
+    @property
+    def key(self) -> str:
+        """Where its switch stands."""
+        if self.symbol is not None:
+            return keys.control_of_symbol(self.symbol)
+        return keys.control(self.user) if self.user else keys.CONTROL
+
+    def covers(self, user: str, symbol: Symbol, policy: UserPolicy | None) -> bool:
+        """Say whether a position is in the scope; a symbol covers what a user trades in its stead."""
+        if self.symbol is not None:
+            return symbol in {self.symbol, policy.symbols.mapped(self.symbol) if policy else self.symbol}
+        return not self.user or user == self.user
+
+    def __str__(self) -> str:
+        return str(self.symbol) if self.symbol else self.user or "everybody"
+
+
+async def scope_of(settings: Settings, bus: Bus, user: str, symbol: str) -> Scope:
+    """Read the scope that was asked for: a misspelt name must not look like a stop. Raises ConfigurationError."""
+    if user and symbol:
+        raise ConfigurationError("--user and --symbol: a switch is one user's or one symbol's, not both")
+    if user and user not in {*load_users(settings.shoal_config), *await known_users(bus)}:
+        raise ConfigurationError(f"--user {user}: there is no such user")
+    if not symbol:
+        return Scope(user)
+    try:
+        named = Symbol.parse(symbol)
+    except ValueError as error:
+        raise ConfigurationError(f"--symbol: {error}") from None
+    records = Records(bus)
+    if not any([named in await records.instruments(venue) for venue in VENUES]):
+        raise ConfigurationError(f"--symbol {symbol}: no venue trades it")
+    return Scope(symbol=named)
+
+
+async def set_switch(bus: Bus, scope: Scope, mode: ControlMode, reason: str, by: str, at: int) -> Control:
+    """Set a switch, record the change, and answer what was set before; `at` in epoch ms. Raises BusUnavailable."""
+    before = Control.read(pairs(await bus.do("HGETALL", scope.key)))
+    said = {"mode": mode, "reason": reason, "by": by, "at": str(at)}
+    await bus.do("HSET", scope.key, *flatten(said))
+    entry = {"v": "1", "of": str(scope), "before": before.mode, **said}
+    await bus.do("XADD", keys.CONTROL_LOG, "MAXLEN", "~", _KEPT, "*", *flatten(entry))
+    return before
+
+
+async def read_switches(bus: Bus) -> list[tuple[Scope, Control]]:
+    """Read every switch that was ever set; everybody's comes first and is always there, then users', then symbols'."""
+    users = sorted(set(await bus.scan(keys.control("*"))))
+    symbols = sorted(set(await bus.scan(f"{_SYMBOLS}*")))
+    scopes = [Scope(), *(Scope(user_of(name)) for name in users), *_of_symbols(symbols)]
+    answers = await bus.do_all([("HGETALL", scope.key) for scope in scopes])
+    found: list[tuple[Scope, Mapping[str, str]]] = list(zip(scopes, map(pairs, answers), strict=True))
+    return [(scope, Control.read(fields)) for scope, fields in found if "mode" in fields or scope == Scope()]
+
+
+async def read_changes(bus: Bus, count: int) -> list[Entry]:
+    """Read the newest changes, newest first."""
+    return read_entries(keys.CONTROL_LOG, await bus.do("XREVRANGE", keys.CONTROL_LOG, "+", "-", "COUNT", count))
+
+
+def _of_symbols(names: Iterable[str]) -> list[Scope]:
+    found = []
+    for name in names:
+        try:
+            found.append(Scope(symbol=Symbol.parse(name.removeprefix(_SYMBOLS))))
+        except ValueError:
+            continue  # no service looks there
+    return found

@@ -1,0 +1,98 @@
+"""Stop-outs: those in force, from the risk state that engine and executor go by, and those on record, from the users' streams.
+
+What is in force is told by the state alone: a stop-out can end before its time (its limit was taken out of the settings), or have
+a later end than it was recorded with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from shared.bus.connection import Bus
+from shared.bus.records import pairs
+from shared.bus.streams import entry_ms, read_entries
+from shared.contracts import keys
+from shared.contracts.fields import MalformedMessageError
+from shared.contracts.risk import RiskRecord
+from shared.domain.risk_state import RiskState
+from shared.ledger.status import VENUES
+from shared.ledger.stories import instant
+
+
+@dataclass(frozen=True, slots=True)
+class StopOutLine:
+    """One stop-out. Instants in epoch ms; `since` is None where its record is gone. A state that cannot be read is in force."""
+
+    user: str
+    venue: str
+    since: int | None
+    until: int | None
+    rules: str
+    action: str
+    reason: str
+    in_force: bool
+
+    def row(self) -> dict[str, object]:
+        """Show it."""
+        return asdict(self)
+
+
+async def read_stopouts(bus: Bus, users: Sequence[str], now: int, count: int) -> list[StopOutLine]:
+    """Read stop-outs at `now` (epoch ms), those in force first, then the `count` latest of each user. Raises BusUnavailable."""
+    places = [(user, venue) for user in users for venue in VENUES]
+    states = await bus.do_all([("HGETALL", keys.risk(user, venue)) for user, venue in places])
+    logs = await bus.do_all([("XREVRANGE", keys.stopouts(user), "+", "-", "COUNT", count) for user in users])
+    told = [_recorded(user, rows) for user, rows in zip(users, logs, strict=True)]
+    past = [line for lines in told for line in lines]
+    now_stopped = []
+    for (user, venue), answer in zip(places, states, strict=True):
+        line = _in_force(user, venue, pairs(answer), past, now)
+        if line is not None:
+            now_stopped.append(line)
+    shown = {(line.user, line.venue, line.since) for line in now_stopped}
+    return [*now_stopped, *(line for line in past if (line.user, line.venue, line.since) not in shown)]
+
+
+def _recorded(user: str, rows: object) -> list[StopOutLine]:
+    found = []
+    for entry in read_entries(keys.stopouts(user), rows if isinstance(rows, list) else []):
+        said = entry.fields
+        found.append(
+            StopOutLine(
+                user=user,
+                venue=said.get("venue", ""),
+                since=instant(said, "at") or entry_ms(entry.id),
+                until=instant(said, "until"),
+                rules=said.get("rules", ""),
+                action=said.get("action", ""),
+                reason=said.get("reason", ""),
+                in_force=False,
+            )
+        )
+    return found
+
+
+def _in_force(
+    user: str, venue: str, fields: Mapping[str, str], past: Sequence[StopOutLine], now: int
+) -> StopOutLine | None:
+    """Say what stops an account now; the first record since which it has not been over is its beginning."""
+    if not fields:
+        return None
+    try:
+        state: RiskState = RiskRecord.parse(fields).to_domain()
+    except MalformedMessageError as error:
+        return StopOutLine(user, venue, None, None, "", "", f"the risk state cannot be read: {error}", in_force=True)
+    if not state.stopped(now):
+        return None
+    own = [line for line in past if (line.user, line.venue) == (user, venue) and (line.until or 0) > now]
+    return StopOutLine(
+        user=user,
+        venue=venue,
+        since=max((line.since or 0 for line in own), default=0) or None,
+        until=state.stopped_until,
+        rules=",".join(state.stopped_by),
+        action=state.stopped_action or "",
+        reason=state.stopped_reason,
+        in_force=True,
+    )
