@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 import structlog
 
@@ -27,14 +28,17 @@ from services.executor.resolving import resume
 from services.executor.timing import LANE_PATIENCE_MS
 from shared.bus.orders import NotBegun
 from shared.config.boundary import Step
-from shared.domain.order import Decision, OrderState, leg_id
+from shared.domain.money import ONE, ZERO, plain
+from shared.domain.order import Decision, Kind, OrderState, leg_id
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
-from shared.venues.port import OrderRequest
+from shared.venues.port import OrderRequest, VenueOrder
 
 __all__ = ["Absent", "End", "Guard", "NotSent", "Refused", "Stopped", "Traded", "recall", "trade"]
 
 Guard = Callable[[], Awaitable[Stopped | None]]
 """Asked inside the lane, right before the write-ahead."""
+_LEGS_FORGOTTEN: Final = 10
+"""How many legs of an exit a Redis that lost its last second may have forgotten, those that traded nothing included."""
 
 log = structlog.get_logger()
 
@@ -144,15 +148,26 @@ class _Sending:
 async def recall(desk: Desk, decision: Decision, entry_id: str, number: int) -> bool:
     """Look in the venue's list for a leg that Redis may have forgotten; if it traded, write its record anew and answer True.
 
-    False is a proof that it never traded. Waits while the account is parked.
+    Later legs are looked for too: Redis may have forgotten several at once, of which the first need not have traded. False is a
+    proof that none ever traded. Waits while the account is parked.
     """
-    client_id = leg_id(decision.id, number)
-    sent = desk.begun.get(client_id)
-    found = await desk.history.find(
-        client_id, decided_at=decision.signal_at, begun_at=sent.at if sent is not None else None
-    )
-    if found is None:
+    last = number if decision.kind is Kind.ENTRY else number + _LEGS_FORGOTTEN
+    found = [(leg, order) for leg in range(number, last + 1) if (order := await _remembered(desk, decision, leg))]
+    if not found:
         return False
     log.warning("the venue knows an order that Redis forgot", signal_id=decision.signal_id, user=desk.user)
-    await desk.store.move(decision.id, OrderState.UNKNOWN, OrderRecord.found(decision, entry_id, number, found))
+    leg, order = found[0]
+    fields = OrderRecord.found(decision, entry_id, leg, order)
+    full_close = decision.copy is not None and decision.copy.fraction == ONE
+    if not full_close and OrderRecord.read(await desk.store.load(decision.id)).target is None:
+        # What it was to trade is forgotten too; what all its legs traded stands for it.
+        fields["target"] = plain(sum((order.filled.amount for _, order in found), ZERO))
+    await desk.store.move(decision.id, OrderState.UNKNOWN, fields)
     return True
+
+
+async def _remembered(desk: Desk, decision: Decision, number: int) -> VenueOrder | None:
+    client_id = leg_id(decision.id, number)
+    sent = desk.begun.get(client_id)
+    begun_at = sent.at if sent is not None else None
+    return await desk.history.find(client_id, decided_at=decision.signal_at, begun_at=begun_at)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from shared.domain.money import ONE, ZERO, Money, Price, Quantity, plain
+from shared.domain.money import ZERO, Money, Price, Quantity, plain
 from shared.domain.order import Decision, OrderState, Side
 from shared.domain.symbol import Symbol
 from shared.venues.port import OrderRequest, VenueOrder
@@ -136,15 +136,10 @@ class OrderRecord:
 
     @staticmethod
     def found(decision: Decision, entry_id: str, number: int, order: VenueOrder) -> dict[str, str]:
-        """Write anew what the venue remembers and Redis forgot.
-
-        What it was asked to trade is not known then: of a full close it was everything, else what filled stands for it.
-        """
-        full_close = decision.copy is not None and decision.copy.fraction == ONE
+        """Write anew what the venue remembers and Redis forgot; what it was asked to trade, the venue's list does not tell."""
         return {
             **_identity(decision, entry_id),
             "leg": str(number),
-            **({"target": plain(order.filled.amount)} if number == 1 and not full_close else {}),
             "client_order_id": order.client_order_id,
             "venue_order_id": order.venue_order_id,
             "base_size": plain(order.filled.amount),

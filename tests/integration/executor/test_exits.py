@@ -8,11 +8,12 @@ from decimal import Decimal
 import pytest
 
 from shared.bus.interventions import give_verdict
+from shared.contracts import keys
 from shared.contracts.verdict import VerdictKind, VerdictRecord
 from shared.domain.order import OrderState, leg_id
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.port import VenueOrderStatus
-from tests.integration.executor.rig import Owner, Rig, crash, until
+from tests.integration.executor.rig import USER, Owner, Rig, crash, until
 from tests.support.examples import btc, btc_price
 
 
@@ -196,6 +197,32 @@ async def test_redis_flushed_between_the_sale_and_its_settlement(rig: Rig, owner
     later = await rig.start()
     report = await rig.carry(later, decision, redelivered=True)
     assert (report.outcome, rig.account.balances["BTC"], len(rig.account.orders)) == (OrderState.SKIPPED, held, 2)
+
+
+@pytest.mark.parametrize("first", ["0.4", "0"])
+async def test_several_legs_that_redis_forgot_at_once_are_all_booked_and_none_is_sold_again(
+    rig: Rig, owner: Owner, first: str
+) -> None:
+    """Found by `make chaos` seed 1, with a fail-over that lost 1.2 s: both legs and the settlement were gone."""
+    await bought(rig, owner, "0.05")
+    await rig.bus.do("COPY", keys.positions(USER, "kraken"), "before")
+    rig.account.rests = True
+    decision = rig.close("0.5")
+    task = await rig.begin(owner, decision)
+    rig.account.finish(await open_order(rig), Decimal(first), btc_price(60_000), btc("0.025"), rig.clock.now)
+    left = btc("0.025").scaled(1 - Decimal(first))
+    rig.account.finish(await open_order(rig), Decimal(1), btc_price(60_000), left, rig.clock.now)
+    await task
+    assert await size_held(rig) == Decimal("0.025")
+
+    await rig.bus.do("DEL", keys.order(USER, decision.id), keys.reports(USER))
+    await rig.bus.do("COPY", "before", keys.positions(USER, "kraken"), "REPLACE")
+    rig.clock.now += 5_000
+    rig.account.rests = False
+    report = await rig.carry(await rig.start(), decision, redelivered=True)
+    assert (report.outcome, report.filled_size) == (OrderState.FILLED, Decimal("0.025"))
+    assert await size_held(rig) == rig.account.balances["BTC"] == Decimal("0.025")
+    assert len(rig.account.orders) == 3
 
 
 async def unknown(rig: Rig, owner: Owner) -> tuple[asyncio.Task[None], dict[str, str]]:
