@@ -27,7 +27,7 @@ from tests.chaos.hands import emit, use_key
 from tests.chaos.market import PRICES
 from tests.chaos.script import Act, Arm, Emit, Kill, KillRedis, Redeliver, Script, Stop
 from tests.chaos.tape import Tape
-from tests.support.processes import ROOT
+from tests.support.processes import ROOT, wait_for
 from tests.support.stack import Stack
 
 SHIPPED: Final = "services.executor"
@@ -71,7 +71,7 @@ class Run:
         return Stack(folder, script.users, user_settings=USER_FILE)
 
     def open(self) -> None:
-        """Open the accounts, start the fleet and wait until every user is ready."""
+        """Open the accounts, start the fleet and wait until every user is ready (or parked: that is for the check to judge)."""
         for number, user in enumerate(self.script.users):
             cash = 20_000 + 3_000 * number
             self._deposited[user] = {"USD": Decimal(cash)}
@@ -80,7 +80,8 @@ class Run:
         for symbol, price in PRICES.items():
             self.stack.price(symbol, str(price))
         self.fleet = Fleet(self.stack, self._module)
-        self.stack.wait_ready(*self.script.users, seconds=90)
+        for user in self.script.users:
+            wait_for(lambda user=user: self._account_state(user) in {"ready", "parked"}, 90, f"{user} is known")  # type: ignore[misc]
 
     def play(self) -> None:
         """Carry out the script, each act at its time or as soon after it as this machine can."""
@@ -145,6 +146,9 @@ class Run:
                 return False
         streams = ["shoal:signals", *(f"shoal:orders:{{{user}}}" for user in self.script.users)]
         return all(idle(self._client, stream) for stream in streams)
+
+    def _account_state(self, user: str) -> object:
+        return self._client.hget(f"shoal:account:{{{user}}}:kraken", "state")
 
     def _do(self, act: Act) -> None:
         if isinstance(act, Emit):
