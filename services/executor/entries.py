@@ -1,4 +1,4 @@
-"""Entries: sent once, as limit immediate-or-cancel at the price the engine bound them to, while they are fresh.
+"""Entries: sent once, as limit immediate-or-cancel at the price the engine bound them to, while they are fresh and within limits.
 
 What cannot be sent in time expires; what the venue refuses is rejected in its own words. Nothing here waits for better luck.
 """
@@ -9,6 +9,7 @@ import asyncio
 from decimal import Decimal
 from typing import Final
 
+from services.executor.admission import Admission
 from services.executor.desk import Desk
 from services.executor.ends import Absent, End, NotSent, Refused, Stopped, Traded, describe
 from services.executor.leg import recall, trade
@@ -18,6 +19,7 @@ from services.executor.settlement import settle
 from shared.domain.control import refusal
 from shared.domain.money import ZERO
 from shared.domain.order import TERMINAL, Copy, Decision, OrderState
+from shared.domain.skip import Skip
 
 _RETRY: Final = 0.25
 """Seconds before a send is tried again that the venue did not process."""
@@ -28,9 +30,18 @@ class EntryHandler:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._admission = Admission(desk)
+        self._cuts: dict[str, str] = {}
 
     async def carry_out(self, decision: Decision, copy: Copy, entry_id: str, *, suspect: bool) -> None:
         """Bring one entry to its end. `suspect`: something may have been sent before, which is followed first."""
+        try:
+            await self._carry_out(decision, copy, entry_id, suspect=suspect)
+        finally:
+            self._admission.release(decision)
+            self._cuts.pop(decision.id, None)
+
+    async def _carry_out(self, decision: Decision, copy: Copy, entry_id: str, *, suspect: bool) -> None:
         desk = self._desk
         end: End | None = None
         if suspect:
@@ -40,6 +51,8 @@ class EntryHandler:
                 return
             begun = record.state not in {None, OrderState.PLANNED}
             if begun or await recall(desk, decision, entry_id, 1):
+                if copy.base_size is not None and copy.limit_price is not None:
+                    self._admission.reserve(decision, copy.base_size, copy.limit_price)
                 end = await resume(desk, decision, 1)
         while end is None or isinstance(end, (Absent, NotSent)):
             if end is not None:
@@ -62,6 +75,15 @@ class EntryHandler:
         limit = copy.limit_price.floored(instrument.tick) if copy.limit_price else None
         if limit is not None and (missed := instrument.below_minimum(size, limit)):
             return Stopped(OrderState.SKIPPED, f"below venue minimum: {missed}")
+        bound = limit or (await desk.venue.prices([decision.symbol])).get(decision.symbol)
+        if bound is None:
+            return Stopped(OrderState.SKIPPED, f"{decision.symbol} has no price just now")
+        admitted = await self._admission.admit(decision, size, bound, instrument)
+        if isinstance(admitted, Skip):
+            return Stopped(OrderState.SKIPPED, admitted.reason)
+        if admitted.note:
+            self._cuts[decision.id] = f" ({admitted.note})"
+        size = admitted.size
         leg = Leg(decision, entry_id, 1, size, limit, size)
         return await trade(desk, leg, lambda: self._guard(decision, copy))
 
@@ -70,6 +92,8 @@ class EntryHandler:
             return late
         if forbidden := refusal(decision.kind, *await self._desk.switches(decision.symbol)):
             return Stopped(OrderState.SKIPPED, forbidden)
+        if stopped := self._desk.risk.stopped(self._desk.clock()):
+            return Stopped(OrderState.SKIPPED, stopped)
         return None
 
     def _too_late(self, copy: Copy) -> Stopped | None:
@@ -98,7 +122,7 @@ class EntryHandler:
             decision,
             entry_id,
             outcome,
-            describe(order),
+            describe(order) + self._cuts.get(decision.id, ""),
             tally=Tally.nothing(decision.symbol).plus(order),
             traded=order,
             venue_order_id=order.venue_order_id,

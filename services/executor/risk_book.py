@@ -51,6 +51,13 @@ class RiskBook:
         self._written_at = 0.0
         self._told = False
 
+    def stopped(self, now: int) -> str:
+        """Say what stops entries, as last looked at; an empty text if nothing does."""
+        state = self._state
+        if state is None or not state.stopped(now):
+            return ""
+        return f"stopped out until {utc_minute(state.stopped_until)}: {state.stopped_reason}"
+
     def closes_all(self, now: int) -> str | None:
         """Say why everything must be closed, if a stop-out in force demands it."""
         state = self._state

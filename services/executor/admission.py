@@ -1,0 +1,100 @@
+"""The limits once more, right before an entry is sent: as of now, and with what is on its way but not settled yet.
+
+The engine judged the entry by what was recorded when it decided; two signals in quick succession would both find the room that is
+there for one. Here each entry that is let pass reserves its room until it has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from services.executor.desk import Desk
+from shared.contracts.fields import MalformedMessageError
+from shared.domain.account import Account, Position
+from shared.domain.book import Book
+from shared.domain.instrument import Instrument
+from shared.domain.money import ONE, ZERO, Money, Price, Quantity
+from shared.domain.order import Decision
+from shared.domain.risk import Admitted, Standing, admit
+from shared.domain.risk_state import RiskState, utc_day
+from shared.domain.skip import Skip
+from shared.domain.symbol import Symbol
+
+
+@dataclass(frozen=True, slots=True)
+class _Reserved:
+    symbol: Symbol
+    size: Quantity
+    cost: Money
+
+
+class Admission:
+    """The entries of one desk that are on their way, and what they leave room for."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._lock = asyncio.Lock()
+        self._reserved: dict[str, _Reserved] = {}
+
+    async def admit(self, decision: Decision, size: Quantity, limit: Price, instrument: Instrument) -> Admitted | Skip:
+        """Let an entry pass as it is, cut down, or not at all; what passes stays reserved until `release`."""
+        desk = self._desk
+        async with self._lock:
+            self._reserved.pop(decision.id, None)
+            others = list(self._reserved.values())  # before what is recorded is read: nothing can fall in between
+            try:
+                standing = await self._standing(decision, others)
+            except MalformedMessageError as error:
+                return Skip(f"limits cannot be judged: {error}")
+            if standing is None:
+                return Skip("balance unknown: it has not been read yet")
+            found = admit(size, limit, desk.policy, standing, instrument, desk.clock())
+            if isinstance(found, Admitted):
+                self.reserve(decision, found.size, limit)
+            return found
+
+    def reserve(self, decision: Decision, size: Quantity, limit: Price) -> None:
+        """Keep room for an entry that is on its way."""
+        self._reserved[decision.id] = _Reserved(decision.symbol, size, size * limit)
+
+    def release(self, decision: Decision) -> None:
+        """Give the room back: the entry has ended, and what it bought is recorded."""
+        self._reserved.pop(decision.id, None)
+
+    async def _standing(self, decision: Decision, others: Iterable[_Reserved]) -> Standing | None:
+        desk, limits = self._desk, self._desk.policy.limits
+        account = desk.account.latest
+        if account is None:
+            return None
+        book = Book()
+        if limits.need_positions:
+            held = _with(others, await desk.records.positions(desk.user, desk.venue.name), desk.clock())
+            prices = await desk.records.prices_of(desk.venue.name, list(held)) if limits.need_prices else {}
+            book = Book(held, {symbol: price for symbol, (price, _) in prices.items()})
+        risk = await self._risk(sum(1 for _ in others)) if limits.need_risk else None
+        return Standing(_less(account, decision.symbol.quote, others), book, risk)
+
+    async def _risk(self, on_their_way: int) -> RiskState:
+        desk = self._desk
+        now = desk.clock()
+        found = await desk.records.risk(desk.user, desk.venue.name) or RiskState.fresh(desk.policy.currency, now)
+        return replace(found, day=utc_day(now), trades_today=found.trades_on(now) + on_their_way)
+
+
+def _with(others: Iterable[_Reserved], held: Mapping[Symbol, Position], now: int) -> Mapping[Symbol, Position]:
+    """Add what is on its way to what is held, as if it had all been bought."""
+    positions = dict(held)
+    for each in others:
+        before = positions.get(each.symbol) or Position.flat(each.symbol, now)
+        positions[each.symbol] = before.bought(each.size, each.cost, now)
+    return positions
+
+
+def _less(account: Account, currency: str, others: Iterable[_Reserved]) -> Account:
+    """Take what is on its way, with the fees, off the cash."""
+    if account.cash is None or account.cash.currency != currency:
+        return account
+    spent = sum((each.cost.amount for each in others if each.cost.currency == currency), ZERO)
+    return replace(account, cash=Money(account.cash.amount - spent * (ONE + account.taker_fee), currency))
