@@ -20,7 +20,7 @@ demo: export API_PORT := $(API_PORT)
 demo: export PAPER_PORT := $(PAPER_PORT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lock compose-test up down logs executor streams status audit chaos
+.PHONY: help setup demo test lint lock compose-test up down logs executor streams status audit chaos day
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,3 +93,8 @@ SEED ?= 1
 
 chaos: setup ## processes killed, frozen and lied to while signals flow; ends with a conservation check (SIGNALS= USERS= SEED=)
 	@exec $(BIN)/python -m tests.chaos --signals $(SIGNALS) --users $(USERS) --seed $(SEED)
+
+HOURS ?= 24
+
+day: setup ## a day at high speed: real master, 20 users with mixed settings, crashes; no limit may be exceeded (HOURS= SEED=)
+	@exec $(BIN)/python -m tests.day --hours $(HOURS) --seed $(SEED)

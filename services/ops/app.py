@@ -6,6 +6,7 @@ import typer
 
 from services.ops import control, dead, health
 from services.ops.audit import audit
+from services.ops.drift import drift
 from services.ops.flatten import flatten
 from services.ops.output import AsJson
 from services.ops.paper_accounts import paper_accounts
@@ -40,6 +41,7 @@ def build() -> typer.Typer:
     app.command()(why)
     app.command()(streams)
     app.command()(stopouts)
+    app.command()(drift)
     app.command()(unknown)
     app.command()(resolve)
     app.command()(reconcile)

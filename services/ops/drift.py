@@ -1,0 +1,156 @@
+"""`ops drift`: the master's target against each user's positions; `--repair` closes what the master no longer holds.
+
+A repair sets the kill switch of a user or a symbol to `flatten`, waits until the positions are gone, and puts back what was set
+before. It never buys, and it closes nothing that the master still holds or has just traded.
+"""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+from typing import Annotated, Final
+
+import typer
+
+from services.ops.flatten import Fate, follow, held_in
+from services.ops.output import AsJson, console, print_json, table
+from services.ops.person import Yes, confirm, operator_name
+from services.ops.session import connected
+from services.ops.switches import Scope, set_switch
+from shared.bus.connection import Bus
+from shared.bus.records import pairs
+from shared.config.errors import ConfigurationError
+from shared.config.settings import Settings
+from shared.config.users import load_users
+from shared.domain.control import Control, ControlMode
+from shared.domain.money import plain
+from shared.ledger.drift import Drift, plan_repair
+from shared.ledger.holdings import master_unsure, read_drifts, traded_since
+from shared.ledger.status import VENUES
+
+_SETTLED_MS: Final = 30_000
+"""What the master has traded this lately may still be on its way to the users."""
+_SIZE: Final = Decimal("0.00000001")
+_REASON: Final = "ops drift --repair: the master no longer holds it"
+
+User = Annotated[str, typer.Option("--user", help="Only this user; everybody if not given.")]
+DoRepair = Annotated[bool, typer.Option("--repair", help="Close what the master no longer holds. Never buys.")]
+
+
+def drift(user: User = "", repair: DoRepair = False, yes: Yes = False, as_json: AsJson = False) -> None:
+    """Compare what users hold with what the master's position would make of theirs; exit 1 while there are strays."""
+
+    async def look(settings: Settings, bus: Bus) -> list[Drift]:
+        return await read(settings, bus, user)
+
+    found = connected(look)
+    strays = [each for each in found if each.stray]
+    fates: list[dict[str, str]] = []
+    if repair and strays:
+        confirm(f"Close {len(strays)} positions that the master no longer holds?", yes=yes)
+        fates = connected(lambda settings, bus: mend(settings, bus, user))
+        found = connected(look)
+    if as_json:
+        rows = [_row(each) for each in found]
+        print_json({"drift": rows, "strays": sum(each.stray for each in found), "repaired": fates})
+    else:
+        _show(found, fates)
+    raise typer.Exit(1 if any(each.stray for each in found) else 0)
+
+
+async def read(settings: Settings, bus: Bus, user: str) -> list[Drift]:
+    """Compare everybody, or one user, at every venue."""
+    policies = load_users(settings.shoal_config)
+    if user and user not in policies:
+        raise ConfigurationError(f"--user {user}: there is no such user")
+    chosen = [policy for name, policy in policies.items() if user in {"", name}]
+    return [each for venue in VENUES for each in await read_drifts(bus, chosen, venue)]
+
+
+async def mend(settings: Settings, bus: Bus, user: str) -> list[dict[str, str]]:
+    """Have strays closed, one scope after the other; one row for each position, and for each that was left alone."""
+    everybody = await read(settings, bus, "")  # a scope is judged by all that it would close
+    now = time.time_ns() // 1_000_000
+    lately = await traded_since(bus, now - _SETTLED_MS)
+    unsure = {venue: await master_unsure(bus, venue, now) for venue in VENUES}
+    plan = plan_repair([each for each in everybody if each.held.amount > 0])
+    scopes = [Scope(user=name) for name in plan.users] + [Scope(symbol=symbol) for symbol in plan.symbols]
+    rows = [
+        _left(each, "neither its user nor its symbol has strays alone") for each in plan.left_out if _of(each, user)
+    ]
+    for scope in scopes:
+        inside = [each for each in everybody if each.stray and _in(scope, each)]
+        if not any(_of(each, user) for each in inside):
+            continue
+        why = next((unsure[each.venue] for each in inside if unsure[each.venue]), "")
+        if not why and (hot := sorted({each.symbol.base for each in inside} & lately.keys())):
+            why = f"the master has just traded {', '.join(hot)}"
+        if not why and (before := await _switch(bus, scope)).mode in {ControlMode.HALT, ControlMode.FLATTEN}:
+            why = f"{before.mode} is set for {scope}"
+        rows += [_left(each, why) for each in inside] if why else await _close(settings, bus, scope)
+    return rows
+
+
+async def _close(settings: Settings, bus: Bus, scope: Scope) -> list[dict[str, str]]:
+    policies = load_users(settings.shoal_config)
+    now, by = time.time_ns() // 1_000_000, operator_name()
+    held = await held_in(bus, scope, policies)
+    before = await set_switch(bus, scope, ControlMode.FLATTEN, _REASON, by, now)
+    try:
+        fates: list[Fate] = await follow(bus, scope, held, policies, now)
+    finally:
+        words = before.reason or "ops drift --repair is done"
+        await set_switch(bus, scope, before.mode, words, before.by or by, time.time_ns() // 1_000_000)
+    return [fate.row() for fate in fates]
+
+
+async def _switch(bus: Bus, scope: Scope) -> Control:
+    return Control.read(pairs(await bus.do("HGETALL", scope.key)))
+
+
+def _in(scope: Scope, each: Drift) -> bool:
+    return each.symbol == scope.symbol if scope.symbol else each.user == scope.user
+
+
+def _of(each: Drift, user: str) -> bool:
+    return user in {"", each.user}
+
+
+def _left(each: Drift, why: str) -> dict[str, str]:
+    size = plain(each.held.amount)
+    where = {"user": each.user, "venue": each.venue, "symbol": str(each.symbol)}
+    return {**where, "before": size, "left": size, "outcome": "left alone", "reason": why}
+
+
+def _row(each: Drift) -> dict[str, object]:
+    return {
+        "user": each.user,
+        "venue": each.venue,
+        "symbol": str(each.symbol),
+        "target": None if each.target is None else plain(each.target.amount),
+        "held": plain(each.held.amount),
+        "drift_pct": None if each.pct is None else str(each.pct),
+        "stray": each.stray,
+        "note": each.note,
+    }
+
+
+def _show(found: list[Drift], fates: list[dict[str, str]]) -> None:
+    out = console()
+    rows = [
+        (
+            each.user,
+            each.venue,
+            each.symbol,
+            "unknown" if each.target is None else plain(each.target.amount.quantize(_SIZE)),
+            plain(each.held.amount),
+            "STRAY" if each.stray else "-" if each.pct is None else f"{each.pct:+} %",
+            each.note,
+        )
+        for each in found
+    ]
+    out.print(table("Drift", ["user", "venue", "symbol", "target", "held", "drift", "note"], rows))
+    if fates:
+        out.print()
+        columns = ["user", "venue", "symbol", "held", "left", "outcome", "reason"]
+        out.print(table("Repaired", columns, [list(row.values()) for row in fates]))

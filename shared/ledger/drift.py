@@ -1,0 +1,140 @@
+"""Drift: the master's target against what a user holds from copying, per symbol. The judging is pure; nothing here trades.
+
+A target is what the user would hold now if everything had been copied without limits, minimums and misses. A position that the
+master no longer holds is a stray: only those may be repaired, by closing them, and never by buying.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final
+
+from shared.domain.account import Account, Position
+from shared.domain.book import Book
+from shared.domain.currency import counted_in
+from shared.domain.money import ZERO, Money, Price, Quantity
+from shared.domain.policy import OnLeave, SizingMode, UserPolicy
+from shared.domain.symbol import Symbol
+
+_HUNDRED: Final = Decimal(100)
+_SHOWN: Final = Decimal("0.01")
+_SIZE: Final = Decimal("0.00000001")
+_DUST: Final = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Leader:
+    """What the master holds at a venue, and its equity; None if that is not known."""
+
+    equity: Money | None
+    positions: Mapping[Symbol, Quantity] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Follows:
+    """A user as he follows at one venue: settings, account (None if nothing is known), and what is held at which prices."""
+
+    policy: UserPolicy
+    account: Account | None
+    book: Book
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One symbol of one user. `target` is None where it cannot be told, `pct` where there is no target to compare with."""
+
+    user: str
+    venue: str
+    symbol: Symbol
+    target: Quantity | None
+    held: Quantity
+    pct: Decimal | None
+    stray: bool
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What closes strays and nothing else: whole users, whole symbols; and the strays that neither can single out."""
+
+    users: tuple[str, ...] = ()
+    symbols: tuple[Symbol, ...] = ()
+    left_out: tuple[Drift, ...] = ()
+
+
+def drifts(venue: str, leader: Leader, follows: Follows, prices: Mapping[Symbol, Price]) -> list[Drift]:
+    """Compare one user's holdings with the master's, by symbol as the user trades it."""
+    policy, held = follows.policy, follows.book.positions
+    names = {policy.symbols.mapped(symbol): symbol for symbol, size in leader.positions.items() if size.amount > 0}
+    found = []
+    for symbol in sorted({*names, *held}, key=str):
+        source = names.get(symbol) or next((each for each in names.values() if each.base == symbol.base), None)
+        position = held.get(symbol)
+        size = position.size if position else Quantity(ZERO, symbol.base)
+        if source is None:
+            if position is not None and size.amount > 0:
+                found.append(_without_master(venue, follows, position))
+            continue
+        target, note = _target(leader, follows, source, prices.get(symbol) or prices.get(source))
+        if target is None or target.amount > 0 or size.amount > 0:
+            found.append(Drift(policy.user, venue, symbol, target, size, _pct(size, target), stray=False, note=note))
+    return found
+
+
+def plan_repair(found: Sequence[Drift]) -> Repair:
+    """Find the scopes that hold strays and nothing else that is worth something."""
+    held = [each for each in found if each.held.amount > 0 and each.note != "dust"]
+    users: dict[str, None] = {}
+    symbols: dict[Symbol, None] = {}
+    left_out = []
+    for stray in (each for each in held if each.stray):
+        if all(each.stray for each in held if each.user == stray.user):
+            users[stray.user] = None
+        elif all(each.stray for each in held if each.symbol == stray.symbol):
+            symbols[stray.symbol] = None
+        else:
+            left_out.append(stray)
+    return Repair(tuple(users), tuple(symbols), tuple(left_out))
+
+
+def _without_master(venue: str, follows: Follows, position: Position) -> Drift:
+    """Judge what is held of a symbol that the master does not hold."""
+    policy, note = follows.policy, ""
+    if follows.book.value(position).amount < _DUST:
+        note = "dust"
+    elif not policy.enabled and policy.on_leave is OnLeave.KEEP:
+        note = "kept: the user has left, and on_leave is keep"
+    nothing = Quantity(ZERO, position.symbol.base)
+    stray, words = not note, note or "the master no longer holds it"
+    return Drift(policy.user, venue, position.symbol, nothing, position.size, None, stray=stray, note=words)
+
+
+def _target(leader: Leader, follows: Follows, source: Symbol, price: Price | None) -> tuple[Quantity | None, str]:
+    """Scale the master's position to a user; why not, or by what, is said beside it."""
+    policy, account, base = follows.policy, follows.account, source.base
+    sizing, masters = policy.sizing, leader.positions[source]
+    if not policy.enabled:
+        return Quantity(ZERO, base), "the user is disabled"
+    if unwanted := policy.symbols.refusal(source):
+        return Quantity(ZERO, base), unwanted
+    if sizing.mode is SizingMode.MULTIPLIER:
+        return masters.scaled(sizing.multiplier), ""
+    if sizing.mode is SizingMode.FIXED_QUOTE:
+        if price is None or sizing.quote_amount is None:
+            return None, "no price is known"
+        size = sizing.quote_amount * sizing.multiplier / price.amount
+        return Quantity(size, base), "one entry of sizing.quote_amount at the present price"
+    equity, lead = account.equity if account else None, leader.equity
+    mine = counted_in(equity, lead.currency) if equity and lead else None
+    if mine is None or lead is None or lead.amount <= 0:
+        return None, "the ratio of the equities is not known"
+    note = "by the ratio of equities: that of the cash at each entry is gone" if sizing.mode is SizingMode.CASH else ""
+    return masters.scaled(mine.ratio_to(lead) * sizing.multiplier), note
+
+
+def _pct(held: Quantity, target: Quantity | None) -> Decimal | None:
+    if target is None or target.amount.quantize(_SIZE) <= 0:
+        return None
+    return ((held.amount - target.amount) / target.amount * _HUNDRED).quantize(_SHOWN)

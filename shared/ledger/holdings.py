@@ -1,0 +1,61 @@
+"""Reads what drift is judged from: the master's holdings, and each user's account and book, at one venue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from shared.bus.connection import Bus
+from shared.bus.records import Records
+from shared.bus.streams import read_entries
+from shared.contracts import keys
+from shared.domain.account import MASTER, Account, AccountState
+from shared.domain.book import Book
+from shared.domain.policy import UserPolicy
+from shared.domain.risk import MAX_BALANCE_AGE_MS
+from shared.ledger.drift import Drift, Follows, Leader, drifts
+from shared.ledger.stories import instant
+
+_LATELY: Final = 200
+
+
+async def read_drifts(bus: Bus, policies: Sequence[UserPolicy], venue: str) -> list[Drift]:
+    """Compare these users with the master at a venue. Raises BusUnavailable, MalformedMessageError."""
+    records = Records(bus)
+    followers = [policy for policy in policies if venue in policy.venues]
+    accounts = await records.accounts([(MASTER, venue), *((policy.user, venue) for policy in followers)])
+    master = accounts[0]
+    held = await records.positions(MASTER, venue)
+    leader = Leader(master.equity if master else None, {symbol: each.size for symbol, each in held.items()})
+    prices = {symbol: price for symbol, (price, _) in (await records.prices(venue)).items()}
+    found = []
+    for policy, account in zip(followers, accounts[1:], strict=True):
+        book = Book(await records.positions(policy.user, venue), prices)
+        found += drifts(venue, leader, Follows(policy, account, book), prices)
+    return found
+
+
+async def master_unsure(bus: Bus, venue: str, now: int) -> str:
+    """Say why the master's holdings cannot be relied upon at `now` (epoch ms); an empty text if they can."""
+    (master,) = await Records(bus).accounts([(MASTER, venue)])
+    return _unsure(master, now)
+
+
+async def traded_since(bus: Bus, since: int) -> Mapping[str, int]:
+    """Give the assets that the master has traded since an instant (epoch ms), each with the latest."""
+    found: dict[str, int] = {}
+    for entry in read_entries(keys.SIGNALS, await bus.do("XREVRANGE", keys.SIGNALS, "+", "-", "COUNT", _LATELY)):
+        at = instant(entry.fields, "filled_at") or 0
+        base = entry.fields.get("symbol", "").partition("/")[0]
+        if at >= since:
+            found[base] = max(at, found.get(base, 0))
+    return found
+
+
+def _unsure(master: Account | None, now: int) -> str:
+    if master is None or master.state is not AccountState.READY:
+        return "the master's account is not ready"
+    age = now - master.as_of
+    if age > MAX_BALANCE_AGE_MS:
+        return f"the master's account was read {age / 1000:.0f} s ago"
+    return ""

@@ -1,0 +1,140 @@
+"""One account replayed from the exchange's journal: what it had at any instant, by arithmetic of our own."""
+
+from __future__ import annotations
+
+import bisect
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+from tests.day.market import Prices
+
+ZERO: Final = Decimal(0)
+DUST: Final = Decimal(1)
+"""Worth less than this in dollars, what is left is dust."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order that the exchange accepted, with what it traded. Instants in epoch ms."""
+
+    client_id: str
+    symbol: str
+    buys: bool
+    size: Decimal
+    limit: Decimal | None
+    filled: Decimal
+    cost: Decimal
+    accepted_at: int
+    trades: Sequence[Mapping[str, Any]]
+
+    @staticmethod
+    def read(row: Mapping[str, Any]) -> Order:
+        """Read a row of the journal."""
+        return Order(
+            client_id=str(row["client_order_id"] or ""),
+            symbol=str(row["symbol"]),
+            buys=row["side"] == "buy",
+            size=Decimal(row["size"]),
+            limit=Decimal(row["limit_price"]) if row["limit_price"] else None,
+            filled=Decimal(row["filled_size"] or 0),
+            cost=Decimal(row["cost"] or 0),
+            accepted_at=int(row["accepted_at"]),
+            trades=row["trades"],
+        )
+
+
+@dataclass(slots=True)
+class State:
+    """An account at one instant."""
+
+    cash: Decimal
+    held: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    paid: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    """What is held has cost, fees included."""
+    opened_at: dict[str, int] = field(default_factory=dict)
+    deposited: Decimal = ZERO
+
+    def copy(self) -> State:
+        """Give one that can be changed."""
+        held, paid = defaultdict(Decimal, self.held), defaultdict(Decimal, self.paid)
+        return State(self.cash, held, paid, dict(self.opened_at), self.deposited)
+
+    def worth(self, prices: Mapping[str, Decimal]) -> Decimal:
+        """Value what is held."""
+        return sum((size * prices[symbol] for symbol, size in self.held.items()), ZERO)
+
+
+class Account:
+    """One account's history, and its equity at every instant at which a price was seen."""
+
+    def __init__(self, cash: Decimal, orders: Sequence[Order], flows: Sequence[tuple[int, Decimal]]) -> None:
+        self.oversold: list[str] = []
+        events: list[tuple[int, int, Any]] = [(at, 0, amount) for at, amount in flows]
+        events += [
+            (int(trade["at"]), int(str(trade["trade_id"]).encode().hex(), 16), trade)
+            for order in orders
+            for trade in order.trades
+        ]
+        state = State(cash, deposited=cash)
+        self._at, self._states = [0], [state]
+        for at, _, event in sorted(events, key=lambda each: each[:2]):
+            state = state.copy()
+            if isinstance(event, Decimal):
+                state.cash += event
+                state.deposited += event
+            else:
+                self._trade(state, event, at)
+            self._at.append(at)
+            self._states.append(state)
+        self._looks: list[int] = []
+        self._equities: list[Decimal] = []
+
+    def at(self, instant: int) -> State:
+        """Give the account as it was after everything up to an instant."""
+        return self._states[bisect.bisect_right(self._at, instant) - 1]
+
+    def before(self, instant: int) -> State:
+        """Give the account as it was right before an instant."""
+        return self._states[max(bisect.bisect_left(self._at, instant) - 1, 0)]
+
+    def value(self, prices: Prices) -> None:
+        """Work out the equity at every instant at which a price was seen."""
+        for at in prices.instants():
+            self._looks.append(at)
+            self._equities.append(self.equity(prices, at))
+
+    def equity(self, prices: Prices, at: int) -> Decimal:
+        """Give cash and holdings at market."""
+        state = self.at(at)
+        return state.cash + state.worth({symbol: prices.at(symbol, at) for symbol in state.held})
+
+    def most(self, since: int, until: int) -> Decimal:
+        """Give the highest equity of a span."""
+        first = max(bisect.bisect_right(self._looks, since) - 1, 0)
+        return max(self._equities[first : max(bisect.bisect_right(self._looks, until), first + 1)])
+
+    def looks(self) -> Sequence[tuple[int, Decimal]]:
+        """Give every (instant, equity)."""
+        return list(zip(self._looks, self._equities, strict=True))
+
+    def _trade(self, state: State, trade: Mapping[str, Any], at: int) -> None:
+        symbol, size, cost = str(trade["symbol"]), Decimal(trade["size"]), Decimal(trade["cost"])
+        base = symbol.partition("/")[0]
+        fee = Decimal(trade["fee"])
+        in_base = trade["fee_asset"] == base
+        if trade["side"] == "buy":
+            if state.held[symbol] * Decimal(trade["price"]) < DUST:
+                state.opened_at[symbol] = at
+            state.held[symbol] += size - (fee if in_base else ZERO)
+            state.paid[symbol] += cost + (ZERO if in_base else fee)
+            state.cash -= cost + (ZERO if in_base else fee)
+            return
+        had = state.held[symbol]
+        if size > had:
+            self.oversold.append(f"sold {size} {symbol} at {at} of {had} that was bought")
+        state.paid[symbol] = state.paid[symbol] * (had - size) / had if had > size else ZERO
+        state.held[symbol] = had - size
+        state.cash += cost - (ZERO if in_base else fee)

@@ -1,0 +1,196 @@
+"""Was a limit ever exceeded? Judged order by order from the exchange's journal, with no code of the product's.
+
+The product judges by what it knew as of a stated instant, so shares of the equity are compared with the highest equity within the
+time that a reading may be old, and what is held with its lowest value within the time that a price may be old. Everything else is
+exact. `tightest` shows how near each limit was come: 1 is the limit itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from tests.day.books import DUST, ZERO, Account, Order
+from tests.day.market import Prices
+from tests.day.people import Person
+
+READING_MS: Final = 35_000
+"""A quiet account is read every 30 s."""
+PRICE_MS: Final = 4_000
+"""Prices are published every second, and an order takes a while from its judgement to the exchange."""
+EFFECTIVE_MS: Final = 1_000
+"""A switch is in force everywhere within a second."""
+_ROUNDING: Final = Decimal("1.0000001")
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A switch that an operator has set: over whom, from when (epoch ms) to when."""
+
+    mode: str
+    since: int
+    until: int
+    user: str = ""
+    symbol: str = ""
+
+    def covers(self, user: str, symbol: str) -> bool:
+        """Say whether a user's order for a symbol was stopped by it."""
+        return self.user in {"", user} and self.symbol in {"", symbol}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the master told, as the stream has it."""
+
+    price: Decimal
+    size: Decimal
+    master_equity: Decimal
+    filled_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopOut:
+    """A stop-out as the product recorded it."""
+
+    at: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything about one user."""
+
+    person: Person
+    account: Account
+    orders: Sequence[Order]
+    told: Mapping[str, Told]
+    """What each copied order answers, by client order id."""
+    stops: Sequence[Stop]
+    stop_outs: Sequence[StopOut]
+
+
+@dataclass(slots=True)
+class Judgement:
+    """What was found."""
+
+    checked: Counter[str] = field(default_factory=Counter)
+    breaches: list[str] = field(default_factory=list)
+    tightest: dict[str, Decimal] = field(default_factory=dict)
+
+    def check(self, what: str, ok: object, words: str) -> None:
+        """Note one check."""
+        self.checked[what] += 1
+        if not ok:
+            self.breaches.append(f"{what}: {words}")
+
+    def within(self, what: str, used: Decimal, most: Decimal, who: str) -> None:
+        """Note one check of an amount against its limit."""
+        share = used / most if most > 0 else Decimal(999)
+        self.tightest[what] = max(self.tightest.get(what, ZERO), share)
+        self.check(what, used <= most * _ROUNDING, f"{who}: {used:.4f} of at most {most:.4f}")
+
+
+def judge_user(case: Case, prices: Prices, found: Judgement) -> None:
+    """Judge everything that one user's account did."""
+    for words in case.account.oversold:
+        found.check("never sells more than was bought", False, f"{case.person.user}: {words}")
+    traded: Counter[str] = Counter()
+    for order in sorted(case.orders, key=lambda each: each.accepted_at):
+        _judge_any(case, order, found)
+        if not order.buys:
+            found.check("never sells more than was bought", True, "")
+            continue
+        _judge_entry(case, order, prices, found)
+        if order.filled > 0:
+            day = datetime.fromtimestamp(order.accepted_at / 1000, UTC).date().isoformat()
+            traded[day] += 1
+            if (most := case.person.setting("limits", "max_trades_per_day")) is not None:
+                found.within("max_trades_per_day", Decimal(traded[day]), Decimal(most), _name(case, order))
+
+
+def _judge_any(case: Case, order: Order, found: Judgement) -> None:
+    """Switches: `halt` lets nothing out, the others no entry."""
+    at = order.accepted_at
+    stopped = [
+        stop
+        for stop in case.stops
+        if stop.covers(case.person.user, order.symbol)
+        and stop.since + EFFECTIVE_MS < at < stop.until
+        and (order.buys or stop.mode == "halt")
+    ]
+    found.check("no order against a switch", not stopped, f"{_name(case, order)}: {stopped[:1]}")
+
+
+def _judge_entry(case: Case, order: Order, prices: Prices, found: Judgement) -> None:
+    person, name, at = case.person, _name(case, order), order.accepted_at
+    told = case.told.get(order.client_id)
+    found.check("no entry without a signal", told is not None, name)
+    include, exclude = person.setting("symbols", "include", []), person.setting("symbols", "exclude", [])
+    allowed = order.symbol not in exclude and (not include or order.symbol in include)
+    found.check("no order of an excluded symbol", allowed, name)
+    out = [each for each in case.stop_outs if each.at + EFFECTIVE_MS < at < each.until]
+    found.check("no entry during a stop-out", not out, f"{name}: {out[:1]}")
+    found.check("entries have a limit price", order.limit is not None, name)
+    bound = order.size * (order.limit or ZERO)
+    equity = case.account.most(at - READING_MS, at)
+    if told is not None:
+        slip = 1 + Decimal(person.setting("guards", "max_slippage_bps", 50)) / 10_000
+        found.within("max_slippage_bps", (order.limit or ZERO) / told.price, slip, name)
+        oldest = Decimal(str(person.setting("guards", "max_signal_age", "30s")).removesuffix("s")) * 1000
+        found.within("max_signal_age", Decimal(at - told.filled_at), oldest, name)
+        _judge_size(case, order, told, equity, found)
+    if (most := person.setting("limits", "max_order_quote")) is not None:
+        found.within("max_order_quote", bound, Decimal(most), name)
+    if (pct := person.setting("limits", "max_order_pct")) is not None:
+        found.within("max_order_pct", bound, equity * Decimal(pct) / 100, name)
+    before = case.account.before(at)
+    held = {symbol: size * prices.lowest(symbol, at - PRICE_MS, at) for symbol, size in before.held.items() if size > 0}
+    real = {symbol for symbol, worth in held.items() if worth >= DUST}
+    if (most := person.setting("limits", "max_positions")) is not None and order.filled > 0:
+        found.within("max_positions", Decimal(len(real | {order.symbol})), Decimal(most), name)
+    if (pct := person.setting("limits", "max_exposure_pct")) is not None:
+        used = sum(held.values(), ZERO) + order.cost
+        found.within("max_exposure_pct", used, equity * Decimal(pct) / 100, name)
+    if (pct := person.setting("limits", "max_symbol_pct")) is not None:
+        used = held.get(order.symbol, ZERO) + order.cost
+        found.within("max_symbol_pct", used, equity * Decimal(pct) / 100, name)
+
+
+def _judge_size(case: Case, order: Order, told: Told, equity: Decimal, found: Judgement) -> None:
+    """No size above what its mode makes of the master's; `round_up` may be, up to its own cap, and is judged by that."""
+    person, name = case.person, _name(case, order)
+    times = Decimal(str(person.setting("sizing", "multiplier", 1)))
+    mode = person.setting("sizing", "mode", "equity")
+    if person.setting("sizing", "below_minimum") == "round_up":
+        return
+    if mode == "fixed_quote":
+        most = Decimal(person.setting("sizing", "quote_amount")) * times
+        found.within("sizing: fixed_quote", order.size * (order.limit or ZERO), most, name)
+    elif mode == "multiplier":
+        found.within("sizing: multiplier", order.size, told.size * times, name)
+    elif mode == "equity":
+        found.within("sizing: equity", order.size, told.size * equity / told.master_equity * times, name)
+
+
+def _name(case: Case, order: Order) -> str:
+    side = "buy" if order.buys else "sell"
+    return f"{case.person.user} {side} {order.size} {order.symbol} at {order.accepted_at} ({order.client_id})"
+
+
+def read_told(decisions: Sequence[Mapping[str, Any]], signals: Mapping[str, Mapping[str, str]]) -> dict[str, Told]:
+    """Join a user's decisions with the signals they answer, by the id that the order bears at the exchange."""
+    found = {}
+    for decision in decisions:
+        signal = signals.get(decision["signal_id"])
+        if signal is not None and signal["kind"] == "entry":
+            found[str(decision["id"])] = Told(
+                price=Decimal(signal["price"]),
+                size=Decimal(signal["base_size"]),
+                master_equity=Decimal(signal["master_equity"]),
+                filled_at=int(signal["filled_at"]),
+            )
+    return found

@@ -1,0 +1,79 @@
+"""The prices of the day as somebody outside sees them: asked of the exchange's public ticker, five times a second."""
+
+from __future__ import annotations
+
+import bisect
+import json
+import threading
+import time
+import urllib.request
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from decimal import Decimal
+from typing import Final
+
+SYMBOLS: Final = ("BTC/USD", "ETH/USD", "SOL/USD")
+_PAIRS: Final = {"BTC/USD": "XBT", "ETH/USD": "ETH", "SOL/USD": "SOL"}
+_EVERY: Final = 0.2
+
+
+class Prices:
+    """Every price that was seen, by symbol, in the order of time (epoch ms)."""
+
+    def __init__(self) -> None:
+        self._at: dict[str, list[int]] = defaultdict(list)
+        self._price: dict[str, list[Decimal]] = defaultdict(list)
+
+    def add(self, symbol: str, at: int, price: Decimal) -> None:
+        """Add one; later ones may come first."""
+        where = bisect.bisect_right(self._at[symbol], at)
+        self._at[symbol].insert(where, at)
+        self._price[symbol].insert(where, price)
+
+    def at(self, symbol: str, at: int) -> Decimal:
+        """Give the last price seen at an instant, the first one before any was."""
+        return self._price[symbol][max(bisect.bisect_right(self._at[symbol], at) - 1, 0)]
+
+    def lowest(self, symbol: str, since: int, until: int) -> Decimal:
+        """Give the lowest price of a span, its beginning included."""
+        first = max(bisect.bisect_right(self._at[symbol], since) - 1, 0)
+        last = max(bisect.bisect_right(self._at[symbol], until), first + 1)
+        return min(self._price[symbol][first:last])
+
+    def instants(self) -> Sequence[int]:
+        """Give the instants at which the first symbol was seen."""
+        return self._at[SYMBOLS[0]]
+
+
+class Watcher:
+    """Asks until it is told to stop."""
+
+    def __init__(self, port: int) -> None:
+        self.prices = Prices()
+        self._url = f"http://127.0.0.1:{port}/0/public/Ticker?pair=XBTUSD,ETHUSD,SOLUSD"
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._look()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._done.set()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        while not self._done.wait(_EVERY):
+            with suppress(OSError):
+                self._look()
+
+    def _look(self) -> None:
+        with urllib.request.urlopen(self._url, timeout=5) as answer:  # noqa: S310  # the URL is built right here
+            found = json.loads(answer.read())["result"]
+        now = int(time.time() * 1000)
+        for symbol, name in _PAIRS.items():
+            row = next(row for pair, row in found.items() if name in pair)
+            self.prices.add(symbol, now, Decimal(row["c"][0]))

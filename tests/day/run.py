@@ -1,0 +1,173 @@
+"""One day: a whole Shoal in a fast market, brought to rest at its end, and what is left of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final, TextIO, cast
+
+from tests.chaos.evidence import entries, idle, read_logs
+from tests.day.books import Account, Order
+from tests.day.limits import Case, StopOut, read_told
+from tests.day.market import Prices, Watcher
+from tests.day.operator import Operator
+from tests.day.people import PEOPLE, Person
+from tests.support.ops_command import Told, run_ops
+from tests.support.stack import Stack
+
+MASTER_CASH: Final = 50_000
+_STRATEGY: Final = """
+symbols = ["BTC/USD", "ETH/USD", "SOL/USD"]
+interval_minutes = 5
+fast = 2
+slow = 5
+entry_pct = 8
+entry_gap_seconds = 2
+poll_seconds = 0.5
+
+[entry_pct_by_symbol]
+"BTC/USD" = 12
+"""
+_MARKET: Final = """
+[market]
+speed = {speed}
+seed = {seed}
+regime = "{regime}"
+pairs = ["BTC/USD", "ETH/USD", "SOL/USD"]
+"""
+_EXECUTORS: Final = 2
+
+
+class Day:
+    """Use `open`, `play`, `settle`, then the evidence, inside the stack's context."""
+
+    def __init__(self, stack: Stack, log: TextIO, seed: int) -> None:
+        self.stack = stack
+        self.seed = seed
+        self._log = log
+        self.operator = Operator(stack, self.note)
+        self.watcher = Watcher(stack.paper_port)
+
+    @staticmethod
+    def stack_for(folder: Path, *, speed: float, seed: int, regime: str) -> Stack:
+        """Write the configuration and give the stack."""
+        config = folder / "config"
+        config.mkdir(parents=True)
+        (config / "paper.toml").write_text(_MARKET.format(speed=speed, seed=seed, regime=regime))
+        (config / "strategy.toml").write_text(_STRATEGY)
+        return Stack(folder, [person.user for person in PEOPLE], price_speed=speed)
+
+    def open(self) -> None:
+        """Open the accounts and start everything; the master last, so that the day begins with all on board."""
+        stack = self.stack
+        self.watcher.start()
+        stack.open_account("master", USD=MASTER_CASH)
+        for person in PEOPLE:
+            stack.write_user(person.user, person.toml)
+            stack.open_account(person.user, USD=person.cash)
+        more = {"LOG_FORMAT": "json"}
+        stack.start("copy-engine", "services.copy_engine", **more)
+        share = str(-(-len(PEOPLE) // _EXECUTORS))
+        for _ in range(_EXECUTORS):
+            stack.start("executor", "services.executor", EXECUTOR_CAPACITY=share, **more)
+        stack.wait_ready(*stack.users, seconds=120)
+        self.note("all users are ready")
+        self.master = stack.start("master-strategy", "services.master_strategy", **more)
+
+    def play(self, seconds: float) -> None:
+        """Let the day pass."""
+        self.operator.start(seconds, self.seed)
+        time.sleep(seconds)
+        self.operator.wait()
+
+    def settle(self, patience: float) -> bool:
+        """End the master, wait for rest, close everything, and wait for rest again."""
+        self.master.stop()
+        quiet = self._rest(patience)
+        self.note("at rest" if quiet else "not at rest")
+        self.drift = run_ops(self.stack, "drift", "--json")
+        self.stopouts = run_ops(self.stack, "stopouts", "--json")
+        self.operator.flatten_all()
+        quiet = self._rest(patience) and quiet
+        self.watcher.stop()
+        return quiet
+
+    def audit(self) -> Told:
+        """Run the product's own audit."""
+        return run_ops(self.stack, "audit", "--json", "--grace", "0")
+
+    def cases(self) -> tuple[list[Case], Prices]:
+        """Put together what the judge needs, from the journal and the streams as they are."""
+        prices = self.watcher.prices
+        journal = {person.user: self._journal(person.user) for person in PEOPLE}
+        for orders in (*journal.values(), self._journal("master")):
+            for trade in (trade for order in orders for trade in order.trades):
+                prices.add(str(trade["symbol"]), int(trade["at"]), Decimal(trade["price"]))
+        signals = {fields["id"]: fields for _, fields in entries(self.stack.client, "shoal:signals")}
+        return [self._case(person, journal[person.user], signals, prices) for person in PEOPLE], prices
+
+    def outcomes(self) -> tuple[Counter[str], Counter[str], Counter[str]]:
+        """Count the outcomes, the own exits by their rule, and the decisions that a limit has cut or barred, by limit."""
+        ends: Counter[str] = Counter()
+        own: Counter[str] = Counter()
+        bound: Counter[str] = Counter()
+        for person in PEOPLE:
+            for report in self.stack.reports(person.user):
+                ends[report["outcome"]] += 1
+                if not report["signal_id"]:
+                    reason = self._own_reason(person.user, report["order_id"]) or report["reason"]
+                    own[reason.partition(":")[0]] += 1
+            for words in [
+                fields["reason"] for fields in (*self.stack.orders(person.user), *self.stack.reports(person.user))
+            ]:
+                bound.update({key for key in person.settings.get("limits", {}) if f"limits.{key}" in words})
+        return ends, own, bound
+
+    def logged(self) -> Counter[str]:
+        """Count what the logs say."""
+        return read_logs(self.stack.folder)
+
+    def note(self, what: str, **more: object) -> None:
+        """Write into the day's log."""
+        self._log.write(json.dumps({"at": round(time.time(), 3), "act": what, **more}, default=str) + "\n")
+        self._log.flush()
+
+    def _own_reason(self, user: str, order_id: str) -> str:
+        return str(self.stack.client.hget(f"shoal:order:{{{user}}}:{order_id}", "decision_reason") or "")
+
+    def _journal(self, user: str) -> list[Order]:
+        return [Order.read(row) for row in self.stack.venue_orders(user)]
+
+    def _case(
+        self, person: Person, orders: list[Order], signals: Mapping[str, Mapping[str, str]], prices: Prices
+    ) -> Case:
+        account = Account(Decimal(person.cash), orders, sorted(self.operator.flows.get(person.user, [])))
+        account.value(prices)
+        rows = entries(self.stack.client, f"shoal:stopouts:{{{person.user}}}")
+        stop_outs = [StopOut(int(fields["at"]), int(fields["until"])) for _, fields in rows]
+        told = read_told(self.stack.orders(person.user), signals)
+        return Case(person, account, orders, told, self.operator.stops, stop_outs)
+
+    def held(self, user: str) -> dict[str, Decimal]:
+        """Read what the product says a user holds."""
+        rows = cast("dict[str, str]", self.stack.client.hgetall(f"shoal:positions:{{{user}}}:kraken"))
+        return {symbol: Decimal(json.loads(text)["base_size"]) for symbol, text in rows.items()}
+
+    def balances(self, user: str) -> dict[str, Decimal]:
+        """Read what the exchange says a user has."""
+        found: dict[str, Any] = self.stack.get(f"/paper/accounts/{user}/kraken")["balances"]
+        return {asset: Decimal(amount) for asset, amount in found.items()}
+
+    def _rest(self, patience: float) -> bool:
+        client, end = self.stack.client, time.monotonic() + patience
+        streams = ["shoal:signals", *(f"shoal:orders:{{{person.user}}}" for person in PEOPLE)]
+        while time.monotonic() < end:
+            begun = sum(client.hlen(f"shoal:exits:{{{person.user}}}:kraken") for person in PEOPLE)
+            if not begun and all(client.exists(stream) and idle(client, stream) for stream in streams):
+                return True
+            time.sleep(0.5)
+        return False

@@ -1,0 +1,130 @@
+"""What a day came to: the table for people, the JSON line for machines, and whether it passed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.day.books import DUST
+from tests.day.limits import Case, Judgement, judge_user
+from tests.day.losses import judge_losses
+from tests.day.market import Prices
+from tests.day.people import PEOPLE
+from tests.day.run import Day
+
+_SHOWN: Final = 20
+_FEWEST: Final = 200
+"""A day with fewer filled orders proves little."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A judged day."""
+
+    figures: dict[str, Any]
+    breaches: list[str]
+    judgement: Judgement
+
+    @property
+    def ok(self) -> bool:
+        """Nothing broke."""
+        return not self.breaches
+
+
+def judge(day: Day, *, quiet: bool, seconds: float) -> Verdict:
+    """Judge everything that is left."""
+    cases, prices = day.cases()
+    found = Judgement()
+    for case in cases:
+        judge_user(case, prices, found)
+        judge_losses(case, prices, found)
+        _judge_end(day, case, prices, found)
+    ends, own, bound = day.outcomes()
+    audit = day.audit()
+    summary = audit.json if audit.out else {"ok": False, "error": audit.err[-500:]}
+    breaches = [*found.breaches, *day.operator.failed]
+    if not quiet:
+        breaches.append("the system did not come to rest")
+    if not summary.get("ok"):
+        breaches.append(f"ops audit: {json.dumps(summary)[:600]}")
+    logged = day.logged()
+    if logged["exceptions"]:
+        breaches.append(f"{logged['exceptions']} exceptions in the logs")
+    stop_outs = sum(len(case.stop_outs) for case in cases)
+    breaches += _tameness(ends["filled"], stop_outs, sum(own.values()))
+    limits = {key for person in PEOPLE for key in person.settings.get("limits", {}) if key.startswith(("max", "daily"))}
+    figures = {
+        "ok": not breaches,
+        "seed": day.seed,
+        "signals": len(day.stack._entries("shoal:signals")),
+        "users": len(cases),
+        "orders": sum(len(case.orders) for case in cases),
+        "outcomes": dict(sorted(ends.items())),
+        "own_exits": dict(sorted(own.items())),
+        "stop_outs": stop_outs,
+        "moves": sum(map(len, day.operator.flows.values())),
+        "switches": len(day.operator.stops),
+        "flattened": len(day.operator.flattened),
+        "bound": dict(sorted(bound.items())),
+        "never_bound": sorted(limits - bound.keys() - {"daily_loss_pct", "max_drawdown_pct"}),
+        "checks": sum(found.checked.values()),
+        "audit": {
+            name: summary.get(name) for name in ("ok", "missing", "duplicates", "disagreements", "invalid_nonces")
+        },
+        "seconds": round(seconds),
+        "breaches": breaches[:_SHOWN],
+        "breaches_in_all": len(breaches),
+    }
+    return Verdict(figures, breaches, found)
+
+
+def _judge_end(day: Day, case: Case, prices: Prices, found: Judgement) -> None:
+    """At the end all is closed: the books, the journal and the exchange's balances agree that only dust is left."""
+    user, last = case.person.user, case.account.at(1 << 62)
+    held, has = day.held(user), day.balances(user)
+    for symbol, size in last.held.items():
+        worth = size * prices.at(symbol, 1 << 62)
+        found.check("everything is closed at the end", worth < 5 * DUST, f"{user}: {size} {symbol} left")
+        asset = symbol.partition("/")[0]
+        balance = has.get(asset, Decimal(0))
+        found.check("journal and balances agree", balance == size, f"{user}: {balance} and {size} {asset}")
+        booked = held.get(symbol, Decimal(0))
+        found.check("books do not exceed the journal", booked <= size, f"{user}: {booked} of {size} {asset}")
+    spent = abs(has.get("USD", Decimal(0)) - last.cash)
+    found.check("cash adds up", spent < Decimal("0.01"), f"{user}: {spent} USD apart")
+
+
+def _tameness(filled: int, stop_outs: int, own: int) -> list[str]:
+    found = []
+    if filled < _FEWEST:
+        found.append(f"too tame: {filled} filled orders")
+    if not stop_outs:
+        found.append("too tame: nobody was stopped out")
+    if not own:
+        found.append("too tame: no exits of the users' own")
+    return found
+
+
+def show(verdict: Verdict, console: Console) -> None:
+    """Print the tables."""
+    judged = verdict.judgement
+    table = Table(title="Checks", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for column in ("check", "times", "tightest"):
+        table.add_column(column)
+    for what, count in sorted(judged.checked.items()):
+        near = judged.tightest.get(what)
+        table.add_row(what, str(count), "" if near is None else f"{near:.4f}")
+    console.print(table)
+    plain = Table(title="Day", title_justify="left", title_style="bold", show_header=False, box=None, pad_edge=False)
+    for name, value in verdict.figures.items():
+        if name != "breaches":
+            plain.add_row(name.replace("_", " "), str(value))
+    console.print(plain)
+    for breach in verdict.breaches[:_SHOWN]:
+        console.print(breach, markup=False, style="red")
+    console.print("[bold green]PASSED[/]" if verdict.ok else "[bold red]FAILED[/]")
