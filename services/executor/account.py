@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final
 from uuid import uuid4
@@ -18,13 +18,13 @@ import structlog
 from shared.bus.errors import BusError
 from shared.bus.records import Records
 from shared.domain.account import Account, AccountState, equity
+from shared.domain.currency import like
 from shared.domain.money import ZERO, Money, Price
 from shared.domain.symbol import Symbol
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable, VenueError
 from shared.venues.port import Balance, Venue
 
-QUOTE: Final = "USD"
-"""The currency that equity is counted in."""
+_QUOTE: Final = "USD"
 _REFRESH: Final = 30.0
 """Seconds between readings of a quiet account: prices move its equity, and people deposit."""
 _SETTLED: Final = 0.5
@@ -57,6 +57,8 @@ class AccountKeeper:
         self._quiet_until = 0.0
         self._probed = False
         self.reason = "not connected yet"
+        self.currency = _QUOTE
+        """What cash and equity are counted in."""
         self.latest: Account | None = None
         """As last read by this process."""
 
@@ -128,20 +130,21 @@ class AccountKeeper:
 
     async def read(self) -> None:
         """Read the account once and write its record. Raises a VenueError; the old record then stands with its instant."""
+        currency = self.currency
         balances = await self._venue.balances()
         await self._probe()
         fee = await self._taker_fee()
         holdings = {asset: balance.total for asset, balance in balances.items()}
-        prices = await self._prices(holdings)
-        cash = balances.get(QUOTE, Balance(QUOTE, ZERO, ZERO))
-        total = equity(Money(cash.total, QUOTE), holdings, prices)
+        prices = await self._prices(holdings, currency)
+        cash = balances.get(currency, Balance(currency, ZERO, ZERO))
+        total = equity(Money(cash.total, currency), holdings, prices)
         account = Account(
             user=self._user,
             venue=self._venue.name,
             state=AccountState.READY,
             reason="",
             equity=total,
-            cash=Money(cash.free, QUOTE),
+            cash=Money(cash.free, currency),
             taker_fee=fee,
             as_of=self._clock(),
         )
@@ -160,23 +163,26 @@ class AccountKeeper:
         self._probed = True
 
     async def _taker_fee(self) -> Decimal:
-        return await self._venue.taker_fee(Symbol("BTC", QUOTE))
+        return await self._venue.taker_fee(Symbol("BTC", _QUOTE))
 
-    async def _prices(self, holdings: dict[str, Decimal]) -> dict[Symbol, Price]:
-        """Take the shared feed's prices; what it lacks is asked of the venue."""
-        wanted = {Symbol(asset, QUOTE) for asset, amount in holdings.items() if asset != QUOTE and amount > 0}
-        if not wanted:
+    async def _prices(self, holdings: Mapping[str, Decimal], currency: str) -> dict[Symbol, Price]:
+        """Take the shared feed's prices, in this currency or one that counts alike; what it lacks is asked of the venue."""
+        counted = like(currency) | {currency}
+        assets = {asset for asset, amount in holdings.items() if asset not in counted and amount > 0}
+        if not assets:
             return {}
+        wanted = [Symbol(asset, quote) for asset in sorted(assets) for quote in sorted(counted)]
         fresh = self._clock() - _PRICE_AGE_MS
-        published = await self._records.prices(self._venue.name)
+        published = await self._records.prices_of(self._venue.name, wanted)
         known = {symbol: price for symbol, (price, at) in published.items() if at >= fresh}
-        missing = sorted(wanted - known.keys(), key=str)
+        priced = {symbol.base for symbol in known}
+        missing = [Symbol(asset, currency) for asset in sorted(assets - priced)]
         if missing:
             try:
                 known.update(await self._venue.prices(missing))
             except VenueError as error:
                 log.warning("holdings without a price count nothing", user=self._user, reason=str(error))
-        return {symbol: price for symbol, price in known.items() if symbol in wanted}
+        return known
 
     async def _pause(self, seconds: float) -> None:
         if not self.ready:

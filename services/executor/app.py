@@ -15,15 +15,15 @@ from services.executor.desks import DeskMaker
 from services.executor.master_watch import watch_for_master
 from services.executor.price_feed import PriceFeed
 from services.executor.reader import StreamReader
+from services.executor.roster import Roster
 from services.executor.session import Session
 from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusError
 from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.lease import Lease, keep
 from shared.bus.records import Records
-from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
-from shared.config.users import load_users
+from shared.config.users_watch import UsersWatch
 from shared.domain.policy import UserPolicy
 from shared.venues.factory import new_http_session
 
@@ -35,38 +35,28 @@ log = structlog.get_logger()
 
 async def main(settings: Settings) -> None:
     """Run until cancelled."""
-    users = _users(settings)
+    watch = UsersWatch(settings.shoal_config)
+    roster = Roster(watch.users, settings.executor_users, str(settings.shoal_config))
     async with open_bus(settings.redis_url, "executor") as bus, new_http_session() as http:
-        executor = Executor(settings, bus, http, users)
-        await executor.run()
-
-
-def _users(settings: Settings) -> Mapping[str, UserPolicy]:
-    """Give the users this process may serve: all enabled ones, or those that EXECUTOR_USERS pins."""
-    known = load_users(settings.shoal_config)
-    for name in settings.executor_users:
-        if name not in known:
-            raise ConfigurationError(
-                f"EXECUTOR_USERS names {name}, but there is no {settings.shoal_config}/users/{name}.toml"
-            )
-    pinned = settings.executor_users or tuple(known)
-    return {name: known[name] for name in pinned if known[name].enabled}
+        await Executor(settings, bus, http, roster, watch).run()
 
 
 class Executor:
     """One executor process."""
 
     def __init__(
-        self, settings: Settings, bus: Bus, http: aiohttp.ClientSession, users: Mapping[str, UserPolicy]
+        self, settings: Settings, bus: Bus, http: aiohttp.ClientSession, roster: Roster, watch: UsersWatch
     ) -> None:
         self._bus = bus
-        self._users = users
+        self._roster = roster
+        self._watch = watch
         self._owner = instance_name()
         self._reader = StreamReader(bus)
         self._master_seen = asyncio.Event()
         self._desks = DeskMaker(settings, bus, http, _now_ms)
-        pinned = len(users) if settings.executor_users else 0
-        self._claims = Claims(bus, users, max(settings.executor_capacity, pinned), self._owner, self._serve)
+        self._turns: dict[str, Session] = {}
+        capacity = max(settings.executor_capacity, len(settings.executor_users))
+        self._claims = Claims(bus, roster.claimable(), capacity, self._owner, self._serve)
 
     async def run(self) -> None:
         """Claim and serve until cancelled; then hand every user back at once."""
@@ -77,9 +67,11 @@ class Executor:
             asyncio.create_task(_keep_up("heartbeat", heartbeat.run)),
             asyncio.create_task(_keep_up("master watch", lambda: watch_for_master(self._bus, self._master_seen))),
             asyncio.create_task(_keep_up("price feed", feed.run)),
+            asyncio.create_task(_keep_up("settings", lambda: self._watch.run(self._take_over))),
         ]
         try:
             while True:
+                self._let_go()
                 await self._claims.update()
                 heartbeat.state = self._claims.state
                 await asyncio.sleep(_CLAIM_EVERY)
@@ -90,21 +82,39 @@ class Executor:
             await _end(reading, *helpers)
             await self._claims.end()
 
+    def _take_over(self, users: Mapping[str, UserPolicy]) -> None:
+        """Go by changed settings from now on, in running turns as well; other venues need a new turn."""
+        self._roster.update(users)
+        self._claims.users = self._roster.claimable()
+        for user, session in self._turns.items():
+            if not session.follow(self._roster.policy(user)):
+                self._claims.cancel(user)
+
+    def _let_go(self) -> None:
+        """End the turns of users who have left, between two orders."""
+        for user, session in self._turns.items():
+            if session.idle and self._roster.may_leave(user, flat=session.flat):
+                log.info("user let go", user=user)
+                self._roster.leave(user)
+                self._claims.users = self._roster.claimable()
+                self._claims.cancel(user)
+
     async def _serve(self, user: str, lease: Lease) -> None:
         """Serve a user until the lease or Redis is lost, and hand the lease back."""
-        policy = self._users[user]
+        policy = self._roster.policy(user)
         log.info("serving user", user=user)
         try:
             desks = {venue: self._desks.make(policy, venue, lease) for venue in policy.venues}
-            await keep(
-                lease, Session(self._bus, self._reader, desks, lease, user=user, master_seen=self._master_seen).serve()
-            )
+            session = Session(self._bus, self._reader, desks, lease, user=user, master_seen=self._master_seen)
+            self._turns[user] = session
+            await keep(lease, session.serve())
         except* BusError as group:
             log.warning("turn ended", user=user, reason="; ".join(str(error) for error in group.exceptions))
         except* Exception as group:  # one user's crash stops no other user
             log.error("turn ended by an unexpected failure", user=user, exc_info=group)
             self._claims.rest(user)
         finally:
+            self._turns.pop(user, None)
             await lease.release()
 
 

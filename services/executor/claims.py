@@ -46,7 +46,7 @@ class Claims:
     def __init__(self, bus: Bus, users: Iterable[str], capacity: int, owner: str, serve: Serve) -> None:
         self._bus = bus
         self._records = Records(bus)
-        self._users = list(users)
+        self.users = list(users)
         self._capacity = capacity
         self._owner = owner
         self._serve = serve
@@ -81,6 +81,11 @@ class Claims:
         """Leave a user alone for a while: his turn ended by a surprise, which would only come again."""
         self._resting[user] = time.monotonic() + _REST
 
+    def cancel(self, user: str) -> None:
+        """End a user's turn; he is handed back, and claimed again if he still stands in `users`."""
+        if (session := self._sessions.get(user)) is not None:
+            session.cancel()
+
     async def end(self) -> None:
         """End every session; each hands its user back."""
         for session in self._sessions.values():
@@ -89,7 +94,7 @@ class Claims:
 
     def _others(self) -> list[str]:
         now = time.monotonic()
-        found = [user for user in self._users if user not in self._sessions and self._resting.get(user, 0.0) <= now]
+        found = [user for user in self.users if user not in self._sessions and self._resting.get(user, 0.0) <= now]
         random.shuffle(found)  # so that executors that start together do not all try in the same order
         return found
 

@@ -57,7 +57,15 @@ class Desk:
     risk: RiskBook = field(init=False)
 
     def __post_init__(self) -> None:
+        self.account.currency = self.policy.currency
         self.risk = RiskBook(self.user, self.venue.name, self.records, self.store, self.clock, self.booking)
+
+    def follow(self, policy: UserPolicy) -> None:
+        """Go by changed settings from the next order on."""
+        self.policy = policy
+        if self.account.currency != policy.currency:
+            self.account.currency = policy.currency
+            self.account.refresh_soon()
 
     async def switches(self, symbol: Symbol) -> tuple[Control, ...]:
         """Read every kill switch that concerns an order of this user's for a symbol, under its own name or the master's."""

@@ -62,10 +62,8 @@ class EntryHandler:
 
     async def _send(self, decision: Decision, copy: Copy, entry_id: str) -> End:
         desk = self._desk
-        if not desk.account.ready:
-            return Stopped(OrderState.FAILED, f"account is parked: {desk.account.reason}")
-        if (late := self._too_late(copy)) is not None:
-            return late
+        if (stop := self._barred(copy)) is not None:
+            return stop
         instrument = (await desk.venue.instruments()).get(decision.symbol)
         if instrument is None:
             return Stopped(OrderState.SKIPPED, f"{decision.symbol} is not traded on {decision.venue}")
@@ -86,6 +84,14 @@ class EntryHandler:
         size = admitted.size
         leg = Leg(decision, entry_id, 1, size, limit, size)
         return await trade(desk, leg, lambda: self._guard(decision, copy))
+
+    def _barred(self, copy: Copy) -> Stopped | None:
+        desk = self._desk
+        if not desk.account.ready:
+            return Stopped(OrderState.FAILED, f"account is parked: {desk.account.reason}")
+        if not desk.policy.enabled:
+            return Stopped(OrderState.SKIPPED, "the user is disabled")
+        return self._too_late(copy)
 
     async def _guard(self, decision: Decision, copy: Copy) -> Stopped | None:
         if (late := self._too_late(copy)) is not None:

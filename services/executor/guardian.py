@@ -24,6 +24,7 @@ from shared.contracts.records import write_position
 from shared.domain.account import Position
 from shared.domain.control import flattening
 from shared.domain.money import Price
+from shared.domain.policy import OnLeave
 from shared.domain.protection import due
 from shared.domain.symbol import Symbol
 
@@ -34,6 +35,8 @@ _ASK_EVERY: Final = 10.0
 """Seconds between saying to the price feed what is held."""
 _MARK_STEP: Final = Decimal("1.001")
 """The highest price is written down again once it has risen by this factor: a crash loses no more of it."""
+
+_LEAVING: Final = "on_leave"
 
 log = structlog.get_logger()
 
@@ -55,6 +58,8 @@ class Guardian:
         self._told: set[str] = set()
         self._asked: frozenset[Symbol] = frozenset()
         self._asked_at = 0.0
+        self.flat = False
+        """Whether, at the last look, nothing was held but what cannot be sold: for a user who leaves."""
 
     async def run(self) -> None:
         """Look every second until cancelled. Raises LeaseLost, BusUnavailable."""
@@ -70,9 +75,11 @@ class Guardian:
     async def look(self) -> None:
         """Look once, and have closed what is due."""
         desk = self._desk
+        quiet = not self._exits.busy  # before reading: what trades while this reads is not in it
         held = await self._watch.held(desk.user, desk.venue.name)
         self._tell("a position cannot be read: it is not guarded", held.unreadable)
         await desk.risk.look(desk.policy, desk.account.latest, held.positions)
+        self.flat = quiet and all(self._exits.ended(position, _LEAVING) for position in held.positions.values())
         if not held.positions:
             self._highs.clear()
             return
@@ -98,6 +105,8 @@ class Guardian:
         switches = [*held.switches, *(market.switches[name] for name in names if name in market.switches)]
         if (switch := flattening(*switches)) is not None:
             return _Why(switch.mode, switch.reason or f"set by {switch.by or 'an operator'}")
+        if not policy.enabled and policy.on_leave is OnLeave.CLOSE_NOW:
+            return _Why(_LEAVING, f"{policy.user} follows no more")
         if (stopped := self._desk.risk.closes_all(self._desk.clock())) is not None:
             return _Why("stop_out", stopped)
         intent = due(position, self._price(symbol, market), self._desk.clock(), policy.exits)

@@ -38,6 +38,11 @@ class OwnExits:
         """The symbols with an own exit under way or waiting."""
         return frozenset(self._closing)
 
+    @property
+    def busy(self) -> bool:
+        """Whether any order of the user's is under way or waiting."""
+        return bool(self._chains.busy)
+
     async def resume(self) -> None:
         """Take up what a predecessor began; to be called before anything else is put into the chains."""
         for decision in await self._desk.store.own_exits():
@@ -46,6 +51,12 @@ class OwnExits:
             )
             self._closing.add(decision.symbol)
             self._chains.add(decision.symbol, partial(self._carry_out, decision, redelivered=True))
+
+    def ended(self, position: Position, rule: str) -> bool:
+        """Say whether a close of this very position by this rule has ended: what is left of it cannot be sold."""
+        desk = self._desk
+        decision = own_exit(desk.user, desk.venue.name, position, rule, "", desk.clock())
+        return self._ended.get(position.symbol) == decision.id
 
     def close(self, position: Position, rule: str, words: str) -> None:
         """Have a position closed, once: one that ended without selling (dust) is not tried again as long as it is the same."""

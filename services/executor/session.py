@@ -30,6 +30,7 @@ from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import OrderMessage
 from shared.domain.order import Decision, Kind, OrderState
+from shared.domain.policy import UserPolicy
 
 _SWEEP: Final = 30.0
 """Seconds between looks for pending entries that nobody is working on; none are expected."""
@@ -64,12 +65,33 @@ class Session:
         self._master_seen = master_seen
         self._stream = keys.orders(user)
         self._group = Group(bus, keys.EXECUTOR)
+        self._guardians: list[Guardian] = []
         self._copiers = {name: Copier(desk) for name, desk in desks.items()}
         self._working: set[str] = set()
         # What arrives before the predecessor's entries are taken up waits behind them.
         self._early: list[tuple[Entry, bool]] | None = []
         self._chains: SymbolChains[Task]
         self._tasks: asyncio.TaskGroup
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything has been taken up and no order is under way or waiting."""
+        return self._guardians != [] and not self._chains.busy
+
+    @property
+    def flat(self) -> bool:
+        """Whether nothing is left to be sold for a user who leaves."""
+        return all(guardian.flat for guardian in self._guardians)
+
+    def follow(self, policy: UserPolicy) -> bool:
+        """Go by changed settings from now on; False if that takes a new turn."""
+        if set(policy.venues) != self._desks.keys():
+            return False
+        for desk in self._desks.values():
+            desk.follow(policy)
+        for guardian in self._guardians:
+            guardian.flat = False  # said by the former settings: an entry may have begun since
+        return True
 
     async def serve(self) -> None:
         """Serve until the lease or Redis is lost, which is raised (in an exception group)."""
@@ -93,8 +115,9 @@ class Session:
                 # Not before what a predecessor left under way is in its chain: it would look like a difference.
                 housekeeper = Housekeeper(self._bus, self._user, self._desks, self._chains)
                 tasks.create_task(housekeeper.run())
-                for name, desk in self._desks.items():
-                    tasks.create_task(Guardian(desk, Watch(self._bus), exits[name]).run())
+                self._guardians = [Guardian(desk, Watch(self._bus), exits[name]) for name, desk in self._desks.items()]
+                for guardian in self._guardians:
+                    tasks.create_task(guardian.run())
                 while True:
                     await asyncio.sleep(_SWEEP)
                     await self._sweep()
