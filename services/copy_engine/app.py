@@ -16,7 +16,7 @@ import structlog
 
 from services.copy_engine.engine import Engine
 from shared.bus.connection import Bus, open_bus
-from shared.bus.errors import BusUnavailable, LeaseLost
+from shared.bus.errors import BusUnavailable, GroupLost, LeaseLost
 from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.lease import Lease, acquire, keep
 from shared.bus.records import Records
@@ -70,6 +70,8 @@ async def _take_turns(bus: Bus, instance: str, heartbeat: Heartbeat, new_engine:
                 await _turn(new_engine(), lease)
         except BusUnavailable as error:
             log.warning("waiting for Redis", reason=str(error))
+        except GroupLost as error:
+            log.warning("Redis has lost its data; the engine begins anew", reason=str(error))
         except LeaseLost as error:
             log.warning("the engine's lease has passed on; standing by", reason=str(error))
         await asyncio.sleep(_PAUSE)

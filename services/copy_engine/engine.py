@@ -70,7 +70,10 @@ class Engine:
         self._changed = _followed(users)
 
     async def serve(self, lease: Lease) -> None:
-        """Open the flow and carry signals for ever. Raises LeaseLost, BusUnavailable."""
+        """Open the flow and carry signals for ever. Raises LeaseLost, BusUnavailable, GroupLost.
+
+        The last says that Redis has lost its data: who is ready has to be found out anew before anything is decided.
+        """
         await self._group.ensure([keys.SIGNALS])
         enabled = [policy for policy in self._users if policy.enabled]
         readiness = await wait_until_open(
@@ -93,7 +96,7 @@ class Engine:
             lease.require(0)
             await self._take_over_settings()
             await self._trim()
-            for entry in await self._group.read_new([keys.SIGNALS], _BATCH):
+            for entry in await self._group.read_new([keys.SIGNALS], _BATCH, renew=False):
                 await self._carry(entry)
 
     async def _trim(self) -> None:

@@ -2,6 +2,7 @@
 
 BusError
 ├── BusUnavailable   Redis did not answer; the command may or may not have run, scripts make repeating it harmless
+├── GroupLost        a consumer group that was there is gone: Redis has lost its data
 └── LeaseLost        somebody else serves this holder now, or the lease is too short to start anything
 """
 
@@ -20,3 +21,7 @@ class BusRefused(BusError):  # noqa: N818
 
 class LeaseLost(BusError):  # noqa: N818
     """The caller is no longer the owner: it must stop sending at once."""
+
+
+class GroupLost(BusError):  # noqa: N818
+    """A consumer group that was there is gone, and with it everything else that Redis held."""

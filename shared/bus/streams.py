@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.bus.connection import BLOCK_MS, Bus
-from shared.bus.errors import BusRefused
+from shared.bus.errors import BusRefused, GroupLost
 from shared.contracts import keys
 
 MAX_DELIVERIES: Final = 5
@@ -56,8 +56,13 @@ class Group:
             if isinstance(answer, Exception) and not str(answer).startswith("BUSYGROUP"):
                 raise BusRefused(f"{answer}")
 
-    async def read_new(self, streams: Sequence[str], count: int, block_ms: int = BLOCK_MS) -> list[Entry]:
-        """Wait for entries that nobody was given yet; empty after `block_ms`. Makes missing groups (a flush) anew."""
+    async def read_new(
+        self, streams: Sequence[str], count: int, block_ms: int = BLOCK_MS, *, renew: bool = True
+    ) -> list[Entry]:
+        """Wait for entries that nobody was given yet; empty after `block_ms`.
+
+        A group that is missing (a flush) is made anew; without `renew` it raises GroupLost.
+        """
         ids = [">"] * len(streams)
         try:
             answer = await self._bus.read(
@@ -76,6 +81,8 @@ class Group:
         except BusRefused as error:
             if not str(error).startswith("NOGROUP"):
                 raise
+            if not renew:
+                raise GroupLost(str(error)) from None
             await self.ensure(streams)
             return []
         return _entries(answer)

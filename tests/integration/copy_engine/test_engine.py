@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
+from services.copy_engine.engine import Engine
 from shared.bus.connection import Bus
-from shared.bus.records import pairs
+from shared.bus.errors import GroupLost
+from shared.bus.heartbeat import Heartbeat
+from shared.bus.lease import acquire
+from shared.bus.records import Records, pairs
 from shared.bus.streams import Entry, Group
 from shared.contracts import keys
 from shared.domain.policy import UserPolicy
 from tests.support.engines import carried, running, until
-from tests.support.examples import an_entry, an_exit, an_id, btc
+from tests.support.examples import NOW, an_entry, an_exit, an_id, btc
 from tests.support.order_stream import decided
 
 Emit = Callable[..., Awaitable[Entry]]
@@ -118,14 +123,21 @@ async def test_a_signal_of_an_unknown_venue_stops_nobody(bus: Bus, users: Sequen
     assert usual.copy.base_size == btc("0.05")
 
 
-async def test_after_a_flush_the_engine_goes_on(bus: Bus, users: Sequence[UserPolicy], emit: Emit) -> None:
-    async with running(bus, users):
-        await emit(an_entry("1"))
-        await carried(bus, 1)
-        await bus.do("FLUSHALL")
-        entry = await emit(an_exit("2"))
-        await until_decided(bus, users, 1)
-    assert [entry_id for entry_id, _ in await decided(bus, "alice")] == [entry.id]
+async def test_a_flush_ends_the_turn_before_anything_is_decided_by_what_is_gone(
+    bus: Bus, users: Sequence[UserPolicy], emit: Emit
+) -> None:
+    lease = await acquire(bus, keys.ENGINE, "first")
+    assert lease is not None
+    engine = Engine(bus, users, Heartbeat(Records(bus), "copy-engine", "first"), lambda: NOW + 40, lambda: 0.0)
+    turn = asyncio.create_task(engine.serve(lease))
+    await emit(an_entry("1"))
+    await carried(bus, 1)
+    await bus.do("FLUSHALL")
+    await emit(an_exit("2"))
+    with pytest.raises(GroupLost):
+        async with asyncio.timeout(20):
+            await turn
+    assert await decided(bus, "alice") == []
 
 
 async def test_it_is_noted_from_which_signal_on_each_user_is_followed(
