@@ -112,6 +112,13 @@ class Stack:
         """Throw a fault switch of the exchange."""
         self.post("/paper/faults", {"fault": fault, **more})
 
+    def clear_faults(self) -> list[dict[str, Any]]:
+        """Turn every fault off; answers the switches as they stood, with how often each fired."""
+        switches: list[dict[str, Any]] = list(self.get("/paper/faults"))
+        url = f"http://127.0.0.1:{self.paper_port}/paper/faults"
+        urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=10).close()  # built right here
+        return switches
+
     def signal(
         self,
         symbol: str = "BTC/USD",

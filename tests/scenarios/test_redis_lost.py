@@ -1,0 +1,80 @@
+"""Redis dies in the middle of a fan-out and comes back with its AOF; or it comes back with nothing at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, cast
+
+import pytest
+
+from shared.contracts import keys
+from tests.support.outcomes import assert_books_match, legs_at_venue, wait_outcomes
+from tests.support.processes import wait_for
+from tests.support.stack import Stack
+
+USERS: Final = [f"user-{number:02}" for number in range(40)]
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    """A whole system with more users than the engine decides for in one round trip."""
+    with Stack(tmp_path, USERS) as stack:
+        for user in USERS:
+            stack.open_account(user, USD=100_000)
+        stack.price("BTC/USD", "60000")
+        stack.executor(capacity=len(USERS))
+        stack.engine()
+        stack.wait_ready(*USERS)
+        yield stack
+
+
+def test_redis_killed_mid_fanout(stack: Stack) -> None:
+    signals = [stack.signal(size="0.001") for _ in range(5)]
+    signals.append(stack.signal(kind="exit", fraction="1"))
+    wait_for(lambda: _decided(stack) > len(USERS), 20, "the fan-out of the second signal has begun")
+    stack.redis.kill()
+    stack.redis.start()
+    assert _decided(stack) < len(USERS) * len(signals), "the fan-out was over before Redis died"
+    wait_outcomes(stack, USERS, *signals)
+    for user in USERS:
+        assert [row["outcome"] for row in stack.reports(user)] == ["filled"] * len(signals)
+        assert len(stack.orders(user)) == len(signals)
+        assert_books_match(stack, user)
+    assert stack.invalid_nonces() == []
+
+
+def test_redis_flushed(stack: Stack) -> None:
+    """With it go streams, records, leases and nonces. The master tells its fills anew; the venue's list says what was done."""
+    before = stack.signal(size="0.001")
+    wait_outcomes(stack, USERS, before)
+    under_way = USERS[:4]
+    for user in under_way:
+        stack.fault("slow_reply", user=user, method="AddOrder", count=1, seconds=2)
+    during = stack.signal(size="0.001")
+    wait_for(
+        lambda: all(len(stack.venue_orders(user)) == 2 for user in under_way), 20, "the orders are at the exchange"
+    )
+    told = [fields for _, fields in cast("list[tuple[str, dict[str, str]]]", stack.client.xrange(keys.SIGNALS))]
+    decided = {user: [row["id"] for row in stack.orders(user)] for user in USERS}
+    stack.client.flushall()
+    for fields in told:
+        stack.client.xadd(keys.SIGNALS, fields)  # type: ignore[arg-type]  # redis-py wants its own union of value types
+    found = wait_outcomes(stack, USERS, before, during)
+    after = stack.signal(size="0.001")
+    out = stack.signal(kind="exit", fraction="1")
+    wait_outcomes(stack, USERS, before, during, after, out)
+    for user in USERS:
+        for order_id in decided[user]:
+            assert len(legs_at_venue(stack, user, order_id)) == 1, f"{user}: an order twice or not at all"
+        assert {row["outcome"] for row in found[user].values()} == {"filled"}, found[user]
+        assert_books_match(stack, user)
+        assert stack.client.hget(keys.account(user, "kraken"), "state") == "ready"
+    assert stack.invalid_nonces() == []
+
+
+def _decided(stack: Stack) -> int:
+    pipe = stack.client.pipeline(transaction=False)
+    for user in USERS:
+        pipe.xlen(keys.orders(user))
+    return sum(pipe.execute())

@@ -1,0 +1,85 @@
+"""What became of one signal for many users, and whether what was booked is what the exchange has.
+
+Users of a shared stack get every signal, so outcomes are looked up by the signal and never by their number.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from decimal import Decimal
+from typing import Any, Final
+
+from shared.contracts import keys
+from shared.domain.order import leg_id
+from tests.support.stack import Stack
+
+Report = dict[str, str]
+_POLL: Final = 0.1
+_LEGS: Final = 9
+
+
+def comes_true(condition: Callable[[], object], seconds: float) -> bool:
+    """Wait until something holds; answers whether it came to that. For fixtures, whose tests judge."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(_POLL)
+    return True
+
+
+def outcomes(stack: Stack, user: str, signal_id: str) -> list[Report]:
+    """Read every outcome that a signal has for a user: one, or the test has found something."""
+    return [row for row in stack.reports(user) if row["signal_id"] == signal_id]
+
+
+def missing(stack: Stack, users: Iterable[str], signals: Collection[str]) -> list[str]:
+    """Name the users who lack the outcome of one of these signals."""
+    return [user for user in users if set(signals) - {row["signal_id"] for row in stack.reports(user)}]
+
+
+def wait_outcomes(
+    stack: Stack, users: Collection[str], *signals: str, seconds: float = 60
+) -> dict[str, dict[str, Report]]:
+    """Wait until every user has exactly one outcome of each signal; answers them by user and signal."""
+    came = comes_true(lambda: not missing(stack, users, signals), seconds)
+    assert came, f"not within {seconds} s: outcomes of {missing(stack, users, signals)}"
+    found: dict[str, dict[str, Report]] = {}
+    for user in users:
+        rows = [row for row in stack.reports(user) if row["signal_id"] in signals]
+        assert len(rows) == len(signals), f"{user} has an outcome twice: {rows}"
+        found[user] = {row["signal_id"]: row for row in rows}
+    return found
+
+
+def legs_at_venue(stack: Stack, user: str, order_id: str) -> list[dict[str, Any]]:
+    """Read the orders that the exchange accepted of one decision."""
+    ids = {leg_id(order_id, number) for number in range(1, _LEGS + 1)}
+    return [row for row in stack.venue_orders(user) if row["client_order_id"] in ids]
+
+
+def assert_books_match(stack: Stack, user: str) -> None:
+    """Every order at the exchange has a decision and is there once; every report and position is what the exchange has."""
+    orders = stack.venue_orders(user)
+    seen = Counter(str(row["client_order_id"]) for row in orders)
+    assert all(count == 1 for count in seen.values()), f"{user} traded twice: {seen}"
+    left, held = set(seen), Decimal(0)
+    for report in stack.reports(user):
+        legs = legs_at_venue(stack, user, report["order_id"])
+        left -= {row["client_order_id"] for row in legs}
+        filled = sum((Decimal(row["filled_size"]) for row in legs), Decimal(0))
+        assert Decimal(report["filled_size"]) == filled, f"{user} booked {report}, the exchange has {legs}"
+        held += filled if report["kind"] == "entry" else -filled
+    assert not left, f"{user} has orders that nobody reported: {left}"
+    balances = stack.get(f"/paper/accounts/{user}/kraken")["balances"]
+    coins = sum((Decimal(amount) for asset, amount in balances.items() if asset != "USD"), Decimal(0))
+    assert held == coins, f"{user} booked {held}, the account has {coins}"
+    if held == 0:
+        assert stack.client.hgetall(keys.positions(user, "kraken")) == {}
+
+
+def nonces_refused(stack: Stack, user: str) -> list[dict[str, Any]]:
+    """Read the requests of a user that were refused for their nonce, but for those that the exchange made up."""
+    return [row for row in stack.invalid_nonces() if row["user"] == user and row.get("fault") != "invalid_nonce_burst"]
