@@ -11,11 +11,13 @@ from services.ops.flatten import flatten
 from services.ops.output import AsJson
 from services.ops.paper_accounts import paper_accounts
 from services.ops.reconcile import reconcile
+from services.ops.reload import reload
 from services.ops.resolve import resolve
 from services.ops.session import guarded
 from services.ops.status import status
 from services.ops.stopouts import stopouts
 from services.ops.streams import streams
+from services.ops.track import track
 from services.ops.unknown import unknown
 from services.ops.why import why
 from shared.domain.control import ControlMode
@@ -42,9 +44,11 @@ def build() -> typer.Typer:
     app.command()(streams)
     app.command()(stopouts)
     app.command()(drift)
+    app.command()(track)
     app.command()(unknown)
     app.command()(resolve)
     app.command()(reconcile)
+    app.command()(reload)
     app.command("pause")(control.command(ControlMode.PAUSE, "Stop entries; exits go on."))
     app.command("close-only")(
         control.command(ControlMode.CLOSE_ONLY, "Let only closes through: no entries, exits go on.")

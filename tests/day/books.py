@@ -91,6 +91,7 @@ class Account:
             self._states.append(state)
         self._looks: list[int] = []
         self._equities: list[Decimal] = []
+        self._dearest: list[Decimal] = []
 
     def at(self, instant: int) -> State:
         """Give the account as it was after everything up to an instant."""
@@ -100,11 +101,14 @@ class Account:
         """Give the account as it was right before an instant."""
         return self._states[max(bisect.bisect_left(self._at, instant) - 1, 0)]
 
-    def value(self, prices: Prices) -> None:
-        """Work out the equity at every instant at which a price was seen."""
+    def value(self, prices: Prices, price_ms: int) -> None:
+        """Work out the equity at every instant at which a price was seen, and as whoever knows prices of that age may count it."""
         for at in prices.instants():
+            state = self.at(at)
+            dearest = {symbol: prices.highest(symbol, at - price_ms, at) for symbol in state.held}
             self._looks.append(at)
             self._equities.append(self.equity(prices, at))
+            self._dearest.append(state.cash + state.worth(dearest))
 
     def equity(self, prices: Prices, at: int) -> Decimal:
         """Give cash and holdings at market."""
@@ -112,9 +116,9 @@ class Account:
         return state.cash + state.worth({symbol: prices.at(symbol, at) for symbol in state.held})
 
     def most(self, since: int, until: int) -> Decimal:
-        """Give the highest equity of a span."""
+        """Give the highest equity of a span that anybody may have counted."""
         first = max(bisect.bisect_right(self._looks, since) - 1, 0)
-        return max(self._equities[first : max(bisect.bisect_right(self._looks, until), first + 1)])
+        return max(self._dearest[first : max(bisect.bisect_right(self._looks, until), first + 1)])
 
     def looks(self) -> Sequence[tuple[int, Decimal]]:
         """Give every (instant, equity)."""

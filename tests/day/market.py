@@ -37,13 +37,20 @@ class Prices:
 
     def lowest(self, symbol: str, since: int, until: int) -> Decimal:
         """Give the lowest price of a span, its beginning included."""
-        first = max(bisect.bisect_right(self._at[symbol], since) - 1, 0)
-        last = max(bisect.bisect_right(self._at[symbol], until), first + 1)
-        return min(self._price[symbol][first:last])
+        return min(self._span(symbol, since, until))
+
+    def highest(self, symbol: str, since: int, until: int) -> Decimal:
+        """Give the highest price of a span, its beginning included."""
+        return max(self._span(symbol, since, until))
 
     def instants(self) -> Sequence[int]:
         """Give the instants at which the first symbol was seen."""
         return self._at[SYMBOLS[0]]
+
+    def _span(self, symbol: str, since: int, until: int) -> Sequence[Decimal]:
+        first = max(bisect.bisect_right(self._at[symbol], since) - 1, 0)
+        last = max(bisect.bisect_right(self._at[symbol], until), first + 1)
+        return self._price[symbol][first:last]
 
 
 class Watcher:

@@ -58,7 +58,6 @@ class Operator:
     flattened: list[dict[str, Any]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
-    _wake: threading.Event = field(default_factory=threading.Event)
 
     def start(self, seconds: float, seed: int) -> None:
         """Begin a day of so many seconds."""
@@ -114,14 +113,16 @@ class Operator:
 
     def _move(self, user: str, what: str, amount: Decimal, after: float) -> None:
         self._sleep_until(time.monotonic() + after)
+        began = int(time.time() * 1000)
         body = {"user": user, "venue": "kraken", "asset": "USD", "amount": str(amount)}
         try:
             self.stack.post(f"/paper/{what}", body)
         except HTTPError as error:
             self.note("move refused", user=user, what=what, amount=str(amount), why=error.read().decode()[:200])
             return
-        signed = amount if what == "deposit" else -amount
-        self.flows.setdefault(user, []).append((int(time.time() * 1000), signed))
+        came = what == "deposit"  # at some instant while the exchange was asked: the one that allows more counts
+        at = began if came else int(time.time() * 1000)
+        self.flows.setdefault(user, []).append((at, amount if came else -amount))
         self.note(what, user=user, amount=str(amount))
 
     def _ops(self, *words: str) -> Told:
@@ -139,5 +140,4 @@ class Operator:
             self.failed += [f"not flattened: {row}" for row in rows if row["outcome"] == "open"]
 
     def _sleep_until(self, when: float) -> None:
-        while (left := when - time.monotonic()) > 0 and not self._wake.is_set():
-            self._wake.wait(min(left, 1.0))
+        time.sleep(max(when - time.monotonic(), 0.0))

@@ -12,7 +12,7 @@ from typing import Any, Final, TextIO, cast
 
 from tests.chaos.evidence import entries, idle, read_logs
 from tests.day.books import Account, Order
-from tests.day.limits import Case, StopOut, read_told
+from tests.day.limits import PRICE_MS, Case, StopOut, read_told
 from tests.day.market import Prices, Watcher
 from tests.day.operator import Operator
 from tests.day.people import PEOPLE, Person
@@ -146,7 +146,7 @@ class Day:
         self, person: Person, orders: list[Order], signals: Mapping[str, Mapping[str, str]], prices: Prices
     ) -> Case:
         account = Account(Decimal(person.cash), orders, sorted(self.operator.flows.get(person.user, [])))
-        account.value(prices)
+        account.value(prices, PRICE_MS)
         rows = entries(self.stack.client, f"shoal:stopouts:{{{person.user}}}")
         stop_outs = [StopOut(int(fields["at"]), int(fields["until"])) for _, fields in rows]
         told = read_told(self.stack.orders(person.user), signals)

@@ -1,0 +1,98 @@
+"""`ops reload`: checks the users' files, tells what is different, and has every running service read them again now.
+
+Services look at the files by themselves, and take a change over once the file has stood still for two looks. A new stamp makes
+them read a file again whatever they made of it before, so that is how they are told; where the folder is read-only they find
+changes alone. Nothing is told of files of which one is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from services.ops.output import AsJson, console, print_json, table
+from services.ops.session import connected
+from shared.bus.connection import Bus
+from shared.bus.records import pairs
+from shared.bus.streams import flatten
+from shared.config.changes import ChangeKind, settings_of
+from shared.config.settings import Settings
+from shared.config.users import load_users, users_folder
+from shared.contracts import keys
+
+Told = Mapping[str, Mapping[str, str]]
+"""Every setting as text, by user."""
+
+
+def reload(as_json: AsJson = False) -> None:
+    """Check the users' files, show what changed since the last reload, and have running services read them now."""
+
+    async def work(settings: Settings, bus: Bus) -> tuple[Told | None, Told, bool]:
+        policies = load_users(settings.shoal_config)
+        now = {user: settings_of(policy) for user, policy in policies.items()}
+        before = await _told_before(bus)
+        stamped = _stamp(users_folder(settings.shoal_config))
+        written = {user: json.dumps(told, ensure_ascii=False) for user, told in now.items()}
+        gone = sorted((before or {}).keys() - now.keys())
+        if gone:
+            await bus.do("HDEL", keys.TOLD_SETTINGS, *gone)
+        if written:
+            await bus.do("HSET", keys.TOLD_SETTINGS, *flatten(written))
+        return before, now, stamped
+
+    before, now, stamped = connected(work)
+    found = [] if before is None else compare(before, now)
+    if as_json:
+        print_json({"users": len(now), "first": before is None, "told": stamped, "changes": found})
+        return
+    print(f"{len(now)} users, all files are valid")
+    if before is None:
+        print("this is the first reload: the next one shows what has changed since")
+    else:
+        rows = [[row[name] for name in ("user", "change", "setting", "old", "new")] for row in found]
+        columns = ["user", "change", "setting", "old", "new"]
+        console().print(table("Since the last reload", columns, rows) if rows else "nothing has changed")
+    print(
+        "services read the files within about two seconds"
+        if stamped
+        else "the folder is read-only: services find what changed by themselves, within about two seconds"
+    )
+
+
+def compare(before: Told, now: Told) -> list[dict[str, str]]:
+    """List users that came and went, and settings that changed, by user."""
+    rows = []
+    for user in sorted(before.keys() | now.keys()):
+        if user not in before or user not in now:
+            kind = ChangeKind.ADDED if user in now else ChangeKind.REMOVED
+            rows.append(_row(user, kind))
+            continue
+        old, new = before[user], now[user]
+        rows += [
+            _row(user, ChangeKind.CHANGED, key, old.get(key, "not set"), new.get(key, "not set"))
+            for key in sorted(old.keys() | new.keys())
+            if old.get(key) != new.get(key)
+        ]
+    return rows
+
+
+def _row(user: str, kind: ChangeKind, setting: str = "", old: str = "", new: str = "") -> dict[str, str]:
+    return {"user": user, "change": kind.value, "setting": setting, "old": old, "new": new}
+
+
+async def _told_before(bus: Bus) -> Told | None:
+    """Read what was told last; None if nothing ever was."""
+    fields = pairs(await bus.do("HGETALL", keys.TOLD_SETTINGS))
+    return {user: json.loads(text) for user, text in fields.items()} or None
+
+
+def _stamp(folder: Path) -> bool:
+    """Give every file a new time stamp; False if that is not allowed here."""
+    try:
+        for path in folder.glob("*.toml"):
+            os.utime(path)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,116 @@
+"""`ops track`: how well a balance would have followed the master so far, and how much is needed to follow at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Final
+
+import typer
+
+from services.ops.output import AsJson, console, print_json, table
+from services.ops.session import connected
+from shared.bus.connection import Bus
+from shared.bus.records import Records
+from shared.bus.streams import read_entries
+from shared.config.errors import ConfigurationError
+from shared.config.settings import Settings
+from shared.config.users import load_users
+from shared.contracts import keys
+from shared.contracts.fields import MalformedMessageError
+from shared.contracts.messages import SignalMessage
+from shared.domain.instrument import Instrument
+from shared.domain.money import plain
+from shared.domain.policy import UserPolicy
+from shared.domain.signal import Signal
+from shared.domain.symbol import Symbol
+from shared.ledger.reading import PAGE
+from shared.ledger.track import Tracking, smallest_balance, track as replay
+
+_CENT: Final = Decimal("0.01")
+
+Who = Annotated[str, typer.Argument(metavar="USER", help="Whose settings decide.")]
+Balance = Annotated[
+    str, typer.Option("--balance", help="Replay over this much; the user's present equity if not given.")
+]
+Count = Annotated[int, typer.Option("--count", min=1, max=20_000, help="So many of the latest signals.")]
+
+_Found = tuple[UserPolicy, Decimal, Decimal, Sequence[Signal], Mapping[Symbol, Instrument]]
+
+
+def track(user: Who, balance: Balance = "", count: Count = 2_000, as_json: AsJson = False) -> None:
+    """Replay the signal history over a balance: what is missed, how far exposure strays, and the smallest sensible balance."""
+
+    async def work(settings: Settings, bus: Bus) -> _Found:
+        policy = load_users(settings.shoal_config).get(user)
+        if policy is None:
+            raise ConfigurationError(f"{user}: there is no such user")
+        signals = await read_signals(bus, policy, count)
+        if not signals:
+            raise ConfigurationError(f"there is no signal yet on {', '.join(policy.venues)}: nothing to replay")
+        venue = signals[-1].venue
+        (account,) = await Records(bus).accounts([(user, venue)])
+        known = account.equity.amount if account and account.equity else None
+        amount = _amount(balance) if balance else known
+        if amount is None:
+            raise ConfigurationError(f"the equity of {user} on {venue} is not known: give --balance")
+        fee = account.taker_fee if account else Decimal("0.004")
+        return policy, amount, fee, signals, await Records(bus).instruments(venue)
+
+    policy, amount, fee, signals, instruments = connected(work)
+    found = replay(signals, policy, amount, instruments, fee)
+    least = smallest_balance(lambda each: replay(signals, policy, each, instruments, fee))
+    answer = _answer(policy, amount, len(signals), found, least)
+    if as_json:
+        print_json(answer)
+    else:
+        rows = [(name.replace("_", " "), "-" if value is None else value) for name, value in answer.items()]
+        console().print(table(f"{user} with {plain(amount)} {policy.currency}", ["", ""], rows))
+
+
+async def read_signals(bus: Bus, policy: UserPolicy, count: int) -> list[Signal]:
+    """Read the latest signals of the user's first venue that has any, oldest first. Raises BusUnavailable."""
+    found: list[Signal] = []
+    last = "+"
+    while len(found) < count:
+        rows = read_entries(keys.SIGNALS, await bus.do("XREVRANGE", keys.SIGNALS, last, "-", "COUNT", PAGE))
+        for entry in rows:
+            with suppress(MalformedMessageError):
+                found.append(SignalMessage.parse(entry.fields).to_domain())
+        if len(rows) < PAGE:
+            break
+        last = f"({rows[-1].id}"
+    found = found[:count][::-1]
+    venue = next((each for each in policy.venues if any(signal.venue == each for signal in found)), "")
+    return [signal for signal in found if signal.venue == venue]
+
+
+def _amount(text: str) -> Decimal:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal(0)
+    if not amount.is_finite() or amount <= 0:
+        raise ConfigurationError(f"--balance must be an amount above 0 (got {text!r})")
+    return amount
+
+
+def _answer(
+    policy: UserPolicy, amount: Decimal, signals: int, found: Tracking, least: Decimal | None
+) -> dict[str, object]:
+    return {
+        "user": policy.user,
+        "balance": plain(amount),
+        "currency": policy.currency,
+        "signals": signals,
+        "entries": found.entries,
+        "copied": found.copied,
+        "below_minimum": found.below_minimum,
+        "below_minimum_pct": str((found.missed_share * 100).quantize(_CENT)),
+        "limited": found.limited,
+        "filtered": found.filtered,
+        "tracking_error_rms_pct": str(found.error_rms.quantize(_CENT)),
+        "tracking_error_worst_pct": str(found.error_worst.quantize(_CENT)),
+        "smallest_sensible_balance": None if least is None else plain(least),
+    }

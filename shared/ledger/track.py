@@ -1,0 +1,198 @@
+"""Will it track? The master's signals replayed over a balance, through the very sizing that decides for real.
+
+Fills are taken at the master's own price and with the account's fee; what prices do between signals is not seen. Beside the real
+account runs an ideal one, with the same way of sizing and the same filters, and with no limits, minimums or steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Final
+
+from shared.domain.account import Account, AccountState, Position, equity
+from shared.domain.book import Book
+from shared.domain.exits import size_exit
+from shared.domain.instrument import Instrument
+from shared.domain.money import ONE, ZERO, Money, Price, Quantity
+from shared.domain.order import Kind
+from shared.domain.policy import BelowMinimum, LimitPolicy, UserPolicy
+from shared.domain.risk import Standing, barred
+from shared.domain.risk_state import RiskState
+from shared.domain.signal import Signal
+from shared.domain.sizing import Sized, Skip, size_entry
+from shared.domain.symbol import Symbol
+
+MOST_MISSED: Final = Decimal("0.05")
+"""A balance is sensible if no larger share of the trades falls below the venue's minimum."""
+_BELOW: Final = "below venue minimum"
+_HUNDRED: Final = Decimal(100)
+_LEAST, _MOST = Decimal(1), Decimal(10) ** 9
+_NEAR: Final = Decimal("1.005")
+_FINE: Final = Decimal("1E-12")
+
+
+@dataclass(frozen=True, slots=True)
+class Tracking:
+    """How a balance follows. `entries` pass the user's filters; errors are in points of the equity, 0 to 100."""
+
+    entries: int
+    copied: int
+    below_minimum: int
+    limited: int
+    filtered: int
+    error_rms: Decimal
+    error_worst: Decimal
+
+    @property
+    def missed_share(self) -> Decimal:
+        """Give the share (0..1) of the entries that the venue would refuse as too small."""
+        return Decimal(self.below_minimum) / self.entries if self.entries else ZERO
+
+
+@dataclass(slots=True)
+class _Replay:
+    """One account on its way through the signals."""
+
+    policy: UserPolicy
+    instruments: Mapping[Symbol, Instrument]
+    cash: Money
+    fee: Decimal
+    positions: dict[Symbol, Position] = field(default_factory=dict)
+    prices: dict[Symbol, Price] = field(default_factory=dict)
+    risk: RiskState | None = None
+
+    @property
+    def equity(self) -> Money:
+        held = {position.symbol.base: position.size.amount for position in self.positions.values()}
+        return equity(self.cash, held, self.prices)
+
+    @property
+    def exposure(self) -> Decimal:
+        """Give what is held, as a share of the equity."""
+        whole = self.equity
+        return ZERO if whole.amount <= 0 else ONE - self.cash.amount / whole.amount
+
+    def take(self, signal: Signal, master_cash: Money) -> str:
+        """Follow one signal; the reason why not, or an empty text."""
+        symbol = self.policy.symbols.mapped(signal.symbol)
+        price = Price(signal.price.amount, symbol)
+        self.prices[symbol] = price
+        instrument = self.instruments.get(symbol)
+        if instrument is None:
+            return f"{symbol} is not traded"
+        if signal.kind is Kind.EXIT:
+            self._sell(signal, symbol, price, instrument)
+            return ""
+        return self._buy(signal, price, instrument, master_cash)
+
+    def _buy(self, signal: Signal, price: Price, instrument: Instrument, master_cash: Money) -> str:
+        now, symbol = signal.filled_at, price.symbol
+        account = Account(
+            self.policy.user, signal.venue, AccountState.READY, "", self.equity, self.cash, self.fee, as_of=now
+        )
+        book = Book(self.positions, self.prices)
+        self.risk = self.risk or RiskState.fresh(self.cash.currency, now)
+        if why := barred(self.policy, Standing(account, book, self.risk), symbol, now):
+            return why
+        sized = size_entry(signal, account, self.policy, instrument, book=book, master_cash=master_cash)
+        if isinstance(sized, Skip):
+            return sized.reason
+        self._fill(sized, price, now)
+        return ""
+
+    def _fill(self, sized: Sized, price: Price, now: int) -> None:
+        cost = (sized.size * price).scaled(ONE + self.fee)
+        before = self.positions.get(price.symbol) or Position.flat(price.symbol, now)
+        self.positions[price.symbol] = before.bought(sized.size, cost, now)
+        self.cash = self.cash - cost
+        self.risk = self.risk and self.risk.after_fill(now, entry=True)
+
+    def _sell(self, signal: Signal, symbol: Symbol, price: Price, instrument: Instrument) -> None:
+        position = self.positions.get(symbol)
+        if position is None:
+            return
+        close = size_exit(position, signal.fraction or ONE, instrument, price)
+        if isinstance(close, Skip):
+            return
+        self.cash = self.cash + (close.size * price).scaled(ONE - self.fee)
+        left = position.sold(close.size, signal.filled_at)
+        if left.size.amount > 0:
+            self.positions[symbol] = left
+        else:
+            del self.positions[symbol]
+
+
+def track(
+    signals: Sequence[Signal],
+    policy: UserPolicy,
+    balance: Decimal,
+    instruments: Mapping[Symbol, Instrument],
+    fee: Decimal,
+) -> Tracking:
+    """Replay signals, oldest first, over a balance in the user's currency; `fee` is a share of each fill."""
+    cash = Money(balance, policy.currency)
+    real = _Replay(policy, instruments, cash, fee)
+    free = replace(policy, limits=LimitPolicy(), sizing=replace(policy.sizing, below_minimum=BelowMinimum.SKIP))
+    ideal = _Replay(free, {symbol: _fine(each) for symbol, each in instruments.items()}, cash, fee)
+    masters: dict[Symbol, Quantity] = {}
+    prices: dict[Symbol, Price] = {}
+    counts = dict.fromkeys(("copied", "below", "limited", "filtered"), 0)
+    errors = []
+    for signal in signals:
+        if signal.kind is Kind.ENTRY and policy.symbols.refusal(signal.symbol):
+            counts["filtered"] += 1
+            masters[signal.symbol], prices[signal.symbol] = signal.position_after, signal.price
+            continue
+        prices[signal.symbol] = signal.price
+        master_cash = _master_cash(signal, masters, prices)
+        why = real.take(signal, master_cash)
+        ideal.take(signal, master_cash)
+        masters[signal.symbol] = signal.position_after
+        if signal.kind is Kind.ENTRY:
+            counts["below" if why.startswith(_BELOW) else "limited" if why else "copied"] += 1
+        errors.append((real.exposure - ideal.exposure) * _HUNDRED)
+    squares = sum((error * error for error in errors), ZERO)
+    return Tracking(
+        entries=counts["copied"] + counts["below"] + counts["limited"],
+        copied=counts["copied"],
+        below_minimum=counts["below"],
+        limited=counts["limited"],
+        filtered=counts["filtered"],
+        error_rms=(squares / len(errors)).sqrt() if errors else ZERO,
+        error_worst=max(map(abs, errors), default=ZERO),
+    )
+
+
+def smallest_balance(replayed: Callable[[Decimal], Tracking]) -> Decimal | None:
+    """Find the smallest balance, to half a per cent, at which at most 5 % of the trades are missed; None if no balance does.
+
+    A larger balance is taken to miss no more than a smaller one.
+    """
+    high = _LEAST
+    while replayed(high).missed_share > MOST_MISSED:
+        high *= 4
+        if high > _MOST:
+            return None
+    low = high / 4
+    while high > low * _NEAR and high > _LEAST:
+        middle = (low + high) / 2
+        if replayed(middle).missed_share > MOST_MISSED:
+            low = middle
+        else:
+            high = middle
+    return high.quantize(Decimal("0.01"))
+
+
+def _fine(instrument: Instrument) -> Instrument:
+    return replace(instrument, lot_step=_FINE, min_size=ZERO, min_cost=ZERO)
+
+
+def _master_cash(signal: Signal, held: Mapping[Symbol, Quantity], prices: Mapping[Symbol, Price]) -> Money:
+    """Work out what the master had in cash before a signal: its equity less what it held, at the last prices known."""
+    cash = signal.master_equity
+    for symbol, size in held.items():
+        if symbol.quote == cash.currency:
+            cash = cash - size * prices[symbol]
+    return cash
