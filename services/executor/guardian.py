@@ -22,8 +22,9 @@ from shared.bus.orders import PositionChange
 from shared.bus.watch import Held, Market, Watch
 from shared.contracts.records import write_position
 from shared.domain.account import Position
-from shared.domain.control import flattening
+from shared.domain.control import flattening, refusal
 from shared.domain.money import Price
+from shared.domain.order import Kind
 from shared.domain.policy import OnLeave
 from shared.domain.protection import due
 from shared.domain.symbol import Symbol
@@ -100,16 +101,18 @@ class Guardian:
 
     def _why(self, position: Position, held: Held, market: Market) -> _Why | None:
         """Say why a position must be closed now, if it must."""
-        policy, symbol = self._desk.policy, position.symbol
+        desk, policy, symbol = self._desk, self._desk.policy, position.symbol
         names = [symbol, *(source for source, target in policy.symbols.map.items() if target == symbol)]
         switches = [*held.switches, *(market.switches[name] for name in names if name in market.switches)]
+        if not desk.account.ready or refusal(Kind.EXIT, *switches):
+            return None  # decided once it can be done, by the prices of then
         if (switch := flattening(*switches)) is not None:
             return _Why(switch.mode, switch.reason or f"set by {switch.by or 'an operator'}")
         if not policy.enabled and policy.on_leave is OnLeave.CLOSE_NOW:
             return _Why(_LEAVING, f"{policy.user} follows no more")
-        if (stopped := self._desk.risk.closes_all(self._desk.clock())) is not None:
+        if (stopped := desk.risk.closes_all(desk.clock())) is not None:
             return _Why("stop_out", stopped)
-        intent = due(position, self._price(symbol, market), self._desk.clock(), policy.exits)
+        intent = due(position, self._price(symbol, market), desk.clock(), policy.exits)
         return None if intent is None else _Why(intent.rule, intent.words)
 
     def _price(self, symbol: Symbol, market: Market) -> Price | None:

@@ -81,6 +81,19 @@ class RiskBook:
             self._state = state.after_fill(now, realized=Money(made.amount, state.currency))
         return RiskRecord.from_domain(self._state).fields()
 
+    async def after_removal(self, before: Position, left: Position, currency: str) -> Mapping[str, str] | None:
+        """Give the state after coins of a position were found gone: sold or moved by their owner, which is no loss of copying.
+
+        What they had made at market until now counts as realised, so that their going changes no profit. Under the desk's lock.
+        """
+        state = await self._read(currency)
+        price = (await self._prices({before.symbol: before})).get(before.symbol)
+        if state is None or price is None:
+            return None
+        made = (before.size - left.size) * price - (before.cost - left.cost)
+        self._state = state.after_fill(self._clock(), realized=Money(made.amount, state.currency))
+        return RiskRecord.from_domain(self._state).fields()
+
     async def look(self, policy: UserPolicy, account: Account | None, held: Mapping[Symbol, Position]) -> None:
         """Look at what copying has made. Written with each reading of the account, when a loss stops it, and now and then.
 
@@ -138,4 +151,5 @@ class RiskBook:
             self._told = True
             return None
         self._told = False
-        return found or RiskState.fresh(currency, self._clock())
+        # A Redis that has lost its data lifts no stop-out as long as this process remembers it.
+        return found or self._state or RiskState.fresh(currency, self._clock())

@@ -17,10 +17,11 @@ from services.executor.record import Tally, arrived, quote_fee
 from shared.bus.orders import PositionChange
 from shared.config.boundary import Step
 from shared.contracts.messages import ReportMessage
-from shared.contracts.records import write_position
+from shared.contracts.records import read_position, write_position
 from shared.domain.account import Position
 from shared.domain.money import plain
 from shared.domain.order import Decision, OrderState, Side
+from shared.domain.symbol import Symbol
 from shared.venues.port import VenueOrder
 
 _REPORT: Final = "report"
@@ -54,6 +55,14 @@ async def _booked(desk: Desk, order: VenueOrder | None) -> _Booked:
         held = before.sold(order.filled, now)
     position = PositionChange(str(symbol), write_position(held) if held.size.amount > 0 else None)
     return _Booked(position, await desk.risk.after_fill(order, before, desk.policy.currency))
+
+
+async def _corrected(desk: Desk, symbol: Symbol, change: PositionChange) -> _Booked:
+    """Work out what a correction of a position makes of the risk state: no profit and no loss."""
+    now = desk.clock()
+    before = await desk.records.position(desk.user, desk.venue.name, symbol) or Position.flat(symbol, now)
+    left = read_position(change.record) if change.record else Position.flat(symbol, now)
+    return _Booked(change, await desk.risk.after_removal(before, left, desk.policy.currency))
 
 
 async def settle(
@@ -101,9 +110,10 @@ async def settle(
     fields = {"reason": reason, "settled_at": str(now), "venue_order_id": venue_order_id, **total.fields()}
     desk.boundary.passed(Step.EXECUTOR_BEFORE_ACK)
     async with desk.booking:
-        booked = await _booked(desk, traded)
-        held = booked.position or position
-        new = await desk.store.settle(report, entry_id=entry_id, fields=fields, position=held, risk=booked.risk)
+        booked = await (_booked(desk, traded) if position is None else _corrected(desk, decision.symbol, position))
+        new = await desk.store.settle(
+            report, entry_id=entry_id, fields=fields, position=booked.position, risk=booked.risk
+        )
     if not new:
         return
     if total.filled.amount:

@@ -108,7 +108,7 @@ def test_stop_and_master_close_race(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(90)
 def test_an_own_exit_survives_the_death_of_its_executor(tmp_path: Path) -> None:
-    steps = {"ahead": "executor-after-write-ahead:2", "ack": "executor-before-ack:2"}
+    steps = {"reply": "executor-after-reply:2", "ack": "executor-before-ack:2"}
     with Stack(tmp_path, list(steps)) as stack:
         for user in steps:
             stack.open_account(user, USD=5000, BTC=1)
@@ -125,6 +125,8 @@ def test_an_own_exit_survives_the_death_of_its_executor(tmp_path: Path) -> None:
         stack.price("BTC/USD", "57000")
         for service in doomed:
             wait_for(partial(_ended, service), 15, "it dies in its own exit")
+        for user in steps:
+            stack.client.delete(keys.lease(user))  # as if the time of the dead owner's lease had passed
         stack.executor(list(steps))
         for user in steps:
             report = stack.wait_reports(user, 2)[1]

@@ -199,3 +199,16 @@ async def test_profit_is_booked_with_the_order(rig: Rig) -> None:
     assert risk.trades_today == 1
     assert risk.realized == usd("62.7")  # 1,575 less 6.3, for what cost 1,506
     assert await rig.bus.do("EXISTS", keys.stopouts(USER)) == 0
+
+
+async def test_coins_that_are_gone_change_no_profit(rig: Rig) -> None:
+    owner = await rig.start()
+    await _hold(rig)
+    await _price(rig, "63000")
+    before = await rig.position()
+    assert before is not None
+    left = before.sold(btc("0.02"), rig.clock.now)
+    async with owner.desk.booking:
+        fields = await owner.desk.risk.after_removal(before, left, "USD")
+    assert fields is not None
+    assert fields["realized"] == "60"  # 0.02 of 3,000 a coin, which is not unrealised any more
