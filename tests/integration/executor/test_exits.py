@@ -7,9 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.bus.interventions import give_verdict
 from shared.contracts import keys
-from shared.contracts.verdict import VerdictKind, VerdictRecord
 from shared.domain.order import OrderState, leg_id
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.port import VenueOrderStatus
