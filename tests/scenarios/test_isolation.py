@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -11,7 +13,7 @@ import pytest
 
 from shared.contracts import keys
 from tests.support.outcomes import assert_books_match, outcomes, wait_outcomes
-from tests.support.processes import wait_for
+from tests.support.processes import Service, wait_for
 from tests.support.stack import Stack
 
 WELL: Final = [f"well-{number:02}" for number in range(90)]
@@ -37,7 +39,7 @@ BROKEN: Final = {
     "disabled": "temporary disabled",
 }
 CRASHES: Final = "crash-loop"
-"""His reports cannot be written (a key of another type), so that each of his turns ends in the middle."""
+"""What his turns look up beside their work cannot be read (a key of another type), so that each ends in the middle."""
 
 
 @pytest.mark.timeout(180)
@@ -63,8 +65,9 @@ def test_hundred_users_ten_broken(tmp_path: Path) -> None:
 
         for user, fault in IN_MID_RUN.items():
             stack.fault(**fault, user=user)
-        stack.client.rename(keys.reports(CRASHES), "kept")
-        stack.client.set(keys.reports(CRASHES), "no stream")
+        stack.client.set(keys.differences(CRASHES, "kraken"), "no hash")
+        stack.client.delete(keys.lease(CRASHES))  # ends the turn that has looked already
+        wait_for(lambda: len(_ends_of_turns(stack)) >= 2, 20, "his turns end one after the other")
         hard = stack.signal(size="0.002")
         wait_outcomes(stack, WELL, hard)
         with_broken = _filled_after(stack, hard)
@@ -74,16 +77,24 @@ def test_hundred_users_ten_broken(tmp_path: Path) -> None:
             assert told[user][hard]["outcome"] != "filled"
             assert words in told[user][hard]["reason"], user
         assert len({told[user][hard]["reason"] for user in BROKEN}) == len(BROKEN)
-        log = "".join(service.log() for service in stack.services)
-        assert f"user={CRASHES}" in log
+        assert "WRONGTYPE" in _ends_of_turns(stack)[-1]
         assert all(service.running for service in stack.services)
         for user in WELL:
             assert_books_match(stack, user)
         assert stack.invalid_nonces() == []
 
+        stack.client.delete(keys.differences(CRASHES, "kraken"))
         last = stack.signal(kind="exit", fraction="1")
-        wait_outcomes(stack, WELL, last)
-        assert {outcomes(stack, user, last)[0]["outcome"] for user in WELL} == {"filled"}
+        told = wait_outcomes(stack, [*WELL, CRASHES], last)
+        assert {told[user][last]["outcome"] for user in told} == {"filled"}
+        assert len(wait_outcomes(stack, [CRASHES], easy, hard, last)[CRASHES]) == 3
+        assert_books_match(stack, CRASHES)
+
+
+def _ends_of_turns(stack: Stack) -> list[str]:
+    """Give the lines that say that a turn of the crashing user has ended."""
+    lines = [line for service in stack.services for line in service.log().splitlines()]
+    return [line for line in lines if "turn ended" in line and f"user={CRASHES}" in line]
 
 
 def _filled_after(stack: Stack, signal_id: str) -> int:
@@ -136,36 +147,52 @@ def test_users_wait_for_master(tmp_path: Path) -> None:
         assert _state(stack, "master") == "ready"
 
 
-@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
-def test_engine_standby_takes_over(tmp_path: Path, ending: signal.Signals) -> None:
+def test_engine_standby_takes_over(tmp_path: Path) -> None:
     """Within 20 s, with whatever the first had left half done; one that wakes up again decides nothing."""
-    users = ["alice", "bob"]
-    with Stack(tmp_path, users) as stack:
-        for user in users:
-            stack.open_account(user, USD=10_000)
-        stack.price("BTC/USD", "60000")
-        stack.executor(capacity=2)
-        first = stack.engine()
-        stack.wait_ready(*users)
-        signals = [stack.signal(size="0.001")]
-        wait_outcomes(stack, users, signals[0])
-        standby = stack.engine()
-        wait_for(lambda: "standing by" in standby.log(), 15, "the second engine stands by")
-        signals += [stack.signal(size="0.001") for _ in range(8)]
-        first.send(ending)
-        signals.append(stack.signal(kind="exit", fraction="1"))
-        wait_for(
-            lambda: all(len(stack.orders(user)) == len(signals) for user in users), 20, "the standby has taken over"
-        )
-        wait_outcomes(stack, users, *signals)
-        if ending is signal.SIGSTOP:
-            first.send(signal.SIGCONT)
-            wait_for(lambda: first.log().count("standing by"), 20, "the sleeper stands by")
-            signals.append(stack.signal(size="0.001"))
-            wait_outcomes(stack, users, *signals)
-        for user in users:
-            assert len(stack.orders(user)) == len(signals)
-            assert_books_match(stack, user)
+    endings = (signal.SIGKILL, signal.SIGSTOP)
+    with ExitStack() as both:
+        stacks = [both.enter_context(Stack(tmp_path / ending.name, ["alice", "bob"])) for ending in endings]
+        signals = [_bought_with_a_standby(stack) for stack in stacks]
+        for stack, ending, given in zip(stacks, endings, signals, strict=True):
+            given += [stack.signal(size="0.001") for _ in range(8)]
+            _engines(stack)[0].send(ending)
+            given.append(stack.signal(kind="exit", fraction="1"))
+        for stack, given in zip(stacks, signals, strict=True):
+            everything = partial(_all_decided, stack, len(given))
+            wait_for(everything, 20, "the standby has taken over")
+            wait_outcomes(stack, stack.users, *given)
+        frozen = _engines(stacks[1])[0]
+        frozen.send(signal.SIGCONT)
+        wait_for(lambda: "standing by" in frozen.log(), 20, "the sleeper stands by")
+        signals[1].append(stacks[1].signal(size="0.001"))
+        for stack, given in zip(stacks, signals, strict=True):
+            wait_outcomes(stack, stack.users, *given)
+            assert _all_decided(stack, len(given))
+            for user in stack.users:
+                assert_books_match(stack, user)
+
+
+def _bought_with_a_standby(stack: Stack) -> list[str]:
+    """Start two engines and have a first entry copied; answers its id."""
+    for user in stack.users:
+        stack.open_account(user, USD=10_000)
+    stack.price("BTC/USD", "60000")
+    stack.executor(capacity=len(stack.users))
+    stack.engine()
+    stack.wait_ready(*stack.users)
+    given = [stack.signal(size="0.001")]
+    wait_outcomes(stack, stack.users, *given)
+    standby = stack.engine()
+    wait_for(lambda: "standing by" in standby.log(), 15, "the second engine stands by")
+    return given
+
+
+def _engines(stack: Stack) -> list[Service]:
+    return [service for service in stack.services if service.name == "copy-engine"]
+
+
+def _all_decided(stack: Stack, count: int) -> bool:
+    return all(len(stack.orders(user)) == count for user in stack.users)
 
 
 def _state(stack: Stack, owner: str) -> str | None:
