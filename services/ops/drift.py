@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 import typer
 
-from services.ops.flatten import Fate, follow, held_in
+from services.ops.flatten import PATIENCE, Fate, follow, held_in
 from services.ops.output import AsJson, console, print_json, table
 from services.ops.person import Yes, confirm, operator_name
 from services.ops.session import connected
@@ -82,7 +82,9 @@ async def mend(settings: Settings, bus: Bus, user: str) -> list[dict[str, str]]:
         inside = [each for each in everybody if each.stray and _in(scope, each)]
         if not any(_of(each, user) for each in inside):
             continue
-        why = next((unsure[each.venue] for each in inside if unsure[each.venue]), "")
+        others = sorted({each.user for each in inside if not _of(each, user)})
+        why = f"it would close that of {', '.join(others)} too: leave --user out" if others else ""
+        why = why or next((unsure[each.venue] for each in inside if unsure[each.venue]), "")
         if not why and (hot := sorted({each.symbol.base for each in inside} & lately.keys())):
             why = f"the master has just traded {', '.join(hot)}"
         if not why and (before := await _switch(bus, scope)).mode in {ControlMode.HALT, ControlMode.FLATTEN}:
@@ -97,7 +99,7 @@ async def _close(settings: Settings, bus: Bus, scope: Scope) -> list[dict[str, s
     held = await held_in(bus, scope, policies)
     before = await set_switch(bus, scope, ControlMode.FLATTEN, _REASON, by, now)
     try:
-        fates: list[Fate] = await follow(bus, scope, held, policies, now)
+        fates: list[Fate] = await follow(bus, scope, held, policies, now, PATIENCE)
     finally:
         words = before.reason or "ops drift --repair is done"
         await set_switch(bus, scope, before.mode, words, before.by or by, time.time_ns() // 1_000_000)

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 
@@ -35,6 +35,7 @@ from shared.ledger.status import VENUES
 
 PATIENCE: Final = 30.0
 """Seconds to wait for positions to be closed: executors look every second, and exits are retried."""
+Wait = Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for the positions to be closed.")]
 _POLL: Final = 0.25
 
 Place = tuple[str, str, Symbol]
@@ -58,8 +59,15 @@ class Fate:
         return {"user": user, "venue": venue, "symbol": str(symbol), **words}
 
 
-def flatten(reason: Reason, user: User = "", symbol: OfSymbol = "", yes: Yes = False, as_json: AsJson = False) -> None:
-    """Close every copied position in the scope and stop entries; exit 1 if something is still open after 30 s."""
+def flatten(
+    reason: Reason,
+    user: User = "",
+    symbol: OfSymbol = "",
+    yes: Yes = False,
+    wait: Wait = PATIENCE,
+    as_json: AsJson = False,
+) -> None:
+    """Close every copied position in the scope and stop entries; exit 1 if something is still open after the wait."""
 
     async def look(settings: Settings, bus: Bus) -> tuple[Scope, dict[Place, Position]]:
         scope = await scope_of(settings, bus, user, symbol)
@@ -73,7 +81,7 @@ def flatten(reason: Reason, user: User = "", symbol: OfSymbol = "", yes: Yes = F
         now = time.time_ns() // 1_000_000
         before = {**held, **await held_in(bus, scope, policies)}
         await set_switch(bus, scope, ControlMode.FLATTEN, reason, operator_name(), now)
-        return await follow(bus, scope, before, policies, now)
+        return await follow(bus, scope, before, policies, now, wait)
 
     rows = [fate.row() for fate in connected(work)]
     still = [row for row in rows if row["outcome"] == "open"]
@@ -98,10 +106,15 @@ async def held_in(bus: Bus, scope: Scope, policies: Mapping[str, UserPolicy]) ->
 
 
 async def follow(
-    bus: Bus, scope: Scope, before: Mapping[Place, Position], policies: Mapping[str, UserPolicy], since: int
+    bus: Bus,
+    scope: Scope,
+    before: Mapping[Place, Position],
+    policies: Mapping[str, UserPolicy],
+    since: int,
+    wait: float,
 ) -> list[Fate]:
-    """Wait until every position is closed or its exit has ended, at most for the patience, and say what became of each."""
-    seen, end = dict(before), time.monotonic() + PATIENCE
+    """Wait until every position is closed or its exit has ended, at most so many seconds, and say what became of each."""
+    seen, end = dict(before), time.monotonic() + wait
     while True:
         now = await held_in(bus, scope, policies)
         seen = {**now, **seen}  # an entry that was on its way when the switch was set is closed too

@@ -102,7 +102,7 @@ class Account:
         return self._states[max(bisect.bisect_left(self._at, instant) - 1, 0)]
 
     def value(self, prices: Prices, price_ms: int) -> None:
-        """Work out the equity at every instant at which a price was seen, and as whoever knows prices of that age may count it."""
+        """Work out the equity whenever a price was seen, also as whoever knows prices of that age may count it."""
         for at in prices.instants():
             state = self.at(at)
             dearest = {symbol: prices.highest(symbol, at - price_ms, at) for symbol in state.held}

@@ -1,7 +1,8 @@
 """Was a limit ever exceeded? Judged order by order from the exchange's journal, with no code of the product's.
 
 The product judges by what it knew as of a stated instant, so shares of the equity are compared with the highest equity within the
-time that a reading and its prices may be old, and what is held with its lowest value within that of a price. The rest is exact. `tightest` shows how near each limit was come: 1 is the limit itself.
+time that a reading and its prices may be old, and what is held with its lowest value within that of a price. The rest is
+exact. `tightest` shows how near each limit was come: 1 is the limit itself.
 """
 
 from __future__ import annotations

@@ -40,7 +40,8 @@ def test_a_balance_like_the_masters_misses_nothing_and_tracks_to_the_lot() -> No
 def test_entries_below_the_venues_minimum_are_missed_and_leave_an_error_of_their_share() -> None:
     # 1/1000 of the master: 0.0001 BTC passes the minimum of 0.00005, 0.00004 does not.
     found = replay(signals("0.1", "0.04"), "10")
-    assert (found.copied, found.below_minimum, found.missed_share) == (1, 1, Decimal("0.5"))
+    assert (found.copied, found.below_minimum) == (1, 1)
+    assert found.missed_share == Decimal("0.5")
     assert found.error_worst == pytest.approx(
         Decimal(24), abs=Decimal("0.1")
     )  # 0.04 BTC is 24 % of the master's 10,000
@@ -62,7 +63,8 @@ def test_what_limits_bar_is_counted_apart_from_what_is_too_small() -> None:
 def test_filtered_symbols_are_no_trades_of_this_user() -> None:
     picky = replace(ALICE, symbols=SymbolPolicy(exclude=frozenset({BTC_USD})))
     found = replay(signals("0.1", "0.1"), "10000", picky)
-    assert (found.entries, found.filtered, found.error_worst) == (0, 2, 0)
+    assert (found.entries, found.filtered) == (0, 2)
+    assert not found.error_worst
 
 
 def test_the_mode_cash_scales_by_what_the_master_had_free() -> None:
@@ -89,4 +91,5 @@ def test_a_size_that_no_balance_makes_larger_has_no_sensible_balance() -> None:
 
 def test_an_exit_of_what_was_never_bought_does_nothing() -> None:
     found = replay([an_exit(position_after=btc(0), price=btc_price(61000))], "10")
-    assert (found.entries, found.error_worst) == (0, 0)
+    assert not found.entries
+    assert not found.error_worst

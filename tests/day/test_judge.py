@@ -1,0 +1,165 @@
+"""The day's judge finds what it is there to find: each limit, exceeded by hand, is a breach, and kept, is none."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Final
+
+import pytest
+
+from tests.day.books import Account, Order
+from tests.day.limits import PRICE_MS, Case, Judgement, Stop, StopOut, Told, judge_user
+from tests.day.losses import judge_losses
+from tests.day.market import SYMBOLS, Prices
+from tests.day.people import PEOPLE, Person, Table
+
+START: Final = 1_763_829_000_000
+PRICE: Final = {"BTC/USD": Decimal(60_000), "ETH/USD": Decimal(3_000), "SOL/USD": Decimal(150)}
+
+
+def flat_market(seconds: int = 60, btc: dict[int, int] | None = None) -> Prices:
+    """Prices that stand still, but for bitcoin's from a second on."""
+    prices, now = Prices(), PRICE["BTC/USD"]
+    for second in range(seconds):
+        now = Decimal((btc or {}).get(second, now))
+        for symbol in SYMBOLS:
+            prices.add(symbol, START + second * 1000, now if symbol == "BTC/USD" else PRICE[symbol])
+    return prices
+
+
+def order(second: float, usd: int, *, symbol: str = "BTC/USD", side: str = "buy") -> Order:
+    """An order of so many dollars that was filled at once."""
+    at, price = START + int(second * 1000), PRICE[symbol]
+    size = Decimal(usd) / price
+    trade = {"trade_id": f"T{at}", "symbol": symbol, "side": side, "price": str(price), "size": str(size), "at": at}
+    more = {"cost": str(usd), "fee": "0", "fee_asset": "USD"}
+    name = "copy" if symbol == "BTC/USD" else symbol
+    return Order(name, symbol, side == "buy", size, price, size, Decimal(usd), at, [{**trade, **more}])
+
+
+def told(second: float, symbol: str, usd: int = 100_000) -> Told:
+    return Told(PRICE[symbol], usd / PRICE[symbol], Decimal(10_000), START + int(second * 1000))
+
+
+def breaches(
+    settings: Table,
+    *orders: Order,
+    stops: tuple[Stop, ...] = (),
+    stop_outs: tuple[StopOut, ...] = (),
+    prices: Prices | None = None,
+    signals: dict[str, Told] | None = None,
+) -> set[str]:
+    """Judge a user of 1,000 dollars; answers what was breached."""
+    market = prices or flat_market()
+    account = Account(Decimal(1_000), orders, [])
+    account.value(market, PRICE_MS)
+    answers = {each.client_id: told(0, each.symbol) for each in orders} if signals is None else signals
+    case = Case(Person("someone", 1_000, settings), account, orders, answers, stops, stop_outs)
+    found = Judgement()
+    judge_user(case, market, found)
+    judge_losses(case, market, found)
+    return {words.partition(":")[0] for words in found.breaches}
+
+
+@pytest.mark.parametrize(
+    ("limits", "kept", "exceeded"),
+    [
+        ({"max_order_quote": 100}, [order(1, 100)], [order(1, 101)]),
+        ({"max_order_pct": 10}, [order(1, 100)], [order(1, 101)]),
+        ({"max_exposure_pct": 20}, [order(1, 100), order(2, 100)], [order(1, 100), order(2, 101)]),
+        ({"max_symbol_pct": 20}, [order(1, 150), order(2, 100, symbol="ETH/USD")], [order(1, 150), order(2, 100)]),
+        ({"max_positions": 1}, [order(1, 100), order(2, 100)], [order(1, 100), order(2, 100, symbol="ETH/USD")]),
+        ({"max_trades_per_day": 2}, [order(1, 10), order(2, 10)], [order(1, 10), order(2, 10), order(3, 10)]),
+    ],
+)
+def test_a_limit_that_is_exceeded_is_found(limits: dict[str, Any], kept: list[Order], exceeded: list[Order]) -> None:
+    assert breaches({"limits": limits}, *kept) == set()
+    assert breaches({"limits": limits}, *exceeded) == set(limits)
+
+
+def test_a_sold_position_makes_room_again() -> None:
+    sold = order(2, 100, side="sell")
+    assert breaches({"limits": {"max_positions": 1}}, order(1, 100), sold, order(3, 100, symbol="ETH/USD")) == set()
+
+
+def test_selling_more_than_was_bought_is_found() -> None:
+    assert breaches({}, order(1, 100), order(2, 101, side="sell")) == {"never sells more than was bought"}
+
+
+def test_an_entry_without_a_signal_is_found() -> None:
+    assert breaches({}, order(1, 100), signals={}) == {"no entry without a signal"}
+
+
+def test_an_excluded_symbol_and_one_that_is_not_included_are_found() -> None:
+    entry = order(1, 100, symbol="ETH/USD")
+    assert breaches({"symbols": {"exclude": ["ETH/USD"]}}, entry) == {"no order of an excluded symbol"}
+    assert breaches({"symbols": {"include": ["BTC/USD"]}}, entry) == {"no order of an excluded symbol"}
+
+
+def test_an_entry_against_a_switch_is_found_in_its_scope_and_after_its_second_of_grace() -> None:
+    since, until = START + 1_000, START + 10_000
+    for stop in (
+        Stop("pause", since, until),
+        Stop("pause", since, until, "someone"),
+        Stop("pause", since, until, "", "BTC/USD"),
+    ):
+        assert breaches({}, order(3, 100), stops=(stop,)) == {"no order against a switch"}
+        assert breaches({}, order(1.5, 100), stops=(stop,)) == set()
+        assert breaches({}, order(11, 100), stops=(stop,)) == set()
+    other = (Stop("pause", since, until, "somebody else"), Stop("pause", since, until, "", "ETH/USD"))
+    assert breaches({}, order(3, 100), stops=other) == set()
+
+
+def test_a_halt_stops_exits_and_a_pause_does_not() -> None:
+    orders = order(1, 100), order(5, 100, side="sell")
+    assert breaches({}, *orders, stops=(Stop("pause", START + 2_000, START + 9_000),)) == set()
+    halt = (Stop("halt", START + 2_000, START + 9_000),)
+    assert breaches({}, *orders, stops=halt) == {"no order against a switch"}
+
+
+def test_an_entry_during_a_stop_out_is_found() -> None:
+    out = (StopOut(START + 1_000, START + 20_000),)
+    assert breaches({}, order(5, 100), stop_outs=out) == {"no entry during a stop-out"}
+
+
+def test_an_entry_that_is_too_old_too_dear_or_too_large_is_found() -> None:
+    entry = order(40, 100)
+    assert breaches({}, entry) == {"max_signal_age"}
+    cheap = Told(PRICE["BTC/USD"] / Decimal("1.0051"), Decimal(9), Decimal(10_000), entry.accepted_at)
+    assert breaches({}, entry, signals={"copy": cheap}) == {"max_slippage_bps"}
+    small = told(40, "BTC/USD", 999)
+    assert breaches({}, entry, signals={"copy": small}) == {"sizing"}
+
+
+def test_a_stop_loss_that_is_due_and_not_carried_out_is_found() -> None:
+    crash = flat_market(60, {10: 50_000})
+    assert breaches({}, order(1, 100), prices=crash) == {"stop_loss_pct"}
+    assert breaches({"exits": {"stop_loss_pct": "off"}}, order(1, 100), prices=crash) == set()
+    assert breaches({}, order(1, 100), order(14, 100, side="sell"), prices=crash) == set()
+
+
+def test_a_position_that_is_held_too_long_is_found() -> None:
+    settings: Table = {"exits": {"stop_loss_pct": "off", "max_hold": "5s"}}
+    assert breaches(settings, order(1, 100)) == {"max_hold"}
+    assert breaches(settings, order(1, 100), order(7, 100, side="sell")) == set()
+
+
+@pytest.mark.parametrize("limit", ["daily_loss_pct", "max_drawdown_pct"])
+def test_a_loss_that_stops_nobody_and_a_stop_without_a_loss_are_found(limit: str) -> None:
+    settings: Table = {"limits": {limit: 5}, "exits": {"stop_loss_pct": "off"}}
+    crash = flat_market(60, {10: 50_000})  # half the account is in bitcoin: a loss of 8 %
+    assert breaches(settings, order(1, 500), prices=crash) == {limit}
+    right = (StopOut(START + 11_000, START + 60_000),)
+    assert breaches(settings, order(1, 500), prices=crash, stop_outs=right) == set()
+    assert breaches(settings, order(1, 500), stop_outs=right) == {limit}
+
+
+def test_the_twenty_have_every_mode_and_every_limit() -> None:
+    assert len({person.user for person in PEOPLE}) == 20
+    modes = {person.setting("sizing", "mode", "equity") for person in PEOPLE}
+    assert modes == {"equity", "cash", "fixed_quote", "multiplier"}
+    limits = {key for person in PEOPLE for key in person.settings.get("limits", {})}
+    caps = {"max_order_pct", "max_order_quote", "max_positions", "max_exposure_pct", "max_symbol_pct"}
+    assert limits >= {*caps, "daily_loss_pct", "max_drawdown_pct", "max_trades_per_day"}
+    exits = {key for person in PEOPLE for key in person.settings.get("exits", {})}
+    assert exits == {"stop_loss_pct", "take_profit_pct", "trailing_pct", "max_hold"}
