@@ -25,11 +25,12 @@ _PATIENCE: Final = 90.0
 """Seconds that the system may take to come to rest once the master has ended."""
 
 
-def simulate(folder: Path, *, hours: float, speed: float, seed: int, regime: str) -> Verdict:
+def simulate(folder: Path, *, hours: float, speed: float, seed: int, regime: str, shipped: bool) -> Verdict:
     """Let a day pass in a new folder and judge it."""
     began = time.monotonic()
-    with Day.stack_for(folder, speed=speed, seed=seed, regime=regime) as stack, (folder / "day.log").open("w") as log:
-        day = Day(stack, log, seed)
+    made = Day.stack_for(folder, speed=speed, seed=seed, regime=regime, shipped=shipped)
+    with made as stack, (folder / "day.log").open("w") as log:
+        day = Day(stack, log, seed, shipped=shipped)
         day.open()
         day.play(hours * _HOUR / speed)
         quiet = day.settle(_PATIENCE)
@@ -43,11 +44,16 @@ def main() -> int:
     parser.add_argument("--speed", type=float, default=480.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--regime", default="crash", choices=["calm", "trend", "crash", "gap"])
+    parser.add_argument(
+        "--shipped", action="store_true", help="executors keep their budget of calls, which the venue counts"
+    )
     told = parser.parse_args()
     signal.signal(signal.SIGTERM, _end)  # so that everything that was started is ended too
     folder = ROOT / "var" / "day" / str(told.seed)
     shutil.rmtree(folder, ignore_errors=True)
-    verdict = simulate(folder, hours=told.hours, speed=told.speed, seed=told.seed, regime=told.regime)
+    verdict = simulate(
+        folder, hours=told.hours, speed=told.speed, seed=told.seed, regime=told.regime, shipped=told.shipped
+    )
     show(verdict, Console(highlight=False, width=150 if not sys.stdout.isatty() else None))
     (folder / "verdict.json").write_text(json.dumps({**verdict.figures, "breaches": verdict.breaches}, indent=1))
     print(json.dumps(verdict.figures))  # noqa: T201  # a command line prints
