@@ -89,9 +89,12 @@ class Reconciler:
         difference = next((each for each in compare(resting, totals) if each.symbol == symbol), None)
         if difference is None:
             return False
-        left = lowered(positions[symbol], difference)
-        record = write_position(left) if left.size.amount > 0 else None
-        await desk.store.correct(PositionChange(str(symbol), record))
+        async with desk.booking:
+            left = lowered(
+                await desk.records.position(desk.user, desk.venue.name, symbol) or positions[symbol], difference
+            )
+            record = write_position(left) if left.size.amount > 0 else None
+            await desk.store.correct(PositionChange(str(symbol), record))
         await desk.records.write_differences(desk.user, desk.venue.name, {}, gone=[str(symbol)])
         log.warning(
             "position lowered to the venue's balance at an operator's request",
