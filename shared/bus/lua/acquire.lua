@@ -2,18 +2,16 @@
 -- (an outage, say) and begins another; the new token voids what was left of the old one.
 -- KEYS: lease, fence.  ARGV: owner, time to live in ms.
 -- Answers {token, now in epoch ms, 'known' or 'new'}, or false while somebody holds it. 'new' says that the fence was gone: Redis
--- has lost its data, or this holder is served for the first time. A missing fence is seeded with the clock in microseconds, so
--- that no token of before a flush ever comes back.
+-- has lost its data, or this holder is served for the first time. The token is never below the clock in microseconds, so that none
+-- of before a flush or a fail-over ever comes back.
 local owner = redis.call('GET', KEYS[1])
 if owner and owner ~= ARGV[1] then
   return false
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 local now = redis.call('TIME')
-local known = 'known'
-if redis.call('EXISTS', KEYS[2]) == 0 then
-  redis.call('SET', KEYS[2], string.format('%.0f', now[1] * 1000000 + now[2]))
-  known = 'new'
-end
-local token = string.format('%.0f', redis.call('INCR', KEYS[2]))
+local current = redis.call('GET', KEYS[2])
+local known = current and 'known' or 'new'
+local token = string.format('%.0f', math.max(tonumber(current or '0') + 1, now[1] * 1000000 + now[2]))
+redis.call('SET', KEYS[2], token)
 return {token, string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000)), known}

@@ -282,6 +282,8 @@ def test_the_summary_counts_missing_double_and_disagreeing_apart() -> None:
     assert sum(int(str(count)) for count in shown) == len(FindingKind)
 
 
-def test_an_invalid_nonce_alone_makes_the_audit_fail() -> None:
+def test_a_refused_nonce_is_told_and_is_no_finding() -> None:
     assert AuditReport(1, (), (), Tally(), 0, venue_checked=True).ok
-    assert not AuditReport(1, (), (), Tally(), 1, venue_checked=True).ok
+    fenced = AuditReport(1, (), (), Tally(), 1, venue_checked=True)
+    assert fenced.ok
+    assert fenced.summary()["invalid_nonces"] == 1
