@@ -87,7 +87,7 @@ class Day:
             stack.start("executor", self._executor, EXECUTOR_CAPACITY=share, **more)
         stack.wait_ready(*stack.users, seconds=120)
         self.note("all users are ready")
-        self.master = stack.start("master-strategy", "services.master_strategy", **more)
+        self._master = stack.start("master-strategy", "services.master_strategy", **more)
 
     def play(self, seconds: float) -> None:
         """Let the day pass."""
@@ -97,11 +97,15 @@ class Day:
 
     def settle(self, patience: float) -> bool:
         """End the master, wait for rest, close everything, and wait for rest again."""
-        self.master.stop()
+        self._master.stop()
         quiet = self._rest(patience)
         self.note("at rest" if quiet else "not at rest")
+        self.rested_at = int(time.time() * 1000)
         self.drift = run_ops(self.stack, "drift", "--json")
-        self.stopouts = run_ops(self.stack, "stopouts", "--json")
+        self.note("ops drift", **self.drift.json)
+        self.note("ops stopouts", **run_ops(self.stack, "stopouts", "--json").json)
+        for person in PEOPLE:
+            self.note("ops track", **run_ops(self.stack, "track", person.user, "--json").json)
         self.operator.flatten_all()
         quiet = self._rest(patience) and quiet
         self.watcher.stop()
@@ -110,6 +114,10 @@ class Day:
     def audit(self) -> Told:
         """Run the product's own audit."""
         return run_ops(self.stack, "audit", "--json", "--grace", "0")
+
+    def master(self) -> Account:
+        """Replay the master's account."""
+        return Account(Decimal(MASTER_CASH), self._journal("master"), [])
 
     def cases(self) -> tuple[list[Case], Prices]:
         """Put together what the judge needs, from the journal and the streams as they are."""

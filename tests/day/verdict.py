@@ -10,7 +10,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from tests.day.books import DUST
+from tests.day.books import DUST, State
 from tests.day.limits import Case, Judgement, judge_user
 from tests.day.losses import judge_losses
 from tests.day.market import Prices
@@ -39,10 +39,12 @@ class Verdict:
 def judge(day: Day, *, quiet: bool, seconds: float) -> Verdict:
     """Judge everything that is left."""
     cases, prices = day.cases()
+    master = day.master().at(day.rested_at)
     found = Judgement()
     for case in cases:
         judge_user(case, prices, found)
         judge_losses(case, prices, found)
+        _judge_rest(day, case, master, prices, found)
         _judge_end(day, case, prices, found)
     ends, own, bound = day.outcomes()
     audit = day.audit()
@@ -52,11 +54,16 @@ def judge(day: Day, *, quiet: bool, seconds: float) -> Verdict:
         breaches.append("the system did not come to rest")
     if not summary.get("ok"):
         breaches.append(f"ops audit: {json.dumps(summary)[:600]}")
+    if summary.get("invalid_nonces"):  # nobody is killed or frozen on this day, so none is to be refused
+        breaches.append(f"{summary['invalid_nonces']} nonces refused")
     logged = day.logged()
     if logged["exceptions"]:
         breaches.append(f"{logged['exceptions']} exceptions in the logs")
     stop_outs = sum(len(case.stop_outs) for case in cases)
     breaches += _tameness(ends["filled"], stop_outs, sum(own.values()))
+    strays = day.drift.json["strays"]
+    if strays:
+        breaches.append(f"ops drift: {strays} strays at rest")
     limits = {key for person in PEOPLE for key in person.settings.get("limits", {}) if key.startswith(("max", "daily"))}
     figures = {
         "ok": not breaches,
@@ -81,6 +88,16 @@ def judge(day: Day, *, quiet: bool, seconds: float) -> Verdict:
         "breaches_in_all": len(breaches),
     }
     return Verdict(figures, breaches, found)
+
+
+def _judge_rest(day: Day, case: Case, master: State, prices: Prices, found: Judgement) -> None:
+    """At rest nobody holds what the master has sold: no exit was lost."""
+    at = day.rested_at
+    for symbol, size in case.account.at(at).held.items():
+        price = prices.at(symbol, at)
+        left = master.held[symbol] * price < DUST and size * price >= 5 * DUST
+        words = f"{case.person.user}: {size} {symbol} left though the master has sold"
+        found.check("no exit of the master is lost", not left, words)
 
 
 def _judge_end(day: Day, case: Case, prices: Prices, found: Judgement) -> None:
