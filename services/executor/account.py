@@ -118,7 +118,9 @@ class AccountKeeper:
                 if self.ready:
                     log.warning("balances could not be read", user=self._user, reason=error.words)
                 else:
-                    await self.park(f"cannot connect: {error.words}")
+                    # The first failure may be a hiccup; a parked account would miss entries for it.
+                    if wait > _RETRY_FIRST or self._parked.is_set():
+                        await self.park(f"cannot connect: {error.words}")
                     pause, wait = wait, min(wait * 2, _RETRY_MOST)
             except BusError:
                 raise

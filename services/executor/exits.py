@@ -34,10 +34,13 @@ from shared.venues.errors import Refusal, VenueError
 
 _WAIT_FIRST, _WAIT_MOST = 0.5, 30.0
 _HALT_POLL: Final = 0.5
+_NOTHING_HELD: Final = "nothing is held from copying"
 _FRESH_MS: Final = 10_000
 """Published prices younger than this are taken for the present one."""
 _BALANCE_LAG_TRIES: Final = 4
 """How often a refusal for want of funds is taken for a balance that lags behind its fill; then what the account has counts."""
+
+_BLANK: Final = OrderRecord.read({})
 
 log = structlog.get_logger()
 
@@ -69,17 +72,9 @@ class ExitHandler:
 
     async def carry_out(self, decision: Decision, fraction: Decimal, entry_id: str, *, suspect: bool) -> None:
         """End one exit, however long that takes. `suspect`: something may have been sent before, which is followed first."""
-        desk = self._desk
         progress = _Progress(suspect=suspect)
-        if suspect:
-            record = OrderRecord.read(await desk.store.load(decision.id))
-            if record.state in TERMINAL:
-                await settle(desk, decision, entry_id, OrderState.FAILED, "ended before")  # acknowledges, no more
-                return
-            if record.state not in {None, OrderState.PLANNED}:
-                end = await resume(desk, decision, record.leg)
-                if await self._book(decision, entry_id, end, progress):
-                    return
+        if await self._ended_already(decision, entry_id, progress):
+            return
         while True:
             if progress.tries:
                 await asyncio.sleep(progress.pause())
@@ -94,11 +89,34 @@ class ExitHandler:
             if await self._book(decision, entry_id, await self._trade(plan, progress), progress):
                 return
 
+    async def _ended_already(self, decision: Decision, entry_id: str, progress: _Progress) -> bool:
+        """End an exit that needs no more sending: one that was sent before, or one of which nothing is held while parked."""
+        desk = self._desk
+        record = OrderRecord.read(await desk.store.load(decision.id)) if progress.suspect else _BLANK
+        if record.state in TERMINAL:
+            await settle(desk, decision, entry_id, OrderState.FAILED, "ended before")  # acknowledges, no more
+            return True
+        if record.state is None and await self._holds_nothing_and_cannot_ask(decision):
+            await settle(desk, decision, entry_id, OrderState.SKIPPED, _NOTHING_HELD)
+            return True
+        begun = record.state not in {None, OrderState.PLANNED}
+        if begun or (progress.suspect and await recall(desk, decision, entry_id, record.leg)):
+            return await self._book(decision, entry_id, await resume(desk, decision, record.leg), progress)
+        return False
+
     async def _trade(self, leg: Leg, progress: _Progress) -> End:
         desk, decision = self._desk, leg.decision
         if progress.suspect and await recall(desk, decision, leg.entry_id, leg.number):
             return await resume(desk, decision, leg.number)
         return await trade(desk, leg, lambda: self._guard(decision))
+
+    async def _holds_nothing_and_cannot_ask(self, decision: Decision) -> bool:
+        """Say whether a close has nothing to do for a parked account: it need not wait for the account's return."""
+        desk = self._desk
+        if desk.account.ready:
+            return False
+        position = await desk.records.position(desk.user, desk.venue.name, decision.symbol)
+        return position is None or position.size.amount == 0
 
     async def _until_allowed(self, decision: Decision) -> None:
         await self._desk.account.until_ready()
@@ -118,7 +136,7 @@ class ExitHandler:
         record = OrderRecord.read(await desk.store.load(decision.id))
         position = await desk.records.position(desk.user, desk.venue.name, symbol)
         if position is None or position.size.amount == 0:
-            return Skip("nothing is held from copying")
+            return Skip(_NOTHING_HELD)
         try:
             instrument = (await desk.venue.instruments()).get(symbol)
             price = await self._price(decision)
@@ -223,6 +241,8 @@ class ExitHandler:
         record = OrderRecord.read(await desk.store.load(decision.id))
         tally = record.tally(decision.symbol)
         outcome = OrderState.PARTIAL if tally.filled.amount else OrderState.SKIPPED
+        if tally.filled.amount and record.target is None and reason == _NOTHING_HELD:
+            outcome = OrderState.FILLED  # found at the venue after Redis forgot it, and nothing is left to sell
         position = await self._lowered(decision, progress)
         if position is not None:
             reason = f"{reason}; the account has less than was copied: its owner has sold or moved the rest"
