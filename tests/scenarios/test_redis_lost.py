@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, cast
@@ -30,12 +32,17 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 
 def test_redis_killed_mid_fanout(stack: Stack) -> None:
-    signals = [stack.signal(size="0.001") for _ in range(5)]
+    (engine,) = (service for service in stack.services if service.name == "copy-engine")
+    signals = [stack.signal(size="0.001") for _ in range(10)]
     signals.append(stack.signal(kind="exit", fraction="1"))
-    wait_for(lambda: _decided(stack) > len(USERS), 20, "the fan-out of the second signal has begun")
-    stack.redis.kill()
-    stack.redis.start()
+    end = time.monotonic() + 20
+    while _decided(stack) <= len(USERS):  # without a pause: the whole fan-out takes a few tenths of a second
+        assert time.monotonic() < end, "the fan-out of the second signal has not begun"
+    engine.send(signal.SIGSTOP)  # so that it is still in the middle when Redis dies
     assert _decided(stack) < len(USERS) * len(signals), "the fan-out was over before Redis died"
+    stack.redis.kill()
+    engine.send(signal.SIGCONT)
+    stack.redis.start()
     wait_outcomes(stack, USERS, *signals)
     for user in USERS:
         assert [row["outcome"] for row in stack.reports(user)] == ["filled"] * len(signals)
