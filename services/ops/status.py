@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from services.ops.output import AsJson, clock, console, print_json, table
 from services.ops.session import connected
+from services.ops.switches import read_switches
 from services.ops.unknown import unknown_table
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
@@ -17,11 +20,17 @@ from shared.ledger.views import AccountView, StatusView
 
 def status(as_json: AsJson = False) -> None:
     """Show services, users, readiness, nonces, and the backlog of every stream."""
-    view = connected(read)
+
+    async def work(settings: Settings, bus: Bus) -> tuple[StatusView, dict[str, str]]:
+        switches = await read_switches(bus)
+        stopped = {str(scope): f"{each.mode} {each.reason}".rstrip() for scope, each in switches if scope.symbol}
+        return await read(settings, bus), {name: said for name, said in stopped.items() if not said.startswith("run")}
+
+    view, symbols = connected(work)
     if as_json:
-        print_json(view.model_dump(mode="json"))
+        print_json({**view.model_dump(mode="json"), "symbol_switches": symbols})
     else:
-        _show(view)
+        _show(view, symbols)
 
 
 async def read(settings: Settings, bus: Bus) -> StatusView:
@@ -37,7 +46,7 @@ async def read(settings: Settings, bus: Bus) -> StatusView:
     )
 
 
-def _show(view: StatusView) -> None:
+def _show(view: StatusView, symbols: Mapping[str, str]) -> None:
     out = console()
     ready = view.readiness
     out.print(f"[bold green]READY[/]: {len(ready.users_ready)} users" if ready.ready else "[bold red]NOT READY[/]")
@@ -45,6 +54,8 @@ def _show(view: StatusView) -> None:
         out.print(f"  - {reason}", markup=False)
     if view.control.mode != "run":
         out.print(f"  - kill switch: {view.control.mode} {view.control.reason}", markup=False)
+    for symbol, said in symbols.items():
+        out.print(f"  - kill switch of {symbol}: {said}", markup=False)
     out.print()
     out.print(
         table("Services", ["service", "instance", "state"], [(s.service, s.instance, s.state) for s in view.services])
