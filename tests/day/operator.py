@@ -87,7 +87,14 @@ class Operator:
         return told
 
     def _spawn(self, work: Callable[..., None], *args: object) -> None:
-        thread = threading.Thread(target=work, args=args, daemon=True)
+        def whole() -> None:
+            try:
+                work(*args)
+            except Exception as error:
+                self.failed.append(f"the operator could not go on: {error!r}")
+                raise
+
+        thread = threading.Thread(target=whole, daemon=True)
         thread.start()
         self._threads.append(thread)
 
@@ -118,7 +125,7 @@ class Operator:
         try:
             self.stack.post(f"/paper/{what}", body)
         except HTTPError as error:
-            self.note("move refused", user=user, what=what, amount=str(amount), why=error.read().decode()[:200])
+            self.note(f"{what} refused", user=user, amount=str(amount), why=error.read().decode()[:200])
             return
         came = what == "deposit"  # at some instant while the exchange was asked: the one that allows more counts
         at = began if came else int(time.time() * 1000)
