@@ -24,6 +24,8 @@ PRICE_MS: Final = 4_000
 """Prices are published every second, and an order takes a while from its judgement to the exchange."""
 EFFECTIVE_MS: Final = 1_000
 """A switch is in force everywhere within a second."""
+SEEN: Final = Decimal("1.001")
+"""Prices are seen ten times a second, which is 48 seconds of the market: its highest may have come between two looks."""
 _ROUNDING: Final = Decimal("1.0000001")
 
 
@@ -136,7 +138,7 @@ def _judge_entry(case: Case, order: Order, prices: Prices, found: Judgement) -> 
     found.check("no entry during a stop-out", not out, f"{name}: {out[:1]}")
     found.check("entries have a limit price", order.limit is not None, name)
     bound = order.size * (order.limit or ZERO)
-    equity = case.account.most(at - READING_MS, at)
+    equity = case.account.most(at - READING_MS, at) * SEEN
     if told is not None:
         slip = 1 + Decimal(person.setting("guards", "max_slippage_bps", 50)) / 10_000
         found.within("max_slippage_bps", (order.limit or ZERO) / told.price, slip, name)

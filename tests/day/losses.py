@@ -36,7 +36,7 @@ def _judge_stop_out(case: Case, key: str, limit: Decimal, found: Judgement) -> N
     """The first stop-out must come soon after the loss, and not before it. Later ones are measured from its end: not judged."""
     first = min((each.at for each in case.stop_outs), default=None)
     losses = list(_losses(case, from_peak=key == "max_drawdown_pct"))
-    late = _lasting(at for at, loss in losses if loss >= limit + MARGIN_PCT and (first is None or at < first))
+    late = _lasting((at, loss >= limit + MARGIN_PCT and (first is None or at < first)) for at, loss in losses)
     found.check(f"{key}: a loss stops", late is None, f"{case.person.user}: beyond it since {late}, stopped at {first}")
     if first is not None:
         near = max((loss for at, loss in losses if first - PATIENCE_MS <= at <= first + PATIENCE_MS), default=ZERO)
@@ -98,7 +98,14 @@ def _span(instants: Sequence[int]) -> list[int]:
     return [instants[0]] if instants and instants[-1] - instants[0] > PATIENCE_MS else []
 
 
-def _lasting(instants: Iterable[int]) -> int | None:
-    """Give the first of these instants if they last longer than the patience."""
-    found = list(instants)
-    return found[0] if found and found[-1] - found[0] > PATIENCE_MS else None
+def _lasting(looks: Iterable[tuple[int, bool]]) -> int | None:
+    """Give the beginning of the first span in which something held at every look for longer than the patience."""
+    since: int | None = None
+    for at, holds in looks:
+        if not holds:
+            since = None
+            continue
+        since = at if since is None else since
+        if at - since > PATIENCE_MS:
+            return since
+    return None

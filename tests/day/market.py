@@ -1,4 +1,4 @@
-"""The prices of the day as somebody outside sees them: asked of the exchange's public ticker, five times a second."""
+"""The prices of the day as somebody outside sees them: asked of the exchange's public ticker, ten times a second."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Final
 
 SYMBOLS: Final = ("BTC/USD", "ETH/USD", "SOL/USD")
 _PAIRS: Final = {"BTC/USD": "XBT", "ETH/USD": "ETH", "SOL/USD": "SOL"}
-_EVERY: Final = 0.2
+_EVERY: Final = 0.1
 
 
 class Prices:

@@ -65,8 +65,8 @@ def breaches(
     ("limits", "kept", "exceeded"),
     [
         ({"max_order_quote": 100}, [order(1, 100)], [order(1, 101)]),
-        ({"max_order_pct": 10}, [order(1, 100)], [order(1, 101)]),
-        ({"max_exposure_pct": 20}, [order(1, 100), order(2, 100)], [order(1, 100), order(2, 101)]),
+        ({"max_order_pct": 10}, [order(1, 100)], [order(1, 102)]),
+        ({"max_exposure_pct": 20}, [order(1, 100), order(2, 100)], [order(1, 100), order(2, 102)]),
         ({"max_symbol_pct": 20}, [order(1, 150), order(2, 100, symbol="ETH/USD")], [order(1, 150), order(2, 100)]),
         ({"max_positions": 1}, [order(1, 100), order(2, 100)], [order(1, 100), order(2, 100, symbol="ETH/USD")]),
         ({"max_trades_per_day": 2}, [order(1, 10), order(2, 10)], [order(1, 10), order(2, 10), order(3, 10)]),
@@ -152,6 +152,12 @@ def test_a_loss_that_stops_nobody_and_a_stop_without_a_loss_are_found(limit: str
     right = (StopOut(START + 11_000, START + 60_000),)
     assert breaches(settings, order(1, 500), prices=crash, stop_outs=right) == set()
     assert breaches(settings, order(1, 500), stop_outs=right) == {limit}
+
+
+def test_a_loss_that_was_over_before_anybody_could_see_it_is_no_breach() -> None:
+    settings: Table = {"limits": {"daily_loss_pct": 5}, "exits": {"stop_loss_pct": "off"}}
+    spikes = flat_market(60, {10: 50_000, 11: 60_000, 40: 50_000, 41: 60_000})
+    assert breaches(settings, order(1, 500), prices=spikes) == set()
 
 
 def test_the_twenty_have_every_mode_and_every_limit() -> None:
