@@ -101,8 +101,8 @@ class AuditReport:
     def ok(self) -> bool:
         """Nothing is missing, double, or otherwise not as promised.
 
-        Refused nonces are a figure and no finding: after a take-over the venue refuses what a frozen owner sends late, which is the
-        fencing at work. A key that another program uses shows as a parked account.
+        Refused nonces are a figure and no finding: after a take-over the venue refuses what a frozen owner sends late, which is
+        the fencing at work. A key that another program uses shows as a parked account.
         """
         return not self.tally.found.total()
 

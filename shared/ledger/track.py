@@ -27,6 +27,8 @@ from shared.domain.symbol import Symbol
 MOST_MISSED: Final = Decimal("0.05")
 """A balance is sensible if no larger share of the trades falls below the venue's minimum."""
 _BELOW: Final = "below venue minimum"
+_LIMITED: Final = "no room: "
+"""What a limit has left no room for is no miss of the venue's minimum, though the rest of it may be too small."""
 _HUNDRED: Final = Decimal(100)
 _LEAST, _MOST = Decimal(1), Decimal(10) ** 9
 _NEAR: Final = Decimal("1.005")
@@ -98,7 +100,8 @@ class _Replay:
             return why
         sized = size_entry(signal, account, self.policy, instrument, book=book, master_cash=master_cash)
         if isinstance(sized, Skip):
-            return sized.reason
+            free = size_entry(signal, account, _unlimited(self.policy), instrument, book=book, master_cash=master_cash)
+            return sized.reason if isinstance(free, Skip) else f"{_LIMITED}{sized.reason}"
         self._fill(sized, price, now)
         return ""
 
@@ -134,8 +137,7 @@ def track(
     """Replay signals, oldest first, over a balance in the user's currency; `fee` is a share of each fill."""
     cash = Money(balance, policy.currency)
     real = _Replay(policy, instruments, cash, fee)
-    free = replace(policy, limits=LimitPolicy(), sizing=replace(policy.sizing, below_minimum=BelowMinimum.SKIP))
-    ideal = _Replay(free, {symbol: _fine(each) for symbol, each in instruments.items()}, cash, fee)
+    ideal = _Replay(_unlimited(policy), {symbol: _fine(each) for symbol, each in instruments.items()}, cash, fee)
     masters: dict[Symbol, Quantity] = {}
     prices: dict[Symbol, Price] = {}
     counts = dict.fromkeys(("copied", "below", "limited", "filtered"), 0)
@@ -183,6 +185,10 @@ def smallest_balance(replayed: Callable[[Decimal], Tracking]) -> Decimal | None:
         else:
             high = middle
     return high.quantize(Decimal("0.01"))
+
+
+def _unlimited(policy: UserPolicy) -> UserPolicy:
+    return replace(policy, limits=LimitPolicy(), sizing=replace(policy.sizing, below_minimum=BelowMinimum.SKIP))
 
 
 def _fine(instrument: Instrument) -> Instrument:

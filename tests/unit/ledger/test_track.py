@@ -60,6 +60,14 @@ def test_what_limits_bar_is_counted_apart_from_what_is_too_small() -> None:
     assert (found.copied, found.limited, found.below_minimum) == (1, 2, 0)
 
 
+def test_what_a_full_exposure_leaves_no_room_for_is_limited_and_not_too_small() -> None:
+    full = replace(ALICE, limits=LimitPolicy(max_exposure_pct=Decimal(10)))
+    told = [an_entry(f"in {number}", base_size=btc("0.02"), quote_size=usd(1200)) for number in range(3)]
+    found = replay(told, "10000", full)
+    # The second takes what the first, sized by its limit price, has left; for the third nothing is left.
+    assert (found.copied, found.limited, found.below_minimum) == (2, 1, 0)
+
+
 def test_filtered_symbols_are_no_trades_of_this_user() -> None:
     picky = replace(ALICE, symbols=SymbolPolicy(exclude=frozenset({BTC_USD})))
     found = replay(signals("0.1", "0.1"), "10000", picky)
