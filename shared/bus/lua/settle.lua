@@ -8,7 +8,7 @@
 --       number n of texts, n field/value texts of the order, number m, m field/value texts of the risk state, then the report's
 --       field/value texts.
 -- Answers 'ok', 'fenced', or 'already' where an earlier settle has done it (the entry is acknowledged all the same).
--- An error if the state is not a terminal one.
+-- An error, and nothing written, if the state is not a terminal one or a key holds something else.
 local ends = {filled = true, partial = true, skipped = true, rejected = true, expired = true, failed = true}
 if not ends[ARGV[2]] then
   return redis.error_reply('ERR not a terminal state: ' .. ARGV[2])
@@ -22,6 +22,14 @@ if state and ends[state] then
     redis.call('XACK', KEYS[4], ARGV[4], ARGV[5])
   end
   return 'already'
+end
+-- A script that fails half way leaves what it wrote: so whatever could fail is looked at before the first write.
+local kinds = {'hash', 'stream', 'stream', 'hash', 'hash'}
+for i = 2, 6 do
+  local kind = redis.call('TYPE', KEYS[i]).ok
+  if kind ~= 'none' and kind ~= kinds[i - 1] then
+    return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' is a ' .. kind)
+  end
 end
 local count = tonumber(ARGV[8])
 local fields = {'state', ARGV[2]}

@@ -224,6 +224,22 @@ async def test_a_settlement_is_state_report_position_and_acknowledgement_in_one_
     assert await pending(account.bus) == 0
 
 
+@pytest.mark.parametrize("broken", [keys.reports("alice"), keys.positions("alice", "kraken")])
+async def test_a_settlement_that_cannot_write_everything_writes_nothing(
+    account: Account, bus: Bus, broken: str
+) -> None:
+    order_id = an_id("order")
+    await account.try_step(order_id, OrderState.SENDING)
+    before = await account.store.load(order_id)
+    await bus.do("SET", broken, "something else")
+    change = PositionChange(str(BTC_USD), "{}")
+    with pytest.raises(BusRefused, match="WRONGTYPE"):
+        await account.store.settle(a_report(order_id), entry_id="", fields={}, position=change)
+    assert await account.store.load(order_id) == before
+    await bus.do("DEL", broken)
+    assert await account.store.settle(a_report(order_id), entry_id="", fields={}, position=change)
+
+
 async def test_a_second_settlement_only_acknowledges(account: Account) -> None:
     order_id = await account.put(OrderState.ACCEPTED)
     first = PositionChange("BTC/USD", "first")
@@ -299,7 +315,8 @@ async def test_open_orders_are_those_without_an_end_of_this_user_alone(account: 
     assert found == {ids[state]: {"state": state} for state in OPEN}
 
 
-steps = st.lists(st.sampled_from([*OPEN * 3, *sorted(TERMINAL)]), min_size=1, max_size=15)  # mostly steps that do not end it
+mostly_open = [*OPEN * 3, *sorted(TERMINAL)]  # most steps do not end it
+steps = st.lists(st.sampled_from(mostly_open), min_size=1, max_size=15)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
