@@ -112,6 +112,8 @@ class Exchange:
 
     def amend(self, order: Order, change: Amendment) -> Denial | None:
         """Change an open order in place. A new size below what is filled cancels the remainder."""
+        if order.limit is None and (order.ticket.kind is OrderType.MARKET or order.triggered):
+            return Denial.NOTHING_TO_AMEND  # on its way at market: its funds were checked for what it was
         denial = self._check_amendment(order, change)
         if denial is not None:
             return denial

@@ -6,7 +6,7 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from tests.unit.paper_exchange.venue import Venue
 
@@ -26,6 +26,9 @@ STEPS = st.one_of(
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(STEPS, max_size=25))
+@example(
+    [("fault", "partial_fill"), ("order", "buy", "market", Decimal("0.5"), 45000, "", "GTC"), ("amend", 0, Decimal(2))]
+)
 def test_balances_are_what_was_deposited_and_traded_and_holds_are_what_open_orders_need(steps: list[Any]) -> None:
     venue = Venue(market={"pairs": ["BTC/USD"]})
     client = venue.client("alice", balances={"USD": "50000", "BTC": "1"})
