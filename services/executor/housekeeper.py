@@ -62,7 +62,7 @@ class Housekeeper:
                 await self.round()
             except BusError:
                 raise
-            except Exception:
+            except Exception:  # housekeeping must not end the turn: exits hang on it
                 log.exception("housekeeping failed", user=self._user)
             await asyncio.sleep(_LISTEN)
 
@@ -128,7 +128,7 @@ class Housekeeper:
                 done.append(await reconciler.repair(symbol))
             except BusError:
                 raise
-            except Exception:
+            except Exception:  # it runs in the symbol's chain, where a failure would end the turn
                 log.exception("repair failed", user=self._user, symbol=str(symbol))
             waiting.discard(symbol)
             if not waiting:

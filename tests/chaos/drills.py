@@ -91,7 +91,7 @@ def fence(drill: Drill) -> list[str]:
         assert drill.rest()
     finally:
         os.kill(owner, signal.SIGCONT)
-    time.sleep(1.0)
+    time.sleep(1.0)  # time for the woken owner to do harm, if it can: nothing would tell when it has done none
     for _ in range(200):  # at once, so that two owners would work side by side all the time
         drill.entry()
     drill.exit(fraction="0.37")

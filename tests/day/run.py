@@ -92,7 +92,7 @@ class Day:
     def play(self, seconds: float) -> None:
         """Let the day pass."""
         self.operator.start(seconds, self.seed)
-        time.sleep(seconds)
+        time.sleep(seconds)  # the day is this long: nothing is waited for
         self.operator.wait()
 
     def settle(self, patience: float) -> bool:
