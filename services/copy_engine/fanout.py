@@ -99,7 +99,7 @@ class FanOut:
                 "a decision could not be written", signal_id=decision.signal_id, user=decision.user, reason=str(refused)
             )
             await leave_letter(self._bus, entry, keys.ENGINE, str(refused))
-        elif not await self._bus.do("XRANGE", entry.stream, entry.id, entry.id):
+        elif not await self._stands(entry, decision.id):
             log.error(
                 "the user's stream was past this signal; its decision stands out of order",
                 signal_id=decision.signal_id,
@@ -108,6 +108,14 @@ class FanOut:
             )
             if not await self._stands_elsewhere(entry.stream, decision.id):
                 await self._bus.do("XADD", entry.stream, "*", *flatten(entry.fields))
+
+    async def _stands(self, entry: Entry, order_id: str) -> bool:
+        """Say whether this very decision is what the stream has under the signal's id.
+
+        Another entry can have it: one that was appended in the same millisecond, as a late decision or by a person.
+        """
+        there = read_entries(entry.stream, await self._bus.do("XRANGE", entry.stream, entry.id, entry.id))
+        return any(each.fields.get("id") == order_id for each in there)
 
     async def _stands_elsewhere(self, stream: str, order_id: str) -> bool:
         newest = read_entries(stream, await self._bus.do("XREVRANGE", stream, "+", "-", "COUNT", _LOOK_BACK))

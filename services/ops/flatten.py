@@ -116,15 +116,15 @@ async def follow(
     """Wait until every position is closed or its exit has ended, at most so many seconds, and say what became of each."""
     seen, end = dict(before), time.monotonic() + wait
     while True:
+        # The reports first: an exit and what it left are written in one step, so what is held is at least as new.
+        ended = await _ended(bus, sorted({user for user, _, _ in seen}), since)
         now = await held_in(bus, scope, policies)
         seen = {**now, **seen}  # an entry that was on its way when the switch was set is closed too
-        ended = await _ended(bus, sorted({user for user, _, _ in now}), since)
         if not now.keys() - ended.keys() or time.monotonic() >= end:
             break
         await asyncio.sleep(_POLL)
-    told = await _ended(bus, sorted({user for user, _, _ in seen}), since)
     return [
-        _fate(place, position, now.get(place), told.get(place)) for place, position in sorted(seen.items(), key=str)
+        _fate(place, position, now.get(place), ended.get(place)) for place, position in sorted(seen.items(), key=str)
     ]
 
 

@@ -77,6 +77,17 @@ async def test_carried_twice_is_decided_once_and_the_first_decision_stands(
     assert all(len(each) == 1 for each in first)
 
 
+async def test_a_foreign_entry_under_the_id_of_the_signal_takes_no_decision_away(
+    bus: Bus, users: Sequence[UserPolicy], emit: Emit
+) -> None:
+    entry = await emit()
+    await bus.do("XADD", keys.orders("alice"), entry.id, "v", "1", "symbol", "???")
+    for _ in range(2):
+        await FanOut(bus, clock).carry(entry, an_entry(), users, PAIRS)
+    rows = read_entries(keys.orders("alice"), await bus.do("XRANGE", keys.orders("alice"), "-", "+"))
+    assert [row.fields.get("id") for row in rows] == [None, order_id(an_id("signal"), "alice", "kraken")]
+
+
 async def test_engine_redelivers_after_partial_fanout(bus: Bus, users: Sequence[UserPolicy], emit: Emit) -> None:
     """An engine died when alice had her decision and the others had none: its successor carries the signal to all."""
     entry = await emit()
