@@ -20,7 +20,7 @@ from tests.support.order_stream import decided
 from tests.support.redis_server import RedisServer
 
 Emit = Callable[..., Awaitable[Entry]]
-Command = tuple[str | int | bytes, ...]
+Command = tuple[str | bytes | float, ...]
 PAIRS = {BTC_USD: an_instrument()}
 SCOPES = [keys.CONTROL, keys.control("alice"), keys.control_of_symbol("BTC/USD")]
 
@@ -76,7 +76,7 @@ class SwitchingBus(Bus):
         super().__init__(bus._reader, bus._writer)
         self.pressed = False
 
-    async def do_all(self, commands: list[Command]) -> list[Any]:
+    async def do_all(self, commands: Sequence[Command]) -> list[Any]:
         """Pass the commands on; after the first writes, press."""
         answers = await super().do_all(commands)
         if not self.pressed and any(command[0] == "XADD" for command in commands):

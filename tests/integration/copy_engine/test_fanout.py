@@ -22,7 +22,7 @@ from tests.support.order_stream import decided
 
 Emit = Callable[..., Awaitable[Entry]]
 PAIRS = {BTC_USD: an_instrument()}
-Command = tuple[str | int | bytes, ...]
+Command = tuple[str | bytes | float, ...]
 
 
 class WatchedBus(Bus):
@@ -33,7 +33,7 @@ class WatchedBus(Bus):
         self.written: list[str] = []
         self.fail_after_write = False
 
-    async def do_all(self, commands: list[Command]) -> list[Any]:
+    async def do_all(self, commands: Sequence[Command]) -> list[Any]:
         """Pass the commands on."""
         answers = await super().do_all(commands)
         streams = [str(command[1]) for command in commands if command[0] == "XADD"]

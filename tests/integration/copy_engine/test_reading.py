@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -20,7 +21,7 @@ from shared.domain.risk_state import RiskState
 from shared.domain.symbol import Symbol
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_exit, btc, btc_price, usd
 
-Command = tuple[str | int | bytes, ...]
+Command = tuple[str | bytes | float, ...]
 BTC_USDC = Symbol("BTC", "USDC")
 EVERY_LIMIT = LimitPolicy(max_exposure_pct=Decimal(50), max_trades_per_day=3)
 BY_CASH = SizingPolicy(mode=SizingMode.CASH)
@@ -33,7 +34,7 @@ class CountingBus(Bus):
         super().__init__(bus._reader, bus._writer)
         self.trips: list[list[str]] = []
 
-    async def do_all(self, commands: list[Command]) -> list[Any]:
+    async def do_all(self, commands: Sequence[Command]) -> list[Any]:
         """Pass the commands on."""
         self.trips.append([str(command[1]) for command in commands])
         return await super().do_all(commands)

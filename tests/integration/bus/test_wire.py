@@ -1,0 +1,63 @@
+"""One connection for everybody: answers reach whoever asked, whoever else gave up, failed or asked in the same turn."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from redis.exceptions import ResponseError
+
+from shared.bus.connection import Bus
+from shared.bus.errors import BusUnavailable
+from tests.support.redis_server import RedisServer
+
+
+async def test_what_is_asked_in_one_turn_is_answered_to_each_asker(bus: Bus) -> None:
+    numbers = await asyncio.gather(*(bus.do("INCR", "n") for _ in range(2_000)))
+    assert numbers == list(range(1, 2_001))
+
+
+async def test_what_is_asked_in_one_turn_leaves_together(bus: Bus) -> None:
+    async def reads() -> int:
+        stats = str(await bus.do("INFO", "stats"))
+        return next(int(line.split(":")[1]) for line in stats.splitlines() if line.startswith("total_reads_processed"))
+
+    before = await reads()
+    await asyncio.gather(*(bus.do("INCR", "n") for _ in range(50)))
+    assert await reads() - before <= 4
+
+
+async def test_an_asker_who_gives_up_takes_nobody_elses_answer_along(bus: Bus) -> None:
+    first = asyncio.create_task(bus.do("INCR", "n"))
+    second = asyncio.create_task(bus.do("INCR", "n"))
+    third = asyncio.create_task(bus.do_all([("INCR", "n"), ("GET", "n")]))
+    await asyncio.sleep(0)
+    second.cancel()
+    assert await first == 1
+    assert await third == [3, "3"]
+    with pytest.raises(asyncio.CancelledError):
+        await second
+
+
+async def test_a_refusal_reaches_only_whoever_asked_for_it(bus: Bus) -> None:
+    await bus.do("SET", "text", "x")
+    found = await asyncio.gather(
+        bus.do("INCR", "n"), bus.do("LPUSH", "text", "y"), bus.do("INCR", "n"), return_exceptions=True
+    )
+    assert (found[0], found[2]) == (1, 2)
+    assert "WRONGTYPE" in str(found[1])
+    (answer,) = await bus.do_all([("LPUSH", "text", "y")])
+    assert isinstance(answer, ResponseError)
+
+
+async def test_a_silent_server_fails_everything_that_is_open_and_the_next_command_works(
+    own_server: RedisServer, own_bus: Bus
+) -> None:
+    await own_bus.do("INCR", "n")
+    own_server.freeze()
+    try:
+        found = await asyncio.gather(*(own_bus.do("INCR", "n") for _ in range(3)), return_exceptions=True)
+    finally:
+        own_server.thaw()
+    assert all(isinstance(each, BusUnavailable) for each in found)
+    assert int(await own_bus.do("INCR", "n")) in {2, 5}  # what was under way ran or did not, but never twice
