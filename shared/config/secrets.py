@@ -31,7 +31,7 @@ _PLACEHOLDERS: Final = (
     "...",
 )
 _PAPER_PREFIX: Final = "PAPER"
-"""Keys that the paper exchange makes begin with this, so that live mode can refuse them."""
+"""Keys that the paper exchange makes begin with this, so that live mode can refuse them, or ask for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +47,24 @@ class ApiKey:
         return fingerprint(self.key)
 
 
-def read_api_key(venue: str, owner: str, mode: Mode) -> ApiKey:
+def read_api_key(venue: str, owner: str, mode: Mode, *, paper: bool = False) -> ApiKey:
     """Read the key of `owner` (a user id, or `master`) at a venue from the environment or from a secret file.
 
-    Raises ConfigurationError naming the variable that is missing, blank, a placeholder, or of the wrong mode.
+    `paper` says that he has set it for himself: then live mode takes a paper key of his and no other. Raises ConfigurationError
+    naming the variable that is missing, blank, a placeholder, or of the wrong money.
     """
     who = "MASTER" if owner == MASTER else f"USER_{variable_part(owner)}"
     stem = f"{venue.upper()}_{who}_API"
     key, secret = _read(f"{stem}_KEY"), _read(f"{stem}_SECRET")
     hide(key, secret)
     _refuse_shared(f"{stem}_KEY", key, venue)
-    if mode is Mode.LIVE and key.startswith(_PAPER_PREFIX):
+    is_paper_key = key.startswith(_PAPER_PREFIX)
+    if mode is Mode.LIVE and is_paper_key and not paper:
         raise ConfigurationError(f"{stem}_KEY is a paper key, but SHOAL_MODE is live")
+    if mode is Mode.LIVE and paper and not is_paper_key:
+        raise ConfigurationError(
+            f"{stem}_KEY is no paper key (those begin with {_PAPER_PREFIX}), but {owner} has paper = true: it is sent nowhere"
+        )
     return ApiKey(key, secret)
 
 

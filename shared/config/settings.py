@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.config.boundary import Boundary
 from shared.config.errors import ConfigurationError
+from shared.domain.funds import Funds
 
 REAL_VENUE_DOMAINS: Final = ("kraken.com", "coinbase.com")
 REAL_KRAKEN_URL: Final = "https://api.kraken.com"
@@ -43,6 +44,8 @@ class Settings(BaseSettings):
     kraken_url: str = ""
     coinbase_url: str = ""
     paper_url: str = "http://127.0.0.1:8100"
+    paper_prices_url: str = ""
+    """Where the paper exchange takes its prices from; see `prices_url`."""
     executor_users: Annotated[tuple[str, ...], NoDecode] = ()
     executor_capacity: int = Field(default=1, ge=1, le=10_000)
     api_host: str = "127.0.0.1"
@@ -75,7 +78,7 @@ class Settings(BaseSettings):
             raise ValueError("must start with redis://, rediss:// or unix://")
         return value
 
-    @field_validator("kraken_url", "coinbase_url", "paper_url")
+    @field_validator("kraken_url", "coinbase_url", "paper_url", "paper_prices_url")
     @classmethod
     def _http_url(cls, value: str) -> str:
         if not value:
@@ -90,7 +93,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _paper_never_reaches_a_real_venue(self) -> Self:
         if self.shoal_mode is Mode.PAPER:
-            for name in ("paper_url", "kraken_url", "coinbase_url"):
+            for name in ("paper_url", "kraken_url", "coinbase_url", "paper_prices_url"):
                 value: str = getattr(self, name)
                 if value and not self._is_own_exchange(value):
                     raise ValueError(
@@ -102,6 +105,8 @@ class Settings(BaseSettings):
                 value = getattr(self, name)
                 if value and urlsplit(value).scheme != "https":
                     raise ValueError(f"{name.upper()} must be https:// when SHOAL_MODE is live")
+            if not self._is_own_exchange(self.paper_url):  # users with paper = true trade there
+                raise ValueError(f"PAPER_URL is {self.paper_url}: a real venue is no paper exchange")
         return self
 
     def _is_own_exchange(self, url: str) -> bool:
@@ -121,6 +126,21 @@ class Settings(BaseSettings):
     def retention_ms(self) -> int:
         """The retention in milliseconds."""
         return self.retention_days * 24 * 3600 * 1000
+
+    def funds(self, *, paper: bool) -> Funds:
+        """Say whose money moves for a user who has set `paper` or not."""
+        return Funds.PAPER if paper or self.shoal_mode is Mode.PAPER else Funds.LIVE
+
+    @property
+    def prices_url(self) -> str:
+        """Give the URL whose prices the paper exchange follows; empty if it makes its own.
+
+        In live mode the real venue's unless told otherwise: a paper user who follows real signals at made-up prices would be told
+        of profits that nobody could have made.
+        """
+        if self.paper_prices_url or self.shoal_mode is Mode.PAPER:
+            return self.paper_prices_url
+        return self.venue_url("kraken")
 
     def venue_url(self, venue: str) -> str:
         """Give the base URL of a venue (`kraken` or `coinbase`) in this mode, without a trailing slash."""

@@ -17,6 +17,7 @@ from shared.venues.kraken import KrakenVenue
 from shared.venues.kraken_http import KrakenApi, new_http_session
 from shared.venues.kraken_lane import Lane
 from shared.venues.kraken_public import KrakenPublic
+from shared.venues.paper_kraken import PaperKrakenApi
 from shared.venues.port import NonceSource
 from shared.venues.rate_budget import RateBudget, Tier
 
@@ -41,18 +42,21 @@ def open_kraken(
     clock: Callable[[], int],
     public: KrakenPublic | None = None,
     tier: Tier | None = Tier.INTERMEDIATE,
+    paper: bool = False,
 ) -> KrakenVenue:
     """Open the account of a key. Sends nothing yet.
 
     `nonces` must be the one source of this key in all processes. Pass the `public` of the same URL to share its list of pairs.
-    `tier` sets the client-side rate budget; None leaves the judging to the venue. Raises Rejected(AUTH) for a key or secret that
-    cannot be one, so that the account is parked before anything is signed with it.
+    `tier` sets the client-side rate budget; None leaves the judging to the venue. With `paper` nothing is signed before the other
+    side has named itself as the paper exchange. Raises Rejected(AUTH) for a key or secret that cannot be one, so that the account
+    is parked before anything is signed with it.
     """
     if not api_key.strip():
         raise Rejected("the API key is empty", Refusal.AUTH)
     if not _is_base64(api_secret):
         raise Rejected("the API secret is not the text that Kraken shows when a key is made (base64)", Refusal.AUTH)
-    api = KrakenApi(url=url, http=http, timeout=timeout, api_key=api_key, api_secret=api_secret)
+    kind = PaperKrakenApi if paper else KrakenApi
+    api = kind(url=url, http=http, timeout=timeout, api_key=api_key, api_secret=api_secret)
     budget = RateBudget(tier)
     lane = Lane(api, nonces, budget, timeout=timeout, clock=clock)
     shared = public or open_public_kraken(url=url, http=http, timeout=timeout, clock=clock)

@@ -20,10 +20,10 @@ def give(env: pytest.MonkeyPatch, stem: str, key: str = KEY, secret: str = SECRE
     env.setenv(f"{stem}_SECRET", secret)
 
 
-def refusal(owner: str = "alice", mode: Mode = Mode.PAPER) -> str:
+def refusal(owner: str = "alice", mode: Mode = Mode.PAPER, *, paper: bool = False) -> str:
     """Read a key and give the one line that refuses it."""
     with pytest.raises(ConfigurationError) as refused:
-        read_api_key("kraken", owner, mode)
+        read_api_key("kraken", owner, mode, paper=paper)
     assert "\n" not in str(refused.value)
     return str(refused.value)
 
@@ -79,6 +79,20 @@ def test_live_mode_refuses_a_paper_key_without_repeating_it(env: pytest.MonkeyPa
 def test_live_mode_takes_a_key_of_a_venue(env: pytest.MonkeyPatch) -> None:
     give(env, "KRAKEN_USER_ALICE_API")
     assert read_api_key("kraken", "alice", Mode.LIVE).secret == SECRET
+
+
+def test_live_mode_takes_nothing_but_a_paper_key_for_a_user_on_paper_money(env: pytest.MonkeyPatch) -> None:
+    give(env, "KRAKEN_USER_ALICE_API", key="PAPER0123456789")
+    assert read_api_key("kraken", "alice", Mode.LIVE, paper=True).key == "PAPER0123456789"
+    give(env, "KRAKEN_USER_ALICE_API")
+    said = refusal(mode=Mode.LIVE, paper=True)
+    assert said.startswith("KRAKEN_USER_ALICE_API_KEY is no paper key")
+    assert KEY not in said
+
+
+def test_in_paper_mode_it_makes_no_difference_whether_a_user_is_on_paper_money(env: pytest.MonkeyPatch) -> None:
+    give(env, "KRAKEN_USER_ALICE_API")
+    assert read_api_key("kraken", "alice", Mode.PAPER, paper=True) == ApiKey(KEY, SECRET)
 
 
 def test_a_key_can_stand_in_a_file(env: pytest.MonkeyPatch, tmp_path: Path) -> None:

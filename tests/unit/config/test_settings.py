@@ -8,6 +8,7 @@ import pytest
 
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Mode, load_settings
+from shared.domain.funds import Funds
 
 
 def refusal() -> str:
@@ -46,7 +47,7 @@ def test_an_unknown_mode_is_refused(env: pytest.MonkeyPatch, mode: str) -> None:
     assert refusal() == f"SHOAL_MODE: Input should be 'paper' or 'live' (got {mode!r})"
 
 
-@pytest.mark.parametrize("name", ["KRAKEN_URL", "COINBASE_URL", "PAPER_URL"])
+@pytest.mark.parametrize("name", ["KRAKEN_URL", "COINBASE_URL", "PAPER_URL", "PAPER_PRICES_URL"])
 @pytest.mark.parametrize(
     "url",
     [
@@ -93,7 +94,7 @@ def test_a_redis_url_of_another_scheme_is_refused_without_repeating_its_password
     assert refusal() == "REDIS_URL: must start with redis://, rediss:// or unix://"
 
 
-@pytest.mark.parametrize("name", ["KRAKEN_URL", "COINBASE_URL", "PAPER_URL"])
+@pytest.mark.parametrize("name", ["KRAKEN_URL", "COINBASE_URL", "PAPER_URL", "PAPER_PRICES_URL"])
 @pytest.mark.parametrize(
     "url",
     [
@@ -157,6 +158,35 @@ def test_live_mode_refuses_an_unencrypted_venue(env: pytest.MonkeyPatch, name: s
     env.setenv("SHOAL_MODE", "live")
     env.setenv(name, "http://api.kraken.com")
     assert refusal() == f"{name} must be https:// when SHOAL_MODE is live"
+
+
+def test_live_mode_refuses_a_real_venue_as_the_paper_exchange_of_those_on_paper_money(env: pytest.MonkeyPatch) -> None:
+    env.setenv("SHOAL_MODE", "live")
+    env.setenv("PAPER_URL", "https://api.kraken.com")
+    assert refusal() == "PAPER_URL is https://api.kraken.com: a real venue is no paper exchange"
+
+
+def test_money_is_real_in_live_mode_for_users_who_are_not_on_paper(env: pytest.MonkeyPatch) -> None:
+    paper = load_settings()
+    env.setenv("SHOAL_MODE", "live")
+    live = load_settings()
+    assert (paper.funds(paper=False), paper.funds(paper=True)) == (Funds.PAPER, Funds.PAPER)
+    assert (live.funds(paper=False), live.funds(paper=True)) == (Funds.LIVE, Funds.PAPER)
+
+
+def test_the_paper_exchange_makes_its_own_prices_unless_it_is_told_of_others(env: pytest.MonkeyPatch) -> None:
+    assert load_settings().prices_url == ""
+    env.setenv("PAPER_PRICES_URL", "http://127.0.0.1:9000/")
+    assert load_settings().prices_url == "http://127.0.0.1:9000"
+
+
+def test_in_live_mode_the_paper_exchange_takes_the_real_venues_prices(env: pytest.MonkeyPatch) -> None:
+    env.setenv("SHOAL_MODE", "live")
+    assert load_settings().prices_url == "https://api.kraken.com"
+    env.setenv("KRAKEN_URL", "https://kraken.example.org")
+    assert load_settings().prices_url == "https://kraken.example.org"
+    env.setenv("PAPER_PRICES_URL", "http://prices.example.org")
+    assert load_settings().prices_url == "http://prices.example.org"
 
 
 def test_pinned_users_are_a_comma_list(env: pytest.MonkeyPatch) -> None:
