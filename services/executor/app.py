@@ -83,7 +83,7 @@ class Executor:
             await self._claims.end()
 
     def _take_over(self, users: Mapping[str, UserPolicy]) -> None:
-        """Go by changed settings from now on, in running turns as well; other venues need a new turn."""
+        """Go by changed settings from now on, in running turns as well; other venues, or other money, need a new turn."""
         self._roster.update(users)
         self._claims.users = self._roster.claimable()
         for user, session in self._turns.items():
@@ -104,8 +104,10 @@ class Executor:
         policy = self._roster.policy(user)
         log.info("serving user", user=user)
         try:
-            desks = {venue: self._desks.make(policy, venue, lease) for venue in policy.venues}
+            desks = {venue: await self._desks.make(policy, venue, lease) for venue in policy.venues}
             session = Session(self._bus, self._reader, desks, lease, user=user, master_seen=self._master_seen)
+            if not session.follow(self._roster.policy(user)):
+                return  # his settings changed while the desks were set up: they are for another turn
             self._turns[user] = session
             await keep(lease, session.serve())
         except* BusError as group:

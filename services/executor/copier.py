@@ -59,6 +59,10 @@ class Copier:
         if copy is None:
             await settle(desk, decision, entry_id, OrderState.SKIPPED, decision.reason)
             return
+        if decision.kind is Kind.ENTRY and entry_id and desk.books.precede(entry_ms(entry_id)):
+            reason = f"decided before this account went over to {desk.books.funds.words}"
+            await settle(desk, decision, entry_id, OrderState.SKIPPED, reason)
+            return
         decided_at = min(entry_ms(entry_id), decision.signal_at) if entry_id else decision.signal_at
         older = decided_at < desk.lease.since
         suspect = redelivered or older or decision.id in desk.begun

@@ -20,6 +20,7 @@ from shared.bus.orders import RETENTION_MS, OrderStore
 from shared.bus.records import Records
 from shared.config.boundary import Boundary
 from shared.domain.control import Control
+from shared.domain.funds import Books, Funds
 from shared.domain.policy import UserPolicy
 from shared.domain.symbol import Symbol
 from shared.venues.port import Venue
@@ -52,6 +53,7 @@ class Desk:
     begun: dict[str, Sent] = field(default_factory=dict)
     retention_ms: int = RETENTION_MS
     boundary: Boundary = field(default_factory=Boundary)
+    books: Books = field(default_factory=lambda: Books(Funds.LIVE))
     booking: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from reading a position or the risk state to writing it: symbols are traded side by side."""
     risk: RiskBook = field(init=False)

@@ -1,4 +1,8 @@
-"""Sets up the desks of one user: keys, nonces, the venue's adapter. A key that cannot be used gives a desk that says why."""
+"""Sets up the desks of one user: keys, nonces, books, the venue's adapter. What cannot be used gives a desk that says why.
+
+Here it is decided whose money an account trades with: with `paper = true` the adapter is built for the paper exchange whatever
+the others trade on, takes a paper key alone, and signs nothing before the other side has named itself.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from typing import Final
 import aiohttp
 
 from services.executor.account import AccountKeeper
+from services.executor.books import Mixed, open_books
 from services.executor.desk import Desk, Sent
 from services.executor.history import History
 from services.executor.timing import VENUE_TIMEOUT
@@ -20,10 +25,12 @@ from shared.bus.records import Records
 from shared.config.boundary import Boundary
 from shared.config.errors import ConfigurationError
 from shared.config.secrets import ApiKey, read_api_key
-from shared.config.settings import Settings
+from shared.config.settings import Mode, Settings
+from shared.domain.funds import Books
 from shared.domain.policy import UserPolicy
 from shared.venues.errors import Rejected
 from shared.venues.factory import open_kraken, open_public_kraken
+from shared.venues.kraken_public import KrakenPublic
 from shared.venues.port import Venue
 from shared.venues.unusable import UnusableVenue
 
@@ -41,16 +48,23 @@ class DeskMaker:
         self._boundary = Boundary(settings.debug_die_at)
         self._counters: dict[str, NonceCounter] = {}
         self._begun: dict[str, dict[str, Sent]] = {}
-        self.public = open_public_kraken(
-            url=settings.venue_url("kraken"), http=http, timeout=VENUE_TIMEOUT, clock=clock
-        )
+        self.public = self._open_public(settings.venue_url("kraken"))
+        self._paper_public = self._open_public(settings.paper_url)
 
-    def make(self, policy: UserPolicy, venue_name: str, lease: Lease) -> Desk:
-        """Set up one account of a user under its lease; sends nothing yet."""
+    async def make(self, policy: UserPolicy, venue_name: str, lease: Lease) -> Desk:
+        """Set up one account of a user under its lease; sends nothing yet. Raises LeaseLost, BusUnavailable."""
+        store = OrderStore(self._bus, lease, policy.user, venue_name, self._settings.retention_ms)
+        funds = self._settings.funds(paper=policy.paper)
+        books = Books(funds)
         try:
-            key = self._key(policy.user, venue_name)
+            key = self._key(policy, venue_name)
             nonces = self._counter(lease, policy.user, key.fingerprint)
-            venue: Venue = self._open(key, nonces)
+            venue: Venue = self._open(key, nonces, paper=policy.paper)
+            opened = await open_books(self._bus, store, policy.user, venue_name, funds, key.fingerprint)
+            if isinstance(opened, Mixed):
+                venue = UnusableVenue(venue_name, opened.reason)
+            else:
+                books = opened
         except (ConfigurationError, Rejected) as error:
             nonces = self._counter(lease, policy.user, _NO_KEY)
             venue = UnusableVenue(venue_name, str(error))
@@ -60,7 +74,7 @@ class DeskMaker:
             policy=policy,
             venue=venue,
             lease=lease,
-            store=OrderStore(self._bus, lease, policy.user, venue_name, self._settings.retention_ms),
+            store=store,
             nonces=nonces,
             records=records,
             account=account,
@@ -69,6 +83,7 @@ class DeskMaker:
             begun=self._begun.setdefault(policy.user, {}),
             retention_ms=self._settings.retention_ms,
             boundary=self._boundary,
+            books=books,
         )
 
     def _counter(self, lease: Lease, user: str, fingerprint: str) -> NonceCounter:
@@ -78,19 +93,24 @@ class DeskMaker:
         counter = self._counters[fingerprint] = NonceCounter(self._bus, lease, user, fingerprint, floor=floor)
         return counter
 
-    def _key(self, user: str, venue_name: str) -> ApiKey:
+    def _key(self, policy: UserPolicy, venue_name: str) -> ApiKey:
         if venue_name != self.public.name:
             raise ConfigurationError(f"{venue_name} is not supported yet")
-        return read_api_key(venue_name, user, self._settings.shoal_mode)
+        return read_api_key(venue_name, policy.user, self._settings.shoal_mode, paper=policy.paper)
 
-    def _open(self, key: ApiKey, nonces: NonceCounter) -> Venue:
+    def _open(self, key: ApiKey, nonces: NonceCounter, *, paper: bool) -> Venue:
+        apart = paper and self._settings.shoal_mode is Mode.LIVE  # in paper mode all trade in one place
         return open_kraken(
-            url=self._settings.venue_url("kraken"),
+            url=self._settings.paper_url if apart else self._settings.venue_url("kraken"),
             api_key=key.key,
             api_secret=key.secret,
             nonces=nonces,
             http=self._http,
             timeout=VENUE_TIMEOUT,
             clock=self._clock,
-            public=self.public,
+            public=self._paper_public if apart else self.public,
+            paper=apart,
         )
+
+    def _open_public(self, url: str) -> KrakenPublic:
+        return open_public_kraken(url=url, http=self._http, timeout=VENUE_TIMEOUT, clock=self._clock)

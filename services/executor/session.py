@@ -87,6 +87,8 @@ class Session:
         """Go by changed settings from now on; False if that takes a new turn."""
         if set(policy.venues) != self._desks.keys():
             return False
+        if any(desk.policy.paper != policy.paper for desk in self._desks.values()):
+            return False  # another adapter, and books that may not be gone on with
         for desk in self._desks.values():
             desk.follow(policy)
         for guardian in self._guardians:

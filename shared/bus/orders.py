@@ -16,6 +16,7 @@ from shared.bus.streams import flatten
 from shared.contracts import keys
 from shared.contracts.messages import ReportMessage
 from shared.contracts.own_exit import read_own_exit, write_own_exit
+from shared.domain.funds import Books, Funds
 from shared.domain.order import TERMINAL, Decision, OrderState
 from shared.domain.symbol import Symbol
 
@@ -159,6 +160,23 @@ class OrderStore:
         if answer == "fenced":
             raise LeaseLost(f"somebody else serves {self._lease.holder} now")
         return bool(answer == "ok")
+
+    async def mark_books(self, funds: Funds, *, anew: bool) -> Books:
+        """Record which money the account's books are of. Raises LeaseLost, BusUnavailable.
+
+        With `anew` everything that they hold is forgotten in the same step: positions, risk state, differences, and the balances
+        that the engine sizes by.
+        """
+        user, venue = self._user, self._venue
+        forgotten = [keys.positions(user, venue), keys.risk(user, venue), keys.differences(user, venue)]
+        answer = await self._bus.run(
+            load("begin_books"),
+            [self._fence, keys.books(user, venue), *([*forgotten, keys.account(user, venue)] if anew else [])],
+            [self._lease.token, funds],
+        )
+        if not answer:
+            raise LeaseLost(f"somebody else serves {self._lease.holder} now")
+        return Books(funds, int(answer))
 
     async def correct(self, change: PositionChange) -> None:
         """Correct a position without an order, because an operator asked for it. Raises LeaseLost, BusUnavailable."""

@@ -11,6 +11,7 @@ from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.records import (
     AccountRecord,
+    BooksRecord,
     read_instrument,
     read_position,
     read_price,
@@ -21,6 +22,7 @@ from shared.contracts.records import (
 from shared.contracts.risk import RiskRecord
 from shared.domain.account import Account, AccountState, Position
 from shared.domain.control import RUNNING, Control, ControlMode
+from shared.domain.funds import Books
 from shared.domain.instrument import Instrument, seed_instruments
 from shared.domain.money import Price
 from shared.domain.risk_state import RiskState
@@ -59,6 +61,12 @@ class Records:
         """Read accounts of (user, venue); None where nothing was ever recorded or it cannot be read."""
         answers = await self._bus.do_all([("HGETALL", keys.account(user, venue)) for user, venue in who])
         return [read_account(user, venue, pairs(answer)) for (user, venue), answer in zip(who, answers, strict=True)]
+
+    async def books(self, who: Sequence[tuple[str, str]]) -> list[Books | None]:
+        """Read which money the books of (user, venue) are of; None where it was never recorded. Raises MalformedMessageError."""
+        answers = await self._bus.do_all([("HGETALL", keys.books(user, venue)) for user, venue in who])
+        found = map(pairs, answers)
+        return [BooksRecord.parse(fields).to_domain() if fields else None for fields in found]
 
     async def position(self, user: str, venue: str, symbol: Symbol) -> Position | None:
         """Read what a user holds of a symbol from copying; None if nothing. Raises MalformedMessageError."""

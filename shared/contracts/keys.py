@@ -64,6 +64,11 @@ def positions(user: str, venue: str) -> str:
     return f"shoal:positions:{{{user}}}:{venue}"
 
 
+def books(user: str, venue: str) -> str:
+    """Which money the books of an account are of, paper or real, and since when; by the executor."""
+    return f"shoal:books:{{{user}}}:{venue}"
+
+
 def differences(user: str, venue: str) -> str:
     """Where positions from copying exceed the venue's balances, by symbol, as last told."""
     return f"shoal:differences:{{{user}}}:{venue}"

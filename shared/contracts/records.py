@@ -17,6 +17,7 @@ from shared.contracts.fields import (
     type_or_blank,
 )
 from shared.domain.account import Account, AccountState, Position
+from shared.domain.funds import Books, Funds
 from shared.domain.instrument import Instrument, PairStatus
 from shared.domain.money import Money, Price, Quantity, plain
 from shared.domain.symbol import Symbol
@@ -63,6 +64,17 @@ class AccountRecord(Message):
             taker_fee=account.taker_fee,
             as_of=account.as_of,
         )
+
+
+class BooksRecord(Message):
+    """The hash `shoal:books:{user}:<venue>`: which money the account's other records are of, and since when (0: ever)."""
+
+    funds: Funds
+    since: Instant = 0
+
+    def to_domain(self) -> Books:
+        """Give it as a value."""
+        return Books(self.funds, self.since)
 
 
 class PositionRecord(Message):

@@ -1,0 +1,19 @@
+-- uses: fence
+-- Record which money an account's books are of; and where that has changed, begin them anew, in the same step: what was held, made
+-- and lost with one kind of money says nothing about the other. Whether they may be is the caller's judgement.
+-- KEYS: fence, books hash, then the account's hashes that are forgotten (none: the books are only marked).
+-- ARGV: fencing token, funds.
+-- Answers since when they are of this money (epoch ms; 0 where they are only marked), or false if the caller is not the owner.
+if not owns(KEYS[1], ARGV[1]) then
+  return false
+end
+local since = '0'
+if #KEYS > 2 then
+  local now = redis.call('TIME')
+  since = string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000))
+  for i = 3, #KEYS do
+    redis.call('DEL', KEYS[i])
+  end
+end
+redis.call('HSET', KEYS[2], 'v', '1', 'funds', ARGV[2], 'since', since)
+return since
