@@ -1,0 +1,43 @@
+"""How much a run measures: everything in about nine minutes, or a little of it in less than one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+PARTS: Final = ("floors", "shoal", "peers", "paper")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Rounds are pairs of an entry and an exit, by number of users. Seconds of idling, samples of the floors."""
+
+    rounds: Mapping[int, int] = field(default_factory=lambda: {1: 200, 10: 30, 100: 50, 1000: 5, 5000: 3})
+    delayed: Mapping[int, int] = field(default_factory=lambda: {1: 30, 10: 10, 100: 10, 1000: 5})
+    delay: float = 0.020
+    idle: float = 20.0
+    samples: int = 300
+    ceiling_orders: int = 20_000
+    ceiling_runs: int = 5
+    parts: tuple[str, ...] = PARTS
+    executors: int = 1
+    judged: bool = True
+    """Whether a missed goal makes the run fail."""
+
+    @property
+    def users(self) -> tuple[int, ...]:
+        """The numbers of users, ascending."""
+        return tuple(sorted(self.rounds.keys() | self.delayed.keys()))
+
+
+FULL: Final = Plan()
+QUICK: Final = Plan(
+    rounds={1: 10, 10: 3},
+    delayed={10: 2},
+    idle=2.0,
+    samples=40,
+    ceiling_orders=4_000,
+    ceiling_runs=1,
+    judged=False,
+)

@@ -1,0 +1,48 @@
+"""One run, part by part; what a part found stays found if a later part fails."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.bench.base import Base, measure_base
+from tests.bench.plan import Plan
+from tests.bench.row import Row
+from tests.bench.shoal import measure_shoal
+from tests.bench.verify import Verdict
+
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Results:
+    """What was measured."""
+
+    base: Base | None = None
+    rows: list[Row] = field(default_factory=list)
+    facts: dict[str, float] = field(default_factory=dict)
+    verdict: Verdict = field(default_factory=Verdict)
+
+
+def run(plan: Plan, say: Say) -> Results:
+    """Measure what the plan says, in folders that are gone afterwards."""
+    found = Results()
+    with tempfile.TemporaryDirectory(prefix="shoal-bench-") as temporary:
+        folder = Path(temporary)
+        if "floors" in plan.parts:
+            say("floors and ceiling")
+            found.base = measure_base(_new(folder / "base"), plan)
+        if "shoal" in plan.parts:
+            for users in plan.users:
+                place = _new(folder / f"shoal-{users}")
+                found.rows += measure_shoal(place, users, plan, found.verdict, say)
+                shutil.rmtree(place)
+    return found
+
+
+def _new(folder: Path) -> Path:
+    folder.mkdir()
+    return folder

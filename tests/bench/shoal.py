@@ -1,0 +1,86 @@
+"""Shoal's own rows: for each number of users a fresh Redis, a fresh venue and fresh services, first without delay, then with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from tests.bench.accounts import make_accounts
+from tests.bench.plan import Plan
+from tests.bench.rounds import Round, Rounds
+from tests.bench.row import Row, row_of
+from tests.bench.system import System
+from tests.bench.usage import cpu_ns, memory_kb
+from tests.bench.venue_process import VenueProcess
+from tests.bench.verify import Verdict
+
+_WARM: Final = 2
+"""Pairs of signals that are carried, and verified, but not measured: connections are opened, code is run for the first time."""
+_CROWD: Final = 100
+"""From so many users on, their readings of balances after a round are waited for."""
+_REST: Final = 3.0
+
+Say = Callable[[str], None]
+
+
+def measure_shoal(folder: Path, users: int, plan: Plan, verdict: Verdict, say: Say) -> list[Row]:
+    """Measure the rows of one number of users."""
+    accounts = make_accounts(users)
+    executors = min(plan.executors, users)
+    with VenueProcess(folder) as venue:
+        venue.open_accounts(accounts)
+        began = time.monotonic()
+        with System(folder, venue.url, accounts, executors) as system:
+            say(f"shoal: {users} users are ready after {time.monotonic() - began:.1f} s")
+            rounds = Rounds(system, venue, quiet=users >= _CROWD)
+            facts = {"executors": float(executors)}
+            if users == 1:
+                facts |= _idle(system, plan.idle)
+            played = [rounds.play(entry=entry) for _ in range(_WARM) for entry in (True, False)]
+            rows = []
+            if users in plan.rounds:
+                found, cost = _play(system, venue, rounds, plan.rounds[users])
+                memory = [memory_kb(service.pid) for service in system.executors]
+                facts |= cost | {f"{name}_kb": float(sum(each[name] for each in memory)) for name in ("pss", "rss")}
+                rows.append(row_of("shoal", 0.0, found, facts))
+                played += found
+                say(f"shoal: {users} users, no delay: {rows[-1].median:.2f} ms")
+            if users in plan.delayed:
+                venue.delay(plan.delay)
+                found, cost = _play(system, venue, rounds, plan.delayed[users])
+                rows.append(row_of("shoal", plan.delay * 1000, found, cost))
+                played += found
+                say(f"shoal: {users} users, {plan.delay * 1000:g} ms: {rows[-1].median:.2f} ms")
+            verdict.add(f"shoal {users}", played, venue.orders(), venue.state(), system.outcomes())
+    return rows
+
+
+def _play(system: System, venue: VenueProcess, rounds: Rounds, pairs: int) -> tuple[list[Round], dict[str, float]]:
+    """Play so many entries and exits; answers them and what they cost each process, in us of CPU per user and signal."""
+    before = _cpu(system, venue)
+    found = [rounds.play(entry=entry) for _ in range(pairs) for entry in (True, False)]
+    after = _cpu(system, venue)
+    share = 1000 * len(system.accounts) * len(found)
+    return found, {f"{name}_cpu_us": round((after[name] - before[name]) / share, 2) for name in before}
+
+
+def _cpu(system: System, venue: VenueProcess) -> Mapping[str, int]:
+    return {
+        "engine": cpu_ns(system.engine.pid),
+        "executor": sum(cpu_ns(service.pid) for service in system.executors),
+        "redis": cpu_ns(system.redis_pid),
+        "venue": cpu_ns(venue.service.pid),
+    }
+
+
+def _idle(system: System, seconds: float) -> dict[str, float]:
+    """Measure what engine and executor use while nothing happens, in per cent of a core."""
+    time.sleep(min(_REST, seconds))
+    pids = {"engine": system.engine.pid, "executor": system.executors[0].pid}
+    before = {name: cpu_ns(pid) for name, pid in pids.items()}
+    began = time.monotonic_ns()
+    time.sleep(seconds)
+    took = time.monotonic_ns() - began
+    return {f"{name}_idle_percent": round((cpu_ns(pid) - before[name]) / took * 100, 4) for name, pid in pids.items()}

@@ -1,0 +1,168 @@
+"""Shoal as the bench runs it: its own Redis with the AOF synced on every write, the real engine, real executors.
+
+One thing differs from what ships, as in the chaos runs: how often a key may call is left to the venue to judge, because the
+shipped budget (Kraken's own: one order in half a second for longer) would be all that is measured. The bench plays the master.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, cast
+from uuid import uuid4
+
+import redis
+
+from shared.contracts import keys
+from shared.contracts.records import AccountRecord
+from shared.domain.account import MASTER, Account as MasterAccount, AccountState
+from shared.domain.money import Money
+from tests.bench.accounts import Account, environment
+from tests.support.processes import Service, wait_for
+from tests.support.redis_server import RedisServer
+
+EXECUTOR: Final = "tests.chaos.executor"
+_EQUITY: Final = Decimal(100_000)
+_SIZE: Final = Decimal("0.1")
+_PRICE: Final = Decimal(60_000)
+
+
+class System:
+    """Redis, engine and executors for some users at a venue; use it as a context. It is entered when all users are ready."""
+
+    def __init__(self, folder: Path, venue_url: str, accounts: Sequence[Account], executors: int = 1) -> None:
+        self.accounts = list(accounts)
+        self.engine: Service
+        self.executors: list[Service] = []
+        self._folder = folder
+        self._venue_url = venue_url
+        self._count = executors
+        self._redis = RedisServer(folder / "redis")
+        self.client: redis.Redis
+
+    def __enter__(self) -> Self:
+        users = self._folder / "config" / "users"
+        users.mkdir(parents=True)
+        for account in self.accounts:
+            (users / f"{account.user}.toml").write_text("")
+        self._redis.start()
+        self.client = redis.Redis(port=self._redis.port, decode_responses=True)
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for service in (self.engine, *self.executors):
+            service.kill()
+        self.client.close()
+        self._redis.stop()
+
+    def signal(self, *, entry: bool) -> tuple[str, int]:
+        """Emit one signal as a master does, a buy or its close; answers its id and the instant before (monotonic ns)."""
+        signal_id = str(uuid4())
+        now = str(time.time_ns() // 1_000_000)
+        fields = {
+            "v": "1",
+            "id": signal_id,
+            "venue": "kraken",
+            "symbol": "BTC/USD",
+            "side": "buy" if entry else "sell",
+            "kind": "entry" if entry else "exit",
+            "base_size": str(_SIZE),
+            "quote_size": str(_SIZE * _PRICE),
+            "price": str(_PRICE),
+            "fraction": "" if entry else "1",
+            "position_before": "0" if entry else str(_SIZE),
+            "position_after": str(_SIZE) if entry else "0",
+            "master_equity": str(_EQUITY),
+            "master_order_id": signal_id,
+            "source": "strategy",
+            "strategy": "bench",
+            "stop_loss": "",
+            "take_profit": "",
+            "filled_at": now,
+            "emitted_at": now,
+        }
+        flat = [part for pair in fields.items() for part in pair]
+        began = time.monotonic_ns()
+        self.client.execute_command("XADD", keys.SIGNALS, "*", *flat)  # type: ignore[no-untyped-call]  # redis-py
+        return signal_id, began
+
+    @property
+    def redis_pid(self) -> int:
+        """The process id of its Redis."""
+        process = self._redis._process
+        assert process is not None
+        return process.pid
+
+    def unreported(self, reports: int) -> list[str]:
+        """Name the users of whom fewer reports than that are there."""
+        pipe = self.client.pipeline(transaction=False)
+        for account in self.accounts:
+            pipe.xlen(keys.reports(account.user))
+        return [
+            account.user for account, count in zip(self.accounts, pipe.execute(), strict=True) if int(count) < reports
+        ]
+
+    def outcomes(self) -> dict[str, int]:
+        """Count the outcomes of all reports."""
+        counted: dict[str, int] = {}
+        for account in self.accounts:
+            rows = cast("list[tuple[str, dict[str, str]]]", self.client.xrange(keys.reports(account.user)))
+            for _, fields in rows:
+                counted[fields["outcome"]] = counted.get(fields["outcome"], 0) + 1
+        return counted
+
+    def logs(self) -> str:
+        """Give what the services have written."""
+        return "".join(service.log() for service in (self.engine, *self.executors))
+
+    def _start(self) -> None:
+        amount = Money(_EQUITY, "USD")
+        master = MasterAccount(
+            MASTER, "kraken", AccountState.READY, "", amount, amount, Decimal("0.004"), time.time_ns() // 1_000_000
+        )
+        record = AccountRecord.from_domain(master).fields()
+        self.client.hset(keys.account(MASTER, "kraken"), mapping=record)  # type: ignore[arg-type]  # redis-py's union
+        self.client.set(keys.heartbeat("master-strategy", "bench"), "trading")
+        common = {
+            "REDIS_URL": self._redis.url,
+            "SHOAL_CONFIG": str(self._folder / "config"),
+            "KRAKEN_URL": self._venue_url,
+            "LOG_FORMAT": "json",
+        }
+        self.engine = Service("engine", "services.copy_engine", common, self._folder / "engine.log")
+        share = math.ceil(len(self.accounts) / self._count)
+        for number in range(self._count):
+            mine = self.accounts[number * share : (number + 1) * share]
+            told = {**common, **environment(mine), "EXECUTOR_CAPACITY": str(share)}
+            if self._count > 1:
+                told["EXECUTOR_USERS"] = ",".join(account.user for account in mine)
+            log = self._folder / f"executor-{number}.log"
+            self.executors.append(Service("executor", EXECUTOR, told, log).start())
+        self.engine.start()
+        try:
+            wait_for(self._ready, 60 + len(self.accounts) / 10, "all users are ready")
+        except AssertionError as error:
+            raise RuntimeError(f"{error}; {self.logs()[-2000:]}") from None
+
+    def _ready(self) -> bool:
+        pipe = self.client.pipeline(transaction=False)
+        for account in self.accounts:
+            pipe.hget(keys.account(account.user, "kraken"), "state")
+        if any(state != "ready" for state in pipe.execute()):
+            return False
+        return any("running" in str(value) for value in self._heartbeats("copy-engine"))
+
+    def _heartbeats(self, service: str) -> list[str]:
+        names = list(self.client.scan_iter(keys.heartbeat(service, "*"), count=1000))
+        return [str(self.client.get(name)) for name in names]

@@ -1,0 +1,95 @@
+"""What a person sees of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.base import Base
+from tests.bench.goals import Goal
+from tests.bench.row import Row
+from tests.bench.verify import Verdict
+
+
+def show(
+    console: Console,
+    base: Base | None,
+    rows: Sequence[Row],
+    facts: dict[str, float],
+    goals: Sequence[Goal],
+    verdict: Verdict,
+) -> None:
+    """Print everything."""
+    if base is not None:
+        console.print(_floors(base))
+    if rows:
+        console.print(_rows(rows))
+    if facts:
+        console.print(_facts(facts))
+    console.print(_goals(goals))
+    for text in verdict.examples:
+        console.print(text, style="red", markup=False)
+    console.print(
+        f"verified: {verdict.signals:,} signals, {verdict.orders:,} orders; missing {verdict.missing}, twice "
+        f"{verdict.duplicates}, nobody's {verdict.extra}, invalid nonces {verdict.invalid_nonces}, wrong signatures "
+        f"{verdict.invalid_signatures}, not filled {verdict.unfilled}",
+        style="green" if verdict.ok else "bold red",
+    )
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+
+
+def _floors(base: Base) -> Table:
+    table = _table("Floors of this machine (median, us)")
+    for name in ("INCR", "XADD", "wake-up", "sign", "HTTP", "sum for one order", "bare HTTP client, orders/s"):
+        table.add_column(name, justify="right")
+    floors = base.floors
+    values = (floors.incr, floors.xadd, floors.wake_up, floors.sign, floors.http, floors.sum)
+    table.add_row(*(f"{value:,.0f}" for value in values), f"{base.ceiling:,.0f}")
+    return table
+
+
+def _rows(rows: Sequence[Row]) -> Table:
+    table = _table("Signal to the last user's order accepted, as the venue saw it (ms)")
+    table.add_column("who")
+    for name in ("users", "exchange", "entry", "p99", "worst", "first", "exit", "orders/s", "rounds", "links"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        exits = sorted(row.exits)
+        table.add_row(
+            row.name,
+            f"{row.users:,}",
+            f"{row.delay_ms:g} ms",
+            f"{row.median:,.2f}",
+            f"{row.p99:,.2f}" if len(row.entries) >= 100 else "",
+            f"{max(row.entries):,.2f}",
+            f"{sorted(row.firsts)[len(row.firsts) // 2]:,.2f}" if row.firsts else "",
+            f"{exits[len(exits) // 2]:,.2f}" if exits else "",
+            f"{row.rate:,.0f}",
+            str(len(row.entries)),
+            str(row.connections or ""),
+        )
+    return table
+
+
+def _facts(facts: dict[str, float]) -> Table:
+    table = _table("Besides")
+    table.show_header = False
+    for name, value in facts.items():
+        table.add_row(name, f"{value:,.2f}")
+    return table
+
+
+def _goals(goals: Sequence[Goal]) -> Table:
+    table = _table("Goals")
+    for name in ("goal", "measured", "bound", ""):
+        table.add_column(name, justify="left" if name in {"goal", ""} else "right")
+    words = {True: "[green]held[/]", False: "[bold red]missed[/]", None: "not measured"}
+    for goal in goals:
+        value = "" if goal.value is None else f"{goal.value:,.3g}" if goal.value < 100 else f"{goal.value:,.0f}"
+        table.add_row(goal.name, value, f"{'>=' if goal.least else '<='} {goal.bound:g}", words[goal.held])
+    return table
