@@ -12,18 +12,20 @@ from services.paper_exchange.beat import beat
 from services.paper_exchange.control.plane import control_plane
 from services.paper_exchange.core.clock import Clock, SystemClock
 from services.paper_exchange.core.exchange import Exchange
+from services.paper_exchange.follower import TIMEOUT, Follower
 from services.paper_exchange.kraken.front import KrakenFront
 from services.paper_exchange.kraken.pairs import FEES, INSTRUMENTS
 from services.paper_exchange.market_file import PaperFile, build_market, read_paper_file
 from services.paper_exchange.server import bind, serve, server_for
 from shared.config.settings import Settings
+from shared.venues.factory import new_http_session, open_public_kraken
 
 log = structlog.get_logger(__name__)
 
 
 def build(settings: Settings, paper: PaperFile, clock: Clock) -> tuple[Exchange, Door]:
     """Put the exchange together."""
-    market = build_market(paper.market, clock, settings.shoal_config)
+    market = build_market(paper.market, clock, settings.shoal_config, follows=bool(settings.prices_url))
     instruments = {symbol: INSTRUMENTS[symbol] for symbol in market.feeds}
     exchange = Exchange(clock, market, instruments, FEES, random.SystemRandom())
     return exchange, Door(KrakenFront(exchange, paper.limits.limits()), control_plane(exchange))
@@ -37,14 +39,23 @@ async def run(settings: Settings) -> None:
     log.info(
         "paper exchange started",
         url=f"http://{settings.paper_host}:{settings.paper_port}",
-        speed=paper.market.speed,
-        regime=paper.market.regime,
+        speed=exchange.market.clock.speed,
+        prices=settings.prices_url or f"made up: {paper.market.regime}",
         pairs=len(exchange.market.feeds),
     )
     try:
         async with asyncio.TaskGroup() as group:  # a beat that fails ends the service instead of stopping the market
-            beating = group.create_task(beat(exchange))
+            helpers = [group.create_task(beat(exchange))]
+            if settings.prices_url:
+                helpers.append(group.create_task(_follow(exchange, settings.prices_url)))
             await serve(server_for(door), listener)
-            beating.cancel()
+            for helper in helpers:
+                helper.cancel()
     finally:
         log.info("paper exchange stopped", requests=len(exchange.journal), orders=len(exchange.journal.orders))
+
+
+async def _follow(exchange: Exchange, url: str) -> None:
+    async with new_http_session() as http:
+        source = open_public_kraken(url=url, http=http, timeout=TIMEOUT, clock=lambda: int(exchange.clock.now() * 1000))
+        await Follower(exchange, source, url).run()

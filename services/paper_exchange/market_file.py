@@ -12,7 +12,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from services.paper_exchange.core.clock import Clock, MarketClock
-from services.paper_exchange.core.feed import Feed, Generated, Source
+from services.paper_exchange.core.feed import Feed, Generated, Source, Standing
 from services.paper_exchange.core.market import Depth, Market
 from services.paper_exchange.core.regimes import REGIMES
 from services.paper_exchange.core.replay import Replay, read_csv
@@ -109,9 +109,12 @@ def read_paper_file(folder: Path) -> PaperFile:
         raise ConfigurationError(f"{path}: {field}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
-def build_market(section: MarketSection, clock: Clock, folder: Path) -> Market:
-    """Make the market: one feed per pair, each with its own dice out of the one seed."""
-    market_clock = MarketClock(clock, section.speed)
+def build_market(section: MarketSection, clock: Clock, folder: Path, *, follows: bool = False) -> Market:
+    """Make the market: one feed per pair, each with its own dice out of the one seed.
+
+    One that `follows` another market's prices stands until it is moved, at real speed: of the section it takes the book alone.
+    """
+    market_clock = MarketClock(clock, 1.0 if follows else section.speed)
     origin = int(market_clock.now()) // 60 * 60
     feeds: dict[str, Feed] = {}
     for symbol in section.pairs:
@@ -125,8 +128,8 @@ def build_market(section: MarketSection, clock: Clock, folder: Path) -> Market:
         start = float(section.start_prices.get(symbol, Decimal(START_PRICES[symbol])))
         walk = Walk(_dice(section.seed, symbol, "walk"), start, regime)
         past = walk.backwards(_dice(section.seed, symbol, "past").getrandbits(32))
-        source: Source = Generated(walk)
-        if symbol in section.replay:
+        source: Source = Standing(start) if follows else Generated(walk)
+        if symbol in section.replay and not follows:
             source = Replay(read_csv(folder / section.replay[symbol]), origin)
         feeds[symbol] = Feed(INSTRUMENTS[symbol], source, past, origin, _dice(section.seed, symbol, "volume"))
     return Market(market_clock, feeds, Depth(section.spread_bps, section.level_bps, section.depth))

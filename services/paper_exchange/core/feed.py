@@ -65,6 +65,26 @@ class Generated:
         return iter(())
 
 
+class Standing:
+    """A price that stands where it was last put: for a market that follows another one's."""
+
+    def __init__(self, price: float) -> None:
+        self.price = price
+
+    def rebase(self, price: float) -> None:
+        """Stand here from now on."""
+        self.price = price
+
+    def walk(self, start: int, end: int, step: int) -> Iterator[tuple[int, float]]:
+        """Give the same price every `step` seconds."""
+        for second in range(start + step, end + 1, step):
+            yield second, self.price
+
+    def past(self) -> Iterator[tuple[int, float]]:
+        """Nothing: history is made up backwards by the feed."""
+        return iter(())
+
+
 class Feed:
     """The running market of one instrument. `origin` and `at` are market seconds."""
 

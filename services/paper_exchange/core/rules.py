@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
@@ -23,6 +24,8 @@ class Rules:
     def __init__(self, instruments: dict[str, Instrument], faults: Faults) -> None:
         self._instruments = instruments
         self._faults = faults
+        self.closed: Callable[[str], bool] = lambda _symbol: False
+        """Whether a symbol takes no orders just now, whatever the faults say."""
 
     def symbols(self) -> list[str]:
         """Give every symbol."""

@@ -70,6 +70,8 @@ def read_ticket(exchange: Exchange, parameters: Parameters, instrument: Instrume
 
 def check_mode(exchange: Exchange, instrument: Instrument, *, post_only: bool, user: str) -> None:
     """Refuse what the venue's mode, or the pair's, does not let happen now."""
+    if exchange.rules.closed(instrument.symbol):
+        raise Refused(errors.CANCEL_ONLY)
     if not exchange.faults.armed:
         return
     for status, fault in ((exchange.rules.mode(user), ""), (instrument.status, "pair_halted")):

@@ -95,11 +95,11 @@ class Client:
 class Venue:
     """The exchange, its clock and its front. The market is frozen with BTC at 60000 (bid 59994, ask 60006)."""
 
-    def __init__(self, **sections: dict[str, Any]) -> None:
+    def __init__(self, settings: Settings | None = None, **sections: dict[str, Any]) -> None:
         self.clock = ManualClock()
         market = {"speed": 0, **sections.pop("market", {})}
         paper = PaperFile.model_validate({"market": market, **sections})
-        exchange, door = build(Settings(shoal_config=Path()), paper, self.clock)
+        exchange, door = build(settings or Settings(shoal_config=Path()), paper, self.clock)
         self.exchange: Exchange = exchange
         self.front: KrakenFront = door._kraken
         if market["speed"] == 0:

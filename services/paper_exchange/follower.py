@@ -1,0 +1,77 @@
+"""Has the market stand where another exchange's is, so that paper money trades at the prices of the signals that it follows.
+
+Asks for public prices and nothing else: it has no key and signs nothing. While they cannot be read the prices stand still, and
+once they are too old nothing is traded at them, for a fill at a price that is gone would be a lie: orders are refused as in a
+market that takes cancellations only, which whoever sent them can tell for certain from a loss on the way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from services.paper_exchange.core.exchange import Exchange
+from shared.domain.symbol import Symbol
+from shared.venues.errors import VenueError
+from shared.venues.port import PublicVenue
+
+EVERY: Final = 1.5
+"""Seconds between readings: a venue allows about one public call a second, and those on real money need some of them."""
+TIMEOUT: Final = 3.0
+"""Seconds for one reading, with its retries."""
+OLDEST: Final = 10.0
+"""Seconds after which a price is too old to trade at: two readings may fail."""
+
+log = structlog.get_logger(__name__)
+
+
+class Follower:
+    """Follows one source for every symbol of an exchange."""
+
+    def __init__(self, exchange: Exchange, source: PublicVenue, url: str) -> None:
+        self._exchange = exchange
+        self._source = source
+        self._url = url
+        self._read_at: dict[str, float] = {}
+        self._reason = ""
+        self._told: tuple[str, ...] = ()
+        exchange.rules.closed = self.too_old
+
+    def too_old(self, symbol: str) -> bool:
+        """Say whether the price of a symbol is too old to trade at, or was never read."""
+        at = self._read_at.get(symbol)
+        return at is None or self._exchange.clock.now() - at > OLDEST
+
+    async def run(self) -> None:
+        """Follow for ever."""
+        while True:
+            await self.look()
+            await asyncio.sleep(EVERY)
+
+    async def look(self) -> None:
+        """Read the prices once and put the market there; where that fails it stands still."""
+        symbols = self._exchange.rules.symbols()
+        try:
+            prices = await self._source.prices([Symbol.parse(symbol) for symbol in symbols])
+        except VenueError as error:
+            if not self._reason:
+                log.warning("prices stand still: they cannot be read", url=self._url, reason=str(error))
+            self._reason = str(error)
+        else:
+            if self._reason:
+                log.info("prices move again", url=self._url)
+            self._reason = ""
+            now = self._exchange.clock.now()
+            for symbol, price in prices.items():
+                self._exchange.set_price(str(symbol), price.amount)
+                self._read_at[str(symbol)] = now
+        self._tell(tuple(symbol for symbol in symbols if self.too_old(symbol)))
+
+    def _tell(self, closed: tuple[str, ...]) -> None:
+        if closed and closed != self._told:
+            log.warning("pairs that take no orders: their prices are too old or unknown", pairs=", ".join(closed))
+        elif self._told and not closed:
+            log.info("every pair takes orders")
+        self._told = closed
