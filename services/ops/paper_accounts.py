@@ -1,9 +1,14 @@
-"""`ops paper-accounts`: gives the paper exchange its accounts, with the keys that the services hold. Repeating it is harmless."""
+"""`ops paper-accounts`: gives the paper exchange its accounts, with the keys that the services hold. Repeating it is harmless.
+
+In live mode only users with `paper = true` have one there, and of those only paper keys are told to it: no real key ever is.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import tomllib
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Final
@@ -14,14 +19,17 @@ from services.ops.output import AsJson, print_json
 from services.ops.paper_exchange import PaperExchange, open_paper_exchange
 from shared.config.errors import ConfigurationError
 from shared.config.secrets import ApiKey, read_api_key
-from shared.config.settings import Mode, load_settings
-from shared.config.users import in_one_line
+from shared.config.settings import Mode, Settings, load_settings
+from shared.config.users import in_one_line, load_users
 from shared.domain.money import plain
+from shared.domain.policy import UserPolicy
 
 _PATIENCE: Final = 30.0
 _FILE: Final = "paper_accounts.toml"
 
 Balances = dict[str, Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]]
+Accounts = Mapping[tuple[str, str], Balances]
+"""What an account begins with, by user and venue."""
 
 
 class _File(BaseModel):
@@ -33,15 +41,21 @@ class _File(BaseModel):
 def paper_accounts(as_json: AsJson = False) -> None:
     """Create the accounts of config/paper_accounts.toml at the paper exchange; repeating it is harmless."""
     settings = load_settings()
-    if settings.shoal_mode is not Mode.PAPER:
-        raise ConfigurationError("SHOAL_MODE is live: paper-accounts works on the paper exchange only")
     accounts = load_accounts(settings.shoal_config)
-    lines = asyncio.run(_create(settings.paper_url, accounts, quiet=as_json))
+    if settings.shoal_mode is Mode.LIVE:
+        accounts = _of_users_on_paper(accounts, load_users(settings.shoal_config))
+        if not accounts:
+            print(
+                "SHOAL_MODE is live and no user with paper = true has an account in the file: nothing to do",
+                file=sys.stderr,
+            )
+            return
+    lines = asyncio.run(_create(settings, accounts, quiet=as_json))
     if as_json:
         print_json({"accounts": lines})
 
 
-def load_accounts(config: Path) -> dict[tuple[str, str], Balances]:
+def load_accounts(config: Path) -> Accounts:
     """Read balances by (user, venue). Raises ConfigurationError that names the file and the key."""
     path = config / _FILE
     try:
@@ -55,21 +69,25 @@ def load_accounts(config: Path) -> dict[tuple[str, str], Balances]:
     return {(user, venue): balances for user, venues in read.accounts.items() for venue, balances in venues.items()}
 
 
-async def _create(url: str, accounts: dict[tuple[str, str], Balances], *, quiet: bool) -> list[dict[str, str]]:
+def _of_users_on_paper(accounts: Accounts, users: Mapping[str, UserPolicy]) -> Accounts:
+    return {(user, venue): held for (user, venue), held in accounts.items() if user in users and users[user].paper}
+
+
+async def _create(settings: Settings, accounts: Accounts, *, quiet: bool) -> list[dict[str, str]]:
     lines = []
-    async with open_paper_exchange(url) as exchange:
+    async with open_paper_exchange(settings.paper_url) as exchange:
         await exchange.wait(_PATIENCE)
         for (user, venue), balances in accounts.items():
-            line = await _create_one(exchange, user, venue, balances)
+            line = await _create_one(exchange, settings.shoal_mode, user, venue, balances)
             if not quiet:
                 print(f"{user} at {venue}: {line}")
             lines.append({"user": user, "venue": venue, "result": line})
     return lines
 
 
-async def _create_one(exchange: PaperExchange, user: str, venue: str, balances: Balances) -> str:
+async def _create_one(exchange: PaperExchange, mode: Mode, user: str, venue: str, balances: Balances) -> str:
     try:
-        key: ApiKey = read_api_key(venue, user, Mode.PAPER)
+        key: ApiKey = read_api_key(venue, user, mode, paper=True)
     except ConfigurationError as error:
         return f"skipped: {error}"
     amounts = {asset: plain(amount) for asset, amount in balances.items()}

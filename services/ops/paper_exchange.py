@@ -1,6 +1,6 @@
 """The paper exchange's control plane, as far as ops needs it: its journal, and the making of accounts.
 
-Reached over HTTP, as any stranger would reach it; only in paper mode.
+Reached over HTTP, as any stranger would reach it; in live mode only for users on paper money.
 """
 
 from __future__ import annotations

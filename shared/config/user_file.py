@@ -183,8 +183,6 @@ class UserFile(_Section):
         # Known settings that nothing acts on yet are refused: a setting that is taken must be in force.
         if self.on_join is OnJoin.COPY_OPEN:
             raise ValueError('on_join "copy_open" is not supported yet; only "new_only" is')
-        if self.paper:
-            raise ValueError("paper = true is not supported yet; SHOAL_MODE says for all users whose money moves")
         return self
 
     def policy(self, user: str) -> UserPolicy:

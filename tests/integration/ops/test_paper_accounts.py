@@ -50,10 +50,32 @@ async def test_a_refusal_is_told_in_one_line_without_the_secret() -> None:
     assert SECRET not in ran.err
 
 
-async def test_live_mode_is_refused() -> None:
-    ran = await ops(NO_REDIS, "paper-accounts", SHOAL_MODE="live", PAPER_URL=f"http://127.0.0.1:{free_port()}")
-    assert ran.code == 2
-    assert "SHOAL_MODE" in ran.err
+async def test_in_live_mode_there_is_nothing_to_do_for_those_on_real_money() -> None:
+    ran = await ops(NO_REDIS, "paper-accounts", SHOAL_MODE="live", PAPER_URL=f"http://127.0.0.1:{free_port()}", **KEYS)
+    assert (ran.code, ran.out) == (0, "")
+    assert "no user with paper = true" in ran.err
+
+
+async def test_in_live_mode_only_users_on_paper_money_get_accounts_and_no_real_key_is_told(tmp_path: Path) -> None:
+    (tmp_path / "users").mkdir()
+    (tmp_path / "paper_accounts.toml").write_text((ROOT / "config" / "paper_accounts.toml").read_text())
+    for user, settings in {"alice": "paper = true", "bob": "", "carol": "paper = true"}.items():
+        (tmp_path / "users" / f"{user}.toml").write_text(settings)
+    real = {"KRAKEN_USER_CAROL_API_KEY": "aRealKeyOfCarol", "KRAKEN_USER_CAROL_API_SECRET": SECRET}
+    async with exchange() as venue:
+        ran = await ops(
+            NO_REDIS,
+            "paper-accounts",
+            SHOAL_MODE="live",
+            SHOAL_CONFIG=str(tmp_path),
+            PAPER_URL=venue.url,
+            **KEYS,
+            **real,
+        )
+    assert ran.code == 0
+    assert [(sent["user"], sent["api_key"]) for sent in venue.accounts] == [("alice", "PAPER-alice")]
+    assert "carol at kraken: skipped: KRAKEN_USER_CAROL_API_KEY is no paper key" in ran.out
+    assert "aRealKeyOfCarol" not in ran.out + ran.err
 
 
 def test_the_shipped_file_has_an_account_for_the_master_and_three_users_of_different_size() -> None:

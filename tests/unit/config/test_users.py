@@ -77,6 +77,7 @@ def test_every_setting_is_read_exactly(config: Path) -> None:
         enabled = false
         venues = ["coinbase", "kraken"]
         on_join_bps = 25
+        paper = true
         on_leave = "exits_only"
         [sizing]
         mode = "fixed_quote"
@@ -141,7 +142,7 @@ def test_every_setting_is_read_exactly(config: Path) -> None:
         on_join=OnJoin.NEW_ONLY,
         on_join_bps=Decimal(25),
         on_leave=OnLeave.EXITS_ONLY,
-        paper=False,
+        paper=True,
     )
     assert load_users(config)["bob-2"].currency == "USDC"
 
@@ -252,7 +253,6 @@ def test_an_age_is_seconds_or_says_its_unit(config: Path, written: str, ms: int)
         ("exits.trailing_pct = 0", "exits.trailing_pct: "),
         ('exits.max_hold = "soon"', "exits.max_hold: must be a number of seconds, or a text like"),
         ('on_join = "copy_open"', 'on_join "copy_open" is not supported yet'),
-        ("paper = true", "paper = true is not supported yet"),
         ('on_join = "all"', "on_join: Input should be 'new_only' or 'copy_open' (got 'all')"),
         ('on_leave = "sell"', "on_leave: Input should be 'keep', 'exits_only' or 'close_now' (got 'sell')"),
         ("paper = 2", "paper: "),
