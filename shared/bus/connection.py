@@ -1,38 +1,31 @@
 """The single point of control for connections to Redis. Every option that matters is set here, on purpose.
 
-redis-py retries commands by default. A retried XADD is a second order, so neither client retries anything; the loops above
-them begin again from what Redis holds, and scripts make repeating harmless. A blocking read must not end by the socket's
-time-out before its BLOCK does, and must hold up nobody's commands, hence two clients: readers have a connection each while they
-wait, everything else shares one.
+redis-py retries commands by default. A retried XADD is a second order, so nothing here retries anything; the loops above begin
+again from what Redis holds, and scripts make repeating harmless. A blocking read must not end by a time-out before its BLOCK
+does, and must hold up nobody's commands: so reads that wait have a connection each, and everything else shares one.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import redis.asyncio as redis
+from redis.asyncio.connection import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
-    BusyLoadingError,
-    ClusterDownError,
     ConnectionError as RedisConnectionError,
-    NoScriptError,
-    OutOfMemoryError,
-    ReadOnlyError,
     RedisError,
     ResponseError,
     TimeoutError as RedisTimeoutError,
-    TryAgainError,
 )
 
 from shared.bus.errors import BusRefused, BusUnavailable
 from shared.bus.scripts import Script
-from shared.bus.wire import Command, Wire
+from shared.bus.wire import Command, Wire, Wires
 from shared.config.errors import ConfigurationError
 
 BLOCK_MS: Final = 2_000
@@ -42,47 +35,44 @@ _READ_TIMEOUT: Final = BLOCK_MS / 1000 + 3.0
 _WRITE_TIMEOUT: Final = 3.0
 """Socket time-out of the writer: an AOF rewrite on a slow disk takes hundreds of milliseconds, not seconds."""
 _CONNECT_TIMEOUT: Final = 3.0
-_KEEPALIVE_CHECK: Final = 15
-"""Seconds of silence after which a reader is pinged before use: a firewall may have dropped it. The other client is never silent
-for long: heartbeats and leases go through it."""
 _OLDEST: Final = (7, 0)
-_READER_CONNECTIONS: Final = 256
-"""The most that wait for entries at once."""
 _LOADING_PATIENCE: Final = 60.0
 """Seconds to wait at the start for a Redis that is replaying its log."""
 
-_LOST: Final = (
-    RedisConnectionError,
-    RedisTimeoutError,
-    BusyLoadingError,
-    ReadOnlyError,
-    ClusterDownError,
-    TryAgainError,
-    OutOfMemoryError,
-    OSError,
-    asyncio.TimeoutError,
+_LOST: Final = (RedisConnectionError, RedisTimeoutError, OSError, asyncio.TimeoutError)
+_STATES: Final = (
+    "LOADING",
+    "MASTERDOWN",
+    "READONLY",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+    "OOM",
+    "MISCONF",
+    "UNBLOCKED",
+    "NOREPLICAS",
+    "NOAUTH",
 )
-_STATES: Final = ("MISCONF", "UNBLOCKED", "NOREPLICAS")
-"""How replies without a class of their own in redis-py begin that say the same: the server cannot take the command now."""
+"""How replies begin that say the same as no reply: the server cannot take any such command now."""
+_NO_SCRIPT: Final = "NOSCRIPT"
 
 
 class Bus:
-    """The two clients of one process, and the rule for what their failures mean."""
+    """The connections of one process, and the rule for what their failures mean."""
 
-    def __init__(self, reader: redis.Redis, writer: Wire) -> None:
+    def __init__(self, reader: Wires, writer: Wire) -> None:
         self._reader = reader
         self._writer = writer
 
     async def read(self, *command: str | int | bytes) -> Any:
         """Run one blocking read. Raises BusUnavailable."""
-        return await self._guarded(self._reader.execute_command(*command))  # type: ignore[no-untyped-call]  # redis-py
+        with _meant():
+            return _answer(await self._reader.ask(command))
 
     async def do(self, *command: str | bytes | float) -> Any:
         """Run one command once. Raises BusUnavailable; it may have run all the same."""
-        (answer,) = await self._asked([command])
-        if isinstance(answer, Exception):
-            raise _meant(answer)
-        return answer
+        with _meant():
+            (answer,) = await self._writer.ask([command])
+            return _answer(answer)
 
     async def do_all(self, commands: Sequence[Command]) -> list[Any]:
         """Run commands in one round trip, each on its own: a refused one stands in the answers as its ResponseError.
@@ -91,20 +81,20 @@ class Bus:
         """
         if not commands:
             return []
-        answers = await self._asked(commands)
+        with _meant():
+            answers = await self._writer.ask(commands)
         for answer in answers:
-            if isinstance(answer, Exception) and _is_outage(answer):
-                raise _meant(answer)
+            if isinstance(answer, ResponseError) and _is_outage(answer):
+                raise BusUnavailable(f"Redis: {answer}")
         return answers
 
     async def run(self, script: Script, keys: list[str], args: list[str | int]) -> Any:
         """Run a Lua script: by its hash, or by its text where the server does not know it (after a restart or a flush)."""
-        (answer,) = await self._asked([("EVALSHA", script.sha, len(keys), *keys, *args)])
-        if isinstance(answer, NoScriptError):
-            return await self.do("EVAL", script.text, len(keys), *keys, *args)
-        if isinstance(answer, Exception):
-            raise _meant(answer)
-        return answer
+        with _meant():
+            (answer,) = await self._writer.ask([("EVALSHA", script.sha, len(keys), *keys, *args)])
+            if isinstance(answer, ResponseError) and str(answer).startswith(_NO_SCRIPT):
+                (answer,) = await self._writer.ask([("EVAL", script.text, len(keys), *keys, *args)])
+            return _answer(answer)
 
     async def scan(self, pattern: str) -> list[str]:
         """Find keys by pattern, page by page; never blocks the server. A key may be listed twice."""
@@ -117,34 +107,27 @@ class Bus:
                 return found
 
     async def close(self) -> None:
-        """Close both clients."""
-        await self._reader.aclose()
+        """Close all connections."""
+        await self._reader.close()
         await self._writer.close()
 
-    async def _asked(self, commands: Sequence[Command]) -> list[Any]:
-        try:
-            return await self._writer.ask(commands)
-        except _LOST as error:
-            raise _meant(error) from None
 
-    @staticmethod
-    async def _guarded(work: Awaitable[Any]) -> Any:
-        task = asyncio.current_task()
-        cancelled_before = task.cancelling() if task else 0
-        try:
-            return await work
-        except (*_LOST, ResponseError) as error:
-            raise _meant(error) from None
-        finally:
-            # redis-py writes inside asyncio.wait_for, which before Python 3.12 swallows a cancellation that arrives just as the
-            # write is done: a loop told to stop would run on. What was asked of the task while it waited is asked again here.
-            if task and task.cancelling() > cancelled_before:
-                raise asyncio.CancelledError
+def _answer(answer: Any) -> Any:
+    """Give an answer back, or raise the refusal that it is."""
+    if isinstance(answer, ResponseError):
+        raise answer
+    return answer
 
 
-def _meant(error: Exception) -> BusUnavailable | BusRefused:
-    """Give what a failure means to whoever asked."""
-    return BusUnavailable(f"Redis: {error}") if _is_outage(error) else BusRefused(str(error))
+@contextmanager
+def _meant() -> Iterator[None]:
+    """Say what a failure means to whoever asked."""
+    try:
+        yield
+    except (*_LOST, ResponseError) as error:
+        if _is_outage(error):
+            raise BusUnavailable(f"Redis: {error}") from None
+        raise BusRefused(str(error)) from None
 
 
 def _is_outage(error: Exception) -> bool:
@@ -158,11 +141,8 @@ async def open_bus(url: str, name: str) -> AsyncIterator[Bus]:
 
     Raises ConfigurationError in one line if nothing answers at `url`, it refuses us, or it is older than 7.0.
     """
-    reader = redis.Redis.from_pool(_pool(url, f"{name}:read", _READ_TIMEOUT))
-    # Replies stay as the protocol gives them: one shape for every command, and no parsing twice.
-    reader.response_callbacks.clear()
-    writer = Wire(_pool(url, f"{name}:write", None), _WRITE_TIMEOUT)
-    bus = Bus(reader, writer)
+    writer = Wire(_pool(url, f"{name}:write"), _WRITE_TIMEOUT)
+    bus = Bus(Wires(_pool(url, f"{name}:read"), _READ_TIMEOUT), writer)
     try:
         await _check_server(writer, url)
         yield bus
@@ -170,20 +150,18 @@ async def open_bus(url: str, name: str) -> AsyncIterator[Bus]:
         await bus.close()
 
 
-def _pool(url: str, name: str, timeout: float | None) -> redis.BlockingConnectionPool:
+def _pool(url: str, name: str) -> ConnectionPool:
+    """Say how to connect; what goes over the connection is not redis-py's (see wire.py)."""
     try:
-        return redis.BlockingConnectionPool.from_url(
+        return ConnectionPool.from_url(
             url,
             client_name=name,
-            decode_responses=True,
-            socket_timeout=timeout,
+            socket_timeout=_CONNECT_TIMEOUT,
             socket_connect_timeout=_CONNECT_TIMEOUT,
             socket_keepalive=True,
-            health_check_interval=_KEEPALIVE_CHECK,
             retry=Retry(NoBackoff(), 0),
             retry_on_error=[],
             protocol=2,
-            max_connections=_READER_CONNECTIONS,
         )
     except (ValueError, RedisError) as error:
         raise ConfigurationError(f"REDIS_URL: {error}") from None
@@ -197,7 +175,7 @@ async def _check_server(wire: Wire, url: str) -> None:
             (info,) = await wire.ask([("INFO", "server")])
             if not isinstance(info, Exception):
                 break
-            if not isinstance(info, BusyLoadingError):
+            if not str(info).startswith("LOADING"):
                 raise info
         except (*_LOST, RedisError) as error:
             raise ConfigurationError(f"REDIS_URL: no usable Redis at {where}: {error}") from None

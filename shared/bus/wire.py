@@ -1,7 +1,9 @@
-"""One connection that everybody in a process writes through: what is asked in the same turn of the event loop leaves together.
+"""Connections to Redis. What any number of askers ask of a wire in one turn of the event loop leaves together.
 
 A command on its own costs a round trip, a wake-up and, with `appendfsync always`, a wait for the disk; a thousand accounts that
 settle at once would pay each a thousand times. Here they pay once per turn, and whoever asks need not know.
+
+redis-py connects (addresses, TLS, passwords, names) and hiredis knows the protocol; the bytes between them pass through here.
 
 It must never send a command twice: when the connection is lost, whatever was under way fails, although it may have run, and the
 next command connects anew.
@@ -10,16 +12,14 @@ next command connects anew.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, cast
 
+import hiredis
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.exceptions import (
-    BusyLoadingError,
     ConnectionError as RedisConnectionError,
     ResponseError,
     TimeoutError as RedisTimeoutError,
@@ -27,13 +27,7 @@ from redis.exceptions import (
 
 Command = tuple[str | bytes | float, ...]
 
-
-@dataclass(slots=True)
-class _Asked:
-    count: int
-    at: float
-    done: asyncio.Future[list[Any]]
-    answers: list[Any] = field(default_factory=list)
+_NOTHING: Final = object()
 
 
 class Wire:
@@ -44,109 +38,169 @@ class Wire:
         self._pool = pool
         self._timeout = timeout
         self._link: _Link | None = None
-        self._lives: set[asyncio.Task[None]] = set()
+        self._making: asyncio.Task[_Link] | None = None
 
     async def ask(self, commands: Sequence[Command]) -> list[Any]:
         """Run commands and give their answers, in order. Raises what redis-py raises for a lost or silent server.
 
         Whoever stops waiting does not take back what was asked.
         """
-        if self._link is None or self._link.ended:
-            connection = self._pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py
-            self._link = _Link(connection, self._timeout)
-            self._lives.add(self._link.working)
-            self._link.working.add_done_callback(self._lives.discard)
-        return await self._link.ask(commands)
+        link = self._link
+        if link is None or link.ended:
+            link = await self._connected()
+        return await link.ask(commands)
+
+    def drop(self) -> None:
+        """End the connection at once; what is still open fails."""
+        if self._link is not None:
+            self._link.end(RedisConnectionError("the connection was closed"))
 
     async def close(self) -> None:
-        """End the connection; what is still open fails."""
-        if self._link is not None and not self._link.ended:
-            self._link.working.cancel()
-        await asyncio.gather(*self._lives, return_exceptions=True)
+        """End the connection and wait until it is closed."""
+        if self._making is not None:
+            self._making.cancel()
+            await asyncio.gather(self._making, return_exceptions=True)
+        self.drop()
+        if self._link is not None:
+            await self._link.lost
+
+    async def _connected(self) -> _Link:
+        """Connect, once for all who ask meanwhile."""
+        if self._making is None:
+            self._making = asyncio.create_task(self._connect())
+            self._making.add_done_callback(self._made)
+        return await asyncio.shield(self._making)
+
+    async def _connect(self) -> _Link:
+        connection = self._pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py
+        try:
+            await connection.connect()
+            return _Link(connection, self._timeout)
+        except BaseException:
+            with suppress(Exception):
+                await connection.disconnect(nowait=True)
+            raise
+
+    def _made(self, making: asyncio.Task[_Link]) -> None:
+        self._making = None
+        if not making.cancelled() and making.exception() is None:
+            self._link = making.result()
 
 
-class _Link:
+class Wires:
+    """As many connections as there are askers at once: for reads that wait."""
+
+    def __init__(self, pool: ConnectionPool, timeout: float) -> None:
+        """See Wire."""
+        self._pool = pool
+        self._timeout = timeout
+        self._idle: list[Wire] = []
+        self._all: set[Wire] = set()
+
+    async def ask(self, command: Command) -> Any:
+        """Run one command on a connection of its own and give its answer; a refusal is an answer. Raises as Wire.ask does."""
+        wire = self._idle.pop() if self._idle else Wire(self._pool, self._timeout)
+        self._all.add(wire)
+        try:
+            (answer,) = await wire.ask([command])
+        except BaseException:
+            wire.drop()  # it may still be waiting for an answer that nobody wants
+            raise
+        finally:
+            self._idle.append(wire)
+        return answer
+
+    async def close(self) -> None:
+        """End all connections."""
+        await asyncio.gather(*(wire.close() for wire in self._all))
+
+
+class _Link(asyncio.Protocol):
     """The life of one connection, from its making to its loss."""
 
     def __init__(self, connection: AbstractConnection, timeout: float) -> None:
-        self._connection = connection
         self._timeout = timeout
+        self._reader = hiredis.Reader(replyError=ResponseError, encoding="utf-8", notEnoughData=_NOTHING)
         self._packed: list[bytes] = []
         self._open: deque[_Asked] = deque()
-        self._wanted = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
-        self.working = asyncio.create_task(self._work())
+        self._loop = asyncio.get_running_loop()
+        self.lost = self._loop.create_future()
         self.ended = False
+        # redis-py has no public way to hand over a connection that it has made.
+        self._connection = connection
+        self._transport = cast("asyncio.Transport", cast("asyncio.StreamWriter", connection._writer).transport)  # noqa: SLF001
+        self._transport.set_protocol(self)
 
     def ask(self, commands: Sequence[Command]) -> asyncio.Future[list[Any]]:
-        """Queue commands; they leave in the next turn of the loop."""
-        loop = asyncio.get_running_loop()
-        self._packed += self._connection.pack_commands(commands)
-        asked = _Asked(len(commands), loop.time(), loop.create_future())
+        """Queue commands; they leave at the end of this turn of the loop."""
+        if not self._packed:
+            self._loop.call_soon(self._flush)
+        self._packed += [hiredis.pack_command(command) for command in commands]  # type: ignore[arg-type]  # its stub is wrong
+        asked = _Asked(len(commands), self._loop.time(), self._loop.create_future())
         self._open.append(asked)
-        self._wanted.set()
         if self._timer is None:
-            self._timer = loop.call_at(asked.at + self._timeout, self._watch)
+            self._timer = self._loop.call_at(asked.at + self._timeout, self._watch)
         return asked.done
 
-    async def _work(self) -> None:
-        listening: asyncio.Task[None] | None = None
-        reason: Exception = RedisConnectionError("the connection was closed")
+    def data_received(self, data: bytes) -> None:
+        """Give the answers in `data` to those who wait for them."""
         try:
-            await self._connection.connect()  # type: ignore[no-untyped-call]  # redis-py
-            listening = asyncio.create_task(self._listen())
-            listening.add_done_callback(lambda _: self._wanted.set())
-            while not listening.done():
-                self._wanted.clear()
-                packed, self._packed = self._packed, []
-                if packed:
-                    await self._connection.send_packed_command(packed, check_health=False)
-                await self._wanted.wait()
-            listening.result()
-        except Exception as error:  # noqa: BLE001  # whatever ends a connection ends what was asked of it
-            reason = error
-        finally:
-            self._end(reason)
-            if listening is not None:
-                listening.cancel()
-                await asyncio.gather(listening, return_exceptions=True)
-            with suppress(Exception):
-                await self._connection.disconnect()
+            self._reader.feed(data)
+            while (answer := self._reader.gets()) is not _NOTHING:
+                asked = self._open[0]
+                asked.answers.append(answer)
+                if len(asked.answers) == asked.count:
+                    self._open.popleft()
+                    if not asked.done.done():
+                        asked.done.set_result(asked.answers)
+        except (hiredis.HiredisError, UnicodeDecodeError, IndexError) as error:
+            self.end(RedisConnectionError(f"what answers does not speak as Redis does: {error!r}"))
 
-    async def _listen(self) -> None:
-        while True:
-            try:
-                # The time-out is watched from outside, once for all.
-                answer = await self._connection.read_response(timeout=math.inf, disconnect_on_error=False)
-            except (ResponseError, BusyLoadingError) as refused:
-                answer = refused
-            if not self._open:
-                raise RedisConnectionError("the server spoke without being asked")
-            asked = self._open[0]
-            asked.answers.append(answer)
-            if len(asked.answers) == asked.count:
-                self._open.popleft()
-                if not asked.done.done():
-                    asked.done.set_result(asked.answers)
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Fail whatever is open."""
+        self.end(RedisConnectionError(f"connection lost: {exc or 'closed by the server'}"))
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+    def _flush(self) -> None:
+        packed, self._packed = self._packed, []
+        if not self.ended:
+            self._transport.write(b"".join(packed))
 
     def _watch(self) -> None:
         """Look at the oldest of what is open, and come back when it would be too late for it."""
         self._timer = None
         if not self._open:
             return
-        loop = asyncio.get_running_loop()
         late_at = self._open[0].at + self._timeout
-        if loop.time() < late_at:
-            self._timer = loop.call_at(late_at, self._watch)
+        if self._loop.time() < late_at:
+            self._timer = self._loop.call_at(late_at, self._watch)
         else:
-            self._end(RedisTimeoutError(f"no answer within {self._timeout:g} s"))
-            self.working.cancel()
+            self.end(RedisTimeoutError(f"no answer within {self._timeout:g} s"))
 
-    def _end(self, reason: Exception) -> None:
+    def end(self, reason: Exception) -> None:
+        """Fail whatever is open and close."""
+        if self.ended:
+            return
         self.ended = True
         if self._timer is not None:
             self._timer.cancel()
+        self._transport.abort()
+        self._connection._close()  # type: ignore[no-untyped-call]  # noqa: SLF001  # lets go of the transport, which has been taken over above
         while self._open:
             asked = self._open.popleft()
             if not asked.done.done():
                 asked.done.set_exception(reason)
+
+
+class _Asked:
+    """What one asker waits for."""
+
+    __slots__ = ("answers", "at", "count", "done")
+
+    def __init__(self, count: int, at: float, done: asyncio.Future[list[Any]]) -> None:
+        self.count = count
+        self.at = at
+        self.done = done
+        self.answers: list[Any] = []
