@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from shared.bus.joined_ids import is_joined
 from shared.bus.streams import entry_ms
 from shared.domain.order import OrderState
 from shared.ledger.agreement import TRADED, agree
-from shared.ledger.books import Moment, SignalBook, UserBook, order_trimmed
+from shared.ledger.books import Decided, Moment, SignalBook, UserBook, order_trimmed
 from shared.ledger.findings import FindingKind, Tally
 from shared.ledger.journal import VenueOrder
 
@@ -64,14 +65,11 @@ def _given_decisions(signals: SignalBook, book: UserBook, moment: Moment, tally:
         tally.orders += each.copy
         if each.entry_id in book.buried:
             continue  # the dead letter is the finding
-        signal_id = signals.ids.get(each.entry_id)
-        if signal_id is None:
-            if not signals.kept.trimmed(each.entry_id) and not moment.young(entry_ms(each.entry_id)):
-                detail = f"no signal has the entry id {each.entry_id}"
-                tally.find(FindingKind.ORDER_WITHOUT_SIGNAL, book.user, each.order_id, detail)
-        elif signal_id != each.signal_id:
-            detail = f"it names signal {each.signal_id}, the entry {each.entry_id} is signal {signal_id}"
-            tally.find(FindingKind.ORDER_WITHOUT_SIGNAL, book.user, each.order_id, detail)
+        wrong = (
+            _wrongly_joined(signals, book, each) if is_joined(each.entry_id) else _without_signal(signals, each, moment)
+        )
+        if wrong:
+            tally.find(FindingKind.ORDER_WITHOUT_SIGNAL, book.user, each.order_id, wrong)
         if each.order_id in reported or book.reports_kept.trimmed(each.entry_id):
             continue
         if each.entry_id in book.dropped:
@@ -84,6 +82,32 @@ def _given_decisions(signals: SignalBook, book: UserBook, moment: Moment, tally:
         else:
             detail = f"{'copy' if each.copy else 'skip'} of signal {each.signal_id}, {moment.age(since)}"
             tally.find(FindingKind.MISSING_OUTCOME, book.user, each.order_id, detail)
+
+
+def _without_signal(signals: SignalBook, each: Decided, moment: Moment) -> str:
+    """Say what is wrong if a decision does not stand under the entry id of the signal that it names."""
+    signal_id = signals.ids.get(each.entry_id)
+    if signal_id is None:
+        gone = signals.kept.trimmed(each.entry_id) or moment.young(entry_ms(each.entry_id))
+        return "" if gone else f"no signal has the entry id {each.entry_id}"
+    if signal_id != each.signal_id:
+        return f"it names signal {each.signal_id}, the entry {each.entry_id} is signal {signal_id}"
+    return ""
+
+
+def _wrongly_joined(signals: SignalBook, book: UserBook, each: Decided) -> str:
+    """Say what is wrong if a joined decision is not the only one about a signal that was not due to this user as it came.
+
+    Its signal is older than itself, so it may have been trimmed where the decision still stands.
+    """
+    at = signals.entries.get(each.signal_id)
+    if at is None:
+        return "" if signals.kept.removed else f"joined by signal {each.signal_id}, which is not there"
+    if book.following is not None and book.following.due(at):
+        return f"joined by signal {each.signal_id}, which was due to the user as it came"
+    if sum(other.order_id == each.order_id for other in book.decided) > 1:
+        return f"signal {each.signal_id} was decided twice"
+    return ""
 
 
 def _outcomes(book: UserBook, moment: Moment, tally: Tally) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import Final, NamedTuple
 
 from shared.bus.streams import entry_order
@@ -50,7 +51,7 @@ class Following:
         return at > entry_order(self.start) and (not self.until or at <= entry_order(self.until))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SignalBook:
     """The signal stream: id by entry id, why by entry id for unreadable ones, and which were buried or dropped."""
 
@@ -60,6 +61,11 @@ class SignalBook:
     dropped: Collection[str] = ()
     """Given up by an operator: due to nobody."""
     kept: Kept = WHOLE
+
+    @cached_property
+    def entries(self) -> Mapping[str, str]:
+        """Give the entry id of each signal id."""
+        return {signal_id: entry_id for entry_id, signal_id in self.ids.items()}
 
 
 @dataclass(frozen=True, slots=True)

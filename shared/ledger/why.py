@@ -1,6 +1,6 @@
 """Why was I (not) copied? Everything that became of one signal: who got it, with what decision, outcome, reason, sizes and times.
 
-Bounded work whatever the streams' length: a report stands behind its order, so the search begins at the signal's own entry id.
+Bounded work whatever the streams' length: a report stands behind its order, so the search begins at the order's own entry id.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Final
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry, entry_ms, read_entries
 from shared.contracts import keys
+from shared.ledger.joined import joined_orders
 
 _PAGE: Final = 500
 _SEARCH_PAGES: Final = 20
@@ -79,7 +80,8 @@ async def tell(bus: Bus, signal: Entry, users: Sequence[str]) -> SignalStory:
         found = read_entries(keys.orders(user), rows if isinstance(rows, list) else [])
         if found:
             decided[user] = found[0]
-    reports = await _reports(bus, signal.id, {user: entry.fields.get("id", "") for user, entry in decided.items()})
+    decided |= await joined_orders(bus, signal, [user for user in users if user not in decided])
+    reports = await _reports(bus, decided)
     asked = list(decided)
     hashes = await bus.do_all(
         [("HGET", keys.order(user, decided[user].fields.get("id", "")), "state") for user in asked]
@@ -117,10 +119,11 @@ async def _search_back(bus: Bus, wanted: str) -> Entry | None:
     return None
 
 
-async def _reports(bus: Bus, since: str, wanted: Mapping[str, str]) -> dict[str, Mapping[str, str]]:
+async def _reports(bus: Bus, decided: Mapping[str, Entry]) -> dict[str, Mapping[str, str]]:
     """Find the report on one order per user, all users in one round trip per page."""
     found: dict[str, Mapping[str, str]] = {}
-    after = {user: str(entry_ms(since)) for user in wanted}
+    wanted = {user: entry.fields.get("id", "") for user, entry in decided.items()}
+    after = {user: str(entry_ms(entry.id)) for user, entry in decided.items()}
     for page in range(_SEARCH_PAGES + 1):
         count = _PAGE if page else _FIRST_LOOK
         asked = list(after)

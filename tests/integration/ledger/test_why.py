@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import uuid4
 
 from shared.bus.connection import Bus
+from shared.bus.joined_ids import joined_id
 from shared.contracts import keys
 from shared.domain.order import OrderState
 from shared.ledger.outcomes import OutcomeFeed
@@ -41,6 +43,19 @@ async def test_each_user_has_decision_outcome_and_reason(bus: Bus) -> None:
     assert found["bob"].reason == "below venue minimum"
     assert (found["carol"].decision, found["carol"].outcome, found["carol"].settled_at) == ("copy", "unknown", None)
     assert (found["dave"].decision, found["dave"].outcome) == ("none", "")
+
+
+async def test_who_joined_by_it_later_is_told_with_the_latency_from_then_on(bus: Bus) -> None:
+    copies = Copies(bus)
+    told = await copies.signal()
+    await copies.settled(["dave"], count=2)  # other signals; dave was not there for the first
+    joined = joined_id(int(told.entry_id.split("-")[0]) + 10_000, told.entry_id)
+    order = await copies.decide(replace(told, entry_id=joined), "dave", reason="joins the master's 0.5 BTC")
+    await copies.report(told, "dave")
+    dave, alice = (await story(bus, told.id, "dave", "alice")).users
+    assert (dave.decision, dave.outcome, dave.order_id) == ("copy", "filled", order)
+    assert (dave.decision_reason, dave.latency_ms) == ("joins the master's 0.5 BTC", 120)
+    assert alice.decision == "none"
 
 
 async def test_a_signal_is_found_by_its_entry_id_as_by_its_id(bus: Bus) -> None:

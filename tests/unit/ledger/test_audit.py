@@ -64,6 +64,40 @@ def test_only_signals_after_from_and_up_to_until_are_due(following: Following | 
     assert bool(tally.found[FindingKind.MISSING_DECISION]) is due
 
 
+JOINED = Decided(f"{OLD + 500}-{2**32}", "o1", "s1", copy=True, emitted_at=OLD + 500)
+JOINED_BOOK = UserBook("alice", Following(ENTRY), [JOINED], [FILLED])
+
+
+def test_who_joined_by_a_signal_of_before_he_followed_misses_nothing_and_has_nothing_too_many() -> None:
+    earlier = SignalBook({f"{OLD - 5}-0": "s0", ENTRY: "s1", f"{OLD + 1}-0": "s2"})
+    book = replace(JOINED_BOOK, following=Following(f"{OLD + 1}-0"))
+    tally = judge(book, [ROW], earlier)
+    assert kinds(tally) == {}
+    assert (tally.decisions, tally.orders, tally.venue_orders) == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("book", "signals", "words"),
+    [
+        (JOINED_BOOK, SignalBook({}), "joined by signal s1, which is not there"),
+        (replace(JOINED_BOOK, following=Following("0-0")), SIGNALS, "which was due to the user as it came"),
+        (replace(JOINED_BOOK, decided=[COPY, JOINED]), SIGNALS, "signal s1 was decided twice"),
+    ],
+)
+def test_a_joined_order_that_has_no_right_to_be_is_found(book: UserBook, signals: SignalBook, words: str) -> None:
+    tally = judge(book, signals=signals)
+    assert tally.found[FindingKind.ORDER_WITHOUT_SIGNAL] == 1
+    assert words in " ".join(finding.detail for finding in tally.findings)
+
+
+def test_a_joined_order_whose_signal_has_been_trimmed_is_no_finding() -> None:
+    assert kinds(judge(JOINED_BOOK, signals=SignalBook({}, kept=Kept((OLD + 900, 0), 3)))) == {}
+
+
+def test_a_joined_order_without_an_outcome_is_missing_one_like_any_other() -> None:
+    assert kinds(judge(replace(JOINED_BOOK, reported=[]))) == {FindingKind.MISSING_OUTCOME: 1}
+
+
 def test_a_young_signal_without_decision_is_open_not_missing() -> None:
     signals = SignalBook({f"{YOUNG}-0": "s1"})
     tally = judge(UserBook("alice", Following("0-0"), [], []), signals=signals)
