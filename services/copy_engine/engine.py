@@ -13,8 +13,9 @@ import structlog
 
 from services.copy_engine.fanout import FanOut
 from services.copy_engine.following import record_followers
+from services.copy_engine.joiner import Joiner
 from services.copy_engine.readiness import wait_until_open
-from shared.bus.connection import Bus
+from shared.bus.connection import BLOCK_MS, Bus
 from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import Lease
 from shared.bus.orders import RETENTION_MS
@@ -63,6 +64,7 @@ class Engine:
         self._group = Group(bus, keys.ENGINE)
         self._boundary = boundary or Boundary()
         self._fanout = FanOut(bus, clock, self._boundary)
+        self._joiner = Joiner(bus, self._group, clock)
         self._instruments: dict[str, tuple[float, Mapping[Symbol, Instrument]]] = {}
 
     def follow(self, users: Iterable[UserPolicy]) -> None:
@@ -96,7 +98,8 @@ class Engine:
             lease.require(0)
             await self._take_over_settings()
             await self._trim()
-            for entry in await self._group.read_new([keys.SIGNALS], _BATCH, renew=False):
+            more = await self._joiner.round(self._users, self._pairs_of)
+            for entry in await self._group.read_new([keys.SIGNALS], _BATCH, 1 if more else BLOCK_MS, renew=False):
                 await self._carry(entry)
 
     async def _trim(self) -> None:
@@ -112,7 +115,7 @@ class Engine:
         """Put changed settings into force between two signals, so that each signal is carried under one set of them."""
         while self._changed is not None:
             self._users, self._changed = self._changed, None
-            await record_followers(self._bus, self._group, [policy.user for policy in self._users])
+            self._joiner.expect(await record_followers(self._bus, self._group, self._users, self._clock()))
 
     async def _carry(self, entry: Entry) -> None:
         self._boundary.passed(Step.ENGINE_AFTER_READ)

@@ -1,26 +1,69 @@
-"""From which signal on each user is followed, as it stands in Redis, so that `audit` knows what was due to whom."""
+"""From which signal on each user is followed, as it stands in Redis, so that `audit` knows what was due to whom.
+
+And who is still to be joined to what the master had open when he began to follow: it stands there until it is done, so that an
+engine which dies in between leaves it to the next.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
-from shared.bus.streams import Group, entry_order
+from shared.bus.streams import Group, entry_order, flatten
 from shared.contracts import keys
+from shared.domain.policy import OnJoin, UserPolicy
+
+_JOINING: Final = "joining"
 
 
-async def record_followers(bus: Bus, group: Group, users: Iterable[str]) -> None:
-    """Note who is followed from here on and who no longer is. Only between two signals: none may be half carried."""
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """A user who is still to be joined: since when (epoch ms) he follows, and the entry id of the last signal before that."""
+
+    start: str
+    since: int
+
+
+async def record_followers(bus: Bus, group: Group, users: Sequence[UserPolicy], now: int) -> Mapping[str, Joining]:
+    """Note who is followed from here on and who no longer is; answer who is still to be joined.
+
+    Only between two signals: none may be half carried.
+    """
     last = await _carried(group)
-    due = [keys.following(user) for user in users]
-    await bus.do_all([("HSETNX", key, "from", last) for key in due])
-    for key, answer in zip(due, await bus.do_all([("HGETALL", key) for key in due]), strict=True):
-        if pairs(answer).get("until"):
-            await bus.do("HSET", key, "from", last, "until", "")
-    for key in set(await bus.scan(keys.following("*"))) - set(due):
+    due = {keys.following(policy.user): policy for policy in users}
+    joining, begun = {}, []
+    for (key, policy), answer in zip(due.items(), await bus.do_all([("HGETALL", key) for key in due]), strict=True):
+        fields = pairs(answer)
+        if not fields.get("from") or fields.get("until"):
+            fields = _begins(policy, last, now, fields)
+            begun.append(("HSET", key, *flatten(fields)))
+        if (since := fields.get(_JOINING, "")).isdigit():
+            joining[policy.user] = Joining(fields["from"], int(since))
+    await bus.do_all(begun)
+    for key in set(await bus.scan(keys.following("*"))) - due.keys():
         if not await bus.do("HGET", key, "until"):
             await bus.do("HSET", key, "until", last)
+    return joining
+
+
+async def record_joined(bus: Bus, user: str) -> None:
+    """Note that nothing is left to be joined: every decision about it stands in his stream."""
+    await bus.do("HSET", keys.following(user), _JOINING, "")
+
+
+def _begins(policy: UserPolicy, last: str, now: int, before: Mapping[str, str]) -> dict[str, str]:
+    """Give what is written of a user who begins to follow, all at once: half of it would lose his joining."""
+    fields = {"from": last}
+    if "until" in before:
+        fields["until"] = ""
+    if policy.enabled and policy.on_join is OnJoin.COPY_OPEN:
+        fields[_JOINING] = str(now)
+    elif _JOINING in before:
+        fields[_JOINING] = ""
+    return fields
 
 
 async def _carried(group: Group) -> str:

@@ -180,9 +180,6 @@ class UserFile(_Section):
             raise ValueError('sizing.below_minimum "round_up" needs limits.max_order_pct, above which it never rounds')
         if len(set(self.venues)) < len(self.venues):
             raise ValueError("venues names one venue twice")
-        # Known settings that nothing acts on yet are refused: a setting that is taken must be in force.
-        if self.on_join is OnJoin.COPY_OPEN:
-            raise ValueError('on_join "copy_open" is not supported yet; only "new_only" is')
         return self
 
     def policy(self, user: str) -> UserPolicy:

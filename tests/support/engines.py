@@ -20,11 +20,13 @@ _PATIENCE: Final = 20.0
 
 
 @asynccontextmanager
-async def running(bus: Bus, users: Sequence[UserPolicy], owner: str = "first") -> AsyncIterator[Engine]:
+async def running(
+    bus: Bus, users: Sequence[UserPolicy], owner: str = "first", clock: Callable[[], int] = lambda: NOW + 40
+) -> AsyncIterator[Engine]:
     """Run an engine for as long as the test looks at it; its own failure is the test's."""
     lease = await acquire(bus, keys.ENGINE, owner)
     assert lease is not None
-    engine = Engine(bus, users, Heartbeat(Records(bus), "copy-engine", owner), lambda: NOW + 40, lambda: 0.0)
+    engine = Engine(bus, users, Heartbeat(Records(bus), "copy-engine", owner), clock, lambda: 0.0)
     turn = asyncio.create_task(engine.serve(lease))
     try:
         yield engine

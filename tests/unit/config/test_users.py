@@ -76,6 +76,7 @@ def test_every_setting_is_read_exactly(config: Path) -> None:
         """
         enabled = false
         venues = ["coinbase", "kraken"]
+        on_join = "copy_open"
         on_join_bps = 25
         paper = true
         on_leave = "exits_only"
@@ -139,7 +140,7 @@ def test_every_setting_is_read_exactly(config: Path) -> None:
             map={BTC_USD: Symbol("BTC", "USDC"), ETH_USD: Symbol("ETH", "USDC")},
         ),
         exits=ExitPolicy(Decimal("7.5"), Decimal(15), Decimal(4), 3 * 86_400_000),
-        on_join=OnJoin.NEW_ONLY,
+        on_join=OnJoin.COPY_OPEN,
         on_join_bps=Decimal(25),
         on_leave=OnLeave.EXITS_ONLY,
         paper=True,
@@ -252,7 +253,7 @@ def test_an_age_is_seconds_or_says_its_unit(config: Path, written: str, ms: int)
         ('exits.stop_loss_pct = "none"', "exits.stop_loss_pct: "),
         ("exits.trailing_pct = 0", "exits.trailing_pct: "),
         ('exits.max_hold = "soon"', "exits.max_hold: must be a number of seconds, or a text like"),
-        ('on_join = "copy_open"', 'on_join "copy_open" is not supported yet'),
+        ("on_join_bps = -1", "on_join_bps: "),
         ('on_join = "all"', "on_join: Input should be 'new_only' or 'copy_open' (got 'all')"),
         ('on_leave = "sell"', "on_leave: Input should be 'keep', 'exits_only' or 'close_now' (got 'sell')"),
         ("paper = 2", "paper: "),
