@@ -51,7 +51,7 @@ def changes(old: Mapping[str, UserPolicy], new: Mapping[str, UserPolicy]) -> lis
             found.append(UserChange(user, ChangeKind.ADDED))
         elif user not in new:
             found.append(UserChange(user, ChangeKind.REMOVED))
-        elif settings := differences(old[user], new[user]):
+        elif old[user] is not new[user] and (settings := differences(old[user], new[user])):
             found.append(UserChange(user, ChangeKind.CHANGED, settings))
     return found
 

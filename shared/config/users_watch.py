@@ -7,6 +7,7 @@ changes nothing. One that cannot be read keeps the settings that its user had, a
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -59,6 +60,8 @@ class UsersWatch:
             now = self._look()
         except ConfigurationError:
             return [], []  # a folder that is gone is being replaced, not emptied
+        if now == self._stamps and not self._fresh:
+            return [], []
         settled = [path for path in sorted(self._stamps.keys() | now.keys()) if self._settled(path, now.get(path))]
         users, problems = dict(self._users), []
         for path in settled:
@@ -95,12 +98,16 @@ class UsersWatch:
 
     def _look(self) -> dict[Path, _Stamp]:
         stamps: dict[Path, _Stamp] = {}
-        for path in users_folder(self._config).glob("*.toml"):
-            try:
-                facts = path.stat()
-            except OSError:
-                continue  # gone between the listing and now
-            stamps[path] = (facts.st_mtime_ns, facts.st_size, facts.st_ino)
+        folder = users_folder(self._config)
+        with os.scandir(folder) as files:
+            for file in files:
+                if not file.name.endswith(".toml"):
+                    continue
+                try:
+                    facts = file.stat()
+                except OSError:
+                    continue  # gone between the listing and now
+                stamps[folder / file.name] = (facts.st_mtime_ns, facts.st_size, facts.st_ino)
         return stamps
 
 
