@@ -14,14 +14,16 @@ from shared.config.errors import ConfigurationError
 from shared.config.user_file import UserFile, in_one_line
 from shared.domain.policy import RESERVED_NAMES, UserPolicy
 
-__all__ = ["in_one_line", "load_user", "load_users", "sharing_one_variable", "users_folder"]
+__all__ = ["USERS", "in_one_line", "load_user", "load_users", "sharing_one_variable", "users_folder"]
 
+USERS: Final = "users"
+"""The folder of the users' files, inside the configuration folder."""
 _USER_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
 def users_folder(config: Path) -> Path:
     """Give the folder of the users' files. Raises ConfigurationError if there is none."""
-    folder = config / "users"
+    folder = config / USERS
     if not folder.is_dir():
         raise ConfigurationError(f"{folder} is not a folder: SHOAL_CONFIG must hold users/<user>.toml")
     return folder

@@ -16,7 +16,7 @@ import structlog
 
 from shared.config.changes import ChangeKind, UserChange, changes
 from shared.config.errors import ConfigurationError
-from shared.config.users import load_user, load_users, sharing_one_variable, users_folder
+from shared.config.users import USERS, load_user, load_users, sharing_one_variable, users_folder
 from shared.domain.policy import UserPolicy
 
 _EVERY: Final = 1.0
@@ -34,7 +34,7 @@ class UsersWatch:
         """Read everything once. Raises ConfigurationError: a start with wrong settings is no start."""
         self._config = config
         self._stamps = self._look()
-        self._fresh: dict[Path, _Stamp] = {}
+        self._fresh: dict[str, _Stamp] = {}
         self._users = load_users(config)
 
     @property
@@ -62,15 +62,16 @@ class UsersWatch:
             return [], []  # a folder that is gone is being replaced, not emptied
         if now == self._stamps and not self._fresh:
             return [], []
-        settled = [path for path in sorted(self._stamps.keys() | now.keys()) if self._settled(path, now.get(path))]
+        settled = [name for name in sorted(self._stamps.keys() | now.keys()) if self._settled(name, now.get(name))]
         users, problems = dict(self._users), []
-        for path in settled:
-            stamp = now.get(path)
+        for name in settled:
+            path = self._config / USERS / name
+            stamp = now.get(name)
             if stamp is None:
-                self._stamps.pop(path)
+                self._stamps.pop(name)
                 users.pop(path.stem, None)
                 continue
-            self._stamps[path] = stamp
+            self._stamps[name] = stamp
             try:
                 users[path.stem] = self._load(path, users)
             except ConfigurationError as error:
@@ -78,15 +79,15 @@ class UsersWatch:
         before, self._users = self._users, dict(sorted(users.items()))
         return changes(before, self._users), problems
 
-    def _settled(self, path: Path, stamp: _Stamp) -> bool:
+    def _settled(self, name: str, stamp: _Stamp) -> bool:
         """Say whether a file differs from what is in force, and has done so alike for two looks."""
-        if self._stamps.get(path) == stamp:
-            self._fresh.pop(path, None)
+        if self._stamps.get(name) == stamp:
+            self._fresh.pop(name, None)
             return False
-        if path in self._fresh and self._fresh[path] == stamp:
-            self._fresh.pop(path)
+        if name in self._fresh and self._fresh[name] == stamp:
+            self._fresh.pop(name)
             return True
-        self._fresh[path] = stamp
+        self._fresh[name] = stamp
         return False
 
     @staticmethod
@@ -96,10 +97,10 @@ class UsersWatch:
             raise ConfigurationError(f"{path}: {clash}")
         return policy
 
-    def _look(self) -> dict[Path, _Stamp]:
-        stamps: dict[Path, _Stamp] = {}
-        folder = users_folder(self._config)
-        with os.scandir(folder) as files:
+    def _look(self) -> dict[str, _Stamp]:
+        """Give the stamp of each file, by its name."""
+        stamps: dict[str, _Stamp] = {}
+        with os.scandir(users_folder(self._config)) as files:
             for file in files:
                 if not file.name.endswith(".toml"):
                     continue
@@ -107,7 +108,7 @@ class UsersWatch:
                     facts = file.stat()
                 except OSError:
                     continue  # gone between the listing and now
-                stamps[folder / file.name] = (facts.st_mtime_ns, facts.st_size, facts.st_ino)
+                stamps[file.name] = (facts.st_mtime_ns, facts.st_size, facts.st_ino)
         return stamps
 
 
