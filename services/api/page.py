@@ -69,17 +69,21 @@ def _state(status: SystemStatus) -> str:
     if status.control.mode != "run":
         lines.append(f'<p class="bad">Kill switch: {escape(f"{status.control.mode} {status.control.reason}")}</p>')
     rows = []
-    masters = [("master", "", venue, account, "") for venue, account in status.master]
-    users = [(u.policy.user, u.state, venue, account, u.reason) for u in status.users for venue, account in u.accounts]
-    for name, state, venue, account, why in (*masters, *users):
+    masters = [("master", "", venue, account, "", "") for venue, account in status.master]
+    users = [
+        (u.policy.user, u.state, venue, account, u.funds.get(venue, ""), u.reason)
+        for u in status.users
+        for venue, account in u.accounts
+    ]
+    for name, state, venue, account, funds, why in (*masters, *users):
         equity = str(account.equity) if account and account.equity else "unknown"
         shown = state or (account.state.value if account else "unknown")
         mark = "good" if shown == "ready" else "bad"
         rows.append(
-            f'<tr><td>{escape(name)}<td>{escape(venue)}<td class="{mark}">{escape(shown)}<td>{escape(equity)}'
+            f'<tr><td>{escape(name)}<td>{escape(venue)}<td>{escape(funds)}<td class="{mark}">{escape(shown)}<td>{escape(equity)}'
             f"<td><small>{escape(why)}</small>"
         )
-    table = "<table><tr><th>account<th>venue<th>state<th>equity<th>" + "".join(rows) + "</table>"
+    table = "<table><tr><th>account<th>venue<th>money<th>state<th>equity<th>" + "".join(rows) + "</table>"
     return "".join(lines) + table
 
 

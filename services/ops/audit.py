@@ -10,10 +10,12 @@ import typer
 from services.ops.output import AsJson, console, print_json, table
 from services.ops.session import connected
 from shared.bus.connection import Bus
-from shared.config.settings import Mode, Settings
-from shared.ledger.auditor import run_audit
+from shared.config.settings import Settings
+from shared.domain.funds import Funds
+from shared.ledger.auditor import read_marks, run_audit
 from shared.ledger.books import Moment
 from shared.ledger.findings import AuditReport
+from shared.ledger.reading import known_users
 
 Grace = Annotated[float, typer.Option(min=0, help="Seconds for which something may still be on its way.")]
 NoVenue = Annotated[bool, typer.Option("--no-venue", help="Do not ask the paper exchange for its journal.")]
@@ -34,15 +36,22 @@ def audit(grace: Grace = 10.0, no_venue: NoVenue = False, as_json: AsJson = Fals
 
 
 async def read(settings: Settings, bus: Bus, grace: float, *, ask_venue: bool) -> AuditReport:
-    """Run the audit; in paper mode against the exchange's journal too. Raises ConfigurationError, BusUnavailable."""
-    if settings.shoal_mode is not Mode.PAPER or not ask_venue:
-        return await run_audit(bus, _moment(grace), None, 0)
+    """Run the audit; of those on paper money against the exchange's journal too. Raises ConfigurationError, BusUnavailable."""
+    unmarked = settings.funds(paper=False)
+    if not ask_venue or not await _paper_money(bus, unmarked):
+        return await run_audit(bus, _moment(grace), None, 0, unmarked)
     from services.ops.paper_exchange import open_paper_exchange  # noqa: PLC0415  # an HTTP client, for this one need
 
     async with open_paper_exchange(settings.paper_url) as exchange:
         moment = _moment(grace)  # before the journal is read: what ends later is not compared with it
         journal = await exchange.journal()
-    return await run_audit(bus, moment, journal.orders, journal.invalid_nonces)
+    return await run_audit(bus, moment, journal.orders, journal.invalid_nonces, unmarked)
+
+
+async def _paper_money(bus: Bus, unmarked: Funds) -> bool:
+    """Say whether anybody is on paper money, as everybody is in paper mode."""
+    marks = await read_marks(bus, await known_users(bus))
+    return unmarked is Funds.PAPER or any(mark.funds is Funds.PAPER for mark in marks.values())
 
 
 def _moment(grace: float) -> Moment:
@@ -74,6 +83,8 @@ def _notes(report: AuditReport) -> list[str]:
     notes = []
     if not report.venue_checked:
         notes.append("The venue's journal was not compared.")
+    elif others := sorted({*report.users} - {*report.compared}):
+        notes.append(f"On real money, so not compared with the paper exchange's journal: {', '.join(others)}.")
     if not report.signals:
         notes.append("There are no signals yet.")
     elif not report.followed:

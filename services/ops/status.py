@@ -61,7 +61,19 @@ def _show(view: StatusView, symbols: Mapping[str, str]) -> None:
         table("Services", ["service", "instance", "state"], [(s.service, s.instance, s.state) for s in view.services])
     )
     out.print()
-    columns = ["account", "state", "venue", "account state", "equity", "cash", "as of", "switch", "served by", "why"]
+    columns = [
+        "account",
+        "state",
+        "venue",
+        "money",
+        "account state",
+        "equity",
+        "cash",
+        "as of",
+        "switch",
+        "served by",
+        "why",
+    ]
     rows = [("master", "-", *_account(each), "-", "-", each.reason) for each in view.master]
     rows += [
         (user.user, user.state, *_account(each), user.control.mode, user.owner or "nobody", user.reason)
@@ -91,8 +103,15 @@ def _show(view: StatusView, symbols: Mapping[str, str]) -> None:
     out.print(table("Nonces", ["of", "key", "last"], [(n.user, n.fingerprint, n.value) for n in view.nonces]))
 
 
-def _account(account: AccountView) -> tuple[str, str, str, str, str]:
+def _account(account: AccountView) -> tuple[str, str, str, str, str, str]:
     def amount(value: str | None) -> str:
         return f"{value} {account.currency}" if value is not None else "unknown"
 
-    return account.venue, account.state, amount(account.equity), amount(account.cash), clock(account.as_of)
+    return (
+        account.venue,
+        account.funds or "-",
+        account.state,
+        amount(account.equity),
+        amount(account.cash),
+        clock(account.as_of),
+    )

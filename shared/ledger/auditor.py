@@ -2,6 +2,8 @@
 
 The venue's journal is fetched by the caller before anything here is read: whatever the venue had accepted by then was decided
 before, so its decision is found. Of a user, the reports come first and the orders after them, then the reports that came since.
+
+The journal is the paper exchange's, so it is compared for those on paper money alone, from when on they are.
 """
 
 from __future__ import annotations
@@ -18,29 +20,44 @@ from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import SignalMessage
 from shared.domain.account import MASTER
+from shared.domain.funds import Books, Funds
 from shared.domain.money import ZERO
+from shared.ledger.agreement import agree
 from shared.ledger.audit import audit_signals, audit_user
 from shared.ledger.books import Decided, Following, Moment, Reported, SignalBook, UserBook
 from shared.ledger.findings import AuditReport, Finding, FindingKind, Tally
 from shared.ledger.journal import VenueOrder, audit_acceptances
 from shared.ledger.reading import entries, kept, known_users
+from shared.ledger.status import VENUES
 
 
 async def run_audit(
-    bus: Bus, moment: Moment, journal: Mapping[str, Sequence[VenueOrder]] | None, invalid_nonces: int
+    bus: Bus,
+    moment: Moment,
+    journal: Mapping[str, Sequence[VenueOrder]] | None,
+    invalid_nonces: int,
+    unmarked: Funds = Funds.PAPER,
 ) -> AuditReport:
-    """Audit everything in Redis, and against the journal's orders by user unless that is None. Raises BusUnavailable."""
+    """Audit everything in Redis, and against the journal's orders by user unless that is None. Raises BusUnavailable.
+
+    `unmarked` is the money of users of whom none was noted.
+    """
     tally = Tally()
     signals = await read_signals(bus)
     tally.add(audit_signals(signals, moment))
     users = await known_users(bus)
     strangers = sorted(set(journal or ()) - set(users) - {MASTER})
-    followed = []
+    followed, compared = [], []
+    marks = await read_marks(bus, users)
     for user in (*users, *strangers):
         book = await read_user(bus, user)
         if book.following is not None and not book.following.until:
             followed.append(user)
-        tally.add(audit_user(signals, book, None if journal is None else journal.get(user, ()), moment))
+        mark = marks.get(user, Books(unmarked if user in users else Funds.PAPER))
+        tally.add(audit_user(signals, book, None, moment))
+        if journal is not None and mark.funds is Funds.PAPER:
+            compared.append(user)
+            agree(*_since(mark.since, book, journal.get(user, ())), moment, tally)
     tally.findings[:] = await _with_states(bus, tally.findings)
     tally.add(await _dead_letters(bus))
     if journal is not None:
@@ -52,7 +69,28 @@ async def run_audit(
         tally=tally,
         invalid_nonces=invalid_nonces,
         venue_checked=journal is not None,
+        compared=tuple(compared),
     )
+
+
+async def read_marks(bus: Bus, users: Sequence[str]) -> dict[str, Books]:
+    """Read whose money each user's books are of, and since when; who trades with both kinds counts as on paper money."""
+    who = [(user, venue) for user in users for venue in VENUES]
+    answers = await bus.do_all([("HMGET", keys.books(*each), "funds", "since") for each in who])
+    found: dict[str, Books] = {}
+    for (user, _), answer in zip(who, answers, strict=True):
+        funds, since = answer if isinstance(answer, list) else (None, None)
+        if funds in set(Funds) and found.get(user, Books(Funds.LIVE)).funds is not Funds.PAPER:
+            found[user] = Books(Funds(funds), _instant(since or ""))
+    return found
+
+
+def _since(since: int, book: UserBook, rows: Sequence[VenueOrder]) -> tuple[UserBook, Sequence[VenueOrder]]:
+    """Leave out what is from before the present money: of orders with the other kind the journal knows nothing."""
+    if not since:
+        return book, rows
+    reported, late = ([each for each in part if each.settled_at > since] for part in (book.reported, book.late))
+    return replace(book, reported=reported, late=late), [row for row in rows if row.accepted_at > since]
 
 
 async def read_signals(bus: Bus) -> SignalBook:

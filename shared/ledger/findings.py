@@ -88,7 +88,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
-    """The whole audit. `venue_checked` is False where no journal could be had (live mode, or told not to)."""
+    """The whole audit. `venue_checked` is False where no journal could be had (nobody is on paper money, or told not to).
+
+    `compared` names those whose orders were compared with it: the journal is the paper exchange's.
+    """
 
     signals: int
     users: tuple[str, ...]
@@ -96,6 +99,7 @@ class AuditReport:
     tally: Tally
     invalid_nonces: int
     venue_checked: bool
+    compared: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -127,6 +131,7 @@ class AuditReport:
             "dead_letters": tally.found[FindingKind.DEAD_LETTER],
             "invalid_nonces": self.invalid_nonces,
             "venue_checked": self.venue_checked,
+            "venue_users": len(self.compared),
             "venue_orders": tally.venue_orders,
             "found": {kind.value: count for kind, count in sorted(tally.found.items()) if count},
             "findings": [

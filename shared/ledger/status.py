@@ -6,7 +6,7 @@ An account's record outlives its executor, so a user counts as ready only while 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from shared.bus.connection import Bus
@@ -32,12 +32,16 @@ class Sign:
 
 @dataclass(frozen=True, slots=True)
 class UserStatus:
-    """One user: what was set, what is known of each account (None: nothing), who serves him and his kill switch."""
+    """One user: what was set, what is known of each account (None: nothing), who serves him and his kill switch.
+
+    `funds` says by venue of which money the account's books are, `paper` or `live`, where an executor has noted it.
+    """
 
     policy: UserPolicy
     accounts: tuple[tuple[str, Account | None], ...]
     owner: str
     control: Control
+    funds: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def state(self) -> str:
@@ -159,6 +163,8 @@ def _engine(status: SystemStatus) -> tuple[bool, str]:
 async def _users(bus: Bus, records: Records, policies: Sequence[UserPolicy]) -> tuple[UserStatus, ...]:
     who = [(policy.user, venue) for policy in policies for venue in policy.venues]
     accounts = dict(zip(who, await records.accounts(who), strict=True))
+    noted = await bus.do_all([("HGET", keys.books(user, venue), "funds") for user, venue in who])
+    funds = {each: str(answer) for each, answer in zip(who, noted, strict=True) if isinstance(answer, str)}
     owners = await bus.do_all([("GET", keys.lease(policy.user)) for policy in policies])
     controls = await bus.do_all([("HGETALL", keys.control(policy.user)) for policy in policies])
     return tuple(
@@ -167,6 +173,7 @@ async def _users(bus: Bus, records: Records, policies: Sequence[UserPolicy]) -> 
             accounts=tuple((venue, accounts[policy.user, venue]) for venue in policy.venues),
             owner=str(owner or ""),
             control=Control.read(pairs(control)),
+            funds={venue: funds[policy.user, venue] for venue in policy.venues if (policy.user, venue) in funds},
         )
         for policy, owner, control in zip(policies, owners, controls, strict=True)
     )

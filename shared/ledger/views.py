@@ -41,9 +41,13 @@ class ControlView(View):
 
 
 class AccountView(View):
-    """An account as it was last read, at `as_of` (epoch ms); an amount that is not known is null."""
+    """An account as it was last read, at `as_of` (epoch ms); an amount that is not known is null.
+
+    `funds` is the money that its books are of, `paper` or `live`; empty where that was not noted (yet).
+    """
 
     venue: str
+    funds: str
     state: str
     reason: str
     currency: str
@@ -52,13 +56,16 @@ class AccountView(View):
     as_of: int | None
 
     @staticmethod
-    def of(venue: str, account: Account | None) -> AccountView:
+    def of(venue: str, account: Account | None, funds: str = "") -> AccountView:
         """Show an account; None shows as `unknown`."""
         if account is None:
-            return AccountView(venue=venue, state="unknown", reason="", currency="", equity=None, cash=None, as_of=None)
+            return AccountView(
+                venue=venue, funds=funds, state="unknown", reason="", currency="", equity=None, cash=None, as_of=None
+            )
         known = account.equity or account.cash
         return AccountView(
             venue=venue,
+            funds=funds,
             state=account.state,
             reason=account.reason,
             currency=known.currency if known else "",
@@ -75,6 +82,7 @@ class UserView(View):
     state: str
     reason: str
     enabled: bool
+    paper: bool
     venues: tuple[str, ...]
     multiplier: str
     owner: str
@@ -90,11 +98,14 @@ class UserView(View):
             state=user.state,
             reason=user.reason,
             enabled=policy.enabled,
+            paper=policy.paper,
             venues=policy.venues,
             multiplier=plain(policy.sizing.multiplier),
             owner=user.owner,
             control=ControlView.of(user.control),
-            accounts=tuple(AccountView.of(venue, account) for venue, account in user.accounts),
+            accounts=tuple(
+                AccountView.of(venue, account, user.funds.get(venue, "")) for venue, account in user.accounts
+            ),
         )
 
 

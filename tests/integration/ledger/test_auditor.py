@@ -7,6 +7,7 @@ from decimal import Decimal
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry, Group
 from shared.contracts import keys
+from shared.domain.funds import Funds
 from shared.domain.order import OrderState
 from shared.ledger.auditor import run_audit
 from shared.ledger.books import Moment
@@ -164,3 +165,43 @@ async def test_the_venues_journal_is_compared_user_by_user(bus: Bus) -> None:
     assert [(finding.user, finding.kind) for finding in report.tally.findings] == [
         ("bob", FindingKind.MISSING_AT_VENUE)
     ]
+
+
+async def _mark(bus: Bus, user: str, funds: Funds, since: int = 0) -> None:
+    await bus.do("HSET", keys.books(user, "kraken"), "v", "1", "funds", funds, "since", since)
+
+
+async def test_only_those_on_paper_money_are_compared_with_the_paper_exchange(bus: Bus) -> None:
+    copies = Copies(bus)
+    users = ("penny", "rita", "old")
+    await copies.follow(*users)
+    await copies.settled(users)
+    await _mark(bus, "penny", Funds.PAPER)
+    await _mark(bus, "rita", Funds.LIVE)
+    for unmarked, others in ((Funds.LIVE, set()), (Funds.PAPER, {"old"})):
+        report = await run_audit(bus, Moment(now_ms(), 10_000), {}, 0, unmarked)
+        assert {(each.user, each.kind) for each in report.tally.findings} == {
+            (user, FindingKind.MISSING_AT_VENUE) for user in {"penny"} | others
+        }
+        assert set(report.compared) == {"penny"} | others
+
+
+async def test_a_stranger_at_the_paper_exchange_is_found_in_live_mode_too(bus: Bus) -> None:
+    stray = VenueOrder("nobody", "kraken", "client", "V1", Decimal("0.1"), 1)
+    report = await run_audit(bus, Moment(now_ms(), 10_000), {"nobody": [stray]}, 0, Funds.LIVE)
+    assert [(each.user, each.kind) for each in report.tally.findings] == [("nobody", FindingKind.UNDECIDED_AT_VENUE)]
+
+
+async def test_what_was_settled_with_the_other_money_is_not_compared(bus: Bus) -> None:
+    before, after = Copies(bus, age=120), Copies(bus, age=60)
+    await before.follow("rita")
+    await before.settled(["rita"])
+    since = now_ms() - 90_000
+    await _mark(bus, "rita", Funds.PAPER, since)
+    told = await after.signal()
+    order = await after.decide(told, "rita")
+    await after.report(told, "rita")
+    of_now = VenueOrder("rita", "kraken", order, "V1", Decimal("0.1"), since + 1)
+    assert (await audit(bus, {"rita": [of_now]})).ok
+    report = await audit(bus, {"rita": []})
+    assert [each.subject for each in report.tally.findings] == [order]

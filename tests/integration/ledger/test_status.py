@@ -44,6 +44,21 @@ async def test_a_running_system_is_shown_as_it_is(bus: Bus) -> None:
     assert (bob.control.mode, bob.control.reason) == ("pause", "on holiday")
 
 
+async def test_each_account_shows_whose_money_its_books_are_of(bus: Bus) -> None:
+    copies = Copies(bus)
+    for user in ("alice", "bob", "carol"):
+        await copies.account(user, AccountState.READY)
+    await bus.do("HSET", keys.books("alice", "kraken"), "v", "1", "funds", "paper", "since", "0")
+    await bus.do("HSET", keys.books("bob", "kraken"), "v", "1", "funds", "live", "since", "0")
+    policies = {name: UserPolicy(name, True, ("kraken",), paper=name == "alice") for name in ("alice", "bob", "carol")}
+    view = StatusView.of(await read_status(bus, policies), [])
+    assert [(user.paper, user.accounts[0].funds) for user in view.users] == [
+        (True, "paper"),
+        (False, "live"),
+        (False, ""),
+    ]
+
+
 async def test_the_backlog_counts_what_waits_and_what_is_pending(bus: Bus) -> None:
     copies = Copies(bus)
     for _ in range(3):

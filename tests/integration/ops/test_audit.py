@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from shared.bus.connection import Bus
+from shared.contracts import keys
+from shared.domain.order import order_id
 from tests.integration.ops.command import exchange, ops
 from tests.support.copies import Copies
 from tests.support.redis_server import RedisServer, free_port
@@ -78,3 +80,24 @@ async def test_an_exchange_that_is_down_is_named_in_one_line(bus: Bus, redis_ser
     assert len(ran.err.splitlines()) == 1
     assert "PAPER_URL" in ran.err
     assert url in ran.err
+
+
+async def test_in_live_mode_the_paper_exchange_is_asked_only_for_those_on_paper_money(
+    bus: Bus, redis_server: RedisServer
+) -> None:
+    copies = Copies(bus)
+    await copies.follow("alice", "bob")
+    (told,) = await copies.settled(["alice", "bob"])
+    nobody_there = f"http://127.0.0.1:{free_port()}"
+    ran = await ops(redis_server.url, "audit", "--json", SHOAL_MODE="live", PAPER_URL=nobody_there)
+    assert (ran.code, ran.json["venue_checked"]) == (0, False)
+    await bus.do("HSET", keys.books("alice", "kraken"), "v", "1", "funds", "paper", "since", "0")
+    async with exchange() as venue:
+        venue.orders = [row("alice", order_id(told.id, "alice", "kraken"))]
+        ran = await ops(redis_server.url, "audit", "--json", SHOAL_MODE="live", PAPER_URL=venue.url)
+        assert (ran.code, ran.json["venue_checked"], ran.json["venue_users"]) == (0, True, 1)
+        shown = await ops(redis_server.url, "audit", SHOAL_MODE="live", PAPER_URL=venue.url)
+        assert "not compared with the paper exchange's journal: bob." in " ".join(shown.out.split())
+        venue.orders = []
+        ran = await ops(redis_server.url, "audit", "--json", SHOAL_MODE="live", PAPER_URL=venue.url)
+        assert [each["user"] for each in ran.json["findings"]] == ["alice"]
