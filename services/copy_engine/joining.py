@@ -120,6 +120,8 @@ def _missing(signal: Signal, account: Account | None, around: Surroundings, now:
         return f"account is parked: {account.reason}"
     if account.equity is None or account.cash is None:
         return f"balance unknown: {account.reason or 'it has not been read yet'}"
+    if (age := now - account.as_of) > MAX_BALANCE_AGE_MS:  # of when he followed before: nobody serves him again yet
+        return f"balance is {age // 1000} s old"
     master = around.master
     if master is not None and (master.equity is None or now - master.as_of > MAX_BALANCE_AGE_MS):
         return f"the master's equity has not been read for {(now - master.as_of) // 1000} s"

@@ -19,9 +19,9 @@ from shared.bus.records import Records, pairs
 from shared.bus.streams import Entry, Group, entry_order, read_entries
 from shared.contracts import keys
 from shared.contracts.messages import SignalMessage
-from shared.domain.account import AccountState, Position
+from shared.domain.account import MASTER, AccountState, Position
 from shared.domain.order import Decision, Kind, order_id
-from shared.domain.policy import OnJoin, OnLeave, UserPolicy
+from shared.domain.policy import OnJoin, OnLeave, SizingMode, SizingPolicy, UserPolicy
 from shared.domain.symbol import Symbol
 from tests.support.engines import carried, running, until
 from tests.support.examples import (
@@ -338,6 +338,18 @@ async def test_who_comes_back_joins_what_was_opened_meanwhile_and_nothing_that_w
     assert (join.symbol, join.signal_id) == (eth, an_id("eth"))
     assert join.copy is not None
     assert await joining(bus) == ""
+
+
+async def test_by_cash_the_master_had_what_it_has_and_what_all_this_has_cost(
+    bus: Bus, users: Sequence[UserPolicy], emit: Emit
+) -> None:
+    await opened(bus, emit, users)
+    await Records(bus).write_account(an_account(MASTER, equity=usd(90_000), cash=usd(4_000)))
+    follower = replace(DAVE, sizing=SizingPolicy(mode=SizingMode.CASH))
+    await (await Turn(bus, [*users, follower]).begin()).join()
+    ((_, join),) = await told(bus)
+    assert join.copy is not None
+    assert join.copy.base_size == btc("0.05")  # 5,000 of 4,000 and 6,000
 
 
 async def test_who_holds_it_already_does_not_buy_it_again(bus: Bus, users: Sequence[UserPolicy], emit: Emit) -> None:

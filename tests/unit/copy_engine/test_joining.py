@@ -150,6 +150,7 @@ UNREADY = [
     (an_account(state=AccountState.CONNECTING), "account at kraken is not connected yet"),
     (an_account(state=AccountState.PARKED, reason="no key"), "account is parked: no key"),
     (an_account(equity=None, cash=None, reason="EService:Busy"), "balance unknown: EService:Busy"),
+    (an_account(as_of=LATER - 120_001), "balance is 120 s old"),
 ]
 
 
