@@ -22,8 +22,12 @@ _MARGIN_MS: Final = 1_000
 
 
 def agree(book: UserBook, venue: Sequence[VenueOrder], moment: Moment, tally: Tally) -> None:
-    """Compare one user's decisions and outcomes with his rows of the venue's journal, which was read before them."""
-    reports = {each.order_id: each for each in (*book.reported, *book.late)}
+    """Compare one user's decisions and outcomes with his rows of the venue's journal, which was read before them.
+
+    Of orders with other money than the journal's it knows nothing: those from before `book.since` are left out on both sides.
+    """
+    reports = {each.order_id: each for each in (*book.reported, *book.late) if each.settled_at >= book.since}
+    venue = [row for row in venue if row.accepted_at >= book.since]
     accepted: dict[str, Decimal] = {}
     for row in venue:
         if row.client_order_id:  # without one it was placed by hand: not ours

@@ -22,7 +22,6 @@ from shared.contracts.messages import SignalMessage
 from shared.domain.account import MASTER
 from shared.domain.funds import Books, Funds
 from shared.domain.money import ZERO
-from shared.ledger.agreement import agree
 from shared.ledger.audit import audit_signals, audit_user
 from shared.ledger.books import Decided, Following, Moment, Reported, SignalBook, UserBook
 from shared.ledger.findings import AuditReport, Finding, FindingKind, Tally
@@ -54,10 +53,9 @@ async def run_audit(
         if book.following is not None and not book.following.until:
             followed.append(user)
         mark = marks.get(user, Books(unmarked if user in users else Funds.PAPER))
-        tally.add(audit_user(signals, book, None, moment))
-        if journal is not None and mark.funds is Funds.PAPER:
-            compared.append(user)
-            agree(*_since(mark.since, book, journal.get(user, ())), moment, tally)
+        rows = None if journal is None or mark.funds is not Funds.PAPER else journal.get(user, ())
+        compared += [user] if rows is not None else []
+        tally.add(audit_user(signals, replace(book, since=mark.since), rows, moment))
     tally.findings[:] = await _with_states(bus, tally.findings)
     tally.add(await _dead_letters(bus))
     if journal is not None:
@@ -83,14 +81,6 @@ async def read_marks(bus: Bus, users: Sequence[str]) -> dict[str, Books]:
         if funds in set(Funds) and found.get(user, Books(Funds.LIVE)).funds is not Funds.PAPER:
             found[user] = Books(Funds(funds), _instant(since or ""))
     return found
-
-
-def _since(since: int, book: UserBook, rows: Sequence[VenueOrder]) -> tuple[UserBook, Sequence[VenueOrder]]:
-    """Leave out what is from before the present money: of orders with the other kind the journal knows nothing."""
-    if not since:
-        return book, rows
-    reported, late = ([each for each in part if each.settled_at > since] for part in (book.reported, book.late))
-    return replace(book, reported=reported, late=late), [row for row in rows if row.accepted_at > since]
 
 
 async def read_signals(bus: Bus) -> SignalBook:

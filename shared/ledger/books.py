@@ -82,6 +82,8 @@ class UserBook:
     dropped: Collection[str] = ()
     orders_kept: Kept = WHOLE
     reports_kept: Kept = WHOLE
+    since: int = 0
+    """From when on (epoch ms) his orders are of the money that the venue's journal is of; 0: all of them."""
 
 
 @dataclass(frozen=True, slots=True)
