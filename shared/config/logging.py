@@ -20,6 +20,7 @@ _SHORTEST_SECRET: Final = 6  # shorter texts would blank out ordinary words
 _LINE_END: Final = re.compile(r"\r?\n|\\n")
 _PEM_FRAME: Final = re.compile(r"-----[A-Z ]+-----")
 _secrets: list[str] = []  # of this process; filled where keys are read, before the first line is written
+_starts: set[str] = set()  # how they begin: a process may know thousands, and each field of each line is looked through
 
 
 def hide(*texts: str) -> None:
@@ -33,6 +34,7 @@ def hide(*texts: str) -> None:
         if len(part) >= _SHORTEST_SECRET and not _PEM_FRAME.fullmatch(part):
             hidden |= {part, repr(part)[1:-1], json.dumps(part)[1:-1], quote(part, safe="")}
     _secrets[:] = sorted(hidden, key=len, reverse=True)  # else a short one would break a longer one around it
+    _starts.update(secret[:_SHORTEST_SECRET] for secret in hidden)
 
 
 def configure_logging(service: str, log_format: str) -> None:
@@ -94,7 +96,10 @@ def mask_secrets(_logger: object, _method: str, event: MutableMapping[str, Any])
 
 
 def _masked(text: str) -> str:
-    for secret in _secrets:
+    if len(text) < len(_secrets[-1]):
+        return text
+    begins = {text[at : at + _SHORTEST_SECRET] for at in range(len(text) - _SHORTEST_SECRET + 1)} & _starts
+    for secret in _secrets if begins else ():
         if secret in text:
             text = text.replace(secret, _MASK)
     return text
