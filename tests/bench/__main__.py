@@ -6,11 +6,14 @@ The exit code is 1 if anything was not verified or a goal is missed.
 from __future__ import annotations
 
 import argparse
+import importlib
+import importlib.util
 import json
 import signal
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NoReturn
 
 from rich.console import Console
@@ -38,7 +41,7 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
     path.write_text(json.dumps({"machine": before, **figures, **_everything(found, goals)}, indent=1))
-    console.print(f"saved: {path.relative_to(ROOT)}")
+    console.print(f"saved: {path.relative_to(ROOT)}{_drawn(path.with_suffix('.png'), found)}")
     print(json.dumps(figures))  # noqa: T201  # a command line prints
     return 0 if figures["ok"] else 1
 
@@ -94,6 +97,15 @@ def _everything(found: Results, goals: list[Goal]) -> dict[str, Any]:
         "judged": [goal.to_json() for goal in goals],
         "wrong": found.verdict.examples,
     }
+
+
+def _drawn(path: Path, found: Results) -> str:
+    if not found.rows:
+        return ""
+    if importlib.util.find_spec("matplotlib") is None:
+        return "; no plot: matplotlib is not installed, `make bench` does that"
+    importlib.import_module("tests.bench.plot").plot(path, found.rows, found.base)
+    return " and the plot beside it"
 
 
 def _end(number: int, _frame: object) -> NoReturn:

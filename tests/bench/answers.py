@@ -49,7 +49,7 @@ _FIXED: Final = {
     b"/0/public/Assets": said(_ASSETS),
     b"/0/public/AssetPairs": said({"XXBTZUSD": _PAIR}),
     b"/0/public/Ticker": said({"XXBTZUSD": _price_row()}),
-    b"/paper/identity": json.dumps({"exchange": "shoal-bench"}).encode(),
+    b"/paper/identity": json.dumps({"exchange": "shoal-paper"}).encode(),
 }
 _BALANCE: Final = said({"ZUSD": _CASH, "XXBT": _COINS})
 _BALANCE_EX: Final = said(

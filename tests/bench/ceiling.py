@@ -28,7 +28,7 @@ class _Client(asyncio.Protocol):
         self._done = done
         self._transport: asyncio.Transport
         self._answer = b""
-        self.refused = 0
+        self.refused: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -40,7 +40,8 @@ class _Client(asyncio.Protocol):
         self._answer += data
         if not _complete(self._answer):
             return
-        self.refused += _GOOD not in self._answer
+        if _GOOD not in self._answer:
+            self.refused.append(self._answer)
         self._answer = b""
         self._left[0] -= 1
         if self._left[0] >= CONNECTIONS:
@@ -74,8 +75,8 @@ async def _run(port: int, accounts: Sequence[Account], orders: int) -> float:
     took = time.perf_counter() - began
     for client in clients:
         client.close()
-    if refused := sum(client.refused for client in clients):
-        raise ValueError(f"the venue refused {refused} orders of the bare client")
+    if refused := [answer for client in clients for answer in client.refused]:
+        raise ValueError(f"the venue refused {len(refused)} orders of the bare client: {refused[0][-200:]!r}")
     return orders / took
 
 

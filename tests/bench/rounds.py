@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
 from shared.domain.order import order_id
-from tests.bench.system import System
-from tests.bench.venue_process import Seen, VenueProcess
+from tests.bench.accounts import Account
+from tests.bench.usage import cpu_ns
+from tests.bench.venue_process import Seen
 
 _QUIET: Final = 5.0
 """Seconds that accounts may take to read their balances after a round, before the next one begins all the same."""
@@ -26,6 +28,8 @@ class Round:
     """Over how many connections the orders came."""
     wrong: tuple[str, ...]
     """What was not as it has to be: an order twice, missing, or of nobody's deciding."""
+    cpu_ns: Mapping[str, int] = field(default_factory=dict)
+    """CPU time of each process from the signal to the last report."""
 
     @property
     def first(self) -> float:
@@ -38,42 +42,91 @@ class Round:
         return max(self.accepted, default=float("inf"))
 
 
-class Rounds:
-    """The rounds of one system at one venue."""
+class Carrier(Protocol):
+    """Whoever carries a signal to users: Shoal, or a peer."""
 
-    def __init__(self, system: System, venue: VenueProcess, *, quiet: bool) -> None:
-        """`quiet`: between rounds wait until every account has read its balances anew, not only until all is reported."""
-        self._system = system
+    @property
+    def accounts(self) -> Sequence[Account]:
+        """The users."""
+
+    def signal(self, *, entry: bool) -> tuple[str, int]:
+        """Emit a signal; answers its id and the instant before (monotonic ns)."""
+
+    def unreported(self, reports: int) -> Sequence[str]:
+        """Name the users of whom fewer reports than that are there."""
+
+    def pids(self) -> Mapping[str, Sequence[int]]:
+        """Give the processes whose CPU time counts, by name."""
+
+
+class Venue(Protocol):
+    """What saw the orders."""
+
+    def state(self) -> Mapping[str, int]:
+        """Give its counts."""
+
+    def wait(self, orders: int, seconds: float) -> bool:
+        """Wait until it has accepted so many orders in all, if it can tell."""
+
+    def orders(self, first: int = 0) -> list[Seen]:
+        """Give what it accepted, from a number on."""
+
+
+class Rounds:
+    """The rounds of one carrier at one venue."""
+
+    def __init__(self, carrier: Carrier, venue: Venue, *, quiet: bool = False, rest: float = 0.02) -> None:
+        """`quiet`: between rounds wait until every account has read its balances anew, not only until all is reported.
+
+        `rest` in seconds after that.
+        """
+        self._carrier = carrier
         self._venue = venue
         self._quiet = quiet
+        self._rest = rest
         self._orders = venue.state()["orders"]
         self._signals = 0
+        self._names = [account.user for account in carrier.accounts]
 
     def play(self, *, entry: bool) -> Round:
         """Emit one signal and wait until everybody's order is accepted and reported."""
-        system, venue = self._system, self._venue
-        due = self._orders + len(system.accounts)
-        patience = 20 + len(system.accounts) / 50
-        signal_id, began = system.signal(entry=entry)
+        patience = 20 + len(self._names) / 2
+        used = self._cpu()
+        signal_id, began = self._carrier.signal(entry=entry)
         self._signals += 1
-        venue.wait(due, patience)
-        self._settle(patience)
-        seen = venue.orders(self._orders)
+        self._venue.wait(self._orders + len(self._names), patience)
+        self._until_reported(patience)
+        cost = {name: total - used[name] for name, total in self._cpu().items()}
+        self._until_quiet()
+        seen = self._venue.orders(self._orders)
         self._orders += len(seen)
-        return judge(signal_id, began, [account.user for account in system.accounts], seen, entry=entry)
+        return judge(signal_id, began, self._names, seen, entry=entry, cost=cost)
 
-    def _settle(self, patience: float) -> None:
-        poll = 0.002 if len(self._system.accounts) < 100 else 0.05
+    def _cpu(self) -> dict[str, int]:
+        return {name: sum(map(cpu_ns, pids)) for name, pids in self._carrier.pids().items()}
+
+    def _until_reported(self, patience: float) -> None:
+        poll = 0.002 if len(self._names) < 100 else 0.05
         end = time.monotonic() + patience
-        while self._system.unreported(self._signals) and time.monotonic() < end:
+        while self._carrier.unreported(self._signals) and time.monotonic() < end:
             time.sleep(poll)
+
+    def _until_quiet(self) -> None:
         end = time.monotonic() + _QUIET
         while self._quiet and self._venue.state()["unread"] and time.monotonic() < end:
             time.sleep(0.05)
-        time.sleep(0.02)
+        time.sleep(self._rest)
 
 
-def judge(signal_id: str, began: int, users: list[str], seen: list[Seen], *, entry: bool) -> Round:
+def judge(
+    signal_id: str,
+    began: int,
+    users: list[str],
+    seen: list[Seen],
+    *,
+    entry: bool,
+    cost: Mapping[str, int] | None = None,
+) -> Round:
     """Compare what the venue saw of a round with what was due: one order of each user, under the one id that it must have."""
     due = {order_id(signal_id, user, "kraken"): user for user in users}
     wrong = []
@@ -93,4 +146,5 @@ def judge(signal_id: str, began: int, users: list[str], seen: list[Seen], *, ent
         users=tuple(order.user for order in in_turn),
         connections=len({order.connection for order in seen}),
         wrong=tuple(wrong),
+        cpu_ns=cost or {},
     )

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.bench.base import Base, measure_base
+from tests.bench.paper import measure_paper
+from tests.bench.peers.measure import measure_libraries, measure_peers
 from tests.bench.plan import Plan
 from tests.bench.row import Row
 from tests.bench.shoal import measure_shoal
@@ -40,6 +42,14 @@ def run(plan: Plan, say: Say) -> Results:
                 place = _new(folder / f"shoal-{users}")
                 found.rows += measure_shoal(place, users, plan, found.verdict, say)
                 shutil.rmtree(place)
+        if "paper" in plan.parts:
+            rows, facts = measure_paper(_new(folder / "paper"), plan, found.verdict, say)
+            found.rows += rows
+            found.facts |= facts
+        if "peers" in plan.parts:
+            place = _new(folder / "peers")
+            found.rows += measure_peers(place, plan, found.verdict, say)
+            found.facts |= measure_libraries(place, plan, say)
     return found
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -41,37 +42,36 @@ def measure_shoal(folder: Path, users: int, plan: Plan, verdict: Verdict, say: S
             played = [rounds.play(entry=entry) for _ in range(_WARM) for entry in (True, False)]
             rows = []
             if users in plan.rounds:
-                found, cost = _play(system, venue, rounds, plan.rounds[users])
+                found = _play(rounds, plan.rounds[users])
                 memory = [memory_kb(service.pid) for service in system.executors]
-                facts |= cost | {f"{name}_kb": float(sum(each[name] for each in memory)) for name in ("pss", "rss")}
+                facts |= _costs(found) | {
+                    f"{name}_kb": float(sum(each[name] for each in memory)) for name in ("pss", "rss")
+                }
                 rows.append(row_of("shoal", 0.0, found, facts))
                 played += found
                 say(f"shoal: {users} users, no delay: {rows[-1].median:.2f} ms")
             if users in plan.delayed:
                 venue.delay(plan.delay)
-                found, cost = _play(system, venue, rounds, plan.delayed[users])
-                rows.append(row_of("shoal", plan.delay * 1000, found, cost))
+                found = _play(rounds, plan.delayed[users])
+                rows.append(row_of("shoal", plan.delay * 1000, found, _costs(found)))
                 played += found
                 say(f"shoal: {users} users, {plan.delay * 1000:g} ms: {rows[-1].median:.2f} ms")
             verdict.add(f"shoal {users}", played, venue.orders(), venue.state(), system.outcomes())
     return rows
 
 
-def _play(system: System, venue: VenueProcess, rounds: Rounds, pairs: int) -> tuple[list[Round], dict[str, float]]:
-    """Play so many entries and exits; answers them and what they cost each process, in us of CPU per user and signal."""
-    before = _cpu(system, venue)
-    found = [rounds.play(entry=entry) for _ in range(pairs) for entry in (True, False)]
-    after = _cpu(system, venue)
-    share = 1000 * len(system.accounts) * len(found)
-    return found, {f"{name}_cpu_us": round((after[name] - before[name]) / share, 2) for name in before}
+def _play(rounds: Rounds, pairs: int) -> list[Round]:
+    return [rounds.play(entry=entry) for _ in range(pairs) for entry in (True, False)]
 
 
-def _cpu(system: System, venue: VenueProcess) -> Mapping[str, int]:
+def _costs(rounds: Sequence[Round]) -> dict[str, float]:
+    """Give what a user's order costs each process, in us of CPU; the median over entries and exits."""
+    names = rounds[0].cpu_ns
     return {
-        "engine": cpu_ns(system.engine.pid),
-        "executor": sum(cpu_ns(service.pid) for service in system.executors),
-        "redis": cpu_ns(system.redis_pid),
-        "venue": cpu_ns(venue.service.pid),
+        f"{name}_cpu_us": round(
+            statistics.median(each.cpu_ns[name] / 1000 / max(1, len(each.users)) for each in rounds), 2
+        )
+        for name in names
     }
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hmac
 import time
 from base64 import b64decode, b64encode
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Final
+from urllib.parse import quote
 from uuid import uuid4
 
 from tests.bench.accounts import Account
@@ -20,10 +22,12 @@ class Signer:
     def __init__(self, account: Account, host: str) -> None:
         self._secret = b64decode(account.secret)
         self._nonce = time.time_ns() // 1_000
+        # Kraken takes no deadline that is further off than a minute; nobody here sends for as long.
+        deadline = quote((datetime.now(UTC) + timedelta(seconds=55)).strftime("%Y-%m-%dT%H:%M:%S.000Z"))
         # All fields that Shoal sends; the id differs per order in Shoal as well, but nobody looks at it here.
         self._fields = (
             f"&pair=XBTUSD&type=buy&ordertype=limit&volume=0.01&cl_ord_id={uuid4()}"
-            "&deadline=2030-01-01T00%3A00%3A00.000Z&oflags=fciq&price=60300.0&timeinforce=IOC"
+            f"&deadline={deadline}&oflags=fciq&price=60300.0&timeinforce=IOC"
         ).encode()
         self._head = (
             f"POST {PATH.decode()} HTTP/1.1\r\nHost: {host}\r\nAPI-Key: {account.key}\r\n"

@@ -97,12 +97,15 @@ class System:
         self.client.execute_command("XADD", keys.SIGNALS, "*", *flat)  # type: ignore[no-untyped-call]  # redis-py
         return signal_id, began
 
-    @property
-    def redis_pid(self) -> int:
-        """The process id of its Redis."""
-        process = self._redis._process
-        assert process is not None
-        return process.pid
+    def pids(self) -> dict[str, list[int]]:
+        """Give the processes whose CPU time counts, by name."""
+        server = self._redis._process
+        assert server is not None
+        return {
+            "engine": [self.engine.pid],
+            "executor": [service.pid for service in self.executors],
+            "redis": [server.pid],
+        }
 
     def unreported(self, reports: int) -> list[str]:
         """Name the users of whom fewer reports than that are there."""
