@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import structlog
 
+from services.executor.right_of_way import RightOfWay
 from shared.bus.errors import BusError
 from shared.bus.records import Records
 from shared.domain.account import Account, AccountState, equity
@@ -45,11 +46,14 @@ log = structlog.get_logger()
 class AccountKeeper:
     """Keeps the record of one account true."""
 
-    def __init__(self, user: str, venue: Venue, records: Records, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, user: str, venue: Venue, records: Records, clock: Callable[[], int], way: RightOfWay | None = None
+    ) -> None:
         self._user = user
         self._venue = venue
         self._records = records
         self._clock = clock
+        self._way = way or RightOfWay()
         self._ready = asyncio.Event()
         self._parked = asyncio.Event()
         self._known = asyncio.Event()
@@ -107,6 +111,7 @@ class AccountKeeper:
         while True:
             if (quiet := self._quiet_until - time.monotonic()) > 0:
                 await asyncio.sleep(quiet)
+            await self._way.give_way()
             self._wanted.clear()
             pause = _REFRESH
             try:

@@ -12,6 +12,7 @@ from typing import Final
 
 from services.executor.account import AccountKeeper
 from services.executor.history import History
+from services.executor.right_of_way import RightOfWay
 from services.executor.risk_book import RiskBook
 from services.executor.timing import VENUE_TIMEOUT
 from shared.bus.lease import Lease
@@ -53,6 +54,8 @@ class Desk:
     begun: dict[str, Sent] = field(default_factory=dict)
     retention_ms: int = RETENTION_MS
     boundary: Boundary = field(default_factory=Boundary)
+    way: RightOfWay = field(default_factory=RightOfWay)
+    """Shared by all desks of a process."""
     books: Books = field(default_factory=lambda: Books(Funds.LIVE))
     booking: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from reading a position or the risk state to writing it: symbols are traded side by side."""

@@ -16,6 +16,7 @@ from services.executor.account import AccountKeeper
 from services.executor.books import Mixed, open_books
 from services.executor.desk import Desk, Sent
 from services.executor.history import History
+from services.executor.right_of_way import RightOfWay
 from services.executor.timing import VENUE_TIMEOUT
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
@@ -46,6 +47,7 @@ class DeskMaker:
         self._http = http
         self._clock = clock
         self._boundary = Boundary(settings.debug_die_at)
+        self._way = RightOfWay()
         self._counters: dict[str, NonceCounter] = {}
         self._begun: dict[str, dict[str, Sent]] = {}
         self.public = self._open_public(settings.venue_url("kraken"))
@@ -69,7 +71,7 @@ class DeskMaker:
             nonces = self._counter(lease, policy.user, _NO_KEY)
             venue = UnusableVenue(venue_name, str(error))
         records = Records(self._bus)
-        account = AccountKeeper(policy.user, venue, records, self._clock)
+        account = AccountKeeper(policy.user, venue, records, self._clock, self._way)
         return Desk(
             policy=policy,
             venue=venue,
@@ -83,6 +85,7 @@ class DeskMaker:
             begun=self._begun.setdefault(policy.user, {}),
             retention_ms=self._settings.retention_ms,
             boundary=self._boundary,
+            way=self._way,
             books=books,
         )
 

@@ -30,6 +30,7 @@ from shared.domain.instrument import Instrument
 from shared.domain.money import ONE, ZERO, Price, Quantity, plain
 from shared.domain.order import TERMINAL, Decision, OrderState
 from shared.domain.sizing import Skip
+from shared.domain.symbol import Symbol
 from shared.venues.errors import Refusal, VenueError
 
 _WAIT_FIRST, _WAIT_MOST = 0.5, 30.0
@@ -50,6 +51,8 @@ class _Progress:
     """Where one exit stands between its tries."""
 
     suspect: bool = False
+    begun: bool = False
+    """Whether a leg was sent, or tried to be; before that there is no record to look at."""
     tries: int = 0
     refusals: int = 0
     short_of_funds: int = 0
@@ -79,7 +82,7 @@ class ExitHandler:
             if progress.tries:
                 await asyncio.sleep(progress.pause())
             progress.tries += 1
-            await self._until_allowed(decision)
+            await self._until_allowed(decision, progress)
             plan = await self._plan(decision, fraction, entry_id, progress)
             if plan is None:
                 continue
@@ -106,6 +109,7 @@ class ExitHandler:
 
     async def _trade(self, leg: Leg, progress: _Progress) -> End:
         desk, decision = self._desk, leg.decision
+        progress.begun = True
         if progress.suspect and await recall(desk, decision, leg.entry_id, leg.number):
             return await resume(desk, decision, leg.number)
         return await trade(desk, leg, lambda: self._guard(decision))
@@ -118,9 +122,10 @@ class ExitHandler:
         position = await desk.records.position(desk.user, desk.venue.name, decision.symbol)
         return position is None or position.size.amount == 0
 
-    async def _until_allowed(self, decision: Decision) -> None:
+    async def _until_allowed(self, decision: Decision, progress: _Progress) -> None:
+        """Wait for the account and, before another try, for the switches; the first is stopped by the guard in the lane."""
         await self._desk.account.until_ready()
-        while await self._guard(decision) is not None:
+        while progress.begun and await self._guard(decision) is not None:
             await asyncio.sleep(_HALT_POLL)
             await self._desk.account.until_ready()
 
@@ -133,13 +138,14 @@ class ExitHandler:
     ) -> Leg | Skip | None:
         """Size the next leg; a Skip when nothing can be sold (any more), None when the venue could not be asked."""
         desk, symbol = self._desk, decision.symbol
-        record = OrderRecord.read(await desk.store.load(decision.id))
-        position = await desk.records.position(desk.user, desk.venue.name, symbol)
+        begun = progress.begun or progress.suspect
+        record = OrderRecord.read(await desk.store.load(decision.id)) if begun else _BLANK
+        position, published = await desk.records.holding(desk.user, desk.venue.name, symbol)
         if position is None or position.size.amount == 0:
             return Skip(_NOTHING_HELD)
         try:
             instrument = (await desk.venue.instruments()).get(symbol)
-            price = await self._price(decision)
+            price = await self._price(symbol, published)
             progress.has = has = await self._has(symbol.base, progress)
         except VenueError as error:
             progress.last = str(error)
@@ -168,14 +174,13 @@ class ExitHandler:
         balance = (await self._desk.venue.balances()).get(asset)
         return Quantity(balance.total if balance else ZERO, asset)
 
-    async def _price(self, decision: Decision) -> Price | None:
+    async def _price(self, symbol: Symbol, known: tuple[Price, int] | None) -> Price | None:
         """Give the present price: the shared feed's while it is fresh, else the venue's; an older one only if it has none."""
         desk = self._desk
-        known = (await desk.records.prices_of(desk.venue.name, [decision.symbol])).get(decision.symbol)
         if known is not None and desk.clock() - known[1] <= _FRESH_MS:
             return known[0]
         try:
-            asked = (await desk.venue.prices([decision.symbol])).get(decision.symbol)
+            asked = (await desk.venue.prices([symbol])).get(symbol)
         except VenueError:
             if known is None:
                 raise

@@ -66,6 +66,7 @@ class Guardian:
         """Look every second until cancelled. Raises LeaseLost, BusUnavailable."""
         while True:
             try:
+                await self._desk.way.give_way()
                 await self.look()
             except BusError:
                 raise

@@ -107,11 +107,13 @@ class _Sending:
                 raise _StopSending(Stopped(begun.state, "ended before"))
             raise _AlreadyBegunError
         desk.boundary.passed(Step.EXECUTOR_AFTER_WRITE_AHEAD)
+        desk.way.left(self._id)
         return begun.nonce
 
     async def accepted(self, venue_order_id: str) -> End:
         """The venue took it; ask what filled."""
         fields = {"venue_order_id": venue_order_id, "accepted_at": str(self._desk.clock())}
+        await self._desk.way.give_way()
         await self._move(OrderState.ACCEPTED, fields)
         return await resume(self._desk, self._leg.decision, self._leg.number)
 

@@ -160,6 +160,8 @@ class Session:
         except MalformedMessageError as error:
             self._spawn(self._bury(entry, str(error)))
         else:
+            if decision.copy is not None and (desk := self._desks.get(decision.venue)) is not None:
+                desk.way.expect(decision.id)
             self._chains.add(decision.symbol, partial(self._carry_out, _Work(entry, decision, redelivered)))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -187,6 +189,7 @@ class Session:
             if decision.kind is Kind.EXIT:
                 await self._carry_stragglers(work)
             await copier.carry_out(decision, work.entry.id, redelivered=work.redelivered)
+            self._desks[decision.venue].way.left(decision.id)
         self._working.discard(work.entry.id)
 
     async def _refuse(self, work: _Work) -> None:

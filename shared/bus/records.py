@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from shared.bus.connection import Bus
+from shared.bus.errors import BusRefused
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.records import (
@@ -72,6 +73,18 @@ class Records:
         """Read what a user holds of a symbol from copying; None if nothing. Raises MalformedMessageError."""
         written = await self._bus.do("HGET", keys.positions(user, venue), str(symbol))
         return read_position(written) if written else None
+
+    async def holding(self, user: str, venue: str, symbol: Symbol) -> tuple[Position | None, tuple[Price, int] | None]:
+        """Read what a user holds of a symbol, and its last published price with its instant. Raises MalformedMessageError."""
+        held, written = await self._bus.do_all(
+            [("HGET", keys.positions(user, venue), str(symbol)), ("HGET", keys.prices(venue), str(symbol))]
+        )
+        if isinstance(held, Exception):
+            raise BusRefused(str(held))
+        price = None
+        with suppress(ValueError):
+            price = read_price(symbol, written) if isinstance(written, str) else None
+        return read_position(held) if held else None, price
 
     async def positions(self, user: str, venue: str) -> dict[Symbol, Position]:
         """Read everything a user holds from copying. Raises MalformedMessageError."""
