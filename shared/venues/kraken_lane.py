@@ -11,9 +11,8 @@ It must never send an order twice, but for the one case in which the venue itsel
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractContextManager
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, TypeVar
 
 import stamina
 import structlog
@@ -31,6 +30,8 @@ ATTEMPTS: Final = 3  # of a lookup
 _PATIENCE: Final = 5.0  # seconds; a longer wait is the caller's to decide
 _DEADLINE_MIN: Final = 2_000  # ms; Kraken takes no deadline that is nearer
 _SHORTEST_SEND: Final = 3_000  # ms from the start of a send to its deadline: that, and time to begin
+
+_T = TypeVar("_T")
 
 _log = structlog.get_logger(__name__)
 
@@ -50,12 +51,13 @@ class Lane:
 
     async def look_up(self, method: str, params: Mapping[str, str] | None = None) -> Any:
         """Ask a question and give its result. Asks again, with a new nonce each time, while Kraken is unavailable."""
-        async for attempt in lookups(self._timeout):
-            with attempt:
-                await self._budget.admit_lookup(method)
-                async with self._lock:
-                    return await self._look_up_once(method, params or {})
-        raise AssertionError("unreachable")  # stamina raises the last failure
+
+        async def once() -> Any:
+            await self._budget.admit_lookup(method)
+            async with self._lock:
+                return await self._look_up_once(method, params or {})
+
+        return await with_patience(once, self._timeout)
 
     async def add_order(self, params: Callable[[int], Mapping[str, str]], begin: BeginSend, *, not_after: int) -> Any:
         """Send AddOrder once and give its result.
@@ -125,13 +127,30 @@ class Lane:
         return failure
 
 
-def lookups(timeout: float) -> AsyncIterator[AbstractContextManager[object]]:
-    """Give the attempts of a lookup: repeated only while the venue is unavailable, and only for about one time-out."""
-    return aiter(
-        stamina.retry_context(
-            on=_again, attempts=ATTEMPTS, timeout=timeout, wait_initial=0.1, wait_max=2.0, wait_jitter=0.2
-        )
+async def with_patience(once: Callable[[], Awaitable[_T]], timeout: float) -> _T:
+    """Make a lookup; repeat it only while the venue is unavailable, and only for about one time-out (seconds)."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    first: Unavailable | None = None
+    try:
+        return await once()
+    except Unavailable as failure:
+        left = began + timeout - loop.time()
+        if left <= 0 or _again(failure) is False:
+            raise
+        first = failure
+    # Built for a failure alone, since building it costs as much as the lookup's own work. The first attempt is told to it as
+    # it went, so that attempts and waits are counted from there.
+    context = stamina.retry_context(
+        on=_again, attempts=ATTEMPTS, timeout=left, wait_initial=0.1, wait_max=2.0, wait_jitter=0.2
     )
+    async for attempt in context:
+        with attempt:
+            if first is not None:
+                failed, first = first, None
+                raise failed
+            return await once()
+    raise AssertionError("unreachable")  # stamina raises the last failure
 
 
 def _again(error: Exception) -> bool | float:

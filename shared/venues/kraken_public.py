@@ -21,7 +21,7 @@ from shared.venues import kraken_parse as parse
 from shared.venues.errors import Rejected, Unavailable, VenueError
 from shared.venues.kraken_errors import as_read, failure_of
 from shared.venues.kraken_http import KrakenApi
-from shared.venues.kraken_lane import lookups
+from shared.venues.kraken_lane import with_patience
 from shared.venues.kraken_symbols import PairBook
 from shared.venues.port import Candle
 
@@ -109,14 +109,14 @@ class KrakenPublic:
         return book
 
     async def _ask(self, method: str, params: Mapping[str, str]) -> Any:
-        async for attempt in lookups(self._timeout):
-            with attempt:
-                try:
-                    reply = await self._api.public(method, params)
-                except VenueError as error:
-                    raise as_read(error) from None
-                failure = failure_of(reply.texts, order=False, now=self._clock() / 1000)
-                if failure is not None:
-                    raise as_read(failure)
-                return reply.result
-        raise AssertionError("unreachable")  # stamina raises the last failure
+        async def once() -> Any:
+            try:
+                reply = await self._api.public(method, params)
+            except VenueError as error:
+                raise as_read(error) from None
+            failure = failure_of(reply.texts, order=False, now=self._clock() / 1000)
+            if failure is not None:
+                raise as_read(failure)
+            return reply.result
+
+        return await with_patience(once, self._timeout)

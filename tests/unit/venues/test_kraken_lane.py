@@ -209,6 +209,29 @@ async def test_a_lookup_is_asked_again_with_a_new_nonce_and_only_so_often(venue:
     assert nonces == sorted(set(nonces))
 
 
+async def test_a_lookup_is_asked_three_times_while_the_venue_is_unavailable(
+    venue: KrakenVenue, stub: KrakenStub
+) -> None:
+    stub.answer("BalanceEx", *[refusal("EService:Unavailable")] * ATTEMPTS, result({}))
+    with pytest.raises(Unavailable):
+        await venue.balances()
+    assert len(stub.sent("BalanceEx")) == ATTEMPTS == 3
+
+
+async def test_a_lookup_that_took_its_whole_time_is_not_asked_again(venue: KrakenVenue, stub: KrakenStub) -> None:
+    stub.answer("BalanceEx", Raw(gate=asyncio.Event()))  # silence, for as long as the time-out
+    with pytest.raises(Unavailable):
+        await venue.balances()
+    assert len(stub.sent("BalanceEx")) == 1
+
+
+async def test_a_lookup_that_is_answered_at_once_costs_no_apparatus_of_repetition(
+    venue: KrakenVenue, stub: KrakenStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("stamina.retry_context")
+    assert await venue.balances() == {}
+
+
 async def test_a_refused_lookup_is_not_asked_again(venue: KrakenVenue, stub: KrakenStub) -> None:
     stub.answer("BalanceEx", refusal("EGeneral:Temporary lockout"), result({}))
     with pytest.raises(Rejected) as refused:
