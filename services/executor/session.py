@@ -188,8 +188,13 @@ class Session:
         else:
             if decision.kind is Kind.EXIT:
                 await self._carry_stragglers(work)
-            await copier.carry_out(decision, work.entry.id, redelivered=work.redelivered)
-            self._desks[decision.venue].way.left(decision.id)
+            way = self._desks[decision.venue].way
+            if decision.copy is not None:
+                await way.enter(decision.id)
+            try:
+                await copier.carry_out(decision, work.entry.id, redelivered=work.redelivered)
+            finally:
+                way.left(decision.id)
         self._working.discard(work.entry.id)
 
     async def _refuse(self, work: _Work) -> None:

@@ -1,11 +1,29 @@
-"""Orders go first, but nothing waits for ever."""
+"""Orders go first and few at a time, but nothing waits for ever."""
 
 from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from services.executor import right_of_way
-from services.executor.right_of_way import RightOfWay
+from services.executor.right_of_way import PREPARED_AT_ONCE, RightOfWay
+
+ORDERS = [str(number) for number in range(PREPARED_AT_ONCE + 3)]
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(right_of_way, "PATIENCE", 0.1)
+    monkeypatch.setattr(right_of_way, "LONGEST", 0.3)
+
+
+async def settled(way: RightOfWay, *orders: str) -> list[asyncio.Task[None]]:
+    """Have orders ask for a place, and let everybody run who can."""
+    tasks = [asyncio.create_task(way.enter(order)) for order in orders]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return tasks
 
 
 async def test_nobody_waits_while_no_order_is_about_to_leave() -> None:
@@ -23,8 +41,7 @@ async def test_whoever_can_wait_waits_until_the_last_order_has_left() -> None:
     await asyncio.sleep(0.01)
     assert not waiting.done()
     way.left("two")
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await asyncio.sleep(0.01)
     assert waiting.done()
 
 
@@ -34,21 +51,37 @@ async def test_an_order_that_does_not_leave_holds_nobody_up_twice() -> None:
     loop = asyncio.get_running_loop()
     began = loop.time()
     await asyncio.gather(*(way.give_way() for _ in range(10)))
-    waited = loop.time() - began
-    assert right_of_way.PATIENCE <= waited < right_of_way.PATIENCE * 3
-    async with asyncio.timeout(right_of_way.PATIENCE / 2):
+    assert right_of_way.LONGEST - 0.01 <= loop.time() - began < right_of_way.LONGEST * 3
+    async with asyncio.timeout(right_of_way.LONGEST / 2):
         await way.give_way()
 
 
-async def test_a_fresh_order_keeps_its_right_when_an_old_one_has_lost_it() -> None:
-    now = [0.0]
-    way = RightOfWay(lambda: now[0])
-    way.expect("old")
-    now[0] = 10.0
-    way.expect("new")
-    await way.give_way()
-    waiting = asyncio.create_task(way.give_way())
-    await asyncio.sleep(0.01)
-    assert not waiting.done()
-    way.left("new")
-    await waiting
+async def test_few_are_prepared_at_once_and_the_next_enters_in_order_when_one_has_left() -> None:
+    way = RightOfWay()
+    tasks = await settled(way, *ORDERS)
+    assert [task.done() for task in tasks] == [True] * PREPARED_AT_ONCE + [False] * 3
+    way.left(ORDERS[5])
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert [task.done() for task in tasks[PREPARED_AT_ONCE:]] == [True, False, False]
+    for order in ORDERS:
+        way.left(order)
+    await asyncio.gather(*tasks)
+
+
+async def test_an_order_that_does_not_leave_gives_its_place_to_the_next() -> None:
+    way = RightOfWay()
+    tasks = await settled(way, *ORDERS)
+    async with asyncio.timeout(right_of_way.PATIENCE * 3):
+        await asyncio.gather(*tasks)
+
+
+async def test_whoever_stops_waiting_takes_no_turn_along() -> None:
+    way = RightOfWay()
+    tasks = await settled(way, *ORDERS)
+    way.left(ORDERS[0])  # the first in the queue is called, and gives up before it comes
+    tasks[PREPARED_AT_ONCE].cancel()
+    for order in ORDERS[1:PREPARED_AT_ONCE]:
+        way.left(order)
+    async with asyncio.timeout(right_of_way.PATIENCE / 2):
+        await asyncio.gather(*tasks[PREPARED_AT_ONCE + 1 :])
