@@ -14,7 +14,7 @@ from services.executor.claims import Claims
 from services.executor.desks import DeskMaker
 from services.executor.master_watch import watch_for_master
 from services.executor.price_feed import PriceFeed
-from services.executor.reader import StreamReader
+from services.executor.readers import StreamReaders
 from services.executor.roster import Roster
 from services.executor.session import Session
 from shared.bus.connection import Bus, open_bus
@@ -51,7 +51,7 @@ class Executor:
         self._roster = roster
         self._watch = watch
         self._owner = instance_name()
-        self._reader = StreamReader(bus)
+        self._reader = StreamReaders(bus, sorted(watch.users))
         self._master_seen = asyncio.Event()
         self._desks = DeskMaker(settings, bus, http, _now_ms)
         self._turns: dict[str, Session] = {}

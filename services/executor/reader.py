@@ -1,4 +1,4 @@
-"""One blocking read for all users of the process.
+"""One blocking read for some users of the process.
 
 A stream is read only while its lease will certainly outlive the read: an entry handed to an owner who has just lost the lease
 would lie in the pending list until somebody looks. What arrives for a session that is gone stays pending for the next owner.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -29,6 +29,16 @@ Deliver = Callable[[Entry, bool], None]
 """Takes an entry, and whether it may have been delivered before; never raises."""
 
 log = structlog.get_logger()
+
+
+class OrderReader(Protocol):
+    """Where a session gets its orders from."""
+
+    def register(self, user: str, lease: Lease, deliver: Deliver) -> None:
+        """Begin to read a user's orders."""
+
+    async def unregister(self, user: str) -> None:
+        """Stop reading a user's orders; returns when no read that includes them is under way any more."""
 
 
 class StreamReader:

@@ -20,7 +20,7 @@ from services.executor.desk import Desk
 from services.executor.guardian import Guardian
 from services.executor.housekeeper import Housekeeper, Task
 from services.executor.own_exits import OwnExits
-from services.executor.reader import StreamReader
+from services.executor.reader import OrderReader
 from services.executor.settlement import settle
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
@@ -51,7 +51,7 @@ class Session:
     def __init__(
         self,
         bus: Bus,
-        reader: StreamReader,
+        reader: OrderReader,
         desks: Mapping[str, Desk],
         lease: Lease,
         user: str,
