@@ -7,6 +7,7 @@ PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13; do \
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/made-from.lock
+BENCH_STAMP := $(VENV)/bench-made-from.lock
 
 REDIS_PORT ?= 6390
 API_PORT ?= 8000
@@ -20,7 +21,7 @@ demo: export API_PORT := $(API_PORT)
 demo: export PAPER_PORT := $(PAPER_PORT)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lock compose-test up down logs executor streams status audit chaos day
+.PHONY: help setup demo test lint lock compose-test up down logs executor streams status audit chaos day bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,10 +58,11 @@ lint: setup ## style, types and the walls between packages
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
-lock: setup ## both locks anew from pyproject.toml (what still fits keeps its version)
+lock: setup ## all locks anew from pyproject.toml (what still fits keeps its version)
 	$(LOCK) --output-file requirements.lock
 	$(LOCK) --group dev --output-file requirements-dev.lock
-	@! grep -n '://' requirements.lock requirements-dev.lock || { echo "make lock: a lock names a host" >&2; exit 1; }
+	$(LOCK) --group dev --group bench --constraint requirements-dev.lock --output-file requirements-bench.lock
+	@! grep -n '://' requirements.lock requirements-dev.lock requirements-bench.lock || { echo "make lock: a lock names a host" >&2; exit 1; }
 
 # Built by whatever builder the engine has; PIP_INDEX_URL and the like are handed on from the environment if they are set there.
 compose-test: setup ## builds the image and runs the whole system in containers (needs a Docker engine)
@@ -98,3 +100,13 @@ HOURS ?= 24
 
 day: setup ## a day at high speed: real master, 20 users with mixed settings, crashes; no limit may be exceeded (HOURS= SEED=)
 	@exec $(BIN)/python -m tests.day --hours $(HOURS) --seed $(SEED)
+
+# What the bench compares with and draws by comes on top of the venv, in the versions that fit it.
+$(BENCH_STAMP): requirements-bench.lock $(STAMP)
+	@if [ -e $@ ] && cmp -s $< $@; then touch $@; exit 0; fi; \
+	echo "make bench: adding its peers to $(VENV)" && \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $< && \
+	cp $< $@
+
+bench: setup $(BENCH_STAMP) ## speed: floors, Shoal from 1 to 5,000 users, peers; about ten quiet minutes (BENCH="--quick" or --only, --users)
+	@exec $(BIN)/python -m tests.bench $(BENCH)

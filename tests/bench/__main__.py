@@ -78,9 +78,8 @@ def _plan(told: argparse.Namespace) -> Plan:
 
 def _figures(plan: Plan, found: Results, goals: list[Goal], seconds: float) -> dict[str, Any]:
     missed = [goal.name for goal in goals if goal.held is False]
-    verified = found.verdict.ok or not found.verdict.signals
     return {
-        "ok": verified and not (plan.judged and missed),
+        "ok": found.verdict.ok and not (plan.judged and missed),
         **found.verdict.to_json(),
         "goals": {goal.name: goal.value and round(goal.value, 4) for goal in goals},
         "missed": missed,
@@ -95,7 +94,7 @@ def _everything(found: Results, goals: list[Goal]) -> dict[str, Any]:
         "rows": [row.to_json() for row in found.rows],
         "facts": found.facts,
         "judged": [goal.to_json() for goal in goals],
-        "wrong": found.verdict.examples,
+        "wrong": [*found.verdict.failures, *found.verdict.examples],
     }
 
 

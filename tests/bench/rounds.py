@@ -12,6 +12,8 @@ from tests.bench.accounts import Account
 from tests.bench.usage import cpu_ns
 from tests.bench.venue_process import Seen
 
+_PATIENCE, _PER_USER = 20.0, 0.25
+"""Seconds that a round may take; the slowest peer needs 0.2 s for each user."""
 _QUIET: Final = 5.0
 """Seconds that accounts may take to read their balances after a round, before the next one begins all the same."""
 
@@ -42,6 +44,10 @@ class Round:
         return max(self.accepted, default=float("inf"))
 
 
+class Stalled(Exception):  # noqa: N818  # an event of the run, told with the carrier's logs
+    """A round has not come to its end: nothing that follows would measure anything."""
+
+
 class Carrier(Protocol):
     """Whoever carries a signal to users: Shoal, or a peer."""
 
@@ -57,6 +63,9 @@ class Carrier(Protocol):
 
     def pids(self) -> Mapping[str, Sequence[int]]:
         """Give the processes whose CPU time counts, by name."""
+
+    def logs(self) -> str:
+        """Give what its processes have written."""
 
 
 class Venue(Protocol):
@@ -89,12 +98,13 @@ class Rounds:
         self._names = [account.user for account in carrier.accounts]
 
     def play(self, *, entry: bool) -> Round:
-        """Emit one signal and wait until everybody's order is accepted and reported."""
-        patience = 20 + len(self._names) / 2
+        """Emit one signal and wait until everybody's order is accepted and reported. Raises Stalled."""
+        patience = _PATIENCE + len(self._names) * _PER_USER
         used = self._cpu()
         signal_id, began = self._carrier.signal(entry=entry)
         self._signals += 1
-        self._venue.wait(self._orders + len(self._names), patience)
+        if not self._venue.wait(self._orders + len(self._names), patience):
+            raise Stalled(f"not all orders of signal {self._signals} came: {self._carrier.logs()[-1500:]}")
         self._until_reported(patience)
         cost = {name: total - used[name] for name, total in self._cpu().items()}
         self._until_quiet()
@@ -108,7 +118,12 @@ class Rounds:
     def _until_reported(self, patience: float) -> None:
         poll = 0.002 if len(self._names) < 100 else 0.05
         end = time.monotonic() + patience
-        while self._carrier.unreported(self._signals) and time.monotonic() < end:
+        while self._carrier.unreported(self._signals):
+            if time.monotonic() > end:
+                late = len(self._carrier.unreported(self._signals))
+                raise Stalled(
+                    f"{late} users without a report of signal {self._signals}: {self._carrier.logs()[-1500:]}"
+                )
             time.sleep(poll)
 
     def _until_quiet(self) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tests.bench.base import Base, measure_base
 from tests.bench.paper import measure_paper
 from tests.bench.peers.measure import measure_libraries, measure_peers
 from tests.bench.plan import Plan
+from tests.bench.rounds import Stalled
 from tests.bench.row import Row
 from tests.bench.shoal import measure_shoal
 from tests.bench.verify import Verdict
@@ -32,25 +34,39 @@ class Results:
 def run(plan: Plan, say: Say) -> Results:
     """Measure what the plan says, in folders that are gone afterwards."""
     found = Results()
+    verdict = found.verdict
     with tempfile.TemporaryDirectory(prefix="shoal-bench-") as temporary:
         folder = Path(temporary)
         if "floors" in plan.parts:
             say("floors and ceiling")
-            found.base = measure_base(_new(folder / "base"), plan)
-        if "shoal" in plan.parts:
-            for users in plan.users:
-                place = _new(folder / f"shoal-{users}")
-                found.rows += measure_shoal(place, users, plan, found.verdict, say)
-                shutil.rmtree(place)
+            with _part("floors", verdict):
+                found.base = measure_base(_new(folder / "base"), plan)
+        for users in plan.users if "shoal" in plan.parts else ():
+            place = _new(folder / f"shoal-{users}")
+            with _part(f"shoal, {users} users", verdict):
+                found.rows += measure_shoal(place, users, plan, verdict, say)
+            shutil.rmtree(place)
         if "paper" in plan.parts:
-            rows, facts = measure_paper(_new(folder / "paper"), plan, found.verdict, say)
-            found.rows += rows
-            found.facts |= facts
+            with _part("paper exchange", verdict):
+                rows, facts = measure_paper(_new(folder / "paper"), plan, verdict, say)
+                found.rows += rows
+                found.facts |= facts
         if "peers" in plan.parts:
             place = _new(folder / "peers")
-            found.rows += measure_peers(place, plan, found.verdict, say)
-            found.facts |= measure_libraries(place, plan, say)
+            with _part("peers", verdict):
+                found.rows += measure_peers(place, plan, verdict, say)
+            with _part("libraries", verdict):
+                found.facts |= measure_libraries(place, plan, say)
     return found
+
+
+@contextmanager
+def _part(name: str, verdict: Verdict) -> Generator[None]:
+    """Note a part that fails, and let the others go on."""
+    try:
+        yield
+    except (AssertionError, RuntimeError, ValueError, OSError, Stalled) as error:
+        verdict.failures.append(f"{name}: {type(error).__name__}: {error}")
 
 
 def _new(folder: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 
 from rich.console import Console
 from rich.table import Table
@@ -29,7 +30,7 @@ def show(
     if facts:
         console.print(_facts(facts))
     console.print(_goals(goals))
-    for text in verdict.examples:
+    for text in [*verdict.failures, *verdict.examples]:
         console.print(text, style="red", markup=False)
     console.print(
         f"verified: {verdict.signals:,} signals, {verdict.orders:,} orders; missing {verdict.missing}, twice "
@@ -59,7 +60,6 @@ def _rows(rows: Sequence[Row]) -> Table:
     for name in ("users", "exchange", "entry", "p99", "worst", "first", "exit", "orders/s", "rounds", "links"):
         table.add_column(name, justify="right")
     for row in rows:
-        exits = sorted(row.exits)
         table.add_row(
             row.name,
             f"{row.users:,}",
@@ -67,8 +67,8 @@ def _rows(rows: Sequence[Row]) -> Table:
             f"{row.median:,.2f}",
             f"{row.p99:,.2f}" if len(row.entries) >= 100 else "",
             f"{max(row.entries):,.2f}",
-            f"{sorted(row.firsts)[len(row.firsts) // 2]:,.2f}" if row.firsts else "",
-            f"{exits[len(exits) // 2]:,.2f}" if exits else "",
+            f"{median(row.firsts):,.2f}" if row.firsts else "",
+            f"{median(row.exits):,.2f}" if row.exits else "",
             f"{row.rate:,.0f}",
             str(len(row.entries)),
             str(row.connections or ""),

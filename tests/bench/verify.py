@@ -24,13 +24,15 @@ class Verdict:
     invalid_nonces: int = 0
     invalid_signatures: int = 0
     unfilled: int = 0
+    failures: list[str] = field(default_factory=list)
+    """Parts that did not come to their end, in words."""
     examples: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was wrong, and there was anything at all."""
+        """Whether nothing was wrong."""
         wrong = self.missing + self.duplicates + self.extra + self.invalid_nonces + self.invalid_signatures
-        return self.signals > 0 and not wrong and not self.unfilled
+        return not wrong and not self.unfilled and not self.failures
 
     def add(
         self,
@@ -73,7 +75,7 @@ class Verdict:
             "invalid_signatures",
             "unfilled",
         )
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in names} | {"failures": len(self.failures)}
 
     def _show(self, texts: Iterable[str]) -> None:
         self.examples.extend(list(texts)[: max(0, _SHOWN - len(self.examples))])

@@ -70,7 +70,7 @@ class Peer:
             wait_for(lambda: self._client.get(READY) == due, 60, f"{self._kind.name} is ready")
         except AssertionError as error:
             self.__exit__(None, None, None)
-            raise RuntimeError(f"{error}; {self._log.read_text()[-2000:]}") from None
+            raise RuntimeError(f"{error}; {self.logs()[-2000:]}") from None
         return self
 
     def __exit__(
@@ -97,6 +97,10 @@ class Peer:
         """Nobody: these designs report nothing."""
         del reports
         return []
+
+    def logs(self) -> str:
+        """Give what its process has written."""
+        return self._log.read_text()
 
     def pids(self) -> dict[str, list[int]]:
         """Nobody's."""
