@@ -115,15 +115,15 @@ def test_dry_run_never_reaches_an_adapter(tmp_path: Path) -> None:
         stack.engine()
         stack.wait_ready("penny", "rita")
 
-        # In and out by the master's signals, at prices that only the real market has.
-        stack.followed("BTC/USD", "63210.5")
-        stack.signal(price="63210.5")
+        # In and out by the master's signals, at prices that only the real market has; not 5 % away: no own exit yet.
+        stack.followed("BTC/USD", "61210.5")
+        stack.signal(price="61210.5")
         stack.signal("ETH/USD", size="0.2", price="3000")
         for user in ("penny", "rita"):
             assert [row["outcome"] for row in stack.wait_reports(user, 2)] == ["filled", "filled"]
             assert set(stack.holds(user)) == {"BTC/USD", "ETH/USD"}
-        stack.signal(kind="exit", fraction="0.5", price="63210.5")
-        stack.signal(kind="exit", fraction="1", price="63210.5")
+        stack.signal(kind="exit", fraction="0.5", price="61210.5")
+        stack.signal(kind="exit", fraction="1", price="61210.5")
         # And out by their own stop loss: the real market falls.
         stack.market.price("ETH/USD", "2800")
         for user in ("penny", "rita"):
@@ -147,7 +147,7 @@ def test_dry_run_never_reaches_an_adapter(tmp_path: Path) -> None:
         assert {row["client_order_id"] for row in there} == {row["order_id"] for row in stack.reports("penny")}
         assert stack.venue_orders("rita") == []
         assert {row["api_key"] for row in stack.get("/paper/requests")} == {penny}
-        assert sum(Decimal(row["average_price"]) > 63_000 for row in there if row["symbol"] == "BTC/USD") == 3
+        assert sum(Decimal(row["average_price"]) > 61_000 for row in there if row["symbol"] == "BTC/USD") == 3
 
         # Keys of the wrong money were sent nowhere, and the reasons say so.
         assert "KRAKEN_USER_LIAR_API_KEY is no paper key" in _parked(stack, "liar")
