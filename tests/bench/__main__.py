@@ -28,7 +28,8 @@ from tests.support.processes import ROOT
 
 def main() -> int:
     """Run from the command line."""
-    plan = _plan(_parser().parse_args())
+    told = _parser().parse_args()
+    plan = _plan(told)
     signal.signal(signal.SIGTERM, _end)  # so that everything that was started is ended too
     console = Console(highlight=False, width=150 if not sys.stdout.isatty() else None)
     before = machine()
@@ -37,11 +38,10 @@ def main() -> int:
     goals = judge(found.rows, found.base)
     show(console, found.base, found.rows, found.facts, goals, found.verdict)
     figures = _figures(plan, found, goals, time.monotonic() - began)
-    folder = ROOT / "var" / "bench"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
+    told.folder.mkdir(parents=True, exist_ok=True)
+    path = told.folder / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
     path.write_text(json.dumps({"machine": before, **figures, **_everything(found, goals)}, indent=1))
-    console.print(f"saved: {path.relative_to(ROOT)}{_drawn(path.with_suffix('.png'), found)}")
+    console.print(f"saved: {path}{_drawn(path.with_suffix('.png'), found)}")
     print(json.dumps(figures))  # noqa: T201  # a command line prints
     return 0 if figures["ok"] else 1
 
@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--users", default="", help="numbers of users, with commas between")
     parser.add_argument("--rounds", type=int, default=0, help="so many rounds of each number of users")
     parser.add_argument("--executors", type=int, default=0, help="executor processes to share the users among")
+    parser.add_argument("--folder", type=Path, default=ROOT / "var" / "bench", help="where to save; default var/bench")
     return parser
 
 

@@ -1,0 +1,111 @@
+"""The bench believes nothing that its venue did not see: whatever goes wrong on the way is told, and the run fails."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.domain.order import order_id
+from tests.bench.accounts import Account, make_accounts
+from tests.bench.rounds import judge
+from tests.bench.signing import PATH, Signer
+from tests.bench.venue_process import Seen, VenueProcess
+from tests.bench.verify import Verdict
+from tests.support.processes import ROOT
+
+
+@pytest.fixture
+def venue(tmp_path: Path) -> Iterator[VenueProcess]:
+    with VenueProcess(tmp_path) as venue:
+        yield venue
+
+
+@pytest.fixture
+def account(venue: VenueProcess) -> Account:
+    [account] = make_accounts(1)
+    venue.open_accounts([account])
+    return account
+
+
+def send(venue: VenueProcess, account: Account, body: bytes, signature: bytes) -> Any:
+    link = http.client.HTTPConnection("127.0.0.1", venue.port, timeout=10)
+    link.request("POST", PATH.decode(), body, {"API-Key": account.key, "API-Sign": signature.decode()})
+    answer = json.loads(link.getresponse().read())
+    link.close()
+    return answer
+
+
+def seen(user: str, signal_id: str, nonce: int = 1, at: int = 2_000_000) -> Seen:
+    return Seen(user, order_id(signal_id, user, "kraken"), nonce, at, at, 1)
+
+
+SIGNAL = "c8a0c5a3-7a1f-4dd2-8d3e-2f6c2f6f0c11"
+
+
+def test_the_venue_takes_a_signed_order_and_logs_it(venue: VenueProcess, account: Account) -> None:
+    signer = Signer(account, "venue")
+    assert send(venue, account, *signer.sign())["error"] == []
+    [order] = venue.orders()
+    assert (order.user, order.arrived <= order.accepted) == (account.user, True)
+    assert venue.state() | {"calls": 0} == {"orders": 1, "calls": 0, "bad_signatures": 0, "bad_nonces": 0, "unread": 1}
+
+
+def test_a_nonce_that_does_not_rise_is_refused_and_fails_the_run(venue: VenueProcess, account: Account) -> None:
+    body, signature = Signer(account, "venue").sign()
+    send(venue, account, body, signature)
+    assert send(venue, account, body, signature)["error"] == ["EAPI:Invalid nonce"]
+    verdict = Verdict()
+    verdict.add("test", [], venue.orders(), venue.state())
+    assert (verdict.invalid_nonces, verdict.orders, verdict.ok) == (1, 1, False)
+
+
+def test_a_wrong_signature_is_refused_and_fails_the_run(venue: VenueProcess, account: Account) -> None:
+    body, _ = Signer(account, "venue").sign()
+    _, other = Signer(account, "venue").sign()
+    assert send(venue, account, body + b"&volume=100", other)["error"] == ["EAPI:Invalid signature"]
+    verdict = Verdict()
+    verdict.add("test", [], venue.orders(), venue.state())
+    assert (verdict.invalid_signatures, verdict.orders, verdict.ok) == (1, 0, False)
+
+
+def test_falling_nonces_are_found_even_if_the_venue_let_them_pass() -> None:
+    verdict = Verdict()
+    log = [seen("alice", SIGNAL, 7), seen("bob", SIGNAL, 3), seen("alice", SIGNAL, 7)]
+    verdict.add("test", [], log, {"bad_nonces": 0, "bad_signatures": 0})
+    assert verdict.invalid_nonces == 1
+
+
+def test_an_order_that_came_twice_or_never_or_from_nowhere_fails_the_run() -> None:
+    twice = judge(SIGNAL, 0, ["alice", "bob"], [seen("alice", SIGNAL, 1), seen("alice", SIGNAL, 2)], entry=True)
+    strange = judge(
+        SIGNAL, 0, ["alice"], [seen("alice", SIGNAL, 1), seen("alice", "d" * 8 + SIGNAL[8:], 2)], entry=True
+    )
+    verdict = Verdict()
+    verdict.add("test", [twice, strange], [], {"bad_nonces": 0, "bad_signatures": 0})
+    assert (verdict.duplicates, verdict.missing, verdict.extra, verdict.ok) == (1, 1, 1, False)
+
+
+def test_a_round_is_timed_from_before_the_signal_to_each_acceptance() -> None:
+    orders = [seen("bob", SIGNAL, 1, at=9_000_000), seen("alice", SIGNAL, 1, at=4_000_000)]
+    played = judge(SIGNAL, 1_000_000, ["alice", "bob"], orders, entry=True)
+    assert (played.users, played.first, played.all, played.wrong) == (("alice", "bob"), 3.0, 8.0, ())
+
+
+@pytest.mark.timeout(100)
+def test_a_quick_run_of_the_real_services_is_verified(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.bench", "--quick", "--only", "floors,shoal", "--folder", str(tmp_path)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    figures = json.loads(ran.stdout.splitlines()[-1])
+    assert figures["ok"] is True
+    assert (figures["signals"], figures["orders"]) == (38, 164)
+    assert not any(figures[name] for name in ("missing", "duplicates", "invalid_nonces", "invalid_signatures"))
+    [saved] = tmp_path.glob("*.json")
+    assert len(json.loads(saved.read_text())["rows"]) == 3
