@@ -90,12 +90,12 @@ class Guardian:
         market = await self._watch.market(desk.venue.name, {*held.positions, *sources})
         self._tell(
             "no fresh price: nothing is closed by price until there is one",
-            [str(symbol) for symbol in held.positions if self._price(symbol, market) is None],
+            [str(symbol) for symbol in held.positions if self._fresh(symbol, market) is None],
         )
         for position in held.positions.values():
             if position.symbol in self._exits.closing:
                 continue
-            seen = await self._seen(position, self._price(position.symbol, market))
+            seen = await self._seen(position, self._price(position, market))
             why = self._why(seen, held, market)
             if why is not None:
                 self._exits.close(position, why.rule, why.words)
@@ -113,12 +113,17 @@ class Guardian:
             return _Why(_LEAVING, f"{policy.user} follows no more")
         if (stopped := desk.risk.closes_all(desk.clock())) is not None:
             return _Why("stop_out", stopped)
-        intent = due(position, self._price(symbol, market), desk.clock(), policy.exits)
+        intent = due(position, self._price(position, market), desk.clock(), policy.exits)
         return None if intent is None else _Why(intent.rule, intent.words)
 
-    def _price(self, symbol: Symbol, market: Market) -> Price | None:
-        price, at = market.prices.get(symbol, (None, 0))
-        return price if self._desk.clock() - at <= STALE_MS else None
+    def _price(self, position: Position, market: Market) -> Price | None:
+        """Give the fresh price, unless it is one of before the last trade: that would be no move against this position."""
+        price, at = self._fresh(position.symbol, market) or (None, 0)
+        return price if at >= position.updated_at else None
+
+    def _fresh(self, symbol: Symbol, market: Market) -> tuple[Price, int] | None:
+        found = market.prices.get(symbol)
+        return found if found is not None and self._desk.clock() - found[1] <= STALE_MS else None
 
     async def _seen(self, position: Position, price: Price | None) -> Position:
         """Raise a position's highest price; written down only where it matters and has risen by a step."""

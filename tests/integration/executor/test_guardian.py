@@ -98,6 +98,19 @@ async def test_an_old_price_closes_nothing_and_is_told_once(rig: Rig) -> None:
     assert len([line for line in logs if line["event"].startswith("no fresh price")]) == 1
 
 
+async def test_a_price_of_before_the_purchase_closes_nothing(rig: Rig) -> None:
+    """Pairs that nobody watches are published every 15 s; what the market did until the purchase was no loss of this position."""
+    owner = await rig.start()
+    await _hold(rig)
+    async with guarding(rig, owner) as guardian:
+        await _price(rig, "57000", age_ms=1)
+        await guardian.look()
+        assert not guardian._exits.closing
+        await _price(rig, "57000")
+        await guardian.look()
+        await _one_report(rig)
+
+
 async def test_a_holding_time_needs_no_price(rig: Rig) -> None:
     owner = await rig.start()
     _exits(owner, ExitPolicy(max_hold_ms=1000))
