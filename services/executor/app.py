@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
-import aiohttp
 import structlog
 
 from services.executor.claims import Claims
@@ -25,7 +24,7 @@ from shared.bus.records import Records
 from shared.config.settings import Settings
 from shared.config.users_watch import UsersWatch
 from shared.domain.policy import UserPolicy
-from shared.venues.factory import new_http_session
+from shared.venues.factory import HttpSession, new_http_session
 
 _CLAIM_EVERY: Final = 1.0
 _HELPER_PAUSE: Final = 5.0
@@ -44,9 +43,7 @@ async def main(settings: Settings) -> None:
 class Executor:
     """One executor process."""
 
-    def __init__(
-        self, settings: Settings, bus: Bus, http: aiohttp.ClientSession, roster: Roster, watch: UsersWatch
-    ) -> None:
+    def __init__(self, settings: Settings, bus: Bus, http: HttpSession, roster: Roster, watch: UsersWatch) -> None:
         self._bus = bus
         self._roster = roster
         self._watch = watch

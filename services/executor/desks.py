@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-import aiohttp
-
 from services.executor.account import AccountKeeper
 from services.executor.books import Mixed, open_books
 from services.executor.desk import Desk, Sent
@@ -30,7 +28,7 @@ from shared.config.settings import Mode, Settings
 from shared.domain.funds import Books
 from shared.domain.policy import UserPolicy
 from shared.venues.errors import Rejected
-from shared.venues.factory import open_kraken, open_public_kraken
+from shared.venues.factory import HttpSession, open_kraken, open_public_kraken
 from shared.venues.kraken_public import KrakenPublic
 from shared.venues.port import Venue
 from shared.venues.unusable import UnusableVenue
@@ -41,7 +39,7 @@ _NO_KEY: Final = "none"
 class DeskMaker:
     """Makes the desks of a process. All of them share one HTTP session and the public side of each venue."""
 
-    def __init__(self, settings: Settings, bus: Bus, http: aiohttp.ClientSession, clock: Callable[[], int]) -> None:
+    def __init__(self, settings: Settings, bus: Bus, http: HttpSession, clock: Callable[[], int]) -> None:
         self._settings = settings
         self._bus = bus
         self._http = http

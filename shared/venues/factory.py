@@ -10,23 +10,20 @@ import base64
 import binascii
 from collections.abc import Callable
 
-import aiohttp
-
 from shared.venues.errors import Refusal, Rejected
+from shared.venues.http import HttpSession, new_http_session
 from shared.venues.kraken import KrakenVenue
-from shared.venues.kraken_http import KrakenApi, new_http_session
+from shared.venues.kraken_http import KrakenApi
 from shared.venues.kraken_lane import Lane
 from shared.venues.kraken_public import KrakenPublic
 from shared.venues.paper_kraken import PaperKrakenApi
 from shared.venues.port import NonceSource
 from shared.venues.rate_budget import RateBudget, Tier
 
-__all__ = ["Tier", "new_http_session", "open_kraken", "open_public_kraken"]
+__all__ = ["HttpSession", "Tier", "new_http_session", "open_kraken", "open_public_kraken"]
 
 
-def open_public_kraken(
-    *, url: str, http: aiohttp.ClientSession, timeout: float, clock: Callable[[], int]
-) -> KrakenPublic:
+def open_public_kraken(*, url: str, http: HttpSession, timeout: float, clock: Callable[[], int]) -> KrakenPublic:
     """Open Kraken's public side at a base URL without path. `timeout` in seconds per call, `clock` in epoch ms."""
     return KrakenPublic(KrakenApi(url=url, http=http, timeout=timeout), timeout=timeout, clock=clock)
 
@@ -37,7 +34,7 @@ def open_kraken(
     api_key: str,
     api_secret: str,
     nonces: NonceSource,
-    http: aiohttp.ClientSession,
+    http: HttpSession,
     timeout: float,
     clock: Callable[[], int],
     public: KrakenPublic | None = None,
@@ -53,6 +50,8 @@ def open_kraken(
     """
     if not api_key.strip():
         raise Rejected("the API key is empty", Refusal.AUTH)
+    if not (api_key.isascii() and api_key.isprintable()):
+        raise Rejected("the API key has characters that no key of Kraken's has", Refusal.AUTH)
     if not _is_base64(api_secret):
         raise Rejected("the API secret is not the text that Kraken shows when a key is made (base64)", Refusal.AUTH)
     kind = PaperKrakenApi if paper else KrakenApi

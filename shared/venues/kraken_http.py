@@ -1,10 +1,10 @@
-"""Kraken over HTTP: krakenex knows the paths and the signature, a shared aiohttp session carries the bytes.
+"""Kraken over HTTP: krakenex knows the paths and the signature, the process's HTTP session carries the bytes.
 
 krakenex alone would open a connection pool per key, wait for ever and make its nonces from the clock's milliseconds, which
 collide. Here its `_nonce` gives what the lane allocated and its `_query` sends, with a time-out always set.
 
-It must never send a signed request twice (no redirects, no retries: aiohttp repeats only GET), never send anything but the
-bytes that were signed, and never let a header, a body or an exception that holds one out of this file.
+It must never send a signed request twice, never send anything but the bytes that were signed, and never let a header or a body
+into an exception.
 """
 
 from __future__ import annotations
@@ -14,20 +14,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
-import aiohttp
 import krakenex
-from yarl import URL
 
-from shared.venues.errors import OutcomeUnknown, Unavailable, VenueError
+from shared.venues.errors import OutcomeUnknown, Unavailable
+from shared.venues.http import HttpSession
 from shared.venues.kraken_errors import LONGEST_WAIT, presentable
 
 _FORM: Final = "application/x-www-form-urlencoded; charset=utf-8"
-_CONNECT_SHARE: Final = (
-    0.5  # of the time-out: what fails while connecting was surely not sent, so it is told apart early
-)
-_KEEP_ALIVE: Final = 60.0  # seconds; a new TLS connection costs an order more than everything else on its way
 _RETRY_AFTER: Final = 5.0  # seconds after a 429 that names none
 _OK: Final = frozenset({200, 201, 202})
 
@@ -40,31 +35,17 @@ class Reply:
     result: Any
 
 
-def new_http_session() -> aiohttp.ClientSession:
-    """Make the session that all venues of a process share; whoever makes it closes it. Needs a running loop.
-
-    Nothing of the environment (proxies, netrc) has a say, no cookie is kept, and no account waits for another's connection.
-    """
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, limit_per_host=0, keepalive_timeout=_KEEP_ALIVE),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,
-        raise_for_status=False,
-    )
-
-
 class KrakenApi(krakenex.API):  # type: ignore[misc]  # krakenex ships no types
     """krakenex with the lane's nonces and an asynchronous transport. One per API key; the lane serialises its use."""
 
-    def __init__(
-        self, *, url: str, http: aiohttp.ClientSession, timeout: float, api_key: str = "", api_secret: str = ""
-    ) -> None:
+    def __init__(self, *, url: str, http: HttpSession, timeout: float, api_key: str = "", api_secret: str = "") -> None:
         super().__init__(key=api_key, secret=api_secret)
         self._agent = str(self.session.headers["User-Agent"])
         self.session.close()  # the requests session carries nothing here
         self.uri = url.rstrip("/")
-        self._http = http
-        self._timeout = aiohttp.ClientTimeout(total=timeout, connect=timeout * _CONNECT_SHARE)
+        self._origin = http.origin(self.uri)
+        self._base = urlsplit(self.uri).path  # a venue behind a path of somebody's own
+        self._timeout = timeout
         self._allocated = 0
 
     async def public(self, method: str, params: Mapping[str, str]) -> Reply:
@@ -94,34 +75,11 @@ class KrakenApi(krakenex.API):  # type: ignore[misc]  # krakenex ships no types
         post = "/public/" not in urlpath
         if post:
             sent["Content-Type"] = _FORM
-        url = self.uri + urlpath + ("" if post or not form else "?" + form)
-        return await self._exchange("POST" if post else "GET", URL(url, encoded=True), form if post else None, sent)
-
-    async def _exchange(self, verb: str, url: URL, body: str | None, headers: Mapping[str, str]) -> Reply:
-        if self._http.closed:
-            raise Unavailable("the connection pool is closed")
-        # Failures are raised after the handlers: an aiohttp error holds the request's headers and must not become a context.
-        failure: VenueError
-        try:
-            async with self._http.request(
-                verb,
-                url,
-                data=None if body is None else body.encode(),
-                headers=headers,
-                timeout=self._timeout,
-                allow_redirects=False,
-            ) as response:
-                raw = await response.read()
-                status, wait = response.status, response.headers.get("Retry-After", "")
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            failure = Unavailable(f"could not connect to {url.host}: {type(error).__name__}")
-        except TimeoutError:
-            failure = OutcomeUnknown(f"no answer from {url.host} within {self._timeout.total:g} s")
-        except (aiohttp.ClientError, OSError) as error:
-            failure = OutcomeUnknown(f"connection to {url.host} failed: {type(error).__name__}")
-        else:
-            return read_reply(status, raw, wait)
-        raise failure
+        target = self._base + urlpath + ("" if post or not form else "?" + form)
+        answer = await self._origin.ask(
+            "POST" if post else "GET", target, sent, form.encode() if post else None, timeout=self._timeout
+        )
+        return read_reply(answer.status, answer.body, answer.header(b"retry-after"))
 
 
 def read_reply(status: int, raw: bytes, retry_after: str = "") -> Reply:
@@ -139,16 +97,19 @@ def read_reply(status: int, raw: bytes, retry_after: str = "") -> Reply:
     return Reply(texts, envelope.get("result"))
 
 
+def _no_constants(name: str) -> Any:
+    raise ValueError(f"{name} is not a number")
+
+
+_DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constants)
+
+
 def _parsed(raw: bytes) -> dict[str, Any] | None:
     try:
-        envelope = json.loads(raw, parse_float=Decimal, parse_constant=_no_constants)
+        envelope = _DECODER.decode(raw.decode())
     except (ValueError, RecursionError):
         return None
     return envelope if isinstance(envelope, dict) else None
-
-
-def _no_constants(name: str) -> Any:
-    raise ValueError(f"{name} is not a number")
 
 
 def _texts(envelope: dict[str, Any] | None) -> tuple[str, ...]:

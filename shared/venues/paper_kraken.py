@@ -10,9 +10,8 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-import aiohttp
-
-from shared.venues.errors import Refusal, Rejected, Unavailable, VenueError
+from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
+from shared.venues.http import HttpSession
 from shared.venues.kraken_http import KrakenApi, Reply
 
 _IDENTITY: Final = "/paper/identity"
@@ -22,9 +21,7 @@ _NAME: Final = "shoal-paper"
 class PaperKrakenApi(KrakenApi):
     """Kraken over HTTP, for paper keys alone."""
 
-    def __init__(
-        self, *, url: str, http: aiohttp.ClientSession, timeout: float, api_key: str = "", api_secret: str = ""
-    ) -> None:
+    def __init__(self, *, url: str, http: HttpSession, timeout: float, api_key: str = "", api_secret: str = "") -> None:
         super().__init__(url=url, http=http, timeout=timeout, api_key=api_key, api_secret=api_secret)
         self._proven = False
 
@@ -39,22 +36,16 @@ class PaperKrakenApi(KrakenApi):
         return await super().private(method, params, nonce)
 
     async def _prove(self) -> None:
-        # Raised after the handlers, as in the class above: an aiohttp error holds more than a log line should.
-        failure: VenueError | None = None
         try:
-            async with self._http.get(
-                self.uri + _IDENTITY, timeout=self._timeout, allow_redirects=False, headers={"User-Agent": self._agent}
-            ) as answer:
-                status, raw = answer.status, await answer.read()
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            failure = Unavailable(f"the paper exchange at {self.uri} does not answer: {type(error).__name__}")
-        else:
-            if status >= 500:
-                failure = Unavailable(f"the paper exchange at {self.uri} does not answer: HTTP {status}")
-            elif not _says_so(status, raw):
-                failure = Rejected(f"PAPER_URL: what answers at {self.uri} is no paper exchange", Refusal.AUTH)
-        if failure is not None:
-            raise failure
+            answer = await self._origin.ask(
+                "GET", self._base + _IDENTITY, {"User-Agent": self._agent}, timeout=self._timeout
+            )
+        except (Unavailable, OutcomeUnknown) as error:
+            raise Unavailable(f"the paper exchange at {self.uri} does not answer: {error}") from None
+        if answer.status >= 500:
+            raise Unavailable(f"the paper exchange at {self.uri} does not answer: HTTP {answer.status}")
+        if not _says_so(answer.status, answer.body):
+            raise Rejected(f"PAPER_URL: what answers at {self.uri} is no paper exchange", Refusal.AUTH)
 
 
 def _says_so(status: int, raw: bytes) -> bool:

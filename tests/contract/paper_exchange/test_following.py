@@ -112,7 +112,7 @@ async def test_a_source_that_fails_is_told_once_and_so_is_its_return(
         venue.clock.advance(OLDEST + 1)
         await follower.look()
         await follower.look()
-        await real.http.delete(f"{real.url}/paper/faults")
+        await real.cure()
         await follower.look()
     closed = "pairs that take no orders: their prices are too old or unknown"
     assert [

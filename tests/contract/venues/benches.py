@@ -28,7 +28,7 @@ from shared.domain.money import Price, Quantity
 from shared.domain.order import Side
 from shared.domain.symbol import Symbol
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
-from shared.venues.factory import Tier, new_http_session, open_kraken
+from shared.venues.factory import HttpSession, Tier, new_http_session, open_kraken
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue, MemoryNonces
 from shared.venues.kraken_http import KrakenApi
 from shared.venues.port import Candle, OrderRequest, Venue
@@ -116,23 +116,30 @@ class PaperExchange:
     """The paper exchange on a port of its own, in this process, with a market that stands still."""
 
     url: str
-    http: aiohttp.ClientSession
+    http: HttpSession
+    steering: aiohttp.ClientSession
+    """For everything that is not the venue's."""
 
     async def post(self, path: str, **body: Any) -> Any:
         """Steer it."""
-        async with self.http.post(f"{self.url}/paper/{path}", json=body) as response:
+        async with self.steering.post(f"{self.url}/paper/{path}", json=body) as response:
             assert response.status == 200, await response.text()
             return await response.json()
 
     async def get(self, path: str, **query: str) -> Any:
         """Read its journal."""
-        async with self.http.get(f"{self.url}/paper/{path}", params=query) as response:
+        async with self.steering.get(f"{self.url}/paper/{path}", params=query) as response:
             assert response.status == 200, await response.text()
             return await response.json()
 
     async def fault(self, fault: str, **options: Any) -> None:
         """Arm a fault."""
         await self.post("faults", fault=fault, **options)
+
+    async def cure(self) -> None:
+        """Disarm all faults."""
+        async with self.steering.delete(f"{self.url}/paper/faults") as response:
+            assert response.status == 200, await response.text()
 
     async def account(self, user: str, **options: Any) -> dict[str, str]:
         """Create an account and its key."""
@@ -154,8 +161,8 @@ async def paper_exchange(config: Path) -> AsyncIterator[PaperExchange]:
     listener.listen(128)
     serving = asyncio.create_task(serve(server_for(door), listener))
     try:
-        async with new_http_session() as http:
-            exchange = PaperExchange(f"http://127.0.0.1:{listener.getsockname()[1]}", http)
+        async with new_http_session() as http, aiohttp.ClientSession() as steering:
+            exchange = PaperExchange(f"http://127.0.0.1:{listener.getsockname()[1]}", http, steering)
             await exchange.post("price", symbol=str(BTC), price=str(PRICE))
             yield exchange
     finally:

@@ -61,7 +61,7 @@ async def _strike(bench: KrakenBench, fault: str) -> VenueError:
     await bench.paper.fault(fault, user=bench.user, method="AddOrder", count=1)
     with pytest.raises(VenueError) as told:
         await bench.venue.place(request(str(uuid4())), bench.nonces.begin)
-    await bench.paper.http.delete(f"{bench.paper.url}/paper/faults")
+    await bench.paper.cure()
     return told.value
 
 
@@ -129,7 +129,7 @@ async def test_an_open_client_id_is_a_duplicate(kraken: KrakenBench) -> None:
 
 async def test_a_closed_port_was_never_reached(kraken: KrakenBench) -> None:
     await kraken.venue.instruments()
-    kraken.venue._lane._api.uri = "http://127.0.0.1:1"  # type: ignore[attr-defined]  # the venue moves away
+    kraken.venue._lane._api._origin = kraken.paper.http.origin("http://127.0.0.1:1")  # type: ignore[attr-defined]  # it moves away
     with pytest.raises(Unavailable, match="could not connect"):
         await kraken.venue.place(request(str(uuid4())), kraken.nonces.begin)
 
@@ -255,7 +255,7 @@ async def test_no_log_line_and_no_error_carries_a_key_or_a_signature(kraken: Kra
             with pytest.raises(VenueError) as told:
                 await kraken.venue.place(request(str(uuid4())), kraken.nonces.begin)
             written.write("".join(traceback.format_exception(told.value)))
-            await kraken.paper.http.delete(f"{kraken.paper.url}/paper/faults")
+            await kraken.paper.cure()
     finally:
         structlog.reset_defaults()
     text = written.getvalue()

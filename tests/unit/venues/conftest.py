@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
 
-from shared.venues.factory import new_http_session, open_kraken
+from shared.venues.factory import HttpSession, new_http_session, open_kraken
 from shared.venues.fake import MemoryNonces
 from shared.venues.kraken import KrakenVenue
 from tests.unit.venues.kraken_stub import KrakenStub
@@ -33,7 +32,7 @@ async def stub() -> AsyncIterator[KrakenStub]:
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
+async def http() -> AsyncIterator[HttpSession]:
     async with new_http_session() as session:
         yield session
 
@@ -44,7 +43,7 @@ def nonces() -> MemoryNonces:
 
 
 @pytest.fixture
-def venue(stub: KrakenStub, http: aiohttp.ClientSession, nonces: MemoryNonces) -> KrakenVenue:
+def venue(stub: KrakenStub, http: HttpSession, nonces: MemoryNonces) -> KrakenVenue:
     return open_kraken(
         url=stub.url, api_key=KEY, api_secret=SECRET, nonces=nonces, http=http, timeout=0.5, clock=now, tier=None
     )

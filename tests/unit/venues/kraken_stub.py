@@ -100,6 +100,7 @@ class KrakenStub:
     url: str = ""
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by every request; clear it to wait for the next."""
+    connections: int = 0
     _answers: dict[str, deque[Raw]] = field(default_factory=lambda: defaultdict(deque))
     _server: asyncio.Server | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -129,6 +130,7 @@ class KrakenStub:
         await self._server.wait_closed()
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         task = asyncio.create_task(self._serve(reader, writer))
         self._tasks.add(task)
 

@@ -7,13 +7,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-import aiohttp
 import pytest
 
 from shared.domain.money import Price
 from shared.domain.symbol import Symbol
 from shared.venues.errors import Refusal, Rejected, Unavailable
-from shared.venues.factory import open_kraken, open_public_kraken
+from shared.venues.factory import HttpSession, open_kraken, open_public_kraken
 from shared.venues.fake import MemoryNonces
 from shared.venues.kraken import BASE_TIER_TAKER_FEE, KrakenVenue
 from tests.unit.venues.conftest import KEY, SECRET, now
@@ -199,7 +198,7 @@ async def test_a_key_that_is_invalid_is_told_and_not_covered_up(venue: KrakenVen
 
 
 async def test_the_list_of_pairs_is_shared_and_asked_for_again_when_it_is_old(
-    stub: KrakenStub, http: aiohttp.ClientSession
+    stub: KrakenStub, http: HttpSession
 ) -> None:
     at = now()
     public = open_public_kraken(url=stub.url, http=http, timeout=0.5, clock=lambda: at)
@@ -223,7 +222,7 @@ async def test_the_list_of_pairs_is_shared_and_asked_for_again_when_it_is_old(
     assert (await public.instruments())[BTC].min_size == Decimal("0.001")  # old facts serve while Kraken is down
 
 
-async def test_without_any_list_of_pairs_nothing_is_guessed(http: aiohttp.ClientSession, stub: KrakenStub) -> None:
+async def test_without_any_list_of_pairs_nothing_is_guessed(http: HttpSession, stub: KrakenStub) -> None:
     public = open_public_kraken(url=stub.url + "/nowhere", http=http, timeout=0.5, clock=now)
     stub._answers["AssetPairs"].clear()
     with pytest.raises(Unavailable, match="no pairs"):
@@ -260,7 +259,7 @@ async def test_candles_that_kraken_does_not_offer_are_refused(venue: KrakenVenue
     ("key", "secret"), [("", SECRET), ("  ", SECRET), (KEY, ""), (KEY, "your_api_secret"), (KEY, "not base64 at all")]
 )
 async def test_a_blank_or_placeholder_key_is_refused_before_anything_is_signed(
-    http: aiohttp.ClientSession, key: str, secret: str
+    http: HttpSession, key: str, secret: str
 ) -> None:
     with pytest.raises(Rejected) as refused:
         open_kraken(

@@ -6,14 +6,13 @@ import asyncio
 from dataclasses import replace
 from decimal import Decimal
 
-import aiohttp
 import pytest
 
 from shared.domain.money import Quantity
 from shared.domain.order import Side
 from shared.domain.symbol import Symbol
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
-from shared.venues.factory import Tier, open_kraken
+from shared.venues.factory import HttpSession, Tier, open_kraken
 from shared.venues.fake import MemoryNonces
 from shared.venues.kraken import KrakenVenue
 from shared.venues.kraken_lane import ATTEMPTS, KEY_IN_USE, NONCE_ADVANCE
@@ -97,7 +96,7 @@ async def test_an_order_whose_time_has_passed_is_not_begun(venue: KrakenVenue, s
 
 
 async def test_an_order_whose_time_passes_while_it_is_begun_is_not_sent(
-    stub: KrakenStub, http: aiohttp.ClientSession, nonces: MemoryNonces
+    stub: KrakenStub, http: HttpSession, nonces: MemoryNonces
 ) -> None:
     at = now()
     venue = open_kraken(
@@ -253,7 +252,7 @@ async def test_a_cancelled_call_leaves_the_lane_free(venue: KrakenVenue, stub: K
 
 
 async def test_an_order_the_budget_has_no_room_for_is_not_begun(
-    stub: KrakenStub, http: aiohttp.ClientSession, nonces: MemoryNonces
+    stub: KrakenStub, http: HttpSession, nonces: MemoryNonces
 ) -> None:
     venue = open_kraken(
         url=stub.url,

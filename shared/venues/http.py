@@ -1,0 +1,172 @@
+"""The HTTP client of all venues of a process: connections kept per origin, a request sent once, failures told apart.
+
+Written for orders. A general client costs several times what an order needs, and repeats, redirects or reads the environment
+where an order must not. This one knows HTTP/1.1 with GET and POST, plain or over TLS, and nothing else: no redirects, cookies,
+proxies, netrc or compression.
+
+Every failure is one of two:
+
+    Unavailable     no connection was made: surely nothing was sent
+    OutcomeUnknown  something was sent and no whole answer came
+
+It must never send a request twice, not even a GET, and not even if the connection turns out to have been closed meanwhile: if
+that is seen before the request is written, another connection is taken; if it is seen afterwards, nobody knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+from shared.venues.errors import Unavailable
+from shared.venues.http_connection import HttpAnswer, HttpConnection
+from shared.venues.http_dial import Dialer
+from shared.venues.http_request import Verb, request_bytes
+
+KEEP_ALIVE: Final = 60.0  # seconds; a new TLS connection costs an order more than everything else on its way
+CONNECT_SHARE: Final = 0.5
+"""Of the time-out: what fails while connecting was surely not sent, so it is told apart early."""
+
+
+def new_http_session() -> HttpSession:
+    """Make the session that all venues of a process share; whoever makes it closes it. Needs a running loop."""
+    return HttpSession()
+
+
+class HttpSession:
+    """All origins of a process. No account waits for another's connection: there are as many as are needed at once."""
+
+    def __init__(self) -> None:
+        self._origins: dict[tuple[str, str, int], HttpOrigin] = {}
+        self._tls: ssl.SSLContext | None = None
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def origin(self, url: str) -> HttpOrigin:
+        """Give the origin of a URL, the same for all who ask. Raises ValueError for a URL that has none."""
+        parts = urlsplit(url)
+        host = parts.hostname
+        if parts.scheme not in {"http", "https"} or not host or parts.username is not None:
+            raise ValueError("not an http:// or https:// URL of a host")
+        secure = parts.scheme == "https"
+        key = (parts.scheme, host.encode("idna").decode(), parts.port or (443 if secure else 80))
+        if key not in self._origins:
+            origin = HttpOrigin(*key[1:], tls=self._context() if secure else None)
+            if self._closed:
+                origin.refuse()
+            self._origins[key] = origin
+        return self._origins[key]
+
+    async def close(self) -> None:
+        """Close all connections and wait until they are; what is under way fails."""
+        self._closed = True
+        await asyncio.gather(*(origin.close() for origin in self._origins.values()))
+
+    def _context(self) -> ssl.SSLContext:
+        """Make what all TLS connections share: the system's authorities, names checked. Reading them takes long, so only once."""
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+            self._tls.set_alpn_protocols(["http/1.1"])
+        return self._tls
+
+
+class HttpOrigin:
+    """One scheme, host and port, and the connections to it. Those used last are used first, so that the others grow old."""
+
+    def __init__(self, host: str, port: int, *, tls: ssl.SSLContext | None) -> None:
+        """With `tls` the other side has to prove that it is `host`."""
+        named = f"[{host}]" if ":" in host else host
+        self.host = host
+        self._named = named if port == (443 if tls else 80) else f"{named}:{port}"
+        self._dialer = Dialer(host, port, tls)
+        self._all: set[HttpConnection] = set()
+        self._idle: dict[HttpConnection, None] = {}  # the oldest first
+        self._sweep: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    async def ask(
+        self, verb: Verb, target: str, headers: Mapping[str, str], body: bytes | None = None, *, timeout: float
+    ) -> HttpAnswer:
+        """Send one request, once, and give its answer, whatever its status.
+
+        `target` is path and query, `timeout` the seconds for everything together. Raises Unavailable if nothing was sent,
+        OutcomeUnknown if something was and no whole answer came, ValueError for what cannot stand in a request. No failure
+        carries anything of the request.
+        """
+        request = request_bytes(verb, target, self._named, headers, body)
+        until = asyncio.get_running_loop().time() + timeout
+        connection = self._kept() or await self._connect(timeout * CONNECT_SHARE)
+        answer = await connection.exchange(request, until=until, timeout=timeout)
+        self._keep(connection)
+        return answer
+
+    def refuse(self) -> None:
+        """Take no request any more."""
+        self._closed = True
+
+    async def close(self) -> None:
+        """Take no request any more, and close all connections."""
+        self.refuse()
+        if self._sweep is not None:
+            self._sweep.cancel()
+        open_ones = list(self._all)
+        for connection in open_ones:
+            connection.end("the connection pool was closed")
+        await asyncio.gather(*(connection.lost for connection in open_ones))
+
+    def _kept(self) -> HttpConnection | None:
+        if self._closed:
+            raise Unavailable("the connection pool is closed")
+        while self._idle:
+            connection, _ = self._idle.popitem()
+            if not connection.ended:
+                return connection
+        return None
+
+    async def _connect(self, within: float) -> HttpConnection:
+        failed = ""
+        try:
+            async with asyncio.timeout(within):
+                connection = await self._dialer.dial(lambda: HttpConnection(self.host, self._forget))
+        except OSError as error:  # TimeoutError and all of TLS's are of its kind
+            failed = type(error).__name__
+        else:
+            if self._closed:
+                connection.end("the connection pool was closed")
+            if not connection.ended:
+                self._all.add(connection)
+                return connection
+            failed = "closed at once"
+        raise Unavailable(f"could not connect to {self.host}: {failed}")
+
+    def _keep(self, connection: HttpConnection) -> None:
+        if connection.ended:
+            return
+        loop = asyncio.get_running_loop()
+        connection.idle_since = loop.time()
+        self._idle[connection] = None
+        if self._sweep is None:
+            self._sweep = loop.call_later(KEEP_ALIVE, self._drop_old)
+
+    def _drop_old(self) -> None:
+        """Drop connections that nobody has used for long, and come back when the next one may be due."""
+        self._sweep = None
+        loop = asyncio.get_running_loop()
+        for connection in list(self._idle):
+            due = connection.idle_since + KEEP_ALIVE
+            if due > loop.time():
+                self._sweep = loop.call_at(due, self._drop_old)
+                break
+            connection.end("idle")
+
+    def _forget(self, connection: HttpConnection) -> None:
+        self._all.discard(connection)
+        self._idle.pop(connection, None)
