@@ -13,7 +13,7 @@ PARTS: Final = ("floors", "shoal", "peers", "paper")
 class Plan:
     """Rounds are pairs of an entry and an exit, by number of users. Seconds of idling, samples of the floors."""
 
-    rounds: Mapping[int, int] = field(default_factory=lambda: {1: 200, 10: 30, 100: 50, 1000: 5, 5000: 3})
+    rounds: Mapping[int, int] = field(default_factory=lambda: {1: 200, 10: 50, 100: 50, 1000: 5, 5000: 3})
     delayed: Mapping[int, int] = field(default_factory=lambda: {1: 30, 10: 10, 100: 10, 1000: 5})
     delay: float = 0.020
     idle: float = 20.0

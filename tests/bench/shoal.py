@@ -18,7 +18,9 @@ from tests.bench.venue_process import VenueProcess
 from tests.bench.verify import Verdict
 
 _WARM: Final = 2
-"""Pairs of signals that are carried, and verified, but not measured: connections are opened, code is run for the first time."""
+"""Pairs of signals that are carried, and verified, but not measured: connections are opened, code is run for the first time.
+
+Of a crowd one pair, which does that a thousand times."""
 _CROWD: Final = 100
 """From so many users on, their readings of balances after a round are waited for."""
 _REST: Final = 3.0
@@ -39,7 +41,7 @@ def measure_shoal(folder: Path, users: int, plan: Plan, verdict: Verdict, say: S
             facts = {"executors": float(executors)}
             if users == 1:
                 facts |= _idle(system, plan.idle)
-            played = [rounds.play(entry=entry) for _ in range(_WARM) for entry in (True, False)]
+            played = _play(rounds, _WARM if users <= _CROWD else 1)
             rows = []
             if users in plan.rounds:
                 found = _play(rounds, plan.rounds[users])
