@@ -17,7 +17,7 @@ from tests.bench.row import Row
 
 def plot(path: Path, rows: Iterable[Row], base: Base | None) -> None:
     """Draw it."""
-    figure = Figure(figsize=(9, 6), dpi=120)
+    figure = Figure(figsize=(12, 6), dpi=110)
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     lines: dict[str, list[tuple[int, float]]] = {}
@@ -44,6 +44,6 @@ def plot(path: Path, rows: Iterable[Row], base: Base | None) -> None:
         title="Time to all users",
     )
     axes.grid(visible=True, which="both", alpha=0.25)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
     figure.tight_layout()
     figure.savefig(path)
