@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from uuid import UUID
+from uuid import UUID, uuid5
+
+from hypothesis import given, strategies as st
 
 from shared.domain.order import STEPS, TERMINAL, OrderState, leg_id, order_id
 from shared.domain.signal import signal_id
@@ -20,6 +22,11 @@ def test_another_signal_user_or_venue_gives_another_order_id() -> None:
     ids = {order_id(an_id(s), u, v) for s in ("s", "t") for u in ("alice", "bob") for v in ("kraken", "coinbase")}
     assert len(ids) == 8
     assert {str(UUID(each)) for each in ids} == ids
+
+
+@given(st.uuids(), st.text(), st.sampled_from(["kraken", "coinbase"]))
+def test_an_order_id_is_the_name_based_uuid_of_the_standard(signal: UUID, user: str, venue: str) -> None:
+    assert order_id(str(signal), user, venue) == str(uuid5(signal, f"{user}:{venue}"))
 
 
 def test_the_first_leg_is_the_order_itself_and_later_ones_have_ids_of_their_own() -> None:
