@@ -48,13 +48,15 @@ class Control:
 
 RUNNING: Final = Control()
 """What a switch that nobody has set says."""
+_RUN: Final = ControlMode.RUN
+_HALT: Final = ControlMode.HALT
+"""By names of their own, since Python 3.11 looks a member of an enum up slowly and every user's switches come past here."""
 
 
 def refusal(kind: Kind, *switches: Control) -> str:
     """Say which switch forbids sending such an order; an empty text if none. Exits are only stopped by `halt`."""
     for switch in switches:
-        stops = switch.mode is ControlMode.HALT or (kind is Kind.ENTRY and switch.mode is not ControlMode.RUN)
-        if stops:
+        if switch.mode is not _RUN and (switch.mode is _HALT or kind is Kind.ENTRY):
             return f"{switch.mode} is set" + (f": {switch.reason}" if switch.reason else "")
     return ""
 

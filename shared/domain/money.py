@@ -25,7 +25,9 @@ class UnitMismatchError(TypeError):
 
 def plain(value: Decimal) -> str:
     """Write a decimal without an exponent and without trailing zeros: `0.00005`, `60000`, `0`."""
-    text = format(value, "f")
+    text = str(value)  # thrice as fast as a format; the same where it has no exponent
+    if "E" in text:
+        text = format(value, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in {"-0", ""} else text
