@@ -5,7 +5,7 @@ Hard limits bar an entry altogether; caps leave room for a smaller one. Every an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -36,10 +36,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """The most that an entry may cost, in the order's quote currency, and what says so."""
+    """The most that an entry may cost, in the order's quote currency, and what says so: worded only for an entry that it cuts."""
 
     most: Money
-    why: str
+    why: Callable[[], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +72,11 @@ def barred(policy: UserPolicy, standing: Standing, symbol: Symbol, now: int) -> 
 
 def caps(policy: UserPolicy, standing: Standing, symbol: Symbol) -> Sequence[Cap] | Skip:
     """List what caps the cost of an entry, each with the room it leaves, which may be nothing or less."""
-    account, limits, quote = standing.account, policy.limits, symbol.quote
-    if account.equity is None or account.cash is None:
+    account, limits, quote, cash = standing.account, policy.limits, symbol.quote, standing.account.cash
+    if account.equity is None or cash is None:
         return Skip(f"balance unknown: {account.reason or 'it has not been read yet'}")
-    if account.cash.currency != quote:
-        return Skip(f"{symbol} is paid in {quote}, but the account's cash is counted in {account.cash.currency}")
+    if cash.currency != quote:
+        return Skip(f"{symbol} is paid in {quote}, but the account's cash is counted in {cash.currency}")
     equity = counted_in(account.equity, quote)
     if equity is None:
         return Skip(
@@ -87,15 +87,15 @@ def caps(policy: UserPolicy, standing: Standing, symbol: Symbol) -> Sequence[Cap
         found.append(_share("limits.max_order_pct", pct, equity))
     if limits.max_order_quote is not None:
         most = Money(limits.max_order_quote, quote)
-        found.append(Cap(most, f"limits.max_order_quote {shown(most)}"))
+        found.append(Cap(most, lambda: f"limits.max_order_quote {shown(most)}"))
     if (pct := limits.max_exposure_pct) is not None:
         found.append(_share("limits.max_exposure_pct", pct, equity, standing.book.exposure(quote)))
     if (pct := limits.max_symbol_pct) is not None:
         held = standing.book.exposure(quote, symbol.base)
         found.append(_share("limits.max_symbol_pct", pct, equity, held))
     # The venue holds the fee beside the price, so only this much of the cash can be spent.
-    spendable = account.cash.scaled(ONE / (ONE + account.taker_fee))
-    found.append(Cap(spendable, f"available funds {shown(account.cash)} less fee"))
+    spendable = cash.scaled(ONE / (ONE + account.taker_fee))
+    found.append(Cap(spendable, lambda: f"available funds {shown(cash)} less fee"))
     return found
 
 
@@ -109,21 +109,21 @@ def admit(
     found = caps(policy, standing, symbol)
     if isinstance(found, Skip):
         return found
-    most, why = tightest(found, limit_price)
+    most, cap = tightest(found, limit_price)
     if size <= most:
         return Admitted(size, "")
     cut = most.floored(instrument.lot_step)
-    note = f"cut from {plain(size.amount)} to {plain(cut.amount)} by {why}"
+    note = f"cut from {plain(size.amount)} to {plain(cut.amount)} by {cap.why()}"
     if missed := instrument.below_minimum(cut, limit_price):
         return Skip(f"below venue minimum: {missed} ({note})")
     return Admitted(cut, note)
 
 
-def tightest(found: Sequence[Cap], limit_price: Price) -> tuple[Quantity, str]:
-    """Give the smallest cap as a size at `limit_price`, never below nothing, and what says so."""
-    cap = min(found, key=lambda each: each.most.amount)
+def tightest(found: Sequence[Cap], limit_price: Price) -> tuple[Quantity, Cap]:
+    """Give the smallest cap, and the size that it allows at `limit_price`, which is never below nothing."""
+    cap = found[0] if len(found) == 1 else min(found, key=lambda each: each.most.amount)
     room = cap.most if cap.most.amount > 0 else Money(ZERO, cap.most.currency)
-    return room / limit_price, cap.why
+    return room / limit_price, cap
 
 
 def shown(amount: Money) -> str:
@@ -134,5 +134,5 @@ def shown(amount: Money) -> str:
 def _share(name: str, pct: Decimal, equity: Money, held: Money | None = None) -> Cap:
     share = equity.scaled(pct * _PER_CENT)
     if held is None:
-        return Cap(share, f"{name} {plain(pct)} ({shown(share)})")
-    return Cap(share - held, f"{name} {plain(pct)} ({shown(share)}, of which {shown(held)} held)")
+        return Cap(share, lambda: f"{name} {plain(pct)} ({shown(share)})")
+    return Cap(share - held, lambda: f"{name} {plain(pct)} ({shown(share)}, of which {shown(held)} held)")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Final
 
 from shared.domain.account import Account
@@ -23,7 +24,7 @@ from shared.domain.risk import Cap, Standing, caps, shown, tightest
 from shared.domain.signal import Signal
 from shared.domain.skip import Skip
 
-__all__ = ["Sized", "Skip", "entry_limit", "size_entry"]
+__all__ = ["Sized", "Sizing", "Skip", "entry_limit", "size_entry"]
 
 _SHOWN: Final = Decimal("0.00000001")
 
@@ -46,25 +47,8 @@ def size_entry(
     book: Book | None = None,
     master_cash: Money | None = None,
 ) -> Sized | Skip:
-    """Scale a master's entry to a user, within limits, funds and the venue's minimums.
-
-    The limit price is the master's fill plus the user's slippage, on the tick inside that bound, in the quote currency that this
-    user trades the symbol in. `book` is needed by limits on what is held, `master_cash` (before the entry) by the mode `cash`.
-    """
-    symbol = policy.symbols.mapped(signal.symbol)
-    if not alike(symbol.quote, signal.symbol.quote):
-        return Skip(
-            f"{symbol} is priced in {symbol.quote}, the master's fill in {signal.symbol.quote}: no rate is known"
-        )
-    bounds = caps(policy, Standing(account, book or Book()), symbol)
-    if isinstance(bounds, Skip):
-        return bounds
-    fill = Price(signal.price.amount, symbol)
-    limit_price = entry_limit(fill, signal.side, policy.guards.max_slippage_bps, instrument.tick)
-    wanted = _wanted(signal, account, policy, limit_price, master_cash)
-    if isinstance(wanted, Skip):
-        return wanted
-    return _within(wanted, bounds, limit_price, policy.sizing.below_minimum, instrument)
+    """Scale a master's entry to one user, within limits, funds and the venue's minimums: see Sizing."""
+    return Sizing(signal, policy, instrument).size(Standing(account, book or Book()), master_cash)
 
 
 def entry_limit(fill: Price, side: Side, slippage_bps: Decimal, tick: Decimal) -> Price:
@@ -74,70 +58,130 @@ def entry_limit(fill: Price, side: Side, slippage_bps: Decimal, tick: Decimal) -
     return fill.shifted(-slippage_bps).ceiled(tick)
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    size: Quantity
-    arithmetic: str
+_Wanted = tuple[Quantity, str]
+"""A size that nothing has cut yet, and how it came about."""
 
 
-def _wanted(
-    signal: Signal, account: Account, policy: UserPolicy, limit_price: Price, master_cash: Money | None
-) -> _Wanted | Skip:
-    sizing = policy.sizing
-    times = _factor(sizing.multiplier)
-    match sizing.mode:
-        case SizingMode.FIXED_QUOTE:
-            if sizing.quote_amount is None:
-                return Skip("sizing.mode is fixed_quote, but sizing.quote_amount is not set")
-            amount = Money(sizing.quote_amount, limit_price.symbol.quote)
-            size = amount.scaled(sizing.multiplier) / limit_price
-            return _Wanted(size, f"{shown(amount)} x {times} / {plain(limit_price.amount)} = {_amount(size)}")
-        case SizingMode.MULTIPLIER:
-            size = signal.base_size.scaled(sizing.multiplier)
-            return _Wanted(size, f"{plain(signal.base_size.amount)} x {times} = {_amount(size)}")
-        case SizingMode.CASH:
-            mine, masters, what = account.cash, master_cash, "cash"
-        case SizingMode.EQUITY:
-            mine, masters, what = account.equity, signal.master_equity, "equity"
-    if masters is None:
-        return Skip(f"the master's {what} is not known: no ratio can be taken")
-    if masters.amount <= 0:
-        return Skip(f"the master's {what} is {masters}: no ratio can be taken")
-    counted = None if mine is None else counted_in(mine, masters.currency)
-    if counted is None:
-        return Skip(f"{what} in different currencies: {mine} and {masters}")
-    size = signal.base_size.scaled(counted.ratio_to(masters) * sizing.multiplier)
-    ratio = f"{shown(counted)}/{shown(masters)}"
-    return _Wanted(size, f"{plain(signal.base_size.amount)} x {ratio} x {times} = {_amount(size)}")
+class Sizing:
+    """Scales one entry of the master to any number of users who have the same settings (`policy`, whose user does not matter).
 
+    What depends on the signal, the settings and the pair alone is worked out once, and only when the first user gets so far: a
+    failure in it is a failure of those who need it, and of nobody whom something else had skipped before.
+    """
 
-def _within(
-    wanted: _Wanted, bounds: Sequence[Cap], limit_price: Price, below_minimum: BelowMinimum, instrument: Instrument
-) -> Sized | Skip:
-    most, why = tightest(bounds, limit_price)
-    steps = [wanted.arithmetic]
-    allowed = wanted.size
-    if most < allowed:
-        allowed = most
-        steps.append(f"cut to {_amount(allowed)} by {why}")
-    size = allowed.floored(instrument.lot_step)
-    steps.append(f"floored to {plain(size.amount)}; min {plain(instrument.min_size)}")
-    missed = instrument.below_minimum(size, limit_price)
-    if missed and below_minimum is BelowMinimum.ROUND_UP:
-        least = instrument.least(limit_price)
-        if least <= most:
-            steps.append(f"rounded up to {plain(least.amount)} by sizing.below_minimum")
-            return Sized(least, limit_price, ", ".join(steps))
-        steps.append(f"not rounded up to {plain(least.amount)}, which is above {why}")
-    arithmetic = ", ".join(steps)
-    if missed:
+    def __init__(self, signal: Signal, policy: UserPolicy, instrument: Instrument) -> None:
+        self._signal = signal
+        self._policy = policy
+        self._instrument = instrument
+        self._symbol = policy.symbols.mapped(signal.symbol)
+        self._rounds_up = policy.sizing.below_minimum is BelowMinimum.ROUND_UP
+        self._wanted = {
+            SizingMode.EQUITY: self._by_equity,
+            SizingMode.CASH: self._by_cash,
+            SizingMode.FIXED_QUOTE: self._by_quote_amount,
+            SizingMode.MULTIPLIER: self._by_multiplier,
+        }[policy.sizing.mode]
+        self._masters: tuple[Money, str] = (signal.master_equity, shown(signal.master_equity))
+
+    def size(self, standing: Standing, master_cash: Money | None = None) -> Sized | Skip:
+        """Size one user's entry. Limits on what is held need his book, the mode `cash` the master's cash before the entry."""
+        if self._no_rate is not None:
+            return self._no_rate
+        bounds = caps(self._policy, standing, self._symbol)
+        if isinstance(bounds, Skip):
+            return bounds
+        limit_price = self.limit_price  # before the size: a price that cannot be had fails whatever the mode
+        wanted = self._wanted(standing.account, master_cash)
+        if isinstance(wanted, Skip):
+            return wanted
+        return self._within(wanted, bounds, limit_price)
+
+    @cached_property
+    def limit_price(self) -> Price:
+        """The master's fill plus the slippage, on the tick inside that bound, in the quote currency that is traded in."""
+        fill = Price(self._signal.price.amount, self._symbol)
+        return entry_limit(fill, self._signal.side, self._policy.guards.max_slippage_bps, self._instrument.tick)
+
+    @cached_property
+    def _no_rate(self) -> Skip | None:
+        theirs, symbol = self._signal.symbol.quote, self._symbol
+        if alike(symbol.quote, theirs):
+            return None
+        return Skip(f"{symbol} is priced in {symbol.quote}, the master's fill in {theirs}: no rate is known")
+
+    def _by_equity(self, account: Account, _: Money | None) -> _Wanted | Skip:
+        return self._by_ratio(account.equity, self._signal.master_equity, "equity")
+
+    def _by_cash(self, account: Account, master_cash: Money | None) -> _Wanted | Skip:
+        if master_cash is None:
+            return Skip("the master's cash is not known: no ratio can be taken")
+        return self._by_ratio(account.cash, master_cash, "cash")
+
+    def _by_ratio(self, mine: Money | None, masters: Money, what: str) -> _Wanted | Skip:
+        if masters.amount <= 0:
+            return Skip(f"the master's {what} is {masters}: no ratio can be taken")
+        counted = None if mine is None else counted_in(mine, masters.currency)
+        if counted is None:
+            return Skip(f"{what} in different currencies: {mine} and {masters}")
+        size = self._signal.base_size.scaled(counted.ratio_to(masters) * self._policy.sizing.multiplier)
+        if masters is not self._masters[0]:  # mostly one amount for all users of a signal
+            self._masters = (masters, shown(masters))
+        ratio = f"{shown(counted)}/{self._masters[1]}"
+        return size, f"{self._masters_size} x {ratio} x {self._times} = {_amount(size)}"
+
+    def _by_quote_amount(self, _: Account, __: Money | None) -> _Wanted | Skip:
+        return self._fixed
+
+    @cached_property
+    def _fixed(self) -> _Wanted | Skip:
+        sizing, limit_price = self._policy.sizing, self.limit_price
+        if sizing.quote_amount is None:
+            return Skip("sizing.mode is fixed_quote, but sizing.quote_amount is not set")
+        amount = Money(sizing.quote_amount, limit_price.symbol.quote)
+        size = amount.scaled(sizing.multiplier) / limit_price
+        return size, f"{shown(amount)} x {self._times} / {plain(limit_price.amount)} = {_amount(size)}"
+
+    def _by_multiplier(self, _: Account, __: Money | None) -> _Wanted | Skip:
+        return self._multiplied
+
+    @cached_property
+    def _multiplied(self) -> _Wanted:
+        size = self._signal.base_size.scaled(self._policy.sizing.multiplier)
+        return size, f"{self._masters_size} x {self._times} = {_amount(size)}"
+
+    @cached_property
+    def _masters_size(self) -> str:
+        return plain(self._signal.base_size.amount)
+
+    @cached_property
+    def _times(self) -> str:
+        text = plain(self._policy.sizing.multiplier)
+        return text if "." in text else f"{text}.0"
+
+    @cached_property
+    def _least(self) -> str:
+        return plain(self._instrument.min_size)
+
+    def _within(self, wanted: _Wanted, bounds: Sequence[Cap], limit_price: Price) -> Sized | Skip:
+        instrument = self._instrument
+        allowed, arithmetic = wanted
+        most, cap = tightest(bounds, limit_price)
+        if most < allowed:
+            allowed = most
+            arithmetic += f", cut to {_amount(allowed)} by {cap.why()}"
+        size = allowed.floored(instrument.lot_step)
+        arithmetic += f", floored to {plain(size.amount)}; min {self._least}"
+        missed = instrument.below_minimum(size, limit_price)
+        if not missed:
+            return Sized(size, limit_price, arithmetic)
+        if self._rounds_up:
+            least = instrument.least(limit_price)
+            if least <= most:
+                return Sized(
+                    least, limit_price, f"{arithmetic}, rounded up to {plain(least.amount)} by sizing.below_minimum"
+                )
+            arithmetic += f", not rounded up to {plain(least.amount)}, which is above {cap.why()}"
         return Skip(f"below venue minimum: {missed} ({arithmetic})")
-    return Sized(size, limit_price, arithmetic)
-
-
-def _factor(multiplier: Decimal) -> str:
-    text = plain(multiplier)
-    return text if "." in text else f"{text}.0"
 
 
 def _amount(value: Quantity) -> str:
