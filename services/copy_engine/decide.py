@@ -1,4 +1,4 @@
-"""One decision: what a signal means for one user. Pure, and total: it answers for every input, or the caller makes it a skip.
+"""What a signal means for its users. Pure, and total: it answers for every input, or the caller makes it a skip.
 
 Entries pass guards here; exits pass none. An exit is always copied, whatever state the account is in: the executor knows what
 is held, and an exit that waits in the stream is an exit that is not lost.
@@ -7,8 +7,10 @@ is held, and an exit that waits in the stream is an exit that is not lost.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
+from shared.contracts.order_pattern import OrderPattern
 from shared.domain.account import Account, AccountState
 from shared.domain.book import Book
 from shared.domain.control import Control, refusal
@@ -19,15 +21,19 @@ from shared.domain.policy import UserPolicy
 from shared.domain.risk import Standing, barred
 from shared.domain.risk_state import RiskState
 from shared.domain.signal import Signal
-from shared.domain.sizing import Sized, Skip, size_entry
+from shared.domain.sizing import Sized, Sizing, Skip
 from shared.domain.symbol import Symbol
 
 _NO_ENTRIES: Final = frozenset({PairStatus.CANCEL_ONLY, PairStatus.POST_ONLY, PairStatus.REDUCE_ONLY})
+_READY: Final = AccountState.READY
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Follower:
-    """A user as the engine sees him at the moment of a signal. What his settings do not need is not read, and stays empty."""
+    """A user as the engine sees him at the moment of a signal. What his settings do not need is not read, and stays empty.
+
+    Nobody changes one; it is not frozen because one is made per user and signal, and freezing would treble what that costs.
+    """
 
     policy: UserPolicy
     account: Account | None
@@ -43,92 +49,145 @@ class Follower:
     """What could not be read; it skips entries and never an exit."""
 
 
+@dataclass(frozen=True, slots=True)
+class Close:
+    """An exit is copied, of what the user holds under this name."""
+
+    symbol: Symbol
+    reason: str
+
+
+Verdict = Sized | Close | Skip
+"""What becomes of a signal for one user: an entry of a size, an exit, or nothing."""
+
+
+class Plan:
+    """One signal for any number of users who have the same settings (`settings`, whose user does not matter).
+
+    What hangs on the signal, the settings and the pair is worked out once, when the first user gets so far; what hangs on the
+    user himself is judged for each. Checks stand in the order in which their reasons are told: the first that applies.
+    """
+
+    def __init__(self, signal: Signal, settings: UserPolicy, instrument: Instrument | None) -> None:
+        """`instrument` is of the symbol as these users trade it."""
+        self._signal = signal
+        self._settings = settings
+        self._instrument = instrument
+        self._symbol = settings.symbols.mapped(signal.symbol)
+        self._exit = signal.kind is Kind.EXIT
+        self._patterns: dict[object, OrderPattern] = {}
+
+    def judge(self, follower: Follower, now: int) -> Verdict:
+        """Decide for one of the users, at `now` (epoch ms)."""
+        if self._exit:
+            return self._closing if not follower.held else Close(self._held_as(follower.held), self._closing.reason)
+        return self._unwanted or self._entering(follower, now)
+
+    def decision(self, follower: Follower, verdict: Verdict, now: int) -> Decision:
+        """Put a verdict into words."""
+        signal, user = self._signal, follower.policy.user
+        return Decision(
+            id=order_id(signal.id, user, signal.venue),
+            signal_id=signal.id,
+            user=user,
+            venue=signal.venue,
+            symbol=verdict.symbol if isinstance(verdict, Close) else self._symbol,
+            side=signal.side,
+            kind=signal.kind,
+            copy=self._copy(verdict),
+            reason=verdict.reason,
+            master_equity=signal.master_equity,
+            user_equity=follower.account.equity if follower.account else None,
+            signal_at=signal.filled_at,
+            emitted_at=now,
+        )
+
+    def written(self, follower: Follower, verdict: Verdict, now: int) -> list[str]:
+        """Write that same decision as its entry in the user's stream: names and values in turn."""
+        alike = verdict.symbol if isinstance(verdict, Close) else type(verdict)
+        pattern = self._patterns.get(alike)
+        if pattern is None:
+            pattern = self._patterns[alike] = OrderPattern(self.decision(follower, verdict, now))
+        user, account = follower.policy.user, follower.account
+        return pattern.filled(
+            order_id(self._signal.id, user, self._signal.venue),
+            user,
+            verdict.size.amount if isinstance(verdict, Sized) else None,
+            verdict.reason,
+            account.equity.amount if account and account.equity else None,
+            now,
+        )
+
+    @cached_property
+    def _closing(self) -> Close:
+        return Close(self._symbol, f"the master closed {plain(self._signal.fraction or ONE)} of its position")
+
+    def _held_as(self, held: frozenset[Symbol]) -> Symbol:
+        """Find the name under which a user holds what the master sells: he may have changed his map since he bought it."""
+        if self._symbol in held:
+            return self._symbol
+        others = sorted((name for name in held if name.base == self._signal.symbol.base), key=str)
+        return others[0] if others else self._symbol
+
+    @cached_property
+    def _unwanted(self) -> Skip | None:
+        settings, signal = self._settings, self._signal
+        if not settings.enabled:
+            return Skip(f"the user is disabled; only exits are followed (on_leave = {settings.on_leave})")
+        if signal.venue not in settings.venues:
+            return Skip(f"follows on {', '.join(settings.venues)}, not on {signal.venue}")
+        if unwanted := settings.symbols.refusal(signal.symbol):
+            return Skip(unwanted)
+        return None
+
+    def _entering(self, follower: Follower, now: int) -> Sized | Skip:
+        account = follower.account
+        if forbidden := refusal(self._signal.kind, *follower.switches):
+            return Skip(forbidden)
+        if account is None or account.state is not _READY:
+            return Skip(self._not_ready(account))
+        if follower.trouble:
+            return Skip(follower.trouble)
+        if isinstance(sizing := self._sizing, Skip):
+            return sizing
+        if account.equity is None or account.cash is None:
+            return Skip(f"balance unknown: {account.reason or 'it has not been read yet'}")
+        standing = Standing(account, follower.book, follower.risk)
+        if why := barred(self._settings, standing, self._symbol, now):
+            return Skip(why)
+        return sizing.size(standing, follower.master_cash)
+
+    def _not_ready(self, account: Account | None) -> str:
+        if account is not None and account.state is AccountState.PARKED:
+            return f"account is parked: {account.reason}"
+        return f"account at {self._signal.venue} is not connected yet"
+
+    @cached_property
+    def _sizing(self) -> Sizing | Skip:
+        """What entries are sized by; the reason if the venue does not take any."""
+        symbol, venue, instrument = self._symbol, self._signal.venue, self._instrument
+        if instrument is None:
+            return Skip(f"{symbol} is not traded on {venue}")
+        if instrument.status in _NO_ENTRIES:
+            return Skip(f"{venue} has {symbol} in {instrument.status} mode")
+        return Sizing(self._signal, self._settings, instrument)
+
+    def _copy(self, verdict: Verdict) -> Copy | None:
+        signal = self._signal
+        if isinstance(verdict, Skip):
+            return None
+        if isinstance(verdict, Close):
+            return Copy(base_size=None, fraction=signal.fraction, limit_price=None, not_after=None)
+        last_moment = signal.filled_at + self._settings.guards.max_signal_age_ms
+        return Copy(base_size=verdict.size, fraction=None, limit_price=verdict.limit_price, not_after=last_moment)
+
+
 def decide(signal: Signal, follower: Follower, instrument: Instrument | None, now: int) -> Decision:
     """Decide for one user; `instrument` is of the symbol as this user trades it, `now` in epoch ms."""
-    if signal.kind is Kind.EXIT:
-        close = Copy(base_size=None, fraction=signal.fraction, limit_price=None, not_after=None)
-        reason = f"the master closed {plain(signal.fraction or ONE)} of its position"
-        return _decision(signal, follower, _held_as(signal.symbol, follower), close, reason, now)
-    sized = _size(signal, follower, instrument, now)
-    if isinstance(sized, Skip):
-        return skip(signal, follower, sized.reason, now)
-    symbol = follower.policy.symbols.mapped(signal.symbol)
-    return _decision(signal, follower, symbol, _entry(signal, follower, sized), sized.reason, now)
+    plan = Plan(signal, follower.policy, instrument)
+    return plan.decision(follower, plan.judge(follower, now), now)
 
 
 def skip(signal: Signal, follower: Follower, reason: str, now: int) -> Decision:
     """Make the decision not to copy."""
-    return _decision(signal, follower, follower.policy.symbols.mapped(signal.symbol), None, reason, now)
-
-
-def _size(signal: Signal, follower: Follower, instrument: Instrument | None, now: int) -> Sized | Skip:
-    policy = follower.policy
-    account = _usable_account(signal, follower)
-    if isinstance(account, Skip):
-        return account
-    if follower.trouble:
-        return Skip(follower.trouble)
-    symbol = policy.symbols.mapped(signal.symbol)
-    if instrument is None:
-        return Skip(f"{symbol} is not traded on {signal.venue}")
-    if instrument.status in _NO_ENTRIES:
-        return Skip(f"{signal.venue} has {symbol} in {instrument.status} mode")
-    if account.equity is None or account.cash is None:
-        return Skip(f"balance unknown: {account.reason or 'it has not been read yet'}")
-    if why := barred(policy, Standing(account, follower.book, follower.risk), symbol, now):
-        return Skip(why)
-    return size_entry(signal, account, policy, instrument, book=follower.book, master_cash=follower.master_cash)
-
-
-def _usable_account(signal: Signal, follower: Follower) -> Account | Skip:
-    policy, account = follower.policy, follower.account
-    if not policy.enabled:
-        return Skip(f"the user is disabled; only exits are followed (on_leave = {policy.on_leave})")
-    if signal.venue not in policy.venues:
-        return Skip(f"follows on {', '.join(policy.venues)}, not on {signal.venue}")
-    if unwanted := policy.symbols.refusal(signal.symbol):
-        return Skip(unwanted)
-    if forbidden := refusal(signal.kind, *follower.switches):
-        return Skip(forbidden)
-    if account is None or account.state is AccountState.CONNECTING:
-        return Skip(f"account at {signal.venue} is not connected yet")
-    if account.state is AccountState.PARKED:
-        return Skip(f"account is parked: {account.reason}")
-    return account
-
-
-def _held_as(symbol: Symbol, follower: Follower) -> Symbol:
-    """Find the name under which a user holds what the master sells: he may have changed his map since he bought it."""
-    mapped = follower.policy.symbols.mapped(symbol)
-    if mapped in follower.held:
-        return mapped
-    others = sorted((name for name in follower.held if name.base == symbol.base), key=str)
-    return others[0] if others else mapped
-
-
-def _entry(signal: Signal, follower: Follower, sized: Sized) -> Copy:
-    return Copy(
-        base_size=sized.size,
-        fraction=None,
-        limit_price=sized.limit_price,
-        not_after=signal.filled_at + follower.policy.guards.max_signal_age_ms,
-    )
-
-
-def _decision(signal: Signal, follower: Follower, symbol: Symbol, copy: Copy | None, reason: str, now: int) -> Decision:
-    user = follower.policy.user
-    return Decision(
-        id=order_id(signal.id, user, signal.venue),
-        signal_id=signal.id,
-        user=user,
-        venue=signal.venue,
-        symbol=symbol,
-        side=signal.side,
-        kind=signal.kind,
-        copy=copy,
-        reason=reason,
-        master_equity=signal.master_equity,
-        user_equity=follower.account.equity if follower.account else None,
-        signal_at=signal.filled_at,
-        emitted_at=now,
-    )
+    return Plan(signal, follower.policy, None).decision(follower, Skip(reason), now)

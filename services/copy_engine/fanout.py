@@ -11,21 +11,21 @@ from typing import Final
 
 import structlog
 
-from services.copy_engine.decide import Follower, decide, skip
+from services.copy_engine.decide import Follower, Plan, Verdict
 from services.copy_engine.reading import Reader
+from services.copy_engine.roster import Roster
 from shared.bus.connection import Bus
+from shared.bus.records import pairs
 from shared.bus.streams import Entry, flatten, leave_letter, read_entries
+from shared.bus.wire import Command
 from shared.config.boundary import Boundary, Step
 from shared.contracts import keys
-from shared.contracts.messages import OrderMessage
 from shared.domain.instrument import Instrument
-from shared.domain.order import Decision
 from shared.domain.policy import UserPolicy
 from shared.domain.signal import Signal
+from shared.domain.skip import Skip
 from shared.domain.symbol import Symbol
 
-_CHUNK: Final = 16
-"""Users per round trip: the first orders are out while the last are still being decided."""
 _ALREADY_DECIDED: Final = "equal or smaller"
 _LOOK_BACK: Final = 1_000
 """Entries of a stream that was past its signal that are looked through for a decision that was appended before."""
@@ -41,23 +41,36 @@ class FanOut:
         self._clock = clock
         self._boundary = boundary or Boundary()
         self._reader = Reader(bus, clock)
+        self._roster = Roster([])
         self._turn = 0
 
     async def carry(
         self, entry: Entry, signal: Signal, users: Sequence[UserPolicy], instruments: Mapping[Symbol, Instrument]
     ) -> None:
-        """Write one decision per user. Raises BusUnavailable: then the whole signal is carried again, harmlessly."""
+        """Write one decision per user. Raises BusUnavailable: then the whole signal is carried again, harmlessly.
+
+        Whoever changes users or settings passes another sequence: what follows from them is worked out once per sequence.
+        """
+        if users is not self._roster.users:
+            self._roster = Roster(users)
         if not users:
             return
-        start = self._turn % len(users)
         self._turn += 1
-        order = [*users[start:], *users[:start]]
+        plans: dict[int, Plan] = {}
         copied = 0
-        for first in range(0, len(order), _CHUNK):
-            followers = await self._reader.followers(signal, order[first : first + _CHUNK])
-            decisions = [self._decide(signal, follower, instruments) for follower in followers]
-            copied += sum(decision.copy is not None for decision in decisions)
-            await self._write(entry.id, decisions)
+        for members in self._roster.chunks(self._turn - 1):
+            followers = await self._reader.followers(signal, [member.policy for member in members])
+            now = self._clock()
+            commands: list[Command] = []
+            for member, follower in zip(members, followers, strict=True):
+                plan = plans.get(member.settings)
+                if plan is None:
+                    traded = member.policy.symbols.mapped(signal.symbol)
+                    plan = plans[member.settings] = Plan(signal, member.policy, instruments.get(traded))
+                verdict = _judged(plan, follower, now, signal)
+                copied += not isinstance(verdict, Skip)
+                commands.append(("XADD", member.stream, entry.id, *plan.written(follower, verdict, now)))
+            await self._write(entry.id, commands)
             self._boundary.passed(Step.ENGINE_MID_FANOUT)
         log.info(
             "signal carried to users",
@@ -65,48 +78,35 @@ class FanOut:
             symbol=str(signal.symbol),
             kind=signal.kind,
             copied=copied,
-            skipped=len(order) - copied,
+            skipped=len(users) - copied,
         )
 
-    def _decide(self, signal: Signal, follower: Follower, instruments: Mapping[Symbol, Instrument]) -> Decision:
-        now = self._clock()
-        try:
-            return decide(signal, follower, instruments.get(follower.policy.symbols.mapped(signal.symbol)), now)
-        except Exception as error:  # any failure in a decision is a skip: nobody may receive the master's size
-            log.exception("decision failed", signal_id=signal.id, user=follower.policy.user)
-            return skip(signal, follower, f"the decision failed: {type(error).__name__}: {error}", now)
-
-    async def _write(self, entry_id: str, decisions: Sequence[Decision]) -> None:
-        written = [OrderMessage.from_domain(decision).fields() for decision in decisions]
-        commands: list[tuple[str | int | bytes, ...]] = [
-            ("XADD", keys.orders(decision.user), entry_id, *flatten(fields))
-            for decision, fields in zip(decisions, written, strict=True)
-        ]
+    async def _write(self, entry_id: str, commands: Sequence[Command]) -> None:
         answers = await self._bus.do_all(commands)
-        for decision, fields, answer in zip(decisions, written, answers, strict=True):
+        for command, answer in zip(commands, answers, strict=True):
             if isinstance(answer, Exception):
-                await self._settle_refused(Entry(keys.orders(decision.user), entry_id, fields), decision, answer)
+                _, stream, _, *flat = command
+                await self._settle_refused(Entry(str(stream), entry_id, pairs(flat)), answer)
 
-    async def _settle_refused(self, entry: Entry, decision: Decision, refused: Exception) -> None:
+    async def _settle_refused(self, entry: Entry, refused: Exception) -> None:
         """See to a decision that Redis did not take, without stopping the other users' for it.
 
         Mostly it stands already. If the stream is past its id instead (after a fail-over), it is appended under a new one: the
         order's own id keeps it from being carried out twice. If the stream cannot be written at all, the decision becomes a dead
         letter of this user, which the audit tells.
         """
+        order_id, user, signal_id = (entry.fields[name] for name in ("id", "user", "signal_id"))
         if _ALREADY_DECIDED not in str(refused):
-            log.error(
-                "a decision could not be written", signal_id=decision.signal_id, user=decision.user, reason=str(refused)
-            )
+            log.error("a decision could not be written", signal_id=signal_id, user=user, reason=str(refused))
             await leave_letter(self._bus, entry, keys.ENGINE, str(refused))
-        elif not await self._stands(entry, decision.id):
+        elif not await self._stands(entry, order_id):
             log.error(
                 "the user's stream was past this signal; its decision stands out of order",
-                signal_id=decision.signal_id,
-                user=decision.user,
+                signal_id=signal_id,
+                user=user,
                 entry_id=entry.id,
             )
-            if not await self._stands_elsewhere(entry.stream, decision.id):
+            if not await self._stands_elsewhere(entry.stream, order_id):
                 await self._bus.do("XADD", entry.stream, "*", *flatten(entry.fields))
 
     async def _stands(self, entry: Entry, order_id: str) -> bool:
@@ -120,3 +120,11 @@ class FanOut:
     async def _stands_elsewhere(self, stream: str, order_id: str) -> bool:
         newest = read_entries(stream, await self._bus.do("XREVRANGE", stream, "+", "-", "COUNT", _LOOK_BACK))
         return any(entry.fields.get("id") == order_id for entry in newest)
+
+
+def _judged(plan: Plan, follower: Follower, now: int, signal: Signal) -> Verdict:
+    try:
+        return plan.judge(follower, now)
+    except Exception as error:  # any failure in a decision is a skip: nobody may receive the master's size
+        log.exception("decision failed", signal_id=signal.id, user=follower.policy.user)
+        return Skip(f"the decision failed: {type(error).__name__}: {error}")

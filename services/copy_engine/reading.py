@@ -1,135 +1,114 @@
 """What the engine must know of its users to decide about one signal: read in one round trip, and no more than settings ask for.
 
-What has not changed since the last signal is not parsed again. A record that cannot be read skips the entries of that user alone.
+A record that cannot be read skips the entries of that user alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from services.copy_engine.decide import Follower
+from services.copy_engine.known import Known
 from shared.bus.connection import Bus
 from shared.bus.records import pairs, read_account, read_control
+from shared.bus.wire import Command
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.records import read_position, read_price
-from shared.contracts.risk import RiskRecord
-from shared.domain.account import MASTER, Account, Position
+from shared.domain.account import MASTER, Position
 from shared.domain.book import Book
 from shared.domain.control import Control
 from shared.domain.money import Money, Price
 from shared.domain.order import Kind
-from shared.domain.policy import SizingMode, UserPolicy
+from shared.domain.policy import UserPolicy
 from shared.domain.risk import MAX_BALANCE_AGE_MS
-from shared.domain.risk_state import RiskState
 from shared.domain.signal import Signal
 from shared.domain.symbol import Symbol
 
-_Command = tuple[str | int | bytes, ...]
-_Known = TypeVar("_Known")
+_EMPTY: Final = Book()
 _parsed_position: Final = lru_cache(maxsize=65_536)(read_position)
 
 
 class Reader:
-    """Reads followers; remembers what it parsed, by the text it was parsed from."""
+    """Reads followers; remembers of each what it parsed last."""
 
     def __init__(self, bus: Bus, clock: Callable[[], int]) -> None:
         self._bus = bus
         self._clock = clock
-        self._accounts: dict[str, tuple[Any, Account | None]] = {}
-        self._risks: dict[str, tuple[Any, RiskState | None]] = {}
+        self._known: dict[str, dict[str, Known]] = {}
+        """By venue and user."""
 
     async def followers(self, signal: Signal, users: Sequence[UserPolicy]) -> list[Follower]:
         """Read what is needed to decide about a signal for these users. Raises BusUnavailable."""
+        known = self._about(users, signal.venue)
         if signal.kind is Kind.EXIT:
-            return await self._for_exit(signal, users)
-        return await self._for_entry(signal, users)
+            return await self._for_exit(known)
+        return await self._for_entry(signal, known)
 
-    async def _for_exit(self, signal: Signal, users: Sequence[UserPolicy]) -> list[Follower]:
-        """An exit passes no guard; all that matters is the name under which its symbol is held."""
-        commands: list[_Command] = []
+    def _about(self, users: Sequence[UserPolicy], venue: str) -> list[Known]:
+        known = self._known.setdefault(venue, {})
+        found = []
         for policy in users:
-            commands.append(("HGETALL", keys.account(policy.user, signal.venue)))
-            commands.append(("HKEYS", keys.positions(policy.user, signal.venue)))
-        answers = iter(await self._bus.do_all(commands))
+            each = known.get(policy.user)
+            if each is None or each.policy is not policy:
+                each = known[policy.user] = Known(policy, venue)
+            found.append(each)
+        return found
+
+    async def _for_exit(self, users: Sequence[Known]) -> list[Follower]:
+        """An exit passes no guard; all that matters is the name under which its symbol is held."""
+        answers = iter(await self._bus.do_all([command for user in users for command in user.for_exit]))
         return [
-            Follower(policy, self._account(policy.user, signal.venue, account), (), held=_symbols(names))
-            for policy, account, names in zip(users, answers, answers, strict=True)
+            Follower(user.policy, user.account(account), (), _EMPTY, held=user.held(names))
+            for user, account, names in zip(users, answers, answers, strict=True)
         ]
 
-    async def _for_entry(self, signal: Signal, users: Sequence[UserPolicy]) -> list[Follower]:
-        venue = signal.venue
-        traded = {signal.symbol: None} | {policy.symbols.mapped(signal.symbol): None for policy in users}
-        commands: list[_Command] = [("HGETALL", keys.CONTROL)]
+    async def _for_entry(self, signal: Signal, users: Sequence[Known]) -> list[Follower]:
+        traded = {signal.symbol: None}
+        traded |= {user.policy.symbols.mapped(signal.symbol): None for user in users if user.policy.symbols.map}
+        commands: list[Command] = [("HGETALL", keys.CONTROL)]
         commands += [("HGETALL", keys.control_of_symbol(symbol)) for symbol in traded]
-        if wants_cash := any(policy.sizing.mode is SizingMode.CASH for policy in users):
-            commands.append(("HGETALL", keys.account(MASTER, venue)))
-        if wants_prices := any(policy.limits.need_prices for policy in users):
-            commands.append(("HGETALL", keys.prices(venue)))
-        for policy in users:
-            commands.append(("HGETALL", keys.account(policy.user, venue)))
-            commands.append(("HGETALL", keys.control(policy.user)))
-            if policy.limits.need_positions:
-                commands.append(("HGETALL", keys.positions(policy.user, venue)))
-            if policy.limits.need_risk:
-                commands.append(("HGETALL", keys.risk(policy.user, venue)))
+        if needs_cash := any(user.needs_cash for user in users):
+            commands.append(("HGETALL", keys.account(MASTER, signal.venue)))
+        if needs_prices := any(user.needs_prices for user in users):
+            commands.append(("HGETALL", keys.prices(signal.venue)))
+        for user in users:
+            commands += user.for_entry
         answers = iter(await self._bus.do_all(commands))
         everybody = read_control(next(answers))
         of_symbol = {symbol: read_control(next(answers)) for symbol in traded}
-        cash = self._cash_before(signal, next(answers)) if wants_cash else None
-        prices = pairs(next(answers)) if wants_prices else {}
+        stopped = of_symbol[signal.symbol]
+        cash = self._cash_before(signal, next(answers)) if needs_cash else None
+        prices = pairs(next(answers)) if needs_prices else {}
         found = []
-        for policy in users:
-            account = self._account(policy.user, venue, next(answers))
-            switches: tuple[Control, ...] = (everybody, read_control(next(answers)), of_symbol[signal.symbol])
-            if policy.symbols.map:
-                switches += (of_symbol[policy.symbols.mapped(signal.symbol)],)
-            positions = next(answers) if policy.limits.need_positions else None
-            risk = next(answers) if policy.limits.need_risk else None
+        for user in users:
+            account = user.account(next(answers))
+            switches: tuple[Control, ...] = (everybody, read_control(next(answers)), stopped)
+            if user.policy.symbols.map:
+                switches += (of_symbol[user.policy.symbols.mapped(signal.symbol)],)
+            positions = next(answers) if user.needs_positions else None
+            risk = next(answers) if user.needs_risk else None
             try:
-                book = _book(positions, prices) if positions else Book()
-                state = self._risk(policy.user, venue, risk)
+                book = _book(positions, prices) if positions else _EMPTY
+                found.append(Follower(user.policy, account, switches, book, user.risk(risk), cash))
             except MalformedMessageError as error:
-                found.append(Follower(policy, account, switches, trouble=f"limits cannot be judged: {error}"))
-                continue
-            found.append(Follower(policy, account, switches, book, state, cash))
+                trouble = f"limits cannot be judged: {error}"
+                found.append(Follower(user.policy, account, switches, _EMPTY, trouble=trouble))
         return found
-
-    def _account(self, user: str, venue: str, answer: Any) -> Account | None:
-        return _remembered(
-            self._accounts, keys.account(user, venue), answer, lambda: read_account(user, venue, pairs(answer))
-        )
-
-    def _risk(self, user: str, venue: str, answer: Any) -> RiskState | None:
-        if not answer:
-            return None
-        if isinstance(answer, Exception):
-            raise MalformedMessageError(f"RiskRecord: {answer}")
-        key = keys.risk(user, venue)
-        return _remembered(self._risks, key, answer, lambda: RiskRecord.parse(pairs(answer)).to_domain())
 
     def _cash_before(self, signal: Signal, answer: Any) -> Money | None:
         """Give the master's cash before the entry; None if it is not known, or not of late.
 
         A balance that was read after the fill is already without what the entry cost.
         """
-        account = self._account(MASTER, signal.venue, answer)
+        account = read_account(MASTER, signal.venue, pairs(answer))
         if account is None or account.cash is None or self._clock() - account.as_of > MAX_BALANCE_AGE_MS:
             return None
         if account.as_of < signal.filled_at or account.cash.currency != signal.quote_size.currency:
             return account.cash
         return account.cash + signal.quote_size
-
-
-def _remembered(known: dict[str, tuple[Any, _Known]], key: str, answer: Any, parse: Callable[[], _Known]) -> _Known:
-    before = known.get(key)
-    if before is not None and before[0] == answer:
-        return before[1]
-    found = parse()
-    known[key] = (answer, found)
-    return found
 
 
 def _book(answer: Any, prices: Mapping[str, str]) -> Book:
@@ -144,14 +123,3 @@ def _book(answer: Any, prices: Mapping[str, str]) -> Book:
         if price := prices.get(name):
             worth[position.symbol] = read_price(position.symbol, price)[0]
     return Book(held, worth)
-
-
-def _symbols(answer: Any) -> frozenset[Symbol]:
-    """Read the names of what is held; what is no name is none, for nothing may stand in the way of an exit."""
-    found = set()
-    for name in answer if isinstance(answer, (list, tuple)) else ():
-        try:
-            found.add(Symbol.parse(str(name)))
-        except ValueError:
-            continue
-    return frozenset(found)

@@ -121,8 +121,8 @@ class SymbolPolicy:
     include: frozenset[Symbol] = frozenset()
     """Empty: all."""
     exclude: frozenset[Symbol] = frozenset()
-    map: Mapping[Symbol, Symbol] = field(default_factory=dict)
-    """Same base, other quote; all targets share one quote currency."""
+    map: Mapping[Symbol, Symbol] = field(default_factory=dict, hash=False)
+    """Same base, other quote; all targets share one quote currency. Left out of the hash, since a mapping has none."""
 
     def mapped(self, symbol: Symbol) -> Symbol:
         """Give the symbol that this user trades for one of the master's."""

@@ -1,0 +1,101 @@
+"""What the engine keeps of one user at one venue between signals: what it asks Redis for, and what it made of the last answers.
+
+Most of what is read has not changed since the last signal, and is not parsed again. A record that has changed is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.bus.records import pairs, read_account
+from shared.bus.wire import Command
+from shared.contracts import keys
+from shared.contracts.fields import MalformedMessageError
+from shared.contracts.risk import RiskRecord
+from shared.domain.account import Account
+from shared.domain.policy import SizingMode, UserPolicy
+from shared.domain.risk_state import RiskState
+from shared.domain.symbol import Symbol
+
+_NOTHING: frozenset[Symbol] = frozenset()
+
+
+class Known:
+    """One user under one set of settings. Answers are as the wire gives them."""
+
+    __slots__ = (
+        "_account",
+        "_account_answer",
+        "_held",
+        "_held_answer",
+        "_risk",
+        "_risk_answer",
+        "_venue",
+        "for_entry",
+        "for_exit",
+        "needs_cash",
+        "needs_positions",
+        "needs_prices",
+        "needs_risk",
+        "policy",
+    )
+
+    def __init__(self, policy: UserPolicy, venue: str) -> None:
+        self.policy = policy
+        self.needs_positions = policy.limits.need_positions
+        self.needs_prices = policy.limits.need_prices
+        self.needs_risk = policy.limits.need_risk
+        self.needs_cash = policy.sizing.mode is SizingMode.CASH
+        user = policy.user
+        account, positions = keys.account(user, venue), keys.positions(user, venue)
+        entry: list[Command] = [("HGETALL", account), ("HGETALL", keys.control(user))]
+        if self.needs_positions:
+            entry.append(("HGETALL", positions))
+        if self.needs_risk:
+            entry.append(("HGETALL", keys.risk(user, venue)))
+        self.for_entry = tuple(entry)
+        self.for_exit: tuple[Command, ...] = (("HGETALL", account), ("HKEYS", positions))
+        self._venue = venue
+        self._account: Account | None = None
+        self._account_answer: Any = None
+        self._risk: RiskState | None = None
+        self._risk_answer: Any = None
+        self._held = _NOTHING
+        self._held_answer: Any = None
+
+    def account(self, answer: Any) -> Account | None:
+        """Read the account; None if nothing is known of it or it cannot be read."""
+        if answer != self._account_answer:
+            self._account = read_account(self.policy.user, self._venue, pairs(answer))
+            self._account_answer = answer
+        return self._account
+
+    def risk(self, answer: Any) -> RiskState | None:
+        """Read what copying has made or lost; None if nothing was recorded. Raises MalformedMessageError."""
+        if not answer:
+            return None
+        if isinstance(answer, Exception):
+            raise MalformedMessageError(f"RiskRecord: {answer}")
+        if answer != self._risk_answer:
+            self._risk = RiskRecord.parse(pairs(answer)).to_domain()
+            self._risk_answer = answer
+        return self._risk
+
+    def held(self, answer: Any) -> frozenset[Symbol]:
+        """Read the names of what is held; what is no name is none, for nothing may stand in the way of an exit."""
+        if not answer:
+            return _NOTHING
+        if answer != self._held_answer:
+            self._held = _symbols(answer)
+            self._held_answer = answer
+        return self._held
+
+
+def _symbols(answer: Any) -> frozenset[Symbol]:
+    found = set()
+    for name in answer if isinstance(answer, (list, tuple)) else ():
+        try:
+            found.add(Symbol.parse(str(name)))
+        except ValueError:
+            continue
+    return frozenset(found)

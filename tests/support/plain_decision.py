@@ -1,0 +1,183 @@
+"""The engine's decision said straight out, for one user and from the beginning: what planned decisions are compared with.
+
+It is how the engine decided before it planned. Rules that others ask as well (`barred`, `caps`, `refusal`, the venue's minimums)
+are the domain's own here too; what is said twice is their order, the arithmetic and the words.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+from uuid import UUID, uuid5
+
+from services.copy_engine.decide import Follower
+from shared.domain.account import Account, AccountState
+from shared.domain.control import refusal
+from shared.domain.currency import alike, counted_in
+from shared.domain.instrument import Instrument, PairStatus
+from shared.domain.money import ONE, Money, Price, Quantity, plain
+from shared.domain.order import Copy, Decision, Kind
+from shared.domain.policy import BelowMinimum, SizingMode, UserPolicy
+from shared.domain.risk import Standing, barred, caps, shown, tightest
+from shared.domain.signal import Signal
+from shared.domain.sizing import Sized, entry_limit
+from shared.domain.skip import Skip
+from shared.domain.symbol import Symbol
+
+_NO_ENTRIES: Final = {PairStatus.CANCEL_ONLY, PairStatus.POST_ONLY, PairStatus.REDUCE_ONLY}
+_SHOWN: Final = Decimal("0.00000001")
+
+
+def decide_plainly(signal: Signal, follower: Follower, instrument: Instrument | None, now: int) -> Decision:
+    """Decide for one user; what fails is a skip that says so."""
+    mapped = follower.policy.symbols.mapped(signal.symbol)
+    if signal.kind is Kind.EXIT:
+        close = Copy(base_size=None, fraction=signal.fraction, limit_price=None, not_after=None)
+        reason = f"the master closed {plain(signal.fraction or ONE)} of its position"
+        return _decision(signal, follower, _held_as(mapped, follower), close, reason, now)
+    try:
+        sized = _size(signal, follower, instrument, now)
+    except ArithmeticError as error:
+        sized = Skip(f"the decision failed: {type(error).__name__}: {error}")
+    if isinstance(sized, Skip):
+        return _decision(signal, follower, mapped, None, sized.reason, now)
+    last = signal.filled_at + follower.policy.guards.max_signal_age_ms
+    return _decision(signal, follower, mapped, Copy(sized.size, None, sized.limit_price, last), sized.reason, now)
+
+
+def _size(signal: Signal, follower: Follower, instrument: Instrument | None, now: int) -> Sized | Skip:
+    policy = follower.policy
+    account = _usable_account(signal, follower)
+    if isinstance(account, Skip):
+        return account
+    if follower.trouble:
+        return Skip(follower.trouble)
+    symbol = policy.symbols.mapped(signal.symbol)
+    if instrument is None:
+        return Skip(f"{symbol} is not traded on {signal.venue}")
+    if instrument.status in _NO_ENTRIES:
+        return Skip(f"{signal.venue} has {symbol} in {instrument.status} mode")
+    if account.equity is None or account.cash is None:
+        return Skip(f"balance unknown: {account.reason or 'it has not been read yet'}")
+    standing = Standing(account, follower.book, follower.risk)
+    if why := barred(policy, standing, symbol, now):
+        return Skip(why)
+    return _scaled(signal, standing, policy, instrument, follower.master_cash)
+
+
+def _usable_account(signal: Signal, follower: Follower) -> Account | Skip:
+    policy, account = follower.policy, follower.account
+    if not policy.enabled:
+        return Skip(f"the user is disabled; only exits are followed (on_leave = {policy.on_leave})")
+    if signal.venue not in policy.venues:
+        return Skip(f"follows on {', '.join(policy.venues)}, not on {signal.venue}")
+    if unwanted := policy.symbols.refusal(signal.symbol):
+        return Skip(unwanted)
+    if forbidden := refusal(signal.kind, *follower.switches):
+        return Skip(forbidden)
+    if account is None or account.state is AccountState.CONNECTING:
+        return Skip(f"account at {signal.venue} is not connected yet")
+    if account.state is AccountState.PARKED:
+        return Skip(f"account is parked: {account.reason}")
+    return account
+
+
+def _scaled(
+    signal: Signal, standing: Standing, policy: UserPolicy, instrument: Instrument, master_cash: Money | None
+) -> Sized | Skip:
+    symbol = policy.symbols.mapped(signal.symbol)
+    if not alike(symbol.quote, signal.symbol.quote):
+        return Skip(
+            f"{symbol} is priced in {symbol.quote}, the master's fill in {signal.symbol.quote}: no rate is known"
+        )
+    bounds = caps(policy, standing, symbol)
+    if isinstance(bounds, Skip):
+        return bounds
+    fill = Price(signal.price.amount, symbol)
+    limit_price = entry_limit(fill, signal.side, policy.guards.max_slippage_bps, instrument.tick)
+    wanted = _wanted(signal, standing.account, policy, limit_price, master_cash)
+    if isinstance(wanted, Skip):
+        return wanted
+    size, arithmetic = wanted
+    most, cap = tightest(bounds, limit_price)
+    steps = [arithmetic]
+    if most < size:
+        size = most
+        steps.append(f"cut to {_amount(size)} by {cap.why()}")
+    size = size.floored(instrument.lot_step)
+    steps.append(f"floored to {plain(size.amount)}; min {plain(instrument.min_size)}")
+    missed = instrument.below_minimum(size, limit_price)
+    if missed and policy.sizing.below_minimum is BelowMinimum.ROUND_UP:
+        least = instrument.least(limit_price)
+        if least <= most:
+            steps.append(f"rounded up to {plain(least.amount)} by sizing.below_minimum")
+            return Sized(least, limit_price, ", ".join(steps))
+        steps.append(f"not rounded up to {plain(least.amount)}, which is above {cap.why()}")
+    if missed:
+        return Skip(f"below venue minimum: {missed} ({', '.join(steps)})")
+    return Sized(size, limit_price, ", ".join(steps))
+
+
+def _wanted(
+    signal: Signal, account: Account, policy: UserPolicy, limit_price: Price, master_cash: Money | None
+) -> tuple[Quantity, str] | Skip:
+    sizing = policy.sizing
+    times = _factor(sizing.multiplier)
+    masters: Money | None = signal.master_equity
+    mine, what = account.equity, "equity"
+    if sizing.mode is SizingMode.FIXED_QUOTE:
+        if sizing.quote_amount is None:
+            return Skip("sizing.mode is fixed_quote, but sizing.quote_amount is not set")
+        amount = Money(sizing.quote_amount, limit_price.symbol.quote)
+        size = amount.scaled(sizing.multiplier) / limit_price
+        return size, f"{shown(amount)} x {times} / {plain(limit_price.amount)} = {_amount(size)}"
+    if sizing.mode is SizingMode.MULTIPLIER:
+        size = signal.base_size.scaled(sizing.multiplier)
+        return size, f"{plain(signal.base_size.amount)} x {times} = {_amount(size)}"
+    if sizing.mode is SizingMode.CASH:
+        mine, masters, what = account.cash, master_cash, "cash"
+    if masters is None:
+        return Skip(f"the master's {what} is not known: no ratio can be taken")
+    if masters.amount <= 0:
+        return Skip(f"the master's {what} is {masters}: no ratio can be taken")
+    counted = None if mine is None else counted_in(mine, masters.currency)
+    if counted is None:
+        return Skip(f"{what} in different currencies: {mine} and {masters}")
+    size = signal.base_size.scaled(counted.ratio_to(masters) * sizing.multiplier)
+    ratio = f"{shown(counted)}/{shown(masters)}"
+    return size, f"{plain(signal.base_size.amount)} x {ratio} x {times} = {_amount(size)}"
+
+
+def _held_as(mapped: Symbol, follower: Follower) -> Symbol:
+    if mapped in follower.held:
+        return mapped
+    others = sorted((name for name in follower.held if name.base == mapped.base), key=str)
+    return others[0] if others else mapped
+
+
+def _factor(multiplier: Decimal) -> str:
+    text = plain(multiplier)
+    return text if "." in text else f"{text}.0"
+
+
+def _amount(value: Quantity) -> str:
+    return plain(value.amount.quantize(_SHOWN))
+
+
+def _decision(signal: Signal, follower: Follower, symbol: Symbol, copy: Copy | None, reason: str, now: int) -> Decision:
+    user = follower.policy.user
+    return Decision(
+        id=str(uuid5(UUID(signal.id), f"{user}:{signal.venue}")),
+        signal_id=signal.id,
+        user=user,
+        venue=signal.venue,
+        symbol=symbol,
+        side=signal.side,
+        kind=signal.kind,
+        copy=copy,
+        reason=reason,
+        master_equity=signal.master_equity,
+        user_equity=follower.account.equity if follower.account else None,
+        signal_at=signal.filled_at,
+        emitted_at=now,
+    )
