@@ -9,6 +9,7 @@ import json
 import logging
 import re
 import sys
+from bisect import bisect_left
 from collections.abc import MutableMapping
 from typing import Any, Final
 from urllib.parse import quote
@@ -29,12 +30,20 @@ def hide(*texts: str) -> None:
     Of a secret of several lines (a PEM key) each line is one: a representation breaks them apart.
     """
     parts = {part for text in texts for part in (text, *_LINE_END.split(text))}
-    hidden = set(_secrets)
+    hidden: set[str] = set()
     for part in parts:
         if len(part) >= _SHORTEST_SECRET and not _PEM_FRAME.fullmatch(part):
             hidden |= {part, repr(part)[1:-1], json.dumps(part)[1:-1], quote(part, safe="")}
-    _secrets[:] = sorted(hidden, key=len, reverse=True)  # else a short one would break a longer one around it
-    _starts.update(secret[:_SHORTEST_SECRET] for secret in hidden)
+    for secret in hidden:
+        place = bisect_left(_secrets, _longest_first(secret), key=_longest_first)
+        if _secrets[place : place + 1] != [secret]:
+            _secrets.insert(place, secret)
+        _starts.add(secret[:_SHORTEST_SECRET])
+
+
+def _longest_first(secret: str) -> tuple[int, str]:
+    """Order secrets: a short one that is cut out first would break a longer one around it."""
+    return -len(secret), secret
 
 
 def configure_logging(service: str, log_format: str) -> None:

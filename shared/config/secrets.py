@@ -7,6 +7,7 @@ filter, and its value never stands in an error text.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -47,17 +48,20 @@ class ApiKey:
         return fingerprint(self.key)
 
 
-def read_api_key(venue: str, owner: str, mode: Mode, *, paper: bool = False) -> ApiKey:
+def read_api_key(
+    venue: str, owner: str, mode: Mode, *, paper: bool = False, names: Mapping[str, Sequence[str]] | None = None
+) -> ApiKey:
     """Read the key of `owner` (a user id, or `master`) at a venue from the environment or from a secret file.
 
-    `paper` says that he has set it for himself: then live mode takes a paper key of his and no other. Raises ConfigurationError
-    naming the variable that is missing, blank, a placeholder, or of the wrong money.
+    `paper` says that he has set it for himself: then live mode takes a paper key of his and no other. `names` is what `key_names`
+    gave, for whoever reads the keys of thousands: the environment of a process does not change. Raises ConfigurationError naming
+    the variable that is missing, blank, a placeholder, or of the wrong money.
     """
     who = "MASTER" if owner == MASTER else f"USER_{variable_part(owner)}"
     stem = f"{venue.upper()}_{who}_API"
     key, secret = _read(f"{stem}_KEY"), _read(f"{stem}_SECRET")
     hide(key, secret)
-    _refuse_shared(f"{stem}_KEY", key, venue)
+    _refuse_shared(f"{stem}_KEY", key, key_names(venue) if names is None else names)
     is_paper_key = key.startswith(_PAPER_PREFIX)
     if mode is Mode.LIVE and is_paper_key and not paper:
         raise ConfigurationError(f"{stem}_KEY is a paper key, but SHOAL_MODE is live")
@@ -68,11 +72,20 @@ def read_api_key(venue: str, owner: str, mode: Mode, *, paper: bool = False) -> 
     return ApiKey(key, secret)
 
 
-def _refuse_shared(name: str, key: str, venue: str) -> None:
-    """Refuse a key that stands under two names: each would count its own nonces, and both would fail."""
+def key_names(venue: str) -> Mapping[str, Sequence[str]]:
+    """List the variables that hold each key of a venue: more than one is a mistake, which `read_api_key` tells."""
     prefix, suffix = f"{venue.upper()}_", "_API_KEY"
-    for other, value in os.environ.items():
-        if other != name and other.startswith(prefix) and other.endswith(suffix) and value.strip() == key:
+    found: dict[str, list[str]] = {}
+    for name, value in os.environ.items():
+        if name.startswith(prefix) and name.endswith(suffix):
+            found.setdefault(value.strip(), []).append(name)
+    return found
+
+
+def _refuse_shared(name: str, key: str, names: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a key that stands under two names: each would count its own nonces, and both would fail."""
+    for other in names.get(key, ()):
+        if other != name:
             raise ConfigurationError(f"{name} and {other} hold the same key; every account needs its own")
 
 
