@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import gcd
 from typing import Final, NamedTuple
 
 from shared.contracts import keys
@@ -39,11 +40,23 @@ class Roster:
             for policy in users
         ]
 
+        self._stride = _stride(len(users))
+
     def chunks(self, turn: int) -> Iterator[Sequence[Member]]:
         """Give all members once, beginning with another one each turn."""
-        start = turn % len(self._members) if self._members else 0
+        start = turn * self._stride % len(self._members) if self._members else 0
         order = [*self._members[start:], *self._members[:start]]
         first, size = 0, _FIRST_CHUNK
         while first < len(order):
             yield order[first : first + size]
             first, size = first + size, min(2 * size, _LARGEST_CHUNK)
+
+
+def _stride(count: int) -> int:
+    """Say by how many places the first one moves each turn: by about the golden section, so that few turns reach every part of a
+    long list alike, and without a common divisor, so that everybody is first once in so many turns as there are users.
+    """
+    stride = count * 618 // 1000
+    while gcd(stride, count) > 1:
+        stride += 1
+    return stride

@@ -7,6 +7,7 @@ would lie in the pending list until somebody looks. What arrives for a session t
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Protocol
@@ -74,7 +75,9 @@ class StreamReader:
                 self._between_reads.set()
                 streams = [stream for stream, (lease, _) in self._sessions.items() if lease.remaining > _LEASE_NEEDED]
                 if streams:
-                    await self._read(streams)
+                    # Redis answers in the order of asking: another one goes first each time.
+                    first = random.randrange(len(streams))  # noqa: S311  # fairness, not secrecy
+                    await self._read([*streams[first:], *streams[:first]])
                 else:
                     await self._wait_for_sessions()
         finally:

@@ -33,8 +33,19 @@ def test_the_chunks_of_a_roster_hold_everybody_once_beginning_with_another_each_
     users = [a_policy(f"user-{number}") for number in range(count)]
     chunks = list(Roster(users).chunks(turn))
     order = [member.policy for chunk in chunks for member in chunk]
-    start = turn % count if count else 0
+    start = users.index(order[0]) if count else 0
     assert order == users[start:] + users[:start]
     sizes = [len(chunk) for chunk in chunks]
     assert all(size == min(16 * 2**number, 128) for number, size in enumerate(sizes[:-1]))
     assert all(before <= 128 and after > 0 for before, after in pairwise(sizes))
+
+
+@pytest.mark.parametrize("count", [2, 3, 7, 10, 15, 100, 1_000])
+def test_everybody_is_first_once_in_so_many_turns_and_few_turns_reach_every_part(count: int) -> None:
+    users = [a_policy(f"user-{number:04}") for number in range(count)]
+    roster = Roster(users)
+    firsts = [users.index(next(iter(roster.chunks(turn)))[0].policy) for turn in range(count)]
+    assert sorted(firsts) == list(range(count))
+    early = sorted(firsts[: min(count, 100)])
+    widest = max(after - before for before, after in pairwise([*early, early[0] + count]))
+    assert widest <= 2 * count / len(early) + 1
