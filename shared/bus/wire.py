@@ -147,13 +147,18 @@ class _Link(asyncio.Protocol):
         """Give the answers in `data` to those who wait for them."""
         try:
             self._reader.feed(data)
-            while (answer := self._reader.gets()) is not _NOTHING:
+            gets = self._reader.gets
+            answer = gets()
+            while answer is not _NOTHING:
                 asked = self._open[0]
-                asked.answers.append(answer)
-                if len(asked.answers) == asked.count:
+                answers, count = asked.answers, asked.count
+                while answer is not _NOTHING and len(answers) < count:
+                    answers.append(answer)
+                    answer = gets()
+                if len(answers) == count:
                     self._open.popleft()
                     if not asked.done.done():
-                        asked.done.set_result(asked.answers)
+                        asked.done.set_result(answers)
         except (hiredis.HiredisError, UnicodeDecodeError, IndexError) as error:
             self.end(RedisConnectionError(f"what answers does not speak as Redis does: {error!r}"))
 
