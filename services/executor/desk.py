@@ -74,9 +74,8 @@ class Desk:
 
     async def switches(self, symbol: Symbol) -> tuple[Control, ...]:
         """Read every kill switch that concerns an order of this user's for a symbol, under its own name or the master's."""
-        names = self.policy.symbols.map.items()
         found = await self.records.switches(self.user, symbol)
-        for source, target in names:
+        for source, target in self.policy.symbols.map.items():
             if target == symbol:
                 found += (await self.records.switches(self.user, source))[-1:]
         return found

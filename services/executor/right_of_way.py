@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from time import monotonic
 from typing import Final
 
 PATIENCE: Final = 0.5
@@ -33,7 +34,7 @@ class RightOfWay:
 
     def expect(self, order_id: str) -> None:
         """Say that an order is about to be sent."""
-        self._coming[order_id] = asyncio.get_running_loop().time()
+        self._coming[order_id] = monotonic()
         self._free.clear()
 
     async def enter(self, order_id: str) -> None:
@@ -67,7 +68,7 @@ class RightOfWay:
             async with asyncio.timeout(LONGEST):
                 await self._free.wait()
         except TimeoutError:
-            late = asyncio.get_running_loop().time() - LONGEST
+            late = monotonic() - LONGEST
             for order_id in [each for each, since in self._coming.items() if since <= late]:
                 self.left(order_id)
 

@@ -8,8 +8,8 @@ does, and must hold up nobody's commands: so reads that wait have a connection e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -40,6 +40,7 @@ _LOADING_PATIENCE: Final = 60.0
 """Seconds to wait at the start for a Redis that is replaying its log."""
 
 _LOST: Final = (RedisConnectionError, RedisTimeoutError, OSError, asyncio.TimeoutError)
+_FAILURES: Final = (*_LOST, ResponseError)
 _STATES: Final = (
     "LOADING",
     "MASTERDOWN",
@@ -65,14 +66,18 @@ class Bus:
 
     async def read(self, *command: str | int | bytes) -> Any:
         """Run one blocking read. Raises BusUnavailable."""
-        with _meant():
+        try:
             return _answer(await self._reader.ask(command))
+        except _FAILURES as error:
+            raise _meant(error) from None
 
     async def do(self, *command: str | bytes | float) -> Any:
         """Run one command once. Raises BusUnavailable; it may have run all the same."""
-        with _meant():
+        try:
             (answer,) = await self._writer.ask([command])
             return _answer(answer)
+        except _FAILURES as error:
+            raise _meant(error) from None
 
     async def do_all(self, commands: Sequence[Command]) -> list[Any]:
         """Run commands in one round trip, each on its own: a refused one stands in the answers as its ResponseError.
@@ -81,8 +86,10 @@ class Bus:
         """
         if not commands:
             return []
-        with _meant():
+        try:
             answers = await self._writer.ask(commands)
+        except _FAILURES as error:
+            raise _meant(error) from None
         for answer in answers:
             if isinstance(answer, ResponseError) and _is_outage(answer):
                 raise BusUnavailable(f"Redis: {answer}")
@@ -90,11 +97,13 @@ class Bus:
 
     async def run(self, script: Script, keys: list[str], args: list[str | int]) -> Any:
         """Run a Lua script: by its hash, or by its text where the server does not know it (after a restart or a flush)."""
-        with _meant():
+        try:
             (answer,) = await self._writer.ask([("EVALSHA", script.sha, len(keys), *keys, *args)])
             if isinstance(answer, ResponseError) and str(answer).startswith(_NO_SCRIPT):
                 (answer,) = await self._writer.ask([("EVAL", script.text, len(keys), *keys, *args)])
             return _answer(answer)
+        except _FAILURES as error:
+            raise _meant(error) from None
 
     async def scan(self, pattern: str) -> list[str]:
         """Find keys by pattern, page by page; never blocks the server. A key may be listed twice."""
@@ -119,15 +128,9 @@ def _answer(answer: Any) -> Any:
     return answer
 
 
-@contextmanager
-def _meant() -> Iterator[None]:
-    """Say what a failure means to whoever asked."""
-    try:
-        yield
-    except (*_LOST, ResponseError) as error:
-        if _is_outage(error):
-            raise BusUnavailable(f"Redis: {error}") from None
-        raise BusRefused(str(error)) from None
+def _meant(error: Exception) -> BusUnavailable | BusRefused:
+    """Give what a failure means to whoever asked."""
+    return BusUnavailable(f"Redis: {error}") if _is_outage(error) else BusRefused(str(error))
 
 
 def _is_outage(error: Exception) -> bool:

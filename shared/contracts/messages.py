@@ -5,8 +5,9 @@ Each knows how to become a domain value and how to be made from one; units are p
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, model_validator
@@ -16,9 +17,12 @@ from shared.domain.money import Money, Price, Quantity
 from shared.domain.order import TERMINAL, Copy, Decision, Kind, OrderState, Side
 from shared.domain.signal import Signal, Source
 
+_CANONICAL: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+"""How our own ids are spelt; other spellings of a UUID are taken too."""
+
 
 def _uuid(value: str) -> str:
-    return str(UUID(value))
+    return value if _CANONICAL.fullmatch(value) else str(UUID(value))
 
 
 def _terminal(value: OrderState) -> OrderState:

@@ -10,7 +10,9 @@ import socket
 import traceback
 from decimal import Decimal
 
+import krakenex
 import pytest
+from hypothesis import given, strategies as st
 
 from shared.venues.errors import OutcomeUnknown, Unavailable, VenueError
 from shared.venues.factory import HttpSession, new_http_session
@@ -40,6 +42,20 @@ async def test_kraken_s_own_signing_vector(http: HttpSession) -> None:
     }
     expected = "4/dpxb3iT4tp/ZCVEwSnEsLxx0bqyhLpdfOpc6fn7OR8+UClSV5n9E6aSS8MPtnRfp32bAb0nmbRn6H8ndwLUQ=="
     assert api._sign(data, "/0/private/AddOrder") == expected
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=8), st.text(max_size=20), max_size=5), st.integers(1, 2**53))
+def test_it_signs_what_krakenex_signs(params: dict[str, str], nonce: int) -> None:
+    async def ours() -> str:
+        async with new_http_session() as http:
+            api = KrakenApi(url="http://127.0.0.1", http=http, timeout=1, api_key=KEY, api_secret=SECRET)
+            return api._sign({**params, "nonce": nonce}, "/0/private/AddOrder")
+
+    theirs = krakenex.API(KEY, SECRET)
+    try:
+        assert asyncio.run(ours()) == theirs._sign({**params, "nonce": nonce}, "/0/private/AddOrder")
+    finally:
+        theirs.close()
 
 
 async def test_the_signature_covers_exactly_the_bytes_that_are_sent(api: KrakenApi, stub: KrakenStub) -> None:
