@@ -28,7 +28,7 @@ from shared.config.settings import Mode, Settings
 from shared.domain.funds import Books
 from shared.domain.policy import UserPolicy
 from shared.venues.errors import Rejected
-from shared.venues.factory import HttpSession, open_kraken, open_public_kraken
+from shared.venues.factory import HttpSession, open_kraken, open_public_kraken, tier_named
 from shared.venues.kraken_public import KrakenPublic
 from shared.venues.port import Venue
 from shared.venues.unusable import UnusableVenue
@@ -110,6 +110,7 @@ class DeskMaker:
             timeout=VENUE_TIMEOUT,
             clock=self._clock,
             public=self._paper_public if apart else self.public,
+            tier=tier_named(self._settings.kraken_tier),
             paper=apart,
         )
 

@@ -23,7 +23,9 @@ from shared.config.errors import ConfigurationError
 from shared.config.secrets import ApiKey, read_api_key
 from shared.config.settings import Mode, Settings
 from shared.domain.account import MASTER
-from shared.venues.factory import new_http_session, open_kraken
+from shared.venues.factory import HttpSession, new_http_session, open_kraken, tier_named
+from shared.venues.kraken import KrakenVenue
+from shared.venues.port import NonceSource
 
 _SERVICE: Final = "master-strategy"
 _VENUE: Final = "kraken"
@@ -72,19 +74,10 @@ async def _run_session(
 ) -> None:
     nonces = NonceCounter(bus, lease, MASTER, key.fingerprint, floor=clock.now() * 1000)
     async with new_http_session() as http:
-        venue = open_kraken(
-            url=settings.venue_url(_VENUE),
-            api_key=key.key,
-            api_secret=key.secret,
-            nonces=nonces,
-            http=http,
-            timeout=VENUE_TIMEOUT,
-            clock=clock.now,
-        )
         session = Session(
             bus=bus,
             lease=lease,
-            venue=venue,
+            venue=open_account(settings, key, nonces, http, clock),
             nonces=nonces,
             settings=strategy,
             heartbeat=heartbeat,
@@ -93,6 +86,20 @@ async def _run_session(
             live=settings.shoal_mode is Mode.LIVE,
         )
         await session.run()
+
+
+def open_account(settings: Settings, key: ApiKey, nonces: NonceSource, http: HttpSession, clock: Clock) -> KrakenVenue:
+    """Open the account that trades; sends nothing yet. Raises Rejected for a key that cannot be one."""
+    return open_kraken(
+        url=settings.venue_url(_VENUE),
+        api_key=key.key,
+        api_secret=key.secret,
+        nonces=nonces,
+        http=http,
+        timeout=VENUE_TIMEOUT,
+        clock=clock.now,
+        tier=tier_named(settings.kraken_tier),
+    )
 
 
 def master_key(mode: Mode) -> ApiKey:

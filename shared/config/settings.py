@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     redis_url: str = "redis://127.0.0.1:6379/0"
     kraken_url: str = ""
     coinbase_url: str = ""
+    kraken_tier: Literal["starter", "intermediate", "pro", "none"] = "intermediate"
+    """How far the accounts at Kraken are verified: by that they are allowed calls. `none` leaves it to the venue to refuse."""
     paper_url: str = "http://127.0.0.1:8100"
     paper_prices_url: str = ""
     """Where the paper exchange takes its prices from; see `prices_url`."""

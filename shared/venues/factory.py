@@ -20,12 +20,17 @@ from shared.venues.paper_kraken import PaperKrakenApi
 from shared.venues.port import NonceSource
 from shared.venues.rate_budget import RateBudget, Tier
 
-__all__ = ["HttpSession", "Tier", "new_http_session", "open_kraken", "open_public_kraken"]
+__all__ = ["HttpSession", "Tier", "new_http_session", "open_kraken", "open_public_kraken", "tier_named"]
 
 
 def open_public_kraken(*, url: str, http: HttpSession, timeout: float, clock: Callable[[], int]) -> KrakenPublic:
     """Open Kraken's public side at a base URL without path. `timeout` in seconds per call, `clock` in epoch ms."""
     return KrakenPublic(KrakenApi(url=url, http=http, timeout=timeout), timeout=timeout, clock=clock)
+
+
+def tier_named(name: str) -> Tier | None:
+    """Give the tier of a name as KRAKEN_TIER has it; None for `none`, with which the venue alone judges."""
+    return None if name == "none" else Tier[name.upper()]
 
 
 def open_kraken(

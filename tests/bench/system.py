@@ -25,7 +25,6 @@ from tests.bench.accounts import Account, environment
 from tests.support.processes import Service, wait_for
 from tests.support.redis_server import RedisServer
 
-EXECUTOR: Final = "tests.chaos.executor"
 _EQUITY: Final = Decimal(100_000)
 _SIZE: Final = Decimal("0.1")
 _PRICE: Final = Decimal(60_000)
@@ -147,11 +146,11 @@ class System:
         share = math.ceil(len(self.accounts) / self._count)
         for number in range(self._count):
             mine = self.accounts[number * share : (number + 1) * share]
-            told = {**common, **environment(mine), "EXECUTOR_CAPACITY": str(share)}
+            told = {**common, **environment(mine), "EXECUTOR_CAPACITY": str(share), "KRAKEN_TIER": "none"}
             if self._count > 1:
                 told["EXECUTOR_USERS"] = ",".join(account.user for account in mine)
             log = self._folder / f"executor-{number}.log"
-            self.executors.append(Service("executor", EXECUTOR, told, log).start())
+            self.executors.append(Service("executor", "services.executor", told, log).start())
         self.engine.start()
         try:
             wait_for(self._ready, 60 + len(self.accounts) / 10, "all users are ready")

@@ -46,7 +46,7 @@ class Drill:
     def start(self) -> None:
         """Start the services and wait until the user is ready."""
         for _ in range(self._executors):
-            self.stack.start("executor", UNBUDGETED, LOG_FORMAT="json")
+            self.stack.start("executor", "services.executor", LOG_FORMAT="json", **UNBUDGETED)
         self.stack.start("copy-engine", "services.copy_engine", LOG_FORMAT="json")
         self.stack.wait_ready(USER)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from tests.support.processes import Service
@@ -47,7 +47,7 @@ class Member:
 class Fleet:
     """All of them."""
 
-    def __init__(self, stack: Stack, executor_module: str) -> None:
+    def __init__(self, stack: Stack, budget: Mapping[str, str]) -> None:
         capacity = math.ceil(len(stack.users) / SHARE)
         more = {"LOG_FORMAT": "json"}
         self.engines = [
@@ -57,7 +57,7 @@ class Fleet:
         self.executors = [
             Member(
                 f"executor-{number}",
-                stack.start("executor", executor_module, EXECUTOR_CAPACITY=str(capacity), **more),
+                stack.start("executor", "services.executor", EXECUTOR_CAPACITY=str(capacity), **more, **budget),
             )
             for number in range(EXECUTORS)
         ]

@@ -56,7 +56,7 @@ class Day:
 
     def __init__(self, stack: Stack, log: TextIO, seed: int, *, shipped: bool) -> None:
         self.stack = stack
-        self._executor = SHIPPED if shipped else UNBUDGETED
+        self._budget = SHIPPED if shipped else UNBUDGETED
         self.seed = seed
         self._log = log
         self.operator = Operator(stack, self.note)
@@ -84,7 +84,7 @@ class Day:
         stack.start("copy-engine", "services.copy_engine", **more)
         share = str(-(-len(PEOPLE) // _EXECUTORS))
         for _ in range(_EXECUTORS):
-            stack.start("executor", self._executor, EXECUTOR_CAPACITY=share, **more)
+            stack.start("executor", "services.executor", EXECUTOR_CAPACITY=share, **more, **self._budget)
         stack.wait_ready(*stack.users, seconds=120)
         self.note("all users are ready")
         self._master = stack.start("master-strategy", "services.master_strategy", **more)

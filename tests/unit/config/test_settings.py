@@ -26,6 +26,7 @@ def test_without_any_setting_everything_is_paper_on_this_machine(env: pytest.Mon
     assert settings.redis_url == "redis://127.0.0.1:6379/0"
     assert (settings.api_host, settings.api_port, settings.paper_port) == ("127.0.0.1", 8000, 8100)
     assert (settings.executor_users, settings.executor_capacity) == ((), 1)
+    assert settings.kraken_tier == "intermediate"
     assert settings.shoal_config == Path("config")
 
 
@@ -73,6 +74,8 @@ def test_a_bad_url_is_refused(env: pytest.MonkeyPatch, name: str, url: str) -> N
         ("PAPER_PORT", "http"),
         ("EXECUTOR_CAPACITY", "0"),
         ("EXECUTOR_CAPACITY", "many"),
+        ("KRAKEN_TIER", "gold"),
+        ("KRAKEN_TIER", "Pro"),
         ("LOG_FORMAT", "xml"),
     ],
 )

@@ -1,0 +1,59 @@
+"""KRAKEN_TIER reaches the budget of every account, the master's as well as the users', real money or paper."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any, cast, get_args
+
+import pytest
+
+from services.executor.desks import DeskMaker
+from services.master_strategy.app import open_account
+from services.master_strategy.clock import system_clock
+from shared.config.secrets import ApiKey
+from shared.config.settings import Settings, load_settings
+from shared.venues.factory import HttpSession, Tier, new_http_session, tier_named
+from shared.venues.fake import MemoryNonces
+from shared.venues.kraken import KrakenVenue
+
+KEY = ApiKey("PAPERkEyOfTheTest", "c2VjcmV0LW9mLXRoZS10ZXN0")
+TIERS = [("", Tier.INTERMEDIATE), ("starter", Tier.STARTER), ("pro", Tier.PRO), ("none", None)]
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[HttpSession]:
+    async with new_http_session() as session:
+        yield session
+
+
+def test_every_name_that_the_setting_takes_is_a_tier_or_none() -> None:
+    names = get_args(Settings.model_fields["kraken_tier"].annotation)
+    assert {tier_named(name) for name in names} == {*Tier, None}
+
+
+@pytest.mark.parametrize(("told", "tier"), TIERS)
+async def test_the_masters_account_keeps_within_it(
+    env: pytest.MonkeyPatch, http: HttpSession, told: str, tier: Tier | None
+) -> None:
+    env.setenv("KRAKEN_TIER", told)
+    venue = open_account(load_settings(), KEY, MemoryNonces(), http, system_clock())
+    _keeps_within(venue, tier)
+
+
+@pytest.mark.parametrize("mode", ["paper", "live"])
+@pytest.mark.parametrize("paper", [False, True])
+@pytest.mark.parametrize(("told", "tier"), TIERS)
+async def test_users_accounts_keep_within_it(
+    env: pytest.MonkeyPatch, http: HttpSession, told: str, tier: Tier | None, paper: bool, mode: str
+) -> None:
+    env.setenv("KRAKEN_TIER", told)
+    env.setenv("SHOAL_MODE", mode)
+    desks = DeskMaker(load_settings(), cast("Any", None), http, lambda: time.time_ns() // 1_000_000)
+    _keeps_within(desks._open(KEY, cast("Any", MemoryNonces()), paper=paper), tier)
+
+
+def _keeps_within(venue: object, tier: Tier | None) -> None:
+    assert isinstance(venue, KrakenVenue)
+    assert venue._budget is venue._lane._budget
+    assert venue._budget._limits == (None if tier is None else tier.value)
