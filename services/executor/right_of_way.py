@@ -18,7 +18,7 @@ PATIENCE: Final = 0.5
 """Seconds for which an order may hold a place."""
 LONGEST: Final = 2.0
 """Seconds that anybody waits for orders to leave."""
-PREPARED_AT_ONCE: Final = 64
+PREPARED_AT_ONCE: Final = 128
 """Enough for full round trips to Redis, few enough for the first to leave early."""
 
 

@@ -43,9 +43,9 @@ class KrakenApi(krakenex.API):  # type: ignore[misc]  # krakenex ships no types
 
     def __init__(self, *, url: str, http: HttpSession, timeout: float, api_key: str = "", api_secret: str = "") -> None:
         super().__init__(key=api_key, secret=api_secret)
-        unused = vars(self).pop(
-            "session"
-        )  # the requests session carries nothing here; a thousand accounts would keep one each
+        # The requests session carries nothing here, and a thousand accounts would keep one each.
+        unused = self.__dict__["session"]
+        del self.__dict__["session"]
         self._agent = str(unused.headers["User-Agent"])
         unused.close()
         self.uri = url.rstrip("/")
