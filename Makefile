@@ -46,7 +46,7 @@ demo: setup ## everything on this machine without Docker, on paper money, until 
 	@exec $(BIN)/python -m services.ops.demo
 
 test: setup ## everything that needs no Docker engine
-	$(BIN)/python -m pytest --ignore=tests/compose --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --ignore=tests/compose --numprocesses 5 --dist loadfile --no-loadscope-reorder
 
 lint: setup ## style, types and the walls between packages
 	$(BIN)/ruff check .

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from math import gcd
 from typing import Final, NamedTuple
 
 from shared.contracts import keys
@@ -18,6 +17,9 @@ _FIRST_CHUNK: Final = 16
 """Users of the first round trip: their orders are out while the others' are still being decided."""
 _LARGEST_CHUNK: Final = 128
 """Each chunk is twice the one before, up to this: a larger one saves little more, and who is in it waits for all of it."""
+_FEW: Final = 100
+_GOLDEN, _WHOLE = 618_033_989, 1_000_000_000
+"""The golden section in billionths."""
 
 
 class Member(NamedTuple):
@@ -40,11 +42,9 @@ class Roster:
             for policy in users
         ]
 
-        self._stride = _stride(len(users))
-
     def chunks(self, turn: int) -> Iterator[Sequence[Member]]:
         """Give all members once, beginning with another one each turn."""
-        start = turn * self._stride % len(self._members) if self._members else 0
+        start = _first(turn, len(self._members))
         order = [*self._members[start:], *self._members[:start]]
         first, size = 0, _FIRST_CHUNK
         while first < len(order):
@@ -52,11 +52,10 @@ class Roster:
             first, size = first + size, min(2 * size, _LARGEST_CHUNK)
 
 
-def _stride(count: int) -> int:
-    """Say by how many places the first one moves each turn: by about the golden section, so that few turns reach every part of a
-    long list alike, and without a common divisor, so that everybody is first once in so many turns as there are users.
+def _first(turn: int, count: int) -> int:
+    """Say who goes first: one after the other among few; among many by the golden section, so that a hundred turns reach every part
+    of the list alike, where steps of one would leave its end last all day.
     """
-    stride = count * 618 // 1000
-    while gcd(stride, count) > 1:
-        stride += 1
-    return stride
+    if count <= _FEW:
+        return turn % count if count else 0
+    return turn * _GOLDEN % _WHOLE * count // _WHOLE
