@@ -23,7 +23,7 @@ from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.config.boundary import Boundary
 from shared.config.errors import ConfigurationError
-from shared.config.secrets import ApiKey, read_api_key
+from shared.config.secrets import ApiKey, key_names, read_api_key
 from shared.config.settings import Mode, Settings
 from shared.domain.funds import Books
 from shared.domain.policy import UserPolicy
@@ -48,6 +48,7 @@ class DeskMaker:
         self._way = RightOfWay()
         self._counters: dict[str, NonceCounter] = {}
         self._begun: dict[str, dict[str, Sent]] = {}
+        self._key_names = key_names("kraken")
         self.public = self._open_public(settings.venue_url("kraken"))
         self._paper_public = self._open_public(settings.paper_url)
 
@@ -97,7 +98,8 @@ class DeskMaker:
     def _key(self, policy: UserPolicy, venue_name: str) -> ApiKey:
         if venue_name != self.public.name:
             raise ConfigurationError(f"{venue_name} is not supported yet")
-        return read_api_key(venue_name, policy.user, self._settings.shoal_mode, paper=policy.paper)
+        mode = self._settings.shoal_mode
+        return read_api_key(venue_name, policy.user, mode, paper=policy.paper, names=self._key_names)
 
     def _open(self, key: ApiKey, nonces: NonceCounter, *, paper: bool) -> Venue:
         apart = paper and self._settings.shoal_mode is Mode.LIVE  # in paper mode all trade in one place
