@@ -53,7 +53,7 @@ class Roster:
 
 
 def _first(turn: int, count: int) -> int:
-    """Say who goes first: one after the other among few; among many by the golden section, so that a hundred turns reach every part
+    """Say who goes first: in turn among few; among many by the golden section, so that a hundred turns reach every part
     of the list alike, where steps of one would leave its end last all day.
     """
     if count <= _FEW:
