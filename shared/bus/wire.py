@@ -134,6 +134,8 @@ class _Link(asyncio.Protocol):
 
     def ask(self, commands: Sequence[Command]) -> asyncio.Future[list[Any]]:
         """Queue commands; they leave at the end of this turn of the loop."""
+        if self.ended:  # it was lost between its making and now
+            raise RedisConnectionError("the connection was lost")
         if not self._packed:
             self._loop.call_soon(self._flush)
         self._packed += [hiredis.pack_command(command) for command in commands]  # type: ignore[arg-type]  # its stub is wrong

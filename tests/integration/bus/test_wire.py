@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from redis.exceptions import ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError, ResponseError
 
 from shared.bus.connection import Bus
 from shared.bus.errors import BusUnavailable
@@ -61,3 +61,13 @@ async def test_a_silent_server_fails_everything_that_is_open_and_the_next_comman
         own_server.thaw()
     assert all(isinstance(each, BusUnavailable) for each in found)
     assert int(await own_bus.do("INCR", "n")) in {2, 5}  # what was under way ran or did not, but never twice
+
+
+async def test_a_connection_that_is_lost_before_it_is_used_fails_at_once(bus: Bus) -> None:
+    await bus.do("PING")
+    link = bus._writer._link
+    assert link is not None
+    link.end(RedisConnectionError("gone"))
+    with pytest.raises(RedisConnectionError):
+        link.ask([("PING",)])
+    assert await bus.do("PING") == "PONG"
