@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 
 import redis
 
+from shared.contracts import keys
 from tests.support.stack import Stack
 
 Fields = dict[str, str]
@@ -63,9 +64,9 @@ def read_evidence(
     stack: Stack, client: redis.Redis, emitted: Sequence[str], deposited: dict[str, dict[str, Decimal]]
 ) -> Evidence:
     """Read everything, once the system is quiet."""
-    signals = entries(client, "shoal:signals")
-    dead = sum(client.xlen(name) for name in client.scan_iter("shoal:dead:*"))
-    pending, undelivered = backlog(client, "shoal:signals", signals)
+    signals = entries(client, keys.SIGNALS)
+    dead = sum(client.xlen(name) for name in client.scan_iter(keys.dead("*")))
+    pending, undelivered = backlog(client, keys.SIGNALS, signals)
     return Evidence(
         emitted=emitted,
         signals=signals,

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TextIO, cast
 
+from shared.contracts import keys
 from tests.chaos.evidence import entries, idle, read_logs
 from tests.chaos.run import SHIPPED, UNBUDGETED
 from tests.day.books import Account, Order
@@ -126,7 +127,7 @@ class Day:
         for orders in (*journal.values(), self._journal("master")):
             for trade in (trade for order in orders for trade in order.trades):
                 prices.add(str(trade["symbol"]), int(trade["at"]), Decimal(trade["price"]))
-        signals = {fields["id"]: fields for _, fields in entries(self.stack.client, "shoal:signals")}
+        signals = {fields["id"]: fields for _, fields in entries(self.stack.client, keys.SIGNALS)}
         return [self._case(person, journal[person.user], signals, prices) for person in PEOPLE], prices
 
     def outcomes(self) -> tuple[Counter[str], Counter[str], Counter[str]]:
@@ -156,7 +157,7 @@ class Day:
         self._log.flush()
 
     def _own_reason(self, user: str, order_id: str) -> str:
-        return str(self.stack.client.hget(f"shoal:order:{{{user}}}:{order_id}", "decision_reason") or "")
+        return str(self.stack.client.hget(keys.order(user, order_id), "decision_reason") or "")
 
     def _journal(self, user: str) -> list[Order]:
         return [Order.read(row) for row in self.stack.venue_orders(user)]
@@ -166,14 +167,14 @@ class Day:
     ) -> Case:
         account = Account(Decimal(person.cash), orders, sorted(self.operator.flows.get(person.user, [])))
         account.value(prices, PRICE_MS)
-        rows = entries(self.stack.client, f"shoal:stopouts:{{{person.user}}}")
+        rows = entries(self.stack.client, keys.stopouts(person.user))
         stop_outs = [StopOut(int(fields["at"]), int(fields["until"])) for _, fields in rows]
         told = read_told(self.stack.orders(person.user), signals)
         return Case(person, account, orders, told, self.operator.stops, stop_outs)
 
     def held(self, user: str) -> dict[str, Decimal]:
         """Read what the product says a user holds."""
-        rows = cast("dict[str, str]", self.stack.client.hgetall(f"shoal:positions:{{{user}}}:kraken"))
+        rows = cast("dict[str, str]", self.stack.client.hgetall(keys.positions(user, "kraken")))
         return {symbol: Decimal(json.loads(text)["base_size"]) for symbol, text in rows.items()}
 
     def balances(self, user: str) -> dict[str, Decimal]:
@@ -183,9 +184,9 @@ class Day:
 
     def _rest(self, patience: float) -> bool:
         client, end = self.stack.client, time.monotonic() + patience
-        streams = ["shoal:signals", *(f"shoal:orders:{{{person.user}}}" for person in PEOPLE)]
+        streams = [keys.SIGNALS, *(keys.orders(person.user) for person in PEOPLE)]
         while time.monotonic() < end:
-            begun = sum(client.hlen(f"shoal:exits:{{{person.user}}}:kraken") for person in PEOPLE)
+            begun = sum(client.hlen(keys.own_exits(person.user, "kraken")) for person in PEOPLE)
             if not begun and all(client.exists(stream) and idle(client, stream) for stream in streams):
                 return True
             time.sleep(0.5)

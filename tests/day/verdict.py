@@ -10,6 +10,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from shared.contracts import keys
 from tests.day.books import DUST, State
 from tests.day.limits import Case, Judgement, judge_user
 from tests.day.losses import judge_losses
@@ -68,7 +69,7 @@ def judge(day: Day, *, quiet: bool, seconds: float) -> Verdict:
     figures = {
         "ok": not breaches,
         "seed": day.seed,
-        "signals": len(day.stack._entries("shoal:signals")),
+        "signals": len(day.stack._entries(keys.SIGNALS)),
         "users": len(cases),
         "orders": sum(len(case.orders) for case in cases),
         "outcomes": dict(sorted(ends.items())),
