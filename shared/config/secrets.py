@@ -18,6 +18,8 @@ from shared.config.settings import Mode
 from shared.contracts.keys import fingerprint
 from shared.domain.account import MASTER
 
+_SHORTEST_REAL: Final = 50
+"""Kraken's keys have 56 characters and its secrets 88: one of those may begin with any word by chance."""
 _PLACEHOLDERS: Final = (
     "your",
     "changeme",
@@ -108,6 +110,6 @@ def _read(name: str) -> str:
     if not value:
         state = "is blank" if name in os.environ else "is not set"
         raise ConfigurationError(f"{name} {state} (nor is {name}_FILE)")
-    if value.lower().startswith(_PLACEHOLDERS):
+    if value.lower().startswith(_PLACEHOLDERS) and len(value) < _SHORTEST_REAL:
         raise ConfigurationError(f"{name} holds a placeholder, not a key")
     return value

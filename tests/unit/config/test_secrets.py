@@ -115,6 +115,12 @@ def test_a_file_that_is_missing_empty_or_no_text_is_named(env: pytest.MonkeyPatc
     assert refusal() == f"{named}cannot be read: not a text"
 
 
+def test_a_real_secret_that_begins_like_a_placeholder_by_chance_is_none(env: pytest.MonkeyPatch) -> None:
+    secret = "xxx" + "A" * 83 + "=="
+    give(env, "KRAKEN_USER_ALICE_API", secret=secret)
+    assert read_api_key("kraken", "alice", Mode.PAPER).secret == secret
+
+
 def test_a_placeholder_in_a_file_is_one_too(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("your-key-here")
     env.setenv("KRAKEN_USER_ALICE_API_KEY_FILE", str(tmp_path / "key"))
