@@ -59,6 +59,8 @@ class Desk:
     books: Books = field(default_factory=lambda: Books(Funds.LIVE))
     booking: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from reading a position or the risk state to writing it: symbols are traded side by side."""
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a position or a setting has changed: whoever guards the positions looks at once."""
     risk: RiskBook = field(init=False)
 
     def __post_init__(self) -> None:
@@ -68,6 +70,7 @@ class Desk:
     def follow(self, policy: UserPolicy) -> None:
         """Go by changed settings from the next order on."""
         self.policy = policy
+        self.changed.set()
         if self.account.currency != policy.currency:
             self.account.currency = policy.currency
             self.account.refresh_soon()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -30,6 +31,8 @@ from shared.domain.protection import due
 from shared.domain.symbol import Symbol
 
 _EVERY: Final = 1.0
+_QUIET: Final = 5.0
+"""Seconds between looks while nothing is held: what this process trades is looked at at once."""
 STALE_MS: Final = 30_000
 """A price older than this closes nothing."""
 _ASK_EVERY: Final = 10.0
@@ -59,20 +62,31 @@ class Guardian:
         self._told: set[str] = set()
         self._asked: frozenset[Symbol] = frozenset()
         self._asked_at = 0.0
+        self._holding = True
         self.flat = False
         """Whether, at the last look, nothing was held but what cannot be sold: for a user who leaves."""
 
     async def run(self) -> None:
-        """Look every second until cancelled. Raises LeaseLost, BusUnavailable."""
+        """Look every second while something is held, until cancelled. Raises LeaseLost, BusUnavailable."""
         while True:
             try:
                 await self._desk.way.give_way()
+                self._desk.changed.clear()  # before looking: what changes meanwhile is looked at again
                 await self.look()
             except BusError:
                 raise
             except Exception:  # a surprise in one look must not end the turn: the master's exits hang on it
                 log.exception("looking after positions failed", user=self._desk.user)
+            await self._pause()
+
+    async def _pause(self) -> None:
+        if self._holding:
             await asyncio.sleep(_EVERY)
+            return
+        # Not wait_for: on Python 3.11 it can swallow a cancellation that comes together with the event.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_QUIET):
+                await self._desk.changed.wait()
 
     async def look(self) -> None:
         """Look once, and have closed what is due."""
@@ -82,6 +96,7 @@ class Guardian:
         self._tell("a position cannot be read: it is not guarded", held.unreadable)
         await desk.risk.look(desk.policy, desk.account.latest, held.positions)
         self.flat = quiet and all(self._exits.ended(position, _LEAVING) for position in held.positions.values())
+        self._holding = bool(held.positions or held.unreadable)
         if not held.positions:
             self._highs.clear()
             return

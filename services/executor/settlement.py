@@ -34,6 +34,7 @@ async def book_leg(desk: Desk, decision: Decision, order: VenueOrder, fields: Ma
     async with desk.booking:
         booked = await _booked(desk, order)
         await desk.store.move(decision.id, OrderState.PLANNED, fields, booked.position, booked.risk)
+    desk.changed.set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,7 @@ async def settle(
         )
     if not new:
         return
+    desk.changed.set()
     if total.filled.amount:
         desk.account.refresh_soon()
     log.info(

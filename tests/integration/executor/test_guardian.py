@@ -12,6 +12,7 @@ from functools import partial
 import pytest
 import structlog
 
+from services.executor import guardian as guardian_module
 from services.executor.chains import SymbolChains
 from services.executor.guardian import STALE_MS, Guardian
 from services.executor.housekeeper import Task
@@ -109,6 +110,24 @@ async def test_a_price_of_before_the_purchase_closes_nothing(rig: Rig) -> None:
         await _price(rig, "57000")
         await guardian.look()
         await _one_report(rig)
+
+
+async def test_with_nothing_held_it_rests_until_something_changes(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guardian_module, "_QUIET", 60.0)
+    owner = await rig.start()
+    async with guarding(rig, owner) as guardian:
+        running = asyncio.create_task(guardian.run())
+        await until(partial(_resting, guardian), "it has looked once")
+        await _hold(rig)
+        await _price(rig, "57000")
+        owner.desk.changed.set()
+        await _one_report(rig)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def _resting(guardian: Guardian) -> bool:
+    return not guardian._holding
 
 
 async def test_a_holding_time_needs_no_price(rig: Rig) -> None:
