@@ -7,7 +7,7 @@ Lua scripts of the bus:
        ▲           │  └──▶ unknown ──┘        any of them may end; nothing leaves a terminal state
        └───────────┴─────────┴─────────       proven absent at the venue, or one leg of an exit has ended
 
-(planned to unknown: the venue knows an order whose record Redis has lost)
+(planned to unknown or accepted: the venue knows an order, or has just taken it, whose record Redis has lost)
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ TERMINAL: Final = frozenset(
 )
 
 STEPS: Final[Mapping[OrderState, frozenset[OrderState]]] = {
-    OrderState.PLANNED: TERMINAL | {OrderState.SENDING, OrderState.UNKNOWN},
+    OrderState.PLANNED: TERMINAL | {OrderState.SENDING, OrderState.ACCEPTED, OrderState.UNKNOWN},
     OrderState.SENDING: TERMINAL | {OrderState.ACCEPTED, OrderState.UNKNOWN, OrderState.PLANNED},
     OrderState.ACCEPTED: TERMINAL | {OrderState.UNKNOWN, OrderState.PLANNED},
     OrderState.UNKNOWN: TERMINAL | {OrderState.ACCEPTED, OrderState.PLANNED},

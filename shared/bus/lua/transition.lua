@@ -7,7 +7,7 @@
 --       then field/value texts to record.
 -- Answers 'ok', 'fenced', or the present state where the step is not legal.
 local legal = {
-  planned = {unknown = true},
+  planned = {accepted = true, unknown = true},
   sending = {accepted = true, unknown = true, planned = true},
   accepted = {unknown = true, planned = true},
   unknown = {accepted = true, planned = true},

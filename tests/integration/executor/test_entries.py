@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+import structlog
 
 from shared.bus.connection import Bus
 from shared.bus.errors import LeaseLost
@@ -13,6 +14,7 @@ from shared.contracts import keys
 from shared.domain.account import AccountState
 from shared.domain.order import OrderState
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
+from shared.venues.port import Accepted, BeginSend, OrderRequest
 from tests.integration.executor.rig import USER, Owner, Rig, crash, until
 from tests.support.examples import BTC_USD, btc, btc_price
 
@@ -31,6 +33,27 @@ async def test_an_entry_is_booked_from_the_venues_record(rig: Rig, owner: Owner)
     assert await rig.pending() == 0
     (sent,) = owner.venue.sent
     assert (sent.client_order_id, sent.limit_price) == (decision.id, btc_price(60_300))
+
+
+async def test_a_record_that_redis_loses_while_the_order_is_sent_is_whole_again_with_the_venues_answer(
+    rig: Rig, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fail-over may lose the write-ahead of an order whose answer is on its way."""
+    decision = rig.entry("0.05")
+    place = owner.venue.place
+
+    async def forgetting(order: OrderRequest, begin: BeginSend) -> Accepted:
+        accepted = await place(order, begin)
+        await rig.bus.do("DEL", keys.order(USER, decision.id))
+        return accepted
+
+    monkeypatch.setattr(owner.venue, "place", forgetting)
+    with structlog.testing.capture_logs() as logs:
+        report = await rig.carry(owner, decision)
+    assert (report.outcome, report.filled_size) == (OrderState.FILLED, Decimal("0.05"))
+    assert len(owner.venue.sent) == 1
+    assert (await rig.record(decision))["client_order_id"] == decision.id
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == []
 
 
 async def test_a_part_that_filled_is_partial_and_only_that_part_is_held(rig: Rig, owner: Owner) -> None:
