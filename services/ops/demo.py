@@ -23,6 +23,7 @@ from services.ops.processes import Child, Processes
 from shared.bus.connection import open_bus
 from shared.bus.errors import BusUnavailable
 from shared.config.errors import ConfigurationError
+from shared.contracts import keys
 
 _FOLDER: Final = Path("var/demo")
 _PATIENCE: Final = 30.0
@@ -33,7 +34,7 @@ _LEGEND: Final = """
   A master account trades on the paper exchange; {users} follow it, each scaled to the own account.
 
   dashboard       http://127.0.0.1:{api_port}/
-  a ledger        redis-cli -p {redis_port} XRANGE 'shoal:orders:{{{first}}}' - +
+  a ledger        redis-cli -p {redis_port} XRANGE '{ledger}' - +
   in another terminal:  make status{ports}  ·  make audit{ports}
 
   Ctrl-C ends everything.
@@ -161,7 +162,7 @@ def _legend(settings: DemoSettings) -> str:
     other = "".join(f" {name}={port}" for name, port in given.items() if port != DEFAULT_PORTS[name])
     return _LEGEND.format(
         users=", ".join(settings.users),
-        first=settings.users[0],
+        ledger=keys.orders(settings.users[0]),
         api_port=settings.api_port,
         redis_port=settings.redis_port,
         ports=other,

@@ -120,7 +120,10 @@ class _Link(asyncio.Protocol):
 
     def __init__(self, connection: AbstractConnection, timeout: float) -> None:
         self._timeout = timeout
-        self._reader = hiredis.Reader(replyError=ResponseError, encoding="utf-8", notEnoughData=_NOTHING)
+        # A byte that is no text must reach whoever parses the entry and buries it; failing here would fail everybody's commands.
+        self._reader = hiredis.Reader(
+            replyError=ResponseError, encoding="utf-8", errors="replace", notEnoughData=_NOTHING
+        )
         self._packed: list[bytes] = []
         self._open: deque[_Asked] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -161,7 +164,7 @@ class _Link(asyncio.Protocol):
                     self._open.popleft()
                     if not asked.done.done():
                         asked.done.set_result(answers)
-        except (hiredis.HiredisError, UnicodeDecodeError, IndexError) as error:
+        except (hiredis.HiredisError, IndexError) as error:
             self.end(RedisConnectionError(f"what answers does not speak as Redis does: {error!r}"))
 
     def connection_lost(self, exc: Exception | None) -> None:

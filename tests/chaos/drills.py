@@ -69,7 +69,7 @@ class Drill:
                 idle(self.stack.client, stream) for stream in streams
             ):
                 return True
-            time.sleep(0.1)
+            time.sleep(0.1)  # other processes settle; nothing tells when the last of them has
         return False
 
     def evidence(self, deposited: Mapping[str, Decimal] | None = None) -> Evidence:

@@ -94,7 +94,7 @@ class Run:
             at, _, due = heapq.heappop(self._due)
             while (wait := at - time.monotonic()) > 0:
                 self._tend()
-                time.sleep(min(wait, 0.1))
+                time.sleep(min(wait, 0.1))  # the script says when; meanwhile the fleet is tended
             self._tend()
             due()
 
@@ -113,7 +113,7 @@ class Run:
                 if self._quiet():
                     self._note("quiet")
                     return True
-            time.sleep(0.5)
+            time.sleep(0.5)  # other processes settle; nothing tells when the last of them has
         self._note("not quiet")
         return False
 

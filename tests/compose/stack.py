@@ -103,7 +103,7 @@ def wait_for(what: str, look: Callable[[], T | None], patience: float) -> T:
         if found:
             return found
         assert time.monotonic() < end, f"waited {patience:.0f} s for {what}"
-        time.sleep(_POLL)
+        time.sleep(_POLL)  # containers do not tell when they are done
 
 
 def variables(inspected: Mapping[str, Any]) -> Sequence[str]:

@@ -147,4 +147,4 @@ class Operator:
             self.failed += [f"not flattened: {row}" for row in rows if row["outcome"] == "open"]
 
     def _sleep_until(self, when: float) -> None:
-        time.sleep(max(when - time.monotonic(), 0.0))
+        time.sleep(max(when - time.monotonic(), 0.0))  # the day has its hours: nothing is waited for

@@ -189,5 +189,5 @@ class Day:
             begun = sum(client.hlen(keys.own_exits(person.user, "kraken")) for person in PEOPLE)
             if not begun and all(client.exists(stream) and idle(client, stream) for stream in streams):
                 return True
-            time.sleep(0.5)
+            time.sleep(0.5)  # other processes settle; nothing tells when the last of them has
         return False

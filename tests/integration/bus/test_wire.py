@@ -71,3 +71,10 @@ async def test_a_connection_that_is_lost_before_it_is_used_fails_at_once(bus: Bu
     with pytest.raises(RedisConnectionError):
         link.ask([("PING",)])
     assert await bus.do("PING") == "PONG"
+
+
+async def test_a_byte_that_is_no_text_is_somebodys_bad_entry_and_nobody_elses_outage(bus: Bus) -> None:
+    await bus.do("XADD", "s", "*", "symbol", b"\xff\xfe")
+    found, number = await asyncio.gather(bus.do("XRANGE", "s", "-", "+"), bus.do("INCR", "n"))
+    assert found[0][1] == ["symbol", "\ufffd\ufffd"]
+    assert number == 1
