@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
+from operator import itemgetter
 from typing import Any, Final
 
 import structlog
@@ -123,20 +124,23 @@ class KrakenVenue:
         )
 
     async def closed_orders(self, *, since: int) -> Sequence[VenueOrder]:
-        """List ended orders with fills, oldest first. Orders on pairs that are not listed (margin, delisted) are left out."""
+        """List ended orders with fills, oldest first. Orders on pairs that are not listed (margin, delisted) are left out.
+
+        What ended within one millisecond keeps the venue's order: a purchase must not come after the sale of what it bought.
+        """
         book = await self._public.names()
         rows = await self._pages("ClosedOrders", "closed", {"start": str(since // 1000 - 1), "closetime": "close"})
         with parse.readable("ClosedOrders"):
-            orders = [parse.order(book, txid, row) for txid, row in rows.items()]
+            newest_first = [parse.order(book, txid, row) for txid, row in rows.items()]
         ended = [
             (order.closed_at, order)
-            for order in orders
+            for order in reversed(newest_first)
             if order is not None
             and order.filled.amount > 0
             and order.closed_at is not None
             and order.closed_at >= since
         ]
-        return [order for _, order in sorted(ended, key=lambda row: (row[0], row[1].venue_order_id))]
+        return [order for _, order in sorted(ended, key=itemgetter(0))]
 
     @staticmethod
     def _params(order: OrderRequest, pair: str, deadline: int) -> Mapping[str, str]:

@@ -13,9 +13,20 @@ ORDERS = [str(number) for number in range(PREPARED_AT_ONCE + 3)]
 
 
 @pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def _never(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no time-out take part: where the order of things counts, a machine that stalls must not change it."""
+    monkeypatch.setattr(right_of_way, "PATIENCE", 3_600.0)
+    monkeypatch.setattr(right_of_way, "LONGEST", 3_600.0)
+
+
+@pytest.fixture
+def _soon(monkeypatch: pytest.MonkeyPatch, _never: None) -> None:
     monkeypatch.setattr(right_of_way, "PATIENCE", 0.1)
     monkeypatch.setattr(right_of_way, "LONGEST", 0.3)
+
+
+_AT_ONCE = 10.0
+"""Far below the hour, far above any stall."""
 
 
 async def settled(way: RightOfWay, *orders: str) -> list[asyncio.Task[None]]:
@@ -27,7 +38,7 @@ async def settled(way: RightOfWay, *orders: str) -> list[asyncio.Task[None]]:
 
 
 async def test_nobody_waits_while_no_order_is_about_to_leave() -> None:
-    async with asyncio.timeout(0.05):
+    async with asyncio.timeout(_AT_ONCE):
         await RightOfWay().give_way()
 
 
@@ -45,15 +56,17 @@ async def test_whoever_can_wait_waits_until_the_last_order_has_left() -> None:
     assert waiting.done()
 
 
+@pytest.mark.usefixtures("_soon")
 async def test_an_order_that_does_not_leave_holds_nobody_up_twice() -> None:
     way = RightOfWay()
     way.expect("stuck")
     loop = asyncio.get_running_loop()
     began = loop.time()
-    await asyncio.gather(*(way.give_way() for _ in range(10)))
-    assert right_of_way.LONGEST - 0.01 <= loop.time() - began < right_of_way.LONGEST * 3
-    async with asyncio.timeout(right_of_way.LONGEST / 2):
-        await way.give_way()
+    await asyncio.gather(*(way.give_way() for _ in range(100)))
+    assert right_of_way.LONGEST - 0.01 <= loop.time() - began < right_of_way.LONGEST * 50  # together, not in turn
+    again = asyncio.create_task(way.give_way())
+    await asyncio.sleep(0)
+    assert again.done()
 
 
 async def test_few_are_prepared_at_once_and_the_next_enters_in_order_when_one_has_left() -> None:
@@ -69,10 +82,11 @@ async def test_few_are_prepared_at_once_and_the_next_enters_in_order_when_one_ha
     await asyncio.gather(*tasks)
 
 
+@pytest.mark.usefixtures("_soon")
 async def test_an_order_that_does_not_leave_gives_its_place_to_the_next() -> None:
     way = RightOfWay()
     tasks = await settled(way, *ORDERS)
-    async with asyncio.timeout(right_of_way.PATIENCE * 3):
+    async with asyncio.timeout(_AT_ONCE):
         await asyncio.gather(*tasks)
 
 
@@ -83,5 +97,5 @@ async def test_whoever_stops_waiting_takes_no_turn_along() -> None:
     tasks[PREPARED_AT_ONCE].cancel()
     for order in ORDERS[1:PREPARED_AT_ONCE]:
         way.left(order)
-    async with asyncio.timeout(right_of_way.PATIENCE / 2):
+    async with asyncio.timeout(_AT_ONCE):
         await asyncio.gather(*tasks[PREPARED_AT_ONCE + 1 :])

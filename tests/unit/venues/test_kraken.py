@@ -162,6 +162,15 @@ async def test_closed_orders_come_from_all_pages_oldest_first(venue: KrakenVenue
     assert (first["start"], first["closetime"], first["ofs"], second["ofs"]) == ("19", "close", "0", "50")
 
 
+async def test_closed_orders_of_one_millisecond_keep_the_order_in_which_kraken_ended_them(
+    venue: KrakenVenue, stub: KrakenStub
+) -> None:
+    newest_first = {"OA": 2000.0001, "OC": 1000.0009, "OB": 1000.0004, "OD": 1000.0004}
+    rows = {txid: _row(None, closed_at=ended) for txid, ended in newest_first.items()}
+    stub.answer("ClosedOrders", result({"closed": rows, "count": 4}))
+    assert [order.venue_order_id for order in await venue.closed_orders(since=0)] == ["OD", "OB", "OC", "OA"]
+
+
 async def test_closed_orders_without_a_count_end_with_an_empty_page(venue: KrakenVenue, stub: KrakenStub) -> None:
     stub.answer("ClosedOrders", result({"closed": {"O1": _row()}}), result({"closed": {}}))
     assert len(await venue.closed_orders(since=0)) == 1

@@ -69,8 +69,8 @@ class Line:
 
 
 async def until(holds: Callable[[], object]) -> None:
-    """Wait until this holds; give up after two seconds."""
-    async with asyncio.timeout(2):
+    """Wait until this holds; give up after ten seconds."""
+    async with asyncio.timeout(10):
         while not holds():  # noqa: ASYNC110  # what is waited for has no event
             await asyncio.sleep(0.01)
 

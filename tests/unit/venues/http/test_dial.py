@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from shared.venues import http_dial
 from shared.venues.factory import HttpSession
-from shared.venues.http_dial import _HEAD_START, _Address, _alternating, _first_to_answer
+from shared.venues.http_dial import _Address, _alternating, _first_to_answer
 from tests.unit.venues.http.conftest import Serve
 from tests.unit.venues.http.peer import always_ok
 
@@ -55,20 +56,21 @@ async def test_a_name_is_looked_up_and_the_address_that_listens_is_found(http: H
     assert {answer.status for answer in await asyncio.gather(*asking)} == {200}
 
 
-async def test_an_address_that_refuses_costs_no_time(serve: Serve, closed: _Address) -> None:
+async def test_an_address_that_refuses_costs_no_time(
+    serve: Serve, closed: _Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_dial, "_HEAD_START", 3_600)
     server = await serve(always_ok)
-    began = asyncio.get_running_loop().time()
-    with await _first_to_answer([closed, closed, _address(server.port)]) as link:
-        assert link.getpeername()[1] == server.port
-    assert asyncio.get_running_loop().time() - began < _HEAD_START
+    async with asyncio.timeout(10):
+        with await _first_to_answer([closed, closed, _address(server.port)]) as link:
+            assert link.getpeername()[1] == server.port
 
 
 async def test_an_address_that_does_not_answer_costs_a_moment(serve: Serve, silent: _Address) -> None:
     server = await serve(always_ok)
-    began = asyncio.get_running_loop().time()
-    with await _first_to_answer([silent, _address(server.port)]) as link:
-        assert link.getpeername()[1] == server.port
-    assert asyncio.get_running_loop().time() - began < 2 * _HEAD_START
+    async with asyncio.timeout(10):  # the system itself gives up after minutes
+        with await _first_to_answer([silent, _address(server.port)]) as link:
+            assert link.getpeername()[1] == server.port
 
 
 async def test_when_none_answers_the_last_failure_is_told(closed: _Address) -> None:
@@ -80,7 +82,7 @@ async def test_when_none_answers_the_last_failure_is_told(closed: _Address) -> N
 
 async def test_whoever_gives_up_leaves_no_socket_behind(serve: Serve, silent: _Address) -> None:
     server = await serve(always_ok)
-    for after in (0.0, 0.0, 0.01, _HEAD_START + 0.05):
+    for after in (0.0, 0.0, 0.01, http_dial._HEAD_START + 0.05):
         trying = asyncio.create_task(_first_to_answer([silent, silent]))
         await asyncio.sleep(after)
         trying.cancel()

@@ -96,7 +96,7 @@ async def test_nothing_is_sent_to_whoever_stays_silent(trusting: HttpSession, se
     server = await serve(lambda line: line.until_closed())
     with pytest.raises(Unavailable, match="TimeoutError"):
         await trusting.origin(f"https://localhost:{server.port}").ask("POST", "/", {}, b"a=1", timeout=0.4)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(10):
         await server.lines[0].closed.wait()
 
 
@@ -145,5 +145,5 @@ async def test_a_cancelled_request_ends_its_connection(
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(10):
         await server.lines[0].closed.wait()
