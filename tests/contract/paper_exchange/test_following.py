@@ -31,7 +31,7 @@ def venue(real: PaperExchange) -> Venue:
 
 @pytest.fixture
 def follower(real: PaperExchange, venue: Venue) -> Follower:
-    source = open_public_kraken(url=real.url, http=real.http, timeout=0.5, clock=now)
+    source = open_public_kraken(url=real.url, http=real.http, timeout=2, clock=now)
     return Follower(venue.exchange, source, real.url)
 
 

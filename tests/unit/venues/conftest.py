@@ -45,5 +45,5 @@ def nonces() -> MemoryNonces:
 @pytest.fixture
 def venue(stub: KrakenStub, http: HttpSession, nonces: MemoryNonces) -> KrakenVenue:
     return open_kraken(
-        url=stub.url, api_key=KEY, api_secret=SECRET, nonces=nonces, http=http, timeout=0.5, clock=now, tier=None
+        url=stub.url, api_key=KEY, api_secret=SECRET, nonces=nonces, http=http, timeout=2, clock=now, tier=None
     )

@@ -210,10 +210,10 @@ async def test_the_list_of_pairs_is_shared_and_asked_for_again_when_it_is_old(
     stub: KrakenStub, http: HttpSession
 ) -> None:
     at = now()
-    public = open_public_kraken(url=stub.url, http=http, timeout=0.5, clock=lambda: at)
+    public = open_public_kraken(url=stub.url, http=http, timeout=2, clock=lambda: at)
     accounts = [
         open_kraken(
-            url=stub.url, api_key=KEY, api_secret=SECRET, nonces=MemoryNonces(), http=http, timeout=0.5, clock=lambda: at,
+            url=stub.url, api_key=KEY, api_secret=SECRET, nonces=MemoryNonces(), http=http, timeout=2, clock=lambda: at,
             public=public,
         )
         for _ in range(3)
@@ -232,7 +232,7 @@ async def test_the_list_of_pairs_is_shared_and_asked_for_again_when_it_is_old(
 
 
 async def test_without_any_list_of_pairs_nothing_is_guessed(http: HttpSession, stub: KrakenStub) -> None:
-    public = open_public_kraken(url=stub.url + "/nowhere", http=http, timeout=0.5, clock=now)
+    public = open_public_kraken(url=stub.url + "/nowhere", http=http, timeout=2, clock=now)
     stub._answers["AssetPairs"].clear()
     with pytest.raises(Unavailable, match="no pairs"):
         await public.instruments()

@@ -25,7 +25,7 @@ ORDER = {"pair": "XBTUSD", "type": "buy", "volume": "1.25", "deadline": "2026-11
 
 @pytest.fixture
 def api(stub: KrakenStub, http: HttpSession) -> KrakenApi:
-    return KrakenApi(url=stub.url, http=http, timeout=0.3, api_key=KEY, api_secret=SECRET)
+    return KrakenApi(url=stub.url, http=http, timeout=2, api_key=KEY, api_secret=SECRET)
 
 
 async def test_kraken_s_own_signing_vector(http: HttpSession) -> None:

@@ -17,7 +17,7 @@ PAPER = Raw(json.dumps({"exchange": "shoal-paper", "clock": {}}).encode())
 
 @pytest.fixture
 def api(stub: KrakenStub, http: HttpSession) -> PaperKrakenApi:
-    return PaperKrakenApi(url=stub.url, http=http, timeout=0.3, api_key=KEY, api_secret=SECRET)
+    return PaperKrakenApi(url=stub.url, http=http, timeout=2, api_key=KEY, api_secret=SECRET)
 
 
 def paths(stub: KrakenStub) -> list[str]:
