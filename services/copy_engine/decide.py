@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from shared.contracts.order_pattern import OrderPattern
 from shared.domain.account import Account, AccountState
 from shared.domain.book import Book
 from shared.domain.control import Control, refusal
@@ -45,8 +44,15 @@ class Follower:
     """What the master had before the entry."""
     held: frozenset[Symbol] = frozenset()
     """For an exit: the names under which something is held from copying."""
+    equity_told: Money | None = None
+    """For an exit: what stands beside the decision as the user's equity; nothing is decided by it."""
     trouble: str = ""
     """What could not be read; it skips entries and never an exit."""
+
+    @property
+    def equity(self) -> Money | None:
+        """What the user has as far as it is known."""
+        return self.equity_told if self.account is None else self.account.equity
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,6 @@ class Plan:
         self._instrument = instrument
         self._symbol = settings.symbols.mapped(signal.symbol)
         self._exit = signal.kind is Kind.EXIT
-        self._patterns: dict[object, OrderPattern] = {}
 
     def judge(self, follower: Follower, now: int) -> Verdict:
         """Decide for one of the users, at `now` (epoch ms)."""
@@ -87,7 +92,7 @@ class Plan:
         """Put a verdict into words."""
         signal, user = self._signal, follower.policy.user
         return Decision(
-            id=order_id(signal.id, user, signal.venue),
+            id=self.order_id(user),
             signal_id=signal.id,
             user=user,
             venue=signal.venue,
@@ -97,26 +102,14 @@ class Plan:
             copy=self._copy(verdict),
             reason=verdict.reason,
             master_equity=signal.master_equity,
-            user_equity=follower.account.equity if follower.account else None,
+            user_equity=follower.equity,
             signal_at=signal.filled_at,
             emitted_at=now,
         )
 
-    def written(self, follower: Follower, verdict: Verdict, now: int) -> list[str]:
-        """Write that same decision as its entry in the user's stream: names and values in turn."""
-        alike = verdict.symbol if isinstance(verdict, Close) else type(verdict)
-        pattern = self._patterns.get(alike)
-        if pattern is None:
-            pattern = self._patterns[alike] = OrderPattern(self.decision(follower, verdict, now))
-        user, account = follower.policy.user, follower.account
-        return pattern.filled(
-            order_id(self._signal.id, user, self._signal.venue),
-            user,
-            verdict.size.amount if isinstance(verdict, Sized) else None,
-            verdict.reason,
-            account.equity.amount if account and account.equity else None,
-            now,
-        )
+    def order_id(self, user: str) -> str:
+        """Give the id of one user's order."""
+        return order_id(self._signal.id, user, self._signal.venue)
 
     @cached_property
     def _closing(self) -> Close:

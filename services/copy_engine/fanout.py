@@ -12,14 +12,15 @@ from typing import Final
 import structlog
 
 from services.copy_engine.decide import Follower, Plan, Verdict
+from services.copy_engine.order_writer import OrderWriter
 from services.copy_engine.reading import Reader
 from services.copy_engine.roster import Roster
 from shared.bus.connection import Bus
-from shared.bus.records import pairs
 from shared.bus.streams import Entry, flatten, leave_letter, read_entries
 from shared.bus.wire import Command
 from shared.config.boundary import Boundary, Step
 from shared.contracts import keys
+from shared.contracts.messages import OrderMessage
 from shared.domain.instrument import Instrument
 from shared.domain.policy import UserPolicy
 from shared.domain.signal import Signal
@@ -56,21 +57,29 @@ class FanOut:
         if not users:
             return
         self._turn += 1
-        plans: dict[int, Plan] = {}
+        writers: dict[int, OrderWriter] = {}
         copied = 0
         for members in self._roster.chunks(self._turn - 1):
             followers = await self._reader.followers(signal, [member.policy for member in members])
             now = self._clock()
             commands: list[Command] = []
+            verdicts: list[Verdict] = []
             for member, follower in zip(members, followers, strict=True):
-                plan = plans.get(member.settings)
-                if plan is None:
+                writer = writers.get(member.settings)
+                if writer is None:
                     traded = member.policy.symbols.mapped(signal.symbol)
-                    plan = plans[member.settings] = Plan(signal, member.policy, instruments.get(traded))
-                verdict = _judged(plan, follower, now, signal)
+                    plan = Plan(signal, member.policy, instruments.get(traded))
+                    writer = writers[member.settings] = OrderWriter(plan, entry.id)
+                verdict = _judged(writer.plan, follower, now, signal)
                 copied += not isinstance(verdict, Skip)
-                commands.append(("XADD", member.stream, entry.id, *plan.written(follower, verdict, now)))
-            await self._write(entry.id, commands)
+                verdicts.append(verdict)
+                commands.append(writer.command(member.stream, follower, verdict, now))
+            for number, answer in enumerate(await self._bus.do_all(commands)):
+                if isinstance(answer, Exception):
+                    member, follower = members[number], followers[number]
+                    decision = writers[member.settings].plan.decision(follower, verdicts[number], now)
+                    fields = OrderMessage.from_domain(decision).fields()
+                    await self._settle_refused(Entry(member.stream, entry.id, fields), answer)
             self._boundary.passed(Step.ENGINE_MID_FANOUT)
         log.info(
             "signal carried to users",
@@ -80,13 +89,6 @@ class FanOut:
             copied=copied,
             skipped=len(users) - copied,
         )
-
-    async def _write(self, entry_id: str, commands: Sequence[Command]) -> None:
-        answers = await self._bus.do_all(commands)
-        for command, answer in zip(commands, answers, strict=True):
-            if isinstance(answer, Exception):
-                _, stream, _, *flat = command
-                await self._settle_refused(Entry(str(stream), entry_id, pairs(flat)), answer)
 
     async def _settle_refused(self, entry: Entry, refused: Exception) -> None:
         """See to a decision that Redis did not take, without stopping the other users' for it.

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.bus.records import pairs, read_account
-from shared.bus.wire import Command
+from shared.bus.records import pairs, read_account, read_equity
+from shared.bus.wire import pack
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.risk import RiskRecord
 from shared.domain.account import Account
+from shared.domain.money import Money
 from shared.domain.policy import SizingMode, UserPolicy
 from shared.domain.risk_state import RiskState
 from shared.domain.symbol import Symbol
@@ -26,6 +27,8 @@ class Known:
     __slots__ = (
         "_account",
         "_account_answer",
+        "_equity",
+        "_equity_answer",
         "_held",
         "_held_answer",
         "_risk",
@@ -48,13 +51,13 @@ class Known:
         self.needs_cash = policy.sizing.mode is SizingMode.CASH
         user = policy.user
         account, positions = keys.account(user, venue), keys.positions(user, venue)
-        entry: list[Command] = [("HGETALL", account), ("HGETALL", keys.control(user))]
+        entry = [account, keys.control(user)]
         if self.needs_positions:
-            entry.append(("HGETALL", positions))
+            entry.append(positions)
         if self.needs_risk:
-            entry.append(("HGETALL", keys.risk(user, venue)))
-        self.for_entry = tuple(entry)
-        self.for_exit: tuple[Command, ...] = (("HGETALL", account), ("HKEYS", positions))
+            entry.append(keys.risk(user, venue))
+        self.for_entry = tuple(pack(("HGETALL", key)) for key in entry)
+        self.for_exit = (pack(("HMGET", account, "equity", "currency")), pack(("HKEYS", positions)))
         self._venue = venue
         self._account: Account | None = None
         self._account_answer: Any = None
@@ -62,6 +65,8 @@ class Known:
         self._risk_answer: Any = None
         self._held = _NOTHING
         self._held_answer: Any = None
+        self._equity: Money | None = None
+        self._equity_answer: Any = None
 
     def account(self, answer: Any) -> Account | None:
         """Read the account; None if nothing is known of it or it cannot be read."""
@@ -69,6 +74,13 @@ class Known:
             self._account = read_account(self.policy.user, self._venue, pairs(answer))
             self._account_answer = answer
         return self._account
+
+    def equity(self, answer: Any) -> Money | None:
+        """Read the account's equity alone; None if it is not known or cannot be read."""
+        if answer != self._equity_answer:
+            self._equity = read_equity(answer)
+            self._equity_answer = answer
+        return self._equity
 
     def risk(self, answer: Any) -> RiskState | None:
         """Read what copying has made or lost; None if nothing was recorded. Raises MalformedMessageError."""

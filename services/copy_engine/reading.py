@@ -58,11 +58,11 @@ class Reader:
         return found
 
     async def _for_exit(self, users: Sequence[Known]) -> list[Follower]:
-        """An exit passes no guard; all that matters is the name under which its symbol is held."""
+        """An exit passes no guard; all that matters is the name under which its symbol is held. The equity is only told."""
         answers = iter(await self._bus.do_all([command for user in users for command in user.for_exit]))
         return [
-            Follower(user.policy, user.account(account), (), _EMPTY, held=user.held(names))
-            for user, account, names in zip(users, answers, answers, strict=True)
+            Follower(user.policy, None, (), _EMPTY, held=user.held(names), equity_told=user.equity(equity))
+            for user, equity, names in zip(users, answers, answers, strict=True)
         ]
 
     async def _for_entry(self, signal: Signal, users: Sequence[Known]) -> list[Follower]:

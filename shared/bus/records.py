@@ -14,6 +14,7 @@ from shared.contracts.records import (
     AccountRecord,
     BooksRecord,
     read_instrument,
+    read_money,
     read_position,
     read_price,
     write_instrument,
@@ -25,7 +26,7 @@ from shared.domain.account import Account, AccountState, Position
 from shared.domain.control import RUNNING, Control, ControlMode
 from shared.domain.funds import Books
 from shared.domain.instrument import Instrument, seed_instruments
-from shared.domain.money import Price
+from shared.domain.money import Money, Price
 from shared.domain.risk_state import RiskState
 from shared.domain.symbol import Symbol
 
@@ -195,6 +196,11 @@ def read_control(answer: Any) -> Control:
     if isinstance(answer, Exception):
         return Control(ControlMode.PAUSE, f"the switch cannot be read: {answer}")
     return Control.read(pairs(answer))
+
+
+def read_equity(answer: Any) -> Money | None:
+    """Read what HMGET says of `equity` and `currency` of an account hash; None if nothing is known or it cannot be read."""
+    return read_money(*answer) if isinstance(answer, list) and None not in answer else None
 
 
 def read_account(user: str, venue: str, fields: Mapping[str, str]) -> Account | None:

@@ -25,9 +25,16 @@ from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
 
-Command = tuple[str | bytes | float, ...]
+Words = tuple[str | bytes | float, ...]
+Command = Words | bytes
+"""The words of a command, or what `pack` made of them before."""
 
 _NOTHING: Final = object()
+
+
+def pack(words: Words) -> bytes:
+    """Make of a command what goes over the wire; worth keeping where the same is asked again and again."""
+    return cast("bytes", hiredis.pack_command(words))  # type: ignore[arg-type]  # its stub is wrong
 
 
 class Wire:
@@ -141,7 +148,7 @@ class _Link(asyncio.Protocol):
             raise RedisConnectionError("the connection was lost")
         if not self._packed:
             self._loop.call_soon(self._flush)
-        self._packed += [hiredis.pack_command(command) for command in commands]  # type: ignore[arg-type]  # its stub is wrong
+        self._packed += [command if isinstance(command, bytes) else pack(command) for command in commands]
         asked = _Asked(len(commands), self._loop.time(), self._loop.create_future())
         self._open.append(asked)
         if self._timer is None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Final
+
+from pydantic import TypeAdapter, ValidationError
 
 from shared.contracts.fields import (
     Amount,
@@ -21,6 +23,8 @@ from shared.domain.funds import Books, Funds
 from shared.domain.instrument import Instrument, PairStatus
 from shared.domain.money import Money, Price, Quantity, plain
 from shared.domain.symbol import Symbol
+
+_AMOUNT: Final[TypeAdapter[Decimal]] = TypeAdapter(Amount)
 
 
 class AccountRecord(Message):
@@ -97,6 +101,14 @@ class InstrumentRecord(Message):
     min_size: Amount
     min_cost: Amount
     status: PairStatus = PairStatus.ONLINE
+
+
+def read_money(amount: str, currency: str) -> Money | None:
+    """Read an amount of an account's hash by itself; None if it is not known or none."""
+    try:
+        return Money(_AMOUNT.validate_python(amount), currency)
+    except ValidationError:
+        return None
 
 
 def write_position(position: Position) -> str:

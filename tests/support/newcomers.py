@@ -13,6 +13,7 @@ from shared.bus.errors import BusUnavailable
 from shared.bus.joined_ids import is_joined
 from shared.bus.records import Records, pairs
 from shared.bus.streams import Entry, Group
+from shared.bus.wire import Command
 from shared.contracts import keys
 from shared.contracts.messages import SignalMessage
 from shared.domain.order import Decision
@@ -21,7 +22,6 @@ from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry,
 from tests.support.order_stream import decided
 
 Emit = Callable[..., Awaitable[Entry]]
-Command = tuple[str | bytes | float, ...]
 DAVE: Final = a_policy("dave", on_join=OnJoin.COPY_OPEN)
 
 

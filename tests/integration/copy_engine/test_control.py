@@ -11,6 +11,7 @@ from services.copy_engine.fanout import FanOut
 from shared.bus.connection import Bus, open_bus
 from shared.bus.records import Records
 from shared.bus.streams import Entry
+from shared.bus.wire import Command
 from shared.contracts import keys
 from shared.domain.control import ControlMode
 from shared.domain.policy import UserPolicy
@@ -18,9 +19,9 @@ from tests.support.engines import carried, running
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_exit, an_instrument
 from tests.support.order_stream import decided
 from tests.support.redis_server import RedisServer
+from tests.support.wire_words import words_of
 
 Emit = Callable[..., Awaitable[Entry]]
-Command = tuple[str | bytes | float, ...]
 PAIRS = {BTC_USD: an_instrument()}
 SCOPES = [keys.CONTROL, keys.control("alice"), keys.control_of_symbol("BTC/USD")]
 
@@ -79,7 +80,7 @@ class SwitchingBus(Bus):
     async def do_all(self, commands: Sequence[Command]) -> list[Any]:
         """Pass the commands on; after the first writes, press."""
         answers = await super().do_all(commands)
-        if not self.pressed and any(command[0] == "XADD" for command in commands):
+        if not self.pressed and any(words_of(command)[0] == "XADD" for command in commands):
             self.pressed = True
             await set_switch(self, keys.CONTROL, ControlMode.PAUSE)
         return answers

@@ -13,16 +13,17 @@ from shared.bus.connection import Bus
 from shared.bus.errors import BusUnavailable
 from shared.bus.records import Records
 from shared.bus.streams import Entry, read_entries
+from shared.bus.wire import Command
 from shared.contracts import keys
 from shared.domain.account import AccountState
 from shared.domain.order import order_id
 from shared.domain.policy import UserPolicy
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_exit, an_id, an_instrument, btc, usd
 from tests.support.order_stream import decided
+from tests.support.wire_words import words_of
 
 Emit = Callable[..., Awaitable[Entry]]
 PAIRS = {BTC_USD: an_instrument()}
-Command = tuple[str | bytes | float, ...]
 
 
 class WatchedBus(Bus):
@@ -36,7 +37,8 @@ class WatchedBus(Bus):
     async def do_all(self, commands: Sequence[Command]) -> list[Any]:
         """Pass the commands on."""
         answers = await super().do_all(commands)
-        streams = [str(command[1]) for command in commands if command[0] == "XADD"]
+        asked = [words_of(command) for command in commands]
+        streams = [words[1] for words in asked if words[0] == "XADD"]
         self.written += streams
         if streams and self.fail_after_write:
             self.fail_after_write = False

@@ -13,6 +13,7 @@ from services.copy_engine.decide import Follower
 from services.copy_engine.reading import Reader
 from shared.bus.connection import Bus
 from shared.bus.records import Records
+from shared.bus.wire import Command
 from shared.contracts import keys
 from shared.domain.account import Position
 from shared.domain.money import Money
@@ -20,8 +21,8 @@ from shared.domain.policy import LimitPolicy, SizingMode, SizingPolicy, SymbolPo
 from shared.domain.risk_state import RiskState
 from shared.domain.symbol import Symbol
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_exit, btc, btc_price, usd
+from tests.support.wire_words import words_of
 
-Command = tuple[str | bytes | float, ...]
 BTC_USDC = Symbol("BTC", "USDC")
 EVERY_LIMIT = LimitPolicy(max_exposure_pct=Decimal(50), max_trades_per_day=3)
 BY_CASH = SizingPolicy(mode=SizingMode.CASH)
@@ -36,7 +37,7 @@ class CountingBus(Bus):
 
     async def do_all(self, commands: Sequence[Command]) -> list[Any]:
         """Pass the commands on."""
-        self.trips.append([str(command[1]) for command in commands])
+        self.trips.append([words_of(command)[1] for command in commands])
         return await super().do_all(commands)
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import event, given, settings, strategies as st
 
 from services.copy_engine.decide import Follower, Plan, Verdict
+from services.copy_engine.order_writer import OrderWriter
 from shared.contracts.messages import OrderMessage
 from shared.domain.account import AccountState, Position
 from shared.domain.book import Book
@@ -44,6 +45,7 @@ from tests.support.examples import (
     usd,
 )
 from tests.support.plain_decision import decide_plainly
+from tests.support.wire_words import words_of
 
 BTC_USDC, BTC_EUR, ETH_USD = Symbol("BTC", "USDC"), Symbol("BTC", "EUR"), Symbol("ETH", "USD")
 LATER = NOW + 40
@@ -171,11 +173,14 @@ def planned(
 ) -> list[tuple[Follower, Decision, list[str], int]]:
     """Decide and write for users of one set of settings by one plan, each a little later than the one before."""
     plan = Plan(signal, policy, instrument)
+    writer = OrderWriter(plan, "7-0")
     found = []
     for number, follower in enumerate(crowd):
         one, now = replace(follower, policy=replace(policy, user=f"user-{number}")), LATER + number % 2
         verdict = judged(plan, one, now)
-        found.append((one, plan.decision(one, verdict, now), plan.written(one, verdict, now), now))
+        words = words_of(writer.command(f"to {one.policy.user}", one, verdict, now))
+        assert words[:3] == ["XADD", f"to {one.policy.user}", "7-0"]
+        found.append((one, plan.decision(one, verdict, now), words[3:], now))
     return found
 
 
@@ -220,7 +225,10 @@ def test_users_of_one_plan_get_what_is_theirs() -> None:
     richer = Follower(a_policy("bob"), an_account("bob", equity=usd(10_000), cash=usd(10_000)), (RUN,))
     stopped = Follower(a_policy("carol"), an_account("carol"), (Control(ControlMode.PAUSE, "on holiday"),))
     plan = Plan(an_entry(), a_policy(), an_instrument())
-    rows = [plan.written(each, plan.judge(each, LATER), LATER) for each in (richer, stopped, richer)]
+    writer = OrderWriter(plan, "7-0")
+    rows = [
+        words_of(writer.command("s", each, plan.judge(each, LATER), LATER))[3:] for each in (richer, stopped, richer)
+    ]
     told = [OrderMessage.parse(dict(zip(row[::2], row[1::2], strict=True))).to_domain() for row in rows]
     assert [(each.user, each.copy and each.copy.base_size) for each in told] == [
         ("bob", btc("0.1")),
