@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from time import monotonic
+from collections.abc import Mapping
+from itertools import takewhile
 from typing import Final
 
 PATIENCE: Final = 0.5
@@ -23,19 +24,22 @@ PREPARED_AT_ONCE: Final = 128
 
 
 class RightOfWay:
-    """The orders of one process that are about to leave, and those who let them pass."""
+    """The orders of one process that are about to leave, and those who let them pass.
+
+    Both come in the order of their instants, so that one timer each watches over all of them.
+    """
 
     def __init__(self) -> None:
         self._coming: dict[str, float] = {}
-        self._places: dict[str, asyncio.TimerHandle] = {}
+        self._places: dict[str, float] = {}
         self._queue: deque[asyncio.Future[None]] = deque()
-        self._free = asyncio.Event()
-        self._free.set()
+        self._waiting: deque[tuple[float, asyncio.Future[None]]] = deque()
+        self._place_timer: asyncio.TimerHandle | None = None
+        self._wait_timer: asyncio.TimerHandle | None = None
 
     def expect(self, order_id: str) -> None:
         """Say that an order is about to be sent."""
-        self._coming[order_id] = monotonic()
-        self._free.clear()
+        self._coming[order_id] = asyncio.get_running_loop().time()
 
     async def enter(self, order_id: str) -> None:
         """Wait for the order's turn to be prepared; whoever enters must say when it has `left`."""
@@ -48,29 +52,27 @@ class RightOfWay:
             except asyncio.CancelledError:
                 self._call_next()  # the turn may have been given already
                 raise
-        self._places[order_id] = loop.call_later(PATIENCE, self.left, order_id)
+        self._places[order_id] = loop.time()
+        if self._place_timer is None:
+            self._place_timer = loop.call_later(PATIENCE, self._look_at_places)
 
     def left(self, order_id: str) -> None:
         """Say that it has been sent, or will not be; harmless to repeat."""
-        if (timer := self._places.pop(order_id, None)) is not None:
-            timer.cancel()
+        if self._places.pop(order_id, None) is not None:
             self._call_next()
-        self._coming.pop(order_id, None)
-        if not self._coming:
-            self._free.set()
+        if self._coming.pop(order_id, None) is not None and not self._coming:
+            self._let_go(float("inf"))
 
     async def give_way(self) -> None:
         """Wait until no order is about to leave, at most `LONGEST`."""
-        if self._free.is_set():
+        if not self._coming:
             return
-        # Not wait_for: on Python 3.11 it can swallow a cancellation that comes together with the event.
-        try:
-            async with asyncio.timeout(LONGEST):
-                await self._free.wait()
-        except TimeoutError:
-            late = monotonic() - LONGEST
-            for order_id in [each for each, since in self._coming.items() if since <= late]:
-                self.left(order_id)
+        loop = asyncio.get_running_loop()
+        over = loop.create_future()
+        self._waiting.append((loop.time(), over))
+        if self._wait_timer is None:
+            self._wait_timer = loop.call_later(LONGEST, self._look_at_waiting)
+        await over
 
     def _call_next(self) -> None:
         while self._queue:
@@ -78,3 +80,35 @@ class RightOfWay:
             if not turn.done():  # whoever stopped waiting was cancelled
                 turn.set_result(None)
                 return
+
+    def _let_go(self, since: float) -> None:
+        """Let those go on who have waited since then or longer."""
+        while self._waiting and self._waiting[0][0] <= since:
+            _, over = self._waiting.popleft()
+            if not over.done():
+                over.set_result(None)
+
+    def _look_at_places(self) -> None:
+        """Take the places of orders that do not leave, and come back when the next one may be due."""
+        self._place_timer = None
+        loop = asyncio.get_running_loop()
+        for order_id in _older(self._places, loop.time() - PATIENCE):
+            self.left(order_id)
+        if self._places:
+            self._place_timer = loop.call_at(next(iter(self._places.values())) + PATIENCE, self._look_at_places)
+
+    def _look_at_waiting(self) -> None:
+        """Hold nobody up any longer who has waited long enough, nor again for the orders that he waited for."""
+        self._wait_timer = None
+        loop = asyncio.get_running_loop()
+        since = loop.time() - LONGEST
+        self._let_go(since)
+        for order_id in _older(self._coming, since):
+            self.left(order_id)
+        if self._waiting:
+            self._wait_timer = loop.call_at(self._waiting[0][0] + LONGEST, self._look_at_waiting)
+
+
+def _older(instants: Mapping[str, float], since: float) -> list[str]:
+    """Name those of then or before; the oldest stand first."""
+    return [order_id for order_id, _ in takewhile(lambda each: each[1] <= since, instants.items())]
