@@ -7,8 +7,9 @@ there for one. Here each entry that is let pass reserves its room until it has e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from services.executor.desk import Desk
 from shared.contracts.fields import MalformedMessageError
@@ -21,6 +22,8 @@ from shared.domain.risk import Admitted, Standing, admit
 from shared.domain.risk_state import RiskState, utc_day
 from shared.domain.skip import Skip
 from shared.domain.symbol import Symbol
+
+_EMPTY: Final = Book()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +66,17 @@ class Admission:
         """Give the room back: the entry has ended, and what it bought is recorded."""
         self._reserved.pop(decision.id, None)
 
-    async def _standing(self, decision: Decision, others: Iterable[_Reserved]) -> Standing | None:
+    async def _standing(self, decision: Decision, others: Sequence[_Reserved]) -> Standing | None:
         desk, limits = self._desk, self._desk.policy.limits
         account = desk.account.latest
         if account is None:
             return None
-        book = Book()
+        book = _EMPTY
         if limits.need_positions:
             held = _with(others, await desk.records.positions(desk.user, desk.venue.name), desk.clock())
             prices = await desk.records.prices_of(desk.venue.name, list(held)) if limits.need_prices else {}
             book = Book(held, {symbol: price for symbol, (price, _) in prices.items()})
-        risk = await self._risk(sum(1 for _ in others)) if limits.need_risk else None
+        risk = await self._risk(len(others)) if limits.need_risk else None
         return Standing(_less(account, decision.symbol.quote, others), book, risk)
 
     async def _risk(self, on_their_way: int) -> RiskState:
@@ -92,9 +95,9 @@ def _with(others: Iterable[_Reserved], held: Mapping[Symbol, Position], now: int
     return positions
 
 
-def _less(account: Account, currency: str, others: Iterable[_Reserved]) -> Account:
+def _less(account: Account, currency: str, others: Sequence[_Reserved]) -> Account:
     """Take what is on its way, with the fees, off the cash."""
-    if account.cash is None or account.cash.currency != currency:
+    if not others or account.cash is None or account.cash.currency != currency:
         return account
     spent = sum((each.cost.amount for each in others if each.cost.currency == currency), ZERO)
     return replace(account, cash=Money(account.cash.amount - spent * (ONE + account.taker_fee), currency))

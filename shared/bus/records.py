@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Final
 
 from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused
+from shared.bus.wire import pack
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.records import (
@@ -158,10 +160,7 @@ class Records:
 
     async def switches(self, user: str, symbol: Symbol | None = None) -> tuple[Control, ...]:
         """Read the global kill switch, the user's, and that of a symbol if one is given."""
-        names = [keys.CONTROL, keys.control(user)]
-        if symbol is not None:
-            names.append(keys.control_of_symbol(symbol))
-        return tuple(map(read_control, await self._bus.do_all([("HGETALL", name) for name in names])))
+        return tuple(map(read_control, await self._bus.do_all(_asking_switches(user, symbol))))
 
     async def risk(self, user: str, venue: str) -> RiskState | None:
         """Read what copying has made or lost on an account; None if nothing was recorded. Raises MalformedMessageError."""
@@ -187,6 +186,15 @@ class Records:
         return {
             name.removeprefix(prefix): value for name, value in zip(names, values, strict=True) if value is not None
         }
+
+
+@lru_cache(maxsize=16_384)
+def _asking_switches(user: str, symbol: Symbol | None) -> Sequence[bytes]:
+    """The commands, packed: they are the same before every send."""
+    names = [keys.CONTROL, keys.control(user)]
+    if symbol is not None:
+        names.append(keys.control_of_symbol(symbol))
+    return [pack(("HGETALL", name)) for name in names]
 
 
 def read_control(answer: Any) -> Control:

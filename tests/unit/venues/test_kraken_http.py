@@ -9,6 +9,8 @@ import hmac
 import socket
 import traceback
 from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
 
 import krakenex
 import pytest
@@ -16,7 +18,7 @@ from hypothesis import given, strategies as st
 
 from shared.venues.errors import OutcomeUnknown, Unavailable, VenueError
 from shared.venues.factory import HttpSession, new_http_session
-from shared.venues.kraken_http import KrakenApi, read_reply
+from shared.venues.kraken_http import KrakenApi, form_of, read_reply
 from tests.unit.venues.conftest import KEY, SECRET
 from tests.unit.venues.kraken_stub import KrakenStub, Raw, refusal, result
 
@@ -56,6 +58,14 @@ def test_it_signs_what_krakenex_signs(params: dict[str, str], nonce: int) -> Non
         assert asyncio.run(ours()) == theirs._sign({**params, "nonce": nonce}, "/0/private/AddOrder")
     finally:
         theirs.close()
+
+
+_AWKWARD = st.text("aZ07-_.~:=&+% /#\n\u00e9", max_size=6)
+
+
+@given(st.dictionaries(_AWKWARD, _AWKWARD | st.integers(0, 2**53), max_size=4))
+def test_a_form_is_written_as_everybody_writes_it(data: dict[str, Any]) -> None:
+    assert form_of(data) == urlencode(data)
 
 
 async def test_the_signature_covers_exactly_the_bytes_that_are_sent(api: KrakenApi, stub: KrakenStub) -> None:
