@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from shared.bus.records import pairs, read_account, read_equity
-from shared.bus.wire import pack
+from shared.bus.wire import hgetall, pack
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.risk import RiskRecord
@@ -56,7 +56,7 @@ class Known:
             entry.append(positions)
         if self.needs_risk:
             entry.append(keys.risk(user, venue))
-        self.for_entry = tuple(pack(("HGETALL", key)) for key in entry)
+        self.for_entry = tuple(map(hgetall, entry))
         self.for_exit = (pack(("HMGET", account, "equity", "currency")), pack(("HKEYS", positions)))
         self._venue = venue
         self._account: Account | None = None

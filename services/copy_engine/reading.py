@@ -6,7 +6,6 @@ A record that cannot be read skips the entries of that user alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, Final
 
 from services.copy_engine.decide import Follower
@@ -28,7 +27,6 @@ from shared.domain.signal import Signal
 from shared.domain.symbol import Symbol
 
 _EMPTY: Final = Book()
-_parsed_position: Final = lru_cache(maxsize=65_536)(read_position)
 
 
 class Reader:
@@ -118,7 +116,7 @@ def _book(answer: Any, prices: Mapping[str, str]) -> Book:
     held: dict[Symbol, Position] = {}
     worth: dict[Symbol, Price] = {}
     for name, written in pairs(answer).items():
-        position = _parsed_position(written)
+        position = read_position(written)
         held[position.symbol] = position
         if price := prices.get(name):
             worth[position.symbol] = read_price(position.symbol, price)[0]

@@ -54,9 +54,11 @@ class OwnExits:
 
     def ended(self, position: Position, rule: str) -> bool:
         """Say whether a close of this very position by this rule has ended: what is left of it cannot be sold."""
+        ended = self._ended.get(position.symbol)
+        if ended is None:
+            return False
         desk = self._desk
-        decision = own_exit(desk.user, desk.venue.name, position, rule, "", desk.clock())
-        return self._ended.get(position.symbol) == decision.id
+        return own_exit(desk.user, desk.venue.name, position, rule, "", desk.clock()).id == ended
 
     def close(self, position: Position, rule: str, words: str) -> None:
         """Have a position closed, once: one that ended without selling (dust) is not tried again as long as it is the same."""

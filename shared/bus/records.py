@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from functools import lru_cache
 from typing import Any, Final
 
 from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused
-from shared.bus.wire import pack
+from shared.bus.wire import hgetall
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.records import (
@@ -160,7 +159,10 @@ class Records:
 
     async def switches(self, user: str, symbol: Symbol | None = None) -> tuple[Control, ...]:
         """Read the global kill switch, the user's, and that of a symbol if one is given."""
-        return tuple(map(read_control, await self._bus.do_all(_asking_switches(user, symbol))))
+        names = [keys.CONTROL, keys.control(user)]
+        if symbol is not None:
+            names.append(keys.control_of_symbol(symbol))
+        return tuple(map(read_control, await self._bus.do_all([hgetall(name) for name in names])))
 
     async def risk(self, user: str, venue: str) -> RiskState | None:
         """Read what copying has made or lost on an account; None if nothing was recorded. Raises MalformedMessageError."""
@@ -186,15 +188,6 @@ class Records:
         return {
             name.removeprefix(prefix): value for name, value in zip(names, values, strict=True) if value is not None
         }
-
-
-@lru_cache(maxsize=16_384)
-def _asking_switches(user: str, symbol: Symbol | None) -> Sequence[bytes]:
-    """The commands, packed: they are the same before every send."""
-    names = [keys.CONTROL, keys.control(user)]
-    if symbol is not None:
-        names.append(keys.control_of_symbol(symbol))
-    return [pack(("HGETALL", name)) for name in names]
 
 
 def read_control(answer: Any) -> Control:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from shared.bus.connection import Bus
 from shared.bus.records import pairs, read_control
+from shared.bus.wire import hgetall
 from shared.contracts import keys
 from shared.contracts.records import read_position, read_price
 from shared.domain.account import MASTER, Position
@@ -45,7 +46,7 @@ class Watch:
     async def held(self, user: str, venue: str) -> Held:
         """Read what a user holds from copying, and everybody's switch and his own."""
         positions, everybody, own = await self._bus.do_all(
-            [("HGETALL", keys.positions(user, venue)), ("HGETALL", keys.CONTROL), ("HGETALL", keys.control(user))]
+            [hgetall(keys.positions(user, venue)), hgetall(keys.CONTROL), hgetall(keys.control(user))]
         )
         found: dict[Symbol, Position] = {}
         unreadable = []
@@ -62,7 +63,7 @@ class Watch:
         prices, *switches = await self._bus.do_all(
             [
                 ("HMGET", keys.prices(venue), *map(str, wanted)),
-                *(("HGETALL", keys.control_of_symbol(symbol)) for symbol in wanted),
+                *(hgetall(keys.control_of_symbol(symbol)) for symbol in wanted),
             ]
         )
         found: dict[Symbol, tuple[Price, int]] = {}

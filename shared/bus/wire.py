@@ -15,6 +15,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Final, cast
 
 import hiredis
@@ -35,6 +36,12 @@ _NOTHING: Final = object()
 def pack(words: Words) -> bytes:
     """Make of a command what goes over the wire; worth keeping where the same is asked again and again."""
     return cast("bytes", hiredis.pack_command(words))  # type: ignore[arg-type]  # its stub is wrong
+
+
+@lru_cache(maxsize=65_536)
+def hgetall(key: str) -> bytes:
+    """Pack the reading of a hash, once per key: the same few of every user are read before each send and at each look."""
+    return pack(("HGETALL", key))
 
 
 class Wire:

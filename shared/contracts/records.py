@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -125,8 +126,9 @@ def write_position(position: Position) -> str:
     )
 
 
+@lru_cache(maxsize=16_384)
 def read_position(written: str) -> Position:
-    """Read a position; raises MalformedMessageError."""
+    """Read a position; raises MalformedMessageError. What is held is read every second and seldom changes."""
     record = PositionRecord.parse(_object(written))
     return Position(
         symbol=record.symbol,
@@ -163,8 +165,9 @@ def write_price(price: Price, at: int) -> str:
     return f"{plain(price.amount)} {at}"
 
 
+@lru_cache(maxsize=1_024)
 def read_price(symbol: Symbol, written: str) -> tuple[Price, int]:
-    """Read a price and its instant; raises MalformedMessageError."""
+    """Read a price and its instant; raises MalformedMessageError. All users read the same few."""
     try:
         amount, at = written.split()
         price, instant = Decimal(amount), int(at)
