@@ -70,9 +70,9 @@ class Guardian:
         """Look every second while something is held, until cancelled. Raises LeaseLost, BusUnavailable."""
         while True:
             try:
-                await self._desk.way.give_way()
-                self._desk.changed.clear()  # before looking: what changes meanwhile is looked at again
-                await self.look()
+                async with self._desk.way.look():
+                    self._desk.changed.clear()  # before looking: what changes meanwhile is looked at again
+                    await self.look()
             except BusError:
                 raise
             except Exception:  # a surprise in one look must not end the turn: the master's exits hang on it

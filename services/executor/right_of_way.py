@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from itertools import takewhile
 from typing import Final
 
@@ -21,6 +22,10 @@ LONGEST: Final = 2.0
 """Seconds that anybody waits for orders to leave."""
 PREPARED_AT_ONCE: Final = 128
 """Enough for full round trips to Redis, few enough for the first to leave early."""
+
+
+LOOKS_AT_ONCE: Final = 64
+"""How many accounts are looked after side by side; when orders come, so many looks are in their way."""
 
 
 class RightOfWay:
@@ -34,6 +39,7 @@ class RightOfWay:
         self._places: dict[str, float] = {}
         self._queue: deque[asyncio.Future[None]] = deque()
         self._waiting: deque[tuple[float, asyncio.Future[None]]] = deque()
+        self._looks = asyncio.Semaphore(LOOKS_AT_ONCE)
         self._place_timer: asyncio.TimerHandle | None = None
         self._wait_timer: asyncio.TimerHandle | None = None
 
@@ -73,6 +79,21 @@ class RightOfWay:
         if self._wait_timer is None:
             self._wait_timer = loop.call_later(LONGEST, self._look_at_waiting)
         await over
+
+    @asynccontextmanager
+    async def look(self) -> AsyncIterator[None]:
+        """Do something that many accounts do again and again, and that may wait `LONGEST` and the others' looks.
+
+        All of them at once would keep orders that come in the meantime waiting until the last is done.
+        """
+        loop = asyncio.get_running_loop()
+        patient_until = loop.time() + LONGEST
+        while True:
+            await self.give_way()
+            async with self._looks:
+                if not self._coming or loop.time() >= patient_until:
+                    yield
+                    return
 
     def _call_next(self) -> None:
         while self._queue:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from services.executor import right_of_way
-from services.executor.right_of_way import PREPARED_AT_ONCE, RightOfWay
+from services.executor.right_of_way import LOOKS_AT_ONCE, PREPARED_AT_ONCE, RightOfWay
 
 ORDERS = [str(number) for number in range(PREPARED_AT_ONCE + 3)]
 
@@ -99,3 +99,59 @@ async def test_whoever_stops_waiting_takes_no_turn_along() -> None:
         way.left(order)
     async with asyncio.timeout(_AT_ONCE):
         await asyncio.gather(*tasks[PREPARED_AT_ONCE + 1 :])
+
+
+async def looking(way: RightOfWay, begun: list[int], number: int, over: asyncio.Event) -> None:
+    """Look after an account until `over`."""
+    async with way.look():
+        begun.append(number)
+        await over.wait()
+
+
+async def test_few_accounts_are_looked_after_at_once_and_none_begins_when_orders_come() -> None:
+    way, over, begun = RightOfWay(), asyncio.Event(), list[int]()
+    looks = [asyncio.create_task(looking(way, begun, number, over)) for number in range(LOOKS_AT_ONCE * 2)]
+    await asyncio.sleep(0.01)
+    assert begun == list(range(LOOKS_AT_ONCE))
+    way.expect("an order")
+    over.set()  # the first are done, and an order has come meanwhile
+    await asyncio.sleep(0.01)
+    assert begun == list(range(LOOKS_AT_ONCE))
+    way.left("an order")
+    async with asyncio.timeout(_AT_ONCE):
+        await asyncio.gather(*looks)
+    assert sorted(begun) == list(range(LOOKS_AT_ONCE * 2))
+
+
+@pytest.mark.usefixtures("_soon")
+async def test_no_account_is_left_alone_for_long_because_orders_come_without_end() -> None:
+    way, looked = RightOfWay(), asyncio.Event()
+
+    async def look() -> None:
+        async with way.look():
+            looked.set()
+
+    looking = asyncio.create_task(look())
+    number = 0
+    async with asyncio.timeout(_AT_ONCE):
+        while not looked.is_set():
+            way.expect(f"order {number}")
+            await asyncio.sleep(0.02)
+            way.expect(f"order {number + 1}")  # so that there is always one
+            way.left(f"order {number}")
+            number += 1
+    await looking
+
+
+async def test_a_look_that_fails_or_is_given_up_leaves_its_place() -> None:
+    way = RightOfWay()
+    for _ in range(LOOKS_AT_ONCE + 1):
+        with pytest.raises(ZeroDivisionError):
+            async with way.look():
+                raise ZeroDivisionError
+        waiting = asyncio.create_task(looking(way, [], 0, asyncio.Event()))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    async with asyncio.timeout(_AT_ONCE), way.look():
+        pass
