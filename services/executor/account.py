@@ -195,10 +195,13 @@ class AccountKeeper:
         if not self.ready:
             await asyncio.sleep(seconds)
             return
-        # Not wait_for: on Python 3.11 it can swallow a cancellation that comes together with the event.
+        # No time-out, which is an exception each time: that of thousands who are due together would hold orders up.
+        loop = asyncio.get_running_loop()
+        due = loop.time() + seconds
+        timer = loop.call_at(due, self._wanted.set)
         try:
-            async with asyncio.timeout(seconds):
-                await self._wanted.wait()
-        except TimeoutError:
-            return
-        await asyncio.sleep(_SETTLED)
+            await self._wanted.wait()
+        finally:
+            timer.cancel()
+        if loop.time() < due:  # somebody asks: what has just been traded is in the balances a moment later
+            await asyncio.sleep(_SETTLED)

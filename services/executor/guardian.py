@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -83,10 +82,12 @@ class Guardian:
         if self._holding:
             await asyncio.sleep(_EVERY)
             return
-        # Not wait_for: on Python 3.11 it can swallow a cancellation that comes together with the event.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_QUIET):
-                await self._desk.changed.wait()
+        # No time-out, which is an exception each time: that of thousands who are due together would hold orders up.
+        timer = asyncio.get_running_loop().call_later(_QUIET, self._desk.changed.set)
+        try:
+            await self._desk.changed.wait()
+        finally:
+            timer.cancel()
 
     async def look(self) -> None:
         """Look once, and have closed what is due."""

@@ -20,7 +20,7 @@ from typing import Final
 
 PATIENCE: Final = 0.5
 """Seconds for which an order may hold a place."""
-LONGEST: Final = 2.0
+LONGEST: Final = 5.0
 """Seconds that anybody waits for orders to leave."""
 PREPARED_AT_ONCE: Final = 128
 """Enough for full round trips to Redis, few enough for the first to leave early."""
