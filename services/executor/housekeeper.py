@@ -59,6 +59,8 @@ class Housekeeper:
         """Keep it until cancelled. Raises LeaseLost, BusUnavailable."""
         while True:
             try:
+                for desk in self._desks.values():
+                    await desk.way.give_way()
                 await self.round()
             except BusError:
                 raise

@@ -23,6 +23,9 @@ _WARM: Final = 2
 Of a crowd one pair, which does that a thousand times."""
 _CROWD: Final = 100
 """From so many users on, their readings of balances after a round are waited for."""
+_REST_LEAST, _REST_PER_USER = 0.02, 0.001
+"""Seconds after a round, when all is settled and read: what was read is still written down and looked at, which takes a while for
+each user."""
 _REST: Final = 3.0
 
 Say = Callable[[str], None]
@@ -37,7 +40,7 @@ def measure_shoal(folder: Path, users: int, plan: Plan, verdict: Verdict, say: S
         began = time.monotonic()
         with System(folder, venue.url, accounts, executors) as system:
             say(f"shoal: {users} users are ready after {time.monotonic() - began:.1f} s")
-            rounds = Rounds(system, venue, quiet=users >= _CROWD)
+            rounds = Rounds(system, venue, quiet=users >= _CROWD, rest=max(_REST_LEAST, users * _REST_PER_USER))
             facts = {"executors": float(executors)}
             if users == 1:
                 facts |= _idle(system, plan.idle)
