@@ -21,6 +21,7 @@ from shared.bus.errors import BusError
 from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.lease import Lease, keep
 from shared.bus.records import Records
+from shared.config.garbage import expect_orders_of
 from shared.config.settings import Settings
 from shared.config.users_watch import UsersWatch
 from shared.domain.policy import UserPolicy
@@ -71,6 +72,7 @@ class Executor:
                 self._let_go()
                 await self._claims.update()
                 heartbeat.state = self._claims.state
+                expect_orders_of(len(self._turns))
                 await asyncio.sleep(_CLAIM_EVERY)
                 if reading.done():
                     reading.result()  # an unexpected failure of the reader ends the process

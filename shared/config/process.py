@@ -7,7 +7,6 @@ A wrong setting gives one line on stderr and exit code 2. SIGTERM and SIGINT can
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -18,12 +17,10 @@ import structlog
 import uvloop
 
 from shared.config.errors import ConfigurationError
+from shared.config.garbage import expect_orders_of
 from shared.config.logging import configure_logging
 from shared.config.settings import Settings, load_settings
 
-_COLLECT_AFTER: Final = (20_000, 50, 100)
-"""How many new objects, and collections of the younger ones, until garbage is looked for. By default the cyclic collector walks
-over all that a thousand served accounts keep every few thousand orders, in the middle of a fan-out; little of ours is cyclic."""
 _ASK_AGAIN: Final = 4.0
 _LAST_RESORT: Final = 8.0
 """Seconds after the first signal; containers are given 15 before they are killed."""
@@ -34,7 +31,7 @@ def run_service(name: str, main: Callable[[Settings], Awaitable[None]]) -> None:
     try:
         settings = load_settings()
         configure_logging(name, settings.log_format)
-        gc.set_threshold(*_COLLECT_AFTER)
+        expect_orders_of(1)
         uvloop.run(_until_stopped(main(settings)))
     except ConfigurationError as error:
         print(f"{name}: {error}", file=sys.stderr)  # noqa: T201  # logging may not be up yet; a person reads this
