@@ -6,9 +6,14 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from shared.bus.connection import Bus, open_bus
 from tests.support.redis_server import RedisServer
+
+# How long an example takes says something about the machine, which may stall at any moment, and nothing about Shoal.
+settings.register_profile("shoal", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shoal")
 
 
 @pytest.fixture(scope="session")

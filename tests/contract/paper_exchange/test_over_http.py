@@ -90,7 +90,7 @@ def test_a_hang_is_a_timeout_that_never_becomes_an_order(paper: Paper, trader: T
 
 
 def test_a_delay_beyond_the_timeout_becomes_an_order_after_the_client_has_gone(paper: Paper, trader: Trader) -> None:
-    paper.arm("delay_beyond_timeout_then_processed", user=trader.user, count=1, seconds=0.6)
+    paper.arm("delay_beyond_timeout_then_processed", user=trader.user, count=1, seconds=2)
     with pytest.raises(requests.ReadTimeout):
         trader.call("AddOrder", timeout=0.2, **BUY)
     assert trader.orders() == []

@@ -319,7 +319,7 @@ mostly_open = [*OPEN * 3, *sorted(TERMINAL)]  # most steps do not end it
 steps = st.lists(st.sampled_from(mostly_open), min_size=1, max_size=15)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(walk=steps)
 async def test_any_walk_of_an_order_is_the_walk_of_the_domains_machine(
     account: Account, walk: list[OrderState]
