@@ -1,4 +1,4 @@
-"""What the venue has traded for an account, by client order id: for orders that Redis may have forgotten.
+"""What the venue has done for an account, by client order id: for orders that Redis may have forgotten.
 
 An order without a write-ahead record has not been sent, unless Redis lost its last writes (a flush, a fail-over). So an order
 that was begun before, delivered before, or is older than the lease is looked for in the venue's list before anything is sent. A
@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 
 class History:
-    """The orders with fills of one account. One listing serves all who ask, as long as it is late enough for them."""
+    """The ended orders of one account. One listing serves all who ask, as long as it is late enough for them."""
 
     def __init__(self, venue: Venue, account: AccountKeeper, taken_over_at: int, clock: Callable[[], int]) -> None:
         self._venue = venue
@@ -41,7 +41,7 @@ class History:
         self._lock = asyncio.Lock()
 
     async def find(self, client_order_id: str, *, decided_at: int, begun_at: int | None) -> VenueOrder | None:
-        """Give the venue's record of an order that traded; None is a proof that it never did.
+        """Give the venue's record of an order that has ended; None is a proof that it was never accepted.
 
         `begun_at` (epoch ms) is when this process last began to send it, if it did. Orders decided more than a day ago are not
         searched for further back than a day: an entry is long expired by then. Waits while the account is parked.

@@ -148,10 +148,11 @@ class _Sending:
 
 
 async def recall(desk: Desk, decision: Decision, entry_id: str, number: int) -> bool:
-    """Look in the venue's list for a leg that Redis may have forgotten; if it traded, write its record anew and answer True.
+    """Look in the venue's list for a leg that Redis may have forgotten; if it is there, write its record anew and answer True.
 
-    Later legs are looked for too: Redis may have forgotten several at once, of which the first need not have traded. False is a
-    proof that none ever traded. Waits while the account is parked.
+    Filled or not: an order that ended with nothing has ended all the same, and its id is not sent again. Later legs are looked
+    for too: Redis may have forgotten several at once. False is a proof that none was ever accepted. Waits while the account is
+    parked.
     """
     last = number if decision.kind is Kind.ENTRY else number + _LEGS_FORGOTTEN
     found = [(leg, order) for leg in range(number, last + 1) if (order := await _remembered(desk, decision, leg))]
@@ -161,9 +162,10 @@ async def recall(desk: Desk, decision: Decision, entry_id: str, number: int) -> 
     leg, order = found[0]
     fields = OrderRecord.found(decision, entry_id, leg, order)
     full_close = decision.copy is not None and decision.copy.fraction == ONE
-    if not full_close and OrderRecord.read(await desk.store.load(decision.id)).target is None:
-        # What it was to trade is forgotten too; what all its legs traded stands for it.
-        fields["target"] = plain(sum((order.filled.amount for _, order in found), ZERO))
+    traded = sum((order.filled.amount for _, order in found), ZERO)
+    if traded and not full_close and OrderRecord.read(await desk.store.load(decision.id)).target is None:
+        # What it was to trade is forgotten too; what all its legs traded stands for it. Where nothing was, it is all to be done.
+        fields["target"] = plain(traded)
     await desk.store.move(decision.id, OrderState.UNKNOWN, fields)
     return True
 

@@ -167,11 +167,10 @@ class FakeVenue:
             return found[-1] if found else None
 
     async def closed_orders(self, *, since: int) -> Sequence[VenueOrder]:
-        """Give the finished orders with fills that ended at or after `since`, oldest first."""
+        """Give the finished orders that ended at or after `since`, filled or not, oldest first."""
         async with self._lane:
             await self._private("closed_orders")
-            ended = [o for o in self.account.orders if o.closed_at is not None and o.closed_at >= since]
-            return [o for o in ended if o.filled.amount > 0]
+            return [o for o in self.account.orders if o.closed_at is not None and o.closed_at >= since]
 
     def _accept(self, order: OrderRequest) -> Accepted:
         self.sent.append(order)

@@ -124,7 +124,7 @@ class KrakenVenue:
         )
 
     async def closed_orders(self, *, since: int) -> Sequence[VenueOrder]:
-        """List ended orders with fills, oldest first. Orders on pairs that are not listed (margin, delisted) are left out.
+        """List ended orders, filled or not, oldest first. Orders on pairs that are not listed (margin, delisted) are left out.
 
         What ended within one millisecond keeps the venue's order: a purchase must not come after the sale of what it bought.
         """
@@ -135,10 +135,7 @@ class KrakenVenue:
         ended = [
             (order.closed_at, order)
             for order in reversed(newest_first)
-            if order is not None
-            and order.filled.amount > 0
-            and order.closed_at is not None
-            and order.closed_at >= since
+            if order is not None and order.closed_at is not None and order.closed_at >= since
         ]
         return [order for _, order in sorted(ended, key=itemgetter(0))]
 

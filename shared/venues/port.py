@@ -159,5 +159,5 @@ class Venue(PublicVenue, Protocol):
         ...
 
     async def closed_orders(self, *, since: int) -> Sequence[VenueOrder]:
-        """List orders with fills that ended at or after `since` (epoch ms), oldest first, whoever placed them."""
+        """List orders that ended at or after `since` (epoch ms), filled or not, oldest first, whoever placed them."""
         ...

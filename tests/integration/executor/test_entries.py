@@ -216,6 +216,16 @@ async def test_redis_flushed(rig: Rig, owner: Owner, bus: Bus) -> None:
     assert position.size == btc("0.05")
 
 
+async def test_an_entry_that_filled_nothing_and_that_redis_forgot_is_not_sent_again(rig: Rig, owner: Owner) -> None:
+    decision = rig.entry(limit="59000")
+    await rig.carry(owner, decision)
+    await rig.bus.do("DEL", keys.order(USER, decision.id), keys.reports(USER))
+    rig.market.prices[BTC_USD] = Decimal(58_000)  # now it would fill
+    rig.clock.now += 5_000
+    report = await rig.carry(await rig.start(), decision, redelivered=True)
+    assert (report.outcome, len(rig.account.orders), await rig.position()) == (OrderState.EXPIRED, 1, None)
+
+
 async def test_a_symbol_that_the_venue_does_not_trade_is_skipped(rig: Rig, owner: Owner) -> None:
     del rig.market.instruments[BTC_USD]
     report = await rig.carry(owner, rig.entry())

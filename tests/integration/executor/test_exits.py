@@ -223,6 +223,29 @@ async def test_several_legs_that_redis_forgot_at_once_are_all_booked_and_none_is
     assert len(rig.account.orders) == 3
 
 
+@pytest.mark.parametrize("fraction", ["0.5", "1"])
+async def test_a_leg_that_filled_nothing_and_that_redis_forgot_is_followed_by_the_next_and_not_sent_again(
+    rig: Rig, owner: Owner, fraction: str
+) -> None:
+    """Found by `make chaos` seed 4: the exchange took one id twice, which a real one may refuse or may fill."""
+    await bought(rig, owner, "0.05")
+    rig.account.rests = True
+    decision = rig.close(fraction)
+    task = await rig.begin(owner, decision)
+    rig.account.finish(await open_order(rig), Decimal(0), btc_price(60_000), btc("0.05"), rig.clock.now)
+    await crash(task)
+
+    await rig.bus.do("DEL", keys.order(USER, decision.id))
+    rig.clock.now += 5_000
+    rig.account.rests = False
+    report = await rig.carry(await rig.start(), decision, redelivered=True)
+    sold = btc("0.05").scaled(Decimal(fraction)).amount
+    assert (report.outcome, report.filled_size) == (OrderState.FILLED, sold)
+    ids = [order.client_order_id for order in rig.account.orders[1:]]
+    assert ids == [leg_id(decision.id, 1), leg_id(decision.id, 2)]
+    assert await size_held(rig) == rig.account.balances.get("BTC", Decimal(0)) == Decimal("0.05") - sold
+
+
 @pytest.mark.usefixtures("short_pauses")
 async def test_funds_that_were_short_for_a_while_do_not_take_the_rest_of_the_position_away(
     rig: Rig, owner: Owner
