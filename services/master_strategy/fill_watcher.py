@@ -130,6 +130,7 @@ class FillWatcher:
         entry_id = await self._signals.emit(signal)
         position = self._book.note(signal)
         await self._records.write_position(MASTER, self._venue.name, position)
+        await self._publish_price(signal)
         self._mirror.note_fill()
         _log.info(
             "signal emitted" if entry_id else "signal had been emitted before",
@@ -145,6 +146,16 @@ class FillWatcher:
             source=signal.source.value,
             age_ms=signal.emitted_at - signal.filled_at,
         )
+
+    async def _publish_price(self, signal: Signal) -> None:
+        """Publish what was paid, unless a newer price is known.
+
+        Of a symbol that nobody held the feed asks every 15 s only; what users buy now would be valued by a price of before.
+        """
+        venue, symbol = self._venue.name, signal.symbol
+        known = (await self._records.prices_of(venue, [symbol])).get(symbol)
+        if known is None or known[1] < signal.filled_at:
+            await self._records.write_prices(venue, [signal.price], signal.filled_at)
 
     def _judge(self, signal: Signal, now: int) -> Telling:
         age = now - signal.filled_at

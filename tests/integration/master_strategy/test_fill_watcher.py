@@ -14,7 +14,7 @@ from shared.domain.signal import Source
 from shared.domain.symbol import Symbol
 from shared.venues.errors import Unavailable
 from tests.integration.master_strategy.rig import Rig, buy, sell
-from tests.unit.master_strategy.values import BTC, btc
+from tests.unit.master_strategy.values import BTC, btc, btc_price
 
 
 async def test_a_manual_order_on_the_account_is_told_as_the_accounts(rig: Rig) -> None:
@@ -83,3 +83,19 @@ async def test_what_the_master_holds_is_published_for_people(rig: Rig) -> None:
     await run.trade(buy("0.1"))
     position = (await Records(rig.bus).positions(MASTER, "kraken"))[BTC]
     assert (position.size, position.cost.amount) == (btc("0.1"), Decimal(6_000))
+
+
+async def test_what_was_paid_is_published_as_the_price_unless_a_newer_one_is(rig: Rig) -> None:
+    """Found by `make day`: the price of a symbol that nobody held was 15 s old when accounts were first valued by it."""
+    records = Records(rig.bus)
+    run = await rig.start()
+    await run.resume()
+    await records.write_prices("kraken", [btc_price("65000")], rig.time.now - 1)
+    await run.trade(buy("0.1"))
+    [signal] = await rig.signals()
+    assert await records.prices_of("kraken", [BTC]) == {BTC: (signal.price, signal.filled_at)}
+
+    newer = {BTC: (btc_price("59000"), rig.time.now + 1)}
+    await records.write_prices("kraken", [btc_price("59000")], rig.time.now + 1)
+    await run.trade(sell("0.1"))
+    assert await records.prices_of("kraken", [BTC]) == newer
