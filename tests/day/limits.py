@@ -1,12 +1,14 @@
 """Was a limit ever exceeded? Judged order by order from the exchange's journal, with no code of the product's.
 
-The product judges by what it knew as of a stated instant, so shares of the equity are compared with the highest equity within the
-time that a reading and its prices may be old, and what is held with its lowest value within that of a price. The rest is
-exact. `tightest` shows how near each limit was come: 1 is the limit itself.
+The product judges by the balance that it read last, so shares of the equity are compared with the highest equity since the
+reading that the decision can have gone by (the exchange's journal tells when balances were read), and what is held with its
+lowest value within the time that a price may be old. The rest is exact. `tightest` shows how near each limit was come: 1 is the
+limit itself.
 """
 
 from __future__ import annotations
 
+import bisect
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,8 +20,10 @@ from tests.day.books import DUST, ZERO, Account, Order
 from tests.day.market import Prices
 from tests.day.people import Person
 
-READING_MS: Final = 35_000
-"""A quiet account is read every 30 s."""
+OLDEST_READING_MS: Final = 120_000
+"""No entry goes by a balance that is older."""
+READ_MS: Final = 4_000
+"""From the request for a balance until decisions go by it: its prices are looked up and it is recorded, on two busy cores."""
 PRICE_MS: Final = 4_000
 """Prices are published every second, and an order takes a while from its judgement to the exchange."""
 EFFECTIVE_MS: Final = 1_000
@@ -52,6 +56,7 @@ class Told:
     size: Decimal
     master_equity: Decimal
     filled_at: int
+    decided_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,13 @@ class Case:
     """What each copied order answers, by client order id."""
     stops: Sequence[Stop]
     stop_outs: Sequence[StopOut]
+    readings: Sequence[int]
+    """When the exchange was asked for the account's balances, in order (epoch ms)."""
+
+    def reading(self, instant: int) -> int:
+        """Give the reading that a decision of an instant may have gone by, the earliest if there are several; 0 if none was."""
+        settled = bisect.bisect_right(self.readings, instant - READ_MS)
+        return self.readings[max(settled - 1, 0)] if self.readings else 0
 
 
 @dataclass(slots=True)
@@ -138,8 +150,10 @@ def _judge_entry(case: Case, order: Order, prices: Prices, found: Judgement) -> 
     found.check("no entry during a stop-out", not out, f"{name}: {out[:1]}")
     found.check("entries have a limit price", order.limit is not None, name)
     bound = order.size * (order.limit or ZERO)
-    equity = case.account.most(at - READING_MS, at) * SEEN
+    read_at = case.reading(at if told is None else told.decided_at)
+    equity = case.account.most(read_at, at) * SEEN
     if told is not None:
+        found.within("age of the balance", Decimal(told.decided_at - read_at), Decimal(OLDEST_READING_MS), name)
         slip = 1 + Decimal(person.setting("guards", "max_slippage_bps", 50)) / 10_000
         found.within("max_slippage_bps", (order.limit or ZERO) / told.price, slip, name)
         oldest = Decimal(str(person.setting("guards", "max_signal_age", "30s")).removesuffix("s")) * 1000
@@ -194,5 +208,6 @@ def read_told(decisions: Sequence[Mapping[str, Any]], signals: Mapping[str, Mapp
                 size=Decimal(signal["base_size"]),
                 master_equity=Decimal(signal["master_equity"]),
                 filled_at=int(signal["filled_at"]),
+                decided_at=int(decision["emitted_at"]),
             )
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -128,7 +128,12 @@ class Day:
             for trade in (trade for order in orders for trade in order.trades):
                 prices.add(str(trade["symbol"]), int(trade["at"]), Decimal(trade["price"]))
         signals = {fields["id"]: fields for _, fields in entries(self.stack.client, keys.SIGNALS)}
-        return [self._case(person, journal[person.user], signals, prices) for person in PEOPLE], prices
+        readings: dict[str, list[int]] = defaultdict(list)
+        for row in self.stack.get("/paper/requests"):
+            if row["method"] == "BalanceEx" and row["verdict"] == "ok":
+                readings[row["user"]].append(row["at"])
+        cases = [self._case(person, journal[person.user], signals, readings[person.user], prices) for person in PEOPLE]
+        return cases, prices
 
     def outcomes(self) -> tuple[Counter[str], Counter[str], Counter[str]]:
         """Count the outcomes, the own exits by their rule, and the decisions that a limit has cut or barred, by limit."""
@@ -163,14 +168,19 @@ class Day:
         return [Order.read(row) for row in self.stack.venue_orders(user)]
 
     def _case(
-        self, person: Person, orders: list[Order], signals: Mapping[str, Mapping[str, str]], prices: Prices
+        self,
+        person: Person,
+        orders: list[Order],
+        signals: Mapping[str, Mapping[str, str]],
+        readings: list[int],
+        prices: Prices,
     ) -> Case:
         account = Account(Decimal(person.cash), orders, sorted(self.operator.flows.get(person.user, [])))
         account.value(prices, PRICE_MS)
         rows = entries(self.stack.client, keys.stopouts(person.user))
         stop_outs = [StopOut(int(fields["at"]), int(fields["until"])) for _, fields in rows]
         told = read_told(self.stack.orders(person.user), signals)
-        return Case(person, account, orders, told, self.operator.stops, stop_outs)
+        return Case(person, account, orders, told, self.operator.stops, stop_outs, readings)
 
     def held(self, user: str) -> dict[str, Decimal]:
         """Read what the product says a user holds."""

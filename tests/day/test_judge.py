@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -38,7 +39,8 @@ def order(second: float, usd: int, *, symbol: str = "BTC/USD", side: str = "buy"
 
 
 def told(second: float, symbol: str, usd: int = 100_000) -> Told:
-    return Told(PRICE[symbol], usd / PRICE[symbol], Decimal(10_000), START + int(second * 1000))
+    at = START + int(second * 1000)
+    return Told(PRICE[symbol], usd / PRICE[symbol], Decimal(10_000), at, at)
 
 
 def breaches(
@@ -48,13 +50,15 @@ def breaches(
     stop_outs: tuple[StopOut, ...] = (),
     prices: Prices | None = None,
     signals: dict[str, Told] | None = None,
+    read_at: Sequence[float] = (-10,),
 ) -> set[str]:
-    """Judge a user of 1,000 dollars; answers what was breached."""
+    """Judge a user of 1,000 dollars, whose balance was read at some seconds; answers what was breached."""
     market = prices or flat_market()
     account = Account(Decimal(1_000), orders, [])
     account.value(market, PRICE_MS)
     answers = {each.client_id: told(0, each.symbol) for each in orders} if signals is None else signals
-    case = Case(Person("someone", 1_000, settings), account, orders, answers, stops, stop_outs)
+    readings = [START + int(second * 1000) for second in read_at]
+    case = Case(Person("someone", 1_000, settings), account, orders, answers, stops, stop_outs, readings)
     found = Judgement()
     judge_user(case, market, found)
     judge_losses(case, market, found)
@@ -125,10 +129,28 @@ def test_an_entry_during_a_stop_out_is_found() -> None:
 def test_an_entry_that_is_too_old_too_dear_or_too_large_is_found() -> None:
     entry = order(40, 100)
     assert breaches({}, entry) == {"max_signal_age"}
-    cheap = Told(PRICE["BTC/USD"] / Decimal("1.0051"), Decimal(9), Decimal(10_000), entry.accepted_at)
+    cheap = Told(
+        PRICE["BTC/USD"] / Decimal("1.0051"), Decimal(9), Decimal(10_000), entry.accepted_at, entry.accepted_at
+    )
     assert breaches({}, entry, signals={"copy": cheap}) == {"max_slippage_bps"}
     small = told(40, "BTC/USD", 999)
     assert breaches({}, entry, signals={"copy": small}) == {"sizing"}
+
+
+def test_a_share_of_an_equity_that_is_gone_since_the_last_reading_is_found() -> None:
+    settings: Table = {"limits": {"max_order_pct": 50}, "exits": {"stop_loss_pct": "off"}}
+    crash = flat_market(60, {10: 30_000})
+    orders = order(1, 500), order(30, 500, symbol="ETH/USD")  # half of what there was before the crash
+    signals = {"copy": told(1, "BTC/USD"), "ETH/USD": told(30, "ETH/USD")}
+    assert breaches(settings, *orders, prices=crash, signals=signals, read_at=[-10, 5]) == set()
+    assert breaches(settings, *orders, prices=crash, signals=signals, read_at=[-10, 5, 28]) == set()  # may be too new
+    assert breaches(settings, *orders, prices=crash, signals=signals, read_at=[-10, 5, 20]) == {"max_order_pct"}
+
+
+def test_an_entry_by_a_balance_that_is_too_old_is_found() -> None:
+    assert breaches({}, order(1, 100), read_at=[-118]) == set()
+    assert breaches({}, order(1, 100), read_at=[-121]) == {"age of the balance"}
+    assert breaches({}, order(1, 100), read_at=[]) == {"age of the balance"}
 
 
 def test_a_stop_loss_that_is_due_and_not_carried_out_is_found() -> None:
