@@ -18,8 +18,9 @@ from services.copy_engine.engine import Engine
 from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusUnavailable, GroupLost, LeaseLost
 from shared.bus.heartbeat import Heartbeat, instance_name
-from shared.bus.lease import Lease, acquire, keep
+from shared.bus.lease import Lease, acquire
 from shared.bus.records import Records
+from shared.bus.renewals import Renewals
 from shared.config.boundary import Boundary
 from shared.config.settings import Settings
 from shared.config.users_watch import UsersWatch
@@ -67,7 +68,7 @@ async def _take_turns(bus: Bus, instance: str, heartbeat: Heartbeat, new_engine:
                     log.info("COPY ENGINE: another engine is active; standing by")
                     heartbeat.state = "standby"
             else:
-                await _turn(new_engine(), lease)
+                await _turn(Renewals(bus), new_engine(), lease)
         except BusUnavailable as error:
             log.warning("waiting for Redis", reason=str(error))
         except GroupLost as error:
@@ -77,9 +78,9 @@ async def _take_turns(bus: Bus, instance: str, heartbeat: Heartbeat, new_engine:
         await asyncio.sleep(_PAUSE)
 
 
-async def _turn(engine: Engine, lease: Lease) -> None:
+async def _turn(renewals: Renewals, engine: Engine, lease: Lease) -> None:
     try:
-        await keep(lease, engine.serve(lease))
+        await renewals.keep(lease, engine.serve(lease))
     finally:
         with suppress(BusUnavailable):
             await lease.release()

@@ -19,8 +19,9 @@ from services.executor.session import Session
 from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusError
 from shared.bus.heartbeat import Heartbeat, instance_name
-from shared.bus.lease import Lease, keep
+from shared.bus.lease import Lease
 from shared.bus.records import Records
+from shared.bus.renewals import Renewals
 from shared.config.garbage import expect_orders_of
 from shared.config.settings import Settings
 from shared.config.users_watch import UsersWatch
@@ -53,6 +54,7 @@ class Executor:
         self._master_seen = asyncio.Event()
         self._desks = DeskMaker(settings, bus, http, _now_ms)
         self._turns: dict[str, Session] = {}
+        self._renewals = Renewals(bus)
         capacity = max(settings.executor_capacity, len(settings.executor_users))
         self._claims = Claims(bus, roster.claimable(), capacity, self._owner, self._serve)
 
@@ -108,7 +110,7 @@ class Executor:
             if not session.follow(self._roster.policy(user)):
                 return  # his settings changed while the desks were set up: they are for another turn
             self._turns[user] = session
-            await keep(lease, session.serve())
+            await self._renewals.keep(lease, session.serve())
         except* BusError as group:
             log.warning("turn ended", user=user, reason="; ".join(str(error) for error in group.exceptions))
         except* Exception as group:  # one user's crash stops no other user

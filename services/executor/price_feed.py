@@ -16,8 +16,9 @@ import structlog
 
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError, BusUnavailable
-from shared.bus.lease import Lease, acquire, keep
+from shared.bus.lease import Lease, acquire
 from shared.bus.records import Records
+from shared.bus.renewals import Renewals
 from shared.bus.watch import Watch
 from shared.contracts import keys
 from shared.venues.errors import VenueError
@@ -48,6 +49,7 @@ class PriceFeed:
         self._clock = clock
         self._records = Records(bus)
         self._watch = Watch(bus)
+        self._renewals = Renewals(bus)
 
     async def run(self) -> None:
         """Take turns for ever, through outages of Redis and the venue."""
@@ -56,7 +58,7 @@ class PriceFeed:
             try:
                 lease = await acquire(self._bus, keys.price_feed(self._venue.name), self._owner)
                 if lease is not None:
-                    await keep(lease, self._publish())
+                    await self._renewals.keep(lease, self._publish())
             except BusError:
                 pass  # another turn below; the services that trade say what is wrong
             finally:

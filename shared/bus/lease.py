@@ -6,14 +6,14 @@ the venue refuses the older nonce. The owner's own clock stops it earlier: it st
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from shared.bus.connection import Bus
 from shared.bus.errors import BusUnavailable, LeaseLost
-from shared.bus.scripts import load
+from shared.bus.scripts import Script, load
+from shared.bus.wire import pack
 from shared.contracts import keys
 
 TTL_MS: Final = 12_000
@@ -41,6 +41,8 @@ class Lease:
         self._clock = clock
         self._owner = owner
         self._expires = expires
+        self._asked = 0.0
+        self._command: bytes | None = None
         self.holder = holder
         self.token = token
         self.since = since
@@ -61,14 +63,31 @@ class Lease:
 
     async def renew(self) -> None:
         """Prolong it. Raises LeaseLost if somebody else has it now, BusUnavailable if Redis does not answer."""
-        asked = self._clock()  # before the call: the server's count starts later, never earlier
-        held = await self._bus.run(
-            load("renew"), [keys.lease(self.holder), keys.fence(self.holder)], [self._owner, self.token, TTL_MS]
-        )
+        self._asked = self._clock()  # before the call: the server's count starts later, never earlier
+        script, names, told = self._renewal()
+        self.hear(await self._bus.run(script, names, told))
+
+    def ask(self) -> bytes:
+        """Give the command that prolongs it, to be sent now; its answer must be told to `hear`."""
+        self._asked = self._clock()
+        if self._command is None:
+            script, names, told = self._renewal()
+            self._command = pack(("EVALSHA", script.sha, len(names), *names, *told))
+        return self._command
+
+    def hear(self, held: int) -> None:
+        """Go by what Redis has answered to `ask`. Raises LeaseLost if somebody else has the lease now."""
         if not held:
-            self._expires = asked
+            self._expires = self._asked
             raise LeaseLost(f"somebody else serves {self.holder} now")
-        self._expires = asked + TTL_MS / 1000
+        self._expires = self._asked + TTL_MS / 1000
+
+    def _renewal(self) -> tuple[Script, list[str], list[str | int]]:
+        return (
+            load("renew"),
+            [keys.lease(self.holder), keys.fence(self.holder)],
+            [self._owner, self.token, TTL_MS],
+        )
 
     async def release(self) -> None:
         """Hand it back, so that the next owner need not wait for its end; silent if Redis does not answer."""
@@ -89,27 +108,3 @@ async def acquire(bus: Bus, holder: str, owner: str, clock: Callable[[], float] 
     return Lease(
         bus, holder, owner, str(token), int(since), fresh=known == "new", expires=asked + TTL_MS / 1000, clock=clock
     )
-
-
-async def keep(lease: Lease, work: Coroutine[Any, Any, None]) -> None:
-    """Run `work` while renewing the lease beside it; whichever of the two fails ends both, and its failure is raised."""
-    task = asyncio.ensure_future(work)
-    renewing = asyncio.ensure_future(_renew_for_ever(lease))
-    try:
-        done, _ = await asyncio.wait({task, renewing}, return_when=asyncio.FIRST_COMPLETED)
-        for ended in done:
-            ended.result()
-    finally:
-        for each in (task, renewing):
-            each.cancel()
-        await asyncio.gather(task, renewing, return_exceptions=True)
-
-
-async def _renew_for_ever(lease: Lease) -> None:
-    """Renew on time. An outage of Redis is waited out while the lease still stands: it may be shorter than the lease."""
-    while True:
-        await asyncio.sleep(RENEW_EVERY)
-        try:
-            await lease.renew()
-        except BusUnavailable:
-            lease.require(RENEW_EVERY)

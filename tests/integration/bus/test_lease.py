@@ -6,10 +6,9 @@ import asyncio
 
 import pytest
 
-from shared.bus import lease as subject
 from shared.bus.connection import Bus
-from shared.bus.errors import BusUnavailable, LeaseLost
-from shared.bus.lease import TTL_MS, Lease, acquire, keep
+from shared.bus.errors import LeaseLost
+from shared.bus.lease import TTL_MS, Lease, acquire
 from shared.contracts import keys
 from tests.support.leases import take_over
 from tests.support.redis_server import RedisServer
@@ -127,38 +126,3 @@ async def test_handing_back_is_silent_when_redis_is_gone(own_server: RedisServer
     own_server.kill()
     await lease.release()
     own_server.start()
-
-
-async def test_work_is_cancelled_when_the_lease_has_passed_on(
-    bus: Bus, lease: Lease, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(subject, "RENEW_EVERY", 0.01)
-    ended = asyncio.Event()
-
-    async def work() -> None:
-        try:
-            await take_over(bus)
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
-
-    with pytest.raises(LeaseLost):
-        await keep(lease, work())
-    assert ended.is_set()
-
-
-async def test_the_failure_of_the_work_is_the_one_that_is_told(lease: Lease) -> None:
-    async def work() -> None:
-        raise BusUnavailable("gone")
-
-    with pytest.raises(BusUnavailable, match="gone"):
-        await keep(lease, work())
-
-
-async def test_work_that_ends_ends_the_renewing(lease: Lease) -> None:
-    async def work() -> None:
-        await asyncio.sleep(0)
-
-    before = asyncio.all_tasks()
-    await keep(lease, work())
-    assert asyncio.all_tasks() == before
