@@ -12,10 +12,11 @@ from services.api.metrics import Metrics
 from services.api.page import page_routes
 from services.api.reader import Reader
 from services.api.routes import failures, routes
-from services.api.server import bind, serve, server_for
+from services.api.server import server_for
 from shared.bus.connection import Bus, open_bus
 from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.records import Records
+from shared.config.http_server import bind, serve
 from shared.config.settings import Settings
 from shared.config.users import load_users
 
@@ -35,7 +36,7 @@ def build(bus: Bus, settings: Settings) -> tuple[FastAPI, Follower]:
 
 async def main(settings: Settings) -> None:
     """Serve until cancelled. Raises ConfigurationError for a port in use, or a Redis or a user file that is not usable."""
-    listener = bind(settings.api_host, settings.api_port)
+    listener = bind(settings.api_host, settings.api_port, setting="API")
     try:
         async with open_bus(settings.redis_url, "api") as bus:
             app, follower = build(bus, settings)

@@ -16,7 +16,8 @@ from services.paper_exchange.follower import TIMEOUT, Follower
 from services.paper_exchange.kraken.front import KrakenFront
 from services.paper_exchange.kraken.pairs import FEES, INSTRUMENTS
 from services.paper_exchange.market_file import PaperFile, build_market, read_paper_file
-from services.paper_exchange.server import bind, serve, server_for
+from services.paper_exchange.server import BACKLOG, server_for
+from shared.config.http_server import bind, serve
 from shared.config.settings import Settings
 from shared.venues.factory import new_http_session, open_public_kraken
 
@@ -35,7 +36,7 @@ async def run(settings: Settings) -> None:
     """Serve until cancelled. Raises ConfigurationError for a wrong paper.toml or a port in use."""
     paper = read_paper_file(settings.shoal_config)
     exchange, door = build(settings, paper, SystemClock())
-    listener = bind(settings.paper_host, settings.paper_port)
+    listener = bind(settings.paper_host, settings.paper_port, setting="PAPER", backlog=BACKLOG)
     log.info(
         "paper exchange started",
         url=f"http://{settings.paper_host}:{settings.paper_port}",

@@ -294,7 +294,7 @@ def test_a_port_in_use_is_one_clear_line_and_a_failure(start: Start, paper: Pape
     second = start(port=port, ready=False)
     assert second.service.wait(20) != 0
     (line,) = second.service.log().strip().splitlines()
-    assert f"127.0.0.1:{port}" in line
+    assert line.endswith(f"PAPER_PORT: {port} on 127.0.0.1 is in use by another program; choose another port")
 
 
 def test_a_wrong_market_file_is_one_clear_line_and_a_failure(start: Start) -> None:

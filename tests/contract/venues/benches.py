@@ -21,7 +21,8 @@ import aiohttp
 from services.paper_exchange.app import build
 from services.paper_exchange.core.clock import SystemClock
 from services.paper_exchange.market_file import LimitsSection, MarketSection, PaperFile
-from services.paper_exchange.server import serve, server_for
+from services.paper_exchange.server import server_for
+from shared.config.http_server import serve
 from shared.config.settings import Settings
 from shared.domain.instrument import PairStatus
 from shared.domain.money import Price, Quantity

@@ -12,8 +12,9 @@ import pytest
 
 from services.api.app import build
 from services.api.follow import Follower
-from services.api.server import bind, serve, server_for
+from services.api.server import server_for
 from shared.bus.connection import Bus
+from shared.config.http_server import bind, serve
 from shared.config.settings import Settings
 
 
@@ -21,7 +22,7 @@ from shared.config.settings import Settings
 async def serving(bus: Bus) -> AsyncIterator[tuple[aiohttp.ClientSession, Follower]]:
     """Give a client of a running API, and the task body that feeds its counters."""
     app, follower = build(bus, Settings(shoal_config=Path("config")))
-    listener = bind("127.0.0.1", 0)
+    listener = bind("127.0.0.1", 0, setting="API")
     task = asyncio.create_task(serve(server_for(app), listener))
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{listener.getsockname()[1]}") as client:

@@ -12,9 +12,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from services.api.server import bind
 from shared.bus.connection import Bus
 from shared.config.errors import ConfigurationError
+from shared.config.http_server import bind
 from tests.support.redis_server import RedisServer, free_port
 
 PATIENCE = 20.0
@@ -82,11 +82,11 @@ async def test_its_heartbeat_is_seen(bus: Bus, redis_server: RedisServer) -> Non
 
 
 async def test_a_port_in_use_is_one_line_that_names_api_port(redis_server: RedisServer) -> None:
-    taken = bind("127.0.0.1", 0)
+    taken = bind("127.0.0.1", 0, setting="API")
     try:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigurationError, match="API_PORT"):
-            bind("127.0.0.1", port)
+            bind("127.0.0.1", port, setting="API")
         async with api_process(redis_server.url, port) as process:
             _, err = await process.communicate()
             assert process.returncode == 2
