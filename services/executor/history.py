@@ -67,7 +67,9 @@ class History:
                 if error.refusal in PARKING:
                     await self._account.park(error.words, error.refusal)
             else:
-                self._orders = {order.client_order_id: order for order in found if order.client_order_id}
+                # Of two with one id, of which the venue has taken the second after the first ended, the filled one counts.
+                filled_last = sorted(found, key=lambda order: order.filled.amount > 0)
+                self._orders = {order.client_order_id: order for order in filled_last if order.client_order_id}
                 self._since, self._listed_at = since, listed_at
                 return
             await asyncio.sleep(_RETRY)

@@ -16,7 +16,7 @@ from shared.domain.order import OrderState
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.port import Accepted, BeginSend, OrderRequest
 from tests.integration.executor.rig import USER, Owner, Rig, crash, until
-from tests.support.examples import BTC_USD, btc, btc_price
+from tests.support.examples import BTC_USD, btc, btc_price, usd
 
 
 async def test_an_entry_is_booked_from_the_venues_record(rig: Rig, owner: Owner) -> None:
@@ -224,6 +224,18 @@ async def test_an_entry_that_filled_nothing_and_that_redis_forgot_is_not_sent_ag
     rig.clock.now += 5_000
     report = await rig.carry(await rig.start(), decision, redelivered=True)
     assert (report.outcome, len(rig.account.orders), await rig.position()) == (OrderState.EXPIRED, 1, None)
+
+
+async def test_of_two_orders_with_one_id_that_redis_forgot_the_filled_one_is_booked(rig: Rig, owner: Owner) -> None:
+    """A venue may take an id again once its order has ended; whoever sent it, what was bought must be in the books."""
+    decision = rig.entry("0.05")
+    await rig.carry(owner, decision)
+    (filled,) = rig.account.orders
+    rig.account.orders.append(replace(filled, venue_order_id="again", filled=btc(0), cost=usd(0), fee=Decimal(0)))
+    await rig.bus.do("DEL", keys.order(USER, decision.id), keys.reports(USER), keys.positions(USER, "kraken"))
+    rig.clock.now += 5_000
+    report = await rig.carry(await rig.start(), decision, redelivered=True)
+    assert (report.outcome, report.filled_size) == (OrderState.FILLED, Decimal("0.05"))
 
 
 async def test_a_symbol_that_the_venue_does_not_trade_is_skipped(rig: Rig, owner: Owner) -> None:
