@@ -1,6 +1,7 @@
 """`python -m tests.chaos --signals 500 --users 20 --seed 1`: one chaos run; its last line is a JSON object.
 
-Everything it leaves behind is in `var/chaos/<seed>/`: the acts as they were carried out and the log of every process.
+Everything it leaves behind is in `var/chaos/<seed>/`: the acts as they were carried out, the log of every process, and of a
+failure what the exchange saw.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ def chaos(folder: Path, script: Script, *, shipped: bool = False, patience: floa
             run.open()
             run.play()
             quiet = run.settle(patience)
-            return judge(run, quiet=quiet, began=began, ended=time.monotonic())
+            verdict = judge(run, quiet=quiet, began=began, ended=time.monotonic())
+            if not verdict.ok:
+                stack.keep_journal()
+            return verdict
         finally:
             run.close()
 

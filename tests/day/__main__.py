@@ -1,6 +1,7 @@
 """`python -m tests.day`: one simulated day; its last line is a JSON object, its exit code says whether all held.
 
-Everything it leaves behind is in `var/day/<seed>/`: the operator's acts and the log of every process.
+Everything it leaves behind is in `var/day/<seed>/`: the operator's acts, the log of every process, and of a failure what the
+exchange saw.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ def simulate(folder: Path, *, hours: float, speed: float, seed: int, regime: str
         day.open()
         day.play(hours * _HOUR / speed)
         quiet = day.settle(_PATIENCE)
-        return judge(day, quiet=quiet, seconds=time.monotonic() - began)
+        verdict = judge(day, quiet=quiet, seconds=time.monotonic() - began)
+        if not verdict.ok:
+            stack.keep_journal()
+        return verdict
 
 
 def main() -> int:

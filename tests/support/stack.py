@@ -190,6 +190,11 @@ class Stack:
         """Read every order that the exchange ever accepted from a user."""
         return list(self.get(f"/paper/orders?user={user}"))
 
+    def keep_journal(self) -> None:
+        """Write what the exchange saw beside the logs: for whoever looks for the cause of a failure."""
+        journal = {"orders": self.get("/paper/orders"), "requests": self.get("/paper/requests")}
+        (self.folder / "journal.json").write_text(json.dumps(journal))
+
     def invalid_nonces(self) -> list[dict[str, Any]]:
         """Read the requests that the exchange refused for their nonce."""
         return [row for row in self.get("/paper/requests") if "nonce" in str(row["verdict"]).lower()]
