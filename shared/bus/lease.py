@@ -43,6 +43,7 @@ class Lease:
         self._expires = expires
         self._asked = 0.0
         self._command: bytes | None = None
+        self._released = False
         self.holder = holder
         self.token = token
         self.since = since
@@ -76,7 +77,9 @@ class Lease:
         return self._command
 
     def hear(self, held: int) -> None:
-        """Go by what Redis has answered to `ask`. Raises LeaseLost if somebody else has the lease now."""
+        """Go by what Redis has answered to `ask`. Raises LeaseLost if somebody else has the lease now, or it was handed back."""
+        if self._released:
+            raise LeaseLost(f"the lease of {self.holder} was handed back")
         if not held:
             self._expires = self._asked
             raise LeaseLost(f"somebody else serves {self.holder} now")
@@ -91,6 +94,7 @@ class Lease:
 
     async def release(self) -> None:
         """Hand it back, so that the next owner need not wait for its end; silent if Redis does not answer."""
+        self._released = True
         self._expires = self._clock()
         try:
             await self._bus.run(load("release"), [keys.lease(self.holder)], [self._owner])
