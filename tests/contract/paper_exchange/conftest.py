@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import krakenex
 import pytest
 import requests
 
 from tests.support.processes import Service
 
 FROZEN = "[market]\nspeed = 0\n"
+BUY: dict[str, Any] = {"pair": "XBTUSD", "type": "buy", "ordertype": "market", "volume": "0.1"}
+numbers = itertools.count(1)
 
 
 class Paper:
@@ -46,6 +50,28 @@ class Paper:
 
     def arm(self, fault: str, **options: Any) -> None:
         self.post("faults", fault=fault, **options).raise_for_status()
+
+
+class Trader:
+    """An account with krakenex, whose nonces count up."""
+
+    def __init__(self, paper: Paper) -> None:
+        self.user = f"user{next(numbers)}"
+        self.account = paper.account(self.user)
+        self.paper = paper
+        self.api = krakenex.API(self.account["api_key"], self.account["api_secret"])
+        self.api.uri = paper.url
+        self.api.session.trust_env = False
+        nonces = itertools.count(time.time_ns() // 1000)
+        self.api._nonce = lambda: next(nonces)
+
+    def call(self, method: str, timeout: float = 10, **data: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = self.api.query_private(method, data, timeout=timeout)
+        return answer
+
+    def orders(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.paper.get("orders", user=self.user)
+        return found
 
 
 def free_port() -> int:
@@ -100,3 +126,10 @@ def paper(shared_paper: Paper) -> Paper:
     shared_paper.session.delete(f"{shared_paper.url}/paper/faults", timeout=10)
     shared_paper.price("60000")
     return shared_paper
+
+
+@pytest.fixture
+def trader(paper: Paper) -> Iterator[Trader]:
+    made = Trader(paper)
+    yield made
+    made.api.close()

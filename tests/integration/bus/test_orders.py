@@ -5,9 +5,7 @@ Each order of a test has an id of its own, so that hypothesis can go on without 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from itertools import product
-from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
@@ -15,97 +13,19 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused, LeaseLost
 from shared.bus.lease import Lease
-from shared.bus.nonce import NonceCounter
 from shared.bus.orders import Begun, NotBegun, OrderStore, PositionChange
-from shared.bus.records import pairs
-from shared.bus.streams import Group
 from shared.contracts import keys
-from shared.contracts.messages import ReportMessage
-from shared.domain.order import STEPS, TERMINAL, Kind, OrderState, Side
-from tests.support.examples import BTC_USD, NOW, an_id
+from shared.domain.order import STEPS, TERMINAL, OrderState
+from tests.integration.bus.account import Account, a_delivered_entry, a_report, pending
+from tests.support.examples import BTC_USD, an_id
 from tests.support.leases import take_over
 
 OPEN = [state for state in OrderState if state not in TERMINAL]
 
 
-@dataclass
-class Account:
-    """Alice's orders under one lease."""
-
-    bus: Bus
-    lease: Lease
-    store: OrderStore = field(init=False)
-    nonces: NonceCounter = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.store = OrderStore(self.bus, self.lease, "alice", "kraken")
-        self.nonces = NonceCounter(self.bus, self.lease, "alice", "fp", floor=0)
-
-    async def put(self, state: OrderState | None) -> str:
-        """Make the record of an order that stands so; answers its id."""
-        order_id = str(uuid4())
-        if state is not None:
-            await self.bus.do("HSET", keys.order("alice", order_id), "state", state)
-        return order_id
-
-    async def state(self, order_id: str) -> str | None:
-        """Read where an order stands."""
-        found: str | None = await self.bus.do("HGET", keys.order("alice", order_id), "state")
-        return found
-
-    async def reports(self, order_id: str) -> list[dict[str, str]]:
-        """Read the reports of an order."""
-        rows = [pairs(row[1]) for row in await self.bus.do("XRANGE", keys.reports("alice"), "-", "+")]
-        return [row for row in rows if row["order_id"] == order_id]
-
-    async def try_step(self, order_id: str, target: OrderState) -> bool:
-        """Take a step by the call that is meant for it; answers whether it was taken."""
-        if target in TERMINAL:
-            return await self.store.settle(a_report(order_id, target), entry_id="", fields={})
-        if target is OrderState.SENDING:
-            return isinstance(await self.store.begin(order_id, self.nonces, {}), Begun)
-        try:
-            await self.store.move(order_id, target, {})
-        except ValueError:
-            return False
-        return True
-
-
 @pytest.fixture
 def account(bus: Bus, lease: Lease) -> Account:
     return Account(bus, lease)
-
-
-def a_report(order_id: str, outcome: OrderState = OrderState.FILLED) -> ReportMessage:
-    """Give the report of an order."""
-    return ReportMessage.model_construct(
-        id=an_id(f"report of {order_id}"),
-        order_id=order_id,
-        signal_id=an_id("signal"),
-        user="alice",
-        venue="kraken",
-        symbol=BTC_USD,
-        side=Side.BUY,
-        kind=Kind.ENTRY,
-        outcome=outcome,
-        reason="because",
-        settled_at=NOW,
-    )
-
-
-async def a_delivered_entry(bus: Bus) -> str:
-    """Put an entry into alice's order stream and have it delivered; answers its id."""
-    group = Group(bus, keys.EXECUTOR)
-    await group.ensure([keys.orders("alice")])
-    entry_id: str = await bus.do("XADD", keys.orders("alice"), "*", "v", "1")
-    await group.read_new([keys.orders("alice")], 10, 1)
-    return entry_id
-
-
-async def pending(bus: Bus) -> int:
-    """Count what is delivered and not acknowledged."""
-    rows = await bus.do("XPENDING", keys.orders("alice"), keys.EXECUTOR)
-    return int(rows[0])
 
 
 async def test_begin_writes_the_intent_ahead_and_takes_a_nonce_in_one_step(account: Account) -> None:
