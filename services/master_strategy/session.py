@@ -102,7 +102,7 @@ class Session:
                 live=self.live,
             )
             await self.heartbeat.tell("trading")
-            for loop in (mirror.run(), watcher.run(), cycle.run()):
+            for loop in (mirror.run(), watcher.run(), cycle.run(), self.bus.until_lost()):
                 tasks.create_task(loop)
 
 

@@ -105,6 +105,15 @@ class Bus:
         except _FAILURES as error:
             raise _meant(error) from None
 
+    async def until_lost(self) -> None:
+        """Wait until the connection for commands is lost, then raise BusUnavailable.
+
+        What answers after that may be another server, or the same one with less: after a fail-over the last writes are missing.
+        Whoever goes by what he remembers of them must begin again from what is there.
+        """
+        await self._writer.until_lost()
+        raise BusUnavailable("Redis: the connection was lost, and with it the certainty of what was written last")
+
     async def scan(self, pattern: str) -> list[str]:
         """Find keys by pattern, page by page; never blocks the server. A key may be listed twice."""
         found: list[str] = []

@@ -43,7 +43,7 @@ class Lease:
         self._expires = expires
         self._asked = 0.0
         self._command: bytes | None = None
-        self._released = False
+        self._forsaken = False
         self.holder = holder
         self.token = token
         self.since = since
@@ -77,9 +77,9 @@ class Lease:
         return self._command
 
     def hear(self, held: int) -> None:
-        """Go by what Redis has answered to `ask`. Raises LeaseLost if somebody else has the lease now, or it was handed back."""
-        if self._released:
-            raise LeaseLost(f"the lease of {self.holder} was handed back")
+        """Go by what Redis has answered to `ask`. Raises LeaseLost if it has passed on or was forsaken."""
+        if self._forsaken:
+            raise LeaseLost(f"the lease of {self.holder} was forsaken")
         if not held:
             self._expires = self._asked
             raise LeaseLost(f"somebody else serves {self.holder} now")
@@ -92,10 +92,14 @@ class Lease:
             [self._owner, self.token, TTL_MS],
         )
 
+    def forsake(self) -> None:
+        """Count it as lost from now on, whatever Redis says: nothing more may be begun under it."""
+        self._forsaken = True
+        self._expires = self._clock()
+
     async def release(self) -> None:
         """Hand it back, so that the next owner need not wait for its end; silent if Redis does not answer."""
-        self._released = True
-        self._expires = self._clock()
+        self.forsake()
         try:
             await self._bus.run(load("release"), [keys.lease(self.holder)], [self._owner])
         except BusUnavailable:

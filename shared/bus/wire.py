@@ -64,6 +64,11 @@ class Wire:
             link = await self._connected()
         return await link.ask(commands)
 
+    async def until_lost(self) -> None:
+        """Wait until the connection as it stands now is lost; at once if there is none."""
+        if self._link is not None and not self._link.ended:
+            await asyncio.shield(self._link.lost)
+
     def drop(self) -> None:
         """End the connection at once; what is still open fails."""
         if self._link is not None:

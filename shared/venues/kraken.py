@@ -126,18 +126,19 @@ class KrakenVenue:
     async def closed_orders(self, *, since: int) -> Sequence[VenueOrder]:
         """List ended orders, filled or not, oldest first. Orders on pairs that are not listed (margin, delisted) are left out.
 
-        What ended within one millisecond keeps the venue's order: a purchase must not come after the sale of what it bought.
+        What Kraken lists here has ended, whatever word it has for its status: an order that is left out would be sent again. What
+        ended within one millisecond keeps the venue's order: a purchase must not come after the sale of what it bought.
         """
         book = await self._public.names()
         rows = await self._pages("ClosedOrders", "closed", {"start": str(since // 1000 - 1), "closetime": "close"})
         with parse.readable("ClosedOrders"):
             newest_first = [parse.order(book, txid, row) for txid, row in rows.items()]
         ended = [
-            (order.closed_at, order)
+            (since if order.closed_at is None else order.closed_at, order)
             for order in reversed(newest_first)
-            if order is not None and order.closed_at is not None and order.closed_at >= since
+            if order is not None
         ]
-        return [order for _, order in sorted(ended, key=itemgetter(0))]
+        return [order for at, order in sorted(ended, key=itemgetter(0)) if at >= since]
 
     @staticmethod
     def _params(order: OrderRequest, pair: str, deadline: int) -> Mapping[str, str]:

@@ -149,7 +149,7 @@ def order(book: PairBook, venue_order_id: str, row: Mapping[str, Any]) -> VenueO
         fee=decimal(row["fee"]),
         fee_asset=symbol.base if "fcib" in flags else symbol.quote,
         opened_at=milliseconds(row["opentm"]),
-        closed_at=milliseconds(row["closetm"]) if ended and row.get("closetm") else None,
+        closed_at=milliseconds(row["closetm"]) if row.get("closetm") else None,
         reason=str(row.get("reason") or ""),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Final, cast
 
@@ -83,6 +84,34 @@ def test_redis_flushed(stack: Stack) -> None:
         assert_books_match(stack, user)
         assert stack.client.hget(keys.account(user, "kraken"), "state") == "ready"
     assert stack.invalid_nonces() == []
+
+
+def test_redis_forgets_a_sale_while_the_next_exit_waits(tmp_path: Path) -> None:
+    """Found by `make chaos` seed 14: an owner whom a short fail-over did not disturb sold by the position of before."""
+    with Stack(tmp_path, ["alice"]) as stack:
+        stack.open_account("alice", USD=100_000, BTC=1)  # the coin is her own
+        stack.price("BTC/USD", "60000")
+        executor = stack.executor(["alice"])
+        stack.engine()
+        stack.wait_ready("alice")
+        entry = stack.signal(size="0.01")
+        wait_outcomes(stack, ["alice"], entry)
+        stack.fault("slow_reply", user="alice", method="AddOrder", count=1, seconds=2)
+        half, rest = stack.signal(kind="exit", fraction="0.5"), stack.signal(kind="exit", fraction="1")
+        wait_for(lambda: len(stack.orders("alice")) == 3, 20, "all is decided")
+        wait_for(lambda: len(stack.venue_orders("alice")) == 2, 20, "the exchange has sold a half")
+        remembered = stack.redis.written
+        stack.fault("cancel_only_mode")
+        wait_outcomes(stack, ["alice"], entry, half)
+        wait_for(lambda: "exit refused" in executor.log(), 20, "the rest waits for the market")
+        stack.redis.kill()
+        stack.redis.forget(remembered)
+        stack.redis.start()
+        stack.clear_faults()
+        found = wait_outcomes(stack, ["alice"], entry, half, rest)
+        assert {row["outcome"] for row in found["alice"].values()} == {"filled"}
+        assert stack.client.hgetall(keys.positions("alice", "kraken")) == {}
+        assert Decimal(stack.get("/paper/accounts/alice/kraken")["balances"]["BTC"]) == 1
 
 
 def _decided(stack: Stack) -> int:

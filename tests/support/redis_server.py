@@ -5,6 +5,7 @@ Each server has its own port and directory, AOF on every write, no eviction: as 
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import socket
@@ -62,6 +63,19 @@ class RedisServer:
     def stop(self) -> None:
         """End it in order."""
         self._end(signal.SIGTERM)
+
+    @property
+    def written(self) -> int:
+        """How many bytes its log has; they are on the disk before anybody is answered."""
+        return self._log.stat().st_size
+
+    def forget(self, written: int) -> None:
+        """Cut a dead server's log back to so many bytes: what a replica has that lagged behind when it is promoted."""
+        os.truncate(self._log, written)
+
+    @property
+    def _log(self) -> Path:
+        return max((self.folder / "appendonlydir").glob("*.incr.aof"), key=lambda path: path.stat().st_mtime)
 
     def freeze(self) -> None:
         """Let it hear and say nothing until `thaw`."""

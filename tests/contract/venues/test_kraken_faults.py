@@ -234,6 +234,14 @@ async def test_a_key_that_may_not_see_its_fees_pays_the_base_tier_s(kraken: Krak
     assert refused.value.refusal is Refusal.AUTH
 
 
+async def test_an_order_whose_status_nobody_knows_is_in_the_list_of_those_that_ended(kraken: KrakenBench) -> None:
+    since = now()
+    taken = await kraken.venue.place(request(str(uuid4())), kraken.nonces.begin)
+    await kraken.paper.fault("order_status_unknown", method="ClosedOrders", count=1)
+    (told,) = await kraken.venue.closed_orders(since=since)
+    assert told.venue_order_id == taken.venue_order_id
+
+
 async def test_an_unknown_key_is_told_as_such(kraken: KrakenBench) -> None:
     kraken.venue._lane._api.key = "somebody-else"  # type: ignore[attr-defined]
     with pytest.raises(Rejected, match="Invalid key") as refused:

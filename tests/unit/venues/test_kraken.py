@@ -15,6 +15,7 @@ from shared.venues.errors import Refusal, Rejected, Unavailable
 from shared.venues.factory import HttpSession, open_kraken, open_public_kraken
 from shared.venues.fake import MemoryNonces
 from shared.venues.kraken import BASE_TIER_TAKER_FEE, KrakenVenue
+from shared.venues.port import VenueOrderStatus
 from tests.unit.venues.conftest import KEY, SECRET, now
 from tests.unit.venues.kraken_stub import PAIRS, KrakenStub, Raw, refusal, result
 from tests.unit.venues.test_kraken_lane import BTC, ORDER
@@ -170,6 +171,17 @@ async def test_closed_orders_of_one_millisecond_keep_the_order_in_which_kraken_e
     rows = {txid: _row(None, closed_at=ended) for txid, ended in newest_first.items()}
     stub.answer("ClosedOrders", result({"closed": rows, "count": 4}))
     assert [order.venue_order_id for order in await venue.closed_orders(since=0)] == ["OD", "OB", "OC", "OA"]
+
+
+@pytest.mark.parametrize("closed_at", [1000.5, None])
+async def test_an_order_that_kraken_lists_as_closed_is_told_whatever_word_it_has_for_its_status(
+    venue: KrakenVenue, stub: KrakenStub, closed_at: float | None
+) -> None:
+    """Found by `make chaos` seed 3: one that was left out was sent again, and bought twice."""
+    rows = {"O2": _row(closed_at=closed_at, status="unknown"), "O1": _row(None, closed_at=999.0)}
+    stub.answer("ClosedOrders", result({"closed": rows, "count": 2}))
+    (told,) = await venue.closed_orders(since=1_000_000)
+    assert (told.venue_order_id, told.client_order_id, told.status) == ("O2", CLIENT_ID, VenueOrderStatus.OPEN)
 
 
 async def test_closed_orders_without_a_count_end_with_an_empty_page(venue: KrakenVenue, stub: KrakenStub) -> None:
