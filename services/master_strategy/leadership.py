@@ -7,9 +7,9 @@ parked: a standby has the same key, and trying again too soon is what prolongs a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -65,7 +65,7 @@ class Leadership:
         while True:
             lease = await self._take_the_lead()
             try:
-                await self._lead(lease)
+                await _apart(self._lead(lease))
             except* BusError as lost:
                 _log.warning("the session ends; it begins again from what Redis holds", why=_first(lost))
             finally:
@@ -156,6 +156,19 @@ class Leadership:
                     MASTER, self._venue, AccountState.CONNECTING, "no master process is connected"
                 )
         await lease.release()
+
+
+async def _apart(work: Coroutine[Any, Any, None]) -> None:
+    """Run it in a task of its own: on Python 3.11 a group that fails while it is cancelled tells the failure alone, and the
+    process would not end.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({task})
+        task.result()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[Exception]:

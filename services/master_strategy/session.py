@@ -57,6 +57,11 @@ class Session:
 
     async def run(self) -> None:
         """Connect, catch up with what happened meanwhile, trade; ends only by raising."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.bus.until_lost())  # the book would be newer than what Redis holds then
+            await self._trade(tasks)
+
+    async def _trade(self, tasks: asyncio.TaskGroup) -> None:
         records, store = Records(self.bus), OrderStore(self.bus, self.lease, MASTER, self.venue.name)
         settings, clock, venue = self.settings, self.clock, self.venue
         mirror = AccountMirror(venue, records, clock, symbols=settings.symbols, currency=settings.currency)
@@ -75,35 +80,34 @@ class Session:
             clock=clock,
             freshness_ms=settings.entry_freshness_seconds * 1000,
         )
-        async with asyncio.TaskGroup() as tasks:
-            strategy = settings.build()
-            trader = Trader(
-                venue=venue,
-                ahead=WriteAhead(store, records, self.nonces, self.lease),
-                watcher=watcher,
-                book=book,
-                mirror=mirror,
-                clock=clock,
-                tasks=tasks,
-                new_id=self.new_id,
-                strategy=strategy.name,
-            )
-            await trader.resume()
-            while not await watcher.scan_or_say_why():
-                await clock.sleep(_RETRY_SCAN)
-            cycle = Cycle(
-                venue=venue,
-                strategy=strategy,
-                settings=settings,
-                book=book,
-                mirror=mirror,
-                trader=trader,
-                clock=clock,
-                live=self.live,
-            )
-            await self.heartbeat.tell("trading")
-            for loop in (mirror.run(), watcher.run(), cycle.run(), self.bus.until_lost()):
-                tasks.create_task(loop)
+        strategy = settings.build()
+        trader = Trader(
+            venue=venue,
+            ahead=WriteAhead(store, records, self.nonces, self.lease),
+            watcher=watcher,
+            book=book,
+            mirror=mirror,
+            clock=clock,
+            tasks=tasks,
+            new_id=self.new_id,
+            strategy=strategy.name,
+        )
+        await trader.resume()
+        while not await watcher.scan_or_say_why():
+            await clock.sleep(_RETRY_SCAN)
+        cycle = Cycle(
+            venue=venue,
+            strategy=strategy,
+            settings=settings,
+            book=book,
+            mirror=mirror,
+            trader=trader,
+            clock=clock,
+            live=self.live,
+        )
+        await self.heartbeat.tell("trading")
+        for loop in (mirror.run(), watcher.run(), cycle.run()):
+            tasks.create_task(loop)
 
 
 async def open_book(records: Records, signals: SignalLog, venue: str) -> MasterBook:

@@ -9,6 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 from uuid import uuid4
 
+import redis
+
 from services.master_strategy.clock import system_clock
 from services.master_strategy.leadership import Leadership
 from services.master_strategy.session import Session
@@ -20,6 +22,7 @@ from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
 from shared.bus.records import Records
 from shared.bus.signals import SignalLog
+from shared.contracts import keys
 from shared.domain.account import MASTER, AccountState
 from shared.domain.symbol import Symbol
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
@@ -112,6 +115,48 @@ async def _trade_through_an_outage(bus: Bus, server: RedisServer) -> None:
         assert account is not None
         assert account.state is AccountState.READY
         assert len(master.account.orders) == 2
+    finally:
+        serving.cancel()
+        with suppress(asyncio.CancelledError):
+            await serving
+
+
+async def test_a_signal_that_redis_has_forgotten_is_told_again_by_the_fill(tmp_path: Path) -> None:
+    """A fail-over loses what was written last, and no call of the master's need be under way when it does."""
+    server = RedisServer(tmp_path)
+    server.start()
+    try:
+        async with open_bus(server.url, "test") as bus:
+            await _trade_through_a_fail_over(bus, server)
+    finally:
+        server.stop()
+
+
+async def _trade_through_a_fail_over(bus: Bus, server: RedisServer) -> None:
+    signals, records, master = SignalLog(bus), Records(bus), Master(bus)
+
+    async def ready() -> bool:
+        [account] = await records.accounts([(MASTER, "kraken")])
+        return account is not None and account.state is AccountState.READY
+
+    async def told() -> bool:
+        return bool(await signals.latest(1))
+
+    serving = asyncio.ensure_future(master.serve())
+    try:
+        await _wait(ready)
+        remembered = server.written
+        master.market.candles[BTC] = list(rising())
+        await _wait(told)
+        [first] = await signals.latest(2)
+        server.kill()
+        server.forget(remembered)
+        server.start()
+        with redis.Redis(port=server.port) as apart:
+            assert apart.xlen(keys.SIGNALS) == 0
+        await _wait(told)
+        [again] = await signals.latest(2)
+        assert (again.fields["id"], len(master.account.orders)) == (first.fields["id"], 1)
     finally:
         serving.cancel()
         with suppress(asyncio.CancelledError):
