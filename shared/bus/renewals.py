@@ -71,9 +71,8 @@ class Renewals:
                     connection.result()  # raises what it means
                 try:
                     await self._renew(list(takewhile(lambda lease: _due_in(lease) <= _TOGETHER, self._kept)))
-                except (
-                    BusUnavailable
-                ):  # a server that takes no commands just now is waited for while the leases still stand
+                except BusUnavailable:
+                    # A server that only takes no commands just now is waited for while the leases still stand.
                     self._end_those_that_run_out()
                     await asyncio.wait({connection}, timeout=_AFTER_OUTAGE)
         except BusUnavailable as error:
