@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 
 class History:
-    """The ended orders of one account. One listing serves all who ask, as long as it is late enough for them."""
+    """The orders of one account, open and ended. One listing serves all who ask, as long as it is late enough for them."""
 
     def __init__(self, venue: Venue, account: AccountKeeper, taken_over_at: int, clock: Callable[[], int]) -> None:
         self._venue = venue
@@ -41,7 +41,7 @@ class History:
         self._lock = asyncio.Lock()
 
     async def find(self, client_order_id: str, *, decided_at: int, begun_at: int | None) -> VenueOrder | None:
-        """Give the venue's record of an order that has ended; None is a proof that it was never accepted.
+        """Give the venue's record of an order, ended or not; None is a proof that it was never accepted.
 
         `begun_at` (epoch ms) is when this process last began to send it, if it did. Orders decided more than a day ago are not
         searched for further back than a day: an entry is long expired by then. Waits while the account is parked.
@@ -59,7 +59,8 @@ class History:
             await self._account.until_ready()
             listed_at = self._clock()
             try:
-                found = await self._venue.closed_orders(since=since)
+                # In this order: one that ends in between is in the second list.
+                found = [*await self._venue.open_orders(), *await self._venue.closed_orders(since=since)]
             except (Unavailable, OutcomeUnknown) as error:
                 log.warning("the venue's list of orders could not be read", reason=error.words)
             except Rejected as error:

@@ -166,6 +166,12 @@ class FakeVenue:
             ]
             return found[-1] if found else None
 
+    async def open_orders(self) -> Sequence[VenueOrder]:
+        """Give the orders that rest."""
+        async with self._lane:
+            await self._private("open_orders")
+            return [o for o in self._visible() if o.status is VenueOrderStatus.OPEN]
+
     async def closed_orders(self, *, since: int) -> Sequence[VenueOrder]:
         """Give the finished orders that ended at or after `since`, filled or not, oldest first."""
         async with self._lane:

@@ -123,6 +123,14 @@ class KrakenVenue:
             or mine(await self._behind_trades(since // 1000 - _CLOCK_SLACK))
         )
 
+    async def open_orders(self) -> Sequence[VenueOrder]:
+        """List open orders, all in one answer. Orders on pairs that are not listed are left out."""
+        book = await self._public.names()
+        rows = await self._rows("OpenOrders", "open", {})
+        with parse.readable("OpenOrders"):
+            listed = [parse.order(book, txid, row) for txid, row in rows.items()]
+        return [order for order in listed if order is not None]
+
     async def closed_orders(self, *, since: int) -> Sequence[VenueOrder]:
         """List ended orders, filled or not, oldest first. Orders on pairs that are not listed (margin, delisted) are left out.
 

@@ -158,6 +158,10 @@ class Venue(PublicVenue, Protocol):
         """
         ...
 
+    async def open_orders(self) -> Sequence[VenueOrder]:
+        """List the orders that have not ended, whoever placed them. A fresh one can be missing for a moment."""
+        ...
+
     async def closed_orders(self, *, since: int) -> Sequence[VenueOrder]:
         """List orders that ended at or after `since` (epoch ms), filled or not, oldest first, whoever placed them."""
         ...

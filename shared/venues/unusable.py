@@ -58,6 +58,10 @@ class UnusableVenue:
         """Refuse."""
         self._refuse()
 
+    async def open_orders(self) -> Sequence[VenueOrder]:
+        """Refuse."""
+        self._refuse()
+
     async def closed_orders(self, *, since: int) -> Sequence[VenueOrder]:
         """Refuse."""
         self._refuse()

@@ -254,3 +254,13 @@ async def test_23_a_lookup_that_fails_is_never_an_empty_answer(bench: Bench) -> 
 
 async def test_24_the_taker_fee_is_a_fraction(bench: Bench) -> None:
     assert await bench.venue.taker_fee(BTC) == Decimal("0.004")
+
+
+async def test_25_open_orders_are_those_that_have_not_ended(bench: Bench) -> None:
+    await bench.venue.place(request(_id()), bench.nonces.begin)
+    assert await bench.venue.open_orders() == []
+    client_id = _id()
+    venue_order_id = await bench.rest_elsewhere(client_id)
+    (resting,) = await bench.venue.open_orders()
+    assert (resting.venue_order_id, resting.client_order_id) == (venue_order_id, client_id)
+    assert (resting.status, resting.closed_at) == (VenueOrderStatus.OPEN, None)

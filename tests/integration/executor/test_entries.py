@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from decimal import Decimal
 
@@ -224,6 +225,31 @@ async def test_an_entry_that_filled_nothing_and_that_redis_forgot_is_not_sent_ag
     rig.clock.now += 5_000
     report = await rig.carry(await rig.start(), decision, redelivered=True)
     assert (report.outcome, len(rig.account.orders), await rig.position()) == (OrderState.EXPIRED, 1, None)
+
+
+async def test_an_entry_that_is_still_open_and_that_redis_forgot_is_followed_and_not_sent_again(
+    rig: Rig, owner: Owner
+) -> None:
+    rig.account.rests = True
+    decision = rig.entry("0.05")
+    task = await rig.begin(owner, decision)
+
+    async def resting() -> bool:
+        return bool(rig.account.orders)
+
+    await until(resting, "the order rests")
+    await crash(task)
+    await rig.bus.do("DEL", keys.order(USER, decision.id))
+    rig.clock.now += 5_000
+    later = await rig.start()
+    carrying = asyncio.create_task(rig.carry(later, decision, redelivered=True))
+
+    async def followed() -> bool:
+        return later.venue.calls["order"] > 0
+
+    await until(followed, "the venue is asked what became of it")
+    rig.account.finish(rig.account.orders[0].venue_order_id, Decimal(1), btc_price(60_000), btc("0.05"), rig.clock.now)
+    assert ((await carrying).outcome, len(rig.account.orders)) == (OrderState.FILLED, 1)
 
 
 async def test_of_two_orders_with_one_id_that_redis_forgot_the_filled_one_is_booked(rig: Rig, owner: Owner) -> None:
