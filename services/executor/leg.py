@@ -24,14 +24,14 @@ from services.executor.account import PARKING
 from services.executor.desk import LEASE_NEEDED, Desk, Sent
 from services.executor.ends import Absent, End, NotSent, Refused, Stopped, Traded
 from services.executor.record import Leg, OrderRecord
-from services.executor.resolving import resume
+from services.executor.resolving import find_out, resume
 from services.executor.timing import LANE_PATIENCE_MS
 from shared.bus.orders import NotBegun
 from shared.config.boundary import Step
 from shared.domain.money import ONE, ZERO, plain
 from shared.domain.order import Decision, Kind, OrderState, leg_id
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
-from shared.venues.port import OrderRequest, VenueOrder
+from shared.venues.port import OrderRequest, VenueOrder, VenueOrderStatus
 
 __all__ = ["Absent", "End", "Guard", "NotSent", "Refused", "Stopped", "Traded", "recall", "trade"]
 
@@ -155,7 +155,9 @@ async def recall(desk: Desk, decision: Decision, entry_id: str, number: int) -> 
     parked.
     """
     last = number if decision.kind is Kind.ENTRY else number + _LEGS_FORGOTTEN
-    found = [(leg, order) for leg in range(number, last + 1) if (order := await _remembered(desk, decision, leg))]
+    found = [
+        (leg, order) for leg in range(number, last + 1) if (order := await _remembered(desk, decision, entry_id, leg))
+    ]
     if not found:
         return False
     log.warning("the venue knows an order that Redis forgot", signal_id=decision.signal_id, user=desk.user)
@@ -170,8 +172,13 @@ async def recall(desk: Desk, decision: Decision, entry_id: str, number: int) -> 
     return True
 
 
-async def _remembered(desk: Desk, decision: Decision, number: int) -> VenueOrder | None:
+async def _remembered(desk: Desk, decision: Decision, entry_id: str, number: int) -> VenueOrder | None:
+    """Give a leg as it ended: what one that is still open has traded so far says nothing of what the whole order is to trade."""
     client_id = leg_id(decision.id, number)
     sent = desk.begun.get(client_id)
     begun_at = sent.at if sent is not None else None
-    return await desk.history.find(client_id, decided_at=decision.signal_at, begun_at=begun_at)
+    order = await desk.history.find(client_id, decided_at=decision.signal_at, begun_at=begun_at)
+    if order is None or order.status is VenueOrderStatus.DONE:
+        return order
+    record = OrderRecord.read(OrderRecord.found(decision, entry_id, number, order))
+    return await find_out(desk, record) or order

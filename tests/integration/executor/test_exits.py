@@ -246,6 +246,33 @@ async def test_a_leg_that_filled_nothing_and_that_redis_forgot_is_followed_by_th
     assert await size_held(rig) == rig.account.balances.get("BTC", Decimal(0)) == Decimal("0.05") - sold
 
 
+async def test_an_exit_that_is_still_open_and_that_redis_forgot_sells_its_fraction_and_no_more(
+    rig: Rig, owner: Owner
+) -> None:
+    """At the listing it has filled nothing, which is not what it comes to."""
+    await bought(rig, owner, "0.05")
+    rig.account.rests = True
+    decision = rig.close("0.5")
+    task = await rig.begin(owner, decision)
+    resting = await open_order(rig)
+    await crash(task)
+    await rig.bus.do("DEL", keys.order(USER, decision.id))
+    rig.clock.now += 5_000
+    later = await rig.start()
+    carrying = asyncio.create_task(rig.carry(later, decision, redelivered=True))
+
+    async def followed() -> bool:
+        return later.venue.calls["order"] > 0
+
+    await until(followed, "the venue is asked what became of it")
+    rig.account.rests = False
+    rig.account.finish(resting, Decimal(1), btc_price(60_000), btc("0.025"), rig.clock.now)
+    report = await carrying
+    assert (report.outcome, report.filled_size) == (OrderState.FILLED, Decimal("0.025"))
+    assert await size_held(rig) == rig.account.balances["BTC"] == Decimal("0.025")
+    assert len(rig.account.orders) == 2
+
+
 @pytest.mark.usefixtures("short_pauses")
 async def test_funds_that_were_short_for_a_while_do_not_take_the_rest_of_the_position_away(
     rig: Rig, owner: Owner
