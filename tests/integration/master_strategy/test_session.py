@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from uuid import uuid4
@@ -79,6 +79,17 @@ async def _wait(condition: Callable[[], Awaitable[bool]], seconds: float = 15) -
             await asyncio.sleep(0.05)
 
 
+@asynccontextmanager
+async def _serving(master: Master) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(master.serve())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
 async def test_redis_dies_and_comes_back_and_the_master_goes_on_by_itself(tmp_path: Path) -> None:
     server = RedisServer(tmp_path)
     server.start()
@@ -102,8 +113,7 @@ async def _trade_through_an_outage(bus: Bus, server: RedisServer) -> None:
         return await told() == ["entry", "exit"]
 
     master.market.candles[BTC] = list(rising())
-    serving = asyncio.ensure_future(master.serve())
-    try:
+    async with _serving(master) as serving:
         await _wait(entered)
         server.kill()
         master.market.candles[BTC] = list(falling(first_at=NOW + MINUTE))
@@ -115,10 +125,6 @@ async def _trade_through_an_outage(bus: Bus, server: RedisServer) -> None:
         assert account is not None
         assert account.state is AccountState.READY
         assert len(master.account.orders) == 2
-    finally:
-        serving.cancel()
-        with suppress(asyncio.CancelledError):
-            await serving
 
 
 async def test_a_signal_that_redis_has_forgotten_is_told_again_by_the_fill(tmp_path: Path) -> None:
@@ -142,8 +148,7 @@ async def _trade_through_a_fail_over(bus: Bus, server: RedisServer) -> None:
     async def told() -> bool:
         return bool(await signals.latest(1))
 
-    serving = asyncio.ensure_future(master.serve())
-    try:
+    async with _serving(master):
         await _wait(ready)
         remembered = server.written
         master.market.candles[BTC] = list(rising())
@@ -157,7 +162,3 @@ async def _trade_through_a_fail_over(bus: Bus, server: RedisServer) -> None:
         await _wait(told)
         [again] = await signals.latest(2)
         assert (again.fields["id"], len(master.account.orders)) == (first.fields["id"], 1)
-    finally:
-        serving.cancel()
-        with suppress(asyncio.CancelledError):
-            await serving
