@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import structlog
 
+from services.executor.key_memory import KeyMemory
 from services.executor.right_of_way import RightOfWay
 from shared.bus.errors import BusError
 from shared.bus.records import Records
@@ -47,24 +48,32 @@ class AccountKeeper:
     """Keeps the record of one account true."""
 
     def __init__(
-        self, user: str, venue: Venue, records: Records, clock: Callable[[], int], way: RightOfWay | None = None
+        self,
+        user: str,
+        venue: Venue,
+        records: Records,
+        clock: Callable[[], int],
+        key: KeyMemory,
+        way: RightOfWay | None = None,
     ) -> None:
         self._user = user
         self._venue = venue
         self._records = records
         self._clock = clock
+        self._key = key
         self._way = way or RightOfWay()
         self._ready = asyncio.Event()
         self._parked = asyncio.Event()
         self._known = asyncio.Event()
         self._wanted = asyncio.Event()
         self._quiet_until = 0.0
-        self._probed = False
         self.reason = "not connected yet"
         self.currency = _QUOTE
         """What cash and equity are counted in."""
         self.latest: Account | None = None
         """As last read by this process."""
+        self.asked_at = 0
+        """When that reading was asked for, epoch ms: what ended later is not in it."""
 
     @property
     def ready(self) -> bool:
@@ -92,7 +101,7 @@ class AccountKeeper:
         if refusal is not None:
             quiet = _LOCKOUT if refusal is Refusal.LOCKED else _REFUSED_RETRY
             self._quiet_until = max(self._quiet_until, time.monotonic() + quiet)
-            self._probed = False
+            self._key.probed = False
         new = words != self.reason or not self._parked.is_set()
         self._ready.clear()
         self._wanted.set()  # the timer of a ready account does not hold for a parked one
@@ -137,8 +146,8 @@ class AccountKeeper:
 
     async def read(self) -> None:
         """Read the account once and write its record. Raises a VenueError; the old record then stands with its instant."""
-        currency = self.currency
-        balances = await self._venue.balances()
+        currency, asked_at = self.currency, self._clock()
+        balances = await self._venue.balances(patient=self.ready)
         await self._probe()
         fee = await self._taker_fee()
         holdings = {asset: balance.total for asset, balance in balances.items()}
@@ -156,7 +165,7 @@ class AccountKeeper:
             as_of=self._clock(),
         )
         await self._records.write_account(account)
-        self.latest = account
+        self.latest, self.asked_at = account, asked_at
         self.reason = ""
         self._parked.clear()
         self._ready.set()
@@ -164,10 +173,10 @@ class AccountKeeper:
 
     async def _probe(self) -> None:
         """Make the lookups once that finding out about an order needs, so that a key without them is parked before it buys."""
-        if self._probed:
+        if self._key.probed:
             return
         await self._venue.find(str(uuid4()), since=self._clock())
-        self._probed = True
+        self._key.probed = True
 
     async def _taker_fee(self) -> Decimal:
         return await self._venue.taker_fee(Symbol("BTC", _QUOTE))

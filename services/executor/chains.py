@@ -29,6 +29,10 @@ class SymbolChains(Generic[Work]):
         """The symbols with work under way or waiting."""
         return frozenset(self._waiting)
 
+    def idle(self, symbol: Symbol) -> bool:
+        """Whether work that is added to this symbol begins at once."""
+        return symbol not in self._waiting
+
     def add(self, symbol: Symbol, work: Work) -> bool:
         """Append work to a symbol's chain; False if the turn is ending and nothing is begun any more."""
         chain = self._waiting.get(symbol)

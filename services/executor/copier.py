@@ -66,6 +66,8 @@ class Copier:
         decided_at = min(entry_ms(entry_id), decision.signal_at) if entry_id else decision.signal_at
         older = decided_at < desk.lease.since
         suspect = redelivered or older or decision.id in desk.begun
+        if suspect:
+            desk.way.left(decision.id)  # it is not about to be sent: what became of it before is found out first
         if decision.kind is Kind.ENTRY:
             await self._entries.carry_out(decision, copy, entry_id, suspect=suspect)
         elif copy.fraction is not None:

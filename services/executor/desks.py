@@ -14,6 +14,7 @@ from services.executor.account import AccountKeeper
 from services.executor.books import Mixed, open_books
 from services.executor.desk import Desk, Sent
 from services.executor.history import History
+from services.executor.key_memory import KeyMemory
 from services.executor.right_of_way import RightOfWay
 from services.executor.timing import VENUE_TIMEOUT
 from shared.bus.connection import Bus
@@ -28,7 +29,7 @@ from shared.config.settings import Mode, Settings
 from shared.domain.funds import Books
 from shared.domain.policy import UserPolicy
 from shared.venues.errors import Rejected
-from shared.venues.factory import HttpSession, open_kraken, open_public_kraken, tier_named
+from shared.venues.factory import HttpSession, RateBudget, open_budget, open_kraken, open_public_kraken
 from shared.venues.kraken_public import KrakenPublic
 from shared.venues.port import Venue
 from shared.venues.unusable import UnusableVenue
@@ -46,7 +47,7 @@ class DeskMaker:
         self._clock = clock
         self._boundary = Boundary(settings.debug_die_at)
         self._way = RightOfWay()
-        self._counters: dict[str, NonceCounter] = {}
+        self._keys: dict[str, KeyMemory] = {}
         self._begun: dict[str, dict[str, Sent]] = {}
         self._key_names = key_names("kraken")
         self.public = self._open_public(settings.venue_url("kraken"))
@@ -59,18 +60,20 @@ class DeskMaker:
         books = Books(funds)
         try:
             key = self._key(policy, venue_name)
-            nonces = self._counter(lease, policy.user, key.fingerprint)
-            venue: Venue = self._open(key, nonces, paper=policy.paper)
+            memory = self._memory(key.fingerprint)
+            nonces = self._counter(memory, lease, policy.user, key.fingerprint)
+            venue: Venue = self._open(key, nonces, memory.budget, paper=policy.paper)
             opened = await open_books(self._bus, store, policy.user, venue_name, funds, key.fingerprint)
             if isinstance(opened, Mixed):
                 venue = UnusableVenue(venue_name, opened.reason)
             else:
                 books = opened
         except (ConfigurationError, Rejected) as error:
-            nonces = self._counter(lease, policy.user, _NO_KEY)
+            memory = self._memory(_NO_KEY)
+            nonces = self._counter(memory, lease, policy.user, _NO_KEY)
             venue = UnusableVenue(venue_name, str(error))
         records = Records(self._bus)
-        account = AccountKeeper(policy.user, venue, records, self._clock, self._way)
+        account = AccountKeeper(policy.user, venue, records, self._clock, memory, self._way)
         return Desk(
             policy=policy,
             venue=venue,
@@ -88,12 +91,17 @@ class DeskMaker:
             books=books,
         )
 
-    def _counter(self, lease: Lease, user: str, fingerprint: str) -> NonceCounter:
+    def _counter(self, memory: KeyMemory, lease: Lease, user: str, fingerprint: str) -> NonceCounter:
         """Make the nonce counter of a turn: above the clock, and above all that this process has used of the key."""
-        last = self._counters.get(fingerprint)
-        floor = max(time.time_ns() // 1_000, last.floor if last else 0)
-        counter = self._counters[fingerprint] = NonceCounter(self._bus, lease, user, fingerprint, floor=floor)
-        return counter
+        floor = max(time.time_ns() // 1_000, memory.nonces.floor if memory.nonces else 0)
+        memory.nonces = NonceCounter(self._bus, lease, user, fingerprint, floor=floor)
+        return memory.nonces
+
+    def _memory(self, fingerprint: str) -> KeyMemory:
+        """Give what this process knows of a key, from the first time on."""
+        if fingerprint not in self._keys:
+            self._keys[fingerprint] = KeyMemory(open_budget(self._settings.kraken_tier))
+        return self._keys[fingerprint]
 
     def _key(self, policy: UserPolicy, venue_name: str) -> ApiKey:
         if venue_name != self.public.name:
@@ -101,7 +109,7 @@ class DeskMaker:
         mode = self._settings.shoal_mode
         return read_api_key(venue_name, policy.user, mode, paper=policy.paper, names=self._key_names)
 
-    def _open(self, key: ApiKey, nonces: NonceCounter, *, paper: bool) -> Venue:
+    def _open(self, key: ApiKey, nonces: NonceCounter, budget: RateBudget, *, paper: bool) -> Venue:
         apart = paper and self._settings.shoal_mode is Mode.LIVE  # in paper mode all trade in one place
         return open_kraken(
             url=self._settings.paper_url if apart else self._settings.venue_url("kraken"),
@@ -112,7 +120,7 @@ class DeskMaker:
             timeout=VENUE_TIMEOUT,
             clock=self._clock,
             public=self._paper_public if apart else self.public,
-            tier=tier_named(self._settings.kraken_tier),
+            budget=budget,
             paper=apart,
         )
 

@@ -22,6 +22,8 @@ from shared.venues.port import Venue, VenueOrder
 _REACH_MS: Final = 60_000
 """How much earlier than a decision's own instant the list begins: clocks differ."""
 _FURTHEST_MS: Final = 24 * 3600 * 1000
+_TIMER_MS: Final = 5
+"""How much earlier by the wall clock a timer may go off: listed a moment too early, the list would have to be asked for twice."""
 _RETRY: Final = 2.0
 
 log = structlog.get_logger()
@@ -54,7 +56,8 @@ class History:
         return self._orders.get(client_order_id)
 
     async def _list(self, since: int, late_enough: int) -> None:
-        await asyncio.sleep(max(0, late_enough - self._clock()) / 1000)
+        if (early := late_enough - self._clock()) > 0:
+            await asyncio.sleep((early + _TIMER_MS) / 1000)
         while True:
             await self._account.until_ready()
             listed_at = self._clock()

@@ -45,8 +45,8 @@ class RightOfWay:
         self._wait_timer: asyncio.TimerHandle | None = None
 
     def expect(self, order_id: str) -> None:
-        """Say that an order is about to be sent."""
-        self._coming[order_id] = asyncio.get_running_loop().time()
+        """Say that an order is about to be sent: that it waits for nothing but its turn. Harmless to repeat."""
+        self._coming.setdefault(order_id, asyncio.get_running_loop().time())
 
     async def enter(self, order_id: str) -> None:
         """Wait for the order's turn to be prepared; whoever enters must say when it has `left`."""

@@ -160,7 +160,9 @@ class Session:
         except MalformedMessageError as error:
             self._spawn(self._bury(entry, str(error)))
         else:
-            if decision.copy is not None and (desk := self._desks.get(decision.venue)) is not None:
+            desk = self._desks.get(decision.venue)
+            # One that waits for its symbol is not about to leave: were it expected, those before it would wait for it.
+            if decision.copy is not None and desk is not None and self._chains.idle(decision.symbol):
                 desk.way.expect(decision.id)
             self._chains.add(decision.symbol, partial(self._carry_out, _Work(entry, decision, redelivered)))
 
@@ -189,9 +191,10 @@ class Session:
             if decision.kind is Kind.EXIT:
                 await self._carry_stragglers(work)
             way = self._desks[decision.venue].way
-            if decision.copy is not None:
-                await way.enter(decision.id)
             try:
+                if decision.copy is not None:
+                    way.expect(decision.id)
+                    await way.enter(decision.id)
                 await copier.carry_out(decision, work.entry.id, redelivered=work.redelivered)
             finally:
                 way.left(decision.id)

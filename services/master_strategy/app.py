@@ -23,7 +23,7 @@ from shared.config.errors import ConfigurationError
 from shared.config.secrets import ApiKey, read_api_key
 from shared.config.settings import Mode, Settings
 from shared.domain.account import MASTER
-from shared.venues.factory import HttpSession, new_http_session, open_kraken, tier_named
+from shared.venues.factory import HttpSession, RateBudget, new_http_session, open_budget, open_kraken
 from shared.venues.kraken import KrakenVenue
 from shared.venues.port import NonceSource
 
@@ -39,6 +39,7 @@ async def main(settings: Settings) -> None:
     key = master_key(settings.shoal_mode)
     instance = instance_name()
     clock = system_clock()
+    budget = open_budget(settings.kraken_tier)
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(open_bus(settings.redis_url, _SERVICE))
         heartbeat = Heartbeat(Records(bus), _SERVICE, instance)
@@ -53,7 +54,7 @@ async def main(settings: Settings) -> None:
         )
 
         async def run_session(lease: Lease) -> None:
-            await _run_session(settings, strategy, key, bus, lease, heartbeat, clock)
+            await _run_session(settings, strategy, key, budget, bus, lease, heartbeat, clock)
 
         leadership = Leadership(
             bus=bus, instance=instance, venue=_VENUE, run_session=run_session, heartbeat=heartbeat, clock=clock
@@ -67,6 +68,7 @@ async def _run_session(
     settings: Settings,
     strategy: StrategySettings,
     key: ApiKey,
+    budget: RateBudget,
     bus: Bus,
     lease: Lease,
     heartbeat: Heartbeat,
@@ -77,7 +79,7 @@ async def _run_session(
         session = Session(
             bus=bus,
             lease=lease,
-            venue=open_account(settings, key, nonces, http, clock),
+            venue=open_account(settings, key, nonces, budget, http, clock),
             nonces=nonces,
             settings=strategy,
             heartbeat=heartbeat,
@@ -88,7 +90,9 @@ async def _run_session(
         await session.run()
 
 
-def open_account(settings: Settings, key: ApiKey, nonces: NonceSource, http: HttpSession, clock: Clock) -> KrakenVenue:
+def open_account(
+    settings: Settings, key: ApiKey, nonces: NonceSource, budget: RateBudget, http: HttpSession, clock: Clock
+) -> KrakenVenue:
     """Open the account that trades; sends nothing yet. Raises Rejected for a key that cannot be one."""
     return open_kraken(
         url=settings.venue_url(_VENUE),
@@ -98,7 +102,7 @@ def open_account(settings: Settings, key: ApiKey, nonces: NonceSource, http: Htt
         http=http,
         timeout=VENUE_TIMEOUT,
         clock=clock.now,
-        tier=tier_named(settings.kraken_tier),
+        budget=budget,
     )
 
 

@@ -20,7 +20,16 @@ from shared.venues.paper_kraken import PaperKrakenApi
 from shared.venues.port import NonceSource
 from shared.venues.rate_budget import RateBudget, Tier
 
-__all__ = ["HttpSession", "Tier", "new_http_session", "open_kraken", "open_public_kraken", "tier_named"]
+__all__ = [
+    "HttpSession",
+    "RateBudget",
+    "Tier",
+    "new_http_session",
+    "open_budget",
+    "open_kraken",
+    "open_public_kraken",
+    "tier_named",
+]
 
 
 def open_public_kraken(*, url: str, http: HttpSession, timeout: float, clock: Callable[[], int]) -> KrakenPublic:
@@ -33,6 +42,14 @@ def tier_named(name: str) -> Tier | None:
     return None if name == "none" else Tier[name.upper()]
 
 
+def open_budget(tier: str) -> RateBudget:
+    """Begin to count what one key asks, by the tier that KRAKEN_TIER names.
+
+    One budget per key and process: Kraken goes on counting when a turn or a session ends.
+    """
+    return RateBudget(tier_named(tier))
+
+
 def open_kraken(
     *,
     url: str,
@@ -42,16 +59,16 @@ def open_kraken(
     http: HttpSession,
     timeout: float,
     clock: Callable[[], int],
+    budget: RateBudget,
     public: KrakenPublic | None = None,
-    tier: Tier | None = Tier.INTERMEDIATE,
     paper: bool = False,
 ) -> KrakenVenue:
     """Open the account of a key. Sends nothing yet.
 
-    `nonces` must be the one source of this key in all processes. Pass the `public` of the same URL to share its list of pairs.
-    `tier` sets the client-side rate budget; None leaves the judging to the venue. With `paper` nothing is signed before the other
-    side has named itself as the paper exchange. Raises Rejected(AUTH) for a key or secret that cannot be one, so that the account
-    is parked before anything is signed with it.
+    `nonces` must be the one source of this key in all processes, and `budget` the one count of its calls in this process. Pass
+    the `public` of the same URL to share its list of pairs. With `paper` nothing is signed before the other side has named itself
+    as the paper exchange. Raises Rejected(AUTH) for a key or secret that cannot be one, so that the account is parked before
+    anything is signed with it.
     """
     if not api_key.strip():
         raise Rejected("the API key is empty", Refusal.AUTH)
@@ -61,7 +78,6 @@ def open_kraken(
         raise Rejected("the API secret is not the text that Kraken shows when a key is made (base64)", Refusal.AUTH)
     kind = PaperKrakenApi if paper else KrakenApi
     api = kind(url=url, http=http, timeout=timeout, api_key=api_key, api_secret=api_secret)
-    budget = RateBudget(tier)
     lane = Lane(api, nonces, budget, timeout=timeout, clock=clock)
     shared = public or open_public_kraken(url=url, http=http, timeout=timeout, clock=clock)
     return KrakenVenue(shared, lane, budget, clock=clock)

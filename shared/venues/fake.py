@@ -119,8 +119,9 @@ class FakeVenue:
         """Note that the connection was let go of."""
         self.closed = True
 
-    async def balances(self) -> Mapping[str, Balance]:
+    async def balances(self, *, patient: bool = False) -> Mapping[str, Balance]:
         """Give the balances; nothing is held, since immediate orders rest for no time."""
+        del patient
         async with self._lane:
             await self._private("balances")
             return {asset: Balance(asset, total, total) for asset, total in self.account.balances.items()}

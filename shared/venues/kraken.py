@@ -66,10 +66,10 @@ class KrakenVenue:
     async def close(self) -> None:
         """Let go of nothing: the HTTP session belongs to whoever made it."""
 
-    async def balances(self) -> Mapping[str, Balance]:
+    async def balances(self, *, patient: bool = False) -> Mapping[str, Balance]:
         """Ask for all balances; what is lent out or staked stands under its own name (`USDT.F`) with nothing free."""
         names = (await self._public.names()).names
-        extended = await self._lane.look_up("BalanceEx")
+        extended = await self._lane.look_up("BalanceEx", patient=patient)
         with parse.readable("BalanceEx"):
             return parse.balances(names, extended)
 

@@ -49,11 +49,14 @@ class Lane:
         self._clock = clock
         self._lock = asyncio.Lock()
 
-    async def look_up(self, method: str, params: Mapping[str, str] | None = None) -> Any:
-        """Ask a question and give its result. Asks again, with a new nonce each time, while Kraken is unavailable."""
+    async def look_up(self, method: str, params: Mapping[str, str] | None = None, *, patient: bool = False) -> Any:
+        """Ask a question and give its result. Asks again, with a new nonce each time, while Kraken is unavailable.
+
+        A `patient` one leaves what little may be asked to the others, for a while.
+        """
 
         async def once() -> Any:
-            await self._budget.admit_lookup(method)
+            await self._budget.admit_lookup(method, patient=patient)
             async with self._lock:
                 return await self._look_up_once(method, params or {})
 

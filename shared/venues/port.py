@@ -130,8 +130,11 @@ class PublicVenue(Protocol):
 class Venue(PublicVenue, Protocol):
     """One account at an exchange."""
 
-    async def balances(self) -> Mapping[str, Balance]:
-        """Ask for all balances by plain asset name. Raises when they are not known: never an empty answer for a failure."""
+    async def balances(self, *, patient: bool = False) -> Mapping[str, Balance]:
+        """Ask for all balances by plain asset name. Raises when they are not known: never an empty answer for a failure.
+
+        `patient`: while the account may ask little, it is better to ask what became of orders first.
+        """
         ...
 
     async def taker_fee(self, symbol: Symbol) -> Decimal:

@@ -22,6 +22,8 @@ from shared.venues.errors import Unavailable
 
 _SPARE: Final = 1.0  # left unused, since our calls arrive a little closer together than they were sent
 _LONGEST_QUEUE: Final = 30.0  # seconds; a lookup that would wait longer is better told so
+_KEPT_FREE: Final = 8.0  # what a patient lookup leaves to the others: to search for one order costs 6, to ask for one 1
+_LONGEST_PATIENCE: Final = 15.0  # seconds
 _COSTS: Final = {"TradesHistory": 2.0, "Ledgers": 2.0, "QueryLedgers": 2.0, "OpenOrders": 2.0, "ClosedOrders": 2.0}
 """Lookups that cost more than one. Open and closed orders are 1 by the guide and 2 by Kraken's own SDK: count the dearer."""
 
@@ -92,16 +94,23 @@ class RateBudget:
         self._lookups = None if tier is None else Meter(tier.value.lookups, tier.value.lookups_decay, monotonic)
         self._orders: dict[str, Meter] = {}
 
-    async def admit_lookup(self, method: str) -> None:
-        """Wait until a lookup fits. Raises Unavailable when the queue is too long to stand in."""
+    async def admit_lookup(self, method: str, *, patient: bool = False) -> None:
+        """Wait until a lookup fits; a patient one, until others fit beside it. Raises Unavailable when the queue is too long."""
         if self._lookups is None:
             return
         cost = _COSTS.get(method, 1.0)
+        if patient:
+            await self._let_others_ask(self._lookups, cost)
         wait = self._lookups.wait(cost)
         if wait > _LONGEST_QUEUE:
             raise Unavailable(f"this key has asked too much of Kraken; {method} fits in {wait:.0f} s", wait)
         self._lookups.reserve(cost)
         if wait > 0:
+            await self._sleep(wait)
+
+    async def _let_others_ask(self, lookups: Meter, cost: float) -> None:
+        end = self._monotonic() + _LONGEST_PATIENCE
+        while (wait := min(lookups.wait(cost + _KEPT_FREE), end - self._monotonic())) > 0:
             await self._sleep(wait)
 
     async def admit_order(self, pair: str, *, patience: float) -> None:

@@ -38,8 +38,9 @@ class UnusableVenue:
         """Refuse."""
         self._refuse()
 
-    async def balances(self) -> Mapping[str, Balance]:
+    async def balances(self, *, patient: bool = False) -> Mapping[str, Balance]:
         """Refuse."""
+        del patient
         self._refuse()
 
     async def taker_fee(self, symbol: Symbol) -> Decimal:

@@ -17,12 +17,14 @@ from tests.support.processes import wait_for
 from tests.support.stack import Stack
 
 USERS: Final = [f"user-{number:02}" for number in range(40)]
+LATE: Final = '[guards]\nmax_signal_age = "2m"\n'
+"""After dozens of orders within a second, Kraken lets a key ask what became of one in two seconds."""
 
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
     """A whole system with more users than the engine decides for in one round trip."""
-    with Stack(tmp_path, USERS) as stack:
+    with Stack(tmp_path, USERS, user_settings=LATE) as stack:
         for user in USERS:
             stack.open_account(user, USD=100_000)
         stack.price("BTC/USD", "60000")

@@ -29,7 +29,7 @@ from shared.domain.money import Price, Quantity
 from shared.domain.order import Side
 from shared.domain.symbol import Symbol
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
-from shared.venues.factory import HttpSession, Tier, new_http_session, open_kraken
+from shared.venues.factory import HttpSession, RateBudget, Tier, new_http_session, open_kraken
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue, MemoryNonces
 from shared.venues.kraken_http import KrakenApi
 from shared.venues.port import Candle, OrderRequest, Venue
@@ -240,7 +240,7 @@ async def kraken_bench(
         http=paper.http,
         timeout=TIMEOUT,
         clock=now,
-        tier=budget,
+        budget=RateBudget(budget),
     )
     api = KrakenApi(url=paper.url, http=paper.http, timeout=TIMEOUT, api_key=key, api_secret=secret)
     return KrakenBench(venue, nonces, paper, api, user, key)

@@ -12,6 +12,7 @@ from services.executor.account import AccountKeeper
 from services.executor.copier import Copier
 from services.executor.desk import Desk
 from services.executor.history import History
+from services.executor.key_memory import KeyMemory
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
@@ -22,6 +23,7 @@ from shared.contracts import keys
 from shared.contracts.messages import OrderMessage, ReportMessage
 from shared.domain.account import Position
 from shared.domain.order import Copy, Decision, Kind, Side, order_id
+from shared.venues.factory import RateBudget
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
 from tests.support.examples import BTC_USD, a_policy, btc, btc_price, usd
 from tests.support.leases import take_over
@@ -66,7 +68,7 @@ class Rig:
         nonces = NonceCounter(self.bus, lease, USER, "f" * 16, floor=self.account.last_nonce)
         venue = FakeVenue(self.market, self.account, clock=self.clock, nonces=nonces)
         records = Records(self.bus)
-        keeper = AccountKeeper(USER, venue, records, self.clock)
+        keeper = AccountKeeper(USER, venue, records, self.clock, KeyMemory(RateBudget(None)))
         desk = Desk(
             policy=a_policy(USER),
             venue=venue,

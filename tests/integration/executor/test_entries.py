@@ -81,6 +81,29 @@ async def test_a_refusal_is_rejected_in_the_venues_words(rig: Rig, owner: Owner)
     assert owner.desk.account.ready
 
 
+async def test_what_an_entry_has_cost_is_gone_from_the_cash_before_the_account_is_read_again(
+    rig: Rig, owner: Owner
+) -> None:
+    """Signals of a burst are a few milliseconds apart, readings of the balances are not."""
+    await rig.carry(owner, rig.entry("0.1", limit="60000"))
+    report = await rig.carry(owner, rig.entry("0.1", limit="60000"))
+    assert report.outcome is OrderState.FILLED
+    assert report.filled_size == Decimal(
+        "0.06600265"
+    )  # 10,000 less 6,000 and its fee of 0.4 %, less the fee of the second
+    assert "cut from 0.1 to 0.06600265 by available funds" in report.reason
+    assert rig.account.balances["USD"] >= 0
+    rig.account.balances["USD"] = Decimal(6_024)
+    rig.clock.now += 1
+    await owner.desk.account.read()
+    assert (await rig.carry(owner, rig.entry("0.1", limit="60000"))).filled_size == Decimal("0.1")
+
+
+async def test_an_entry_that_bought_nothing_has_cost_nothing(rig: Rig, owner: Owner) -> None:
+    assert (await rig.carry(owner, rig.entry("0.1", limit="59000"))).outcome is OrderState.EXPIRED
+    assert (await rig.carry(owner, rig.entry("0.16", limit="60000"))).filled_size == Decimal("0.16")
+
+
 async def test_fee_taken_in_base_leaves_less_than_bought(rig: Rig, owner: Owner) -> None:
     rig.account.fee_in_base = True
     await rig.carry(owner, rig.entry("0.05"))

@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
+import pytest
+
+from services.executor import right_of_way
 from services.executor.reader import StreamReader
 from services.executor.session import Session
 from shared.bus.interventions import ask_for_reconciliation, put_back_order
@@ -15,7 +18,7 @@ from shared.bus.streams import Entry, Group, read_entries
 from shared.contracts import keys
 from shared.contracts.reconciliation import ReconcileAnswer, ReconcileMode, ReconcileRequest
 from shared.domain.order import OrderState
-from tests.integration.executor.rig import USER, Owner, Rig, crash, until
+from tests.integration.executor.rig import PATIENCE, USER, Owner, Rig, crash, until
 from tests.support.examples import btc
 
 STREAM = keys.orders(USER)
@@ -55,6 +58,62 @@ async def test_what_a_predecessor_left_is_carried_out_before_what_is_new(rig: Ri
     assert position is not None
     assert position.size == btc("0.025")
     assert await rig.pending() == 0
+
+
+@pytest.fixture
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody who waits for an order to leave give up."""
+    monkeypatch.setattr(right_of_way, "PATIENCE", 3_600.0)
+    monkeypatch.setattr(right_of_way, "LONGEST", 3_600.0)
+
+
+@pytest.mark.usefixtures("_patient")
+async def test_an_order_does_not_wait_for_those_behind_it_to_leave(rig: Rig, owner: Owner) -> None:
+    """What became of the first is asked once no order is about to leave; the second is not, before that is known."""
+    async with turn(rig, owner, reading=False) as reader:
+        await until(lambda: registered(reader), "the session is served")
+        for decision in [rig.entry("0.01"), rig.entry("0.01"), rig.close("0.5"), rig.entry("0.01"), rig.close()]:
+            await rig.append(decision)
+        reading = asyncio.create_task(reader.run())
+        assert await reported(rig, 5) == [OrderState.FILLED] * 5
+        await crash(reading)
+
+
+@pytest.mark.usefixtures("_patient")
+async def test_nobody_waits_for_an_order_that_may_have_been_sent_already(rig: Rig, owner: Owner) -> None:
+    await rig.hand_out(rig.entry())
+    second = await rig.start()
+    listed = second.venue.hold("closed_orders")
+    async with turn(rig, second):
+        await until(lambda: _called(second, "closed_orders"), "it is looked for")
+        async with asyncio.timeout(PATIENCE):
+            await second.desk.way.give_way()
+        listed.set()
+        assert await reported(rig, 1) == [OrderState.FILLED]
+
+
+@pytest.mark.usefixtures("_patient")
+async def test_nobody_waits_for_the_orders_of_a_turn_that_has_ended(rig: Rig, owner: Owner) -> None:
+    owner.venue.hold("instruments")
+    async with turn(rig, owner, reading=False) as reader:
+        await until(lambda: registered(reader), "the session is served")
+        await rig.append(rig.entry())
+        reading = asyncio.create_task(reader.run())
+        await until(lambda: _coming(owner), "it is about to leave")
+        waiting = asyncio.create_task(owner.desk.way.give_way())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        await crash(reading)
+    async with asyncio.timeout(PATIENCE):
+        await waiting
+
+
+async def _coming(owner: Owner) -> bool:
+    return bool(owner.desk.way._coming)
+
+
+async def _called(owner: Owner, method: str) -> bool:
+    return owner.venue.calls[method] > 0
 
 
 async def test_a_straggler_is_carried_out_before_the_exit_that_follows_it(rig: Rig, owner: Owner) -> None:

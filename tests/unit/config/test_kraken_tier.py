@@ -13,7 +13,7 @@ from services.master_strategy.app import open_account
 from services.master_strategy.clock import system_clock
 from shared.config.secrets import ApiKey
 from shared.config.settings import Settings, load_settings
-from shared.venues.factory import HttpSession, Tier, new_http_session, tier_named
+from shared.venues.factory import HttpSession, Tier, new_http_session, open_budget, tier_named
 from shared.venues.fake import MemoryNonces
 from shared.venues.kraken import KrakenVenue
 
@@ -37,7 +37,8 @@ async def test_the_masters_account_keeps_within_it(
     env: pytest.MonkeyPatch, http: HttpSession, told: str, tier: Tier | None
 ) -> None:
     env.setenv("KRAKEN_TIER", told)
-    venue = open_account(load_settings(), KEY, MemoryNonces(), http, system_clock())
+    settings = load_settings()
+    venue = open_account(settings, KEY, MemoryNonces(), open_budget(settings.kraken_tier), http, system_clock())
     _keeps_within(venue, tier)
 
 
@@ -50,7 +51,9 @@ async def test_users_accounts_keep_within_it(
     env.setenv("KRAKEN_TIER", told)
     env.setenv("SHOAL_MODE", mode)
     desks = DeskMaker(load_settings(), cast("Any", None), http, lambda: time.time_ns() // 1_000_000)
-    _keeps_within(desks._open(KEY, cast("Any", MemoryNonces()), paper=paper), tier)
+    _keeps_within(
+        desks._open(KEY, cast("Any", MemoryNonces()), desks._memory(KEY.fingerprint).budget, paper=paper), tier
+    )
 
 
 def _keeps_within(venue: object, tier: Tier | None) -> None:

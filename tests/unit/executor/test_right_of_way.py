@@ -56,6 +56,15 @@ async def test_whoever_can_wait_waits_until_the_last_order_has_left() -> None:
     assert waiting.done()
 
 
+async def test_an_order_that_is_expected_again_is_one_order() -> None:
+    way = RightOfWay()
+    way.expect("one")
+    way.expect("one")
+    way.left("one")
+    async with asyncio.timeout(_AT_ONCE):
+        await way.give_way()
+
+
 @pytest.mark.usefixtures("_soon")
 async def test_an_order_that_does_not_leave_holds_nobody_up_twice() -> None:
     way = RightOfWay()

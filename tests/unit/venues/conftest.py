@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from shared.venues.factory import HttpSession, new_http_session, open_kraken
+from shared.venues.factory import HttpSession, RateBudget, new_http_session, open_kraken
 from shared.venues.fake import MemoryNonces
 from shared.venues.kraken import KrakenVenue
 from tests.unit.venues.kraken_stub import KrakenStub
@@ -45,5 +45,12 @@ def nonces() -> MemoryNonces:
 @pytest.fixture
 def venue(stub: KrakenStub, http: HttpSession, nonces: MemoryNonces) -> KrakenVenue:
     return open_kraken(
-        url=stub.url, api_key=KEY, api_secret=SECRET, nonces=nonces, http=http, timeout=2, clock=now, tier=None
+        url=stub.url,
+        api_key=KEY,
+        api_secret=SECRET,
+        nonces=nonces,
+        http=http,
+        timeout=2,
+        clock=now,
+        budget=RateBudget(None),
     )

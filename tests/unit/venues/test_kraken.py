@@ -12,7 +12,7 @@ import pytest
 from shared.domain.money import Price
 from shared.domain.symbol import Symbol
 from shared.venues.errors import Refusal, Rejected, Unavailable
-from shared.venues.factory import HttpSession, open_kraken, open_public_kraken
+from shared.venues.factory import HttpSession, RateBudget, open_kraken, open_public_kraken
 from shared.venues.fake import MemoryNonces
 from shared.venues.kraken import BASE_TIER_TAKER_FEE, KrakenVenue
 from shared.venues.port import VenueOrderStatus
@@ -227,7 +227,7 @@ async def test_the_list_of_pairs_is_shared_and_asked_for_again_when_it_is_old(
     accounts = [
         open_kraken(
             url=stub.url, api_key=KEY, api_secret=SECRET, nonces=MemoryNonces(), http=http, timeout=2, clock=lambda: at,
-            public=public,
+            budget=RateBudget(None), public=public,
         )
         for _ in range(3)
     ]  # fmt: skip
@@ -292,6 +292,7 @@ async def test_a_blank_or_placeholder_key_is_refused_before_anything_is_signed(
             http=http,
             timeout=1,
             clock=now,
+            budget=RateBudget(None),
         )
     assert refused.value.refusal is Refusal.AUTH
     assert "your_api_secret" not in str(refused.value)

@@ -12,7 +12,7 @@ from shared.domain.money import Quantity
 from shared.domain.order import Side
 from shared.domain.symbol import Symbol
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
-from shared.venues.factory import HttpSession, Tier, open_kraken
+from shared.venues.factory import HttpSession, RateBudget, Tier, open_kraken
 from shared.venues.fake import MemoryNonces
 from shared.venues.kraken import KrakenVenue
 from shared.venues.kraken_lane import ATTEMPTS, KEY_IN_USE, NONCE_ADVANCE
@@ -100,7 +100,14 @@ async def test_an_order_whose_time_passes_while_it_is_begun_is_not_sent(
 ) -> None:
     at = now()
     venue = open_kraken(
-        url=stub.url, api_key=KEY, api_secret=SECRET, nonces=nonces, http=http, timeout=1, clock=lambda: at, tier=None
+        url=stub.url,
+        api_key=KEY,
+        api_secret=SECRET,
+        nonces=nonces,
+        http=http,
+        timeout=1,
+        clock=lambda: at,
+        budget=RateBudget(None),
     )
 
     async def begin(_deadline: int) -> int:
@@ -262,7 +269,7 @@ async def test_an_order_the_budget_has_no_room_for_is_not_begun(
         http=http,
         timeout=1,
         clock=now,
-        tier=Tier.STARTER,
+        budget=RateBudget(Tier.STARTER),
     )
     stub.answer("AddOrder", refusal("EOrder:Rate limit exceeded"))
     with pytest.raises(Unavailable) as told:

@@ -83,6 +83,35 @@ async def test_what_the_venue_says_goes_before_what_we_counted() -> None:
     assert time.slept == pytest.approx([4.0])
 
 
+async def test_a_patient_lookup_leaves_room_for_others() -> None:
+    time = Time()
+    budget = _budget(Tier.INTERMEDIATE, time)
+    for _ in range(10):
+        await budget.admit_lookup("QueryOrders")
+    await budget.admit_lookup("BalanceEx", patient=True)
+    assert time.slept == []
+    await budget.admit_lookup("BalanceEx", patient=True)
+    assert time.slept == pytest.approx([2.0])  # (11 + 1 + 8 - 19) / 0.5
+    for _ in range(8):
+        await budget.admit_lookup("QueryOrders")
+    assert time.slept == pytest.approx([2.0])  # the room that was left
+
+
+async def test_a_patient_lookup_is_patient_for_a_while_only() -> None:
+    time = Time()
+    budget = _budget(Tier.STARTER, time)
+    for _ in range(14):
+        await budget.admit_lookup("QueryOrders")
+    await budget.admit_lookup("BalanceEx", patient=True)
+    assert sum(time.slept) == pytest.approx(15.0)
+
+
+async def test_without_a_tier_nobody_is_patient() -> None:
+    time = Time()
+    await _budget(None, time).admit_lookup("BalanceEx", patient=True)
+    assert time.slept == []
+
+
 async def test_a_queue_of_lookups_has_an_end() -> None:
     time = Time()
 

@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from shared.venues.errors import Refusal, Rejected
-from shared.venues.factory import HttpSession, open_kraken
+from shared.venues.factory import HttpSession, RateBudget, open_kraken
 from shared.venues.fake import MemoryNonces
 from shared.venues.http_request import request_bytes
 from tests.unit.venues.conftest import SECRET, now
@@ -97,6 +97,7 @@ async def test_an_account_is_not_opened_with_a_key_that_could_be_no_header(http:
             http=http,
             timeout=1,
             clock=now,
+            budget=RateBudget(None),
         )
     assert refused.value.refusal is Refusal.AUTH
     assert key not in refused.value.words

@@ -1,0 +1,73 @@
+"""The list of an account's orders is asked for once by all who may rely on it, late enough, and no sooner."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from typing import cast
+
+import pytest
+
+from services.executor.account import AccountKeeper
+from services.executor.history import History
+from services.executor.timing import VISIBLE_AFTER_MS
+from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
+from tests.support.examples import BTC_USD
+
+TAKEN_OVER_AT = 1_790_000_000_000
+
+
+class _Ready:
+    async def until_ready(self) -> None:
+        return None
+
+
+class _Time:
+    """A clock that only sleeping moves; a timer goes off a little early, as real ones do."""
+
+    def __init__(self) -> None:
+        self.now = TAKEN_OVER_AT + 100
+
+    def clock(self) -> int:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += int(seconds * 1000) - 2
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> _Time:
+    time = _Time()
+    monkeypatch.setattr("services.executor.history.asyncio.sleep", time.sleep)
+    return time
+
+
+@pytest.fixture
+def venue(time: _Time) -> FakeVenue:
+    account = FakeAccount({"USD": Decimal(10_000)})
+    return FakeVenue(FakeMarket({BTC_USD: Decimal(60_000)}), account, clock=time.clock)
+
+
+@pytest.fixture
+def orders(venue: FakeVenue, time: _Time) -> History:
+    return History(venue, cast("AccountKeeper", _Ready()), TAKEN_OVER_AT, time.clock)
+
+
+async def test_one_listing_serves_all_who_ask(orders: History, venue: FakeVenue, time: _Time) -> None:
+    for number in range(5):
+        assert await orders.find(f"order-{number}", decided_at=TAKEN_OVER_AT + number, begun_at=None) is None
+    assert time.now >= TAKEN_OVER_AT + VISIBLE_AFTER_MS
+    assert (venue.calls["open_orders"], venue.calls["closed_orders"]) == (1, 1)
+
+
+async def test_of_those_who_ask_at_once_one_lists(orders: History, venue: FakeVenue) -> None:
+    found = (orders.find(f"order-{number}", decided_at=TAKEN_OVER_AT, begun_at=None) for number in range(5))
+    assert await asyncio.gather(*found) == [None] * 5
+    assert venue.calls["closed_orders"] == 1
+
+
+async def test_an_earlier_decision_and_a_later_send_take_a_list_of_their_own(orders: History, venue: FakeVenue) -> None:
+    await orders.find("one", decided_at=TAKEN_OVER_AT, begun_at=None)
+    await orders.find("two", decided_at=TAKEN_OVER_AT - 1, begun_at=None)
+    await orders.find("three", decided_at=TAKEN_OVER_AT, begun_at=TAKEN_OVER_AT)
+    assert venue.calls["closed_orders"] == 3
