@@ -56,6 +56,7 @@ class EntryHandler:
                 end = await resume(desk, decision, 1)
         while end is None or isinstance(end, (Absent, NotSent)):
             if end is not None:
+                desk.way.left(decision.id)  # nobody is to wait for what waits itself
                 await asyncio.sleep(max(_RETRY, end.retry_after if isinstance(end, NotSent) else 0.0))
             end = await self._send(decision, copy, entry_id)
         await self._end(decision, entry_id, end)

@@ -79,6 +79,8 @@ class ExitHandler:
         if await self._ended_already(decision, entry_id, progress):
             return
         while True:
+            if progress.tries or not self._desk.account.ready:
+                self._desk.way.left(decision.id)  # nobody is to wait for what waits itself
             if progress.tries:
                 await asyncio.sleep(progress.pause())
             progress.tries += 1

@@ -3,50 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from decimal import Decimal
 
-import pytest
-
-from services.executor import right_of_way
-from services.executor.reader import StreamReader
-from services.executor.session import Session
 from shared.bus.interventions import ask_for_reconciliation, put_back_order
 from shared.bus.records import pairs
 from shared.bus.streams import Entry, Group, read_entries
 from shared.contracts import keys
 from shared.contracts.reconciliation import ReconcileAnswer, ReconcileMode, ReconcileRequest
 from shared.domain.order import OrderState
-from tests.integration.executor.rig import PATIENCE, USER, Owner, Rig, crash, until
+from tests.integration.executor.rig import USER, Owner, Rig, crash, until
+from tests.integration.executor.turns import reported, served, turn
 from tests.support.examples import btc
 
 STREAM = keys.orders(USER)
-
-
-@asynccontextmanager
-async def turn(rig: Rig, owner: Owner, *, reading: bool = True) -> AsyncIterator[StreamReader]:
-    """Serve alice; the stream is only read if `reading`."""
-    reader = StreamReader(rig.bus)
-    session = Session(rig.bus, reader, {"kraken": owner.desk}, owner.lease, USER, asyncio.Event())
-    tasks = [asyncio.create_task(session.serve())]
-    if reading:
-        tasks.append(asyncio.create_task(reader.run()))
-    try:
-        yield reader
-    finally:
-        for task in reversed(tasks):
-            await crash(task)
-
-
-async def reported(rig: Rig, count: int) -> list[OrderState]:
-    """Wait for so many reports; answers their outcomes."""
-
-    async def there() -> bool:
-        return len(await rig.reports()) >= count
-
-    await until(there, f"{count} reports")
-    return [report.outcome for report in await rig.reports()]
 
 
 async def test_what_a_predecessor_left_is_carried_out_before_what_is_new(rig: Rig, owner: Owner) -> None:
@@ -60,77 +29,17 @@ async def test_what_a_predecessor_left_is_carried_out_before_what_is_new(rig: Ri
     assert await rig.pending() == 0
 
 
-@pytest.fixture
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nobody who waits for an order to leave give up."""
-    monkeypatch.setattr(right_of_way, "PATIENCE", 3_600.0)
-    monkeypatch.setattr(right_of_way, "LONGEST", 3_600.0)
-
-
-@pytest.mark.usefixtures("_patient")
-async def test_an_order_does_not_wait_for_those_behind_it_to_leave(rig: Rig, owner: Owner) -> None:
-    """What became of the first is asked once no order is about to leave; the second is not, before that is known."""
-    async with turn(rig, owner, reading=False) as reader:
-        await until(lambda: registered(reader), "the session is served")
-        for decision in [rig.entry("0.01"), rig.entry("0.01"), rig.close("0.5"), rig.entry("0.01"), rig.close()]:
-            await rig.append(decision)
-        reading = asyncio.create_task(reader.run())
-        assert await reported(rig, 5) == [OrderState.FILLED] * 5
-        await crash(reading)
-
-
-@pytest.mark.usefixtures("_patient")
-async def test_nobody_waits_for_an_order_that_may_have_been_sent_already(rig: Rig, owner: Owner) -> None:
-    await rig.hand_out(rig.entry())
-    second = await rig.start()
-    listed = second.venue.hold("closed_orders")
-    async with turn(rig, second):
-        await until(lambda: _called(second, "closed_orders"), "it is looked for")
-        async with asyncio.timeout(PATIENCE):
-            await second.desk.way.give_way()
-        listed.set()
-        assert await reported(rig, 1) == [OrderState.FILLED]
-
-
-@pytest.mark.usefixtures("_patient")
-async def test_nobody_waits_for_the_orders_of_a_turn_that_has_ended(rig: Rig, owner: Owner) -> None:
-    owner.venue.hold("instruments")
-    async with turn(rig, owner, reading=False) as reader:
-        await until(lambda: registered(reader), "the session is served")
-        await rig.append(rig.entry())
-        reading = asyncio.create_task(reader.run())
-        await until(lambda: _coming(owner), "it is about to leave")
-        waiting = asyncio.create_task(owner.desk.way.give_way())
-        await asyncio.sleep(0)
-        assert not waiting.done()
-        await crash(reading)
-    async with asyncio.timeout(PATIENCE):
-        await waiting
-
-
-async def _coming(owner: Owner) -> bool:
-    return bool(owner.desk.way._coming)
-
-
-async def _called(owner: Owner, method: str) -> bool:
-    return owner.venue.calls[method] > 0
-
-
 async def test_a_straggler_is_carried_out_before_the_exit_that_follows_it(rig: Rig, owner: Owner) -> None:
     await rig.carry(owner, rig.entry("0.01"))
     async with turn(rig, owner, reading=False) as reader:
         settled = await reported(rig, 1)
-        await until(lambda: registered(reader), "the session is served")
+        await served(reader)
         await rig.hand_out(rig.entry("0.04"))  # handed out in an answer that was lost
         await rig.append(rig.close())
         reading = asyncio.create_task(reader.run())
         assert await reported(rig, 3) == [*settled, OrderState.FILLED, OrderState.FILLED]
         await crash(reading)
     assert ((await rig.reports())[-1].filled_size, await rig.position()) == (Decimal("0.05"), None)
-
-
-async def registered(reader: StreamReader) -> bool:
-    return bool(reader._sessions)
 
 
 async def test_poison_entry(rig: Rig, owner: Owner) -> None:
