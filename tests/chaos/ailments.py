@@ -10,6 +10,8 @@ import random
 from dataclasses import dataclass
 from typing import Any, Final
 
+REFUSED_NONCE: Final = "invalid_nonce_burst"
+
 
 @dataclass(frozen=True, slots=True)
 class Ailment:
@@ -51,7 +53,7 @@ _NEVER_HAPPENED: Final = (
     Ailment("order_rate_limited", 3, most=3, method="AddOrder"),
     Ailment("throttled", 3, most=2),
     Ailment("too_many_requests", 2, most=3),
-    Ailment("invalid_nonce_burst", 5, most=1),
+    Ailment(REFUSED_NONCE, 5, most=1),
 )
 _ODD_ANSWERS: Final = (
     Ailment("duplicate_delivery", 6),

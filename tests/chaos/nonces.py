@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from tests.chaos.ailments import REFUSED_NONCE
 from tests.chaos.evidence import Evidence
 
 _REFUSED = "EAPI:Invalid nonce"
@@ -33,7 +34,7 @@ def count_nonces(evidence: Evidence) -> NonceFigures:
         if row["verdict"] != _REFUSED:
             if row["verdict"] != "not processed":
                 highest[key] = max(highest.get(key, 0), nonce)
-        elif row.get("fault") == "invalid_nonce_burst":
+        elif row.get("fault") == REFUSED_NONCE:
             injected += 1
         elif nonce == before.get(key):
             repeated += 1

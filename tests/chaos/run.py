@@ -21,6 +21,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from tests.chaos.ailments import REFUSED_NONCE
 from tests.chaos.evidence import Evidence, entries, idle, read_evidence
 from tests.chaos.fleet import Fleet
 from tests.chaos.hands import emit, use_key
@@ -163,12 +164,21 @@ class Run:
         elif isinstance(act, KillRedis):
             self._kill_redis(act)
         elif isinstance(act, Arm):
-            self.stack.post("/paper/faults", act.body)
-            self._note("arm", **act.body)
+            self._arm(act)
         elif isinstance(act, Redeliver):
             self._redeliver(act, act.times)
         else:
             self.stack.price(act.symbol, str(act.price))
+
+    def _arm(self, act: Arm) -> None:
+        """Throw a switch. Of refused nonces one at a time: a key that is refused twice running is parked, as it should be."""
+        if act.body["fault"] == REFUSED_NONCE and any(
+            row["fault"] == REFUSED_NONCE and row["count_left"] for row in self.stack.get("/paper/faults")
+        ):
+            self._note("left out", **act.body)
+            return
+        self.stack.post("/paper/faults", act.body)
+        self._note("arm", **act.body)
 
     def _emit(self) -> None:
         """Tell the next signal as the master does."""
