@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.bus.records import pairs, read_account, read_equity
+from shared.bus.records import pairs, read_equity
 from shared.bus.wire import hgetall, pack
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
+from shared.contracts.records import ACCOUNT_FIELDS, read_account_values
 from shared.contracts.risk import RiskRecord
 from shared.domain.account import Account
 from shared.domain.money import Money
@@ -51,12 +52,12 @@ class Known:
         self.needs_cash = policy.sizing.mode is SizingMode.CASH
         user = policy.user
         account, positions = keys.account(user, venue), keys.positions(user, venue)
-        entry = [account, keys.control(user)]
+        entry = [keys.control(user)]
         if self.needs_positions:
             entry.append(positions)
         if self.needs_risk:
             entry.append(keys.risk(user, venue))
-        self.for_entry = tuple(map(hgetall, entry))
+        self.for_entry = (pack(("HMGET", account, *ACCOUNT_FIELDS)), *map(hgetall, entry))
         self.for_exit = (pack(("HMGET", account, "equity", "currency")), pack(("HKEYS", positions)))
         self._venue = venue
         self._account: Account | None = None
@@ -71,9 +72,17 @@ class Known:
     def account(self, answer: Any) -> Account | None:
         """Read the account; None if nothing is known of it or it cannot be read."""
         if answer != self._account_answer:
-            self._account = read_account(self.policy.user, self._venue, pairs(answer))
+            self._account = self._read_account(answer)
             self._account_answer = answer
         return self._account
+
+    def _read_account(self, answer: Any) -> Account | None:
+        if isinstance(answer, Exception):
+            return None
+        try:
+            return read_account_values(self.policy.user, self._venue, answer)
+        except MalformedMessageError:
+            return None
 
     def equity(self, answer: Any) -> Money | None:
         """Read the account's equity alone; None if it is not known or cannot be read."""

@@ -110,4 +110,4 @@ def _less(account: Account, currency: str, gone: Sequence[Money]) -> Account:
     if not gone or account.cash is None or account.cash.currency != currency:
         return account
     spent = sum((cost.amount for cost in gone if cost.currency == currency), ZERO)
-    return replace(account, cash=Money(account.cash.amount - spent * (ONE + account.taker_fee), currency))
+    return account._replace(cash=Money(account.cash.amount - spent * (ONE + account.taker_fee), currency))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -19,8 +20,10 @@ from shared.config.errors import ConfigurationError
 from shared.config.users import USERS, load_user, load_users, sharing_one_variable, users_folder
 from shared.domain.policy import UserPolicy
 
-_EVERY: Final = 1.0
-"""Seconds between two looks: a change is in force about two later."""
+_EVERY, _AT_LATEST = 1.0, 10.0
+"""Seconds between two looks: a change is in force after two of them."""
+_SHARE: Final = 0.001
+"""How much of a core looking may take: with a thousand files a look is milliseconds, and comes every few seconds."""
 _Stamp = tuple[int, int, int] | None
 """Change time, size and inode of a file; None if there is none."""
 
@@ -44,15 +47,22 @@ class UsersWatch:
 
     async def run(self, apply: Callable[[Mapping[str, UserPolicy]], None]) -> None:
         """Look for ever; `apply` is given all users whenever something has changed."""
+        pause = _EVERY
         while True:
-            await asyncio.sleep(_EVERY)
-            found, problems = await asyncio.to_thread(self.look)
+            await asyncio.sleep(pause)
+            found, problems, took = await asyncio.to_thread(self._timed_look)
+            pause = min(max(_EVERY, took / _SHARE), _AT_LATEST)
             for problem in problems:
                 log.error("settings not taken over; the user's former ones stay in force", reason=problem)
             for change in found:
                 _tell(change)
             if found:
                 apply(self._users)
+
+    def _timed_look(self) -> tuple[list[UserChange], list[str], float]:
+        began = time.thread_time()
+        found, problems = self.look()
+        return found, problems, time.thread_time() - began
 
     def look(self) -> tuple[list[UserChange], list[str]]:
         """Look once: what changed, and one line for each file that could not be taken over."""

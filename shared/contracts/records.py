@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Annotated, Final
@@ -11,6 +12,7 @@ from typing import Annotated, Final
 from pydantic import TypeAdapter, ValidationError
 
 from shared.contracts.fields import (
+    VERSION,
     Amount,
     Instant,
     MalformedMessageError,
@@ -26,6 +28,12 @@ from shared.domain.money import Money, Price, Quantity, plain
 from shared.domain.symbol import Symbol
 
 _AMOUNT: Final[TypeAdapter[Decimal]] = TypeAdapter(Amount)
+_NUMBER: Final = r"[0-9]{1,18}(?:\.[0-9]{1,40})?"
+_PLAIN_AMOUNT: Final = re.compile(_NUMBER)
+_PLAIN_NUMBERS: Final = re.compile(f"{_NUMBER} {_NUMBER} {_NUMBER} [0-9]{{1,13}}")
+_READY: Final = AccountState.READY
+ACCOUNT_FIELDS: Final = ("v", "state", "reason", "currency", "equity", "cash", "taker_fee", "as_of")
+"""What is read of an account's hash; whose it is stands in its key."""
 
 
 class AccountRecord(Message):
@@ -104,8 +112,39 @@ class InstrumentRecord(Message):
     status: PairStatus = PairStatus.ONLINE
 
 
+def read_account_values(user: str, venue: str, values: Sequence[str | None]) -> Account | None:
+    """Read the values of ACCOUNT_FIELDS; None if nothing was recorded. Raises MalformedMessageError.
+
+    Nearly every account is ready and has plain numbers, as Shoal writes them; the schema is for what is not. The engine reads
+    one for each user and entry.
+    """
+    v, state, reason, currency, equity, cash, taker_fee, as_of = values
+    if (
+        state == _READY
+        and v == VERSION
+        and currency is not None
+        and reason is not None
+        and _PLAIN_NUMBERS.fullmatch(f"{equity} {cash} {taker_fee} {as_of}")
+    ):
+        fee, instant = Decimal(str(taker_fee)), int(str(as_of))
+        return Account(
+            user,
+            venue,
+            _READY,
+            reason,
+            Money(Decimal(str(equity)), currency),
+            Money(Decimal(str(cash)), currency),
+            fee,
+            instant,
+        )
+    known = {name: value for name, value in zip(ACCOUNT_FIELDS, values, strict=True) if value is not None}
+    return AccountRecord.parse(known).to_domain(user, venue) if known else None
+
+
 def read_money(amount: str, currency: str) -> Money | None:
     """Read an amount of an account's hash by itself; None if it is not known or none."""
+    if _PLAIN_AMOUNT.fullmatch(amount):
+        return Money(Decimal(amount), currency)
     try:
         return Money(_AMOUNT.validate_python(amount), currency)
     except ValidationError:

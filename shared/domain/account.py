@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 from shared.domain.currency import alike, like
 from shared.domain.money import ONE, ZERO, Money, Price, Quantity, floor_to
@@ -23,8 +24,7 @@ class AccountState(StrEnum):
     PARKED = "parked"
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(NamedTuple):
     """An account at a venue as of `as_of` (epoch ms). Without balances it is unknown, never zero."""
 
     user: str

@@ -6,9 +6,8 @@ Hard limits bar an entry altogether; caps leave room for a smaller one. Every an
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from shared.domain.account import Account
 from shared.domain.book import Book
@@ -22,28 +21,26 @@ from shared.domain.symbol import Symbol
 
 MAX_BALANCE_AGE_MS: Final = 120_000
 """An account that was read longer ago than this takes no entries: a user may have withdrawn or lost since."""
+_NO_BOOK: Final = Book()
 _PER_CENT: Final = Decimal("0.01")
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """An account, what it holds from copying and what that has made, as last read; `book` and `risk` where limits need them."""
 
     account: Account
-    book: Book = field(default_factory=Book)
+    book: Book = _NO_BOOK
     risk: RiskState | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Cap:
+class Cap(NamedTuple):
     """The most that an entry may cost, in the order's quote currency, and what says so: worded only for an entry that it cuts."""
 
     most: Money
     why: Callable[[], str]
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """An entry that the limits let pass; `note` says what cut it, and is empty if nothing did."""
 
     size: Quantity

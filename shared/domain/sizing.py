@@ -8,10 +8,9 @@ rounded up, to the venue's minimum, and never above a limit or his cash.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 from shared.domain.account import Account
 from shared.domain.book import Book
@@ -29,8 +28,7 @@ __all__ = ["Sized", "Sizing", "Skip", "entry_limit", "size_entry"]
 _SHOWN: Final = Decimal("0.00000001")
 
 
-@dataclass(frozen=True, slots=True)
-class Sized:
+class Sized(NamedTuple):
     """An entry that may go out, and the arithmetic behind it."""
 
     size: Quantity

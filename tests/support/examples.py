@@ -90,7 +90,7 @@ def an_exit(name: str = "signal", fraction: str = "1", **changes: Any) -> Signal
 def an_account(user: str = "alice", **changes: Any) -> Account:
     """Give an account that is ready, with 5,000 USD and a fee of 0.4 %."""
     usual = Account(user, "kraken", AccountState.READY, "", usd(5000), usd(5000), Decimal("0.004"), NOW)
-    return replace(usual, **changes)
+    return usual._replace(**changes)
 
 
 def a_policy(user: str = "alice", **changes: Any) -> UserPolicy:

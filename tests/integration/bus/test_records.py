@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -35,7 +34,7 @@ async def test_accounts_read_back_and_unknown_ones_are_none(records: Records) ->
 async def test_parking_an_account_keeps_the_amounts_last_known(records: Records) -> None:
     await records.write_account(an_account())
     await records.mark_account("alice", "kraken", AccountState.PARKED, "EAPI:Invalid key")
-    parked = replace(an_account(), state=AccountState.PARKED, reason="EAPI:Invalid key")
+    parked = an_account()._replace(state=AccountState.PARKED, reason="EAPI:Invalid key")
     assert await records.accounts([("alice", "kraken")]) == [parked]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -99,7 +98,7 @@ async def test_positions_prices_and_risk_are_read_as_they_stand(bus: Bus) -> Non
         assert (alice.account, alice.risk, alice.trouble) == (account, state, "")
         assert alice.book.positions == {BTC_USD: position}
         assert alice.book.exposure("USD") == usd(30500)
-    poorer, later = replace(account, cash=usd(1)), state.after_fill(NOW, entry=True)
+    poorer, later = account._replace(cash=usd(1)), state.after_fill(NOW, entry=True)
     await records.write_account(poorer)
     await records.write_risk("alice", "kraken", later)
     (alice,) = await reader.followers(an_entry(), [a_policy(limits=EVERY_LIMIT)])

@@ -167,3 +167,19 @@ def test_differences_are_told_by_user_in_order() -> None:
         UserChange("alice", ChangeKind.ADDED),
         UserChange("bob", ChangeKind.CHANGED, (SettingChange("paper", "false", "true"),)),
     ]
+
+
+async def test_the_more_a_look_costs_the_rarer_it_is(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    costs, pauses = [0.0001, 0.004, 60.0], []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) > len(costs):
+            raise asyncio.CancelledError
+
+    watch = UsersWatch(config)
+    monkeypatch.setattr(watch, "_timed_look", lambda: ([], [], costs[len(pauses) - 1]))
+    monkeypatch.setattr("shared.config.users_watch.asyncio.sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        await watch.run(lambda _: None)
+    assert pauses == [1.0, 1.0, 4.0, 10.0]

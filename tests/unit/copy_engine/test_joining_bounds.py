@@ -70,8 +70,7 @@ def test_the_stricter_of_the_two_bounds_is_the_limit(price: str, limit: str) -> 
 def test_a_mapped_symbol_is_bought_by_its_own_price() -> None:
     follower = a_joiner(symbols=SymbolPolicy(map={BTC_USD: BTC_USDC}))
     assert follower.account is not None
-    coins = replace(
-        follower.account,
+    coins = follower.account._replace(
         cash=replace(usd(5000), currency="USDC"),
         equity=replace(usd(5000), currency="USDC"),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -86,7 +85,7 @@ def test_the_number_of_trades_a_day_is_a_limit(trades: int, reason: str) -> None
         state = state.after_fill(NOW, entry=True)
     standing = Standing(an_account(), risk=state)
     assert barred(limited(max_trades_per_day=3), standing, BTC_USD, NOW) == reason
-    fresh = replace(standing, account=an_account(as_of=next_day(NOW)))
+    fresh = standing._replace(account=an_account(as_of=next_day(NOW)))
     assert barred(limited(max_trades_per_day=3), fresh, BTC_USD, next_day(NOW)) == ""
 
 
