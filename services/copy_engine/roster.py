@@ -15,7 +15,7 @@ from shared.domain.policy import UserPolicy
 
 _FIRST_CHUNK: Final = 16
 """Users of the first round trip: their orders are out while the others' are still being decided."""
-_LARGEST_CHUNK: Final = 128
+_LARGEST_CHUNK: Final = 256
 """Each chunk is twice the one before, up to this: a larger one saves little more, and who is in it waits for all of it."""
 _FEW: Final = 100
 _GOLDEN, _WHOLE = 618_033_989, 1_000_000_000
