@@ -36,8 +36,8 @@ def test_the_chunks_of_a_roster_hold_everybody_once_beginning_with_another_each_
     start = users.index(order[0]) if count else 0
     assert order == users[start:] + users[:start]
     sizes = [len(chunk) for chunk in chunks]
-    assert all(size == min(16 * 2**number, 128) for number, size in enumerate(sizes[:-1]))
-    assert all(before <= 128 and after > 0 for before, after in pairwise(sizes))
+    assert all(size == min(16 * 2**number, 256) for number, size in enumerate(sizes[:-1]))
+    assert all(before <= 256 and after > 0 for before, after in pairwise(sizes))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 100])
