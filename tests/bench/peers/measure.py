@@ -24,8 +24,10 @@ from tests.support.redis_server import RedisServer
 ONE: Final = Kind(REPLACED_ONE, "tests.bench.peers.replaced")
 TWO: Final = Kind(REPLACED_TWO, "tests.bench.peers.replaced", calls=2)
 THREADS: Final = Kind("thread per user", "tests.bench.peers.replaced", threads=True)
-POOL: Final = Kind("krakenex process per user", "tests.bench.peers.pool")
+POOL: Final = Kind("krakenex process per user", "tests.bench.peers.pool", streamed=True)
+BARE: Final = Kind("the path alone", "tests.bench.peers.bare_path", streamed=True)
 _ROUNDS: Final = {
+    BARE: {1: 50, 10: 20, 100: 20, 1000: 5},
     ONE: {1: 20, 10: 5, 100: 5, 1000: 3},
     TWO: {1: 5, 10: 5, 100: 3},
     THREADS: {1: 20, 10: 5, 100: 5, 1000: 3},

@@ -30,6 +30,8 @@ class Kind:
     module: str
     calls: int = 1
     threads: bool = False
+    streamed: bool = False
+    """Whether it takes signals from a stream; else from a list."""
 
 
 class Peer:
@@ -87,7 +89,7 @@ class Peer:
         del entry
         signal_id = str(uuid4())
         began = time.monotonic_ns()
-        if self._kind.module.endswith("pool"):
+        if self._kind.streamed:
             self._client.xadd(STREAM, {"id": signal_id})
         else:
             self._client.rpush(QUEUE, signal_id)
