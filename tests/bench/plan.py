@@ -15,6 +15,7 @@ class Plan:
 
     rounds: Mapping[int, int] = field(default_factory=lambda: {1: 200, 10: 50, 100: 50, 1000: 5, 5000: 3})
     delayed: Mapping[int, int] = field(default_factory=lambda: {1: 30, 10: 10, 100: 10, 1000: 5})
+    bursts: Mapping[int, int] = field(default_factory=lambda: {100: 10})
     delay: float = 0.020
     idle: float = 20.0
     samples: int = 300
@@ -35,6 +36,7 @@ FULL: Final = Plan()
 QUICK: Final = Plan(
     rounds={1: 10, 10: 3},
     delayed={10: 2},
+    bursts={10: 2},
     idle=2.0,
     samples=40,
     ceiling_orders=4_000,

@@ -1,4 +1,4 @@
-"""One round: a signal, and when each user's order was accepted, as the venue saw it. Rounds never overlap."""
+"""One round: a signal, and when each user's order was accepted, as the venue saw it. Only the rounds of one burst overlap."""
 
 from __future__ import annotations
 
@@ -99,18 +99,36 @@ class Rounds:
 
     def play(self, *, entry: bool) -> Round:
         """Emit one signal and wait until everybody's order is accepted and reported. Raises Stalled."""
-        patience = _PATIENCE + len(self._names) * _PER_USER
+        return self.burst([entry])[0]
+
+    def burst(self, entries: Sequence[bool]) -> list[Round]:
+        """Emit signals one right after the other and wait for all of them; each is timed from its own XADD. Raises Stalled."""
+        patience = _PATIENCE + len(self._names) * len(entries) * _PER_USER
         used = self._cpu()
-        signal_id, began = self._carrier.signal(entry=entry)
-        self._signals += 1
-        if not self._venue.wait(self._orders + len(self._names), patience):
+        told = [self._carrier.signal(entry=entry) for entry in entries]
+        self._signals += len(told)
+        if not self._venue.wait(self._orders + len(self._names) * len(told), patience):
             raise Stalled(f"not all orders of signal {self._signals} came: {self._carrier.logs()[-1500:]}")
         self._until_reported(patience)
         cost = {name: total - used[name] for name, total in self._cpu().items()}
         self._until_quiet()
         seen = self._venue.orders(self._orders)
         self._orders += len(seen)
-        return judge(signal_id, began, self._names, seen, entry=entry, cost=cost)
+        whose = {order_id(told_id, user, "kraken"): told_id for told_id, _ in told for user in self._names}
+        first, _ = told[0]
+        return [
+            judge(
+                told_id,
+                began,
+                self._names,
+                [
+                    order for order in seen if whose.get(order.client_id, first) == told_id
+                ],  # nobody's: told of the first
+                entry=entry,
+                cost=cost,
+            )
+            for (told_id, began), entry in zip(told, entries, strict=True)
+        ]
 
     def _cpu(self) -> dict[str, int]:
         return {name: sum(map(cpu_ns, pids)) for name, pids in self._carrier.pids().items()}

@@ -26,6 +26,8 @@ class Row:
     """The fewest over which the orders of an entry came."""
     unfairness: float = 0.0
     """How far from the middle (0.5) any user's mean place over all rounds is; a place is 0 for the first, 1 for the last."""
+    signals: int = 1
+    """How many were on their way at once; the times are the last one's."""
     facts: dict[str, float] = field(default_factory=dict)
     """What else was measured meanwhile, each with its unit in its name."""
 
@@ -47,15 +49,17 @@ class Row:
     @property
     def rate(self) -> float:
         """Orders per second."""
-        return self.users / self.median * 1000
+        return self.users * self.signals / self.median * 1000
 
     def to_json(self) -> dict[str, Any]:
         """Give everything, raw times first of all."""
         return asdict(self) | {"median": self.median, "p99": self.p99, "orders_per_second": round(self.rate, 1)}
 
 
-def row_of(name: str, delay_ms: float, rounds: Sequence[Round], facts: dict[str, float] | None = None) -> Row:
-    """Put the rounds of one system together."""
+def row_of(
+    name: str, delay_ms: float, rounds: Sequence[Round], facts: dict[str, float] | None = None, *, signals: int = 1
+) -> Row:
+    """Put the rounds of one system together; of bursts, each one's last round."""
     entries = [each for each in rounds if each.entry]
     return Row(
         name=name,
@@ -66,6 +70,7 @@ def row_of(name: str, delay_ms: float, rounds: Sequence[Round], facts: dict[str,
         firsts=tuple(each.first for each in entries),
         connections=min(each.connections for each in entries),
         unfairness=unfairness(rounds),
+        signals=signals,
         facts=facts or {},
     )
 

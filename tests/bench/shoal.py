@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,9 @@ _WARM: Final = 2
 """Pairs of signals that are carried, and verified, but not measured: connections are opened, code is run for the first time.
 
 Of a crowd one pair, which does that a thousand times."""
+_BURST: Final = (True, True, True, False)
+"""Three buys and the close of it all, as when the master's order fills in parts and is sold again at once."""
+LAST_OF_BURST: Final = "shoal, last of 4 at once"
 _CROWD: Final = 100
 """From so many users on, their readings of balances after a round are waited for."""
 _REST_LEAST, _REST_PER_USER = 0.02, 0.001
@@ -55,6 +59,12 @@ def measure_shoal(folder: Path, users: int, plan: Plan, verdict: Verdict, say: S
                 rows.append(row_of("shoal", 0.0, found, facts))
                 played += found
                 say(f"shoal: {users} users, no delay: {rows[-1].median:.2f} ms")
+            if users in plan.bursts:
+                bursts = [rounds.burst(_BURST) for _ in range(plan.bursts[users])]
+                last = [replace(burst[-1], entry=True) for burst in bursts]
+                rows.append(row_of(LAST_OF_BURST, 0.0, last, signals=len(_BURST)))
+                played += [each for burst in bursts for each in burst]
+                say(f"{LAST_OF_BURST}: {users} users: {rows[-1].median:.2f} ms")
             if users in plan.delayed:
                 venue.delay(plan.delay)
                 found = _play(rounds, plan.delayed[users])

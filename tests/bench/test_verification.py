@@ -105,7 +105,7 @@ def test_a_quick_run_of_the_real_services_is_verified(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
     figures = json.loads(ran.stdout.splitlines()[-1])
     assert figures["ok"] is True
-    assert (figures["signals"], figures["orders"]) == (38, 164)
+    assert (figures["signals"], figures["orders"]) == (46, 244)
     assert not any(figures[name] for name in ("missing", "duplicates", "invalid_nonces", "invalid_signatures"))
     [saved] = tmp_path.glob("*.json")
-    assert len(json.loads(saved.read_text())["rows"]) == 3
+    assert len(json.loads(saved.read_text())["rows"]) == 4
