@@ -1,8 +1,8 @@
 """The limits once more, right before an entry is sent: as of now, and with what is on its way but not settled yet.
 
 The engine judged the entry by what was recorded when it decided; two signals in quick succession would both find the room that is
-there for one. Here each entry that is let pass reserves its room until it has ended; what it has cost then is gone from the cash,
-whenever that was read.
+there for one. Here each entry that is let pass reserves its room until it has ended; what it has cost is then off the cash until
+the balances are read anew.
 """
 
 from __future__ import annotations
