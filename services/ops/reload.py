@@ -55,9 +55,9 @@ def reload(as_json: AsJson = False) -> None:
         columns = ["user", "change", "setting", "old", "new"]
         console().print(table("Since the last reload", columns, rows) if rows else "nothing has changed")
     print(
-        "services read the files within about two seconds"
+        "services read the files within seconds"
         if stamped
-        else "the folder is read-only: services find what changed by themselves, within about two seconds"
+        else "the folder is read-only: services find what changed by themselves, within seconds"
     )
 
 

@@ -21,7 +21,7 @@ from shared.config.users import USERS, load_user, load_users, sharing_one_variab
 from shared.domain.policy import UserPolicy
 
 _EVERY, _AT_LATEST = 1.0, 10.0
-"""Seconds between two looks: a change is in force after two of them."""
+"""Seconds between two looks. A change is in force after two of them, of which the second comes soon."""
 _SHARE: Final = 0.001
 """How much of a core looking may take: with a thousand files a look is milliseconds, and comes every few seconds."""
 _Stamp = tuple[int, int, int] | None
@@ -51,7 +51,7 @@ class UsersWatch:
         while True:
             await asyncio.sleep(pause)
             found, problems, took = await asyncio.to_thread(self._timed_look)
-            pause = min(max(_EVERY, took / _SHARE), _AT_LATEST)
+            pause = _EVERY if self._fresh else min(max(_EVERY, took / _SHARE), _AT_LATEST)
             for problem in problems:
                 log.error("settings not taken over; the user's former ones stay in force", reason=problem)
             for change in found:

@@ -183,3 +183,21 @@ async def test_the_more_a_look_costs_the_rarer_it_is(config: Path, monkeypatch: 
     with pytest.raises(asyncio.CancelledError):
         await watch.run(lambda _: None)
     assert pauses == [1.0, 1.0, 4.0, 10.0]
+
+
+async def test_what_has_changed_is_looked_at_again_soon(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            write(config, "bob", "sizing.multiplier = 0.25")
+        if watch.users["bob"].sizing.multiplier == Decimal("0.25"):
+            raise asyncio.CancelledError
+
+    watch = UsersWatch(config)
+    monkeypatch.setattr("shared.config.users_watch.time.thread_time", iter(range(100)).__next__)
+    monkeypatch.setattr("shared.config.users_watch.asyncio.sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        await watch.run(lambda _: None)
+    assert pauses == [1.0, 10.0, 1.0, 10.0]
