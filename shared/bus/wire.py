@@ -95,9 +95,13 @@ class Wire:
         try:
             await connection.connect()
             return _Link(connection, self._timeout)
-        except BaseException:
+        except BaseException as error:
             with suppress(Exception):
                 await connection.disconnect(nowait=True)
+            if isinstance(
+                error, RuntimeError
+            ):  # what uvloop says of a connection that was lost between two steps of the greeting
+                raise RedisConnectionError(f"lost while connecting: {error}") from None
             raise
 
     def _made(self, making: asyncio.Task[_Link]) -> None:
@@ -152,6 +156,8 @@ class _Link(asyncio.Protocol):
         # redis-py has no public way to hand over a connection that it has made.
         self._connection = connection
         self._transport = cast("asyncio.Transport", cast("asyncio.StreamWriter", connection._writer).transport)  # noqa: SLF001
+        if self._transport.is_closing():  # nobody would be told that it was lost
+            raise RedisConnectionError("lost while connecting")
         self._transport.set_protocol(self)
 
     def ask(self, commands: Sequence[Command]) -> asyncio.Future[list[Any]]:

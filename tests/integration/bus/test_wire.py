@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from redis.asyncio.connection import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError, ResponseError
 
 from shared.bus.connection import Bus
@@ -70,6 +71,29 @@ async def test_a_connection_that_is_lost_before_it_is_used_fails_at_once(bus: Bu
     link.end(RedisConnectionError("gone"))
     with pytest.raises(RedisConnectionError):
         link.ask([("PING",)])
+    assert await bus.do("PING") == "PONG"
+
+
+@pytest.mark.parametrize("failing", [True, False], ids=["in the greeting", "after it"])
+async def test_a_connection_that_is_lost_while_it_is_made_is_an_outage(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch, failing: bool
+) -> None:
+    """Found by `make chaos SEED=72`: uvloop tells it by a RuntimeError, of which an engine died."""
+    connect = Connection.connect
+
+    async def lost(connection: Connection) -> None:
+        if failing:
+            raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+        await connect(connection)  # type: ignore[no-untyped-call]
+        connection._writer.transport.abort()  # type: ignore[union-attr]
+        await asyncio.sleep(0.01)  # until that has been told, to redis-py
+
+    bus._writer.drop()
+    monkeypatch.setattr(Connection, "connect", lost)
+    async with asyncio.timeout(2):  # at once, not when the time for an answer is over
+        with pytest.raises(BusUnavailable):
+            await bus.do("PING")
+    monkeypatch.undo()
     assert await bus.do("PING") == "PONG"
 
 
