@@ -74,6 +74,8 @@ class AccountKeeper:
         """As last read by this process."""
         self.asked_at = 0
         """When that reading was asked for, epoch ms: what ended later is not in it."""
+        self.connected_at = 0
+        """When the venue had answered the first call of this turn, epoch ms: what was signed before is void there since then."""
 
     @property
     def ready(self) -> bool:
@@ -148,6 +150,7 @@ class AccountKeeper:
         """Read the account once and write its record. Raises a VenueError; the old record then stands with its instant."""
         currency, asked_at = self.currency, self._clock()
         balances = await self._venue.balances(patient=self.ready)
+        self.connected_at = self.connected_at or self._clock()
         await self._probe()
         fee = await self._taker_fee()
         holdings = {asset: balance.total for asset, balance in balances.items()}

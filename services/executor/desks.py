@@ -83,7 +83,7 @@ class DeskMaker:
             records=records,
             account=account,
             clock=self._clock,
-            history=History(venue, account, self._clock(), self._clock),
+            history=History(venue, account, self._clock),
             begun=self._begun.setdefault(policy.user, {}),
             retention_ms=self._settings.retention_ms,
             boundary=self._boundary,

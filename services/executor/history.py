@@ -32,10 +32,9 @@ log = structlog.get_logger()
 class History:
     """The orders of one account, open and ended. One listing serves all who ask, as long as it is late enough for them."""
 
-    def __init__(self, venue: Venue, account: AccountKeeper, taken_over_at: int, clock: Callable[[], int]) -> None:
+    def __init__(self, venue: Venue, account: AccountKeeper, clock: Callable[[], int]) -> None:
         self._venue = venue
         self._account = account
-        self._taken_over_at = taken_over_at
         self._clock = clock
         self._since: int | None = None
         self._listed_at = 0
@@ -49,7 +48,10 @@ class History:
         searched for further back than a day: an entry is long expired by then. Waits while the account is parked.
         """
         since = max(decided_at - _REACH_MS, self._clock() - _FURTHEST_MS)
-        late_enough = max(self._taken_over_at + VISIBLE_AFTER_MS, 0 if begun_at is None else begun_at + PROVEN_AFTER_MS)
+        await self._account.until_ready()
+        late_enough = max(
+            self._account.connected_at + VISIBLE_AFTER_MS, 0 if begun_at is None else begun_at + PROVEN_AFTER_MS
+        )
         async with self._lock:
             if self._since is None or since < self._since or self._listed_at < late_enough:
                 await self._list(since, late_enough)

@@ -98,9 +98,8 @@ class Wire:
         except BaseException as error:
             with suppress(Exception):
                 await connection.disconnect(nowait=True)
-            if isinstance(
-                error, RuntimeError
-            ):  # what uvloop says of a connection that was lost between two steps of the greeting
+            if isinstance(error, RuntimeError):
+                # What uvloop says of a connection that was lost between two steps of the greeting.
                 raise RedisConnectionError(f"lost while connecting: {error}") from None
             raise
 

@@ -66,6 +66,10 @@ class Meter:
         self._level += cost
         return wait
 
+    def give_back(self, cost: float) -> None:
+        """Take away what was reserved and is not used."""
+        self._level = max(0.0, self._fallen() - cost)
+
     def overflow(self) -> float:
         """Note that the venue calls the counter exceeded, whatever we counted; gives the seconds until one call fits."""
         self._level = max(self._fallen(), self._maximum)
@@ -104,9 +108,7 @@ class RateBudget:
         wait = self._lookups.wait(cost)
         if wait > _LONGEST_QUEUE:
             raise Unavailable(f"this key has asked too much of Kraken; {method} fits in {wait:.0f} s", wait)
-        self._lookups.reserve(cost)
-        if wait > 0:
-            await self._sleep(wait)
+        await self._reserved(self._lookups, cost)
 
     async def _let_others_ask(self, lookups: Meter, cost: float) -> None:
         end = self._monotonic() + _LONGEST_PATIENCE
@@ -121,9 +123,16 @@ class RateBudget:
         wait = meter.wait(1.0)
         if wait > 0 and wait >= patience:
             raise Unavailable(f"this account has sent too many orders on {pair}; the next fits in {wait:.1f} s", wait)
-        meter.reserve(1.0)
-        if wait > 0:
-            await self._sleep(wait)
+        await self._reserved(meter, 1.0)
+
+    async def _reserved(self, meter: Meter, cost: float) -> None:
+        """Reserve, and wait until it may be used; a wait that is cut short, as by the end of a turn, has asked for nothing."""
+        if (wait := meter.reserve(cost)) > 0:
+            try:
+                await self._sleep(wait)
+            except asyncio.CancelledError:
+                meter.give_back(cost)
+                raise
 
     def lookups_exceeded(self) -> float:
         """Note the venue's refusal of a lookup; gives the seconds to stay away."""

@@ -1,4 +1,4 @@
-"""How much a run measures: everything in about nine minutes, or a little of it in less than one."""
+"""How much a run measures: everything in about eight minutes, or a little of it in less than one."""
 
 from __future__ import annotations
 

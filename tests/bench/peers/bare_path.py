@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import uvloop
 
+from services.executor.readers import NEIGHBOURS
 from shared.bus.connection import Bus, open_bus
 from shared.bus.scripts import load
 from shared.bus.streams import Entry, Group
@@ -31,7 +32,7 @@ from tests.bench.peers.replaced import READY
 from tests.support.examples import a_copied_entry
 
 _FIRST_CHUNK, _LARGEST_CHUNK = 16, 256
-_READ_TOGETHER: Final = 64
+"""As the engine's roster has them."""
 _TIMEOUT: Final = 5.0
 _TOKEN: Final = "1"
 _RECORD: Final = {
@@ -82,9 +83,9 @@ class _Sender:
         streams = list(self._users)
         await self._bus.do_all([("SET", keys.fence(user), _TOKEN) for user in self._apis])
         async with asyncio.TaskGroup() as tasks:
-            for first in range(0, len(streams), _READ_TOGETHER):
-                await self._group.ensure(streams[first : first + _READ_TOGETHER])
-                tasks.create_task(self._read(streams[first : first + _READ_TOGETHER], tasks))
+            for first in range(0, len(streams), NEIGHBOURS):
+                await self._group.ensure(streams[first : first + NEIGHBOURS])
+                tasks.create_task(self._read(streams[first : first + NEIGHBOURS], tasks))
             await self._bus.do("SET", READY, len(streams))
 
     async def _read(self, streams: list[str], tasks: asyncio.TaskGroup) -> None:

@@ -64,7 +64,7 @@ class Rig:
     async def start(self) -> Owner:
         """Start a process that serves alice, in place of any earlier one; its account is ready."""
         lease = await take_over(self.bus, USER, str(uuid4()))
-        self.clock.now = max(self.clock.now, lease.since + 10_000)
+        self.clock.now = max(self.clock.now, lease.since)
         nonces = NonceCounter(self.bus, lease, USER, "f" * 16, floor=self.account.last_nonce)
         venue = FakeVenue(self.market, self.account, clock=self.clock, nonces=nonces)
         records = Records(self.bus)
@@ -78,9 +78,10 @@ class Rig:
             records=records,
             account=keeper,
             clock=self.clock,
-            history=History(venue, keeper, lease.since, self.clock),
+            history=History(venue, keeper, self.clock),
         )
         await keeper.read()
+        self.clock.now += 10_000  # what is listed from now on proves something
         return Owner(lease, desk, venue, Copier(desk))
 
     def entry(self, size: str = "0.05", limit: str = "60300", signal: str = "") -> Decision:

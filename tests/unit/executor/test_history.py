@@ -14,10 +14,12 @@ from services.executor.timing import VISIBLE_AFTER_MS
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
 from tests.support.examples import BTC_USD
 
-TAKEN_OVER_AT = 1_790_000_000_000
+CONNECTED_AT = 1_790_000_000_000
 
 
 class _Ready:
+    connected_at = CONNECTED_AT
+
     async def until_ready(self) -> None:
         return None
 
@@ -26,7 +28,7 @@ class _Time:
     """A clock that only sleeping moves; a timer goes off a little early, as real ones do."""
 
     def __init__(self) -> None:
-        self.now = TAKEN_OVER_AT + 100
+        self.now = CONNECTED_AT + 100
 
     def clock(self) -> int:
         return self.now
@@ -50,24 +52,24 @@ def venue(time: _Time) -> FakeVenue:
 
 @pytest.fixture
 def orders(venue: FakeVenue, time: _Time) -> History:
-    return History(venue, cast("AccountKeeper", _Ready()), TAKEN_OVER_AT, time.clock)
+    return History(venue, cast("AccountKeeper", _Ready()), time.clock)
 
 
 async def test_one_listing_serves_all_who_ask(orders: History, venue: FakeVenue, time: _Time) -> None:
     for number in range(5):
-        assert await orders.find(f"order-{number}", decided_at=TAKEN_OVER_AT + number, begun_at=None) is None
-    assert time.now >= TAKEN_OVER_AT + VISIBLE_AFTER_MS
+        assert await orders.find(f"order-{number}", decided_at=CONNECTED_AT + number, begun_at=None) is None
+    assert time.now >= CONNECTED_AT + VISIBLE_AFTER_MS
     assert (venue.calls["open_orders"], venue.calls["closed_orders"]) == (1, 1)
 
 
 async def test_of_those_who_ask_at_once_one_lists(orders: History, venue: FakeVenue) -> None:
-    found = (orders.find(f"order-{number}", decided_at=TAKEN_OVER_AT, begun_at=None) for number in range(5))
+    found = (orders.find(f"order-{number}", decided_at=CONNECTED_AT, begun_at=None) for number in range(5))
     assert await asyncio.gather(*found) == [None] * 5
     assert venue.calls["closed_orders"] == 1
 
 
 async def test_an_earlier_decision_and_a_later_send_take_a_list_of_their_own(orders: History, venue: FakeVenue) -> None:
-    await orders.find("one", decided_at=TAKEN_OVER_AT, begun_at=None)
-    await orders.find("two", decided_at=TAKEN_OVER_AT - 1, begun_at=None)
-    await orders.find("three", decided_at=TAKEN_OVER_AT, begun_at=TAKEN_OVER_AT)
+    await orders.find("one", decided_at=CONNECTED_AT, begun_at=None)
+    await orders.find("two", decided_at=CONNECTED_AT - 1, begun_at=None)
+    await orders.find("three", decided_at=CONNECTED_AT, begun_at=CONNECTED_AT)
     assert venue.calls["closed_orders"] == 3

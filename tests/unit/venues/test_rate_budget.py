@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -110,6 +112,27 @@ async def test_without_a_tier_nobody_is_patient() -> None:
     time = Time()
     await _budget(None, time).admit_lookup("BalanceEx", patient=True)
     assert time.slept == []
+
+
+async def test_what_was_waited_for_and_given_up_is_not_counted() -> None:
+    time = Time()
+
+    async def given_up(_seconds: float) -> None:
+        raise asyncio.CancelledError
+
+    budget = RateBudget(Tier.STARTER, monotonic=time.monotonic, sleep=given_up)
+    for _ in range(14):
+        await budget.admit_lookup("QueryOrders")
+    for _ in range(59):
+        await budget.admit_order("XBTUSD", patience=10)
+    for _ in range(100):
+        with pytest.raises(asyncio.CancelledError):
+            await budget.admit_lookup("QueryOrders")
+        with pytest.raises(asyncio.CancelledError):
+            await budget.admit_order("XBTUSD", patience=10)
+    time.now += 1 / 0.33 + 0.01  # one more of each fits again, as if nobody else had ever stood there
+    await budget.admit_lookup("QueryOrders")
+    await budget.admit_order("XBTUSD", patience=10)
 
 
 async def test_a_queue_of_lookups_has_an_end() -> None:
