@@ -16,15 +16,17 @@ from uuid import uuid4
 import structlog
 
 from services.executor.key_memory import KeyMemory
+from services.executor.record import quote_fee
 from services.executor.right_of_way import RightOfWay
 from shared.bus.errors import BusError
 from shared.bus.records import Records
 from shared.domain.account import Account, AccountState, equity
 from shared.domain.currency import like
 from shared.domain.money import ZERO, Money, Price
+from shared.domain.order import Side
 from shared.domain.symbol import Symbol
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable, VenueError
-from shared.venues.port import Balance, Venue
+from shared.venues.port import Balance, Venue, VenueOrder
 
 _QUOTE: Final = "USD"
 _REFRESH: Final = 30.0
@@ -72,8 +74,10 @@ class AccountKeeper:
         """What cash and equity are counted in."""
         self.latest: Account | None = None
         """As last read by this process."""
-        self.asked_at = 0
+        self._asked_at = 0
         """When that reading was asked for, epoch ms: what ended later is not in it."""
+        self._traded: list[tuple[int, Money]] = []
+        """What trades have taken from the cash or brought into it, and since when."""
         self.connected_at = 0
         """When the venue had answered the first call of this turn, epoch ms: what was signed before is void there since then."""
 
@@ -93,6 +97,26 @@ class AccountKeeper:
     async def until_known(self) -> None:
         """Wait until it is either ready or parked."""
         await self._known.wait()
+
+    def traded(self, order: VenueOrder) -> None:
+        """Note an order that was booked: the cash shows it with the next reading, and bursts do not wait for that.
+
+        In doubt there is less: a purchase counts from now, a sale from its end at the venue, for it may be in the last reading.
+        """
+        fee = quote_fee(order)
+        if order.side is Side.BUY:
+            self._traded.append((self._clock(), Money(-order.cost.amount, order.cost.currency) - fee))
+        elif order.closed_at is not None:
+            self._traded.append((order.closed_at, order.cost - fee))
+
+    def after_trades(self) -> Account | None:
+        """Give the account as last read, with what has been traded since; None before the first reading."""
+        account = self.latest
+        if account is None or account.cash is None or not self._traded:
+            return account
+        currency = account.cash.currency
+        since = [cash.amount for at, cash in self._traded if at >= self._asked_at and cash.currency == currency]
+        return account._replace(cash=Money(account.cash.amount + sum(since, ZERO), currency))
 
     def refresh_soon(self) -> None:
         """Ask for a reading; several requests in a row cost one."""
@@ -168,7 +192,8 @@ class AccountKeeper:
             as_of=self._clock(),
         )
         await self._records.write_account(account)
-        self.latest, self.asked_at = account, asked_at
+        self.latest, self._asked_at = account, asked_at
+        self._traded = [(at, cash) for at, cash in self._traded if at >= asked_at]
         self.reason = ""
         self._parked.clear()
         self._ready.set()

@@ -1,8 +1,8 @@
 """The limits once more, right before an entry is sent: as of now, and with what is on its way but not settled yet.
 
 The engine judged the entry by what was recorded when it decided; two signals in quick succession would both find the room that is
-there for one. Here each entry that is let pass reserves its room until it has ended; what it has cost is then off the cash until
-the balances are read anew.
+there for one. Here each entry that is let pass reserves its room until it has ended; what it has cost is then off the cash,
+before the balances are read anew.
 """
 
 from __future__ import annotations
@@ -41,8 +41,6 @@ class Admission:
         self._desk = desk
         self._lock = asyncio.Lock()
         self._reserved: dict[str, _Reserved] = {}
-        self._spent: list[tuple[int, Money]] = []
-        """What entries have cost, and when they ended, since the account's cash was read."""
 
     async def admit(self, decision: Decision, size: Quantity, limit: Price, instrument: Instrument) -> Admitted | Skip:
         """Let an entry pass as it is, cut down, or not at all; what passes stays reserved until `release`."""
@@ -65,22 +63,16 @@ class Admission:
         """Keep room for an entry that is on its way."""
         self._reserved[decision.id] = _Reserved(decision.symbol, size, size * limit)
 
-    def spend(self, cost: Money) -> None:
-        """Note what an entry has cost: the account's cash does not show it before the next reading."""
-        self._spent.append((self._desk.clock(), cost))
-
     def release(self, decision: Decision) -> None:
         """Give the room back: the entry has ended, and what it bought is recorded."""
         self._reserved.pop(decision.id, None)
 
     async def _standing(self, decision: Decision, others: Sequence[_Reserved]) -> Standing | None:
         desk, limits = self._desk, self._desk.policy.limits
-        account = desk.account.latest
+        account = desk.account.after_trades()
         if account is None:
             return None
-        self._spent = [(at, cost) for at, cost in self._spent if at >= desk.account.asked_at]
-        gone = [each.cost for each in others] + [cost for _, cost in self._spent]
-        account = _less(account, decision.symbol.quote, gone)
+        account = _less(account, decision.symbol.quote, others)
         book = _EMPTY
         if limits.need_positions:
             held = _with(others, await desk.records.positions(desk.user, desk.venue.name), desk.clock())
@@ -105,9 +97,9 @@ def _with(others: Iterable[_Reserved], held: Mapping[Symbol, Position], now: int
     return positions
 
 
-def _less(account: Account, currency: str, gone: Sequence[Money]) -> Account:
-    """Take costs, with the fees, off the cash."""
-    if not gone or account.cash is None or account.cash.currency != currency:
+def _less(account: Account, currency: str, others: Sequence[_Reserved]) -> Account:
+    """Take what is on its way, with the fees, off the cash."""
+    if not others or account.cash is None or account.cash.currency != currency:
         return account
-    spent = sum((cost.amount for cost in gone if cost.currency == currency), ZERO)
+    spent = sum((each.cost.amount for each in others if each.cost.currency == currency), ZERO)
     return account._replace(cash=Money(account.cash.amount - spent * (ONE + account.taker_fee), currency))

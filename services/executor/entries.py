@@ -136,8 +136,6 @@ class EntryHandler:
             sent_at=end.sent_at,
             accepted_at=end.accepted_at,
         )
-        if order.filled.amount:
-            self._admission.spend(order.cost)
 
     async def _target(self, decision: Decision) -> Decimal:
         """Give what was sent, from the write-ahead: steps may have changed since."""

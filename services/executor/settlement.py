@@ -34,6 +34,7 @@ async def book_leg(desk: Desk, decision: Decision, order: VenueOrder, fields: Ma
     async with desk.booking:
         booked = await _booked(desk, order)
         await desk.store.move(decision.id, OrderState.PLANNED, fields, booked.position, booked.risk)
+    desk.account.traded(order)
     desk.changed.set()
 
 
@@ -117,6 +118,8 @@ async def settle(
         )
     if not new:
         return
+    if traded is not None:
+        desk.account.traded(traded)
     desk.changed.set()
     if total.filled.amount:
         desk.account.refresh_soon()

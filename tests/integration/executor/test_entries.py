@@ -99,6 +99,41 @@ async def test_what_an_entry_has_cost_is_gone_from_the_cash_before_the_account_i
     assert (await rig.carry(owner, rig.entry("0.1", limit="60000"))).filled_size == Decimal("0.1")
 
 
+async def test_what_an_exit_has_brought_is_in_the_cash_before_the_account_is_read_again(rig: Rig, owner: Owner) -> None:
+    await rig.carry(owner, rig.entry("0.1", limit="60000"))
+    await rig.carry(owner, rig.close())
+    report = await rig.carry(owner, rig.entry("0.16", limit="60000"))  # 9,600 and 38.40 of fee, out of 9,952
+    assert (report.outcome, report.filled_size) == (OrderState.FILLED, Decimal("0.16"))
+
+
+async def test_a_sale_that_ended_before_the_reading_is_in_it_already(rig: Rig, owner: Owner) -> None:
+    """It is booked later by an owner who takes it over: counted again it would be money that is not there."""
+    await rig.carry(owner, rig.entry("0.1", limit="60000"))
+    await rig.carry(owner, rig.close())
+    bought, sold = rig.account.orders
+    rig.clock.now += 1
+    account = owner.desk.account
+    await account.read()
+    assert account.after_trades() == account.latest
+    account.traded(sold)
+    assert account.after_trades() == account.latest
+    account.traded(bought)
+    latest, left = account.latest, account.after_trades()
+    assert latest is not None
+    assert left is not None
+    assert latest.cash is not None
+    assert left.cash == latest.cash - usd(6024)
+
+
+async def test_a_turn_is_connected_from_its_first_answer_on(rig: Rig, owner: Owner) -> None:
+    """From then on nothing that was signed before is taken any more, which is what a proof of absence counts from."""
+    connected_at = owner.desk.account.connected_at
+    rig.clock.now += 5_000
+    await owner.desk.account.read()
+    assert owner.desk.account.connected_at == connected_at > 0
+    assert (await rig.start()).desk.account.connected_at >= connected_at + 5_000
+
+
 async def test_an_entry_that_bought_nothing_has_cost_nothing(rig: Rig, owner: Owner) -> None:
     assert (await rig.carry(owner, rig.entry("0.1", limit="59000"))).outcome is OrderState.EXPIRED
     assert (await rig.carry(owner, rig.entry("0.16", limit="60000"))).filled_size == Decimal("0.16")
