@@ -74,10 +74,10 @@ class AccountKeeper:
         """What cash and equity are counted in."""
         self.latest: Account | None = None
         """As last read by this process."""
-        self._asked_at = 0
-        """When that reading was asked for, epoch ms: what ended later is not in it."""
+        self._answered_at = 0
+        """When the venue had answered that reading, epoch ms."""
         self._traded: list[tuple[int, Money]] = []
-        """What trades have taken from the cash or brought into it, and since when."""
+        """What trades have taken from the cash (below zero) or brought into it since, and when."""
         self.connected_at = 0
         """When the venue had answered the first call of this turn, epoch ms: what was signed before is void there since then."""
 
@@ -101,12 +101,13 @@ class AccountKeeper:
     def traded(self, order: VenueOrder) -> None:
         """Note an order that was booked: the cash shows it with the next reading, and bursts do not wait for that.
 
-        In doubt there is less: a purchase counts from now, a sale from its end at the venue, for it may be in the last reading.
+        In doubt there is less: a purchase counts until a reading that was asked for after it was booked, a sale only if it ended
+        after the last reading was answered.
         """
         fee = quote_fee(order)
         if order.side is Side.BUY:
             self._traded.append((self._clock(), Money(-order.cost.amount, order.cost.currency) - fee))
-        elif order.closed_at is not None:
+        elif order.closed_at is not None and order.closed_at > self._answered_at:
             self._traded.append((order.closed_at, order.cost - fee))
 
     def after_trades(self) -> Account | None:
@@ -115,8 +116,8 @@ class AccountKeeper:
         if account is None or account.cash is None or not self._traded:
             return account
         currency = account.cash.currency
-        since = [cash.amount for at, cash in self._traded if at >= self._asked_at and cash.currency == currency]
-        return account._replace(cash=Money(account.cash.amount + sum(since, ZERO), currency))
+        traded = sum((cash.amount for _, cash in self._traded if cash.currency == currency), ZERO)
+        return account._replace(cash=Money(account.cash.amount + traded, currency))
 
     def refresh_soon(self) -> None:
         """Ask for a reading; several requests in a row cost one."""
@@ -174,7 +175,8 @@ class AccountKeeper:
         """Read the account once and write its record. Raises a VenueError; the old record then stands with its instant."""
         currency, asked_at = self.currency, self._clock()
         balances = await self._venue.balances(patient=self.ready)
-        self.connected_at = self.connected_at or self._clock()
+        answered_at = self._clock()
+        self.connected_at = self.connected_at or answered_at
         await self._probe()
         fee = await self._taker_fee()
         holdings = {asset: balance.total for asset, balance in balances.items()}
@@ -192,8 +194,10 @@ class AccountKeeper:
             as_of=self._clock(),
         )
         await self._records.write_account(account)
-        self.latest, self._asked_at = account, asked_at
-        self._traded = [(at, cash) for at, cash in self._traded if at >= asked_at]
+        self.latest, self._answered_at = account, answered_at
+        self._traded = [
+            (at, cash) for at, cash in self._traded if (at >= asked_at if cash.amount < 0 else at > answered_at)
+        ]
         self.reason = ""
         self._parked.clear()
         self._ready.set()
