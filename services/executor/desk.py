@@ -36,6 +36,10 @@ class Sent:
 
     at: int
     monotonic: float
+    fence: str
+    """The token of the lease under which it did."""
+    left: bool = False
+    """Whether it may be on its way: the write-ahead was answered. Without its answer nothing is sent."""
 
 
 @dataclass(slots=True)

@@ -84,6 +84,7 @@ class OrderRecord:
     side: str
     client_order_id: str
     venue_order_id: str
+    fence: str
     leg: int
     target: Decimal | None
     filled: Decimal
@@ -103,6 +104,7 @@ class OrderRecord:
             side=fields.get("side", ""),
             client_order_id=fields.get("client_order_id", ""),
             venue_order_id=fields.get("venue_order_id", ""),
+            fence=fields.get("fence", ""),
             leg=int(fields.get("leg") or 1),
             target=Decimal(fields["target"]) if fields.get("target") else None,
             filled=Decimal(fields.get("filled_size") or 0),

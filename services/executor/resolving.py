@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from services.executor.account import PARKING
@@ -23,8 +23,13 @@ from shared.venues.port import VenueOrder, VenueOrderStatus
 
 _NAMED_FIRST, _NAMED_MOST = 0.1, 2.0
 """Seconds between questions about an order that the venue has named: one cheap lookup each."""
-_SEARCH_FIRST, _SEARCH_MOST = 1.0, 4.0
-"""The same for one that has to be searched for: several dear lookups each, out of a small budget."""
+_FAILED_FIRST, _FAILED_MOST = 1.0, 4.0
+"""The same after a search that failed."""
+_NEAR, _FAR = 5.0, 10.0
+"""Seconds until an absence is a proof. A search costs several dear lookups out of a small budget: when the proof is near, the
+next one is made then; else one more halfway, after `_FAR` at most, since what was on its way may have arrived."""
+_TIMER: Final = 0.005
+"""Seconds by which a timer may be early: a search that is no proof yet would have to be made twice."""
 _LISTEN: Final = 0.5
 """Seconds between looks for an operator's verdict."""
 _CLOCK_SLACK_MS: Final = 10_000
@@ -45,7 +50,7 @@ async def resume(desk: Desk, decision: Decision, number: int) -> End:
             client_order_id=leg_id(decision.id, number),
             deadline_at=desk.clock() + int(VENUE_TIMEOUT * 1000),
         )
-    found = await find_out(desk, record)
+    found = None if _never_left(desk, record) else await find_out(desk, record)
     if found is None:
         await desk.store.move(
             decision.id, OrderState.PLANNED, {"reason": "the venue never had it", "venue_order_id": ""}
@@ -60,37 +65,55 @@ async def find_out(desk: Desk, record: OrderRecord) -> VenueOrder | None:
     An operator who has looked at the venue himself may end the asking (`ops resolve`); what he says stands in the record and goes
     into the report.
     """
-    first, most = (_NAMED_FIRST, _NAMED_MOST) if record.venue_order_id else (_SEARCH_FIRST, _SEARCH_MOST)
     started = time.monotonic()
-    wait = 0.0
+    wait = pause = 0.0
     while True:
         if (verdict := await _verdict_within(desk, record, wait)) is not None:
             return verdict.as_order(record)
-        wait = min(max(wait * 2, first), most)
-        provable = _provable(desk, record, started)
-        try:
-            found = await _ask(desk, record)
-        except (Unavailable, OutcomeUnknown) as error:
-            wait = max(wait, error.retry_after if isinstance(error, Unavailable) else 0.0)
-        except Rejected as error:
-            if error.refusal in PARKING:
-                await desk.account.park(error.words, error.refusal)
-        else:
-            if found is None and provable:
+        first, most = (_NAMED_FIRST, _NAMED_MOST) if record.venue_order_id else (_FAILED_FIRST, _FAILED_MOST)
+        wait = pause = min(max(pause * 2, first), most)
+        provable = _until_provable(desk, record, started) < 0
+        found = await _ask(desk, record, conclusive=provable)
+        if isinstance(found, _Failed):
+            wait = max(wait, found.retry_after)
+        elif found is None:
+            if provable:
                 return None
-            if found is not None and found.status is VenueOrderStatus.DONE:
-                return found
+            if not record.venue_order_id:
+                wait, pause = until_search(_until_provable(desk, record, started)), 0.0
+        elif found.status is VenueOrderStatus.DONE:
+            return found
+        elif not record.venue_order_id:  # from here on it can be asked for by its name
+            record = replace(record, venue_order_id=found.venue_order_id)
+            wait = pause = 0.0
 
 
-def _provable(desk: Desk, record: OrderRecord, started: float) -> bool:
-    """Say whether an absence that the venue tells from now on is a proof."""
-    if desk.clock() <= record.deadline_at + VISIBLE_AFTER_MS:
-        return False
+def _never_left(desk: Desk, record: OrderRecord) -> bool:
+    """Say whether this process wrote the record ahead and broke off before it knew so: then nothing was sent.
+
+    As when Redis was lost in that moment. The record must be of that very attempt: somebody else may have begun one since.
+    """
     sent = desk.begun.get(record.client_order_id)
-    if sent is not None:
-        return time.monotonic() > sent.monotonic + PROVEN_AFTER_MS / 1000
-    # Another process sent it: the take-over's own call has voided what was still under way.
-    return time.monotonic() > started + VISIBLE_AFTER_MS / 1000
+    return (
+        sent is not None
+        and not sent.left
+        and record.state is OrderState.SENDING
+        and (record.fence, record.sent_at) == (sent.fence, sent.at)
+    )
+
+
+def _until_provable(desk: Desk, record: OrderRecord, started: float) -> float:
+    """Give the seconds until an absence that the venue tells is a proof; below zero when it is."""
+    by_the_clock = (record.deadline_at + VISIBLE_AFTER_MS - desk.clock()) / 1000
+    sent = desk.begun.get(record.client_order_id)
+    # If another process sent it, the take-over's own call has voided what was still under way.
+    steady = started + VISIBLE_AFTER_MS / 1000 if sent is None else sent.monotonic + PROVEN_AFTER_MS / 1000
+    return max(by_the_clock, steady - time.monotonic())
+
+
+def until_search(provable_in: float) -> float:
+    """Give the seconds until the next search for an order that the last one has not found."""
+    return max(provable_in, 0.0) + _TIMER if provable_in <= _NEAR else min(provable_in / 2, _FAR)
 
 
 async def _verdict_within(desk: Desk, record: OrderRecord, seconds: float) -> Verdict | None:
@@ -112,7 +135,24 @@ async def _verdict(desk: Desk, record: OrderRecord) -> Verdict | None:
     return Verdict.read(await desk.store.load(record.id)) if desk.clock() > record.deadline_at else None
 
 
-async def _ask(desk: Desk, record: OrderRecord) -> VenueOrder | None:
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    retry_after: float
+    """Seconds for which the venue wants to hear nothing."""
+
+
+async def _ask(desk: Desk, record: OrderRecord, *, conclusive: bool) -> VenueOrder | _Failed | None:
+    try:
+        return await _look_up(desk, record, conclusive=conclusive)
+    except (Unavailable, OutcomeUnknown) as error:
+        return _Failed(error.retry_after if isinstance(error, Unavailable) else 0.0)
+    except Rejected as error:
+        if error.refusal in PARKING:
+            await desk.account.park(error.words, error.refusal)
+        return _Failed(0.0)
+
+
+async def _look_up(desk: Desk, record: OrderRecord, *, conclusive: bool) -> VenueOrder | None:
     if record.venue_order_id:
         try:
             return await desk.venue.order(record.venue_order_id)
@@ -122,4 +162,4 @@ async def _ask(desk: Desk, record: OrderRecord) -> VenueOrder | None:
         if desk.clock() <= record.deadline_at + VISIBLE_AFTER_MS:
             return None  # taken but not listed yet: the dear search can wait
     since = (record.sent_at or desk.clock()) - _CLOCK_SLACK_MS
-    return await desk.venue.find(record.client_order_id, since=since)
+    return await desk.venue.find(record.client_order_id, since=since if conclusive else None)

@@ -172,7 +172,8 @@ class Trader:
                     raise
             if self._clock.now() < own.absent_from:
                 return None  # too fresh to be listed; the long search is for the end
-        return await self._venue.find(own.id, since=own.sent_at - _LOOK_BACK)
+        conclusive = self._clock.now() >= own.absent_from  # behind the trades is the dearest place to look
+        return await self._venue.find(own.id, since=own.sent_at - _LOOK_BACK if conclusive else None)
 
     async def _close(self, own: OwnOrder, found: VenueOrder) -> None:
         telling = await self._watcher.tell(found, own)

@@ -156,16 +156,14 @@ class FakeVenue:
                 raise Rejected("EOrder:Invalid order", Refusal.GONE)
             return found[0]
 
-    async def find(self, client_order_id: str, *, since: int) -> VenueOrder | None:
-        """Give the newest order with this client id that was opened at or after `since`, or is still open."""
+    async def find(self, client_order_id: str, *, since: int | None) -> VenueOrder | None:
+        """Give the newest order with this client id that is open or was opened at or after `since`, where that is given."""
         async with self._lane:
             await self._private("find")
-            found = [
-                o
-                for o in self._visible()
-                if o.client_order_id == client_order_id and (o.opened_at >= since or o.status is VenueOrderStatus.OPEN)
-            ]
-            return found[-1] if found else None
+            mine = [order for order in self._visible() if order.client_order_id == client_order_id]
+            if since is not None:
+                mine = [order for order in mine if order.opened_at >= since or order.status is VenueOrderStatus.OPEN]
+            return mine[-1] if mine else None
 
     async def open_orders(self) -> Sequence[VenueOrder]:
         """Give the orders that rest."""

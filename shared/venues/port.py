@@ -153,8 +153,8 @@ class Venue(PublicVenue, Protocol):
         """Ask for one order by the venue's id."""
         ...
 
-    async def find(self, client_order_id: str, *, since: int) -> VenueOrder | None:
-        """Look for an order by client id among open orders, closed orders and trades since `since` (epoch ms).
+    async def find(self, client_order_id: str, *, since: int | None) -> VenueOrder | None:
+        """Look for an order by client id among open orders, closed orders and trades since `since` (epoch ms; None: no trades).
 
         None means that the venue shows no such order now. It is proof only after the order's deadline and a margin: a fresh
         order can be invisible for a moment.

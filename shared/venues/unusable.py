@@ -55,7 +55,7 @@ class UnusableVenue:
         """Refuse."""
         self._refuse()
 
-    async def find(self, client_order_id: str, *, since: int) -> VenueOrder | None:
+    async def find(self, client_order_id: str, *, since: int | None) -> VenueOrder | None:
         """Refuse."""
         self._refuse()
 

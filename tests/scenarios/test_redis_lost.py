@@ -39,6 +39,9 @@ def test_redis_killed_mid_fanout(stack: Stack) -> None:
     signals: list[str] = []
     while _decided(stack) == len(USERS) * len(signals):  # again if it was through before it was stopped: it is fast
         assert len(signals) < 100, "the engine could not be stopped in the middle"
+        wait_outcomes(
+            stack, USERS, *signals
+        )  # one question in two seconds: what is left of a round would be added to the next
         engine.send(signal.SIGSTOP)
         signals += [stack.signal(size="0.001") for _ in range(10)]
         begun = len(USERS) * (len(signals) - 9)

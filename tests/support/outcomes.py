@@ -35,9 +35,10 @@ def outcomes(stack: Stack, user: str, signal_id: str) -> list[Report]:
     return [row for row in stack.reports(user) if row["signal_id"] == signal_id]
 
 
-def missing(stack: Stack, users: Iterable[str], signals: Collection[str]) -> list[str]:
-    """Name the users who lack the outcome of one of these signals."""
-    return [user for user in users if set(signals) - {row["signal_id"] for row in stack.reports(user)}]
+def missing(stack: Stack, users: Iterable[str], signals: Collection[str]) -> dict[str, int]:
+    """Name the users who lack outcomes of these signals, and how many."""
+    lacking = {user: len(set(signals) - {row["signal_id"] for row in stack.reports(user)}) for user in users}
+    return {user: count for user, count in lacking.items() if count}
 
 
 def wait_outcomes(
@@ -45,7 +46,7 @@ def wait_outcomes(
 ) -> dict[str, dict[str, Report]]:
     """Wait until every user has exactly one outcome of each signal; answers them by user and signal."""
     came = comes_true(lambda: not missing(stack, users, signals), seconds)
-    assert came, f"not within {seconds} s: outcomes of {missing(stack, users, signals)}"
+    assert came, f"not within {seconds} s, of {len(signals)} outcomes each: {missing(stack, users, signals)}"
     found: dict[str, dict[str, Report]] = {}
     for user in users:
         rows = [row for row in stack.reports(user) if row["signal_id"] in signals]

@@ -14,7 +14,7 @@ from shared.bus.errors import LeaseLost
 from shared.contracts import keys
 from shared.domain.account import AccountState
 from shared.domain.order import OrderState
-from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
+from shared.venues.errors import Refusal, Rejected, Unavailable
 from shared.venues.port import Accepted, BeginSend, OrderRequest
 from tests.integration.executor.rig import USER, Owner, Rig, crash, until
 from tests.support.examples import BTC_USD, btc, btc_price, usd
@@ -182,32 +182,6 @@ async def test_a_key_that_is_refused_parks_the_account_and_later_entries_fail_un
     assert rig.account.orders == []
 
 
-async def test_status_unknown_is_not_filled(rig: Rig, owner: Owner) -> None:
-    rig.account.rests = True
-    owner.venue.fail("place", OutcomeUnknown("timed out"), after_accept=True)
-    decision = rig.entry("0.05")
-    task = await rig.begin(owner, decision)
-
-    async def asked() -> bool:
-        return owner.venue.calls["find"] > 2  # the first is the account's probe
-
-    await until(asked, "the venue is asked")
-    assert (await rig.record(decision))["state"] == "unknown"
-    assert (await rig.reports(), await rig.position(), await rig.pending()) == ([], None, 1)
-    (order,) = rig.account.orders
-    rig.account.finish(order.venue_order_id, Decimal("0.5"), btc_price(60_000), btc("0.05"), rig.clock.now)
-    await task
-    (report,) = await rig.reports()
-    assert (report.outcome, report.filled_size) == (OrderState.PARTIAL, Decimal("0.025"))
-
-
-async def test_market_order_resolved_after_it_filled(rig: Rig, owner: Owner) -> None:
-    owner.venue.fail("place", OutcomeUnknown("502"), after_accept=True)
-    rig.account.hidden_lookups = 1
-    report = await rig.carry(owner, rig.entry())
-    assert (report.outcome, len(rig.account.orders)) == (OrderState.FILLED, 1)
-
-
 async def test_delivered_five_times(rig: Rig, owner: Owner) -> None:
     decision = rig.entry()
     await rig.carry(owner, decision)
@@ -216,41 +190,6 @@ async def test_delivered_five_times(rig: Rig, owner: Owner) -> None:
     later = await rig.start()
     report = await rig.carry(later, decision, redelivered=True)
     assert (report.outcome, len(rig.account.orders), await rig.pending()) == (OrderState.FILLED, 1, 0)
-
-
-async def test_the_next_owner_finds_the_fill_whose_reply_its_predecessor_did_not_live_to_see(
-    rig: Rig, owner: Owner
-) -> None:
-    decision = rig.entry()
-    rig.account.rests = True
-    task = await rig.begin(owner, decision)
-
-    async def accepted() -> bool:
-        return (await rig.record(decision)).get("state") == "accepted"
-
-    await until(accepted, "the venue took it")
-    await crash(task)
-    (order,) = rig.account.orders
-    rig.account.finish(order.venue_order_id, Decimal(1), btc_price(60_000), btc("0.05"), rig.clock.now)
-    report = await rig.carry(await rig.start(), decision, redelivered=True)
-    assert (report.outcome, report.filled_size, len(rig.account.orders)) == (OrderState.FILLED, Decimal("0.05"), 1)
-
-
-async def test_an_entry_that_never_arrived_is_not_sent_late_by_the_next_owner(rig: Rig, owner: Owner) -> None:
-    decision = rig.entry()
-    owner.venue.hold("place")
-    task = await rig.begin(owner, decision)
-
-    async def begun() -> bool:
-        return (await rig.record(decision)).get("state") == "sending"
-
-    await until(begun, "it is written ahead")
-    await crash(task)
-    rig.clock.now += 60_000
-    later = await rig.start()
-    report = await rig.carry(later, decision, redelivered=True)
-    assert (report.outcome, rig.account.orders) == (OrderState.EXPIRED, [])
-    assert later.venue.calls["find"] > 1
 
 
 async def test_a_predecessor_that_wakes_up_sends_nothing(rig: Rig, owner: Owner) -> None:

@@ -119,9 +119,11 @@ async def test_find_at_last_looks_behind_the_trades(venue: KrakenVenue, stub: Kr
 
 
 async def test_find_gives_none_only_when_every_place_was_asked(venue: KrakenVenue, stub: KrakenStub) -> None:
-    stub.answer("OpenOrders", result({"open": {}}))
-    stub.answer("ClosedOrders", result({"closed": {}, "count": 0}))
+    stub.answer("OpenOrders", *[result({"open": {}})] * 2)
+    stub.answer("ClosedOrders", *[result({"closed": {}, "count": 0})] * 2)
     stub.answer("TradesHistory", result({"trades": {}, "count": 0}))
+    assert await venue.find(CLIENT_ID, since=None) is None
+    assert stub.sent("TradesHistory") == []  # where no instant is given
     assert await venue.find(CLIENT_ID, since=0) is None
     stub.answer("OpenOrders", result({"open": {}}))
     stub.answer("ClosedOrders", *[Raw(b"<html>", status=502)] * 3)
