@@ -21,11 +21,12 @@ from tests.support.processes import ROOT
 
 _OPEN_ORDERS_ONLY: Final = """        return mine(await self._rows("OpenOrders", "open", by_client_id))
 """
-_ALL_ORDERS: Final = """        return (
-            mine(await self._rows("OpenOrders", "open", by_client_id))
-            or mine(await self._rows("ClosedOrders", "closed", by_client_id))
-            or mine(await self._behind_trades(since // 1000 - _CLOCK_SLACK))
+_ALL_ORDERS: Final = """        found = mine(await self._rows("OpenOrders", "open", by_client_id)) or mine(
+            await self._rows("ClosedOrders", "closed", by_client_id)
         )
+        if found is None and since is not None:
+            found = mine(await self._behind_trades(since // 1000 - _CLOCK_SLACK))
+        return found
 """
 _UNSEEDED: Final = """
 local function next_nonce(key, floor, advance)
