@@ -161,9 +161,16 @@ class Plan:
         symbol, venue, instrument = self._symbol, self._signal.venue, self._instrument
         if instrument is None:
             return Skip(f"{symbol} is not traded on {venue}")
-        if instrument.status in _NO_ENTRIES:
+        if instrument.status in _NO_ENTRIES and not self._traded_since(instrument.as_of):
             return Skip(f"{venue} has {symbol} in {instrument.status} mode")
         return Sizing(self._signal, self._settings, instrument)
+
+    def _traded_since(self, as_of: int | None) -> bool:
+        """Say whether the master has bought this very pair after the venue's list was read: then it takes orders again.
+
+        The list is minutes old. If this is wrong nevertheless, the venue refuses, in its own words.
+        """
+        return as_of is not None and self._signal.filled_at > as_of and self._signal.symbol == self._symbol
 
     def _copy(self, verdict: Verdict) -> Copy | None:
         signal = self._signal

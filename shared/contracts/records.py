@@ -110,6 +110,7 @@ class InstrumentRecord(Message):
     min_size: Amount
     min_cost: Amount
     status: PairStatus = PairStatus.ONLINE
+    as_of: Annotated[Instant | None, type_or_blank] = None
 
 
 def read_account_values(user: str, venue: str, values: Sequence[str | None]) -> Account | None:
@@ -189,6 +190,7 @@ def write_instrument(instrument: Instrument) -> str:
             min_size=instrument.min_size,
             min_cost=instrument.min_cost,
             status=instrument.status,
+            as_of=instrument.as_of,
         ).fields()
     )
 
@@ -196,7 +198,9 @@ def write_instrument(instrument: Instrument) -> str:
 def read_instrument(written: str) -> Instrument:
     """Read an instrument; raises MalformedMessageError."""
     record = InstrumentRecord.parse(_object(written))
-    return Instrument(record.symbol, record.lot_step, record.tick, record.min_size, record.min_cost, record.status)
+    return Instrument(
+        record.symbol, record.lot_step, record.tick, record.min_size, record.min_cost, record.status, record.as_of
+    )
 
 
 def write_price(price: Price, at: int) -> str:

@@ -37,6 +37,8 @@ class Instrument:
     min_size: Decimal
     min_cost: Decimal
     status: PairStatus = PairStatus.ONLINE
+    as_of: int | None = None
+    """When the venue had said so, epoch ms; unknown for what was not asked of it."""
 
     def below_minimum(self, size: Quantity, price: Price) -> str:
         """Say which minimum an order would miss; an empty text if none."""

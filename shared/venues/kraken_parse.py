@@ -54,13 +54,16 @@ def asset_names(assets: Mapping[str, Any]) -> AssetNames:
     return AssetNames({asset: str(row["altname"]) for asset, row in assets.items()})
 
 
-def pair_book(names: AssetNames, listed: Mapping[str, Any]) -> PairBook:
-    """Read the answer to AssetPairs. Pairs that are no spot pairs or whose facts make no sense are left out."""
-    pairs = (_pair(names, pair_id, row) for pair_id, row in listed.items())
+def pair_book(names: AssetNames, listed: Mapping[str, Any], *, as_of: int) -> PairBook:
+    """Read the answer to AssetPairs, given at `as_of` (epoch ms).
+
+    Pairs that are no spot pairs or whose facts make no sense are left out.
+    """
+    pairs = (_pair(names, pair_id, row, as_of) for pair_id, row in listed.items())
     return PairBook(names, [pair for pair in pairs if pair is not None])
 
 
-def _pair(names: AssetNames, pair_id: str, row: Mapping[str, Any]) -> Pair | None:
+def _pair(names: AssetNames, pair_id: str, row: Mapping[str, Any], as_of: int) -> Pair | None:
     altname = str(row["altname"])
     classes = {row.get("aclass_base", "currency"), row.get("aclass_quote", "currency")}
     if classes != {"currency"} or altname.endswith(".d"):  # .d is the dark pool of a pair
@@ -74,6 +77,7 @@ def _pair(names: AssetNames, pair_id: str, row: Mapping[str, Any]) -> Pair | Non
             min_cost=decimal(row.get("costmin") or 0),
             # A status that is not known yet is taken for the one that takes no new orders.
             status=_STATUSES.get(str(row.get("status", "online")), PairStatus.CANCEL_ONLY),
+            as_of=as_of,
         )
     except (ArithmeticError, LookupError, TypeError, ValueError):
         return None

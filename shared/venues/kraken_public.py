@@ -103,7 +103,7 @@ class KrakenPublic:
     async def _list_pairs(self) -> PairBook:
         assets, listed = await asyncio.gather(self._ask("Assets", {}), self._ask("AssetPairs", {}))
         with parse.readable("AssetPairs"):
-            book = parse.pair_book(parse.asset_names(assets), listed)
+            book = parse.pair_book(parse.asset_names(assets), listed, as_of=self._clock())
         if not book.instruments:
             raise Unavailable("Kraken lists no pairs")
         return book

@@ -89,10 +89,11 @@ def test_the_highest_price_of_a_position_is_kept_and_an_old_record_has_none() ->
 
 
 def test_an_instrument_reads_back_as_it_was_written() -> None:
-    instrument = an_instrument(status=PairStatus.CANCEL_ONLY)
+    instrument = an_instrument(status=PairStatus.CANCEL_ONLY, as_of=NOW)
     written = write_instrument(instrument)
     assert json.loads(written)["lot_step"] == "0.00000001"
     assert read_instrument(written) == instrument
+    assert read_instrument(write_instrument(an_instrument())) == an_instrument()
 
 
 def test_a_price_is_written_with_its_instant_and_reads_back() -> None:

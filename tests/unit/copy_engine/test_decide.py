@@ -14,9 +14,21 @@ from shared.domain.account import Account, AccountState
 from shared.domain.control import Control, ControlMode
 from shared.domain.instrument import Instrument, PairStatus
 from shared.domain.order import Copy, Kind, Side, order_id
-from shared.domain.policy import GuardPolicy, UserPolicy
+from shared.domain.policy import GuardPolicy, SymbolPolicy, UserPolicy
 from shared.domain.signal import Signal
-from tests.support.examples import NOW, a_policy, an_account, an_entry, an_exit, an_instrument, btc, btc_price, usd
+from shared.domain.symbol import Symbol
+from tests.support.examples import (
+    BTC_USD,
+    NOW,
+    a_policy,
+    an_account,
+    an_entry,
+    an_exit,
+    an_instrument,
+    btc,
+    btc_price,
+    usd,
+)
 
 LATER = NOW + 40
 RUN = Control()
@@ -77,6 +89,21 @@ def test_an_entry_that_the_venue_would_not_take_is_skipped(instrument: Instrumen
     decision = decide(an_entry(), a_follower(), instrument, LATER)
     assert decision.copy is None
     assert decision.reason == reason
+
+
+def test_a_halt_is_over_where_the_master_has_bought_since_the_venues_list_was_read() -> None:
+    entry = an_entry()
+    before, after = entry.filled_at - 1, entry.filled_at
+    halted = an_instrument(status=PairStatus.CANCEL_ONLY)
+    assert decide(entry, a_follower(), replace(halted, as_of=before), LATER).copy is not None
+    assert decide(entry, a_follower(), replace(halted, as_of=after), LATER).copy is None
+
+
+def test_what_the_master_has_bought_tells_nothing_of_the_pair_that_a_user_trades_instead() -> None:
+    other = Symbol("BTC", "USDC")
+    follower = a_follower(policy=a_policy(symbols=SymbolPolicy(map={BTC_USD: other})))
+    halted = an_instrument(symbol=other, status=PairStatus.CANCEL_ONLY, as_of=0)
+    assert "cancel_only" in decide(an_entry(), follower, halted, LATER).reason
 
 
 @pytest.mark.parametrize("status", [PairStatus.ONLINE, PairStatus.LIMIT_ONLY])

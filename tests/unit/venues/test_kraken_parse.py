@@ -37,7 +37,7 @@ ROW: dict[str, Any] = {
 
 def _book(**changes: Any) -> PairBook:
     listed = {"XXBTZUSD": PAIRS["XXBTZUSD"] | changes, "XDGUSD": PAIRS["XDGUSD"]}
-    return parse.pair_book(parse.asset_names(ASSETS), listed)
+    return parse.pair_book(parse.asset_names(ASSETS), listed, as_of=1)
 
 
 def test_a_pair_s_facts() -> None:
