@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from services.executor.account import PARKING
-from services.executor.desk import Desk
+from services.executor.desk import Desk, Sent
 from services.executor.ends import Absent, End, Stopped, Traded
 from services.executor.record import OrderRecord
 from services.executor.timing import PROVEN_AFTER_MS, VENUE_TIMEOUT, VISIBLE_AFTER_MS
@@ -50,13 +50,17 @@ async def resume(desk: Desk, decision: Decision, number: int) -> End:
             client_order_id=leg_id(decision.id, number),
             deadline_at=desk.clock() + int(VENUE_TIMEOUT * 1000),
         )
-    found = None if _never_left(desk, record) else await find_out(desk, record)
+    if _never_left(desk, record):
+        return await _absent(desk, record, "written ahead, but not sent")
+    found = await find_out(desk, record)
     if found is None:
-        await desk.store.move(
-            decision.id, OrderState.PLANNED, {"reason": "the venue never had it", "venue_order_id": ""}
-        )
-        return Absent()
+        return await _absent(desk, record, "the venue never had it")
     return Traded(found, record.sent_at, record.accepted_at or found.opened_at)
+
+
+async def _absent(desk: Desk, record: OrderRecord, reason: str) -> Absent:
+    await desk.store.move(record.id, OrderState.PLANNED, {"reason": reason, "venue_order_id": ""})
+    return Absent()
 
 
 async def find_out(desk: Desk, record: OrderRecord) -> VenueOrder | None:
@@ -91,23 +95,25 @@ async def find_out(desk: Desk, record: OrderRecord) -> VenueOrder | None:
 def _never_left(desk: Desk, record: OrderRecord) -> bool:
     """Say whether this process wrote the record ahead and broke off before it knew so: then nothing was sent.
 
-    As when Redis was lost in that moment. The record must be of that very attempt: somebody else may have begun one since.
+    As when Redis was lost in that moment.
     """
     sent = desk.begun.get(record.client_order_id)
-    return (
-        sent is not None
-        and not sent.left
-        and record.state is OrderState.SENDING
-        and (record.fence, record.sent_at) == (sent.fence, sent.at)
-    )
+    return sent is not None and not sent.left and record.state is OrderState.SENDING and _is_of(record, sent)
+
+
+def _is_of(record: OrderRecord, sent: Sent) -> bool:
+    """Say whether a record is of that very attempt: somebody else may have begun one since."""
+    return (record.fence, record.sent_at) == (sent.fence, sent.at)
 
 
 def _until_provable(desk: Desk, record: OrderRecord, started: float) -> float:
     """Give the seconds until an absence that the venue tells is a proof; below zero when it is."""
     by_the_clock = (record.deadline_at + VISIBLE_AFTER_MS - desk.clock()) / 1000
     sent = desk.begun.get(record.client_order_id)
-    # If another process sent it, the take-over's own call has voided what was still under way.
-    steady = started + VISIBLE_AFTER_MS / 1000 if sent is None else sent.monotonic + PROVEN_AFTER_MS / 1000
+    steady = 0.0 if sent is None else sent.monotonic + PROVEN_AFTER_MS / 1000
+    if sent is None or not _is_of(record, sent):
+        # If another process sent it, the take-over's own call has voided what was still under way.
+        steady = max(steady, started + VISIBLE_AFTER_MS / 1000)
     return max(by_the_clock, steady - time.monotonic())
 
 
