@@ -30,7 +30,7 @@ LEASE_NEEDED: Final = VENUE_TIMEOUT + 1.0
 """Seconds of lease that must be left when a send begins: its time-out and a margin."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sent:
     """When this process began to send something: epoch ms, and seconds of a clock that does not step."""
 

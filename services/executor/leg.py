@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -104,7 +103,7 @@ class _Sending:
         desk.begun[self.request.client_order_id] = sent
         self._intent = OrderRecord.intent(self._leg, self.request, sent_at=now, deadline_at=deadline_at)
         begun = await desk.store.begin(self._id, desk.nonces, self._intent)
-        desk.begun[self.request.client_order_id] = replace(sent, left=True)
+        sent.left = True
         if isinstance(begun, NotBegun):
             if begun.terminal:
                 raise _StopSending(Stopped(begun.state, "ended before"))
