@@ -44,8 +44,8 @@ class History:
     async def find(self, client_order_id: str, *, decided_at: int, begun_at: int | None) -> VenueOrder | None:
         """Give the venue's record of an order, ended or not; None is a proof that it was never accepted.
 
-        `begun_at` (epoch ms) is when this process last began to send it, if it did. Orders decided more than a day ago are not
-        searched for further back than a day: an entry is long expired by then. Waits while the account is parked.
+        `begun_at` (epoch ms) is when this process last began to send it, if it may have left. Orders decided more than a day ago
+        are not searched for further back than a day: an entry is long expired by then. Waits while the account is parked.
         """
         since = max(decided_at - _REACH_MS, self._clock() - _FURTHEST_MS)
         await self._account.until_ready()

@@ -178,7 +178,7 @@ async def _remembered(desk: Desk, decision: Decision, entry_id: str, number: int
     """Give a leg as it ended: what one that is still open has traded so far says nothing of what the whole order is to trade."""
     client_id = leg_id(decision.id, number)
     sent = desk.begun.get(client_id)
-    begun_at = sent.at if sent is not None else None
+    begun_at = sent.at if sent is not None and sent.left else None  # what has not left, the list need not wait for
     order = await desk.history.find(client_id, decided_at=decision.signal_at, begun_at=begun_at)
     if order is None or order.status is VenueOrderStatus.DONE:
         return order

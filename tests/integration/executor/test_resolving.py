@@ -11,10 +11,11 @@ from hypothesis import given, strategies as st
 
 from services.executor.resolving import until_search
 from shared.bus.errors import BusUnavailable
+from shared.contracts import keys
 from shared.domain.order import Decision, OrderState
 from shared.venues.errors import OutcomeUnknown
 from shared.venues.port import Accepted, BeginSend, OrderRequest, VenueOrder
-from tests.integration.executor.rig import PATIENCE, Owner, Rig, crash, until
+from tests.integration.executor.rig import PATIENCE, USER, Owner, Rig, crash, until
 from tests.support.examples import btc, btc_price
 
 
@@ -107,6 +108,25 @@ async def test_what_was_written_ahead_without_an_answer_has_not_left_and_is_sent
     report = await rig.carry(later, decision, redelivered=True)
     assert (report.outcome, len(rig.account.orders)) == (OrderState.FILLED, 1)
     assert later.venue.calls["find"] == asked
+
+
+async def test_the_list_need_not_wait_for_what_has_not_left(
+    rig: Rig, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decision = await _cut_off(rig, owner, monkeypatch)
+    await rig.bus.do("DEL", keys.order(USER, decision.id))  # it was lost before it was written
+    later = await rig.start()
+    later.desk.begun = owner.desk.begun
+    waited_for: list[int | None] = []
+    find = later.desk.history.find
+
+    async def noted(client_order_id: str, *, decided_at: int, begun_at: int | None) -> VenueOrder | None:
+        waited_for.append(begun_at)
+        return await find(client_order_id, decided_at=decided_at, begun_at=begun_at)
+
+    monkeypatch.setattr(later.desk.history, "find", noted)
+    report = await rig.carry(later, decision, redelivered=True)
+    assert (report.outcome, len(rig.account.orders), waited_for) == (OrderState.FILLED, 1, [None])
 
 
 async def _break_off(rig: Rig, owner: Owner, decision: Decision) -> None:
