@@ -142,7 +142,7 @@ class Venue(PublicVenue, Protocol):
         ...
 
     async def place(self, order: OrderRequest, begin: BeginSend) -> Accepted:
-        """Take the lane, call `begin` with the deadline for the nonce, send once.
+        """Take the lane, call `begin` with the deadline for the nonce, send once: nothing before `begin` has answered.
 
         Never retries, but for one fresh nonce after the venue's own `Invalid nonce` reply (the order was refused before it
         was processed). Raises Rejected, Unavailable (not processed) or OutcomeUnknown; whatever `begin` raises passes through.
