@@ -1,7 +1,8 @@
 """Finds out what became of an order whose last send has no proven end, by asking the venue until its answer proves something.
 
 "No such order" is believed only when the order's own deadline at the venue and the time in which a fresh order can be invisible
-have both passed, by the wall clock and by a clock that does not step.
+have both passed, by the wall clock and by a clock that does not step. It is never believed of an order that the venue has named:
+that one was there, and to believe lists that are behind would be to send it twice.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 from typing import Final
+
+import structlog
 
 from services.executor.account import PARKING
 from services.executor.desk import Desk, Sent
@@ -30,10 +33,14 @@ _NEAR, _FAR = 5.0, 10.0
 next one is made then; else one more halfway, after `_FAR` at most, since what was on its way may have arrived."""
 _TIMER: Final = 0.005
 """Seconds by which a timer may be early: a search that is no proof yet would have to be made twice."""
+_LOST: Final = 30.0
+"""Seconds between questions about an order that the venue has named and shows no more: a question and a whole search each."""
 _LISTEN: Final = 0.5
 """Seconds between looks for an operator's verdict."""
 _CLOCK_SLACK_MS: Final = 10_000
 """How much earlier than our own instant of sending the venue's list is searched: its clock may differ."""
+
+log = structlog.get_logger()
 
 
 async def resume(desk: Desk, decision: Decision, number: int) -> End:
@@ -51,15 +58,15 @@ async def resume(desk: Desk, decision: Decision, number: int) -> End:
             deadline_at=desk.clock() + int(VENUE_TIMEOUT * 1000),
         )
     if _never_left(desk, record):
-        return await _absent(desk, record, "written ahead, but not sent")
+        return await _absent(desk, decision, "written ahead, but not sent")
     found = await find_out(desk, record)
     if found is None:
-        return await _absent(desk, record, "the venue never had it")
+        return await _absent(desk, decision, "the venue never had it")
     return Traded(found, record.sent_at, record.accepted_at or found.opened_at)
 
 
-async def _absent(desk: Desk, record: OrderRecord, reason: str) -> Absent:
-    await desk.store.move(record.id, OrderState.PLANNED, {"reason": reason, "venue_order_id": ""})
+async def _absent(desk: Desk, decision: Decision, reason: str) -> Absent:
+    await desk.store.move(decision.id, OrderState.PLANNED, {"reason": reason, "venue_order_id": ""})
     return Absent()
 
 
@@ -81,9 +88,12 @@ async def find_out(desk: Desk, record: OrderRecord) -> VenueOrder | None:
         if isinstance(found, _Failed):
             wait = max(wait, found.retry_after)
         elif found is None:
-            if provable:
+            if provable and not record.venue_order_id:
                 return None
-            if not record.venue_order_id:
+            if provable:
+                log.error("the venue shows an order no more that it had named", order_id=record.id, user=desk.user)
+                wait = _LOST
+            elif not record.venue_order_id:
                 wait, pause = until_search(_until_provable(desk, record, started)), 0.0
         elif found.status is VenueOrderStatus.DONE:
             return found
@@ -165,7 +175,7 @@ async def _look_up(desk: Desk, record: OrderRecord, *, conclusive: bool) -> Venu
         except Rejected as error:
             if error.refusal is not Refusal.GONE:
                 raise
-        if desk.clock() <= record.deadline_at + VISIBLE_AFTER_MS:
+        if not conclusive:
             return None  # taken but not listed yet: the dear search can wait
     since = (record.sent_at or desk.clock()) - _CLOCK_SLACK_MS
     return await desk.venue.find(record.client_order_id, since=since if conclusive else None)

@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, strategies as st
 
+from services.executor import resolving
 from services.executor.resolving import until_search
 from shared.bus.errors import BusUnavailable
 from shared.contracts import keys
@@ -79,6 +80,34 @@ async def test_an_entry_that_never_arrived_is_not_sent_late_by_the_next_owner(ri
     report = await rig.carry(later, decision, redelivered=True)
     assert (report.outcome, rig.account.orders) == (OrderState.EXPIRED, [])
     assert later.venue.calls["find"] > 1
+
+
+async def test_an_order_that_the_venue_has_named_is_not_absent_for_being_in_no_list(
+    rig: Rig, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolving, "_LOST", 0.05)
+    decision = rig.entry()
+    rig.account.rests = True
+    task = await rig.begin(owner, decision)
+
+    async def accepted() -> bool:
+        return (await rig.record(decision)).get("state") == "accepted"
+
+    await until(accepted, "the venue took it")
+    await crash(task)
+    later = await rig.start()
+    rig.account.hidden_lookups = 1_000_000
+    carried = asyncio.create_task(rig.carry(later, decision, redelivered=True))
+
+    async def searched() -> bool:
+        return later.venue.calls["find"] > 2  # the probe, and two that would have proved an absence
+
+    await until(searched, "the venue's lists are searched")
+    assert (await rig.record(decision))["state"] == "accepted"
+    (order,) = rig.account.orders
+    rig.account.hidden_lookups = 0
+    rig.account.finish(order.venue_order_id, Decimal(1), btc_price(60_000), btc("0.05"), rig.clock.now)
+    assert ((await carried).outcome, len(rig.account.orders)) == (OrderState.FILLED, 1)
 
 
 async def _cut_off(rig: Rig, owner: Owner, monkeypatch: pytest.MonkeyPatch) -> Decision:
