@@ -105,12 +105,19 @@ def test_the_user_of_a_killed_executor_is_served_again_and_nothing_is_double(sta
 
     after = wait_for("bob's next executor", lambda: _changed(stack.redis_cli("GET", lease).strip(), before), 60)
     last = stack.entries("shoal:reports:{bob}")[-1][0]
+    begun = {fields["id"] for _, fields in stack.entries("shoal:orders:{bob}")}
     wait_for(f"a copied trade of bob by {after}", lambda: _copied(stack, "bob", last), 90)
+    # What the killed one left is older than `audit` allows for by then, and is not taken up in the order of what is copied.
+    wait_for("the outcomes of what was left", lambda: begun <= _reported(stack, "bob"), 60)
 
     figures = stack.audit()
     assert figures["signals"] > 0
     assert [figures[name] for name in ("missing", "duplicates", "disagreements", "invalid_nonces")] == [0, 0, 0, 0]
     assert figures["venue_checked"], json.dumps(figures)
+
+
+def _reported(stack: Stack, user: str) -> set[str]:
+    return {fields["order_id"] for _, fields in stack.entries(f"shoal:reports:{{{user}}}")}
 
 
 def _changed(now: str, before: str) -> str | None:
