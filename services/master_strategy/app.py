@@ -19,6 +19,7 @@ from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
 from shared.bus.records import Records
+from shared.config.boundary import Boundary
 from shared.config.errors import ConfigurationError
 from shared.config.secrets import ApiKey, read_api_key
 from shared.config.settings import Mode, Settings
@@ -41,6 +42,7 @@ async def main(settings: Settings) -> None:
     instance = instance_name()
     clock = system_clock()
     faults = Faults(clock.now)
+    boundary = Boundary(settings.debug_die_at)
     budget = open_budget(settings.kraken_tier)
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(open_bus(settings.redis_url, _SERVICE))
@@ -56,7 +58,7 @@ async def main(settings: Settings) -> None:
         )
 
         async def run_session(lease: Lease) -> None:
-            await _run_session(settings, strategy, key, budget, bus, lease, heartbeat, clock)
+            await _run_session(settings, strategy, key, budget, bus, lease, heartbeat, clock, boundary=boundary)
 
         leadership = Leadership(
             bus=bus, instance=instance, venue=_VENUE, run_session=run_session, heartbeat=heartbeat, clock=clock
@@ -75,6 +77,8 @@ async def _run_session(
     lease: Lease,
     heartbeat: Heartbeat,
     clock: Clock,
+    *,
+    boundary: Boundary,
 ) -> None:
     nonces = NonceCounter(bus, lease, MASTER, key.fingerprint, floor=clock.now() * 1000)
     async with new_http_session() as http:
@@ -88,6 +92,7 @@ async def _run_session(
             clock=clock,
             new_id=lambda: str(uuid4()),
             live=settings.shoal_mode is Mode.LIVE,
+            boundary=boundary,
         )
         await session.run()
 

@@ -22,6 +22,7 @@ from shared.bus.lease import Lease
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.bus.signals import SignalLog
+from shared.config.boundary import Boundary, Step
 from shared.domain.account import MASTER
 from shared.domain.order import Kind
 from shared.domain.signal import Signal, Source
@@ -61,6 +62,7 @@ class FillWatcher:
         mirror: AccountMirror,
         clock: Clock,
         freshness_ms: int,
+        boundary: Boundary | None = None,
     ) -> None:
         self._venue = venue
         self._store = store
@@ -71,6 +73,7 @@ class FillWatcher:
         self._mirror = mirror
         self._clock = clock
         self._freshness_ms = freshness_ms
+        self._boundary = boundary or Boundary()
         self._one_at_a_time = asyncio.Lock()
         self._passed_over: set[str] = set()
         self._since: int | None = None
@@ -127,7 +130,9 @@ class FillWatcher:
 
     async def _emit(self, signal: Signal, own: OwnOrder | None) -> None:
         self._lease.require(_LEASE_NEEDED)
+        self._boundary.passed(Step.MASTER_BEFORE_EMIT)
         entry_id = await self._signals.emit(signal)
+        self._boundary.passed(Step.MASTER_AFTER_EMIT)
         position = self._book.note(signal)
         await self._records.write_position(MASTER, self._venue.name, position)
         await self._publish_price(signal)

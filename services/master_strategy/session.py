@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -28,6 +28,7 @@ from shared.bus.nonce import NonceCounter
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.bus.signals import SignalLog
+from shared.config.boundary import Boundary
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import SignalMessage
 from shared.domain.account import MASTER
@@ -54,6 +55,7 @@ class Session:
     clock: Clock
     new_id: Callable[[], str]
     live: bool
+    boundary: Boundary = field(default_factory=Boundary)
 
     async def run(self) -> None:
         """Connect, catch up with what happened meanwhile, trade; ends only by raising."""
@@ -79,6 +81,7 @@ class Session:
             mirror=mirror,
             clock=clock,
             freshness_ms=settings.entry_freshness_seconds * 1000,
+            boundary=self.boundary,
         )
         strategy = settings.build()
         trader = Trader(
@@ -91,6 +94,7 @@ class Session:
             tasks=tasks,
             new_id=self.new_id,
             strategy=strategy.name,
+            boundary=self.boundary,
         )
         await trader.resume()
         while not await watcher.scan_or_say_why():

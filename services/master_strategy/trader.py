@@ -21,6 +21,7 @@ from services.master_strategy.order_plan import OrderPlan
 from services.master_strategy.own_order import OwnOrder
 from services.master_strategy.write_ahead import Denied, WriteAhead
 from shared.bus.orders import PositionChange
+from shared.config.boundary import Boundary, Step
 from shared.contracts.records import write_position
 from shared.domain.account import Position
 from shared.domain.order import Kind, OrderState
@@ -57,6 +58,7 @@ class Trader:
         tasks: asyncio.TaskGroup,
         new_id: Callable[[], str],
         strategy: str,
+        boundary: Boundary | None = None,
     ) -> None:
         self._venue = venue
         self._ahead = ahead
@@ -67,6 +69,7 @@ class Trader:
         self._tasks = tasks
         self._new_id = new_id
         self._strategy = strategy
+        self._boundary = boundary or Boundary()
         self._under_way: set[Symbol] = set()
         self._rests_until: dict[Symbol, int] = {}
         self._short_of: set[Symbol] = set()
@@ -111,7 +114,9 @@ class Trader:
         async def begin(deadline: int) -> int:
             nonlocal own
             own = own.sent_by(deadline)
-            return await self._ahead.begin(own)
+            nonce = await self._ahead.begin(own)
+            self._boundary.passed(Step.MASTER_AFTER_WRITE_AHEAD)
+            return nonce
 
         try:
             accepted = await self._venue.place(own.request(), begin)
@@ -131,6 +136,7 @@ class Trader:
             _log.warning("order has no known outcome; the venue will be asked", words=failure.words, **_named(own))
             await self._ahead.unknown(own, failure.words)
         else:
+            self._boundary.passed(Step.MASTER_AFTER_REPLY)
             own = own.taken_as(accepted.venue_order_id)
             await self._ahead.accepted(own, self._clock.now())
         await self._follow(own)
@@ -200,6 +206,7 @@ class Trader:
         late: Position | None = None,
     ) -> None:
         """Settle the record; an entry that was too late to be told enters the book in the same step, to be sold one day."""
+        self._boundary.passed(Step.MASTER_BEFORE_SETTLE)
         change = PositionChange(str(own.symbol), write_position(late)) if late else None
         settled = await self._ahead.settle(own, outcome, why, found=found, change=change, at=self._clock.now())
         if settled and late:
