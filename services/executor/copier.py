@@ -68,8 +68,10 @@ class Copier:
         suspect = redelivered or older or decision.id in desk.begun
         if suspect:
             desk.way.left(decision.id)  # it is not about to be sent: what became of it before is found out first
-        if decision.kind is Kind.ENTRY:
-            await self._entries.carry_out(decision, copy, entry_id, suspect=suspect)
+        if decision.kind is Kind.ENTRY and copy.entry is not None:
+            await self._entries.carry_out(decision, copy.entry, entry_id, suspect=suspect)
+        elif decision.kind is Kind.ENTRY:
+            await settle(desk, decision, entry_id, OrderState.FAILED, "a copied entry without its bounds")
         elif copy.fraction is not None:
             await self._exits.carry_out(decision, copy.fraction, entry_id, suspect=suspect)
         else:

@@ -19,6 +19,7 @@ from services.executor.copier import Copier
 from services.executor.desk import Desk
 from services.executor.guardian import Guardian
 from services.executor.housekeeper import Housekeeper, Task
+from services.executor.order_entries import OrderEntries
 from services.executor.own_exits import OwnExits
 from services.executor.reader import OrderReader
 from services.executor.settlement import settle
@@ -28,7 +29,6 @@ from shared.bus.streams import MAX_DELIVERIES, Entry, Group, entry_order
 from shared.bus.watch import Watch
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
-from shared.contracts.messages import OrderMessage
 from shared.domain.order import Decision, Kind, OrderState
 from shared.domain.policy import UserPolicy
 
@@ -65,6 +65,7 @@ class Session:
         self._master_seen = master_seen
         self._stream = keys.orders(user)
         self._group = Group(bus, keys.EXECUTOR)
+        self._entries = OrderEntries(user)
         self._guardians: list[Guardian] = []
         self._copiers = {name: Copier(desk) for name, desk in desks.items()}
         self._working: set[str] = set()
@@ -156,7 +157,7 @@ class Session:
             return
         self._working.add(entry.id)
         try:
-            decision = OrderMessage.parse(entry.fields).to_domain()
+            decision = self._entries.read(entry)
         except MalformedMessageError as error:
             self._spawn(self._bury(entry, str(error)))
         else:
@@ -218,7 +219,7 @@ class Session:
             if entry.id in self._working or entry_order(entry.id) >= entry_order(work.entry.id):
                 continue
             try:
-                earlier = OrderMessage.parse(entry.fields).to_domain()
+                earlier = self._entries.read(entry)
             except MalformedMessageError:
                 continue
             copier = self._copiers.get(earlier.venue)

@@ -194,6 +194,6 @@ class FillWatcher:
         known = await self._signals.told_until(MASTER, self._venue.name)
         if known is None:
             newest = self._book.newest_fill
-            known = now if newest is None else newest - _OVERLAP
+            known = now if newest is None else min(newest, now) - _OVERLAP  # one dated ahead must not hide the others
             await self._signals.remember_told(MASTER, self._venue.name, known)
         return known
