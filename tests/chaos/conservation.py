@@ -51,6 +51,7 @@ def check(evidence: Evidence) -> Findings:
         _amounts(user, fills, found)
         _positions(user, found)
         _balances(user, found)
+        _closed(evidence, user, found)
     return found
 
 
@@ -160,6 +161,17 @@ def _positions(user: UserEvidence, found: Findings) -> None:
             found.disagreements.append(f"{user.user}: {symbol} position {believed}, the exchange's fills leave {there}")
         if there < 0:
             found.disagreements.append(f"{user.user}: sold {-there} {symbol} more than was copied")
+
+
+def _closed(evidence: Evidence, user: UserEvidence, found: Findings) -> None:
+    """Check that nothing is held of what the master has closed: its last signal of a symbol decides. Dust is said to be dust."""
+    last = {signal["symbol"]: signal for _, signal in evidence.signals}
+    reasons = {report["signal_id"]: report["reason"] for _, report in user.reports}
+    for symbol, size in user.positions.items():
+        signal = last.get(symbol, {})
+        closed = signal.get("kind") == "exit" and Decimal(signal["fraction"]) == 1
+        if closed and "dust" not in reasons.get(signal["id"], ""):
+            found.unfinished.append(f"{user.user}: the master is flat in {symbol}, and {size} is still held")
 
 
 def _balances(user: UserEvidence, found: Findings) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from tests.support.host_clock import HostClock
 from tests.support.processes import Service
 from tests.support.stack import Stack
 
@@ -25,9 +26,10 @@ _RESPAWN: Final = 1.0
 class Member:
     """One process of the fleet and what is being done to it."""
 
-    def __init__(self, name: str, service: Service) -> None:
+    def __init__(self, name: str, service: Service, clock: HostClock) -> None:
         self.name = name
         self.service = service
+        self.clock = clock
         self.frozen = False
         self.starts_at: float | None = None
         self.hook = ""
@@ -49,19 +51,10 @@ class Fleet:
 
     def __init__(self, stack: Stack, budget: Mapping[str, str]) -> None:
         capacity = math.ceil(len(stack.users) / SHARE)
-        more = {"LOG_FORMAT": "json"}
-        self.engines = [
-            Member(f"engine-{number}", stack.start("copy-engine", "services.copy_engine", **more))
-            for number in range(ENGINES)
-        ]
-        self.executors = [
-            Member(
-                f"executor-{number}",
-                stack.start("executor", "services.executor", EXECUTOR_CAPACITY=str(capacity), **more, **budget),
-            )
-            for number in range(EXECUTORS)
-        ]
-        self.kills = self.stops = self.respawns = self.step_deaths = 0
+        room = {"EXECUTOR_CAPACITY": str(capacity), **budget}
+        self.engines = [_member(stack, f"engine-{number}", "copy-engine", {}) for number in range(ENGINES)]
+        self.executors = [_member(stack, f"executor-{number}", "executor", room) for number in range(EXECUTORS)]
+        self.kills = self.stops = self.respawns = self.step_deaths = self.clock_steps = 0
 
     @property
     def members(self) -> Sequence[Member]:
@@ -96,6 +89,14 @@ class Fleet:
         member.frozen = False
         return True
 
+    def step_clock(self, *, engine: bool, which: int, seconds: float) -> Member:
+        """Set the wall clock of one's host so many seconds off; it is one member's alone."""
+        group = self.engines if engine else self.executors
+        member = group[which % len(group)]
+        member.clock.step(seconds)
+        self.clock_steps += 1
+        return member
+
     def tend(self) -> list[str]:
         """Start again whoever is down and due; answers whom."""
         now = time.monotonic()
@@ -121,6 +122,7 @@ class Fleet:
             if member.hook and member.alive:
                 member.service.kill()
             member.hook = ""
+            member.clock.step(0)
             if member.frozen and member.alive:
                 member.service.send(signal.SIGCONT)
             member.frozen = False
@@ -133,3 +135,10 @@ class Fleet:
         ring = [group[(which + step) % len(group)] for step in range(len(group))]
         fit = [member for member in ring if member.alive and (frozen_too or not member.frozen)]
         return fit[0] if fit else None
+
+
+def _member(stack: Stack, name: str, service: str, told: Mapping[str, str]) -> Member:
+    """Start a process on a host of its own, whose wall clock can be stepped."""
+    clock = HostClock(stack.folder / "clocks" / name)
+    module = "services." + service.replace("-", "_")
+    return Member(name, stack.start(service, module, LOG_FORMAT="json", **clock.environment(), **told), clock)

@@ -26,8 +26,23 @@ from tests.chaos.evidence import Evidence, entries, idle, read_evidence
 from tests.chaos.fleet import Fleet
 from tests.chaos.hands import emit, use_key
 from tests.chaos.market import PRICES
-from tests.chaos.script import Act, Arm, Emit, Kill, KillRedis, Redeliver, Script, Stop
+from tests.chaos.refusals import Refusals
+from tests.chaos.script import (
+    Act,
+    Arm,
+    DamageFile,
+    Emit,
+    Kill,
+    KillRedis,
+    Redeliver,
+    Refuse,
+    Script,
+    StepClock,
+    Stop,
+)
 from tests.chaos.tape import Tape
+from tests.chaos.user_files import UserFiles
+from tests.support.host_clock import HostClock
 from tests.support.processes import ROOT, wait_for
 from tests.support.stack import Stack
 
@@ -36,9 +51,12 @@ UNBUDGETED: Final[Mapping[str, str]] = {"KRAKEN_TIER": "none"}
 """What executors are told besides. As shipped they keep within Kraken's budget of a verified account (one call in two seconds for
 longer): at two signals a second 500 signals would take half an hour and test the budget. The exchange's counters are off too."""
 _AGAIN: Final = 0.25
+_MOST_TRIES: Final = 600
+"""How often one signal is told again to a Redis that will not have it: no refusal of a script lasts that long."""
 USER_FILE: Final = '[guards]\nmax_signal_age = "20m"\nmax_slippage_bps = 500\n'
 PAPER_FILE: Final = "[market]\nspeed = 0\n\n[limits]\nrest = false\ntrading = false\n"
-_NO_REDIS: Final = (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError)
+_NO_REDIS: Final = (redis.ConnectionError, redis.TimeoutError, redis.ResponseError)
+"""Redis is away, loading, or refuses: the harness tries again, as everything of Shoal must."""
 
 
 class Run:
@@ -57,7 +75,10 @@ class Run:
         self._signals = [act.signal for _, act in script.acts if isinstance(act, Emit)]
         self._fields: dict[str, Mapping[str, str]] = {}
         self._tape = Tape(stack.redis.folder)
+        self.refusals = Refusals(stack.redis.port)
+        self.files = UserFiles(stack.config)
         self._told = 0
+        self._refused = 0
         self._redis_down = False
         self._client = redis.Redis(
             port=stack.redis.port,
@@ -105,6 +126,8 @@ class Run:
             self.faults[switch["fault"]] += int(switch["fired"])
         if self._redis_down:
             self._start_redis()
+        self.refusals.end()
+        self.files.mend_all()
         self.fleet.restore()
         self._note("the chaos is over", faults=self.faults.total())
         end = time.monotonic() + patience
@@ -140,8 +163,9 @@ class Run:
             return {"ok": False, "error": done.stderr[-2000:]}
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection, and remove what the clocks' library leaves of processes that were killed."""
         self._client.close()
+        HostClock.tidy()
 
     def _quiet(self) -> bool:
         for user in self.script.users:
@@ -167,6 +191,12 @@ class Run:
             self._arm(act)
         elif isinstance(act, Redeliver):
             self._redeliver(act, act.times)
+        elif isinstance(act, StepClock):
+            self._step_clock(act)
+        elif isinstance(act, Refuse):
+            self._refuse(act)
+        elif isinstance(act, DamageFile):
+            self._damage_file(act)
         else:
             self.stack.price(act.symbol, str(act.price))
 
@@ -187,10 +217,20 @@ class Run:
         try:
             emit(self._client, fields)
         except _NO_REDIS:
+            self._refused += 1
+            if self._refused > _MOST_TRIES:
+                raise
             self._later(time.monotonic() + _AGAIN, self._emit)
             return
+        self._refused = 0
         self._told += 1
         self._note("signal", number=self._told, id=signal.id, symbol=signal.symbol, fraction=signal.fraction)
+
+    def _emit_again_when_possible(self) -> None:
+        try:
+            self._emit_again()
+        except _NO_REDIS:
+            self._later(time.monotonic() + _AGAIN, self._emit_again_when_possible)
 
     def _emit_again(self) -> None:
         """Tell anew what Redis has lost, as the master does when it compares its fills with the stream."""
@@ -213,9 +253,36 @@ class Run:
 
         self._later(time.monotonic() + act.seconds, thaw)
 
+    def _step_clock(self, act: StepClock) -> None:
+        member = self.fleet.step_clock(engine=act.engine, which=act.which, seconds=act.seconds)
+        self._note("step clock", who=member.name, seconds=act.seconds, lasts=round(act.lasts, 1))
+
+        def back() -> None:
+            member.clock.step(0)
+            self._note("clock right", who=member.name)
+
+        self._later(time.monotonic() + act.lasts, back)
+
+    def _refuse(self, act: Refuse) -> None:
+        if self._redis_down or self.refusals.standing:
+            return
+        what = self.refusals.begin(act.kind, act.which)
+        self._note("refuse", how=what, seconds=round(act.seconds, 1))
+        self._later(time.monotonic() + act.seconds, self._end_refusal)
+
+    def _end_refusal(self) -> None:
+        self.refusals.end()
+        self._note("refusal over")
+
+    def _damage_file(self, act: DamageFile) -> None:
+        if self.files.damage(act.user, act.damage):
+            self._note("damage file", user=act.user, damage=act.damage, seconds=round(act.seconds, 1))
+            self._later(time.monotonic() + act.seconds, lambda: self.files.mend(act.user))
+
     def _kill_redis(self, act: KillRedis) -> None:
         if self._redis_down:
             return
+        self.refusals.end()
         self._redis_down = True
         self.stack.redis.kill()
         self.redis_kills += 1
@@ -229,7 +296,7 @@ class Run:
             self.stack.redis.start()
             self._redis_down = False
             self._note("start", who="redis")
-            self._emit_again()
+            self._emit_again_when_possible()
 
     def _redeliver(self, act: Redeliver, times: int) -> None:
         """Set a group back by some entries, so that they are delivered once more though they were acknowledged."""

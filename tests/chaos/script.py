@@ -16,9 +16,14 @@ from typing import Any, Final
 from shared.config.boundary import Step
 from tests.chaos.ailments import some_ailment
 from tests.chaos.market import PRICES, Market, PlannedSignal
+from tests.chaos.refusals import Refusal
+from tests.chaos.user_files import Damage
 
 KILLS, STOPS, REDIS_KILLS, FAULTS, REDELIVERIES, MOVES = 0.24, 0.12, 0.02, 0.6, 0.1, 0.2
+CLOCK_STEPS, REFUSALS, DAMAGES = 0.1, 0.02, 0.06
 """How many of each per signal."""
+_FAR_STEPS: Final = 0.4
+"""The share of clock steps beyond the 5 s at which entries stop: exits must go on, and nothing may be sent twice."""
 _ENGINE_SHARE: Final = 0.4
 _FAIL_OVERS: Final = 0.5
 """The share of Redis's deaths that lose writes."""
@@ -93,7 +98,35 @@ class Move:
     price: Decimal
 
 
-Act = Emit | Kill | Stop | KillRedis | Arm | Redeliver | Move
+@dataclass(frozen=True, slots=True)
+class StepClock:
+    """Set the wall clock of a service's host so many seconds off the exchange's, for a while."""
+
+    engine: bool
+    which: int
+    seconds: float
+    lasts: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Have Redis refuse for a while: see `refusals.py`."""
+
+    kind: Refusal
+    which: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class DamageFile:
+    """Damage a user's file, and mend it after a while."""
+
+    user: str
+    damage: Damage
+    seconds: float
+
+
+Act = Emit | Kill | Stop | KillRedis | Arm | Redeliver | Move | StepClock | Refuse | DamageFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +150,8 @@ def write_script(seed: int, signals: int, users: int, pace: float) -> Script:
         burst = bool(when) and dice.random() < _BURST
         when.append(when[-1] + dice.uniform(0.0, 0.02) if burst else dice.uniform(0, script.seconds))
     when.sort()
-    script.acts.extend(_market(dice, when, script.seconds))
+    market = Market(dice)
+    script.acts.extend(_market(market, when, script.seconds))
     for _ in range(math.ceil(signals * KILLS)):
         script.acts.append((_moment(dice, when, script.seconds), _kill(dice)))
     for _ in range(math.ceil(signals * STOPS)):
@@ -135,8 +169,23 @@ def write_script(seed: int, signals: int, users: int, pace: float) -> Script:
         user = dice.choice(["", *names, *names])
         again = Redeliver(user, dice.randint(1, 8), dice.randint(1, 5))
         script.acts.append((dice.uniform(script.seconds * 0.05, script.seconds), again))
+    for _ in range(math.ceil(signals * CLOCK_STEPS)):
+        script.acts.append((_moment(dice, when, script.seconds), _clock_step(dice)))
+    for _ in range(math.ceil(signals * REFUSALS)):
+        refuse = Refuse(dice.choice(list(Refusal)), dice.randrange(100), dice.uniform(1.0, 7.0))
+        script.acts.append((_moment(dice, when, script.seconds), refuse))
+    for _ in range(math.ceil(signals * DAMAGES)):
+        damage = DamageFile(dice.choice(names), dice.choice(list(Damage)), dice.uniform(2.0, 30.0))
+        script.acts.append((dice.uniform(0, script.seconds * 0.9), damage))
     script.acts.sort(key=lambda row: row[0])
+    script.acts.extend((script.seconds, Emit(signal)) for signal in market.closing())
     return script
+
+
+def _clock_step(dice: random.Random) -> StepClock:
+    far = dice.random() < _FAR_STEPS
+    seconds = dice.choice((-1, 1)) * (dice.uniform(6.0, 25.0) if far else dice.uniform(0.3, 4.5))
+    return StepClock(dice.random() < _ENGINE_SHARE, dice.randrange(100), round(seconds, 3), dice.uniform(3.0, 20.0))
 
 
 def _kill(dice: random.Random) -> Kill:
@@ -153,9 +202,9 @@ def _moment(dice: random.Random, when: list[float], seconds: float) -> float:
     return dice.uniform(0, seconds)
 
 
-def _market(dice: random.Random, when: list[float], seconds: float) -> list[tuple[float, Act]]:
+def _market(market: Market, when: list[float], seconds: float) -> list[tuple[float, Act]]:
     """Draw prices and signals together, since a signal tells the price of its moment."""
-    market = Market(dice)
+    dice = market.dice
     moves = {dice.uniform(0, seconds) for _ in range(math.ceil(len(when) * MOVES))}
     times = sorted([*when, *moves])
     return [(at, Move(*market.move()) if at in moves else Emit(market.signal())) for at in times]
