@@ -14,6 +14,7 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 from tests.chaos.evidence import Evidence, Fields, UserEvidence
+from tests.chaos.told import untold
 
 _MOST_LEGS: Final = 50
 _ZERO: Final = Decimal(0)
@@ -59,6 +60,10 @@ def _signals(evidence: Evidence, found: Findings) -> None:
     told = Counter(fields["id"] for _, fields in evidence.signals)
     found.missing += [f"signal {each} never reached the stream" for each in evidence.emitted if not told[each]]
     found.duplicates += [f"signal {each} stands {count} times" for each, count in told.items() if count > 1]
+    if evidence.master_orders is not None:
+        fills = untold(evidence.master_orders, evidence.signals)
+        found.missing += fills.missing
+        found.duplicates += fills.doubled
     if evidence.signals_pending or evidence.signals_undelivered:
         found.unfinished.append(
             f"signals: {evidence.signals_pending} pending, {evidence.signals_undelivered} undelivered"

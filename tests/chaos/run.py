@@ -23,9 +23,10 @@ from redis.retry import Retry
 
 from tests.chaos.ailments import REFUSED_NONCE
 from tests.chaos.evidence import Evidence, entries, idle, read_evidence
-from tests.chaos.fleet import Fleet
+from tests.chaos.fleet import MASTERS, Fleet
 from tests.chaos.hands import emit, use_key
 from tests.chaos.market import PRICES
+from tests.chaos.person import MASTER, Person
 from tests.chaos.refusals import Refusals
 from tests.chaos.script import (
     Act,
@@ -41,6 +42,7 @@ from tests.chaos.script import (
     Stop,
 )
 from tests.chaos.tape import Tape
+from tests.chaos.told import untold
 from tests.chaos.user_files import UserFiles
 from tests.support.host_clock import HostClock
 from tests.support.processes import ROOT, wait_for
@@ -55,6 +57,7 @@ _MOST_TRIES: Final = 600
 """How often one signal is told again to a Redis that will not have it: no refusal of a script lasts that long."""
 USER_FILE: Final = '[guards]\nmax_signal_age = "20m"\nmax_slippage_bps = 500\n'
 PAPER_FILE: Final = "[market]\nspeed = 0\n\n[limits]\nrest = false\ntrading = false\n"
+STRATEGY_FILE: Final = 'name = "none"\nentry_freshness_seconds = 1200\n'
 _NO_REDIS: Final = (redis.ConnectionError, redis.TimeoutError, redis.ResponseError)
 """Redis is away, loading, or refuses: the harness tries again, as everything of Shoal must."""
 
@@ -77,6 +80,7 @@ class Run:
         self._tape = Tape(stack.redis.folder)
         self.refusals = Refusals(stack.redis.port)
         self.files = UserFiles(stack.config)
+        self.person = Person(stack)
         self._told = 0
         self._refused = 0
         self._redis_down = False
@@ -92,6 +96,7 @@ class Run:
         """Give the stack that a script is played on."""
         (folder / "config").mkdir(parents=True)
         (folder / "config" / "paper.toml").write_text(PAPER_FILE)
+        (folder / "config" / "strategy.toml").write_text(STRATEGY_FILE)
         return Stack(folder, script.users, user_settings=USER_FILE)
 
     def open(self) -> None:
@@ -103,7 +108,9 @@ class Run:
             use_key(self.stack, user)
         for symbol, price in PRICES.items():
             self.stack.price(symbol, str(price))
-        self.fleet = Fleet(self.stack, self._budget)
+        if self.script.master:
+            self.person.open()
+        self.fleet = Fleet(self.stack, self._budget, masters=MASTERS if self.script.master else 0)
         for user in self.script.users:
             wait_for(lambda user=user: self._account_state(user) in {"ready", "parked"}, 90, f"{user} is known")  # type: ignore[misc]
 
@@ -131,6 +138,9 @@ class Run:
         self.fleet.restore()
         self._note("the chaos is over", faults=self.faults.total())
         end = time.monotonic() + patience
+        if self.script.master and not self.person.finish(patience):
+            self._note("the person's orders are not placed")
+            return False
         while time.monotonic() < end:
             self._tend()
             with suppress(*_NO_REDIS):
@@ -143,8 +153,9 @@ class Run:
 
     def evidence(self) -> Evidence:
         """Read what is left."""
-        found = read_evidence(self.stack, self._client, [signal.id for signal in self._signals], self._deposited)
-        return replace(found, fail_overs=self.fail_overs)
+        emitted = [] if self.script.master else [signal.id for signal in self._signals]
+        found = read_evidence(self.stack, self._client, emitted, self._deposited)
+        return replace(found, fail_overs=self.fail_overs, master_orders=self._master_orders())
 
     def audit(self) -> dict[str, Any]:
         """Run the product's own audit."""
@@ -168,11 +179,17 @@ class Run:
         HostClock.tidy()
 
     def _quiet(self) -> bool:
+        if self.script.master and not untold(self._master_orders(), entries(self._client, "shoal:signals")).quiet:
+            return False
+        told = self._client.xlen("shoal:signals") if self.script.master else len(self._signals)
         for user in self.script.users:
-            if self._client.xlen(f"shoal:reports:{{{user}}}") < len(self._signals):
+            if self._client.xlen(f"shoal:reports:{{{user}}}") < told:
                 return False
         streams = ["shoal:signals", *(f"shoal:orders:{{{user}}}" for user in self.script.users)]
         return all(idle(self._client, stream) for stream in streams)
+
+    def _master_orders(self) -> list[dict[str, Any]] | None:
+        return self.stack.venue_orders(MASTER) if self.script.master else None
 
     def _account_state(self, user: str) -> object:
         return self._client.hget(f"shoal:account:{{{user}}}:kraken", "state")
@@ -181,7 +198,7 @@ class Run:
         if isinstance(act, Emit):
             self._emit()
         elif isinstance(act, Kill):
-            who = self.fleet.kill(engine=act.engine, which=act.which, down=act.down, hook=act.hook)
+            who = self.fleet.kill(role=act.role, which=act.which, down=act.down, hook=act.hook)
             self._note("kill", who=who)
         elif isinstance(act, Stop):
             self._stop(act)
@@ -211,8 +228,13 @@ class Run:
         self._note("arm", **act.body)
 
     def _emit(self) -> None:
-        """Tell the next signal as the master does."""
+        """Tell the next signal as the master does, or trade so that the real master tells it."""
         signal = self._signals[self._told]
+        if self.script.master:
+            self._told += 1
+            self.person.wish(signal)
+            self._note("wish", number=self._told, id=signal.id, symbol=signal.symbol, fraction=signal.fraction)
+            return
         fields = self._fields.setdefault(signal.id, signal.fields())
         try:
             emit(self._client, fields)
@@ -234,6 +256,8 @@ class Run:
 
     def _emit_again(self) -> None:
         """Tell anew what Redis has lost, as the master does when it compares its fills with the stream."""
+        if self.script.master:
+            return
         there = {fields["id"] for _, fields in entries(self._client, "shoal:signals")}
         for signal in self._signals[: self._told]:
             if signal.id not in there:
@@ -241,7 +265,7 @@ class Run:
                 self._note("signal again", id=signal.id)
 
     def _stop(self, act: Stop) -> None:
-        member = self.fleet.stop(engine=act.engine, which=act.which)
+        member = self.fleet.stop(role=act.role, which=act.which)
         if member is None:
             return
         pid = member.service.pid
@@ -254,7 +278,7 @@ class Run:
         self._later(time.monotonic() + act.seconds, thaw)
 
     def _step_clock(self, act: StepClock) -> None:
-        member = self.fleet.step_clock(engine=act.engine, which=act.which, seconds=act.seconds)
+        member = self.fleet.step_clock(role=act.role, which=act.which, seconds=act.seconds)
         self._note("step clock", who=member.name, seconds=act.seconds, lasts=round(act.lasts, 1))
 
         def back() -> None:

@@ -40,6 +40,9 @@ def judge(run: Run, *, quiet: bool, began: float, ended: float) -> Verdict:
         breaches.append("the system did not come to rest")
     if evidence.logged["exceptions"]:
         breaches.append(f"{evidence.logged['exceptions']} exceptions in the logs")
+    if evidence.logged["tracebacks"]:
+        breaches.append(f"{evidence.logged['tracebacks']} processes ended with a traceback")
+    breaches += [f"the person could not place {each} on the master's account" for each in run.person.given_up]
     figures = {
         "ok": not breaches,
         "seed": run.script.seed,
