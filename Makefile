@@ -93,8 +93,8 @@ SIGNALS ?= 500
 USERS ?= 20
 SEED ?= 1
 
-chaos: setup ## processes killed, frozen and lied to while signals flow; ends with a conservation check (SIGNALS= USERS= SEED=)
-	@exec $(BIN)/python -m tests.chaos --signals $(SIGNALS) --users $(USERS) --seed $(SEED)
+chaos: setup ## processes killed, frozen and lied to while signals flow; ends with a conservation check (SIGNALS= USERS= SEED= MASTER=1)
+	@exec $(BIN)/python -m tests.chaos --signals $(SIGNALS) --users $(USERS) --seed $(SEED) $(if $(MASTER),--master)
 
 HOURS ?= 24
 
