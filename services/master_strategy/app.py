@@ -36,7 +36,7 @@ _log = structlog.get_logger(__name__)
 
 async def main(settings: Settings) -> None:
     """Run the master until it is told to stop. Raises ConfigurationError for what a person must put right."""
-    strategy = load_strategy(settings.shoal_config)
+    strategy = load_strategy(settings.shoal_config, settings.shoal_mode)
     key = master_key(settings.shoal_mode)
     instance = instance_name()
     clock = system_clock()
