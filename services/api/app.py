@@ -42,7 +42,7 @@ async def main(settings: Settings) -> None:
     try:
         async with open_bus(settings.redis_url, "api") as bus:
             app, follower = build(bus, settings)
-            heartbeat = Heartbeat(Records(bus), "api", instance_name(), Faults(_now_ms), _now_ms)
+            heartbeat = Heartbeat(Records(bus), "api", instance_name(), Faults(_now_ms), _now_ms, settings.shoal_mode)
             await heartbeat.tell("running")
             log.info("API started", url=f"http://{settings.api_host}:{settings.api_port}")
             async with asyncio.TaskGroup() as group:

@@ -41,7 +41,7 @@ async def main(settings: Settings) -> None:
     async with open_bus(settings.redis_url, "copy-engine") as bus:
         instance = instance_name()
         faults = Faults(_now_ms)
-        heartbeat = Heartbeat(Records(bus), "copy-engine", instance, faults, _now_ms)
+        heartbeat = Heartbeat(Records(bus), "copy-engine", instance, faults, _now_ms, settings.shoal_mode)
         serving: list[Engine] = []
 
         def new_engine() -> Engine:

@@ -44,7 +44,7 @@ async def main(settings: Settings) -> None:
     budget = open_budget(settings.kraken_tier)
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(open_bus(settings.redis_url, _SERVICE))
-        heartbeat = Heartbeat(Records(bus), _SERVICE, instance, faults, clock.now)
+        heartbeat = Heartbeat(Records(bus), _SERVICE, instance, faults, clock.now, settings.shoal_mode)
         _log.info(
             "master starts",
             mode=settings.shoal_mode.value,

@@ -158,3 +158,24 @@ async def test_a_wrong_setting_gives_one_line_that_names_it_and_exit_code_2() ->
     assert len(ran.err.splitlines()) == 1
     assert "SHOAL_MODE" in ran.err
     assert (await ops("redis://127.0.0.1:1/0", "health", "nobody")).code == 2
+
+
+async def test_status_counts_a_paused_user_apart_and_says_live(bus: Bus, redis_server: RedisServer) -> None:
+    """Cases N2 and N5."""
+    copies, records = Copies(bus), Records(bus)
+    for user in (MASTER, "alice", "bob", "carol"):
+        await copies.account(user, AccountState.READY)
+    await copies.serve("alice", "bob", "carol")
+    await records.write_heartbeat("master-strategy", "m", HeartbeatRecord(state="trading", mode="live"))
+    await records.write_heartbeat("copy-engine", "e", HeartbeatRecord(state="running", mode="live"))
+    assert (await ops(redis_server.url, "pause", "--user", "bob", "--reason", "on holiday")).code == 0
+
+    shown = (await ops(redis_server.url, "status")).out
+
+    lines = shown.splitlines()
+    assert lines[0].strip() == "LIVE: real money"
+    assert lines[1] == "READY: 3 users: 2 trading, 1 paused"
+    assert lines[2].startswith("  - bob: pause: on holiday (")
+    view = (await ops(redis_server.url, "status", "--json")).json
+    assert (view["mode"], view["readiness"]["users_held"]) == ("live", ["bob"])
+    assert view["users"][1]["control"]["by"]
