@@ -41,7 +41,12 @@ _TITLES: Final = {
     "live": '<h1>Shoal <span class="live">LIVE: real money</span></h1>',
     "paper": '<h1>Shoal <span class="paper">PAPER: no real money</span></h1>',
 }
-_STATES: Final[Mapping[str, str]] = {UserState.READY: "good", UserState.PARKED: "bad", UserState.UNKNOWN: "bad", UserState.HALTED: "bad"}
+_STATES: Final[Mapping[str, str]] = {
+    UserState.READY: "good",
+    UserState.PARKED: "bad",
+    UserState.UNKNOWN: "bad",
+    UserState.HALTED: "bad",
+}
 _CLASSES: Final = {
     "filled": "good",
     "partial": "mild",

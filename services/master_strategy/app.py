@@ -20,6 +20,7 @@ from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
 from shared.bus.records import Records
 from shared.config.errors import ConfigurationError
+from shared.config.preflight import check_key, check_strategy, require_green
 from shared.config.secrets import ApiKey, read_api_key
 from shared.config.settings import Mode, Settings
 from shared.domain.account import MASTER
@@ -37,6 +38,7 @@ _log = structlog.get_logger(__name__)
 async def main(settings: Settings) -> None:
     """Run the master until it is told to stop. Raises ConfigurationError for what a person must put right."""
     strategy = load_strategy(settings.shoal_config, settings.shoal_mode)
+    require_green(settings, check_strategy, lambda known: check_key(known, MASTER))
     key = master_key(settings.shoal_mode)
     instance = instance_name()
     clock = system_clock()

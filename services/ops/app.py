@@ -10,6 +10,7 @@ from services.ops.drift import drift
 from services.ops.flatten import flatten
 from services.ops.output import AsJson
 from services.ops.paper_accounts import paper_accounts
+from services.ops.preflight import preflight
 from services.ops.reconcile import reconcile
 from services.ops.reload import reload
 from services.ops.resolve import resolve
@@ -40,6 +41,7 @@ def build() -> typer.Typer:
     )
     app.command()(status)
     app.command()(audit)
+    app.command()(preflight)
     app.command()(why)
     app.command()(streams)
     app.command()(stopouts)
