@@ -52,9 +52,7 @@ def build() -> typer.Typer:
     app.command()(reconcile)
     app.command()(reload)
     app.command("pause")(control.command(ControlMode.PAUSE, "Stop entries; exits go on."))
-    app.command("close-only")(
-        control.command(ControlMode.CLOSE_ONLY, "Let only closes through: no entries, exits go on.")
-    )
+    app.command("close-only")(control.close_only)
     app.command("halt")(control.command(ControlMode.HALT, "Stop everything, exits included."))
     app.command()(flatten)
     app.command("resume")(control.resume)
