@@ -32,21 +32,22 @@ demo: export DEMO_BEGAN := $(shell date +%s)
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# make_venv: a new venv, if there is a Python to make it with. install: a lock's packages into it, with a line now and then.
+# make_venv: a new venv, if there is a Python to make it with. install: a lock's packages into it, with a line now and then; the lock
+# names every package, so pip need not look for what they depend on.
 define make_venv
 	if [ -z "$(PYTHON)" ]; then \
-		echo "make $@: no Python 3.11 or newer found; install one, or name it: make $@ PYTHON=/path/to/python3.11" >&2; exit 1; fi; \
+		echo "make: no Python 3.11 or newer found; install one, or name it: make $(or $(MAKECMDGOALS),$@) PYTHON=/path/to/python3.11" >&2; exit 1; fi; \
 	if ! "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-		echo "make $@: PYTHON=$(PYTHON) is not a Python 3.11 or newer" >&2; exit 1; fi; \
+		echo "make: PYTHON=$(PYTHON) is not a Python 3.11 or newer" >&2; exit 1; fi; \
 	if ! "$(PYTHON)" -c 'import ensurepip' 2>/dev/null; then \
-		echo "make $@: $(PYTHON) cannot make a venv with pip; on Debian: apt-get install python3-venv" >&2; exit 1; fi; \
+		echo "make: $(PYTHON) cannot make a venv with pip; on Debian: apt-get install python3-venv" >&2; exit 1; fi; \
 	echo "making $(VENV) with $(PYTHON)"; \
 	"$(PYTHON)" -m venv --clear $(VENV)
 endef
 define install
-	{ $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes --requirement $(1); \
+	{ $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --no-deps --require-hashes $(2) --requirement $(1); \
 	echo "exit code $$?"; } | awk -v all=$$(grep -c '^[a-zA-Z0-9._-]*==' $(1)) ' \
-		/^Collecting/ {n++; if (n % 10 == 0) {printf "  %d of %d packages fetched\n", n, all; fflush()}} \
+		/^(Collecting|Processing) / {n++; if (n % 10 == 0) {printf "  %d of %d packages fetched\n", n, all; fflush()}} \
 		/^Installing/ {printf "  unpacking them\n"; fflush()} \
 		/^exit code/ {code = $$3} \
 		END {exit code}'
@@ -69,7 +70,7 @@ $(STAMP): requirements-dev.lock
 runtime:
 	@if [ -x $(BIN)/python ] && cmp -s requirements-demo.lock $(DEMO_STAMP); then exit 0; fi; \
 	if [ -e $(STAMP) ]; then exec $(MAKE) --no-print-directory setup; fi; \
-	$(make_venv) && $(call install,requirements-demo.lock) && cp requirements-demo.lock $(DEMO_STAMP)
+	$(make_venv) && $(call install,requirements-demo.lock,--no-compile) && cp requirements-demo.lock $(DEMO_STAMP)
 
 demo: runtime ## everything on this machine without Docker, on paper money, until Ctrl-C (VERBOSE=1 REDIS_PORT= API_PORT= PAPER_PORT= DEMO_SECONDS=)
 	@exec $(BIN)/python -m services.ops.demo
