@@ -23,6 +23,7 @@ from shared.bus.lease import Lease
 from shared.bus.records import Records
 from shared.bus.renewals import Renewals
 from shared.config.garbage import expect_orders_of
+from shared.config.mode_line import log_mode
 from shared.config.preflight import require_green
 from shared.config.settings import Settings
 from shared.config.users_watch import UsersWatch
@@ -39,6 +40,7 @@ log = structlog.get_logger()
 async def main(settings: Settings) -> None:
     """Run until cancelled. Raises ConfigurationError for what a person must put right first."""
     require_green(settings)
+    log_mode(settings)
     watch = UsersWatch(settings.shoal_config)
     roster = Roster(watch.users, settings.executor_users, str(settings.shoal_config))
     async with open_bus(settings.redis_url, "executor") as bus, new_http_session() as http:

@@ -20,6 +20,7 @@ from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
 from shared.bus.records import Records
 from shared.config.errors import ConfigurationError
+from shared.config.mode_line import log_mode
 from shared.config.preflight import check_key, check_strategy, require_green
 from shared.config.secrets import ApiKey, read_api_key
 from shared.config.settings import Mode, Settings
@@ -40,6 +41,7 @@ async def main(settings: Settings) -> None:
     strategy = load_strategy(settings.shoal_config, settings.shoal_mode)
     require_green(settings, check_strategy, lambda known: check_key(known, MASTER))
     key = master_key(settings.shoal_mode)
+    log_mode(settings)
     instance = instance_name()
     clock = system_clock()
     faults = Faults(clock.now)

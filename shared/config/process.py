@@ -19,7 +19,7 @@ import uvloop
 from shared.config.errors import ConfigurationError
 from shared.config.garbage import expect_orders_of
 from shared.config.logging import configure_logging
-from shared.config.settings import Mode, Settings, load_settings
+from shared.config.settings import Settings, load_settings
 
 _ASK_AGAIN: Final = 4.0
 _LAST_RESORT: Final = 8.0
@@ -31,7 +31,6 @@ def run_service(name: str, main: Callable[[Settings], Awaitable[None]]) -> None:
     try:
         settings = load_settings()
         configure_logging(name, settings.log_format)
-        _log_mode(settings)
         expect_orders_of(1)
         uvloop.run(_until_stopped(main(settings)))
     except ConfigurationError as error:
@@ -41,17 +40,6 @@ def run_service(name: str, main: Callable[[Settings], Awaitable[None]]) -> None:
         structlog.get_logger().exception("stopped by an unexpected failure")
         sys.exit(1)
     sys.exit(0)
-
-
-def _log_mode(settings: Settings) -> None:
-    """Say first whose money this process moves; nobody may take one for the other."""
-    if settings.shoal_mode is Mode.PAPER:
-        structlog.get_logger().info("PAPER: no real money", mode="paper")
-        return
-    text = "LIVE: REAL MONEY"
-    # In red where people read it, also behind a pipe: container engines show a terminal's colours, and have none themselves.
-    red = settings.log_format == "console" and not os.environ.get("NO_COLOR")
-    structlog.get_logger().warning(f"\x1b[1;37;41m {text} \x1b[0m" if red else text, mode="live")
 
 
 async def _until_stopped(work: Awaitable[None]) -> None:
