@@ -14,20 +14,22 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmat
 def confirm(question: str, *, yes: bool) -> None:
     """Ask on stderr, so that stdout stays the answer; end with exit code 1 unless the answer is yes.
 
-    Where nothing can be answered (no terminal, and an input that is at its end), a line says what to add.
+    Where nobody can answer (no terminal, and an input that is at its end), a line says what to add.
     """
     if yes:
         return
+    print(f"{question} [y/N]:", end=" ", file=sys.stderr, flush=True)
     try:
-        agreed = typer.confirm(question, err=True)
-    except typer.Abort:  # Ctrl-C, or the end of the input
+        answer = sys.stdin.readline()
+    except KeyboardInterrupt:
+        answer = "\n"
+    if answer.strip().lower() in {"y", "yes"}:
+        return
+    if not answer.endswith("\n"):
         print(file=sys.stderr)
-        hint = "" if sys.stdin.isatty() else ": nobody can answer here; add --yes"
-        print(f"ops: not done{hint}", file=sys.stderr)
-        raise typer.Exit(1) from None
-    if not agreed:
-        print("ops: not done", file=sys.stderr)
-        raise typer.Exit(1)
+    hint = "" if answer or sys.stdin.isatty() else ": nobody can answer here; add --yes"
+    print(f"ops: not done{hint}", file=sys.stderr)
+    raise typer.Exit(1)
 
 
 def operator_name() -> str:

