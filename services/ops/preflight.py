@@ -6,6 +6,7 @@ It asks no venue. Run it where the keys are: in the environment of a service tha
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 import typer
@@ -15,10 +16,12 @@ from rich.text import Text
 from services.ops.output import AsJson, console, print_json
 from shared.bus.connection import open_bus
 from shared.bus.errors import BusUnavailable
+from shared.bus.records import pairs
 from shared.config.errors import ConfigurationError
 from shared.config.preflight import Check, Verdict, preflight as run_checks
 from shared.config.settings import Settings, load_settings
 
+_WANTED: Final = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 _STYLES: Final = {Verdict.GREEN: "green", Verdict.YELLOW: "yellow", Verdict.RED: "bold red"}
 
 
@@ -36,12 +39,24 @@ def preflight(as_json: AsJson = False) -> None:
 
 
 async def check_redis(settings: Settings) -> Check:
-    """Connect as a service does: in live mode that refuses a Redis that evicts or keeps no append-only file."""
+    """Check that Redis answers, writes every command to its disk before it answers, and never drops a key."""
     try:
-        async with open_bus(settings.redis_url, "ops"):
-            return Check("Redis", Verdict.GREEN, "answers, and is set as it must be")
+        async with open_bus(settings.redis_url, "ops") as bus:
+            answers = await bus.do_all([("CONFIG", "GET", name) for name in _WANTED])
     except (ConfigurationError, BusUnavailable) as error:
         return Check("Redis", Verdict.RED, str(error))
+    found = {name: pairs(answer).get(name, "") for name, answer in zip(_WANTED, answers, strict=True)}
+    if not any(found.values()):
+        return Check("Redis", Verdict.YELLOW, f"answers, and does not say how it is set; it must be {_wanted(_WANTED)}")
+    wrong = [name for name, value in found.items() if value != _WANTED[name]]
+    if wrong:
+        text = f"has {_wanted({name: found[name] for name in wrong})}; it must be {_wanted({n: _WANTED[n] for n in wrong})}"
+        return Check("Redis", Verdict.RED, text)
+    return Check("Redis", Verdict.GREEN, f"answers, with {_wanted(_WANTED)}")
+
+
+def _wanted(settings: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in settings.items())
 
 
 def _show(checks: list[Check], red: int) -> None:

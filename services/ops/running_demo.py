@@ -26,6 +26,9 @@ def announced(environment: Mapping[str, str], port: int, folder: Path = FOLDER) 
     """Say where this process's demo is until it ends; `port`, that of its Redis, tells several demos apart."""
     path = folder / f"running-{port}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
+    for other in folder.glob("running-*.json"):
+        if not _read(other):  # of a demo that was killed
+            other.unlink(missing_ok=True)
     told = {name: environment[name] for name in _NAMES if name in environment}
     path.write_text(json.dumps({"pid": os.getpid(), "started": _started(os.getpid()), **told}))
     try:

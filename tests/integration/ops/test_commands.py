@@ -182,12 +182,16 @@ async def test_status_counts_a_paused_user_apart_and_says_live(bus: Bus, redis_s
     assert view["users"][1]["control"]["by"]
 
 
-async def test_preflight_ends_with_1_on_red_and_names_each_check(redis_server: RedisServer) -> None:
+async def test_preflight_ends_with_1_on_red_and_names_each_check(bus: Bus, redis_server: RedisServer) -> None:
     """Case N2: the shipped configuration is for paper, so going live with it is red, one line per check."""
     ran = await ops(redis_server.url, "preflight", SHOAL_MODE="live", COLUMNS="80")
     assert ran.code == 1
     for words in ("REAL MONEY", "KRAKEN_MASTER_API_KEY is not set", "trade_live", "NOT READY TO GO LIVE"):
         assert words in ran.out
+    await bus.do("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    evicts = (await ops(redis_server.url, "preflight")).out
+    await bus.do("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    assert "maxmemory-policy allkeys-lru" in evicts
     found = (await ops(redis_server.url, "preflight", "--json", SHOAL_MODE="live")).json
     names = {row["check"] for row in found["checks"]}
     assert {"mode", "venue", "strategy", "key of master", "users", "key of bob", "limits", ".env", "Redis"} <= names
