@@ -14,7 +14,7 @@ from shared.domain.instrument import Instrument, seed_instruments
 from shared.domain.money import ZERO, Price, Quantity
 from shared.domain.order import Side
 from shared.domain.symbol import Symbol
-from shared.venues.port import Candle, VenueOrder, VenueOrderStatus
+from shared.venues.port import Candle, LeftOut, VenueOrder, VenueOrderStatus
 
 
 @dataclass
@@ -41,11 +41,20 @@ class FakeAccount:
     last_nonce: int = 0
     hidden_lookups: int = 0
     """How many further lookups of orders see nothing."""
+    left_out: list[LeftOut] = field(default_factory=list)
+    """Rows of ended orders that the adapter cannot read."""
+    unreadable_balances: set[str] = field(default_factory=set)
+    lagging: dict[str, Decimal] = field(default_factory=dict)
+    """What balances do not show yet of what has arrived, by asset."""
     ids: count[int] = field(default_factory=lambda: count(1))
 
     def move(self, asset: str, amount: Decimal) -> None:
         """Book an amount onto a balance."""
         self.balances[asset] = self.balances.get(asset, ZERO) + amount
+
+    def shown(self) -> dict[str, Decimal]:
+        """Return the balances as a query shows them."""
+        return {asset: total - self.lagging.get(asset, ZERO) for asset, total in self.balances.items()}
 
     def finish(self, venue_order_id: str, share: Decimal, price: Price, size: Quantity, now: int) -> VenueOrder:
         """Execute `share` of `size` at `price` and end the order."""
