@@ -62,7 +62,7 @@ class History:
         return found
 
     async def _ask_alone(self, client_order_id: str, since: int) -> VenueOrder | None:
-        """Ask for one order by itself: a row that could not be read may be it, and then its absence from the list proves nothing."""
+        """Ask for one order by itself: a row that could not be read may be it, so its absence from the list proves nothing."""
         while True:
             await self._account.until_ready()
             try:

@@ -73,7 +73,7 @@ class KrakenVenue:
         extended = await self._lane.look_up("BalanceEx", patient=patient)
         with parse.readable("BalanceEx"):
             found = parse.balances(names, extended)
-        self._public.rows.note("BalanceEx", {asset: "the balance cannot be read" for asset in found.unreadable})
+        self._public.rows.note("BalanceEx", dict.fromkeys(found.unreadable, "the balance cannot be read"))
         return found
 
     async def taker_fee(self, symbol: Symbol) -> Decimal:
