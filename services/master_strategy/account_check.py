@@ -31,6 +31,8 @@ from shared.venues.port import OrderList, TradeKind, VenueOrder
 _LEFT: Final = Decimal("0.5")
 """An account is only taken for flat that has lost at least this share of what users were told: a venue that raises its minimum
 makes dust of what the master still means to hold."""
+_PATIENCE: Final = 120_000
+"""Ms after a purchase from which on its coins are believed to be gone that the account has never shown."""
 
 PriceOf = Callable[[Symbol], Awaitable[Price | None]]
 
@@ -59,6 +61,7 @@ class AccountCheck:
         self._baseline = baseline
         self._true_up = TrueUp(apart)
         self._read_at = 0
+        self._agreed_at: dict[str, int] = {}
 
     def apart(self, coin: str) -> Quantity | None:
         """Return what a sale is a fraction of beside the position; None where it is of the position alone."""
@@ -73,7 +76,9 @@ class AccountCheck:
         """Say whether some coin is not what the orders say, so that open orders are worth asking for."""
         if self._mirror.read_at == self._read_at:
             return False
-        return any(not self._true_up.agrees(coin, self._reading(coin, ())) for coin in self._at_rest())
+        return any(
+            not self._true_up.agrees(coin, self._reading(coin, ())) or self._lost(coin) for coin in self._at_rest()
+        )
 
     async def check(self, opened: OrderList | None, *, all_read: bool, price_of: PriceOf) -> list[Signal]:
         """True the position up; return the exits of what is flat. `opened` are the open orders if they were asked for.
@@ -83,12 +88,15 @@ class AccountCheck:
         if self._mirror.read_at == self._read_at:
             return []
         self._read_at = self._mirror.read_at
+        self._note_agreement(opened or ())
         positions, holdings, flat = [], [], []
         coins = self._at_rest()
         for coin in coins:
             reading = self._reading(coin, opened or ())
             if opened is None and not self._true_up.agrees(coin, reading):
                 continue
+            if not self._arrived(coin):
+                continue  # less than expected may be a purchase that the balance does not show yet
             busy = any(coin in {order.symbol.base, order.symbol.quote} for order in opened or ())
             # Before it is settled: a position that is trued down to nothing could not be told of any more.
             settled = self._true_up.observe(coin, reading, self._read_at)
@@ -113,22 +121,35 @@ class AccountCheck:
         if self._is_dust(signal.position_after, price) and self.apart(signal.symbol.base) is None:
             return True
         coin = signal.symbol.base
-        if self._bought_lately(coin, signal):
+        if not self._agreed_since_bought(coin):
             return False
         await self._mirror.read_balances()
         return self._is_dust(self._mirror.total(coin), price)
 
-    def _bought_lately(self, coin: str, signal: Signal) -> bool:
-        return self._book.gained_at(coin) > signal.emitted_at - LAG_MS
+    def _note_agreement(self, opened: Sequence[VenueOrder]) -> None:
+        for coin in self._named():
+            reading = self._reading(coin, opened)
+            if self._mirror.read_at >= self._book.moved_at(coin) and self._true_up.agrees(coin, reading):
+                self._agreed_at[coin] = self._mirror.read_at
 
-    def _at_rest(self) -> list[str]:
-        """Name the coins whose reading counts: no order has moved them of late, none of the strategy's is under way."""
-        balances = self._mirror.balances
-        unreadable = {coin_of(asset) for asset in balances.unreadable}
+    def _agreed_since_bought(self, coin: str) -> bool:
+        """Say whether the account has shown all that was bought: from then on, what it lacks is gone."""
+        return self._agreed_at.get(coin, -1) >= self._book.gained_at(coin)
+
+    def _arrived(self, coin: str) -> bool:
+        return self._agreed_since_bought(coin) or self._mirror.read_at - self._book.gained_at(coin) >= _PATIENCE
+
+    def _named(self) -> list[str]:
+        """Name the coins that can be compared: their balance was read, and no order of the strategy is under way."""
+        unreadable = {coin_of(asset) for asset in self._mirror.balances.unreadable}
         moving = {symbol.base for symbol in self._book.under_way}
         named = self._book.coins() | self._mirror.coins()
+        return sorted(named - unreadable - moving - {self._mirror.currency})
+
+    def _at_rest(self) -> list[str]:
+        """Name the coins whose reading counts: no order has moved them of late."""
         found = []
-        for coin in sorted(named - unreadable - moving - {self._mirror.currency}):
+        for coin in self._named():
             if self._book.moved_at(coin) + LAG_MS <= self._mirror.read_at:
                 found.append(coin)
             else:
@@ -145,6 +166,11 @@ class AccountCheck:
                     moved = net_size(leg.order, leg.order.filled - self._book.told(leg.order).size).amount
                     untold += moved if leg.order.side is Side.BUY else -moved
         return Reading(self._mirror.total(coin).amount, self._book.size_of(coin).amount, untold)
+
+    def _lost(self, coin: str) -> bool:
+        """Say whether the account holds far less of a coin than users were told."""
+        total = self._mirror.total(coin).amount
+        return any(total <= self._book.copied(symbol).amount * _LEFT for symbol in self._book.open_symbols(coin))
 
     async def _if_flat(self, coin: str, price_of: PriceOf) -> list[Signal]:
         found, total = [], self._mirror.total(coin)

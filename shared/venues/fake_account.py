@@ -56,6 +56,21 @@ class FakeAccount:
         """Return the balances as a query shows them."""
         return {asset: total - self.lagging.get(asset, ZERO) for asset, total in self.balances.items()}
 
+    def fill_part(self, venue_order_id: str, part: Quantity, price: Price) -> VenueOrder:
+        """Execute a part of an open order, free of fees, and leave it open."""
+        index, order = next((i, o) for i, o in enumerate(self.orders) if o.venue_order_id == venue_order_id)
+        sign = 1 if order.side is Side.BUY else -1
+        self.move(order.symbol.base, sign * part.amount)
+        self.move(order.symbol.quote, -sign * (part * price).amount)
+        self.orders[index] = replace(order, filled=order.filled + part, cost=order.cost + part * price)
+        return self.orders[index]
+
+    def end(self, venue_order_id: str, now: int) -> VenueOrder:
+        """End an open order with what it has filled."""
+        index, order = next((i, o) for i, o in enumerate(self.orders) if o.venue_order_id == venue_order_id)
+        self.orders[index] = replace(order, status=VenueOrderStatus.DONE, closed_at=now)
+        return self.orders[index]
+
     def finish(self, venue_order_id: str, share: Decimal, price: Price, size: Quantity, now: int) -> VenueOrder:
         """Execute `share` of `size` at `price` and end the order."""
         index, order = next((i, o) for i, o in enumerate(self.orders) if o.venue_order_id == venue_order_id)
