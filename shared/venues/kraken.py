@@ -189,7 +189,7 @@ class KrakenVenue:
         return BASE_TIER_TAKER_FEE if fee is None else fee
 
     def _with_client_id(self, book: PairBook, client_order_id: str, rows: Mapping[str, Any]) -> VenueOrder | None:
-        """Find an order among rows. Raises Unavailable if a row that cannot be read may be it, and it is not found elsewhere."""
+        """Find an order among rows. Raises Unavailable if it is not there and a row that cannot be read may be it."""
         read = parse.orders(book, rows)
         found = [order for order in read if order.client_order_id == client_order_id]
         if not found:

@@ -180,7 +180,7 @@ def balances(names: AssetNames, extended: Mapping[str, Any]) -> Balances:
         found[name] = Balance(name, before.total + total, before.free + free)
     if unreadable and not found:
         raise ValueError("no balance can be read")
-    return Balances({name: each for name, each in found.items() if name not in unreadable}, unreadable)
+    return Balances(found, unreadable)
 
 
 def order(book: PairBook, venue_order_id: str, row: Mapping[str, Any]) -> VenueOrder | LeftOut:

@@ -113,9 +113,9 @@ class Balances(Mapping[str, Balance]):
     """The balances of an account by plain asset name. One that could not be read is not among them, and is no zero either."""
 
     def __init__(self, balances: Mapping[str, Balance], unreadable: Iterable[str] = ()) -> None:
-        self._balances = dict(balances)
         self.unreadable = frozenset(unreadable)
         """Assets whose balance could not be read: the account may hold any amount of them."""
+        self._balances = {asset: each for asset, each in balances.items() if asset not in self.unreadable}
 
     def __getitem__(self, asset: str) -> Balance:
         """Return a balance. Raises Unavailable for one that could not be read, KeyError for an asset that is not there."""
