@@ -23,6 +23,7 @@ from shared.config.strategy_choice import (
     refuse_unwanted,
 )
 from shared.config.users import in_one_line
+from shared.domain.master_account import Baseline
 from shared.domain.symbol import Symbol
 
 _PER_CENT: Final = Decimal("0.01")
@@ -62,6 +63,7 @@ class StrategySettings(BaseModel):
     entry_freshness_seconds: Annotated[int, Field(ge=1, le=3_600)] = 30
     trade_live: StrictBool = False
     """Whether the strategy may trade real money; without it live mode takes `none` alone."""
+    baseline: Baseline = Baseline.SEPARATE
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
