@@ -160,7 +160,8 @@ def test_a_position_or_price_of_another_spelling_is_not_read() -> None:
         "high": "",
     }
     assert read_position(json.dumps(sound)).size.amount == Decimal("0.5")
-    for base_size in ("1_0", "1e3", 0.5, True, None, [], {}):
+    wrong: tuple[object, ...] = ("1_0", "1e3", 0.5, True, None, [], {})
+    for base_size in wrong:
         with pytest.raises(MalformedMessageError):
             read_position(json.dumps({**sound, "base_size": base_size}))
     assert read_price(BTC_USD, "60000.1 1763829000000")[1] == 1763829000000
