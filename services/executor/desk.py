@@ -14,6 +14,7 @@ from services.executor.account import AccountKeeper
 from services.executor.history import History
 from services.executor.right_of_way import RightOfWay
 from services.executor.risk_book import RiskBook
+from services.executor.set_aside import SetAside
 from services.executor.timing import VENUE_TIMEOUT
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
@@ -65,6 +66,8 @@ class Desk:
     """Held from reading a position or the risk state to writing it: symbols are traded side by side."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a position or a setting has changed: whoever guards the positions looks at once."""
+    aside: SetAside = field(default_factory=lambda: SetAside(""))
+    """The orders that fail for a reason that nobody foresaw."""
     risk: RiskBook = field(init=False)
 
     def __post_init__(self) -> None:

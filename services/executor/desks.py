@@ -16,6 +16,7 @@ from services.executor.desk import Desk, Sent
 from services.executor.history import History
 from services.executor.key_memory import KeyMemory
 from services.executor.right_of_way import RightOfWay
+from services.executor.set_aside import SetAside
 from services.executor.timing import VENUE_TIMEOUT
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
@@ -26,6 +27,7 @@ from shared.config.boundary import Boundary
 from shared.config.errors import ConfigurationError
 from shared.config.secrets import ApiKey, key_names, read_api_key
 from shared.config.settings import Mode, Settings
+from shared.domain.fault import Faults
 from shared.domain.funds import Books
 from shared.domain.policy import UserPolicy
 from shared.venues.errors import Rejected
@@ -40,11 +42,19 @@ _NO_KEY: Final = "none"
 class DeskMaker:
     """Makes the desks of a process. All of them share one HTTP session and the public side of each venue."""
 
-    def __init__(self, settings: Settings, bus: Bus, http: HttpSession, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        bus: Bus,
+        http: HttpSession,
+        clock: Callable[[], int],
+        faults: Faults | None = None,
+    ) -> None:
         self._settings = settings
         self._bus = bus
         self._http = http
         self._clock = clock
+        self._faults = faults or Faults()
         self._boundary = Boundary(settings.debug_die_at)
         self._way = RightOfWay()
         self._keys: dict[str, KeyMemory] = {}
@@ -89,6 +99,7 @@ class DeskMaker:
             boundary=self._boundary,
             way=self._way,
             books=books,
+            aside=SetAside(policy.user, self._faults),
         )
 
     def _counter(self, memory: KeyMemory, lease: Lease, user: str, fingerprint: str) -> NonceCounter:

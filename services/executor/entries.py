@@ -64,6 +64,8 @@ class EntryHandler:
         desk = self._desk
         if (stop := self._barred(decision, terms)) is not None:
             return stop
+        if other := desk.aside.in_the_way(decision):
+            return Stopped(OrderState.SKIPPED, f"order {other} of {decision.symbol} has not come to its end")
         instrument = (await desk.venue.instruments()).get(decision.symbol)
         if instrument is None:
             return Stopped(OrderState.SKIPPED, f"{decision.symbol} is not traded on {decision.venue}")

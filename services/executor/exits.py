@@ -21,6 +21,7 @@ from services.executor.exit_price import bound
 from services.executor.leg import recall, trade
 from services.executor.record import Leg, OrderRecord
 from services.executor.resolving import resume
+from services.executor.set_aside import Postponed
 from services.executor.settlement import book_leg, settle
 from shared.bus.orders import PositionChange
 from shared.contracts.records import write_position
@@ -145,6 +146,9 @@ class ExitHandler:
         position, published = await desk.records.holding(desk.user, desk.venue.name, symbol)
         if position is None or position.size.amount == 0:
             return Skip(_NOTHING_HELD)
+        free = desk.aside.sellable(decision, position.size)
+        if held_back := free < position.size:
+            position = position.sold(position.size - free, desk.clock())
         try:
             instrument = (await desk.venue.instruments()).get(symbol)
             price = await self._price(symbol, published)
@@ -159,6 +163,8 @@ class ExitHandler:
             close = size_exit(position, fraction, instrument, price, has=has)
         else:
             close = _rest(record, position.size, instrument, price, has)
+        if isinstance(close, Skip) and held_back:
+            raise Postponed
         if isinstance(close, Skip):
             return close
         target = record.filled + close.size.amount if record.target is None else record.target

@@ -69,6 +69,8 @@ class Session:
         self._guardians: list[Guardian] = []
         self._copiers = {name: Copier(desk) for name, desk in desks.items()}
         self._working: set[str] = set()
+        self._aside: dict[str, _Work] = {}
+        """What could not be carried to its end, by entry: it comes again later."""
         # What arrives before the predecessor's entries are taken up waits behind them.
         self._early: list[tuple[Entry, bool]] | None = []
         self._chains: SymbolChains[Task]
@@ -76,8 +78,8 @@ class Session:
 
     @property
     def idle(self) -> bool:
-        """Whether everything has been taken up and no order is under way or waiting."""
-        return self._guardians != [] and not self._chains.busy
+        """Whether everything has been taken up and no order is under way, waiting or set aside."""
+        return self._guardians != [] and not self._chains.busy and not any(desk.aside for desk in self._desks.values())
 
     @property
     def flat(self) -> bool:
@@ -125,6 +127,8 @@ class Session:
                     await asyncio.sleep(_SWEEP)
                     await self._sweep()
         finally:
+            for desk in self._desks.values():
+                desk.aside.forget()
             await self._reader.unregister(self._user)
 
     async def _connected(self) -> None:
@@ -186,20 +190,44 @@ class Session:
     async def _carry_out(self, work: _Work) -> None:
         decision = work.decision
         copier = self._copiers.get(decision.venue)
+        ended = True
         if copier is None:
             await self._refuse(work)
         else:
             if decision.kind is Kind.EXIT:
+                await self._carry_what_stands_aside(work)
                 await self._carry_stragglers(work)
             way = self._desks[decision.venue].way
             try:
                 if decision.copy is not None:
                     way.expect(decision.id)
                     await way.enter(decision.id)
-                await copier.carry_out(decision, work.entry.id, redelivered=work.redelivered)
+                ended = await copier.carry_out(decision, work.entry.id, redelivered=work.redelivered)
             finally:
                 way.left(decision.id)
-        self._working.discard(work.entry.id)
+        self._conclude(work, ended=ended)
+
+    def _conclude(self, work: _Work, *, ended: bool) -> None:
+        """Let go of an entry that has its end; one that was set aside comes again, behind what waits for its symbol."""
+        if ended:
+            self._working.discard(work.entry.id)
+            return
+        decision = work.decision
+        self._aside[work.entry.id] = _Work(work.entry, decision, redelivered=True)
+        pause = self._copiers[decision.venue].pause(decision)
+        self._chains.add_later(decision.symbol, partial(self._carry_again, work.entry.id), pause)
+
+    async def _carry_again(self, entry_id: str) -> None:
+        """Carry out what was set aside, unless that has been done meanwhile."""
+        if (work := self._aside.pop(entry_id, None)) is not None:
+            await self._carry_out(work)
+
+    async def _carry_what_stands_aside(self, work: _Work) -> None:
+        """Try entries of the symbol that stand aside once more, before this exit: what they bought is to be sold by it."""
+        for entry_id, earlier in list(self._aside.items()):
+            decision = earlier.decision
+            if (decision.symbol, decision.kind) == (work.decision.symbol, Kind.ENTRY):
+                await self._carry_again(entry_id)
 
     async def _refuse(self, work: _Work) -> None:
         """Settle a decision for a venue on which this user has no account."""
@@ -225,8 +253,8 @@ class Session:
             copier = self._copiers.get(earlier.venue)
             if earlier.symbol == work.decision.symbol and copier is not None:
                 self._working.add(entry.id)
-                await copier.carry_out(earlier, entry.id, redelivered=True)
-                self._working.discard(entry.id)
+                ended = await copier.carry_out(earlier, entry.id, redelivered=True)
+                self._conclude(_Work(entry, earlier, redelivered=True), ended=ended)
 
 
 async def _carry_out(task: Task) -> None:
