@@ -26,6 +26,7 @@ from shared.config.mode_line import log_mode
 from shared.config.settings import Settings
 from shared.config.users_watch import UsersWatch
 from shared.contracts import keys
+from shared.contracts.heartbeat import Phase
 from shared.domain.fault import Faults
 from shared.domain.policy import UserPolicy
 
@@ -65,6 +66,7 @@ async def main(settings: Settings) -> None:
 
 async def _take_turns(bus: Bus, instance: str, heartbeat: Heartbeat, new_engine: Callable[[], Engine]) -> None:
     while True:
+        heartbeat.phase = Phase.WAITING
         try:
             lease = await acquire(bus, keys.ENGINE, instance)
             if lease is None:

@@ -36,6 +36,7 @@ from shared.bus.signals import SignalLog
 from shared.config.boundary import Boundary
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
+from shared.contracts.heartbeat import Phase
 from shared.contracts.messages import SignalMessage
 from shared.domain.account import MASTER, Position
 from shared.domain.fault import FaultKind, Faults
@@ -129,6 +130,7 @@ class Session:
         await trader.resume()
         while not await watcher.scan_or_say_why():
             await clock.sleep(_RETRY_SCAN)
+        self.heartbeat.phase = Phase.MIRROR if strategy is None else Phase.OPEN
         await self.heartbeat.tell("mirror only" if strategy is None else "trading")
         for loop in (mirror.run, watcher.run):
             tasks.create_task(loop())
