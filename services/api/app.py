@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import structlog
 from fastapi import FastAPI
@@ -19,6 +20,7 @@ from shared.bus.records import Records
 from shared.config.http_server import bind, serve
 from shared.config.settings import Settings
 from shared.config.users import load_users
+from shared.domain.fault import Faults
 
 log = structlog.get_logger()
 
@@ -40,7 +42,7 @@ async def main(settings: Settings) -> None:
     try:
         async with open_bus(settings.redis_url, "api") as bus:
             app, follower = build(bus, settings)
-            heartbeat = Heartbeat(Records(bus), "api", instance_name())
+            heartbeat = Heartbeat(Records(bus), "api", instance_name(), Faults(_now_ms), _now_ms)
             await heartbeat.tell("running")
             log.info("API started", url=f"http://{settings.api_host}:{settings.api_port}")
             async with asyncio.TaskGroup() as group:
@@ -50,3 +52,7 @@ async def main(settings: Settings) -> None:
                     task.cancel()
     finally:
         listener.close()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -41,6 +41,11 @@ class Metrics:
         self._lag = self._gauge("shoal_stream_lag", "Not yet given to the group", "stream", "group")
         self._dead = self._gauge("shoal_dead_letters", "Entries that nobody could read", "stream")
 
+        self._faults = self._gauge("shoal_faults", "Faults that stand now", "service", "kind")
+        self._fault_events = self._gauge(
+            "shoal_fault_events_total", "How often faults occurred in the processes that run", "service", "kind"
+        )
+
     def count(self, outcome: Outcome) -> None:
         """Count one outcome."""
         self._outcomes.labels(outcome.user, outcome.outcome).inc()
@@ -64,11 +69,15 @@ class Metrics:
         return generate_latest(self._registry)
 
     def _set_state(self, status: SystemStatus) -> None:
-        for gauge in (self._services, self._accounts, self._equity):
+        for gauge in (self._services, self._accounts, self._equity, self._faults, self._fault_events):
             gauge.clear()
         self._ready.set(status.readiness.ready)
         for sign in status.services:
             self._services.labels(sign.service).inc()
+            for fault in sign.faults:
+                self._faults.labels(sign.service, fault.kind).inc()
+            for kind, count in sign.counts.items():
+                self._fault_events.labels(sign.service, kind).inc(count)
         for user in status.users:
             self._accounts.labels(user.state).inc()
         held = [

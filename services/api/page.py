@@ -21,6 +21,8 @@ from shared.ledger.why import Copied, SignalStory
 
 _COLUMNS: Final = 12
 """Users that have a column of their own; of the others only the number is told."""
+_FAULTS: Final = 10
+"""Faults that are shown one by one."""
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 _HEAD: Final = """<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="5">
 <meta name="viewport" content="width=device-width"><title>Shoal</title><style>
@@ -68,6 +70,12 @@ def _state(status: SystemStatus) -> str:
     ]
     if status.control.mode != "run":
         lines.append(f'<p class="bad">Kill switch: {escape(f"{status.control.mode} {status.control.reason}")}</p>')
+    lines += [
+        f'<p class="{"bad" if each.fault.blocks else "mild"}">{escape(each.text)}</p>'
+        for each in status.faults[:_FAULTS]
+    ]
+    if (hidden := len(status.faults) - _FAULTS) > 0:
+        lines.append(f'<p class="mild">and {hidden} more faults: see /status</p>')
     rows = []
     masters = [("master", "", venue, account, "", "") for venue, account in status.master]
     users = [

@@ -25,6 +25,7 @@ from shared.config.boundary import Boundary
 from shared.config.settings import Settings
 from shared.config.users_watch import UsersWatch
 from shared.contracts import keys
+from shared.domain.fault import Faults
 from shared.domain.policy import UserPolicy
 
 _PAUSE: Final = 1.0
@@ -39,7 +40,8 @@ async def main(settings: Settings) -> None:
     boundary = Boundary(settings.debug_die_at)
     async with open_bus(settings.redis_url, "copy-engine") as bus:
         instance = instance_name()
-        heartbeat = Heartbeat(Records(bus), "copy-engine", instance)
+        faults = Faults(_now_ms)
+        heartbeat = Heartbeat(Records(bus), "copy-engine", instance, faults, _now_ms)
         serving: list[Engine] = []
 
         def new_engine() -> Engine:

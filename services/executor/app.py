@@ -25,6 +25,7 @@ from shared.bus.renewals import Renewals
 from shared.config.garbage import expect_orders_of
 from shared.config.settings import Settings
 from shared.config.users_watch import UsersWatch
+from shared.domain.fault import Faults
 from shared.domain.policy import UserPolicy
 from shared.venues.factory import HttpSession, new_http_session
 
@@ -50,6 +51,7 @@ class Executor:
         self._roster = roster
         self._watch = watch
         self._owner = instance_name()
+        self.faults = Faults(_now_ms)
         self._reader = StreamReaders(bus, sorted(watch.users))
         self._master_seen = asyncio.Event()
         self._desks = DeskMaker(settings, bus, http, _now_ms)
@@ -60,7 +62,7 @@ class Executor:
 
     async def run(self) -> None:
         """Claim and serve until cancelled; then hand every user back at once."""
-        heartbeat = Heartbeat(Records(self._bus), "executor", self._owner)
+        heartbeat = Heartbeat(Records(self._bus), "executor", self._owner, self.faults, _now_ms)
         reading = asyncio.create_task(self._reader.run())
         feed = PriceFeed(self._bus, self._desks.public, self._owner, _now_ms)
         helpers = [
@@ -73,7 +75,8 @@ class Executor:
             while True:
                 self._let_go()
                 await self._claims.update()
-                heartbeat.state = self._claims.state
+                heartbeat.state, heartbeat.capacity = self._claims.state, self._claims.capacity
+                heartbeat.serving = self._claims.serving
                 expect_orders_of(len(self._turns))
                 await asyncio.sleep(_CLAIM_EVERY)
                 if reading.done():

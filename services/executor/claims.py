@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import re
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
@@ -33,7 +32,6 @@ _REST: Final = 15.0
 _SAMPLE: Final = 20
 """Users looked at per round, so that a thousand processes do not ask for a thousand leases each."""
 _SHOWN: Final = 5
-_ROOM: Final = re.compile(r"\((\d+) of (\d+)\)")
 
 log = structlog.get_logger()
 
@@ -47,7 +45,7 @@ class Claims:
         self._bus = bus
         self._records = Records(bus)
         self.users = list(users)
-        self._capacity = capacity
+        self.capacity = capacity
         self._owner = owner
         self._serve = serve
         self._sessions: dict[str, asyncio.Task[None]] = {}
@@ -57,12 +55,17 @@ class Claims:
         self._looked = self._started
 
     @property
+    def serving(self) -> int:
+        """Return how many users this process serves."""
+        return len(self._sessions)
+
+    @property
     def state(self) -> str:
         """Say whom this process serves and how much room it has."""
         names = sorted(self._sessions)
         shown = ", ".join(names[:_SHOWN]) or "nobody"
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        return f"serving {shown}{more} ({len(names)} of {self._capacity})"
+        return f"serving {shown}{more} ({len(names)} of {self.capacity})"
 
     async def update(self) -> None:
         """Claim whoever is free while there is room; look after those in need. Survives outages of Redis."""
@@ -99,8 +102,8 @@ class Claims:
         return found
 
     async def _fill(self) -> None:
-        for user in self._others() if len(self._sessions) < self._capacity else ():
-            if len(self._sessions) >= self._capacity:
+        for user in self._others() if len(self._sessions) < self.capacity else ():
+            if len(self._sessions) >= self.capacity:
                 return
             await self._claim(user)
 
@@ -113,9 +116,9 @@ class Claims:
         return True
 
     async def _look_around(self) -> None:
-        if len(self._sessions) > self._capacity and await self._room_elsewhere():
+        if len(self._sessions) > self.capacity and await self._room_elsewhere():
             await self._hand_on()
-        elif len(self._sessions) >= self._capacity and time.monotonic() - self._started > _GRACE:
+        elif len(self._sessions) >= self.capacity and time.monotonic() - self._started > _GRACE:
             await self._take_in()
 
     async def _take_in(self) -> None:
@@ -136,9 +139,10 @@ class Claims:
         return [answers[2 * index] == 1 and answers[2 * index + 1] == 0 for index in range(len(users))]
 
     async def _room_elsewhere(self) -> bool:
-        for name, state in (await self._records.heartbeats()).items():
-            room = _ROOM.search(state)
-            if room and name.startswith("executor:") and not name.endswith(self._owner) and int(room[1]) < int(room[2]):
+        for name, sign in (await self._records.heartbeats()).items():
+            if not name.startswith("executor:") or name.endswith(self._owner):
+                continue
+            if sign.serving is not None and sign.capacity is not None and sign.serving < sign.capacity:
                 return True
         return False
 

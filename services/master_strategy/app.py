@@ -23,6 +23,7 @@ from shared.config.errors import ConfigurationError
 from shared.config.secrets import ApiKey, read_api_key
 from shared.config.settings import Mode, Settings
 from shared.domain.account import MASTER
+from shared.domain.fault import Faults
 from shared.venues.factory import HttpSession, RateBudget, new_http_session, open_budget, open_kraken
 from shared.venues.kraken import KrakenVenue
 from shared.venues.port import NonceSource
@@ -39,10 +40,11 @@ async def main(settings: Settings) -> None:
     key = master_key(settings.shoal_mode)
     instance = instance_name()
     clock = system_clock()
+    faults = Faults(clock.now)
     budget = open_budget(settings.kraken_tier)
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(open_bus(settings.redis_url, _SERVICE))
-        heartbeat = Heartbeat(Records(bus), _SERVICE, instance)
+        heartbeat = Heartbeat(Records(bus), _SERVICE, instance, faults, clock.now)
         _log.info(
             "master starts",
             mode=settings.shoal_mode.value,

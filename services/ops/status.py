@@ -60,6 +60,13 @@ def _show(view: StatusView, symbols: Mapping[str, str]) -> None:
     out.print(
         table("Services", ["service", "instance", "state"], [(s.service, s.instance, s.state) for s in view.services])
     )
+    if view.faults:
+        out.print()
+        faults = [
+            ("yes" if each.blocks else "-", each.service, each.kind, each.subject, each.reason, clock(each.since))
+            for each in view.faults
+        ]
+        out.print(table("Faults", ["blocks", "service", "kind", "of", "reason", "since"], faults))
     out.print()
     columns = [
         "account",

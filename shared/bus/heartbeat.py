@@ -1,4 +1,4 @@
-"""Signs of life: how others see that a process runs, and what it is waiting for."""
+"""Signs of life: how others see that a process runs, what it is waiting for, and what is wrong in it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import asyncio
 import os
 import secrets
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+from shared import __version__
 from shared.bus.errors import BusUnavailable
 from shared.bus.records import Records
+from shared.contracts.heartbeat import HeartbeatRecord, write_counts, write_faults
+from shared.domain.fault import Faults
 
 _EVERY: Final = 5.0
 """Seconds between two signs; three may be missed before the key ends."""
@@ -22,19 +26,46 @@ def instance_name() -> str:
 
 
 class Heartbeat:
-    """Writes `shoal:heartbeat:<service>:<instance>` until cancelled; its value is `state`, a short text for people."""
+    """Writes `shoal:heartbeat:<service>:<instance>` until cancelled; `state` is a short text for people.
 
-    def __init__(self, records: Records, service: str, instance: str) -> None:
+    `faults` is the register of the process, published with each sign. An executor also sets `capacity` and `serving`.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        service: str,
+        instance: str,
+        faults: Faults | None = None,
+        clock: Callable[[], int] = lambda: 0,
+    ) -> None:
         self._records = records
         self._service = service
         self._instance = instance
+        self._clock = clock
+        self._said = ""
+        self._since = 0
+        self.faults = faults or Faults()
         self.state = "starting"
+        self.capacity: int | None = None
+        self.serving: int | None = None
 
     async def tell(self, state: str) -> None:
         """Change the state and write it at once, so that health checks need not wait."""
         self.state = state
+        if state != self._said:
+            self._said, self._since = state, self._clock()
+        sign = HeartbeatRecord(
+            state=state,
+            since=self._since,
+            version=__version__,
+            capacity=self.capacity,
+            serving=self.serving,
+            faults=write_faults(self.faults.standing),
+            fault_counts=write_counts(self.faults.events),
+        )
         with suppress(BusUnavailable):
-            await self._records.write_heartbeat(self._service, self._instance, state)
+            await self._records.write_heartbeat(self._service, self._instance, sign)
 
     async def run(self) -> None:
         """Write for ever, through outages of Redis."""

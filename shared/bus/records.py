@@ -8,9 +8,11 @@ from typing import Any, Final
 
 from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused
+from shared.bus.scripts import load
 from shared.bus.wire import hgetall
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
+from shared.contracts.heartbeat import HeartbeatRecord
 from shared.contracts.records import (
     AccountRecord,
     BooksRecord,
@@ -32,6 +34,7 @@ from shared.domain.risk_state import RiskState
 from shared.domain.symbol import Symbol
 
 HEARTBEAT_TTL_MS: Final = 15_000
+_HEARTBEAT: Final = load("heartbeat")
 
 
 def pairs(answer: Any) -> dict[str, str]:
@@ -174,20 +177,21 @@ class Records:
         fields = RiskRecord.from_domain(state).fields()
         await self._bus.do("HSET", keys.risk(user, venue), *[part for pair in fields.items() for part in pair])
 
-    async def write_heartbeat(self, service: str, instance: str, state: str) -> None:
-        """Say that a process lives, and in what state (a short text)."""
-        await self._bus.do("SET", keys.heartbeat(service, instance), state, "PX", HEARTBEAT_TTL_MS)
+    async def write_heartbeat(self, service: str, instance: str, sign: HeartbeatRecord) -> None:
+        """Write that a process lives, and how; it counts for `HEARTBEAT_TTL_MS`."""
+        flat = [part for pair in sign.fields().items() for part in pair]
+        await self._bus.run(_HEARTBEAT, [keys.heartbeat(service, instance)], [HEARTBEAT_TTL_MS, *flat])
 
-    async def heartbeats(self) -> Mapping[str, str]:
-        """Read all signs of life: state by `<service>:<instance>`."""
-        names = await self._bus.scan(keys.HEARTBEATS)
-        if not names:
-            return {}
-        values = await self._bus.do("MGET", *names)
-        prefix = keys.HEARTBEATS.removesuffix("*")
-        return {
-            name.removeprefix(prefix): value for name, value in zip(names, values, strict=True) if value is not None
-        }
+    async def heartbeats(self) -> Mapping[str, HeartbeatRecord]:
+        """Read all signs of life by `<service>:<instance>`; what cannot be read is left out."""
+        names = sorted(set(await self._bus.scan(keys.HEARTBEATS)))
+        answers = await self._bus.do_all([("HGETALL", name) for name in names])
+        found = {}
+        for name, answer in zip(names, answers, strict=True):
+            with suppress(MalformedMessageError):
+                if fields := pairs(answer):
+                    found[name.removeprefix(keys.HEARTBEATS.removesuffix("*"))] = HeartbeatRecord.parse(fields)
+        return found
 
 
 def read_control(answer: Any) -> Control:

@@ -12,8 +12,10 @@ from typing import Final
 from shared.bus.connection import Bus
 from shared.bus.records import Records, pairs
 from shared.contracts import keys
+from shared.contracts.heartbeat import HeartbeatRecord, read_counts, read_faults
 from shared.domain.account import MASTER, Account, AccountState
 from shared.domain.control import Control, ControlMode
+from shared.domain.fault import Fault
 from shared.domain.policy import UserPolicy
 
 VENUES: Final = ("kraken", "coinbase")
@@ -23,11 +25,31 @@ _CLOSED: Final = ("starting", "waiting", "standby", "failed")
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """A process that gave a sign of life lately, and its state in words."""
+    """A process that gave a sign of life lately, its state in words, and what is wrong in it.
+
+    `since` is when that state began (epoch ms); `counts` says how often each kind of fault has occurred in it.
+    """
 
     service: str
     instance: str
     state: str
+    since: int | None = None
+    version: str = ""
+    faults: tuple[Fault, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFault:
+    """Something that stands wrong in a process of a service."""
+
+    service: str
+    fault: Fault
+
+    @property
+    def text(self) -> str:
+        """Describe it in one line."""
+        return f"{self.service}: {self.fault.subject}: {self.fault.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +114,12 @@ class SystemStatus:
         """Judge whether the flow is open."""
         return judge(self)
 
+    @property
+    def faults(self) -> tuple[ServiceFault, ...]:
+        """Return what stands wrong in any process: what blocks first, then the oldest."""
+        found = [ServiceFault(sign.service, fault) for sign in self.services for fault in sign.faults]
+        return tuple(sorted(found, key=lambda each: (not each.fault.blocks, each.fault.since)))
+
 
 async def read_status(bus: Bus, policies: Mapping[str, UserPolicy]) -> SystemStatus:
     """Read the state of all services, the master and the configured users. Raises BusUnavailable."""
@@ -108,12 +136,13 @@ async def read_status(bus: Bus, policies: Mapping[str, UserPolicy]) -> SystemSta
     )
 
 
-def read_signs(heartbeats: Mapping[str, str]) -> tuple[Sign, ...]:
-    """Read heartbeats, which are states by `<service>:<instance>`."""
+def read_signs(heartbeats: Mapping[str, HeartbeatRecord]) -> tuple[Sign, ...]:
+    """Read heartbeats, which are records by `<service>:<instance>`."""
     found = []
-    for name, state in sorted(heartbeats.items()):
+    for name, record in sorted(heartbeats.items()):
         service, _, instance = name.partition(":")
-        found.append(Sign(service, instance, state))
+        faults, counts = read_faults(record.faults), read_counts(record.fault_counts)
+        found.append(Sign(service, instance, record.state, record.since, record.version, faults, counts))
     return tuple(found)
 
 
@@ -136,6 +165,7 @@ def judge(status: SystemStatus) -> Readiness:
     ready = tuple(by_state.get("ready", ()))
     if not ready:
         reasons.append("no user is ready")
+    reasons += [each.text for each in status.faults if each.fault.blocks]
     return Readiness(
         ready=not reasons,
         reasons=tuple(reasons),

@@ -11,7 +11,7 @@ from shared.domain.control import Control
 from shared.domain.money import Money, plain
 from shared.ledger.attention import Differing, Unproven
 from shared.ledger.backlog import Backlog, Nonce
-from shared.ledger.status import Readiness, SystemStatus, UserStatus
+from shared.ledger.status import Readiness, ServiceFault, SystemStatus, UserStatus
 
 
 class View(BaseModel):
@@ -26,6 +26,34 @@ class ServiceView(View):
     service: str
     instance: str
     state: str
+    since: int | None = None
+    version: str = ""
+
+
+class FaultView(View):
+    """Something that stands wrong in a process since `since` (epoch ms); `blocks`: no signal is copied until it is over."""
+
+    service: str
+    kind: str
+    subject: str
+    reason: str
+    since: int
+    count: int
+    blocks: bool
+
+    @staticmethod
+    def of(found: ServiceFault) -> FaultView:
+        """Show a fault."""
+        fault = found.fault
+        return FaultView(
+            service=found.service,
+            kind=fault.kind,
+            subject=fault.subject,
+            reason=fault.reason,
+            since=fault.since,
+            count=fault.count,
+            blocks=fault.blocks,
+        )
 
 
 class ControlView(View):
@@ -216,6 +244,7 @@ class StatusView(View):
     control: ControlView
     engine_owner: str
     services: tuple[ServiceView, ...]
+    faults: tuple[FaultView, ...] = ()
     master: tuple[AccountView, ...]
     users: tuple[UserView, ...]
     streams: tuple[StreamView, ...]
@@ -237,8 +266,16 @@ class StatusView(View):
             control=ControlView.of(status.control),
             engine_owner=status.engine_owner,
             services=tuple(
-                ServiceView(service=sign.service, instance=sign.instance, state=sign.state) for sign in status.services
+                ServiceView(
+                    service=sign.service,
+                    instance=sign.instance,
+                    state=sign.state,
+                    since=sign.since,
+                    version=sign.version,
+                )
+                for sign in status.services
             ),
+            faults=tuple(map(FaultView.of, status.faults)),
             master=tuple(AccountView.of(venue, account) for venue, account in status.master),
             users=tuple(UserView.of(user) for user in status.users),
             streams=tuple(StreamView.of(each) for each in streams),

@@ -7,6 +7,7 @@ import aiohttp
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.contracts import keys
+from shared.contracts.heartbeat import HeartbeatRecord
 from shared.domain.account import MASTER, AccountState
 from shared.domain.order import OrderState
 from tests.integration.api.conftest import serving
@@ -19,8 +20,8 @@ async def make_ready(bus: Bus) -> Copies:
     await copies.account("alice", AccountState.READY)
     await copies.account("carol", AccountState.PARKED, reason="key is blank")
     await copies.serve("alice", "carol")
-    await records.write_heartbeat("master-strategy", "m", "trading")
-    await records.write_heartbeat("copy-engine", "e", "running")
+    await records.write_heartbeat("master-strategy", "m", HeartbeatRecord(state="trading"))
+    await records.write_heartbeat("copy-engine", "e", HeartbeatRecord(state="running"))
     return copies
 
 

@@ -10,6 +10,7 @@ from shared.bus.connection import Bus
 from shared.bus.records import HEARTBEAT_TTL_MS, Records
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
+from shared.contracts.heartbeat import HeartbeatRecord
 from shared.domain.account import AccountState, Position
 from shared.domain.control import Control, ControlMode, refusal
 from shared.domain.instrument import PairStatus, seed_instruments
@@ -99,6 +100,14 @@ async def test_a_switch_that_cannot_be_read_stops_entries_and_lets_exits_through
 
 async def test_a_heartbeat_is_seen_while_it_lasts(bus: Bus, records: Records) -> None:
     assert await records.heartbeats() == {}
-    await records.write_heartbeat("executor", "host-1", "serving alice")
-    assert await records.heartbeats() == {"executor:host-1": "serving alice"}
+    sign = HeartbeatRecord(state="serving alice", since=5, version="1", capacity=3, serving=1)
+    await records.write_heartbeat("executor", "host-1", sign)
+    assert await records.heartbeats() == {"executor:host-1": sign}
     assert 0 < await bus.do("PTTL", keys.heartbeat("executor", "host-1")) <= HEARTBEAT_TTL_MS
+
+
+async def test_a_heartbeat_that_cannot_be_read_hides_no_other(bus: Bus, records: Records) -> None:
+    await records.write_heartbeat("api", "a", HeartbeatRecord(state="running"))
+    await bus.do("SET", keys.heartbeat("api", "older-version"), "running")
+    await bus.do("HSET", keys.heartbeat("api", "typed-by-hand"), "v", "9", "state", "running")
+    assert list(await records.heartbeats()) == ["api:a"]

@@ -6,6 +6,7 @@ from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.streams import Entry, Group
 from shared.contracts import keys
+from shared.contracts.heartbeat import HeartbeatRecord
 from shared.domain.account import MASTER, AccountState
 from shared.domain.policy import UserPolicy
 from shared.ledger.backlog import read_backlog, read_nonces
@@ -23,8 +24,8 @@ async def test_a_running_system_is_shown_as_it_is(bus: Bus) -> None:
     await copies.account("alice", AccountState.READY, equity="5000.50")
     await copies.account("bob", AccountState.PARKED, reason="KRAKEN_USER_BOB_API_KEY is blank")
     await copies.serve("alice", "bob")
-    await records.write_heartbeat("master-strategy", "m", "trading")
-    await records.write_heartbeat("copy-engine", "host:1", "running")
+    await records.write_heartbeat("master-strategy", "m", HeartbeatRecord(state="trading"))
+    await records.write_heartbeat("copy-engine", "host:1", HeartbeatRecord(state="running"))
     await bus.do("HSET", keys.control("bob"), "mode", "pause", "reason", "on holiday")
     view = StatusView.of(await read_status(bus, POLICIES), [])
     assert view.readiness.ready

@@ -10,6 +10,7 @@ from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.streams import Entry, Group
 from shared.contracts import keys
+from shared.contracts.heartbeat import HeartbeatRecord
 from shared.domain.account import MASTER, AccountState
 from shared.domain.control import Control, ControlMode
 from shared.domain.order import OrderState
@@ -119,10 +120,10 @@ async def test_a_service_is_well_while_it_gives_signs_of_life(bus: Bus, redis_se
     records, url = Records(bus), redis_server.url
     unwell = await ops(url, "health", "executor")
     assert (unwell.code, unwell.out) == (1, "executor: gives no sign of life\n")
-    await records.write_heartbeat("executor", "elsewhere-1-a", "running")
+    await records.write_heartbeat("executor", "elsewhere-1-a", HeartbeatRecord(state="running"))
     assert (await ops(url, "health", "executor")).code == 0
     assert (await ops(url, "health", "executor", "--here")).code == 1
-    await records.write_heartbeat("executor", f"{socket.gethostname()}-1-a", "running")
+    await records.write_heartbeat("executor", f"{socket.gethostname()}-1-a", HeartbeatRecord(state="running"))
     assert (await ops(url, "health", "executor", "--here")).code == 0
     assert (await ops(url, "health", "copy-engine", "--json")).json == {
         "ok": False,
@@ -133,10 +134,10 @@ async def test_a_service_is_well_while_it_gives_signs_of_life(bus: Bus, redis_se
 
 async def test_a_failed_state_and_a_master_without_account_are_unwell(bus: Bus, redis_server: RedisServer) -> None:
     records, url = Records(bus), redis_server.url
-    await records.write_heartbeat("api", "a", "failed: disk full")
+    await records.write_heartbeat("api", "a", HeartbeatRecord(state="failed: disk full"))
     ran = await ops(url, "health", "api")
     assert (ran.code, ran.out) == (1, "api: failed: disk full\n")
-    await records.write_heartbeat("master-strategy", "m", "connecting")
+    await records.write_heartbeat("master-strategy", "m", HeartbeatRecord(state="connecting"))
     ran = await ops(url, "health", "master-strategy")
     assert (ran.code, ran.out) == (1, "master-strategy: the master account is not ready (nothing is known of it)\n")
     await Copies(bus).account(MASTER, AccountState.READY)

@@ -9,6 +9,7 @@ import pytest
 
 from shared.domain.account import Account, AccountState
 from shared.domain.control import Control
+from shared.domain.fault import Fault, FaultKind
 from shared.domain.policy import UserPolicy
 from shared.ledger.status import Sign, SystemStatus, UserStatus, judge
 
@@ -70,3 +71,16 @@ def test_what_is_missing_is_said(status: SystemStatus, reason: str) -> None:
 )
 def test_a_user_has_a_state_and_the_reason_for_it(who: UserStatus, state: str, reason: str) -> None:
     assert (who.state, who.reason) == (state, reason)
+
+
+def test_a_fault_that_blocks_is_a_reason_and_one_that_does_not_is_shown_alone() -> None:
+    blind = Fault(FaultKind.MASTER_SCAN, "kraken", "no answer for 90 s", since=2, blocks=True)
+    bob = Fault(FaultKind.USER_FILE, "bob", "a typo", since=1)
+    one, other = (
+        Sign("copy-engine", "a", "running", faults=(bob,)),
+        Sign("master-strategy", "b", "running", faults=(blind,)),
+    )
+    status = replace(WELL, services=(one, other))
+    assert judge(status).reasons == ("master-strategy: kraken: no answer for 90 s",)
+    assert [each.fault for each in status.faults] == [blind, bob]
+    assert judge(replace(WELL, services=(one, WELL.services[1]))).ready

@@ -1,0 +1,90 @@
+"""What is wrong inside one process while the rest of it goes on: the register behind "faults are local".
+
+One unreadable row, record, file, stream or user is reported here and left out; everything else continues. What is reported stands
+until it is cleared; a single event is only counted. Each process publishes its register with its heartbeat, so that status,
+`/readyz` and the metrics show it. In memory and bounded: it must never become a way to fill Redis or a log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+MOST_STANDING: Final = 500
+"""Faults that a process remembers one by one; of more than these only the number is known."""
+
+
+class FaultKind(StrEnum):
+    """What kind of thing is wrong. Stable words: metrics and alerts name them."""
+
+    CLOCK = "clock"  # this host's clock and the venue's differ
+    EQUITY = "equity"  # something that an account holds has no known value
+    MASTER_ROW = "master_row"  # a row of the master's account is not a plain spot trade, or cannot be read
+    MASTER_SCAN = "master_scan"  # the master's fills cannot be seen
+    VENUE_ROW = "venue_row"  # a row of a venue's answer cannot be read
+    USER_FILE = "user_file"  # a user's file is missing or cannot be used
+    RECORD = "record"  # a record in Redis cannot be read
+    STREAM = "stream"  # a stream, or an entry of it, cannot be read
+    REDIS = "redis"  # Redis refuses or has lost something
+    ORDER = "order"  # an order cannot be carried to its end
+    KEY = "key"  # an API key cannot be used, or is used twice
+    TASK = "task"  # a background task has failed and was started again
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that stands wrong. `subject` says what it is about (a user, a row, a file), `since` is epoch ms.
+
+    `blocks`: as long as it stands a signal would not be copied.
+    """
+
+    kind: FaultKind
+    subject: str
+    reason: str
+    since: int
+    count: int = 1
+    blocks: bool = False
+
+
+class Faults:
+    """The register of one process. `clock` gives epoch ms."""
+
+    def __init__(self, clock: Callable[[], int] = lambda: 0) -> None:
+        self._clock = clock
+        self._standing: dict[tuple[FaultKind, str], Fault] = {}
+        self._events: dict[FaultKind, int] = {}
+
+    def report(self, kind: FaultKind, subject: str, reason: str, *, blocks: bool = False) -> bool:
+        """Note that something is wrong now; return True if that is new, so that the caller logs it once.
+
+        A repetition counts as an event, keeps `since` and takes over the reason.
+        """
+        self._events[kind] = self._events.get(kind, 0) + 1
+        known = self._standing.get((kind, subject))
+        if known is not None:
+            self._standing[kind, subject] = replace(known, reason=reason, count=known.count + 1, blocks=blocks)
+            return False
+        if len(self._standing) >= MOST_STANDING:
+            return False  # counted, and neither kept nor logged: a flood
+        self._standing[kind, subject] = Fault(kind, subject, reason, self._clock(), blocks=blocks)
+        return True
+
+    def clear(self, kind: FaultKind, subject: str) -> bool:
+        """Note that it is over; return True if it stood."""
+        return self._standing.pop((kind, subject), None) is not None
+
+    def count(self, kind: FaultKind) -> None:
+        """Count one event that is over at once, such as a row that was left out."""
+        self._events[kind] = self._events.get(kind, 0) + 1
+
+    @property
+    def standing(self) -> tuple[Fault, ...]:
+        """Return what stands wrong now: what blocks first, then the oldest."""
+        return tuple(sorted(self._standing.values(), key=lambda fault: (not fault.blocks, fault.since)))
+
+    @property
+    def events(self) -> Mapping[FaultKind, int]:
+        """Return how often each kind was reported or counted since the process began."""
+        return dict(self._events)
