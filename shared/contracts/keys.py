@@ -109,6 +109,11 @@ def prices(venue: str) -> str:
     return f"shoal:prices:{venue}"
 
 
+def clock(venue: str) -> str:
+    """What a venue's clock and this Redis's differ by: `difference` (venue minus Redis) and `uncertainty` in ms, `at` by Redis."""
+    return f"shoal:clock:{venue}"
+
+
 def instruments(venue: str) -> str:
     """Steps and minimums of a venue by symbol, as the venue says now."""
     return f"shoal:instruments:{venue}"
