@@ -91,6 +91,7 @@ class Session:
             tasks=tasks,
             new_id=self.new_id,
             strategy=strategy.name,
+            faults=self.heartbeat.faults,
         )
         await trader.resume()
         while not await watcher.scan_or_say_why():

@@ -1,7 +1,7 @@
 """A venue's time for processes that speak to no venue: what Redis's clock and the venue's differ by.
 
-Whoever measures the venue's time publishes the difference; a reader knows its own difference to Redis's clock and so has the venue's
-time on a steady clock of its own. After that neither this host's wall clock nor Redis's matters, however they step.
+Whoever measures the venue's time publishes the difference; a reader knows its own difference to Redis's clock and so has the
+venue's time on a steady clock of its own. After that neither this host's wall clock nor Redis's matters, however they step.
 """
 
 from __future__ import annotations
@@ -113,9 +113,9 @@ class VenueTimes:
         began = self._steady()
         try:
             answers = await self._bus.do_all([("TIME",), *(("HGETALL", keys.clock(venue)) for venue in self._venues)])
-        except BusError:
+            redis = _redis_time(answers[0], began, self._steady())
+        except (BusError, TypeError, ValueError):  # Redis does not answer, or will not say what time it is
             return
-        redis = _redis_time(answers[0], began, self._steady())
         found = [
             each
             for venue, answer in zip(self._venues, answers[1:], strict=True)
@@ -125,7 +125,7 @@ class VenueTimes:
             self._known = best
 
     def _may_take_up(self, new: _Known) -> bool:
-        """Refuse to combine Redis's clock of now with a difference of before that clock was set: both are of one moment or none."""
+        """Refuse to combine Redis's clock of now with a difference that was written before that clock was set."""
         known = self._known
         moved = known is not None and abs(known.redis_to_steady - new.redis_to_steady) > _MOVED_MS + new.uncertainty
         return known is None or not moved or known.written_at != new.written_at

@@ -110,7 +110,7 @@ def prices(venue: str) -> str:
 
 
 def clock(venue: str) -> str:
-    """What a venue's clock and this Redis's differ by: `difference` (venue minus Redis) and `uncertainty` in ms, `at` by Redis."""
+    """Venue's clock minus Redis's: `difference` and `uncertainty` in ms, `at` by Redis; by whoever measures the venue's time."""
     return f"shoal:clock:{venue}"
 
 

@@ -67,6 +67,10 @@ class KrakenVenue:
     async def close(self) -> None:
         """Let go of nothing: the HTTP session belongs to whoever made it."""
 
+    async def ask_time(self) -> None:
+        """Ask for the venue's time, and have the account's clock learn from it."""
+        await self._public.ask_time()
+
     async def balances(self, *, patient: bool = False) -> Mapping[str, Balance]:
         """Ask for all balances; what is lent out or staked stands under its own name (`USDT.F`) with nothing free."""
         names = (await self._public.names()).names
