@@ -21,6 +21,8 @@ from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
 from shared.bus.records import Records
 from shared.config.errors import ConfigurationError
+from shared.config.mode_line import log_mode
+from shared.config.preflight import check_key, check_strategy, require_green
 from shared.config.secrets import ApiKey, read_api_key
 from shared.config.settings import Mode, Settings
 from shared.domain.account import MASTER
@@ -44,15 +46,17 @@ _log = structlog.get_logger(__name__)
 
 async def main(settings: Settings) -> None:
     """Run the master until it is told to stop. Raises ConfigurationError for what a person must put right."""
-    strategy = load_strategy(settings.shoal_config)
+    strategy = load_strategy(settings.shoal_config, settings.shoal_mode)
+    require_green(settings, check_strategy, lambda known: check_key(known, MASTER))
     key = master_key(settings.shoal_mode)
+    log_mode(settings)
     instance = instance_name()
     clock = system_clock()
     faults = Faults(clock.now)
     budget = open_budget(settings.kraken_tier)
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(open_bus(settings.redis_url, _SERVICE))
-        heartbeat = Heartbeat(Records(bus), _SERVICE, instance, faults, clock.now)
+        heartbeat = Heartbeat(Records(bus), _SERVICE, instance, faults, clock.now, settings.shoal_mode)
         _log.info(
             "master starts",
             mode=settings.shoal_mode.value,

@@ -45,6 +45,7 @@ from shared.venues.port import Venue
 _TAIL: Final = 5_000
 """Signals that the book is folded from: weeks of a busy strategy; the positions hash covers what is older."""
 _RETRY_SCAN: Final = 2.0
+MIRROR_ONLY: Final = "MASTER (mirror only)"
 
 _log = structlog.get_logger(__name__)
 
@@ -82,7 +83,7 @@ class Session:
         signals = SignalLog(self.bus)
         strategy = settings.build()
         master = MasterRecords(self.bus, self.lease, venue.name)
-        book = await open_book(master, signals, venue.name, strategy.name, faults=self.faults, now=clock.now())
+        book = await open_book(master, signals, venue.name, settings.name, faults=self.faults, now=clock.now())
         holdings = await read_holdings(self.bus, venue.name)
         check = AccountCheck(
             book=book,
@@ -106,7 +107,7 @@ class Session:
             copies=OwnCopies(self.bus, venue.name, clock, self.faults),
             clock=clock,
             freshness_ms=settings.entry_freshness_seconds * 1000,
-            strategy=strategy.name,
+            strategy=settings.name,
             faults=self.faults,
             health=self.health,
         )
@@ -119,11 +120,17 @@ class Session:
             clock=clock,
             tasks=tasks,
             new_id=self.new_id,
-            strategy=strategy.name,
+            strategy=settings.name,
         )
         await trader.resume()
         while not await watcher.scan_or_say_why():
             await clock.sleep(_RETRY_SCAN)
+        await self.heartbeat.tell("mirror only" if strategy is None else "trading")
+        for loop in (mirror.run, watcher.run):
+            tasks.create_task(loop())
+        if strategy is None:
+            _log.info(MIRROR_ONLY, does="signals what is traded on the account; no strategy, no orders of its own")
+            return
         cycle = Cycle(
             venue=venue,
             strategy=strategy,
@@ -134,9 +141,7 @@ class Session:
             clock=clock,
             live=self.live,
         )
-        await self.heartbeat.tell("trading")
-        for loop in (mirror.run(), watcher.run(), cycle.run()):
-            tasks.create_task(loop)
+        tasks.create_task(cycle.run())
 
 
 async def open_book(

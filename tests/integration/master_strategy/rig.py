@@ -127,9 +127,11 @@ class Run:
     def cycle(self, trader: Trader, *, live: bool = False, **settings: object) -> Cycle:
         """A cycle of the default strategy on bitcoin alone."""
         chosen = StrategySettings.model_validate({"symbols": ["BTC/USD"], **settings})
+        strategy = chosen.build()
+        assert strategy is not None
         return Cycle(
             venue=self.venue,
-            strategy=chosen.build(),
+            strategy=strategy,
             settings=chosen,
             book=self.book,
             mirror=self.mirror,
