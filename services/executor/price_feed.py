@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from shared.bus.connection import Bus
-from shared.bus.errors import BusError, BusUnavailable
+from shared.bus.errors import BusError
 from shared.bus.lease import Lease, acquire
 from shared.bus.records import Records
 from shared.bus.renewals import Renewals
@@ -63,7 +63,7 @@ class PriceFeed:
                 pass  # another turn below; the services that trade say what is wrong
             finally:
                 if lease is not None:
-                    with suppress(BusUnavailable):
+                    with suppress(BusError):
                         await lease.release()
             await asyncio.sleep(_STANDBY)
 

@@ -42,8 +42,10 @@ async def main(settings: Settings) -> None:
     clock = system_clock()
     faults = Faults(clock.now)
     budget = open_budget(settings.kraken_tier)
+    if settings.ignored_proxy:
+        _log.warning(settings.ignored_proxy)
     async with AsyncExitStack() as stack:
-        bus = await stack.enter_async_context(open_bus(settings.redis_url, _SERVICE))
+        bus = await stack.enter_async_context(open_bus(settings.redis_url, _SERVICE, settings.durability))
         heartbeat = Heartbeat(Records(bus), _SERVICE, instance, faults, clock.now)
         _log.info(
             "master starts",
@@ -77,7 +79,7 @@ async def _run_session(
     clock: Clock,
 ) -> None:
     nonces = NonceCounter(bus, lease, MASTER, key.fingerprint, floor=clock.now() * 1000)
-    async with new_http_session() as http:
+    async with new_http_session(settings.proxy) as http:
         session = Session(
             bus=bus,
             lease=lease,

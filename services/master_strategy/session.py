@@ -31,6 +31,7 @@ from shared.bus.signals import SignalLog
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import SignalMessage
 from shared.domain.account import MASTER
+from shared.domain.fault import FaultKind
 from shared.domain.signal import Signal
 from shared.venues.port import Venue
 
@@ -105,6 +106,7 @@ class Session:
             clock=clock,
             live=self.live,
         )
+        self.heartbeat.faults.clear(FaultKind.REDIS, MASTER)
         await self.heartbeat.tell("trading")
         for loop in (mirror.run(), watcher.run(), cycle.run()):
             tasks.create_task(loop)

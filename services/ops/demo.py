@@ -21,7 +21,7 @@ from services.ops.demo_settings import DEFAULT_PORTS, DemoSettings
 from services.ops.embedded_redis import redis_command
 from services.ops.processes import Child, Processes
 from shared.bus.connection import open_bus
-from shared.bus.errors import BusUnavailable
+from shared.bus.errors import BusError
 from shared.config.errors import ConfigurationError
 from shared.contracts import keys
 
@@ -76,7 +76,7 @@ async def _demo(settings: DemoSettings, redis: list[str]) -> int:
             screen.say("asked to end")
             return 0
         return work.result()
-    except (_EndedError, BusUnavailable, ConfigurationError) as error:
+    except (_EndedError, BusError, ConfigurationError) as error:
         screen.say(str(error))
         return 1
     finally:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.errors import BusUnavailable
+from shared.bus.errors import BusError
 from shared.bus.streams import Entry, read_entries
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError, text
@@ -38,7 +38,7 @@ class News:
         """Tell until cancelled; a Redis that does not answer is asked again."""
         next_summary = time.monotonic() + _SUMMARY_EVERY
         while True:
-            with suppress(BusUnavailable):
+            with suppress(BusError):
                 for user in self._last:
                     await self._read(user)
                 if time.monotonic() >= next_summary:
