@@ -63,8 +63,10 @@ async def main(settings: Settings) -> None:
     alarm = ClockAlarm(faults, time_of_venue.offset)
     clock = clock_of(time_of_venue, alarm)
     budget = open_budget(settings.kraken_tier)
+    if settings.ignored_proxy:
+        _log.warning(settings.ignored_proxy)
     async with AsyncExitStack() as stack:
-        bus = await stack.enter_async_context(open_bus(settings.redis_url, _SERVICE))
+        bus = await stack.enter_async_context(open_bus(settings.redis_url, _SERVICE, settings.durability))
         heartbeat = Heartbeat(Records(bus), _SERVICE, instance, faults, clock.now, settings.shoal_mode)
         times = VenueTimeWriter(bus)
         _log.info(
@@ -80,7 +82,7 @@ async def main(settings: Settings) -> None:
         health = ScanHealth(faults, clock, _VENUE)
 
         async def run_session(lease: Lease) -> None:
-            async with new_http_session() as http:
+            async with new_http_session(settings.proxy) as http:
                 nonces = NonceCounter(bus, lease, MASTER, key.fingerprint, floor=_nonce_floor())
                 venue = open_account(settings, key, nonces, budget, http, clock, faults)
                 look = partial(_look_at_clock, time_of_venue, alarm, times)

@@ -127,6 +127,7 @@ class Session:
         await trader.resume()
         while not await watcher.scan_or_say_why():
             await clock.sleep(_RETRY_SCAN)
+        self.heartbeat.faults.clear(FaultKind.REDIS, MASTER)
         await self.heartbeat.tell("mirror only" if strategy is None else "trading")
         for loop in (mirror.run, watcher.run):
             tasks.create_task(loop())
