@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import tomllib
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from services.master_strategy.sma_cross import SmaCross
 from services.master_strategy.strategy import Strategy
-from shared.config.errors import ConfigurationError
-from shared.config.users import in_one_line
+from shared.config.toml_file import read_toml
+from shared.config.user_file import exact
 from shared.domain.symbol import Symbol
 
 _FILE: Final = "strategy.toml"
 _PER_CENT: Final = Decimal("0.01")
 
 
-def _exact(value: object) -> object:
-    # TOML gives floats; their shortest text is what the person wrote.
-    return Decimal(str(value)) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
-
-
 def _symbol(value: object) -> object:
     return Symbol.parse(value) if isinstance(value, str) else value
 
 
-_Exact = Annotated[Decimal, BeforeValidator(_exact)]
+_Exact = Annotated[Decimal, BeforeValidator(exact)]
 _Percent = Annotated[_Exact, Field(gt=0, le=100)]
 _SymbolName = Annotated[Symbol, BeforeValidator(_symbol)]
 _DEFAULT_SYMBOLS: Final = tuple(map(Symbol.parse, ("BTC/USD", "ETH/USD", "SOL/USD")))
@@ -83,18 +77,4 @@ def load_strategy(config: Path) -> StrategySettings:
     path = config / _FILE
     if not path.exists():
         return StrategySettings()
-    try:
-        return StrategySettings.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{path}: not valid TOML: {error}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error}") from None
-    except ValidationError as error:
-        raise ConfigurationError(f"{path}: {_explained(error)}") from None
-
-
-def _explained(error: ValidationError) -> str:
-    text = in_one_line(error).removeprefix(": ")
-    if any(item["type"] == "extra_forbidden" for item in error.errors(include_url=False)):
-        text += f" (known: {', '.join(StrategySettings.model_fields)})"
-    return text
+    return read_toml(path, StrategySettings)

@@ -45,7 +45,7 @@ def test_an_unknown_shoal_variable_is_named_with_those_that_are_known(env: pytes
 @pytest.mark.parametrize("mode", ["Live", "real", "demo", "paper,live"])
 def test_an_unknown_mode_is_refused(env: pytest.MonkeyPatch, mode: str) -> None:
     env.setenv("SHOAL_MODE", mode)
-    assert refusal() == f"SHOAL_MODE: Input should be 'paper' or 'live' (got {mode!r})"
+    assert refusal() == f"SHOAL_MODE: must be 'paper' or 'live' (got {mode!r})"
 
 
 @pytest.mark.parametrize("name", ["KRAKEN_URL", "COINBASE_URL", "PAPER_URL", "PAPER_PRICES_URL"])

@@ -12,7 +12,6 @@ from structlog.testing import capture_logs
 
 from shared.config import users_watch
 from shared.config.changes import ChangeKind, SettingChange, UserChange, changes, settings_of
-from shared.config.errors import ConfigurationError
 from shared.config.users_watch import UsersWatch
 from shared.domain.policy import ExitPolicy, SymbolPolicy, UserPolicy
 from shared.domain.symbol import Symbol
@@ -96,7 +95,7 @@ def test_a_file_that_is_wrong_keeps_the_old_settings_and_stops_nobody_elses(conf
     write(config, "bob", "sizing.multiplier = 2")
     found, problems = looked_twice(watch)
     assert [change.user for change in found] == ["bob"]
-    assert problems == [f"{path}: sizing.multiplier: Input should be less than or equal to 100 (got 500)"]
+    assert problems == [f"{path}: sizing.multiplier: must be above 0 and at most 100 (got 500)"]
     assert watch.users["alice"].sizing.multiplier == 1
     assert watch.look() == ([], [])  # said once
     write(config, "alice", "sizing.multiplier = 0.5")
@@ -108,9 +107,10 @@ def test_a_new_user_whose_key_would_be_anothers_is_refused(config: Path) -> None
     watch = UsersWatch(config)
     path = write(config, "ann_lee", "")
     found, problems = looked_twice(watch)
-    assert found == []
+    assert found == [UserChange("ann_lee", ChangeKind.ADDED)]
     assert problems == [f"{path}: the users ann-lee and ann_lee would share one key variable; rename one"]
-    assert "ann_lee" not in watch.users
+    assert watch.users["ann_lee"].fault == problems[0]  # their signals are skipped with this reason
+    assert not watch.users["ann-lee"].fault
 
 
 def test_a_folder_that_is_gone_removes_nobody(config: Path) -> None:
@@ -120,10 +120,14 @@ def test_a_folder_that_is_gone_removes_nobody(config: Path) -> None:
     assert list(watch.users) == ["alice", "bob"]
 
 
-def test_a_start_with_a_wrong_file_is_no_start(config: Path) -> None:
-    write(config, "alice", "enabld = true")
-    with pytest.raises(ConfigurationError, match="enabld is not a known setting"):
-        UsersWatch(config)
+def test_a_start_with_a_wrong_file_goes_on_with_that_user_stopped(config: Path) -> None:
+    path = write(config, "alice", "enabld = true")
+    watch = UsersWatch(config)
+    assert watch.users["alice"].fault == f"{path}: enabld is not a known setting (did you mean enabled?)"
+    assert not watch.users["bob"].fault
+    write(config, "alice", "enabled = true")
+    looked_twice(watch)
+    assert not watch.users["alice"].fault
 
 
 async def test_a_service_is_given_all_users_and_the_difference_is_logged(
