@@ -17,12 +17,14 @@ import structlog
 from services.copy_engine.engine import Engine
 from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusUnavailable, GroupLost, LeaseLost
+from shared.bus.gone_users import recall_users, settle_gone_users
 from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.lease import Lease, acquire
 from shared.bus.records import Records
 from shared.bus.renewals import Renewals
 from shared.config.boundary import Boundary
 from shared.config.settings import Settings
+from shared.config.supervision import Supervisor
 from shared.config.users_watch import UsersWatch
 from shared.contracts import keys
 from shared.domain.fault import Faults
@@ -36,16 +38,17 @@ log = structlog.get_logger()
 
 async def main(settings: Settings) -> None:
     """Run until cancelled."""
-    watch = UsersWatch(settings.shoal_config)
+    faults = Faults(_now_ms)
+    watch = UsersWatch(settings.shoal_config, faults)
     boundary = Boundary(settings.debug_die_at)
     async with open_bus(settings.redis_url, "copy-engine") as bus:
         instance = instance_name()
-        faults = Faults(_now_ms)
+        await recall_users(bus, watch)
         heartbeat = Heartbeat(Records(bus), "copy-engine", instance, faults, _now_ms)
         serving: list[Engine] = []
 
         def new_engine() -> Engine:
-            users = list(watch.users.values())
+            users = list(watch.everybody.values())
             serving[:] = [Engine(bus, users, heartbeat, _now_ms, time.monotonic, boundary, settings.retention_ms)]
             return serving[0]
 
@@ -53,7 +56,12 @@ async def main(settings: Settings) -> None:
             for engine in serving:
                 engine.follow(users.values())
 
-        beside = [asyncio.create_task(heartbeat.run()), asyncio.create_task(watch.run(follow))]
+        keep_up = Supervisor(faults).keep_up
+        beside = [
+            asyncio.create_task(keep_up("heartbeat", heartbeat.run)),
+            asyncio.create_task(keep_up("settings", lambda: watch.run(follow))),
+            asyncio.create_task(keep_up("gone users", lambda: settle_gone_users(bus, watch, follow))),
+        ]
         try:
             await _take_turns(bus, instance, heartbeat, new_engine)
         finally:

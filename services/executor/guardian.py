@@ -20,6 +20,7 @@ from services.executor.own_exits import OwnExits
 from shared.bus.errors import BusError
 from shared.bus.orders import PositionChange
 from shared.bus.watch import Held, Market, Watch
+from shared.config.supervision import Supervisor
 from shared.contracts.records import write_position
 from shared.domain.account import Position
 from shared.domain.control import flattening, refusal
@@ -53,8 +54,9 @@ class _Why:
 class Guardian:
     """Guards the positions of one desk."""
 
-    def __init__(self, desk: Desk, watch: Watch, exits: OwnExits) -> None:
+    def __init__(self, desk: Desk, watch: Watch, exits: OwnExits, supervisor: Supervisor | None = None) -> None:
         self._desk = desk
+        self._supervisor = supervisor or Supervisor()
         self._watch = watch
         self._exits = exits
         self._highs: dict[Symbol, Position] = {}
@@ -67,6 +69,7 @@ class Guardian:
 
     async def run(self) -> None:
         """Look every second while something is held, until cancelled. Raises LeaseLost, BusUnavailable."""
+        name = f"guardian of {self._desk.user}"
         while True:
             try:
                 async with self._desk.way.look():
@@ -74,8 +77,11 @@ class Guardian:
                     await self.look()
             except BusError:
                 raise
-            except Exception:  # a surprise in one look must not end the turn: the master's exits hang on it
-                log.exception("looking after positions failed", user=self._desk.user)
+            except Exception as error:  # a surprise in one look must not end the turn: the master's exits hang on it
+                if self._supervisor.failed(name, error):
+                    log.exception("looking after positions failed", user=self._desk.user)
+            else:
+                self._supervisor.worked(name)
             await self._pause()
 
     async def _pause(self) -> None:

@@ -14,6 +14,7 @@ from typing import Final
 from services.executor.reader import Deliver, StreamReader
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
+from shared.config.supervision import endless
 
 NEIGHBOURS: Final = 64
 """Users per read."""
@@ -35,7 +36,7 @@ class StreamReaders:
         if reader is None:
             reader = self._readers[place] = StreamReader(self._bus)
             if self._tasks is not None:
-                self._tasks.create_task(reader.run())
+                self._tasks.create_task(endless("order reader", reader.run()))
         reader.register(user, lease, deliver)
 
     async def unregister(self, user: str) -> None:
@@ -48,5 +49,5 @@ class StreamReaders:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             for reader in self._readers.values():
-                tasks.create_task(reader.run())
+                tasks.create_task(endless("order reader", reader.run()))
             await asyncio.Event().wait()

@@ -22,6 +22,7 @@ from shared.bus.records import Records
 from shared.config.errors import ConfigurationError
 from shared.config.secrets import ApiKey, read_api_key
 from shared.config.settings import Mode, Settings
+from shared.config.supervision import Supervisor, endless
 from shared.domain.account import MASTER
 from shared.domain.fault import Faults
 from shared.venues.factory import HttpSession, RateBudget, new_http_session, open_budget, open_kraken
@@ -62,8 +63,8 @@ async def main(settings: Settings) -> None:
             bus=bus, instance=instance, venue=_VENUE, run_session=run_session, heartbeat=heartbeat, clock=clock
         )
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(heartbeat.run())
-            tasks.create_task(leadership.serve())
+            tasks.create_task(Supervisor(faults).keep_up("heartbeat", heartbeat.run))
+            tasks.create_task(endless("leadership", leadership.serve()))
 
 
 async def _run_session(

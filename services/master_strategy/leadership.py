@@ -19,6 +19,7 @@ from shared.bus.errors import BusError, BusUnavailable, LeaseLost
 from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import RENEW_EVERY, Lease, acquire
 from shared.bus.records import Records
+from shared.config.supervision import endless
 from shared.domain.account import MASTER, AccountState
 from shared.venues.errors import Refusal, Rejected, Unavailable, VenueError
 
@@ -94,8 +95,8 @@ class Leadership:
 
     async def _lead(self, lease: Lease) -> None:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._renew(lease))
-            tasks.create_task(self._sessions(lease))
+            tasks.create_task(endless("renewing the lease", self._renew(lease)))
+            tasks.create_task(endless("the master's sessions", self._sessions(lease)))
 
     async def _renew(self, lease: Lease) -> None:
         while True:

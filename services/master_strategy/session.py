@@ -28,6 +28,7 @@ from shared.bus.nonce import NonceCounter
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.bus.signals import SignalLog
+from shared.config.supervision import endless
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import SignalMessage
 from shared.domain.account import MASTER
@@ -58,7 +59,9 @@ class Session:
     async def run(self) -> None:
         """Connect, catch up with what happened meanwhile, trade; ends only by raising."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.bus.until_lost())  # the book would be newer than what Redis holds then
+            tasks.create_task(
+                endless("watching Redis", self.bus.until_lost())
+            )  # the book would be newer than what Redis holds then
             await self._trade(tasks)
 
     async def _trade(self, tasks: asyncio.TaskGroup) -> None:
@@ -107,7 +110,7 @@ class Session:
         )
         await self.heartbeat.tell("trading")
         for loop in (mirror.run(), watcher.run(), cycle.run()):
-            tasks.create_task(loop)
+            tasks.create_task(endless("a loop of the master's session", loop))
 
 
 async def open_book(records: Records, signals: SignalLog, venue: str) -> MasterBook:

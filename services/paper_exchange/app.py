@@ -19,6 +19,7 @@ from services.paper_exchange.market_file import PaperFile, build_market, read_pa
 from services.paper_exchange.server import BACKLOG, server_for
 from shared.config.http_server import bind, serve
 from shared.config.settings import Settings
+from shared.config.supervision import endless
 from shared.venues.factory import new_http_session, open_public_kraken
 
 log = structlog.get_logger(__name__)
@@ -46,9 +47,9 @@ async def run(settings: Settings) -> None:
     )
     try:
         async with asyncio.TaskGroup() as group:  # a beat that fails ends the service instead of stopping the market
-            helpers = [group.create_task(beat(exchange))]
+            helpers = [group.create_task(endless("the market", beat(exchange)))]
             if settings.prices_url:
-                helpers.append(group.create_task(_follow(exchange, settings.prices_url)))
+                helpers.append(group.create_task(endless("following prices", _follow(exchange, settings.prices_url))))
             await serve(server_for(door), listener)
             for helper in helpers:
                 helper.cancel()

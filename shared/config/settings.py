@@ -1,8 +1,8 @@
 """What a process is told by its environment.
 
-Built once, in `main()`, and passed down: nothing below reads `os.environ`. Wrong values, and unknown names under the prefixes that
-are Shoal's alone, stop the start with one line that names the variable. Keys and secrets are not here: see `secrets.py`, which few
-services may import.
+Built once, in `main()`, and passed down: nothing below reads `os.environ`. Wrong values, and unknown names under the prefixes
+that are Shoal's alone, stop the start with one line that names the variable. Keys and secrets are not here: see `secrets.py`,
+which few services may import.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def _read_bytes(path: Path) -> bytes:
         mode = os.fstat(number).st_mode
         if not stat.S_ISREG(mode):
             raise NotAFileError("is a folder, not a file" if stat.S_ISDIR(mode) else "is not a regular file")
-        with os.fdopen(os.dup(number), "rb") as file:
+        with os.fdopen(number, "rb", closefd=False) as file:
             return file.read(MOST_BYTES + 1)
     except OSError as error:
         raise UnreadableFileError(f"cannot be read: {_why(error)}") from None

@@ -22,7 +22,7 @@ from shared.domain.policy import RESERVED_NAMES, FileState, OnLeave, UserPolicy
 USERS: Final = "users"
 """The folder of the users' files, inside the configuration folder."""
 SUFFIX: Final = ".toml"
-_GONE: Final = "the file is gone; no entries are copied, exits go on by the last settings known"
+_GONE: Final = "the file is gone"
 _USER_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
@@ -146,20 +146,22 @@ def clashes(folder: Path, users: Iterable[str]) -> list[FileProblem]:
 def stand_in(problem: FileProblem, last: UserPolicy | None = None) -> UserPolicy:
     """Return what holds for the user of a bad file: the last settings known, else the defaults; no entries, only exits."""
     by = last or UserFile().policy(problem.user)
-    return replace(by, file=problem.state, fault=str(problem))
+    whose = "the last settings known" if last else "the default settings"
+    return replace(by, file=problem.state, fault=f"{problem}; no entries are copied, exits go on by {whose}")
 
 
-def gone(last: UserPolicy, folder: Path) -> UserPolicy | None:
+def gone(last: UserPolicy, folder: Path, *, known: bool = True) -> UserPolicy | None:
     """Return what holds for a user whose file is gone while something is held for them; None if they had left before that.
 
-    A missing file is no decision, it may have been renamed: no entries, but the master's exits and the user's own go on until all
-    is sold. Who is to keep what they hold has `enabled = false` and `on_leave = "keep"` first.
+    `known`: `last` is what was set, and not the defaults. A missing file is no decision, it may have been renamed: no entries, but
+    the master's exits and the user's own go on until all is sold. Who is to keep what they hold has `enabled = false` and
+    `on_leave = "keep"` first.
     """
     if not last.enabled and last.on_leave is OnLeave.KEEP:
         return None
     on_leave = OnLeave.EXITS_ONLY if last.on_leave is OnLeave.KEEP else last.on_leave
     problem = FileProblem(last.user, folder / f"{last.user}{SUFFIX}", _GONE, FileState.GONE)
-    return replace(last, enabled=False, on_leave=on_leave, file=problem.state, fault=str(problem))
+    return replace(stand_in(problem, last if known else None), enabled=False, on_leave=on_leave)
 
 
 def filled(users: Users, last: Mapping[str, UserPolicy], holders: Iterable[str], folder: Path) -> Users:
@@ -171,7 +173,10 @@ def filled(users: Users, last: Mapping[str, UserPolicy], holders: Iterable[str],
     policies = dict(users) | {user: stand_in(each, last.get(user)) for user, each in problems.items()}
     found = list(users.problems)
     for user in sorted({*holders} - policies.keys()):
-        if _USER_ID.fullmatch(user) and (policy := gone(last.get(user) or UserFile().policy(user), folder)) is not None:
+        if not _USER_ID.fullmatch(user):
+            continue
+        policy = gone(last.get(user) or UserFile().policy(user), folder, known=user in last)
+        if policy is not None:
             policies[user] = policy
             found.append(FileProblem(user, folder / f"{user}{SUFFIX}", _GONE, FileState.GONE))
     return Users(policies, found)

@@ -194,7 +194,7 @@ class UsersWatch:
 
     def _report(self) -> None:
         """Bring the register of faults up to what is wrong now; what is new is logged once."""
-        now = {problem.user or name: str(problem) for name, problem in self._problems.items()}
+        now = {problem.user or name: self._words(problem) for name, problem in self._problems.items()}
         now |= {user: policy.fault for user, policy in self._gone.items() if user in self._holding}
         now |= {USERS: self._folder_fails} if self._folder_fails else {}
         for subject, reason in now.items():
@@ -204,6 +204,12 @@ class UsersWatch:
         for subject in self._reported.keys() - now.keys():
             self._faults.clear(FaultKind.USER_FILE, subject)
         self._reported = now
+
+    def _words(self, problem: FileProblem) -> str:
+        policy = self._users.get(problem.user or problem.path.name.removesuffix(SUFFIX))
+        if policy is None:
+            return str(problem)
+        return policy.fault or f"{problem}; the former settings stay in force"
 
     def _look(self) -> dict[str, _Stamp]:
         """Return the stamp of each file, by its name. Raises ConfigurationError."""
