@@ -170,11 +170,14 @@ class AccountKeeper:
             except BusError:
                 raise
             except Exception as error:  # a surprise in one reading must not end the turn: exits hang on it
-                if self.supervisor.failed(name, error):
-                    log.exception("reading the account failed", user=self._user)
-                if not self.ready:
-                    await self.park(f"cannot be read: {type(error).__name__}: {error}")
+                log.exception("reading the account failed", user=self._user)
+                await self._surprised(name, error)
             await self._pause(pause)
+
+    async def _surprised(self, name: str, error: Exception) -> None:
+        self.supervisor.failed(name, error)
+        if not self.ready:
+            await self.park(f"cannot be read: {type(error).__name__}: {error}")
 
     async def read(self) -> None:
         """Read the account once and write its record. Raises a VenueError; the old record then stands with its instant."""

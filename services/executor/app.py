@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -26,6 +27,8 @@ from shared.bus.lease import Lease
 from shared.bus.records import Records
 from shared.bus.renewals import Renewals
 from shared.config.garbage import expect_orders_of
+from shared.config.secret_files import refuse_open_env_file
+from shared.config.secrets import keys_of_nobody
 from shared.config.settings import Settings
 from shared.config.supervision import Supervisor, endless
 from shared.config.users_watch import UsersWatch
@@ -40,9 +43,12 @@ log = structlog.get_logger()
 
 async def main(settings: Settings) -> None:
     """Run until cancelled."""
+    refuse_open_env_file(settings.shoal_mode, Path.cwd())
     watch = UsersWatch(settings.shoal_config)
     async with open_bus(settings.redis_url, "executor") as bus, new_http_session() as http:
         await recall_users(bus, watch)
+        for name in keys_of_nobody(watch.everybody):
+            log.warning("a key belongs to no user: there is no file of that name", variable=name)
         roster = Roster(watch.everybody, settings.executor_users, str(settings.shoal_config))
         await Executor(settings, bus, http, roster, watch).run()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
@@ -20,6 +21,7 @@ from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
 from shared.bus.records import Records
 from shared.config.errors import ConfigurationError
+from shared.config.secret_files import refuse_open_env_file
 from shared.config.secrets import ApiKey, read_api_key
 from shared.config.settings import Mode, Settings
 from shared.config.supervision import Supervisor, endless
@@ -38,6 +40,7 @@ _log = structlog.get_logger(__name__)
 async def main(settings: Settings) -> None:
     """Run the master until it is told to stop. Raises ConfigurationError for what a person must put right."""
     strategy = load_strategy(settings.shoal_config)
+    refuse_open_env_file(settings.shoal_mode, Path.cwd())
     key = master_key(settings.shoal_mode)
     instance = instance_name()
     clock = system_clock()

@@ -59,9 +59,8 @@ class Session:
     async def run(self) -> None:
         """Connect, catch up with what happened meanwhile, trade; ends only by raising."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(
-                endless("watching Redis", self.bus.until_lost())
-            )  # the book would be newer than what Redis holds then
+            # The book would be newer than what Redis holds then.
+            tasks.create_task(endless("watching Redis", self.bus.until_lost()))
             await self._trade(tasks)
 
     async def _trade(self, tasks: asyncio.TaskGroup) -> None:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.ops.output import AsJson, print_json
 from services.ops.paper_exchange import PaperExchange, open_paper_exchange
+from services.ops.users import mention
 from shared.config.errors import ConfigurationError
 from shared.config.secrets import ApiKey, read_api_key
 from shared.config.settings import Mode, Settings, load_settings
@@ -43,7 +44,10 @@ def paper_accounts(as_json: AsJson = False) -> None:
     settings = load_settings()
     accounts = load_accounts(settings.shoal_config)
     if settings.shoal_mode is Mode.LIVE:
-        accounts = _of_users_on_paper(accounts, load_users(settings.shoal_config))
+        users = load_users(settings.shoal_config)
+        for problem in users.problems:
+            mention(problem)
+        accounts = _of_users_on_paper(accounts, users)
         if not accounts:
             print(
                 "SHOAL_MODE is live and no user with paper = true has an account in the file: nothing to do",

@@ -14,15 +14,16 @@ import typer
 
 from services.ops.output import AsJson, console, print_json, table
 from services.ops.session import connected
+from services.ops.users import users_of
 from shared.bus.connection import Bus
 from shared.bus.interventions import ask_for_reconciliation
 from shared.bus.records import pairs
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
-from shared.config.users import load_users
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.reconciliation import ReconcileAnswer, ReconcileMode, ReconcileRequest
+from shared.domain.policy import FileState, UserPolicy
 from shared.ledger.attention import Differing, read_differences
 
 _PATIENCE: Final = 20.0
@@ -40,7 +41,7 @@ def reconcile(user: User = "", repair: Repair = False, as_json: AsJson = False) 
     """Compare positions from copying with balances now; exit 1 while something differs or could not be compared."""
 
     async def work(settings: Settings, bus: Bus) -> tuple[dict[Account, ReconcileAnswer | None], list[Differing]]:
-        accounts = _accounts(settings, user)
+        accounts = await _accounts(settings, bus, user)
         mode = ReconcileMode.REPAIR if repair else ReconcileMode.CHECK
         return await ask(bus, accounts, mode), await read_differences(bus, accounts)
 
@@ -81,12 +82,16 @@ async def ask(bus: Bus, accounts: Sequence[Account], mode: ReconcileMode) -> dic
     return answers
 
 
-def _accounts(settings: Settings, user: str) -> list[Account]:
-    policies = load_users(settings.shoal_config)
+async def _accounts(settings: Settings, bus: Bus, user: str) -> list[Account]:
+    policies = await users_of(settings, bus)
     if user and user not in policies:
         raise ConfigurationError(f"--user {user}: there is no such user")
-    chosen = [policy for name, policy in policies.items() if policy.enabled and user in {"", name}]
+    chosen = [policy for name, policy in policies.items() if _served(policy) and user in {"", name}]
     return [(policy.user, venue) for policy in chosen for venue in policy.venues]
+
+
+def _served(policy: UserPolicy) -> bool:
+    return policy.enabled or policy.file is FileState.GONE
 
 
 def _answer(fields: Mapping[str, str], request: ReconcileRequest) -> ReconcileAnswer | None:

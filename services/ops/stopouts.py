@@ -9,11 +9,10 @@ import typer
 
 from services.ops.output import AsJson, clock, console, print_json, table
 from services.ops.session import connected
+from services.ops.users import names_of
 from shared.bus.connection import Bus
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
-from shared.config.users import load_users
-from shared.ledger.reading import known_users
 from shared.ledger.stopouts import StopOutLine, read_stopouts
 
 _COLUMNS: Final = ["user", "venue", "state", "since (UTC)", "until (UTC)", "rules", "action", "why"]
@@ -26,7 +25,7 @@ def stopouts(user: User = "", count: Count = 20, as_json: AsJson = False) -> Non
     """Show stop-outs: since when, until when, and the loss behind each."""
 
     async def work(settings: Settings, bus: Bus) -> list[StopOutLine]:
-        users = sorted({*load_users(settings.shoal_config), *await known_users(bus)})
+        users = await names_of(settings, bus)
         if user and user not in users:
             raise ConfigurationError(f"--user {user}: there is no such user")
         return await read_stopouts(bus, [user] if user else users, time.time_ns() // 1_000_000, count)

@@ -9,13 +9,12 @@ import typer
 
 from services.ops.output import AsJson, clock, console, print_json, table
 from services.ops.session import connected
+from services.ops.users import names_of
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry, entry_ms, read_entries
 from shared.config.settings import Settings
-from shared.config.users import load_users
 from shared.contracts import keys
 from shared.ledger.backlog import Backlog, read_backlog
-from shared.ledger.reading import known_users
 
 Count = Annotated[int, typer.Option("--count", "-n", min=1, max=1000, help="Newest entries of each stream.")]
 User = Annotated[str, typer.Option("--user", help="Only this user's streams.")]
@@ -29,7 +28,7 @@ def streams(count: Count = 5, user: User = "", as_json: AsJson = False) -> None:
     """Show the streams: lengths, groups, and the newest entries."""
 
     async def work(settings: Settings, bus: Bus) -> tuple[list[Backlog], list[tuple[str, list[Entry]]]]:
-        users = [user] if user else sorted({*load_users(settings.shoal_config), *await known_users(bus)})
+        users = [user] if user else await names_of(settings, bus)
         names = [keys.SIGNALS, *(name for each in users for name in (keys.orders(each), keys.reports(each)))]
         return await read_backlog(bus, users), await newest(bus, names, count)
 

@@ -11,12 +11,12 @@ import typer
 
 from services.ops.output import AsJson, console, print_json, table
 from services.ops.session import connected
+from services.ops.users import users_of
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.streams import read_entries
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
-from shared.config.users import load_users
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import SignalMessage
@@ -43,9 +43,11 @@ def track(user: Who, balance: Balance = "", count: Count = 2_000, as_json: AsJso
     """Replay the signal history over a balance: what is missed, how far exposure strays, and the smallest sensible balance."""
 
     async def work(settings: Settings, bus: Bus) -> _Found:
-        policy = load_users(settings.shoal_config).get(user)
+        policy = (await users_of(settings, bus)).get(user)
         if policy is None:
             raise ConfigurationError(f"{user}: there is no such user")
+        if policy.fault:
+            raise ConfigurationError(f"{user}: the settings cannot be told: {policy.fault}")
         signals = await read_signals(bus, policy, count)
         if not signals:
             raise ConfigurationError(f"there is no signal yet on {', '.join(policy.venues)}: nothing to replay")

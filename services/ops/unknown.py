@@ -11,11 +11,10 @@ from rich.table import Table
 
 from services.ops.output import AsJson, console, print_json, table
 from services.ops.session import connected
+from services.ops.users import names_of
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
-from shared.config.users import load_users
 from shared.ledger.attention import read_unproven
-from shared.ledger.reading import known_users
 from shared.ledger.views import UnprovenView
 
 User = Annotated[str, typer.Option("--user", help="Only this user.")]
@@ -25,7 +24,7 @@ def unknown(user: User = "", as_json: AsJson = False) -> None:
     """List the orders whose outcome is not known yet: sent, and nothing proves what became of them."""
 
     async def work(settings: Settings, bus: Bus) -> list[UnprovenView]:
-        users = [user] if user else sorted({*load_users(settings.shoal_config), *await known_users(bus)})
+        users = [user] if user else await names_of(settings, bus)
         return [UnprovenView.of(each) for each in await read_unproven(bus, users)]
 
     found = connected(work)

@@ -8,10 +8,9 @@ import typer
 
 from services.ops.output import AsJson, clock, console, print_json, table
 from services.ops.session import connected, refuse
+from services.ops.users import names_of
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
-from shared.config.users import load_users
-from shared.ledger.reading import known_users
 from shared.ledger.stories import CopyView, StoryView
 from shared.ledger.why import find_signal, tell
 
@@ -40,7 +39,7 @@ async def read(settings: Settings, bus: Bus, wanted: str) -> StoryView | None:
     entry = await find_signal(bus, wanted)
     if entry is None:
         return None
-    users = sorted({*load_users(settings.shoal_config), *await known_users(bus)})
+    users = await names_of(settings, bus)
     return StoryView.of(await tell(bus, entry, users))
 
 

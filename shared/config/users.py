@@ -153,8 +153,8 @@ def stand_in(problem: FileProblem, last: UserPolicy | None = None) -> UserPolicy
 def gone(last: UserPolicy, folder: Path, *, known: bool = True) -> UserPolicy | None:
     """Return what holds for a user whose file is gone while something is held for them; None if they had left before that.
 
-    `known`: `last` is what was set, and not the defaults. A missing file is no decision, it may have been renamed: no entries, but
-    the master's exits and the user's own go on until all is sold. Who is to keep what they hold has `enabled = false` and
+    `known`: `last` is what was set, and not the defaults. A missing file is no decision, it may have been renamed: no entries,
+    but the master's exits and the user's own go on until all is sold. Who is to keep what they hold has `enabled = false` and
     `on_leave = "keep"` first.
     """
     if not last.enabled and last.on_leave is OnLeave.KEEP:

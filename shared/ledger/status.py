@@ -16,7 +16,8 @@ from shared.contracts.heartbeat import HeartbeatRecord, read_counts, read_faults
 from shared.domain.account import MASTER, Account, AccountState
 from shared.domain.control import Control, ControlMode
 from shared.domain.fault import Fault
-from shared.domain.policy import UserPolicy
+from shared.domain.policy import FileState, UserPolicy
+from shared.ledger.users import describe_held
 
 VENUES: Final = ("kraken", "coinbase")
 _CLOSED: Final = ("starting", "waiting", "standby", "failed")
@@ -64,13 +65,19 @@ class UserStatus:
     owner: str
     control: Control
     funds: Mapping[str, str] = field(default_factory=dict)
+    held: str = ""
+    """What a user without a file still holds from copying, in words."""
 
     @property
     def state(self) -> str:
-        """Give `off`, `ready`, `parked` or `unknown`; ready if any account is and somebody serves it."""
+        """Return `off`, `gone`, `ready`, `parked` or `unknown`; ready if any account is and somebody serves it."""
         states = {account.state for _, account in self.accounts if account is not None}
+        if self.policy.file is FileState.GONE:
+            return "gone"
         if not self.policy.enabled:
             return "off"
+        if self.policy.fault:
+            return "parked"
         if AccountState.READY in states:
             return "ready" if self.owner else "unknown"
         return "parked" if AccountState.PARKED in states else "unknown"
@@ -80,6 +87,11 @@ class UserStatus:
         """Say why the user is not ready; an empty text if he is."""
         if self.state in {"ready", "off"}:
             return ""
+        unserved = "" if self.owner else "; no executor serves this user, so no exit goes out"
+        if self.state == "gone":
+            return f"gone, still holds: {self.held or 'nothing'}; {self.policy.fault}{unserved}"
+        if self.policy.fault:
+            return f"{self.policy.fault}{unserved}"
         if not self.owner:
             return "no executor serves this user"
         said = [f"{venue}: {account.reason}" for venue, account in self.accounts if account and account.reason]
@@ -197,6 +209,8 @@ async def _users(bus: Bus, records: Records, policies: Sequence[UserPolicy]) -> 
     funds = {each: str(answer) for each, answer in zip(who, noted, strict=True) if isinstance(answer, str)}
     owners = await bus.do_all([("GET", keys.lease(policy.user)) for policy in policies])
     controls = await bus.do_all([("HGETALL", keys.control(policy.user)) for policy in policies])
+    gone = [policy for policy in policies if policy.file is FileState.GONE]
+    held = {policy.user: await describe_held(bus, policy.user, policy.venues) for policy in gone}
     return tuple(
         UserStatus(
             policy=policy,
@@ -204,6 +218,7 @@ async def _users(bus: Bus, records: Records, policies: Sequence[UserPolicy]) -> 
             owner=str(owner or ""),
             control=Control.read(pairs(control)),
             funds={venue: funds[policy.user, venue] for venue in policy.venues if (policy.user, venue) in funds},
+            held=held.get(policy.user, ""),
         )
         for policy, owner, control in zip(policies, owners, controls, strict=True)
     )
