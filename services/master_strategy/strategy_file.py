@@ -11,20 +11,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from services.master_strategy.sma_cross import SmaCross
 from services.master_strategy.strategy import Strategy
 from shared.config.toml_file import read_toml
-from shared.config.user_file import exact
+from shared.config.user_file import exact, symbol
 from shared.domain.symbol import Symbol
 
 _FILE: Final = "strategy.toml"
 _PER_CENT: Final = Decimal("0.01")
 
 
-def _symbol(value: object) -> object:
-    return Symbol.parse(value) if isinstance(value, str) else value
-
-
 _Exact = Annotated[Decimal, BeforeValidator(exact)]
 _Percent = Annotated[_Exact, Field(gt=0, le=100)]
-_SymbolName = Annotated[Symbol, BeforeValidator(_symbol)]
+_SymbolName = Annotated[Symbol, BeforeValidator(symbol)]
 _DEFAULT_SYMBOLS: Final = tuple(map(Symbol.parse, ("BTC/USD", "ETH/USD", "SOL/USD")))
 
 

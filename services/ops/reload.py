@@ -17,6 +17,7 @@ import typer
 
 from services.ops.output import AsJson, console, print_json, table
 from services.ops.session import connected
+from services.ops.users import mention
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
 from shared.bus.streams import flatten
@@ -49,6 +50,8 @@ def reload(as_json: AsJson = False) -> None:
 
     before, now, stamped, wrong = connected(work)
     found = [] if before is None else compare(before, now)
+    for line in wrong:
+        mention(line)
     if as_json:
         print_json({"users": len(now), "first": before is None, "told": stamped, "changes": found, "problems": wrong})
     else:
@@ -58,8 +61,6 @@ def reload(as_json: AsJson = False) -> None:
 
 def _show(before: Told | None, now: Told, found: list[dict[str, str]], wrong: list[str], *, stamped: bool) -> None:
     print(f"{len(now)} users, " + (f"{len(wrong)} files cannot be used" if wrong else "all files are valid"))
-    for line in wrong:
-        print(f"  {line}")
     if before is None:
         print("this is the first reload: the next one shows what has changed since")
     else:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from shared.config.boundary import Boundary
+from shared.config.boundary import Boundary, Step
 from shared.config.errors import ConfigurationError
 from shared.config.refusal import in_one_line, nearest
 from shared.domain.funds import Funds
@@ -80,7 +80,11 @@ class Settings(BaseSettings):
     @field_validator("debug_die_at")
     @classmethod
     def _known_step(cls, value: str) -> str:
-        Boundary(value)
+        try:
+            Boundary(value)
+        except ValueError:
+            steps = ", ".join(step.value for step in Step)
+            raise ValueError(f"must be a step, or a step and which time of it (step:2); steps: {steps}") from None
         return value
 
     @field_validator("redis_url")
@@ -183,6 +187,8 @@ def load_settings() -> Settings:
 def _hint(name: str, known: Iterable[str]) -> str:
     """Return the names that may have been meant: the few that there are, else the nearest of the same prefix."""
     prefix = next(each for each in _PREFIXES if name.startswith(each))
+    if name.startswith(f"{prefix}USER_"):
+        return f" (a user's key: {prefix}USER_<NAME>_API_KEY and _API_SECRET, each also with _FILE; the id in capitals, - as _)"
     if prefix == "SHOAL_":
         return f" (known: {', '.join(sorted(each for each in known if each.startswith(prefix)))})"
     return nearest(name, [each for each in (*known, *_KEY_EXAMPLES) if each.startswith(prefix)])

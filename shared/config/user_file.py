@@ -65,7 +65,8 @@ def _none_if_off(value: object) -> object:
     return None if value == _OFF else value
 
 
-def _symbol(value: object) -> object:
+def symbol(value: object) -> object:
+    """Return the symbol that a text names."""
     if not isinstance(value, str):
         raise ValueError('must be a symbol like "BTC/USD"')  # noqa: TRY004  # pydantic turns only ValueErrors into its own
     return Symbol.parse(value)
@@ -78,7 +79,7 @@ _Basis = Annotated[_Exact, Field(ge=0, le=1_000)]
 _Count = Annotated[int, Field(strict=True, ge=1, le=100_000)]
 _Lasting = Annotated[int, BeforeValidator(partial(_milliseconds, most=366 * _UNIT_MS["d"], words="366 days"))]
 _Age = Annotated[int, BeforeValidator(partial(_milliseconds, most=_UNIT_MS["h"], words="1 hour"))]
-_Symbol = Annotated[Symbol, BeforeValidator(_symbol)]
+_Symbol = Annotated[Symbol, BeforeValidator(symbol)]
 
 
 class _Section(BaseModel):
