@@ -32,11 +32,13 @@ from shared.config.secrets import keys_of_nobody
 from shared.config.settings import Settings
 from shared.config.supervision import Supervisor, endless
 from shared.config.users_watch import UsersWatch
-from shared.domain.fault import Faults
+from shared.domain.fault import FaultKind, Faults
 from shared.domain.policy import UserPolicy
 from shared.venues.factory import HttpSession, new_http_session
 
 _CLAIM_EVERY: Final = 1.0
+_KEPT_AT_ONCE: Final = 256
+"""Users whose settings are kept per round, so that a crowd's hold nothing up."""
 
 log = structlog.get_logger()
 
@@ -67,6 +69,7 @@ class Executor:
         self._master_seen = asyncio.Event()
         self._desks = DeskMaker(settings, bus, http, _now_ms)
         self._turns: dict[str, Session] = {}
+        self._reported: dict[str, str] = {}
         self._renewals = Renewals(bus)
         capacity = max(settings.executor_capacity, len(settings.executor_users))
         self._claims = Claims(bus, roster.claimable(), capacity, self._owner, self._serve)
@@ -86,7 +89,7 @@ class Executor:
             asyncio.create_task(keep_up("price feed", feed.run)),
             asyncio.create_task(keep_up("settings", lambda: self._watch.run(self._take_over))),
             asyncio.create_task(
-                keep_up("gone users", lambda: settle_gone_users(self._bus, self._watch, self._take_over, forget=True))
+                keep_up("gone users", lambda: settle_gone_users(self._bus, self._watch, self._take_over))
             ),
             asyncio.create_task(keep_up("last settings", self._keep_settings)),
         ]
@@ -96,6 +99,7 @@ class Executor:
                 await self._claims.update()
                 heartbeat.state, heartbeat.capacity = self._claims.state, self._claims.capacity
                 heartbeat.serving = self._claims.serving
+                self._report_files()
                 expect_orders_of(len(self._turns))
                 await asyncio.sleep(_CLAIM_EVERY)
                 if reading.done():
@@ -122,11 +126,22 @@ class Executor:
                 self._claims.users = self._roster.claimable()
                 self._claims.cancel(user)
 
+    def _report_files(self) -> None:
+        """Report of whom is served whose file is bad or gone; of all others the engine reports it."""
+        now = {user: fault for user in self._turns if (fault := self._roster.policy(user).fault)}
+        for user, fault in now.items():
+            if self._reported.get(user) != fault:
+                self.faults.report(FaultKind.USER_FILE, user, fault)
+        for user in self._reported.keys() - now.keys():
+            self.faults.clear(FaultKind.USER_FILE, user)
+        self._reported = now
+
     async def _keep_settings(self) -> None:
         """Keep the settings of whom this process serves, for a start at which their file is bad or gone."""
         kept: dict[str, UserPolicy] = {}
         while True:
             new = [policy for user in self._turns if kept.get(user) is not (policy := self._roster.policy(user))]
+            new = new[:_KEPT_AT_ONCE]
             with suppress(BusError):
                 await LastSettings(self._bus).write(new)
                 kept |= {policy.user: policy for policy in new}

@@ -37,28 +37,19 @@ async def recall_users(bus: Bus, watch: UsersWatch) -> None:
             return
 
 
-async def settle_gone_users(
-    bus: Bus, watch: UsersWatch, apply: Callable[[Mapping[str, UserPolicy]], None], *, forget: bool = False
-) -> None:
-    """Look for ever who without a file still holds something; `apply` is given everybody when somebody was let go of.
-
-    `forget`: their last settings are let go of too.
-    """
+async def settle_gone_users(bus: Bus, watch: UsersWatch, apply: Callable[[Mapping[str, UserPolicy]], None]) -> None:
+    """Look for ever who without a file still holds something; `apply` is given everybody when somebody was let go of."""
     while True:
         try:
             if watch.gone:
-                await _settle(bus, watch, apply, forget=forget)
+                await _settle(bus, watch, apply)
         except BusError:
             pass  # looked at again below; until then they are served
         await asyncio.sleep(_LOOK)
 
 
-async def _settle(
-    bus: Bus, watch: UsersWatch, apply: Callable[[Mapping[str, UserPolicy]], None], *, forget: bool
-) -> None:
+async def _settle(bus: Bus, watch: UsersWatch, apply: Callable[[Mapping[str, UserPolicy]], None]) -> None:
     before = set(watch.gone)
     holding = await still_holding(bus, before)
     if watch.settle_gone(holding | (watch.gone.keys() - before)):
         apply(watch.everybody)
-    if forget:
-        await LastSettings(bus).forget(before - holding)

@@ -6,6 +6,7 @@ Written by whoever serves the user, read at every start. They are no second sour
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import Final
 
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
@@ -13,6 +14,8 @@ from shared.config.user_text import read_settings, write_settings
 from shared.contracts import keys
 from shared.domain.account import MASTER
 from shared.domain.policy import UserPolicy
+
+_VENUES: Final = ("kraken", "coinbase")
 
 
 class LastSettings:
@@ -38,10 +41,6 @@ class LastSettings:
                 found[user] = policy
         return found
 
-    async def forget(self, users: Iterable[str]) -> None:
-        """Forget users without a file, for whom nothing is held any more."""
-        await self._bus.do_all([("DEL", keys.last_settings(user)) for user in users])
-
 
 async def holders(bus: Bus) -> set[str]:
     """Name every user who holds something from copying. Raises BusUnavailable."""
@@ -51,11 +50,10 @@ async def holders(bus: Bus) -> set[str]:
 
 async def still_holding(bus: Bus, users: Collection[str]) -> set[str]:
     """Name those of these users for whom something is held or still to be carried out. Raises BusUnavailable."""
-    found = await holders(bus) & set(users) if users else set()
-    rest = [user for user in users if user not in found]
-    groups = await bus.do_all([("XINFO", "GROUPS", keys.orders(user)) for user in rest])
-    found.update(user for user, answer in zip(rest, groups, strict=True) if _behind(answer))
-    return found
+    names = list(users)
+    held = await bus.do_all([("EXISTS", *(keys.positions(user, venue) for venue in _VENUES)) for user in names])
+    groups = await bus.do_all([("XINFO", "GROUPS", keys.orders(user)) for user in names])
+    return {user for user, any_held, answer in zip(names, held, groups, strict=True) if any_held or _behind(answer)}
 
 
 def _behind(answer: object) -> bool:
