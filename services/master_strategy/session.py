@@ -34,6 +34,7 @@ from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.bus.signals import SignalLog
 from shared.bus.streams import read_entries
+from shared.config.supervision import endless
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import ReportMessage, SignalMessage
@@ -70,7 +71,8 @@ class Session:
     async def run(self) -> None:
         """Connect, catch up with what happened meanwhile, trade; ends only by raising."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.bus.until_lost())  # the book would be newer than what Redis holds then
+            # The book would be newer than what Redis holds then.
+            tasks.create_task(endless("watching Redis", self.bus.until_lost()))
             await self._trade(tasks)
 
     async def _trade(self, tasks: asyncio.TaskGroup) -> None:
@@ -130,7 +132,7 @@ class Session:
         self.heartbeat.faults.clear(FaultKind.REDIS, MASTER)
         await self.heartbeat.tell("mirror only" if strategy is None else "trading")
         for loop in (mirror.run, watcher.run):
-            tasks.create_task(loop())
+            tasks.create_task(endless("a loop of the master's session", loop()))
         if strategy is None:
             _log.info(MIRROR_ONLY, does="signals what is traded on the account; no strategy, no orders of its own")
             return
@@ -144,7 +146,7 @@ class Session:
             clock=clock,
             live=self.live,
         )
-        tasks.create_task(cycle.run())
+        tasks.create_task(endless("the strategy's cycle", cycle.run()))
 
 
 async def open_book(master: MasterRecords, signals: SignalLog, venue: str, *, faults: Faults, now: int) -> MasterBook:
