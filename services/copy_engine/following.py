@@ -43,9 +43,10 @@ async def record_followers(bus: Bus, group: Group, users: Sequence[UserPolicy], 
         if (since := fields.get(_JOINING, "")).isdigit():
             joining[policy.user] = Joining(fields["from"], int(since))
     await bus.do_all(begun)
-    for key in set(await bus.scan(keys.following("*"))) - due.keys():
-        if not await bus.do("HGET", key, "until"):
-            await bus.do("HSET", key, "until", last)
+    others = sorted(set(await bus.scan(keys.following("*"))) - due.keys())
+    ends = await bus.do_all([("HGET", key, "until") for key in others])
+    # An error in place of an answer is a record of one user that cannot be read: it ends nobody else's.
+    await bus.do_all([("HSET", key, "until", last) for key, end in zip(others, ends, strict=True) if not end])
     return joining
 
 

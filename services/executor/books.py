@@ -18,6 +18,7 @@ from shared.bus.connection import Bus
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.contracts import keys
+from shared.contracts.fields import MalformedMessageError
 from shared.domain.account import Position
 from shared.domain.funds import Books, Funds
 from shared.domain.symbol import Symbol
@@ -44,7 +45,7 @@ async def open_books(bus: Bus, store: OrderStore, user: str, venue: str, funds: 
     """
     records = Records(bus)
     try:
-        (found,) = await records.books([(user, venue)])
+        found = await _mark(records, user, venue)
         if found is not None and found.funds is funds:
             return found
         if found is None and await _made_with(bus, user, venue, key):
@@ -62,6 +63,16 @@ async def open_books(bus: Bus, store: OrderStore, user: str, venue: str, funds: 
         left_behind=", ".join(str(position.size) for position in held.values()) or "nothing",
     )
     return books
+
+
+async def _mark(records: Records, user: str, venue: str) -> Books | None:
+    """Read the mark. One that cannot be read is none: the key that was used last tells the same, and the mark is set anew."""
+    try:
+        (found,) = await records.books([(user, venue)])
+    except MalformedMessageError as error:
+        log.error("the mark of the books cannot be read", user=user, venue=venue, reason=str(error))
+        return None
+    return found
 
 
 async def _made_with(bus: Bus, user: str, venue: str, key: str) -> bool:
@@ -92,7 +103,10 @@ async def _open(store: OrderStore, held: Mapping[Symbol, Position], dust: frozen
     """Say what these books still have open; an empty text if nothing."""
     if coins := [str(position.size) for symbol, position in held.items() if symbol not in dust]:
         return f"{', '.join(coins)} held"
-    under_way = {decision.id for decision in await store.own_exits()} | (await store.open_orders()).keys()
+    noted = await store.own_exits()
+    if noted.unreadable:
+        return f"an own exit of {', '.join(noted.unreadable)} noted that cannot be read"
+    under_way = {decision.id for decision in noted.decisions} | (await store.open_orders()).keys()
     return f"order {min(under_way)} under way" if under_way else ""
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from services.executor.account import AccountKeeper
+from services.executor.account_faults import AccountFaults
 from services.executor.history import History
 from services.executor.right_of_way import RightOfWay
 from services.executor.risk_book import RiskBook
@@ -21,6 +22,7 @@ from shared.bus.orders import RETENTION_MS, OrderStore
 from shared.bus.records import Records
 from shared.config.boundary import Boundary
 from shared.domain.control import Control
+from shared.domain.fault import Faults
 from shared.domain.funds import Books, Funds
 from shared.domain.policy import UserPolicy
 from shared.domain.symbol import Symbol
@@ -65,11 +67,14 @@ class Desk:
     """Held from reading a position or the risk state to writing it: symbols are traded side by side."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a position or a setting has changed: whoever guards the positions looks at once."""
+    faults: AccountFaults = field(default_factory=lambda: AccountFaults(Faults(), "", ""))
     risk: RiskBook = field(init=False)
 
     def __post_init__(self) -> None:
         self.account.currency = self.policy.currency
-        self.risk = RiskBook(self.user, self.venue.name, self.records, self.store, self.clock, self.booking)
+        self.risk = RiskBook(
+            self.user, self.venue.name, self.records, self.store, self.clock, self.booking, self.faults
+        )
 
     def follow(self, policy: UserPolicy) -> None:
         """Go by changed settings from the next order on."""

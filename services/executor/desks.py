@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from services.executor.account import AccountKeeper
+from services.executor.account_faults import AccountFaults
 from services.executor.books import Mixed, open_books
 from services.executor.desk import Desk, Sent
 from services.executor.history import History
@@ -26,6 +27,7 @@ from shared.config.boundary import Boundary
 from shared.config.errors import ConfigurationError
 from shared.config.secrets import ApiKey, key_names, read_api_key
 from shared.config.settings import Mode, Settings
+from shared.domain.fault import Faults
 from shared.domain.funds import Books
 from shared.domain.policy import UserPolicy
 from shared.venues.errors import Rejected
@@ -40,11 +42,19 @@ _NO_KEY: Final = "none"
 class DeskMaker:
     """Makes the desks of a process. All of them share one HTTP session and the public side of each venue."""
 
-    def __init__(self, settings: Settings, bus: Bus, http: HttpSession, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        bus: Bus,
+        http: HttpSession,
+        clock: Callable[[], int],
+        faults: Faults | None = None,
+    ) -> None:
         self._settings = settings
         self._bus = bus
         self._http = http
         self._clock = clock
+        self._faults = faults or Faults()
         self._boundary = Boundary(settings.debug_die_at)
         self._way = RightOfWay()
         self._keys: dict[str, KeyMemory] = {}
@@ -73,7 +83,8 @@ class DeskMaker:
             nonces = self._counter(memory, lease, policy.user, _NO_KEY)
             venue = UnusableVenue(venue_name, str(error))
         records = Records(self._bus)
-        account = AccountKeeper(policy.user, venue, records, self._clock, memory, self._way)
+        faults = AccountFaults(self._faults, policy.user, venue_name)
+        account = AccountKeeper(policy.user, venue, records, self._clock, memory, self._way, faults)
         return Desk(
             policy=policy,
             venue=venue,
@@ -89,6 +100,7 @@ class DeskMaker:
             boundary=self._boundary,
             way=self._way,
             books=books,
+            faults=faults,
         )
 
     def _counter(self, memory: KeyMemory, lease: Lease, user: str, fingerprint: str) -> NonceCounter:

@@ -124,6 +124,8 @@ class Session:
                     await asyncio.sleep(_SWEEP)
                     await self._sweep()
         finally:
+            for desk in self._desks.values():
+                desk.faults.clear_all()
             await self._reader.unregister(self._user)
 
     async def _connected(self) -> None:

@@ -113,6 +113,7 @@ class FillWatcher:
                 self._book.position(order.symbol).size,
                 venue=self._venue.name,
                 equity=self._mirror.equity,
+                equity_reason=self._mirror.equity_reason,
                 source=Source.STRATEGY if own else Source.ACCOUNT,
                 strategy=own.strategy if own else "",
                 now=now,

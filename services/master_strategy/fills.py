@@ -26,14 +26,16 @@ def missing_signal(
     before: Quantity,
     *,
     venue: str,
-    equity: Money,
+    equity: Money | None,
+    equity_reason: str = "",
     source: Source,
     strategy: str,
     now: int,
 ) -> Signal | None:
     """Make the signal for what an order has filled beyond what was told; None if nothing is missing.
 
-    `before` is the master's position before this fill, `equity` the last one known before it.
+    `before` is the master's position before this fill, `equity` the last one known before it; None if it was not fully known,
+    and then `equity_reason` says why.
     """
     size, cost = order.filled - told.size, order.cost - told.cost
     if size.amount <= 0 or cost.amount <= 0:
@@ -66,6 +68,7 @@ def missing_signal(
         take_profit=None,
         filled_at=now if order.closed_at is None else order.closed_at,
         emitted_at=now,
+        equity_reason=equity_reason,
     )
 
 

@@ -64,7 +64,15 @@ class Session:
     async def _trade(self, tasks: asyncio.TaskGroup) -> None:
         records, store = Records(self.bus), OrderStore(self.bus, self.lease, MASTER, self.venue.name)
         settings, clock, venue = self.settings, self.clock, self.venue
-        mirror = AccountMirror(venue, records, clock, symbols=settings.symbols, currency=settings.currency)
+        mirror = AccountMirror(
+            venue,
+            records,
+            clock,
+            symbols=settings.symbols,
+            currency=settings.currency,
+            ignored=settings.ignore_assets,
+            faults=self.heartbeat.faults,
+        )
         await mirror.connect()
         _log.info(f"MASTER ACCOUNT: TRADING (Broker: {venue.name.upper()})")
         signals = SignalLog(self.bus)
@@ -111,11 +119,14 @@ class Session:
 
 
 async def open_book(records: Records, signals: SignalLog, venue: str) -> MasterBook:
-    """Fold the book from the stream's tail and the positions hash. An entry that cannot be read is left out, and said."""
+    """Fold the book from the stream's tail and the positions hash. What cannot be read of either is left out, and said."""
     told: list[Signal] = []
     for entry in reversed(await signals.latest(_TAIL)):
         try:
             told.append(SignalMessage.parse(entry.fields).to_domain())
         except MalformedMessageError as error:
             _log.warning("an entry of the signal stream cannot be read", entry_id=entry.id, error=str(error))
-    return MasterBook(venue, await records.positions(MASTER, venue), told)
+    holdings = await records.holdings(MASTER, venue)
+    for name, why in holdings.unreadable.items():
+        _log.error("the master's position is taken from its signals: its record cannot be read", symbol=name, error=why)
+    return MasterBook(venue, holdings.positions, told)

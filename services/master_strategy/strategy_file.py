@@ -31,6 +31,7 @@ def _symbol(value: object) -> object:
 _Exact = Annotated[Decimal, BeforeValidator(_exact)]
 _Percent = Annotated[_Exact, Field(gt=0, le=100)]
 _SymbolName = Annotated[Symbol, BeforeValidator(_symbol)]
+_AssetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9.]{1,16}$")]
 _DEFAULT_SYMBOLS: Final = tuple(map(Symbol.parse, ("BTC/USD", "ETH/USD", "SOL/USD")))
 
 
@@ -51,6 +52,7 @@ class StrategySettings(BaseModel):
     limit_slippage_bps: Annotated[_Exact, Field(ge=0, le=1_000)] = Decimal(20)
     poll_seconds: Annotated[float, Field(ge=0.2, le=600)] = 1.0
     entry_freshness_seconds: Annotated[int, Field(ge=1, le=3_600)] = 30
+    ignore_assets: tuple[_AssetName, ...] = ()
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:

@@ -23,6 +23,8 @@ from services.master_strategy.write_ahead import Denied, WriteAhead
 from shared.bus.orders import PositionChange
 from shared.contracts.records import write_position
 from shared.domain.account import Position
+from shared.domain.exits import credited_short
+from shared.domain.money import ZERO, Quantity
 from shared.domain.order import Kind, OrderState
 from shared.domain.signal import signal_id
 from shared.domain.symbol import Symbol
@@ -141,6 +143,22 @@ class Trader:
         await self._end(own, OrderState.REJECTED, refused.words)
         if refused.refusal in _KEY_TROUBLE:
             raise refused
+        if own.symbol in self._short_of and (left := await self._without_crumb(own)) is not None:
+            words = f"{own.reason}; less {own.size - left} that the venue never credited"
+            self.start(own.symbol, OrderPlan(own.side, left, own.limit_price, words))
+
+    async def _without_crumb(self, own: OwnOrder) -> Quantity | None:
+        """Return what of a refused sale can be sold if all that the account lacks is a crumb of rounding; else None."""
+        instrument = self._mirror.instruments.get(own.symbol)
+        price = own.limit_price or self._mirror.price(own.symbol)
+        if own.kind is Kind.ENTRY or instrument is None or price is None:
+            return None
+        try:
+            balance = (await self._venue.balances()).get(own.symbol.base)
+        except (Unavailable, OutcomeUnknown):
+            return None  # the next try is sized by what is free at the next refresh
+        has = Quantity(balance.total if balance else ZERO, own.symbol.base)
+        return credited_short(own.size, has, instrument, price)
 
     async def _follow(self, own: OwnOrder) -> None:
         """Ask until the order is over or proven absent, ever more seldom."""

@@ -25,7 +25,7 @@ from shared.contracts.records import (
     write_price,
 )
 from shared.contracts.risk import RiskRecord
-from shared.domain.account import Account, AccountState, Position
+from shared.domain.account import EVERY_POSITION, Account, AccountState, Holdings, Position
 from shared.domain.control import RUNNING, Control, ControlMode
 from shared.domain.funds import Books
 from shared.domain.instrument import Instrument, seed_instruments
@@ -91,10 +91,16 @@ class Records:
             price = read_price(symbol, written) if isinstance(written, str) else None
         return read_position(held) if held else None, price
 
+    async def holdings(self, user: str, venue: str) -> Holdings:
+        """Read everything a user holds from copying; a record that cannot be read is named beside the others."""
+        return read_holdings(await self._bus.do("HGETALL", keys.positions(user, venue)))
+
     async def positions(self, user: str, venue: str) -> dict[Symbol, Position]:
-        """Read everything a user holds from copying. Raises MalformedMessageError."""
-        fields = pairs(await self._bus.do("HGETALL", keys.positions(user, venue)))
-        return {Symbol.parse(name): read_position(written) for name, written in fields.items()}
+        """Read everything a user holds from copying, for who must judge by all of it. Raises MalformedMessageError."""
+        try:
+            return dict((await self.holdings(user, venue)).whole())
+        except ValueError as error:
+            raise MalformedMessageError(str(error)) from None
 
     async def write_position(self, user: str, venue: str, position: Position) -> None:
         """Write what is held of a symbol; a flat position is taken out."""
@@ -192,6 +198,23 @@ class Records:
                 if fields := pairs(answer):
                     found[name.removeprefix(keys.HEARTBEATS.removesuffix("*"))] = HeartbeatRecord.parse(fields)
         return found
+
+
+def read_holdings(answer: Any) -> Holdings:
+    """Read a hash of positions as the wire gives it; what cannot be read is named, and hides nothing else."""
+    if isinstance(answer, Exception):
+        return Holdings({}, {EVERY_POSITION: str(answer)})
+    found: dict[Symbol, Position] = {}
+    unreadable: dict[str, str] = {}
+    for name, written in pairs(answer).items():
+        try:
+            symbol, position = Symbol.parse(name), read_position(written)
+            if position.symbol != symbol:
+                raise MalformedMessageError(f"it is a record of {position.symbol}")
+            found[symbol] = position
+        except ValueError as error:
+            unreadable[name] = str(error)
+    return Holdings(found, unreadable)
 
 
 def read_control(answer: Any) -> Control:

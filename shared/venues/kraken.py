@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import structlog
 
+from shared.domain.fees import dearest_taker_fee
 from shared.domain.instrument import Instrument
 from shared.domain.money import Price, plain
 from shared.domain.symbol import Symbol
@@ -31,7 +32,7 @@ from shared.venues.kraken_symbols import PairBook
 from shared.venues.port import Accepted, Balance, BeginSend, Candle, OrderRequest, VenueOrder
 from shared.venues.rate_budget import RateBudget
 
-BASE_TIER_TAKER_FEE: Final = Decimal("0.004")  # the dearest; kraken.com/features/fee-schedule, reference 5.5
+BASE_TIER_TAKER_FEE: Final = dearest_taker_fee("kraken")
 _FEE_MAX_AGE: Final = 3_600_000  # ms
 _CLOCK_SLACK: Final = 60  # seconds that `find` looks back further than asked, should our clock be ahead of Kraken's
 _QUERY_ORDERS_MAX: Final = 50  # ids per QueryOrders

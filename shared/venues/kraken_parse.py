@@ -18,7 +18,7 @@ from shared.domain.money import ONE, ZERO, Money, Price, Quantity
 from shared.domain.order import Side
 from shared.domain.symbol import Symbol
 from shared.venues.errors import Unavailable
-from shared.venues.kraken_symbols import AssetNames, Pair, PairBook, is_tradable
+from shared.venues.kraken_symbols import FEE_CREDITS, AssetNames, Pair, PairBook, is_tradable
 from shared.venues.port import Balance, Candle, VenueOrder, VenueOrderStatus
 
 _ENDED: Final = frozenset({"closed", "canceled", "expired"})
@@ -120,14 +120,19 @@ def candles(result: Mapping[str, Any]) -> list[Candle]:
 
 
 def balances(names: AssetNames, extended: Mapping[str, Any]) -> dict[str, Balance]:
-    """Read the answer to BalanceEx. Free is balance + credit - credit_used - hold_trade; of a lent-out balance it is 0."""
+    """Read the answer to BalanceEx. Free is balance + credit - credit_used - hold_trade; of a lent-out balance it is 0.
+
+    Fee credits are left out: they are neither coin nor money.
+    """
     found: dict[str, Balance] = {}
     for asset, row in extended.items():
-        name, total = names.plain(asset), decimal(row["balance"])
+        if asset == FEE_CREDITS:
+            continue
+        name, coin, total = names.plain(asset), names.coin(asset), decimal(row["balance"])
         credit = decimal(row.get("credit", 0)) - decimal(row.get("credit_used", 0))
         free = max(total + credit - decimal(row.get("hold_trade", 0)), ZERO) if is_tradable(asset) else ZERO
         before = found.get(name, Balance(name, ZERO, ZERO))  # two ids of one asset add up
-        found[name] = Balance(name, before.total + total, before.free + free)
+        found[name] = Balance(name, before.total + total, before.free + free, "" if coin == name else coin)
     return found
 
 

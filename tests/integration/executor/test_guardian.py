@@ -203,7 +203,7 @@ async def test_an_exit_that_was_noted_and_not_sent_is_taken_up(rig: Rig) -> None
         report = await _one_report(rig)
     assert report.reason.startswith("stop_loss: 57000 USD")
     assert rig.account.balances["BTC"] == 1
-    assert await heir.desk.store.own_exits() == []
+    assert (await heir.desk.store.own_exits()).decisions == ()
 
 
 @pytest.mark.parametrize("mode", ["pause", "close_only", "flatten"])
