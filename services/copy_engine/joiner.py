@@ -167,7 +167,7 @@ class Joiner:
         except BusRefused as error:
             return Surroundings(price, master), f"what is held cannot be read: {error}"
         if holdings.may_hold(symbol.base):
-            return Surroundings(price, master), f"what is held of {symbol.base} cannot be read"
+            return Surroundings(price, master), f"what is held cannot be read: a record of {symbol.base}"
         book = Book(holdings.positions, {symbol: price[0]} if price else {})
         return Surroundings(price, master, book.assets()), ""
 

@@ -16,6 +16,11 @@ class AccountFaults:
         self._account = f"{user} ({venue})"
         self._reported: set[tuple[FaultKind, str]] = set()
 
+    @property
+    def any(self) -> bool:
+        """Whether anything stands wrong."""
+        return bool(self._reported)
+
     def report(self, kind: FaultKind, reason: str, what: str = "") -> bool:
         """Note that something is wrong now; `what` tells several of a kind apart. Return True if that is new."""
         subject = f"{self._account} {what}".rstrip()

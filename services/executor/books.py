@@ -18,7 +18,6 @@ from shared.bus.connection import Bus
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.contracts import keys
-from shared.contracts.fields import MalformedMessageError
 from shared.domain.account import Position
 from shared.domain.funds import Books, Funds
 from shared.domain.symbol import Symbol
@@ -45,7 +44,7 @@ async def open_books(bus: Bus, store: OrderStore, user: str, venue: str, funds: 
     """
     records = Records(bus)
     try:
-        found = await _mark(records, user, venue)
+        (found,) = await records.books([(user, venue)])
         if found is not None and found.funds is funds:
             return found
         if found is None and await _made_with(bus, user, venue, key):
@@ -63,16 +62,6 @@ async def open_books(bus: Bus, store: OrderStore, user: str, venue: str, funds: 
         left_behind=", ".join(str(position.size) for position in held.values()) or "nothing",
     )
     return books
-
-
-async def _mark(records: Records, user: str, venue: str) -> Books | None:
-    """Read the mark. One that cannot be read is none: the key that was used last tells the same, and the mark is set anew."""
-    try:
-        (found,) = await records.books([(user, venue)])
-    except MalformedMessageError as error:
-        log.error("the mark of the books cannot be read", user=user, venue=venue, reason=str(error))
-        return None
-    return found
 
 
 async def _made_with(bus: Bus, user: str, venue: str, key: str) -> bool:

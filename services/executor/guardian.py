@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -96,7 +96,7 @@ class Guardian:
         desk = self._desk
         quiet = not self._exits.busy  # before reading: what trades while this reads is not in it
         held = await self._watch.held(desk.user, desk.venue.name)
-        self._report_unreadable(held.unreadable)
+        self._report_unreadable(held)
         await self._look_at_losses(held)
         self.flat = (
             quiet
@@ -122,17 +122,18 @@ class Guardian:
             if why is not None:
                 self._exits.close(position, why.rule, why.words)
 
-    def _report_unreadable(self, unreadable: Mapping[str, str]) -> None:
+    def _report_unreadable(self, held: Held) -> None:
         """Say of which positions the records cannot be read; the others are guarded all the same."""
         desk = self._desk
-        for name in self._unreadable - unreadable.keys():
-            if desk.faults.clear(FaultKind.RECORD, f"position {name}"):
-                log.info("a position can be read again", user=desk.user, symbol=name)
-        for name, why in unreadable.items():
+        if desk.faults.any:  # an exit may have found one before
+            for name in self._unreadable.union(map(str, held.positions)) - held.unreadable.keys():
+                if desk.faults.clear(FaultKind.RECORD, f"position {name}"):
+                    log.info("a position can be read again", user=desk.user, symbol=name)
+        for name, why in held.unreadable.items():
             reason = f"the record cannot be read, so it is not guarded and nothing of it is bought or sold: {why}"
             if desk.faults.report(FaultKind.RECORD, reason, f"position {name}"):
                 log.error("a position cannot be read: it is not guarded", user=desk.user, symbol=name, reason=why)
-        self._unreadable = frozenset(unreadable)
+        self._unreadable = frozenset(held.unreadable)
 
     async def _look_at_losses(self, held: Held) -> None:
         """Look for a stop-out; whatever fails in that must not keep the positions unguarded."""

@@ -74,8 +74,8 @@ class Reconciler:
         await desk.records.write_differences(desk.user, desk.venue.name, new, gone)
         for symbol, text in new.items():
             log.warning("position differs from the venue's balance", user=desk.user, symbol=symbol, difference=text)
-        unread = ", ".join(holdings.unreadable)
-        return Findings(found, len(new), left_out, reason=f"the records of {unread} cannot be read" if unread else "")
+        unread = "; ".join(f"{name} cannot be read: {why}" for name, why in holdings.unreadable.items())
+        return Findings(found, len(new), left_out, reason=unread)
 
     async def repair(self, symbol: Symbol) -> bool:
         """Lower a position's record to what the account has; True if it was above that. To be called in the symbol's chain.

@@ -76,24 +76,23 @@ class Records:
 
     async def position(self, user: str, venue: str, symbol: Symbol) -> Position | None:
         """Read what a user holds of a symbol from copying; None if nothing. Raises MalformedMessageError."""
-        written = await self._bus.do("HGET", keys.positions(user, venue), str(symbol))
-        return read_position(written) if written else None
+        (written,) = await self._bus.do_all([("HGET", keys.positions(user, venue), str(symbol))])
+        return _position(written)
 
     async def holding(self, user: str, venue: str, symbol: Symbol) -> tuple[Position | None, tuple[Price, int] | None]:
         """Read what a user holds of a symbol, and its last published price with its instant. Raises MalformedMessageError."""
         held, written = await self._bus.do_all(
             [("HGET", keys.positions(user, venue), str(symbol)), ("HGET", keys.prices(venue), str(symbol))]
         )
-        if isinstance(held, Exception):
-            raise BusRefused(str(held))
         price = None
         with suppress(ValueError):
             price = read_price(symbol, written) if isinstance(written, str) else None
-        return read_position(held) if held else None, price
+        return _position(held), price
 
     async def holdings(self, user: str, venue: str) -> Holdings:
         """Read everything a user holds from copying; a record that cannot be read is named beside the others."""
-        return read_holdings(await self._bus.do("HGETALL", keys.positions(user, venue)))
+        (answer,) = await self._bus.do_all([("HGETALL", keys.positions(user, venue))])
+        return read_holdings(answer)
 
     async def positions(self, user: str, venue: str) -> dict[Symbol, Position]:
         """Read everything a user holds from copying, for who must judge by all of it. Raises MalformedMessageError."""
@@ -200,9 +199,18 @@ class Records:
         return found
 
 
+def _position(answer: Any) -> Position | None:
+    """Read one position as the wire gives it. Raises MalformedMessageError, also for a key that holds something else."""
+    if isinstance(answer, Exception):
+        if not str(answer).startswith("WRONGTYPE"):
+            raise BusRefused(str(answer))
+        raise MalformedMessageError(str(answer))
+    return read_position(answer) if answer else None
+
+
 def read_holdings(answer: Any) -> Holdings:
     """Read a hash of positions as the wire gives it; what cannot be read is named, and hides nothing else."""
-    if isinstance(answer, Exception):
+    if isinstance(answer, Exception):  # an outage is raised before it comes here
         return Holdings({}, {EVERY_POSITION: str(answer)})
     found: dict[Symbol, Position] = {}
     unreadable: dict[str, str] = {}

@@ -194,8 +194,11 @@ async def test_an_exit_that_was_noted_and_not_sent_is_taken_up(rig: Rig) -> None
         async with guarding(rig, owner) as guardian:
             await guardian.look()
 
+    async def noted() -> bool:
+        return (await owner.desk.store.own_exits()).decisions != ()
+
     life = asyncio.create_task(live())
-    await until(owner.desk.store.own_exits, "the exit is noted")
+    await until(noted, "the exit is noted")
     await crash(life)
     heir = await rig.start()
     await _price(rig, "60000")  # the reason is gone, the decision stands

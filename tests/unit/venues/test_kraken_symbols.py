@@ -26,9 +26,9 @@ def test_assets_have_plain_names(venue: str, plain: str) -> None:
 @pytest.mark.parametrize(
     ("venue", "coin"),
     [
-        ("XXBT", "BTC"), ("XBT.F", "BTC"), ("XBT.M", "BTC"), ("ETH2.S", "ETH"), ("ETH2", "ETH"), ("ETH.F", "ETH"), ("SOL.F", "SOL"),
-        ("SOL03.S", "SOL"), ("DOT28.S", "DOT"), ("USD.F", "USD"), ("USD.M", "USD"), ("USD.B", "USD"), ("USD.HOLD", "USD"),
-        ("ZEUR", "EUR"), ("EUR.M", "EUR"), ("C98", "C98"), ("1INCH", "1INCH"), ("XYZ.QQ", "XYZ.QQ"),
+        ("XXBT", "BTC"), ("XBT.F", "BTC"), ("XBT.M", "BTC"), ("ETH2.S", "ETH"), ("ETH2", "ETH"), ("ETH.F", "ETH"),
+        ("SOL.F", "SOL"), ("SOL03.S", "SOL"), ("DOT28.S", "DOT"), ("USD.F", "USD"), ("USD.M", "USD"), ("USD.B", "USD"),
+        ("USD.HOLD", "USD"), ("ZEUR", "EUR"), ("EUR.M", "EUR"), ("C98", "C98"), ("1INCH", "1INCH"), ("XYZ.QQ", "XYZ.QQ"),
     ],
 )  # fmt: skip
 def test_a_staked_balance_is_worth_as_much_as_its_coin(venue: str, coin: str) -> None:
