@@ -8,6 +8,7 @@ late is passed over, because a user would buy at a price of long ago; an exit is
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from enum import Enum, auto
 from typing import Final
 
@@ -23,7 +24,7 @@ from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.bus.signals import SignalLog
 from shared.domain.account import MASTER
-from shared.domain.order import Kind
+from shared.domain.order import Kind, Side
 from shared.domain.signal import Signal, Source
 from shared.venues.errors import OutcomeUnknown, Unavailable
 from shared.venues.port import Venue, VenueOrder
@@ -106,6 +107,9 @@ class FillWatcher:
     async def tell(self, order: VenueOrder, own: OwnOrder | None) -> Telling:
         """Emit what an order has filled and nobody was told. `own` is the strategy's record of it, None for anyone else's."""
         async with self._one_at_a_time:
+            if order.side is Side.BUY and self._mirror.stale:  # after an outage: sizes hang on what the account has now
+                with suppress(Unavailable, OutcomeUnknown):
+                    await self._mirror.refresh()
             now = self._clock.now()
             signal = missing_signal(
                 order,
