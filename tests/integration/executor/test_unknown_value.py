@@ -114,7 +114,7 @@ async def _watched(rig: Rig, owner: Owner) -> None:
 
 
 async def test_a_holding_that_loses_its_price_makes_no_loss_larger(rig: Rig) -> None:
-    """9/10 of the account is bitcoin of the user's own. Without its price a loss of 0.6 % of all would look like 6 %."""
+    """9/10 of the account is bitcoin of the user's own. Without its price a loss of 1 % of all would look like 6 %."""
     rig.account.balances |= {"USD": Decimal(1000), "BTC": Decimal("0.15")}
     owner = await rig.start()
     owner.desk.follow(replace(owner.desk.policy, limits=STRICT, exits=NO_STOPS))
@@ -128,7 +128,7 @@ async def test_a_holding_that_loses_its_price_makes_no_loss_larger(rig: Rig) -> 
     await _published(rig, _eth("600"))
     await _watched(rig, owner)
     assert (await _account(rig))["equity"] == "1600"
-    await _published(rig, _eth("540"))
+    await _published(rig, _eth("500"))
     await _watched(rig, owner)
     assert await rig.reports() == []
     assert owner.desk.risk.stopped(rig.clock.now) == ""
