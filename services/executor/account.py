@@ -30,7 +30,6 @@ from shared.domain.money import ZERO, Money
 from shared.domain.order import Side
 from shared.domain.symbol import Symbol
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
-from shared.venues.holdings import owned
 from shared.venues.port import Balance, Venue, VenueOrder
 
 _QUOTE: Final = "USD"
@@ -198,7 +197,7 @@ class AccountKeeper:
         await self._probe()
         instruments = await self._venue.instruments()
         await self._ask_fee(instruments)
-        valued = await self._valuer.value(owned(balances), currency, instruments)
+        valued = await self._valuer.value(balances, currency, instruments)
         cash = balances.get(currency, Balance(currency, ZERO, ZERO))
         account = Account(
             user=self._user,

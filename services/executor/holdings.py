@@ -7,7 +7,6 @@ should have a price, because the venue lists a pair: as long as there are any, l
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
 from typing import Final
 
 import structlog
@@ -20,7 +19,8 @@ from shared.domain.money import ZERO, Money, Price
 from shared.domain.symbol import Symbol
 from shared.domain.valuation import PRICE_SERVES_MS, Valuation, route, smallest_orders, value
 from shared.venues.errors import VenueError
-from shared.venues.port import PublicVenue
+from shared.venues.holdings import owned
+from shared.venues.port import Balances, PublicVenue
 
 _PRICE_AGE_MS: Final = 60_000
 """Published prices older than this are asked for anew; while that fails they serve for `PRICE_SERVES_MS`."""
@@ -42,12 +42,11 @@ class HoldingsValuer:
         self._prices: dict[Symbol, tuple[Price, int]] = {}
         self._left_out = ""
         self.unpriced: tuple[str, ...] = ()
-        """Assets of listed pairs whose price could not be read at the last valuation."""
+        """Assets whose balance, or whose price on a listed pair, could not be read at the last valuation."""
 
-    async def value(
-        self, holdings: Mapping[str, Decimal], currency: str, instruments: Mapping[Symbol, Instrument]
-    ) -> Valuation:
-        """Value what is held (amounts by coin), and tell once what has no known value. Raises BusUnavailable."""
+    async def value(self, balances: Balances, currency: str, instruments: Mapping[Symbol, Instrument]) -> Valuation:
+        """Value what is held, and tell once what has no known value. Raises BusUnavailable."""
+        holdings = owned(balances)
         routes = {
             asset: route(asset, currency, instruments)
             for asset, amount in holdings.items()
@@ -55,11 +54,11 @@ class HoldingsValuer:
         }
         prices = await self._known_prices({pair for pairs in routes.values() for pair in pairs})
         unpriced = [asset for asset, pairs in routes.items() if not pairs or any(pair not in prices for pair in pairs)]
-        minimums = smallest_orders(((each.symbol, each.min_size) for each in instruments.values()), unpriced)
-        valued = value(
-            Money(holdings.get(currency, ZERO), currency), holdings, prices, minimums=minimums if unpriced else None
-        )
-        self.unpriced = tuple(each.asset for each in valued.unvalued if routes.get(each.asset))
+        pairs_of = instruments.values() if unpriced else ()
+        minimums = smallest_orders(((each.symbol, each.min_size) for each in pairs_of), unpriced)
+        cash = Money(holdings.get(currency, ZERO), currency)
+        valued = value(cash, holdings, prices, minimums=minimums, unread=balances.unreadable)
+        self.unpriced = (*(each.asset for each in valued.unvalued if routes.get(each.asset)), *valued.unread)
         self._tell(valued.missing)
         return valued
 

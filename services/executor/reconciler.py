@@ -6,7 +6,7 @@ only in the symbol's own chain, where no fill can be booked at the same time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,10 +15,12 @@ import structlog
 from services.executor.desk import Desk
 from shared.bus.orders import PositionChange
 from shared.contracts.records import write_position
+from shared.domain.account import Position
 from shared.domain.reconcile import at_rest, compare, lowered
 from shared.domain.symbol import Symbol
 from shared.venues.errors import VenueError
 from shared.venues.holdings import owned
+from shared.venues.port import Balances
 
 _LAG_MS: Final = 10_000
 """How long a balance may lag behind a fill that has been booked: a younger position is not judged."""
@@ -58,7 +60,8 @@ class Reconciler:
             if not told and not before.positions and not before.unreadable:
                 return Findings({})
             busy = set(self._busy())
-            totals = owned(await desk.venue.balances())
+            balances = await desk.venue.balances()
+            totals = owned(balances)
             # Read after the balances: what was booked meanwhile is too fresh to be judged.
             holdings = await desk.records.holdings(desk.user, desk.venue.name)
         except VenueError as error:
@@ -66,7 +69,8 @@ class Reconciler:
             return Findings({}, reason=str(error))
         # A record that cannot be read may be of an asset that others hold too: its balance cannot be shared out.
         positions = {symbol: each for symbol, each in holdings.positions.items() if not holdings.may_hold(symbol.base)}
-        resting = at_rest(positions, busy.union(self._busy()), desk.clock() - _LAG_MS)
+        readable = _with_a_balance(positions, balances)
+        resting = at_rest(readable, busy.union(self._busy()), desk.clock() - _LAG_MS)
         left_out = tuple(sorted(holdings.positions.keys() - resting.keys(), key=str))
         found = {difference.symbol: str(difference) for difference in compare(resting, totals)}
         new = {str(symbol): text for symbol, text in found.items() if told.get(str(symbol)) != text}
@@ -84,7 +88,8 @@ class Reconciler:
         """
         desk = self._desk
         try:
-            totals = owned(await desk.venue.balances())
+            balances = await desk.venue.balances()
+            totals = owned(balances)
             holdings = await desk.records.holdings(desk.user, desk.venue.name)
         except VenueError as error:
             log.warning("repair has to wait", user=desk.user, symbol=str(symbol), reason=str(error))
@@ -93,7 +98,7 @@ class Reconciler:
             log.warning("repair has to wait: a record cannot be read", user=desk.user, symbol=str(symbol))
             return False
         positions = holdings.positions
-        resting = at_rest(positions, set(self._busy()) - {symbol}, desk.clock() - _LAG_MS)
+        resting = at_rest(_with_a_balance(positions, balances), set(self._busy()) - {symbol}, desk.clock() - _LAG_MS)
         difference = next((each for each in compare(resting, totals) if each.symbol == symbol), None)
         if difference is None:
             return False
@@ -112,3 +117,8 @@ class Reconciler:
             found=str(difference.found),
         )
         return True
+
+
+def _with_a_balance(positions: Mapping[Symbol, Position], balances: Balances) -> dict[Symbol, Position]:
+    """Leave out what cannot be compared: a balance that could not be read is not zero."""
+    return {symbol: each for symbol, each in positions.items() if symbol.base not in balances.unreadable}

@@ -26,7 +26,7 @@ from shared.domain.symbol import Symbol
 from shared.domain.valuation import PRICE_SERVES_MS, Valuation, route, smallest_orders, value
 from shared.venues.errors import OutcomeUnknown, Unavailable
 from shared.venues.holdings import owned
-from shared.venues.port import Balance, Venue
+from shared.venues.port import Balance, Balances, Venue
 
 _EVERY: Final = 15_000  # ms between refreshes
 _AFTER_A_FILL: Final = 10_000  # ms between refreshes while fills come in
@@ -57,7 +57,8 @@ class AccountMirror:
         self._records = records
         self._clock = clock
         self._symbols = symbols
-        self._balances: Mapping[str, Balance] = {}
+        self._balances = Balances({})
+        self._balances_at = 0
         self._prices: dict[Symbol, tuple[Price, int]] = {}
         """The last price of each pair that values something, and when it was asked for (epoch ms)."""
         self._ignored = frozenset(ignored)
@@ -75,7 +76,7 @@ class AccountMirror:
 
         The balances come first: the first private call of a new owner voids whatever a predecessor signed.
         """
-        self._balances = await self._venue.balances()
+        await self.read_balances()
         await self._publish_pairs()
         await self._ask_fee()
         missing = [str(symbol) for symbol in self._symbols if symbol not in self.instruments]
@@ -87,13 +88,13 @@ class AccountMirror:
         """Read balances and prices, and publish them. Raises the venue's errors; then the last figures stand."""
         asked = self._clock.now()
         self._filled = False  # before the question: a fill during it is not in the answer for sure
-        balances = await self._venue.balances()
+        balances = await self.read_balances()
+        cash = balances.get(self.currency, Balance(self.currency, ZERO, ZERO))
         prices = await self._ask_prices(self._priced(balances))
-        self._balances, self._read_at = balances, asked
+        self._read_at = asked
         self._prices |= {symbol: (price, asked) for symbol, price in prices.items()}
         self._value(balances, asked)
         await self._records.write_prices(self._venue.name, prices.values(), asked)
-        cash = balances.get(self.currency, Balance(self.currency, ZERO, ZERO))
         await self._records.write_account(
             Account(
                 user=MASTER,
@@ -108,6 +109,31 @@ class AccountMirror:
         )
         with suppress(Unavailable, OutcomeUnknown):  # a fee that is not known is taken for the dearest
             await self._ask_fee()
+
+    async def read_balances(self) -> Balances:
+        """Read the balances alone. Raises the venue's errors; then the last ones stand."""
+        asked = self._clock.now()
+        self._balances = await self._venue.balances()
+        self._balances_at = asked
+        return self._balances
+
+    @property
+    def balances(self) -> Balances:
+        """The balances as last read."""
+        return self._balances
+
+    @property
+    def read_at(self) -> int:
+        """When the balances were asked for (epoch ms): what was filled since then is not in them for sure."""
+        return self._balances_at
+
+    def total(self, coin: str) -> Quantity:
+        """Return all that the account holds of a coin: free, held by open orders, lent out and staked."""
+        return Quantity(owned(self._balances).get(coin, ZERO), coin)
+
+    def coins(self) -> set[str]:
+        """Name the coins that the account holds."""
+        return {coin for coin, total in owned(self._balances).items() if total > 0}
 
     async def run(self) -> None:
         """Refresh for ever, through the venue's outages; a refusal ends the session."""
@@ -140,7 +166,7 @@ class AccountMirror:
             _log.warning("prices not read: the last ones serve for a while", words=str(failure))
             return {}
 
-    def _value(self, balances: Mapping[str, Balance], now: int) -> None:
+    def _value(self, balances: Balances, now: int) -> None:
         """Value the account, and report what has no known value: once when it begins, and when it is over."""
         holdings = owned(balances)
         oldest = now - PRICE_SERVES_MS
@@ -150,6 +176,7 @@ class AccountMirror:
             {symbol: price for symbol, (price, at) in self._prices.items() if at >= oldest},
             minimums=smallest_orders(((each.symbol, each.min_size) for each in self.instruments.values()), holdings),
             ignored=self._ignored,
+            unread=balances.unreadable,
         )
         if valued.whole:
             if self._faults.clear(FaultKind.EQUITY, MASTER):
@@ -204,7 +231,7 @@ class AccountMirror:
 
     def free(self, asset: str) -> Quantity:
         """Give what the venue let go of at the last refresh; it lags behind fills."""
-        balance = self._balances.get(asset)
+        balance = None if asset in self._balances.unreadable else self._balances.get(asset)
         return Quantity(balance.free if balance else ZERO, asset)
 
     @property

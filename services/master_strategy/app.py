@@ -11,6 +11,7 @@ import structlog
 
 from services.master_strategy.clock import Clock, system_clock
 from services.master_strategy.leadership import Leadership
+from services.master_strategy.scan_health import ScanHealth
 from services.master_strategy.session import Session
 from services.master_strategy.strategy_file import StrategySettings, load_strategy
 from services.master_strategy.write_ahead import VENUE_TIMEOUT
@@ -24,7 +25,14 @@ from shared.config.secrets import ApiKey, read_api_key
 from shared.config.settings import Mode, Settings
 from shared.domain.account import MASTER
 from shared.domain.fault import Faults
-from shared.venues.factory import HttpSession, RateBudget, new_http_session, open_budget, open_kraken
+from shared.venues.factory import (
+    HttpSession,
+    RateBudget,
+    new_http_session,
+    open_budget,
+    open_kraken,
+    open_public_kraken,
+)
 from shared.venues.kraken import KrakenVenue
 from shared.venues.port import NonceSource
 
@@ -55,18 +63,26 @@ async def main(settings: Settings) -> None:
             symbols=[str(symbol) for symbol in strategy.symbols],
         )
 
+        health = ScanHealth(faults, clock, _VENUE)
+
         async def run_session(lease: Lease) -> None:
-            await _run_session(settings, strategy, key, budget, bus, lease, heartbeat, clock)
+            await _run_session(settings, strategy, key, budget, bus, lease, heartbeat, clock, faults, health)
 
         leadership = Leadership(
-            bus=bus, instance=instance, venue=_VENUE, run_session=run_session, heartbeat=heartbeat, clock=clock
+            bus=bus,
+            instance=instance,
+            venue=_VENUE,
+            run_session=run_session,
+            heartbeat=heartbeat,
+            clock=clock,
+            health=health,
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(heartbeat.run())
             tasks.create_task(leadership.serve())
 
 
-async def _run_session(
+async def _run_session(  # noqa: PLR0917  # what a composition root hands on
     settings: Settings,
     strategy: StrategySettings,
     key: ApiKey,
@@ -75,29 +91,41 @@ async def _run_session(
     lease: Lease,
     heartbeat: Heartbeat,
     clock: Clock,
+    faults: Faults,
+    health: ScanHealth,
 ) -> None:
     nonces = NonceCounter(bus, lease, MASTER, key.fingerprint, floor=clock.now() * 1000)
     async with new_http_session() as http:
         session = Session(
             bus=bus,
             lease=lease,
-            venue=open_account(settings, key, nonces, budget, http, clock),
+            venue=open_account(settings, key, nonces, budget, http, clock, faults),
             nonces=nonces,
             settings=strategy,
             heartbeat=heartbeat,
             clock=clock,
             new_id=lambda: str(uuid4()),
             live=settings.shoal_mode is Mode.LIVE,
+            faults=faults,
+            health=health,
         )
         await session.run()
 
 
 def open_account(
-    settings: Settings, key: ApiKey, nonces: NonceSource, budget: RateBudget, http: HttpSession, clock: Clock
+    settings: Settings,
+    key: ApiKey,
+    nonces: NonceSource,
+    budget: RateBudget,
+    http: HttpSession,
+    clock: Clock,
+    faults: Faults | None = None,
 ) -> KrakenVenue:
     """Open the account that trades; sends nothing yet. Raises Rejected for a key that cannot be one."""
+    url = settings.venue_url(_VENUE)
     return open_kraken(
-        url=settings.venue_url(_VENUE),
+        url=url,
+        public=open_public_kraken(url=url, http=http, timeout=VENUE_TIMEOUT, clock=clock.now, faults=faults),
         api_key=key.key,
         api_secret=key.secret,
         nonces=nonces,

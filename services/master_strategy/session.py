@@ -8,30 +8,38 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
 
+from services.master_strategy.account_check import AccountCheck
 from services.master_strategy.account_mirror import AccountMirror
 from services.master_strategy.book import MasterBook
 from services.master_strategy.clock import Clock
 from services.master_strategy.cycle import Cycle
 from services.master_strategy.fill_watcher import FillWatcher
+from services.master_strategy.own_copies import OwnCopies
+from services.master_strategy.own_positions import OwnPositions, from_signals
+from services.master_strategy.scan_health import ScanHealth
 from services.master_strategy.strategy_file import StrategySettings
 from services.master_strategy.trader import Trader
 from services.master_strategy.write_ahead import WriteAhead
 from shared.bus.connection import Bus
 from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import Lease
+from shared.bus.master_account import KEPT_MS, MasterRecords, read_all_uncopied, read_holdings, read_positions
 from shared.bus.nonce import NonceCounter
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.bus.signals import SignalLog
+from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import SignalMessage
-from shared.domain.account import MASTER
+from shared.domain.account import MASTER, Position
+from shared.domain.fault import FaultKind, Faults
 from shared.domain.signal import Signal
+from shared.domain.symbol import Symbol
 from shared.venues.port import Venue
 
 _TAIL: Final = 5_000
@@ -54,6 +62,8 @@ class Session:
     clock: Clock
     new_id: Callable[[], str]
     live: bool
+    faults: Faults = field(default_factory=Faults)
+    health: ScanHealth | None = None
 
     async def run(self) -> None:
         """Connect, catch up with what happened meanwhile, trade; ends only by raising."""
@@ -62,8 +72,10 @@ class Session:
             await self._trade(tasks)
 
     async def _trade(self, tasks: asyncio.TaskGroup) -> None:
-        records, store = Records(self.bus), OrderStore(self.bus, self.lease, MASTER, self.venue.name)
         settings, clock, venue = self.settings, self.clock, self.venue
+        own_positions = keys.strategy(MASTER, venue.name)
+        records = Records(self.bus)
+        store = OrderStore(self.bus, self.lease, MASTER, venue.name, positions=own_positions)
         mirror = AccountMirror(
             venue,
             records,
@@ -76,19 +88,36 @@ class Session:
         await mirror.connect()
         _log.info(f"MASTER ACCOUNT: TRADING (Broker: {venue.name.upper()})")
         signals = SignalLog(self.bus)
-        book = await open_book(records, signals, venue.name)
+        strategy = settings.build()
+        master = MasterRecords(self.bus, self.lease, venue.name)
+        book = await open_book(master, signals, venue.name, strategy.name, faults=self.faults, now=clock.now())
+        holdings = await read_holdings(self.bus, venue.name)
+        check = AccountCheck(
+            book=book,
+            mirror=mirror,
+            records=master,
+            clock=clock,
+            venue=venue.name,
+            baseline=settings.baseline,
+            apart={coin: each.apart.amount for coin, each in holdings.items()},
+        )
         watcher = FillWatcher(
             venue=venue,
             store=store,
             signals=signals,
             records=records,
+            master=master,
             lease=self.lease,
             book=book,
             mirror=mirror,
+            check=check,
+            copies=OwnCopies(self.bus, venue.name, clock, self.faults),
             clock=clock,
             freshness_ms=settings.entry_freshness_seconds * 1000,
+            strategy=strategy.name,
+            faults=self.faults,
+            health=self.health,
         )
-        strategy = settings.build()
         trader = Trader(
             venue=venue,
             ahead=WriteAhead(store, records, self.nonces, self.lease),
@@ -118,15 +147,33 @@ class Session:
             tasks.create_task(loop)
 
 
-async def open_book(records: Records, signals: SignalLog, venue: str) -> MasterBook:
-    """Fold the book from the stream's tail and the positions hash. What cannot be read of either is left out, and said."""
+async def open_book(
+    master: MasterRecords, signals: SignalLog, venue: str, strategy: str, *, faults: Faults, now: int
+) -> MasterBook:
+    """Fold the book from the stream's tail and what is recorded. What cannot be read is left out, and said."""
     told: list[Signal] = []
     for entry in reversed(await signals.latest(_TAIL)):
         try:
             told.append(SignalMessage.parse(entry.fields).to_domain())
         except MalformedMessageError as error:
+            faults.count(FaultKind.STREAM)
             _log.warning("an entry of the signal stream cannot be read", entry_id=entry.id, error=str(error))
-    holdings = await records.holdings(MASTER, venue)
-    for name, why in holdings.unreadable.items():
-        _log.error("the master's position is taken from its signals: its record cannot be read", symbol=name, error=why)
-    return MasterBook(venue, holdings.positions, told)
+    recorded = await _positions(master, keys.positions(MASTER, venue), faults)
+    mine = await _positions(master, keys.strategy(MASTER, venue), faults)
+    own = OwnPositions(mine)
+    if not mine:  # nothing is held, or it was never recorded: the signals tell
+        own = from_signals((signal for signal in told if signal.venue == venue), strategy)
+        await master.write(strategy=own.held().values())
+    uncopied = await read_all_uncopied(master.bus, venue)
+    old = [row.id for row in uncopied.values() if row.at < now - KEPT_MS]
+    await master.write(forget=old)
+    kept = {row_id: row for row_id, row in uncopied.items() if row_id not in old}
+    return MasterBook(venue, recorded, told, uncopied=kept, own=own)
+
+
+async def _positions(master: MasterRecords, key: str, faults: Faults) -> dict[Symbol, Position]:
+    found, unreadable = await read_positions(master.bus, key)
+    for name, why in unreadable.items():
+        faults.report(FaultKind.RECORD, f"{key} {name}", why)
+        _log.error("a position's record cannot be read", key=key, symbol=name, error=why)
+    return found

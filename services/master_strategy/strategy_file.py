@@ -13,6 +13,7 @@ from services.master_strategy.sma_cross import SmaCross
 from services.master_strategy.strategy import Strategy
 from shared.config.errors import ConfigurationError
 from shared.config.users import in_one_line
+from shared.domain.master_account import Baseline
 from shared.domain.symbol import Symbol
 
 _FILE: Final = "strategy.toml"
@@ -53,6 +54,7 @@ class StrategySettings(BaseModel):
     poll_seconds: Annotated[float, Field(ge=0.2, le=600)] = 1.0
     entry_freshness_seconds: Annotated[int, Field(ge=1, le=3_600)] = 30
     ignore_assets: tuple[_AssetName, ...] = ()
+    baseline: Baseline = Baseline.SEPARATE
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:

@@ -8,6 +8,7 @@ from services.ops import control, dead, health
 from services.ops.audit import audit
 from services.ops.drift import drift
 from services.ops.flatten import flatten
+from services.ops.master import master
 from services.ops.output import AsJson
 from services.ops.paper_accounts import paper_accounts
 from services.ops.reconcile import reconcile
@@ -44,6 +45,7 @@ def build() -> typer.Typer:
     app.command()(streams)
     app.command()(stopouts)
     app.command()(drift)
+    app.command()(master)
     app.command()(track)
     app.command()(unknown)
     app.command()(resolve)

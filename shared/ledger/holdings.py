@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from shared.bus.connection import Bus
+from shared.bus.master_account import read_holdings
 from shared.bus.records import Records
 from shared.bus.streams import read_entries
 from shared.contracts import keys
-from shared.domain.account import MASTER, Account, AccountState
+from shared.domain.account import MASTER, Account, AccountState, Position
 from shared.domain.book import Book
+from shared.domain.master_account import Holding
 from shared.domain.money import ZERO, Quantity
 from shared.domain.policy import UserPolicy
 from shared.domain.risk import MAX_BALANCE_AGE_MS
@@ -19,6 +21,8 @@ from shared.ledger.drift import Drift, Follows, Leader, drifts
 from shared.ledger.stories import instant
 
 _LATELY: Final = 200
+_LAG_MS: Final = 20_000
+"""How long the master's balance may lag behind its fills."""
 
 
 async def read_drifts(bus: Bus, policies: Sequence[UserPolicy], venue: str) -> list[Drift]:
@@ -31,7 +35,7 @@ async def read_drifts(bus: Bus, policies: Sequence[UserPolicy], venue: str) -> l
     accounts = await records.accounts([(MASTER, venue), *((policy.user, venue) for policy in followers)])
     master = accounts[0]
     held = await records.holdings(MASTER, venue)
-    sizes = {symbol: each.size for symbol, each in held.positions.items()}
+    sizes = in_the_account(held.positions, await read_holdings(bus, venue))
     leader = Leader(master.equity if master else None, sizes, held)
     prices = {symbol: price for symbol, (price, _) in (await records.prices(venue)).items()}
     found = []
@@ -56,6 +60,22 @@ def _hidden(user: str, venue: str, symbol: Symbol) -> Drift:
     return Drift(
         user, venue, symbol, None, nothing, None, stray=False, note="the record of what is held cannot be read"
     )
+
+
+def in_the_account(positions: Mapping[Symbol, Position], holdings: Mapping[str, Holding]) -> dict[Symbol, Quantity]:
+    """Return what the master holds of its positions by its account: never more than that was last seen to hold.
+
+    A reading from before the last change of a position, or too soon after it, says nothing of it: balances lag behind fills.
+    """
+    found, left = {}, {coin: each.total for coin, each in holdings.items()}
+    for symbol in sorted(positions, key=str):
+        position, coin = positions[symbol], symbol.base
+        seen = holdings.get(coin)
+        found[symbol] = position.size
+        if seen is not None and seen.as_of >= position.updated_at + _LAG_MS:
+            found[symbol] = min(position.size, left[coin])
+            left[coin] = left[coin] - found[symbol]
+    return found
 
 
 async def master_unsure(bus: Bus, venue: str, now: int) -> str:

@@ -221,3 +221,17 @@ async def test_what_is_on_its_way_is_reserved_with_the_fee_of_its_own_pair(rig: 
     position = await rig.position()
     assert position is not None
     assert position.size < btc("0.0833333")  # cut by the fee of the other
+
+
+async def test_a_balance_that_cannot_be_read_counts_nothing_and_makes_no_loss_larger(rig: Rig, owner: Owner) -> None:
+    rig.account.balances["BTC"] = Decimal("0.1")
+    rig.account.unreadable_balances.add("BTC")
+    await owner.desk.account.read()
+    found = await _account(rig)
+    assert (found["equity"], found["reason"]) == (
+        "10000",
+        "the equity is counted low: the balance of BTC could not be read",
+    )
+    measured = owner.desk.account.for_losses()
+    assert measured is not None
+    assert measured.equity is None
