@@ -92,7 +92,10 @@ async def _open(store: OrderStore, held: Mapping[Symbol, Position], dust: frozen
     """Say what these books still have open; an empty text if nothing."""
     if coins := [str(position.size) for symbol, position in held.items() if symbol not in dust]:
         return f"{', '.join(coins)} held"
-    under_way = {decision.id for decision in await store.own_exits()} | (await store.open_orders()).keys()
+    noted = await store.own_exits()
+    if noted.unreadable:
+        return f"an own exit of {', '.join(noted.unreadable)} noted that cannot be read"
+    under_way = {decision.id for decision in noted.decisions} | (await store.open_orders()).keys()
     return f"order {min(under_way)} under way" if under_way else ""
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from services.executor.account import AccountKeeper
+from services.executor.account_faults import AccountFaults
 from services.executor.history import History
 from services.executor.right_of_way import RightOfWay
 from services.executor.risk_book import RiskBook
@@ -57,7 +58,6 @@ class Desk:
     books: Books = field(default_factory=lambda: Books(Funds.LIVE))
     alarm: ClockAlarm = field(default_factory=lambda: ClockAlarm(Faults(), lambda: None))
     """Whether this host's clock is too far from the venue's for entries; shared by all desks of a venue."""
-    faults: Faults = field(default_factory=Faults)
     """The process's register."""
     late_told_until: float = 0.0
     """Steady instant until which nothing more is logged about orders that came after their deadline."""
@@ -65,11 +65,15 @@ class Desk:
     """Held from reading a position or the risk state to writing it: symbols are traded side by side."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a position or a setting has changed: whoever guards the positions looks at once."""
+    faults: AccountFaults = field(default_factory=lambda: AccountFaults(Faults(), "", ""))
+    """What is wrong with this account, in the process's register; it ends with the turn."""
     risk: RiskBook = field(init=False)
 
     def __post_init__(self) -> None:
         self.account.currency = self.policy.currency
-        self.risk = RiskBook(self.user, self.venue.name, self.records, self.store, self.clock, self.booking)
+        self.risk = RiskBook(
+            self.user, self.venue.name, self.records, self.store, self.clock, self.booking, self.faults
+        )
 
     def follow(self, policy: UserPolicy) -> None:
         """Go by changed settings from the next order on."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.executor.account import AccountKeeper
+from services.executor.account_faults import AccountFaults
 from services.executor.books import Mixed, open_books
 from services.executor.desk import Desk, Sent
 from services.executor.history import History
@@ -94,7 +95,8 @@ class DeskMaker:
             venue = UnusableVenue(venue_name, str(error))
         records = Records(self._bus)
         of_venue = self._paper_time if self._apart(paper=policy.paper) else self.time
-        account = AccountKeeper(policy.user, venue, records, of_venue.clock, memory, self._way)
+        faults = AccountFaults(self._faults, policy.user, venue_name)
+        account = AccountKeeper(policy.user, venue, records, of_venue.clock, memory, self._way, faults)
         return Desk(
             policy=policy,
             venue=venue,
@@ -111,7 +113,7 @@ class DeskMaker:
             way=self._way,
             books=books,
             alarm=of_venue.alarm,
-            faults=self._faults,
+            faults=faults,
         )
 
     async def _refuse_strange(self, policy: UserPolicy, key: ApiKey) -> None:

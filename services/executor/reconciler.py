@@ -14,12 +14,12 @@ import structlog
 
 from services.executor.desk import Desk
 from shared.bus.orders import PositionChange
-from shared.contracts.fields import MalformedMessageError
 from shared.contracts.records import write_position
 from shared.domain.account import Position
 from shared.domain.reconcile import at_rest, compare, lowered
 from shared.domain.symbol import Symbol
 from shared.venues.errors import VenueError
+from shared.venues.holdings import owned
 from shared.venues.port import Balances
 
 _LAG_MS: Final = 10_000
@@ -32,7 +32,7 @@ log = structlog.get_logger()
 class Findings:
     """What one pass found: every difference as text, how many of them had not been told, and what could not be judged.
 
-    `reason` says why there was no pass; an empty text if there was one.
+    `reason` says why there was no pass, or what of it could not be read; an empty text if neither.
     """
 
     differences: dict[Symbol, str]
@@ -56,26 +56,30 @@ class Reconciler:
             return Findings({}, reason=f"account is parked: {desk.account.reason}")
         told = await desk.records.differences(desk.user, desk.venue.name)
         try:
-            if not told and not await desk.records.positions(desk.user, desk.venue.name):
+            before = await desk.records.holdings(desk.user, desk.venue.name)
+            if not told and not before.positions and not before.unreadable:
                 return Findings({})
             busy = set(self._busy())
             balances = await desk.venue.balances()
-            totals = {asset: balance.total for asset, balance in balances.items()}
+            totals = owned(balances)
             # Read after the balances: what was booked meanwhile is too fresh to be judged.
-            positions = await desk.records.positions(desk.user, desk.venue.name)
-        except (VenueError, MalformedMessageError) as error:
+            holdings = await desk.records.holdings(desk.user, desk.venue.name)
+        except VenueError as error:
             log.warning("reconciliation has to wait", user=desk.user, reason=str(error))
             return Findings({}, reason=str(error))
+        # A record that cannot be read may be of an asset that others hold too: its balance cannot be shared out.
+        positions = {symbol: each for symbol, each in holdings.positions.items() if not holdings.may_hold(symbol.base)}
         readable = _with_a_balance(positions, balances)
         resting = at_rest(readable, busy.union(self._busy()), desk.clock() - _LAG_MS)
-        left_out = tuple(sorted(positions.keys() - resting.keys(), key=str))
+        left_out = tuple(sorted(holdings.positions.keys() - resting.keys(), key=str))
         found = {difference.symbol: str(difference) for difference in compare(resting, totals)}
         new = {str(symbol): text for symbol, text in found.items() if told.get(str(symbol)) != text}
-        gone = told.keys() - {str(symbol) for symbol in (*found, *left_out)}
+        gone = told.keys() - {str(symbol) for symbol in (*found, *left_out)} - holdings.unreadable.keys()
         await desk.records.write_differences(desk.user, desk.venue.name, new, gone)
         for symbol, text in new.items():
             log.warning("position differs from the venue's balance", user=desk.user, symbol=symbol, difference=text)
-        return Findings(found, len(new), left_out)
+        unread = "; ".join(f"{name} cannot be read: {why}" for name, why in holdings.unreadable.items())
+        return Findings(found, len(new), left_out, reason=unread)
 
     async def repair(self, symbol: Symbol) -> bool:
         """Lower a position's record to what the account has; True if it was above that. To be called in the symbol's chain.
@@ -85,11 +89,15 @@ class Reconciler:
         desk = self._desk
         try:
             balances = await desk.venue.balances()
-            totals = {asset: balance.total for asset, balance in balances.items()}
-            positions = await desk.records.positions(desk.user, desk.venue.name)
-        except (VenueError, MalformedMessageError) as error:
+            totals = owned(balances)
+            holdings = await desk.records.holdings(desk.user, desk.venue.name)
+        except VenueError as error:
             log.warning("repair has to wait", user=desk.user, symbol=str(symbol), reason=str(error))
             return False
+        if holdings.may_hold(symbol.base):
+            log.warning("repair has to wait: a record cannot be read", user=desk.user, symbol=str(symbol))
+            return False
+        positions = holdings.positions
         resting = at_rest(_with_a_balance(positions, balances), set(self._busy()) - {symbol}, desk.clock() - _LAG_MS)
         difference = next((each for each in compare(resting, totals) if each.symbol == symbol), None)
         if difference is None:

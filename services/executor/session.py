@@ -147,6 +147,8 @@ class Session:
         finally:
             for name in ("account reader", "housekeeper", "guardian"):
                 self._supervisor.worked(f"{name} of {self._user}")  # what failed in this turn is nobody's later on
+            for desk in self._desks.values():
+                desk.faults.clear_all()
             await self._reader.unregister(self._user)
 
     async def _connected(self) -> None:

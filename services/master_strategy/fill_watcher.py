@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from enum import Enum, auto
 from typing import Final
@@ -150,6 +151,9 @@ class FillWatcher:
     async def tell(self, order: VenueOrder, own: OwnOrder | None) -> Telling:
         """Emit what an order has filled and nobody was told. `own` is the strategy's record of it, None for anyone else's."""
         async with self._one_at_a_time:
+            if order.side is Side.BUY and self._mirror.stale:  # after an outage: sizes hang on what the account has now
+                with suppress(Unavailable, OutcomeUnknown):
+                    await self._mirror.refresh()
             verdict = Telling.NOTHING_NEW
             for leg in legs(order, self._book, self._mirror.currency):
                 if self._book.told(leg.order).size < leg.order.filled:
@@ -175,6 +179,7 @@ class FillWatcher:
             self._book.size_of(copied.symbol.base),
             venue=self._venue.name,
             equity=self._mirror.equity,
+            equity_reason=self._mirror.equity_reason,
             source=Source.STRATEGY if own else Source.ACCOUNT,
             strategy=own.strategy if own else "",
             now=now,

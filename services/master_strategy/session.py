@@ -80,7 +80,15 @@ class Session:
         own_positions = keys.strategy(MASTER, venue.name)
         records = Records(self.bus)
         store = OrderStore(self.bus, self.lease, MASTER, venue.name, positions=own_positions)
-        mirror = AccountMirror(venue, records, clock, symbols=settings.symbols, currency=settings.currency)
+        mirror = AccountMirror(
+            venue,
+            records,
+            clock,
+            symbols=settings.symbols,
+            currency=settings.currency,
+            ignored=settings.ignore_assets,
+            faults=self.heartbeat.faults,
+        )
         await mirror.connect()
         _log.info(f"MASTER ACCOUNT: TRADING (Broker: {venue.name.upper()})")
         signals = SignalLog(self.bus)

@@ -24,6 +24,7 @@ from shared.bus.orders import PositionChange
 from shared.contracts.records import write_position
 from shared.contracts.verdict import VerdictKind, VerdictRecord
 from shared.domain.account import MASTER
+from shared.domain.exits import credited_short
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.money import ZERO, Money, Quantity
 from shared.domain.order import Kind, OrderState
@@ -154,6 +155,22 @@ class Trader:
         await self._end(own, OrderState.REJECTED, refused.words)
         if refused.refusal in _KEY_TROUBLE:
             raise refused
+        if refused.refusal is Refusal.FUNDS and (left := await self._without_crumb(own)) is not None:
+            words = f"{own.reason}; less {own.size - left} that the venue never credited"
+            self.start(own.symbol, OrderPlan(own.side, left, own.limit_price, words))
+
+    async def _without_crumb(self, own: OwnOrder) -> Quantity | None:
+        """Return what of a refused sale can be sold if all that the account lacks is a crumb of rounding; else None."""
+        instrument = self._mirror.instruments.get(own.symbol)
+        price = own.limit_price or self._mirror.price(own.symbol)
+        if own.kind is Kind.ENTRY or instrument is None or price is None:
+            return None
+        try:
+            balance = (await self._venue.balances()).get(own.symbol.base)
+        except (Unavailable, OutcomeUnknown):
+            return None  # the next try is sized by what is free at the next refresh
+        has = Quantity(balance.total if balance else ZERO, own.symbol.base)
+        return credited_short(own.size, has, instrument, price)
 
     async def _follow(self, own: OwnOrder) -> None:
         """Ask until the order is over, proven absent or settled by an operator, ever more seldom."""

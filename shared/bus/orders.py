@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -52,6 +51,14 @@ class PositionChange:
     record: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class NotedExits:
+    """The user's own exits that have begun and not ended; `unreadable` says by symbol why a note cannot be read."""
+
+    decisions: tuple[Decision, ...]
+    unreadable: Mapping[str, str]
+
+
 class OrderStore:
     """The orders of one account under one lease."""
 
@@ -90,7 +97,9 @@ class OrderStore:
                 break
         prefix = keys.order(self._user, "")
         found = {name.removeprefix(prefix): await self.load(name.removeprefix(prefix)) for name in sorted(names)}
-        return {order_id: fields for order_id, fields in found.items() if fields and fields["state"] not in TERMINAL}
+        return {
+            order_id: fields for order_id, fields in found.items() if fields and fields.get("state") not in TERMINAL
+        }
 
     async def begin(self, order_id: str, nonces: NonceCounter, fields: Mapping[str, str]) -> Begun | NotBegun:
         """Record the intent to send and take its nonce. Raises LeaseLost, BusUnavailable (then it may have been recorded)."""
@@ -193,14 +202,16 @@ class OrderStore:
         """Correct a position without an order, because an operator asked for it. Raises LeaseLost, BusUnavailable."""
         await self._put(keys.positions(self._user, self._venue), *_position_args(change))
 
-    async def own_exits(self) -> list[Decision]:
-        """Read the user's own exits that have begun and not ended; unreadable ones are left out."""
-        found = []
+    async def own_exits(self) -> NotedExits:
+        """Read the user's own exits that have begun and not ended."""
+        found, unreadable = [], {}
         flat = iter(await self._bus.do("HGETALL", keys.own_exits(self._user, self._venue)))
         for name, written in zip(flat, flat, strict=True):
-            with suppress(ValueError):
+            try:
                 found.append(read_own_exit(self._user, self._venue, Symbol.parse(name), written))
-        return found
+            except ValueError as error:
+                unreadable[name] = str(error)
+        return NotedExits(tuple(found), unreadable)
 
     async def note_own_exit(self, decision: Decision) -> None:
         """Note durably that an own exit begins, before anything of it is sent. Raises LeaseLost, BusUnavailable."""

@@ -102,7 +102,7 @@ class Decision:
     kind: Kind
     copy: Copy | None
     reason: str
-    master_equity: Money
+    master_equity: Money | None
     user_equity: Money | None
     signal_at: int
     emitted_at: int

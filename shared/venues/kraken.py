@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import structlog
 
+from shared.domain.fees import dearest_taker_fee
 from shared.domain.instrument import Instrument
 from shared.domain.money import Price, plain
 from shared.domain.symbol import Symbol
@@ -33,7 +34,7 @@ from shared.venues.rate_budget import RateBudget
 from shared.venues.rows import Balances, LeftOut, OrderList, RowReason, VenueOrder
 from shared.venues.venue_clock import VenueTime
 
-BASE_TIER_TAKER_FEE: Final = Decimal("0.004")  # the dearest; kraken.com/features/fee-schedule, reference 5.5
+BASE_TIER_TAKER_FEE: Final = dearest_taker_fee("kraken")
 _FEE_MAX_AGE: Final = 3_600_000  # ms
 _CLOCK_SLACK: Final = 60  # seconds that `find` looks back further than asked, should our clock be ahead of Kraken's
 _QUERY_ORDERS_MAX: Final = 50  # ids per QueryOrders
