@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 from uuid import uuid4
 
 import structlog
 
+from services.executor.gates import RETRY, Gate, Withheld
 from services.executor.key_memory import KeyMemory
 from services.executor.record import quote_fee
 from services.executor.right_of_way import RightOfWay
@@ -57,6 +58,7 @@ class AccountKeeper:
         clock: Callable[[], int],
         key: KeyMemory,
         way: RightOfWay | None = None,
+        gates: Sequence[Gate] = (),
     ) -> None:
         self._user = user
         self._venue = venue
@@ -64,12 +66,15 @@ class AccountKeeper:
         self._clock = clock
         self._key = key
         self._way = way or RightOfWay()
+        self._gates = gates
         self._ready = asyncio.Event()
         self._parked = asyncio.Event()
         self._known = asyncio.Event()
         self._wanted = asyncio.Event()
         self._quiet_until = 0.0
         self.reason = "not connected yet"
+        self.books_lost = False
+        """Whether nobody knows what the account holds from copying: then no exit may be taken for one of nothing."""
         self.currency = _QUOTE
         """What cash and equity are counted in."""
         self.latest: Account | None = None
@@ -151,7 +156,7 @@ class AccountKeeper:
             self._wanted.clear()
             pause = _REFRESH
             try:
-                await self.read()
+                pause = await self._read_unless_withheld()
                 wait = _RETRY_FIRST
             except Rejected as error:
                 await self.park(error.words, error.refusal)
@@ -171,8 +176,24 @@ class AccountKeeper:
                     await self.park(f"cannot be read: {type(error).__name__}: {error}")
             await self._pause(pause)
 
+    async def _read_unless_withheld(self) -> float:
+        """Read the account, or park it for what a gate says; return the seconds until the next time."""
+        try:
+            await self.read()
+        except Withheld as error:
+            self.books_lost = self.books_lost or error.books_lost
+            await self.park(error.reason)
+            return RETRY
+        return _REFRESH
+
     async def read(self) -> None:
-        """Read the account once and write its record. Raises a VenueError; the old record then stands with its instant."""
+        """Read the account once and write its record. Raises a VenueError; the old record then stands with its instant.
+
+        Raises Withheld while it may not trade.
+        """
+        for gate in self._gates:
+            await gate()
+        self.books_lost = False
         currency, asked_at = self.currency, self._clock()
         balances = await self._venue.balances(patient=self.ready)
         answered_at = self._clock()

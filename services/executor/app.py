@@ -54,7 +54,7 @@ class Executor:
         self.faults = Faults(_now_ms)
         self._reader = StreamReaders(bus, sorted(watch.users))
         self._master_seen = asyncio.Event()
-        self._desks = DeskMaker(settings, bus, http, _now_ms)
+        self._desks = DeskMaker(settings, bus, http, _now_ms, self.faults)
         self._turns: dict[str, Session] = {}
         self._renewals = Renewals(bus)
         capacity = max(settings.executor_capacity, len(settings.executor_users))

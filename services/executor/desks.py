@@ -7,14 +7,16 @@ the others trade on, takes a paper key alone, and signs nothing before the other
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from services.executor.account import AccountKeeper
-from services.executor.books import Mixed, open_books
+from services.executor.books import Mixed, Unknown, open_books
 from services.executor.desk import Desk, Sent
+from services.executor.gates import Gate, KeyGate
 from services.executor.history import History
 from services.executor.key_memory import KeyMemory
+from services.executor.lost_books import BooksGate
 from services.executor.right_of_way import RightOfWay
 from services.executor.timing import VENUE_TIMEOUT
 from shared.bus.connection import Bus
@@ -26,6 +28,7 @@ from shared.config.boundary import Boundary
 from shared.config.errors import ConfigurationError
 from shared.config.secrets import ApiKey, key_names, read_api_key
 from shared.config.settings import Mode, Settings
+from shared.domain.fault import Faults
 from shared.domain.funds import Books
 from shared.domain.policy import UserPolicy
 from shared.venues.errors import Rejected
@@ -35,12 +38,21 @@ from shared.venues.port import Venue
 from shared.venues.unusable import UnusableVenue
 
 _NO_KEY: Final = "none"
+_KEYS_AGE: Final = 5.0
+"""Seconds for which the list of all keys is used: a thousand users are set up at once, and files change."""
 
 
 class DeskMaker:
     """Makes the desks of a process. All of them share one HTTP session and the public side of each venue."""
 
-    def __init__(self, settings: Settings, bus: Bus, http: HttpSession, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        bus: Bus,
+        http: HttpSession,
+        clock: Callable[[], int],
+        faults: Faults | None = None,
+    ) -> None:
         self._settings = settings
         self._bus = bus
         self._http = http
@@ -49,7 +61,8 @@ class DeskMaker:
         self._way = RightOfWay()
         self._keys: dict[str, KeyMemory] = {}
         self._begun: dict[str, dict[str, Sent]] = {}
-        self._key_names = key_names("kraken")
+        self._faults = faults or Faults(clock)
+        self._key_names: tuple[float, Mapping[str, Sequence[str]]] = (0.0, {})
         self.public = self._open_public(settings.venue_url("kraken"))
         self._paper_public = self._open_public(settings.paper_url)
 
@@ -58,22 +71,30 @@ class DeskMaker:
         store = OrderStore(self._bus, lease, policy.user, venue_name, self._settings.retention_ms)
         funds = self._settings.funds(paper=policy.paper)
         books = Books(funds)
+        records = Records(self._bus)
+        gates: list[Gate] = []
+        unknown = False
         try:
             key = self._key(policy, venue_name)
             memory = self._memory(key.fingerprint)
             nonces = self._counter(memory, lease, policy.user, key.fingerprint)
             venue: Venue = self._open(key, nonces, memory.budget, paper=policy.paper)
             opened = await open_books(self._bus, store, policy.user, venue_name, funds, key.fingerprint)
+            gates.append(KeyGate(self._bus, lease, key.fingerprint, self._faults).check)
             if isinstance(opened, Mixed):
                 venue = UnusableVenue(venue_name, opened.reason)
+            elif isinstance(opened, Unknown):
+                unknown = True
+                known = BooksGate(policy.user, venue, records, store, funds, self._clock, self._faults)
+                gates.append(known.check)
             else:
                 books = opened
         except (ConfigurationError, Rejected) as error:
             memory = self._memory(_NO_KEY)
             nonces = self._counter(memory, lease, policy.user, _NO_KEY)
             venue = UnusableVenue(venue_name, str(error))
-        records = Records(self._bus)
-        account = AccountKeeper(policy.user, venue, records, self._clock, memory, self._way)
+        account = AccountKeeper(policy.user, venue, records, self._clock, memory, self._way, gates)
+        account.books_lost = unknown  # until the venue has told
         return Desk(
             policy=policy,
             venue=venue,
@@ -107,7 +128,15 @@ class DeskMaker:
         if venue_name != self.public.name:
             raise ConfigurationError(f"{venue_name} is not supported yet")
         mode = self._settings.shoal_mode
-        return read_api_key(venue_name, policy.user, mode, paper=policy.paper, names=self._key_names)
+        return read_api_key(venue_name, policy.user, mode, paper=policy.paper, names=self._names())
+
+    def _names(self) -> Mapping[str, Sequence[str]]:
+        """Return the variables of each key, read a moment ago at most."""
+        read_at, names = self._key_names
+        if not names or time.monotonic() - read_at > _KEYS_AGE:
+            names = key_names()
+            self._key_names = (time.monotonic(), names)
+        return names
 
     def _open(self, key: ApiKey, nonces: NonceCounter, budget: RateBudget, *, paper: bool) -> Venue:
         apart = paper and self._settings.shoal_mode is Mode.LIVE  # in paper mode all trade in one place

@@ -119,7 +119,7 @@ class ExitHandler:
     async def _holds_nothing_and_cannot_ask(self, decision: Decision) -> bool:
         """Say whether a close has nothing to do for a parked account: it need not wait for the account's return."""
         desk = self._desk
-        if desk.account.ready:
+        if desk.account.ready or desk.account.books_lost:
             return False
         position = await desk.records.position(desk.user, desk.venue.name, decision.symbol)
         return position is None or position.size.amount == 0

@@ -15,6 +15,7 @@ import structlog
 
 from services.executor.chains import SymbolChains
 from services.executor.desk import Desk
+from services.executor.rebuilder import Rebuilder
 from services.executor.reconciler import Findings, Reconciler
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError
@@ -50,6 +51,7 @@ class Housekeeper:
         self._user = user
         self._desks = desks
         self._reconcilers = {name: Reconciler(desk, lambda: chains.busy) for name, desk in desks.items()}
+        self._rebuilders = [Rebuilder(bus, desk) for desk in desks.values()]
         self._chains = chains
         self._due = dict.fromkeys(desks, 0.0)
         self._answered: dict[str, int] = {}
@@ -70,6 +72,8 @@ class Housekeeper:
 
     async def round(self) -> None:
         """Do what is due now, or was asked for."""
+        for rebuilder in self._rebuilders:
+            await rebuilder.round()
         request = await self._request()
         for venue, desk in self._desks.items():
             if request is not None and await self._unanswered(venue, request):

@@ -16,6 +16,7 @@ from services.master_strategy.strategy_file import StrategySettings, load_strate
 from services.master_strategy.write_ahead import VENUE_TIMEOUT
 from shared.bus.connection import Bus, open_bus
 from shared.bus.heartbeat import Heartbeat, instance_name
+from shared.bus.key_claims import claim_key
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
 from shared.bus.records import Records
@@ -23,7 +24,7 @@ from shared.config.errors import ConfigurationError
 from shared.config.secrets import ApiKey, read_api_key
 from shared.config.settings import Mode, Settings
 from shared.domain.account import MASTER
-from shared.domain.fault import Faults
+from shared.domain.fault import FaultKind, Faults
 from shared.venues.factory import HttpSession, RateBudget, new_http_session, open_budget, open_kraken
 from shared.venues.kraken import KrakenVenue
 from shared.venues.port import NonceSource
@@ -56,6 +57,7 @@ async def main(settings: Settings) -> None:
         )
 
         async def run_session(lease: Lease) -> None:
+            await _claim_key(bus, key, lease, faults)
             await _run_session(settings, strategy, key, budget, bus, lease, heartbeat, clock)
 
         leadership = Leadership(
@@ -64,6 +66,17 @@ async def main(settings: Settings) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(heartbeat.run())
             tasks.create_task(leadership.serve())
+
+
+async def _claim_key(bus: Bus, key: ApiKey, lease: Lease, faults: Faults) -> None:
+    """Claim the key, so that a user who trades with it is parked. The master goes on: everybody's exits hang on it."""
+    others = await claim_key(bus, key.fingerprint, lease)
+    if not others:
+        faults.clear(FaultKind.KEY, MASTER)
+        return
+    reason = f"the master's API key (fingerprint {key.fingerprint}) is also that of {', '.join(others)}, who are not traded for"
+    if faults.report(FaultKind.KEY, MASTER, reason):
+        _log.error("one API key for the master and a user", others=others, key=key.fingerprint)
 
 
 async def _run_session(

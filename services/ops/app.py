@@ -10,6 +10,7 @@ from services.ops.drift import drift
 from services.ops.flatten import flatten
 from services.ops.output import AsJson
 from services.ops.paper_accounts import paper_accounts
+from services.ops.rebuild import rebuild
 from services.ops.reconcile import reconcile
 from services.ops.reload import reload
 from services.ops.resolve import resolve
@@ -48,6 +49,7 @@ def build() -> typer.Typer:
     app.command()(unknown)
     app.command()(resolve)
     app.command()(reconcile)
+    app.command()(rebuild)
     app.command()(reload)
     app.command("pause")(control.command(ControlMode.PAUSE, "Stop entries; exits go on."))
     app.command("close-only")(

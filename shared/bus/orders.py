@@ -178,6 +178,21 @@ class OrderStore:
             raise LeaseLost(f"somebody else serves {self._lease.holder} now")
         return Books(funds, int(answer))
 
+    async def rebuild_books(self, funds: Funds, positions: Mapping[str, str]) -> bool:
+        """Begin lost books with these position records by symbol; False if there are books already, and nothing was written.
+
+        Raises LeaseLost, BusUnavailable (repeat it: the second time answers False).
+        """
+        user, venue = self._user, self._venue
+        answer = await self._bus.run(
+            load("rebuild_books"),
+            [self._fence, keys.books(user, venue), keys.positions(user, venue)],
+            [self._lease.token, funds, *flatten(positions)],
+        )
+        if answer == "fenced":
+            raise LeaseLost(f"somebody else serves {self._lease.holder} now")
+        return bool(answer == "ok")
+
     async def correct(self, change: PositionChange) -> None:
         """Correct a position without an order, because an operator asked for it. Raises LeaseLost, BusUnavailable."""
         await self._put(keys.positions(self._user, self._venue), *_position_args(change))

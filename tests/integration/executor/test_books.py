@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.executor.books import Mixed, open_books
+from services.executor.books import Mixed, Unknown, open_books
 from shared.bus.connection import Bus
 from shared.bus.errors import LeaseLost
 from shared.bus.orders import OrderStore
@@ -40,7 +40,11 @@ class Alice:
     async def open(self, funds: Funds, key: str = "") -> Books | Mixed:
         """Open her books for a kind of money, under the key that belongs to it unless another is named."""
         fingerprint = key or (PAPER_KEY if funds is Funds.PAPER else LIVE_KEY)
-        return await open_books(self.bus, await self.store(), USER, "kraken", funds, fingerprint)
+        store = await self.store()
+        found = await open_books(self.bus, store, USER, "kraken", funds, fingerprint)
+        if isinstance(found, Unknown):  # the venue knows of no orders: the account is a new one
+            return await store.mark_books(funds, anew=False)
+        return found
 
     async def refused(self, funds: Funds, key: str = "") -> str:
         """Open them where that must not be; nothing is changed by it."""
