@@ -31,6 +31,8 @@ from shared.venues.factory import HttpSession, new_http_session
 
 _CLAIM_EVERY: Final = 1.0
 _HELPER_PAUSE: Final = 5.0
+_NAMES_EVERY: Final = 5.0
+"""Seconds between looks at the table of renamed assets, and at the venue's own list, which is read in minutes anyway."""
 
 log = structlog.get_logger()
 
@@ -70,6 +72,7 @@ class Executor:
             asyncio.create_task(_keep_up("master watch", lambda: watch_for_master(self._bus, self._master_seen))),
             asyncio.create_task(_keep_up("price feed", feed.run)),
             asyncio.create_task(_keep_up("settings", lambda: self._watch.run(self._take_over))),
+            asyncio.create_task(_keep_up("names", self._follow_names)),
         ]
         try:
             while True:
@@ -93,6 +96,16 @@ class Executor:
         for user, session in self._turns.items():
             if not session.follow(self._roster.policy(user)):
                 self._claims.cancel(user)
+
+    async def _follow_names(self) -> None:
+        """Begin a new turn for whoever is served by names of assets that do not hold any more."""
+        while True:
+            await asyncio.sleep(_NAMES_EVERY)
+            self._desks.renames.look()
+            for user, session in list(self._turns.items()):
+                if session.connected and await session.names_changed(self._desks.renames):
+                    log.info("assets were renamed: a new turn begins", user=user)
+                    self._claims.cancel(user)
 
     def _let_go(self) -> None:
         """End the turns of users who have left, between two orders."""
@@ -121,6 +134,7 @@ class Executor:
             self._claims.rest(user)
         finally:
             self._turns.pop(user, None)
+            self._desks.forget_faults(user)
             await lease.release()
 
 

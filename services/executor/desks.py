@@ -13,7 +13,7 @@ from typing import Final
 from services.executor.account import AccountKeeper
 from services.executor.books import Mixed, Unknown, open_books
 from services.executor.desk import Desk, Sent
-from services.executor.gates import Gate, KeyGate
+from services.executor.gates import Gate, KeyGate, subject
 from services.executor.history import History
 from services.executor.key_memory import KeyMemory
 from services.executor.lost_books import BooksGate
@@ -26,6 +26,7 @@ from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.config.boundary import Boundary
 from shared.config.errors import ConfigurationError
+from shared.config.renames import RenamesFile
 from shared.config.secrets import ApiKey, key_names, read_api_key
 from shared.config.settings import Mode, Settings
 from shared.domain.fault import Faults
@@ -62,6 +63,7 @@ class DeskMaker:
         self._keys: dict[str, KeyMemory] = {}
         self._begun: dict[str, dict[str, Sent]] = {}
         self._faults = faults or Faults(clock)
+        self.renames = RenamesFile(settings.shoal_config, self._faults)
         self._key_names: tuple[float, Mapping[str, Sequence[str]]] = (0.0, {})
         self.public = self._open_public(settings.venue_url("kraken"))
         self._paper_public = self._open_public(settings.paper_url)
@@ -110,7 +112,15 @@ class DeskMaker:
             boundary=self._boundary,
             way=self._way,
             books=books,
+            faults=self._faults,
+            table=self.renames.of(venue_name),
         )
+
+    def forget_faults(self, user: str) -> None:
+        """Clear what stands wrong about a user whose turn has ended: whoever serves them next reports what they find."""
+        for fault in self._faults.standing:
+            if fault.subject.startswith(subject(user, "")):
+                self._faults.clear(fault.kind, fault.subject)
 
     def _counter(self, memory: KeyMemory, lease: Lease, user: str, fingerprint: str) -> NonceCounter:
         """Make the nonce counter of a turn: above the clock, and above all that this process has used of the key."""

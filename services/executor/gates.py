@@ -24,6 +24,11 @@ RETRY: Final = 3.0
 log = structlog.get_logger()
 
 
+def subject(user: str, what: object) -> str:
+    """Name what a fault of one user's account is about, so that it can be cleared when their turn ends."""
+    return f"{user}: {what}"
+
+
 class Withheld(Exception):  # noqa: N818  # a state of the account, named as one
     """The account may not trade, and why. `books_lost`: nobody knows what it holds from copying."""
 
@@ -47,13 +52,13 @@ class KeyGate:
         user = self._lease.holder
         others = await claim_key(self._bus, self._fingerprint, self._lease)
         if not others:
-            self._faults.clear(FaultKind.KEY, user)
+            self._faults.clear(FaultKind.KEY, subject(user, "API key"))
             return
         whose = "the master" if MASTER in others else ", ".join(others)
         reason = (
             f"the API key with the fingerprint {self._fingerprint} is also {whose}'s: two accounts in Shoal would be one at the "
             f"exchange; every account needs its own key, and until then nothing is traded for {user}"
         )
-        if self._faults.report(FaultKind.KEY, user, reason):
+        if self._faults.report(FaultKind.KEY, subject(user, "API key"), reason):
             log.error("one API key for two accounts", user=user, others=others, key=self._fingerprint)
         raise Withheld(reason)

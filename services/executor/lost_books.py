@@ -15,7 +15,7 @@ from uuid import UUID
 
 import structlog
 
-from services.executor.gates import Withheld
+from services.executor.gates import Withheld, subject
 from services.executor.record import arrived, quote_fee
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
@@ -145,7 +145,7 @@ class BooksGate:
             await self._store.mark_books(self._funds, anew=False)
             self._let_in()
             return
-        if self._faults.report(FaultKind.REDIS, f"books of {self._user}", self._reason):
+        if self._faults.report(FaultKind.REDIS, subject(self._user, "books"), self._reason):
             log.error("books are lost", user=self._user, venue=self._venue.name, reason=self._reason)
         raise Withheld(self._reason, books_lost=True)
 
@@ -158,7 +158,7 @@ class BooksGate:
 
     def _let_in(self) -> None:
         self._stand = True
-        self._faults.clear(FaultKind.REDIS, f"books of {self._user}")
+        self._faults.clear(FaultKind.REDIS, subject(self._user, "books"))
 
     def _why_lost(self, found: Copied) -> str:
         if not (found.positions or found.uncovered or found.open):

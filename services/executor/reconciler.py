@@ -6,17 +6,21 @@ only in the symbol's own chain, where no fill can be booked at the same time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 import structlog
 
 from services.executor.desk import Desk
+from services.executor.gates import subject
 from shared.bus.orders import PositionChange
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.records import write_position
-from shared.domain.reconcile import at_rest, compare, lowered
+from shared.domain.fault import FaultKind
+from shared.domain.money import ZERO, Quantity
+from shared.domain.reconcile import Difference, at_rest, compare, lowered
 from shared.domain.symbol import Symbol
 from shared.venues.errors import VenueError
 
@@ -65,13 +69,57 @@ class Reconciler:
             return Findings({}, reason=str(error))
         resting = at_rest(positions, busy.union(self._busy()), desk.clock() - _LAG_MS)
         left_out = tuple(sorted(positions.keys() - resting.keys(), key=str))
-        found = {difference.symbol: str(difference) for difference in compare(resting, totals)}
+        try:
+            found = {each.symbol: await self._told(each, totals) for each in compare(resting, totals)}
+        except VenueError as error:
+            return Findings({}, reason=str(error))
         new = {str(symbol): text for symbol, text in found.items() if told.get(str(symbol)) != text}
         gone = told.keys() - {str(symbol) for symbol in (*found, *left_out)}
         await desk.records.write_differences(desk.user, desk.venue.name, new, gone)
         for symbol, text in new.items():
             log.warning("position differs from the venue's balance", user=desk.user, symbol=symbol, difference=text)
         return Findings(found, len(new), left_out)
+
+    async def _told(self, difference: Difference, totals: Mapping[str, Decimal]) -> str:
+        """Put a difference into words, with what the name of its asset has to do with it."""
+        desk, base = self._desk, difference.symbol.base
+        present = desk.renames.present(base)[0]
+        unlisted = await self._unlisted(difference.symbol)
+        if present != base:
+            has = Quantity(totals.get(present, ZERO), present)
+            return f"{difference}; {base} is {present} now, of which it has {has}: the books follow when the coins are there"
+        if not unlisted or desk.renames.gone(base):
+            return str(difference)
+        return (
+            f"{difference}; the venue lists no {base} any more; if it was renamed add it to config/renames.toml, if it is gone "
+            f"for good add it there with gone = true: until then it is not taken off the books"
+        )
+
+    async def _unlisted(self, symbol: Symbol) -> bool:
+        """Say whether the venue trades an asset no more, and report it: neither exits nor stops can sell what is held of it."""
+        desk = self._desk
+        listed = await desk.venue.instruments()
+        if any(each.base == symbol.base for each in listed):
+            desk.faults.clear(FaultKind.SYMBOL, subject(desk.user, symbol))
+            return False
+        reason = (
+            f"{symbol.base} is held from copying, and the venue lists no {symbol.base} any more: see `ops reconcile`"
+        )
+        if desk.faults.report(FaultKind.SYMBOL, subject(desk.user, symbol), reason):
+            log.error("what is held is not listed by the venue", user=desk.user, symbol=str(symbol))
+        return True
+
+    async def _may_be_elsewhere(self, symbol: Symbol) -> bool:
+        """Say whether a position may not be lowered, because its coins can be in the account under another name."""
+        renames = self._desk.renames
+        if renames.gone(symbol.base):
+            return False
+        if renames.present(symbol.base)[0] != symbol.base:
+            return True
+        try:
+            return await self._unlisted(symbol)
+        except VenueError:
+            return True
 
     async def repair(self, symbol: Symbol) -> bool:
         """Lower a position's record to what the account has; True if it was above that. To be called in the symbol's chain.
@@ -87,7 +135,7 @@ class Reconciler:
             return False
         resting = at_rest(positions, set(self._busy()) - {symbol}, desk.clock() - _LAG_MS)
         difference = next((each for each in compare(resting, totals) if each.symbol == symbol), None)
-        if difference is None:
+        if difference is None or await self._may_be_elsewhere(difference.symbol):
             return False
         async with desk.booking:
             left = lowered(

@@ -14,7 +14,7 @@ from services.paper_exchange.core.clock import Clock, SystemClock
 from services.paper_exchange.core.exchange import Exchange
 from services.paper_exchange.follower import TIMEOUT, Follower
 from services.paper_exchange.kraken.front import KrakenFront
-from services.paper_exchange.kraken.pairs import FEES, INSTRUMENTS
+from services.paper_exchange.kraken.pairs import FEES, INSTRUMENTS, list_pair
 from services.paper_exchange.market_file import PaperFile, build_market, read_paper_file
 from services.paper_exchange.server import BACKLOG, server_for
 from shared.config.http_server import bind, serve
@@ -29,7 +29,7 @@ def build(settings: Settings, paper: PaperFile, clock: Clock) -> tuple[Exchange,
     market = build_market(paper.market, clock, settings.shoal_config, follows=bool(settings.prices_url))
     instruments = {symbol: INSTRUMENTS[symbol] for symbol in market.feeds}
     exchange = Exchange(clock, market, instruments, FEES, random.SystemRandom())
-    return exchange, Door(KrakenFront(exchange, paper.limits.limits()), control_plane(exchange))
+    return exchange, Door(KrakenFront(exchange, paper.limits.limits()), control_plane(exchange, list_pair))
 
 
 async def run(settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -196,6 +196,25 @@ class OrderStore:
     async def correct(self, change: PositionChange) -> None:
         """Correct a position without an order, because an operator asked for it. Raises LeaseLost, BusUnavailable."""
         await self._put(keys.positions(self._user, self._venue), *_position_args(change))
+
+    async def move_position(self, old: str, new: str, made: Callable[[str, str], str]) -> bool:
+        """Move the position under the symbol `old` to `new`; `made` gives the record after from both as they stand ('': none).
+
+        False if there is none, or one of them changed meanwhile: then nothing was written. Raises LeaseLost, BusUnavailable
+        (repeat it: the second time answers False).
+        """
+        key = keys.positions(self._user, self._venue)
+        held = [value or "" for value in await self._bus.do("HMGET", key, old, new)]
+        if not held[0]:
+            return False
+        answer = await self._bus.run(
+            load("move_position"),
+            [self._fence, key],
+            [self._lease.token, old, held[0], new, held[1], made(held[0], held[1])],
+        )
+        if answer == "fenced":
+            raise LeaseLost(f"somebody else serves {self._lease.holder} now")
+        return bool(answer == "ok")
 
     async def own_exits(self) -> list[Decision]:
         """Read the user's own exits that have begun and not ended; unreadable ones are left out."""

@@ -55,6 +55,10 @@ class KrakenVenue:
         """Give all spot pairs, at most ten minutes old while Kraken answers."""
         return await self._public.instruments()
 
+    async def renames(self) -> Mapping[str, str]:
+        """Return the assets whose id is a plain name that Kraken calls by another one now."""
+        return (await self._public.names()).names.renamed
+
     async def prices(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Price]:
         """Ask for last trades."""
         return await self._public.prices(symbols)
