@@ -12,10 +12,9 @@ import structlog
 
 from services.executor.desk import Desk
 from services.executor.gates import subject
-from shared.contracts.records import read_position, write_position
 from shared.domain.fault import FaultKind
 from shared.domain.money import ZERO, plain
-from shared.domain.rename import Fate, fate, merged
+from shared.domain.rename import Fate, fate
 from shared.domain.symbol import Symbol
 
 log = structlog.get_logger()
@@ -68,14 +67,8 @@ def _wait(desk: Desk, old: Symbol, new: Symbol) -> str:
 
 
 async def _move(desk: Desk, old: Symbol, new: Symbol) -> None:
-    renames = desk.renames
-
-    def made(held: str, there: str) -> str:
-        position = renames.position(read_position(held), new)
-        return write_position(merged(read_position(there), position) if there else position)
-
     async with desk.booking:
-        moved = await desk.store.move_position(str(old), str(new), made)
+        moved = await desk.store.move_position(old, new, desk.renames)
     if not moved:
         return
     desk.faults.clear(FaultKind.SYMBOL, subject(desk.user, old))
@@ -88,5 +81,5 @@ async def _move(desk: Desk, old: Symbol, new: Symbol) -> None:
         user=desk.user,
         old=str(old),
         new=str(new),
-        ratio=plain(renames.ratio(old, new)),
+        ratio=plain(desk.renames.ratio(old, new)),
     )

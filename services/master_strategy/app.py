@@ -11,6 +11,7 @@ import structlog
 
 from services.master_strategy.clock import Clock, system_clock
 from services.master_strategy.leadership import Leadership
+from services.master_strategy.renamed import Table
 from services.master_strategy.session import Session
 from services.master_strategy.strategy_file import StrategySettings, load_strategy
 from services.master_strategy.write_ahead import VENUE_TIMEOUT
@@ -21,10 +22,12 @@ from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
 from shared.bus.records import Records
 from shared.config.errors import ConfigurationError
+from shared.config.renames import RenamesFile
 from shared.config.secrets import ApiKey, read_api_key
 from shared.config.settings import Mode, Settings
 from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
+from shared.domain.rename import Renames
 from shared.venues.factory import HttpSession, RateBudget, new_http_session, open_budget, open_kraken
 from shared.venues.kraken import KrakenVenue
 from shared.venues.port import NonceSource
@@ -56,9 +59,15 @@ async def main(settings: Settings) -> None:
             symbols=[str(symbol) for symbol in strategy.symbols],
         )
 
+        renames = RenamesFile(settings.shoal_config, faults)
+
+        def table() -> Renames:
+            renames.look()
+            return renames.of(_VENUE)
+
         async def run_session(lease: Lease) -> None:
             await _claim_key(bus, key, lease, faults)
-            await _run_session(settings, strategy, key, budget, bus, lease, heartbeat, clock)
+            await _run_session(settings, strategy, key, budget, bus, lease, heartbeat, clock, table=table)
 
         leadership = Leadership(
             bus=bus, instance=instance, venue=_VENUE, run_session=run_session, heartbeat=heartbeat, clock=clock
@@ -88,6 +97,8 @@ async def _run_session(
     lease: Lease,
     heartbeat: Heartbeat,
     clock: Clock,
+    *,
+    table: Table,
 ) -> None:
     nonces = NonceCounter(bus, lease, MASTER, key.fingerprint, floor=clock.now() * 1000)
     async with new_http_session() as http:
@@ -101,6 +112,7 @@ async def _run_session(
             clock=clock,
             new_id=lambda: str(uuid4()),
             live=settings.shoal_mode is Mode.LIVE,
+            table=table,
         )
         await session.run()
 

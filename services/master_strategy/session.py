@@ -18,6 +18,13 @@ from services.master_strategy.book import MasterBook
 from services.master_strategy.clock import Clock
 from services.master_strategy.cycle import Cycle
 from services.master_strategy.fill_watcher import FillWatcher
+from services.master_strategy.renamed import (
+    Table,
+    move_recorded,
+    names_in_force,
+    signals_renamed,
+    until_renamed,
+)
 from services.master_strategy.strategy_file import StrategySettings
 from services.master_strategy.trader import Trader
 from services.master_strategy.write_ahead import WriteAhead
@@ -31,6 +38,7 @@ from shared.bus.signals import SignalLog
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import SignalMessage
 from shared.domain.account import MASTER
+from shared.domain.rename import NO_RENAMES, Renames
 from shared.domain.signal import Signal
 from shared.venues.port import Venue
 
@@ -54,6 +62,7 @@ class Session:
     clock: Clock
     new_id: Callable[[], str]
     live: bool
+    table: Table = lambda: NO_RENAMES
 
     async def run(self) -> None:
         """Connect, catch up with what happened meanwhile, trade; ends only by raising."""
@@ -68,7 +77,9 @@ class Session:
         await mirror.connect()
         _log.info(f"MASTER ACCOUNT: TRADING (Broker: {venue.name.upper()})")
         signals = SignalLog(self.bus)
-        book = await open_book(records, signals, venue.name)
+        names = await names_in_force(venue, self.table)
+        await move_recorded(store, records, venue.name, names)
+        book = await open_book(records, signals, venue.name, names)
         watcher = FillWatcher(
             venue=venue,
             store=store,
@@ -106,16 +117,20 @@ class Session:
             live=self.live,
         )
         await self.heartbeat.tell("trading")
+        tasks.create_task(until_renamed(venue, self.table, names, clock))
         for loop in (mirror.run(), watcher.run(), cycle.run()):
             tasks.create_task(loop)
 
 
-async def open_book(records: Records, signals: SignalLog, venue: str) -> MasterBook:
-    """Fold the book from the stream's tail and the positions hash. An entry that cannot be read is left out, and said."""
+async def open_book(records: Records, signals: SignalLog, venue: str, names: Renames = NO_RENAMES) -> MasterBook:
+    """Fold the book from the stream's tail and the positions hash, under the names that are in force.
+
+    An entry that cannot be read is left out, and said.
+    """
     told: list[Signal] = []
     for entry in reversed(await signals.latest(_TAIL)):
         try:
             told.append(SignalMessage.parse(entry.fields).to_domain())
         except MalformedMessageError as error:
             _log.warning("an entry of the signal stream cannot be read", entry_id=entry.id, error=str(error))
-    return MasterBook(venue, await records.positions(MASTER, venue), told)
+    return MasterBook(venue, await records.positions(MASTER, venue), signals_renamed(names, venue, told))

@@ -20,10 +20,12 @@ from services.ops.switches import Scope, set_switch
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
 from shared.config.errors import ConfigurationError
+from shared.config.renames import load_renames
 from shared.config.settings import Settings
 from shared.config.users import load_users
 from shared.domain.control import Control, ControlMode
 from shared.domain.money import plain
+from shared.domain.rename import NO_RENAMES
 from shared.ledger.drift import Drift, plan_repair
 from shared.ledger.holdings import master_unsure, read_drifts, traded_since
 from shared.ledger.status import VENUES
@@ -64,7 +66,8 @@ async def read(settings: Settings, bus: Bus, user: str) -> list[Drift]:
     if user and user not in policies:
         raise ConfigurationError(f"--user {user}: there is no such user")
     chosen = [policy for name, policy in policies.items() if user in {"", name}]
-    return [each for venue in VENUES for each in await read_drifts(bus, chosen, venue)]
+    renames = load_renames(settings.shoal_config)
+    return [each for venue in VENUES for each in await read_drifts(bus, chosen, venue, renames.get(venue, NO_RENAMES))]
 
 
 async def mend(settings: Settings, bus: Bus, user: str) -> list[dict[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -16,8 +16,10 @@ from shared.bus.streams import flatten
 from shared.contracts import keys
 from shared.contracts.messages import ReportMessage
 from shared.contracts.own_exit import read_own_exit, write_own_exit
+from shared.contracts.records import read_position, write_position
 from shared.domain.funds import Books, Funds
 from shared.domain.order import TERMINAL, Decision, OrderState
+from shared.domain.rename import Renames, merged
 from shared.domain.symbol import Symbol
 
 RETENTION_MS: Final = 30 * 24 * 3600 * 1000
@@ -197,20 +199,22 @@ class OrderStore:
         """Correct a position without an order, because an operator asked for it. Raises LeaseLost, BusUnavailable."""
         await self._put(keys.positions(self._user, self._venue), *_position_args(change))
 
-    async def move_position(self, old: str, new: str, made: Callable[[str, str], str]) -> bool:
-        """Move the position under the symbol `old` to `new`; `made` gives the record after from both as they stand ('': none).
+    async def move_position(self, old: Symbol, new: Symbol, renames: Renames) -> bool:
+        """Move a position to another name of its symbol, in one step, and add it to what is held under that already.
 
         False if there is none, or one of them changed meanwhile: then nothing was written. Raises LeaseLost, BusUnavailable
-        (repeat it: the second time answers False).
+        (repeat it: the second time answers False), MalformedMessageError.
         """
         key = keys.positions(self._user, self._venue)
-        held = [value or "" for value in await self._bus.do("HMGET", key, old, new)]
+        held = [value or "" for value in await self._bus.do("HMGET", key, str(old), str(new))]
         if not held[0]:
             return False
+        moved = renames.position(read_position(held[0]), new)
+        after = write_position(merged(read_position(held[1]), moved) if held[1] else moved)
         answer = await self._bus.run(
             load("move_position"),
             [self._fence, key],
-            [self._lease.token, old, held[0], new, held[1], made(held[0], held[1])],
+            [self._lease.token, str(old), held[0], str(new), held[1], after],
         )
         if answer == "fenced":
             raise LeaseLost(f"somebody else serves {self._lease.holder} now")

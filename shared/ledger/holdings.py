@@ -12,6 +12,7 @@ from shared.contracts import keys
 from shared.domain.account import MASTER, Account, AccountState
 from shared.domain.book import Book
 from shared.domain.policy import UserPolicy
+from shared.domain.rename import NO_RENAMES, Renames
 from shared.domain.risk import MAX_BALANCE_AGE_MS
 from shared.ledger.drift import Drift, Follows, Leader, drifts
 from shared.ledger.stories import instant
@@ -19,18 +20,20 @@ from shared.ledger.stories import instant
 _LATELY: Final = 200
 
 
-async def read_drifts(bus: Bus, policies: Sequence[UserPolicy], venue: str) -> list[Drift]:
-    """Compare these users with the master at a venue. Raises BusUnavailable, MalformedMessageError."""
+async def read_drifts(
+    bus: Bus, policies: Sequence[UserPolicy], venue: str, renames: Renames = NO_RENAMES
+) -> list[Drift]:
+    """Compare these users with the master at a venue, all under present names. Raises BusUnavailable, MalformedMessageError."""
     records = Records(bus)
     followers = [policy for policy in policies if venue in policy.venues]
     accounts = await records.accounts([(MASTER, venue), *((policy.user, venue) for policy in followers)])
     master = accounts[0]
-    held = await records.positions(MASTER, venue)
+    held = renames.positions(await records.positions(MASTER, venue))
     leader = Leader(master.equity if master else None, {symbol: each.size for symbol, each in held.items()})
     prices = {symbol: price for symbol, (price, _) in (await records.prices(venue)).items()}
     found = []
     for policy, account in zip(followers, accounts[1:], strict=True):
-        book = Book(await records.positions(policy.user, venue), prices)
+        book = Book(renames.positions(await records.positions(policy.user, venue)), prices)
         found += drifts(venue, leader, Follows(policy, account, book), prices)
     return found
 

@@ -43,10 +43,13 @@ async def test_one_key_for_two_users_is_refused_across_processes(bus: Bus) -> No
         await bob.check()
     with pytest.raises(Withheld, match="is also bob's"):
         await alice.check()
-    assert {(each.kind, each.subject) for each in faults.standing} == {(FaultKind.KEY, "alice"), (FaultKind.KEY, "bob")}
+    assert {(each.kind, each.subject) for each in faults.standing} == {
+        (FaultKind.KEY, "alice: API key"),
+        (FaultKind.KEY, "bob: API key"),
+    }
     await bus.do("DEL", keys.lease("bob"))
     await alice.check()
-    assert [each.subject for each in faults.standing] == ["bob"]
+    assert [each.subject for each in faults.standing] == ["bob: API key"]
 
 
 async def test_a_key_that_is_the_masters_is_refused(bus: Bus) -> None:

@@ -186,7 +186,7 @@ async def test_an_entry_in_the_table_before_the_day_changes_nothing(world: World
 async def test_an_exit_that_was_half_done_goes_on_under_the_new_name(world: World) -> None:
     world.know(TENFOLD)
     world.rig.account.fill_share = Decimal("0.4")
-    pairs = world.owner.venue.hold("instruments")
+    pairs, looked_up = world.owner.venue.hold("instruments"), world.owner.venue.hold("order")
     pairs.set()
     decision = world.close(DOT)
     task = await world.rig.begin(world.owner, decision)
@@ -199,6 +199,7 @@ async def test_an_exit_that_was_half_done_goes_on_under_the_new_name(world: Worl
 
     await until(sent, "the first leg is sent")
     pairs.clear()  # so that the second is not planned yet
+    looked_up.set()
     await until(booked, "the first leg is booked")
     world.rename("10")
     world.rig.account.fill_share = Decimal(1)
