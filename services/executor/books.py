@@ -52,6 +52,8 @@ async def open_books(
     records = Records(bus)
     try:
         (found,) = await records.books([(user, venue)])
+        if found is not None and (moving := _renamed(user, found)):
+            return Mixed(moving)
         if found is not None and found.funds is funds:
             return found
         if found is None and not await _recorded(bus, user, venue):
@@ -71,6 +73,17 @@ async def open_books(
         left_behind=", ".join(str(position.size) for position in held.values()) or "nothing",
     )
     return books
+
+
+def _renamed(user: str, found: Books) -> str:
+    """Say why books may not be traded by because their user is being renamed, or has been; an empty text if not."""
+    if found.renamed_to:
+        return f"{user} is called {found.renamed_to} now: its file and its key stand under that name (ops user rename)"
+    if found.taken_from:
+        return (
+            f"the books of {found.taken_from} are being moved here: repeat `ops user rename {found.taken_from} {user}`"
+        )
+    return ""
 
 
 async def _recorded(bus: Bus, user: str, venue: str) -> bool:

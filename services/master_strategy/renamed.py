@@ -60,7 +60,7 @@ async def until_renamed(venue: Venue, table: Table, known: Renames, clock: Clock
 
 
 async def move_recorded(store: OrderStore, records: Records, venue: str, renames: Renames) -> None:
-    """Move what is recorded of the master's positions to present names: once, each in one step. Raises LeaseLost, BusUnavailable."""
+    """Move what is recorded of the master's positions to present names, each in one step. Raises LeaseLost, BusUnavailable."""
     for symbol in await records.positions(MASTER, venue) if renames.table else ():
         present = renames.symbol(symbol)
         if present != symbol and await store.move_position(symbol, present, renames):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from services.ops import control, dead, health
+from services.ops import control, dead, health, user
 from services.ops.audit import audit
 from services.ops.drift import drift
 from services.ops.flatten import flatten
@@ -60,6 +60,7 @@ def build() -> typer.Typer:
     app.command("resume")(control.resume)
     app.command("control")(control.control)
     app.add_typer(dead.build(), name="dead")
+    app.add_typer(user.build(), name="user")
     app.command()(paper_accounts)
     app.command("health")(_health)
     return app

@@ -195,3 +195,13 @@ async def test_an_entry_decided_for_the_other_money_is_not_sent(bus: Bus) -> Non
     )
     assert not rig.account.orders
     assert (await rig.carry(owner, rig.entry())).outcome is OrderState.FILLED
+
+
+async def test_nothing_is_traded_under_a_name_that_was_renamed_nor_under_the_new_one_before_it_is_finished(
+    alice: Alice,
+) -> None:
+    await alice.open(Funds.LIVE)
+    await alice.bus.do("HSET", keys.books(USER, "kraken"), "taken_from", "al")
+    assert "repeat `ops user rename al alice`" in await alice.refused(Funds.LIVE)
+    await alice.bus.do("HSET", keys.books(USER, "kraken"), "taken_from", "", "renamed_to", "alicia", "renamed_at", 1)
+    assert "alice is called alicia now" in await alice.refused(Funds.LIVE)
