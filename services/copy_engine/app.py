@@ -22,12 +22,15 @@ from shared.bus.lease import Lease, acquire
 from shared.bus.records import Records
 from shared.bus.renewals import Renewals
 from shared.config.boundary import Boundary
+from shared.config.renames import RenamesFile
 from shared.config.settings import Settings
 from shared.config.users_watch import UsersWatch
 from shared.contracts import keys
 from shared.domain.fault import Faults
 from shared.domain.policy import UserPolicy
 
+_NAMES_EVERY: Final = 5.0
+"""Seconds between looks at the table of renamed assets."""
 _PAUSE: Final = 1.0
 """Seconds between tries to take the lease, and before a new turn after an outage."""
 
@@ -43,17 +46,24 @@ async def main(settings: Settings) -> None:
         faults = Faults(_now_ms)
         heartbeat = Heartbeat(Records(bus), "copy-engine", instance, faults, _now_ms)
         serving: list[Engine] = []
+        renames = RenamesFile(settings.shoal_config, faults)
 
         def new_engine() -> Engine:
-            users = list(watch.users.values())
+            users = renames.named(watch.users.values())
             serving[:] = [Engine(bus, users, heartbeat, _now_ms, time.monotonic, boundary, settings.retention_ms)]
             return serving[0]
 
         def follow(users: Mapping[str, UserPolicy]) -> None:
             for engine in serving:
-                engine.follow(users.values())
+                engine.follow(renames.named(users.values()))
 
-        beside = [asyncio.create_task(heartbeat.run()), asyncio.create_task(watch.run(follow))]
+        async def follow_names() -> None:
+            while True:
+                await asyncio.sleep(_NAMES_EVERY)
+                if renames.look():
+                    follow(watch.users)
+
+        beside = [asyncio.create_task(work) for work in (heartbeat.run(), watch.run(follow), follow_names())]
         try:
             await _take_turns(bus, instance, heartbeat, new_engine)
         finally:

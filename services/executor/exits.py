@@ -9,7 +9,8 @@ left is dust, or if the account itself has less than was copied: then its owner 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
@@ -20,7 +21,7 @@ from services.executor.ends import End, NotSent, Refused, Stopped, Traded, descr
 from services.executor.exit_price import bound
 from services.executor.leg import recall, trade
 from services.executor.record import Leg, OrderRecord
-from services.executor.renaming import present_name
+from services.executor.renaming import is_unlisted, present_name
 from services.executor.resolving import resume
 from services.executor.settlement import book_leg, settle
 from shared.bus.orders import PositionChange
@@ -122,7 +123,7 @@ class ExitHandler:
             if record.target is not None:
                 fields["target"] = plain(record.target * ratio)
             await desk.store.move(decision.id, OrderState.PLANNED, fields)
-        return replace(decision, symbol=named.symbol)
+        return decision.exit_as(named.symbol)
 
     async def _ended_already(self, decision: Decision, entry_id: str, progress: _Progress) -> bool:
         """End an exit that needs no more sending: one that was sent before, or one of which nothing is held while parked."""
@@ -187,6 +188,8 @@ class ExitHandler:
             return None
         if instrument is None or price is None:
             progress.last = f"{symbol} is not traded on {decision.venue} just now"
+            with suppress(VenueError):
+                await is_unlisted(desk, symbol)
             return None
         if record.target is None:
             close = size_exit(position, fraction, instrument, price, has=has)

@@ -14,11 +14,10 @@ from typing import Final
 import structlog
 
 from services.executor.desk import Desk
-from services.executor.gates import subject
+from services.executor.renaming import is_unlisted
 from shared.bus.orders import PositionChange
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.records import write_position
-from shared.domain.fault import FaultKind
 from shared.domain.money import ZERO, Quantity
 from shared.domain.reconcile import Difference, at_rest, compare, lowered
 from shared.domain.symbol import Symbol
@@ -84,7 +83,7 @@ class Reconciler:
         """Put a difference into words, with what the name of its asset has to do with it."""
         desk, base = self._desk, difference.symbol.base
         present = desk.renames.present(base)[0]
-        unlisted = await self._unlisted(difference.symbol)
+        unlisted = await is_unlisted(desk, difference.symbol)
         if present != base:
             has = Quantity(totals.get(present, ZERO), present)
             return f"{difference}; {base} is {present} now, of which it has {has}: the books follow when the coins are there"
@@ -95,20 +94,6 @@ class Reconciler:
             f"for good add it there with gone = true: until then it is not taken off the books"
         )
 
-    async def _unlisted(self, symbol: Symbol) -> bool:
-        """Say whether the venue trades an asset no more, and report it: neither exits nor stops can sell what is held of it."""
-        desk = self._desk
-        listed = await desk.venue.instruments()
-        if any(each.base == symbol.base for each in listed):
-            desk.faults.clear(FaultKind.SYMBOL, subject(desk.user, symbol))
-            return False
-        reason = (
-            f"{symbol.base} is held from copying, and the venue lists no {symbol.base} any more: see `ops reconcile`"
-        )
-        if desk.faults.report(FaultKind.SYMBOL, subject(desk.user, symbol), reason):
-            log.error("what is held is not listed by the venue", user=desk.user, symbol=str(symbol))
-        return True
-
     async def _may_be_elsewhere(self, symbol: Symbol) -> bool:
         """Say whether a position may not be lowered, because its coins can be in the account under another name."""
         renames = self._desk.renames
@@ -117,7 +102,7 @@ class Reconciler:
         if renames.present(symbol.base)[0] != symbol.base:
             return True
         try:
-            return await self._unlisted(symbol)
+            return await is_unlisted(self._desk, symbol)
         except VenueError:
             return True
 

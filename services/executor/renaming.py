@@ -59,6 +59,23 @@ async def present_name(desk: Desk, symbol: Symbol) -> Named:
     return Named(present if present in listed else symbol)
 
 
+async def is_unlisted(desk: Desk, symbol: Symbol) -> bool:
+    """Say whether the venue lists no pair of an asset any more, and report it: nothing can sell what is held of it.
+
+    Raises VenueError.
+    """
+    if any(each.base == symbol.base for each in await desk.venue.instruments()):
+        desk.faults.clear(FaultKind.SYMBOL, subject(desk.user, symbol))
+        return False
+    reason = (
+        f"{symbol.base} is held from copying, and the venue lists no {symbol.base} any more: if it was renamed add it to "
+        f"config/renames.toml"
+    )
+    if desk.faults.report(FaultKind.SYMBOL, subject(desk.user, symbol), reason):
+        log.error("what is held is not listed by the venue", user=desk.user, symbol=str(symbol))
+    return True
+
+
 def _wait(desk: Desk, old: Symbol, new: Symbol) -> str:
     reason = f"{old.base} is {new.base} now, and the account has no coins under that name yet"
     if desk.faults.report(FaultKind.SYMBOL, subject(desk.user, old), reason):

@@ -6,7 +6,8 @@ A file that cannot be read changes nothing: the former table stays in force, and
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
@@ -17,7 +18,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from shared.config.errors import ConfigurationError
 from shared.config.user_file import in_one_line
 from shared.domain.fault import FaultKind, Faults
-from shared.domain.rename import NO_RENAMES, Rename, Renames
+from shared.domain.policy import UserPolicy
+from shared.domain.rename import NO_RENAMES, Rename, Renames, under_all_names
 
 FILE: Final = "renames.toml"
 
@@ -92,6 +94,13 @@ class RenamesFile:
     def of(self, venue: str) -> Renames:
         """Return the table of a venue as last looked at."""
         return self._tables.get(venue, NO_RENAMES)
+
+    def named(self, policies: Iterable[UserPolicy]) -> list[UserPolicy]:
+        """Return users' settings with the present names of the symbols that they name."""
+        tables = list(self._tables.values())
+        if not tables:
+            return list(policies)
+        return [replace(policy, symbols=under_all_names(policy.symbols, tables)) for policy in policies]
 
     def look(self) -> bool:
         """Read the file again if it has changed; return whether the table has."""

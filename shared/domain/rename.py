@@ -14,6 +14,7 @@ from typing import Final
 
 from shared.domain.account import Position
 from shared.domain.money import ONE, ZERO, Price, Quantity
+from shared.domain.policy import SymbolPolicy
 from shared.domain.symbol import Symbol
 
 
@@ -123,6 +124,18 @@ NO_RENAMES: Final = Renames()
 _REST: Final = Decimal(100)
 
 
+def under_all_names(symbols: SymbolPolicy, tables: Iterable[Renames]) -> SymbolPolicy:
+    """Return a user's choice of symbols with their present names as well: what was excluded stays so when it is renamed."""
+    include, exclude, mapped = set(symbols.include), set(symbols.exclude), dict(symbols.map)
+    for table in tables:
+        include |= {table.symbol(symbol) for symbol in symbols.include}
+        exclude |= {table.symbol(symbol) for symbol in symbols.exclude}
+        for source, target in symbols.map.items():
+            mapped.setdefault(table.symbol(source), table.symbol(target))
+    found = SymbolPolicy(frozenset(include), frozenset(exclude), mapped)
+    return symbols if found == symbols else found
+
+
 def merged(one: Position, other: Position) -> Position:
     """Return two positions of one symbol as one."""
     highs = [each.high for each in (one, other) if each.high is not None]
@@ -140,10 +153,8 @@ def fate(size: Decimal, *, old_listed: bool, old_total: Decimal, new_listed: boo
     """Say what becomes of a position of `size` under a former name; the totals are the account's, of either name.
 
     As long as the account has coins of the old name they are what would be sold (a hundredth of the position is a rest that was
-    left behind); with none of either, the venue has taken the old ones and not yet given the new.
+    left behind); with none of either, the venue has taken the old ones and not yet given the new, or its lists are old.
     """
     if old_total * _REST > size:
         return Fate.STAYS if old_listed else Fate.WAITS
-    if new_listed and new_total > ZERO:
-        return Fate.MOVES
-    return Fate.STAYS if old_listed and not new_listed else Fate.WAITS
+    return Fate.MOVES if new_listed and new_total > ZERO else Fate.WAITS

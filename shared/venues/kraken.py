@@ -34,6 +34,7 @@ from shared.venues.rate_budget import RateBudget
 BASE_TIER_TAKER_FEE: Final = Decimal("0.004")  # the dearest; kraken.com/features/fee-schedule, reference 5.5
 _FEE_MAX_AGE: Final = 3_600_000  # ms
 _CLOCK_SLACK: Final = 60  # seconds that `find` looks back further than asked, should our clock be ahead of Kraken's
+_UNKNOWN_PAIR: Final = "unknown asset pair"
 _QUERY_ORDERS_MAX: Final = 50  # ids per QueryOrders
 
 _log = structlog.get_logger(__name__)
@@ -75,7 +76,9 @@ class KrakenVenue:
         names = (await self._public.names()).names
         extended = await self._lane.look_up("BalanceEx", patient=patient)
         with parse.readable("BalanceEx"):
-            return parse.balances(names, extended)
+            found = parse.balances(names, extended)
+        self._public.meet(names.plain(asset) for asset in extended)
+        return found
 
     async def taker_fee(self, symbol: Symbol) -> Decimal:
         """Give the account's taker fee, asked hourly; the base tier's if the key may not ask or Kraken lists none."""
@@ -95,7 +98,7 @@ class KrakenVenue:
         try:
             result = await self._lane.add_order(partial(self._params, order, pair), begin, not_after=order.deadline_at)
         except Rejected as refused:
-            if refused.refusal in {Refusal.PRECISION, Refusal.MINIMUM}:
+            if refused.refusal in {Refusal.PRECISION, Refusal.MINIMUM} or _UNKNOWN_PAIR in refused.words.lower():
                 self._public.distrust()
             raise
         venue_order_id = parse.accepted_id(result)

@@ -16,6 +16,7 @@ from shared.bus.errors import LeaseLost
 from shared.bus.records import Records
 from shared.contracts import keys
 from shared.domain.account import Position
+from shared.domain.control import ControlMode
 from shared.domain.fault import FaultKind
 from shared.domain.instrument import Instrument
 from shared.domain.money import Price, Quantity
@@ -225,7 +226,7 @@ async def test_a_parked_account_with_coins_under_the_former_name_is_not_taken_fo
 async def test_a_switch_of_the_former_name_still_holds(world: World) -> None:
     world.know(TABLE)
     await world.rig.bus.do("HSET", keys.control_of_symbol(DOT), "mode", "halt", "reason", "a test")
-    assert [switch.mode for switch in await world.desk.switches(NDOT)].count("halt") == 1
+    assert [switch.mode for switch in await world.desk.switches(NDOT)].count(ControlMode.HALT) == 1
 
 
 async def test_reconciliation_erases_nothing_that_a_rename_explains(world: World) -> None:

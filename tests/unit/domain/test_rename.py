@@ -8,7 +8,8 @@ import pytest
 
 from shared.domain.account import Position
 from shared.domain.money import Price, Quantity
-from shared.domain.rename import Fate, Rename, Renames, fate, merged
+from shared.domain.policy import SymbolPolicy
+from shared.domain.rename import Fate, Rename, Renames, fate, merged, under_all_names
 from shared.domain.symbol import Symbol
 from tests.support.examples import NOW, usd
 
@@ -81,7 +82,14 @@ def test_what_is_gone_has_no_other_name() -> None:
         (False, "0", True, "0", Fate.WAITS),
         (False, "0", False, "0", Fate.WAITS),
         (True, "0", True, "0", Fate.WAITS),
-        (True, "0", False, "0", Fate.STAYS),  # nothing has happened at the venue: the owner has moved the coins
+        (
+            True,
+            "0",
+            False,
+            "0",
+            Fate.WAITS,
+        ),  # the list of pairs is old, or the owner has moved the coins
+        (True, "0", False, "10", Fate.WAITS),  # as above, and the coins are there
         (False, "0", True, "10", Fate.MOVES),
         (False, "0.01", True, "10", Fate.MOVES),  # a rest that the venue left behind
         (True, "0", True, "10", Fate.MOVES),
@@ -99,3 +107,15 @@ def test_where_the_coins_are_decides(
         new_total=Decimal(new_total),
     )
     assert found is expected
+
+
+def test_what_a_user_excluded_stays_excluded_under_its_new_name() -> None:
+    euro = Symbol("DOT", "EUR")
+    chosen = SymbolPolicy(frozenset({DOT}), frozenset({NDOT}), {DOT: euro})
+    found = under_all_names(chosen, [TWICE])
+    assert found.include == {DOT, XDOT}
+    assert found.exclude == {NDOT, XDOT}
+    assert found.map == {DOT: euro, XDOT: Symbol("XDOT", "EUR")}
+    assert under_all_names(chosen, []) is chosen
+    others = SymbolPolicy(exclude=frozenset({Symbol("BTC", "USD")}))
+    assert under_all_names(others, [TWICE]) is others

@@ -43,8 +43,8 @@ def test_the_old_pairs_and_the_old_asset_are_not_listed_any_more(venue: Venue, d
     assert ("DOT" in assets, assets["NDOT"]["altname"]) == (False, "NDOT")
     for name in ("DOTUSD", "DOT/USD"):
         assert venue.public("Ticker", pair=name)["error"] == ["EQuery:Unknown asset pair"]
-        wish = {"pair": name, "type": "sell", "ordertype": "market", "volume": "10"}
-        assert dora.error("AddOrder", **wish) == "EQuery:Unknown asset pair"
+        refused = dora.error("AddOrder", pair=name, type="sell", ordertype="market", volume="10")
+        assert refused == "EQuery:Unknown asset pair"
         assert dora.error("TradeVolume", pair=name) == "EQuery:Unknown asset pair"
 
 
