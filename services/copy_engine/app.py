@@ -22,6 +22,7 @@ from shared.bus.lease import Lease, acquire
 from shared.bus.records import Records
 from shared.bus.renewals import Renewals
 from shared.config.boundary import Boundary
+from shared.config.mode_line import log_mode
 from shared.config.renames import RenamesFile
 from shared.config.settings import Settings
 from shared.config.users_watch import UsersWatch
@@ -41,10 +42,11 @@ async def main(settings: Settings) -> None:
     """Run until cancelled."""
     watch = UsersWatch(settings.shoal_config)
     boundary = Boundary(settings.debug_die_at)
+    log_mode(settings)
     async with open_bus(settings.redis_url, "copy-engine") as bus:
         instance = instance_name()
         faults = Faults(_now_ms)
-        heartbeat = Heartbeat(Records(bus), "copy-engine", instance, faults, _now_ms)
+        heartbeat = Heartbeat(Records(bus), "copy-engine", instance, faults, _now_ms, settings.shoal_mode)
         serving: list[Engine] = []
         renames = RenamesFile(settings.shoal_config, faults)
 

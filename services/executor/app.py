@@ -23,6 +23,8 @@ from shared.bus.lease import Lease
 from shared.bus.records import Records
 from shared.bus.renewals import Renewals
 from shared.config.garbage import expect_orders_of
+from shared.config.mode_line import log_mode
+from shared.config.preflight import require_green
 from shared.config.settings import Settings
 from shared.config.users_watch import UsersWatch
 from shared.domain.fault import Faults
@@ -38,7 +40,9 @@ log = structlog.get_logger()
 
 
 async def main(settings: Settings) -> None:
-    """Run until cancelled."""
+    """Run until cancelled. Raises ConfigurationError for what a person must put right first."""
+    require_green(settings)
+    log_mode(settings)
     watch = UsersWatch(settings.shoal_config)
     roster = Roster(watch.users, settings.executor_users, str(settings.shoal_config))
     async with open_bus(settings.redis_url, "executor") as bus, new_http_session() as http:
@@ -50,6 +54,7 @@ class Executor:
 
     def __init__(self, settings: Settings, bus: Bus, http: HttpSession, roster: Roster, watch: UsersWatch) -> None:
         self._bus = bus
+        self._mode = settings.shoal_mode
         self._roster = roster
         self._watch = watch
         self._owner = instance_name()
@@ -64,7 +69,7 @@ class Executor:
 
     async def run(self) -> None:
         """Claim and serve until cancelled; then hand every user back at once."""
-        heartbeat = Heartbeat(Records(self._bus), "executor", self._owner, self.faults, _now_ms)
+        heartbeat = Heartbeat(Records(self._bus), "executor", self._owner, self.faults, _now_ms, self._mode)
         reading = asyncio.create_task(self._reader.run())
         feed = PriceFeed(self._bus, self._desks.public, self._owner, _now_ms)
         helpers = [

@@ -18,10 +18,12 @@ from services.executor.renaming import is_unlisted
 from shared.bus.orders import PositionChange
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.records import write_position
+from shared.domain.account import Position
 from shared.domain.money import ZERO, Quantity
 from shared.domain.reconcile import Difference, at_rest, compare, lowered
 from shared.domain.symbol import Symbol
 from shared.venues.errors import VenueError
+from shared.venues.port import Balances
 
 _LAG_MS: Final = 10_000
 """How long a balance may lag behind a fill that has been booked: a younger position is not judged."""
@@ -60,13 +62,15 @@ class Reconciler:
             if not told and not await desk.records.positions(desk.user, desk.venue.name):
                 return Findings({})
             busy = set(self._busy())
-            totals = {asset: balance.total for asset, balance in (await desk.venue.balances()).items()}
+            balances = await desk.venue.balances()
+            totals = {asset: balance.total for asset, balance in balances.items()}
             # Read after the balances: what was booked meanwhile is too fresh to be judged.
             positions = await desk.records.positions(desk.user, desk.venue.name)
         except (VenueError, MalformedMessageError) as error:
             log.warning("reconciliation has to wait", user=desk.user, reason=str(error))
             return Findings({}, reason=str(error))
-        resting = at_rest(positions, busy.union(self._busy()), desk.clock() - _LAG_MS)
+        readable = _with_a_balance(positions, balances)
+        resting = at_rest(readable, busy.union(self._busy()), desk.clock() - _LAG_MS)
         left_out = tuple(sorted(positions.keys() - resting.keys(), key=str))
         try:
             found = {each.symbol: await self._told(each, totals) for each in compare(resting, totals)}
@@ -113,12 +117,13 @@ class Reconciler:
         """
         desk = self._desk
         try:
-            totals = {asset: balance.total for asset, balance in (await desk.venue.balances()).items()}
+            balances = await desk.venue.balances()
+            totals = {asset: balance.total for asset, balance in balances.items()}
             positions = await desk.records.positions(desk.user, desk.venue.name)
         except (VenueError, MalformedMessageError) as error:
             log.warning("repair has to wait", user=desk.user, symbol=str(symbol), reason=str(error))
             return False
-        resting = at_rest(positions, set(self._busy()) - {symbol}, desk.clock() - _LAG_MS)
+        resting = at_rest(_with_a_balance(positions, balances), set(self._busy()) - {symbol}, desk.clock() - _LAG_MS)
         difference = next((each for each in compare(resting, totals) if each.symbol == symbol), None)
         if difference is None or await self._may_be_elsewhere(difference.symbol):
             return False
@@ -137,3 +142,8 @@ class Reconciler:
             found=str(difference.found),
         )
         return True
+
+
+def _with_a_balance(positions: Mapping[Symbol, Position], balances: Balances) -> dict[Symbol, Position]:
+    """Leave out what cannot be compared: a balance that could not be read is not zero."""
+    return {symbol: each for symbol, each in positions.items() if symbol.base not in balances.unreadable}

@@ -12,6 +12,7 @@ import structlog
 from services.master_strategy.clock import Clock, system_clock
 from services.master_strategy.leadership import Leadership
 from services.master_strategy.renamed import Table
+from services.master_strategy.scan_health import ScanHealth
 from services.master_strategy.session import Session
 from services.master_strategy.strategy_file import StrategySettings, load_strategy
 from services.master_strategy.write_ahead import VENUE_TIMEOUT
@@ -22,13 +23,22 @@ from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
 from shared.bus.records import Records
 from shared.config.errors import ConfigurationError
+from shared.config.mode_line import log_mode
+from shared.config.preflight import check_key, check_strategy, require_green
 from shared.config.renames import RenamesFile
 from shared.config.secrets import ApiKey, read_api_key
 from shared.config.settings import Mode, Settings
 from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.rename import Renames
-from shared.venues.factory import HttpSession, RateBudget, new_http_session, open_budget, open_kraken
+from shared.venues.factory import (
+    HttpSession,
+    RateBudget,
+    new_http_session,
+    open_budget,
+    open_kraken,
+    open_public_kraken,
+)
 from shared.venues.kraken import KrakenVenue
 from shared.venues.port import NonceSource
 
@@ -40,15 +50,17 @@ _log = structlog.get_logger(__name__)
 
 async def main(settings: Settings) -> None:
     """Run the master until it is told to stop. Raises ConfigurationError for what a person must put right."""
-    strategy = load_strategy(settings.shoal_config)
+    strategy = load_strategy(settings.shoal_config, settings.shoal_mode)
+    require_green(settings, check_strategy, lambda known: check_key(known, MASTER))
     key = master_key(settings.shoal_mode)
+    log_mode(settings)
     instance = instance_name()
     clock = system_clock()
     faults = Faults(clock.now)
     budget = open_budget(settings.kraken_tier)
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(open_bus(settings.redis_url, _SERVICE))
-        heartbeat = Heartbeat(Records(bus), _SERVICE, instance, faults, clock.now)
+        heartbeat = Heartbeat(Records(bus), _SERVICE, instance, faults, clock.now, settings.shoal_mode)
         _log.info(
             "master starts",
             mode=settings.shoal_mode.value,
@@ -59,6 +71,7 @@ async def main(settings: Settings) -> None:
             symbols=[str(symbol) for symbol in strategy.symbols],
         )
 
+        health = ScanHealth(faults, clock, _VENUE)
         renames = RenamesFile(settings.shoal_config, faults)
 
         def table() -> Renames:
@@ -67,10 +80,16 @@ async def main(settings: Settings) -> None:
 
         async def run_session(lease: Lease) -> None:
             await _claim_key(bus, key, lease, faults)
-            await _run_session(settings, strategy, key, budget, bus, lease, heartbeat, clock, table=table)
+            await _run_session(settings, strategy, key, budget, bus, lease, heartbeat, clock, faults, health, table)
 
         leadership = Leadership(
-            bus=bus, instance=instance, venue=_VENUE, run_session=run_session, heartbeat=heartbeat, clock=clock
+            bus=bus,
+            instance=instance,
+            venue=_VENUE,
+            run_session=run_session,
+            heartbeat=heartbeat,
+            clock=clock,
+            health=health,
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(heartbeat.run())
@@ -88,7 +107,7 @@ async def _claim_key(bus: Bus, key: ApiKey, lease: Lease, faults: Faults) -> Non
         _log.error("one API key for the master and a user", others=others, key=key.fingerprint)
 
 
-async def _run_session(
+async def _run_session(  # noqa: PLR0917  # what a composition root hands on
     settings: Settings,
     strategy: StrategySettings,
     key: ApiKey,
@@ -97,7 +116,8 @@ async def _run_session(
     lease: Lease,
     heartbeat: Heartbeat,
     clock: Clock,
-    *,
+    faults: Faults,
+    health: ScanHealth,
     table: Table,
 ) -> None:
     nonces = NonceCounter(bus, lease, MASTER, key.fingerprint, floor=clock.now() * 1000)
@@ -105,7 +125,7 @@ async def _run_session(
         session = Session(
             bus=bus,
             lease=lease,
-            venue=open_account(settings, key, nonces, budget, http, clock),
+            venue=open_account(settings, key, nonces, budget, http, clock, faults),
             nonces=nonces,
             settings=strategy,
             heartbeat=heartbeat,
@@ -113,16 +133,26 @@ async def _run_session(
             new_id=lambda: str(uuid4()),
             live=settings.shoal_mode is Mode.LIVE,
             table=table,
+            faults=faults,
+            health=health,
         )
         await session.run()
 
 
 def open_account(
-    settings: Settings, key: ApiKey, nonces: NonceSource, budget: RateBudget, http: HttpSession, clock: Clock
+    settings: Settings,
+    key: ApiKey,
+    nonces: NonceSource,
+    budget: RateBudget,
+    http: HttpSession,
+    clock: Clock,
+    faults: Faults | None = None,
 ) -> KrakenVenue:
     """Open the account that trades; sends nothing yet. Raises Rejected for a key that cannot be one."""
+    url = settings.venue_url(_VENUE)
     return open_kraken(
-        url=settings.venue_url(_VENUE),
+        url=url,
+        public=open_public_kraken(url=url, http=http, timeout=VENUE_TIMEOUT, clock=clock.now, faults=faults),
         api_key=key.key,
         api_secret=key.secret,
         nonces=nonces,

@@ -14,6 +14,7 @@ from typing import Any, Final
 import structlog
 
 from services.master_strategy.clock import Clock
+from services.master_strategy.scan_health import ScanHealth
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError, BusUnavailable, LeaseLost
 from shared.bus.heartbeat import Heartbeat
@@ -48,7 +49,9 @@ class Leadership:
         run_session: RunSession,
         heartbeat: Heartbeat,
         clock: Clock,
+        health: ScanHealth | None = None,
     ) -> None:
+        self._health = health
         self._bus = bus
         self._instance = instance
         self._venue = venue
@@ -95,6 +98,8 @@ class Leadership:
     async def _lead(self, lease: Lease) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._renew(lease))
+            if self._health is not None:
+                tasks.create_task(self._health.watch())
             tasks.create_task(self._sessions(lease))
 
     async def _renew(self, lease: Lease) -> None:
@@ -123,6 +128,8 @@ class Leadership:
             await self._note(failures)
 
     async def _note(self, failures: list[Exception]) -> None:
+        if self._health is not None:
+            self._health.failed("; ".join(map(str, failures)))
         refusals = [failure for failure in failures if isinstance(failure, Rejected)]
         if refusals:
             refused = next((each for each in refusals if each.refusal is Refusal.LOCKED), refusals[0])

@@ -12,9 +12,9 @@ from typing import Final
 import structlog
 
 from services.master_strategy.clock import Clock
-from shared.bus.orders import OrderStore
-from shared.bus.records import Records
-from shared.domain.account import MASTER
+from shared.bus.master_account import MasterRecords, read_positions
+from shared.contracts import keys
+from shared.domain.account import MASTER, Position
 from shared.domain.money import Price, Quantity
 from shared.domain.rename import Renames
 from shared.domain.signal import Signal
@@ -59,12 +59,27 @@ async def until_renamed(venue: Venue, table: Table, known: Renames, clock: Clock
             raise Unavailable(f"assets were renamed ({names or 'fewer than before'}): a new session begins")
 
 
-async def move_recorded(store: OrderStore, records: Records, venue: str, renames: Renames) -> None:
-    """Move what is recorded of the master's positions to present names, each in one step. Raises LeaseLost, BusUnavailable."""
-    for symbol in await records.positions(MASTER, venue) if renames.table else ():
-        present = renames.symbol(symbol)
-        if present != symbol and await store.move_position(symbol, present, renames):
-            _log.warning("the master's position was moved to the asset's new name", old=str(symbol), new=str(present))
+async def move_recorded(master: MasterRecords, venue: str, renames: Renames) -> None:
+    """Move what is recorded of the master's positions to present names, all in one step. Raises LeaseLost, BusUnavailable."""
+    if not renames.table:
+        return
+    changed = []
+    for key in (keys.positions(MASTER, venue), keys.strategy(MASTER, venue)):
+        held, _ = await read_positions(master.bus, key)
+        present = renames.positions(held)
+        old = [symbol for symbol in held if symbol not in present]
+        new = [position for symbol, position in present.items() if held.get(symbol) != position] if old else []
+        changed.append([*(Position.flat(symbol, 0) for symbol in old), *new])
+        for symbol in old:
+            _log.warning(
+                "the master's position moves to the asset's new name", old=str(symbol), new=str(renames.symbol(symbol))
+            )
+    await master.write(positions=changed[0], strategy=changed[1])
+
+
+def former_names(renames: Renames) -> frozenset[str]:
+    """Name the coins that have or will get another name: that the account has none of them says nothing."""
+    return frozenset(each.old for each in renames.table if each.new)
 
 
 def signals_renamed(renames: Renames, venue: str, signals: Iterable[Signal]) -> list[Signal]:

@@ -135,7 +135,7 @@ class System:
         )
         record = AccountRecord.from_domain(master).fields()
         self.client.hset(keys.account(MASTER, "kraken"), mapping=record)  # type: ignore[arg-type]  # redis-py's union
-        self.client.set(keys.heartbeat("master-strategy", "bench"), "trading")
+        self.client.hset(keys.heartbeat("master-strategy", "bench"), mapping={"v": "1", "state": "trading"})
         common = {
             "REDIS_URL": self._redis.url,
             "SHOAL_CONFIG": str(self._folder / "config"),
@@ -167,4 +167,4 @@ class System:
 
     def _heartbeats(self, service: str) -> list[str]:
         names = list(self.client.scan_iter(keys.heartbeat(service, "*"), count=1000))
-        return [str(self.client.get(name)) for name in names]
+        return [str(self.client.hget(name, "state")) for name in names]

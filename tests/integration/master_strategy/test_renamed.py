@@ -11,18 +11,21 @@ from services.master_strategy.renamed import in_force, move_recorded, names_in_f
 from services.master_strategy.session import open_book
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease, acquire
-from shared.bus.orders import OrderStore
+from shared.bus.master_account import MasterRecords
 from shared.bus.records import Records
 from shared.bus.signals import SignalLog
 from shared.domain.account import MASTER, Position
+from shared.domain.fault import Faults
 from shared.domain.money import Price, Quantity
+from shared.domain.order import Side
 from shared.domain.rename import Rename, Renames
 from shared.domain.signal import Signal
 from shared.domain.symbol import Symbol
 from shared.venues.errors import Unavailable
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
 from tests.integration.master_strategy.rig import SteppedTime
-from tests.support.examples import NOW, an_entry, usd
+from tests.support.examples import NOW, an_entry, btc, usd
+from tests.unit.master_strategy.memory_master import MemoryMaster
 
 DOT, NDOT = Symbol("DOT", "USD"), Symbol("NDOT", "USD")
 TENFOLD = Renames.of([Rename("DOT", "NDOT", Decimal(10))])
@@ -68,17 +71,36 @@ def test_what_was_told_is_read_in_present_units() -> None:
 
 async def test_the_position_is_known_under_the_new_name_after_any_number_of_starts(bus: Bus, lease: Lease) -> None:
     """A sale of a tenth looked like one of everything: every user would have sold all."""
-    records, store = Records(bus), OrderStore(bus, lease, MASTER, "kraken")
+    records, master = Records(bus), MasterRecords(bus, lease, "kraken")
     await SignalLog(bus).emit(bought())
     at = bought().emitted_at
     held = Position.flat(DOT, at).bought(Quantity(Decimal(100), "DOT"), usd(600), at)
-    await records.write_position(MASTER, "kraken", held)
+    await master.write(positions=[held], strategy=[held])
     for _ in range(3):
-        await move_recorded(store, records, "kraken", TENFOLD)
-        book = await open_book(records, SignalLog(bus), "kraken", TENFOLD)
-        assert book.position(NDOT).size == Quantity(Decimal(1000), "NDOT")
+        await move_recorded(master, "kraken", TENFOLD)
+        book = await open_book(master, SignalLog(bus), "kraken", "sma-cross", faults=Faults(), now=NOW, names=TENFOLD)
+        for position in (book.position(NDOT), book.own.position(NDOT)):
+            assert position.size == Quantity(Decimal(1000), "NDOT")
         assert book.position(DOT).size.amount == 0
         assert list(await records.positions(MASTER, "kraken")) == [NDOT]
+
+
+@pytest.mark.parametrize("listed", [True, False])
+async def test_a_coin_that_the_venue_is_renaming_is_not_taken_for_sold(*, listed: bool) -> None:
+    """Its balance is gone for a while: everybody would have been told to sell. By the alias, or by the list of pairs."""
+    master = MemoryMaster()
+    await master.start()
+    await master.trade(Side.BUY, "2")
+    await master.scan()
+    if listed:
+        master.watcher._check._renaming = lambda: {"BTC"}
+    else:
+        for symbol in [each for each in master.market.instruments if each.base == "BTC"]:
+            del master.market.instruments[symbol]
+    del master.account.balances["BTC"]
+    await master.settle(18)
+    assert [signal.fraction for signal in master.signals] == [None]
+    assert master.book.size_of("BTC") == btc("2")
 
 
 async def test_a_session_ends_when_other_names_are_in_force_than_it_began_with() -> None:

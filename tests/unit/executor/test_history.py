@@ -11,7 +11,9 @@ import pytest
 from services.executor.account import AccountKeeper
 from services.executor.history import History
 from services.executor.timing import VISIBLE_AFTER_MS
+from shared.venues.errors import Unavailable
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
+from shared.venues.port import LeftOut, RowReason
 from tests.support.examples import BTC_USD
 
 CONNECTED_AT = 1_790_000_000_000
@@ -73,3 +75,20 @@ async def test_an_earlier_decision_and_a_later_send_take_a_list_of_their_own(ord
     await orders.find("two", decided_at=CONNECTED_AT - 1, begun_at=None)
     await orders.find("three", decided_at=CONNECTED_AT, begun_at=CONNECTED_AT)
     assert venue.calls["closed_orders"] == 3
+
+
+@pytest.mark.parametrize("whose", ["mine", None])
+async def test_a_row_that_cannot_be_read_and_may_be_the_order_proves_no_absence(
+    orders: History, venue: FakeVenue, whose: str | None
+) -> None:
+    """A sibling of case E1: taken for absent, it would be sent a second time."""
+    venue.account.left_out.append(LeftOut("OBAD", RowReason.UNREADABLE, "ValueError", whose))
+    venue.fail("find", Unavailable("a row cannot be read"), times=2)
+    assert await orders.find("mine", decided_at=CONNECTED_AT, begun_at=None) is None
+    assert venue.calls["find"] == 3  # until it could be said
+
+
+async def test_a_row_of_another_order_that_cannot_be_read_hinders_nobody(orders: History, venue: FakeVenue) -> None:
+    venue.account.left_out.append(LeftOut("OBAD", RowReason.UNREADABLE, "ValueError", "another's"))
+    assert await orders.find("mine", decided_at=CONNECTED_AT, begun_at=None) is None
+    assert venue.calls["find"] == 0
