@@ -21,7 +21,9 @@ from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.lease import Lease, acquire
 from shared.bus.records import Records
 from shared.bus.renewals import Renewals
+from shared.bus.venue_time import VenueTimes
 from shared.config.boundary import Boundary
+from shared.config.clock_alarm import ClockAlarm
 from shared.config.mode_line import log_mode
 from shared.config.renames import RenamesFile
 from shared.config.settings import Settings
@@ -29,6 +31,7 @@ from shared.config.users_watch import UsersWatch
 from shared.contracts import keys
 from shared.domain.fault import Faults
 from shared.domain.policy import UserPolicy
+from shared.ledger.status import VENUES
 
 _NAMES_EVERY: Final = 5.0
 """Seconds between looks at the table of renamed assets."""
@@ -49,10 +52,13 @@ async def main(settings: Settings) -> None:
         heartbeat = Heartbeat(Records(bus), "copy-engine", instance, faults, _now_ms, settings.shoal_mode)
         serving: list[Engine] = []
         renames = RenamesFile(settings.shoal_config, faults)
+        times = VenueTimes(bus, VENUES, _now_ms)
+        alarm = ClockAlarm(faults, times.offset)
 
         def new_engine() -> Engine:
             users = renames.named(watch.users.values())
-            serving[:] = [Engine(bus, users, heartbeat, _now_ms, time.monotonic, boundary, settings.retention_ms)]
+            keep = settings.retention_ms
+            serving[:] = [Engine(bus, users, heartbeat, times, time.monotonic, boundary, keep, alarm.refusal)]
             return serving[0]
 
         def follow(users: Mapping[str, UserPolicy]) -> None:
@@ -65,7 +71,13 @@ async def main(settings: Settings) -> None:
                 if renames.look():
                     follow(watch.users)
 
-        beside = [asyncio.create_task(work) for work in (heartbeat.run(), watch.run(follow), follow_names())]
+        await times.refresh()  # before anything is judged by its age
+        beside = [
+            asyncio.create_task(heartbeat.run()),
+            asyncio.create_task(watch.run(follow)),
+            asyncio.create_task(times.run(alarm.look)),
+            asyncio.create_task(follow_names()),
+        ]
         try:
             await _take_turns(bus, instance, heartbeat, new_engine)
         finally:

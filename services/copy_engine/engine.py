@@ -51,7 +51,9 @@ class Engine:
         elapsed: Callable[[], float],
         boundary: Boundary | None = None,
         retention_ms: int = RETENTION_MS,
+        refusal: Callable[[], str] = lambda: "",
     ) -> None:
+        """`clock` gives the venue's time, `refusal` says why no entry may be copied just now (empty: any may)."""
         self._bus = bus
         self._users: Sequence[UserPolicy] = _followed(users)
         self._changed: Sequence[UserPolicy] | None = None
@@ -63,7 +65,7 @@ class Engine:
         self._records = Records(bus)
         self._group = Group(bus, keys.ENGINE)
         self._boundary = boundary or Boundary()
-        self._fanout = FanOut(bus, clock, self._boundary)
+        self._fanout = FanOut(bus, clock, self._boundary, refusal)
         self._joiner = Joiner(bus, self._group, clock)
         self._instruments: dict[str, tuple[float, Mapping[Symbol, Instrument]]] = {}
 

@@ -61,7 +61,8 @@ class Leadership:
         self._records = Records(bus)
         self._last: Lease | None = None
         self._failures = 0
-        self._quiet_until = 0
+        self._quiet_until = 0.0
+        """By the clock that does not step: a step of the other must not keep the master away."""
 
     async def serve(self) -> None:
         """Lead whenever nobody else does, for ever. What nobody foresaw passes through and ends the process."""
@@ -114,15 +115,15 @@ class Leadership:
     async def _sessions(self, lease: Lease) -> None:
         while True:
             # Asked here, not after the failure: losing Redis meanwhile must not cut a lockout's silence short.
-            await self._clock.sleep(max(0.0, (self._quiet_until - self._clock.now()) / 1000))
+            await self._clock.sleep(max(0.0, self._quiet_until - self._clock.steady()))
             await self._heartbeat.tell("connecting")
-            begun = self._clock.now()
+            begun = self._clock.steady()
             failures: list[Exception] = []
             try:
                 await self._run_session(lease)
             except* VenueError as failed:
                 failures.extend(_leaves(failed))
-            if self._clock.now() - begun > _LASTED:
+            if self._clock.steady() - begun > _LASTED:
                 self._failures = 0
             self._failures += 1
             await self._note(failures)
@@ -153,7 +154,7 @@ class Leadership:
             await self._heartbeat.tell(f"connecting: {failure}")
 
     def _stay_away(self, seconds: float) -> None:
-        self._quiet_until = self._clock.now() + int(seconds * 1000)
+        self._quiet_until = self._clock.steady() + seconds
 
     async def _step_down(self, lease: Lease) -> None:
         """Say that nobody trades now, and hand the lease back; silent if Redis is away."""

@@ -136,6 +136,7 @@ class Session:
             tasks=tasks,
             new_id=self.new_id,
             strategy=settings.name,
+            faults=self.heartbeat.faults,
         )
         await trader.resume()
         while not await watcher.scan_or_say_why():

@@ -29,7 +29,7 @@ def build(settings: Settings, paper: PaperFile, clock: Clock) -> tuple[Exchange,
     market = build_market(paper.market, clock, settings.shoal_config, follows=bool(settings.prices_url))
     instruments = {symbol: INSTRUMENTS[symbol] for symbol in market.feeds}
     exchange = Exchange(clock, market, instruments, FEES, random.SystemRandom())
-    return exchange, Door(KrakenFront(exchange, paper.limits.limits()), control_plane(exchange, list_pair))
+    return exchange, Door(KrakenFront(exchange, paper.limits.limits()), control_plane(exchange, list_pair), clock)
 
 
 async def run(settings: Settings) -> None:

@@ -134,6 +134,11 @@ def prices(venue: str) -> str:
     return f"shoal:prices:{venue}"
 
 
+def clock(venue: str) -> str:
+    """Venue's clock minus Redis's: `difference` and `uncertainty` in ms, `at` by Redis; by whoever measures the venue's time."""
+    return f"shoal:clock:{venue}"
+
+
 def instruments(venue: str) -> str:
     """Steps and minimums of a venue by symbol, as the venue says now."""
     return f"shoal:instruments:{venue}"

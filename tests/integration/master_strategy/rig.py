@@ -61,7 +61,7 @@ class SteppedTime:
         await asyncio.sleep(0)
 
     def clock(self) -> Clock:
-        return Clock(now=lambda: self.now, sleep=self.sleep)
+        return Clock(now=lambda: self.now, sleep=self.sleep, steady=lambda: self.now / 1000)
 
 
 @dataclass
