@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from uuid import uuid4
 
 import structlog
 
 from services.executor.account_faults import AccountFaults
+from services.executor.gates import RETRY, Gate, Withheld
 from services.executor.holdings import HoldingsValuer
 from services.executor.key_memory import KeyMemory
 from services.executor.record import quote_fee
@@ -63,6 +64,7 @@ class AccountKeeper:
         key: KeyMemory,
         way: RightOfWay | None = None,
         faults: AccountFaults | None = None,
+        gates: Sequence[Gate] = (),
     ) -> None:
         self._user = user
         self._venue = venue
@@ -70,6 +72,7 @@ class AccountKeeper:
         self._clock = clock
         self._key = key
         self._way = way or RightOfWay()
+        self._gates = gates
         self.fees = TakerFees(venue.name, [_EXAMPLE])
         """What trades cost here, by pair."""
         self._valuer = HoldingsValuer(user, venue, records, clock, faults or AccountFaults(Faults(), user, venue.name))
@@ -79,6 +82,8 @@ class AccountKeeper:
         self._wanted = asyncio.Event()
         self._quiet_until = 0.0
         self.reason = "not connected yet"
+        self.books_lost = False
+        """Whether nobody knows what the account holds from copying: then no exit may be taken for one of nothing."""
         self.currency = _QUOTE
         self.supervisor = Supervisor()
         """What cash and equity are counted in."""
@@ -173,7 +178,7 @@ class AccountKeeper:
             self._wanted.clear()
             pause = _REFRESH
             try:
-                await self.read()
+                pause = await self._read_unless_withheld()
                 wait = _RETRY_FIRST
                 self.supervisor.worked(name)
             except Rejected as error:
@@ -193,13 +198,29 @@ class AccountKeeper:
                 await self._surprised(name, error)
             await self._pause(pause)
 
+    async def _read_unless_withheld(self) -> float:
+        """Read the account, or park it for what a gate says; return the seconds until the next time."""
+        try:
+            await self.read()
+        except Withheld as error:
+            self.books_lost = self.books_lost or error.books_lost
+            await self.park(error.reason)
+            return RETRY
+        return _REFRESH
+
     async def _surprised(self, name: str, error: Exception) -> None:
         self.supervisor.failed(name, error)
         if not self.ready and not isinstance(error, BusRefused):  # where that would be noted is something else
             await self.park(f"cannot be read: {type(error).__name__}: {error}")
 
     async def read(self) -> None:
-        """Read the account once and write its record. Raises a VenueError; the old record then stands with its instant."""
+        """Read the account once and write its record. Raises a VenueError; the old record then stands with its instant.
+
+        Raises Withheld while it may not trade.
+        """
+        for gate in self._gates:
+            await gate()
+        self.books_lost = False
         currency, asked_at = self.currency, self._clock()
         balances = await self._venue.balances(patient=self.ready)
         answered_at = self._clock()

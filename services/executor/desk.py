@@ -26,6 +26,7 @@ from shared.domain.control import Control
 from shared.domain.fault import Faults
 from shared.domain.funds import Books, Funds
 from shared.domain.policy import UserPolicy
+from shared.domain.rename import NO_RENAMES, Renames
 from shared.domain.symbol import Symbol
 from shared.venues.port import Venue
 from shared.venues.venue_clock import VenueTime
@@ -61,6 +62,10 @@ class Desk:
     """The process's register."""
     late_told_until: float = 0.0
     """Steady instant until which nothing more is logged about orders that came after their deadline."""
+    table: Renames = NO_RENAMES
+    """The operator's table of renamed assets, as this turn began with it."""
+    renames: Renames = NO_RENAMES
+    """That and what the venue itself says; the same for a whole turn, since symbols' chains go by it."""
     booking: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from reading a position or the risk state to writing it: symbols are traded side by side."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -83,12 +88,19 @@ class Desk:
             self.account.currency = policy.currency
             self.account.refresh_soon()
 
+    async def learn_names(self) -> None:
+        """Take over, for this turn, which assets have been renamed. Raises VenueError: then the operator's table counts alone."""
+        self.renames = self.table
+        self.renames = self.table.plus(await self.venue.renames())
+
     async def switches(self, symbol: Symbol) -> tuple[Control, ...]:
         """Read every kill switch that concerns an order of this user's for a symbol, under its own name or the master's."""
         found = await self.records.switches(self.user, symbol)
         for source, target in self.policy.symbols.map.items():
             if target == symbol:
                 found += (await self.records.switches(self.user, source))[-1:]
+        for name in self.renames.former(symbol):  # a switch outlives the renaming of what it is about
+            found += (await self.records.switches(self.user, name))[-1:]
         return found
 
     @property

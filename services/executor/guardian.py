@@ -121,6 +121,7 @@ class Guardian:
             return
         await self._ask_for(frozenset(held.positions))
         sources = [source for source, target in desk.policy.symbols.map.items() if target in held.positions]
+        sources += [name for symbol in held.positions for name in desk.renames.former(symbol)]
         market = await self._watch.market(desk.venue.name, {*held.positions, *sources})
         self._tell(
             "no fresh price: nothing is closed by price until there is one",
@@ -165,6 +166,7 @@ class Guardian:
         """Say why a position must be closed now, if it must."""
         desk, policy, symbol = self._desk, self._desk.policy, position.symbol
         names = [symbol, *(source for source, target in policy.symbols.map.items() if target == symbol)]
+        names += desk.renames.former(symbol)
         switches = [*held.switches, *(market.switches[name] for name in names if name in market.switches)]
         if not desk.account.ready or refusal(Kind.EXIT, *switches):
             return None  # decided once it can be done, by the prices of then

@@ -28,6 +28,7 @@ from shared.bus.errors import BusForbidden, BusRefused
 from shared.bus.lease import Lease
 from shared.bus.streams import MAX_DELIVERIES, Entry, Group, entry_order
 from shared.bus.watch import Watch
+from shared.config.renames import RenamesFile
 from shared.config.supervision import Supervisor, endless
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
@@ -35,6 +36,8 @@ from shared.contracts.messages import OrderMessage
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.order import Decision, Kind, OrderState
 from shared.domain.policy import FileState, UserPolicy
+from shared.domain.symbol import Symbol
+from shared.venues.errors import VenueError
 
 _SWEEP: Final = 30.0
 """Seconds between looks for pending entries that nobody is working on; none are expected."""
@@ -89,9 +92,24 @@ class Session:
         return self._guardians != [] and not self._chains.busy
 
     @property
+    def connected(self) -> bool:
+        """Whether the turn has begun to carry out what it reads."""
+        return self._guardians != []
+
+    @property
     def flat(self) -> bool:
         """Whether nothing is left to be sold for a user who leaves."""
         return all(guardian.flat for guardian in self._guardians)
+
+    async def names_changed(self, table: RenamesFile) -> bool:
+        """Say whether an asset has another name than this turn goes by, which takes a new turn. A venue's error is no change."""
+        for name, desk in self._desks.items():
+            if desk.table != table.of(name):
+                return True
+            with suppress(VenueError):
+                if desk.renames != desk.table.plus(await desk.venue.renames()):
+                    return True
+        return False
 
     def follow(self, policy: UserPolicy) -> bool:
         """Go by changed settings from now on; False if that takes a new turn."""
@@ -155,6 +173,8 @@ class Session:
         """Wait until every account is ready or parked: a skip can be settled for both, an entry for neither earlier."""
         for desk in self._desks.values():
             await desk.account.until_known()
+            with suppress(VenueError):
+                await desk.learn_names()
 
     async def _announce(self, desk: Desk) -> None:
         """Say in a plain line when the user trades: once the account is ready and a master has been seen."""
@@ -187,9 +207,15 @@ class Session:
         else:
             desk = self._desks.get(decision.venue)
             # One that waits for its symbol is not about to leave: were it expected, those before it would wait for it.
-            if decision.copy is not None and desk is not None and self._chains.idle(decision.symbol):
+            chain = self._chain_of(decision)
+            if decision.copy is not None and desk is not None and self._chains.idle(chain):
                 desk.way.expect(decision.id)
-            self._chains.add(decision.symbol, partial(self._carry_out, _Work(entry, decision, redelivered)))
+            self._chains.add(chain, partial(self._carry_out, _Work(entry, decision, redelivered)))
+
+    def _chain_of(self, decision: Decision) -> Symbol:
+        """Return the symbol in whose chain a decision is carried out: the present name of its own, whatever it was called."""
+        desk = self._desks.get(decision.venue)
+        return decision.symbol if desk is None else desk.renames.symbol(decision.symbol)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         try:
@@ -247,7 +273,7 @@ class Session:
             except MalformedMessageError:
                 continue
             copier = self._copiers.get(earlier.venue)
-            if earlier.symbol == work.decision.symbol and copier is not None:
+            if self._chain_of(earlier) == self._chain_of(work.decision) and copier is not None:
                 self._working.add(entry.id)
                 await copier.carry_out(earlier, entry.id, redelivered=True)
                 self._working.discard(entry.id)

@@ -85,10 +85,13 @@ class BooksRecord(Message):
 
     funds: Funds
     since: Instant = 0
+    renamed_to: str = ""
+    renamed_at: Instant = 0
+    taken_from: str = ""
 
     def to_domain(self) -> Books:
         """Give it as a value."""
-        return Books(self.funds, self.since)
+        return Books(self.funds, self.since, self.renamed_to, self.renamed_at, self.taken_from)
 
 
 class PositionRecord(Message):

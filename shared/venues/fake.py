@@ -105,6 +105,11 @@ class FakeVenue:
         await self._enter("instruments")
         return dict(self.market.instruments)
 
+    async def renames(self) -> Mapping[str, str]:
+        """Give what the market calls by another name now."""
+        await self._enter("renames")
+        return dict(self.market.renamed)
+
     async def prices(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Price]:
         """Give the market's prices; an unpriced symbol is left out."""
         await self._enter("prices")
