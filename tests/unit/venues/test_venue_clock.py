@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from email.utils import formatdate
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from shared.domain.clock_offset import REPORT_ABOVE_MS, STOP_ENTRIES_ABOVE_MS
 from shared.venues.venue_clock import DATE_RESOLUTION_MS, SECONDS_RESOLUTION_MS, VenueClock
