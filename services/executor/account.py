@@ -18,7 +18,7 @@ import structlog
 from services.executor.key_memory import KeyMemory
 from services.executor.record import quote_fee
 from services.executor.right_of_way import RightOfWay
-from shared.bus.errors import BusError
+from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.records import Records
 from shared.domain.account import Account, AccountState, equity
 from shared.domain.currency import like
@@ -165,11 +165,11 @@ class AccountKeeper:
                     if wait > _RETRY_FIRST or self._parked.is_set():
                         await self.park(f"cannot connect: {error.words}")
                     pause, wait = wait, min(wait * 2, _RETRY_MOST)
-            except BusError:
+            except ENDS_A_TURN:
                 raise
             except Exception as error:  # a surprise in one reading must not end the turn: exits hang on it
                 log.exception("reading the account failed", user=self._user)
-                if not self.ready:
+                if not self.ready and not isinstance(error, BusRefused):  # where that would be noted is something else
                     await self.park(f"cannot be read: {type(error).__name__}: {error}")
             await self._pause(pause)
 

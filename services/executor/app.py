@@ -18,13 +18,15 @@ from services.executor.readers import StreamReaders
 from services.executor.roster import Roster
 from services.executor.session import Session
 from shared.bus.connection import Bus, open_bus
-from shared.bus.errors import BusError
+from shared.bus.errors import BusError, BusRefused
 from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.lease import Lease
 from shared.bus.records import Records
 from shared.bus.renewals import Renewals
 from shared.bus.venue_time import VenueTimeWriter
 from shared.config.garbage import expect_orders_of
+from shared.config.mode_line import log_mode
+from shared.config.preflight import require_green
 from shared.config.settings import Settings
 from shared.config.users_watch import UsersWatch
 from shared.domain.fault import Faults
@@ -39,10 +41,17 @@ log = structlog.get_logger()
 
 
 async def main(settings: Settings) -> None:
-    """Run until cancelled."""
+    """Run until cancelled. Raises ConfigurationError for what a person must put right first."""
+    require_green(settings)
+    log_mode(settings)
     watch = UsersWatch(settings.shoal_config)
     roster = Roster(watch.users, settings.executor_users, str(settings.shoal_config))
-    async with open_bus(settings.redis_url, "executor") as bus, new_http_session() as http:
+    if settings.ignored_proxy:
+        log.warning(settings.ignored_proxy)
+    async with (
+        open_bus(settings.redis_url, "executor", settings.durability) as bus,
+        new_http_session(settings.proxy) as http,
+    ):
         await Executor(settings, bus, http, roster, watch).run()
 
 
@@ -51,11 +60,12 @@ class Executor:
 
     def __init__(self, settings: Settings, bus: Bus, http: HttpSession, roster: Roster, watch: UsersWatch) -> None:
         self._bus = bus
+        self._mode = settings.shoal_mode
         self._roster = roster
         self._watch = watch
         self._owner = instance_name()
         self.faults = Faults(_now_ms)
-        self._reader = StreamReaders(bus, sorted(watch.users))
+        self._reader = StreamReaders(bus, sorted(watch.users), self.faults)
         self._master_seen = asyncio.Event()
         self._desks = DeskMaker(settings, bus, http, _now_ms, self.faults)
         self._feed = PriceFeed(bus, self._desks.public, self._owner, self._desks.time.clock)
@@ -63,11 +73,11 @@ class Executor:
         self._turns: dict[str, Session] = {}
         self._renewals = Renewals(bus)
         capacity = max(settings.executor_capacity, len(settings.executor_users))
-        self._claims = Claims(bus, roster.claimable(), capacity, self._owner, self._serve)
+        self._claims = Claims(bus, roster.claimable(), capacity, self._owner, self._serve, self.faults)
 
     async def run(self) -> None:
         """Claim and serve until cancelled; then hand every user back at once."""
-        heartbeat = Heartbeat(Records(self._bus), "executor", self._owner, self.faults, _now_ms)
+        heartbeat = Heartbeat(Records(self._bus), "executor", self._owner, self.faults, _now_ms, self._mode)
         reading = asyncio.create_task(self._reader.run())
         keeper = ClockKeeper(self._desks.time.clock, self._desks.public.ask_time, self._look_at_clock)
         helpers = [
@@ -123,11 +133,15 @@ class Executor:
         log.info("serving user", user=user)
         try:
             desks = {venue: await self._desks.make(policy, venue, lease) for venue in policy.venues}
-            session = Session(self._bus, self._reader, desks, lease, user=user, master_seen=self._master_seen)
+            session = Session(
+                self._bus, self._reader, desks, lease, user=user, master_seen=self._master_seen, faults=self.faults
+            )
             if not session.follow(self._roster.policy(user)):
                 return  # his settings changed while the desks were set up: they are for another turn
             self._turns[user] = session
             await self._renewals.keep(lease, session.serve())
+        except* BusRefused as group:  # a key of this user's, not Redis: tried again after a pause
+            self._claims.refused(user, "; ".join(str(error) for error in group.exceptions))
         except* BusError as group:
             log.warning("turn ended", user=user, reason="; ".join(str(error) for error in group.exceptions))
         except* Exception as group:  # one user's crash stops no other user

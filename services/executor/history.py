@@ -20,8 +20,8 @@ import structlog
 from services.executor.account import PARKING, AccountKeeper
 from services.executor.sent import Sent
 from services.executor.timing import PROVEN_AFTER_MS, VISIBLE_AFTER_MS
-from shared.venues.errors import OutcomeUnknown, Rejected, Unavailable
-from shared.venues.port import Venue, VenueOrder
+from shared.venues.errors import OutcomeUnknown, Rejected, Unavailable, VenueError
+from shared.venues.port import LeftOut, Venue, VenueOrder
 from shared.venues.venue_clock import VenueTime
 
 _REACH_MS: Final = 60_000
@@ -55,6 +55,7 @@ class History:
         self._since: int | None = None
         self._listed = _Moment(0.0, 0)
         self._orders: dict[str, VenueOrder] = {}
+        self._left_out: tuple[LeftOut, ...] = ()
         self._lock = asyncio.Lock()
 
     async def find(self, client_order_id: str, *, decided_at: int, begun: Sent | None) -> VenueOrder | None:
@@ -68,7 +69,24 @@ class History:
         async with self._lock:
             if self._since is None or since < self._since or self._early(begun, self._listed) > 0:
                 await self._list(since, begun)
-        return self._orders.get(client_order_id)
+        found = self._orders.get(client_order_id)
+        if found is None and any(row.may_be(client_order_id) for row in self._left_out):
+            return await self._ask_alone(client_order_id, since)
+        return found
+
+    async def _ask_alone(self, client_order_id: str, since: int) -> VenueOrder | None:
+        """Ask for one order by itself: a row that could not be read may be it, so its absence from the list proves nothing."""
+        while True:
+            await self._account.until_ready()
+            try:
+                return await self._venue.find(client_order_id, since=since)
+            except VenueError as error:
+                log.error(
+                    "it cannot be said yet whether the venue has an order", order_id=client_order_id, why=str(error)
+                )
+                if isinstance(error, Rejected) and error.refusal in PARKING:
+                    await self._account.park(error.words, error.refusal)
+            await asyncio.sleep(_RETRY)
 
     def _early(self, begun: Sent | None, at: _Moment) -> float:
         """Return by how many seconds a list of that moment is too early to prove an absence; zero or less if it does."""
@@ -89,7 +107,8 @@ class History:
                 continue
             try:
                 # In this order: one that ends in between is in the second list.
-                found = [*await self._venue.open_orders(), *await self._venue.closed_orders(since=since)]
+                still_open = await self._venue.open_orders()
+                ended = await self._venue.closed_orders(since=since)
             except (Unavailable, OutcomeUnknown) as error:
                 log.warning("the venue's list of orders could not be read", reason=error.words)
             except Rejected as error:
@@ -100,8 +119,9 @@ class History:
                 if self._early(begun, self._now()) > 0:
                     continue  # the dates of these very answers speak against it
                 # Of two with one id, of which the venue has taken the second after the first ended, the filled one counts.
-                filled_last = sorted(found, key=lambda order: order.filled.amount > 0)
+                filled_last = sorted([*still_open, *ended], key=lambda order: order.filled.amount > 0)
                 self._orders = {order.client_order_id: order for order in filled_last if order.client_order_id}
+                self._left_out = (*still_open.left_out, *ended.left_out)
                 self._since, self._listed = since, at
                 return
             await asyncio.sleep(_RETRY)

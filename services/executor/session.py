@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -23,12 +24,14 @@ from services.executor.own_exits import OwnExits
 from services.executor.reader import OrderReader
 from services.executor.settlement import settle
 from shared.bus.connection import Bus
+from shared.bus.errors import BusForbidden, BusRefused
 from shared.bus.lease import Lease
 from shared.bus.streams import MAX_DELIVERIES, Entry, Group, entry_order
 from shared.bus.watch import Watch
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import OrderMessage
+from shared.domain.fault import FaultKind, Faults
 from shared.domain.order import Decision, Kind, OrderState
 from shared.domain.policy import UserPolicy
 
@@ -56,8 +59,10 @@ class Session:
         lease: Lease,
         user: str,
         master_seen: asyncio.Event,
+        faults: Faults | None = None,
     ) -> None:
         self._bus = bus
+        self._faults = faults or Faults()
         self._reader = reader
         self._desks = desks
         self._lease = lease
@@ -96,7 +101,10 @@ class Session:
         return True
 
     async def serve(self) -> None:
-        """Serve until the lease or Redis is lost, which is raised (in an exception group)."""
+        """Serve until the lease or Redis is lost, which is raised (in an exception group).
+
+        Raises BusRefused if the user's stream is something else at the start: what a predecessor left in it comes before all.
+        """
         await self._group.ensure([self._stream])
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -120,9 +128,11 @@ class Session:
                 self._guardians = [Guardian(desk, Watch(self._bus), exits[name]) for name, desk in self._desks.items()]
                 for guardian in self._guardians:
                     tasks.create_task(guardian.run())
+                self._faults.clear(FaultKind.REDIS, self._user)
                 while True:
                     await asyncio.sleep(_SWEEP)
-                    await self._sweep()
+                    with suppress(BusRefused, BusForbidden):  # the reader says so; exits by price go on meanwhile
+                        await self._sweep()
         finally:
             await self._reader.unregister(self._user)
 

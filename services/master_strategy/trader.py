@@ -16,15 +16,14 @@ from services.master_strategy.absence import AbsenceProofs
 from services.master_strategy.account_mirror import AccountMirror
 from services.master_strategy.book import MasterBook
 from services.master_strategy.clock import Clock
-from services.master_strategy.fill_watcher import FillWatcher, Telling
-from services.master_strategy.fills import net_size
+from services.master_strategy.fill_watcher import FillWatcher
 from services.master_strategy.order_plan import OrderPlan
-from services.master_strategy.own_order import OwnOrder
+from services.master_strategy.own_order import OwnOrder, own_id
 from services.master_strategy.write_ahead import Denied, WriteAhead
 from shared.bus.orders import PositionChange
 from shared.contracts.records import write_position
 from shared.contracts.verdict import VerdictKind, VerdictRecord
-from shared.domain.account import MASTER, Position
+from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.money import ZERO, Money, Quantity
 from shared.domain.order import Kind, OrderState
@@ -78,7 +77,8 @@ class Trader:
         self._strategy = strategy
         self._faults = faults or Faults()
         self._proofs = AbsenceProofs(clock)
-        self._under_way: set[Symbol] = set()
+        self._under_way = book.under_way
+        self._under_way.clear()
         self._rests_until: dict[Symbol, int] = {}
         self._short_of: set[Symbol] = set()
 
@@ -94,7 +94,7 @@ class Trader:
         """Send an order in the background and follow it to its end."""
         now = self._clock.now()
         own = OwnOrder(
-            id=self._new_id(),
+            id=own_id(self._new_id()),
             venue=self._venue.name,
             symbol=symbol,
             side=plan.side,
@@ -236,35 +236,23 @@ class Trader:
         return await self._venue.find(own.id, since=own.sent_at - _LOOK_BACK if conclusive else None)
 
     async def _close(self, own: OwnOrder, found: VenueOrder) -> None:
-        telling = await self._watcher.tell(found, own)
-        late = self._with_untold(found) if telling is Telling.TOO_LATE else None
+        await self._watcher.tell(found, own)
         filled = found.filled.amount > 0
         outcome = OrderState.EXPIRED
         if filled:
             outcome = OrderState.PARTIAL if found.filled < own.size else OrderState.FILLED
-        await self._end(own, outcome, found.reason, found=found, late=late)
+        await self._end(own, outcome, found.reason, found=found)
         self._short_of.discard(own.symbol)
 
-    def _with_untold(self, found: VenueOrder) -> Position:
-        told = self._book.told(found)
-        size = net_size(found, found.filled - told.size)
-        return self._book.position(found.symbol).bought(size, found.cost - told.cost, self._clock.now())
-
-    async def _end(
-        self,
-        own: OwnOrder,
-        outcome: OrderState,
-        why: str,
-        *,
-        found: VenueOrder | None = None,
-        late: Position | None = None,
-    ) -> None:
-        """Settle the record; an entry that was too late to be told enters the book in the same step, to be sold one day."""
-        change = PositionChange(str(own.symbol), write_position(late)) if late else None
-        settled = await self._ahead.settle(own, outcome, why, found=found, change=change, at=self._clock.now())
-        if settled and late:
-            self._book.put(late)
+    async def _end(self, own: OwnOrder, outcome: OrderState, why: str, *, found: VenueOrder | None = None) -> None:
+        """Settle the record; what the strategy itself holds changes in the same step."""
         filled = found if found and found.filled.amount > 0 else None
+        mine = self._book.own.after(filled, self._clock.now()) if filled else None
+        # A flat position stays recorded: without one, nothing was ever recorded.
+        change = PositionChange(str(own.symbol), write_position(mine)) if mine else None
+        settled = await self._ahead.settle(own, outcome, why, found=found, change=change, at=self._clock.now())
+        if settled and mine:
+            self._book.own.put(mine)
         log = _log.info if filled else _log.warning
         told_as = signal_id(own.venue, filled.venue_order_id, filled.filled) if filled else ""
         log("order settled", outcome=outcome.value, why=why, signal_id=told_as, **_named(own))

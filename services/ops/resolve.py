@@ -18,6 +18,7 @@ import typer
 from services.ops.output import AsJson, clock, console, print_json, table
 from services.ops.person import Yes, confirm, operator_name
 from services.ops.session import connected, refuse
+from services.ops.who import users_asked_for
 from shared.bus.connection import Bus
 from shared.bus.interventions import give_verdict
 from shared.bus.records import pairs
@@ -76,7 +77,9 @@ def resolve(
     if none and (size or price or fee != "0"):
         refuse("--size, --price and --fee go with --filled only")
 
-    async def look(_settings: Settings, bus: Bus) -> Found | None:
+    async def look(settings: Settings, bus: Bus) -> Found | None:
+        if user and user != MASTER:
+            await users_asked_for(settings, bus, user)
         return await find(bus, order, user)
 
     found = connected(look)

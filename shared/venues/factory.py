@@ -10,6 +10,7 @@ import base64
 import binascii
 from collections.abc import Callable
 
+from shared.domain.fault import Faults
 from shared.venues.errors import Refusal, Rejected
 from shared.venues.http import HttpSession, new_http_session
 from shared.venues.kraken import KrakenVenue
@@ -19,6 +20,7 @@ from shared.venues.kraken_public import KrakenPublic
 from shared.venues.paper_kraken import PaperKrakenApi
 from shared.venues.port import NonceSource
 from shared.venues.rate_budget import RateBudget, Tier
+from shared.venues.row_log import RowLog
 from shared.venues.venue_clock import venue_time
 
 __all__ = [
@@ -33,13 +35,17 @@ __all__ = [
 ]
 
 
-def open_public_kraken(*, url: str, http: HttpSession, timeout: float, clock: Callable[[], int]) -> KrakenPublic:
+def open_public_kraken(
+    *, url: str, http: HttpSession, timeout: float, clock: Callable[[], int], faults: Faults | None = None
+) -> KrakenPublic:
     """Open Kraken's public side at a base URL without path. `timeout` in seconds per call.
 
     `clock` is the `VenueClock` of this URL, which learns from every answer; any other clock (epoch ms) is taken for exact.
+    Rows of answers that cannot be read are counted in `faults`.
     """
     known = venue_time(clock)
-    return KrakenPublic(KrakenApi(url=url, http=http, timeout=timeout, clock=known), timeout=timeout, clock=known)
+    api = KrakenApi(url=url, http=http, timeout=timeout, clock=known)
+    return KrakenPublic(api, timeout=timeout, clock=known, rows=RowLog(faults))
 
 
 def tier_named(name: str) -> Tier | None:
