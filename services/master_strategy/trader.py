@@ -204,9 +204,10 @@ class Trader:
             wait = min(wait * 2, _LONGEST_WAIT)
 
     def _tell_lost(self, own: OwnOrder) -> None:
-        why = "the venue shows an order no more that it had named; `ops resolve` ends the asking"
+        why = "the venue shows an order no more that it had named"
         _log.error(why, **_named(own))
-        self._faults.report(FaultKind.ORDER, f"{MASTER} {own.symbol}", why)
+        words = f"{why}; `ops resolve {own.id}` ends the asking"
+        self._faults.report(FaultKind.ORDER, f"{MASTER} {own.symbol}", words)
 
     async def _verdict_within(self, own: OwnOrder, seconds: float) -> VerdictRecord | None:
         """Wait so long; an operator's verdict, which counts once the order cannot arrive any more, ends the waiting."""
