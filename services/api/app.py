@@ -18,6 +18,7 @@ from shared.bus.connection import Bus, open_bus
 from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.records import Records
 from shared.config.http_server import bind, serve
+from shared.config.mode_line import log_mode
 from shared.config.settings import Settings
 from shared.config.supervision import Supervisor
 from shared.config.users import load_users
@@ -41,11 +42,12 @@ async def main(settings: Settings) -> None:
     """Serve until cancelled. Raises ConfigurationError for a port in use, or a Redis or a folder of users that is not usable."""
     listener = bind(settings.api_host, settings.api_port, setting="API")
     try:
-        async with open_bus(settings.redis_url, "api") as bus:
+        async with open_bus(settings.redis_url, "api", settings.durability) as bus:
             app, follower = build(bus, settings)
             faults = Faults(_now_ms)
-            heartbeat = Heartbeat(Records(bus), "api", instance_name(), faults, _now_ms)
+            heartbeat = Heartbeat(Records(bus), "api", instance_name(), faults, _now_ms, settings.shoal_mode)
             await heartbeat.tell("running")
+            log_mode(settings)
             log.info("API started", url=f"http://{settings.api_host}:{settings.api_port}")
             async with asyncio.TaskGroup() as group:
                 keep_up = Supervisor(faults).keep_up
@@ -53,7 +55,7 @@ async def main(settings: Settings) -> None:
                     group.create_task(keep_up("heartbeat", heartbeat.run)),
                     group.create_task(keep_up("counting outcomes", follower.run)),
                 ]
-                await serve(server_for(app), listener)
+                await serve(server_for(app, settings), listener)
                 for task in background:
                     task.cancel()
     finally:

@@ -18,7 +18,7 @@ import structlog
 from services.executor.key_memory import KeyMemory
 from services.executor.record import quote_fee
 from services.executor.right_of_way import RightOfWay
-from shared.bus.errors import BusError
+from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.records import Records
 from shared.config.supervision import Supervisor
 from shared.domain.account import Account, AccountState, equity
@@ -82,6 +82,8 @@ class AccountKeeper:
         """What trades have taken from the cash (below zero) or brought into it since, and when."""
         self.connected_at = 0
         """When the venue had answered the first call of this turn, epoch ms: what was signed before is void there since then."""
+        self.connected_steady = 0.0
+        """The same by a clock that does not step, in seconds."""
 
     @property
     def ready(self) -> bool:
@@ -167,7 +169,7 @@ class AccountKeeper:
                     if wait > _RETRY_FIRST or self._parked.is_set():
                         await self.park(f"cannot connect: {error.words}")
                     pause, wait = wait, min(wait * 2, _RETRY_MOST)
-            except BusError:
+            except ENDS_A_TURN:
                 raise
             except Exception as error:  # a surprise in one reading must not end the turn: exits hang on it
                 log.exception("reading the account failed", user=self._user)
@@ -176,7 +178,7 @@ class AccountKeeper:
 
     async def _surprised(self, name: str, error: Exception) -> None:
         self.supervisor.failed(name, error)
-        if not self.ready:
+        if not self.ready and not isinstance(error, BusRefused):  # where that would be noted is something else
             await self.park(f"cannot be read: {type(error).__name__}: {error}")
 
     async def read(self) -> None:
@@ -185,6 +187,7 @@ class AccountKeeper:
         balances = await self._venue.balances(patient=self.ready)
         answered_at = self._clock()
         self.connected_at = self.connected_at or answered_at
+        self.connected_steady = self.connected_steady or time.monotonic()
         await self._probe()
         fee = await self._taker_fee()
         holdings = {asset: balance.total for asset, balance in balances.items()}

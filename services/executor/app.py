@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -19,21 +18,24 @@ from services.executor.readers import StreamReaders
 from services.executor.roster import Roster
 from services.executor.session import Session
 from shared.bus.connection import Bus, open_bus
-from shared.bus.errors import BusError
+from shared.bus.errors import BusError, BusRefused
 from shared.bus.gone_users import recall_users, settle_gone_users
 from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.last_settings import LastSettings
 from shared.bus.lease import Lease
 from shared.bus.records import Records
 from shared.bus.renewals import Renewals
+from shared.bus.venue_time import VenueTimeWriter
 from shared.config.garbage import expect_orders_of
-from shared.config.secret_files import refuse_open_env_file
+from shared.config.mode_line import log_mode
+from shared.config.preflight import require_green
 from shared.config.secrets import keys_of_nobody
 from shared.config.settings import Settings
 from shared.config.supervision import Supervisor, endless
 from shared.config.users_watch import UsersWatch
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.policy import UserPolicy
+from shared.venues.clock_keeper import ClockKeeper
 from shared.venues.factory import HttpSession, new_http_session
 
 _CLAIM_EVERY: Final = 1.0
@@ -44,10 +46,16 @@ log = structlog.get_logger()
 
 
 async def main(settings: Settings) -> None:
-    """Run until cancelled."""
-    refuse_open_env_file(settings.shoal_mode, Path.cwd())
+    """Run until cancelled. Raises ConfigurationError for what a person must put right first."""
+    require_green(settings)
+    log_mode(settings)
     watch = UsersWatch(settings.shoal_config)
-    async with open_bus(settings.redis_url, "executor") as bus, new_http_session() as http:
+    if settings.ignored_proxy:
+        log.warning(settings.ignored_proxy)
+    async with (
+        open_bus(settings.redis_url, "executor", settings.durability) as bus,
+        new_http_session(settings.proxy) as http,
+    ):
         await recall_users(bus, watch)
         for name in keys_of_nobody(watch.everybody):
             log.warning("a key belongs to no user: there is no file of that name", variable=name)
@@ -60,33 +68,37 @@ class Executor:
 
     def __init__(self, settings: Settings, bus: Bus, http: HttpSession, roster: Roster, watch: UsersWatch) -> None:
         self._bus = bus
+        self._mode = settings.shoal_mode
         self._roster = roster
         self._watch = watch
         self._owner = instance_name()
         self.faults = Faults(_now_ms)
         self._supervisor = Supervisor(self.faults)
-        self._reader = StreamReaders(bus, sorted(watch.everybody))
+        self._reader = StreamReaders(bus, sorted(watch.everybody), self.faults)
         self._master_seen = asyncio.Event()
-        self._desks = DeskMaker(settings, bus, http, _now_ms)
+        self._desks = DeskMaker(settings, bus, http, _now_ms, self.faults)
+        self._feed = PriceFeed(bus, self._desks.public, self._owner, self._desks.time.clock)
+        self._times = VenueTimeWriter(bus)
         self._turns: dict[str, Session] = {}
         self._reported: dict[str, str] = {}
         self._renewals = Renewals(bus)
         capacity = max(settings.executor_capacity, len(settings.executor_users))
-        self._claims = Claims(bus, roster.claimable(), capacity, self._owner, self._serve)
+        self._claims = Claims(bus, roster.claimable(), capacity, self._owner, self._serve, self.faults)
         self._claims.last = roster.without_entries()
 
     async def run(self) -> None:
         """Claim and serve until cancelled; then hand every user back at once."""
-        heartbeat = Heartbeat(Records(self._bus), "executor", self._owner, self.faults, _now_ms)
+        heartbeat = Heartbeat(Records(self._bus), "executor", self._owner, self.faults, _now_ms, self._mode)
         reading = asyncio.create_task(endless("order readers", self._reader.run()))
-        feed = PriceFeed(self._bus, self._desks.public, self._owner, _now_ms)
+        keeper = ClockKeeper(self._desks.time.clock, self._desks.public.ask_time, self._look_at_clock)
         keep_up = self._supervisor.keep_up
         helpers = [
             asyncio.create_task(keep_up("heartbeat", heartbeat.run)),
             asyncio.create_task(
                 keep_up("master watch", lambda: watch_for_master(self._bus, self._master_seen), may_end=True)
             ),
-            asyncio.create_task(keep_up("price feed", feed.run)),
+            asyncio.create_task(keep_up("price feed", self._feed.run)),
+            asyncio.create_task(keep_up("clock", keeper.run)),
             asyncio.create_task(keep_up("settings", lambda: self._watch.run(self._take_over))),
             asyncio.create_task(
                 keep_up("gone users", lambda: settle_gone_users(self._bus, self._watch, self._take_over))
@@ -108,6 +120,14 @@ class Executor:
             # The reader first: nothing may be handed out to a session that is on its way out.
             await _end(reading, *helpers)
             await self._claims.end()
+
+    async def _look_at_clock(self) -> None:
+        """Tell whether this host's clock is the venue's; where this process leads, publish the venue's time for the engine."""
+        known = self._desks.time
+        known.alarm.look()
+        if self._feed.leads and (to_steady := known.clock.to_steady()) is not None:
+            with suppress(BusError):
+                await self._times.write(known.clock.venue, to_steady)
 
     def _take_over(self, users: Mapping[str, UserPolicy]) -> None:
         """Go by changed settings from now on, in running turns as well; other venues, or other money, need a new turn."""
@@ -162,12 +182,15 @@ class Executor:
                 lease,
                 user=user,
                 master_seen=self._master_seen,
+                faults=self.faults,
                 supervisor=self._supervisor,
             )
             if not session.follow(self._roster.policy(user)):
                 return  # his settings changed while the desks were set up: they are for another turn
             self._turns[user] = session
             await self._renewals.keep(lease, session.serve())
+        except* BusRefused as group:  # a key of this user's, not Redis: tried again after a pause
+            self._claims.refused(user, "; ".join(str(error) for error in group.exceptions))
         except* BusError as group:
             log.warning("turn ended", user=user, reason="; ".join(str(error) for error in group.exceptions))
         except* Exception as group:  # one user's crash stops no other user

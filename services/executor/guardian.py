@@ -17,7 +17,7 @@ import structlog
 
 from services.executor.desk import Desk
 from services.executor.own_exits import OwnExits
-from shared.bus.errors import BusError
+from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.orders import PositionChange
 from shared.bus.watch import Held, Market, Watch
 from shared.config.supervision import Supervisor
@@ -41,6 +41,8 @@ _MARK_STEP: Final = Decimal("1.001")
 """The highest price is written down again once it has risen by this factor: a crash loses no more of it."""
 
 _LEAVING: Final = "on_leave"
+
+_REFUSED: Final = "Redis refuses a key of this user: nothing is closed by price until it is right"
 
 log = structlog.get_logger()
 
@@ -75,12 +77,16 @@ class Guardian:
                 async with self._desk.way.look():
                     self._desk.changed.clear()  # before looking: what changes meanwhile is looked at again
                     await self.look()
-            except BusError:
+            except ENDS_A_TURN:
                 raise
+            except BusRefused as error:  # said once; looked at again, for it may be put right at any moment
+                self.flat = False
+                self._tell(_REFUSED, [str(error)])
             except Exception as error:  # a surprise in one look must not end the turn: the master's exits hang on it
                 if self._supervisor.failed(name, error):
                     log.exception("looking after positions failed", user=self._desk.user)
             else:
+                self._tell(_REFUSED, ())
                 self._supervisor.worked(name)
             await self._pause()
 

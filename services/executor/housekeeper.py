@@ -17,7 +17,7 @@ from services.executor.chains import SymbolChains
 from services.executor.desk import Desk
 from services.executor.reconciler import Findings, Reconciler
 from shared.bus.connection import Bus
-from shared.bus.errors import BusError
+from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.records import pairs
 from shared.bus.streams import flatten
 from shared.bus.trimming import trim
@@ -63,6 +63,7 @@ class Housekeeper:
         self._due = dict.fromkeys(desks, 0.0)
         self._answered: dict[str, int] = {}
         self._trim_due = 0.0
+        self._refused = ""
 
     async def run(self) -> None:
         """Keep it until cancelled. Raises LeaseLost, BusUnavailable."""
@@ -72,8 +73,12 @@ class Housekeeper:
                 for desk in self._desks.values():
                     await desk.way.give_way()
                 await self.round()
-            except BusError:
+            except ENDS_A_TURN:
                 raise
+            except BusRefused as error:
+                if str(error) != self._refused:
+                    log.error("Redis refuses a key of this user", user=self._user, reason=str(error))
+                self._refused = str(error)
             except Exception as error:  # housekeeping must not end the turn: exits hang on it
                 if self._supervisor.failed(name, error):
                     log.exception("housekeeping failed", user=self._user)
@@ -141,7 +146,7 @@ class Housekeeper:
         async def repair(symbol: Symbol) -> None:
             try:
                 done.append(await reconciler.repair(symbol))
-            except BusError:
+            except ENDS_A_TURN:
                 raise
             except Exception:  # it runs in the symbol's chain, where a failure would end the turn
                 log.exception("repair failed", user=self._user, symbol=str(symbol))

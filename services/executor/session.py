@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -23,6 +24,7 @@ from services.executor.own_exits import OwnExits
 from services.executor.reader import OrderReader
 from services.executor.settlement import settle
 from shared.bus.connection import Bus
+from shared.bus.errors import BusForbidden, BusRefused
 from shared.bus.lease import Lease
 from shared.bus.streams import MAX_DELIVERIES, Entry, Group, entry_order
 from shared.bus.watch import Watch
@@ -30,6 +32,7 @@ from shared.config.supervision import Supervisor, endless
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import OrderMessage
+from shared.domain.fault import FaultKind, Faults
 from shared.domain.order import Decision, Kind, OrderState
 from shared.domain.policy import FileState, UserPolicy
 
@@ -59,10 +62,12 @@ class Session:
         lease: Lease,
         user: str,
         master_seen: asyncio.Event,
+        faults: Faults | None = None,
         supervisor: Supervisor | None = None,
     ) -> None:
         self._supervisor = supervisor or Supervisor()
         self._bus = bus
+        self._faults = faults or Faults()
         self._reader = reader
         self._desks = desks
         self._lease = lease
@@ -103,7 +108,10 @@ class Session:
         return True
 
     async def serve(self) -> None:
-        """Serve until the lease or Redis is lost, which is raised (in an exception group)."""
+        """Serve until the lease or Redis is lost, which is raised (in an exception group).
+
+        Raises BusRefused if the user's stream is something else at the start: what a predecessor left in it comes before all.
+        """
         await self._group.ensure([self._stream])
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -131,9 +139,11 @@ class Session:
                 ]
                 for guardian in self._guardians:
                     tasks.create_task(endless("guardian", guardian.run()))
+                self._faults.clear(FaultKind.REDIS, self._user)
                 while True:
                     await asyncio.sleep(_SWEEP)
-                    await self._sweep()
+                    with suppress(BusRefused, BusForbidden):  # the reader says so; exits by price go on meanwhile
+                        await self._sweep()
         finally:
             for name in ("account reader", "housekeeper", "guardian"):
                 self._supervisor.worked(f"{name} of {self._user}")  # what failed in this turn is nobody's later on

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from services.ops.users import names_of
+from services.ops.who import users_asked_for
 from shared.bus.connection import Bus
 from shared.bus.records import Records, pairs
 from shared.bus.streams import Entry, flatten, read_entries
@@ -56,8 +56,8 @@ async def scope_of(settings: Settings, bus: Bus, user: str, symbol: str) -> Scop
     """Read the scope that was asked for: a misspelt name must not look like a stop. Raises ConfigurationError."""
     if user and symbol:
         raise ConfigurationError("--user and --symbol: a switch is one user's or one symbol's, not both")
-    if user and user not in await names_of(settings, bus):
-        raise ConfigurationError(f"--user {user}: there is no such user")
+    if user:
+        await users_asked_for(settings, bus, user)
     if not symbol:
         return Scope(user)
     try:

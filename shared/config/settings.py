@@ -11,17 +11,19 @@ import os
 import re
 from collections.abc import Iterable
 from enum import StrEnum
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.config.boundary import Boundary, Step
 from shared.config.errors import ConfigurationError
+from shared.config.origins import read_host, read_origin
+from shared.config.proxy import Proxy, read_proxy
+from shared.config.redis_url import read_redis_url
 from shared.config.refusal import in_one_line, nearest
+from shared.domain.durability import Durability
 from shared.domain.funds import Funds
 
 _PREFIXES: Final = ("SHOAL_", "KRAKEN_", "COINBASE_", "EXECUTOR_")
@@ -33,6 +35,7 @@ _KEY_EXAMPLES: Final = tuple(
 REAL_VENUE_DOMAINS: Final = ("kraken.com", "coinbase.com")
 REAL_KRAKEN_URL: Final = "https://api.kraken.com"
 REAL_COINBASE_URL: Final = "https://api.coinbase.com"
+_HOLDS_URL: Final = ("_URL", "_PROXY")
 
 
 class Mode(StrEnum):
@@ -50,17 +53,27 @@ class Settings(BaseSettings):
 
     shoal_mode: Mode = Mode.PAPER
     shoal_config: Path = Path("config")
-    redis_url: str = "redis://127.0.0.1:6379/0"
+    redis_url: str = Field(default="redis://127.0.0.1:6379/0", repr=False)
+    redis_url_file: str = ""
+    """A file that holds REDIS_URL, for a password that stands in no environment."""
+    redis_unchecked: Literal["refuse", "accept"] = "refuse"
+    """What becomes, in live mode, of a Redis that does not tell whether it may lose orders."""
     kraken_url: str = ""
     coinbase_url: str = ""
     kraken_tier: Literal["starter", "intermediate", "pro", "none"] = "intermediate"
     """How far the accounts at Kraken are verified: by that they are allowed calls. `none` leaves it to the venue to refuse."""
     paper_url: str = "http://127.0.0.1:8100"
+    venue_proxy: str = Field(default="", repr=False)
+    """An HTTP proxy (CONNECT) through which venues are reached that are spoken to by TLS; see `proxy.py`."""
+    https_proxy: str = Field(default="", repr=False)
+    """Not obeyed: only known so that it can be said."""
     paper_prices_url: str = ""
     """Where the paper exchange takes its prices from; see `prices_url`."""
     executor_users: Annotated[tuple[str, ...], NoDecode] = ()
     executor_capacity: int = Field(default=1, ge=1, le=10_000)
     api_host: str = "127.0.0.1"
+    api_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Names under which the api is asked for, beside loopback's and API_HOST; under others it does not answer."""
     api_port: int = Field(default=8000, ge=1, le=65535)
     paper_host: str = "127.0.0.1"
     paper_port: int = Field(default=8100, ge=1, le=65535)
@@ -70,7 +83,24 @@ class Settings(BaseSettings):
     debug_die_at: str = ""
     """A step of `boundary.py` at which the process kills itself: for tests of crashes only."""
 
-    @field_validator("executor_users", mode="before")
+    @model_validator(mode="before")
+    @classmethod
+    def _redis_url_of_file(cls, given: dict[str, object]) -> dict[str, object]:
+        path = str(given.get("redis_url_file") or "").strip()
+        if not path:
+            return given
+        if given.get("redis_url"):
+            raise ValueError("REDIS_URL and REDIS_URL_FILE are both set; set one of them")
+        try:
+            url = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "not a text"
+            raise ValueError(f"REDIS_URL_FILE names {path}, which cannot be read: {why}") from None
+        if not url:
+            raise ValueError(f"REDIS_URL_FILE names {path}, which is empty")
+        return given | {"redis_url": url}
+
+    @field_validator("executor_users", "api_hosts", mode="before")
     @classmethod
     def _split_users(cls, value: object) -> object:
         if isinstance(value, str):
@@ -89,21 +119,27 @@ class Settings(BaseSettings):
 
     @field_validator("redis_url")
     @classmethod
-    def _known_redis_scheme(cls, value: str) -> str:
-        if urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
-            raise ValueError("must start with redis://, rediss:// or unix://")
+    def _readable_redis_url(cls, value: str) -> str:
+        read_redis_url(value)
+        return value
+
+    @field_validator("api_hosts")
+    @classmethod
+    def _host_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(read_host, value))
+
+    @field_validator("venue_proxy")
+    @classmethod
+    def _readable_proxy(cls, value: str) -> str:
+        if value:
+            read_proxy(value)
         return value
 
     @field_validator("kraken_url", "coinbase_url", "paper_url", "paper_prices_url")
     @classmethod
     def _http_url(cls, value: str) -> str:
-        if not value:
-            return value
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:  # an impossible port raises
-            raise ValueError("must be an http:// or https:// URL")
-        if "@" in parts.netloc or "\\" in value:
-            raise ValueError("must hold neither a user name nor a password: readers differ on where such a URL leads")
+        if value:
+            read_origin(value)
         return value.rstrip("/")
 
     @model_validator(mode="after")
@@ -119,24 +155,36 @@ class Settings(BaseSettings):
         else:
             for name in ("kraken_url", "coinbase_url"):
                 value = getattr(self, name)
-                if value and urlsplit(value).scheme != "https":
+                if value and read_origin(value).scheme != "https":
                     raise ValueError(f"{name.upper()} must be https:// when SHOAL_MODE is live")
             if not self._is_own_exchange(self.paper_url):  # users with paper = true trade there
                 raise ValueError(f"PAPER_URL is {self.paper_url}: a real venue is no paper exchange")
         return self
 
     def _is_own_exchange(self, url: str) -> bool:
-        host = (urlsplit(url).hostname or "").rstrip(".")  # a final dot is part of no name, but resolves
-        if any(host == domain or host.endswith("." + domain) for domain in REAL_VENUE_DOMAINS):
+        origin, own = read_origin(url), read_origin(self.paper_url)
+        if any(origin.is_within(domain) for domain in REAL_VENUE_DOMAINS):
             return False
-        if host == "localhost":
-            return True
-        try:
-            if ip_address(host).is_loopback:
-                return True
-        except ValueError:
-            pass  # a name, not an address
-        return urlsplit(url).netloc == urlsplit(self.paper_url).netloc
+        return origin.is_loopback or (origin.host, origin.port) == (own.host, own.port)
+
+    @property
+    def proxy(self) -> Proxy | None:
+        """Return the proxy through which venues are reached by TLS; None if there is none."""
+        return read_proxy(self.venue_proxy) if self.venue_proxy else None
+
+    @property
+    def ignored_proxy(self) -> str:
+        """Say that HTTPS_PROXY is set and not obeyed; an empty text where that is of no interest."""
+        if self.shoal_mode is Mode.PAPER or self.venue_proxy or not self.https_proxy:
+            return ""
+        return "HTTPS_PROXY is set and not used for venues; set VENUE_PROXY to reach them through a proxy"
+
+    @property
+    def durability(self) -> Durability:
+        """Return how strictly a Redis is judged that may lose orders."""
+        if self.shoal_mode is Mode.PAPER:
+            return Durability.WARNED
+        return Durability.TRUSTED if self.redis_unchecked == "accept" else Durability.REQUIRED
 
     @property
     def retention_ms(self) -> int:
@@ -180,8 +228,9 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        # A Redis URL can carry a password, so no value of it is repeated.
-        raise ConfigurationError(in_one_line(error, Settings, variables=True, secret={"REDIS_URL"})) from None
+        # A URL can carry a password, so no value of one is repeated.
+        secret = {name.upper() for name in Settings.model_fields if name.upper().endswith(_HOLDS_URL)}
+        raise ConfigurationError(in_one_line(error, Settings, variables=True, secret=secret)) from None
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
