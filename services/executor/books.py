@@ -20,6 +20,7 @@ from shared.bus.records import Records
 from shared.contracts import keys
 from shared.domain.account import Position
 from shared.domain.funds import Books, Funds
+from shared.domain.numerals import whole
 from shared.domain.symbol import Symbol
 
 _WAY_BACK: Final = {
@@ -102,7 +103,8 @@ async def _made_with(bus: Bus, user: str, key: str) -> bool:
     """
     names = sorted(set(await bus.scan(keys.nonce(user, "*"))))
     values = await bus.do_all([("GET", name) for name in names])
-    last = {name: int(value) for name, value in zip(names, values, strict=True) if str(value).isdigit()}
+    counts = {name: whole(str(value), digits=19) for name, value in zip(names, values, strict=True)}
+    last = {name: count for name, count in counts.items() if count is not None}
     return not last or max(last, key=last.__getitem__) == keys.nonce(user, key)
 
 

@@ -15,6 +15,7 @@ from services.executor.history import History
 from services.executor.right_of_way import RightOfWay
 from services.executor.risk_book import RiskBook
 from services.executor.sent import Sent
+from services.executor.set_aside import SetAside
 from services.executor.timing import VENUE_TIMEOUT
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
@@ -72,6 +73,8 @@ class Desk:
     """Set when a position or a setting has changed: whoever guards the positions looks at once."""
     faults: AccountFaults = field(default_factory=lambda: AccountFaults(Faults(), "", ""))
     """What is wrong with this account, in the process's register; it ends with the turn."""
+    aside: SetAside = field(default_factory=lambda: SetAside(""))
+    """The orders that fail for a reason that nobody foresaw."""
     risk: RiskBook = field(init=False)
 
     def __post_init__(self) -> None:

@@ -20,6 +20,7 @@ from services.executor.history import History
 from services.executor.key_memory import KeyMemory
 from services.executor.lost_books import BooksGate
 from services.executor.right_of_way import RightOfWay
+from services.executor.set_aside import SetAside
 from services.executor.timing import VENUE_TIMEOUT
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
@@ -129,6 +130,7 @@ class DeskMaker:
             alarm=of_venue.alarm,
             faults=faults,
             table=self.renames.of(venue_name),
+            aside=SetAside(policy.user, self._faults),
         )
 
     async def _refuse_strange(self, policy: UserPolicy, key: ApiKey) -> None:

@@ -26,6 +26,7 @@ from services.executor.leg import recall, trade
 from services.executor.record import Leg, OrderRecord
 from services.executor.renaming import is_unlisted, present_name
 from services.executor.resolving import resume
+from services.executor.set_aside import Postponed
 from services.executor.settlement import book_leg, settle
 from shared.bus.orders import PositionChange
 from shared.contracts.fields import MalformedMessageError
@@ -199,6 +200,9 @@ class ExitHandler:
             return None
         if position is None or position.size.amount == 0:
             return Skip(_NOTHING_HELD)
+        free = desk.aside.sellable(decision, position.size)
+        if held_back := free < position.size:
+            position = position.sold(position.size - free, desk.clock())
         try:
             instrument = (await desk.venue.instruments()).get(symbol)
             price = await self._price(symbol, published)
@@ -216,6 +220,8 @@ class ExitHandler:
             close = size_exit(position, fraction, instrument, price, has=has)
         else:
             close = _rest(record, position.size, instrument, price, has)
+        if isinstance(close, Skip) and held_back:
+            raise Postponed
         if isinstance(close, Skip):
             return close
         target = record.filled + close.size.amount if record.target is None else record.target

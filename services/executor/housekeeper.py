@@ -29,6 +29,7 @@ from shared.config.supervision import Supervisor
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.reconciliation import ReconcileAnswer, ReconcileMode, ReconcileRequest
+from shared.domain.numerals import whole
 from shared.domain.symbol import Symbol
 from shared.venues.errors import VenueError
 
@@ -155,8 +156,7 @@ class Housekeeper:
             return False
         if venue not in self._answered:
             before = pairs(await self._bus.do("HGETALL", keys.reconciled(self._user, venue)))
-            written = before.get("asked_at", "")
-            self._answered[venue] = int(written) if written.isdigit() else 0
+            self._answered[venue] = whole(before.get("asked_at")) or 0
         return request.reconcile_at > self._answered[venue]
 
     async def _answer(self, venue: str, request: ReconcileRequest) -> None:

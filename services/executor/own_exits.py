@@ -95,7 +95,10 @@ class OwnExits:
         await self._carry_out(decision, redelivered=False)
 
     async def _carry_out(self, decision: Decision, *, redelivered: bool) -> None:
-        await self._copier.carry_out(decision, "", redelivered=redelivered)
+        if not await self._copier.carry_out(decision, "", redelivered=redelivered):
+            again = partial(self._carry_out, decision, redelivered=True)
+            self._chains.add_later(decision.symbol, again, self._copier.pause(decision))
+            return
         await self._desk.store.forget_own_exit(decision)
         self._ended[decision.symbol] = decision.id
         self._closing.discard(decision.symbol)

@@ -20,6 +20,7 @@ from services.executor.copier import Copier
 from services.executor.desk import Desk
 from services.executor.guardian import Guardian
 from services.executor.housekeeper import Housekeeper, Task
+from services.executor.order_entries import OrderEntries
 from services.executor.own_exits import OwnExits
 from services.executor.reader import OrderReader
 from services.executor.settlement import settle
@@ -32,7 +33,6 @@ from shared.config.renames import RenamesFile
 from shared.config.supervision import Supervisor, endless
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
-from shared.contracts.messages import OrderMessage
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.order import Decision, Kind, OrderState
 from shared.domain.policy import FileState, UserPolicy
@@ -78,9 +78,12 @@ class Session:
         self._master_seen = master_seen
         self._stream = keys.orders(user)
         self._group = Group(bus, keys.EXECUTOR)
+        self._entries = OrderEntries(user)
         self._guardians: list[Guardian] = []
         self._copiers = {name: Copier(desk) for name, desk in desks.items()}
         self._working: set[str] = set()
+        self._aside: dict[str, _Work] = {}
+        """What could not be carried to its end, by entry: it comes again later."""
         # What arrives before the predecessor's entries are taken up waits behind them.
         self._early: list[tuple[Entry, bool]] | None = []
         self._chains: SymbolChains[Task]
@@ -88,8 +91,8 @@ class Session:
 
     @property
     def idle(self) -> bool:
-        """Whether everything has been taken up and no order is under way or waiting."""
-        return self._guardians != [] and not self._chains.busy
+        """Whether everything has been taken up and no order is under way, waiting or set aside."""
+        return self._guardians != [] and not self._chains.busy and not any(desk.aside for desk in self._desks.values())
 
     @property
     def connected(self) -> bool:
@@ -167,6 +170,7 @@ class Session:
                 self._supervisor.worked(f"{name} of {self._user}")  # what failed in this turn is nobody's later on
             for desk in self._desks.values():
                 desk.faults.clear_all()
+                desk.aside.forget()
             await self._reader.unregister(self._user)
 
     async def _connected(self) -> None:
@@ -201,7 +205,7 @@ class Session:
             return
         self._working.add(entry.id)
         try:
-            decision = OrderMessage.parse(entry.fields).to_domain()
+            decision = self._entries.read(entry)
         except MalformedMessageError as error:
             self._spawn(self._bury(entry, str(error)))
         else:
@@ -236,20 +240,44 @@ class Session:
     async def _carry_out(self, work: _Work) -> None:
         decision = work.decision
         copier = self._copiers.get(decision.venue)
+        ended = True
         if copier is None:
             await self._refuse(work)
         else:
             if decision.kind is Kind.EXIT:
+                await self._carry_what_stands_aside(work)
                 await self._carry_stragglers(work)
             way = self._desks[decision.venue].way
             try:
                 if decision.copy is not None:
                     way.expect(decision.id)
                     await way.enter(decision.id)
-                await copier.carry_out(decision, work.entry.id, redelivered=work.redelivered)
+                ended = await copier.carry_out(decision, work.entry.id, redelivered=work.redelivered)
             finally:
                 way.left(decision.id)
-        self._working.discard(work.entry.id)
+        self._conclude(work, ended=ended)
+
+    def _conclude(self, work: _Work, *, ended: bool) -> None:
+        """Let go of an entry that has its end; one that was set aside comes again, behind what waits for its symbol."""
+        if ended:
+            self._working.discard(work.entry.id)
+            return
+        decision = work.decision
+        self._aside[work.entry.id] = _Work(work.entry, decision, redelivered=True)
+        pause = self._copiers[decision.venue].pause(decision)
+        self._chains.add_later(decision.symbol, partial(self._carry_again, work.entry.id), pause)
+
+    async def _carry_again(self, entry_id: str) -> None:
+        """Carry out what was set aside, unless that has been done meanwhile."""
+        if (work := self._aside.pop(entry_id, None)) is not None:
+            await self._carry_out(work)
+
+    async def _carry_what_stands_aside(self, work: _Work) -> None:
+        """Try entries of the symbol that stand aside once more, before this exit: what they bought is to be sold by it."""
+        for entry_id, earlier in list(self._aside.items()):
+            decision = earlier.decision
+            if (decision.symbol, decision.kind) == (work.decision.symbol, Kind.ENTRY):
+                await self._carry_again(entry_id)
 
     async def _refuse(self, work: _Work) -> None:
         """Settle a decision for a venue on which this user has no account."""
@@ -269,14 +297,14 @@ class Session:
             if entry.id in self._working or entry_order(entry.id) >= entry_order(work.entry.id):
                 continue
             try:
-                earlier = OrderMessage.parse(entry.fields).to_domain()
+                earlier = self._entries.read(entry)
             except MalformedMessageError:
                 continue
             copier = self._copiers.get(earlier.venue)
             if self._chain_of(earlier) == self._chain_of(work.decision) and copier is not None:
                 self._working.add(entry.id)
-                await copier.carry_out(earlier, entry.id, redelivered=True)
-                self._working.discard(entry.id)
+                ended = await copier.carry_out(earlier, entry.id, redelivered=True)
+                self._conclude(_Work(entry, earlier, redelivered=True), ended=ended)
 
 
 async def _carry_out(task: Task) -> None:

@@ -37,6 +37,7 @@ from shared.bus.master_account import MasterRecords
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.bus.signals import SignalLog
+from shared.config.boundary import Boundary, Step
 from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.master_account import NotCopied, Uncopied
@@ -86,6 +87,7 @@ class FillWatcher:
         strategy: str,
         faults: Faults | None = None,
         health: ScanHealth | None = None,
+        boundary: Boundary | None = None,
     ) -> None:
         self._venue = venue
         self._store = store
@@ -103,6 +105,7 @@ class FillWatcher:
         self._faults = faults or Faults()
         self._health = health
         self._unread = UnreadRows(self._faults)
+        self._boundary = boundary or Boundary()
         self._one_at_a_time = asyncio.Lock()
         self._since: int | None = None
 
@@ -273,7 +276,9 @@ class FillWatcher:
 
     async def _emit(self, signal: Signal, own: OwnOrder | None) -> None:
         self._lease.require(_LEASE_NEEDED)
+        self._boundary.passed(Step.MASTER_BEFORE_EMIT)
         entry_id = await self._signals.emit(signal)
+        self._boundary.passed(Step.MASTER_AFTER_EMIT)
         position = self._book.note(signal)
         self._check.note_sale(signal)
         await self._records.write_position(MASTER, self._venue.name, position)
@@ -339,7 +344,7 @@ class FillWatcher:
         known = await self._signals.told_until(MASTER, self._venue.name)
         if known is None or known > now:  # none, or one that was written by a clock that was ahead
             newest = self._book.newest_fill
-            known = now if newest is None else newest - _OVERLAP
+            known = now if newest is None else min(newest, now) - _OVERLAP  # one dated ahead must not hide the others
             await self._signals.remember_told(MASTER, self._venue.name, known)
         return known
 

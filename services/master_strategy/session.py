@@ -42,6 +42,7 @@ from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.bus.signals import SignalLog
 from shared.bus.streams import read_entries
+from shared.config.boundary import Boundary
 from shared.config.supervision import endless
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
@@ -77,6 +78,7 @@ class Session:
     faults: Faults = field(default_factory=Faults)
     health: ScanHealth | None = None
     table: Table = lambda: NO_RENAMES
+    boundary: Boundary = field(default_factory=Boundary)
 
     async def run(self) -> None:
         """Connect, catch up with what happened meanwhile, trade; ends only by raising."""
@@ -134,6 +136,7 @@ class Session:
             strategy=settings.name,
             faults=self.faults,
             health=self.health,
+            boundary=self.boundary,
         )
         trader = Trader(
             venue=venue,
@@ -146,6 +149,7 @@ class Session:
             new_id=self.new_id,
             strategy=settings.name,
             faults=self.heartbeat.faults,
+            boundary=self.boundary,
         )
         await trader.resume()
         while not await watcher.scan_or_say_why():

@@ -21,6 +21,7 @@ from services.master_strategy.order_plan import OrderPlan
 from services.master_strategy.own_order import OwnOrder, own_id
 from services.master_strategy.write_ahead import Denied, WriteAhead
 from shared.bus.orders import PositionChange
+from shared.config.boundary import Boundary, Step
 from shared.contracts.records import write_position
 from shared.contracts.verdict import VerdictKind, VerdictRecord
 from shared.domain.account import MASTER
@@ -66,6 +67,7 @@ class Trader:
         new_id: Callable[[], str],
         strategy: str,
         faults: Faults | None = None,
+        boundary: Boundary | None = None,
     ) -> None:
         self._venue = venue
         self._ahead = ahead
@@ -80,6 +82,7 @@ class Trader:
         self._proofs = AbsenceProofs(clock)
         self._under_way = book.under_way
         self._under_way.clear()
+        self._boundary = boundary or Boundary()
         self._rests_until: dict[Symbol, int] = {}
         self._short_of: set[Symbol] = set()
 
@@ -125,7 +128,9 @@ class Trader:
             nonlocal own
             own = own.sent_by(deadline)
             self._proofs.begin(own)
-            return await self._ahead.begin(own)
+            nonce = await self._ahead.begin(own)
+            self._boundary.passed(Step.MASTER_AFTER_WRITE_AHEAD)
+            return nonce
 
         try:
             accepted = await self._venue.place(own.request(), begin)
@@ -145,6 +150,7 @@ class Trader:
             _log.warning("order has no known outcome; the venue will be asked", words=failure.words, **_named(own))
             await self._ahead.unknown(own, failure.words)
         else:
+            self._boundary.passed(Step.MASTER_AFTER_REPLY)
             own = own.taken_as(accepted.venue_order_id)
             await self._ahead.accepted(own, self._clock.now())
         await self._follow(own)
@@ -263,6 +269,7 @@ class Trader:
 
     async def _end(self, own: OwnOrder, outcome: OrderState, why: str, *, found: VenueOrder | None = None) -> None:
         """Settle the record; what the strategy itself holds changes in the same step."""
+        self._boundary.passed(Step.MASTER_BEFORE_SETTLE)
         filled = found if found and found.filled.amount > 0 else None
         mine = self._book.own.after(filled, self._clock.now()) if filled else None
         # A flat position stays recorded: without one, nothing was ever recorded.

@@ -9,9 +9,8 @@ The journal is the paper exchange's, so it is compared for those on paper money 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
@@ -22,6 +21,7 @@ from shared.contracts.messages import SignalMessage
 from shared.domain.account import MASTER
 from shared.domain.funds import Books, Funds
 from shared.domain.money import ZERO
+from shared.domain.numerals import DECIMAL, whole
 from shared.ledger.audit import audit_signals, audit_user
 from shared.ledger.books import Decided, Following, Moment, Reported, SignalBook, UserBook
 from shared.ledger.findings import AuditReport, Finding, FindingKind, Tally
@@ -196,18 +196,16 @@ def _decided(entry: Entry) -> Decided:
 
 def _reported(entry: Entry) -> Reported:
     fields = entry.fields
-    filled = ZERO
-    with suppress(InvalidOperation):  # unreadable: then it disagrees with the venue, which is a finding
-        filled = Decimal(fields.get("filled_size") or "0")
+    filled = fields.get("filled_size") or "0"  # unreadable: then it disagrees with the venue, which is a finding
     return Reported(
         order_id=fields.get("order_id", ""),
         signal_id=fields.get("signal_id", ""),
         outcome=fields.get("outcome", ""),
-        filled=filled,
+        filled=Decimal(filled) if DECIMAL.fullmatch(filled) else ZERO,
         signal_at=_instant(fields.get("signal_at", "")),
         settled_at=_instant(fields.get("settled_at", "")),
     )
 
 
 def _instant(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return whole(text) or 0

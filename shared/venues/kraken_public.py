@@ -73,11 +73,15 @@ class KrakenPublic:
 
     async def candles(self, symbol: Symbol, minutes: int) -> Sequence[Candle]:
         """Ask for the committed candles of a symbol, oldest first; Kraken keeps 720. Rejected for a length it does not offer."""
-        name = (await self.names()).pair_name(symbol)
+        book = await self.names()
+        name = book.pair_name(symbol)
         if name is None or minutes not in _INTERVALS:
             raise Rejected(f"Kraken has no candles of {minutes} minutes for {symbol}")
         answer = await self._ask("OHLC", {"pair": name, "interval": str(minutes)})
         with parse.readable("OHLC"):
+            if not any(book.symbol(spelling) == symbol for spelling in answer):
+                self._api.doubt()
+                raise Unavailable(f"what came were no candles of {symbol}")
             return parse.candles(answer)
 
     async def ask_time(self) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from services.executor.account import AccountKeeper
@@ -149,7 +149,7 @@ class Rig:
         (report,) = [report for report in await self.reports() if report.order_id == decision.id]
         return report
 
-    async def begin(self, owner: Owner, decision: Decision) -> asyncio.Task[None]:
+    async def begin(self, owner: Owner, decision: Decision) -> asyncio.Task[bool]:
         """Have a decision carried out in the background."""
         entry_id = await self.hand_out(decision)
         return asyncio.create_task(owner.copier.carry_out(decision, entry_id, redelivered=False))
@@ -185,7 +185,7 @@ async def until(condition: Callable[[], Awaitable[object]], what: str) -> None:
     raise AssertionError(f"it never came to that: {what}")
 
 
-async def crash(task: asyncio.Task[None]) -> None:
+async def crash(task: asyncio.Task[Any]) -> None:
     """End a task where it stands."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
