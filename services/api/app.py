@@ -18,6 +18,7 @@ from shared.bus.connection import Bus, open_bus
 from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.records import Records
 from shared.config.http_server import bind, serve
+from shared.config.mode_line import log_mode
 from shared.config.settings import Settings
 from shared.config.users import load_users
 from shared.domain.fault import Faults
@@ -42,8 +43,9 @@ async def main(settings: Settings) -> None:
     try:
         async with open_bus(settings.redis_url, "api", settings.durability) as bus:
             app, follower = build(bus, settings)
-            heartbeat = Heartbeat(Records(bus), "api", instance_name(), Faults(_now_ms), _now_ms)
+            heartbeat = Heartbeat(Records(bus), "api", instance_name(), Faults(_now_ms), _now_ms, settings.shoal_mode)
             await heartbeat.tell("running")
+            log_mode(settings)
             log.info("API started", url=f"http://{settings.api_host}:{settings.api_port}")
             async with asyncio.TaskGroup() as group:
                 background = [group.create_task(heartbeat.run()), group.create_task(follower.run())]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +22,7 @@ from shared.config.users import load_users
 from shared.domain.policy import UserPolicy
 from shared.ledger.backlog import Backlog, read_backlog
 from shared.ledger.reading import known_users
-from shared.ledger.status import SystemStatus, read_status
+from shared.ledger.status import SystemStatus, read_status, read_symbol_switches
 from shared.ledger.why import SignalStory, find_signal, recent_signals, tell
 
 ON_PAGE: Final = 12
@@ -41,6 +42,7 @@ class Reader:
         self._config = config
         self._policies = policies
         self._users = Fresh(self._read_users, _USERS)
+        self._symbols = Fresh(lambda: read_symbol_switches(bus), _USERS)
         self._status = Fresh(self._read_status, _STATE)
         self._backlog = Fresh(self._read_backlog, _STATE)
         self._stories = Fresh(self._read_stories, _PAGE)
@@ -79,7 +81,8 @@ class Reader:
 
     async def _read_status(self) -> SystemStatus:
         await self.users()
-        return await read_status(self._bus, self._policies)
+        symbols = await self._symbols.get()
+        return replace(await read_status(self._bus, self._policies), symbols=symbols)
 
     async def _read_backlog(self) -> list[Backlog]:
         return await read_backlog(self._bus, await self.users())

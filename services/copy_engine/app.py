@@ -20,12 +20,16 @@ from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.lease import Lease, acquire
 from shared.bus.records import Records
 from shared.bus.renewals import Renewals
+from shared.bus.venue_time import VenueTimes
 from shared.config.boundary import Boundary
+from shared.config.clock_alarm import ClockAlarm
+from shared.config.mode_line import log_mode
 from shared.config.settings import Settings
 from shared.config.users_watch import UsersWatch
 from shared.contracts import keys
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.policy import UserPolicy
+from shared.ledger.status import VENUES
 
 _PAUSE: Final = 1.0
 """Seconds between tries to take the lease, and before a new turn after an outage."""
@@ -37,22 +41,31 @@ async def main(settings: Settings) -> None:
     """Run until cancelled."""
     watch = UsersWatch(settings.shoal_config)
     boundary = Boundary(settings.debug_die_at)
+    log_mode(settings)
     async with open_bus(settings.redis_url, "copy-engine", settings.durability) as bus:
         instance = instance_name()
         faults = Faults(_now_ms)
-        heartbeat = Heartbeat(Records(bus), "copy-engine", instance, faults, _now_ms)
+        heartbeat = Heartbeat(Records(bus), "copy-engine", instance, faults, _now_ms, settings.shoal_mode)
         serving: list[Engine] = []
+        times = VenueTimes(bus, VENUES, _now_ms)
+        alarm = ClockAlarm(faults, times.offset)
 
         def new_engine() -> Engine:
             users = list(watch.users.values())
-            serving[:] = [Engine(bus, users, heartbeat, _now_ms, time.monotonic, boundary, settings.retention_ms)]
+            keep = settings.retention_ms
+            serving[:] = [Engine(bus, users, heartbeat, times, time.monotonic, boundary, keep, alarm.refusal)]
             return serving[0]
 
         def follow(users: Mapping[str, UserPolicy]) -> None:
             for engine in serving:
                 engine.follow(users.values())
 
-        beside = [asyncio.create_task(heartbeat.run()), asyncio.create_task(watch.run(follow))]
+        await times.refresh()  # before anything is judged by its age
+        beside = [
+            asyncio.create_task(heartbeat.run()),
+            asyncio.create_task(watch.run(follow)),
+            asyncio.create_task(times.run(alarm.look)),
+        ]
         try:
             await _take_turns(bus, instance, heartbeat, new_engine)
         finally:

@@ -54,7 +54,9 @@ class Engine:
         elapsed: Callable[[], float],
         boundary: Boundary | None = None,
         retention_ms: int = RETENTION_MS,
+        refusal: Callable[[], str] = lambda: "",
     ) -> None:
+        """`clock` gives the venue's time, `refusal` says why no entry may be copied just now (empty: any may)."""
         self._bus = bus
         self._users: Sequence[UserPolicy] = _followed(users)
         self._changed: Sequence[UserPolicy] | None = None
@@ -67,7 +69,7 @@ class Engine:
         self._group = Group(bus, keys.ENGINE)
         self._boundary = boundary or Boundary()
         self._owed = OwedDecisions(bus, heartbeat.faults)
-        self._fanout = FanOut(bus, clock, self._boundary, self._owed)
+        self._fanout = FanOut(bus, clock, self._boundary, refusal, self._owed)
         self._joiner = Joiner(bus, self._group, clock)
         self._instruments: dict[str, tuple[float, Mapping[Symbol, Instrument]]] = {}
 

@@ -23,6 +23,7 @@ from shared.config.boundary import Boundary, Step
 from shared.contracts.messages import OrderMessage
 from shared.domain.fault import Faults
 from shared.domain.instrument import Instrument
+from shared.domain.order import Kind
 from shared.domain.policy import UserPolicy
 from shared.domain.signal import Signal
 from shared.domain.skip import Skip
@@ -42,10 +43,13 @@ class FanOut:
         bus: Bus,
         clock: Callable[[], int],
         boundary: Boundary | None = None,
+        refusal: Callable[[], str] = lambda: "",
         owed: OwedDecisions | None = None,
     ) -> None:
+        """`refusal` says why no entry may be copied just now, whoever the user is; an empty text if any may."""
         self._bus = bus
         self._owed = owed or OwedDecisions(bus, Faults())
+        self._refusal = refusal
         self._clock = clock
         self._boundary = boundary or Boundary()
         self._reader = Reader(bus, clock)
@@ -66,6 +70,7 @@ class FanOut:
         self._turn += 1
         writers: dict[int, OrderWriter] = {}
         copied = 0
+        refusal = self._refusal() if signal.kind is Kind.ENTRY else ""
         for members in self._roster.chunks(self._turn - 1):
             followers = await self._reader.followers(signal, [member.policy for member in members])
             now = self._clock()
@@ -78,6 +83,8 @@ class FanOut:
                     plan = Plan(signal, member.policy, instruments.get(traded))
                     writer = writers[member.settings] = OrderWriter(plan, entry.id)
                 verdict = _judged(writer.plan, follower, now, signal)
+                if refusal and not isinstance(verdict, Skip):
+                    verdict = Skip(refusal)
                 copied += not isinstance(verdict, Skip)
                 verdicts.append(verdict)
                 # Whoever is owed an earlier decision gets this one after it: a stream takes no id below its last.

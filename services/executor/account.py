@@ -80,6 +80,8 @@ class AccountKeeper:
         """What trades have taken from the cash (below zero) or brought into it since, and when."""
         self.connected_at = 0
         """When the venue had answered the first call of this turn, epoch ms: what was signed before is void there since then."""
+        self.connected_steady = 0.0
+        """The same by a clock that does not step, in seconds."""
 
     @property
     def ready(self) -> bool:
@@ -177,6 +179,7 @@ class AccountKeeper:
         balances = await self._venue.balances(patient=self.ready)
         answered_at = self._clock()
         self.connected_at = self.connected_at or answered_at
+        self.connected_steady = self.connected_steady or time.monotonic()
         await self._probe()
         fee = await self._taker_fee()
         holdings = {asset: balance.total for asset, balance in balances.items()}

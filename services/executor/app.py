@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import structlog
@@ -22,11 +23,15 @@ from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.lease import Lease
 from shared.bus.records import Records
 from shared.bus.renewals import Renewals
+from shared.bus.venue_time import VenueTimeWriter
 from shared.config.garbage import expect_orders_of
+from shared.config.mode_line import log_mode
+from shared.config.preflight import require_green
 from shared.config.settings import Settings
 from shared.config.users_watch import UsersWatch
 from shared.domain.fault import Faults
 from shared.domain.policy import UserPolicy
+from shared.venues.clock_keeper import ClockKeeper
 from shared.venues.factory import HttpSession, new_http_session
 
 _CLAIM_EVERY: Final = 1.0
@@ -36,7 +41,9 @@ log = structlog.get_logger()
 
 
 async def main(settings: Settings) -> None:
-    """Run until cancelled."""
+    """Run until cancelled. Raises ConfigurationError for what a person must put right first."""
+    require_green(settings)
+    log_mode(settings)
     watch = UsersWatch(settings.shoal_config)
     roster = Roster(watch.users, settings.executor_users, str(settings.shoal_config))
     if settings.ignored_proxy:
@@ -53,13 +60,16 @@ class Executor:
 
     def __init__(self, settings: Settings, bus: Bus, http: HttpSession, roster: Roster, watch: UsersWatch) -> None:
         self._bus = bus
+        self._mode = settings.shoal_mode
         self._roster = roster
         self._watch = watch
         self._owner = instance_name()
         self.faults = Faults(_now_ms)
         self._reader = StreamReaders(bus, sorted(watch.users), self.faults)
         self._master_seen = asyncio.Event()
-        self._desks = DeskMaker(settings, bus, http, _now_ms)
+        self._desks = DeskMaker(settings, bus, http, _now_ms, self.faults)
+        self._feed = PriceFeed(bus, self._desks.public, self._owner, self._desks.time.clock)
+        self._times = VenueTimeWriter(bus)
         self._turns: dict[str, Session] = {}
         self._renewals = Renewals(bus)
         capacity = max(settings.executor_capacity, len(settings.executor_users))
@@ -67,13 +77,14 @@ class Executor:
 
     async def run(self) -> None:
         """Claim and serve until cancelled; then hand every user back at once."""
-        heartbeat = Heartbeat(Records(self._bus), "executor", self._owner, self.faults, _now_ms)
+        heartbeat = Heartbeat(Records(self._bus), "executor", self._owner, self.faults, _now_ms, self._mode)
         reading = asyncio.create_task(self._reader.run())
-        feed = PriceFeed(self._bus, self._desks.public, self._owner, _now_ms)
+        keeper = ClockKeeper(self._desks.time.clock, self._desks.public.ask_time, self._look_at_clock)
         helpers = [
             asyncio.create_task(_keep_up("heartbeat", heartbeat.run)),
             asyncio.create_task(_keep_up("master watch", lambda: watch_for_master(self._bus, self._master_seen))),
-            asyncio.create_task(_keep_up("price feed", feed.run)),
+            asyncio.create_task(_keep_up("price feed", self._feed.run)),
+            asyncio.create_task(_keep_up("clock", keeper.run)),
             asyncio.create_task(_keep_up("settings", lambda: self._watch.run(self._take_over))),
         ]
         try:
@@ -90,6 +101,14 @@ class Executor:
             # The reader first: nothing may be handed out to a session that is on its way out.
             await _end(reading, *helpers)
             await self._claims.end()
+
+    async def _look_at_clock(self) -> None:
+        """Tell whether this host's clock is the venue's; where this process leads, publish the venue's time for the engine."""
+        known = self._desks.time
+        known.alarm.look()
+        if self._feed.leads and (to_steady := known.clock.to_steady()) is not None:
+            with suppress(BusError):
+                await self._times.write(known.clock.venue, to_steady)
 
     def _take_over(self, users: Mapping[str, UserPolicy]) -> None:
         """Go by changed settings from now on, in running turns as well; other venues, or other money, need a new turn."""

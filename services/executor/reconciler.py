@@ -6,7 +6,7 @@ only in the symbol's own chain, where no fill can be booked at the same time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,9 +16,11 @@ from services.executor.desk import Desk
 from shared.bus.orders import PositionChange
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.records import write_position
+from shared.domain.account import Position
 from shared.domain.reconcile import at_rest, compare, lowered
 from shared.domain.symbol import Symbol
 from shared.venues.errors import VenueError
+from shared.venues.port import Balances
 
 _LAG_MS: Final = 10_000
 """How long a balance may lag behind a fill that has been booked: a younger position is not judged."""
@@ -57,13 +59,15 @@ class Reconciler:
             if not told and not await desk.records.positions(desk.user, desk.venue.name):
                 return Findings({})
             busy = set(self._busy())
-            totals = {asset: balance.total for asset, balance in (await desk.venue.balances()).items()}
+            balances = await desk.venue.balances()
+            totals = {asset: balance.total for asset, balance in balances.items()}
             # Read after the balances: what was booked meanwhile is too fresh to be judged.
             positions = await desk.records.positions(desk.user, desk.venue.name)
         except (VenueError, MalformedMessageError) as error:
             log.warning("reconciliation has to wait", user=desk.user, reason=str(error))
             return Findings({}, reason=str(error))
-        resting = at_rest(positions, busy.union(self._busy()), desk.clock() - _LAG_MS)
+        readable = _with_a_balance(positions, balances)
+        resting = at_rest(readable, busy.union(self._busy()), desk.clock() - _LAG_MS)
         left_out = tuple(sorted(positions.keys() - resting.keys(), key=str))
         found = {difference.symbol: str(difference) for difference in compare(resting, totals)}
         new = {str(symbol): text for symbol, text in found.items() if told.get(str(symbol)) != text}
@@ -80,12 +84,13 @@ class Reconciler:
         """
         desk = self._desk
         try:
-            totals = {asset: balance.total for asset, balance in (await desk.venue.balances()).items()}
+            balances = await desk.venue.balances()
+            totals = {asset: balance.total for asset, balance in balances.items()}
             positions = await desk.records.positions(desk.user, desk.venue.name)
         except (VenueError, MalformedMessageError) as error:
             log.warning("repair has to wait", user=desk.user, symbol=str(symbol), reason=str(error))
             return False
-        resting = at_rest(positions, set(self._busy()) - {symbol}, desk.clock() - _LAG_MS)
+        resting = at_rest(_with_a_balance(positions, balances), set(self._busy()) - {symbol}, desk.clock() - _LAG_MS)
         difference = next((each for each in compare(resting, totals) if each.symbol == symbol), None)
         if difference is None:
             return False
@@ -104,3 +109,8 @@ class Reconciler:
             found=str(difference.found),
         )
         return True
+
+
+def _with_a_balance(positions: Mapping[Symbol, Position], balances: Balances) -> dict[Symbol, Position]:
+    """Leave out what cannot be compared: a balance that could not be read is not zero."""
+    return {symbol: each for symbol, each in positions.items() if symbol.base not in balances.unreadable}

@@ -16,10 +16,11 @@ from services.master_strategy.clock import Clock
 from shared.bus.records import Records
 from shared.domain.account import MASTER, Account, AccountState, equity
 from shared.domain.instrument import Instrument
+from shared.domain.master_account import coin_of
 from shared.domain.money import ZERO, Money, Price, Quantity
 from shared.domain.symbol import Symbol
 from shared.venues.errors import OutcomeUnknown, Unavailable
-from shared.venues.port import Balance, Venue
+from shared.venues.port import Balance, Balances, Venue
 
 _EVERY: Final = 15_000  # ms between refreshes
 _AFTER_A_FILL: Final = 10_000  # ms between refreshes while fills come in
@@ -41,7 +42,8 @@ class AccountMirror:
         self._records = records
         self._clock = clock
         self._symbols = symbols
-        self._balances: Mapping[str, Balance] = {}
+        self._balances = Balances({})
+        self._balances_at = 0
         self._prices: dict[Symbol, Price] = {}
         self._pairs_read_at = 0
         self._read_at = 0
@@ -56,7 +58,7 @@ class AccountMirror:
 
         The balances come first: the first private call of a new owner voids whatever a predecessor signed.
         """
-        self._balances = await self._venue.balances()
+        await self.read_balances()
         self.taker_fee = await self._venue.taker_fee(self._symbols[0])
         await self._publish_pairs()
         missing = [str(symbol) for symbol in self._symbols if symbol not in self.instruments]
@@ -68,10 +70,12 @@ class AccountMirror:
         """Read balances and prices, and publish them. Raises the venue's errors; then the last figures stand."""
         asked = self._clock.now()
         self._filled = False  # before the question: a fill during it is not in the answer for sure
-        balances = await self._venue.balances()
+        balances = await self.read_balances()
+        if balances.unreadable:
+            raise Unavailable(f"the balance of {', '.join(sorted(balances.unreadable))} could not be read")
         wanted = self._priced(balances)
         prices = await self._venue.prices(wanted)
-        self._balances, self._read_at = balances, asked
+        self._read_at = asked
         self._prices |= prices
         unpriced = [str(symbol) for symbol in wanted if symbol not in self._prices]
         if unpriced:
@@ -92,6 +96,33 @@ class AccountMirror:
                 as_of=asked,
             )
         )
+
+    async def read_balances(self) -> Balances:
+        """Read the balances alone. Raises the venue's errors; then the last ones stand."""
+        asked = self._clock.now()
+        self._balances = await self._venue.balances()
+        self._balances_at = asked
+        return self._balances
+
+    @property
+    def balances(self) -> Balances:
+        """The balances as last read."""
+        return self._balances
+
+    @property
+    def read_at(self) -> int:
+        """When the balances were asked for (epoch ms): what was filled since then is not in them for sure."""
+        return self._balances_at
+
+    def total(self, coin: str) -> Quantity:
+        """Return all that the account holds of a coin: free, held by open orders, lent out and staked."""
+        return Quantity(
+            sum((each.total for asset, each in self._balances.items() if coin_of(asset) == coin), ZERO), coin
+        )
+
+    def coins(self) -> set[str]:
+        """Name the coins that the account holds."""
+        return {coin_of(asset) for asset, each in self._balances.items() if each.total > 0}
 
     async def run(self) -> None:
         """Refresh for ever, through the venue's outages; a refusal ends the session."""
@@ -122,7 +153,7 @@ class AccountMirror:
 
     def free(self, asset: str) -> Quantity:
         """Give what the venue let go of at the last refresh; it lags behind fills."""
-        balance = self._balances.get(asset)
+        balance = None if asset in self._balances.unreadable else self._balances.get(asset)
         return Quantity(balance.free if balance else ZERO, asset)
 
     @property

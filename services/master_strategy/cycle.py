@@ -118,9 +118,9 @@ class Cycle:
         return Hold(stale) if stale else verdict
 
     def _positions(self) -> Mapping[Symbol, Quantity]:
-        """Give what can be sold; dust below the venue's minimum is as good as nothing."""
+        """Give what can be sold of what the strategy bought itself; dust below the venue's minimum is as good as nothing."""
         held = {}
-        for symbol, position in self._book.held().items():
+        for symbol, position in self._book.own.held().items():
             instrument = self._mirror.instruments.get(symbol)
             if instrument is not None and position.size.amount >= instrument.min_size:
                 held[symbol] = position.size
@@ -137,12 +137,14 @@ class Cycle:
                 intent,
                 instrument,
                 price,
-                position=self._book.position(symbol),
+                position=self._book.own.position(symbol),
                 free=self._mirror.free(symbol.base) if self._trader.refused_for_funds(symbol) else None,
                 slippage_bps=self._slippage,
             )
         elif self._clock.now() - self._last_entry < self._settings.entry_gap_seconds * 1000:
             return False
+        elif off := self._clock.refusal():
+            plan = Skip(off)
         elif self._mirror.stale:
             plan = Skip("the account's equity has not been read for too long")
         else:

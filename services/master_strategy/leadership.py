@@ -14,6 +14,7 @@ from typing import Any, Final
 import structlog
 
 from services.master_strategy.clock import Clock
+from services.master_strategy.scan_health import ScanHealth
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError, BusRefused, BusUnavailable, LeaseLost
 from shared.bus.heartbeat import Heartbeat
@@ -50,7 +51,9 @@ class Leadership:
         run_session: RunSession,
         heartbeat: Heartbeat,
         clock: Clock,
+        health: ScanHealth | None = None,
     ) -> None:
+        self._health = health
         self._bus = bus
         self._instance = instance
         self._venue = venue
@@ -61,7 +64,8 @@ class Leadership:
         self._last: Lease | None = None
         self._failures = 0
         self._refused = 0
-        self._quiet_until = 0
+        self._quiet_until = 0.0
+        """By the clock that does not step: a step of the other must not keep the master away."""
 
     async def serve(self) -> None:
         """Lead whenever nobody else does, for ever. What nobody foresaw passes through and ends the process."""
@@ -110,6 +114,8 @@ class Leadership:
     async def _lead(self, lease: Lease) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._renew(lease))
+            if self._health is not None:
+                tasks.create_task(self._health.watch())
             tasks.create_task(self._sessions(lease))
 
     async def _renew(self, lease: Lease) -> None:
@@ -124,20 +130,22 @@ class Leadership:
     async def _sessions(self, lease: Lease) -> None:
         while True:
             # Asked here, not after the failure: losing Redis meanwhile must not cut a lockout's silence short.
-            await self._clock.sleep(max(0.0, (self._quiet_until - self._clock.now()) / 1000))
+            await self._clock.sleep(max(0.0, self._quiet_until - self._clock.steady()))
             await self._heartbeat.tell("connecting")
-            begun = self._clock.now()
+            begun = self._clock.steady()
             failures: list[Exception] = []
             try:
                 await self._run_session(lease)
             except* VenueError as failed:
                 failures.extend(_leaves(failed))
-            if self._clock.now() - begun > _LASTED:
+            if self._clock.steady() - begun > _LASTED:
                 self._failures = 0
             self._failures += 1
             await self._note(failures)
 
     async def _note(self, failures: list[Exception]) -> None:
+        if self._health is not None:
+            self._health.failed("; ".join(map(str, failures)))
         refusals = [failure for failure in failures if isinstance(failure, Rejected)]
         if refusals:
             refused = next((each for each in refusals if each.refusal is Refusal.LOCKED), refusals[0])
@@ -161,7 +169,7 @@ class Leadership:
             await self._heartbeat.tell(f"connecting: {failure}")
 
     def _stay_away(self, seconds: float) -> None:
-        self._quiet_until = self._clock.now() + int(seconds * 1000)
+        self._quiet_until = self._clock.steady() + seconds
 
     async def _step_down(self, lease: Lease) -> None:
         """Say that nobody trades now, and hand the lease back; silent if Redis is away."""

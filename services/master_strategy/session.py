@@ -8,36 +8,44 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
 
+from services.master_strategy.account_check import AccountCheck
 from services.master_strategy.account_mirror import AccountMirror
 from services.master_strategy.book import MasterBook
 from services.master_strategy.clock import Clock
 from services.master_strategy.cycle import Cycle
 from services.master_strategy.fill_watcher import FillWatcher
+from services.master_strategy.own_copies import OwnCopies
+from services.master_strategy.own_positions import OwnPositions, from_signals
+from services.master_strategy.scan_health import ScanHealth
 from services.master_strategy.strategy_file import StrategySettings
 from services.master_strategy.trader import Trader
 from services.master_strategy.write_ahead import WriteAhead
 from shared.bus.connection import Bus
 from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import Lease
+from shared.bus.master_account import KEPT_MS, MasterRecords, read_all_uncopied, read_holdings, read_positions
 from shared.bus.nonce import NonceCounter
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.bus.signals import SignalLog
+from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import SignalMessage
-from shared.domain.account import MASTER
-from shared.domain.fault import FaultKind
+from shared.domain.account import MASTER, Position
+from shared.domain.fault import FaultKind, Faults
 from shared.domain.signal import Signal
+from shared.domain.symbol import Symbol
 from shared.venues.port import Venue
 
 _TAIL: Final = 5_000
 """Signals that the book is folded from: weeks of a busy strategy; the positions hash covers what is older."""
 _RETRY_SCAN: Final = 2.0
+MIRROR_ONLY: Final = "MASTER (mirror only)"
 
 _log = structlog.get_logger(__name__)
 
@@ -55,6 +63,8 @@ class Session:
     clock: Clock
     new_id: Callable[[], str]
     live: bool
+    faults: Faults = field(default_factory=Faults)
+    health: ScanHealth | None = None
 
     async def run(self) -> None:
         """Connect, catch up with what happened meanwhile, trade; ends only by raising."""
@@ -63,25 +73,44 @@ class Session:
             await self._trade(tasks)
 
     async def _trade(self, tasks: asyncio.TaskGroup) -> None:
-        records, store = Records(self.bus), OrderStore(self.bus, self.lease, MASTER, self.venue.name)
         settings, clock, venue = self.settings, self.clock, self.venue
+        own_positions = keys.strategy(MASTER, venue.name)
+        records = Records(self.bus)
+        store = OrderStore(self.bus, self.lease, MASTER, venue.name, positions=own_positions)
         mirror = AccountMirror(venue, records, clock, symbols=settings.symbols, currency=settings.currency)
         await mirror.connect()
         _log.info(f"MASTER ACCOUNT: TRADING (Broker: {venue.name.upper()})")
         signals = SignalLog(self.bus)
-        book = await open_book(records, signals, venue.name)
+        strategy = settings.build()
+        master = MasterRecords(self.bus, self.lease, venue.name)
+        book = await open_book(master, signals, venue.name, settings.name, faults=self.faults, now=clock.now())
+        holdings = await read_holdings(self.bus, venue.name)
+        check = AccountCheck(
+            book=book,
+            mirror=mirror,
+            records=master,
+            clock=clock,
+            venue=venue.name,
+            baseline=settings.baseline,
+            apart={coin: each.apart.amount for coin, each in holdings.items()},
+        )
         watcher = FillWatcher(
             venue=venue,
             store=store,
             signals=signals,
             records=records,
+            master=master,
             lease=self.lease,
             book=book,
             mirror=mirror,
+            check=check,
+            copies=OwnCopies(self.bus, venue.name, clock, self.faults),
             clock=clock,
             freshness_ms=settings.entry_freshness_seconds * 1000,
+            strategy=settings.name,
+            faults=self.faults,
+            health=self.health,
         )
-        strategy = settings.build()
         trader = Trader(
             venue=venue,
             ahead=WriteAhead(store, records, self.nonces, self.lease),
@@ -91,11 +120,19 @@ class Session:
             clock=clock,
             tasks=tasks,
             new_id=self.new_id,
-            strategy=strategy.name,
+            strategy=settings.name,
+            faults=self.heartbeat.faults,
         )
         await trader.resume()
         while not await watcher.scan_or_say_why():
             await clock.sleep(_RETRY_SCAN)
+        self.heartbeat.faults.clear(FaultKind.REDIS, MASTER)
+        await self.heartbeat.tell("mirror only" if strategy is None else "trading")
+        for loop in (mirror.run, watcher.run):
+            tasks.create_task(loop())
+        if strategy is None:
+            _log.info(MIRROR_ONLY, does="signals what is traded on the account; no strategy, no orders of its own")
+            return
         cycle = Cycle(
             venue=venue,
             strategy=strategy,
@@ -106,18 +143,36 @@ class Session:
             clock=clock,
             live=self.live,
         )
-        self.heartbeat.faults.clear(FaultKind.REDIS, MASTER)
-        await self.heartbeat.tell("trading")
-        for loop in (mirror.run(), watcher.run(), cycle.run()):
-            tasks.create_task(loop)
+        tasks.create_task(cycle.run())
 
 
-async def open_book(records: Records, signals: SignalLog, venue: str) -> MasterBook:
-    """Fold the book from the stream's tail and the positions hash. An entry that cannot be read is left out, and said."""
+async def open_book(
+    master: MasterRecords, signals: SignalLog, venue: str, strategy: str, *, faults: Faults, now: int
+) -> MasterBook:
+    """Fold the book from the stream's tail and what is recorded. What cannot be read is left out, and said."""
     told: list[Signal] = []
     for entry in reversed(await signals.latest(_TAIL)):
         try:
             told.append(SignalMessage.parse(entry.fields).to_domain())
         except MalformedMessageError as error:
+            faults.count(FaultKind.STREAM)
             _log.warning("an entry of the signal stream cannot be read", entry_id=entry.id, error=str(error))
-    return MasterBook(venue, await records.positions(MASTER, venue), told)
+    recorded = await _positions(master, keys.positions(MASTER, venue), faults)
+    mine = await _positions(master, keys.strategy(MASTER, venue), faults)
+    own = OwnPositions(mine)
+    if not mine:  # nothing is held, or it was never recorded: the signals tell
+        own = from_signals((signal for signal in told if signal.venue == venue), strategy)
+        await master.write(strategy=own.held().values())
+    uncopied = await read_all_uncopied(master.bus, venue)
+    old = [row.id for row in uncopied.values() if row.at < now - KEPT_MS]
+    await master.write(forget=old)
+    kept = {row_id: row for row_id, row in uncopied.items() if row_id not in old}
+    return MasterBook(venue, recorded, told, uncopied=kept, own=own)
+
+
+async def _positions(master: MasterRecords, key: str, faults: Faults) -> dict[Symbol, Position]:
+    found, unreadable = await read_positions(master.bus, key)
+    for name, why in unreadable.items():
+        faults.report(FaultKind.RECORD, f"{key} {name}", why)
+        _log.error("a position's record cannot be read", key=key, symbol=name, error=why)
+    return found

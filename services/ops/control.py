@@ -1,6 +1,7 @@
-"""The kill switch: `pause`, `close-only`, `halt`, `resume`, for everybody, one user or one symbol; `control` shows what is set.
+"""The kill switch: `pause` (also called `close-only`), `halt` and `resume`, for everybody, one user or one symbol.
 
-It stands in Redis, so it outlives every restart; services read it before every send. `flatten` is in `flatten.py`.
+`control` shows what is set. It stands in Redis, so it outlives every restart; services read it before every send. `flatten` is
+in `flatten.py`.
 """
 
 from __future__ import annotations
@@ -35,6 +36,13 @@ def command(mode: ControlMode, text: str) -> Callable[..., None]:
 
     switch.__doc__ = text
     return switch
+
+
+def close_only(reason: Reason, user: User = "", symbol: OfSymbol = "", as_json: AsJson = False) -> None:
+    """Stop entries; exits go on. Another name of `pause`, and written as that."""
+    if not as_json:
+        print("close-only is another name of pause: entries stop, exits go on")
+    _switch(ControlMode.PAUSE, reason, user, symbol, as_json=as_json)
 
 
 def resume(reason: Reason = "", user: User = "", symbol: OfSymbol = "", as_json: AsJson = False) -> None:

@@ -17,9 +17,9 @@ from services.ops.output import AsJson, console, print_json, table
 from services.ops.person import Yes, confirm, operator_name
 from services.ops.session import connected
 from services.ops.switches import Scope, set_switch
+from services.ops.who import users_asked_for
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
-from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
 from shared.config.users import load_users
 from shared.domain.control import Control, ControlMode
@@ -61,8 +61,8 @@ def drift(user: User = "", repair: DoRepair = False, yes: Yes = False, as_json: 
 async def read(settings: Settings, bus: Bus, user: str) -> list[Drift]:
     """Compare everybody, or one user, at every venue."""
     policies = load_users(settings.shoal_config)
-    if user and user not in policies:
-        raise ConfigurationError(f"--user {user}: there is no such user")
+    if user:
+        await users_asked_for(settings, bus, user)
     chosen = [policy for name, policy in policies.items() if user in {"", name}]
     return [each for venue in VENUES for each in await read_drifts(bus, chosen, venue)]
 
@@ -151,7 +151,8 @@ def _show(found: list[Drift], fates: list[dict[str, str]]) -> None:
         )
         for each in found
     ]
-    out.print(table("Drift", ["user", "venue", "symbol", "target", "held", "drift", "note"], rows))
+    empty = "neither the master nor anybody holds anything, so nothing can differ"
+    out.print(table("Drift", ["user", "venue", "symbol", "target", "held", "drift", "note"], rows, empty=empty))
     if fates:
         out.print()
         columns = ["user", "venue", "symbol", "held", "left", "outcome", "reason"]

@@ -74,7 +74,7 @@ def flatten(
         return scope, await held_in(bus, scope, load_users(settings.shoal_config))
 
     scope, held = connected(look)
-    confirm(f"Sell {len(held)} copied positions of {scope} now, and stop entries until `ops resume`?", yes=yes)
+    confirm(question(scope, len(held)), yes=yes)
 
     async def work(settings: Settings, bus: Bus) -> list[Fate]:
         policies = load_users(settings.shoal_config)
@@ -90,8 +90,16 @@ def flatten(
     else:
         print(f"{scope}: flatten ({reason}); `ops resume` lets entries through again")
         columns = ["user", "venue", "symbol", "held", "left", "outcome", "reason"]
-        console().print(table("Positions", columns, [list(row.values()) for row in rows]))
+        empty = "nothing was held from copying, so nothing had to be sold"
+        console().print(table("Positions", columns, [list(row.values()) for row in rows], empty=empty))
     raise typer.Exit(1 if still else 0)
+
+
+def question(scope: Scope, held: int) -> str:
+    """Ask about what will happen; with nothing held the switch still stops entries."""
+    if not held:
+        return f"Nothing is held from copying by {scope}. Stop entries all the same until `ops resume`?"
+    return f"Sell {held} copied position{'' if held == 1 else 's'} of {scope} now, and stop entries until `ops resume`?"
 
 
 async def held_in(bus: Bus, scope: Scope, policies: Mapping[str, UserPolicy]) -> dict[Place, Position]:

@@ -11,6 +11,7 @@ import typer
 
 from services.ops.output import AsJson, console, print_json, table
 from services.ops.session import connected
+from services.ops.who import require_known
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.streams import read_entries
@@ -43,9 +44,9 @@ def track(user: Who, balance: Balance = "", count: Count = 2_000, as_json: AsJso
     """Replay the signal history over a balance: what is missed, how far exposure strays, and the smallest sensible balance."""
 
     async def work(settings: Settings, bus: Bus) -> _Found:
-        policy = load_users(settings.shoal_config).get(user)
-        if policy is None:
-            raise ConfigurationError(f"{user}: there is no such user")
+        policies = load_users(settings.shoal_config)
+        require_known(user, policies, option="")
+        policy = policies[user]
         signals = await read_signals(bus, policy, count)
         if not signals:
             raise ConfigurationError(f"there is no signal yet on {', '.join(policy.venues)}: nothing to replay")
@@ -66,7 +67,7 @@ def track(user: Who, balance: Balance = "", count: Count = 2_000, as_json: AsJso
         print_json(answer)
     else:
         rows = [(name.replace("_", " "), "-" if value is None else value) for name, value in answer.items()]
-        console().print(table(f"{user} with {plain(amount)} {policy.currency}", ["", ""], rows))
+        console().print(table(f"{user} with {plain(amount)} {policy.currency}", ["what", "value"], rows))
 
 
 async def read_signals(bus: Bus, policy: UserPolicy, count: int) -> list[Signal]:

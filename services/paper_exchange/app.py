@@ -33,7 +33,7 @@ def build(settings: Settings, paper: PaperFile, clock: Clock) -> tuple[Exchange,
     exchange = Exchange(clock, market, instruments, FEES, random.SystemRandom())
     names = names_of(settings.paper_host, [read_origin(settings.paper_url).host])
     control = HttpGuard(control_plane(exchange), names, "PAPER_URL")
-    return exchange, Door(KrakenFront(exchange, paper.limits.limits()), control)
+    return exchange, Door(KrakenFront(exchange, paper.limits.limits()), control, clock)
 
 
 async def run(settings: Settings) -> None:

@@ -29,6 +29,7 @@ class Heartbeat:
     """Writes `shoal:heartbeat:<service>:<instance>` until cancelled; `state` is a short text for people.
 
     `faults` is the register of the process, published with each sign. An executor also sets `capacity` and `serving`.
+    `mode` says whose money the process moves.
     """
 
     def __init__(
@@ -38,11 +39,13 @@ class Heartbeat:
         instance: str,
         faults: Faults | None = None,
         clock: Callable[[], int] = lambda: 0,
+        mode: str = "",
     ) -> None:
         self._records = records
         self._service = service
         self._instance = instance
         self._clock = clock
+        self._mode = mode
         self._said = ""
         self._since = 0
         self.faults = faults or Faults()
@@ -63,6 +66,7 @@ class Heartbeat:
             serving=self.serving,
             faults=write_faults(self.faults.standing),
             fault_counts=write_counts(self.faults.events),
+            mode=self._mode,
         )
         with suppress(BusError):
             await self._records.write_heartbeat(self._service, self._instance, sign)

@@ -55,8 +55,19 @@ class PositionChange:
 class OrderStore:
     """The orders of one account under one lease."""
 
-    def __init__(self, bus: Bus, lease: Lease, user: str, venue: str, retention_ms: int = RETENTION_MS) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        lease: Lease,
+        user: str,
+        venue: str,
+        retention_ms: int = RETENTION_MS,
+        *,
+        positions: str | None = None,
+    ) -> None:
+        """`positions` is the key of the hash that ended orders change; the user's positions from copying if not given."""
         self._bus = bus
+        self._positions = positions or keys.positions(user, venue)
         self._lease = lease
         self._fence = keys.fence(lease.holder)
         self._user = user
@@ -111,7 +122,7 @@ class OrderStore:
             [
                 self._fence,
                 keys.order(self._user, order_id),
-                keys.positions(self._user, self._venue),
+                self._positions,
                 keys.risk(self._user, self._venue),
             ],
             [self._lease.token, state, *_position_args(position), *_counted(risk), *flatten(fields)],
@@ -142,7 +153,7 @@ class OrderStore:
                 keys.order(self._user, report.order_id),
                 keys.reports(self._user),
                 keys.orders(self._user),
-                keys.positions(self._user, self._venue),
+                self._positions,
                 keys.risk(self._user, self._venue),
             ],
             [

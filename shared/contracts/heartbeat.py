@@ -17,6 +17,7 @@ class HeartbeatRecord(Message):
     """`state` is a short text for people, `since` its instant; `capacity` and `serving` count users of an executor.
 
     `faults` is a JSON list of what stands wrong, `fault_counts` a JSON object of events by kind since the process began.
+    `mode` says whose money the process moves, `paper` or `live`.
     """
 
     state: str = ""
@@ -26,6 +27,7 @@ class HeartbeatRecord(Message):
     serving: Annotated[int | None, type_or_blank] = None
     faults: str = ""
     fault_counts: str = ""
+    mode: str = ""
 
 
 def write_faults(faults: Iterable[Fault]) -> str:

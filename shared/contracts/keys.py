@@ -104,9 +104,29 @@ def told(user: str, venue: str) -> str:
     return f"shoal:told:{{{user}}}:{venue}"
 
 
+def uncopied(user: str, venue: str) -> str:
+    """Orders on the master's account that were passed over for good, by the venue's id: what, why, when; by the master."""
+    return f"shoal:uncopied:{{{user}}}:{venue}"
+
+
+def holdings(user: str, venue: str) -> str:
+    """What the master's account holds of each coin, and how much of it is not in its position; by the master."""
+    return f"shoal:holdings:{{{user}}}:{venue}"
+
+
+def strategy(user: str, venue: str) -> str:
+    """What the built-in strategy holds of what it bought itself, by symbol; by the master."""
+    return f"shoal:strategy:{{{user}}}:{venue}"
+
+
 def prices(venue: str) -> str:
     """Last prices of a venue by symbol."""
     return f"shoal:prices:{venue}"
+
+
+def clock(venue: str) -> str:
+    """Venue's clock minus Redis's: `difference` and `uncertainty` in ms, `at` by Redis; by whoever measures the venue's time."""
+    return f"shoal:clock:{venue}"
 
 
 def instruments(venue: str) -> str:

@@ -17,8 +17,8 @@ class ControlMode(StrEnum):
     """How much is stopped, from nothing to everything."""
 
     RUN = "run"
-    PAUSE = "pause"  # no entries
-    CLOSE_ONLY = "close_only"  # no entries; exits go on
+    PAUSE = "pause"  # no entries; exits go on, the master's and the user's own
+    CLOSE_ONLY = "close_only"  # the same as pause, by an older name: read where it stands, written by nothing any more
     FLATTEN = "flatten"  # no entries; the executor closes every copied position in the switch's scope
     HALT = "halt"  # nothing is sent at all, exits included
 

@@ -1,7 +1,8 @@
 """Drift: the master's target against what a user holds from copying, per symbol. The judging is pure; nothing here trades.
 
-A target is what the user would hold now if everything had been copied without limits, minimums and misses. A position that the
-master no longer holds is a stray: only those may be repaired, by closing them, and never by buying.
+A target is what the user would hold now if everything had been copied without limits, minimums and misses, by what the master's
+account holds and not by its signals alone. A position that the master no longer holds is a stray: only those may be repaired, by
+closing them, and never by buying.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from shared.domain.instrument import Instrument, seed_instruments
 from shared.domain.money import ZERO, Price, Quantity
 from shared.domain.order import Side
 from shared.domain.symbol import Symbol
-from shared.venues.port import Candle, VenueOrder, VenueOrderStatus
+from shared.venues.port import Candle, LeftOut, VenueOrder, VenueOrderStatus
 
 
 @dataclass
@@ -41,11 +41,35 @@ class FakeAccount:
     last_nonce: int = 0
     hidden_lookups: int = 0
     """How many further lookups of orders see nothing."""
+    left_out: list[LeftOut] = field(default_factory=list)
+    """Rows of ended orders that the adapter cannot read."""
+    unreadable_balances: set[str] = field(default_factory=set)
+    lagging: dict[str, Decimal] = field(default_factory=dict)
+    """What balances do not show yet of what has arrived, by asset."""
     ids: count[int] = field(default_factory=lambda: count(1))
 
     def move(self, asset: str, amount: Decimal) -> None:
         """Book an amount onto a balance."""
         self.balances[asset] = self.balances.get(asset, ZERO) + amount
+
+    def shown(self) -> dict[str, Decimal]:
+        """Return the balances as a query shows them."""
+        return {asset: total - self.lagging.get(asset, ZERO) for asset, total in self.balances.items()}
+
+    def fill_part(self, venue_order_id: str, part: Quantity, price: Price) -> VenueOrder:
+        """Execute a part of an open order, free of fees, and leave it open."""
+        index, order = next((i, o) for i, o in enumerate(self.orders) if o.venue_order_id == venue_order_id)
+        sign = 1 if order.side is Side.BUY else -1
+        self.move(order.symbol.base, sign * part.amount)
+        self.move(order.symbol.quote, -sign * (part * price).amount)
+        self.orders[index] = replace(order, filled=order.filled + part, cost=order.cost + part * price)
+        return self.orders[index]
+
+    def end(self, venue_order_id: str, now: int) -> VenueOrder:
+        """End an open order with what it has filled."""
+        index, order = next((i, o) for i, o in enumerate(self.orders) if o.venue_order_id == venue_order_id)
+        self.orders[index] = replace(order, status=VenueOrderStatus.DONE, closed_at=now)
+        return self.orders[index]
 
     def finish(self, venue_order_id: str, share: Decimal, price: Price, size: Quantity, now: int) -> VenueOrder:
         """Execute `share` of `size` at `price` and end the order."""

@@ -15,6 +15,7 @@ from typing import Final
 
 from shared.domain.instrument import Instrument
 from shared.domain.symbol import Symbol
+from shared.venues.rows import RowReason
 
 _RENAMED: Final[Mapping[str, str]] = {"XBT": "BTC", "XDG": "DOGE"}
 _CLASSIC: Final[Mapping[str, str]] = {
@@ -72,10 +73,16 @@ class Pair:
 
 
 class PairBook:
-    """Kraken's spot pairs as it listed them at one moment."""
+    """Kraken's spot pairs as it listed them at one moment.
 
-    def __init__(self, names: AssetNames, pairs: Iterable[Pair]) -> None:
+    `left_out` says by every spelling why a pair that Kraken lists is not among them; to ask again would not bring it.
+    """
+
+    def __init__(
+        self, names: AssetNames, pairs: Iterable[Pair], left_out: Mapping[str, tuple[RowReason, str]] | None = None
+    ) -> None:
         self.names = names
+        self.left_out: Mapping[str, tuple[RowReason, str]] = left_out or {}
         self.instruments: dict[Symbol, Instrument] = {}
         self._altname: dict[Symbol, str] = {}
         self._symbols: dict[str, Symbol] = {}

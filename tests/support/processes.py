@@ -84,7 +84,7 @@ class Service:
                 process.wait(15)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait(5)
+                process.wait(30)
                 raise AssertionError(f"{self.name} did not end on signal {number}: {self.log()[-2000:]}") from None
         return process.returncode
 

@@ -34,6 +34,7 @@ class NewAccount(Strict):
     permissions: frozenset[Permission] = DEFAULT_PERMISSIONS
     tier: Literal["starter", "intermediate", "pro", "unlimited"] = "pro"
     nonce_window: int = Field(default=0, ge=0)
+    margin: bool = False
 
     @field_validator("api_secret")
     @classmethod

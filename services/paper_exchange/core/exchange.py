@@ -169,7 +169,7 @@ class Exchange:
     def _check_funds(self, account: Account, ticket: Ticket, size: Decimal) -> Denial | None:
         now = self.clock.now()
         price = ticket.limit or ticket.trigger
-        if price is None and ticket.side is Side.BUY:
+        if price is None and (ticket.side is Side.BUY or ticket.leverage):
             fills = self.matching.plan(ticket, ticket.size, None)
             cost = sum((level * taken for level, taken in fills), ZERO)
             asset, amount = self.settlement.need(account, ticket, Decimal(1), cost, now)

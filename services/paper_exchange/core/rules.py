@@ -49,6 +49,11 @@ class Rules:
             instrument = replace(instrument, status=TradingStatus.CANCEL_ONLY)
         return instrument
 
+    def listed(self, symbol: str) -> bool:
+        """Tell whether the list of pairs has a symbol."""
+        hidden = self._faults.armed and self._faults.standing("pair_not_listed", symbol=symbol) is not None
+        return not hidden
+
     def mode(self, user: str = "") -> TradingStatus:
         """Give the mode of the whole venue."""
         for name, status in MODES.items():

@@ -64,6 +64,9 @@ _ROWS: Final = (
     ("DOT/EUR", "DOTEUR", "DOTEUR", 4, 8, "3.9"),
 )
 
+LEVERAGE: Final = {"BTC/USD": (2, 3, 4, 5), "ETH/USD": (2, 3, 4, 5), "BTC/EUR": (2, 3, 4, 5)}
+"""What margin the pairs offer that have any here, for accounts that may use it."""
+
 
 def _pair(symbol: str, pair_id: str, altname: str, price_decimals: int, lot_decimals: int, order_min: str) -> Pair:
     base, _, quote = symbol.partition("/")

@@ -13,7 +13,7 @@ from shared.domain.symbol import Symbol
 from shared.venues import kraken_parse as parse
 from shared.venues.errors import Unavailable
 from shared.venues.kraken_symbols import PairBook
-from shared.venues.port import Balance, Candle, VenueOrderStatus
+from shared.venues.port import Balance, Candle, LeftOut, RowReason, VenueOrder, VenueOrderStatus
 from tests.unit.venues.kraken_stub import ASSETS, PAIRS
 
 BTC, DOGE = Symbol("BTC", "USD"), Symbol("DOGE", "USD")
@@ -120,7 +120,7 @@ def test_balances_are_free_of_holds_and_lent_out_ones_stand_apart() -> None:
 
 def test_an_order() -> None:
     order = parse.order(_book(), "O1", ROW)
-    assert order is not None
+    assert isinstance(order, VenueOrder)
     assert (order.symbol, order.side, order.status) == (BTC, Side.BUY, VenueOrderStatus.DONE)
     assert (order.filled.amount, order.cost.amount, order.fee, order.fee_asset) == (
         Decimal("1.25"),
@@ -135,25 +135,27 @@ def test_an_order() -> None:
 @pytest.mark.parametrize("status", ["canceled", "expired"])
 def test_a_cancelled_order_may_have_filled_in_part(status: str) -> None:
     order = parse.order(_book(), "O1", ROW | {"status": status, "vol_exec": "0.5", "reason": "IOC"})
-    assert order is not None
+    assert isinstance(order, VenueOrder)
     assert (order.status, order.filled.amount, order.reason) == (VenueOrderStatus.DONE, Decimal("0.5"), "IOC")
 
 
 @pytest.mark.parametrize("status", ["pending", "open", "a word that is new"])
 def test_what_is_not_known_to_be_over_is_open(status: str) -> None:
     order = parse.order(_book(), "O1", {**ROW, "status": status, "closetm": None})
-    assert order is not None
+    assert isinstance(order, VenueOrder)
     assert (order.status, order.closed_at) == (VenueOrderStatus.OPEN, None)
 
 
 def test_a_fee_in_base_an_altname_or_an_id_and_a_pair_that_is_gone() -> None:
     fee_in_base = parse.order(_book(), "O1", ROW | {"oflags": "post,fcib", "cl_ord_id": None})
-    assert fee_in_base is not None
+    assert isinstance(fee_in_base, VenueOrder)
     assert (fee_in_base.fee_asset, fee_in_base.client_order_id) == ("BTC", "")
     by_id = parse.order(_book(), "O1", ROW | {"descr": {"pair": "XXBTZUSD", "type": "sell"}})
-    assert by_id is not None
+    assert isinstance(by_id, VenueOrder)
     assert by_id.side is Side.SELL
-    assert parse.order(_book(), "O1", ROW | {"descr": {"pair": "GONEUSD", "type": "sell"}}) is None
+    gone = parse.order(_book(), "O1", ROW | {"descr": {"pair": "GONEUSD", "type": "sell"}})
+    assert isinstance(gone, LeftOut)
+    assert (gone.reason, gone.client_order_id) == (RowReason.UNKNOWN_PAIR, ROW["cl_ord_id"])
 
 
 @pytest.mark.parametrize(
