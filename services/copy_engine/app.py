@@ -16,6 +16,7 @@ import structlog
 from services.copy_engine.engine import Engine
 from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusRefused, BusUnavailable, GroupLost, LeaseLost
+from shared.bus.gone_users import recall_users, settle_gone_users
 from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.lease import Lease, acquire
 from shared.bus.records import Records
@@ -25,6 +26,7 @@ from shared.config.boundary import Boundary
 from shared.config.clock_alarm import ClockAlarm
 from shared.config.mode_line import log_mode
 from shared.config.settings import Settings
+from shared.config.supervision import Supervisor
 from shared.config.users_watch import UsersWatch
 from shared.contracts import keys
 from shared.domain.fault import FaultKind, Faults
@@ -39,19 +41,20 @@ log = structlog.get_logger()
 
 async def main(settings: Settings) -> None:
     """Run until cancelled."""
-    watch = UsersWatch(settings.shoal_config)
+    faults = Faults(_now_ms)
+    watch = UsersWatch(settings.shoal_config, faults)
     boundary = Boundary(settings.debug_die_at)
     log_mode(settings)
     async with open_bus(settings.redis_url, "copy-engine", settings.durability) as bus:
         instance = instance_name()
-        faults = Faults(_now_ms)
+        await recall_users(bus, watch)
         heartbeat = Heartbeat(Records(bus), "copy-engine", instance, faults, _now_ms, settings.shoal_mode)
         serving: list[Engine] = []
         times = VenueTimes(bus, VENUES, _now_ms)
         alarm = ClockAlarm(faults, times.offset)
 
         def new_engine() -> Engine:
-            users = list(watch.users.values())
+            users = list(watch.everybody.values())
             keep = settings.retention_ms
             serving[:] = [Engine(bus, users, heartbeat, times, time.monotonic, boundary, keep, alarm.refusal)]
             return serving[0]
@@ -61,10 +64,12 @@ async def main(settings: Settings) -> None:
                 engine.follow(users.values())
 
         await times.refresh()  # before anything is judged by its age
+        keep_up = Supervisor(faults).keep_up
         beside = [
-            asyncio.create_task(heartbeat.run()),
-            asyncio.create_task(watch.run(follow)),
-            asyncio.create_task(times.run(alarm.look)),
+            asyncio.create_task(keep_up("heartbeat", heartbeat.run)),
+            asyncio.create_task(keep_up("settings", lambda: watch.run(follow))),
+            asyncio.create_task(keep_up("gone users", lambda: settle_gone_users(bus, watch, follow))),
+            asyncio.create_task(keep_up("the venue's time", lambda: times.run(alarm.look))),
         ]
         try:
             await _take_turns(bus, instance, heartbeat, new_engine)

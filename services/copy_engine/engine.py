@@ -83,7 +83,7 @@ class Engine:
         The last says that Redis has lost its data: who is ready has to be found out anew before anything is decided.
         """
         await self._group.ensure([keys.SIGNALS])
-        enabled = [policy for policy in self._users if policy.enabled]
+        enabled = [policy for policy in self._users if policy.enabled and not policy.fault]
         readiness = await wait_until_open(
             self._bus,
             self._records,

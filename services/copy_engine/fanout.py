@@ -48,8 +48,8 @@ class FanOut:
     ) -> None:
         """`refusal` says why no entry may be copied just now, whoever the user is; an empty text if any may."""
         self._bus = bus
-        self._owed = owed or OwedDecisions(bus, Faults())
         self._refusal = refusal
+        self._owed = owed or OwedDecisions(bus, Faults())
         self._clock = clock
         self._boundary = boundary or Boundary()
         self._reader = Reader(bus, clock)

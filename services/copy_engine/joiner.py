@@ -87,7 +87,8 @@ class Joiner:
         self._queue = self._queue or deque(self._newcomers)
         for _ in range(min(_AT_ONCE, len(self._queue))):
             user = self._queue.popleft()
-            if user in policies and user in self._newcomers:
+            # Whose file cannot be used just now joins once it can.
+            if user in policies and user in self._newcomers and not policies[user].fault:
                 await self._join_or_say_why(policies[user], past, pairs_of)
         return bool(self._queue)
 

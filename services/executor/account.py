@@ -20,6 +20,7 @@ from services.executor.record import quote_fee
 from services.executor.right_of_way import RightOfWay
 from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.records import Records
+from shared.config.supervision import Supervisor
 from shared.domain.account import Account, AccountState, equity
 from shared.domain.currency import like
 from shared.domain.money import ZERO, Money, Price
@@ -71,6 +72,7 @@ class AccountKeeper:
         self._quiet_until = 0.0
         self.reason = "not connected yet"
         self.currency = _QUOTE
+        self.supervisor = Supervisor()
         """What cash and equity are counted in."""
         self.latest: Account | None = None
         """As last read by this process."""
@@ -146,6 +148,7 @@ class AccountKeeper:
     async def run(self) -> None:
         """Connect, then keep the record true until cancelled. Raises only what the bus and the lease raise."""
         wait = _RETRY_FIRST
+        name = f"account reader of {self._user}"
         while True:
             if (quiet := self._quiet_until - time.monotonic()) > 0:
                 await asyncio.sleep(quiet)
@@ -155,6 +158,7 @@ class AccountKeeper:
             try:
                 await self.read()
                 wait = _RETRY_FIRST
+                self.supervisor.worked(name)
             except Rejected as error:
                 await self.park(error.words, error.refusal)
             except (Unavailable, OutcomeUnknown) as error:
@@ -169,9 +173,13 @@ class AccountKeeper:
                 raise
             except Exception as error:  # a surprise in one reading must not end the turn: exits hang on it
                 log.exception("reading the account failed", user=self._user)
-                if not self.ready and not isinstance(error, BusRefused):  # where that would be noted is something else
-                    await self.park(f"cannot be read: {type(error).__name__}: {error}")
+                await self._surprised(name, error)
             await self._pause(pause)
+
+    async def _surprised(self, name: str, error: Exception) -> None:
+        self.supervisor.failed(name, error)
+        if not self.ready and not isinstance(error, BusRefused):  # where that would be noted is something else
+            await self.park(f"cannot be read: {type(error).__name__}: {error}")
 
     async def read(self) -> None:
         """Read the account once and write its record. Raises a VenueError; the old record then stands with its instant."""

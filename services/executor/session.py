@@ -28,15 +28,18 @@ from shared.bus.errors import BusForbidden, BusRefused
 from shared.bus.lease import Lease
 from shared.bus.streams import MAX_DELIVERIES, Entry, Group, entry_order
 from shared.bus.watch import Watch
+from shared.config.supervision import Supervisor, endless
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import OrderMessage
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.order import Decision, Kind, OrderState
-from shared.domain.policy import UserPolicy
+from shared.domain.policy import FileState, UserPolicy
 
 _SWEEP: Final = 30.0
 """Seconds between looks for pending entries that nobody is working on; none are expected."""
+_KEY_IN_DOUBT: Final = frozenset({FileState.SHARED, FileState.GONE})
+"""Whose key may be another user's: see `desks.py`."""
 
 log = structlog.get_logger()
 
@@ -60,7 +63,9 @@ class Session:
         user: str,
         master_seen: asyncio.Event,
         faults: Faults | None = None,
+        supervisor: Supervisor | None = None,
     ) -> None:
+        self._supervisor = supervisor or Supervisor()
         self._bus = bus
         self._faults = faults or Faults()
         self._reader = reader
@@ -94,6 +99,8 @@ class Session:
             return False
         if any(desk.policy.paper != policy.paper for desk in self._desks.values()):
             return False  # another adapter, and books that may not be gone on with
+        if any(desk.policy.file in _KEY_IN_DOUBT for desk in self._desks.values()) and policy.file not in _KEY_IN_DOUBT:
+            return False  # the key was not used, or only because it had been before
         for desk in self._desks.values():
             desk.follow(policy)
         for guardian in self._guardians:
@@ -111,8 +118,9 @@ class Session:
                 self._tasks = tasks
                 self._chains = SymbolChains(tasks, _carry_out)
                 for desk in self._desks.values():
-                    tasks.create_task(desk.account.run())
-                    tasks.create_task(self._announce(desk))
+                    desk.account.supervisor = self._supervisor
+                    tasks.create_task(endless("account reader", desk.account.run()))
+                    tasks.create_task(endless("announcer", self._announce(desk)))
                 await self._connected()
                 self._reader.register(self._user, self._lease, self._deliver)
                 exits = {name: OwnExits(desk, self._copiers[name], self._chains) for name, desk in self._desks.items()}
@@ -123,17 +131,22 @@ class Session:
                 for entry, redelivered in early:
                     self._take(entry, redelivered=redelivered)
                 # Not before what a predecessor left under way is in its chain: it would look like a difference.
-                housekeeper = Housekeeper(self._bus, self._user, self._desks, self._chains)
-                tasks.create_task(housekeeper.run())
-                self._guardians = [Guardian(desk, Watch(self._bus), exits[name]) for name, desk in self._desks.items()]
+                housekeeper = Housekeeper(self._bus, self._user, self._desks, self._chains, self._supervisor)
+                tasks.create_task(endless("housekeeper", housekeeper.run()))
+                self._guardians = [
+                    Guardian(desk, Watch(self._bus), exits[name], self._supervisor)
+                    for name, desk in self._desks.items()
+                ]
                 for guardian in self._guardians:
-                    tasks.create_task(guardian.run())
+                    tasks.create_task(endless("guardian", guardian.run()))
                 self._faults.clear(FaultKind.REDIS, self._user)
                 while True:
                     await asyncio.sleep(_SWEEP)
                     with suppress(BusRefused, BusForbidden):  # the reader says so; exits by price go on meanwhile
                         await self._sweep()
         finally:
+            for name in ("account reader", "housekeeper", "guardian"):
+                self._supervisor.worked(f"{name} of {self._user}")  # what failed in this turn is nobody's later on
             await self._reader.unregister(self._user)
 
     async def _connected(self) -> None:

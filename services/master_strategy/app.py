@@ -30,6 +30,7 @@ from shared.config.mode_line import log_mode
 from shared.config.preflight import check_key, check_strategy, require_green
 from shared.config.secrets import ApiKey, read_api_key
 from shared.config.settings import Mode, Settings
+from shared.config.supervision import Supervisor, endless
 from shared.domain.account import MASTER
 from shared.domain.fault import Faults
 from shared.venues.clock_keeper import ClockKeeper
@@ -101,8 +102,8 @@ async def main(settings: Settings) -> None:
             health=health,
         )
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(heartbeat.run())
-            tasks.create_task(leadership.serve())
+            tasks.create_task(Supervisor(faults).keep_up("heartbeat", heartbeat.run))
+            tasks.create_task(endless("leadership", leadership.serve()))
 
 
 async def _run_session(  # noqa: PLR0917  # what a composition root hands on

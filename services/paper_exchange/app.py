@@ -21,6 +21,7 @@ from shared.config.http_guard import HttpGuard, names_of
 from shared.config.http_server import bind, serve
 from shared.config.origins import read_origin
 from shared.config.settings import Settings
+from shared.config.supervision import endless
 from shared.venues.factory import new_http_session, open_public_kraken
 
 log = structlog.get_logger(__name__)
@@ -50,9 +51,9 @@ async def run(settings: Settings) -> None:
     )
     try:
         async with asyncio.TaskGroup() as group:  # a beat that fails ends the service instead of stopping the market
-            helpers = [group.create_task(beat(exchange))]
+            helpers = [group.create_task(endless("the market", beat(exchange)))]
             if settings.prices_url:
-                helpers.append(group.create_task(_follow(exchange, settings)))
+                helpers.append(group.create_task(endless("following prices", _follow(exchange, settings))))
             await serve(server_for(door), listener)
             for helper in helpers:
                 helper.cancel()

@@ -46,6 +46,7 @@ _OF_A_USER: Final = (
     keys.reconciled(_ANY, _ANY),
     keys.own_exits(_ANY, _ANY),
     keys.risk(_ANY, _ANY),
+    keys.last_settings(_ANY),
 )
 _OF_THE_MASTER: Final = "shoal:*:{master}*"
 
