@@ -46,6 +46,7 @@ _OF_A_USER: Final = (
     keys.reconciled(_ANY, _ANY),
     keys.own_exits(_ANY, _ANY),
     keys.risk(_ANY, _ANY),
+    keys.last_settings(_ANY),
 )
 _OF_THE_MASTER: Final = "shoal:*:{master}*"
 
@@ -53,12 +54,22 @@ ACCESS: Final[dict[str, tuple[Writes, ...]]] = {
     "master-strategy": (
         Writes(f"{_RECORDS} xadd xtrim", (_OF_THE_MASTER,)),
         Writes("xadd zadd zremrangebyscore", (keys.SIGNALS, keys.EMITTED)),
-        Writes(_HASHES, (keys.prices(_ANY), keys.instruments(_ANY), keys.heartbeat("master-strategy", _ANY))),
+        Writes(
+            _HASHES,
+            (keys.prices(_ANY), keys.instruments(_ANY), keys.clock(_ANY), keys.heartbeat("master-strategy", _ANY)),
+        ),
     ),
     "executor": (
         Writes(_RECORDS, (*_lease(_ANY), *_OF_A_USER)),
         Writes(
-            _HASHES, (keys.watched(_ANY), keys.prices(_ANY), keys.instruments(_ANY), keys.heartbeat("executor", _ANY))
+            _HASHES,
+            (
+                keys.watched(_ANY),
+                keys.prices(_ANY),
+                keys.instruments(_ANY),
+                keys.clock(_ANY),
+                keys.heartbeat("executor", _ANY),
+            ),
         ),
         Writes(_CONSUMING, (keys.orders(_ANY),)),
         Writes("xadd xtrim", (keys.reports(_ANY), keys.stopouts(_ANY), keys.dead(keys.orders(_ANY)))),
