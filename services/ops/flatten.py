@@ -80,8 +80,9 @@ def flatten(
         policies = load_users(settings.shoal_config)
         now = time.time_ns() // 1_000_000
         before = {**held, **await held_in(bus, scope, policies)}
+        seconds, micros = await bus.do("TIME")  # reports are looked for from here on, by the clock that names their entries
         await set_switch(bus, scope, ControlMode.FLATTEN, reason, operator_name(), now)
-        return await follow(bus, scope, before, policies, now, wait)
+        return await follow(bus, scope, before, policies, int(seconds) * 1000 + int(micros) // 1000, wait)
 
     rows = [fate.row() for fate in connected(work)]
     still = [row for row in rows if row["outcome"] == "open"]
@@ -129,6 +130,7 @@ async def follow(
         now = await held_in(bus, scope, policies)
         seen = {**now, **seen}  # an entry that was on its way when the switch was set is closed too
         if not now.keys() - ended.keys() or time.monotonic() >= end:
+            ended |= await _ended(bus, sorted({user for user, _, _ in seen}), since)  # of what was closed in between
             break
         await asyncio.sleep(_POLL)
     return [
