@@ -48,6 +48,7 @@ _STATES: Final[Mapping[str, str]] = {
     UserState.PARKED: "bad",
     UserState.UNKNOWN: "bad",
     UserState.HALTED: "bad",
+    UserState.GONE: "bad",
 }
 _CLASSES: Final = {
     "filled": "good",

@@ -87,7 +87,8 @@ class Joiner:
         self._queue = self._queue or deque(self._newcomers)
         for _ in range(min(_AT_ONCE, len(self._queue))):
             user = self._queue.popleft()
-            if user in policies and user in self._newcomers:
+            # Whose file cannot be used just now joins once it can.
+            if user in policies and user in self._newcomers and not policies[user].fault:
                 await self._join_or_say_why(policies[user], past, pairs_of)
         return bool(self._queue)
 
@@ -166,10 +167,12 @@ class Joiner:
         (master,) = await self._records.accounts([(MASTER, venue)])
         price = (await self._records.prices_of(venue, [symbol])).get(symbol)
         try:
-            held = await self._records.positions(user, venue)
-        except (ValueError, BusRefused) as error:
+            holdings = await self._records.holdings(user, venue)
+        except BusRefused as error:
             return Surroundings(price, master), f"what is held cannot be read: {error}"
-        book = Book(held, {symbol: price[0]} if price else {})
+        if holdings.may_hold(symbol.base):
+            return Surroundings(price, master), f"what is held cannot be read: a record of {symbol.base}"
+        book = Book(holdings.positions, {symbol: price[0]} if price else {})
         return Surroundings(price, master, book.assets()), ""
 
     async def _write(self, decision: Decision, horizon: int) -> None:

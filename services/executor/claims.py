@@ -51,6 +51,8 @@ class Claims:
         self._faults = faults or Faults()
         self._records = Records(bus)
         self.users = list(users)
+        self.last: frozenset[str] = frozenset()
+        """Users who are claimed only when no other is free: they take no entries."""
         self.capacity = capacity
         self._owner = owner
         self._serve = serve
@@ -114,6 +116,7 @@ class Claims:
         now = time.monotonic()
         found = [user for user in self.users if user not in self._sessions and self._resting.get(user, 0.0) <= now]
         random.shuffle(found)  # so that executors that start together do not all try in the same order
+        found.sort(key=self.last.__contains__)
         return found
 
     async def _fill(self) -> None:

@@ -14,6 +14,7 @@ from typing import Final
 from services.executor.reader import Deliver, StreamReader
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
+from shared.config.supervision import endless
 from shared.domain.fault import Faults
 
 NEIGHBOURS: Final = 64
@@ -37,7 +38,7 @@ class StreamReaders:
         if reader is None:
             reader = self._readers[place] = StreamReader(self._bus, self._faults)
             if self._tasks is not None:
-                self._tasks.create_task(reader.run())
+                self._tasks.create_task(endless("order reader", reader.run()))
         reader.register(user, lease, deliver)
 
     async def unregister(self, user: str) -> None:
@@ -50,5 +51,5 @@ class StreamReaders:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             for reader in self._readers.values():
-                tasks.create_task(reader.run())
+                tasks.create_task(endless("order reader", reader.run()))
             await asyncio.Event().wait()

@@ -20,6 +20,7 @@ from shared.bus.errors import BusError, BusRefused, BusUnavailable, LeaseLost
 from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import RENEW_EVERY, Lease, acquire
 from shared.bus.records import Records
+from shared.config.supervision import endless
 from shared.domain.account import MASTER, AccountState
 from shared.domain.fault import FaultKind
 from shared.venues.errors import Refusal, Rejected, Unavailable, VenueError
@@ -113,10 +114,10 @@ class Leadership:
 
     async def _lead(self, lease: Lease) -> None:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._renew(lease))
+            tasks.create_task(endless("renewing the lease", self._renew(lease)))
             if self._health is not None:
-                tasks.create_task(self._health.watch())
-            tasks.create_task(self._sessions(lease))
+                tasks.create_task(endless("watching the scans", self._health.watch()))
+            tasks.create_task(endless("the master's sessions", self._sessions(lease)))
 
     async def _renew(self, lease: Lease) -> None:
         while True:

@@ -14,13 +14,14 @@ from services.paper_exchange.core.clock import Clock, SystemClock
 from services.paper_exchange.core.exchange import Exchange
 from services.paper_exchange.follower import TIMEOUT, Follower
 from services.paper_exchange.kraken.front import KrakenFront
-from services.paper_exchange.kraken.pairs import FEES, INSTRUMENTS
+from services.paper_exchange.kraken.pairs import FEES, INSTRUMENTS, list_pair
 from services.paper_exchange.market_file import PaperFile, build_market, read_paper_file
 from services.paper_exchange.server import BACKLOG, server_for
 from shared.config.http_guard import HttpGuard, names_of
 from shared.config.http_server import bind, serve
 from shared.config.origins import read_origin
 from shared.config.settings import Settings
+from shared.config.supervision import endless
 from shared.venues.factory import new_http_session, open_public_kraken
 
 log = structlog.get_logger(__name__)
@@ -32,7 +33,7 @@ def build(settings: Settings, paper: PaperFile, clock: Clock) -> tuple[Exchange,
     instruments = {symbol: INSTRUMENTS[symbol] for symbol in market.feeds}
     exchange = Exchange(clock, market, instruments, FEES, random.SystemRandom())
     names = names_of(settings.paper_host, [read_origin(settings.paper_url).host])
-    control = HttpGuard(control_plane(exchange), names, "PAPER_URL")
+    control = HttpGuard(control_plane(exchange, list_pair), names, "PAPER_URL")
     return exchange, Door(KrakenFront(exchange, paper.limits.limits()), control, clock)
 
 
@@ -50,9 +51,9 @@ async def run(settings: Settings) -> None:
     )
     try:
         async with asyncio.TaskGroup() as group:  # a beat that fails ends the service instead of stopping the market
-            helpers = [group.create_task(beat(exchange))]
+            helpers = [group.create_task(endless("the market", beat(exchange)))]
             if settings.prices_url:
-                helpers.append(group.create_task(_follow(exchange, settings)))
+                helpers.append(group.create_task(endless("following prices", _follow(exchange, settings))))
             await serve(server_for(door), listener)
             for helper in helpers:
                 helper.cancel()

@@ -1,12 +1,15 @@
 """What a process is told by its environment.
 
-Built once, in `main()`, and passed down: nothing below reads `os.environ`. Wrong values and unknown `SHOAL_` names stop the
-start with one line that names the variable. Keys and secrets are not here: see `secrets.py`, which few services may import.
+Built once, in `main()`, and passed down: nothing below reads `os.environ`. Wrong values, and unknown names under the prefixes
+that are Shoal's alone, stop the start with one line that names the variable. Keys and secrets are not here: see `secrets.py`,
+which few services may import.
 """
 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
@@ -14,14 +17,21 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from shared.config.boundary import Boundary
+from shared.config.boundary import Boundary, Step
 from shared.config.errors import ConfigurationError
 from shared.config.origins import read_host, read_origin
 from shared.config.proxy import Proxy, read_proxy
 from shared.config.redis_url import read_redis_url
+from shared.config.refusal import in_one_line, nearest
 from shared.domain.durability import Durability
 from shared.domain.funds import Funds
 
+_PREFIXES: Final = ("SHOAL_", "KRAKEN_", "COINBASE_", "EXECUTOR_")
+"""How the variables begin that are Shoal's alone: a misspelt one is refused. `PAPER_` and `API_` may belong to others."""
+_KEY_VARIABLE: Final = re.compile(r"(KRAKEN|COINBASE)_(MASTER|USER_[A-Z0-9][A-Z0-9_]*)_API_(KEY|SECRET)(_FILE)?")
+_KEY_EXAMPLES: Final = tuple(
+    f"{venue}_MASTER_API_{part}" for venue in ("KRAKEN", "COINBASE") for part in ("KEY", "SECRET")
+)
 REAL_VENUE_DOMAINS: Final = ("kraken.com", "coinbase.com")
 REAL_KRAKEN_URL: Final = "https://api.kraken.com"
 REAL_COINBASE_URL: Final = "https://api.coinbase.com"
@@ -100,7 +110,11 @@ class Settings(BaseSettings):
     @field_validator("debug_die_at")
     @classmethod
     def _known_step(cls, value: str) -> str:
-        Boundary(value)
+        try:
+            Boundary(value)
+        except ValueError:
+            steps = ", ".join(step.value for step in Step)
+            raise ValueError(f"must be a step, or a step and which time of it (step:2); steps: {steps}") from None
         return value
 
     @field_validator("redis_url")
@@ -208,22 +222,22 @@ def load_settings() -> Settings:
     Raises ConfigurationError whose text is one line naming the variable and what is wrong with its value.
     """
     known = {name.upper() for name in Settings.model_fields}
-    unknown = sorted(name for name in os.environ if name.startswith("SHOAL_") and name not in known)
-    if unknown:
-        allowed = ", ".join(sorted(name for name in known if name.startswith("SHOAL_")))
-        raise ConfigurationError(f"unknown environment variable {unknown[0]} (known: {allowed})")
+    for name in sorted(os.environ):
+        if name.startswith(_PREFIXES) and name not in known and not _KEY_VARIABLE.fullmatch(name):
+            raise ConfigurationError(f"unknown environment variable {name}{_hint(name, known)}")
     try:
         return Settings()
     except ValidationError as error:
-        raise ConfigurationError(_in_one_line(error)) from None
-
-
-def _in_one_line(error: ValidationError) -> str:
-    parts = []
-    for item in error.errors(include_url=False):
-        name = str(item["loc"][0]).upper() if item["loc"] else ""
-        message = item["msg"].removeprefix("Value error, ")
         # A URL can carry a password, so no value of one is repeated.
-        shown = "" if not name or name.endswith(_HOLDS_URL) else f" (got {item.get('input')!r})"
-        parts.append(f"{name}: {message}{shown}" if name else message)
-    return "; ".join(parts)
+        secret = {name.upper() for name in Settings.model_fields if name.upper().endswith(_HOLDS_URL)}
+        raise ConfigurationError(in_one_line(error, Settings, variables=True, secret=secret)) from None
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    """Return the names that may have been meant: the few that there are, else the nearest of the same prefix."""
+    prefix = next(each for each in _PREFIXES if name.startswith(each))
+    if name.startswith(f"{prefix}USER_"):
+        return f" (a user's key: {prefix}USER_<NAME>_API_KEY and _API_SECRET, each also with _FILE; the id in capitals, - as _)"
+    if prefix == "SHOAL_":
+        return f" (known: {', '.join(sorted(each for each in known if each.startswith(prefix)))})"
+    return nearest(name, [each for each in (*known, *_KEY_EXAMPLES) if each.startswith(prefix)])

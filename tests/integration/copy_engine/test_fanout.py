@@ -142,7 +142,7 @@ async def test_a_failure_inside_one_decision_is_a_skip_for_that_user_alone(
     bus: Bus, users: Sequence[UserPolicy], emit: Emit
 ) -> None:
     """Bob's fortune is more lots than the arithmetic can count: he gets no size, least of all the master's."""
-    await bus.do("HSET", keys.account("bob", "kraken"), "equity", "1E+20", "cash", "1E+20")
+    await bus.do("HSET", keys.account("bob", "kraken"), "equity", f"1{'0' * 20}", "cash", f"1{'0' * 20}")
     fine = an_instrument(lot_step=Decimal("1E-14"))
     await FanOut(bus, clock).carry(await emit(), an_entry(), users, {BTC_USD: fine})
     copied = {policy.user: (await decided(bus, policy.user))[0][1] for policy in users}

@@ -278,7 +278,7 @@ async def test_no_entry_is_sent_while_this_hosts_clock_is_far_off_and_exits_are(
     """Case S1: the offset is known, so that neither would be sent twice; a host that is so wrong buys nothing all the same."""
     await rig.carry(owner, rig.entry())
     offset = [ClockOffset("kraken", 0, 100)]
-    owner.desk.alarm = ClockAlarm(owner.desk.faults, lambda: offset[0])
+    owner.desk.alarm = ClockAlarm(rig.faults, lambda: offset[0])
     offset[0] = ClockOffset("kraken", 4_900, 100)
     assert (await rig.carry(owner, rig.entry())).outcome is OrderState.FILLED
     offset[0] = ClockOffset("kraken", 6_200, 100)

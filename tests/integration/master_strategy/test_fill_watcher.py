@@ -15,7 +15,7 @@ from shared.domain.signal import Source
 from shared.domain.symbol import Symbol
 from shared.venues.errors import Unavailable
 from tests.integration.master_strategy.rig import Rig, buy, sell
-from tests.unit.master_strategy.values import BTC, btc, btc_price
+from tests.unit.master_strategy.values import BTC, btc, btc_price, usd
 
 
 async def test_a_manual_order_on_the_account_is_told_as_the_accounts(rig: Rig) -> None:
@@ -27,7 +27,7 @@ async def test_a_manual_order_on_the_account_is_told_as_the_accounts(rig: Rig) -
     [signal] = await rig.signals()
     assert (signal.kind, signal.source, signal.strategy) == (Kind.ENTRY, Source.ACCOUNT, "")
     assert (signal.base_size, signal.position_after) == (btc("0.2"), btc("0.2"))
-    assert signal.master_equity.amount == 100_000
+    assert signal.master_equity == usd("100000")
 
 
 async def test_an_own_order_that_a_scan_sees_first_is_told_once_and_as_the_strategys(rig: Rig) -> None:

@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.executor import exit_delay
+from services.executor.account_faults import AccountFaults
 from services.executor.exit_delay import ExitDelay
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.order import Copy, Decision, Kind, Side
@@ -36,12 +37,15 @@ async def test_an_exit_that_does_not_leave_is_logged_and_shown_until_it_ends(mon
     monkeypatch.setattr(exit_delay, "FIRST_AFTER", 0.01)
     monkeypatch.setattr(exit_delay, "_AGAIN_AFTER", 0.01)
     faults = Faults()
-    with capture_logs() as log, ExitDelay(faults, EXIT, lambda: "EOrder:Deadline elapsed"):
+    with (
+        capture_logs() as log,
+        ExitDelay(AccountFaults(faults, "alice", "kraken"), EXIT, lambda: "EOrder:Deadline elapsed"),
+    ):
         async with asyncio.timeout(10):
             while faults.events.get(FaultKind.ORDER, 0) < 3:  # noqa: ASYNC110  # a register tells nobody
                 await asyncio.sleep(0.01)
         (fault,) = faults.standing
-        assert (fault.subject, fault.blocks) == ("alice BTC/USD", False)
+        assert (fault.subject, fault.blocks) == ("alice (kraken) exit of BTC/USD", False)
         assert "EOrder:Deadline elapsed" in fault.reason
     assert faults.standing == ()
     assert {entry["reason"] for entry in log} == {"EOrder:Deadline elapsed"}
@@ -49,6 +53,6 @@ async def test_an_exit_that_does_not_leave_is_logged_and_shown_until_it_ends(mon
 
 async def test_an_exit_that_ends_soon_is_not_heard_of() -> None:
     faults = Faults()
-    with ExitDelay(faults, EXIT, lambda: ""):
+    with ExitDelay(AccountFaults(faults, "alice", "kraken"), EXIT, lambda: ""):
         await asyncio.sleep(0)
     assert faults.events == {}
