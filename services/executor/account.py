@@ -19,8 +19,9 @@ from services.executor.gates import RETRY, Gate, Withheld
 from services.executor.key_memory import KeyMemory
 from services.executor.record import quote_fee
 from services.executor.right_of_way import RightOfWay
-from shared.bus.errors import BusError
+from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.records import Records
+from shared.config.supervision import Supervisor
 from shared.domain.account import Account, AccountState, equity
 from shared.domain.currency import like
 from shared.domain.money import ZERO, Money, Price
@@ -76,6 +77,7 @@ class AccountKeeper:
         self.books_lost = False
         """Whether nobody knows what the account holds from copying: then no exit may be taken for one of nothing."""
         self.currency = _QUOTE
+        self.supervisor = Supervisor()
         """What cash and equity are counted in."""
         self.latest: Account | None = None
         """As last read by this process."""
@@ -151,6 +153,7 @@ class AccountKeeper:
     async def run(self) -> None:
         """Connect, then keep the record true until cancelled. Raises only what the bus and the lease raise."""
         wait = _RETRY_FIRST
+        name = f"account reader of {self._user}"
         while True:
             if (quiet := self._quiet_until - time.monotonic()) > 0:
                 await asyncio.sleep(quiet)
@@ -160,6 +163,7 @@ class AccountKeeper:
             try:
                 pause = await self._read_unless_withheld()
                 wait = _RETRY_FIRST
+                self.supervisor.worked(name)
             except Rejected as error:
                 await self.park(error.words, error.refusal)
             except (Unavailable, OutcomeUnknown) as error:
@@ -170,12 +174,11 @@ class AccountKeeper:
                     if wait > _RETRY_FIRST or self._parked.is_set():
                         await self.park(f"cannot connect: {error.words}")
                     pause, wait = wait, min(wait * 2, _RETRY_MOST)
-            except BusError:
+            except ENDS_A_TURN:
                 raise
             except Exception as error:  # a surprise in one reading must not end the turn: exits hang on it
                 log.exception("reading the account failed", user=self._user)
-                if not self.ready:
-                    await self.park(f"cannot be read: {type(error).__name__}: {error}")
+                await self._surprised(name, error)
             await self._pause(pause)
 
     async def _read_unless_withheld(self) -> float:
@@ -187,6 +190,11 @@ class AccountKeeper:
             await self.park(error.reason)
             return RETRY
         return _REFRESH
+
+    async def _surprised(self, name: str, error: Exception) -> None:
+        self.supervisor.failed(name, error)
+        if not self.ready and not isinstance(error, BusRefused):  # where that would be noted is something else
+            await self.park(f"cannot be read: {type(error).__name__}: {error}")
 
     async def read(self) -> None:
         """Read the account once and write its record. Raises a VenueError; the old record then stands with its instant.

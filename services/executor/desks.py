@@ -31,9 +31,10 @@ from shared.config.errors import ConfigurationError
 from shared.config.renames import RenamesFile
 from shared.config.secrets import ApiKey, key_names, read_api_key
 from shared.config.settings import Mode, Settings
+from shared.contracts import keys
 from shared.domain.fault import Faults
 from shared.domain.funds import Books
-from shared.domain.policy import UserPolicy
+from shared.domain.policy import FileState, UserPolicy
 from shared.venues.errors import Rejected
 from shared.venues.factory import HttpSession, RateBudget, open_budget, open_kraken, open_public_kraken
 from shared.venues.kraken_public import KrakenPublic
@@ -88,6 +89,7 @@ class DeskMaker:
         unknown = False
         try:
             key = self._key(policy, venue_name)
+            await self._refuse_strange(policy, key)
             memory = self._memory(key.fingerprint)
             nonces = self._counter(memory, lease, policy.user, key.fingerprint)
             venue: Venue = self._open(key, nonces, memory.budget, paper=policy.paper)
@@ -132,6 +134,16 @@ class DeskMaker:
         for fault in self._faults.standing:
             if fault.subject.startswith(subject(user, "")):
                 self._faults.clear(fault.kind, fault.subject)
+
+    async def _refuse_strange(self, policy: UserPolicy, key: ApiKey) -> None:
+        """Refuse a key that may be another user's, unless this user has traded with it before.
+
+        Who has no file, or shares the spelling of another's id, cannot claim the variable. Raises ConfigurationError.
+        """
+        if policy.file not in {FileState.SHARED, FileState.GONE}:
+            return
+        if not await self._bus.do("EXISTS", keys.nonce(policy.user, key.fingerprint)):
+            raise ConfigurationError(f"{policy.fault}; nor do exits go on: the key may be another user's")
 
     def _counter(self, memory: KeyMemory, lease: Lease, user: str, fingerprint: str) -> NonceCounter:
         """Make the nonce counter of a turn: above the clock, and above all that this process has used of the key.

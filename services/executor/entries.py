@@ -94,6 +94,8 @@ class EntryHandler:
         desk = self._desk
         if not desk.account.ready:
             return Stopped(OrderState.FAILED, f"account is parked: {desk.account.reason}")
+        if desk.policy.fault:
+            return Stopped(OrderState.SKIPPED, desk.policy.fault)
         if not desk.policy.enabled:
             return Stopped(OrderState.SKIPPED, "the user is disabled")
         return self._too_late(copy)

@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from shared.bus.connection import Bus
-from shared.bus.errors import BusError, BusUnavailable
+from shared.bus.errors import BusError
 from shared.bus.lease import Lease, acquire
 from shared.bus.records import Records
 from shared.bus.renewals import Renewals
@@ -67,7 +67,7 @@ class PriceFeed:
             finally:
                 self.leads = False
                 if lease is not None:
-                    with suppress(BusUnavailable):
+                    with suppress(BusError):
                         await lease.release()
             await asyncio.sleep(_STANDBY)
 

@@ -33,6 +33,7 @@ from shared.config.preflight import check_key, check_strategy, require_green
 from shared.config.renames import RenamesFile
 from shared.config.secrets import ApiKey, read_api_key
 from shared.config.settings import Mode, Settings
+from shared.config.supervision import Supervisor, endless
 from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.rename import Renames
@@ -67,8 +68,10 @@ async def main(settings: Settings) -> None:
     alarm = ClockAlarm(faults, time_of_venue.offset)
     clock = clock_of(time_of_venue, alarm)
     budget = open_budget(settings.kraken_tier)
+    if settings.ignored_proxy:
+        _log.warning(settings.ignored_proxy)
     async with AsyncExitStack() as stack:
-        bus = await stack.enter_async_context(open_bus(settings.redis_url, _SERVICE))
+        bus = await stack.enter_async_context(open_bus(settings.redis_url, _SERVICE, settings.durability))
         heartbeat = Heartbeat(Records(bus), _SERVICE, instance, faults, clock.now, settings.shoal_mode)
         times = VenueTimeWriter(bus)
         _log.info(
@@ -90,7 +93,7 @@ async def main(settings: Settings) -> None:
 
         async def run_session(lease: Lease) -> None:
             await _claim_key(bus, key, lease, faults)
-            async with new_http_session() as http:
+            async with new_http_session(settings.proxy) as http:
                 nonces = NonceCounter(bus, lease, MASTER, key.fingerprint, floor=_nonce_floor())
                 venue = open_account(settings, key, nonces, budget, http, clock, faults)
                 look = partial(_look_at_clock, time_of_venue, alarm, times)
@@ -111,8 +114,8 @@ async def main(settings: Settings) -> None:
             health=health,
         )
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(heartbeat.run())
-            tasks.create_task(leadership.serve())
+            tasks.create_task(Supervisor(faults).keep_up("heartbeat", heartbeat.run))
+            tasks.create_task(endless("leadership", leadership.serve()))
 
 
 async def _claim_key(bus: Bus, key: ApiKey, lease: Lease, faults: Faults) -> None:

@@ -16,11 +16,13 @@ import structlog
 from services.master_strategy.clock import Clock
 from services.master_strategy.scan_health import ScanHealth
 from shared.bus.connection import Bus
-from shared.bus.errors import BusError, BusUnavailable, LeaseLost
+from shared.bus.errors import BusError, BusRefused, BusUnavailable, LeaseLost
 from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import RENEW_EVERY, Lease, acquire
 from shared.bus.records import Records
+from shared.config.supervision import endless
 from shared.domain.account import MASTER, AccountState
+from shared.domain.fault import FaultKind
 from shared.venues.errors import Refusal, Rejected, Unavailable, VenueError
 
 _ASK_EVERY: Final = 1.0  # seconds between tries for the lease
@@ -30,6 +32,7 @@ _PARKED_FIRST: Final = 5.0  # seconds; doubled with every failure
 _PARKED_LONGEST: Final = 300.0
 _AWAY_FIRST: Final = 1.0
 _AWAY_LONGEST: Final = 30.0
+_MOST_REFUSED: Final = 10  # sessions in a row that are counted; the pause has long been the longest by then
 _LASTED: Final = 120_000  # ms after which a session counts as a success, and waiting begins small again
 
 RunSession = Callable[[Lease], Awaitable[None]]
@@ -61,6 +64,7 @@ class Leadership:
         self._records = Records(bus)
         self._last: Lease | None = None
         self._failures = 0
+        self._refused = 0
         self._quiet_until = 0.0
         """By the clock that does not step: a step of the other must not keep the master away."""
 
@@ -71,10 +75,18 @@ class Leadership:
             try:
                 await _apart(self._lead(lease))
             except* BusError as lost:
-                _log.warning("the session ends; it begins again from what Redis holds", why=_first(lost))
+                self._note_loss(lost)
             finally:
                 await self._step_down(lease)
-            await self._clock.sleep(_AFTER_LOSS)
+            # Each session asks the venue anew: a key that Redis refuses for long must not use up the calls that exits need.
+            await self._clock.sleep(min(_AFTER_LOSS * 2 ** max(0, self._refused - 1), _AWAY_LONGEST))
+
+    def _note_loss(self, lost: BaseExceptionGroup[BaseException]) -> None:
+        why = _first(lost)
+        refused = any(isinstance(each, BusRefused) for each in _leaves(lost))
+        self._refused = min(self._refused + 1, _MOST_REFUSED) if refused else 0
+        self._heartbeat.faults.report(FaultKind.REDIS, MASTER, why, blocks=True)
+        _log.warning("the session ends; it begins again from what Redis holds", why=why)
 
     async def _take_the_lead(self) -> Lease:
         said = ""
@@ -84,8 +96,12 @@ class Leadership:
                     await self._last.release()
                 lease = await acquire(self._bus, MASTER, self._instance)
                 state = "standby: another master holds the lease"
-            except BusUnavailable as lost:
+            except BusError as lost:
                 lease, state = None, f"waiting for Redis: {lost}"
+                self._heartbeat.faults.report(FaultKind.REDIS, MASTER, str(lost), blocks=True)
+            else:
+                if lease is None:
+                    self._heartbeat.faults.clear(FaultKind.REDIS, MASTER)  # the other master reports
             if lease is not None:
                 _log.info("this process is the master", instance=self._instance, token=lease.token)
                 self._last = lease
@@ -98,10 +114,10 @@ class Leadership:
 
     async def _lead(self, lease: Lease) -> None:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._renew(lease))
+            tasks.create_task(endless("renewing the lease", self._renew(lease)))
             if self._health is not None:
-                tasks.create_task(self._health.watch())
-            tasks.create_task(self._sessions(lease))
+                tasks.create_task(endless("watching the scans", self._health.watch()))
+            tasks.create_task(endless("the master's sessions", self._sessions(lease)))
 
     async def _renew(self, lease: Lease) -> None:
         while True:
@@ -158,7 +174,7 @@ class Leadership:
 
     async def _step_down(self, lease: Lease) -> None:
         """Say that nobody trades now, and hand the lease back; silent if Redis is away."""
-        with suppress(BusUnavailable):
+        with suppress(BusError):
             if lease.remaining > 0:
                 await self._records.mark_account(
                     MASTER, self._venue, AccountState.CONNECTING, "no master process is connected"

@@ -247,8 +247,8 @@ class Trader:
         """Settle the record; what the strategy itself holds changes in the same step."""
         filled = found if found and found.filled.amount > 0 else None
         mine = self._book.own.after(filled, self._clock.now()) if filled else None
-        record = write_position(mine) if mine and mine.size.amount > 0 else None
-        change = PositionChange(str(own.symbol), record) if mine else None
+        # A flat position stays recorded: without one, nothing was ever recorded.
+        change = PositionChange(str(own.symbol), write_position(mine)) if mine else None
         settled = await self._ahead.settle(own, outcome, why, found=found, change=change, at=self._clock.now())
         if settled and mine:
             self._book.own.put(mine)

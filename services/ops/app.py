@@ -14,6 +14,7 @@ from services.ops.paper_accounts import paper_accounts
 from services.ops.preflight import preflight
 from services.ops.rebuild import rebuild
 from services.ops.reconcile import reconcile
+from services.ops.redis_users import redis_users
 from services.ops.reload import reload
 from services.ops.resolve import resolve
 from services.ops.session import guarded
@@ -64,6 +65,7 @@ def build() -> typer.Typer:
     app.add_typer(dead.build(), name="dead")
     app.add_typer(user.build(), name="user")
     app.command()(paper_accounts)
+    app.command()(redis_users)
     app.command("health")(_health)
     return app
 

@@ -5,7 +5,6 @@ A file that cannot be read changes nothing: the former table stays in force, and
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -13,10 +12,10 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
 import structlog
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from shared.config.errors import ConfigurationError
-from shared.config.user_file import in_one_line
+from shared.config.toml_file import read_toml
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.policy import UserPolicy
 from shared.domain.rename import NO_RENAMES, Rename, Renames, under_all_names
@@ -62,22 +61,15 @@ class _File(BaseModel):
 def load_renames(config: Path) -> Mapping[str, Renames]:
     """Read the table by venue; empty if there is no file. Raises ConfigurationError in one line."""
     path = config / FILE
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error}") from None
+    entries = read_toml(path, _File).rename
     try:
-        entries = _File.model_validate(tomllib.loads(text)).rename
-        venues = sorted({each.venue for each in entries})
         return {
             venue: Renames.of(Rename(each.old, each.new, each.ratio) for each in entries if each.venue == venue)
-            for venue in venues
+            for venue in sorted({each.venue for each in entries})
         }
-    except ValidationError as error:
-        raise ConfigurationError(f"{path}: {in_one_line(error)}") from None
-    except ValueError as error:  # not TOML, or names that contradict one another
+    except ValueError as error:  # names that contradict one another
         raise ConfigurationError(f"{path}: {error}") from None
 
 

@@ -104,6 +104,11 @@ def stopouts(user: str) -> str:
     return f"shoal:stopouts:{{{user}}}"
 
 
+def last_settings(user: str) -> str:
+    """The last settings of a user that came from a file which could be used, as JSON; by whoever serves the user."""
+    return f"shoal:settings:{{{user}}}"
+
+
 def following(user: str) -> str:
     """From which signal on a user has been followed, written by the engine."""
     return f"shoal:following:{{{user}}}"

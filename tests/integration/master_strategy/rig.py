@@ -167,7 +167,7 @@ class Rig:
         store = OrderStore(self.bus, lease, MASTER, "kraken", positions=keys.strategy(MASTER, "kraken"))
         mirror = AccountMirror(venue, records, clock, symbols=[BTC], currency="USD")
         await mirror.connect()
-        book = await open_book(master, signals, "kraken", "sma-cross", faults=self.faults, now=self.time.now)
+        book = await open_book(master, signals, "kraken", faults=self.faults, now=self.time.now)
         holdings = await read_holdings(self.bus, "kraken")
         check = AccountCheck(
             book=book,

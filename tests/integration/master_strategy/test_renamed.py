@@ -78,7 +78,7 @@ async def test_the_position_is_known_under_the_new_name_after_any_number_of_star
     await master.write(positions=[held], strategy=[held])
     for _ in range(3):
         await move_recorded(master, "kraken", TENFOLD)
-        book = await open_book(master, SignalLog(bus), "kraken", "sma-cross", faults=Faults(), now=NOW, names=TENFOLD)
+        book = await open_book(master, SignalLog(bus), "kraken", faults=Faults(), now=NOW, names=TENFOLD)
         for position in (book.position(NDOT), book.own.position(NDOT)):
             assert position.size == Quantity(Decimal(1000), "NDOT")
         assert book.position(DOT).size.amount == 0

@@ -43,7 +43,8 @@ def test_per_cent_are_exact(tmp_path: Path) -> None:
     ("text", "says"),
     [
         ("fsat = 3", "fsat is not a known setting"),
-        ("fsat = 3", "known: name, symbols"),
+        ("fsat = 3", "did you mean fast?"),
+        ("periods = 3", "known: entry_freshness_seconds, entry_gap_seconds"),
         ('name = "magic"', "'sma-cross'"),
         ('symbols = ["BTCUSD"]', "BTCUSD"),
         ("symbols = []", "symbols"),
