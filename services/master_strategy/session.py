@@ -83,7 +83,7 @@ class Session:
         signals = SignalLog(self.bus)
         strategy = settings.build()
         master = MasterRecords(self.bus, self.lease, venue.name)
-        book = await open_book(master, signals, venue.name, strategy.name, faults=self.faults, now=clock.now())
+        book = await open_book(master, signals, venue.name, settings.name, faults=self.faults, now=clock.now())
         holdings = await read_holdings(self.bus, venue.name)
         check = AccountCheck(
             book=book,
@@ -107,7 +107,7 @@ class Session:
             copies=OwnCopies(self.bus, venue.name, clock, self.faults),
             clock=clock,
             freshness_ms=settings.entry_freshness_seconds * 1000,
-            strategy=strategy.name,
+            strategy=settings.name,
             faults=self.faults,
             health=self.health,
         )

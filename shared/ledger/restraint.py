@@ -48,7 +48,7 @@ class Restraint:
     reason: str
 
 
-def restraint(user: Control, everybody: Control, risk: RiskState | None, now: int) -> Restraint | None:
+def restraint_of(user: Control, everybody: Control, risk: RiskState | None, now: int) -> Restraint | None:
     """Return what holds a user back at `now` (epoch ms): the strictest switch first; None if nothing does."""
     for mode, state in _BY_MODE.items():
         for switch, whose in ((user, ""), (everybody, "everybody: ")):

@@ -22,7 +22,7 @@ from shared.domain.control import Control, ControlMode
 from shared.domain.fault import Fault
 from shared.domain.policy import UserPolicy
 from shared.domain.risk_state import RiskState
-from shared.ledger.restraint import HELD, Restraint, UserState, count_in_words, describe, restraint
+from shared.ledger.restraint import HELD, Restraint, UserState, count_in_words, describe, restraint_of
 
 VENUES: Final = ("kraken", "coinbase")
 _CLOSED: Final = ("starting", "waiting", "standby", "failed")
@@ -72,7 +72,7 @@ class UserStatus:
     owner: str
     control: Control
     funds: Mapping[str, str] = field(default_factory=dict)
-    held: Restraint | None = None
+    restraint: Restraint | None = None
     """What stops the user's entries, where something does."""
 
     @property
@@ -84,7 +84,7 @@ class UserStatus:
         if AccountState.READY in states:
             if not self.owner:
                 return UserState.UNKNOWN
-            return self.held.state if self.held else UserState.READY
+            return self.restraint.state if self.restraint else UserState.READY
         return UserState.PARKED if AccountState.PARKED in states else UserState.UNKNOWN
 
     @property
@@ -93,8 +93,8 @@ class UserStatus:
         state = self.state
         if state in {UserState.READY, UserState.OFF}:
             return ""
-        if state in HELD and self.held:
-            return self.held.reason
+        if state in HELD and self.restraint:
+            return self.restraint.reason
         if not self.owner:
             return "no executor serves this user"
         said = [f"{venue}: {account.reason}" for venue, account in self.accounts if account and account.reason]
@@ -224,8 +224,8 @@ def _notes(status: SystemStatus) -> tuple[str, ...]:
     """Describe what is stopped on purpose: everybody, users, symbols."""
     notes = [f"everybody: {describe(status.control)}"] if status.control.mode is not ControlMode.RUN else []
     notes += [f"{symbol}: {describe(switch)}" for symbol, switch in sorted(status.symbols.items())]
-    own = [user for user in status.users if user.held and not user.held.reason.startswith("everybody: ")]
-    return (*notes, *(f"{user.policy.user}: {user.held.reason}" for user in own if user.held))
+    own = [user for user in status.users if user.restraint and not user.restraint.reason.startswith("everybody: ")]
+    return (*notes, *(f"{user.policy.user}: {user.restraint.reason}" for user in own if user.restraint))
 
 
 def engine_is_open(state: str) -> bool:
@@ -268,7 +268,7 @@ async def _users(
             accounts=tuple((venue, accounts[policy.user, venue]) for venue in policy.venues),
             owner=str(owner or ""),
             control=(switch := Control.read(pairs(control))),
-            held=restraint(switch, everybody, risks.get(policy.user), now),
+            restraint=restraint_of(switch, everybody, risks.get(policy.user), now),
             funds={venue: funds[policy.user, venue] for venue in policy.venues if (policy.user, venue) in funds},
         )
         for policy, owner, control in zip(policies, owners, controls, strict=True)
