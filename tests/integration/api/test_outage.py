@@ -17,7 +17,7 @@ from shared.config.errors import ConfigurationError
 from shared.config.http_server import bind
 from tests.support.redis_server import RedisServer, free_port
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 async def status_of(client: aiohttp.ClientSession, path: str) -> int:

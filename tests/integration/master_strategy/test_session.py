@@ -78,7 +78,7 @@ class Master:
         await session.run()
 
 
-async def _wait(condition: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
+async def _wait(condition: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while True:
             with suppress(BusUnavailable):
