@@ -18,8 +18,9 @@ import structlog
 from services.executor.key_memory import KeyMemory
 from services.executor.record import quote_fee
 from services.executor.right_of_way import RightOfWay
-from shared.bus.errors import BusError
+from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.records import Records
+from shared.config.supervision import Supervisor
 from shared.domain.account import Account, AccountState, equity
 from shared.domain.currency import like
 from shared.domain.money import ZERO, Money, Price
@@ -71,6 +72,7 @@ class AccountKeeper:
         self._quiet_until = 0.0
         self.reason = "not connected yet"
         self.currency = _QUOTE
+        self.supervisor = Supervisor()
         """What cash and equity are counted in."""
         self.latest: Account | None = None
         """As last read by this process."""
@@ -80,6 +82,8 @@ class AccountKeeper:
         """What trades have taken from the cash (below zero) or brought into it since, and when."""
         self.connected_at = 0
         """When the venue had answered the first call of this turn, epoch ms: what was signed before is void there since then."""
+        self.connected_steady = 0.0
+        """The same by a clock that does not step, in seconds."""
 
     @property
     def ready(self) -> bool:
@@ -144,6 +148,7 @@ class AccountKeeper:
     async def run(self) -> None:
         """Connect, then keep the record true until cancelled. Raises only what the bus and the lease raise."""
         wait = _RETRY_FIRST
+        name = f"account reader of {self._user}"
         while True:
             if (quiet := self._quiet_until - time.monotonic()) > 0:
                 await asyncio.sleep(quiet)
@@ -153,6 +158,7 @@ class AccountKeeper:
             try:
                 await self.read()
                 wait = _RETRY_FIRST
+                self.supervisor.worked(name)
             except Rejected as error:
                 await self.park(error.words, error.refusal)
             except (Unavailable, OutcomeUnknown) as error:
@@ -163,13 +169,17 @@ class AccountKeeper:
                     if wait > _RETRY_FIRST or self._parked.is_set():
                         await self.park(f"cannot connect: {error.words}")
                     pause, wait = wait, min(wait * 2, _RETRY_MOST)
-            except BusError:
+            except ENDS_A_TURN:
                 raise
             except Exception as error:  # a surprise in one reading must not end the turn: exits hang on it
                 log.exception("reading the account failed", user=self._user)
-                if not self.ready:
-                    await self.park(f"cannot be read: {type(error).__name__}: {error}")
+                await self._surprised(name, error)
             await self._pause(pause)
+
+    async def _surprised(self, name: str, error: Exception) -> None:
+        self.supervisor.failed(name, error)
+        if not self.ready and not isinstance(error, BusRefused):  # where that would be noted is something else
+            await self.park(f"cannot be read: {type(error).__name__}: {error}")
 
     async def read(self) -> None:
         """Read the account once and write its record. Raises a VenueError; the old record then stands with its instant."""
@@ -177,6 +187,7 @@ class AccountKeeper:
         balances = await self._venue.balances(patient=self.ready)
         answered_at = self._clock()
         self.connected_at = self.connected_at or answered_at
+        self.connected_steady = self.connected_steady or time.monotonic()
         await self._probe()
         fee = await self._taker_fee()
         holdings = {asset: balance.total for asset, balance in balances.items()}

@@ -15,7 +15,7 @@ from services.executor.desk import Desk
 from services.executor.entries import EntryHandler
 from services.executor.exits import ExitHandler
 from services.executor.settlement import settle
-from shared.bus.errors import BusError
+from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.streams import MAX_DELIVERIES, entry_ms
 from shared.config.boundary import Step
 from shared.domain.order import Decision, Kind, OrderState
@@ -42,14 +42,18 @@ class Copier:
             try:
                 await self._carry_out(decision, entry_id, redelivered=redelivered or tries > 0)
                 break
-            except BusError:
+            except ENDS_A_TURN:
                 raise
+            except BusRefused as error:  # a key of this decision's or this user's: it may be put right at any moment
+                log.error("a decision waits: Redis refuses it", **self._about(decision), tries=tries, reason=str(error))
+                failed: Exception = error
             except Exception as error:  # a bug in one decision must not stop this user's others
-                tries += 1
-                log.exception("a decision failed", signal_id=decision.signal_id, user=self._desk.user, tries=tries)
-                if tries >= MAX_DELIVERIES and await self._give_up(decision, entry_id, error):
-                    break
-                await asyncio.sleep(min(_FIRST_PAUSE * 2.0**tries, _LONGEST_PAUSE))
+                log.exception("a decision failed", **self._about(decision), tries=tries + 1)
+                failed = error
+            tries += 1
+            if tries >= MAX_DELIVERIES and await self._give_up(decision, entry_id, failed):
+                break
+            await asyncio.sleep(min(_FIRST_PAUSE * 2.0**tries, _LONGEST_PAUSE))
         while len(self._desk.begun) > _RECENT:
             self._desk.begun.pop(next(iter(self._desk.begun)))
 
@@ -75,9 +79,15 @@ class Copier:
         else:
             await settle(desk, decision, entry_id, OrderState.FAILED, "a copied exit without its fraction")
 
+    def _about(self, decision: Decision) -> dict[str, str]:
+        return {"signal_id": decision.signal_id, "user": self._desk.user}
+
     async def _give_up(self, decision: Decision, entry_id: str, error: Exception) -> bool:
         """End a decision that keeps failing, if nothing was ever sent for it and it is no exit."""
-        if decision.kind is Kind.EXIT or await self._desk.store.load(decision.id):
-            return False
-        await settle(self._desk, decision, entry_id, OrderState.FAILED, f"{type(error).__name__}: {error}")
+        try:
+            if decision.kind is Kind.EXIT or await self._desk.store.load(decision.id):
+                return False
+            await settle(self._desk, decision, entry_id, OrderState.FAILED, f"{type(error).__name__}: {error}")
+        except BusRefused:
+            return False  # a key of this order's is something else: nothing can be said of it, so it is tried again
         return True

@@ -6,7 +6,6 @@ There is no way from here to an entry without a decision from the order stream: 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,32 +13,26 @@ from services.executor.account import AccountKeeper
 from services.executor.history import History
 from services.executor.right_of_way import RightOfWay
 from services.executor.risk_book import RiskBook
+from services.executor.sent import Sent
 from services.executor.timing import VENUE_TIMEOUT
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
 from shared.bus.orders import RETENTION_MS, OrderStore
 from shared.bus.records import Records
 from shared.config.boundary import Boundary
+from shared.config.clock_alarm import ClockAlarm
 from shared.domain.control import Control
+from shared.domain.fault import Faults
 from shared.domain.funds import Books, Funds
 from shared.domain.policy import UserPolicy
 from shared.domain.symbol import Symbol
 from shared.venues.port import Venue
+from shared.venues.venue_clock import VenueTime
+
+__all__ = ["LEASE_NEEDED", "Desk", "Sent"]
 
 LEASE_NEEDED: Final = VENUE_TIMEOUT + 1.0
 """Seconds of lease that must be left when a send begins: its time-out and a margin."""
-
-
-@dataclass(slots=True)
-class Sent:
-    """When this process began to send something: epoch ms, and seconds of a clock that does not step."""
-
-    at: int
-    monotonic: float
-    fence: str
-    """The token of the lease under which it did."""
-    left: bool = False
-    """Whether it may be on its way: the write-ahead was answered. Without its answer nothing is sent."""
 
 
 @dataclass(slots=True)
@@ -53,7 +46,8 @@ class Desk:
     nonces: NonceCounter
     records: Records
     account: AccountKeeper
-    clock: Callable[[], int]
+    clock: VenueTime
+    """The venue's time. Nothing that money hangs on goes by this host's wall clock."""
     history: History
     begun: dict[str, Sent] = field(default_factory=dict)
     retention_ms: int = RETENTION_MS
@@ -61,6 +55,12 @@ class Desk:
     way: RightOfWay = field(default_factory=RightOfWay)
     """Shared by all desks of a process."""
     books: Books = field(default_factory=lambda: Books(Funds.LIVE))
+    alarm: ClockAlarm = field(default_factory=lambda: ClockAlarm(Faults(), lambda: None))
+    """Whether this host's clock is too far from the venue's for entries; shared by all desks of a venue."""
+    faults: Faults = field(default_factory=Faults)
+    """The process's register."""
+    late_told_until: float = 0.0
+    """Steady instant until which nothing more is logged about orders that came after their deadline."""
     booking: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from reading a position or the risk state to writing it: symbols are traded side by side."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)

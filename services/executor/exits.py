@@ -17,6 +17,7 @@ import structlog
 
 from services.executor.desk import Desk
 from services.executor.ends import End, NotSent, Refused, Stopped, Traded, describe
+from services.executor.exit_delay import ExitDelay
 from services.executor.exit_price import bound
 from services.executor.leg import recall, trade
 from services.executor.record import Leg, OrderRecord
@@ -76,6 +77,10 @@ class ExitHandler:
     async def carry_out(self, decision: Decision, fraction: Decimal, entry_id: str, *, suspect: bool) -> None:
         """End one exit, however long that takes. `suspect`: something may have been sent before, which is followed first."""
         progress = _Progress(suspect=suspect)
+        with ExitDelay(self._desk.faults, decision, lambda: self._why_not_ended(progress)):
+            await self._carry_out(decision, fraction, entry_id, progress)
+
+    async def _carry_out(self, decision: Decision, fraction: Decimal, entry_id: str, progress: _Progress) -> None:
         if await self._ended_already(decision, entry_id, progress):
             return
         while True:
@@ -127,9 +132,15 @@ class ExitHandler:
     async def _until_allowed(self, decision: Decision, progress: _Progress) -> None:
         """Wait for the account and, before another try, for the switches; the first is stopped by the guard in the lane."""
         await self._desk.account.until_ready()
-        while progress.begun and await self._guard(decision) is not None:
+        while progress.begun and (stop := await self._guard(decision)) is not None:
+            progress.last = stop.reason
             await asyncio.sleep(_HALT_POLL)
             await self._desk.account.until_ready()
+
+    def _why_not_ended(self, progress: _Progress) -> str:
+        if not self._desk.account.ready:
+            return f"account is parked: {self._desk.account.reason}"
+        return progress.last or "the venue has not told yet what became of it"
 
     async def _guard(self, decision: Decision) -> Stopped | None:
         forbidden = refusal(decision.kind, *await self._desk.switches(decision.symbol))

@@ -17,9 +17,10 @@ import structlog
 
 from services.executor.desk import Desk
 from services.executor.own_exits import OwnExits
-from shared.bus.errors import BusError
+from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.orders import PositionChange
 from shared.bus.watch import Held, Market, Watch
+from shared.config.supervision import Supervisor
 from shared.contracts.records import write_position
 from shared.domain.account import Position
 from shared.domain.control import flattening, refusal
@@ -41,6 +42,8 @@ _MARK_STEP: Final = Decimal("1.001")
 
 _LEAVING: Final = "on_leave"
 
+_REFUSED: Final = "Redis refuses a key of this user: nothing is closed by price until it is right"
+
 log = structlog.get_logger()
 
 
@@ -53,8 +56,9 @@ class _Why:
 class Guardian:
     """Guards the positions of one desk."""
 
-    def __init__(self, desk: Desk, watch: Watch, exits: OwnExits) -> None:
+    def __init__(self, desk: Desk, watch: Watch, exits: OwnExits, supervisor: Supervisor | None = None) -> None:
         self._desk = desk
+        self._supervisor = supervisor or Supervisor()
         self._watch = watch
         self._exits = exits
         self._highs: dict[Symbol, Position] = {}
@@ -67,15 +71,23 @@ class Guardian:
 
     async def run(self) -> None:
         """Look every second while something is held, until cancelled. Raises LeaseLost, BusUnavailable."""
+        name = f"guardian of {self._desk.user}"
         while True:
             try:
                 async with self._desk.way.look():
                     self._desk.changed.clear()  # before looking: what changes meanwhile is looked at again
                     await self.look()
-            except BusError:
+            except ENDS_A_TURN:
                 raise
-            except Exception:  # a surprise in one look must not end the turn: the master's exits hang on it
-                log.exception("looking after positions failed", user=self._desk.user)
+            except BusRefused as error:  # said once; looked at again, for it may be put right at any moment
+                self.flat = False
+                self._tell(_REFUSED, [str(error)])
+            except Exception as error:  # a surprise in one look must not end the turn: the master's exits hang on it
+                if self._supervisor.failed(name, error):
+                    log.exception("looking after positions failed", user=self._desk.user)
+            else:
+                self._tell(_REFUSED, ())
+                self._supervisor.worked(name)
             await self._pause()
 
     async def _pause(self) -> None:

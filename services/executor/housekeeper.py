@@ -17,10 +17,11 @@ from services.executor.chains import SymbolChains
 from services.executor.desk import Desk
 from services.executor.reconciler import Findings, Reconciler
 from shared.bus.connection import Bus
-from shared.bus.errors import BusError
+from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.records import pairs
 from shared.bus.streams import flatten
 from shared.bus.trimming import trim
+from shared.config.supervision import Supervisor
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.reconciliation import ReconcileAnswer, ReconcileMode, ReconcileRequest
@@ -45,7 +46,15 @@ log = structlog.get_logger()
 class Housekeeper:
     """Keeps one user's house."""
 
-    def __init__(self, bus: Bus, user: str, desks: Mapping[str, Desk], chains: SymbolChains[Task]) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        user: str,
+        desks: Mapping[str, Desk],
+        chains: SymbolChains[Task],
+        supervisor: Supervisor | None = None,
+    ) -> None:
+        self._supervisor = supervisor or Supervisor()
         self._bus = bus
         self._user = user
         self._desks = desks
@@ -54,18 +63,27 @@ class Housekeeper:
         self._due = dict.fromkeys(desks, 0.0)
         self._answered: dict[str, int] = {}
         self._trim_due = 0.0
+        self._refused = ""
 
     async def run(self) -> None:
         """Keep it until cancelled. Raises LeaseLost, BusUnavailable."""
+        name = f"housekeeper of {self._user}"
         while True:
             try:
                 for desk in self._desks.values():
                     await desk.way.give_way()
                 await self.round()
-            except BusError:
+            except ENDS_A_TURN:
                 raise
-            except Exception:  # housekeeping must not end the turn: exits hang on it
-                log.exception("housekeeping failed", user=self._user)
+            except BusRefused as error:
+                if str(error) != self._refused:
+                    log.error("Redis refuses a key of this user", user=self._user, reason=str(error))
+                self._refused = str(error)
+            except Exception as error:  # housekeeping must not end the turn: exits hang on it
+                if self._supervisor.failed(name, error):
+                    log.exception("housekeeping failed", user=self._user)
+            else:
+                self._supervisor.worked(name)
             await asyncio.sleep(_LISTEN)
 
     async def round(self) -> None:
@@ -128,7 +146,7 @@ class Housekeeper:
         async def repair(symbol: Symbol) -> None:
             try:
                 done.append(await reconciler.repair(symbol))
-            except BusError:
+            except ENDS_A_TURN:
                 raise
             except Exception:  # it runs in the symbol's chain, where a failure would end the turn
                 log.exception("repair failed", user=self._user, symbol=str(symbol))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -23,17 +24,22 @@ from services.executor.own_exits import OwnExits
 from services.executor.reader import OrderReader
 from services.executor.settlement import settle
 from shared.bus.connection import Bus
+from shared.bus.errors import BusForbidden, BusRefused
 from shared.bus.lease import Lease
 from shared.bus.streams import MAX_DELIVERIES, Entry, Group, entry_order
 from shared.bus.watch import Watch
+from shared.config.supervision import Supervisor, endless
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import OrderMessage
+from shared.domain.fault import FaultKind, Faults
 from shared.domain.order import Decision, Kind, OrderState
-from shared.domain.policy import UserPolicy
+from shared.domain.policy import FileState, UserPolicy
 
 _SWEEP: Final = 30.0
 """Seconds between looks for pending entries that nobody is working on; none are expected."""
+_KEY_IN_DOUBT: Final = frozenset({FileState.SHARED, FileState.GONE})
+"""Whose key may be another user's: see `desks.py`."""
 
 log = structlog.get_logger()
 
@@ -56,8 +62,12 @@ class Session:
         lease: Lease,
         user: str,
         master_seen: asyncio.Event,
+        faults: Faults | None = None,
+        supervisor: Supervisor | None = None,
     ) -> None:
+        self._supervisor = supervisor or Supervisor()
         self._bus = bus
+        self._faults = faults or Faults()
         self._reader = reader
         self._desks = desks
         self._lease = lease
@@ -89,6 +99,8 @@ class Session:
             return False
         if any(desk.policy.paper != policy.paper for desk in self._desks.values()):
             return False  # another adapter, and books that may not be gone on with
+        if any(desk.policy.file in _KEY_IN_DOUBT for desk in self._desks.values()) and policy.file not in _KEY_IN_DOUBT:
+            return False  # the key was not used, or only because it had been before
         for desk in self._desks.values():
             desk.follow(policy)
         for guardian in self._guardians:
@@ -96,15 +108,19 @@ class Session:
         return True
 
     async def serve(self) -> None:
-        """Serve until the lease or Redis is lost, which is raised (in an exception group)."""
+        """Serve until the lease or Redis is lost, which is raised (in an exception group).
+
+        Raises BusRefused if the user's stream is something else at the start: what a predecessor left in it comes before all.
+        """
         await self._group.ensure([self._stream])
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 self._chains = SymbolChains(tasks, _carry_out)
                 for desk in self._desks.values():
-                    tasks.create_task(desk.account.run())
-                    tasks.create_task(self._announce(desk))
+                    desk.account.supervisor = self._supervisor
+                    tasks.create_task(endless("account reader", desk.account.run()))
+                    tasks.create_task(endless("announcer", self._announce(desk)))
                 await self._connected()
                 self._reader.register(self._user, self._lease, self._deliver)
                 exits = {name: OwnExits(desk, self._copiers[name], self._chains) for name, desk in self._desks.items()}
@@ -115,15 +131,22 @@ class Session:
                 for entry, redelivered in early:
                     self._take(entry, redelivered=redelivered)
                 # Not before what a predecessor left under way is in its chain: it would look like a difference.
-                housekeeper = Housekeeper(self._bus, self._user, self._desks, self._chains)
-                tasks.create_task(housekeeper.run())
-                self._guardians = [Guardian(desk, Watch(self._bus), exits[name]) for name, desk in self._desks.items()]
+                housekeeper = Housekeeper(self._bus, self._user, self._desks, self._chains, self._supervisor)
+                tasks.create_task(endless("housekeeper", housekeeper.run()))
+                self._guardians = [
+                    Guardian(desk, Watch(self._bus), exits[name], self._supervisor)
+                    for name, desk in self._desks.items()
+                ]
                 for guardian in self._guardians:
-                    tasks.create_task(guardian.run())
+                    tasks.create_task(endless("guardian", guardian.run()))
+                self._faults.clear(FaultKind.REDIS, self._user)
                 while True:
                     await asyncio.sleep(_SWEEP)
-                    await self._sweep()
+                    with suppress(BusRefused, BusForbidden):  # the reader says so; exits by price go on meanwhile
+                        await self._sweep()
         finally:
+            for name in ("account reader", "housekeeper", "guardian"):
+                self._supervisor.worked(f"{name} of {self._user}")  # what failed in this turn is nobody's later on
             await self._reader.unregister(self._user)
 
     async def _connected(self) -> None:

@@ -31,6 +31,8 @@ from shared.venues.port import OrderList, TradeKind, VenueOrder
 _LEFT: Final = Decimal("0.5")
 """An account is only taken for flat that has lost at least this share of what users were told: a venue that raises its minimum
 makes dust of what the master still means to hold."""
+_NOTED: Final = Decimal("0.001")
+"""Share of a position whose loss is worth a warning; venues round."""
 _PATIENCE: Final = 120_000
 """Ms after a purchase from which on its coins are believed to be gone that the account has never shown."""
 
@@ -224,7 +226,8 @@ class AccountCheck:
         for symbol, position in self._book.held().items():
             if symbol.base == coin:
                 found.append(position.sold(position.size.scaled(ONE - kept), now))
-        _log.warning(
+        told = _log.warning if before - settled.position > before * _NOTED else _log.debug
+        told(
             "the account holds less than was traded: withdrawn, or sold where no order shows it",
             coin=coin,
             position=str(Quantity(before, coin)),

@@ -49,7 +49,7 @@ from shared.venues.port import OrderList, TradeKind, Venue, VenueOrder
 _EVERY: Final = 12.0
 """Seconds between scans. With an order every 5 s and the account's refresh this stays within the 0.5 a second that Kraken lets
 the counter of an intermediate account fall; the open orders are asked for only where something is sold or does not add up."""
-_OVERLAP: Final = 60_000  # ms that scans look back: a venue lists an ended order late, and its clock is not ours
+_OVERLAP: Final = 60_000  # ms that scans look back: a venue lists an ended order late, and its clock is only measured
 _LEASE_NEEDED: Final = 1.0  # seconds left of the lease when a signal is emitted
 
 _log = structlog.get_logger(__name__)
@@ -130,7 +130,7 @@ class FillWatcher:
         At the very first start of an account everything before now is history and is not copied. A row that cannot be read does
         not stop the others; it is read again at the next scans, for a while.
         """
-        begun = self._clock.now()
+        begun = self._clock.earliest()  # the cursor must not run ahead of the venue, whatever is believed of its clock
         since = await self._first_since(begun) if self._since is None else self._since
         closed = await self._venue.closed_orders(since=since)
         await self._given_up(self._unread.take(closed.left_out, begun))
@@ -332,7 +332,7 @@ class FillWatcher:
 
     async def _first_since(self, now: int) -> int:
         known = await self._signals.told_until(MASTER, self._venue.name)
-        if known is None:
+        if known is None or known > now:  # none, or one that was written by a clock that was ahead
             newest = self._book.newest_fill
             known = now if newest is None else newest - _OVERLAP
             await self._signals.remember_told(MASTER, self._venue.name, known)

@@ -20,7 +20,7 @@ from services.master_strategy.clock import Clock
 from services.master_strategy.cycle import Cycle
 from services.master_strategy.fill_watcher import FillWatcher
 from services.master_strategy.own_copies import OwnCopies
-from services.master_strategy.own_positions import OwnPositions, from_signals
+from services.master_strategy.own_positions import OwnPositions, from_reports
 from services.master_strategy.scan_health import ScanHealth
 from services.master_strategy.strategy_file import StrategySettings
 from services.master_strategy.trader import Trader
@@ -33,9 +33,11 @@ from shared.bus.nonce import NonceCounter
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.bus.signals import SignalLog
+from shared.bus.streams import read_entries
+from shared.config.supervision import endless
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
-from shared.contracts.messages import SignalMessage
+from shared.contracts.messages import ReportMessage, SignalMessage
 from shared.domain.account import MASTER, Position
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.signal import Signal
@@ -69,7 +71,8 @@ class Session:
     async def run(self) -> None:
         """Connect, catch up with what happened meanwhile, trade; ends only by raising."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.bus.until_lost())  # the book would be newer than what Redis holds then
+            # The book would be newer than what Redis holds then.
+            tasks.create_task(endless("watching Redis", self.bus.until_lost()))
             await self._trade(tasks)
 
     async def _trade(self, tasks: asyncio.TaskGroup) -> None:
@@ -83,7 +86,7 @@ class Session:
         signals = SignalLog(self.bus)
         strategy = settings.build()
         master = MasterRecords(self.bus, self.lease, venue.name)
-        book = await open_book(master, signals, venue.name, settings.name, faults=self.faults, now=clock.now())
+        book = await open_book(master, signals, venue.name, faults=self.faults, now=clock.now())
         holdings = await read_holdings(self.bus, venue.name)
         check = AccountCheck(
             book=book,
@@ -121,13 +124,15 @@ class Session:
             tasks=tasks,
             new_id=self.new_id,
             strategy=settings.name,
+            faults=self.heartbeat.faults,
         )
         await trader.resume()
         while not await watcher.scan_or_say_why():
             await clock.sleep(_RETRY_SCAN)
+        self.heartbeat.faults.clear(FaultKind.REDIS, MASTER)
         await self.heartbeat.tell("mirror only" if strategy is None else "trading")
         for loop in (mirror.run, watcher.run):
-            tasks.create_task(loop())
+            tasks.create_task(endless("a loop of the master's session", loop()))
         if strategy is None:
             _log.info(MIRROR_ONLY, does="signals what is traded on the account; no strategy, no orders of its own")
             return
@@ -141,12 +146,10 @@ class Session:
             clock=clock,
             live=self.live,
         )
-        tasks.create_task(cycle.run())
+        tasks.create_task(endless("the strategy's cycle", cycle.run()))
 
 
-async def open_book(
-    master: MasterRecords, signals: SignalLog, venue: str, strategy: str, *, faults: Faults, now: int
-) -> MasterBook:
+async def open_book(master: MasterRecords, signals: SignalLog, venue: str, *, faults: Faults, now: int) -> MasterBook:
     """Fold the book from the stream's tail and what is recorded. What cannot be read is left out, and said."""
     told: list[Signal] = []
     for entry in reversed(await signals.latest(_TAIL)):
@@ -158,8 +161,8 @@ async def open_book(
     recorded = await _positions(master, keys.positions(MASTER, venue), faults)
     mine = await _positions(master, keys.strategy(MASTER, venue), faults)
     own = OwnPositions(mine)
-    if not mine:  # nothing is held, or it was never recorded: the signals tell
-        own = from_signals((signal for signal in told if signal.venue == venue), strategy)
+    if not mine:  # it was never recorded: the reports of the strategy's orders tell
+        own = from_reports(await _reports(master.bus, venue, faults))
         await master.write(strategy=own.held().values())
     uncopied = await read_all_uncopied(master.bus, venue)
     old = [row.id for row in uncopied.values() if row.at < now - KEPT_MS]
@@ -173,4 +176,19 @@ async def _positions(master: MasterRecords, key: str, faults: Faults) -> dict[Sy
     for name, why in unreadable.items():
         faults.report(FaultKind.RECORD, f"{key} {name}", why)
         _log.error("a position's record cannot be read", key=key, symbol=name, error=why)
+    return found
+
+
+async def _reports(bus: Bus, venue: str, faults: Faults) -> list[ReportMessage]:
+    """Read the reports of the strategy's own orders at a venue, oldest first."""
+    stream = keys.reports(MASTER)
+    found = []
+    for entry in reversed(read_entries(stream, await bus.do("XREVRANGE", stream, "+", "-", "COUNT", _TAIL))):
+        try:
+            report = ReportMessage.parse(entry.fields)
+        except MalformedMessageError as error:
+            faults.count(FaultKind.STREAM)
+            _log.warning("a report of an own order cannot be read", entry_id=entry.id, error=str(error))
+        else:
+            found += [report] if report.venue == venue else []
     return found

@@ -13,6 +13,7 @@ from services.ops.output import AsJson
 from services.ops.paper_accounts import paper_accounts
 from services.ops.preflight import preflight
 from services.ops.reconcile import reconcile
+from services.ops.redis_users import redis_users
 from services.ops.reload import reload
 from services.ops.resolve import resolve
 from services.ops.session import guarded
@@ -61,6 +62,7 @@ def build() -> typer.Typer:
     app.command("control")(control.control)
     app.add_typer(dead.build(), name="dead")
     app.command()(paper_accounts)
+    app.command()(redis_users)
     app.command("health")(_health)
     return app
 

@@ -19,11 +19,11 @@ from services.ops.output import AsJson, console, print_json, table
 from services.ops.person import Yes, confirm, operator_name
 from services.ops.session import connected
 from services.ops.switches import Scope, scope_of, set_switch
+from services.ops.users import users_if_any
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.streams import read_entries
 from shared.config.settings import Settings
-from shared.config.users import load_users
 from shared.contracts import keys
 from shared.domain.account import Position
 from shared.domain.control import ControlMode
@@ -71,13 +71,13 @@ def flatten(
 
     async def look(settings: Settings, bus: Bus) -> tuple[Scope, dict[Place, Position]]:
         scope = await scope_of(settings, bus, user, symbol)
-        return scope, await held_in(bus, scope, load_users(settings.shoal_config))
+        return scope, await held_in(bus, scope, await users_if_any(settings, bus))
 
     scope, held = connected(look)
     confirm(question(scope, len(held)), yes=yes)
 
     async def work(settings: Settings, bus: Bus) -> list[Fate]:
-        policies = load_users(settings.shoal_config)
+        policies = await users_if_any(settings, bus)
         now = time.time_ns() // 1_000_000
         before = {**held, **await held_in(bus, scope, policies)}
         await set_switch(bus, scope, ControlMode.FLATTEN, reason, operator_name(), now)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from shared.bus.connection import Bus
+from shared.bus.errors import BusRefused
 from shared.bus.records import pairs, read_control
 from shared.bus.wire import hgetall
 from shared.contracts import keys
@@ -48,6 +49,8 @@ class Watch:
         positions, everybody, own = await self._bus.do_all(
             [hgetall(keys.positions(user, venue)), hgetall(keys.CONTROL), hgetall(keys.control(user))]
         )
+        if isinstance(positions, Exception):  # a key of another type: it must not look like nothing held
+            raise BusRefused(str(positions))
         found: dict[Symbol, Position] = {}
         unreadable = []
         for name, written in pairs(positions).items():

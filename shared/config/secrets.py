@@ -2,22 +2,28 @@
 
 Imported by executor, master and ops only (import-linter holds that). A key that is read is at once registered with the log
 filter, and its value never stands in an error text.
+
+A file with a key that others on this machine can read, or change, is refused in live mode and warned of in paper mode: see
+`secret_files.py` for what "others" are.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from shared.config.errors import ConfigurationError
 from shared.config.logging import hide
+from shared.config.secret_files import refuse_open_file
 from shared.config.settings import Mode
 from shared.contracts.keys import fingerprint
 from shared.domain.account import MASTER
 
+_USER_KEY: Final = re.compile(r"(?:KRAKEN|COINBASE)_USER_([A-Z0-9_]+)_API_KEY(?:_FILE)?")
 _SHORTEST_REAL: Final = 50
 """Kraken's keys have 56 characters and its secrets 88: one of those may begin with any word by chance."""
 _PLACEHOLDERS: Final = (
@@ -61,7 +67,8 @@ def read_api_key(
     """
     who = "MASTER" if owner == MASTER else f"USER_{variable_part(owner)}"
     stem = f"{venue.upper()}_{who}_API"
-    key, secret = _read(f"{stem}_KEY"), _read(f"{stem}_SECRET")
+    files = Mode.PAPER if paper else mode  # of what opens no real account it is only warned
+    key, secret = _read(f"{stem}_KEY", files), _read(f"{stem}_SECRET", files)
     hide(key, secret)
     _refuse_shared(f"{stem}_KEY", key, key_names(venue) if names is None else names)
     is_paper_key = key.startswith(_PAPER_PREFIX)
@@ -96,10 +103,18 @@ def variable_part(user: str) -> str:
     return user.upper().replace("-", "_")
 
 
-def _read(name: str) -> str:
+def keys_of_nobody(users: Iterable[str]) -> list[str]:
+    """Name the variables with a key whose user there is none, misspelt perhaps; the user may also come later."""
+    known = {variable_part(user) for user in users}
+    named = ((name, _USER_KEY.fullmatch(name)) for name in sorted(os.environ))
+    return [name for name, match in named if match and match[1] not in known and os.environ[name].strip()]
+
+
+def _read(name: str, mode: Mode) -> str:
     value = os.environ.get(name, "").strip()
     path = os.environ.get(f"{name}_FILE", "").strip()
     if not value and path:
+        refuse_open_file(Path(path), mode, f"{name}_FILE names {path}, which")
         try:
             value = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:

@@ -94,6 +94,11 @@ def stopouts(user: str) -> str:
     return f"shoal:stopouts:{{{user}}}"
 
 
+def last_settings(user: str) -> str:
+    """The last settings of a user that came from a file which could be used, as JSON; by whoever serves the user."""
+    return f"shoal:settings:{{{user}}}"
+
+
 def following(user: str) -> str:
     """From which signal on a user has been followed, written by the engine."""
     return f"shoal:following:{{{user}}}"
@@ -122,6 +127,11 @@ def strategy(user: str, venue: str) -> str:
 def prices(venue: str) -> str:
     """Last prices of a venue by symbol."""
     return f"shoal:prices:{venue}"
+
+
+def clock(venue: str) -> str:
+    """Venue's clock minus Redis's: `difference` and `uncertainty` in ms, `at` by Redis; by whoever measures the venue's time."""
+    return f"shoal:clock:{venue}"
 
 
 def instruments(venue: str) -> str:

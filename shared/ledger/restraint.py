@@ -25,6 +25,7 @@ class UserState(StrEnum):
     STOPPED_OUT = "stopped_out"  # no entries, by a loss limit
     PARKED = "parked"  # the account cannot be used
     UNKNOWN = "unknown"  # not served, or not read yet
+    GONE = "gone"  # holds something from copying, and there is no file of that name any more
     OFF = "off"  # disabled in the user's file
 
 
@@ -48,7 +49,7 @@ class Restraint:
     reason: str
 
 
-def restraint_of(user: Control, everybody: Control, risk: RiskState | None, now: int) -> Restraint | None:
+def restraint(user: Control, everybody: Control, risk: RiskState | None, now: int) -> Restraint | None:
     """Return what holds a user back at `now` (epoch ms): the strictest switch first; None if nothing does."""
     for mode, state in _BY_MODE.items():
         for switch, whose in ((user, ""), (everybody, "everybody: ")):

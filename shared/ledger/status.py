@@ -20,9 +20,10 @@ from shared.contracts.risk import RiskRecord
 from shared.domain.account import MASTER, Account, AccountState
 from shared.domain.control import Control, ControlMode
 from shared.domain.fault import Fault
-from shared.domain.policy import UserPolicy
+from shared.domain.policy import FileState, UserPolicy
 from shared.domain.risk_state import RiskState
-from shared.ledger.restraint import HELD, Restraint, UserState, count_in_words, describe, restraint_of
+from shared.ledger.restraint import HELD, Restraint, UserState, count_in_words, describe, restraint
+from shared.ledger.users import describe_held
 
 VENUES: Final = ("kraken", "coinbase")
 _CLOSED: Final = ("starting", "waiting", "standby", "failed")
@@ -72,19 +73,25 @@ class UserStatus:
     owner: str
     control: Control
     funds: Mapping[str, str] = field(default_factory=dict)
-    restraint: Restraint | None = None
+    held: Restraint | None = None
     """What stops the user's entries, where something does."""
+    holds: str = ""
+    """What a user without a file still holds from copying, in words."""
 
     @property
     def state(self) -> UserState:
         """Return how the user stands; ready if any account is, somebody serves it and nothing stops entries."""
         states = {account.state for _, account in self.accounts if account is not None}
+        if self.policy.file is FileState.GONE:
+            return UserState.GONE
         if not self.policy.enabled:
             return UserState.OFF
+        if self.policy.fault:
+            return UserState.PARKED
         if AccountState.READY in states:
             if not self.owner:
                 return UserState.UNKNOWN
-            return self.restraint.state if self.restraint else UserState.READY
+            return self.held.state if self.held else UserState.READY
         return UserState.PARKED if AccountState.PARKED in states else UserState.UNKNOWN
 
     @property
@@ -93,8 +100,13 @@ class UserStatus:
         state = self.state
         if state in {UserState.READY, UserState.OFF}:
             return ""
-        if state in HELD and self.restraint:
-            return self.restraint.reason
+        unserved = "" if self.owner else "; no executor serves this user, so no exit goes out"
+        if state is UserState.GONE:
+            return f"gone, still holds: {self.holds or 'nothing'}; {self.policy.fault}{unserved}"
+        if self.policy.fault:
+            return f"{self.policy.fault}{unserved}"
+        if state in HELD and self.held:
+            return self.held.reason
         if not self.owner:
             return "no executor serves this user"
         said = [f"{venue}: {account.reason}" for venue, account in self.accounts if account and account.reason]
@@ -224,8 +236,8 @@ def _notes(status: SystemStatus) -> tuple[str, ...]:
     """Describe what is stopped on purpose: everybody, users, symbols."""
     notes = [f"everybody: {describe(status.control)}"] if status.control.mode is not ControlMode.RUN else []
     notes += [f"{symbol}: {describe(switch)}" for symbol, switch in sorted(status.symbols.items())]
-    own = [user for user in status.users if user.restraint and not user.restraint.reason.startswith("everybody: ")]
-    return (*notes, *(f"{user.policy.user}: {user.restraint.reason}" for user in own if user.restraint))
+    own = [user for user in status.users if user.held and not user.held.reason.startswith("everybody: ")]
+    return (*notes, *(f"{user.policy.user}: {user.held.reason}" for user in own if user.held))
 
 
 def engine_is_open(state: str) -> bool:
@@ -262,14 +274,17 @@ async def _users(
     owners = await bus.do_all([("GET", keys.lease(policy.user)) for policy in policies])
     controls = await bus.do_all([("HGETALL", keys.control(policy.user)) for policy in policies])
     risks = await _risks(bus, [policy for policy in policies if policy.limits.stop_out])
+    gone = [policy for policy in policies if policy.file is FileState.GONE]
+    holds = {policy.user: await describe_held(bus, policy.user, policy.venues) for policy in gone}
     return tuple(
         UserStatus(
             policy=policy,
             accounts=tuple((venue, accounts[policy.user, venue]) for venue in policy.venues),
             owner=str(owner or ""),
             control=(switch := Control.read(pairs(control))),
-            restraint=restraint_of(switch, everybody, risks.get(policy.user), now),
+            held=restraint(switch, everybody, risks.get(policy.user), now),
             funds={venue: funds[policy.user, venue] for venue in policy.venues if (policy.user, venue) in funds},
+            holds=holds.get(policy.user, ""),
         )
         for policy, owner, control in zip(policies, owners, controls, strict=True)
     )

@@ -179,6 +179,7 @@ class FakeVenue:
         async with self._lane:
             await self._private("closed_orders")
             ended = [o for o in self.account.orders if o.closed_at is not None and o.closed_at >= since]
+            ended.sort(key=lambda order: order.closed_at or 0)
             left_out = [row for row in self.account.left_out if row.at is None or row.at >= since]
             return OrderList(ended, left_out)
 

@@ -11,7 +11,7 @@ Volume), `guides/general/clordid`; exchange reference traps 2, 9, 11, 16, sectio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -31,6 +31,7 @@ from shared.venues.kraken_symbols import PairBook
 from shared.venues.port import Accepted, BeginSend, Candle, OrderRequest
 from shared.venues.rate_budget import RateBudget
 from shared.venues.rows import Balances, LeftOut, OrderList, RowReason, VenueOrder
+from shared.venues.venue_clock import VenueTime
 
 BASE_TIER_TAKER_FEE: Final = Decimal("0.004")  # the dearest; kraken.com/features/fee-schedule, reference 5.5
 _FEE_MAX_AGE: Final = 3_600_000  # ms
@@ -45,7 +46,7 @@ class KrakenVenue:
 
     name = "kraken"
 
-    def __init__(self, public: KrakenPublic, lane: Lane, budget: RateBudget, *, clock: Callable[[], int]) -> None:
+    def __init__(self, public: KrakenPublic, lane: Lane, budget: RateBudget, *, clock: VenueTime) -> None:
         self._public = public
         self._lane = lane
         self._budget = budget
@@ -66,6 +67,10 @@ class KrakenVenue:
 
     async def close(self) -> None:
         """Let go of nothing: the HTTP session belongs to whoever made it."""
+
+    async def ask_time(self) -> None:
+        """Ask for the venue's time, and have the account's clock learn from it."""
+        await self._public.ask_time()
 
     async def balances(self, *, patient: bool = False) -> Balances:
         """Ask for all balances; what is lent out or staked stands under its own name (`USDT.F`) with nothing free."""
@@ -90,6 +95,8 @@ class KrakenVenue:
         Kraken is told a deadline of one time-out from the start of the send; an order that is not begun in time is not sent.
         """
         pair = await self._pair(order.symbol)
+        if not self._clock.measured:  # the answers so far had no date
+            await self._public.ask_time()
         await self._budget.admit_order(pair, patience=(order.deadline_at - self._clock()) / 1000)
         try:
             result = await self._lane.add_order(partial(self._params, order, pair), begin, not_after=order.deadline_at)

@@ -9,7 +9,8 @@ It must never hand out the candle that is still forming, nor a price of zero.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
@@ -26,6 +27,7 @@ from shared.venues.kraken_symbols import PairBook
 from shared.venues.port import Candle
 from shared.venues.row_log import RowLog
 from shared.venues.rows import RowReason
+from shared.venues.venue_clock import SECONDS_RESOLUTION_MS, VenueTime
 
 PAIRS_MAX_AGE: Final = 600_000  # ms
 _PAIRS_RETRY: Final = 30_000  # ms until the venue is asked again after it could not give the list
@@ -42,7 +44,7 @@ class KrakenPublic:
 
     name = "kraken"
 
-    def __init__(self, api: KrakenApi, *, timeout: float, clock: Callable[[], int], rows: RowLog | None = None) -> None:
+    def __init__(self, api: KrakenApi, *, timeout: float, clock: VenueTime, rows: RowLog | None = None) -> None:
         self.rows = rows or RowLog()
         self._api = api
         self._timeout = timeout
@@ -76,6 +78,15 @@ class KrakenPublic:
         answer = await self._ask("OHLC", {"pair": name, "interval": str(minutes)})
         with parse.readable("OHLC"):
             return parse.candles(answer)
+
+    async def ask_time(self) -> None:
+        """Ask for the venue's time, to the second, and have the clock learn from it (docs.kraken.com, Get Server Time)."""
+        began = time.monotonic()
+        answer = await self._ask("Time", {})
+        ended = time.monotonic()
+        with parse.readable("Time"):
+            at = int(answer["unixtime"])
+        self._clock.note(at * 1000, SECONDS_RESOLUTION_MS, began, ended)
 
     async def close(self) -> None:
         """Let go of nothing: the HTTP session belongs to whoever made it."""

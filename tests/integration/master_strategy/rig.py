@@ -61,7 +61,7 @@ class SteppedTime:
         await asyncio.sleep(0)
 
     def clock(self) -> Clock:
-        return Clock(now=lambda: self.now, sleep=self.sleep)
+        return Clock(now=lambda: self.now, sleep=self.sleep, steady=lambda: self.now / 1000)
 
 
 @dataclass
@@ -167,7 +167,7 @@ class Rig:
         store = OrderStore(self.bus, lease, MASTER, "kraken", positions=keys.strategy(MASTER, "kraken"))
         mirror = AccountMirror(venue, records, clock, symbols=[BTC], currency="USD")
         await mirror.connect()
-        book = await open_book(master, signals, "kraken", "sma-cross", faults=self.faults, now=self.time.now)
+        book = await open_book(master, signals, "kraken", faults=self.faults, now=self.time.now)
         holdings = await read_holdings(self.bus, "kraken")
         check = AccountCheck(
             book=book,

@@ -9,7 +9,7 @@ import pytest
 from shared.domain.account import AccountState
 from shared.domain.control import RUNNING, Control, ControlMode
 from shared.domain.risk_state import RiskState
-from shared.ledger.restraint import UserState, count_in_words, restraint_of
+from shared.ledger.restraint import UserState, count_in_words, restraint
 from shared.ledger.status import SystemStatus, UserStatus, judge
 from tests.unit.ledger.test_readiness import WELL, user
 
@@ -18,7 +18,7 @@ LUNCH = Control(ControlMode.PAUSE, "lunch", "anna", NOW)
 
 
 def held(name: str, own: Control = RUNNING, everybody: Control = RUNNING, risk: RiskState | None = None) -> UserStatus:
-    return replace(user(name, AccountState.READY), control=own, restraint=restraint_of(own, everybody, risk, NOW))
+    return replace(user(name, AccountState.READY), control=own, held=restraint(own, everybody, risk, NOW))
 
 
 def system(*users: UserStatus, control: Control = RUNNING) -> SystemStatus:
@@ -61,9 +61,7 @@ def test_a_user_stopped_by_a_loss_is_shown_with_the_reason_and_the_end() -> None
 
 def test_what_an_account_lacks_comes_before_what_a_switch_says() -> None:
     """Case N5: a parked account stays parked, whoever paused it too."""
-    parked = replace(
-        user("bob", AccountState.PARKED, reason="bad key"), restraint=restraint_of(LUNCH, RUNNING, None, NOW)
-    )
+    parked = replace(user("bob", AccountState.PARKED, reason="bad key"), held=restraint(LUNCH, RUNNING, None, NOW))
     assert (parked.state, parked.reason) == ("parked", "kraken: bad key")
 
 

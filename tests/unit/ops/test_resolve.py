@@ -44,7 +44,6 @@ def test_nothing_needs_no_figures() -> None:
     [
         ({**LIMITED, "state": "filled"}, {}, "the order is filled"),
         ({**LIMITED, "state": "planned"}, {}, "the order is planned"),
-        ({**LIMITED, "user": "master"}, {}, "the master's own account"),
         (MARKET, {}, "--price is needed"),
         (LIMITED, {"size": "0"}, "--size 0"),
         (LIMITED, {"size": "0.6"}, "not above the 0.5"),
