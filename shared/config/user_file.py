@@ -67,6 +67,8 @@ def _none_if_off(value: object) -> object:
 
 def symbol(value: object) -> object:
     """Return the symbol that a text names."""
+    if isinstance(value, Symbol):
+        return value
     if not isinstance(value, str):
         raise ValueError('must be a symbol like "BTC/USD"')  # noqa: TRY004  # pydantic turns only ValueErrors into its own
     return Symbol.parse(value)
