@@ -86,7 +86,7 @@ ACCESS: Final[dict[str, tuple[Writes, ...]]] = {
         Writes(_CONSUMING, (keys.SIGNALS,)),
         Writes("xadd", (keys.orders(_ANY), keys.dead(keys.SIGNALS))),
     ),
-    # With the command line, which runs in its container; what changes a user's books by itself (`user rename`) needs another user.
+    # With the command line, which runs in its container. What changes books by itself (`user rename`) needs another Redis user.
     "api": (
         Writes(_HASHES, (keys.heartbeat("api", _ANY), keys.order(_ANY, _ANY), keys.dropped(_ANY), keys.TOLD_SETTINGS)),
         Writes("hget hset hdel del", (keys.CONTROL, keys.control(_ANY), keys.control_of_symbol(_ANY))),
