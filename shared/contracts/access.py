@@ -47,6 +47,7 @@ _OF_A_USER: Final = (
     keys.own_exits(_ANY, _ANY),
     keys.risk(_ANY, _ANY),
     keys.last_settings(_ANY),
+    keys.rebuilt(_ANY, _ANY),
 )
 _OF_THE_MASTER: Final = "shoal:*:{master}*"
 
@@ -58,6 +59,10 @@ ACCESS: Final[dict[str, tuple[Writes, ...]]] = {
             _HASHES,
             (keys.prices(_ANY), keys.instruments(_ANY), keys.clock(_ANY), keys.heartbeat("master-strategy", _ANY)),
         ),
+        Writes(
+            "hset hdel",
+            (keys.api_key(_ANY),),
+        ),
     ),
     "executor": (
         Writes(_RECORDS, (*_lease(_ANY), *_OF_A_USER)),
@@ -68,6 +73,7 @@ ACCESS: Final[dict[str, tuple[Writes, ...]]] = {
                 keys.prices(_ANY),
                 keys.instruments(_ANY),
                 keys.clock(_ANY),
+                keys.api_key(_ANY),
                 keys.heartbeat("executor", _ANY),
             ),
         ),
@@ -80,7 +86,7 @@ ACCESS: Final[dict[str, tuple[Writes, ...]]] = {
         Writes(_CONSUMING, (keys.SIGNALS,)),
         Writes("xadd", (keys.orders(_ANY), keys.dead(keys.SIGNALS))),
     ),
-    # With the command line, which runs in its container.
+    # With the command line, which runs in its container. What changes books by itself (`user rename`) needs another Redis user.
     "api": (
         Writes(_HASHES, (keys.heartbeat("api", _ANY), keys.order(_ANY, _ANY), keys.dropped(_ANY), keys.TOLD_SETTINGS)),
         Writes("hget hset hdel del", (keys.CONTROL, keys.control(_ANY), keys.control_of_symbol(_ANY))),
