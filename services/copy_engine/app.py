@@ -25,6 +25,7 @@ from shared.bus.venue_time import VenueTimes
 from shared.config.boundary import Boundary
 from shared.config.clock_alarm import ClockAlarm
 from shared.config.mode_line import log_mode
+from shared.config.renames import RenamesFile
 from shared.config.settings import Settings
 from shared.config.supervision import Supervisor
 from shared.config.users_watch import UsersWatch
@@ -33,6 +34,8 @@ from shared.domain.fault import FaultKind, Faults
 from shared.domain.policy import UserPolicy
 from shared.ledger.status import VENUES
 
+_NAMES_EVERY: Final = 5.0
+"""Seconds between looks at the table of renamed assets."""
 _PAUSE: Final = 1.0
 """Seconds between tries to take the lease, and before a new turn after an outage."""
 
@@ -50,18 +53,25 @@ async def main(settings: Settings) -> None:
         await recall_users(bus, watch)
         heartbeat = Heartbeat(Records(bus), "copy-engine", instance, faults, _now_ms, settings.shoal_mode)
         serving: list[Engine] = []
+        renames = RenamesFile(settings.shoal_config, faults)
         times = VenueTimes(bus, VENUES, _now_ms)
         alarm = ClockAlarm(faults, times.offset)
 
         def new_engine() -> Engine:
-            users = list(watch.everybody.values())
+            users = renames.named(watch.everybody.values())
             keep = settings.retention_ms
             serving[:] = [Engine(bus, users, heartbeat, times, time.monotonic, boundary, keep, alarm.refusal)]
             return serving[0]
 
         def follow(users: Mapping[str, UserPolicy]) -> None:
             for engine in serving:
-                engine.follow(users.values())
+                engine.follow(renames.named(users.values()))
+
+        async def follow_names() -> None:
+            while True:
+                await asyncio.sleep(_NAMES_EVERY)
+                if renames.look():
+                    follow(watch.everybody)
 
         await times.refresh()  # before anything is judged by its age
         keep_up = Supervisor(faults).keep_up
@@ -70,6 +80,7 @@ async def main(settings: Settings) -> None:
             asyncio.create_task(keep_up("settings", lambda: watch.run(follow))),
             asyncio.create_task(keep_up("gone users", lambda: settle_gone_users(bus, watch, follow))),
             asyncio.create_task(keep_up("the venue's time", lambda: times.run(alarm.look))),
+            asyncio.create_task(keep_up("names", follow_names)),
         ]
         try:
             await _take_turns(bus, instance, heartbeat, new_engine)

@@ -137,6 +137,9 @@ class Plan:
 
     def _entering(self, follower: Follower, now: int) -> Sized | Skip:
         account = follower.account
+        if self._signal.ahead_by(now):
+            ahead = (self._signal.filled_at - now) / 1000
+            return Skip(f"stale: the fill is dated {ahead:.1f} s in the future; a clock is wrong")
         if forbidden := refusal(self._signal.kind, *follower.switches):
             return Skip(forbidden)
         if account is None or account.state is not _READY:

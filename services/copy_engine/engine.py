@@ -14,10 +14,12 @@ import structlog
 
 from services.copy_engine.fanout import FanOut
 from services.copy_engine.following import record_followers
+from services.copy_engine.isolation import carry_to_each
 from services.copy_engine.joiner import Joiner
 from services.copy_engine.owed_decisions import OwedDecisions
 from services.copy_engine.readiness import wait_until_open
 from shared.bus.connection import BLOCK_MS, Bus
+from shared.bus.errors import BusError
 from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import Lease
 from shared.bus.orders import RETENTION_MS
@@ -137,10 +139,21 @@ class Engine:
         self._boundary.passed(Step.ENGINE_AFTER_READ)
         signal = await self._read(entry)
         if signal is not None:
-            await self._fanout.carry(entry, signal, self._users, await self._pairs_of(signal.venue))
+            await self._carry_to_all(entry, signal)
             self._boundary.passed(Step.ENGINE_BEFORE_ACK)
             if not self._owed.owes(entry.id):
                 await self._group.ack(keys.SIGNALS, entry.id)
+
+    async def _carry_to_all(self, entry: Entry, signal: Signal) -> None:
+        instruments = await self._pairs_of(signal.venue)
+        try:
+            await self._fanout.carry(entry, signal, self._users, instruments)
+        except BusError:
+            raise
+        except Exception:  # begun again as a whole it would only fail again, and hold up every signal behind it
+            log.exception("a signal could not be carried to all at once", signal_id=signal.id)
+            faults = self._heartbeat.faults
+            await carry_to_each(self._fanout, self._bus, faults, entry, signal, self._users, instruments)
 
     async def _read(self, entry: Entry) -> Signal | None:
         """Read a signal; one that cannot be read is buried after its last delivery, so that the rest can flow."""

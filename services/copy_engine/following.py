@@ -14,6 +14,7 @@ from shared.bus.connection import Bus
 from shared.bus.records import pairs
 from shared.bus.streams import Group, entry_order, flatten
 from shared.contracts import keys
+from shared.domain.numerals import whole
 from shared.domain.policy import OnJoin, UserPolicy
 
 _JOINING: Final = "joining"
@@ -42,8 +43,8 @@ async def record_followers(
         if not fields.get("from") or fields.get("until"):
             fields = _begins(policy, last, now, fields)
             begun.append(("HSET", key, *flatten(fields)))
-        if (since := fields.get(_JOINING, "")).isdigit():
-            joining[policy.user] = Joining(fields["from"], int(since))
+        if (since := whole(fields.get(_JOINING))) is not None:
+            joining[policy.user] = Joining(fields["from"], since)
     await bus.do_all(begun)
     gone = sorted(set(await bus.scan(keys.following("*"))) - due.keys())
     ended = await bus.do_all([("HGET", key, "until") for key in gone])

@@ -167,10 +167,12 @@ class Joiner:
         (master,) = await self._records.accounts([(MASTER, venue)])
         price = (await self._records.prices_of(venue, [symbol])).get(symbol)
         try:
-            held = await self._records.positions(user, venue)
-        except (ValueError, BusRefused) as error:
+            holdings = await self._records.holdings(user, venue)
+        except BusRefused as error:
             return Surroundings(price, master), f"what is held cannot be read: {error}"
-        book = Book(held, {symbol: price[0]} if price else {})
+        if holdings.may_hold(symbol.base):
+            return Surroundings(price, master), f"what is held cannot be read: a record of {symbol.base}"
+        book = Book(holdings.positions, {symbol: price[0]} if price else {})
         return Surroundings(price, master, book.assets()), ""
 
     async def _write(self, decision: Decision, horizon: int) -> None:

@@ -39,6 +39,8 @@ from shared.venues.clock_keeper import ClockKeeper
 from shared.venues.factory import HttpSession, new_http_session
 
 _CLAIM_EVERY: Final = 1.0
+_NAMES_EVERY: Final = 5.0
+"""Seconds between looks at the table of renamed assets, and at the venue's own list, which is read in minutes anyway."""
 _KEPT_AT_ONCE: Final = 256
 """Users whose settings are kept per round, so that a crowd's hold nothing up."""
 
@@ -104,6 +106,7 @@ class Executor:
                 keep_up("gone users", lambda: settle_gone_users(self._bus, self._watch, self._take_over))
             ),
             asyncio.create_task(keep_up("last settings", self._keep_settings)),
+            asyncio.create_task(keep_up("names", self._follow_names)),
         ]
         try:
             while True:
@@ -136,6 +139,16 @@ class Executor:
         for user, session in self._turns.items():
             if not session.follow(self._roster.policy(user)):
                 self._claims.cancel(user)
+
+    async def _follow_names(self) -> None:
+        """Begin a new turn for whoever is served by names of assets that do not hold any more."""
+        while True:
+            await asyncio.sleep(_NAMES_EVERY)
+            self._desks.renames.look()
+            for user, session in list(self._turns.items()):
+                if session.connected and await session.names_changed(self._desks.renames):
+                    log.info("assets were renamed: a new turn begins", user=user)
+                    self._claims.cancel(user)
 
     def _let_go(self) -> None:
         """End the turns of users who have left, between two orders."""
@@ -200,6 +213,7 @@ class Executor:
             self._claims.rest(user)
         finally:
             self._turns.pop(user, None)
+            self._desks.forget_faults(user)
             await lease.release()
 
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from services.executor.account import AccountKeeper
+from services.executor.account_faults import AccountFaults
 from services.executor.history import History
 from services.executor.right_of_way import RightOfWay
 from services.executor.risk_book import RiskBook
 from services.executor.sent import Sent
+from services.executor.set_aside import SetAside
 from services.executor.timing import VENUE_TIMEOUT
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
@@ -25,6 +27,7 @@ from shared.domain.control import Control
 from shared.domain.fault import Faults
 from shared.domain.funds import Books, Funds
 from shared.domain.policy import UserPolicy
+from shared.domain.rename import NO_RENAMES, Renames
 from shared.domain.symbol import Symbol
 from shared.venues.port import Venue
 from shared.venues.venue_clock import VenueTime
@@ -57,19 +60,28 @@ class Desk:
     books: Books = field(default_factory=lambda: Books(Funds.LIVE))
     alarm: ClockAlarm = field(default_factory=lambda: ClockAlarm(Faults(), lambda: None))
     """Whether this host's clock is too far from the venue's for entries; shared by all desks of a venue."""
-    faults: Faults = field(default_factory=Faults)
     """The process's register."""
     late_told_until: float = 0.0
     """Steady instant until which nothing more is logged about orders that came after their deadline."""
+    table: Renames = NO_RENAMES
+    """The operator's table of renamed assets, as this turn began with it."""
+    renames: Renames = NO_RENAMES
+    """That and what the venue itself says; the same for a whole turn, since symbols' chains go by it."""
     booking: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from reading a position or the risk state to writing it: symbols are traded side by side."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a position or a setting has changed: whoever guards the positions looks at once."""
+    faults: AccountFaults = field(default_factory=lambda: AccountFaults(Faults(), "", ""))
+    """What is wrong with this account, in the process's register; it ends with the turn."""
+    aside: SetAside = field(default_factory=lambda: SetAside(""))
+    """The orders that fail for a reason that nobody foresaw."""
     risk: RiskBook = field(init=False)
 
     def __post_init__(self) -> None:
         self.account.currency = self.policy.currency
-        self.risk = RiskBook(self.user, self.venue.name, self.records, self.store, self.clock, self.booking)
+        self.risk = RiskBook(
+            self.user, self.venue.name, self.records, self.store, self.clock, self.booking, self.faults
+        )
 
     def follow(self, policy: UserPolicy) -> None:
         """Go by changed settings from the next order on."""
@@ -79,12 +91,19 @@ class Desk:
             self.account.currency = policy.currency
             self.account.refresh_soon()
 
+    async def learn_names(self) -> None:
+        """Take over, for this turn, which assets have been renamed. Raises VenueError: then the operator's table counts alone."""
+        self.renames = self.table
+        self.renames = self.table.plus(await self.venue.renames())
+
     async def switches(self, symbol: Symbol) -> tuple[Control, ...]:
         """Read every kill switch that concerns an order of this user's for a symbol, under its own name or the master's."""
         found = await self.records.switches(self.user, symbol)
         for source, target in self.policy.symbols.map.items():
             if target == symbol:
                 found += (await self.records.switches(self.user, source))[-1:]
+        for name in self.renames.former(symbol):  # a switch outlives the renaming of what it is about
+            found += (await self.records.switches(self.user, name))[-1:]
         return found
 
     @property

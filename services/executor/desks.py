@@ -7,16 +7,20 @@ the others trade on, takes a paper key alone, and signs nothing before the other
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from services.executor.account import AccountKeeper
-from services.executor.books import Mixed, open_books
+from services.executor.account_faults import AccountFaults
+from services.executor.books import Mixed, Unknown, open_books
 from services.executor.desk import Desk, Sent
+from services.executor.gates import Gate, KeyGate, subject
 from services.executor.history import History
 from services.executor.key_memory import KeyMemory
+from services.executor.lost_books import BooksGate
 from services.executor.right_of_way import RightOfWay
+from services.executor.set_aside import SetAside
 from services.executor.timing import VENUE_TIMEOUT
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
@@ -26,6 +30,7 @@ from shared.bus.records import Records
 from shared.config.boundary import Boundary
 from shared.config.clock_alarm import ClockAlarm
 from shared.config.errors import ConfigurationError
+from shared.config.renames import RenamesFile
 from shared.config.secrets import ApiKey, key_names, read_api_key
 from shared.config.settings import Mode, Settings
 from shared.contracts import keys
@@ -40,6 +45,8 @@ from shared.venues.unusable import UnusableVenue
 from shared.venues.venue_clock import VenueClock
 
 _NO_KEY: Final = "none"
+_KEYS_AGE: Final = 5.0
+"""Seconds for which the list of all keys is used: a thousand users are set up at once, and files change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +68,13 @@ class DeskMaker:
         self._bus = bus
         self._http = http
         self._wall = wall
-        self._faults = faults or Faults()
+        self._faults = faults or Faults(wall)
         self._boundary = Boundary(settings.debug_die_at)
         self._way = RightOfWay()
         self._keys: dict[str, KeyMemory] = {}
         self._begun: dict[str, dict[str, Sent]] = {}
-        self._key_names = key_names("kraken")
+        self.renames = RenamesFile(settings.shoal_config, self._faults)
+        self._key_names: tuple[float, Mapping[str, Sequence[str]]] = (0.0, {})
         self.time = self._venue_time("kraken")
         self._paper_time = self._venue_time("the paper exchange")
         self.public = self._open_public(settings.venue_url("kraken"), self.time.clock)
@@ -77,6 +85,10 @@ class DeskMaker:
         store = OrderStore(self._bus, lease, policy.user, venue_name, self._settings.retention_ms)
         funds = self._settings.funds(paper=policy.paper)
         books = Books(funds)
+        records = Records(self._bus)
+        of_venue = self._paper_time if self._apart(paper=policy.paper) else self.time
+        gates: list[Gate] = []
+        unknown = False
         try:
             key = self._key(policy, venue_name)
             await self._refuse_strange(policy, key)
@@ -84,17 +96,22 @@ class DeskMaker:
             nonces = self._counter(memory, lease, policy.user, key.fingerprint)
             venue: Venue = self._open(key, nonces, memory.budget, paper=policy.paper)
             opened = await open_books(self._bus, store, policy.user, venue_name, funds, key.fingerprint)
+            gates.append(KeyGate(self._bus, lease, key.fingerprint, self._faults).check)
             if isinstance(opened, Mixed):
                 venue = UnusableVenue(venue_name, opened.reason)
+            elif isinstance(opened, Unknown):
+                unknown = True
+                known = BooksGate(policy.user, venue, records, store, funds, of_venue.clock, self._faults)
+                gates.append(known.check)
             else:
                 books = opened
         except (ConfigurationError, Rejected) as error:
             memory = self._memory(_NO_KEY)
             nonces = self._counter(memory, lease, policy.user, _NO_KEY)
             venue = UnusableVenue(venue_name, str(error))
-        records = Records(self._bus)
-        of_venue = self._paper_time if self._apart(paper=policy.paper) else self.time
-        account = AccountKeeper(policy.user, venue, records, of_venue.clock, memory, self._way)
+        faults = AccountFaults(self._faults, policy.user, venue_name)
+        account = AccountKeeper(policy.user, venue, records, of_venue.clock, memory, self._way, faults, gates)
+        account.books_lost = unknown  # until the venue has told
         return Desk(
             policy=policy,
             venue=venue,
@@ -111,7 +128,9 @@ class DeskMaker:
             way=self._way,
             books=books,
             alarm=of_venue.alarm,
-            faults=self._faults,
+            faults=faults,
+            table=self.renames.of(venue_name),
+            aside=SetAside(policy.user, self._faults),
         )
 
     async def _refuse_strange(self, policy: UserPolicy, key: ApiKey) -> None:
@@ -123,6 +142,12 @@ class DeskMaker:
             return
         if not await self._bus.do("EXISTS", keys.nonce(policy.user, key.fingerprint)):
             raise ConfigurationError(f"{policy.fault}; nor do exits go on: the key may be another user's")
+
+    def forget_faults(self, user: str) -> None:
+        """Clear what stands wrong about a user whose turn has ended: whoever serves them next reports what they find."""
+        for fault in self._faults.standing:
+            if fault.subject.startswith(subject(user, "")):
+                self._faults.clear(fault.kind, fault.subject)
 
     def _counter(self, memory: KeyMemory, lease: Lease, user: str, fingerprint: str) -> NonceCounter:
         """Make the nonce counter of a turn: above the clock, and above all that this process has used of the key.
@@ -144,7 +169,15 @@ class DeskMaker:
         if venue_name != self.public.name:
             raise ConfigurationError(f"{venue_name} is not supported yet")
         mode = self._settings.shoal_mode
-        return read_api_key(venue_name, policy.user, mode, paper=policy.paper, names=self._key_names)
+        return read_api_key(venue_name, policy.user, mode, paper=policy.paper, names=self._names())
+
+    def _names(self) -> Mapping[str, Sequence[str]]:
+        """Return the variables of each key, read a moment ago at most."""
+        read_at, names = self._key_names
+        if not names or time.monotonic() - read_at > _KEYS_AGE:
+            names = key_names()
+            self._key_names = (time.monotonic(), names)
+        return names
 
     def _open(self, key: ApiKey, nonces: NonceCounter, budget: RateBudget, *, paper: bool) -> Venue:
         apart = self._apart(paper=paper)

@@ -14,7 +14,8 @@ from typing import Final, Self
 
 import structlog
 
-from shared.domain.fault import FaultKind, Faults
+from services.executor.account_faults import AccountFaults
+from shared.domain.fault import FaultKind
 from shared.domain.order import Decision
 
 FIRST_AFTER: Final = 6.0
@@ -27,7 +28,7 @@ log = structlog.get_logger()
 class ExitDelay:
     """Watches one exit for as long as it is carried out; use it as a context. `reason` says why it has not ended yet."""
 
-    def __init__(self, faults: Faults, decision: Decision, reason: Callable[[], str]) -> None:
+    def __init__(self, faults: AccountFaults, decision: Decision, reason: Callable[[], str]) -> None:
         self._faults = faults
         self._decision = decision
         self._reason = reason
@@ -43,11 +44,11 @@ class ExitDelay:
     ) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._faults.clear(FaultKind.ORDER, self._subject)
+        self._faults.clear(FaultKind.ORDER, self._what)
 
     @property
-    def _subject(self) -> str:
-        return f"{self._decision.user} {self._decision.symbol}"
+    def _what(self) -> str:
+        return f"exit of {self._decision.symbol}"
 
     def _tell(self) -> None:
         waited = time.monotonic() - self._began
@@ -60,5 +61,5 @@ class ExitDelay:
             seconds=round(waited),
             reason=reason,
         )
-        self._faults.report(FaultKind.ORDER, self._subject, f"an exit has not ended for {waited:.0f} s: {reason}")
+        self._faults.report(FaultKind.ORDER, f"an exit has not ended for {waited:.0f} s: {reason}", self._what)
         self._timer = asyncio.get_running_loop().call_later(_AGAIN_AFTER, self._tell)

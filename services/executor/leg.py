@@ -27,6 +27,7 @@ from services.executor.record import Leg, OrderRecord
 from services.executor.resolving import find_out, resume
 from services.executor.timing import LANE_PATIENCE_MS
 from shared.bus.orders import NotBegun
+from shared.bus.streams import entry_ms
 from shared.config.boundary import Step
 from shared.domain.money import ONE, ZERO, plain
 from shared.domain.order import Decision, Kind, OrderState, leg_id
@@ -195,7 +196,9 @@ async def _remembered(desk: Desk, decision: Decision, entry_id: str, number: int
     client_id = leg_id(decision.id, number)
     sent = desk.begun.get(client_id)
     begun = sent if sent is not None and sent.left else None  # what has not left, the list need not wait for
-    order = await desk.history.find(client_id, decided_at=decision.signal_at, begun=begun)
+    # The instant of the signal is what somebody wrote; that of the entry is the clock of Redis. The list begins before both.
+    decided_at = min(entry_ms(entry_id), decision.signal_at) if entry_id else decision.signal_at
+    order = await desk.history.find(client_id, decided_at=decided_at, begun=begun)
     if order is None or order.status is VenueOrderStatus.DONE:
         return order
     record = OrderRecord.read(OrderRecord.found(decision, entry_id, number, order))

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from enum import Enum, auto
 from typing import Final
@@ -36,6 +37,7 @@ from shared.bus.master_account import MasterRecords
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.bus.signals import SignalLog
+from shared.config.boundary import Boundary, Step
 from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.master_account import NotCopied, Uncopied
@@ -85,6 +87,7 @@ class FillWatcher:
         strategy: str,
         faults: Faults | None = None,
         health: ScanHealth | None = None,
+        boundary: Boundary | None = None,
     ) -> None:
         self._venue = venue
         self._store = store
@@ -102,6 +105,7 @@ class FillWatcher:
         self._faults = faults or Faults()
         self._health = health
         self._unread = UnreadRows(self._faults)
+        self._boundary = boundary or Boundary()
         self._one_at_a_time = asyncio.Lock()
         self._since: int | None = None
 
@@ -150,6 +154,9 @@ class FillWatcher:
     async def tell(self, order: VenueOrder, own: OwnOrder | None) -> Telling:
         """Emit what an order has filled and nobody was told. `own` is the strategy's record of it, None for anyone else's."""
         async with self._one_at_a_time:
+            if order.side is Side.BUY and self._mirror.stale:  # after an outage: sizes hang on what the account has now
+                with suppress(Unavailable, OutcomeUnknown):
+                    await self._mirror.refresh()
             verdict = Telling.NOTHING_NEW
             for leg in legs(order, self._book, self._mirror.currency):
                 if self._book.told(leg.order).size < leg.order.filled:
@@ -175,6 +182,7 @@ class FillWatcher:
             self._book.size_of(copied.symbol.base),
             venue=self._venue.name,
             equity=self._mirror.equity,
+            equity_reason=self._mirror.equity_reason,
             source=Source.STRATEGY if own else Source.ACCOUNT,
             strategy=own.strategy if own else "",
             now=now,
@@ -268,7 +276,9 @@ class FillWatcher:
 
     async def _emit(self, signal: Signal, own: OwnOrder | None) -> None:
         self._lease.require(_LEASE_NEEDED)
+        self._boundary.passed(Step.MASTER_BEFORE_EMIT)
         entry_id = await self._signals.emit(signal)
+        self._boundary.passed(Step.MASTER_AFTER_EMIT)
         position = self._book.note(signal)
         self._check.note_sale(signal)
         await self._records.write_position(MASTER, self._venue.name, position)
@@ -334,7 +344,7 @@ class FillWatcher:
         known = await self._signals.told_until(MASTER, self._venue.name)
         if known is None or known > now:  # none, or one that was written by a clock that was ahead
             newest = self._book.newest_fill
-            known = now if newest is None else newest - _OVERLAP
+            known = now if newest is None else min(newest, now) - _OVERLAP  # one dated ahead must not hide the others
             await self._signals.remember_told(MASTER, self._venue.name, known)
         return known
 

@@ -21,6 +21,14 @@ from services.master_strategy.cycle import Cycle
 from services.master_strategy.fill_watcher import FillWatcher
 from services.master_strategy.own_copies import OwnCopies
 from services.master_strategy.own_positions import OwnPositions, from_reports
+from services.master_strategy.renamed import (
+    Table,
+    former_names,
+    move_recorded,
+    names_in_force,
+    signals_renamed,
+    until_renamed,
+)
 from services.master_strategy.scan_health import ScanHealth
 from services.master_strategy.strategy_file import StrategySettings
 from services.master_strategy.trader import Trader
@@ -34,12 +42,14 @@ from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.bus.signals import SignalLog
 from shared.bus.streams import read_entries
+from shared.config.boundary import Boundary
 from shared.config.supervision import endless
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import ReportMessage, SignalMessage
 from shared.domain.account import MASTER, Position
 from shared.domain.fault import FaultKind, Faults
+from shared.domain.rename import NO_RENAMES, Renames
 from shared.domain.signal import Signal
 from shared.domain.symbol import Symbol
 from shared.venues.port import Venue
@@ -67,6 +77,8 @@ class Session:
     live: bool
     faults: Faults = field(default_factory=Faults)
     health: ScanHealth | None = None
+    table: Table = lambda: NO_RENAMES
+    boundary: Boundary = field(default_factory=Boundary)
 
     async def run(self) -> None:
         """Connect, catch up with what happened meanwhile, trade; ends only by raising."""
@@ -80,13 +92,23 @@ class Session:
         own_positions = keys.strategy(MASTER, venue.name)
         records = Records(self.bus)
         store = OrderStore(self.bus, self.lease, MASTER, venue.name, positions=own_positions)
-        mirror = AccountMirror(venue, records, clock, symbols=settings.symbols, currency=settings.currency)
+        mirror = AccountMirror(
+            venue,
+            records,
+            clock,
+            symbols=settings.symbols,
+            currency=settings.currency,
+            ignored=settings.ignore_assets,
+            faults=self.heartbeat.faults,
+        )
         await mirror.connect()
         _log.info(f"MASTER ACCOUNT: TRADING (Broker: {venue.name.upper()})")
         signals = SignalLog(self.bus)
         strategy = settings.build()
         master = MasterRecords(self.bus, self.lease, venue.name)
-        book = await open_book(master, signals, venue.name, faults=self.faults, now=clock.now())
+        names = await names_in_force(venue, self.table)
+        await move_recorded(master, venue.name, names)
+        book = await open_book(master, signals, venue.name, faults=self.faults, now=clock.now(), names=names)
         holdings = await read_holdings(self.bus, venue.name)
         check = AccountCheck(
             book=book,
@@ -96,6 +118,7 @@ class Session:
             venue=venue.name,
             baseline=settings.baseline,
             apart={coin: each.apart.amount for coin, each in holdings.items()},
+            renaming=lambda: former_names(self.table()),
         )
         watcher = FillWatcher(
             venue=venue,
@@ -113,6 +136,7 @@ class Session:
             strategy=settings.name,
             faults=self.faults,
             health=self.health,
+            boundary=self.boundary,
         )
         trader = Trader(
             venue=venue,
@@ -125,6 +149,7 @@ class Session:
             new_id=self.new_id,
             strategy=settings.name,
             faults=self.heartbeat.faults,
+            boundary=self.boundary,
         )
         await trader.resume()
         while not await watcher.scan_or_say_why():
@@ -133,6 +158,7 @@ class Session:
         await self.heartbeat.tell("mirror only" if strategy is None else "trading")
         for loop in (mirror.run, watcher.run):
             tasks.create_task(endless("a loop of the master's session", loop()))
+        tasks.create_task(until_renamed(venue, self.table, names, clock))
         if strategy is None:
             _log.info(MIRROR_ONLY, does="signals what is traded on the account; no strategy, no orders of its own")
             return
@@ -149,8 +175,19 @@ class Session:
         tasks.create_task(endless("the strategy's cycle", cycle.run()))
 
 
-async def open_book(master: MasterRecords, signals: SignalLog, venue: str, *, faults: Faults, now: int) -> MasterBook:
-    """Fold the book from the stream's tail and what is recorded. What cannot be read is left out, and said."""
+async def open_book(
+    master: MasterRecords,
+    signals: SignalLog,
+    venue: str,
+    *,
+    faults: Faults,
+    now: int,
+    names: Renames = NO_RENAMES,
+) -> MasterBook:
+    """Fold the book from the stream's tail and what is recorded, under the names that are in force.
+
+    What cannot be read is left out, and said.
+    """
     told: list[Signal] = []
     for entry in reversed(await signals.latest(_TAIL)):
         try:
@@ -158,6 +195,7 @@ async def open_book(master: MasterRecords, signals: SignalLog, venue: str, *, fa
         except MalformedMessageError as error:
             faults.count(FaultKind.STREAM)
             _log.warning("an entry of the signal stream cannot be read", entry_id=entry.id, error=str(error))
+    told = signals_renamed(names, venue, told)
     recorded = await _positions(master, keys.positions(MASTER, venue), faults)
     mine = await _positions(master, keys.strategy(MASTER, venue), faults)
     own = OwnPositions(mine)

@@ -33,6 +33,7 @@ _PER_CENT: Final = Decimal("0.01")
 _Exact = Annotated[Decimal, BeforeValidator(exact)]
 _Percent = Annotated[_Exact, Field(gt=0, le=100)]
 _SymbolName = Annotated[Symbol, BeforeValidator(symbol)]
+_AssetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9.]{1,16}$")]
 _DEFAULT_SYMBOLS: Final = tuple(map(Symbol.parse, ("BTC/USD", "ETH/USD", "SOL/USD")))
 
 
@@ -55,6 +56,7 @@ class StrategySettings(BaseModel):
     entry_freshness_seconds: Annotated[int, Field(ge=1, le=3_600)] = 30
     trade_live: StrictBool = False
     """Whether the strategy may trade real money; without it live mode takes `none` alone."""
+    ignore_assets: tuple[_AssetName, ...] = ()
     baseline: Baseline = Baseline.SEPARATE
 
     @model_validator(mode="after")

@@ -21,9 +21,11 @@ from services.master_strategy.order_plan import OrderPlan
 from services.master_strategy.own_order import OwnOrder, own_id
 from services.master_strategy.write_ahead import Denied, WriteAhead
 from shared.bus.orders import PositionChange
+from shared.config.boundary import Boundary, Step
 from shared.contracts.records import write_position
 from shared.contracts.verdict import VerdictKind, VerdictRecord
 from shared.domain.account import MASTER
+from shared.domain.exits import credited_short
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.money import ZERO, Money, Quantity
 from shared.domain.order import Kind, OrderState
@@ -65,6 +67,7 @@ class Trader:
         new_id: Callable[[], str],
         strategy: str,
         faults: Faults | None = None,
+        boundary: Boundary | None = None,
     ) -> None:
         self._venue = venue
         self._ahead = ahead
@@ -79,6 +82,7 @@ class Trader:
         self._proofs = AbsenceProofs(clock)
         self._under_way = book.under_way
         self._under_way.clear()
+        self._boundary = boundary or Boundary()
         self._rests_until: dict[Symbol, int] = {}
         self._short_of: set[Symbol] = set()
 
@@ -124,7 +128,9 @@ class Trader:
             nonlocal own
             own = own.sent_by(deadline)
             self._proofs.begin(own)
-            return await self._ahead.begin(own)
+            nonce = await self._ahead.begin(own)
+            self._boundary.passed(Step.MASTER_AFTER_WRITE_AHEAD)
+            return nonce
 
         try:
             accepted = await self._venue.place(own.request(), begin)
@@ -144,6 +150,7 @@ class Trader:
             _log.warning("order has no known outcome; the venue will be asked", words=failure.words, **_named(own))
             await self._ahead.unknown(own, failure.words)
         else:
+            self._boundary.passed(Step.MASTER_AFTER_REPLY)
             own = own.taken_as(accepted.venue_order_id)
             await self._ahead.accepted(own, self._clock.now())
         await self._follow(own)
@@ -154,6 +161,22 @@ class Trader:
         await self._end(own, OrderState.REJECTED, refused.words)
         if refused.refusal in _KEY_TROUBLE:
             raise refused
+        if refused.refusal is Refusal.FUNDS and (left := await self._without_crumb(own)) is not None:
+            words = f"{own.reason}; less {own.size - left} that the venue never credited"
+            self.start(own.symbol, OrderPlan(own.side, left, own.limit_price, words))
+
+    async def _without_crumb(self, own: OwnOrder) -> Quantity | None:
+        """Return what of a refused sale can be sold if all that the account lacks is a crumb of rounding; else None."""
+        instrument = self._mirror.instruments.get(own.symbol)
+        price = own.limit_price or self._mirror.price(own.symbol)
+        if own.kind is Kind.ENTRY or instrument is None or price is None:
+            return None
+        try:
+            balance = (await self._venue.balances()).get(own.symbol.base)
+        except (Unavailable, OutcomeUnknown):
+            return None  # the next try is sized by what is free at the next refresh
+        has = Quantity(balance.total if balance else ZERO, own.symbol.base)
+        return credited_short(own.size, has, instrument, price)
 
     async def _follow(self, own: OwnOrder) -> None:
         """Ask until the order is over, proven absent or settled by an operator, ever more seldom."""
@@ -187,9 +210,10 @@ class Trader:
             wait = min(wait * 2, _LONGEST_WAIT)
 
     def _tell_lost(self, own: OwnOrder) -> None:
-        why = "the venue shows an order no more that it had named; `ops resolve` ends the asking"
+        why = "the venue shows an order no more that it had named"
         _log.error(why, **_named(own))
-        self._faults.report(FaultKind.ORDER, f"{MASTER} {own.symbol}", why)
+        words = f"{why}; `ops resolve {own.id}` ends the asking"
+        self._faults.report(FaultKind.ORDER, f"{MASTER} {own.symbol}", words)
 
     async def _verdict_within(self, own: OwnOrder, seconds: float) -> VerdictRecord | None:
         """Wait so long; an operator's verdict, which counts once the order cannot arrive any more, ends the waiting."""
@@ -245,6 +269,7 @@ class Trader:
 
     async def _end(self, own: OwnOrder, outcome: OrderState, why: str, *, found: VenueOrder | None = None) -> None:
         """Settle the record; what the strategy itself holds changes in the same step."""
+        self._boundary.passed(Step.MASTER_BEFORE_SETTLE)
         filled = found if found and found.filled.amount > 0 else None
         mine = self._book.own.after(filled, self._clock.now()) if filled else None
         # A flat position stays recorded: without one, nothing was ever recorded.

@@ -20,6 +20,7 @@ from shared.bus.connection import Bus
 from shared.bus.streams import Entry
 from shared.config.settings import Settings
 from shared.domain.control import Control, ControlMode
+from shared.domain.numerals import whole
 
 _LOGGED: Final = ("of", "before", "mode", "reason", "by", "at")
 
@@ -94,4 +95,4 @@ def _row(scope: Scope, switch: Control) -> dict[str, str]:
 
 
 def _instant(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return whole(text) or 0

@@ -21,9 +21,11 @@ from services.ops.users import users_of
 from services.ops.who import users_asked_for
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
+from shared.config.renames import load_renames
 from shared.config.settings import Settings
 from shared.domain.control import Control, ControlMode
 from shared.domain.money import plain
+from shared.domain.rename import NO_RENAMES
 from shared.ledger.drift import Drift, plan_repair
 from shared.ledger.holdings import master_unsure, read_drifts, traded_since
 from shared.ledger.status import VENUES
@@ -64,7 +66,8 @@ async def read(settings: Settings, bus: Bus, user: str) -> list[Drift]:
     if user:
         await users_asked_for(settings, bus, user)
     chosen = [policy for name, policy in policies.items() if user in {"", name}]
-    return [each for venue in VENUES for each in await read_drifts(bus, chosen, venue)]
+    renames = load_renames(settings.shoal_config)
+    return [each for venue in VENUES for each in await read_drifts(bus, chosen, venue, renames.get(venue, NO_RENAMES))]
 
 
 async def mend(settings: Settings, bus: Bus, user: str) -> list[dict[str, str]]:

@@ -27,6 +27,7 @@ from shared.contracts import keys
 from shared.contracts.verdict import VerdictKind, VerdictRecord
 from shared.domain.account import MASTER
 from shared.domain.money import plain
+from shared.domain.numerals import whole
 from shared.domain.order import TERMINAL
 from shared.ledger.attention import UNPROVEN
 from shared.ledger.reading import user_of
@@ -178,7 +179,7 @@ def _outcome(after: Found, *, taken: bool) -> str:
 def _show(found: Found, verdict: VerdictRecord) -> None:
     fields = found.fields
     rows = [(name, fields[name]) for name in _SHOWN if fields.get(name)]
-    rows += [(name, clock(int(fields[name]))) for name in _TIMES if fields.get(name, "").isdigit()]
+    rows += [(name, clock(at)) for name in _TIMES if (at := whole(fields.get(name))) is not None]
     out = console()
     out.print(table(f"Order {found.order_id}", ["field", "value"], rows))
     out.print()

@@ -21,6 +21,7 @@ from shared.config.settings import Settings
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import SignalMessage
+from shared.domain.fees import dearest_taker_fee
 from shared.domain.instrument import Instrument
 from shared.domain.money import plain
 from shared.domain.policy import UserPolicy
@@ -58,7 +59,7 @@ def track(user: Who, balance: Balance = "", count: Count = 2_000, as_json: AsJso
         amount = _amount(balance) if balance else known
         if amount is None:
             raise ConfigurationError(f"the equity of {user} on {venue} is not known: give --balance")
-        fee = account.taker_fee if account else Decimal("0.004")
+        fee = account.taker_fee if account else dearest_taker_fee(venue)
         return policy, amount, fee, signals, await Records(bus).instruments(venue)
 
     policy, amount, fee, signals, instruments = connected(work)

@@ -14,7 +14,7 @@ from services.paper_exchange.core.clock import Clock, SystemClock
 from services.paper_exchange.core.exchange import Exchange
 from services.paper_exchange.follower import TIMEOUT, Follower
 from services.paper_exchange.kraken.front import KrakenFront
-from services.paper_exchange.kraken.pairs import FEES, INSTRUMENTS
+from services.paper_exchange.kraken.pairs import FEES, INSTRUMENTS, list_pair
 from services.paper_exchange.market_file import PaperFile, build_market, read_paper_file
 from services.paper_exchange.server import BACKLOG, server_for
 from shared.config.http_guard import HttpGuard, names_of
@@ -33,7 +33,7 @@ def build(settings: Settings, paper: PaperFile, clock: Clock) -> tuple[Exchange,
     instruments = {symbol: INSTRUMENTS[symbol] for symbol in market.feeds}
     exchange = Exchange(clock, market, instruments, FEES, random.SystemRandom())
     names = names_of(settings.paper_host, [read_origin(settings.paper_url).host])
-    control = HttpGuard(control_plane(exchange), names, "PAPER_URL")
+    control = HttpGuard(control_plane(exchange, list_pair), names, "PAPER_URL")
     return exchange, Door(KrakenFront(exchange, paper.limits.limits()), control, clock)
 
 

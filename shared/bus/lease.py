@@ -101,7 +101,9 @@ class Lease:
         """Hand it back, so that the next owner need not wait for its end; silent if Redis does not answer or refuses."""
         self.forsake()
         try:
-            await self._bus.run(load("release"), [keys.lease(self.holder)], [self._owner])
+            await self._bus.run(
+                load("release"), [keys.lease(self.holder), keys.fence(self.holder)], [self._owner, self.token]
+            )
         except BusError:
             return  # it ends by itself
 

@@ -107,7 +107,7 @@ def check_key(settings: Settings, owner: str, policy: UserPolicy | None = None) 
         if venue != SUPPORTED_VENUE:
             return Check(name, Verdict.RED, f"{venue} is not supported yet; take it out of venues", user)
         try:
-            key = read_api_key(venue, owner, Mode.LIVE, paper=bool(policy and policy.paper), names=key_names(venue))
+            key = read_api_key(venue, owner, Mode.LIVE, paper=bool(policy and policy.paper), names=key_names())
         except ConfigurationError as error:
             return Check(name, Verdict.RED, str(error), user)
         if not _is_base64(key.secret):

@@ -39,6 +39,7 @@ _PLACEHOLDERS: Final = (
     "<",
     "...",
 )
+_KEY_VARIABLE: Final = re.compile(r"((?:KRAKEN|COINBASE)_(?:MASTER|USER_.+)_API_KEY)(_FILE)?")
 _PAPER_PREFIX: Final = "PAPER"
 """Keys that the paper exchange makes begin with this, so that live mode can refuse them, or ask for one."""
 
@@ -62,15 +63,15 @@ def read_api_key(
     """Read the key of `owner` (a user id, or `master`) at a venue from the environment or from a secret file.
 
     `paper` says that he has set it for himself: then live mode takes a paper key of his and no other. `names` is what `key_names`
-    gave, for whoever reads the keys of thousands: the environment of a process does not change. Raises ConfigurationError naming
-    the variable that is missing, blank, a placeholder, or of the wrong money.
+    gave a moment ago, for whoever reads the keys of thousands. Raises ConfigurationError naming the variable that is missing,
+    blank, a placeholder, or of the wrong money.
     """
     who = "MASTER" if owner == MASTER else f"USER_{variable_part(owner)}"
     stem = f"{venue.upper()}_{who}_API"
     files = Mode.PAPER if paper else mode  # of what opens no real account it is only warned
     key, secret = _read(f"{stem}_KEY", files), _read(f"{stem}_SECRET", files)
     hide(key, secret)
-    _refuse_shared(f"{stem}_KEY", key, key_names(venue) if names is None else names)
+    _refuse_shared(f"{stem}_KEY", key, key_names() if names is None else names)
     is_paper_key = key.startswith(_PAPER_PREFIX)
     if mode is Mode.LIVE and is_paper_key and not paper:
         raise ConfigurationError(f"{stem}_KEY is a paper key, but SHOAL_MODE is live")
@@ -81,19 +82,27 @@ def read_api_key(
     return ApiKey(key, secret)
 
 
-def key_names(venue: str) -> Mapping[str, Sequence[str]]:
-    """List the variables that hold each key of a venue: more than one is a mistake, which `read_api_key` tells."""
-    prefix, suffix = f"{venue.upper()}_", "_API_KEY"
+def key_names() -> Mapping[str, Sequence[str]]:
+    """Return the accounts' variables by the fingerprint of the key that each holds, itself or in the file that it names.
+
+    All venues together: a key under two of them is a mistake as well, which `read_api_key` tells. What cannot be read is left
+    out here; whoever needs it is told why.
+    """
     found: dict[str, list[str]] = {}
-    for name, value in os.environ.items():
-        if name.startswith(prefix) and name.endswith(suffix):
-            found.setdefault(value.strip(), []).append(name)
+    for name in sorted({match[1] for match in map(_KEY_VARIABLE.fullmatch, os.environ) if match}):
+        try:
+            value = _value(name)
+        except ConfigurationError:
+            continue
+        if value:
+            hide(value)
+            found.setdefault(fingerprint(value), []).append(name)
     return found
 
 
 def _refuse_shared(name: str, key: str, names: Mapping[str, Sequence[str]]) -> None:
     """Refuse a key that stands under two names: each would count its own nonces, and both would fail."""
-    for other in names.get(key, ()):
+    for other in names.get(fingerprint(key), ()):
         if other != name:
             raise ConfigurationError(f"{name} and {other} hold the same key; every account needs its own")
 
@@ -111,10 +120,23 @@ def keys_of_nobody(users: Iterable[str]) -> list[str]:
 
 
 def _read(name: str, mode: Mode) -> str:
+    path = os.environ.get(f"{name}_FILE", "").strip()
+    if path and not os.environ.get(name, "").strip():
+        refuse_open_file(Path(path), mode, f"{name}_FILE names {path}, which")
+    value = _value(name)
+    if not value:
+        state = "is blank" if name in os.environ else "is not set"
+        raise ConfigurationError(f"{name} {state} (nor is {name}_FILE)")
+    if value.lower().startswith(_PLACEHOLDERS) and len(value) < _SHORTEST_REAL:
+        raise ConfigurationError(f"{name} holds a placeholder, not a key")
+    return value
+
+
+def _value(name: str) -> str:
+    """Return what a variable holds, or the file that `<name>_FILE` names; an empty text if neither is set."""
     value = os.environ.get(name, "").strip()
     path = os.environ.get(f"{name}_FILE", "").strip()
     if not value and path:
-        refuse_open_file(Path(path), mode, f"{name}_FILE names {path}, which")
         try:
             value = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
@@ -122,9 +144,4 @@ def _read(name: str, mode: Mode) -> str:
             raise ConfigurationError(f"{name}_FILE names {path}, which cannot be read: {why}") from None
         if not value:
             raise ConfigurationError(f"{name}_FILE names {path}, which is empty")
-    if not value:
-        state = "is blank" if name in os.environ else "is not set"
-        raise ConfigurationError(f"{name} {state} (nor is {name}_FILE)")
-    if value.lower().startswith(_PLACEHOLDERS) and len(value) < _SHORTEST_REAL:
-        raise ConfigurationError(f"{name} holds a placeholder, not a key")
     return value

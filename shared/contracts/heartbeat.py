@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final
 
-from shared.contracts.fields import Instant, Message, type_or_blank
+from shared.contracts.fields import Count, Instant, Message, type_or_blank
 from shared.domain.fault import Fault, FaultKind
 
 MOST_PUBLISHED: Final = 50
@@ -23,8 +23,8 @@ class HeartbeatRecord(Message):
     state: str = ""
     since: Annotated[Instant | None, type_or_blank] = None
     version: str = ""
-    capacity: Annotated[int | None, type_or_blank] = None
-    serving: Annotated[int | None, type_or_blank] = None
+    capacity: Annotated[Count | None, type_or_blank] = None
+    serving: Annotated[Count | None, type_or_blank] = None
     faults: str = ""
     fault_counts: str = ""
     mode: str = ""

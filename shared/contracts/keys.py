@@ -49,6 +49,11 @@ def nonce(user: str, fingerprint: str) -> str:
     return f"shoal:nonce:{{{user}}}:{fingerprint}"
 
 
+def api_key(key_fingerprint: str) -> str:
+    """Hash of who trades with an API key, each with their fencing token; more than one is a mistake. By executors and master."""
+    return f"shoal:key:{key_fingerprint}"
+
+
 def order(user: str, order_id: str) -> str:
     """Write-ahead record and state of one order."""
     return f"shoal:order:{{{user}}}:{order_id}"
@@ -77,6 +82,11 @@ def differences(user: str, venue: str) -> str:
 def reconciled(user: str, venue: str) -> str:
     """Which request for a reconciliation was answered last, and what came of it."""
     return f"shoal:reconciled:{{{user}}}:{venue}"
+
+
+def rebuilt(user: str, venue: str) -> str:
+    """Which request to rebuild lost books was answered last, and what came of it; by the executor."""
+    return f"shoal:rebuilt:{{{user}}}:{venue}"
 
 
 def own_exits(user: str, venue: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from shared.domain.numerals import whole
 from shared.domain.order import Kind
 
 
@@ -39,7 +40,7 @@ class Control:
         if not text:
             return RUNNING
         by, at = fields.get("by", ""), fields.get("at", "")
-        instant = int(at) if at.isascii() and at.isdigit() else 0
+        instant = whole(at) or 0
         try:
             return Control(ControlMode(text), fields.get("reason", ""), by, instant)
         except ValueError:

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import structlog
 
+from shared.domain.fees import dearest_taker_fee
 from shared.domain.instrument import Instrument
 from shared.domain.money import Price, plain
 from shared.domain.symbol import Symbol
@@ -33,9 +34,10 @@ from shared.venues.rate_budget import RateBudget
 from shared.venues.rows import Balances, LeftOut, OrderList, RowReason, VenueOrder
 from shared.venues.venue_clock import VenueTime
 
-BASE_TIER_TAKER_FEE: Final = Decimal("0.004")  # the dearest; kraken.com/features/fee-schedule, reference 5.5
+BASE_TIER_TAKER_FEE: Final = dearest_taker_fee("kraken")
 _FEE_MAX_AGE: Final = 3_600_000  # ms
 _CLOCK_SLACK: Final = 60  # seconds that `find` looks back further than asked, should our clock be ahead of Kraken's
+_UNKNOWN_PAIR: Final = "unknown asset pair"
 _QUERY_ORDERS_MAX: Final = 50  # ids per QueryOrders
 
 _log = structlog.get_logger(__name__)
@@ -56,6 +58,10 @@ class KrakenVenue:
     async def instruments(self) -> Mapping[Symbol, Instrument]:
         """Give all spot pairs, at most ten minutes old while Kraken answers."""
         return await self._public.instruments()
+
+    async def renames(self) -> Mapping[str, str]:
+        """Return the assets whose id is a plain name that Kraken calls by another one now."""
+        return (await self._public.names()).names.renamed
 
     async def prices(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Price]:
         """Ask for last trades."""
@@ -79,6 +85,7 @@ class KrakenVenue:
         with parse.readable("BalanceEx"):
             found = parse.balances(names, extended)
         self._public.rows.note("BalanceEx", dict.fromkeys(found.unreadable, "the balance cannot be read"))
+        self._public.meet(names.plain(asset) for asset in extended)
         return found
 
     async def taker_fee(self, symbol: Symbol) -> Decimal:
@@ -101,7 +108,7 @@ class KrakenVenue:
         try:
             result = await self._lane.add_order(partial(self._params, order, pair), begin, not_after=order.deadline_at)
         except Rejected as refused:
-            if refused.refusal in {Refusal.PRECISION, Refusal.MINIMUM}:
+            if refused.refusal in {Refusal.PRECISION, Refusal.MINIMUM} or _UNKNOWN_PAIR in refused.words.lower():
                 self._public.distrust()
             raise
         venue_order_id = parse.accepted_id(result)

@@ -31,6 +31,7 @@ from shared.venues.venue_clock import VenueTime
 _FORM: Final = "application/x-www-form-urlencoded; charset=utf-8"
 _RETRY_AFTER: Final = 5.0  # seconds after a 429 that names none
 _PLAIN_FORM: Final = re.compile(r"[A-Za-z0-9_.~:=&-]*")
+_NO_TEXT: Final = "an error that is no text"
 _OK: Final = frozenset({200, 201, 202})
 
 
@@ -82,6 +83,10 @@ class KrakenApi(krakenex.API):  # type: ignore[misc]  # krakenex ships no types
         reply: Reply = await self.query_private(method, dict(params))  # a copy: krakenex writes the nonce into it
         return reply
 
+    def doubt(self) -> None:
+        """Use no connection again over which answers have come: one of them was not to the question that was asked."""
+        self._origin.drop_idle()
+
     def hides(self, text: str) -> str:
         """Cut the key out of a text of the venue, should it ever repeat it."""
         return text.replace(self.key, "[key]") if self.key else text
@@ -116,7 +121,11 @@ class KrakenApi(krakenex.API):  # type: ignore[misc]  # krakenex ships no types
         )
         if self._clock is not None and answer.status < 500:  # those pages may be a gateway's, dated by its own clock
             self._clock.heard(answer.header(b"date"), answer.header(b"age"), began, time.monotonic())
-        return read_reply(answer.status, answer.body, answer.header(b"retry-after"))
+        try:
+            return read_reply(answer.status, answer.body, answer.header(b"retry-after"))
+        except OutcomeUnknown:
+            self.doubt()  # a gateway that answered for Kraken may pass Kraken's own answer on later
+            raise
 
 
 def form_of(data: Mapping[str, Any]) -> str:
@@ -149,21 +158,40 @@ def _no_constants(name: str) -> Any:
     raise ValueError(f"{name} is not a number")
 
 
-_DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constants)
+def _number(text: str) -> Decimal:
+    """Read a number with a point or an exponent; Decimal raises another kind of error than JSON's for one beyond its bounds."""
+    try:
+        return Decimal(text)
+    except ArithmeticError:
+        raise ValueError("a number beyond all bounds") from None
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Read an object; of two values under one name nobody knows which is meant."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name that stands twice")
+    return found
+
+
+_DECODER: Final = json.JSONDecoder(parse_float=_number, parse_constant=_no_constants, object_pairs_hook=_once_each)
+_ESCAPE: Final = b"\\u"
 
 
 def _parsed(raw: bytes) -> dict[str, Any] | None:
     try:
         envelope = _DECODER.decode(raw.decode())
+        if _ESCAPE in raw:
+            json.dumps(envelope, ensure_ascii=False, default=str).encode()  # half a character can be written nowhere
     except (ValueError, RecursionError):
         return None
     return envelope if isinstance(envelope, dict) else None
 
 
 def _texts(envelope: dict[str, Any] | None) -> tuple[str, ...]:
-    found = (envelope or {}).get("error") or ()
-    rows = found if isinstance(found, (list, tuple)) else (found,)
-    return tuple(presentable(str(row)) for row in rows)
+    found = (envelope or {}).get("error") or []
+    rows = found if isinstance(found, list) else (found,)
+    return tuple(presentable(row) if isinstance(row, str) else _NO_TEXT for row in rows)
 
 
 def _seconds(text: str) -> float:

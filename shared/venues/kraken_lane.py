@@ -11,6 +11,7 @@ It must never send an order twice, but for the one case in which the venue itsel
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
@@ -21,6 +22,7 @@ from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable,
 from shared.venues.kraken_errors import as_read, failure_of
 from shared.venues.kraken_http import KrakenApi, Reply
 from shared.venues.kraken_parse import accepted_id
+from shared.venues.kraken_shapes import may_answer
 from shared.venues.port import BeginSend, NonceSource
 from shared.venues.rate_budget import RateBudget
 from shared.venues.venue_clock import VenueTime
@@ -31,6 +33,9 @@ ATTEMPTS: Final = 3  # of a lookup
 _PATIENCE: Final = 5.0  # seconds; a longer wait is the caller's to decide
 _DEADLINE_MIN: Final = 2_000  # ms; Kraken takes no deadline that is nearer
 _SHORTEST_SEND: Final = 3_000  # ms from the start of a send to its deadline: that, and time to begin
+
+_NAMED: Final = 64
+"""How many orders' ids are remembered: more than can be answered while a repeated answer is on its way."""
 
 _T = TypeVar("_T")
 
@@ -49,6 +54,7 @@ class Lane:
         self._timeout = timeout
         self._clock = clock
         self._lock = asyncio.Lock()
+        self._named: deque[str] = deque(maxlen=_NAMED)
 
     async def look_up(self, method: str, params: Mapping[str, str] | None = None, *, patient: bool = False) -> Any:
         """Ask a question and give its result. Asks again, with a new nonce each time, while Kraken is unavailable.
@@ -101,6 +107,9 @@ class Lane:
             except VenueError as error:
                 raise as_read(error) from None
             failure = self._failure(method, reply, order=False)
+            if failure is None and not may_answer(method, params, reply.result):
+                self._api.doubt()
+                raise Unavailable(f"what came was no answer to {method}")
             if failure is None:
                 return reply.result
             if not _is_nonce(failure):
@@ -112,7 +121,7 @@ class Lane:
         reply = await self._api.private("AddOrder", params, nonce)
         failure = self._failure("AddOrder", reply, order=True)
         if failure is None:
-            return reply.result
+            return self._named_anew(reply.result)
         if isinstance(failure, Unavailable):
             failure.retry_after = max(failure.retry_after, self._budget.orders_exceeded(params["pair"]))
         if last and _is_nonce(failure):
@@ -120,6 +129,17 @@ class Lane:
         if accepted_id(reply.result) is not None:
             failure = OutcomeUnknown(f"an order and a failure in one answer: {failure}")
         raise failure
+
+    def _named_anew(self, result: Any) -> Any:
+        """Return the result of AddOrder if it names an order that was never named before: else it answers another request."""
+        named = accepted_id(result)
+        if named is None or named in self._named:
+            self._api.doubt()
+            raise OutcomeUnknown(
+                "Kraken took the order without naming it" if named is None else f"Kraken has named {named} before"
+            )
+        self._named.append(named)
+        return result
 
     def _failure(self, method: str, reply: Reply, *, order: bool) -> VenueError | None:
         texts = [self._api.hides(text) for text in reply.texts]

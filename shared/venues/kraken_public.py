@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
@@ -23,7 +23,7 @@ from shared.venues.errors import Rejected, Unavailable, VenueError
 from shared.venues.kraken_errors import as_read, failure_of
 from shared.venues.kraken_http import KrakenApi
 from shared.venues.kraken_lane import with_patience
-from shared.venues.kraken_symbols import PairBook
+from shared.venues.kraken_symbols import PairBook, is_tradable
 from shared.venues.port import Candle
 from shared.venues.row_log import RowLog
 from shared.venues.rows import RowReason
@@ -52,6 +52,7 @@ class KrakenPublic:
         self._book: PairBook | None = None
         self._book_is_old_at = 0
         self._refreshing = asyncio.Lock()
+        self._met: set[str] = set()
         self._asked_for: dict[str, int] = {}
 
     async def instruments(self) -> Mapping[Symbol, Instrument]:
@@ -72,11 +73,15 @@ class KrakenPublic:
 
     async def candles(self, symbol: Symbol, minutes: int) -> Sequence[Candle]:
         """Ask for the committed candles of a symbol, oldest first; Kraken keeps 720. Rejected for a length it does not offer."""
-        name = (await self.names()).pair_name(symbol)
+        book = await self.names()
+        name = book.pair_name(symbol)
         if name is None or minutes not in _INTERVALS:
             raise Rejected(f"Kraken has no candles of {minutes} minutes for {symbol}")
         answer = await self._ask("OHLC", {"pair": name, "interval": str(minutes)})
         with parse.readable("OHLC"):
+            if not any(book.symbol(spelling) == symbol for spelling in answer):
+                self._api.doubt()
+                raise Unavailable(f"what came were no candles of {symbol}")
             return parse.candles(answer)
 
     async def ask_time(self) -> None:
@@ -113,6 +118,18 @@ class KrakenPublic:
                 self._book_is_old_at = self._clock() + PAIRS_MAX_AGE
             return self._book
 
+    def meet(self, assets: Iterable[str]) -> None:
+        """Have the list of pairs asked for again if an asset that somebody holds is in none of them: it may be a new name.
+
+        Once for each name: what is not traded at all would have it asked for for ever.
+        """
+        if self._book is None:
+            return
+        known = {part for symbol in self._book.instruments for part in (symbol.base, symbol.quote)}
+        if new := {asset for asset in assets if is_tradable(asset)} - known - self._met:
+            self._met |= new
+            self.distrust()
+
     async def learn(self, pairs: Collection[str]) -> bool:
         """Read the list of pairs again for names that are not in it; False if that was done for them a moment ago.
 
@@ -130,7 +147,7 @@ class KrakenPublic:
         return True
 
     def distrust(self) -> None:
-        """Have the list of pairs asked for again: the venue refused an order for its size or price."""
+        """Have the list of pairs asked for again: the venue refused an order for its size, its price or its pair."""
         self._book_is_old_at = 0
 
     async def _list_pairs(self) -> PairBook:

@@ -142,7 +142,7 @@ async def test_a_failure_inside_one_decision_is_a_skip_for_that_user_alone(
     bus: Bus, users: Sequence[UserPolicy], emit: Emit
 ) -> None:
     """Bob's fortune is more lots than the arithmetic can count: he gets no size, least of all the master's."""
-    await bus.do("HSET", keys.account("bob", "kraken"), "equity", "1E+20", "cash", "1E+20")
+    await bus.do("HSET", keys.account("bob", "kraken"), "equity", f"1{'0' * 20}", "cash", f"1{'0' * 20}")
     fine = an_instrument(lot_step=Decimal("1E-14"))
     await FanOut(bus, clock).carry(await emit(), an_entry(), users, {BTC_USD: fine})
     copied = {policy.user: (await decided(bus, policy.user))[0][1] for policy in users}
@@ -253,3 +253,16 @@ async def test_a_decision_whose_stream_is_past_the_signal_is_appended_once_all_t
 async def test_without_users_there_is_nothing_to_do(bus: Bus, emit: Emit) -> None:
     await FanOut(bus, clock).carry(await emit(), an_entry(), [], PAIRS)
     assert await bus.scan(keys.orders("*")) == []
+
+
+async def test_while_this_hosts_clock_is_far_off_entries_are_skipped_with_that_reason_and_exits_are_copied(
+    bus: Bus, users: Sequence[UserPolicy], emit: Emit
+) -> None:
+    """Case S2."""
+    fanout = FanOut(bus, clock, refusal=lambda: "this host's clock is 6.2 s ahead of kraken's")
+    await fanout.carry(await emit(), an_entry(), users, PAIRS)
+    await fanout.carry(await emit(an_exit("3")), an_exit("3"), users, PAIRS)
+    for policy in users:
+        (_, entry), (_, close) = await decided(bus, policy.user)
+        assert (entry.copy, entry.reason) == (None, "this host's clock is 6.2 s ahead of kraken's")
+        assert close.copy is not None

@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from services.executor.account import AccountKeeper
+from services.executor.account_faults import AccountFaults
 from services.executor.copier import Copier
 from services.executor.desk import Desk
 from services.executor.history import History
@@ -23,6 +24,7 @@ from shared.bus.streams import Group, flatten, read_entries
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage, ReportMessage
 from shared.domain.account import Position
+from shared.domain.fault import Faults
 from shared.domain.order import Copy, Decision, Kind, Side, order_id
 from shared.venues.factory import RateBudget
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
@@ -72,6 +74,7 @@ class Rig:
     clock: Clock = field(default_factory=Clock)
     market: FakeMarket = field(default_factory=lambda: FakeMarket({BTC_USD: Decimal(60_000)}))
     account: FakeAccount = field(default_factory=lambda: FakeAccount({"USD": Decimal(10_000)}))
+    faults: Faults = field(default_factory=Faults)
 
     async def start(self) -> Owner:
         """Start a process that serves alice, in place of any earlier one; its account is ready."""
@@ -80,7 +83,8 @@ class Rig:
         nonces = NonceCounter(self.bus, lease, USER, "f" * 16, floor=self.account.last_nonce)
         venue = FakeVenue(self.market, self.account, clock=self.clock, nonces=nonces)
         records = Records(self.bus)
-        keeper = AccountKeeper(USER, venue, records, self.clock, KeyMemory(RateBudget(None)))
+        faults = AccountFaults(self.faults, USER, "kraken")
+        keeper = AccountKeeper(USER, venue, records, self.clock, KeyMemory(RateBudget(None)), faults=faults)
         desk = Desk(
             policy=a_policy(USER),
             venue=venue,
@@ -91,6 +95,7 @@ class Rig:
             account=keeper,
             clock=self.clock,
             history=History(venue, keeper, self.clock),
+            faults=faults,
         )
         await keeper.read()
         self.clock.now += 10_000  # by both clocks: what is listed from now on proves something
@@ -144,7 +149,7 @@ class Rig:
         (report,) = [report for report in await self.reports() if report.order_id == decision.id]
         return report
 
-    async def begin(self, owner: Owner, decision: Decision) -> asyncio.Task[None]:
+    async def begin(self, owner: Owner, decision: Decision) -> asyncio.Task[bool]:
         """Have a decision carried out in the background."""
         entry_id = await self.hand_out(decision)
         return asyncio.create_task(owner.copier.carry_out(decision, entry_id, redelivered=False))
@@ -180,7 +185,7 @@ async def until(condition: Callable[[], Awaitable[object]], what: str) -> None:
     raise AssertionError(f"it never came to that: {what}")
 
 
-async def crash(task: asyncio.Task[None]) -> None:
+async def crash(task: asyncio.Task[Any]) -> None:
     """End a task where it stands."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

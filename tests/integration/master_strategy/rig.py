@@ -49,19 +49,28 @@ FEE = Decimal("0.004")
 
 
 class SteppedTime:
-    """A wall clock that only sleeping moves."""
+    """A clock that only sleeping moves, and that can be stepped: then the steady one, which is a part of it, does not move."""
 
     def __init__(self) -> None:
         self.now = NOW
         self.slept: list[float] = []
+        self.stepped = 0
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.now += int(seconds * 1000)
         await asyncio.sleep(0)
 
+    def step(self, ms: int) -> None:
+        self.now += ms
+        self.stepped += ms
+
+    @property
+    def steady(self) -> float:
+        return (self.now - self.stepped) / 1000
+
     def clock(self) -> Clock:
-        return Clock(now=lambda: self.now, sleep=self.sleep, steady=lambda: self.now / 1000)
+        return Clock(now=lambda: self.now, sleep=self.sleep, steady=lambda: self.steady)
 
 
 @dataclass

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from services.copy_engine.decide import Follower, decide
+from shared.contracts.messages import OrderMessage
 from shared.domain.account import Account, Position
 from shared.domain.book import Book
 from shared.domain.control import Control, ControlMode
@@ -265,3 +266,22 @@ def test_no_limit_is_passed_by_any_sequence_of_signals_fills_and_prices(
             market.cash -= market.cash * Decimal(pct) / 100
         market.look()
         assert market.cash >= 0
+
+
+def test_a_fill_dated_in_the_future_is_stale_and_an_exit_of_it_is_copied() -> None:
+    """Case S10: beyond what clocks may differ it would be fresh for as long as it pleases; an exit does not age."""
+    for ahead, copied in ((5_000, True), (5_001, False), (3_600_000, False), (10**13, False)):
+        entry = decide(an_entry(filled_at=NOW + ahead), a_follower(), an_instrument(), NOW)
+        assert (entry.copy is not None) is copied
+        if not copied:
+            assert entry.reason == f"stale: the fill is dated {ahead / 1000:.1f} s in the future; a clock is wrong"
+        assert decide(an_exit(filled_at=NOW + ahead), a_follower(), an_instrument(), NOW).copy is not None
+
+
+def test_the_engine_always_writes_both_bounds_of_an_entry() -> None:
+    """Case R6: what it decides to copy is read again by the rule that demands them."""
+    decision = decide(an_entry(), a_follower(), an_instrument(), NOW + 40)
+    read = OrderMessage.parse(OrderMessage.from_domain(decision).fields()).to_domain()
+    assert read == decision
+    assert read.copy is not None
+    assert read.copy.entry is not None

@@ -25,8 +25,9 @@ async def test_one_connection_serves_many_requests(
     trusting: HttpSession, serve: Serve, secured: ssl.SSLContext
 ) -> None:
     server = await serve(always_ok, tls=secured)
+    origin = trusting.origin(server.url)
     for _ in range(3):
-        assert (await trusting.origin(server.url).ask("POST", "/", {}, b"a=1", timeout=5)).body == b"ok"
+        assert (await origin.ask("POST", "/", {}, b"a=1", timeout=5)).body == b"ok"
     assert (len(server.requests), len(server.lines)) == (3, 1)
 
 
