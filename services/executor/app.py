@@ -102,6 +102,7 @@ class Executor:
             asyncio.create_task(keep_up("price feed", self._feed.run)),
             asyncio.create_task(keep_up("clock", keeper.run)),
             asyncio.create_task(keep_up("settings", lambda: self._watch.run(self._take_over))),
+            asyncio.create_task(keep_up("names", self._follow_names)),
             asyncio.create_task(
                 keep_up("gone users", lambda: settle_gone_users(self._bus, self._watch, self._take_over))
             ),

@@ -133,6 +133,12 @@ class DeskMaker:
             aside=SetAside(policy.user, self._faults),
         )
 
+    def forget_faults(self, user: str) -> None:
+        """Clear what stands wrong about a user whose turn has ended: whoever serves them next reports what they find."""
+        for fault in self._faults.standing:
+            if fault.subject.startswith(subject(user, "")):
+                self._faults.clear(fault.kind, fault.subject)
+
     async def _refuse_strange(self, policy: UserPolicy, key: ApiKey) -> None:
         """Refuse a key that may be another user's, unless this user has traded with it before.
 
@@ -142,12 +148,6 @@ class DeskMaker:
             return
         if not await self._bus.do("EXISTS", keys.nonce(policy.user, key.fingerprint)):
             raise ConfigurationError(f"{policy.fault}; nor do exits go on: the key may be another user's")
-
-    def forget_faults(self, user: str) -> None:
-        """Clear what stands wrong about a user whose turn has ended: whoever serves them next reports what they find."""
-        for fault in self._faults.standing:
-            if fault.subject.startswith(subject(user, "")):
-                self._faults.clear(fault.kind, fault.subject)
 
     def _counter(self, memory: KeyMemory, lease: Lease, user: str, fingerprint: str) -> NonceCounter:
         """Make the nonce counter of a turn: above the clock, and above all that this process has used of the key.

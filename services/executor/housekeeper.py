@@ -132,12 +132,10 @@ class Housekeeper:
             await present_name(desk, symbol)
         except ENDS_A_TURN:
             raise
-        except (
-            BusRefused,
-            VenueError,
-            ValueError,
-        ) as error:  # it runs in the symbol's chain, where a failure would end the turn
+        except (VenueError, BusRefused, ValueError) as error:
             log.warning("a renamed position has to wait", user=self._user, symbol=str(symbol), reason=str(error))
+        except Exception:  # it runs in the symbol's chain, where a failure would end the turn
+            log.exception("a renamed position could not be moved", user=self._user, symbol=str(symbol))
         self._move_due[symbol] = time.monotonic() + _MOVE_AGAIN
 
     async def _request(self) -> ReconcileRequest | None:

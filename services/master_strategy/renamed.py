@@ -67,7 +67,7 @@ async def move_recorded(master: MasterRecords, venue: str, renames: Renames) -> 
     for key in (keys.positions(MASTER, venue), keys.strategy(MASTER, venue)):
         held, _ = await read_positions(master.bus, key)
         present = renames.positions(held)
-        old = [symbol for symbol in held if symbol not in present]
+        old = [symbol for symbol, position in held.items() if symbol not in present and position.size.amount > 0]
         new = [position for symbol, position in present.items() if held.get(symbol) != position] if old else []
         changed.append([*(Position.flat(symbol, 0) for symbol in old), *new])
         for symbol in old:

@@ -158,7 +158,7 @@ class Session:
         await self.heartbeat.tell("mirror only" if strategy is None else "trading")
         for loop in (mirror.run, watcher.run):
             tasks.create_task(endless("a loop of the master's session", loop()))
-        tasks.create_task(until_renamed(venue, self.table, names, clock))
+        tasks.create_task(endless("names", until_renamed(venue, self.table, names, clock)))
         if strategy is None:
             _log.info(MIRROR_ONLY, does="signals what is traded on the account; no strategy, no orders of its own")
             return
@@ -200,7 +200,8 @@ async def open_book(
     mine = await _positions(master, keys.strategy(MASTER, venue), faults)
     own = OwnPositions(mine)
     if not mine:  # it was never recorded: the reports of the strategy's orders tell
-        own = from_reports(await _reports(master.bus, venue, faults))
+        told_of = from_reports(await _reports(master.bus, venue, faults))
+        own = OwnPositions(names.positions(told_of.held()))
         await master.write(strategy=own.held().values())
     uncopied = await read_all_uncopied(master.bus, venue)
     old = [row.id for row in uncopied.values() if row.at < now - KEPT_MS]

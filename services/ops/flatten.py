@@ -93,11 +93,13 @@ def flatten(
 
     async def work(settings: Settings, bus: Bus) -> list[Fate]:
         now = time.time_ns() // 1_000_000
+        began = time.monotonic()
         await set_switch(bus, scope, ControlMode.FLATTEN, reason, operator_name(), now)
         policies = await users_if_any(settings, bus)
         here = await held_in(bus, scope, policies)
         before = Found({**held.positions, **here.positions}, here.unreadable)
-        return await follow(bus, scope, before, policies, now, wait)
+        since = await _redis_time(bus) - int((time.monotonic() - began) * 1000)
+        return await follow(bus, scope, before, policies, since, wait)
 
     rows = [fate.row() for fate in connected(work)]
     still = [row for row in rows if row["outcome"] in {"open", _UNREADABLE}]
@@ -154,6 +156,7 @@ async def follow(
         now = found.positions
         seen = {**now, **seen}  # an entry that was on its way when the switch was set is closed too
         if not now.keys() - ended.keys() or time.monotonic() >= end:
+            ended |= await _ended(bus, sorted({user for user, _, _ in seen}), since)  # of what was closed in between
             break
         await asyncio.sleep(_POLL)
     fates = [
@@ -176,6 +179,12 @@ def _fate(place: Place, position: Position, left: Position | None, report: Mappi
     else:
         outcome, reason = "open", "its exit has not ended: see `ops status` for who serves the user"
     return Fate(place, plain(position.size.amount), plain(left.size.amount) if left else "0", outcome, reason)
+
+
+async def _redis_time(bus: Bus) -> int:
+    """Return Redis's clock in epoch ms, by which the entries of streams are named; this host's may be another."""
+    seconds, micros = await bus.do("TIME")
+    return int(seconds) * 1000 + int(micros) // 1000
 
 
 async def _ended(bus: Bus, users: Sequence[str], since: int) -> dict[Place, Mapping[str, str]]:

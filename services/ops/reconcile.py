@@ -19,6 +19,7 @@ from services.ops.who import users_asked_for
 from shared.bus.connection import Bus
 from shared.bus.interventions import ask_for_reconciliation
 from shared.bus.records import pairs
+from shared.bus.venue_time import VenueTimes
 from shared.config.settings import Settings
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
@@ -96,7 +97,9 @@ async def ask(bus: Bus, accounts: Sequence[Account], mode: ReconcileMode) -> dic
     users = sorted({user for user, _ in accounts})
     owners = await bus.do_all([("GET", keys.lease(user)) for user in users])
     served = {user for user, owner in zip(users, owners, strict=True) if owner}
-    request = ReconcileRequest(reconcile_at=time.time_ns() // 1_000_000, reconcile_mode=mode)
+    times = VenueTimes(bus, VENUES, lambda: time.time_ns() // 1_000_000)
+    await times.refresh()  # the executor judges the age of a request by the venue's time
+    request = ReconcileRequest(reconcile_at=times(), reconcile_mode=mode)
     for user in sorted(served):
         await ask_for_reconciliation(bus, user, request)
     answers: dict[Account, ReconcileAnswer | None] = dict.fromkeys(accounts)

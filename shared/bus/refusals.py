@@ -21,14 +21,13 @@ _ABOUT_ONE_KEY: Final = frozenset({"WRONGTYPE", "NOGROUP", "BUSYGROUP", "NOSCRIP
 """Codes of replies that are about one key, whatever state the server is in."""
 _PLAIN: Final = "ERR"
 _ABOUT_THE_SERVER: Final = (
-    "unknown command",  # renamed or switched off: true of every key
-    "unknown subcommand",
     "max number of clients reached",
     "operation not permitted",
     "ERR AUTH",
 )
 """Parts of plain ERR replies that are about the server or about who asks."""
-_FORBIDDEN: Final = ("NOPERM", "ERR ACL failure")
+_FORBIDDEN: Final = ("NOPERM", "ERR ACL failure", "ERR unknown command", "ERR unknown subcommand")
+"""Not allowed, renamed or switched off."""
 _OTHER_SERVER: Final = ("READONLY", "MASTERDOWN", "LOADING", "NOREPLICAS", "UNBLOCKED force unblock")
 """The server is a replica now, or begins anew, or has lost its replicas to a new primary."""
 

@@ -105,9 +105,7 @@ class UserRenaming:
         for venue in self._venues:
             await self._bus.do("HDEL", keys.books(self._new.holder, venue), "taken_from")
         await self._bus.do("HDEL", keys.TOLD_SETTINGS, self._old.holder)
-        await self._bus.do(
-            "DEL", keys.last_settings(self._old.holder)
-        )  # the file, which has the new name, goes by itself
+        await self._bus.do("DEL", keys.last_settings(self._old.holder))
 
     async def carried(self) -> str:
         """Return the id up to which every signal has reached all users; to be asked while no engine runs."""

@@ -20,8 +20,10 @@ from shared.contracts import keys
 from shared.domain.clock_offset import ClockOffset
 
 _WRITE_EVERY: Final = 60.0
-_MOVED_MS: Final = 250.0
-"""A difference that has changed by so much is written at once: Redis's clock or the venue's was set."""
+_MOVED_MS: Final = 100.0
+"""A difference that has changed by so much is written at once: it is known better, or a clock was set."""
+_SET_MS: Final = 250.0
+"""Redis's clock was set if it has moved by so much against the steady one."""
 _READ_EVERY: Final = 15.0
 _READ_FIRST: Final = 2.0
 """Seconds between readings while there is nothing to go by."""
@@ -127,7 +129,7 @@ class VenueTimes:
     def _may_take_up(self, new: _Known) -> bool:
         """Refuse to combine Redis's clock of now with a difference that was written before that clock was set."""
         known = self._known
-        moved = known is not None and abs(known.redis_to_steady - new.redis_to_steady) > _MOVED_MS + new.uncertainty
+        moved = known is not None and abs(known.redis_to_steady - new.redis_to_steady) > _SET_MS + new.uncertainty
         return known is None or not moved or known.written_at != new.written_at
 
 

@@ -64,11 +64,10 @@ def load_renames(config: Path) -> Mapping[str, Renames]:
     if not path.exists():
         return {}
     entries = read_toml(path, _File).rename
-    venues = sorted({each.venue for each in entries})
     try:
         return {
             venue: Renames.of(Rename(each.old, each.new, each.ratio) for each in entries if each.venue == venue)
-            for venue in venues
+            for venue in sorted({each.venue for each in entries})
         }
     except ValueError as error:  # names that contradict one another
         raise ConfigurationError(f"{path}: {error}") from None

@@ -120,10 +120,7 @@ def keys_of_nobody(users: Iterable[str]) -> list[str]:
 
 
 def _read(name: str, mode: Mode) -> str:
-    path = os.environ.get(f"{name}_FILE", "").strip()
-    if path and not os.environ.get(name, "").strip():
-        refuse_open_file(Path(path), mode, f"{name}_FILE names {path}, which")
-    value = _value(name)
+    value = _value(name, mode)
     if not value:
         state = "is blank" if name in os.environ else "is not set"
         raise ConfigurationError(f"{name} {state} (nor is {name}_FILE)")
@@ -132,11 +129,16 @@ def _read(name: str, mode: Mode) -> str:
     return value
 
 
-def _value(name: str) -> str:
-    """Return what a variable holds, or the file that `<name>_FILE` names; an empty text if neither is set."""
+def _value(name: str, mode: Mode | None = None) -> str:
+    """Return what a variable holds, or the file that `<name>_FILE` names; an empty text if neither is set.
+
+    Who else can read the file is looked at where `mode` is given: of the key that is to be used.
+    """
     value = os.environ.get(name, "").strip()
     path = os.environ.get(f"{name}_FILE", "").strip()
     if not value and path:
+        if mode is not None:
+            refuse_open_file(Path(path), mode, f"{name}_FILE names {path}, which")
         try:
             value = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:

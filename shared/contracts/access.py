@@ -46,6 +46,8 @@ _OF_A_USER: Final = (
     keys.reconciled(_ANY, _ANY),
     keys.own_exits(_ANY, _ANY),
     keys.risk(_ANY, _ANY),
+    keys.last_settings(_ANY),
+    keys.rebuilt(_ANY, _ANY),
 )
 _OF_THE_MASTER: Final = "shoal:*:{master}*"
 
@@ -53,12 +55,27 @@ ACCESS: Final[dict[str, tuple[Writes, ...]]] = {
     "master-strategy": (
         Writes(f"{_RECORDS} xadd xtrim", (_OF_THE_MASTER,)),
         Writes("xadd zadd zremrangebyscore", (keys.SIGNALS, keys.EMITTED)),
-        Writes(_HASHES, (keys.prices(_ANY), keys.instruments(_ANY), keys.heartbeat("master-strategy", _ANY))),
+        Writes(
+            _HASHES,
+            (keys.prices(_ANY), keys.instruments(_ANY), keys.clock(_ANY), keys.heartbeat("master-strategy", _ANY)),
+        ),
+        Writes(
+            "hset hdel",
+            (keys.api_key(_ANY),),
+        ),
     ),
     "executor": (
         Writes(_RECORDS, (*_lease(_ANY), *_OF_A_USER)),
         Writes(
-            _HASHES, (keys.watched(_ANY), keys.prices(_ANY), keys.instruments(_ANY), keys.heartbeat("executor", _ANY))
+            _HASHES,
+            (
+                keys.watched(_ANY),
+                keys.prices(_ANY),
+                keys.instruments(_ANY),
+                keys.clock(_ANY),
+                keys.api_key(_ANY),
+                keys.heartbeat("executor", _ANY),
+            ),
         ),
         Writes(_CONSUMING, (keys.orders(_ANY),)),
         Writes("xadd xtrim", (keys.reports(_ANY), keys.stopouts(_ANY), keys.dead(keys.orders(_ANY)))),
@@ -69,7 +86,7 @@ ACCESS: Final[dict[str, tuple[Writes, ...]]] = {
         Writes(_CONSUMING, (keys.SIGNALS,)),
         Writes("xadd", (keys.orders(_ANY), keys.dead(keys.SIGNALS))),
     ),
-    # With the command line, which runs in its container.
+    # With the command line, which runs in its container. What changes books by itself (`user rename`) needs another Redis user.
     "api": (
         Writes(_HASHES, (keys.heartbeat("api", _ANY), keys.order(_ANY, _ANY), keys.dropped(_ANY), keys.TOLD_SETTINGS)),
         Writes("hget hset hdel del", (keys.CONTROL, keys.control(_ANY), keys.control_of_symbol(_ANY))),

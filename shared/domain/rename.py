@@ -138,6 +138,8 @@ def under_all_names(symbols: SymbolPolicy, tables: Iterable[Renames]) -> SymbolP
 
 def merged(one: Position, other: Position) -> Position:
     """Return two positions of one symbol as one."""
+    if not one.size.amount or not other.size.amount:
+        return one if one.size.amount else other
     highs = [each.high for each in (one, other) if each.high is not None]
     return Position(
         symbol=one.symbol,

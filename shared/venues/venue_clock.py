@@ -176,6 +176,15 @@ class VenueClock:
         likely = self._likely(known)
         return likely, max(known.high - likely, likely - known.low)
 
+    def until_next_second(self) -> float:
+        """Return the seconds until the venue's clock shows a full second, by the middle of what is possible; 0 if unmeasured.
+
+        An answer of that moment, which names whole seconds, says most: on which side of the middle the truth is.
+        """
+        if (known := self._now_bounds()) is None:
+            return 0.0
+        return 1.0 - (known.at * 1000 + (known.low + known.high) / 2) % 1000 / 1000
+
     def offset(self) -> ClockOffset | None:
         """Return how far this host's wall clock is from the venue's; None before it was measured."""
         if (anchor := self.to_steady()) is None:

@@ -6,6 +6,13 @@
 if not owns(KEYS[1], ARGV[1]) then
   return 'fenced'
 end
+-- A script that fails half way leaves what it wrote: so whatever could fail is looked at before the first write.
+for i = 2, #KEYS do
+  local kind = redis.call('TYPE', KEYS[i]).ok
+  if kind ~= 'none' and kind ~= 'hash' and (i == 2 or (i - 3) % 6 == 0) then
+    return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' is a ' .. kind)
+  end
+end
 for i = 3, #KEYS, 6 do
   if redis.call('EXISTS', KEYS[i]) == 0 then
     redis.call('HSET', KEYS[i], 'v', '1', 'funds', ARGV[5], 'since', '0')

@@ -32,7 +32,7 @@ from tests.support.examples import BTC_USD, a_policy, btc, btc_price, usd
 from tests.support.leases import take_over
 
 USER = "alice"
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @dataclass

@@ -242,7 +242,7 @@ def sell(size: str = "0.1") -> OrderPlan:
     return OrderPlan(Side.SELL, btc(size), None, "test")
 
 
-async def until(condition: Callable[[], object], *, seconds: float = 20) -> None:
+async def until(condition: Callable[[], object], *, seconds: float = 60) -> None:
     """Let the other tasks run until the condition holds."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110  # what is waited for are values that tell nobody when they change

@@ -134,14 +134,6 @@ def test_a_key_shows_nothing_of_itself_but_its_fingerprint() -> None:
     assert key.fingerprint == fingerprint(KEY)
 
 
-def test_a_key_whose_user_there_is_none_is_named(env: pytest.MonkeyPatch) -> None:
-    """Case N13: only a warning comes of it, for the user may come later."""
-    for name in ("KRAKEN_USER_ANN_LEE_API_KEY", "KRAKEN_USER_ZED_API_KEY", "COINBASE_USER_BOB_API_KEY_FILE"):
-        env.setenv(name, "x")
-    env.setenv("KRAKEN_USER_BLANK_API_KEY", "")
-    assert keys_of_nobody(["ann-lee", "alice"]) == ["COINBASE_USER_BOB_API_KEY_FILE", "KRAKEN_USER_ZED_API_KEY"]
-
-
 def _in_file(env: pytest.MonkeyPatch, folder: Path, stem: str, text: str) -> None:
     path = folder / stem
     path.write_text(text)
@@ -183,3 +175,11 @@ def test_a_variable_beside_its_own_file_is_one_place(env: pytest.MonkeyPatch, tm
     _in_file(env, tmp_path, "KRAKEN_USER_ALICE_API", KEY)
     give(env, "KRAKEN_USER_ALICE_API")
     assert read_api_key("kraken", "alice", Mode.PAPER).key == KEY
+
+
+def test_a_key_whose_user_there_is_none_is_named(env: pytest.MonkeyPatch) -> None:
+    """Case N13: only a warning comes of it, for the user may come later."""
+    for name in ("KRAKEN_USER_ANN_LEE_API_KEY", "KRAKEN_USER_ZED_API_KEY", "COINBASE_USER_BOB_API_KEY_FILE"):
+        env.setenv(name, "x")
+    env.setenv("KRAKEN_USER_BLANK_API_KEY", "")
+    assert keys_of_nobody(["ann-lee", "alice"]) == ["COINBASE_USER_BOB_API_KEY_FILE", "KRAKEN_USER_ZED_API_KEY"]

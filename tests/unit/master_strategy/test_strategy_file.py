@@ -44,7 +44,7 @@ def test_per_cent_are_exact(tmp_path: Path) -> None:
     [
         ("fsat = 3", "fsat is not a known setting"),
         ("fsat = 3", "did you mean fast?"),
-        ("periods = 3", "is not a known setting (known: "),
+        ("periods = 3", "known: baseline, entry_freshness_seconds"),
         ('name = "magic"', "'sma-cross'"),
         ('symbols = ["BTCUSD"]', "BTCUSD"),
         ("symbols = []", "symbols"),

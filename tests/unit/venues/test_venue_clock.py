@@ -209,3 +209,16 @@ def test_an_offset_counts_only_as_far_as_it_is_sure() -> None:
     assert offset.exceeds(STOP_ENTRIES_ABOVE_MS) == (abs(offset.ms) - offset.uncertainty_ms > STOP_ENTRIES_ABOVE_MS)
     assert "ahead of kraken's" in offset.words
     assert DATE_RESOLUTION_MS > SECONDS_RESOLUTION_MS
+
+
+@given(st.integers(0, 999), st.floats(0.001, 0.1))
+def test_a_few_answers_in_whole_seconds_that_are_asked_for_at_the_right_moment_are_as_good_as_one_in_milliseconds(
+    phase: int, trip: float
+) -> None:
+    world = World(venue_ms=START + phase)
+    for _ in range(7):
+        world.passes(world.clock.until_next_second())
+        world.asks_time(trip / 2, trip / 2)
+        world.passes(3)
+        assert world.holds
+    assert abs(world.clock() - world.venue_ms) <= 25 + trip * 1000

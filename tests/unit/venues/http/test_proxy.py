@@ -101,10 +101,9 @@ async def test_a_venue_is_reached_through_the_proxy_and_proves_its_name(
 ) -> None:
     server = await serve(always_ok, tls=secured)
     async with session(proxy.url(), certificate) as http:
+        origin = http.origin(server.url)
         for _ in range(2):
-            answer = await http.origin(server.url).ask(
-                "POST", "/0/private/AddOrder", {"API-Key": "k"}, b"a=1", timeout=10
-            )
+            answer = await origin.ask("POST", "/0/private/AddOrder", {"API-Key": "k"}, b"a=1", timeout=10)
             assert (answer.status, answer.body) == (200, b"ok")
     assert proxy.heads == [
         f"CONNECT localhost:{server.port} HTTP/1.1\r\nHost: localhost:{server.port}\r\n\r\n".encode()
