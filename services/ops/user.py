@@ -127,7 +127,7 @@ async def _rename(settings: Settings, bus: Bus, old: Lease, new: Lease) -> _Done
     if not resumed:
         _check_files(*files)
         await _refuse_where_it_cannot_be(renaming, new.holder)
-        funds = settings.funds(paper=load_users(settings.shoal_config)[old.holder].paper)
+        funds = settings.funds(paper=_paper(settings, old.holder))
         until, now = await renaming.carried(), time.time_ns() // 1_000_000
         await renaming.copy(until)
         await renaming.commit(until, funds, now)
@@ -137,6 +137,14 @@ async def _rename(settings: Settings, bus: Bus, old: Lease, new: Lease) -> _Done
     await _note(bus, old.holder, new.holder)
     held = [int(await bus.do("HLEN", keys.positions(new.holder, venue))) for venue in VENUES]
     return _Done(resumed, sum(held))
+
+
+def _paper(settings: Settings, user: str) -> bool:
+    """Say whose money a user trades with. Raises ConfigurationError for a file that cannot tell."""
+    policy = load_users(settings.shoal_config).get(user)
+    if policy is None or policy.fault:
+        raise ConfigurationError(policy.fault if policy else f"{user}: the file cannot be used")
+    return policy.paper
 
 
 def _check_files(old: Path, new: Path) -> None:

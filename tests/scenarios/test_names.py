@@ -105,6 +105,10 @@ def test_a_user_is_renamed_with_everything_that_is_theirs(stack: Stack) -> None:
     ran = run_ops(stack, "user", "rename", "alice", "alicia", "--yes")
     assert (ran.code, "serves alice: stop it first" in ran.err) == (2, True)
     executor.stop()
+    stack.write_user("alice", "papper = true\n")  # whose money these books are of is in the file
+    ran = run_ops(stack, "user", "rename", "alice", "alicia", "--yes")
+    assert (ran.code, "alice.toml: papper is not a known setting" in ran.err) == (2, True)
+    stack.write_user("alice", NO_STOP)
     waits = stack.signal("DOT/USD", kind="exit", size="50", price="6", fraction="0.5")  # it waits for an engine
     ran = run_ops(stack, "user", "rename", "alice", "alicia", "--yes", "--json")
     assert ran.code == 0, ran.err
