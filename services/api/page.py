@@ -14,7 +14,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from services.api.reader import Reader
-from shared.bus.errors import BusUnavailable
+from shared.bus.errors import BusError
 from shared.ledger.restraint import UserState
 from shared.ledger.status import Readiness, SystemStatus
 from shared.ledger.stories import instant
@@ -24,7 +24,9 @@ _COLUMNS: Final = 12
 """Users that have a column of their own; of the others only the number is told."""
 _FAULTS: Final = 10
 """Faults that are shown one by one."""
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
+_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
 _HEAD: Final = """<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="5">
 <meta name="viewport" content="width=device-width"><title>Shoal</title><style>
 body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem;color:#1c2733}
@@ -46,6 +48,7 @@ _STATES: Final[Mapping[str, str]] = {
     UserState.PARKED: "bad",
     UserState.UNKNOWN: "bad",
     UserState.HALTED: "bad",
+    UserState.GONE: "bad",
 }
 _CLASSES: Final = {
     "filled": "good",
@@ -67,7 +70,7 @@ def page_routes(reader: Reader) -> APIRouter:
             status = await reader.status()
             body = _title(status) + _state(status) + _signals(await reader.stories())
             code = 200
-        except BusUnavailable as error:
+        except BusError as error:
             body, code = f'<h1>Shoal</h1><p class="bad">{escape(str(error))}. Waiting for it.</p>', 503
         return HTMLResponse(_HEAD + body + _FOOT, code, headers={"Content-Security-Policy": _POLICY})
 

@@ -1,12 +1,11 @@
 """What the routes read, each at most once in a while, and which users there are.
 
-The users' files are read again now and then, so that the API need not restart for a new user; a file that has become wrong leaves
-those of before.
+The users' files are read again now and then, so that the API need not restart for a new user; a file that is bad or gone is
+shown as such.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,11 +17,11 @@ from services.api.fresh import Fresh
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry
 from shared.config.errors import ConfigurationError
-from shared.config.users import load_users
 from shared.domain.policy import UserPolicy
 from shared.ledger.backlog import Backlog, read_backlog
 from shared.ledger.reading import known_users
 from shared.ledger.status import SystemStatus, read_status, read_symbol_switches
+from shared.ledger.users import read_users
 from shared.ledger.why import SignalStory, find_signal, recent_signals, tell
 
 ON_PAGE: Final = 12
@@ -74,7 +73,7 @@ class Reader:
 
     async def _read_users(self) -> list[str]:
         try:
-            self._policies = await asyncio.to_thread(load_users, self._config)
+            self._policies = await read_users(self._bus, self._config)
         except ConfigurationError as error:
             log.warning("users' settings cannot be read; those of before are shown", reason=str(error))
         return sorted({*self._policies, *await known_users(self._bus)})

@@ -125,6 +125,8 @@ class Plan:
     @cached_property
     def _unwanted(self) -> Skip | None:
         settings, signal = self._settings, self._signal
+        if settings.fault:
+            return Skip(settings.fault)
         if not settings.enabled:
             return Skip(f"the user is disabled; only exits are followed (on_leave = {settings.on_leave})")
         if signal.venue not in settings.venues:

@@ -18,7 +18,7 @@ from services.executor.exits import ExitHandler
 from services.executor.plain_end import end_entry, sold_unbooked
 from services.executor.set_aside import Postponed
 from services.executor.settlement import settle
-from shared.bus.errors import BusError
+from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.streams import MAX_DELIVERIES, entry_ms
 from shared.config.boundary import Step
 from shared.domain.money import ZERO
@@ -49,14 +49,19 @@ class Copier:
             try:
                 await self._carry_out(decision, entry_id, redelivered=again)
                 break
-            except BusError:
+            except ENDS_A_TURN:
                 raise
             except Postponed:
                 aside.postpone(decision)
                 return False
             except Exception as error:  # a bug in one decision must not stop this user's others
                 if aside.failed(decision, error):
-                    log.exception("a decision failed", **self._named(decision))
+                    if isinstance(
+                        error, BusRefused
+                    ):  # a key of this decision's or user's: it may be put right any moment
+                        log.error("a decision waits: Redis refuses it", **self._named(decision), reason=str(error))
+                    else:
+                        log.exception("a decision failed", **self._named(decision))
                 again = True
                 if aside.tries(decision) >= MAX_DELIVERIES:
                     if await self._end_plainly(decision, entry_id, error, suspect=redelivered):
@@ -116,11 +121,14 @@ class Copier:
                 await end_entry(desk, decision, terms, entry_id, error)
             else:
                 await settle(desk, decision, entry_id, OrderState.FAILED, f"{type(error).__name__}: {error}")
-        except BusError:
+        except ENDS_A_TURN:
             raise
         except Exception as worse:  # what fails may be what the end needs: its books, say
             desk.aside.failed(decision, worse)
-            log.exception("an order cannot be ended; it is set aside", **self._named(decision))
+            if isinstance(worse, BusRefused):
+                log.error("an order waits: Redis refuses it", **self._named(decision), reason=str(worse))
+            else:
+                log.exception("an order cannot be ended; it is set aside", **self._named(decision))
             desk.aside.put(decision, ZERO if decision.kind is Kind.ENTRY else None)
             return False
         return True

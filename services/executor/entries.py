@@ -44,6 +44,7 @@ class EntryHandler:
     async def _carry_out(self, decision: Decision, terms: EntryTerms, entry_id: str, *, suspect: bool) -> None:
         desk = self._desk
         end: End | None = None
+        before = ""
         if suspect:
             record = OrderRecord.read(await desk.store.load(decision.id))
             if record.state in TERMINAL:
@@ -56,8 +57,11 @@ class EntryHandler:
         while end is None or isinstance(end, (Absent, NotSent)):
             if end is not None:
                 desk.way.left(decision.id)  # nobody is to wait for what waits itself
+                before = f" (not sent before: {end.words})" if isinstance(end, NotSent) else before
                 await asyncio.sleep(max(_RETRY, end.retry_after if isinstance(end, NotSent) else 0.0))
             end = await self._send(decision, terms, entry_id)
+        if isinstance(end, Stopped):
+            end = Stopped(end.outcome, end.reason + before)
         await self._end(decision, entry_id, end)
 
     async def _send(self, decision: Decision, terms: EntryTerms, entry_id: str) -> End:
@@ -89,6 +93,8 @@ class EntryHandler:
         desk = self._desk
         if not desk.account.ready:
             return Stopped(OrderState.FAILED, f"account is parked: {desk.account.reason}")
+        if desk.policy.fault:
+            return Stopped(OrderState.SKIPPED, desk.policy.fault)
         if not desk.policy.enabled:
             return Stopped(OrderState.SKIPPED, "the user is disabled")
         return self._too_late(decision, terms)
@@ -100,6 +106,8 @@ class EntryHandler:
             return Stopped(OrderState.SKIPPED, forbidden)
         if stopped := self._desk.risk.stopped(self._desk.clock()):
             return Stopped(OrderState.SKIPPED, stopped)
+        if off := self._desk.alarm.refusal():
+            return Stopped(OrderState.SKIPPED, off)
         return None
 
     def _too_late(self, decision: Decision, terms: EntryTerms) -> Stopped | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from enum import Enum, auto
 from typing import Final
@@ -50,7 +51,7 @@ from shared.venues.port import OrderList, TradeKind, Venue, VenueOrder
 _EVERY: Final = 12.0
 """Seconds between scans. With an order every 5 s and the account's refresh this stays within the 0.5 a second that Kraken lets
 the counter of an intermediate account fall; the open orders are asked for only where something is sold or does not add up."""
-_OVERLAP: Final = 60_000  # ms that scans look back: a venue lists an ended order late, and its clock is not ours
+_OVERLAP: Final = 60_000  # ms that scans look back: a venue lists an ended order late, and its clock is only measured
 _LEASE_NEEDED: Final = 1.0  # seconds left of the lease when a signal is emitted
 
 _log = structlog.get_logger(__name__)
@@ -133,7 +134,7 @@ class FillWatcher:
         At the very first start of an account everything before now is history and is not copied. A row that cannot be read does
         not stop the others; it is read again at the next scans, for a while.
         """
-        begun = self._clock.now()
+        begun = self._clock.earliest()  # the cursor must not run ahead of the venue, whatever is believed of its clock
         since = await self._first_since(begun) if self._since is None else self._since
         closed = await self._venue.closed_orders(since=since)
         await self._given_up(self._unread.take(closed.left_out, begun))
@@ -153,6 +154,9 @@ class FillWatcher:
     async def tell(self, order: VenueOrder, own: OwnOrder | None) -> Telling:
         """Emit what an order has filled and nobody was told. `own` is the strategy's record of it, None for anyone else's."""
         async with self._one_at_a_time:
+            if order.side is Side.BUY and self._mirror.stale:  # after an outage: sizes hang on what the account has now
+                with suppress(Unavailable, OutcomeUnknown):
+                    await self._mirror.refresh()
             verdict = Telling.NOTHING_NEW
             for leg in legs(order, self._book, self._mirror.currency):
                 if self._book.told(leg.order).size < leg.order.filled:
@@ -178,6 +182,7 @@ class FillWatcher:
             self._book.size_of(copied.symbol.base),
             venue=self._venue.name,
             equity=self._mirror.equity,
+            equity_reason=self._mirror.equity_reason,
             source=Source.STRATEGY if own else Source.ACCOUNT,
             strategy=own.strategy if own else "",
             now=now,
@@ -337,7 +342,7 @@ class FillWatcher:
 
     async def _first_since(self, now: int) -> int:
         known = await self._signals.told_until(MASTER, self._venue.name)
-        if known is None:
+        if known is None or known > now:  # none, or one that was written by a clock that was ahead
             newest = self._book.newest_fill
             known = now if newest is None else min(newest, now) - _OVERLAP  # one dated ahead must not hide the others
             await self._signals.remember_told(MASTER, self._venue.name, known)

@@ -34,7 +34,8 @@ def missing_signal(
     before: Quantity,
     *,
     venue: str,
-    equity: Money,
+    equity: Money | None,
+    equity_reason: str = "",
     source: Source,
     strategy: str,
     now: int,
@@ -42,8 +43,8 @@ def missing_signal(
 ) -> Signal | None:
     """Make the signal for what an order has filled beyond what was told; None if nothing is missing.
 
-    `before` is the master's position before this fill, `equity` the last one known before it. With `apart` (what else the account
-    holds of the coin) a sale is a fraction of both together.
+    `before` is the master's position before this fill, `equity` the last one known before it; None if it was not fully known, and
+    then `equity_reason` says why. With `apart` (what else the account holds of the coin) a sale is a fraction of both together.
     """
     size, cost = order.filled - told.size, order.cost - told.cost
     if size.amount <= 0 or cost.amount <= 0:
@@ -81,6 +82,7 @@ def missing_signal(
         take_profit=None,
         filled_at=now if order.closed_at is None else order.closed_at,
         emitted_at=now,
+        equity_reason=equity_reason,
     )
 
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, 
 from services.master_strategy.sma_cross import SmaCross
 from services.master_strategy.strategy import Strategy
 from shared.config.errors import ConfigurationError
+from shared.config.refusal import in_one_line
 from shared.config.settings import Mode
 from shared.config.strategy_choice import (
     MIRROR_ONLY,
@@ -22,25 +23,17 @@ from shared.config.strategy_choice import (
     read_strategy_file,
     refuse_unwanted,
 )
-from shared.config.users import in_one_line
+from shared.config.user_file import exact, symbol
 from shared.domain.master_account import Baseline
 from shared.domain.symbol import Symbol
 
 _PER_CENT: Final = Decimal("0.01")
 
 
-def _exact(value: object) -> object:
-    # TOML gives floats; their shortest text is what the person wrote.
-    return Decimal(str(value)) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
-
-
-def _symbol(value: object) -> object:
-    return Symbol.parse(value) if isinstance(value, str) else value
-
-
-_Exact = Annotated[Decimal, BeforeValidator(_exact)]
+_Exact = Annotated[Decimal, BeforeValidator(exact)]
 _Percent = Annotated[_Exact, Field(gt=0, le=100)]
-_SymbolName = Annotated[Symbol, BeforeValidator(_symbol)]
+_SymbolName = Annotated[Symbol, BeforeValidator(symbol)]
+_AssetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9.]{1,16}$")]
 _DEFAULT_SYMBOLS: Final = tuple(map(Symbol.parse, ("BTC/USD", "ETH/USD", "SOL/USD")))
 
 
@@ -63,6 +56,7 @@ class StrategySettings(BaseModel):
     entry_freshness_seconds: Annotated[int, Field(ge=1, le=3_600)] = 30
     trade_live: StrictBool = False
     """Whether the strategy may trade real money; without it live mode takes `none` alone."""
+    ignore_assets: tuple[_AssetName, ...] = ()
     baseline: Baseline = Baseline.SEPARATE
 
     @model_validator(mode="after")
@@ -99,13 +93,6 @@ def load_strategy(config: Path, mode: Mode = Mode.PAPER) -> StrategySettings:
     try:
         settings = StrategySettings.model_validate(fields)
     except ValidationError as error:
-        raise ConfigurationError(f"{config / STRATEGY_FILE}: {_explained(error)}") from None
+        raise ConfigurationError(f"{config / STRATEGY_FILE}: {in_one_line(error, StrategySettings)}") from None
     refuse_unwanted(config, settings.name, mode, trade_live=settings.trade_live)
     return settings
-
-
-def _explained(error: ValidationError) -> str:
-    text = in_one_line(error).removeprefix(": ")
-    if any(item["type"] == "extra_forbidden" for item in error.errors(include_url=False)):
-        text += f" (known: {', '.join(StrategySettings.model_fields)})"
-    return text

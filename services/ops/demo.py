@@ -23,7 +23,7 @@ from services.ops.embedded_redis import redis_command
 from services.ops.processes import Child, Processes
 from services.ops.running_demo import FOLDER, announced
 from shared.bus.connection import open_bus
-from shared.bus.errors import BusUnavailable
+from shared.bus.errors import BusError
 from shared.config.errors import ConfigurationError
 from shared.contracts import keys
 
@@ -86,7 +86,7 @@ async def _demo(settings: DemoSettings, redis: list[str]) -> int:
             screen.say("asked to end")
             return 0
         return work.result()
-    except (_EndedError, BusUnavailable, ConfigurationError) as error:
+    except (_EndedError, BusError, ConfigurationError) as error:
         if isinstance(error, _EndedError) and error.child:
             screen.show_last(error.child)
         screen.say(str(error))

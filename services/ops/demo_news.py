@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.errors import BusUnavailable
+from shared.bus.errors import BusError
 from shared.bus.streams import Entry, read_entries
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError, text
@@ -52,7 +52,7 @@ class News:
     async def run(self) -> None:
         """Show until cancelled; a Redis that does not answer is asked again."""
         while True:
-            with suppress(BusUnavailable):
+            with suppress(BusError):
                 # The signals first: a report that is read has its signal in the table.
                 for entry in await self._new(keys.SIGNALS):
                     self._pending[entry.fields.get("id", "")] = _Pending(entry, time.monotonic())

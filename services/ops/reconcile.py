@@ -14,15 +14,17 @@ import typer
 
 from services.ops.output import AsJson, console, print_json, table
 from services.ops.session import connected
+from services.ops.users import users_of
 from services.ops.who import users_asked_for
 from shared.bus.connection import Bus
 from shared.bus.interventions import ask_for_reconciliation
 from shared.bus.records import pairs
+from shared.bus.venue_time import VenueTimes
 from shared.config.settings import Settings
-from shared.config.users import load_users
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.reconciliation import ReconcileAnswer, ReconcileMode, ReconcileRequest
+from shared.domain.policy import FileState, UserPolicy
 from shared.ledger.attention import Differing, read_differences
 from shared.ledger.status import VENUES
 
@@ -95,7 +97,9 @@ async def ask(bus: Bus, accounts: Sequence[Account], mode: ReconcileMode) -> dic
     users = sorted({user for user, _ in accounts})
     owners = await bus.do_all([("GET", keys.lease(user)) for user in users])
     served = {user for user, owner in zip(users, owners, strict=True) if owner}
-    request = ReconcileRequest(reconcile_at=time.time_ns() // 1_000_000, reconcile_mode=mode)
+    times = VenueTimes(bus, VENUES, lambda: time.time_ns() // 1_000_000)
+    await times.refresh()  # the executor judges the age of a request by the venue's time
+    request = ReconcileRequest(reconcile_at=times(), reconcile_mode=mode)
     for user in sorted(served):
         await ask_for_reconciliation(bus, user, request)
     answers: dict[Account, ReconcileAnswer | None] = dict.fromkeys(accounts)
@@ -112,16 +116,20 @@ async def ask(bus: Bus, accounts: Sequence[Account], mode: ReconcileMode) -> dic
 
 async def _accounts(settings: Settings, bus: Bus, user: str) -> list[Account]:
     """Name the accounts of whoever follows; of a user that was asked for also if their file is gone."""
-    policies = load_users(settings.shoal_config)
+    policies = await users_of(settings, bus)
     users = await users_asked_for(settings, bus, user)
     found = []
     for name in users:
         policy = policies.get(name)
-        if policy is not None and policy.enabled:
+        if policy is not None and _served(policy):
             found += [(name, venue) for venue in policy.venues]
         elif user:
             found += [(name, venue) for venue in (policy.venues if policy else VENUES)]
     return found
+
+
+def _served(policy: UserPolicy) -> bool:
+    return policy.enabled or policy.file is FileState.GONE
 
 
 def _answer(fields: Mapping[str, str], request: ReconcileRequest) -> ReconcileAnswer | None:

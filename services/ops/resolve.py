@@ -126,8 +126,6 @@ async def find(bus: Bus, order_id: str, user: str) -> Found | None:
 def judge(fields: Mapping[str, str], *, filled: bool, size: str, price: str, fee: str) -> VerdictRecord:
     """Make the verdict on a record, or end with what is wrong."""
     state = fields.get("state", "")
-    if fields.get("user") == MASTER:
-        refuse("this is an order of the master's own account, which master-strategy follows itself")
     if state not in UNPROVEN:
         refuse(f"the order is {state or 'not begun'}: there is nothing to settle by hand")
     by, at = operator_name(), time.time_ns() // 1_000_000
@@ -170,8 +168,9 @@ def _taken(before: Found, after: Found) -> bool:
 def _outcome(after: Found, *, taken: bool) -> str:
     fields = after.fields
     if not taken:
-        who = f"{after.owner} has not taken it up yet" if after.owner else f"no executor serves {after.user} now"
-        return f"written down, but {who}: the order is settled by it as soon as an executor asks about it"
+        name = "master" if after.user == MASTER else "executor"
+        who = f"{after.owner} has not taken it up yet" if after.owner else f"no {name} serves {after.user} now"
+        return f"written down, but {who}: the order is settled by it as soon as the {name} asks about it"
     if fields.get("state") in TERMINAL:
         return f"{fields['state']}: {fields.get('reason', '')}"
     return f"taken up: the exit goes on ({fields.get('state')})"

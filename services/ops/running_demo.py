@@ -48,7 +48,8 @@ def find(folder: Path = FOLDER) -> dict[str, str]:
 
 def adopt(environment: Mapping[str, str], folder: Path = FOLDER) -> dict[str, str]:
     """Return what an environment lacks to reach the running demo; empty where it says for itself what it wants."""
-    if environment.get("REDIS_URL", "").strip() or environment.get("SHOAL_MODE", "").strip() == "live":
+    given = environment.get("REDIS_URL", "").strip() or environment.get("REDIS_URL_FILE", "").strip()
+    if given or environment.get("SHOAL_MODE", "").strip() == "live":
         return {}
     return {name: value for name, value in find(folder).items() if not environment.get(name, "").strip()}
 

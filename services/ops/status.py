@@ -10,9 +10,9 @@ from rich.console import Console
 from services.ops.output import AsJson, clock, console, money, print_json, table
 from services.ops.session import connected
 from services.ops.unknown import show_unknown
+from services.ops.users import users_of
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
-from shared.config.users import load_users
 from shared.ledger.attention import read_differences, read_unproven
 from shared.ledger.backlog import read_backlog, read_nonces
 from shared.ledger.reading import known_users
@@ -38,7 +38,7 @@ def status(as_json: AsJson = False) -> None:
 
 async def read(settings: Settings, bus: Bus) -> StatusView:
     """Read it all. Raises ConfigurationError, BusUnavailable."""
-    policies = load_users(settings.shoal_config)
+    policies = await users_of(settings, bus)
     users = sorted({*policies, *await known_users(bus)})
     return StatusView.of(
         replace(await read_status(bus, policies), symbols=await read_symbol_switches(bus)),

@@ -8,18 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from services.ops.users import names_of
 from shared.bus.connection import Bus
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
-from shared.config.users import load_users
-from shared.ledger.reading import known_users
 
 _SHOWN: Final = 20
 
 
 async def everybody(settings: Settings, bus: Bus) -> list[str]:
     """Name all users, in alphabetical order. Raises ConfigurationError, BusUnavailable."""
-    return sorted({*load_users(settings.shoal_config), *await known_users(bus)})
+    return await names_of(settings, bus)
 
 
 async def users_asked_for(settings: Settings, bus: Bus, user: str, option: str = "--user ") -> list[str]:

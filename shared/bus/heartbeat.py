@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Final
 
 from shared import __version__
-from shared.bus.errors import BusUnavailable
+from shared.bus.errors import BusError
 from shared.bus.records import Records
 from shared.contracts.heartbeat import HeartbeatRecord, Phase, write_counts, write_faults
 from shared.domain.fault import Faults
@@ -70,7 +70,7 @@ class Heartbeat:
             mode=self._mode,
             phase=self.phase,
         )
-        with suppress(BusUnavailable):
+        with suppress(BusError):
             await self._records.write_heartbeat(self._service, self._instance, sign)
 
     async def run(self) -> None:

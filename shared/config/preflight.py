@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-import stat
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,16 +18,17 @@ from urllib.parse import urlsplit
 import structlog
 
 from shared.config.errors import ConfigurationError
+from shared.config.secret_files import refuse_open_env_file
 from shared.config.secrets import key_names, read_api_key
 from shared.config.settings import Mode, Settings
 from shared.config.strategy_choice import MIRROR_ONLY, STRATEGY_FILE, read_strategy_choice
-from shared.config.users import load_users
+from shared.config.users import Users, load_users
 from shared.domain.account import MASTER
 from shared.domain.policy import UserPolicy
 
 SUPPORTED_VENUE: Final = "kraken"
 _SHOWN: Final = 5
-_ENV_FILE: Final = Path(".env")
+_HERE: Final = Path()
 
 log = structlog.get_logger()
 
@@ -51,10 +51,10 @@ class Check:
     user: str = ""
 
 
-def preflight(settings: Settings, env_file: Path = _ENV_FILE) -> list[Check]:
+def preflight(settings: Settings, folder: Path = _HERE) -> list[Check]:
     """Check everything that can be seen from here. Raises nothing: what cannot be read is a red check."""
     users = _users(settings)
-    policies = users if isinstance(users, Mapping) else {}
+    policies = {} if isinstance(users, ConfigurationError) else users
     return [
         _mode(settings),
         *_venue_urls(settings),
@@ -63,7 +63,7 @@ def preflight(settings: Settings, env_file: Path = _ENV_FILE) -> list[Check]:
         _users_check(settings, users),
         *(check_key(settings, policy.user, policy) for policy in policies.values() if policy.enabled),
         *_limits(policies.values()),
-        check_env_file(env_file),
+        check_env_file(folder),
     ]
 
 
@@ -71,7 +71,7 @@ def require_green(settings: Settings, *checks: Callable[[Settings], Check]) -> N
     """Refuse to start in live mode on a red check; yellow ones are logged. Raises ConfigurationError in one line."""
     if settings.shoal_mode is not Mode.LIVE:
         return
-    found = [*(check(settings) for check in checks), check_env_file(_ENV_FILE), *_venue_urls(settings)]
+    found = [*(check(settings) for check in checks), check_env_file(), *_venue_urls(settings)]
     for each in found:
         if each.verdict is Verdict.YELLOW:
             log.warning("preflight", check=each.name, why=each.text)
@@ -107,7 +107,7 @@ def check_key(settings: Settings, owner: str, policy: UserPolicy | None = None) 
         if venue != SUPPORTED_VENUE:
             return Check(name, Verdict.RED, f"{venue} is not supported yet; take it out of venues", user)
         try:
-            key = read_api_key(venue, owner, Mode.LIVE, paper=bool(policy and policy.paper), names=key_names(venue))
+            key = read_api_key(venue, owner, Mode.LIVE, paper=bool(policy and policy.paper), names=key_names())
         except ConfigurationError as error:
             return Check(name, Verdict.RED, str(error), user)
         if not _is_base64(key.secret):
@@ -116,34 +116,29 @@ def check_key(settings: Settings, owner: str, policy: UserPolicy | None = None) 
     return Check(name, Verdict.GREEN, ", ".join(prints) + (" (paper)" if policy and policy.paper else ""), user)
 
 
-def check_users(settings: Settings) -> Check:
-    """Check that the users' files can be read and that somebody is enabled."""
-    return _users_check(settings, _users(settings))
-
-
-def check_env_file(path: Path = _ENV_FILE) -> Check:
+def check_env_file(folder: Path = _HERE) -> Check:
     """Check that nobody else on this machine can read a `.env`; where there is none, keys come from elsewhere."""
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-    except FileNotFoundError:
-        return Check(".env", Verdict.GREEN, "there is none here; keys come from the environment or from secret files")
-    except OSError as error:
-        return Check(".env", Verdict.RED, f"{path} cannot be looked at: {error.strerror}")
-    if mode & 0o077:
-        return Check(".env", Verdict.RED, f"{path} can be read by others (mode {mode:04o}): chmod 600 {path}")
-    return Check(".env", Verdict.GREEN, f"only its owner can read it (mode {mode:04o})")
+        refuse_open_env_file(Mode.LIVE, folder)
+    except ConfigurationError as error:
+        return Check(".env", Verdict.RED, str(error))
+    if (folder / ".env").exists():
+        return Check(".env", Verdict.GREEN, "nobody else can read it")
+    return Check(".env", Verdict.GREEN, "there is none here; keys come from the environment or from secret files")
 
 
-def _users(settings: Settings) -> Mapping[str, UserPolicy] | ConfigurationError:
+def _users(settings: Settings) -> Users | ConfigurationError:
     try:
         return load_users(settings.shoal_config)
     except ConfigurationError as error:
         return error
 
 
-def _users_check(settings: Settings, users: Mapping[str, UserPolicy] | ConfigurationError) -> Check:
+def _users_check(settings: Settings, users: Users | ConfigurationError) -> Check:
     if isinstance(users, ConfigurationError):
         return Check("users", Verdict.RED, str(users))
+    if users.problems:
+        return Check("users", Verdict.RED, "; ".join(map(str, users.problems[:_SHOWN])))
     enabled = [name for name, policy in users.items() if policy.enabled]
     if not enabled:
         return Check("users", Verdict.RED, f"{settings.shoal_config / 'users'} holds no enabled user")

@@ -22,6 +22,7 @@ from shared.contracts.fields import (
     type_or_blank,
 )
 from shared.domain.account import Account, AccountState, Position
+from shared.domain.fees import dearest_taker_fee
 from shared.domain.funds import Books, Funds
 from shared.domain.instrument import Instrument, PairStatus
 from shared.domain.money import ZERO, Money, Price, Quantity, plain
@@ -51,7 +52,7 @@ class AccountRecord(Message):
     as_of: Annotated[Instant | None, type_or_blank] = None
 
     def to_domain(self, user: str, venue: str) -> Account:
-        """Put the units on; the fee of a venue's dearest tier (0.4 %) stands in for one that is not known."""
+        """Put the units on; the fee of the venue's dearest tier stands in for one that is not known."""
         return Account(
             user=user,
             venue=venue,
@@ -59,7 +60,7 @@ class AccountRecord(Message):
             reason=self.reason,
             equity=None if self.equity is None else Money(self.equity, self.currency),
             cash=None if self.cash is None else Money(self.cash, self.currency),
-            taker_fee=Decimal("0.004") if self.taker_fee is None else self.taker_fee,
+            taker_fee=dearest_taker_fee(venue) if self.taker_fee is None else self.taker_fee,
             as_of=self.as_of or 0,
         )
 
@@ -85,10 +86,13 @@ class BooksRecord(Message):
 
     funds: Funds
     since: Instant = 0
+    renamed_to: str = ""
+    renamed_at: Instant = 0
+    taken_from: str = ""
 
     def to_domain(self) -> Books:
         """Give it as a value."""
-        return Books(self.funds, self.since)
+        return Books(self.funds, self.since, self.renamed_to, self.renamed_at, self.taken_from)
 
 
 class PositionRecord(Message):

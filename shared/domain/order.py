@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
@@ -122,10 +122,16 @@ class Decision:
     kind: Kind
     copy: Copy | None
     reason: str
-    master_equity: Money
+    master_equity: Money | None
     user_equity: Money | None
     signal_at: int
     emitted_at: int
+
+    def exit_as(self, symbol: Symbol) -> Decision:
+        """Return this exit under another name of what it sells. Raises ValueError for an entry."""
+        if self.kind is not Kind.EXIT:
+            raise ValueError("only an exit may follow its coin to another name")
+        return replace(self, symbol=symbol)
 
 
 _VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}

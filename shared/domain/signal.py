@@ -37,7 +37,8 @@ class Signal:
     fraction: Decimal | None
     position_before: Quantity
     position_after: Quantity
-    master_equity: Money
+    master_equity: Money | None
+    """Before this fill; None if it was not fully known, and then no ratio can be taken of it."""
     master_order_id: str
     source: Source
     strategy: str
@@ -45,6 +46,8 @@ class Signal:
     take_profit: Price | None
     filled_at: int
     emitted_at: int
+    equity_reason: str = ""
+    """Why `master_equity` is not known; an empty text if it is, or if nobody has said why."""
 
     def ahead_by(self, now: int) -> int:
         """Return by how many ms the fill lies in the future, beyond what clocks may differ; 0 if it does not."""

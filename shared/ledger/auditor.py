@@ -45,9 +45,11 @@ async def run_audit(
     signals = await read_signals(bus)
     tally.add(audit_signals(signals, moment))
     users = await known_users(bus)
+    marks = await read_marks(bus, users)
+    if journal is not None:
+        journal = under_present_names(journal, marks)
     strangers = sorted(set(journal or ()) - set(users) - {MASTER})
     followed, compared = [], []
-    marks = await read_marks(bus, users)
     for user in (*users, *strangers):
         book = await read_user(bus, user)
         if book.following is not None and not book.following.until:
@@ -74,13 +76,35 @@ async def run_audit(
 async def read_marks(bus: Bus, users: Sequence[str]) -> dict[str, Books]:
     """Read whose money each user's books are of, and since when; who trades with both kinds counts as on paper money."""
     who = [(user, venue) for user in users for venue in VENUES]
-    answers = await bus.do_all([("HMGET", keys.books(*each), "funds", "since") for each in who])
+    names = ("funds", "since", "renamed_to", "renamed_at")
+    answers = await bus.do_all([("HMGET", keys.books(*each), *names) for each in who])
     found: dict[str, Books] = {}
     for (user, _), answer in zip(who, answers, strict=True):
-        funds, since = answer if isinstance(answer, list) else (None, None)
+        funds, since, to, at = answer if isinstance(answer, list) else (None,) * len(names)
         if funds in set(Funds) and found.get(user, Books(Funds.LIVE)).funds is not Funds.PAPER:
-            found[user] = Books(Funds(funds), _instant(since or ""))
+            found[user] = Books(Funds(funds), _instant(since or ""), to or "", _instant(at or ""))
     return found
+
+
+def under_present_names(
+    journal: Mapping[str, Sequence[VenueOrder]], marks: Mapping[str, Books]
+) -> dict[str, list[VenueOrder]]:
+    """Sort the journal's rows by what their user was called when the venue accepted them; its account keeps its first name."""
+    found: dict[str, list[VenueOrder]] = {}
+    for user, rows in journal.items():
+        for row in rows:
+            found.setdefault(_called(user, row.accepted_at, marks), []).append(row)
+    return found
+
+
+def _called(user: str, at: int, marks: Mapping[str, Books]) -> str:
+    seen = {user}
+    while (mark := marks.get(user)) is not None and mark.renamed_to and at >= mark.renamed_at:
+        user = mark.renamed_to
+        if user in seen:
+            break
+        seen.add(user)
+    return user
 
 
 async def read_signals(bus: Bus) -> SignalBook:

@@ -25,6 +25,7 @@ class UserState(StrEnum):
     STOPPED_OUT = "stopped_out"  # no entries, by a loss limit
     PARKED = "parked"  # the account cannot be used
     UNKNOWN = "unknown"  # not served, or not read yet
+    GONE = "gone"  # holds something from copying, and there is no file of that name any more
     OFF = "off"  # disabled in the user's file
 
 

@@ -20,9 +20,10 @@ from shared.contracts.risk import RiskRecord
 from shared.domain.account import MASTER, Account, AccountState
 from shared.domain.control import Control, ControlMode
 from shared.domain.fault import Fault
-from shared.domain.policy import UserPolicy
+from shared.domain.policy import FileState, UserPolicy
 from shared.domain.risk_state import RiskState
 from shared.ledger.restraint import HELD, Restraint, UserState, count_in_words, describe, restraint
+from shared.ledger.users import describe_held
 
 VENUES: Final = ("kraken", "coinbase")
 NO_EXECUTOR: Final = "no executor serves this user"
@@ -77,13 +78,19 @@ class UserStatus:
     funds: Mapping[str, str] = field(default_factory=dict)
     held: Restraint | None = None
     """What stops the user's entries, where something does."""
+    holds: str = ""
+    """What a user without a file still holds from copying, in words."""
 
     @property
     def state(self) -> UserState:
         """Return how the user stands; ready if any account is, somebody serves it and nothing stops entries."""
         states = {account.state for _, account in self.accounts if account is not None}
+        if self.policy.file is FileState.GONE:
+            return UserState.GONE
         if not self.policy.enabled:
             return UserState.OFF
+        if self.policy.fault:
+            return UserState.PARKED
         if AccountState.READY in states:
             if not self.owner:
                 return UserState.UNKNOWN
@@ -96,6 +103,11 @@ class UserStatus:
         state = self.state
         if state in {UserState.READY, UserState.OFF}:
             return ""
+        unserved = "" if self.owner else "; no executor serves this user, so no exit goes out"
+        if state is UserState.GONE:
+            return f"gone, still holds: {self.holds or 'nothing'}; {self.policy.fault}{unserved}"
+        if self.policy.fault:
+            return f"{self.policy.fault}{unserved}"
         if state in HELD and self.held:
             return self.held.reason
         if not self.owner:
@@ -269,6 +281,8 @@ async def _users(
     owners = await bus.do_all([("GET", keys.lease(policy.user)) for policy in policies])
     controls = await bus.do_all([("HGETALL", keys.control(policy.user)) for policy in policies])
     risks = await _risks(bus, [policy for policy in policies if policy.limits.stop_out])
+    gone = [policy for policy in policies if policy.file is FileState.GONE]
+    holds = {policy.user: await describe_held(bus, policy.user, policy.venues) for policy in gone}
     return tuple(
         UserStatus(
             policy=policy,
@@ -277,6 +291,7 @@ async def _users(
             control=(switch := Control.read(pairs(control))),
             held=restraint(switch, everybody, risks.get(policy.user), now),
             funds={venue: funds[policy.user, venue] for venue in policy.venues if (policy.user, venue) in funds},
+            holds=holds.get(policy.user, ""),
         )
         for policy, owner, control in zip(policies, owners, controls, strict=True)
     )

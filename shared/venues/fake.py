@@ -105,6 +105,11 @@ class FakeVenue:
         await self._enter("instruments")
         return dict(self.market.instruments)
 
+    async def renames(self) -> Mapping[str, str]:
+        """Give what the market calls by another name now."""
+        await self._enter("renames")
+        return dict(self.market.renamed)
+
     async def prices(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Price]:
         """Give the market's prices; an unpriced symbol is left out."""
         await self._enter("prices")
@@ -127,14 +132,16 @@ class FakeVenue:
         async with self._lane:
             await self._private("balances")
             shown = {asset: Balance(asset, total, total) for asset, total in self.account.shown().items()}
-            return Balances(shown, self.account.unreadable_balances)
+            staked = {
+                f"{coin}.F": Balance(f"{coin}.F", total, ZERO, coin) for coin, total in self.account.staked.items()
+            }
+            return Balances(shown | staked, self.account.unreadable_balances)
 
     async def taker_fee(self, symbol: Symbol) -> Decimal:
-        """Give the account's fee, the same for every pair."""
-        del symbol
+        """Give the account's fee of a pair."""
         async with self._lane:
             await self._private("taker_fee")
-            return self.account.taker_fee
+            return self.account.fee_of(symbol)
 
     async def place(self, order: OrderRequest, begin: BeginSend) -> Accepted:
         """Execute the order at the market's price, as an immediate order does."""
@@ -179,6 +186,7 @@ class FakeVenue:
         async with self._lane:
             await self._private("closed_orders")
             ended = [o for o in self.account.orders if o.closed_at is not None and o.closed_at >= since]
+            ended.sort(key=lambda order: order.closed_at or 0)
             left_out = [row for row in self.account.left_out if row.at is None or row.at >= since]
             return OrderList(ended, left_out)
 
@@ -206,7 +214,7 @@ class FakeVenue:
         if order.side is Side.BUY:
             asset, needed = (
                 order.symbol.quote,
-                cost if self.account.fee_in_base else cost * (1 + self.account.taker_fee),
+                cost if self.account.fee_in_base else cost * (1 + self.account.fee_of(order.symbol)),
             )
         if self.account.balances.get(asset, ZERO) < needed:
             raise Rejected("EOrder:Insufficient funds", Refusal.FUNDS)

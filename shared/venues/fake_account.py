@@ -24,6 +24,8 @@ class FakeMarket:
     prices: dict[Symbol, Decimal] = field(default_factory=dict)
     instruments: dict[Symbol, Instrument] = field(default_factory=lambda: dict(seed_instruments("kraken")))
     candles: dict[Symbol, list[Candle]] = field(default_factory=dict)
+    renamed: dict[str, str] = field(default_factory=dict)
+    """What the venue's own lists say of it."""
 
 
 @dataclass
@@ -32,6 +34,10 @@ class FakeAccount:
 
     balances: dict[str, Decimal] = field(default_factory=dict)
     taker_fee: Decimal = Decimal("0.004")
+    pair_fees: dict[Symbol, Decimal] = field(default_factory=dict)
+    """Fees of pairs with a schedule of their own."""
+    staked: dict[str, Decimal] = field(default_factory=dict)
+    """What is lent out or staked, by coin: it cannot be traded."""
     fee_in_base: bool = False
     fill_share: Decimal = Decimal(1)
     """Share of each order that fills; the rest of an immediate order is cancelled."""
@@ -47,6 +53,10 @@ class FakeAccount:
     lagging: dict[str, Decimal] = field(default_factory=dict)
     """What balances do not show yet of what has arrived, by asset."""
     ids: count[int] = field(default_factory=lambda: count(1))
+
+    def fee_of(self, symbol: Symbol) -> Decimal:
+        """Give the taker fee of a pair."""
+        return self.pair_fees.get(symbol, self.taker_fee)
 
     def move(self, asset: str, amount: Decimal) -> None:
         """Book an amount onto a balance."""
@@ -78,7 +88,7 @@ class FakeAccount:
         cost = filled * price
         sign = 1 if order.side is Side.BUY else -1
         fee_asset = order.symbol.base if self.fee_in_base else order.symbol.quote
-        fee = (filled.amount if self.fee_in_base else cost.amount) * self.taker_fee
+        fee = (filled.amount if self.fee_in_base else cost.amount) * self.fee_of(order.symbol)
         self.move(order.symbol.base, sign * filled.amount)
         self.move(order.symbol.quote, -sign * cost.amount)
         self.move(fee_asset, -fee)

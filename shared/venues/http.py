@@ -1,8 +1,8 @@
 """The HTTP client of all venues of a process: connections kept per asker, a request sent once, failures told apart.
 
 Written for orders. A general client costs several times what an order needs, and repeats, redirects or reads the environment
-where an order must not. This one knows HTTP/1.1 with GET and POST, plain or over TLS, and nothing else: no redirects, cookies,
-proxies, netrc or compression.
+where an order must not. This one knows HTTP/1.1 with GET and POST, plain or over TLS (through a proxy's CONNECT, if one is set),
+and nothing else: no redirects, cookies, netrc or compression.
 
 Every failure is one of two:
 
@@ -21,12 +21,14 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from typing import Final, Self
-from urllib.parse import urlsplit
 from weakref import WeakSet
 
+from shared.config.origins import read_origin
+from shared.config.proxy import Proxy
 from shared.venues.errors import Unavailable
 from shared.venues.http_connection import HttpAnswer, HttpConnection
 from shared.venues.http_dial import Dialer
+from shared.venues.http_proxy import ProxyFailed
 from shared.venues.http_request import Verb, request_bytes
 
 KEEP_ALIVE: Final = 60.0  # seconds; a new TLS connection costs an order more than everything else on its way
@@ -34,15 +36,19 @@ CONNECT_SHARE: Final = 0.5
 """Of the time-out: what fails while connecting was surely not sent, so it is told apart early."""
 
 
-def new_http_session() -> HttpSession:
-    """Make the session that all venues of a process share; whoever makes it closes it. Needs a running loop."""
-    return HttpSession()
+def new_http_session(proxy: Proxy | None = None) -> HttpSession:
+    """Make the session that all venues of a process share; whoever makes it closes it. Needs a running loop.
+
+    What is spoken to by TLS is reached through `proxy`; what is not (a paper exchange of one's own) never is.
+    """
+    return HttpSession(proxy)
 
 
 class HttpSession:
     """All origins of a process: what they share is how to connect, and no connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, proxy: Proxy | None = None) -> None:
+        self._proxy = proxy
         self._dialers: dict[tuple[str, str, int], Dialer] = {}
         self._origins: WeakSet[HttpOrigin] = WeakSet()
         self._tls: ssl.SSLContext | None = None
@@ -59,16 +65,13 @@ class HttpSession:
 
         Raises ValueError for a URL that has none.
         """
-        parts = urlsplit(url)
-        host = parts.hostname
-        if parts.scheme not in {"http", "https"} or not host or parts.username is not None:
-            raise ValueError("not an http:// or https:// URL of a host")
-        secure = parts.scheme == "https"
-        key = (parts.scheme, host.encode("idna").decode(), parts.port or (443 if secure else 80))
+        asked = read_origin(url)
+        secure = asked.scheme == "https"
+        key = (asked.scheme, asked.host, asked.port)
         tls = self._context() if secure else None
         if key not in self._dialers:
-            self._dialers[key] = Dialer(*key[1:], tls)
-        origin = HttpOrigin(*key[1:], tls=tls, dialer=self._dialers[key])
+            self._dialers[key] = Dialer(asked.host, asked.port, tls, self._proxy if secure else None)
+        origin = HttpOrigin(asked.host, asked.port, tls=tls, dialer=self._dialers[key])
         if self._closed:
             origin.refuse()
         self._origins.add(origin)
@@ -94,7 +97,7 @@ class HttpOrigin:
     """
 
     def __init__(self, host: str, port: int, *, tls: ssl.SSLContext | None, dialer: Dialer) -> None:
-        """With `tls` the other side has to prove that it is `host`."""
+        """With `tls` the other side has to prove that it is `host`, also through the dialer's proxy."""
         named = f"[{host}]" if ":" in host else host
         self.host = host
         self._named = named if port == (443 if tls else 80) else f"{named}:{port}"
@@ -153,6 +156,8 @@ class HttpOrigin:
         try:
             async with asyncio.timeout(within):
                 connection = await self._dialer.dial(lambda: HttpConnection(self.host, self._forget))
+        except ProxyFailed as error:
+            failed = str(error)
         except OSError as error:  # TimeoutError and all of TLS's are of its kind
             failed = type(error).__name__
         else:

@@ -14,6 +14,7 @@ import hashlib
 import hmac
 import json
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -25,6 +26,7 @@ import krakenex
 from shared.venues.errors import OutcomeUnknown, Unavailable
 from shared.venues.http import HttpSession
 from shared.venues.kraken_errors import LONGEST_WAIT, presentable
+from shared.venues.venue_clock import VenueTime
 
 _FORM: Final = "application/x-www-form-urlencoded; charset=utf-8"
 _RETRY_AFTER: Final = 5.0  # seconds after a 429 that names none
@@ -44,7 +46,17 @@ class Reply:
 class KrakenApi(krakenex.API):  # type: ignore[misc]  # krakenex ships no types
     """krakenex with the lane's nonces and an asynchronous transport. One per API key; the lane serialises its use."""
 
-    def __init__(self, *, url: str, http: HttpSession, timeout: float, api_key: str = "", api_secret: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        url: str,
+        http: HttpSession,
+        timeout: float,
+        api_key: str = "",
+        api_secret: str = "",
+        clock: VenueTime | None = None,
+    ) -> None:
+        """`clock` is told the date of every answer."""
         super().__init__(key=api_key, secret=api_secret)
         # The requests session carries nothing here, and a thousand accounts would keep one each.
         unused = self.__dict__["session"]
@@ -55,6 +67,7 @@ class KrakenApi(krakenex.API):  # type: ignore[misc]  # krakenex ships no types
         self._origin = http.origin(self.uri)
         self._base = urlsplit(self.uri).path  # a venue behind a path of somebody's own
         self._timeout = timeout
+        self._clock = clock
         self._allocated = 0
         self._form = ""
         self._mac = hmac.new(base64.b64decode(api_secret), digestmod=hashlib.sha512)
@@ -102,9 +115,12 @@ class KrakenApi(krakenex.API):  # type: ignore[misc]  # krakenex ships no types
         if post:
             sent["Content-Type"] = _FORM
         target = self._base + urlpath + ("" if post or not form else "?" + form)
+        began = time.monotonic()
         answer = await self._origin.ask(
             "POST" if post else "GET", target, sent, form.encode() if post else None, timeout=self._timeout
         )
+        if self._clock is not None and answer.status < 500:  # those pages may be a gateway's, dated by its own clock
+            self._clock.heard(answer.header(b"date"), answer.header(b"age"), began, time.monotonic())
         try:
             return read_reply(answer.status, answer.body, answer.header(b"retry-after"))
         except OutcomeUnknown:

@@ -25,6 +25,7 @@ from shared.venues.kraken_parse import accepted_id
 from shared.venues.kraken_shapes import may_answer
 from shared.venues.port import BeginSend, NonceSource
 from shared.venues.rate_budget import RateBudget
+from shared.venues.venue_clock import VenueTime
 
 NONCE_ADVANCE: Final = 1_000_000  # nonces are microseconds: one second past whoever else counted
 KEY_IN_USE: Final = "this key is used by another program; create a dedicated key"
@@ -45,7 +46,7 @@ class Lane:
     """Everything private that one key sends. Raises the three leaves, and whatever the nonce source or `begin` raises."""
 
     def __init__(
-        self, api: KrakenApi, nonces: NonceSource, budget: RateBudget, *, timeout: float, clock: Callable[[], int]
+        self, api: KrakenApi, nonces: NonceSource, budget: RateBudget, *, timeout: float, clock: VenueTime
     ) -> None:
         self._api = api
         self._nonces = nonces
@@ -72,10 +73,12 @@ class Lane:
         """Send AddOrder once and give its result.
 
         The deadline that Kraken is told is one time-out from the moment the lane is ours, and is the one that `begin` records: it
-        is never stretched, so that "absent after the deadline" is a proof. An order that is not begun by `not_after`, or cannot
-        leave in time after it was begun, is refused here.
+        is never stretched, so that "absent after the deadline" is a proof. It is in the venue's time: before that was measured no
+        order leaves. An order that is not begun by `not_after`, or cannot leave in time after it was begun, is refused here.
         """
         async with self._lock:
+            if not self._clock.measured:
+                raise Unavailable("the venue has not said yet what time it is")
             self._in_time(not_after)
             deadline = self._clock() + max(int(self._timeout * 1000), _SHORTEST_SEND)
             form = params(deadline)

@@ -21,7 +21,7 @@ from shared.domain.order import Side
 from shared.domain.symbol import Symbol
 from shared.venues.errors import Unavailable
 from shared.venues.kraken_errors import presentable
-from shared.venues.kraken_symbols import AssetNames, Pair, PairBook, is_tradable
+from shared.venues.kraken_symbols import FEE_CREDITS, AssetNames, Pair, PairBook, is_tradable
 from shared.venues.port import Candle
 from shared.venues.rows import Balance, Balances, LeftOut, OrderList, RowReason, TradeKind, VenueOrder, VenueOrderStatus
 
@@ -194,11 +194,14 @@ def balances(names: AssetNames, extended: Mapping[str, Any]) -> Balances:
     """Read the answer to BalanceEx. Free is balance + credit - credit_used - hold_trade; of a lent-out balance it is 0.
 
     An asset of which a row cannot be read is unknown, not zero. Raises if there are rows and none of them can be read.
+    Fee credits are left out: they are neither coin nor money.
     """
     found: dict[str, Balance] = {}
     unreadable = set()
     for asset, row in extended.items():
-        name = names.plain(asset)
+        if asset == FEE_CREDITS:
+            continue
+        name, coin = names.plain(asset), names.coin(asset)
         try:
             total = decimal(row["balance"])
             credit = decimal(row.get("credit", 0)) - decimal(row.get("credit_used", 0))
@@ -207,7 +210,7 @@ def balances(names: AssetNames, extended: Mapping[str, Any]) -> Balances:
             unreadable.add(name)
             continue
         before = found.get(name, Balance(name, ZERO, ZERO))  # two ids of one asset add up
-        found[name] = Balance(name, before.total + total, before.free + free)
+        found[name] = Balance(name, before.total + total, before.free + free, "" if coin == name else coin)
     if unreadable and not found:
         raise ValueError("no balance can be read")
     return Balances(found, unreadable)

@@ -102,11 +102,16 @@ class OrderList(list[VenueOrder]):
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """One asset of an account: `total` owned, `free` not held by open orders; plain asset names (`BTC`, `USD`)."""
+    """One asset of an account: `total` owned, `free` not held by open orders; plain asset names (`BTC`, `USD`).
+
+    A balance that is staked, lent out or on hold has a name of its own (`BTC.F`), nothing free, and the coin that it counts as.
+    """
 
     asset: str
     total: Decimal
     free: Decimal
+    coin: str = ""
+    """The coin that this is worth as much as, where that is not `asset` itself."""
 
 
 class Balances(Mapping[str, Balance]):

@@ -23,8 +23,10 @@ from tests.chaos.user_files import Damage
 KILLS, STOPS, REDIS_KILLS, FAULTS, REDELIVERIES, MOVES = 0.24, 0.12, 0.02, 0.6, 0.1, 0.2
 CLOCK_STEPS, REFUSALS, DAMAGES = 0.1, 0.02, 0.06
 """How many of each per signal."""
-_FAR_STEPS: Final = 0.4
-"""The share of clock steps beyond the 5 s at which entries stop: exits must go on, and nothing may be sent twice."""
+_FAR_STEPS: Final = 0.3
+"""The share of clock steps beyond the 5 s at which entries stop: exits must go on, and nothing may be sent twice.
+
+Those last less long, or hardly anything would be bought in a run."""
 _ENGINE_SHARE, _MASTER_SHARE = 0.4, 0.15
 """The shares of strikes that go to an engine, and to a master where there is one; the executors have the rest."""
 _FAIL_OVERS: Final = 0.5
@@ -197,7 +199,8 @@ def write_script(seed: int, signals: int, users: int, pace: float, *, master: bo
 def _clock_step(dice: random.Random, master: bool) -> StepClock:
     far = dice.random() < _FAR_STEPS
     seconds = dice.choice((-1, 1)) * (dice.uniform(6.0, 25.0) if far else dice.uniform(0.3, 4.5))
-    return StepClock(_role(dice, master), dice.randrange(100), round(seconds, 3), dice.uniform(3.0, 20.0))
+    lasts = dice.uniform(2.0, 7.0) if far else dice.uniform(3.0, 20.0)
+    return StepClock(_role(dice, master), dice.randrange(100), round(seconds, 3), lasts)
 
 
 def _role(dice: random.Random, master: bool) -> Role:

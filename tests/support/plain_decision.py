@@ -125,8 +125,7 @@ def _wanted(
 ) -> tuple[Quantity, str] | Skip:
     sizing = policy.sizing
     times = _factor(sizing.multiplier)
-    masters: Money | None = signal.master_equity
-    mine, what = account.equity, "equity"
+    masters, mine, what = signal.master_equity, account.equity, "equity"
     if sizing.mode is SizingMode.FIXED_QUOTE:
         if sizing.quote_amount is None:
             return Skip("sizing.mode is fixed_quote, but sizing.quote_amount is not set")
@@ -138,6 +137,9 @@ def _wanted(
         return size, f"{plain(signal.base_size.amount)} x {times} = {_amount(size)}"
     if sizing.mode is SizingMode.CASH:
         mine, masters, what = account.cash, master_cash, "cash"
+    elif masters is None:
+        why = f": {signal.equity_reason}" if signal.equity_reason else ""
+        return Skip(f"the master's equity is not fully known{why}")
     if masters is None:
         return Skip(f"the master's {what} is not known: no ratio can be taken")
     if masters.amount <= 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from email.utils import parsedate_to_datetime
 
 import krakenex
 import pytest
@@ -150,3 +151,11 @@ def test_sigterm_ends_it_promptly_even_with_a_request_hanging(start: Start) -> N
     hanging.join()
     trader.api.close()
     assert "Traceback" not in paper.service.log()
+
+
+def test_every_answer_is_dated_by_the_clock_that_judges_deadlines(paper: Paper) -> None:
+    for path in ("/0/public/Time", "/0/public/AssetPairs", "/0/private/Balance"):
+        before = int(time.time())
+        answer = requests.request("POST" if "private" in path else "GET", f"{paper.url}{path}", timeout=10)
+        dated = parsedate_to_datetime(answer.headers["date"]).timestamp()
+        assert before <= dated <= time.time()

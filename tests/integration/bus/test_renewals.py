@@ -18,7 +18,7 @@ from shared.contracts import keys
 from tests.support.leases import take_over
 from tests.support.redis_server import RedisServer
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @pytest.fixture

@@ -9,13 +9,15 @@ from contextlib import asynccontextmanager, suppress
 from structlog.testing import capture_logs
 
 from services.master_strategy.leadership import Leadership
+from services.master_strategy.scan_health import ScanHealth
 from shared.bus.connection import Bus
 from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import Lease
 from shared.bus.records import Records
 from shared.domain.account import MASTER, Account, AccountState
+from shared.domain.fault import FaultKind, Faults
 from shared.venues.errors import Refusal, Rejected, Unavailable
-from tests.integration.master_strategy.rig import SteppedTime
+from tests.integration.master_strategy.rig import SteppedTime, until
 
 PATIENCE = 30.0
 
@@ -36,7 +38,13 @@ class Sessions:
         await asyncio.Event().wait()
 
 
-def _leadership(bus: Bus, instance: str, run: Callable[[Lease], Awaitable[None]], time: SteppedTime) -> Leadership:
+def _leadership(
+    bus: Bus,
+    instance: str,
+    run: Callable[[Lease], Awaitable[None]],
+    time: SteppedTime,
+    health: ScanHealth | None = None,
+) -> Leadership:
     return Leadership(
         bus=bus,
         instance=instance,
@@ -44,6 +52,7 @@ def _leadership(bus: Bus, instance: str, run: Callable[[Lease], Awaitable[None]]
         run_session=run,
         heartbeat=Heartbeat(Records(bus), "master-strategy", instance),
         clock=time.clock(),
+        health=health,
     )
 
 
@@ -123,3 +132,20 @@ async def test_a_stop_hands_the_lease_back_and_says_that_nobody_is_connected(bus
 async def _stands_by(bus: Bus, process: str) -> bool:
     sign = (await Records(bus).heartbeats()).get(process)
     return sign is not None and "standby" in sign.state
+
+
+async def test_a_session_that_never_gets_as_far_as_a_scan_is_reported_and_a_standby_reports_nothing(bus: Bus) -> None:
+    """Case E6."""
+    time, faults, others = SteppedTime(), Faults(), Faults()
+    sessions = Sessions(*(Unavailable("the venue is down") for _ in range(1_000)))
+    health = ScanHealth(faults, time.clock(), "kraken")
+    standby = ScanHealth(others, time.clock(), "kraken")
+    async with _serving(_leadership(bus, "one", sessions.run, time, health)):
+        await until(lambda: sessions.started)
+        async with _serving(_leadership(bus, "two", sessions.run, time, standby)):
+            await until(lambda: faults.standing)
+            (fault,) = faults.standing
+            assert (fault.kind, fault.blocks) == (FaultKind.MASTER_SCAN, True)
+            assert "the venue is down" in fault.reason
+            assert not others.standing
+    assert not faults.standing  # it leads no more

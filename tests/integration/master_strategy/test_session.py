@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
@@ -26,7 +26,6 @@ from shared.contracts import keys
 from shared.domain.account import MASTER, AccountState
 from shared.domain.money import Quantity
 from shared.domain.order import Side
-from shared.domain.symbol import Symbol
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
 from shared.venues.port import OrderRequest
 from tests.support.redis_server import RedisServer
@@ -60,7 +59,7 @@ class Master:
 
     async def _session(self, lease: Lease) -> None:
         nonces = NonceCounter(self._bus, lease, MASTER, "f" * 16, floor=self._clock.now() * 1000)
-        symbols: Sequence[Symbol] = [BTC]
+        symbols = [str(BTC)]
         settings = StrategySettings.model_validate(
             {"name": self._strategy, "symbols": symbols, "poll_seconds": 0.2, "entry_gap_seconds": 0}
         )
@@ -78,7 +77,7 @@ class Master:
         await session.run()
 
 
-async def _wait(condition: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
+async def _wait(condition: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while True:
             with suppress(BusUnavailable):

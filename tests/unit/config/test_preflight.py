@@ -74,6 +74,7 @@ def test_a_wrong_variable_is_red(
         ("strategy.toml", 'name = "sma-cross"\n', "strategy", "trade_live = true"),
         ("strategy.toml", "name = \n", "strategy", "not valid TOML"),
         ("users/alice.toml", "enabled = false\n", "users", "no enabled user"),
+        ("users/bob.toml", "enabeld = true\n", "users", "bob.toml"),
     ],
 )
 def test_a_wrong_file_is_red(config: Path, file: str, text: str, name: str, says: str) -> None:

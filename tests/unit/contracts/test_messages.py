@@ -35,6 +35,7 @@ ENTRY: Final = {
     "take_profit": "",
     "filled_at": "1763829000000",
     "emitted_at": "1763829000020",
+    "equity_reason": "",
 }
 EXIT: Final = {
     **ENTRY,
@@ -255,11 +256,20 @@ def test_an_entry_of_a_stream_without_any_fields_is_malformed() -> None:
         SignalMessage.parse({})
 
 
+def test_a_blank_equity_of_the_master_is_not_known_and_a_missing_one_is_malformed() -> None:
+    """Case D1: blank says that something in it has no known value; left out it is a mistake of whoever writes signals."""
+    why = "no price for 9,000 XYZ"
+    signal = SignalMessage.parse({**ENTRY, "master_equity": "", "equity_reason": why}).to_domain()
+    assert (signal.master_equity, signal.equity_reason) == (None, why)
+    assert SignalMessage.from_domain(signal).fields()["master_equity"] == ""
+    with pytest.raises(MalformedMessageError, match="SignalMessage: an entry needs master_equity"):
+        SignalMessage.parse({name: value for name, value in ENTRY.items() if name != "master_equity"})
+
+
 @pytest.mark.parametrize(
     ("message", "fields", "words"),
     [
         (SignalMessage, {**EXIT, "fraction": ""}, "SignalMessage: an exit needs its fraction"),
-        (SignalMessage, {**ENTRY, "master_equity": ""}, "SignalMessage: an entry needs master_equity"),
         (SignalMessage, {**ENTRY, "side": "sell"}, "SignalMessage: on spot an entry is a buy and an exit a sell"),
         (SignalMessage, {**EXIT, "side": "buy"}, "SignalMessage: on spot an entry is a buy and an exit a sell"),
         (OrderMessage, {**COPY, "base_size": ""}, "OrderMessage: a copied entry needs base_size"),

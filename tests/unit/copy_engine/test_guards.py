@@ -16,7 +16,7 @@ from shared.domain.book import Book
 from shared.domain.control import Control, ControlMode
 from shared.domain.money import Money, Price, Quantity
 from shared.domain.order import Copy
-from shared.domain.policy import GuardPolicy, LimitPolicy, OnLeave, SizingPolicy, SymbolPolicy, UserPolicy
+from shared.domain.policy import FileState, GuardPolicy, LimitPolicy, OnLeave, SizingPolicy, SymbolPolicy, UserPolicy
 from shared.domain.risk_state import RiskState, realized_by
 from shared.domain.symbol import Symbol
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_exit, an_instrument, usd
@@ -50,6 +50,16 @@ def test_slippage_guard_at_the_boundary(bps: str, limit: str) -> None:
     assert copy is not None
     assert copy.limit_price is not None
     assert copy.limit_price.amount == Decimal(limit)
+
+
+@pytest.mark.parametrize("state", [FileState.BAD, FileState.SHARED, FileState.GONE])
+def test_a_user_whose_file_is_bad_gets_no_entry_and_every_exit(state: FileState) -> None:
+    """Case E2."""
+    policy = a_policy(file=state, fault="bob.toml: not valid TOML")
+    entry = decide(an_entry(), a_follower(policy), an_instrument(), NOW + 40)
+    assert (entry.copy, entry.reason) == (None, "bob.toml: not valid TOML")
+    close = decide(an_exit(), a_follower(policy), an_instrument(), NOW + 40)
+    assert close.copy == Copy(None, Decimal(1), None, None)
 
 
 def test_balance_call_fails() -> None:

@@ -12,6 +12,7 @@ from services.master_strategy.strategy_file import StrategySettings, load_strate
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Mode
 from shared.config.strategy_choice import read_strategy_choice
+from shared.domain.master_account import Baseline
 from tests.unit.master_strategy.values import BTC
 
 
@@ -42,7 +43,8 @@ def test_per_cent_are_exact(tmp_path: Path) -> None:
     ("text", "says"),
     [
         ("fsat = 3", "fsat is not a known setting"),
-        ("fsat = 3", "known: name, symbols"),
+        ("fsat = 3", "did you mean fast?"),
+        ("periods = 3", "known: baseline, entry_freshness_seconds"),
         ('name = "magic"', "'sma-cross'"),
         ('symbols = ["BTCUSD"]', "BTCUSD"),
         ("symbols = []", "symbols"),
@@ -62,6 +64,16 @@ def test_a_wrong_file_is_one_line_that_names_file_and_key(tmp_path: Path, text: 
     assert "strategy.toml" in line
     assert says in line
     assert "\n" not in line
+
+
+def test_the_baseline_is_one_of_two_and_separate_if_not_set(tmp_path: Path) -> None:
+    """Case B4."""
+    assert load_strategy(tmp_path).baseline is Baseline.SEPARATE
+    (tmp_path / "strategy.toml").write_text('baseline = "whole_position"\n')
+    assert load_strategy(tmp_path).baseline is Baseline.WHOLE_POSITION
+    (tmp_path / "strategy.toml").write_text('baseline = "half"\n')
+    with pytest.raises(ConfigurationError, match="baseline"):
+        load_strategy(tmp_path)
 
 
 def test_none_is_a_strategy_that_trades_nothing_and_the_default_in_live_mode(tmp_path: Path) -> None:

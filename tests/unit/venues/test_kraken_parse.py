@@ -107,13 +107,18 @@ def test_balances_are_free_of_holds_and_lent_out_ones_stand_apart() -> None:
         "XXBT": {"balance": "1.5", "hold_trade": "0", "credit": "0.5", "credit_used": "0.2"},
         "XXDG": {"balance": "7"},
         "USDT.F": {"balance": "100", "hold_trade": "0"},
+        "XBT.F": {"balance": "0.25"},
+        "DOT28.S": {"balance": "3"},
+        "KFEE": {"balance": "12.5"},
         "SOL": {"balance": "1", "hold_trade": "2"},
     }
     assert parse.balances(parse.asset_names(ASSETS), extended) == {
         "USD": Balance("USD", Decimal("25435.21"), Decimal("17185.45")),
         "BTC": Balance("BTC", Decimal("1.5"), Decimal("1.8")),
         "DOGE": Balance("DOGE", Decimal(7), Decimal(7)),
-        "USDT.F": Balance("USDT.F", Decimal(100), Decimal(0)),
+        "USDT.F": Balance("USDT.F", Decimal(100), Decimal(0), "USDT"),
+        "BTC.F": Balance("BTC.F", Decimal("0.25"), Decimal(0), "BTC"),
+        "DOT28.S": Balance("DOT28.S", Decimal(3), Decimal(0), "DOT"),
         "SOL": Balance("SOL", Decimal(1), Decimal(0)),
     }
 
