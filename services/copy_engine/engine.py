@@ -19,7 +19,7 @@ from services.copy_engine.joiner import Joiner
 from services.copy_engine.owed_decisions import OwedDecisions
 from services.copy_engine.readiness import wait_until_open
 from shared.bus.connection import BLOCK_MS, Bus
-from shared.bus.errors import BusError
+from shared.bus.errors import ENDS_A_TURN
 from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import Lease
 from shared.bus.orders import RETENTION_MS
@@ -150,7 +150,7 @@ class Engine:
         instruments = await self._pairs_of(signal.venue)
         try:
             await self._fanout.carry(entry, signal, self._users, instruments)
-        except BusError:
+        except ENDS_A_TURN:
             raise
         except Exception:  # begun again as a whole it would only fail again, and hold up every signal behind it
             log.exception("a signal could not be carried to all at once", signal_id=signal.id)

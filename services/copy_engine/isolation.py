@@ -12,7 +12,7 @@ import structlog
 
 from services.copy_engine.fanout import FanOut
 from shared.bus.connection import Bus
-from shared.bus.errors import BusError
+from shared.bus.errors import ENDS_A_TURN
 from shared.bus.streams import Entry, leave_letter
 from shared.contracts import keys
 from shared.domain.fault import FaultKind, Faults
@@ -41,7 +41,7 @@ async def carry_to_each(
     for policy in users:
         try:
             await fanout.carry(entry, signal, [policy], instruments)
-        except BusError:
+        except ENDS_A_TURN:
             raise
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
