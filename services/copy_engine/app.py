@@ -30,6 +30,7 @@ from shared.config.settings import Settings
 from shared.config.supervision import Supervisor
 from shared.config.users_watch import UsersWatch
 from shared.contracts import keys
+from shared.contracts.heartbeat import Phase
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.policy import UserPolicy
 from shared.ledger.status import VENUES
@@ -91,6 +92,7 @@ async def main(settings: Settings) -> None:
 
 async def _take_turns(bus: Bus, instance: str, heartbeat: Heartbeat, new_engine: Callable[[], Engine]) -> None:
     while True:
+        heartbeat.phase = Phase.WAITING
         try:
             lease = await acquire(bus, keys.ENGINE, instance)
             if lease is None:

@@ -29,6 +29,7 @@ from shared.bus.trimming import trim
 from shared.config.boundary import Boundary, Step
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
+from shared.contracts.heartbeat import Phase
 from shared.contracts.messages import SignalMessage
 from shared.domain.fault import FaultKind
 from shared.domain.instrument import Instrument
@@ -99,6 +100,7 @@ class Engine:
         for user in (*readiness.parked, *readiness.unknown):
             log.warning("user is not ready: entries will be skipped until it is", user=user)
         log.info("Copy engine started: user trades will be replicated", ready=len(readiness.ready), users=len(enabled))
+        self._heartbeat.phase = Phase.OPEN
         await self._heartbeat.tell("running")
         for entry in await self._group.all_pending(keys.SIGNALS):
             await self._carry(entry)

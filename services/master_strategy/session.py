@@ -46,6 +46,7 @@ from shared.config.boundary import Boundary
 from shared.config.supervision import endless
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
+from shared.contracts.heartbeat import Phase
 from shared.contracts.messages import ReportMessage, SignalMessage
 from shared.domain.account import MASTER, Position
 from shared.domain.fault import FaultKind, Faults
@@ -154,6 +155,7 @@ class Session:
         await trader.resume()
         while not await watcher.scan_or_say_why():
             await clock.sleep(_RETRY_SCAN)
+        self.heartbeat.phase = Phase.MIRROR if strategy is None else Phase.OPEN
         self.heartbeat.faults.clear(FaultKind.REDIS, MASTER)
         await self.heartbeat.tell("mirror only" if strategy is None else "trading")
         for loop in (mirror.run, watcher.run):

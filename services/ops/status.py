@@ -17,7 +17,7 @@ from shared.ledger.attention import read_differences, read_unproven
 from shared.ledger.backlog import read_backlog, read_nonces
 from shared.ledger.reading import known_users
 from shared.ledger.restraint import UserState
-from shared.ledger.status import VENUES, read_status, read_symbol_switches
+from shared.ledger.status import NO_EXECUTOR, VENUES, read_status, read_symbol_switches
 from shared.ledger.views import AccountView, StatusView
 
 _MODES: Final = {
@@ -110,8 +110,8 @@ def _show_accounts(out: Console, view: StatusView) -> None:
     for user in view.users:
         if user.reason:
             out.print(f"  {user.user}: {user.reason}", markup=False)
-        if user.state != UserState.OFF and not user.owner and "no executor" not in user.reason:
-            out.print(f"  {user.user}: no executor serves this user", markup=False)
+        if user.state != UserState.OFF and not user.owner and user.reason != NO_EXECUTOR:
+            out.print(f"  {user.user}: {NO_EXECUTOR}", markup=False)
 
 
 def _account(account: AccountView, state: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import Final
 from shared import __version__
 from shared.bus.errors import BusError
 from shared.bus.records import Records
-from shared.contracts.heartbeat import HeartbeatRecord, write_counts, write_faults
+from shared.contracts.heartbeat import HeartbeatRecord, Phase, write_counts, write_faults
 from shared.domain.fault import Faults
 
 _EVERY: Final = 5.0
@@ -29,7 +29,7 @@ class Heartbeat:
     """Writes `shoal:heartbeat:<service>:<instance>` until cancelled; `state` is a short text for people.
 
     `faults` is the register of the process, published with each sign. An executor also sets `capacity` and `serving`.
-    `mode` says whose money the process moves.
+    `mode` says whose money the process moves, `phase` how far it has come, for those who judge by it.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Heartbeat:
         self._since = 0
         self.faults = faults or Faults()
         self.state = "starting"
+        self.phase: Phase | None = None
         self.capacity: int | None = None
         self.serving: int | None = None
 
@@ -67,6 +68,7 @@ class Heartbeat:
             faults=write_faults(self.faults.standing),
             fault_counts=write_counts(self.faults.events),
             mode=self._mode,
+            phase=self.phase,
         )
         with suppress(BusError):
             await self._records.write_heartbeat(self._service, self._instance, sign)

@@ -47,14 +47,17 @@ class Restraint:
 
     state: UserState
     reason: str
+    everybody: bool = False
+    """Whether it holds everybody back, and not this user alone."""
 
 
 def restraint(user: Control, everybody: Control, risk: RiskState | None, now: int) -> Restraint | None:
     """Return what holds a user back at `now` (epoch ms): the strictest switch first; None if nothing does."""
     for mode, state in _BY_MODE.items():
-        for switch, whose in ((user, ""), (everybody, "everybody: ")):
-            if switch.mode is mode:
-                return Restraint(state, whose + describe(switch))
+        if user.mode is mode:
+            return Restraint(state, describe(user))
+        if everybody.mode is mode:
+            return Restraint(state, f"everybody: {describe(everybody)}", everybody=True)
     if risk is not None and risk.stopped(now):
         return Restraint(
             UserState.STOPPED_OUT, f"{risk.stopped_reason or 'a loss limit'}, until {utc_minute(risk.stopped_until)}"

@@ -15,7 +15,7 @@ from shared.bus.connection import Bus
 from shared.bus.records import Records, pairs
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
-from shared.contracts.heartbeat import HeartbeatRecord, read_counts, read_faults
+from shared.contracts.heartbeat import HeartbeatRecord, Phase, read_counts, read_faults
 from shared.contracts.risk import RiskRecord
 from shared.domain.account import MASTER, Account, AccountState
 from shared.domain.control import Control, ControlMode
@@ -26,6 +26,7 @@ from shared.ledger.restraint import HELD, Restraint, UserState, count_in_words, 
 from shared.ledger.users import describe_held
 
 VENUES: Final = ("kraken", "coinbase")
+NO_EXECUTOR: Final = "no executor serves this user"
 _CLOSED: Final = ("starting", "waiting", "standby", "failed")
 """How the state of an engine begins that carries no signals."""
 
@@ -46,6 +47,8 @@ class Sign:
     counts: Mapping[str, int] = field(default_factory=dict)
     mode: str = ""
     """Whose money it moves, `paper` or `live`; empty where it does not say."""
+    phase: Phase | None = None
+    """How far it has come; None where it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ class UserStatus:
         if state in HELD and self.held:
             return self.held.reason
         if not self.owner:
-            return "no executor serves this user"
+            return NO_EXECUTOR
         said = [f"{venue}: {account.reason}" for venue, account in self.accounts if account and account.reason]
         return "; ".join(said) or "the account has not been read yet"
 
@@ -153,7 +156,7 @@ class SystemStatus:
     @property
     def mirror_only(self) -> bool:
         """Whether the master's account is followed and no strategy trades it."""
-        return any(sign.service == "master-strategy" and sign.state.startswith("mirror only") for sign in self.services)
+        return any(sign.service == "master-strategy" and sign.phase is Phase.MIRROR for sign in self.services)
 
     @property
     def readiness(self) -> Readiness:
@@ -190,7 +193,11 @@ def read_signs(heartbeats: Mapping[str, HeartbeatRecord]) -> tuple[Sign, ...]:
     for name, record in sorted(heartbeats.items()):
         service, _, instance = name.partition(":")
         faults, counts = read_faults(record.faults), read_counts(record.fault_counts)
-        found.append(Sign(service, instance, record.state, record.since, record.version, faults, counts, record.mode))
+        found.append(
+            Sign(
+                service, instance, record.state, record.since, record.version, faults, counts, record.mode, record.phase
+            )
+        )
     return tuple(found)
 
 
@@ -236,18 +243,18 @@ def _notes(status: SystemStatus) -> tuple[str, ...]:
     """Describe what is stopped on purpose: everybody, users, symbols."""
     notes = [f"everybody: {describe(status.control)}"] if status.control.mode is not ControlMode.RUN else []
     notes += [f"{symbol}: {describe(switch)}" for symbol, switch in sorted(status.symbols.items())]
-    own = [user for user in status.users if user.held and not user.held.reason.startswith("everybody: ")]
+    own = [user for user in status.users if user.held and not user.held.everybody]
     return (*notes, *(f"{user.policy.user}: {user.held.reason}" for user in own if user.held))
 
 
-def engine_is_open(state: str) -> bool:
-    """Say whether an engine in this state carries signals."""
-    return not state.startswith(_CLOSED)
+def engine_is_open(sign: Sign) -> bool:
+    """Return whether an engine carries signals. One of an older version says so in its text alone."""
+    return sign.phase is Phase.OPEN if sign.phase is not None else not sign.state.startswith(_CLOSED)
 
 
 def _engine(status: SystemStatus) -> tuple[bool, str]:
     engines = [sign for sign in status.services if sign.service == keys.ENGINE]
-    if any(engine_is_open(sign.state) for sign in engines):
+    if any(map(engine_is_open, engines)):
         return True, ""
     said = ", ".join(sorted({sign.state for sign in engines}))
     return False, f"the copy engine is not open ({said or 'it gives no sign of life'})"

@@ -26,6 +26,7 @@ from shared.domain.money import Price, plain
 from shared.domain.symbol import Symbol
 from shared.venues import kraken_parse as parse
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
+from shared.venues.kraken_errors import lacks_permission
 from shared.venues.kraken_lane import Lane
 from shared.venues.kraken_public import KrakenPublic
 from shared.venues.kraken_symbols import PairBook
@@ -195,7 +196,7 @@ class KrakenVenue:
         try:
             volume = await self._lane.look_up("TradeVolume", {"pair": pair})
         except Rejected as refused:
-            if "permission denied" not in refused.words.lower():
+            if not lacks_permission(refused.words):
                 raise
             return BASE_TIER_TAKER_FEE
         with parse.readable("TradeVolume"):

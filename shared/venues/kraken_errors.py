@@ -64,6 +64,11 @@ def failure_of(texts: Iterable[str], *, order: bool, now: float) -> VenueError |
     return None
 
 
+def lacks_permission(words: str) -> bool:
+    """Return whether a refusal is about this one call alone: the key itself is sound."""
+    return "permission denied" in words.lower()
+
+
 def as_read(failure: VenueError) -> VenueError:
     """Turn doubt into Unavailable: whether a lookup was processed does not matter, it may be asked again."""
     return Unavailable(failure.words) if isinstance(failure, OutcomeUnknown) else failure

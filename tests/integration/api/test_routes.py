@@ -7,7 +7,7 @@ import aiohttp
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.contracts import keys
-from shared.contracts.heartbeat import HeartbeatRecord
+from shared.contracts.heartbeat import HeartbeatRecord, Phase
 from shared.domain.account import MASTER, AccountState
 from shared.domain.order import OrderState
 from tests.integration.api.conftest import serving
@@ -130,7 +130,7 @@ async def test_the_page_shows_what_became_of_the_signals_and_escapes_it(bus: Bus
 async def test_the_page_says_whose_money_it_is_and_who_is_paused(bus: Bus, api: aiohttp.ClientSession) -> None:
     """Cases N2 and N5: red LIVE in the header, and no green "ready" about a user who is paused."""
     await make_ready(bus)
-    record = HeartbeatRecord(state="mirror only", mode="live")
+    record = HeartbeatRecord(state="mirror only", mode="live", phase=Phase.MIRROR)
     await Records(bus).write_heartbeat("master-strategy", "m", record)
     await bus.do("HSET", keys.control("alice"), "mode", "pause", "reason", "<lunch>", "by", "anna", "at", "0")
     async with api.get("/") as answer:
