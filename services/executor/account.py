@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from uuid import uuid4
 
 import structlog
 
 from services.executor.account_faults import AccountFaults
+from services.executor.gates import RETRY, Gate, Withheld
 from services.executor.holdings import HoldingsValuer
 from services.executor.key_memory import KeyMemory
 from services.executor.record import quote_fee
 from services.executor.right_of_way import RightOfWay
-from shared.bus.errors import BusError
+from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.records import Records
+from shared.config.supervision import Supervisor
 from shared.domain.account import Account, AccountState
 from shared.domain.fault import Faults
 from shared.domain.fees import TakerFees
@@ -62,6 +64,7 @@ class AccountKeeper:
         key: KeyMemory,
         way: RightOfWay | None = None,
         faults: AccountFaults | None = None,
+        gates: Sequence[Gate] = (),
     ) -> None:
         self._user = user
         self._venue = venue
@@ -69,6 +72,7 @@ class AccountKeeper:
         self._clock = clock
         self._key = key
         self._way = way or RightOfWay()
+        self._gates = gates
         self.fees = TakerFees(venue.name, [_EXAMPLE])
         """What trades cost here, by pair."""
         self._valuer = HoldingsValuer(user, venue, records, clock, faults or AccountFaults(Faults(), user, venue.name))
@@ -78,7 +82,10 @@ class AccountKeeper:
         self._wanted = asyncio.Event()
         self._quiet_until = 0.0
         self.reason = "not connected yet"
+        self.books_lost = False
+        """Whether nobody knows what the account holds from copying: then no exit may be taken for one of nothing."""
         self.currency = _QUOTE
+        self.supervisor = Supervisor()
         """What cash and equity are counted in."""
         self.latest: Account | None = None
         """As last read by this process."""
@@ -88,6 +95,8 @@ class AccountKeeper:
         """What trades have taken from the cash (below zero) or brought into it since, and when."""
         self.connected_at = 0
         """When the venue had answered the first call of this turn, epoch ms: what was signed before is void there since then."""
+        self.connected_steady = 0.0
+        """The same by a clock that does not step, in seconds."""
 
     @property
     def ready(self) -> bool:
@@ -161,6 +170,7 @@ class AccountKeeper:
     async def run(self) -> None:
         """Connect, then keep the record true until cancelled. Raises only what the bus and the lease raise."""
         wait = _RETRY_FIRST
+        name = f"account reader of {self._user}"
         while True:
             if (quiet := self._quiet_until - time.monotonic()) > 0:
                 await asyncio.sleep(quiet)
@@ -168,8 +178,9 @@ class AccountKeeper:
             self._wanted.clear()
             pause = _REFRESH
             try:
-                await self.read()
+                pause = await self._read_unless_withheld()
                 wait = _RETRY_FIRST
+                self.supervisor.worked(name)
             except Rejected as error:
                 await self.park(error.words, error.refusal)
             except (Unavailable, OutcomeUnknown) as error:
@@ -180,20 +191,41 @@ class AccountKeeper:
                     if wait > _RETRY_FIRST or self._parked.is_set():
                         await self.park(f"cannot connect: {error.words}")
                     pause, wait = wait, min(wait * 2, _RETRY_MOST)
-            except BusError:
+            except ENDS_A_TURN:
                 raise
             except Exception as error:  # a surprise in one reading must not end the turn: exits hang on it
                 log.exception("reading the account failed", user=self._user)
-                if not self.ready:
-                    await self.park(f"cannot be read: {type(error).__name__}: {error}")
+                await self._surprised(name, error)
             await self._pause(pause)
 
+    async def _read_unless_withheld(self) -> float:
+        """Read the account, or park it for what a gate says; return the seconds until the next time."""
+        try:
+            await self.read()
+        except Withheld as error:
+            self.books_lost = self.books_lost or error.books_lost
+            await self.park(error.reason)
+            return RETRY
+        return _REFRESH
+
+    async def _surprised(self, name: str, error: Exception) -> None:
+        self.supervisor.failed(name, error)
+        if not self.ready and not isinstance(error, BusRefused):  # where that would be noted is something else
+            await self.park(f"cannot be read: {type(error).__name__}: {error}")
+
     async def read(self) -> None:
-        """Read the account once and write its record. Raises a VenueError; the old record then stands with its instant."""
+        """Read the account once and write its record. Raises a VenueError; the old record then stands with its instant.
+
+        Raises Withheld while it may not trade.
+        """
+        for gate in self._gates:
+            await gate()
+        self.books_lost = False
         currency, asked_at = self.currency, self._clock()
         balances = await self._venue.balances(patient=self.ready)
         answered_at = self._clock()
         self.connected_at = self.connected_at or answered_at
+        self.connected_steady = self.connected_steady or time.monotonic()
         await self._probe()
         instruments = await self._venue.instruments()
         await self._ask_fee(instruments)

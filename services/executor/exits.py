@@ -10,6 +10,7 @@ too little is written off instead, and nothing waits for it.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -18,11 +19,14 @@ import structlog
 
 from services.executor.desk import Desk
 from services.executor.ends import End, NotSent, Refused, Stopped, Traded, describe
+from services.executor.exit_delay import ExitDelay
 from services.executor.exit_funds import ExitFunds
 from services.executor.exit_price import bound
 from services.executor.leg import recall, trade
 from services.executor.record import Leg, OrderRecord
+from services.executor.renaming import is_unlisted, present_name
 from services.executor.resolving import resume
+from services.executor.set_aside import Postponed
 from services.executor.settlement import book_leg, settle
 from shared.bus.orders import PositionChange
 from shared.contracts.fields import MalformedMessageError
@@ -77,6 +81,10 @@ class ExitHandler:
     async def carry_out(self, decision: Decision, fraction: Decimal, entry_id: str, *, suspect: bool) -> None:
         """End one exit, however long that takes. `suspect`: something may have been sent before, which is followed first."""
         progress = _Progress(suspect=suspect)
+        with ExitDelay(self._desk.faults, decision, lambda: self._why_not_ended(progress)):
+            await self._carry_out(decision, fraction, entry_id, progress)
+
+    async def _carry_out(self, decision: Decision, fraction: Decimal, entry_id: str, progress: _Progress) -> None:
         if await self._ended_already(decision, entry_id, progress):
             return
         while True:
@@ -86,6 +94,10 @@ class ExitHandler:
                 await asyncio.sleep(progress.pause())
             progress.tries += 1
             await self._until_allowed(decision, progress)
+            named = await self._under_present_name(decision, progress)
+            if named is None:
+                continue
+            decision = named
             plan = await self._plan(decision, fraction, entry_id, progress)
             if plan is None:
                 continue
@@ -94,6 +106,31 @@ class ExitHandler:
                 return
             if await self._book(decision, entry_id, await self._trade(plan, progress), progress):
                 return
+
+    async def _under_present_name(self, decision: Decision, progress: _Progress) -> Decision | None:
+        """Return the decision under the name that its symbol has at the venue now; None if its coins are not there yet.
+
+        What it has traded already is counted in present units from then on.
+        """
+        desk = self._desk
+        try:
+            named = await present_name(desk, decision.symbol)
+        except VenueError as error:
+            progress.last = str(error)
+            return None
+        if named.waits:
+            progress.last = named.waits
+            return None
+        if named.symbol == decision.symbol:
+            return decision
+        record = OrderRecord.read(await desk.store.load(decision.id))
+        if record.state is OrderState.PLANNED and record.symbol not in {"", str(named.symbol)}:
+            ratio = desk.renames.ratio(decision.symbol, named.symbol)
+            fields = {"symbol": str(named.symbol), "filled_size": plain(record.filled * ratio)}
+            if record.target is not None:
+                fields["target"] = plain(record.target * ratio)
+            await desk.store.move(decision.id, OrderState.PLANNED, fields)
+        return decision.exit_as(named.symbol)
 
     async def _ended_already(self, decision: Decision, entry_id: str, progress: _Progress) -> bool:
         """End an exit that needs no more sending: one that was sent before, or one of which nothing is held while parked."""
@@ -120,21 +157,30 @@ class ExitHandler:
     async def _holds_nothing_and_cannot_ask(self, decision: Decision) -> bool:
         """Say whether a close has nothing to do for a parked account: it need not wait for the account's return."""
         desk = self._desk
-        if desk.account.ready:
+        if desk.account.ready or desk.account.books_lost:
             return False
         try:
-            position = await desk.records.position(desk.user, desk.venue.name, decision.symbol)
+            for name in (decision.symbol, *desk.renames.former(decision.symbol)):
+                position = await desk.records.position(desk.user, desk.venue.name, name)
+                if position is not None and position.size.amount > 0:
+                    return False
         except MalformedMessageError as error:
             self._say_unreadable(decision, error)
             return False
-        return position is None or position.size.amount == 0
+        return True
 
     async def _until_allowed(self, decision: Decision, progress: _Progress) -> None:
         """Wait for the account and, before another try, for the switches; the first is stopped by the guard in the lane."""
         await self._desk.account.until_ready()
-        while progress.begun and await self._guard(decision) is not None:
+        while progress.begun and (stop := await self._guard(decision)) is not None:
+            progress.last = stop.reason
             await asyncio.sleep(_HALT_POLL)
             await self._desk.account.until_ready()
+
+    def _why_not_ended(self, progress: _Progress) -> str:
+        if not self._desk.account.ready:
+            return f"account is parked: {self._desk.account.reason}"
+        return progress.last or "the venue has not told yet what became of it"
 
     async def _guard(self, decision: Decision) -> Stopped | None:
         forbidden = refusal(decision.kind, *await self._desk.switches(decision.symbol))
@@ -154,6 +200,9 @@ class ExitHandler:
             return None
         if position is None or position.size.amount == 0:
             return Skip(_NOTHING_HELD)
+        free = desk.aside.sellable(decision, position.size)
+        if held_back := free < position.size:
+            position = position.sold(position.size - free, desk.clock())
         try:
             instrument = (await desk.venue.instruments()).get(symbol)
             price = await self._price(symbol, published)
@@ -163,12 +212,16 @@ class ExitHandler:
             return None
         if instrument is None or price is None:
             progress.last = f"{symbol} is not traded on {decision.venue} just now"
+            with suppress(VenueError):
+                await is_unlisted(desk, symbol)
             return None
         has = progress.funds.has
         if record.target is None:
             close = size_exit(position, fraction, instrument, price, has=has)
         else:
             close = _rest(record, position.size, instrument, price, has)
+        if isinstance(close, Skip) and held_back:
+            raise Postponed
         if isinstance(close, Skip):
             return close
         target = record.filled + close.size.amount if record.target is None else record.target

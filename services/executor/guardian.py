@@ -17,9 +17,10 @@ import structlog
 
 from services.executor.desk import Desk
 from services.executor.own_exits import OwnExits
-from shared.bus.errors import BusError
+from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.orders import PositionChange
 from shared.bus.watch import Held, Market, Watch
+from shared.config.supervision import Supervisor
 from shared.contracts.records import write_position
 from shared.domain.account import Position
 from shared.domain.control import flattening, refusal
@@ -42,6 +43,8 @@ _MARK_STEP: Final = Decimal("1.001")
 
 _LEAVING: Final = "on_leave"
 
+_REFUSED: Final = "Redis refuses a key of this user: nothing is closed by price until it is right"
+
 log = structlog.get_logger()
 
 
@@ -54,8 +57,9 @@ class _Why:
 class Guardian:
     """Guards the positions of one desk."""
 
-    def __init__(self, desk: Desk, watch: Watch, exits: OwnExits) -> None:
+    def __init__(self, desk: Desk, watch: Watch, exits: OwnExits, supervisor: Supervisor | None = None) -> None:
         self._desk = desk
+        self._supervisor = supervisor or Supervisor()
         self._watch = watch
         self._exits = exits
         self._highs: dict[Symbol, Position] = {}
@@ -69,15 +73,23 @@ class Guardian:
 
     async def run(self) -> None:
         """Look every second while something is held, until cancelled. Raises LeaseLost, BusUnavailable."""
+        name = f"guardian of {self._desk.user}"
         while True:
             try:
                 async with self._desk.way.look():
                     self._desk.changed.clear()  # before looking: what changes meanwhile is looked at again
                     await self.look()
-            except BusError:
+            except ENDS_A_TURN:
                 raise
-            except Exception:  # a surprise in one look must not end the turn: the master's exits hang on it
-                log.exception("looking after positions failed", user=self._desk.user)
+            except BusRefused as error:  # said once; looked at again, for it may be put right at any moment
+                self.flat = False
+                self._tell(_REFUSED, [str(error)])
+            except Exception as error:  # a surprise in one look must not end the turn: the master's exits hang on it
+                if self._supervisor.failed(name, error):
+                    log.exception("looking after positions failed", user=self._desk.user)
+            else:
+                self._tell(_REFUSED, ())
+                self._supervisor.worked(name)
             await self._pause()
 
     async def _pause(self) -> None:
@@ -109,6 +121,7 @@ class Guardian:
             return
         await self._ask_for(frozenset(held.positions))
         sources = [source for source, target in desk.policy.symbols.map.items() if target in held.positions]
+        sources += [name for symbol in held.positions for name in desk.renames.former(symbol)]
         market = await self._watch.market(desk.venue.name, {*held.positions, *sources})
         self._tell(
             "no fresh price: nothing is closed by price until there is one",
@@ -140,7 +153,7 @@ class Guardian:
         desk = self._desk
         try:
             await desk.risk.look(desk.policy, desk.account.for_losses(), held.positions)
-        except BusError:
+        except ENDS_A_TURN:
             raise
         except Exception as error:  # each position is guarded without it
             reason = f"losses cannot be looked at: {type(error).__name__}: {error}"
@@ -153,6 +166,7 @@ class Guardian:
         """Say why a position must be closed now, if it must."""
         desk, policy, symbol = self._desk, self._desk.policy, position.symbol
         names = [symbol, *(source for source, target in policy.symbols.map.items() if target == symbol)]
+        names += desk.renames.former(symbol)
         switches = [*held.switches, *(market.switches[name] for name in names if name in market.switches)]
         if not desk.account.ready or refusal(Kind.EXIT, *switches):
             return None  # decided once it can be done, by the prices of then

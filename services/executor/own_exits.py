@@ -58,7 +58,8 @@ class OwnExits:
                 "taking up an own exit", user=self._desk.user, symbol=str(decision.symbol), order_id=decision.id
             )
             self._closing.add(decision.symbol)
-            self._chains.add(decision.symbol, partial(self._carry_out, decision, redelivered=True))
+            chain = self._desk.renames.symbol(decision.symbol)
+            self._chains.add(chain, partial(self._carry_out, decision, redelivered=True))
 
     def ended(self, position: Position, rule: str) -> bool:
         """Say whether a close of this very position by this rule has ended: what is left of it cannot be sold."""
@@ -75,7 +76,7 @@ class OwnExits:
         if symbol in self._closing or self._ended.get(symbol) == decision.id:
             return
         self._closing.add(symbol)
-        if not self._chains.add(symbol, partial(self._begin, position, decision)):
+        if not self._chains.add(desk.renames.symbol(symbol), partial(self._begin, position, decision)):
             self._closing.discard(symbol)
 
     async def _begin(self, position: Position, decision: Decision) -> None:
@@ -94,7 +95,10 @@ class OwnExits:
         await self._carry_out(decision, redelivered=False)
 
     async def _carry_out(self, decision: Decision, *, redelivered: bool) -> None:
-        await self._copier.carry_out(decision, "", redelivered=redelivered)
+        if not await self._copier.carry_out(decision, "", redelivered=redelivered):
+            again = partial(self._carry_out, decision, redelivered=True)
+            self._chains.add_later(decision.symbol, again, self._copier.pause(decision))
+            return
         await self._desk.store.forget_own_exit(decision)
         self._ended[decision.symbol] = decision.id
         self._closing.discard(decision.symbol)

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 import structlog
 
 from services.executor.desk import Desk
+from services.executor.renaming import is_unlisted
 from shared.bus.orders import PositionChange
 from shared.contracts.records import write_position
 from shared.domain.account import Position
-from shared.domain.reconcile import at_rest, compare, lowered
+from shared.domain.money import ZERO, Quantity
+from shared.domain.reconcile import Difference, at_rest, compare, lowered
 from shared.domain.symbol import Symbol
 from shared.venues.errors import VenueError
 from shared.venues.holdings import owned
@@ -72,7 +75,10 @@ class Reconciler:
         readable = _with_a_balance(positions, balances)
         resting = at_rest(readable, busy.union(self._busy()), desk.clock() - _LAG_MS)
         left_out = tuple(sorted(holdings.positions.keys() - resting.keys(), key=str))
-        found = {difference.symbol: str(difference) for difference in compare(resting, totals)}
+        try:
+            found = {each.symbol: await self._told(each, totals) for each in compare(resting, totals)}
+        except VenueError as error:
+            return Findings({}, reason=str(error))
         new = {str(symbol): text for symbol, text in found.items() if told.get(str(symbol)) != text}
         gone = told.keys() - {str(symbol) for symbol in (*found, *left_out)} - holdings.unreadable.keys()
         await desk.records.write_differences(desk.user, desk.venue.name, new, gone)
@@ -80,6 +86,33 @@ class Reconciler:
             log.warning("position differs from the venue's balance", user=desk.user, symbol=symbol, difference=text)
         unread = "; ".join(f"{name} cannot be read: {why}" for name, why in holdings.unreadable.items())
         return Findings(found, len(new), left_out, reason=unread)
+
+    async def _told(self, difference: Difference, totals: Mapping[str, Decimal]) -> str:
+        """Put a difference into words, with what the name of its asset has to do with it."""
+        desk, base = self._desk, difference.symbol.base
+        present = desk.renames.present(base)[0]
+        unlisted = await is_unlisted(desk, difference.symbol)
+        if present != base:
+            has = Quantity(totals.get(present, ZERO), present)
+            return f"{difference}; {base} is {present} now, of which it has {has}: the books follow when the coins are there"
+        if not unlisted or desk.renames.gone(base):
+            return str(difference)
+        return (
+            f"{difference}; the venue lists no {base} any more; if it was renamed add it to config/renames.toml, if it is gone "
+            f"for good add it there with gone = true: until then it is not taken off the books"
+        )
+
+    async def _may_be_elsewhere(self, symbol: Symbol) -> bool:
+        """Say whether a position may not be lowered, because its coins can be in the account under another name."""
+        renames = self._desk.renames
+        if renames.gone(symbol.base):
+            return False
+        if renames.present(symbol.base)[0] != symbol.base:
+            return True
+        try:
+            return await is_unlisted(self._desk, symbol)
+        except VenueError:
+            return True
 
     async def repair(self, symbol: Symbol) -> bool:
         """Lower a position's record to what the account has; True if it was above that. To be called in the symbol's chain.
@@ -100,7 +133,7 @@ class Reconciler:
         positions = holdings.positions
         resting = at_rest(_with_a_balance(positions, balances), set(self._busy()) - {symbol}, desk.clock() - _LAG_MS)
         difference = next((each for each in compare(resting, totals) if each.symbol == symbol), None)
-        if difference is None:
+        if difference is None or await self._may_be_elsewhere(difference.symbol):
             return False
         async with desk.booking:
             left = lowered(

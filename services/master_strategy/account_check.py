@@ -7,7 +7,7 @@ balance that says so, twice and at rest, with no order open and no row unread; a
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -31,6 +31,8 @@ from shared.venues.port import OrderList, TradeKind, VenueOrder
 _LEFT: Final = Decimal("0.5")
 """An account is only taken for flat that has lost at least this share of what users were told: a venue that raises its minimum
 makes dust of what the master still means to hold."""
+_NOTED: Final = Decimal("0.001")
+"""Share of a position whose loss is worth a warning; venues round."""
 _PATIENCE: Final = 120_000
 """Ms after a purchase from which on its coins are believed to be gone that the account has never shown."""
 
@@ -52,13 +54,16 @@ class AccountCheck:
         venue: str,
         baseline: Baseline,
         apart: dict[str, Decimal],
+        renaming: Callable[[], Collection[str]] = frozenset,
     ) -> None:
+        """`renaming` names the coins that have or will get another name at the venue."""
         self._book = book
         self._mirror = mirror
         self._records = records
         self._clock = clock
         self._venue = venue
         self._baseline = baseline
+        self._renaming = renaming
         self._true_up = TrueUp(apart)
         self._read_at = 0
         self._agreed_at: dict[str, int] = {}
@@ -140,11 +145,15 @@ class AccountCheck:
         return self._agreed_since_bought(coin) or self._mirror.read_at - self._book.gained_at(coin) >= _PATIENCE
 
     def _named(self) -> list[str]:
-        """Name the coins that can be compared: their balance was read, and no order of the strategy is under way."""
+        """Name the coins that can be compared: their balance was read, and no order of the strategy is under way.
+
+        A coin that the venue lists no more, or is about to rename, is in none of its balances either: nothing follows from that.
+        """
         unreadable = {coin_of(asset) for asset in self._mirror.balances.unreadable}
         moving = {symbol.base for symbol in self._book.under_way}
         named = self._book.coins() | self._mirror.coins()
-        return sorted(named - unreadable - moving - {self._mirror.currency})
+        unlisted = named - {symbol.base for symbol in self._mirror.instruments}
+        return sorted(named - unreadable - moving - unlisted - set(self._renaming()) - {self._mirror.currency})
 
     def _at_rest(self) -> list[str]:
         """Name the coins whose reading counts: no order has moved them of late."""
@@ -224,7 +233,8 @@ class AccountCheck:
         for symbol, position in self._book.held().items():
             if symbol.base == coin:
                 found.append(position.sold(position.size.scaled(ONE - kept), now))
-        _log.warning(
+        told = _log.warning if before - settled.position > before * _NOTED else _log.debug
+        told(
             "the account holds less than was traded: withdrawn, or sold where no order shows it",
             coin=coin,
             position=str(Quantity(before, coin)),

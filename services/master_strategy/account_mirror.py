@@ -113,7 +113,10 @@ class AccountMirror:
     async def read_balances(self) -> Balances:
         """Read the balances alone. Raises the venue's errors; then the last ones stand."""
         asked = self._clock.now()
-        self._balances = await self._venue.balances()
+        balances = await self._venue.balances()
+        if self.instruments:  # what is held can be listed by another name since: the adapter reads its list again then
+            self.instruments = await self._venue.instruments()
+        self._balances = balances
         self._balances_at = asked
         return self._balances
 

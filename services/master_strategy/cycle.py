@@ -143,6 +143,8 @@ class Cycle:
             )
         elif self._clock.now() - self._last_entry < self._settings.entry_gap_seconds * 1000:
             return False
+        elif off := self._clock.refusal():
+            plan = Skip(off)
         else:
             plan = self._plan_entry(intent, price)
         if isinstance(plan, Skip):

@@ -37,6 +37,7 @@ from shared.bus.master_account import MasterRecords
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.bus.signals import SignalLog
+from shared.config.boundary import Boundary, Step
 from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.master_account import NotCopied, Uncopied
@@ -50,7 +51,7 @@ from shared.venues.port import OrderList, TradeKind, Venue, VenueOrder
 _EVERY: Final = 12.0
 """Seconds between scans. With an order every 5 s and the account's refresh this stays within the 0.5 a second that Kraken lets
 the counter of an intermediate account fall; the open orders are asked for only where something is sold or does not add up."""
-_OVERLAP: Final = 60_000  # ms that scans look back: a venue lists an ended order late, and its clock is not ours
+_OVERLAP: Final = 60_000  # ms that scans look back: a venue lists an ended order late, and its clock is only measured
 _LEASE_NEEDED: Final = 1.0  # seconds left of the lease when a signal is emitted
 
 _log = structlog.get_logger(__name__)
@@ -86,6 +87,7 @@ class FillWatcher:
         strategy: str,
         faults: Faults | None = None,
         health: ScanHealth | None = None,
+        boundary: Boundary | None = None,
     ) -> None:
         self._venue = venue
         self._store = store
@@ -103,6 +105,7 @@ class FillWatcher:
         self._faults = faults or Faults()
         self._health = health
         self._unread = UnreadRows(self._faults)
+        self._boundary = boundary or Boundary()
         self._one_at_a_time = asyncio.Lock()
         self._since: int | None = None
 
@@ -131,7 +134,7 @@ class FillWatcher:
         At the very first start of an account everything before now is history and is not copied. A row that cannot be read does
         not stop the others; it is read again at the next scans, for a while.
         """
-        begun = self._clock.now()
+        begun = self._clock.earliest()  # the cursor must not run ahead of the venue, whatever is believed of its clock
         since = await self._first_since(begun) if self._since is None else self._since
         closed = await self._venue.closed_orders(since=since)
         await self._given_up(self._unread.take(closed.left_out, begun))
@@ -273,7 +276,9 @@ class FillWatcher:
 
     async def _emit(self, signal: Signal, own: OwnOrder | None) -> None:
         self._lease.require(_LEASE_NEEDED)
+        self._boundary.passed(Step.MASTER_BEFORE_EMIT)
         entry_id = await self._signals.emit(signal)
+        self._boundary.passed(Step.MASTER_AFTER_EMIT)
         position = self._book.note(signal)
         self._check.note_sale(signal)
         await self._records.write_position(MASTER, self._venue.name, position)
@@ -337,9 +342,9 @@ class FillWatcher:
 
     async def _first_since(self, now: int) -> int:
         known = await self._signals.told_until(MASTER, self._venue.name)
-        if known is None:
+        if known is None or known > now:  # none, or one that was written by a clock that was ahead
             newest = self._book.newest_fill
-            known = now if newest is None else newest - _OVERLAP
+            known = now if newest is None else min(newest, now) - _OVERLAP  # one dated ahead must not hide the others
             await self._signals.remember_told(MASTER, self._venue.name, known)
         return known
 

@@ -16,11 +16,13 @@ import structlog
 from services.master_strategy.clock import Clock
 from services.master_strategy.scan_health import ScanHealth
 from shared.bus.connection import Bus
-from shared.bus.errors import BusError, BusUnavailable, LeaseLost
+from shared.bus.errors import BusError, BusRefused, BusUnavailable, LeaseLost
 from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import RENEW_EVERY, Lease, acquire
 from shared.bus.records import Records
+from shared.config.supervision import endless
 from shared.domain.account import MASTER, AccountState
+from shared.domain.fault import FaultKind
 from shared.venues.errors import Refusal, Rejected, Unavailable, VenueError
 
 _ASK_EVERY: Final = 1.0  # seconds between tries for the lease
@@ -30,6 +32,7 @@ _PARKED_FIRST: Final = 5.0  # seconds; doubled with every failure
 _PARKED_LONGEST: Final = 300.0
 _AWAY_FIRST: Final = 1.0
 _AWAY_LONGEST: Final = 30.0
+_MOST_REFUSED: Final = 10  # sessions in a row that are counted; the pause has long been the longest by then
 _LASTED: Final = 120_000  # ms after which a session counts as a success, and waiting begins small again
 
 RunSession = Callable[[Lease], Awaitable[None]]
@@ -61,7 +64,9 @@ class Leadership:
         self._records = Records(bus)
         self._last: Lease | None = None
         self._failures = 0
-        self._quiet_until = 0
+        self._refused = 0
+        self._quiet_until = 0.0
+        """By the clock that does not step: a step of the other must not keep the master away."""
 
     async def serve(self) -> None:
         """Lead whenever nobody else does, for ever. What nobody foresaw passes through and ends the process."""
@@ -70,10 +75,18 @@ class Leadership:
             try:
                 await _apart(self._lead(lease))
             except* BusError as lost:
-                _log.warning("the session ends; it begins again from what Redis holds", why=_first(lost))
+                self._note_loss(lost)
             finally:
                 await self._step_down(lease)
-            await self._clock.sleep(_AFTER_LOSS)
+            # Each session asks the venue anew: a key that Redis refuses for long must not use up the calls that exits need.
+            await self._clock.sleep(min(_AFTER_LOSS * 2 ** max(0, self._refused - 1), _AWAY_LONGEST))
+
+    def _note_loss(self, lost: BaseExceptionGroup[BaseException]) -> None:
+        why = _first(lost)
+        refused = any(isinstance(each, BusRefused) for each in _leaves(lost))
+        self._refused = min(self._refused + 1, _MOST_REFUSED) if refused else 0
+        self._heartbeat.faults.report(FaultKind.REDIS, MASTER, why, blocks=True)
+        _log.warning("the session ends; it begins again from what Redis holds", why=why)
 
     async def _take_the_lead(self) -> Lease:
         said = ""
@@ -83,8 +96,12 @@ class Leadership:
                     await self._last.release()
                 lease = await acquire(self._bus, MASTER, self._instance)
                 state = "standby: another master holds the lease"
-            except BusUnavailable as lost:
+            except BusError as lost:
                 lease, state = None, f"waiting for Redis: {lost}"
+                self._heartbeat.faults.report(FaultKind.REDIS, MASTER, str(lost), blocks=True)
+            else:
+                if lease is None:
+                    self._heartbeat.faults.clear(FaultKind.REDIS, MASTER)  # the other master reports
             if lease is not None:
                 _log.info("this process is the master", instance=self._instance, token=lease.token)
                 self._last = lease
@@ -97,10 +114,10 @@ class Leadership:
 
     async def _lead(self, lease: Lease) -> None:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._renew(lease))
+            tasks.create_task(endless("renewing the lease", self._renew(lease)))
             if self._health is not None:
-                tasks.create_task(self._health.watch())
-            tasks.create_task(self._sessions(lease))
+                tasks.create_task(endless("watching the scans", self._health.watch()))
+            tasks.create_task(endless("the master's sessions", self._sessions(lease)))
 
     async def _renew(self, lease: Lease) -> None:
         while True:
@@ -114,15 +131,15 @@ class Leadership:
     async def _sessions(self, lease: Lease) -> None:
         while True:
             # Asked here, not after the failure: losing Redis meanwhile must not cut a lockout's silence short.
-            await self._clock.sleep(max(0.0, (self._quiet_until - self._clock.now()) / 1000))
+            await self._clock.sleep(max(0.0, self._quiet_until - self._clock.steady()))
             await self._heartbeat.tell("connecting")
-            begun = self._clock.now()
+            begun = self._clock.steady()
             failures: list[Exception] = []
             try:
                 await self._run_session(lease)
             except* VenueError as failed:
                 failures.extend(_leaves(failed))
-            if self._clock.now() - begun > _LASTED:
+            if self._clock.steady() - begun > _LASTED:
                 self._failures = 0
             self._failures += 1
             await self._note(failures)
@@ -153,11 +170,11 @@ class Leadership:
             await self._heartbeat.tell(f"connecting: {failure}")
 
     def _stay_away(self, seconds: float) -> None:
-        self._quiet_until = self._clock.now() + int(seconds * 1000)
+        self._quiet_until = self._clock.steady() + seconds
 
     async def _step_down(self, lease: Lease) -> None:
         """Say that nobody trades now, and hand the lease back; silent if Redis is away."""
-        with suppress(BusUnavailable):
+        with suppress(BusError):
             if lease.remaining > 0:
                 await self._records.mark_account(
                     MASTER, self._venue, AccountState.CONNECTING, "no master process is connected"

@@ -14,10 +14,8 @@ from shared.domain.order import Kind, Side
 from shared.domain.symbol import Symbol
 from shared.venues.port import OrderRequest, VenueOrder
 
-_INVISIBLE: Final = 5_000
-"""Ms after the deadline from which on "no such order" is proof; the adapter may stretch a deadline by 2.5 s."""
-_INVISIBLE_THOUGH_TAKEN: Final = 60_000
-"""The same for an order that the venue said it took: its record must come up, so doubt its absence for longer."""
+INVISIBLE_MS: Final = 5_000
+"""How long after its deadline an order may still be missing from the venue's lists."""
 _MARK: Final = "5a0a1005"
 """How the client order ids of the strategy's orders begin: at the venue they stay known as ours, whatever Redis forgets."""
 
@@ -54,11 +52,6 @@ class OwnOrder:
     def kind(self) -> Kind:
         """On spot a buy opens and a sell closes."""
         return Kind.ENTRY if self.side is Side.BUY else Kind.EXIT
-
-    @property
-    def absent_from(self) -> int:
-        """The instant from which on the venue's "no such order" is a proof that nothing happened."""
-        return self.deadline_at + (_INVISIBLE_THOUGH_TAKEN if self.venue_order_id else _INVISIBLE)
 
     def sent_by(self, deadline: int) -> OwnOrder:
         """Note the deadline that the venue is told: after it, it refuses the order by itself."""

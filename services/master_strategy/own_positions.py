@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from services.master_strategy.fills import net_size
+from shared.contracts.messages import ReportMessage
 from shared.domain.account import Position
-from shared.domain.money import Quantity
-from shared.domain.order import Kind, Side
-from shared.domain.signal import Signal, Source
+from shared.domain.money import Price, Quantity
+from shared.domain.order import Side
 from shared.domain.symbol import Symbol
 from shared.venues.port import VenueOrder
 
@@ -53,15 +53,16 @@ class OwnPositions:
         return found
 
 
-def from_signals(signals: Iterable[Signal], strategy: str) -> OwnPositions:
-    """Work the positions out from the signals, oldest first: for a master that has not recorded them yet."""
+def from_reports(reports: Iterable[ReportMessage]) -> OwnPositions:
+    """Work the positions out from the reports of own orders, oldest first: for a master that has not recorded them yet.
+
+    From the reports and not from the signals: an order that has no end yet has a signal already, and is added when it ends.
+    """
     own = OwnPositions()
-    for signal in signals:
-        if signal.source is not Source.STRATEGY or signal.strategy != strategy:
+    for report in reports:
+        if not report.filled_size or not report.average_price:
             continue
-        before, at = own.position(signal.symbol), signal.filled_at
-        entered = signal.kind is Kind.ENTRY
-        own.put(
-            before.bought(signal.base_size, signal.quote_size, at) if entered else before.sold(signal.base_size, at)
-        )
+        size, price = Quantity(report.filled_size, report.symbol.base), Price(report.average_price, report.symbol)
+        before, at = own.position(report.symbol), report.settled_at or 0
+        own.put(before.bought(size, size * price, at) if report.side is Side.BUY else before.sold(size, at))
     return own

@@ -21,11 +21,11 @@ from services.ops.output import AsJson, console, print_json, table
 from services.ops.person import Yes, confirm, operator_name
 from services.ops.session import connected
 from services.ops.switches import Scope, scope_of, set_switch
+from services.ops.users import users_if_any
 from shared.bus.connection import Bus
 from shared.bus.records import read_holdings
 from shared.bus.streams import read_entries
 from shared.config.settings import Settings
-from shared.config.users import load_users
 from shared.contracts import keys
 from shared.domain.account import EVERY_POSITION, Position
 from shared.domain.control import ControlMode
@@ -89,22 +89,20 @@ def flatten(
 
     async def look(settings: Settings, bus: Bus) -> tuple[Scope, Found]:
         scope = await scope_of(settings, bus, user, symbol)
-        return scope, Found() if yes else await held_in(bus, scope, load_users(settings.shoal_config))
+        return scope, Found() if yes else await held_in(bus, scope, await users_if_any(settings, bus))
 
     scope, held = connected(look)
-    unread = f" ({len(held.unreadable)} more cannot be read)" if held.unreadable else ""
-    confirm(
-        f"Sell {len(held.positions)} copied positions{unread} of {scope} now, and stop entries until `ops resume`?",
-        yes=yes,
-    )
+    confirm(question(scope, len(held.positions), len(held.unreadable)), yes=yes)
 
     async def work(settings: Settings, bus: Bus) -> list[Fate]:
         now = time.time_ns() // 1_000_000
+        began = time.monotonic()
         await set_switch(bus, scope, ControlMode.FLATTEN, reason, operator_name(), now)
-        policies = load_users(settings.shoal_config)
+        policies = await users_if_any(settings, bus)
         here = await held_in(bus, scope, policies)
         before = Found({**held.positions, **here.positions}, here.unreadable)
-        return await follow(bus, scope, before, policies, now, wait)
+        since = await _redis_time(bus) - int((time.monotonic() - began) * 1000)
+        return await follow(bus, scope, before, policies, since, wait)
 
     rows = [fate.row() for fate in connected(work)]
     still = [row for row in rows if row["outcome"] in {"open", _UNREADABLE}]
@@ -113,8 +111,18 @@ def flatten(
     else:
         print(f"{scope}: flatten ({reason}); `ops resume` lets entries through again")
         columns = ["user", "venue", "symbol", "held", "left", "outcome", "reason"]
-        console().print(table("Positions", columns, [list(row.values()) for row in rows]))
+        empty = "nothing was held from copying, so nothing had to be sold"
+        console().print(table("Positions", columns, [list(row.values()) for row in rows], empty=empty))
     raise typer.Exit(1 if still else 0)
+
+
+def question(scope: Scope, held: int, unreadable: int = 0) -> str:
+    """Ask about what will happen; with nothing held the switch still stops entries."""
+    unread = f" ({unreadable} more cannot be read)" if unreadable else ""
+    if not held and not unreadable:
+        return f"Nothing is held from copying by {scope}. Stop entries all the same until `ops resume`?"
+    plural = "" if held == 1 else "s"
+    return f"Sell {held} copied position{plural}{unread} of {scope} now, and stop entries until `ops resume`?"
 
 
 async def held_in(bus: Bus, scope: Scope, policies: Mapping[str, UserPolicy]) -> Found:
@@ -151,6 +159,7 @@ async def follow(
         now = found.positions
         seen = {**now, **seen}  # an entry that was on its way when the switch was set is closed too
         if not now.keys() - ended.keys() or time.monotonic() >= end:
+            ended |= await _ended(bus, sorted({user for user, _, _ in seen}), since)  # of what was closed in between
             break
         await asyncio.sleep(_POLL)
     fates = [
@@ -187,6 +196,12 @@ def _sold(report: Mapping[str, str]) -> Decimal:
     except InvalidOperation:
         return ZERO
     return sold if sold.is_finite() else ZERO
+
+
+async def _redis_time(bus: Bus) -> int:
+    """Return Redis's clock in epoch ms, by which the entries of streams are named; this host's may be another."""
+    seconds, micros = await bus.do("TIME")
+    return int(seconds) * 1000 + int(micros) // 1000
 
 
 async def _ended(bus: Bus, users: Sequence[str], since: int) -> dict[Place, Mapping[str, str]]:

@@ -10,18 +10,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from services.ops.who import users_asked_for
 from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused
 from shared.bus.records import Records, pairs
 from shared.bus.streams import Entry, flatten, read_entries
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
-from shared.config.users import load_users
 from shared.contracts import keys
 from shared.domain.control import Control, ControlMode
 from shared.domain.policy import UserPolicy
 from shared.domain.symbol import Symbol
-from shared.ledger.reading import known_users, user_of
+from shared.ledger.reading import user_of
 from shared.ledger.status import VENUES
 
 _WRONG_TYPE: Final = "WRONGTYPE"
@@ -58,9 +58,8 @@ async def scope_of(settings: Settings, bus: Bus, user: str, symbol: str) -> Scop
     """Read the scope that was asked for: a misspelt name must not look like a stop. Raises ConfigurationError."""
     if user and symbol:
         raise ConfigurationError("--user and --symbol: a switch is one user's or one symbol's, not both")
-    # Whoever has a stream is known without a file: a stop of theirs does not hang on files that can be read.
-    if user and user not in await known_users(bus) and user not in load_users(settings.shoal_config):
-        raise ConfigurationError(f"--user {user}: there is no such user")
+    if user:
+        await users_asked_for(settings, bus, user)
     if not symbol:
         return Scope(user)
     try:

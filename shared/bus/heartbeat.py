@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Final
 
 from shared import __version__
-from shared.bus.errors import BusUnavailable
+from shared.bus.errors import BusError
 from shared.bus.records import Records
 from shared.contracts.heartbeat import HeartbeatRecord, write_counts, write_faults
 from shared.domain.fault import Faults
@@ -29,6 +29,7 @@ class Heartbeat:
     """Writes `shoal:heartbeat:<service>:<instance>` until cancelled; `state` is a short text for people.
 
     `faults` is the register of the process, published with each sign. An executor also sets `capacity` and `serving`.
+    `mode` says whose money the process moves.
     """
 
     def __init__(
@@ -38,11 +39,13 @@ class Heartbeat:
         instance: str,
         faults: Faults | None = None,
         clock: Callable[[], int] = lambda: 0,
+        mode: str = "",
     ) -> None:
         self._records = records
         self._service = service
         self._instance = instance
         self._clock = clock
+        self._mode = mode
         self._said = ""
         self._since = 0
         self.faults = faults or Faults()
@@ -63,8 +66,9 @@ class Heartbeat:
             serving=self.serving,
             faults=write_faults(self.faults.standing),
             fault_counts=write_counts(self.faults.events),
+            mode=self._mode,
         )
-        with suppress(BusUnavailable):
+        with suppress(BusError):
             await self._records.write_heartbeat(self._service, self._instance, sign)
 
     async def run(self) -> None:

@@ -86,7 +86,7 @@ class MasterRecords:
         fields = [(_POSITIONS, str(each.symbol), _written(each)) for each in positions]
         fields += [(_UNCOPIED, each.id, write_uncopied(each)) for each in uncopied]
         fields += [(_HOLDINGS, each.coin, write_holding(each) if each.total.amount > 0 else "") for each in holdings]
-        fields += [(_STRATEGY, str(each.symbol), _written(each)) for each in strategy]
+        fields += [(_STRATEGY, str(each.symbol), write_position(each)) for each in strategy]  # flat ones too
         fields += [(_UNCOPIED, row_id, "") for row_id in forget]
         if not fields:
             return

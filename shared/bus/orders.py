@@ -15,8 +15,10 @@ from shared.bus.streams import flatten
 from shared.contracts import keys
 from shared.contracts.messages import ReportMessage
 from shared.contracts.own_exit import read_own_exit, write_own_exit
+from shared.contracts.records import read_position, write_position
 from shared.domain.funds import Books, Funds
 from shared.domain.order import TERMINAL, Decision, OrderState
+from shared.domain.rename import Renames, merged
 from shared.domain.symbol import Symbol
 
 RETENTION_MS: Final = 30 * 24 * 3600 * 1000
@@ -198,9 +200,45 @@ class OrderStore:
             raise LeaseLost(f"somebody else serves {self._lease.holder} now")
         return Books(funds, int(answer))
 
+    async def rebuild_books(self, funds: Funds, positions: Mapping[str, str]) -> bool:
+        """Begin lost books with these position records by symbol; False if there are books already, and nothing was written.
+
+        Raises LeaseLost, BusUnavailable (repeat it: the second time answers False).
+        """
+        user, venue = self._user, self._venue
+        answer = await self._bus.run(
+            load("rebuild_books"),
+            [self._fence, keys.books(user, venue), keys.positions(user, venue)],
+            [self._lease.token, funds, *flatten(positions)],
+        )
+        if answer == "fenced":
+            raise LeaseLost(f"somebody else serves {self._lease.holder} now")
+        return bool(answer == "ok")
+
     async def correct(self, change: PositionChange) -> None:
         """Correct a position without an order, because an operator asked for it. Raises LeaseLost, BusUnavailable."""
         await self._put(keys.positions(self._user, self._venue), *_position_args(change))
+
+    async def move_position(self, old: Symbol, new: Symbol, renames: Renames) -> bool:
+        """Move a position to another name of its symbol, in one step, and add it to what is held under that already.
+
+        False if there is none, or one of them changed meanwhile: then nothing was written. Raises LeaseLost, BusUnavailable
+        (repeat it: the second time answers False), MalformedMessageError.
+        """
+        key = keys.positions(self._user, self._venue)
+        held = [value or "" for value in await self._bus.do("HMGET", key, str(old), str(new))]
+        if not held[0]:
+            return False
+        moved = renames.position(read_position(held[0]), new)
+        after = write_position(merged(read_position(held[1]), moved) if held[1] else moved)
+        answer = await self._bus.run(
+            load("move_position"),
+            [self._fence, key],
+            [self._lease.token, str(old), held[0], str(new), held[1], after],
+        )
+        if answer == "fenced":
+            raise LeaseLost(f"somebody else serves {self._lease.holder} now")
+        return bool(answer == "ok")
 
     async def own_exits(self) -> NotedExits:
         """Read the user's own exits that have begun and not ended."""

@@ -17,6 +17,7 @@ from shared.contracts.records import read_price
 from shared.domain.account import MASTER, Position
 from shared.domain.control import Control
 from shared.domain.money import Price
+from shared.domain.numerals import whole
 from shared.domain.symbol import Symbol
 
 
@@ -81,7 +82,7 @@ class Watch:
         names = set(map(str, held if isinstance(held, list) else ()))
         old: list[str] = []
         for name, at in pairs(watched).items():
-            (names.add if at.isdigit() and int(at) >= since else old.append)(name)
+            (names.add if (whole(at) or 0) >= since else old.append)(name)
         if old:
             await self._bus.do("HDEL", keys.watched(venue), *old)
         found = set()

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final
 
-from shared.contracts.fields import Instant, Message, type_or_blank
+from shared.contracts.fields import Count, Instant, Message, type_or_blank
 from shared.domain.fault import Fault, FaultKind
 
 MOST_PUBLISHED: Final = 50
@@ -17,15 +17,17 @@ class HeartbeatRecord(Message):
     """`state` is a short text for people, `since` its instant; `capacity` and `serving` count users of an executor.
 
     `faults` is a JSON list of what stands wrong, `fault_counts` a JSON object of events by kind since the process began.
+    `mode` says whose money the process moves, `paper` or `live`.
     """
 
     state: str = ""
     since: Annotated[Instant | None, type_or_blank] = None
     version: str = ""
-    capacity: Annotated[int | None, type_or_blank] = None
-    serving: Annotated[int | None, type_or_blank] = None
+    capacity: Annotated[Count | None, type_or_blank] = None
+    serving: Annotated[Count | None, type_or_blank] = None
     faults: str = ""
     fault_counts: str = ""
+    mode: str = ""
 
 
 def write_faults(faults: Iterable[Fault]) -> str:

@@ -49,6 +49,11 @@ def nonce(user: str, fingerprint: str) -> str:
     return f"shoal:nonce:{{{user}}}:{fingerprint}"
 
 
+def api_key(key_fingerprint: str) -> str:
+    """Hash of who trades with an API key, each with their fencing token; more than one is a mistake. By executors and master."""
+    return f"shoal:key:{key_fingerprint}"
+
+
 def order(user: str, order_id: str) -> str:
     """Write-ahead record and state of one order."""
     return f"shoal:order:{{{user}}}:{order_id}"
@@ -79,6 +84,11 @@ def reconciled(user: str, venue: str) -> str:
     return f"shoal:reconciled:{{{user}}}:{venue}"
 
 
+def rebuilt(user: str, venue: str) -> str:
+    """Which request to rebuild lost books was answered last, and what came of it; by the executor."""
+    return f"shoal:rebuilt:{{{user}}}:{venue}"
+
+
 def own_exits(user: str, venue: str) -> str:
     """The user's own exits that have begun and not ended, by symbol; by the executor."""
     return f"shoal:exits:{{{user}}}:{venue}"
@@ -92,6 +102,11 @@ def watched(venue: str) -> str:
 def stopouts(user: str) -> str:
     """Stream of stop-outs of a user; by the executor."""
     return f"shoal:stopouts:{{{user}}}"
+
+
+def last_settings(user: str) -> str:
+    """The last settings of a user that came from a file which could be used, as JSON; by whoever serves the user."""
+    return f"shoal:settings:{{{user}}}"
 
 
 def following(user: str) -> str:
@@ -122,6 +137,11 @@ def strategy(user: str, venue: str) -> str:
 def prices(venue: str) -> str:
     """Last prices of a venue by symbol."""
     return f"shoal:prices:{venue}"
+
+
+def clock(venue: str) -> str:
+    """Venue's clock minus Redis's: `difference` and `uncertainty` in ms, `at` by Redis; by whoever measures the venue's time."""
+    return f"shoal:clock:{venue}"
 
 
 def instruments(venue: str) -> str:

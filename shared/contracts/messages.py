@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, model_validator
@@ -19,10 +19,16 @@ from shared.domain.signal import Signal, Source
 
 _CANONICAL: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 """How our own ids are spelt; other spellings of a UUID are taken too."""
+_SPELT: Final = re.compile(r"(?:urn:uuid:)?\{?[0-9A-Fa-f-]{32,36}\}?")
+"""UUID() also reads underscores and digits of every script: two texts that look alike would be two ids."""
 
 
 def _uuid(value: str) -> str:
-    return value if _CANONICAL.fullmatch(value) else str(UUID(value))
+    if _CANONICAL.fullmatch(value):
+        return value
+    if not _SPELT.fullmatch(value):
+        raise ValueError("must be a UUID")
+    return str(UUID(value))
 
 
 def _terminal(value: OrderState) -> OrderState:
@@ -40,6 +46,8 @@ class SignalMessage(Message):
 
     An entry must have the field `master_equity`; left blank it says that the equity is not fully known, and `equity_reason` why.
     """
+
+    demands_version: ClassVar[bool] = True
 
     id: Id
     venue: str
@@ -126,7 +134,12 @@ class SignalMessage(Message):
 
 
 class OrderMessage(Message):
-    """An entry of `shoal:orders:{user}`: one decision. The id of the entry is the id of the signal's entry."""
+    """An entry of `shoal:orders:{user}`: one decision. The id of the entry is the id of the signal's entry.
+
+    A copied entry must have its bounds: without `limit_price` it would buy at any price, without `not_after` at any time.
+    """
+
+    demands_version: ClassVar[bool] = True
 
     id: Id
     signal_id: Id
@@ -148,8 +161,10 @@ class OrderMessage(Message):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if self.decision == "copy" and self.kind is Kind.ENTRY and self.base_size is None:
-            raise ValueError("a copied entry needs base_size")
+        if self.decision == "copy" and self.kind is Kind.ENTRY:
+            for name in ("base_size", "limit_price", "not_after"):
+                if getattr(self, name) is None:
+                    raise ValueError(f"a copied entry needs {name}")
         if self.decision == "copy" and self.kind is Kind.EXIT and self.fraction is None:
             raise ValueError("a copied exit needs its fraction")
         if (self.kind is Kind.ENTRY) != (self.side is Side.BUY):
@@ -210,6 +225,8 @@ class OrderMessage(Message):
 
 class ReportMessage(Message):
     """An entry of `shoal:reports:{user}`: the one terminal outcome of an order. `signal_id` is empty for a user's own exit."""
+
+    demands_version: ClassVar[bool] = True
 
     id: Id
     order_id: Id

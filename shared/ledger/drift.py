@@ -125,7 +125,7 @@ def _target(leader: Leader, follows: Follows, source: Symbol, price: Price | Non
     policy, account, base = follows.policy, follows.account, source.base
     sizing, masters = policy.sizing, leader.positions[source]
     if not policy.enabled:
-        return Quantity(ZERO, base), "the user is disabled"
+        return Quantity(ZERO, base), policy.fault or "the user is disabled"
     if unwanted := policy.symbols.refusal(source):
         return Quantity(ZERO, base), unwanted
     if sizing.mode is SizingMode.MULTIPLIER:

@@ -15,6 +15,7 @@ from shared.domain.book import Book
 from shared.domain.master_account import Holding
 from shared.domain.money import ZERO, Quantity
 from shared.domain.policy import UserPolicy
+from shared.domain.rename import NO_RENAMES, Renames
 from shared.domain.risk import MAX_BALANCE_AGE_MS
 from shared.domain.symbol import Symbol
 from shared.ledger.drift import Drift, Follows, Leader, drifts
@@ -25,8 +26,10 @@ _LAG_MS: Final = 20_000
 """How long the master's balance may lag behind its fills."""
 
 
-async def read_drifts(bus: Bus, policies: Sequence[UserPolicy], venue: str) -> list[Drift]:
-    """Compare these users with the master at a venue; a record that cannot be read has a row that says so.
+async def read_drifts(
+    bus: Bus, policies: Sequence[UserPolicy], venue: str, renames: Renames = NO_RENAMES
+) -> list[Drift]:
+    """Compare these users with the master at a venue, all under present names; a record that cannot be read has a row of its own.
 
     Raises BusUnavailable.
     """
@@ -35,13 +38,13 @@ async def read_drifts(bus: Bus, policies: Sequence[UserPolicy], venue: str) -> l
     accounts = await records.accounts([(MASTER, venue), *((policy.user, venue) for policy in followers)])
     master = accounts[0]
     held = await records.holdings(MASTER, venue)
-    sizes = in_the_account(held.positions, await read_holdings(bus, venue))
+    sizes = in_the_account(renames.positions(held.positions), await read_holdings(bus, venue))
     leader = Leader(master.equity if master else None, sizes, held)
     prices = {symbol: price for symbol, (price, _) in (await records.prices(venue)).items()}
     found = []
     for policy, account in zip(followers, accounts[1:], strict=True):
         holdings = await records.holdings(policy.user, venue)
-        follows = Follows(policy, account, Book(holdings.positions, prices))
+        follows = Follows(policy, account, Book(renames.positions(holdings.positions), prices))
         hidden = {symbol for name in holdings.unreadable if (symbol := _symbol(name)) is not None}
         found += [each for each in drifts(venue, leader, follows, prices) if each.symbol not in hidden]
         found += [_hidden(policy.user, venue, symbol) for symbol in sorted(hidden, key=str)]

@@ -105,6 +105,11 @@ class FakeVenue:
         await self._enter("instruments")
         return dict(self.market.instruments)
 
+    async def renames(self) -> Mapping[str, str]:
+        """Give what the market calls by another name now."""
+        await self._enter("renames")
+        return dict(self.market.renamed)
+
     async def prices(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Price]:
         """Give the market's prices; an unpriced symbol is left out."""
         await self._enter("prices")
@@ -181,6 +186,7 @@ class FakeVenue:
         async with self._lane:
             await self._private("closed_orders")
             ended = [o for o in self.account.orders if o.closed_at is not None and o.closed_at >= since]
+            ended.sort(key=lambda order: order.closed_at or 0)
             left_out = [row for row in self.account.left_out if row.at is None or row.at >= since]
             return OrderList(ended, left_out)
 

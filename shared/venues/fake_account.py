@@ -24,6 +24,8 @@ class FakeMarket:
     prices: dict[Symbol, Decimal] = field(default_factory=dict)
     instruments: dict[Symbol, Instrument] = field(default_factory=lambda: dict(seed_instruments("kraken")))
     candles: dict[Symbol, list[Candle]] = field(default_factory=dict)
+    renamed: dict[str, str] = field(default_factory=dict)
+    """What the venue's own lists say of it."""
 
 
 @dataclass

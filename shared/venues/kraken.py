@@ -11,7 +11,7 @@ Volume), `guides/general/clordid`; exchange reference traps 2, 9, 11, 16, sectio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -32,10 +32,12 @@ from shared.venues.kraken_symbols import PairBook
 from shared.venues.port import Accepted, BeginSend, Candle, OrderRequest
 from shared.venues.rate_budget import RateBudget
 from shared.venues.rows import Balances, LeftOut, OrderList, RowReason, VenueOrder
+from shared.venues.venue_clock import VenueTime
 
 BASE_TIER_TAKER_FEE: Final = dearest_taker_fee("kraken")
 _FEE_MAX_AGE: Final = 3_600_000  # ms
 _CLOCK_SLACK: Final = 60  # seconds that `find` looks back further than asked, should our clock be ahead of Kraken's
+_UNKNOWN_PAIR: Final = "unknown asset pair"
 _QUERY_ORDERS_MAX: Final = 50  # ids per QueryOrders
 
 _log = structlog.get_logger(__name__)
@@ -46,7 +48,7 @@ class KrakenVenue:
 
     name = "kraken"
 
-    def __init__(self, public: KrakenPublic, lane: Lane, budget: RateBudget, *, clock: Callable[[], int]) -> None:
+    def __init__(self, public: KrakenPublic, lane: Lane, budget: RateBudget, *, clock: VenueTime) -> None:
         self._public = public
         self._lane = lane
         self._budget = budget
@@ -56,6 +58,10 @@ class KrakenVenue:
     async def instruments(self) -> Mapping[Symbol, Instrument]:
         """Give all spot pairs, at most ten minutes old while Kraken answers."""
         return await self._public.instruments()
+
+    async def renames(self) -> Mapping[str, str]:
+        """Return the assets whose id is a plain name that Kraken calls by another one now."""
+        return (await self._public.names()).names.renamed
 
     async def prices(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Price]:
         """Ask for last trades."""
@@ -68,6 +74,10 @@ class KrakenVenue:
     async def close(self) -> None:
         """Let go of nothing: the HTTP session belongs to whoever made it."""
 
+    async def ask_time(self) -> None:
+        """Ask for the venue's time, and have the account's clock learn from it."""
+        await self._public.ask_time()
+
     async def balances(self, *, patient: bool = False) -> Balances:
         """Ask for all balances; what is lent out or staked stands under its own name (`USDT.F`) with nothing free."""
         names = (await self._public.names()).names
@@ -75,6 +85,7 @@ class KrakenVenue:
         with parse.readable("BalanceEx"):
             found = parse.balances(names, extended)
         self._public.rows.note("BalanceEx", dict.fromkeys(found.unreadable, "the balance cannot be read"))
+        self._public.meet(names.plain(asset) for asset in extended)
         return found
 
     async def taker_fee(self, symbol: Symbol) -> Decimal:
@@ -91,11 +102,13 @@ class KrakenVenue:
         Kraken is told a deadline of one time-out from the start of the send; an order that is not begun in time is not sent.
         """
         pair = await self._pair(order.symbol)
+        if not self._clock.measured:  # the answers so far had no date
+            await self._public.ask_time()
         await self._budget.admit_order(pair, patience=(order.deadline_at - self._clock()) / 1000)
         try:
             result = await self._lane.add_order(partial(self._params, order, pair), begin, not_after=order.deadline_at)
         except Rejected as refused:
-            if refused.refusal in {Refusal.PRECISION, Refusal.MINIMUM}:
+            if refused.refusal in {Refusal.PRECISION, Refusal.MINIMUM} or _UNKNOWN_PAIR in refused.words.lower():
                 self._public.distrust()
             raise
         venue_order_id = parse.accepted_id(result)

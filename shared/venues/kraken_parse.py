@@ -9,6 +9,7 @@ exchange reference 1.6 and 1.7.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -19,13 +20,21 @@ from shared.domain.money import ONE, ZERO, Money, Price, Quantity
 from shared.domain.order import Side
 from shared.domain.symbol import Symbol
 from shared.venues.errors import Unavailable
+from shared.venues.kraken_errors import presentable
 from shared.venues.kraken_symbols import FEE_CREDITS, AssetNames, Pair, PairBook, is_tradable
 from shared.venues.port import Candle
 from shared.venues.rows import Balance, Balances, LeftOut, OrderList, RowReason, TradeKind, VenueOrder, VenueOrderStatus
 
 _ENDED: Final = frozenset({"closed", "canceled", "expired"})
+_AMOUNT: Final = re.compile(r"[+-]?[0-9]{1,40}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,2})?")
+_MOST_DECIMALS: Final = 40
+_LARGEST: Final = 25
+"""Powers of ten: what is larger or finer is no amount of anything, and arithmetic with it overflows or fills a screen."""
+_LATEST: Final = 10**14
+"""Epoch ms of the year 5138."""
+_ID: Final = re.compile(r"[!-~]{1,64}")
 _STATUSES: Final = {str(status): status for status in PairStatus}
-_UNREADABLE: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+_UNREADABLE: Final = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _NO_LEVERAGE: Final = frozenset({"", "none", "0", "1", "1:1", "0:1"})
 _SETTLE: Final = "settle-position"
 
@@ -43,15 +52,36 @@ def decimal(value: object) -> Decimal:
     """Read an amount, which Kraken writes as a text and sometimes as a number. Raises ValueError unless it is finite."""
     if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
         raise TypeError("not an amount")
+    if isinstance(value, str) and not _AMOUNT.fullmatch(value):
+        raise ValueError("not an amount")
     amount = Decimal(value)
-    if not amount.is_finite():
-        raise ValueError("not a finite amount")
+    exponent = amount.as_tuple().exponent
+    if not isinstance(exponent, int) or exponent < -_MOST_DECIMALS or amount.adjusted() > _LARGEST:
+        raise ValueError("not an amount of anything")
     return amount
 
 
 def milliseconds(value: object) -> int:
     """Read Kraken's epoch seconds, which carry a fraction, as epoch ms."""
-    return int(decimal(value) * 1000)
+    instant = int(decimal(value) * 1000)
+    if not 0 <= instant < _LATEST:
+        raise ValueError("not an instant")
+    return instant
+
+
+def venue_id(value: str) -> str:
+    """Check an id of the venue's: it goes into records, log lines and further requests."""
+    if not _ID.fullmatch(value):
+        raise ValueError("not an id")
+    return value
+
+
+def quantity(value: object) -> Decimal:
+    """Read an amount that cannot be negative, such as what was executed."""
+    amount = decimal(value)
+    if amount < 0:
+        raise ValueError("below zero")
+    return amount
 
 
 def asset_names(assets: Mapping[str, Any]) -> AssetNames:
@@ -201,18 +231,18 @@ def order(book: PairBook, venue_order_id: str, row: Mapping[str, Any]) -> VenueO
     ended = str(row["status"]) in _ENDED
     flags = str(row.get("oflags") or "").split(",")
     return VenueOrder(
-        venue_order_id=venue_order_id,
+        venue_order_id=venue_id(venue_order_id),
         client_order_id=str(row.get("cl_ord_id") or ""),
         symbol=symbol,
         side=Side(row["descr"]["type"]),
         status=VenueOrderStatus.DONE if ended else VenueOrderStatus.OPEN,
-        filled=Quantity(decimal(row["vol_exec"]), symbol.base),
-        cost=Money(decimal(row["cost"]), symbol.quote),
+        filled=Quantity(quantity(row["vol_exec"]), symbol.base),
+        cost=Money(quantity(row["cost"]), symbol.quote),
         fee=decimal(row["fee"]),
         fee_asset=symbol.base if "fcib" in flags else symbol.quote,
         opened_at=milliseconds(row["opentm"]),
         closed_at=milliseconds(row["closetm"]) if row.get("closetm") else None,
-        reason=str(row.get("reason") or ""),
+        reason=presentable(str(row.get("reason") or "")),
         trade=_trade_kind(row["descr"], flags),
     )
 
@@ -262,7 +292,7 @@ def accepted_id(result: object) -> str | None:
     listed = result.get("txid") if isinstance(result, Mapping) else None
     if isinstance(listed, str):
         listed = [listed]
-    if isinstance(listed, Sequence) and len(listed) == 1 and isinstance(listed[0], str) and listed[0]:
+    if isinstance(listed, Sequence) and len(listed) == 1 and isinstance(listed[0], str) and _ID.fullmatch(listed[0]):
         return listed[0]
     return None
 

@@ -56,6 +56,8 @@ class AssetNames:
 
     def __init__(self, altnames: Mapping[str, str] | None = None) -> None:
         self._altnames = {**_CLASSIC, **(altnames or {})}
+        self.renamed = self._renamed(altnames or {})
+        """Ids that are plain names of their own and that the venue calls by another name now: an asset keeps its id for ever."""
 
     def plain(self, asset: str) -> str:
         """Give the plain name of an asset id or altname: `XXBT` and `XBT` are `BTC`, `XBT.M` is `BTC.M`."""
@@ -74,6 +76,15 @@ class AssetNames:
             name = bonded[1]
         plain = self.plain(name)
         return _STAKED.get(plain, plain)
+
+    def _renamed(self, listed: Mapping[str, str]) -> Mapping[str, str]:
+        found = {
+            asset: self.plain(asset)
+            for asset in listed
+            if asset not in _CLASSIC and asset not in _RENAMED and "." not in asset and self.plain(asset) != asset
+        }
+        plain = {self.plain(asset) for asset in listed}
+        return {old: new for old, new in found.items() if old not in plain}
 
 
 def is_tradable(asset: str) -> bool:

@@ -106,6 +106,10 @@ class PublicVenue(Protocol):
 class Venue(PublicVenue, Protocol):
     """One account at an exchange."""
 
+    async def renames(self) -> Mapping[str, str]:
+        """Return the assets that the venue itself lists under another name than they had: old plain name to present one."""
+        ...
+
     async def balances(self, *, patient: bool = False) -> Balances:
         """Ask for all balances by plain asset name. Raises when they are not known: never an empty answer for a failure.
 

@@ -30,6 +30,10 @@ class UnusableVenue:
         """Refuse."""
         self._refuse()
 
+    async def renames(self) -> Mapping[str, str]:
+        """Refuse."""
+        self._refuse()
+
     async def prices(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Price]:
         """Refuse."""
         self._refuse()

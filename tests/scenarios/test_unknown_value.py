@@ -20,7 +20,7 @@ def copying(folder: Path, masters: Mapping[str, str | int]) -> Iterator[Stack]:
     """Run a master with these balances who trades by hand, and alice, who has 5,000 dollars."""
     with Stack(folder, ["alice"]) as stack:
         stack.open_account("alice", USD=5_000)
-        stack.open_account("master", **masters)
+        stack.open_account("master", **masters)  # type: ignore[arg-type]  # no balance is called tier
         stack.price("BTC/USD", "60000")
         (stack.config / "strategy.toml").write_text('symbols = ["ETH/USD"]\n')  # what it trades by itself is not judged
         stack.price("ETH/USD", "3000")

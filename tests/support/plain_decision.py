@@ -47,7 +47,7 @@ def decide_plainly(signal: Signal, follower: Follower, instrument: Instrument | 
 
 def _size(signal: Signal, follower: Follower, instrument: Instrument | None, now: int) -> Sized | Skip:
     policy = follower.policy
-    account = _usable_account(signal, follower)
+    account = _usable_account(signal, follower, now)
     if isinstance(account, Skip):
         return account
     if follower.trouble:
@@ -65,7 +65,7 @@ def _size(signal: Signal, follower: Follower, instrument: Instrument | None, now
     return _scaled(signal, standing, policy, instrument, follower.master_cash)
 
 
-def _usable_account(signal: Signal, follower: Follower) -> Account | Skip:
+def _usable_account(signal: Signal, follower: Follower, now: int) -> Account | Skip:
     policy, account = follower.policy, follower.account
     if not policy.enabled:
         return Skip(f"the user is disabled; only exits are followed (on_leave = {policy.on_leave})")
@@ -73,6 +73,8 @@ def _usable_account(signal: Signal, follower: Follower) -> Account | Skip:
         return Skip(f"follows on {', '.join(policy.venues)}, not on {signal.venue}")
     if unwanted := policy.symbols.refusal(signal.symbol):
         return Skip(unwanted)
+    if signal.filled_at > now + 5_000:
+        return Skip(f"stale: the fill is dated {(signal.filled_at - now) / 1000:.1f} s in the future; a clock is wrong")
     if forbidden := refusal(signal.kind, *follower.switches):
         return Skip(forbidden)
     if account is None or account.state is AccountState.CONNECTING:

@@ -61,6 +61,8 @@ class Exchange:
         self.matching = Matching(market, self.settlement, clock)
         self.matching.on_closed = self._follow_up
         self.entry = Entry(clock, self.matching, self.settlement, self.timers, self.faults)
+        self.renamed: dict[str, str] = {}
+        """Assets that had another name when the market began: new name by old one."""
         self._caught_up = -1
 
     def catch_up(self) -> None:

@@ -31,6 +31,15 @@ class Rules:
         """Give every symbol."""
         return list(self._instruments)
 
+    def base(self, symbol: str) -> Instrument:
+        """Give an instrument as the table has it. Raises KeyError for an unknown symbol."""
+        return self._instruments[symbol]
+
+    def replace(self, symbol: str, instrument: Instrument) -> None:
+        """Put an instrument into the place of another, which is gone."""
+        self._instruments = {**self._instruments, instrument.symbol: instrument}
+        del self._instruments[symbol]
+
     def current(self, symbol: str) -> Instrument:
         """Give an instrument with the rules of the moment. Raises KeyError for an unknown symbol."""
         instrument = self._instruments[symbol]

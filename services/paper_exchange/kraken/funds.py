@@ -65,7 +65,7 @@ def trade_volume(call: Call) -> object:
     makers: Shape = {}
     for name in ids(call.parameters.text("pair")):
         pair = BY_NAME.get(name)
-        if pair is None:
+        if pair is None or pair.instrument.symbol not in call.exchange.market.feeds:
             raise Refused(errors.UNKNOWN_PAIR)
         for table, rate, least, most, following in (
             (fees, tier.taker, FEES.last.taker, FEES.first.taker, above.taker if above else None),

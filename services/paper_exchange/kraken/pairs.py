@@ -5,6 +5,7 @@ XBT is BTC and XDG is DOGE by table, never by a rule on letters: XTZ, XRP and XL
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -97,6 +98,25 @@ ASSETS: Final = {
     for name in sorted({"EUR"} | {part for pair in PAIRS for part in (pair.instrument.base, pair.instrument.quote)})
 }
 ASSET_BY_NAME: Final = {key: asset for asset in ASSETS.values() for key in (asset.id, asset.altname, asset.name)}
+
+_BEGAN_WITH: Final = frozenset(ASSETS)
+
+
+def list_pair(instrument: Instrument) -> None:
+    """Know a pair from now on that was not there at the start, and its base: both under their plain names."""
+    name = instrument.symbol.replace("/", "")
+    pair = Pair(name, name, instrument.symbol, instrument)
+    ASSETS.setdefault(instrument.base, _asset(instrument.base))
+    ASSET_BY_NAME.setdefault(instrument.base, ASSETS[instrument.base])
+    BY_SYMBOL[instrument.symbol] = pair
+    BY_NAME.update({instrument.symbol: pair, name: pair})
+
+
+def listed_assets(renamed: Mapping[str, str]) -> list[Asset]:
+    """Give the assets that an exchange lists which has renamed some of those that it began with."""
+    names = (_BEGAN_WITH | set(renamed.values())) - renamed.keys()
+    return [asset for name, asset in ASSETS.items() if name in names]
+
 
 FEES: Final = FeeSchedule([
     FeeTier(Decimal(volume), Decimal(taker), Decimal(maker))

@@ -12,7 +12,7 @@ from services.paper_exchange.core.instrument import Instrument
 from services.paper_exchange.kraken import errors
 from services.paper_exchange.kraken.errors import Refused, bad_argument
 from services.paper_exchange.kraken.market_data import depth, named_pairs, ohlc, spread, ticker, trades
-from services.paper_exchange.kraken.pairs import ASSET_BY_NAME, ASSETS, LEVERAGE, Asset, Pair
+from services.paper_exchange.kraken.pairs import ASSET_BY_NAME, ASSETS, LEVERAGE, Asset, Pair, listed_assets
 from services.paper_exchange.kraken.parameters import Parameters
 from services.paper_exchange.kraken.shapes import ids, rfc3339
 
@@ -30,10 +30,10 @@ def system_status(exchange: Exchange, parameters: Parameters) -> object:
 
 def assets(exchange: Exchange, parameters: Parameters) -> object:
     """Give the assets, all or those asked for."""
-    wanted = ids(parameters.text("asset"))
+    wanted, listed = ids(parameters.text("asset")), listed_assets(exchange.renamed)
     chosen: list[Asset] = []
     for name in wanted:
-        if name not in ASSET_BY_NAME:
+        if ASSET_BY_NAME.get(name) not in listed:
             raise Refused(errors.UNKNOWN_ASSET)
         chosen.append(ASSET_BY_NAME[name])
     return {
@@ -46,7 +46,7 @@ def assets(exchange: Exchange, parameters: Parameters) -> object:
             "status": "enabled",
             "margin_rate": 0.02,
         }
-        for asset in (chosen or ASSETS.values())
+        for asset in (chosen or listed)
     }
 
 

@@ -35,7 +35,7 @@ Choice = TypeVar("Choice", Side, OrderType)
 def instrument_of(exchange: Exchange, name: str) -> Instrument:
     """Give the instrument of a pair by id, altname or symbol, with the rules of the moment."""
     pair = BY_NAME.get(name)
-    if pair is None:
+    if pair is None or pair.instrument.symbol not in exchange.market.feeds:
         raise Refused(errors.UNKNOWN_PAIR)
     return exchange.rules.current(pair.instrument.symbol)
 

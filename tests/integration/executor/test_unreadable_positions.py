@@ -10,7 +10,7 @@ import pytest
 import structlog.testing
 
 from services.executor.reconciler import Reconciler
-from shared.bus.errors import BusRefused
+from shared.bus.errors import BusUnavailable
 from shared.bus.records import Records
 from shared.contracts import keys
 from shared.domain.account import Position
@@ -195,9 +195,9 @@ async def test_a_lease_or_redis_that_is_lost_still_ends_the_turn(
     rig: Rig, owner: Owner, faults: Faults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refused(*_: object) -> None:
-        raise BusRefused("READONLY")
+        raise BusUnavailable("READONLY")
 
     monkeypatch.setattr(owner.desk.risk, "look", refused)
     async with guarding(rig, owner) as guardian:
-        with pytest.raises(BusRefused):
+        with pytest.raises(BusUnavailable):
             await guardian.look()

@@ -49,19 +49,28 @@ FEE = Decimal("0.004")
 
 
 class SteppedTime:
-    """A wall clock that only sleeping moves."""
+    """A clock that only sleeping moves, and that can be stepped: then the steady one, which is a part of it, does not move."""
 
     def __init__(self) -> None:
         self.now = NOW
         self.slept: list[float] = []
+        self.stepped = 0
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.now += int(seconds * 1000)
         await asyncio.sleep(0)
 
+    def step(self, ms: int) -> None:
+        self.now += ms
+        self.stepped += ms
+
+    @property
+    def steady(self) -> float:
+        return (self.now - self.stepped) / 1000
+
     def clock(self) -> Clock:
-        return Clock(now=lambda: self.now, sleep=self.sleep)
+        return Clock(now=lambda: self.now, sleep=self.sleep, steady=lambda: self.steady)
 
 
 @dataclass
@@ -127,9 +136,11 @@ class Run:
     def cycle(self, trader: Trader, *, live: bool = False, **settings: object) -> Cycle:
         """A cycle of the default strategy on bitcoin alone."""
         chosen = StrategySettings.model_validate({"symbols": ["BTC/USD"], **settings})
+        strategy = chosen.build()
+        assert strategy is not None
         return Cycle(
             venue=self.venue,
-            strategy=chosen.build(),
+            strategy=strategy,
             settings=chosen,
             book=self.book,
             mirror=self.mirror,
@@ -165,7 +176,7 @@ class Rig:
         store = OrderStore(self.bus, lease, MASTER, "kraken", positions=keys.strategy(MASTER, "kraken"))
         mirror = AccountMirror(venue, records, clock, symbols=[BTC], currency="USD")
         await mirror.connect()
-        book = await open_book(master, signals, "kraken", "sma-cross", faults=self.faults, now=self.time.now)
+        book = await open_book(master, signals, "kraken", faults=self.faults, now=self.time.now)
         holdings = await read_holdings(self.bus, "kraken")
         check = AccountCheck(
             book=book,
@@ -231,7 +242,7 @@ def sell(size: str = "0.1") -> OrderPlan:
     return OrderPlan(Side.SELL, btc(size), None, "test")
 
 
-async def until(condition: Callable[[], object], *, seconds: float = 20) -> None:
+async def until(condition: Callable[[], object], *, seconds: float = 60) -> None:
     """Let the other tasks run until the condition holds."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110  # what is waited for are values that tell nobody when they change

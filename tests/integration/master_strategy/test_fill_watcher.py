@@ -7,6 +7,7 @@ from decimal import Decimal
 from structlog.testing import capture_logs
 
 from shared.bus.records import Records
+from shared.bus.signals import SignalLog
 from shared.domain.account import MASTER
 from shared.domain.instrument import seed_instruments
 from shared.domain.order import Kind, Side
@@ -99,3 +100,15 @@ async def test_what_was_paid_is_published_as_the_price_unless_a_newer_one_is(rig
     await records.write_prices("kraken", [btc_price("59000")], rig.time.now + 1)
     await run.trade(sell("0.1"))
     assert await records.prices_of("kraken", [BTC]) == newer
+
+
+async def test_a_cursor_that_a_clock_ahead_has_written_hides_no_exit(rig: Rig) -> None:
+    """Case A2: what was sold before that instant comes is found by the next scan, after a restart too."""
+    run = await rig.start()
+    await run.resume()
+    await run.trade(buy("0.1"))
+    await SignalLog(rig.bus).remember_told(MASTER, "kraken", rig.time.now + 30_000)
+    later = await rig.start()
+    await rig.someone_trades(later, Side.SELL, "0.1")
+    await later.resume()
+    assert [signal.kind for signal in await rig.signals()] == [Kind.ENTRY, Kind.EXIT]

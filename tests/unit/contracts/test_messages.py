@@ -180,7 +180,7 @@ def test_what_is_written_reads_back_to_the_same_value(size: Decimal, price: Deci
 
 
 def test_a_signal_written_by_hand_needs_only_what_cannot_be_derived() -> None:
-    needed = ("id", "venue", "symbol", "side", "kind", "base_size", "price", "master_equity", "filled_at")
+    needed = ("v", "id", "venue", "symbol", "side", "kind", "base_size", "price", "master_equity", "filled_at")
     signal = SignalMessage.parse({name: ENTRY[name] for name in needed}).to_domain()
     assert signal.quote_size == usd(6000)
     assert signal.emitted_at == signal.filled_at

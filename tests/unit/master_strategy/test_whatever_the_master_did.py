@@ -191,6 +191,20 @@ async def test_a_balance_that_lags_behind_a_purchase_sells_nothing() -> None:
     assert _fractions(master) == [None, Decimal("0.5")]
 
 
+async def test_a_purchase_that_the_balance_does_not_show_for_a_minute_is_not_taken_for_sold() -> None:
+    master = MemoryMaster()
+    await master.start()
+    await master.trade(Side.BUY, "1")
+    master.account.lagging["BTC"] = Decimal(1)
+    await master.settle(5)
+    assert (_fractions(master), master.book.size_of("BTC")) == ([None], btc("1"))
+    master.account.lagging.clear()
+    await master.settle(18)
+    await master.trade(Side.SELL, "0.5")
+    await master.settle()
+    assert _fractions(master) == [None, Decimal("0.5")]
+
+
 async def test_a_balance_that_cannot_be_read_is_no_empty_account() -> None:
     master = MemoryMaster()
     await master.start()
