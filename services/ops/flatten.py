@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Final
 
 import typer
@@ -28,7 +29,7 @@ from shared.config.settings import Settings
 from shared.contracts import keys
 from shared.domain.account import EVERY_POSITION, Position
 from shared.domain.control import ControlMode
-from shared.domain.money import plain
+from shared.domain.money import ZERO, plain
 from shared.domain.policy import UserPolicy
 from shared.domain.symbol import Symbol
 from shared.ledger.reading import known_users
@@ -50,6 +51,8 @@ class Found:
 
     positions: Mapping[Place, Position] = field(default_factory=dict)
     unreadable: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
+    users: Sequence[str] = ()
+    """Who was looked at."""
 
     def hides(self, place: Place) -> bool:
         """Say whether the record of a position is one of those that cannot be read."""
@@ -136,7 +139,7 @@ async def held_in(bus: Bus, scope: Scope, policies: Mapping[str, UserPolicy]) ->
         for name, why in holdings.unreadable.items():
             if scope.symbol is None or holdings.may_hold(scope.symbol.base):
                 unreadable[user, venue, name] = why
-    return Found(found, unreadable)
+    return Found(found, unreadable, users)
 
 
 async def follow(
@@ -164,6 +167,10 @@ async def follow(
         for place, position in sorted(seen.items(), key=str)
         if not found.hides(place)
     ]
+    # What was sold between the switch and the first look was seen by nobody here: its report tells.
+    for place, report in sorted((await _ended(bus, found.users, since)).items(), key=str):
+        if place not in seen and _sold(report) > 0 and scope.covers(place[0], place[2], policies.get(place[0])):
+            fates.append(Fate(place, plain(_sold(report)), "0", "closed", report.get("reason", "")))
     return fates + [
         Fate(place, "?", "?", _UNREADABLE, f"nothing is sold until its record can be read: {why}")
         for place, why in sorted(found.unreadable.items())
@@ -178,7 +185,17 @@ def _fate(place: Place, position: Position, left: Position | None, report: Mappi
         outcome, reason = "dust", said.get("reason", "")
     else:
         outcome, reason = "open", "its exit has not ended: see `ops status` for who serves the user"
-    return Fate(place, plain(position.size.amount), plain(left.size.amount) if left else "0", outcome, reason)
+    rest = left.size.amount if left else ZERO
+    before = max(position.size.amount, rest + _sold(said))  # it may have been seen when a part was sold already
+    return Fate(place, plain(before), plain(rest), outcome, reason)
+
+
+def _sold(report: Mapping[str, str]) -> Decimal:
+    try:
+        sold = Decimal(report.get("filled_size") or 0)
+    except InvalidOperation:
+        return ZERO
+    return sold if sold.is_finite() else ZERO
 
 
 async def _redis_time(bus: Bus) -> int:

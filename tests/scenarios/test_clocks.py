@@ -77,12 +77,11 @@ class Hosts:
 
 @contextmanager
 def _hosts(folder: Path, users: list[str]) -> Iterator[Hosts]:
-    with Stack(folder, users, user_settings=SETTINGS) as stack:
-        try:
+    try:
+        with Stack(folder, users, user_settings=SETTINGS) as stack:
             yield Hosts(stack, folder, users)
-        finally:
-            stack.keep_journal()
-            HostClock.tidy()
+    finally:
+        HostClock.tidy()
 
 
 def _hold(hosts: Hosts, users: list[str]) -> None:
@@ -156,7 +155,7 @@ def test_clock_behind_the_venue_still_exits(tmp_path: Path) -> None:
 
 def test_clock_steps_while_holding(tmp_path: Path) -> None:
     """Case S2: executor and engine on one host whose clock is set back and ahead, and right again."""
-    with Stack(tmp_path, ["alice"], user_settings=SETTINGS) as stack, HostClock(tmp_path / "host") as clock:
+    with HostClock(tmp_path / "host") as clock, Stack(tmp_path, ["alice"], user_settings=SETTINGS) as stack:
         stack.price("BTC/USD", "60000")
         stack.open_account("alice", USD=10_000)
         stack.start("executor", "services.executor", EXECUTOR_USERS="alice", **clock.environment())
@@ -208,7 +207,7 @@ class _Person:
 
 def test_an_exit_that_was_made_while_the_masters_clock_was_ahead_is_copied(tmp_path: Path) -> None:
     """Case A2: host 90 s ahead for a while, then right again; the master sells meanwhile."""
-    with Stack(tmp_path, ["alice"], user_settings=SETTINGS) as stack, HostClock(tmp_path / "host") as clock:
+    with HostClock(tmp_path / "host") as clock, Stack(tmp_path, ["alice"], user_settings=SETTINGS) as stack:
         (stack.config / "strategy.toml").write_text('symbols = ["ETH/USD"]\n')
         stack.price("BTC/USD", "60000")
         stack.open_account("master", USD=100_000)

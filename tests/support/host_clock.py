@@ -25,6 +25,7 @@ class HostClock:
         """`folder` holds the file that the processes read; `seconds` is how far ahead of the true time they are at first."""
         folder.mkdir(parents=True, exist_ok=True)
         self._file = folder / "host-clock"
+        self.tidy()  # what an earlier run left: its processes may have been killed after it was done
         self.step(seconds)
 
     def __enter__(self) -> Self:

@@ -39,6 +39,7 @@ async def close(bus: Bus, user: str, symbol: Symbol = BTC, *, left: str = "0") -
     size = Quantity(Decimal("0.1") - Decimal(left), symbol.base)
     await Records(bus).write_position(user, "kraken", position.sold(size, now_ms()))
     said = {"user": user, "venue": "kraken", "symbol": str(symbol), "kind": "exit", "reason": "flatten: over"}
+    said["filled_size"] = str(size.amount)
     await bus.do("XADD", keys.reports(user), "*", *flatten(said))
 
 

@@ -39,7 +39,7 @@ async def test_flatten_sets_the_switch_and_then_says_what_cannot_be_read(
 async def test_flatten_of_everybody_names_the_record_and_its_user(bus: Bus, redis_server: RedisServer) -> None:
     await hold(bus, "alice")
     await damage(bus, "bob")
-    await close(bus, "alice")
+    await close(bus, "alice")  # before the switch is set: it is no part of the report
     ran = await ops(redis_server.url, "flatten", "--reason", "news", "--yes", "--wait", "0.5", "--json")
     assert await _mode(bus, keys.CONTROL) == "flatten"
     rows = {(row["user"], row["symbol"], row["outcome"]): row["reason"] for row in ran.json["positions"]}
