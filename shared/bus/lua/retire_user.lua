@@ -1,4 +1,4 @@
--- uses: fence
+-- uses: fence, kinds
 -- Take the books of a user who has another name now away from the old one, in one step: from here on nothing can be sold by them.
 -- KEYS: fence, following hash, then for each venue: books hash, positions, risk, own exits, differences, account.
 -- ARGV: fencing token, new name, now (epoch ms), last entry id that was due to the old name, funds where none are noted.
@@ -6,11 +6,10 @@
 if not owns(KEYS[1], ARGV[1]) then
   return 'fenced'
 end
--- A script that fails half way leaves what it wrote: so whatever could fail is looked at before the first write.
 for i = 2, #KEYS do
-  local kind = redis.call('TYPE', KEYS[i]).ok
-  if kind ~= 'none' and kind ~= 'hash' and (i == 2 or (i - 3) % 6 == 0) then
-    return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' is a ' .. kind)
+  local wrong = (i == 2 or (i - 3) % 6 == 0) and wrong_kind(KEYS[i], 'hash')
+  if wrong then
+    return wrong
   end
 end
 for i = 3, #KEYS, 6 do
