@@ -135,7 +135,7 @@ def _open_records(stack: Stack) -> list[str]:
 
 def _each_intent_is_one_order(stack: Stack) -> None:
     orders = stack.venue_orders("master")
-    assert len(_filled(stack)) >= 3
+    assert len(_filled(stack)) >= 2  # one in each round can serve all of its steps
     assert set(Counter(row["client_order_id"] for row in orders).values()) == {1}
     for row in orders:
         assert stack.client.exists(keys.order("master", row["client_order_id"])), (
