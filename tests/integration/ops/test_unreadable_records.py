@@ -61,12 +61,12 @@ async def test_the_question_counts_what_cannot_be_read(bus: Bus, redis_server: R
     await hold(bus, "alice")
     await damage(bus, "alice")
     ran = await ops(redis_server.url, "flatten", "--user", "alice", "--reason", "news")
-    assert "Sell 1 copied positions (1 more cannot be read) of alice now" in ran.out + ran.err
+    assert "Sell 1 copied position (1 more cannot be read) of alice now" in ran.out + ran.err
     assert not await bus.scan("shoal:control*")
 
 
 @pytest.mark.parametrize(
-    ("command", "mode"), [("pause", "pause"), ("close-only", "close_only"), ("halt", "halt"), ("resume", "run")]
+    ("command", "mode"), [("pause", "pause"), ("close-only", "pause"), ("halt", "halt"), ("resume", "run")]
 )
 async def test_a_stop_reads_no_record(bus: Bus, redis_server: RedisServer, command: str, mode: str) -> None:
     """Positions that cannot be read, of a user who has no file any more, and a switch that somebody wrote with `SET`."""
