@@ -27,6 +27,7 @@ from shared.domain.instrument import Instrument
 from shared.domain.money import ZERO, Quantity
 from shared.domain.order import Side
 from shared.domain.symbol import Symbol
+from shared.venues.errors import Unavailable
 from shared.venues.port import Balance, Venue, VenueOrder, VenueOrderStatus
 
 LOOK_BACK_DAYS: Final = 90
@@ -96,13 +97,17 @@ def sum_up(
 
 
 async def read_copied(venue: Venue, now: int) -> Copied:
-    """Ask the venue what the account holds from orders of Shoal's kind. Raises VenueError."""
+    """Ask the venue what the account holds from orders of Shoal's kind. Raises VenueError, also for a balance that it cannot tell."""
     since = now - LOOK_BACK_DAYS * _DAY_MS
     # In this order: an order that ends in between is in the second list as well, and counts once.
     opened = {order.venue_order_id: order for order in await venue.open_orders()}
     closed = {order.venue_order_id: order for order in await venue.closed_orders(since=since)}
     orders = sorted({**opened, **closed}.values(), key=lambda order: order.closed_at or now)
-    return sum_up(orders, await venue.balances(), await venue.instruments())
+    balances = await venue.balances()
+    found = sum_up(orders, balances, await venue.instruments())
+    if unread := sorted({order.symbol.base for order in found.orders} & balances.unreadable):
+        raise Unavailable(f"the balance of {', '.join(unread)} could not be read: what is held from copying is not known")
+    return found
 
 
 class BooksGate:

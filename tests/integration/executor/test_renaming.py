@@ -23,6 +23,7 @@ from shared.domain.money import Price, Quantity
 from shared.domain.order import Decision, OrderState
 from shared.domain.rename import Rename, Renames
 from shared.domain.symbol import Symbol
+from shared.venues.errors import Unavailable
 from shared.venues.fake import FakeAccount, FakeMarket
 from tests.integration.executor.rig import USER, Owner, Rig, until
 from tests.integration.executor.turns import reported, served, turn
@@ -123,6 +124,17 @@ async def test_a_redenomination_sells_ten_for_one(world: World) -> None:
         Decimal(300),
         Price(Decimal("0.7"), NDOT),
     )
+
+
+async def test_a_balance_that_cannot_be_read_moves_nothing(world: World) -> None:
+    """Their own NDOT must not be sold because nobody can say how much DOT is left."""
+    world.know(TABLE)
+    world.list_new()
+    world.rig.account.balances["NDOT"] = Decimal(200)
+    world.rig.account.unreadable_balances.add("DOT")
+    with pytest.raises(Unavailable, match="the balance of DOT could not be read"):
+        await present_name(world.desk, DOT)
+    assert await world.held() == {"DOT/USD": Decimal(100)}
 
 
 async def test_repeating_a_move_never_doubles_a_position(world: World) -> None:
