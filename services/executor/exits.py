@@ -200,7 +200,7 @@ class ExitHandler:
             return None
         if position is None or position.size.amount == 0:
             return Skip(_NOTHING_HELD)
-        free = desk.aside.sellable(decision, position.size)
+        free = desk.aside.sellable(decision, position.size, desk.renames)
         if held_back := free < position.size:
             position = position.sold(position.size - free, desk.clock())
         try:

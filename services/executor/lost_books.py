@@ -97,7 +97,7 @@ def sum_up(
 
 
 async def read_copied(venue: Venue, now: int) -> Copied:
-    """Ask the venue what the account holds from orders of Shoal's kind. Raises VenueError, also for a balance that it cannot tell."""
+    """Ask the venue what the account holds from orders of Shoal's kind. Raises VenueError."""
     since = now - LOOK_BACK_DAYS * _DAY_MS
     # In this order: an order that ends in between is in the second list as well, and counts once.
     opened = {order.venue_order_id: order for order in await venue.open_orders()}
@@ -106,7 +106,9 @@ async def read_copied(venue: Venue, now: int) -> Copied:
     balances = await venue.balances()
     found = sum_up(orders, balances, await venue.instruments())
     if unread := sorted({order.symbol.base for order in found.orders} & balances.unreadable):
-        raise Unavailable(f"the balance of {', '.join(unread)} could not be read: what is held from copying is not known")
+        raise Unavailable(
+            f"the balance of {', '.join(unread)} could not be read: what is held from copying is not known"
+        )
     return found
 
 

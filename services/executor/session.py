@@ -265,7 +265,7 @@ class Session:
         decision = work.decision
         self._aside[work.entry.id] = _Work(work.entry, decision, redelivered=True)
         pause = self._copiers[decision.venue].pause(decision)
-        self._chains.add_later(decision.symbol, partial(self._carry_again, work.entry.id), pause)
+        self._chains.add_later(self._chain_of(decision), partial(self._carry_again, work.entry.id), pause)
 
     async def _carry_again(self, entry_id: str) -> None:
         """Carry out what was set aside, unless that has been done meanwhile."""
@@ -276,7 +276,7 @@ class Session:
         """Try entries of the symbol that stand aside once more, before this exit: what they bought is to be sold by it."""
         for entry_id, earlier in list(self._aside.items()):
             decision = earlier.decision
-            if (decision.symbol, decision.kind) == (work.decision.symbol, Kind.ENTRY):
+            if decision.kind is Kind.ENTRY and self._chain_of(decision) == self._chain_of(work.decision):
                 await self._carry_again(entry_id)
 
     async def _refuse(self, work: _Work) -> None:
