@@ -22,7 +22,7 @@ from shared.contracts import keys
 from shared.domain.account import Position
 from shared.domain.fault import Fault, FaultKind, Faults
 from shared.domain.money import Quantity
-from shared.domain.order import Decision, OrderState
+from shared.domain.order import Decision, Kind, OrderState
 from shared.domain.own_exit import own_exit
 from shared.domain.rename import Rename, Renames
 from shared.domain.symbol import Symbol
@@ -296,3 +296,31 @@ async def test_nothing_is_taken_off_the_books_while_an_order_stands_aside_that_m
         keeper = Housekeeper(rig.bus, USER, {"kraken": later.desk}, chains)
         found = await keeper._reconcilers["kraken"].check()
         assert (found.differences, found.left_out) == ({}, (BTC_USD,))
+
+
+async def test_exits_that_have_an_entry_tried_again_do_not_multiply_its_tries(
+    rig: Rig, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each exit of its symbol tries what stands aside at once; the timer of before is the only one all the same."""
+    later: list[Symbol] = []
+    carried: list[Kind] = []
+
+    def add_later(_: object, symbol: Symbol, work: object, seconds: float) -> None:
+        later.append(symbol)
+
+    async def carry_out(_: Copier, decision: Decision, entry_id: str, *, redelivered: bool) -> bool:
+        carried.append(decision.kind)
+        return decision.kind is Kind.EXIT
+
+    monkeypatch.setattr(SymbolChains, "add_later", add_later)
+    monkeypatch.setattr(Copier, "carry_out", carry_out)
+    for decision in (rig.entry("0.05"), rig.close("0.4"), rig.close()):
+        await rig.append(decision)
+
+    async def both_exits() -> bool:
+        return carried.count(Kind.EXIT) >= 2
+
+    async with turn(rig, owner):
+        await until(both_exits, "both exits are carried out")
+    assert carried.count(Kind.ENTRY) >= 3
+    assert later == [BTC_USD]
