@@ -8,9 +8,11 @@ from decimal import Decimal
 from uuid import uuid4
 
 from services.master_strategy.own_copies import OwnCopies
+from services.master_strategy.session import open_book
 from services.master_strategy.unread_rows import UnreadRows
-from shared.bus.master_account import read_all_uncopied, read_holdings
+from shared.bus.master_account import MasterRecords, read_all_uncopied, read_holdings
 from shared.bus.records import Records, pairs
+from shared.bus.signals import SignalLog
 from shared.bus.streams import read_entries
 from shared.contracts import keys
 from shared.domain.account import MASTER
@@ -258,3 +260,16 @@ async def test_a_row_that_a_later_session_can_read_is_reported_no_more() -> None
     UnreadRows(faults).take([row, replace(row, row_id="O2")], 0)
     UnreadRows(faults).take([row], 1)
     assert [each.subject for each in faults.standing] == ["O1"]
+
+
+async def test_a_position_that_a_later_session_can_read_is_reported_no_more(rig: Rig) -> None:
+    run = await rig.start()
+    master = MasterRecords(rig.bus, run.lease, "kraken")
+    key = keys.positions(MASTER, "kraken")
+    await rig.bus.do("HSET", key, "BTC/USD", "no record")
+    faults = Faults()
+    for standing in (1, 1, 0):
+        if not standing:
+            await rig.bus.do("HDEL", key, "BTC/USD")
+        await open_book(master, SignalLog(rig.bus), "kraken", faults=faults, now=rig.time.now)
+        assert len([each for each in faults.standing if each.kind is FaultKind.RECORD]) == standing
