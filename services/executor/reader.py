@@ -29,7 +29,7 @@ _AFTER_OUTAGE: Final = 0.5
 _LEASE_NEEDED: Final = BLOCK_MS / 1000 + 1.0
 _REFUSED_PAUSE: Final = 1.0
 """Seconds until a stream that Redis refuses to read is tried again."""
-_READING: Final = "orders"
+READING: Final = "orders"
 _SHORT_LEASE: Final = 0.2
 """Seconds until leases that are too short to read under are looked at again."""
 
@@ -52,7 +52,9 @@ class OrderReader(Protocol):
 class StreamReader:
     """Reads new entries of every registered stream and hands each to its session."""
 
-    def __init__(self, bus: Bus, faults: Faults | None = None) -> None:
+    def __init__(self, bus: Bus, faults: Faults | None = None, name: str = READING) -> None:
+        """`name` tells the readers of one process apart: what one of them can read says nothing of another's streams."""
+        self._name = name
         self._group = Group(bus, keys.EXECUTOR)
         self._faults = faults or Faults()
         self._refused: dict[str, float] = {}
@@ -76,6 +78,8 @@ class StreamReader:
         self._between_reads.clear()
         self._changed.set()
         await self._between_reads.wait()
+        if keys.orders(user) not in self._sessions:  # refused by the read that was under way
+            self._take_back(keys.orders(user))
 
     async def run(self) -> None:
         """Read for ever, through outages of Redis."""
@@ -109,7 +113,7 @@ class StreamReader:
                 await self._hand_out_pending(streams)
                 self._lost = False
             self._hand_out(await self._group.read_new(streams, _BATCH), redelivered=False)
-            self._faults.clear(FaultKind.REDIS, _READING)
+            self._faults.clear(FaultKind.REDIS, self._name)
         except (BusRefused, BusForbidden) as error:  # nothing was handed out: Redis looks at all streams first
             await self._leave_out_refused(streams, error)
         except BusUnavailable as error:
@@ -117,7 +121,7 @@ class StreamReader:
 
     async def _wait_for_redis(self, error: Exception) -> None:
         self._lost = True
-        if self._faults.report(FaultKind.REDIS, _READING, str(error), blocks=True):
+        if self._faults.report(FaultKind.REDIS, self._name, str(error), blocks=True):
             log.warning("waiting for Redis", reason=str(error))
         await asyncio.sleep(_AFTER_OUTAGE)
 
@@ -171,6 +175,8 @@ class StreamReader:
             await self._wait_for_redis(error)
 
     async def _wait_for_sessions(self) -> None:
+        if not self._sessions:  # who serves these users now will say
+            self._faults.clear(FaultKind.REDIS, self._name)
         # Not wait_for: on Python 3.11 it can swallow a cancellation that comes together with the event.
         with suppress(TimeoutError):
             async with asyncio.timeout(_SHORT_LEASE if self._sessions else None):

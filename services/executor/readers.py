@@ -11,7 +11,7 @@ from bisect import bisect
 from collections.abc import Iterable
 from typing import Final
 
-from services.executor.reader import Deliver, StreamReader
+from services.executor.reader import READING, Deliver, StreamReader
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
 from shared.config.supervision import endless
@@ -36,7 +36,7 @@ class StreamReaders:
         place = bisect(self._firsts, user)
         reader = self._readers.get(place)
         if reader is None:
-            reader = self._readers[place] = StreamReader(self._bus, self._faults)
+            reader = self._readers[place] = StreamReader(self._bus, self._faults, f"{READING} {place}")
             if self._tasks is not None:
                 self._tasks.create_task(endless("order reader", reader.run()))
         reader.register(user, lease, deliver)

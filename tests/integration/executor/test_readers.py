@@ -72,3 +72,31 @@ async def test_a_stream_that_redis_refuses_to_read_is_left_out_until_it_can_be_r
     assert faults.standing == ()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_a_reader_could_not_read_is_its_own_fault_and_over_with_its_users(bus: Bus) -> None:
+    """Another reader's success must not clear it, to be logged anew at once; nor may it stand when nobody is served here."""
+    faults = Faults()
+    readers = StreamReaders(bus, USERS, faults)
+    group, bad, good = Group(bus, keys.EXECUTOR), USERS[:2], USERS[-1]
+    await group.ensure([keys.orders(good)])
+    for user in bad:
+        await bus.do("SET", keys.orders(user), "not a stream")
+    for user in (*bad, good):
+        lease = await acquire(bus, user, "me")
+        assert lease is not None
+        readers.register(user, lease, lambda entry, redelivered: None)
+    task = asyncio.create_task(readers.run())
+    async with asyncio.timeout(20):
+        while not faults.standing:  # noqa: ASYNC110  # the register has no event
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(2.5)  # the good one is read in between
+        (fault,) = faults.standing
+        assert (fault.kind, fault.blocks) == (FaultKind.REDIS, True)
+        assert fault.count > 2
+        for user in bad:
+            await readers.unregister(user)
+        while faults.standing:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
