@@ -19,7 +19,7 @@ from services.copy_engine.joiner import Joiner
 from services.copy_engine.owed_decisions import OwedDecisions
 from services.copy_engine.readiness import wait_until_open
 from shared.bus.connection import BLOCK_MS, Bus
-from shared.bus.errors import ENDS_A_TURN
+from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import Lease
 from shared.bus.orders import RETENTION_MS
@@ -167,9 +167,20 @@ class Engine:
                 if deliveries == 0:
                     return None  # not pending any more: somebody has dealt with it
                 if deliveries >= MAX_DELIVERIES:
-                    await self._group.bury(entry, str(error))
-                    log.error("a signal that cannot be read is now a dead letter", entry_id=entry.id, reason=str(error))
+                    await self._bury(entry, str(error))
                     return None
+
+    async def _bury(self, entry: Entry, reason: str) -> None:
+        """Move a signal to the dead letters; where Redis refuses that, the next engine tries again: exits are behind it."""
+        try:
+            await self._group.bury(entry, reason)
+        except BusRefused as error:
+            why = f"a signal that cannot be read cannot become a dead letter: {error}"
+            if self._heartbeat.faults.report(FaultKind.STREAM, keys.dead(keys.SIGNALS), why):
+                log.error("a signal that cannot be read waits", entry_id=entry.id, reason=reason, why=str(error))
+        else:
+            self._heartbeat.faults.clear(FaultKind.STREAM, keys.dead(keys.SIGNALS))
+            log.error("a signal that cannot be read is now a dead letter", entry_id=entry.id, reason=reason)
 
     async def _pairs_of(self, venue: str) -> Mapping[Symbol, Instrument]:
         known = self._instruments.get(venue)

@@ -231,12 +231,15 @@ class Session:
 
     async def _bury(self, entry: Entry, reason: str) -> None:
         """Move an entry to the dead letters after its last delivery, so that the rest can flow."""
-        while 0 < await self._group.deliver_again(entry) < MAX_DELIVERIES:
-            continue
-        await self._group.bury(entry, reason)
-        log.error(
-            "an order that cannot be read is now a dead letter", user=self._user, entry_id=entry.id, reason=reason
-        )
+        named = {"user": self._user, "entry_id": entry.id, "reason": reason}
+        try:
+            while 0 < await self._group.deliver_again(entry) < MAX_DELIVERIES:
+                continue
+            await self._group.bury(entry, reason)
+        except BusRefused as error:  # no reason to end the turn, on which exits hang: the next sweep tries again
+            log.error("an order that cannot be read cannot become a dead letter yet", why=str(error), **named)
+        else:
+            log.error("an order that cannot be read is now a dead letter", **named)
         self._working.discard(entry.id)
 
     async def _carry_out(self, work: _Work) -> None:

@@ -112,6 +112,18 @@ async def test_no_kind_of_poison_stops_the_engine(
     assert await bus.do("XLEN", keys.dead(keys.SIGNALS)) == 2
 
 
+async def test_poison_that_cannot_be_buried_holds_up_no_exit(bus: Bus, users: Sequence[UserPolicy], emit: Emit) -> None:
+    """The dead letters' key is something else: one turn after the other ended by that, for everybody."""
+    await bus.do("SET", keys.dead(keys.SIGNALS), "no stream")
+    await bus.do("XADD", keys.SIGNALS, "*", "nothing", "of the kind")
+    last = await emit(an_exit("last"))
+    async with running(bus, users):
+        async with asyncio.timeout(30):
+            while not await decided(bus, "alice"):  # noqa: ASYNC110  # nobody tells when a stream grows
+                await asyncio.sleep(0.01)
+    assert [entry_id for entry_id, _ in await decided(bus, "alice")] == [last.id]
+
+
 async def test_a_signal_of_an_unknown_venue_stops_nobody(bus: Bus, users: Sequence[UserPolicy], emit: Emit) -> None:
     await emit(an_entry("strange", venue="binance"))
     await emit(an_entry("usual"))

@@ -131,3 +131,16 @@ async def test_an_old_or_unreadable_request_is_nobodys(rig: Rig, owner: Owner) -
     position = await rig.position()
     assert position is not None
     assert position.size == btc("0.06")
+
+
+async def test_poison_that_cannot_be_buried_ends_no_turn(rig: Rig, owner: Owner) -> None:
+    """The dead letters' key is something else: one turn after the other ended by that, and no exit went out."""
+    await rig.bus.do("SET", keys.dead(STREAM), "no stream")
+    rig.clock.now += 1
+    await rig.bus.do("XADD", STREAM, f"{rig.clock.now}-0", "hello", "world")
+    async with turn(rig, owner) as reader:
+        await served(reader)
+        await asyncio.sleep(0.2)
+        await rig.append(rig.entry())
+        assert await reported(rig, 1) == [OrderState.FILLED]
+    assert await rig.pending() == 1
