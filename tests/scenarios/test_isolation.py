@@ -39,7 +39,7 @@ BROKEN: Final = {
     "disabled": "temporary disabled",
 }
 DAMAGED: Final = "damaged-record"
-"""What is looked up beside this user's work cannot be read (a key of another type); nobody's orders hang on it, theirs included."""
+"""What is looked up beside this user's work cannot be read (a key of another type); no order hangs on it, theirs neither."""
 
 
 @pytest.mark.timeout(180)
