@@ -85,8 +85,8 @@ class AccountKeeper:
         self.books_lost = False
         """Whether nobody knows what the account holds from copying: then no exit may be taken for one of nothing."""
         self.currency = _QUOTE
-        self.supervisor = Supervisor()
         """What cash and equity are counted in."""
+        self.supervisor = Supervisor()
         self.latest: Account | None = None
         """As last read by this process."""
         self._answered_at = 0

@@ -18,7 +18,7 @@ from services.executor.readers import StreamReaders
 from services.executor.roster import Roster
 from services.executor.session import Session
 from shared.bus.connection import Bus, open_bus
-from shared.bus.errors import BusError, BusRefused
+from shared.bus.errors import BusError, BusForbidden, BusRefused
 from shared.bus.gone_users import recall_users, settle_gone_users
 from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.last_settings import LastSettings
@@ -107,7 +107,6 @@ class Executor:
                 keep_up("gone users", lambda: settle_gone_users(self._bus, self._watch, self._take_over))
             ),
             asyncio.create_task(keep_up("last settings", self._keep_settings)),
-            asyncio.create_task(keep_up("names", self._follow_names)),
         ]
         try:
             while True:
@@ -128,7 +127,7 @@ class Executor:
     async def _look_at_clock(self) -> None:
         """Tell whether this host's clock is the venue's; where this process leads, publish the venue's time for the engine."""
         known = self._desks.time
-        known.alarm.look()
+        self._desks.look_at_clocks()
         if self._feed.leads and (to_steady := known.clock.to_steady()) is not None:
             with suppress(BusError):
                 await self._times.write(known.clock.venue, to_steady)
@@ -203,7 +202,7 @@ class Executor:
                 return  # his settings changed while the desks were set up: they are for another turn
             self._turns[user] = session
             await self._renewals.keep(lease, session.serve())
-        except* BusRefused as group:  # a key of this user's, not Redis: tried again after a pause
+        except* (BusRefused, BusForbidden) as group:  # a key of this user's, not Redis: tried again after a pause
             self._claims.refused(user, "; ".join(str(error) for error in group.exceptions))
         except* BusError as group:
             log.warning("turn ended", user=user, reason="; ".join(str(error) for error in group.exceptions))

@@ -60,13 +60,14 @@ class Desk:
     books: Books = field(default_factory=lambda: Books(Funds.LIVE))
     alarm: ClockAlarm = field(default_factory=lambda: ClockAlarm(Faults(), lambda: None))
     """Whether this host's clock is too far from the venue's for entries; shared by all desks of a venue."""
-    """The process's register."""
     late_told_until: float = 0.0
     """Steady instant until which nothing more is logged about orders that came after their deadline."""
     table: Renames = NO_RENAMES
     """The operator's table of renamed assets, as this turn began with it."""
     renames: Renames = NO_RENAMES
     """That and what the venue itself says; the same for a whole turn, since symbols' chains go by it."""
+    names_known: bool = False
+    """Whether the venue has said that it goes by these names: it may not have answered when the turn began."""
     booking: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from reading a position or the risk state to writing it: symbols are traded side by side."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -95,6 +96,12 @@ class Desk:
         """Take over, for this turn, which assets have been renamed. Raises VenueError: then the operator's table counts alone."""
         self.renames = self.table
         self.renames = self.table.plus(await self.venue.renames())
+        self.names_known = True
+
+    async def names_hold(self) -> bool:
+        """Say whether this turn goes by the venue's names; if not, another turn is about to begin. Raises VenueError."""
+        self.names_known = self.names_known or self.renames == self.table.plus(await self.venue.renames())
+        return self.names_known
 
     async def switches(self, symbol: Symbol) -> tuple[Control, ...]:
         """Read every kill switch that concerns an order of this user's for a symbol, under its own name or the master's."""

@@ -133,6 +133,11 @@ class DeskMaker:
             aside=SetAside(policy.user, self._faults),
         )
 
+    def look_at_clocks(self) -> None:
+        """Tell whether this host's clock is that of whoever is traded with; one that was told wrong may be right by now."""
+        for known in (self.time, self._paper_time):
+            known.alarm.look()
+
     def forget_faults(self, user: str) -> None:
         """Clear what stands wrong about a user whose turn has ended: whoever serves them next reports what they find."""
         for fault in self._faults.standing:

@@ -68,7 +68,7 @@ class EntryHandler:
         desk = self._desk
         if (stop := self._barred(decision, terms)) is not None:
             return stop
-        if other := desk.aside.in_the_way(decision):
+        if other := desk.aside.in_the_way(decision, desk.renames):
             return Stopped(OrderState.SKIPPED, f"order {other} of {decision.symbol} has not come to its end")
         instrument = (await desk.venue.instruments()).get(decision.symbol)
         if instrument is None:

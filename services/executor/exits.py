@@ -114,6 +114,9 @@ class ExitHandler:
         """
         desk = self._desk
         try:
+            if not await desk.names_hold():
+                progress.last = "assets have other names than this turn goes by: a new turn begins"
+                return None
             named = await present_name(desk, decision.symbol)
         except VenueError as error:
             progress.last = str(error)
@@ -159,6 +162,9 @@ class ExitHandler:
         desk = self._desk
         if desk.account.ready or desk.account.books_lost:
             return False
+        if not desk.names_known:  # what is held under any name may be it
+            holdings = await desk.records.holdings(desk.user, desk.venue.name)
+            return not holdings.positions and not holdings.unreadable
         try:
             for name in (decision.symbol, *desk.renames.former(decision.symbol)):
                 position = await desk.records.position(desk.user, desk.venue.name, name)
@@ -200,7 +206,7 @@ class ExitHandler:
             return None
         if position is None or position.size.amount == 0:
             return Skip(_NOTHING_HELD)
-        free = desk.aside.sellable(decision, position.size)
+        free = desk.aside.sellable(decision, position.size, desk.renames)
         if held_back := free < position.size:
             position = position.sold(position.size - free, desk.clock())
         try:

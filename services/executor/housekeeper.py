@@ -66,7 +66,7 @@ class Housekeeper:
         self._bus = bus
         self._user = user
         self._desks = desks
-        self._reconcilers = {name: Reconciler(desk, lambda: chains.busy) for name, desk in desks.items()}
+        self._reconcilers = {name: Reconciler(desk, partial(self._busy, desk)) for name, desk in desks.items()}
         self._rebuilders = [Rebuilder(bus, desk) for desk in desks.values()]
         self._chains = chains
         self._move_due: dict[Symbol, float] = {}
@@ -74,6 +74,10 @@ class Housekeeper:
         self._answered: dict[str, int] = {}
         self._trim_due = 0.0
         self._refused = ""
+
+    def _busy(self, desk: Desk) -> set[Symbol]:
+        """Name the symbols of which an order is under way or stands aside: that may have sold what is still in the books."""
+        return {*self._chains.busy} | desk.aside.symbols(desk.renames)
 
     async def run(self) -> None:
         """Keep it until cancelled. Raises LeaseLost, BusUnavailable."""

@@ -27,6 +27,7 @@ from shared.domain.instrument import Instrument
 from shared.domain.money import ZERO, Quantity
 from shared.domain.order import Side
 from shared.domain.symbol import Symbol
+from shared.venues.errors import Unavailable
 from shared.venues.port import Balance, Venue, VenueOrder, VenueOrderStatus
 
 LOOK_BACK_DAYS: Final = 90
@@ -102,7 +103,13 @@ async def read_copied(venue: Venue, now: int) -> Copied:
     opened = {order.venue_order_id: order for order in await venue.open_orders()}
     closed = {order.venue_order_id: order for order in await venue.closed_orders(since=since)}
     orders = sorted({**opened, **closed}.values(), key=lambda order: order.closed_at or now)
-    return sum_up(orders, await venue.balances(), await venue.instruments())
+    balances = await venue.balances()
+    found = sum_up(orders, balances, await venue.instruments())
+    if unread := sorted({order.symbol.base for order in found.orders} & balances.unreadable):
+        raise Unavailable(
+            f"the balance of {', '.join(unread)} could not be read: what is held from copying is not known"
+        )
+    return found
 
 
 class BooksGate:

@@ -97,7 +97,8 @@ class OwnExits:
     async def _carry_out(self, decision: Decision, *, redelivered: bool) -> None:
         if not await self._copier.carry_out(decision, "", redelivered=redelivered):
             again = partial(self._carry_out, decision, redelivered=True)
-            self._chains.add_later(decision.symbol, again, self._copier.pause(decision))
+            chain = self._desk.renames.symbol(decision.symbol)
+            self._chains.add_later(chain, again, self._copier.pause(decision))
             return
         await self._desk.store.forget_own_exit(decision)
         self._ended[decision.symbol] = decision.id

@@ -7,6 +7,7 @@ been moved would be sold twice. The move is one fenced step, so it happens once,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 import structlog
 
@@ -15,6 +16,7 @@ from shared.domain.fault import FaultKind
 from shared.domain.money import ZERO, plain
 from shared.domain.rename import Fate, fate
 from shared.domain.symbol import Symbol
+from shared.venues.port import Balances
 
 log = structlog.get_logger()
 
@@ -42,13 +44,12 @@ async def present_name(desk: Desk, symbol: Symbol) -> Named:
         if position is None or position.size.amount == 0:
             continue
         balances = await desk.venue.balances()
-        totals = {asset: balance.total for asset, balance in balances.items()}
         found = fate(
             position.size.amount,
             old_listed=name in listed,
-            old_total=totals.get(name.base, ZERO),
+            old_total=_total(balances, name.base),
             new_listed=present in listed,
-            new_total=totals.get(present.base, ZERO),
+            new_total=_total(balances, present.base),
         )
         if found is Fate.STAYS:
             return Named(name)
@@ -73,6 +74,12 @@ async def is_unlisted(desk: Desk, symbol: Symbol) -> bool:
     if desk.faults.report(FaultKind.SYMBOL, reason, str(symbol)):
         log.error("what is held is not listed by the venue", user=desk.user, symbol=str(symbol))
     return True
+
+
+def _total(balances: Balances, asset: str) -> Decimal:
+    """Return what the account has of an asset. Raises Unavailable for a balance that could not be read: it is no zero."""
+    balance = balances.get(asset)
+    return balance.total if balance else ZERO
 
 
 def _wait(desk: Desk, old: Symbol, new: Symbol) -> str:

@@ -84,6 +84,8 @@ class Session:
         self._working: set[str] = set()
         self._aside: dict[str, _Work] = {}
         """What could not be carried to its end, by entry: it comes again later."""
+        self._due: set[str] = set()
+        """Entries of these for which a timer runs: one each, however often an exit has them tried before that."""
         # What arrives before the predecessor's entries are taken up waits behind them.
         self._early: list[tuple[Entry, bool]] | None = []
         self._chains: SymbolChains[Task]
@@ -264,8 +266,14 @@ class Session:
             return
         decision = work.decision
         self._aside[work.entry.id] = _Work(work.entry, decision, redelivered=True)
-        pause = self._copiers[decision.venue].pause(decision)
-        self._chains.add_later(decision.symbol, partial(self._carry_again, work.entry.id), pause)
+        if work.entry.id not in self._due:
+            self._due.add(work.entry.id)
+            pause = self._copiers[decision.venue].pause(decision)
+            self._chains.add_later(self._chain_of(decision), partial(self._carry_due, work.entry.id), pause)
+
+    async def _carry_due(self, entry_id: str) -> None:
+        self._due.discard(entry_id)
+        await self._carry_again(entry_id)
 
     async def _carry_again(self, entry_id: str) -> None:
         """Carry out what was set aside, unless that has been done meanwhile."""
@@ -276,7 +284,7 @@ class Session:
         """Try entries of the symbol that stand aside once more, before this exit: what they bought is to be sold by it."""
         for entry_id, earlier in list(self._aside.items()):
             decision = earlier.decision
-            if (decision.symbol, decision.kind) == (work.decision.symbol, Kind.ENTRY):
+            if decision.kind is Kind.ENTRY and self._chain_of(decision) == self._chain_of(work.decision):
                 await self._carry_again(entry_id)
 
     async def _refuse(self, work: _Work) -> None:

@@ -18,8 +18,9 @@ from typing import Final
 import structlog
 
 from shared.domain.fault import FaultKind, Faults
-from shared.domain.money import ZERO, Quantity
+from shared.domain.money import ONE, ZERO, Quantity
 from shared.domain.order import Decision
+from shared.domain.rename import NO_RENAMES, Renames
 from shared.domain.symbol import Symbol
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
@@ -97,24 +98,32 @@ class SetAside:
         """Return the seconds until an order is to be tried again: they double from try to try."""
         return float(min(FIRST_PAUSE * 2.0 ** min(self.tries(decision), _MOST_DOUBLINGS), LONGEST_PAUSE))
 
-    def in_the_way(self, decision: Decision) -> str:
-        """Name another order of the same symbol that stands aside; an empty text if there is none."""
-        return next((order_id for order_id, _ in self._others(decision)), "")
+    def symbols(self, renames: Renames = NO_RENAMES) -> set[Symbol]:
+        """Name the symbols of what stands aside, by the names of then and of now."""
+        aside = {trouble.symbol for trouble in self._troubles.values() if trouble.aside}
+        return aside | {renames.symbol(symbol) for symbol in aside}
 
-    def sellable(self, decision: Decision, held: Quantity) -> Quantity:
+    def in_the_way(self, decision: Decision, renames: Renames = NO_RENAMES) -> str:
+        """Name another order of the same symbol, whatever it is called, that stands aside; an empty text if there is none."""
+        return next((order_id for order_id, _ in self._others(decision, renames)), "")
+
+    def sellable(self, decision: Decision, held: Quantity, renames: Renames = NO_RENAMES) -> Quantity:
         """Return how much of what is held an exit may sell, besides what others that stand aside may have sold."""
         left = held.amount
-        for _, trouble in self._others(decision):
-            left = ZERO if trouble.reserved is None else max(left - trouble.reserved, ZERO)
+        for _, trouble in self._others(decision, renames):
+            # Sold under either name: in doubt it is more.
+            ratio = max(renames.ratio(trouble.symbol, decision.symbol), ONE)
+            left = ZERO if trouble.reserved is None else max(left - trouble.reserved * ratio, ZERO)
         return Quantity(left, held.asset)
 
-    def _others(self, decision: Decision) -> list[tuple[str, _Trouble]]:
+    def _others(self, decision: Decision, renames: Renames) -> list[tuple[str, _Trouble]]:
         if not self._troubles:
             return []
+        symbol = renames.symbol(decision.symbol)
         return [
             (order_id, trouble)
             for order_id, trouble in self._troubles.items()
-            if trouble.aside and trouble.symbol == decision.symbol and order_id != decision.id
+            if trouble.aside and renames.symbol(trouble.symbol) == symbol and order_id != decision.id
         ]
 
     def _trouble(self, decision: Decision) -> _Trouble:

@@ -129,7 +129,7 @@ class AccountCheck:
         if not self._agreed_since_bought(coin):
             return False
         await self._mirror.read_balances()
-        return self._is_dust(self._mirror.total(coin), price)
+        return coin not in self._unreadable() and self._is_dust(self._mirror.total(coin), price)
 
     def _note_agreement(self, opened: Sequence[VenueOrder]) -> None:
         for coin in self._named():
@@ -149,11 +149,14 @@ class AccountCheck:
 
         A coin that the venue lists no more, or is about to rename, is in none of its balances either: nothing follows from that.
         """
-        unreadable = {coin_of(asset) for asset in self._mirror.balances.unreadable}
         moving = {symbol.base for symbol in self._book.under_way}
         named = self._book.coins() | self._mirror.coins()
         unlisted = named - {symbol.base for symbol in self._mirror.instruments}
-        return sorted(named - unreadable - moving - unlisted - set(self._renaming()) - {self._mirror.currency})
+        return sorted(named - self._unreadable() - moving - unlisted - set(self._renaming()) - {self._mirror.currency})
+
+    def _unreadable(self) -> set[str]:
+        """Name the coins of which a balance could not be read: the account may hold any amount of them."""
+        return {coin_of(asset) for asset in self._mirror.balances.unreadable}
 
     def _at_rest(self) -> list[str]:
         """Name the coins whose reading counts: no order has moved them of late."""

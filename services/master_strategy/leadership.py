@@ -35,6 +35,11 @@ _AWAY_LONGEST: Final = 30.0
 _MOST_REFUSED: Final = 10  # sessions in a row that are counted; the pause has long been the longest by then
 _LASTED: Final = 120_000  # ms after which a session counts as a success, and waiting begins small again
 
+_OF_THE_LEADER: Final = frozenset(
+    {FaultKind.EQUITY, FaultKind.KEY, FaultKind.MASTER_ROW, FaultKind.ORDER, FaultKind.RECORD, FaultKind.SYMBOL}
+)
+"""Kinds of faults that only the master who leads can see, and see to the end of."""
+
 RunSession = Callable[[Lease], Awaitable[None]]
 
 _log = structlog.get_logger(__name__)
@@ -101,7 +106,7 @@ class Leadership:
                 self._heartbeat.faults.report(FaultKind.REDIS, MASTER, str(lost), blocks=True)
             else:
                 if lease is None:
-                    self._heartbeat.faults.clear(FaultKind.REDIS, MASTER)  # the other master reports
+                    self._forget_faults()
             if lease is not None:
                 _log.info("this process is the master", instance=self._instance, token=lease.token)
                 self._last = lease
@@ -111,6 +116,14 @@ class Leadership:
                 _log.info(state)
                 await self._heartbeat.tell(state)
             await self._clock.sleep(_ASK_EVERY)
+
+    def _forget_faults(self) -> None:
+        """Clear what was wrong with the master's account while this process led: the other master reports."""
+        faults = self._heartbeat.faults
+        faults.clear(FaultKind.REDIS, MASTER)
+        for fault in faults.standing:
+            if fault.kind in _OF_THE_LEADER:
+                faults.clear(fault.kind, fault.subject)
 
     async def _lead(self, lease: Lease) -> None:
         async with asyncio.TaskGroup() as tasks:

@@ -44,7 +44,10 @@ class OwnCopies:
         self._faults = faults
         self._users: list[str] = []
         self._users_read_at: int | None = None
-        self._stopped: set[str] = set()
+        # Those whom a former session of this process stopped stand in the register still.
+        self._stopped = {
+            fault.subject for fault in faults.standing if fault.kind is FaultKind.KEY and REASON in fault.reason
+        }
 
     async def owner(self, client_order_id: str, signals: Sequence[Signal]) -> str:
         """Return whose copy an order is; an empty text if it is nobody's. Costs nothing for ids of another kind."""

@@ -214,6 +214,10 @@ async def open_book(
 
 async def _positions(master: MasterRecords, key: str, faults: Faults) -> dict[Symbol, Position]:
     found, unreadable = await read_positions(master.bus, key)
+    before = [each for each in faults.standing if each.kind is FaultKind.RECORD and each.subject.startswith(f"{key} ")]
+    for fault in before:  # a former session's, unless it is reported again
+        if fault.subject.removeprefix(f"{key} ") not in unreadable:
+            faults.clear(FaultKind.RECORD, fault.subject)
     for name, why in unreadable.items():
         faults.report(FaultKind.RECORD, f"{key} {name}", why)
         _log.error("a position's record cannot be read", key=key, symbol=name, error=why)

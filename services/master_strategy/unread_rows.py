@@ -29,6 +29,8 @@ class UnreadRows:
         self._faults = faults
         self._waiting: dict[str, tuple[LeftOut, int]] = {}
         self._given_up: set[str] = set()
+        self._before = {fault.subject for fault in faults.standing if fault.kind is FaultKind.MASTER_ROW}
+        """What a former session of this process has reported: over, unless the first scan leaves it out again."""
 
     @property
     def waiting(self) -> bool:
@@ -46,6 +48,9 @@ class UnreadRows:
         for row_id in self._waiting.keys() - left_out.keys():
             del self._waiting[row_id]
             self._faults.clear(FaultKind.MASTER_ROW, row_id)
+        for row_id in self._before - left_out.keys():
+            self._faults.clear(FaultKind.MASTER_ROW, row_id)
+        self._before.clear()
         given_up = []
         for row_id, row in left_out.items():
             first = self._waiting.get(row_id, (row, now))[1]

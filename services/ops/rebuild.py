@@ -20,12 +20,14 @@ from shared.bus.connection import Bus
 from shared.bus.interventions import ask_for_rebuilding
 from shared.bus.records import pairs
 from shared.bus.streams import flatten
+from shared.bus.venue_time import VenueTimes
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
 from shared.config.users import load_users
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.rebuilding import RebuildAnswer, RebuildMode, RebuildRequest, read_held
+from shared.ledger.status import VENUES
 
 _PATIENCE: Final = 60.0
 """Seconds to wait for answers: a list of some weeks' orders takes several calls."""
@@ -75,7 +77,9 @@ def rebuild(user: User = "", not_ours: NotOurs = False, yes: Yes = False, as_jso
 async def ask(bus: Bus, accounts: Sequence[Account], mode: RebuildMode) -> dict[Account, RebuildAnswer | None]:
     """Ask about these accounts and wait for the answers of those that somebody serves; None where nobody has answered."""
     answers: dict[Account, RebuildAnswer | None] = dict.fromkeys(accounts)
-    request = RebuildRequest(rebuild_at=time.time_ns() // 1_000_000, rebuild_mode=mode)
+    times = VenueTimes(bus, VENUES, lambda: time.time_ns() // 1_000_000)
+    await times.refresh()  # the executor judges the age of a request by the venue's time
+    request = RebuildRequest(rebuild_at=times(), rebuild_mode=mode)
     users = sorted({user for user, _ in accounts})
     owners = await bus.do_all([("GET", keys.lease(user)) for user in users])
     served = {user for user, owner in zip(users, owners, strict=True) if owner}

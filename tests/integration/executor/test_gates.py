@@ -22,6 +22,7 @@ from shared.contracts.rebuilding import RebuildMode, RebuildRequest
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.funds import Books, Funds
 from shared.domain.order import OrderState
+from shared.venues.errors import Unavailable
 from shared.venues.factory import RateBudget
 from tests.integration.executor.rig import USER, Owner, Rig
 from tests.support.examples import BTC_USD, btc
@@ -112,6 +113,21 @@ async def test_books_that_redis_lost_park_the_account_until_they_are_rebuilt(rig
     assert after is not None
     assert (after.size, after.cost) == (before.size, before.cost)
     assert [report.outcome for report in await rig.reports()] == [OrderState.FILLED]
+
+
+async def test_a_balance_that_cannot_be_read_begins_no_new_books(rig: Rig, owner: Owner) -> None:
+    """Case S6 with V3: taken for zero it made a new account of one that holds coins, and their exits found nothing."""
+    await rig.carry(owner, rig.entry("0.05"))
+    await rig.bus.do("FLUSHALL")
+    later = await rig.start()
+    gate = gate_of(rig, later)
+    rig.account.unreadable_balances.add("BTC")
+    with pytest.raises(Unavailable, match="the balance of BTC could not be read"):
+        await gate.check()
+    assert await rig.bus.do("EXISTS", keys.books(USER, "kraken")) == 0
+    rig.account.unreadable_balances.clear()
+    with pytest.raises(Withheld, match=r"0\.05 BTC held"):
+        await gate.check()
 
 
 async def test_a_rebuilding_that_was_interrupted_is_repeated_with_the_same_end(rig: Rig, owner: Owner) -> None:

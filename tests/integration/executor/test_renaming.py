@@ -23,8 +23,9 @@ from shared.domain.money import Price, Quantity
 from shared.domain.order import Decision, OrderState
 from shared.domain.rename import Rename, Renames
 from shared.domain.symbol import Symbol
+from shared.venues.errors import Unavailable
 from shared.venues.fake import FakeAccount, FakeMarket
-from tests.integration.executor.rig import USER, Owner, Rig, until
+from tests.integration.executor.rig import USER, Owner, Rig, crash, until
 from tests.integration.executor.turns import reported, served, turn
 from tests.support.examples import usd
 
@@ -112,6 +113,24 @@ async def test_the_venues_own_word_for_it_is_enough(world: World) -> None:
     assert await world.held() == {"NDOT/USD": Decimal(50)}
 
 
+async def test_an_exit_waits_while_it_is_not_known_which_names_hold(world: World) -> None:
+    """The venue did not answer when the turn began: it was "nothing is held", parked or not."""
+    world.rig.market.renamed["DOT"] = "NDOT"
+    world.rename()
+    task = await world.rig.begin(world.owner, world.close(NDOT))
+    await world.desk.account.park("cannot connect: no answer")
+    parked = await world.rig.begin(world.owner, world.close(NDOT))
+    await asyncio.sleep(0.2)
+    assert await world.rig.reports() == []
+    await world.desk.account.read()
+    await asyncio.sleep(0.6)  # a try or two
+    assert (await world.rig.reports(), await world.held()) == ([], {"DOT/USD": Decimal(100)})
+    await crash(parked)
+    await world.desk.learn_names()  # as the next turn does
+    await asyncio.wait_for(task, 30)
+    assert (await world.held(), [each.outcome for each in await world.rig.reports()]) == ({}, [OrderState.FILLED])
+
+
 async def test_a_redenomination_sells_ten_for_one(world: World) -> None:
     world.know(TENFOLD)
     world.rename("10")
@@ -123,6 +142,17 @@ async def test_a_redenomination_sells_ten_for_one(world: World) -> None:
         Decimal(300),
         Price(Decimal("0.7"), NDOT),
     )
+
+
+async def test_a_balance_that_cannot_be_read_moves_nothing(world: World) -> None:
+    """Their own NDOT must not be sold because nobody can say how much DOT is left."""
+    world.know(TABLE)
+    world.list_new()
+    world.rig.account.balances["NDOT"] = Decimal(200)
+    world.rig.account.unreadable_balances.add("DOT")
+    with pytest.raises(Unavailable, match="the balance of DOT could not be read"):
+        await present_name(world.desk, DOT)
+    assert await world.held() == {"DOT/USD": Decimal(100)}
 
 
 async def test_repeating_a_move_never_doubles_a_position(world: World) -> None:

@@ -8,18 +8,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from services.executor import set_aside
+from services.executor.chains import SymbolChains
+from services.executor.copier import Copier
+from services.executor.housekeeper import Housekeeper, Task
 from services.executor.set_aside import SetAside
 from shared.contracts import keys
+from shared.domain.account import Position
 from shared.domain.fault import Fault, FaultKind, Faults
-from shared.domain.order import Decision, OrderState
+from shared.domain.money import Quantity
+from shared.domain.order import Decision, Kind, OrderState
+from shared.domain.own_exit import own_exit
+from shared.domain.rename import Rename, Renames
+from shared.domain.symbol import Symbol
 from tests.integration.executor.rig import USER, Owner, Rig, crash, until
 from tests.integration.executor.turns import reported, turn
-from tests.support.examples import btc, btc_price
+from tests.support.examples import BTC_USD, btc, btc_price
 
 
 @pytest.fixture(autouse=True)
@@ -225,3 +234,93 @@ async def test_other_symbols_and_other_decisions_are_not_held_up_at_all(rig: Rig
     aside.over(order)
     assert aside.sellable(other, btc("0.05")) == btc("0.05")
     assert not aside
+
+
+async def test_what_stands_aside_is_in_the_way_of_its_symbol_under_any_name(rig: Rig) -> None:
+    """Pure: 2 of the old coin are 20 of the new one, of which an exit under the new name may sell the rest."""
+    old, new = Symbol("DOT", "USD"), Symbol("NDOT", "USD")
+    renames = Renames.of([Rename("DOT", "NDOT", Decimal(10))])
+    aside = SetAside(USER)
+    order, other = replace(rig.close(), symbol=old), replace(rig.close(), symbol=new)
+    aside.put(order, Decimal(2))
+    assert aside.in_the_way(other, renames) == order.id
+    assert aside.sellable(other, Quantity(Decimal(50), "NDOT"), renames) == Quantity(Decimal(30), "NDOT")
+    assert aside.symbols(renames) == {old, new}
+    assert aside.in_the_way(replace(other, symbol=Symbol("BTC", "USD")), renames) == ""
+
+
+async def test_what_stands_aside_comes_again_in_the_chain_of_its_present_name(
+    rig: Rig, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In another chain it would be carried out beside an exit of the same coins, and both would sell them."""
+    old, new = Symbol("DOT", "USD"), Symbol("NDOT", "USD")
+    owner.desk.table = Renames.of([Rename("DOT", "NDOT")])
+    later: list[Symbol] = []
+
+    def add_later(_: object, symbol: Symbol, work: object, seconds: float) -> None:
+        later.append(symbol)
+
+    async def fail(_: Copier, decision: Decision, entry_id: str, *, redelivered: bool) -> bool:
+        return False
+
+    monkeypatch.setattr(SymbolChains, "add_later", add_later)
+    monkeypatch.setattr(Copier, "carry_out", fail)
+    own = own_exit(USER, "kraken", Position.flat(old, rig.clock.now), "stop_loss", "", rig.clock.now)
+    await owner.desk.store.note_own_exit(own)
+    await rig.append(replace(rig.close(), symbol=old))
+
+    async def set_aside_twice() -> bool:
+        return len(later) == 2
+
+    async with turn(rig, owner):
+        await until(set_aside_twice, "both are set aside")
+    assert later == [new, new]
+
+
+async def test_nothing_is_taken_off_the_books_while_an_order_stands_aside_that_may_have_sold_it(
+    rig: Rig, owner: Owner
+) -> None:
+    """It would be taken off twice: by the repair, and by the order once it comes to its end."""
+    await rig.carry(owner, rig.entry("0.05"))
+    first = rig.close("0.4")
+    fill(rig, await sent_and_damaged(rig, owner, first), "0.02")
+    later = await rig.start()
+    async with time_goes_on(rig), turn(rig, later):
+
+        async def aside() -> bool:
+            return len(later.desk.aside) == 1
+
+        await until(aside, "it stands aside")
+        rig.clock.now += 60_000
+        chains: SymbolChains[Task] = SymbolChains(asyncio.TaskGroup(), lambda task: task())
+        keeper = Housekeeper(rig.bus, USER, {"kraken": later.desk}, chains)
+        found = await keeper._reconcilers["kraken"].check()
+        assert (found.differences, found.left_out) == ({}, (BTC_USD,))
+
+
+async def test_exits_that_have_an_entry_tried_again_do_not_multiply_its_tries(
+    rig: Rig, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each exit of its symbol tries what stands aside at once; the timer of before is the only one all the same."""
+    later: list[Symbol] = []
+    carried: list[Kind] = []
+
+    def add_later(_: object, symbol: Symbol, work: object, seconds: float) -> None:
+        later.append(symbol)
+
+    async def carry_out(_: Copier, decision: Decision, entry_id: str, *, redelivered: bool) -> bool:
+        carried.append(decision.kind)
+        return decision.kind is Kind.EXIT
+
+    monkeypatch.setattr(SymbolChains, "add_later", add_later)
+    monkeypatch.setattr(Copier, "carry_out", carry_out)
+    for decision in (rig.entry("0.05"), rig.close("0.4"), rig.close()):
+        await rig.append(decision)
+
+    async def both_exits() -> bool:
+        return carried.count(Kind.EXIT) >= 2
+
+    async with turn(rig, owner):
+        await until(both_exits, "both exits are carried out")
+    assert carried.count(Kind.ENTRY) >= 3
+    assert later == [BTC_USD]

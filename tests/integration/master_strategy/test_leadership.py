@@ -149,3 +149,18 @@ async def test_a_session_that_never_gets_as_far_as_a_scan_is_reported_and_a_stan
             assert "the venue is down" in fault.reason
             assert not others.standing
     assert not faults.standing  # it leads no more
+
+
+async def test_who_stands_by_reports_no_fault_of_the_masters_account(bus: Bus) -> None:
+    """One that blocks would have `/readyz` refuse for ever, whatever the other master sees."""
+    time = SteppedTime()
+    first = _leadership(bus, "one", Sessions().run, time)
+    second = _leadership(bus, "two", Sessions().run, time)
+    faults = second._heartbeat.faults
+    faults.report(FaultKind.EQUITY, MASTER, "it has not been read", blocks=True)
+    faults.report(FaultKind.CLOCK, "kraken", "this host's clock is wrong")
+
+    async with _serving(first):
+        await until(lambda: first._last)
+        async with _serving(second):
+            await until(lambda: [each.kind for each in faults.standing] == [FaultKind.CLOCK], seconds=10)

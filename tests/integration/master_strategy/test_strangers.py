@@ -7,19 +7,23 @@ from dataclasses import replace
 from decimal import Decimal
 from uuid import uuid4
 
-from shared.bus.master_account import read_all_uncopied, read_holdings
+from services.master_strategy.own_copies import OwnCopies
+from services.master_strategy.session import open_book
+from services.master_strategy.unread_rows import UnreadRows
+from shared.bus.master_account import MasterRecords, read_all_uncopied, read_holdings
 from shared.bus.records import Records, pairs
+from shared.bus.signals import SignalLog
 from shared.bus.streams import read_entries
 from shared.contracts import keys
 from shared.domain.account import MASTER
-from shared.domain.fault import FaultKind
+from shared.domain.fault import FaultKind, Faults
 from shared.domain.instrument import seed_instruments
 from shared.domain.master_account import NotCopied
 from shared.domain.money import ONE
 from shared.domain.order import Kind, Side, leg_id, order_id
 from shared.domain.signal import Source
 from shared.domain.symbol import Symbol
-from shared.venues.port import OrderRequest
+from shared.venues.port import LeftOut, OrderRequest, RowReason
 from tests.integration.master_strategy.rig import Rig, Run, buy, sell
 from tests.unit.master_strategy.values import BTC, btc, falling, rising
 
@@ -234,3 +238,38 @@ async def test_what_the_account_holds_is_published_with_what_stands_apart(rig: R
     await _settle(run, 4)
     held = (await read_holdings(rig.bus, "kraken"))["BTC"]
     assert (held.total, held.apart) == (btc("0.7"), btc("0.5"))
+
+
+async def test_a_stopped_users_fault_is_over_with_their_halt_in_whichever_session(rig: Rig) -> None:
+    """Case C1: the session that reported it may be over before an operator puts the key right."""
+    run = await rig.start()
+    former = OwnCopies(rig.bus, "kraken", rig.time.clock(), rig.faults)
+    await former.stop("alice", "an order")
+    later = OwnCopies(rig.bus, "kraken", rig.time.clock(), rig.faults)
+    await later.look_again()
+    assert [each.subject for each in rig.faults.standing if each.kind is FaultKind.KEY] == ["alice"]
+    await rig.bus.do("HSET", keys.control("alice"), "mode", "run")
+    await later.look_again()
+    assert [each for each in rig.faults.standing if each.kind is FaultKind.KEY] == []
+    assert run.lease.remaining > 0
+
+
+async def test_a_row_that_a_later_session_can_read_is_reported_no_more() -> None:
+    faults = Faults()
+    row = LeftOut("O1", RowReason.UNKNOWN_PAIR, "the venue lists no NEWUSD")
+    UnreadRows(faults).take([row, replace(row, row_id="O2")], 0)
+    UnreadRows(faults).take([row], 1)
+    assert [each.subject for each in faults.standing] == ["O1"]
+
+
+async def test_a_position_that_a_later_session_can_read_is_reported_no_more(rig: Rig) -> None:
+    run = await rig.start()
+    master = MasterRecords(rig.bus, run.lease, "kraken")
+    key = keys.positions(MASTER, "kraken")
+    await rig.bus.do("HSET", key, "BTC/USD", "no record")
+    faults = Faults()
+    for standing in (1, 1, 0):
+        if not standing:
+            await rig.bus.do("HDEL", key, "BTC/USD")
+        await open_book(master, SignalLog(rig.bus), "kraken", faults=faults, now=rig.time.now)
+        assert len([each for each in faults.standing if each.kind is FaultKind.RECORD]) == standing

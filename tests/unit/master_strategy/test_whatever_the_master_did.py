@@ -221,6 +221,18 @@ async def test_a_balance_that_cannot_be_read_is_no_empty_account() -> None:
     assert _fractions(master) == [None]
 
 
+@pytest.mark.parametrize("baseline", Baseline)
+async def test_a_balance_that_cannot_be_read_makes_no_whole_exit_of_a_half(baseline: Baseline) -> None:
+    master = MemoryMaster(baseline=baseline)
+    await master.start()
+    await master.trade(Side.BUY, "1")
+    await master.settle(18)
+    await master.trade(Side.SELL, "0.5")
+    master.account.unreadable_balances.add("BTC")
+    await master.watcher.scan()
+    assert _fractions(master) == [None, Decimal("0.5")]
+
+
 async def test_a_minimum_that_the_venue_raises_above_the_position_sells_nothing() -> None:
     master = MemoryMaster()
     await master.start()
