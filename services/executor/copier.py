@@ -82,7 +82,8 @@ class Copier:
         desk, copy = self._desk, decision.copy
         desk.boundary.passed(Step.EXECUTOR_AFTER_READ)
         if copy is None:
-            await settle(desk, decision, entry_id, OrderState.SKIPPED, decision.reason)
+            if not await self._was_copied_before(decision, entry_id, redelivered=redelivered):
+                await settle(desk, decision, entry_id, OrderState.SKIPPED, decision.reason)
             return
         if decision.kind is Kind.ENTRY and entry_id and desk.books.precede(entry_ms(entry_id)):
             reason = f"decided before this account went over to {desk.books.funds.words}"
@@ -99,6 +100,14 @@ class Copier:
             await self._exits.carry_out(decision, copy.fraction, entry_id, suspect=suspect)
         else:
             await settle(desk, decision, entry_id, OrderState.FAILED, "a copied exit without its fraction")
+
+    async def _was_copied_before(self, decision: Decision, entry_id: str, *, redelivered: bool) -> bool:
+        """End an entry to be skipped that was copied before Redis lost its last writes; not asked while the account is parked."""
+        if decision.kind is Kind.EXIT or not self._desk.account.ready:
+            return False
+        if not self._suspect(decision, entry_id, redelivered=redelivered):
+            return False
+        return await self._entries.recall_skipped(decision, entry_id)
 
     def _suspect(self, decision: Decision, entry_id: str, *, redelivered: bool) -> bool:
         """Say whether something may have been sent for a decision before, here or by a predecessor."""

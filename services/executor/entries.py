@@ -9,6 +9,8 @@ import asyncio
 from decimal import Decimal
 from typing import Final
 
+import structlog
+
 from services.executor.admission import Admission
 from services.executor.desk import Desk
 from services.executor.ends import Absent, End, NotSent, Refused, Stopped, Traded, describe
@@ -18,11 +20,13 @@ from services.executor.resolving import resume
 from services.executor.settlement import settle
 from shared.domain.control import refusal
 from shared.domain.money import ZERO
-from shared.domain.order import CLOCK_TOLERANCE_MS, TERMINAL, Decision, EntryTerms, OrderState
+from shared.domain.order import CLOCK_TOLERANCE_MS, RECALLED, TERMINAL, Decision, EntryTerms, OrderState
 from shared.domain.skip import Skip
 
 _RETRY: Final = 0.25
 """Seconds before a send is tried again that the venue did not process."""
+
+log = structlog.get_logger()
 
 
 class EntryHandler:
@@ -40,6 +44,24 @@ class EntryHandler:
         finally:
             self._admission.release(decision)
             self._cuts.pop(decision.id, None)
+
+    async def recall_skipped(self, decision: Decision, entry_id: str) -> bool:
+        """End an entry that is decided to be skipped, and that the venue has all the same: Redis lost the decision to copy it.
+
+        False if the venue never had it. Without this, what was bought would be nobody's and would never be sold.
+        """
+        desk = self._desk
+        record = OrderRecord.read(await desk.store.load(decision.id))
+        if record.state is not None or not await recall(desk, decision, entry_id, 1):
+            return False
+        end = await resume(desk, decision, 1)
+        if not isinstance(end, Traded):
+            return False
+        log.warning(
+            "an entry was copied before it was decided to be skipped", signal_id=decision.signal_id, user=desk.user
+        )
+        await self._end(decision, entry_id, end, note=f"; decided anew as a skip: {decision.reason}", code=RECALLED)
+        return True
 
     async def _carry_out(self, decision: Decision, terms: EntryTerms, entry_id: str, *, suspect: bool) -> None:
         desk = self._desk
@@ -123,7 +145,9 @@ class EntryHandler:
             return Stopped(OrderState.EXPIRED, f"{(now - last_moment) / 1000:.1f} s past the age this user accepts")
         return None
 
-    async def _end(self, decision: Decision, entry_id: str, end: Traded | Refused | Stopped) -> None:
+    async def _end(
+        self, decision: Decision, entry_id: str, end: Traded | Refused | Stopped, *, note: str = "", code: str = ""
+    ) -> None:
         desk = self._desk
         if isinstance(end, Stopped):
             await settle(desk, decision, entry_id, end.outcome, end.reason)
@@ -143,7 +167,8 @@ class EntryHandler:
             decision,
             entry_id,
             outcome,
-            describe(order) + self._cuts.get(decision.id, ""),
+            describe(order) + self._cuts.get(decision.id, "") + note,
+            code=code,
             tally=Tally.nothing(decision.symbol).plus(order),
             traded=order,
             venue_order_id=order.venue_order_id,

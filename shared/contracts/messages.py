@@ -238,6 +238,8 @@ class ReportMessage(Message):
     kind: Kind
     outcome: Outcome
     reason: str = ""
+    code: str = ""
+    """The reason as a stable word, where it has one: `recalled` for an entry that the venue had taken before Redis forgot it."""
     venue_order_id: str = ""
     filled_size: Annotated[Amount | None, type_or_blank] = None
     average_price: Annotated[Amount | None, type_or_blank] = None

@@ -14,8 +14,8 @@ from typing import Final
 from shared.domain.symbol import Symbol
 
 _DEAREST: Final[Mapping[str, Decimal]] = {
-    "kraken": Decimal("0.004"),  # kraken.com/features/fee-schedule; exchange reference 5.5
-    "coinbase": Decimal("0.012"),  # the base tier; venue reference of Coinbase
+    "kraken": Decimal("0.004"),  # kraken.com/features/fee-schedule; shared/venues/KRAKEN.md, K23
+    "coinbase": Decimal("0.012"),  # the base tier in recorded answers; there is no adapter yet
 }
 
 

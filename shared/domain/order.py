@@ -158,3 +158,7 @@ def order_id(signal_id: str, user: str, venue: str) -> str:
 def leg_id(order: str, leg: int) -> str:
     """Derive the client order id of a leg: the first is the order's own id, later ones of an exit have their own."""
     return order if leg == 1 else str(uuid5(UUID(order), f"leg-{leg}"))
+
+
+RECALLED: Final = "recalled"
+"""Code of a report: Redis lost the decision to copy, which was then made anew as a skip; the venue had taken the order before."""

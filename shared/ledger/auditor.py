@@ -204,6 +204,7 @@ def _reported(entry: Entry) -> Reported:
         filled=Decimal(filled) if DECIMAL.fullmatch(filled) else ZERO,
         signal_at=_instant(fields.get("signal_at", "")),
         settled_at=_instant(fields.get("settled_at", "")),
+        code=fields.get("code", ""),
     )
 
 

@@ -6,7 +6,7 @@ asks with `find`.
 
 It must never answer "no such order" or "no balance" for a question that failed, and never count what is lent out as free.
 Sources: docs.kraken.com REST reference (Add Order, Query Orders Info, Get Open/Closed Orders, Get Trades History, Get Trade
-Volume), `guides/general/clordid`; exchange reference traps 2, 9, 11, 16, sections 1.5 and 1.6.
+Volume), `guides/general/clordid`; KRAKEN.md, K7 to K14 and K20 to K23.
 """
 
 from __future__ import annotations

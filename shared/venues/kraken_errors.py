@@ -9,7 +9,7 @@ only place where such a text is known.
     OutcomeUnknown  the venue's own failures, and every text that is in no table
 
 It must never call a refusal what is not one: an order that was taken for refused and filled is a position nobody knows of.
-Sources: docs.kraken.com `guides/general/errors`, `guides/general/ratelimits`; exchange reference 1.4 and traps 13, 14.
+Sources: docs.kraken.com `guides/general/errors`, `guides/general/ratelimits`; KRAKEN.md, K15 to K18.
 """
 
 from __future__ import annotations

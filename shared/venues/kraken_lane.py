@@ -5,7 +5,7 @@ on the way lose one of them; the lock is held until the reply is in, and a reque
 soon as the next one arrives.
 
 It must never send an order twice, but for the one case in which the venue itself said that the first was turned away unread:
-`EAPI:Invalid nonce`. Sources: docs.kraken.com `guides/rest/authentication`; exchange reference 1.2 and trap 1.
+`EAPI:Invalid nonce`. Sources: docs.kraken.com `guides/rest/authentication`; KRAKEN.md, K2 to K4, K9.
 """
 
 from __future__ import annotations

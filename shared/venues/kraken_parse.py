@@ -4,7 +4,7 @@ Pure functions over decoded JSON. An answer that cannot be read raises (`readabl
 that cannot be read is left out and named, so that the others are read. A missing amount is never zero, a balance that failed to
 parse is never an empty account, and a row that was asked for is never taken for one that is not there.
 Shapes: docs.kraken.com REST reference (Get Tradable Asset Pairs, Get Ticker, Get OHLC, Get Extended Balance, Get Closed Orders);
-exchange reference 1.6 and 1.7.
+KRAKEN.md, K11, K14 and K20 to K26.
 """
 
 from __future__ import annotations

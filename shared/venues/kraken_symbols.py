@@ -4,7 +4,7 @@ Kraken writes old assets with a class letter (`XXBT`, `ZUSD`) and two of them un
 tables here, filled by what the venue lists: XTZ, XRP, ZRX and ZEC begin with X or Z of their own right, so no letter is ever
 cut off by rule. A balance with a suffix (`USDT.F`, `XBT.M`) is lent out, staked or bonded: it keeps its suffix and is never the
 tradable asset, but it is worth as much as its coin (`AssetNames.coin`).
-Sources: exchange reference traps 10, 11, 12, section 1.6; docs.kraken.com `get-account-balance` (suffixes).
+Sources: KRAKEN.md, K20 to K22; docs.kraken.com `get-account-balance` (suffixes).
 """
 
 from __future__ import annotations

@@ -88,8 +88,10 @@ def _decisions(evidence: Evidence, user: UserEvidence, found: Findings) -> dict[
             found.disagreements.append(f"{user.user}: signal {signal['id']} is {entry}, its decision {made[0][0]}")
     found.undecided += [f"{user.user}: a decision on {each}, which is no signal" for each in by_signal]
     owners = {}
+    # Copied, forgotten by a Redis that lost its last writes, decided anew as a skip, and found at the exchange.
+    recalled = {fields["order_id"] for _, fields in user.reports if fields.get("code") == "recalled"}
     for _, fields in user.decisions:
-        if fields["decision"] == "copy":
+        if fields["decision"] == "copy" or (evidence.fail_overs and fields["id"] in recalled):
             owners[fields["id"]] = fields
             if fields["kind"] == "exit":
                 for leg in range(2, _MOST_LEGS):

@@ -8,14 +8,13 @@ from typing import Final
 
 
 class Damage(StrEnum):
-    """What becomes of a file."""
+    """What becomes of a file. One that is taken away is none of them: its user is not followed meanwhile, as it should be."""
 
     TYPO = "typo"
     HALF = "half"
     WRONG_VALUE = "wrong value"
     HUGE_NUMBER = "huge number"
     NOT_TEXT = "not text"
-    FOLDER = "folder"
 
 
 _TEXTS: Final = {
@@ -41,11 +40,7 @@ class UserFiles:
             return False
         path = self._path(user)
         self._whole[user] = path.read_bytes()
-        if damage is Damage.FOLDER:
-            path.unlink()
-            path.mkdir()
-        else:
-            path.write_bytes(_TEXTS[damage])
+        path.write_bytes(_TEXTS[damage])
         self.count += 1
         return True
 
@@ -54,10 +49,7 @@ class UserFiles:
         text = self._whole.pop(user, None)
         if text is None:
             return
-        path = self._path(user)
-        if path.is_dir():
-            path.rmdir()
-        path.write_bytes(text)
+        self._path(user).write_bytes(text)
 
     def mend_all(self) -> None:
         """Put every file back."""

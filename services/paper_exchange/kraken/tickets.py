@@ -1,7 +1,8 @@
 """AddOrder's parameters turned into a ticket, with every argument check that needs no account.
 
 Order of the checks: what must be there, the pair, the types, the volume, the prices, the minimums, flags and times, then
-the mode of the venue. Facts: SPEC add.yaml; KSDK placing-orders (cl_ord_id forms, FOK).
+the mode of the venue. Facts: docs.kraken.com, Add Order; Kraken's SDK, placing orders (forms of cl_ord_id,
+FOK); shared/venues/KRAKEN.md, K8, K9.
 """
 
 from __future__ import annotations

@@ -216,6 +216,21 @@ async def test_redis_flushed(rig: Rig, owner: Owner, bus: Bus) -> None:
     assert position.size == btc("0.05")
 
 
+async def test_an_entry_that_was_copied_and_is_decided_anew_as_a_skip_is_in_the_books(rig: Rig, owner: Owner) -> None:
+    """Redis lost its last writes, and the signal was too old when it came again: what was bought would be nobody's."""
+    decision = rig.entry("0.05")
+    await rig.carry(owner, decision)
+    await rig.bus.do("DEL", keys.order(USER, decision.id), keys.reports(USER), keys.positions(USER, "kraken"))
+    rig.clock.now += 5_000
+    later = await rig.start()
+    report = await rig.carry(later, replace(decision, copy=None, reason="too old"), redelivered=True)
+    assert (report.outcome, report.code, report.filled_size) == (OrderState.FILLED, "recalled", Decimal("0.05"))
+    assert report.reason.endswith("decided anew as a skip: too old")
+    position = await rig.position()
+    assert position is not None
+    assert (position.size, len(rig.account.orders)) == (btc("0.05"), 1)
+
+
 async def test_an_entry_that_filled_nothing_and_that_redis_forgot_is_not_sent_again(rig: Rig, owner: Owner) -> None:
     decision = rig.entry(limit="59000")
     await rig.carry(owner, decision)

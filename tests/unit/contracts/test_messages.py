@@ -84,6 +84,7 @@ REPORT: Final = {
     "kind": "entry",
     "outcome": "filled",
     "reason": "filled 0.05 BTC at 60010",
+    "code": "",
     "venue_order_id": "OABC",
     "filled_size": "0.05",
     "average_price": "60010",
@@ -141,7 +142,17 @@ def test_a_report_is_written_and_read_word_for_word() -> None:
 
 
 def test_the_fields_of_a_report_that_do_not_apply_are_blank_both_ways() -> None:
-    blank = ("signal_id", "reason", "venue_order_id", "filled_size", "average_price", "fee", "sent_at", "accepted_at")
+    blank = (
+        "signal_id",
+        "reason",
+        "code",
+        "venue_order_id",
+        "filled_size",
+        "average_price",
+        "fee",
+        "sent_at",
+        "accepted_at",
+    )
     fields = {**REPORT, **dict.fromkeys(blank, "")}
     report = ReportMessage.parse(fields)
     assert report.fields() == fields
