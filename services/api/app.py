@@ -18,7 +18,9 @@ from shared.bus.connection import Bus, open_bus
 from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.records import Records
 from shared.config.http_server import bind, serve
+from shared.config.mode_line import log_mode
 from shared.config.settings import Settings
+from shared.config.supervision import Supervisor
 from shared.config.users import load_users
 from shared.domain.fault import Faults
 
@@ -26,7 +28,7 @@ log = structlog.get_logger()
 
 
 def build(bus: Bus, settings: Settings) -> tuple[FastAPI, Follower]:
-    """Put the application together, with the task that feeds its counters. Raises ConfigurationError for a wrong user file."""
+    """Put the application together, with the task that feeds its counters. Raises ConfigurationError for no folder of users."""
     reader = Reader(bus, settings.shoal_config, load_users(settings.shoal_config))
     metrics = Metrics()
     app = FastAPI(title="Shoal", description="What a running Shoal does; reads only.", docs_url=None, redoc_url=None)
@@ -37,17 +39,23 @@ def build(bus: Bus, settings: Settings) -> tuple[FastAPI, Follower]:
 
 
 async def main(settings: Settings) -> None:
-    """Serve until cancelled. Raises ConfigurationError for a port in use, or a Redis or a user file that is not usable."""
+    """Serve until cancelled. Raises ConfigurationError for a port in use, or a Redis or a folder of users that is not usable."""
     listener = bind(settings.api_host, settings.api_port, setting="API")
     try:
-        async with open_bus(settings.redis_url, "api") as bus:
+        async with open_bus(settings.redis_url, "api", settings.durability) as bus:
             app, follower = build(bus, settings)
-            heartbeat = Heartbeat(Records(bus), "api", instance_name(), Faults(_now_ms), _now_ms)
+            faults = Faults(_now_ms)
+            heartbeat = Heartbeat(Records(bus), "api", instance_name(), faults, _now_ms, settings.shoal_mode)
             await heartbeat.tell("running")
+            log_mode(settings)
             log.info("API started", url=f"http://{settings.api_host}:{settings.api_port}")
             async with asyncio.TaskGroup() as group:
-                background = [group.create_task(heartbeat.run()), group.create_task(follower.run())]
-                await serve(server_for(app), listener)
+                keep_up = Supervisor(faults).keep_up
+                background = [
+                    group.create_task(keep_up("heartbeat", heartbeat.run)),
+                    group.create_task(keep_up("counting outcomes", follower.run)),
+                ]
+                await serve(server_for(app, settings), listener)
                 for task in background:
                     task.cancel()
     finally:

@@ -10,7 +10,7 @@ import structlog
 from services.api.metrics import Metrics
 from services.api.reader import Reader
 from shared.bus.connection import Bus
-from shared.bus.errors import BusUnavailable
+from shared.bus.errors import BusError
 from shared.ledger.outcomes import OutcomeFeed
 
 _EVERY: Final = 1.0
@@ -36,7 +36,7 @@ class Follower:
                 if lost:
                     log.info("Redis answers again")
                 lost = False
-            except BusUnavailable as error:
+            except BusError as error:
                 if not lost:
                     log.warning("waiting for Redis", reason=str(error))
                 lost = True

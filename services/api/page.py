@@ -5,7 +5,7 @@ Everything that comes from Redis is escaped. It refreshes itself; the full dashb
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 from typing import Final
@@ -14,8 +14,9 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from services.api.reader import Reader
-from shared.bus.errors import BusUnavailable
-from shared.ledger.status import SystemStatus
+from shared.bus.errors import BusError
+from shared.ledger.restraint import UserState
+from shared.ledger.status import Readiness, SystemStatus
 from shared.ledger.stories import instant
 from shared.ledger.why import Copied, SignalStory
 
@@ -23,18 +24,32 @@ _COLUMNS: Final = 12
 """Users that have a column of their own; of the others only the number is told."""
 _FAULTS: Final = 10
 """Faults that are shown one by one."""
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
+_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
 _HEAD: Final = """<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="5">
 <meta name="viewport" content="width=device-width"><title>Shoal</title><style>
 body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem;color:#1c2733}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;margin:.5rem 0 1.5rem}
 th,td{text-align:left;padding:.3rem .7rem .3rem 0;border-bottom:1px solid #dde3e8;vertical-align:top}
 th{font-weight:600;color:#566}small{color:#566}.good{color:#0a7a3b}.bad{color:#b3261e}.mild{color:#8a6d00}
-</style></head><body><h1>Shoal</h1>"""
+.live{background:#b3261e;color:#fff;padding:.1rem .6rem;border-radius:.3rem}.paper{background:#e3e8ec;padding:.1rem .6rem;
+border-radius:.3rem}</style></head><body>"""
 _FOOT: Final = """<p><small>Also here: <a href="/status">/status</a>, <a href="/readyz">/readyz</a>,
 <a href="/signals">/signals</a>, /signals/&lt;id&gt; (who got it, and why), <a href="/metrics">/metrics</a>,
 <a href="/openapi.json">/openapi.json</a>. In a terminal: <code>redis-cli XRANGE shoal:signals - +</code>.</small></p>
 </body></html>"""
+_TITLES: Final = {
+    "live": '<h1>Shoal <span class="live">LIVE: real money</span></h1>',
+    "paper": '<h1>Shoal <span class="paper">PAPER: no real money</span></h1>',
+}
+_STATES: Final[Mapping[str, str]] = {
+    UserState.READY: "good",
+    UserState.PARKED: "bad",
+    UserState.UNKNOWN: "bad",
+    UserState.HALTED: "bad",
+    UserState.GONE: "bad",
+}
 _CLASSES: Final = {
     "filled": "good",
     "partial": "mild",
@@ -52,24 +67,28 @@ def page_routes(reader: Reader) -> APIRouter:
     @router.get("/")
     async def index() -> HTMLResponse:
         try:
-            body = _state(await reader.status()) + _signals(await reader.stories())
+            status = await reader.status()
+            body = _title(status) + _state(status) + _signals(await reader.stories())
             code = 200
-        except BusUnavailable as error:
-            body, code = f'<p class="bad">{escape(str(error))}. Waiting for it.</p>', 503
+        except BusError as error:
+            body, code = f'<h1>Shoal</h1><p class="bad">{escape(str(error))}. Waiting for it.</p>', 503
         return HTMLResponse(_HEAD + body + _FOOT, code, headers={"Content-Security-Policy": _POLICY})
 
     return router
 
 
+def _title(status: SystemStatus) -> str:
+    """Show first whose money it is."""
+    mirror = "<p>The master's account is only mirrored: no strategy trades it.</p>" if status.mirror_only else ""
+    return _TITLES.get(status.mode, "<h1>Shoal</h1>") + mirror
+
+
 def _state(status: SystemStatus) -> str:
     ready = status.readiness
-    lines = [
-        '<p class="good">Ready: signals are being copied.</p>'
-        if ready.ready
-        else '<p class="bad">Not ready: ' + escape("; ".join(ready.reasons)) + ".</p>"
-    ]
-    if status.control.mode != "run":
-        lines.append(f'<p class="bad">Kill switch: {escape(f"{status.control.mode} {status.control.reason}")}</p>')
+    lines = [_headline(ready)]
+    lines += [f'<p class="mild">{escape(note)}</p>' for note in ready.notes[:_FAULTS]]
+    if (hidden := len(ready.notes) - _FAULTS) > 0:
+        lines.append(f'<p class="mild">and {hidden} more switches: see /status</p>')
     lines += [
         f'<p class="{"bad" if each.fault.blocks else "mild"}">{escape(each.text)}</p>'
         for each in status.faults[:_FAULTS]
@@ -86,13 +105,21 @@ def _state(status: SystemStatus) -> str:
     for name, state, venue, account, funds, why in (*masters, *users):
         equity = str(account.equity) if account and account.equity else "unknown"
         shown = state or (account.state.value if account else "unknown")
-        mark = "good" if shown == "ready" else "bad"
+        mark = _STATES.get(shown, "mild")
         rows.append(
             f'<tr><td>{escape(name)}<td>{escape(venue)}<td>{escape(funds)}<td class="{mark}">{escape(shown)}<td>{escape(equity)}'
             f"<td><small>{escape(why)}</small>"
         )
     table = "<table><tr><th>account<th>venue<th>money<th>state<th>equity<th>" + "".join(rows) + "</table>"
     return "".join(lines) + table
+
+
+def _headline(ready: Readiness) -> str:
+    """Count who trades; green only if nobody is held back."""
+    if not ready.ready:
+        return f'<p class="bad">Not ready ({escape(ready.users)}): {escape("; ".join(ready.reasons))}.</p>'
+    whole = not (ready.users_held or ready.users_parked or ready.users_unknown or ready.notes)
+    return f'<p class="{"good" if whole else "mild"}">Ready: signals are being copied. {escape(ready.users)}.</p>'
 
 
 def _signals(stories: Sequence[SignalStory]) -> str:

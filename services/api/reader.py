@@ -1,13 +1,13 @@
 """What the routes read, each at most once in a while, and which users there are.
 
-The users' files are read again now and then, so that the API need not restart for a new user; a file that has become wrong leaves
-those of before.
+The users' files are read again now and then, so that the API need not restart for a new user; a file that is bad or gone is
+shown as such.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -17,11 +17,11 @@ from services.api.fresh import Fresh
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry
 from shared.config.errors import ConfigurationError
-from shared.config.users import load_users
 from shared.domain.policy import UserPolicy
 from shared.ledger.backlog import Backlog, read_backlog
 from shared.ledger.reading import known_users
-from shared.ledger.status import SystemStatus, read_status
+from shared.ledger.status import SystemStatus, read_status, read_symbol_switches
+from shared.ledger.users import read_users
 from shared.ledger.why import SignalStory, find_signal, recent_signals, tell
 
 ON_PAGE: Final = 12
@@ -41,6 +41,7 @@ class Reader:
         self._config = config
         self._policies = policies
         self._users = Fresh(self._read_users, _USERS)
+        self._symbols = Fresh(lambda: read_symbol_switches(bus), _USERS)
         self._status = Fresh(self._read_status, _STATE)
         self._backlog = Fresh(self._read_backlog, _STATE)
         self._stories = Fresh(self._read_stories, _PAGE)
@@ -72,14 +73,15 @@ class Reader:
 
     async def _read_users(self) -> list[str]:
         try:
-            self._policies = await asyncio.to_thread(load_users, self._config)
+            self._policies = await read_users(self._bus, self._config)
         except ConfigurationError as error:
             log.warning("users' settings cannot be read; those of before are shown", reason=str(error))
         return sorted({*self._policies, *await known_users(self._bus)})
 
     async def _read_status(self) -> SystemStatus:
         await self.users()
-        return await read_status(self._bus, self._policies)
+        symbols = await self._symbols.get()
+        return replace(await read_status(self._bus, self._policies), symbols=symbols)
 
     async def _read_backlog(self) -> list[Backlog]:
         return await read_backlog(self._bus, await self.users())

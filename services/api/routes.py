@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from services.api.metrics import Metrics
 from services.api.reader import Reader
-from shared.bus.errors import BusUnavailable
+from shared.bus.errors import BusError
 from shared.ledger.status import Readiness
 from shared.ledger.stories import SignalView, StoryView
 from shared.ledger.views import ReadinessView, StatusView, View
@@ -38,7 +38,7 @@ def routes(reader: Reader, metrics: Metrics) -> APIRouter:
         """Say whether a signal would be copied now; 503 with the reasons if not."""
         try:
             readiness = (await reader.status()).readiness
-        except BusUnavailable as error:
+        except BusError as error:
             readiness = _unreadable(str(error))
         response.status_code = 200 if readiness.ready else 503
         return ReadinessView.of(readiness)
@@ -75,7 +75,7 @@ def failures(app: FastAPI) -> None:
     async def unavailable(_: Request, error: Exception) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, 503, headers={"Retry-After": "2"})
 
-    app.add_exception_handler(BusUnavailable, unavailable)
+    app.add_exception_handler(BusError, unavailable)
 
 
 def _unreadable(why: str) -> Readiness:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import uvicorn
 from fastapi import FastAPI
 
+from shared.config.http_guard import HttpGuard, names_of
 from shared.config.http_server import Server
+from shared.config.settings import Settings
+from shared.config.slow_clients import GuardedConnection
 
 
-def server_for(app: FastAPI) -> Server:
+def server_for(app: FastAPI, settings: Settings) -> Server:
     """Make the server."""
     return Server(
         uvicorn.Config(
-            app,
-            http="httptools",
+            HttpGuard(app, names_of(settings.api_host, settings.api_hosts), "API_HOSTS"),
+            http=GuardedConnection,
             ws="none",
             lifespan="off",
             access_log=False,

@@ -9,25 +9,34 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Final
 
 import structlog
 
 from services.copy_engine.engine import Engine
 from shared.bus.connection import Bus, open_bus
-from shared.bus.errors import BusUnavailable, GroupLost, LeaseLost
+from shared.bus.errors import BusRefused, BusUnavailable, GroupLost, LeaseLost
+from shared.bus.gone_users import recall_users, settle_gone_users
 from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.lease import Lease, acquire
 from shared.bus.records import Records
 from shared.bus.renewals import Renewals
+from shared.bus.venue_time import VenueTimes
 from shared.config.boundary import Boundary
+from shared.config.clock_alarm import ClockAlarm
+from shared.config.mode_line import log_mode
+from shared.config.renames import RenamesFile
 from shared.config.settings import Settings
+from shared.config.supervision import Supervisor
 from shared.config.users_watch import UsersWatch
 from shared.contracts import keys
-from shared.domain.fault import Faults
+from shared.contracts.heartbeat import Phase
+from shared.domain.fault import FaultKind, Faults
 from shared.domain.policy import UserPolicy
+from shared.ledger.status import VENUES
 
+_NAMES_EVERY: Final = 5.0
+"""Seconds between looks at the table of renamed assets."""
 _PAUSE: Final = 1.0
 """Seconds between tries to take the lease, and before a new turn after an outage."""
 
@@ -36,24 +45,44 @@ log = structlog.get_logger()
 
 async def main(settings: Settings) -> None:
     """Run until cancelled."""
-    watch = UsersWatch(settings.shoal_config)
+    faults = Faults(_now_ms)
+    watch = UsersWatch(settings.shoal_config, faults)
     boundary = Boundary(settings.debug_die_at)
-    async with open_bus(settings.redis_url, "copy-engine") as bus:
+    log_mode(settings)
+    async with open_bus(settings.redis_url, "copy-engine", settings.durability) as bus:
         instance = instance_name()
-        faults = Faults(_now_ms)
-        heartbeat = Heartbeat(Records(bus), "copy-engine", instance, faults, _now_ms)
+        await recall_users(bus, watch)
+        heartbeat = Heartbeat(Records(bus), "copy-engine", instance, faults, _now_ms, settings.shoal_mode)
         serving: list[Engine] = []
+        renames = RenamesFile(settings.shoal_config, faults)
+        times = VenueTimes(bus, VENUES, _now_ms)
+        alarm = ClockAlarm(faults, times.offset)
 
         def new_engine() -> Engine:
-            users = list(watch.users.values())
-            serving[:] = [Engine(bus, users, heartbeat, _now_ms, time.monotonic, boundary, settings.retention_ms)]
+            users = renames.named(watch.everybody.values())
+            keep = settings.retention_ms
+            serving[:] = [Engine(bus, users, heartbeat, times, time.monotonic, boundary, keep, alarm.refusal)]
             return serving[0]
 
         def follow(users: Mapping[str, UserPolicy]) -> None:
             for engine in serving:
-                engine.follow(users.values())
+                engine.follow(renames.named(users.values()))
 
-        beside = [asyncio.create_task(heartbeat.run()), asyncio.create_task(watch.run(follow))]
+        async def follow_names() -> None:
+            while True:
+                await asyncio.sleep(_NAMES_EVERY)
+                if renames.look():
+                    follow(watch.everybody)
+
+        await times.refresh()  # before anything is judged by its age
+        keep_up = Supervisor(faults).keep_up
+        beside = [
+            asyncio.create_task(keep_up("heartbeat", heartbeat.run)),
+            asyncio.create_task(keep_up("settings", lambda: watch.run(follow))),
+            asyncio.create_task(keep_up("gone users", lambda: settle_gone_users(bus, watch, follow))),
+            asyncio.create_task(keep_up("the venue's time", lambda: times.run(alarm.look))),
+            asyncio.create_task(keep_up("names", follow_names)),
+        ]
         try:
             await _take_turns(bus, instance, heartbeat, new_engine)
         finally:
@@ -63,16 +92,20 @@ async def main(settings: Settings) -> None:
 
 async def _take_turns(bus: Bus, instance: str, heartbeat: Heartbeat, new_engine: Callable[[], Engine]) -> None:
     while True:
+        heartbeat.phase = Phase.WAITING
         try:
             lease = await acquire(bus, keys.ENGINE, instance)
             if lease is None:
+                heartbeat.faults.clear(FaultKind.REDIS, keys.ENGINE)  # the active one reports
                 if heartbeat.state != "standby":
                     log.info("COPY ENGINE: another engine is active; standing by")
                     heartbeat.state = "standby"
             else:
                 await _turn(Renewals(bus), new_engine(), lease)
-        except BusUnavailable as error:
-            log.warning("waiting for Redis", reason=str(error))
+        except (BusUnavailable, BusRefused) as error:  # also a refusal is waited out: who ended would carry nothing
+            heartbeat.state = f"waiting for Redis: {error}"
+            if heartbeat.faults.report(FaultKind.REDIS, keys.ENGINE, str(error), blocks=True):
+                log.warning("waiting for Redis", reason=str(error))
         except GroupLost as error:
             log.warning("Redis has lost its data; the engine begins anew", reason=str(error))
         except LeaseLost as error:
@@ -84,8 +117,7 @@ async def _turn(renewals: Renewals, engine: Engine, lease: Lease) -> None:
     try:
         await renewals.keep(lease, engine.serve(lease))
     finally:
-        with suppress(BusUnavailable):
-            await lease.release()
+        await lease.release()
 
 
 def _now_ms() -> int:

@@ -125,6 +125,8 @@ class Plan:
     @cached_property
     def _unwanted(self) -> Skip | None:
         settings, signal = self._settings, self._signal
+        if settings.fault:
+            return Skip(settings.fault)
         if not settings.enabled:
             return Skip(f"the user is disabled; only exits are followed (on_leave = {settings.on_leave})")
         if signal.venue not in settings.venues:
@@ -135,6 +137,9 @@ class Plan:
 
     def _entering(self, follower: Follower, now: int) -> Sized | Skip:
         account = follower.account
+        if self._signal.ahead_by(now):
+            ahead = (self._signal.filled_at - now) / 1000
+            return Skip(f"stale: the fill is dated {ahead:.1f} s in the future; a clock is wrong")
         if forbidden := refusal(self._signal.kind, *follower.switches):
             return Skip(forbidden)
         if account is None or account.state is not _READY:

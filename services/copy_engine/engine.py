@@ -1,6 +1,7 @@
 """The engine's turn: reads signals in order, carries each to all users, acknowledges it. One engine is active, by lease.
 
-It must never begin a signal before the one ahead of it has reached every user, and never acknowledge one that has not.
+It must never begin a signal before the one ahead of it has reached every user that can be reached, and never acknowledge one that
+has not reached all. A user whose stream Redis refuses to write is owed the decisions: they are written, in order, once it can be.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ import structlog
 
 from services.copy_engine.fanout import FanOut
 from services.copy_engine.following import record_followers
+from services.copy_engine.isolation import carry_to_each
 from services.copy_engine.joiner import Joiner
+from services.copy_engine.owed_decisions import OwedDecisions
 from services.copy_engine.readiness import wait_until_open
 from shared.bus.connection import BLOCK_MS, Bus
+from shared.bus.errors import ENDS_A_TURN
 from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import Lease
 from shared.bus.orders import RETENTION_MS
@@ -25,7 +29,9 @@ from shared.bus.trimming import trim
 from shared.config.boundary import Boundary, Step
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
+from shared.contracts.heartbeat import Phase
 from shared.contracts.messages import SignalMessage
+from shared.domain.fault import FaultKind
 from shared.domain.instrument import Instrument
 from shared.domain.policy import UserPolicy
 from shared.domain.signal import Signal
@@ -51,7 +57,9 @@ class Engine:
         elapsed: Callable[[], float],
         boundary: Boundary | None = None,
         retention_ms: int = RETENTION_MS,
+        refusal: Callable[[], str] = lambda: "",
     ) -> None:
+        """`clock` gives the venue's time, `refusal` says why no entry may be copied just now (empty: any may)."""
         self._bus = bus
         self._users: Sequence[UserPolicy] = _followed(users)
         self._changed: Sequence[UserPolicy] | None = None
@@ -63,7 +71,8 @@ class Engine:
         self._records = Records(bus)
         self._group = Group(bus, keys.ENGINE)
         self._boundary = boundary or Boundary()
-        self._fanout = FanOut(bus, clock, self._boundary)
+        self._owed = OwedDecisions(bus, heartbeat.faults)
+        self._fanout = FanOut(bus, clock, self._boundary, refusal, self._owed)
         self._joiner = Joiner(bus, self._group, clock)
         self._instruments: dict[str, tuple[float, Mapping[Symbol, Instrument]]] = {}
 
@@ -77,7 +86,7 @@ class Engine:
         The last says that Redis has lost its data: who is ready has to be found out anew before anything is decided.
         """
         await self._group.ensure([keys.SIGNALS])
-        enabled = [policy for policy in self._users if policy.enabled]
+        enabled = [policy for policy in self._users if policy.enabled and not policy.fault]
         readiness = await wait_until_open(
             self._bus,
             self._records,
@@ -91,16 +100,25 @@ class Engine:
         for user in (*readiness.parked, *readiness.unknown):
             log.warning("user is not ready: entries will be skipped until it is", user=user)
         log.info("Copy engine started: user trades will be replicated", ready=len(readiness.ready), users=len(enabled))
+        self._heartbeat.phase = Phase.OPEN
         await self._heartbeat.tell("running")
         for entry in await self._group.all_pending(keys.SIGNALS):
             await self._carry(entry)
         while True:
             lease.require(0)
+            await self._pay_debts()
             await self._take_over_settings()
             await self._trim()
             more = await self._joiner.round(self._users, self._pairs_of)
-            for entry in await self._group.read_new([keys.SIGNALS], _BATCH, 1 if more else BLOCK_MS, renew=False):
+            new = await self._group.read_new([keys.SIGNALS], _BATCH, 1 if more else BLOCK_MS, renew=False)
+            self._heartbeat.faults.clear(FaultKind.REDIS, keys.ENGINE)
+            for entry in new:
                 await self._carry(entry)
+
+    async def _pay_debts(self) -> None:
+        """Try again to write decisions that Redis refused; a signal is acknowledged once all of its decisions stand."""
+        if paid := await self._owed.pay():
+            await self._group.ack(keys.SIGNALS, *paid)
 
     async def _trim(self) -> None:
         if self._elapsed() - self._trimmed > _TRIM_EVERY:
@@ -115,15 +133,29 @@ class Engine:
         """Put changed settings into force between two signals, so that each signal is carried under one set of them."""
         while self._changed is not None:
             self._users, self._changed = self._changed, None
-            self._joiner.expect(await record_followers(self._bus, self._group, self._users, self._clock()))
+            self._joiner.expect(
+                await record_followers(self._bus, self._group, self._users, self._clock(), self._owed.signals)
+            )
 
     async def _carry(self, entry: Entry) -> None:
         self._boundary.passed(Step.ENGINE_AFTER_READ)
         signal = await self._read(entry)
         if signal is not None:
-            await self._fanout.carry(entry, signal, self._users, await self._pairs_of(signal.venue))
+            await self._carry_to_all(entry, signal)
             self._boundary.passed(Step.ENGINE_BEFORE_ACK)
-            await self._group.ack(keys.SIGNALS, entry.id)
+            if not self._owed.owes(entry.id):
+                await self._group.ack(keys.SIGNALS, entry.id)
+
+    async def _carry_to_all(self, entry: Entry, signal: Signal) -> None:
+        instruments = await self._pairs_of(signal.venue)
+        try:
+            await self._fanout.carry(entry, signal, self._users, instruments)
+        except ENDS_A_TURN:
+            raise
+        except Exception:  # begun again as a whole it would only fail again, and hold up every signal behind it
+            log.exception("a signal could not be carried to all at once", signal_id=signal.id)
+            faults = self._heartbeat.faults
+            await carry_to_each(self._fanout, self._bus, faults, entry, signal, self._users, instruments)
 
     async def _read(self, entry: Entry) -> Signal | None:
         """Read a signal; one that cannot be read is buried after its last delivery, so that the rest can flow."""

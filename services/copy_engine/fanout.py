@@ -13,23 +13,24 @@ import structlog
 
 from services.copy_engine.decide import Follower, Plan, Verdict
 from services.copy_engine.order_writer import OrderWriter
+from services.copy_engine.owed_decisions import OwedDecisions
 from services.copy_engine.reading import Reader
 from services.copy_engine.roster import Roster
 from shared.bus.connection import Bus
-from shared.bus.streams import Entry, flatten, leave_letter, read_entries
-from shared.bus.wire import Command
+from shared.bus.streams import Entry
+from shared.bus.wire import Command, pack
 from shared.config.boundary import Boundary, Step
-from shared.contracts import keys
 from shared.contracts.messages import OrderMessage
+from shared.domain.fault import Faults
 from shared.domain.instrument import Instrument
+from shared.domain.order import Kind
 from shared.domain.policy import UserPolicy
 from shared.domain.signal import Signal
 from shared.domain.skip import Skip
 from shared.domain.symbol import Symbol
 
-_ALREADY_DECIDED: Final = "equal or smaller"
-_LOOK_BACK: Final = 1_000
-"""Entries of a stream that was past its signal that are looked through for a decision that was appended before."""
+_NOTHING: Final = pack(("ECHO", "owed"))
+"""Stands in a round trip for the command of a user who is owed earlier decisions."""
 
 log = structlog.get_logger()
 
@@ -37,8 +38,18 @@ log = structlog.get_logger()
 class FanOut:
     """Decides and writes for all users; the user that goes first rotates."""
 
-    def __init__(self, bus: Bus, clock: Callable[[], int], boundary: Boundary | None = None) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        clock: Callable[[], int],
+        boundary: Boundary | None = None,
+        refusal: Callable[[], str] = lambda: "",
+        owed: OwedDecisions | None = None,
+    ) -> None:
+        """`refusal` says why no entry may be copied just now, whoever the user is; an empty text if any may."""
         self._bus = bus
+        self._refusal = refusal
+        self._owed = owed or OwedDecisions(bus, Faults())
         self._clock = clock
         self._boundary = boundary or Boundary()
         self._reader = Reader(bus, clock)
@@ -59,6 +70,7 @@ class FanOut:
         self._turn += 1
         writers: dict[int, OrderWriter] = {}
         copied = 0
+        refusal = self._refusal() if signal.kind is Kind.ENTRY else ""
         for members in self._roster.chunks(self._turn - 1):
             followers = await self._reader.followers(signal, [member.policy for member in members])
             now = self._clock()
@@ -71,15 +83,19 @@ class FanOut:
                     plan = Plan(signal, member.policy, instruments.get(traded))
                     writer = writers[member.settings] = OrderWriter(plan, entry.id)
                 verdict = _judged(writer.plan, follower, now, signal)
+                if refusal and not isinstance(verdict, Skip):
+                    verdict = Skip(refusal)
                 copied += not isinstance(verdict, Skip)
                 verdicts.append(verdict)
-                commands.append(writer.command(member.stream, follower, verdict, now))
+                # Whoever is owed an earlier decision gets this one after it: a stream takes no id below its last.
+                owed = member.stream in self._owed.streams
+                commands.append(_NOTHING if owed else writer.command(member.stream, follower, verdict, now))
             for number, answer in enumerate(await self._bus.do_all(commands)):
-                if isinstance(answer, Exception):
-                    member, follower = members[number], followers[number]
-                    decision = writers[member.settings].plan.decision(follower, verdicts[number], now)
+                if isinstance(answer, Exception) or commands[number] is _NOTHING:
+                    member = members[number]
+                    decision = writers[member.settings].plan.decision(followers[number], verdicts[number], now)
                     fields = OrderMessage.from_domain(decision).fields()
-                    await self._settle_refused(Entry(member.stream, entry.id, fields), answer)
+                    await self._owed.settle(Entry(member.stream, entry.id, fields), answer)
             self._boundary.passed(Step.ENGINE_MID_FANOUT)
         log.info(
             "signal carried to users",
@@ -89,39 +105,6 @@ class FanOut:
             copied=copied,
             skipped=len(users) - copied,
         )
-
-    async def _settle_refused(self, entry: Entry, refused: Exception) -> None:
-        """See to a decision that Redis did not take, without stopping the other users' for it.
-
-        Mostly it stands already. If the stream is past its id instead (after a fail-over), it is appended under a new one: the
-        order's own id keeps it from being carried out twice. If the stream cannot be written at all, the decision becomes a dead
-        letter of this user, which the audit tells.
-        """
-        order_id, user, signal_id = (entry.fields[name] for name in ("id", "user", "signal_id"))
-        if _ALREADY_DECIDED not in str(refused):
-            log.error("a decision could not be written", signal_id=signal_id, user=user, reason=str(refused))
-            await leave_letter(self._bus, entry, keys.ENGINE, str(refused))
-        elif not await self._stands(entry, order_id):
-            log.error(
-                "the user's stream was past this signal; its decision stands out of order",
-                signal_id=signal_id,
-                user=user,
-                entry_id=entry.id,
-            )
-            if not await self._stands_elsewhere(entry.stream, order_id):
-                await self._bus.do("XADD", entry.stream, "*", *flatten(entry.fields))
-
-    async def _stands(self, entry: Entry, order_id: str) -> bool:
-        """Say whether this very decision is what the stream has under the signal's id.
-
-        Another entry can have it: one that was appended in the same millisecond, as a late decision or by a person.
-        """
-        there = read_entries(entry.stream, await self._bus.do("XRANGE", entry.stream, entry.id, entry.id))
-        return any(each.fields.get("id") == order_id for each in there)
-
-    async def _stands_elsewhere(self, stream: str, order_id: str) -> bool:
-        newest = read_entries(stream, await self._bus.do("XREVRANGE", stream, "+", "-", "COUNT", _LOOK_BACK))
-        return any(entry.fields.get("id") == order_id for entry in newest)
 
 
 def _judged(plan: Plan, follower: Follower, now: int, signal: Signal) -> Verdict:

@@ -6,7 +6,7 @@ engine which dies in between leaves it to the next.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +14,7 @@ from shared.bus.connection import Bus
 from shared.bus.records import pairs
 from shared.bus.streams import Group, entry_order, flatten
 from shared.contracts import keys
+from shared.domain.numerals import whole
 from shared.domain.policy import OnJoin, UserPolicy
 
 _JOINING: Final = "joining"
@@ -27,12 +28,14 @@ class Joining:
     since: int
 
 
-async def record_followers(bus: Bus, group: Group, users: Sequence[UserPolicy], now: int) -> Mapping[str, Joining]:
+async def record_followers(
+    bus: Bus, group: Group, users: Sequence[UserPolicy], now: int, owed: Collection[str] = ()
+) -> Mapping[str, Joining]:
     """Note who is followed from here on and who no longer is; answer who is still to be joined.
 
-    Only between two signals: none may be half carried.
+    Only between two signals: none may be half carried, except those that are `owed` to users who were there before.
     """
-    last = await _carried(group)
+    last = await _carried(group, owed)
     due = {keys.following(policy.user): policy for policy in users}
     joining, begun = {}, []
     for (key, policy), answer in zip(due.items(), await bus.do_all([("HGETALL", key) for key in due]), strict=True):
@@ -40,12 +43,13 @@ async def record_followers(bus: Bus, group: Group, users: Sequence[UserPolicy], 
         if not fields.get("from") or fields.get("until"):
             fields = _begins(policy, last, now, fields)
             begun.append(("HSET", key, *flatten(fields)))
-        if (since := fields.get(_JOINING, "")).isdigit():
-            joining[policy.user] = Joining(fields["from"], int(since))
+        if (since := whole(fields.get(_JOINING))) is not None:
+            joining[policy.user] = Joining(fields["from"], since)
     await bus.do_all(begun)
-    for key in set(await bus.scan(keys.following("*"))) - due.keys():
-        if not await bus.do("HGET", key, "until"):
-            await bus.do("HSET", key, "until", last)
+    gone = sorted(set(await bus.scan(keys.following("*"))) - due.keys())
+    ended = await bus.do_all([("HGET", key, "until") for key in gone])
+    # What cannot be read of one user (a key of another type) is no reason to carry nothing to the others.
+    await bus.do_all([("HSET", key, "until", last) for key, until in zip(gone, ended, strict=True) if not until])
     return joining
 
 
@@ -66,9 +70,9 @@ def _begins(policy: UserPolicy, last: str, now: int, before: Mapping[str, str]) 
     return fields
 
 
-async def _carried(group: Group) -> str:
+async def _carried(group: Group, owed: Collection[str]) -> str:
     """Give the id up to which every signal has reached all users: what is pending (a predecessor died) has not."""
-    pending = await group.read_pending(keys.SIGNALS, count=1)
+    pending = [entry for entry in await group.read_pending(keys.SIGNALS, count=len(owed) + 1) if entry.id not in owed]
     if not pending:
         return await group.last_delivered(keys.SIGNALS)
     ms, sequence = entry_order(pending[0].id)

@@ -20,7 +20,7 @@ from services.copy_engine.open_positions import Joinable
 from services.copy_engine.past_signals import PastSignals
 from services.copy_engine.reading import Reader
 from shared.bus.connection import Bus
-from shared.bus.errors import BusError, BusRefused
+from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.joined_ids import joined_id
 from shared.bus.records import Records, pairs
 from shared.bus.streams import NOTHING_DELIVERED, Group, flatten, read_entries
@@ -87,7 +87,8 @@ class Joiner:
         self._queue = self._queue or deque(self._newcomers)
         for _ in range(min(_AT_ONCE, len(self._queue))):
             user = self._queue.popleft()
-            if user in policies and user in self._newcomers:
+            # Whose file cannot be used just now joins once it can.
+            if user in policies and user in self._newcomers and not policies[user].fault:
                 await self._join_or_say_why(policies[user], past, pairs_of)
         return bool(self._queue)
 
@@ -95,11 +96,14 @@ class Joiner:
         """Join one user; what fails for him holds up nobody else. It is tried again once settings change or an engine begins."""
         try:
             await self._join(policy, self._newcomers[policy.user], past, pairs_of)
-        except BusError as error:
-            if not isinstance(error, BusRefused):
-                raise
-            log.error("a user cannot be joined", user=policy.user, reason=str(error))
-            del self._newcomers[policy.user]
+        except BusRefused as error:  # a key of this user's: tried again in the next round, for it may be put right
+            newcomer = self._newcomers[policy.user]
+            newcomer.standing = None
+            if newcomer.waits_for != str(error):
+                newcomer.waits_for = str(error)
+                log.error("a user cannot be joined yet", user=policy.user, reason=str(error))
+        except ENDS_A_TURN:
+            raise
         except Exception:  # joining must not end the turn: everybody's exits hang on it
             log.exception("a user cannot be joined", user=policy.user)
             del self._newcomers[policy.user]
@@ -163,10 +167,12 @@ class Joiner:
         (master,) = await self._records.accounts([(MASTER, venue)])
         price = (await self._records.prices_of(venue, [symbol])).get(symbol)
         try:
-            held = await self._records.positions(user, venue)
-        except (ValueError, BusRefused) as error:
+            holdings = await self._records.holdings(user, venue)
+        except BusRefused as error:
             return Surroundings(price, master), f"what is held cannot be read: {error}"
-        book = Book(held, {symbol: price[0]} if price else {})
+        if holdings.may_hold(symbol.base):
+            return Surroundings(price, master), f"what is held cannot be read: a record of {symbol.base}"
+        book = Book(holdings.positions, {symbol: price[0]} if price else {})
         return Surroundings(price, master, book.assets()), ""
 
     async def _write(self, decision: Decision, horizon: int) -> None:

@@ -16,11 +16,12 @@ from services.copy_engine.open_positions import Joinable
 from shared.domain.account import Account, AccountState
 from shared.domain.currency import alike
 from shared.domain.instrument import Instrument
-from shared.domain.money import BASIS_POINT, ONE, ZERO, Money, Price, Quantity, plain
+from shared.domain.money import BASIS_POINT, ONE, ZERO, Price, Quantity, plain
 from shared.domain.order import Decision
-from shared.domain.policy import UserPolicy
+from shared.domain.policy import SizingMode, UserPolicy
 from shared.domain.risk import MAX_BALANCE_AGE_MS
 from shared.domain.signal import Signal
+from shared.domain.sizing import master_equity_unknown
 
 PATIENCE_MS: Final = 600_000
 """How long an account that is not ready, or a price that is not known, is waited for."""
@@ -68,7 +69,7 @@ def join(
         )
     told = f"joins the master's {joinable.position.size} of {average} on average"
     if _wanted(signal, follower.policy):
-        if what := _missing(signal, follower.account, around, now):
+        if what := _missing(signal, follower, around, now):
             if waited < PATIENCE_MS:
                 return Waiting(what)
             return skip(signal, follower, f"{told}: waited {waited // 1000} s, but {what}", now)
@@ -92,14 +93,11 @@ def as_one_entry(joinable: Joinable, master: Account | None, now: int) -> Signal
         price=average,
         position_before=Quantity(ZERO, signal.symbol.base),
         position_after=position.size,
-        master_equity=_equity(position.entries[-1].signal, master),
+        master_equity=position.entries[-1].signal.master_equity if master is None else master.equity,
+        equity_reason=position.entries[-1].signal.equity_reason if master is None else master.reason,
         filled_at=now,
         emitted_at=now,
     )
-
-
-def _equity(newest: Signal, master: Account | None) -> Money:
-    return master.equity if master and master.equity else newest.master_equity
 
 
 def _wanted(signal: Signal, policy: UserPolicy) -> bool:
@@ -112,8 +110,9 @@ def _wanted(signal: Signal, policy: UserPolicy) -> bool:
     )
 
 
-def _missing(signal: Signal, account: Account | None, around: Surroundings, now: int) -> str:
+def _missing(signal: Signal, follower: Follower, around: Surroundings, now: int) -> str:
     """Say what is not known yet that may still come; an empty text if nothing."""
+    account = follower.account
     if account is None or account.state is AccountState.CONNECTING:
         return f"account at {signal.venue} is not connected yet"
     if account.state is AccountState.PARKED:
@@ -122,13 +121,20 @@ def _missing(signal: Signal, account: Account | None, around: Surroundings, now:
         return f"balance unknown: {account.reason or 'it has not been read yet'}"
     if (age := now - account.as_of) > MAX_BALANCE_AGE_MS:  # of when he followed before: nobody serves him again yet
         return f"balance is {age // 1000} s old"
-    master = around.master
-    if master is not None and (master.equity is None or now - master.as_of > MAX_BALANCE_AGE_MS):
-        return f"the master's equity has not been read for {(now - master.as_of) // 1000} s"
+    if missing := _missing_of_master(signal, follower.policy, around.master, now):
+        return missing
     if around.price is None:
         return "no price is known"
     if (age := now - around.price[1]) > _PRICE_AGE_MS:
         return f"the last price is {age // 1000} s old"
+    return ""
+
+
+def _missing_of_master(signal: Signal, policy: UserPolicy, master: Account | None, now: int) -> str:
+    if master is not None and now - master.as_of > MAX_BALANCE_AGE_MS:
+        return f"the master's equity has not been read for {(now - master.as_of) // 1000} s"
+    if signal.master_equity is None and policy.sizing.mode is SizingMode.EQUITY:
+        return master_equity_unknown(signal.equity_reason)
     return ""
 
 

@@ -6,6 +6,7 @@ A record that cannot be read skips the entries of that user alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from services.copy_engine.decide import Follower
@@ -119,5 +120,6 @@ def _book(answer: Any, prices: Mapping[str, str]) -> Book:
         position = read_position(written)
         held[position.symbol] = position
         if price := prices.get(name):
-            worth[position.symbol] = read_price(position.symbol, price)[0]
+            with suppress(MalformedMessageError):  # what was paid stands in for a price that cannot be read
+                worth[position.symbol] = read_price(position.symbol, price)[0]
     return Book(held, worth)

@@ -1,45 +1,51 @@
 """What is known of one account, and whether it can trade.
 
 Reads balances when asked and on a timer, writes them for the engine, and parks the account with a plain reason when the venue
-will not have it. A balance that could not be read is unknown, never zero.
+will not have it. A balance that could not be read is unknown, never zero. A holding without a known value is left out of the
+equity, which makes sizes smaller, and the account says so; losses are not measured against an equity that shrank in that way.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from decimal import Decimal
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from uuid import uuid4
 
 import structlog
 
+from services.executor.account_faults import AccountFaults
+from services.executor.gates import RETRY, Gate, Withheld
+from services.executor.holdings import HoldingsValuer
 from services.executor.key_memory import KeyMemory
 from services.executor.record import quote_fee
 from services.executor.right_of_way import RightOfWay
-from shared.bus.errors import BusError
+from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.records import Records
-from shared.domain.account import Account, AccountState, equity
-from shared.domain.currency import like
-from shared.domain.money import ZERO, Money, Price
+from shared.config.supervision import Supervisor
+from shared.domain.account import Account, AccountState
+from shared.domain.fault import Faults
+from shared.domain.fees import TakerFees
+from shared.domain.instrument import Instrument
+from shared.domain.money import ZERO, Money
 from shared.domain.order import Side
 from shared.domain.symbol import Symbol
-from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable, VenueError
+from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.port import Balance, Venue, VenueOrder
 
 _QUOTE: Final = "USD"
+_EXAMPLE: Final = Symbol("BTC", _QUOTE)
+"""The pair whose fee is asked before it is known what the user trades."""
 _REFRESH: Final = 30.0
 """Seconds between readings of a quiet account: prices move its equity, and people deposit."""
 _SETTLED: Final = 0.5
 """Seconds to wait after a fill, so that several fills cost one reading."""
-_PRICE_AGE_MS: Final = 60_000
-"""Published prices older than this count as none."""
 _RETRY_FIRST, _RETRY_MOST = 1.0, 60.0
 _REFUSED_RETRY: Final = 60.0
 """Seconds until a refused key is tried again: the person may have put it right at the venue."""
 _LOCKOUT: Final = 15 * 60.0 + 30.0
-"""Kraken's lockout lasts about 15 min and each call restarts it (exchange reference 1.2)."""
+"""Kraken's lockout lasts about 15 min and each call restarts it (KRAKEN.md, K5)."""
 PARKING: Final = frozenset({Refusal.AUTH, Refusal.LOCKED, Refusal.NONCE})
 """Refusals that say the key cannot be used at all."""
 
@@ -57,6 +63,8 @@ class AccountKeeper:
         clock: Callable[[], int],
         key: KeyMemory,
         way: RightOfWay | None = None,
+        faults: AccountFaults | None = None,
+        gates: Sequence[Gate] = (),
     ) -> None:
         self._user = user
         self._venue = venue
@@ -64,14 +72,21 @@ class AccountKeeper:
         self._clock = clock
         self._key = key
         self._way = way or RightOfWay()
+        self._gates = gates
+        self.fees = TakerFees(venue.name, [_EXAMPLE])
+        """What trades cost here, by pair."""
+        self._valuer = HoldingsValuer(user, venue, records, clock, faults or AccountFaults(Faults(), user, venue.name))
         self._ready = asyncio.Event()
         self._parked = asyncio.Event()
         self._known = asyncio.Event()
         self._wanted = asyncio.Event()
         self._quiet_until = 0.0
         self.reason = "not connected yet"
+        self.books_lost = False
+        """Whether nobody knows what the account holds from copying: then no exit may be taken for one of nothing."""
         self.currency = _QUOTE
         """What cash and equity are counted in."""
+        self.supervisor = Supervisor()
         self.latest: Account | None = None
         """As last read by this process."""
         self._answered_at = 0
@@ -80,6 +95,8 @@ class AccountKeeper:
         """What trades have taken from the cash (below zero) or brought into it since, and when."""
         self.connected_at = 0
         """When the venue had answered the first call of this turn, epoch ms: what was signed before is void there since then."""
+        self.connected_steady = 0.0
+        """The same by a clock that does not step, in seconds."""
 
     @property
     def ready(self) -> bool:
@@ -119,6 +136,15 @@ class AccountKeeper:
         traded = sum((cash.amount for _, cash in self._traded if cash.currency == currency), ZERO)
         return account._replace(cash=Money(account.cash.amount + traded, currency))
 
+    def for_losses(self) -> Account | None:
+        """Give the account as losses are measured against it: without an equity while a price that should be there is missing.
+
+        What copying loses is a share of the equity. A price that goes missing would make that share larger than it is, and a
+        stop-out must never sell because data is missing.
+        """
+        account = self.latest
+        return account._replace(equity=None) if account is not None and self._valuer.unpriced else account
+
     def refresh_soon(self) -> None:
         """Ask for a reading; several requests in a row cost one."""
         self._wanted.set()
@@ -144,6 +170,7 @@ class AccountKeeper:
     async def run(self) -> None:
         """Connect, then keep the record true until cancelled. Raises only what the bus and the lease raise."""
         wait = _RETRY_FIRST
+        name = f"account reader of {self._user}"
         while True:
             if (quiet := self._quiet_until - time.monotonic()) > 0:
                 await asyncio.sleep(quiet)
@@ -151,8 +178,9 @@ class AccountKeeper:
             self._wanted.clear()
             pause = _REFRESH
             try:
-                await self.read()
+                pause = await self._read_unless_withheld()
                 wait = _RETRY_FIRST
+                self.supervisor.worked(name)
             except Rejected as error:
                 await self.park(error.words, error.refusal)
             except (Unavailable, OutcomeUnknown) as error:
@@ -163,34 +191,54 @@ class AccountKeeper:
                     if wait > _RETRY_FIRST or self._parked.is_set():
                         await self.park(f"cannot connect: {error.words}")
                     pause, wait = wait, min(wait * 2, _RETRY_MOST)
-            except BusError:
+            except ENDS_A_TURN:
                 raise
             except Exception as error:  # a surprise in one reading must not end the turn: exits hang on it
                 log.exception("reading the account failed", user=self._user)
-                if not self.ready:
-                    await self.park(f"cannot be read: {type(error).__name__}: {error}")
+                await self._surprised(name, error)
             await self._pause(pause)
 
+    async def _read_unless_withheld(self) -> float:
+        """Read the account, or park it for what a gate says; return the seconds until the next time."""
+        try:
+            await self.read()
+        except Withheld as error:
+            self.books_lost = self.books_lost or error.books_lost
+            await self.park(error.reason)
+            return RETRY
+        return _REFRESH
+
+    async def _surprised(self, name: str, error: Exception) -> None:
+        self.supervisor.failed(name, error)
+        if not self.ready and not isinstance(error, BusRefused):  # where that would be noted is something else
+            await self.park(f"cannot be read: {type(error).__name__}: {error}")
+
     async def read(self) -> None:
-        """Read the account once and write its record. Raises a VenueError; the old record then stands with its instant."""
+        """Read the account once and write its record. Raises a VenueError; the old record then stands with its instant.
+
+        Raises Withheld while it may not trade.
+        """
+        for gate in self._gates:
+            await gate()
+        self.books_lost = False
         currency, asked_at = self.currency, self._clock()
         balances = await self._venue.balances(patient=self.ready)
         answered_at = self._clock()
         self.connected_at = self.connected_at or answered_at
+        self.connected_steady = self.connected_steady or time.monotonic()
         await self._probe()
-        fee = await self._taker_fee()
-        holdings = {asset: balance.total for asset, balance in balances.items()}
-        prices = await self._prices(holdings, currency)
+        instruments = await self._venue.instruments()
+        await self._ask_fee(instruments)
+        valued = await self._valuer.value(balances, currency, instruments)
         cash = balances.get(currency, Balance(currency, ZERO, ZERO))
-        total = equity(Money(cash.total, currency), holdings, prices)
         account = Account(
             user=self._user,
             venue=self._venue.name,
             state=AccountState.READY,
-            reason="",
-            equity=total,
+            reason=f"the equity is counted low: {valued.missing}" if valued.missing else "",
+            equity=valued.at_least,
             cash=Money(cash.free, currency),
-            taker_fee=fee,
+            taker_fee=self.fees.dearest,
             as_of=self._clock(),
         )
         await self._records.write_account(account)
@@ -210,27 +258,13 @@ class AccountKeeper:
         await self._venue.find(str(uuid4()), since=self._clock())
         self._key.probed = True
 
-    async def _taker_fee(self) -> Decimal:
-        return await self._venue.taker_fee(Symbol("BTC", _QUOTE))
-
-    async def _prices(self, holdings: Mapping[str, Decimal], currency: str) -> dict[Symbol, Price]:
-        """Take the shared feed's prices, in this currency or one that counts alike; what it lacks is asked of the venue."""
-        counted = like(currency) | {currency}
-        assets = {asset for asset, amount in holdings.items() if asset not in counted and amount > 0}
-        if not assets:
-            return {}
-        wanted = [Symbol(asset, quote) for asset in sorted(assets) for quote in sorted(counted)]
-        fresh = self._clock() - _PRICE_AGE_MS
-        published = await self._records.prices_of(self._venue.name, wanted)
-        known = {symbol: price for symbol, (price, at) in published.items() if at >= fresh}
-        priced = {symbol.base for symbol in known}
-        missing = [Symbol(asset, currency) for asset in sorted(assets - priced)]
-        if missing:
-            try:
-                known.update(await self._venue.prices(missing))
-            except VenueError as error:
-                log.warning("holdings without a price count nothing", user=self._user, reason=str(error))
-        return known
+    async def _ask_fee(self, instruments: Mapping[Symbol, Instrument]) -> None:
+        """Ask for the fee of one pair: of each that is traded in turn; the adapter asks the venue hourly."""
+        symbol = self.fees.next()
+        if symbol is not None and symbol in instruments:
+            self.fees.learn(symbol, await self._venue.taker_fee(symbol))
+        elif symbol is not None:
+            self.fees.forget(symbol)
 
     async def _pause(self, seconds: float) -> None:
         if not self.ready:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Final
 
 from services.executor.desk import Desk
@@ -32,6 +33,8 @@ class _Reserved:
     symbol: Symbol
     size: Quantity
     cost: Money
+    fee: Decimal
+    """The taker fee of its pair."""
 
 
 class Admission:
@@ -61,7 +64,8 @@ class Admission:
 
     def reserve(self, decision: Decision, size: Quantity, limit: Price) -> None:
         """Keep room for an entry that is on its way."""
-        self._reserved[decision.id] = _Reserved(decision.symbol, size, size * limit)
+        fee = self._desk.account.fees.of(decision.symbol)
+        self._reserved[decision.id] = _Reserved(decision.symbol, size, size * limit, fee)
 
     def release(self, decision: Decision) -> None:
         """Give the room back: the entry has ended, and what it bought is recorded."""
@@ -73,13 +77,23 @@ class Admission:
         if account is None:
             return None
         account = _less(account, decision.symbol.quote, others)
+        account = account._replace(taker_fee=desk.account.fees.of(decision.symbol))
         book = _EMPTY
         if limits.need_positions:
             held = _with(others, await desk.records.positions(desk.user, desk.venue.name), desk.clock())
             prices = await desk.records.prices_of(desk.venue.name, list(held)) if limits.need_prices else {}
             book = Book(held, {symbol: price for symbol, (price, _) in prices.items()})
+        else:
+            await self._readable(decision.symbol)
         risk = await self._risk(len(others)) if limits.need_risk else None
         return Standing(account, book, risk)
+
+    async def _readable(self, symbol: Symbol) -> None:
+        """See that what is bought finds a record that it can be added to. Raises MalformedMessageError."""
+        try:
+            await self._desk.records.position(self._desk.user, self._desk.venue.name, symbol)
+        except MalformedMessageError as error:
+            raise MalformedMessageError(f"the position of {symbol} cannot be read: {error}") from None
 
     async def _risk(self, on_their_way: int) -> RiskState:
         desk = self._desk
@@ -101,5 +115,5 @@ def _less(account: Account, currency: str, others: Sequence[_Reserved]) -> Accou
     """Take what is on its way, with the fees, off the cash."""
     if not others or account.cash is None or account.cash.currency != currency:
         return account
-    spent = sum((each.cost.amount for each in others if each.cost.currency == currency), ZERO)
-    return account._replace(cash=Money(account.cash.amount - spent * (ONE + account.taker_fee), currency))
+    spent = sum((each.cost.amount * (ONE + each.fee) for each in others if each.cost.currency == currency), ZERO)
+    return account._replace(cash=Money(account.cash.amount - spent, currency))

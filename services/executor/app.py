@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Final
 
 import structlog
 
@@ -17,29 +18,50 @@ from services.executor.readers import StreamReaders
 from services.executor.roster import Roster
 from services.executor.session import Session
 from shared.bus.connection import Bus, open_bus
-from shared.bus.errors import BusError
+from shared.bus.errors import BusError, BusForbidden, BusRefused
+from shared.bus.gone_users import recall_users, settle_gone_users
 from shared.bus.heartbeat import Heartbeat, instance_name
+from shared.bus.last_settings import LastSettings
 from shared.bus.lease import Lease
 from shared.bus.records import Records
 from shared.bus.renewals import Renewals
+from shared.bus.venue_time import VenueTimeWriter
 from shared.config.garbage import expect_orders_of
+from shared.config.mode_line import log_mode
+from shared.config.preflight import require_green
+from shared.config.secrets import keys_of_nobody
 from shared.config.settings import Settings
+from shared.config.supervision import Supervisor, endless
 from shared.config.users_watch import UsersWatch
-from shared.domain.fault import Faults
+from shared.domain.fault import FaultKind, Faults
 from shared.domain.policy import UserPolicy
+from shared.venues.clock_keeper import ClockKeeper
 from shared.venues.factory import HttpSession, new_http_session
 
 _CLAIM_EVERY: Final = 1.0
-_HELPER_PAUSE: Final = 5.0
+_NAMES_EVERY: Final = 5.0
+"""Seconds between looks at the table of renamed assets, and at the venue's own list, which is read in minutes anyway."""
+_KEPT_AT_ONCE: Final = 256
+"""Users whose settings are kept per round, so that a crowd's hold nothing up."""
 
 log = structlog.get_logger()
 
 
 async def main(settings: Settings) -> None:
-    """Run until cancelled."""
+    """Run until cancelled. Raises ConfigurationError for what a person must put right first."""
+    require_green(settings)
+    log_mode(settings)
     watch = UsersWatch(settings.shoal_config)
-    roster = Roster(watch.users, settings.executor_users, str(settings.shoal_config))
-    async with open_bus(settings.redis_url, "executor") as bus, new_http_session() as http:
+    if settings.ignored_proxy:
+        log.warning(settings.ignored_proxy)
+    async with (
+        open_bus(settings.redis_url, "executor", settings.durability) as bus,
+        new_http_session(settings.proxy) as http,
+    ):
+        await recall_users(bus, watch)
+        for name in keys_of_nobody(watch.everybody):
+            log.warning("a key belongs to no user: there is no file of that name", variable=name)
+        roster = Roster(watch.everybody, settings.executor_users, str(settings.shoal_config))
         await Executor(settings, bus, http, roster, watch).run()
 
 
@@ -48,28 +70,43 @@ class Executor:
 
     def __init__(self, settings: Settings, bus: Bus, http: HttpSession, roster: Roster, watch: UsersWatch) -> None:
         self._bus = bus
+        self._mode = settings.shoal_mode
         self._roster = roster
         self._watch = watch
         self._owner = instance_name()
         self.faults = Faults(_now_ms)
-        self._reader = StreamReaders(bus, sorted(watch.users))
+        self._supervisor = Supervisor(self.faults)
+        self._reader = StreamReaders(bus, sorted(watch.everybody), self.faults)
         self._master_seen = asyncio.Event()
-        self._desks = DeskMaker(settings, bus, http, _now_ms)
+        self._desks = DeskMaker(settings, bus, http, _now_ms, self.faults)
+        self._feed = PriceFeed(bus, self._desks.public, self._owner, self._desks.time.clock)
+        self._times = VenueTimeWriter(bus)
         self._turns: dict[str, Session] = {}
+        self._reported: dict[str, str] = {}
         self._renewals = Renewals(bus)
         capacity = max(settings.executor_capacity, len(settings.executor_users))
-        self._claims = Claims(bus, roster.claimable(), capacity, self._owner, self._serve)
+        self._claims = Claims(bus, roster.claimable(), capacity, self._owner, self._serve, self.faults)
+        self._claims.last = roster.without_entries()
 
     async def run(self) -> None:
         """Claim and serve until cancelled; then hand every user back at once."""
-        heartbeat = Heartbeat(Records(self._bus), "executor", self._owner, self.faults, _now_ms)
-        reading = asyncio.create_task(self._reader.run())
-        feed = PriceFeed(self._bus, self._desks.public, self._owner, _now_ms)
+        heartbeat = Heartbeat(Records(self._bus), "executor", self._owner, self.faults, _now_ms, self._mode)
+        reading = asyncio.create_task(endless("order readers", self._reader.run()))
+        keeper = ClockKeeper(self._desks.time.clock, self._desks.public.ask_time, self._look_at_clock)
+        keep_up = self._supervisor.keep_up
         helpers = [
-            asyncio.create_task(_keep_up("heartbeat", heartbeat.run)),
-            asyncio.create_task(_keep_up("master watch", lambda: watch_for_master(self._bus, self._master_seen))),
-            asyncio.create_task(_keep_up("price feed", feed.run)),
-            asyncio.create_task(_keep_up("settings", lambda: self._watch.run(self._take_over))),
+            asyncio.create_task(keep_up("heartbeat", heartbeat.run)),
+            asyncio.create_task(
+                keep_up("master watch", lambda: watch_for_master(self._bus, self._master_seen), may_end=True)
+            ),
+            asyncio.create_task(keep_up("price feed", self._feed.run)),
+            asyncio.create_task(keep_up("clock", keeper.run)),
+            asyncio.create_task(keep_up("settings", lambda: self._watch.run(self._take_over))),
+            asyncio.create_task(keep_up("names", self._follow_names)),
+            asyncio.create_task(
+                keep_up("gone users", lambda: settle_gone_users(self._bus, self._watch, self._take_over))
+            ),
+            asyncio.create_task(keep_up("last settings", self._keep_settings)),
         ]
         try:
             while True:
@@ -77,6 +114,7 @@ class Executor:
                 await self._claims.update()
                 heartbeat.state, heartbeat.capacity = self._claims.state, self._claims.capacity
                 heartbeat.serving = self._claims.serving
+                self._report_files()
                 expect_orders_of(len(self._turns))
                 await asyncio.sleep(_CLAIM_EVERY)
                 if reading.done():
@@ -86,13 +124,31 @@ class Executor:
             await _end(reading, *helpers)
             await self._claims.end()
 
+    async def _look_at_clock(self) -> None:
+        """Tell whether this host's clock is the venue's; where this process leads, publish the venue's time for the engine."""
+        known = self._desks.time
+        self._desks.look_at_clocks()
+        if self._feed.leads and (to_steady := known.clock.to_steady()) is not None:
+            with suppress(BusError):
+                await self._times.write(known.clock.venue, to_steady)
+
     def _take_over(self, users: Mapping[str, UserPolicy]) -> None:
         """Go by changed settings from now on, in running turns as well; other venues, or other money, need a new turn."""
         self._roster.update(users)
-        self._claims.users = self._roster.claimable()
+        self._claims.users, self._claims.last = self._roster.claimable(), self._roster.without_entries()
         for user, session in self._turns.items():
             if not session.follow(self._roster.policy(user)):
                 self._claims.cancel(user)
+
+    async def _follow_names(self) -> None:
+        """Begin a new turn for whoever is served by names of assets that do not hold any more."""
+        while True:
+            await asyncio.sleep(_NAMES_EVERY)
+            self._desks.renames.look()
+            for user, session in list(self._turns.items()):
+                if session.connected and await session.names_changed(self._desks.renames):
+                    log.info("assets were renamed: a new turn begins", user=user)
+                    self._claims.cancel(user)
 
     def _let_go(self) -> None:
         """End the turns of users who have left, between two orders."""
@@ -103,37 +159,62 @@ class Executor:
                 self._claims.users = self._roster.claimable()
                 self._claims.cancel(user)
 
+    def _report_files(self) -> None:
+        """Report of whom is served whose file is bad or gone; of all others the engine reports it."""
+        now = {user: fault for user in self._turns if (fault := self._roster.policy(user).fault)}
+        for user, fault in now.items():
+            if self._reported.get(user) != fault:
+                self.faults.report(FaultKind.USER_FILE, user, fault)
+        for user in self._reported.keys() - now.keys():
+            self.faults.clear(FaultKind.USER_FILE, user)
+        self._reported = now
+
+    async def _keep_settings(self) -> None:
+        """Keep the settings of whom this process serves, for a start at which their file is bad or gone."""
+        kept: dict[str, UserPolicy] = {}
+        while True:
+            new = [policy for user in self._turns if kept.get(user) is not (policy := self._roster.policy(user))]
+            new = new[:_KEPT_AT_ONCE]
+            with suppress(BusError):
+                await LastSettings(self._bus).write(new)
+                kept |= {policy.user: policy for policy in new}
+            await asyncio.sleep(_CLAIM_EVERY)
+
     async def _serve(self, user: str, lease: Lease) -> None:
         """Serve a user until the lease or Redis is lost, and hand the lease back."""
         policy = self._roster.policy(user)
         log.info("serving user", user=user)
+        turn = f"turn of {user}"
+        self._supervisor.began(turn)
         try:
             desks = {venue: await self._desks.make(policy, venue, lease) for venue in policy.venues}
-            session = Session(self._bus, self._reader, desks, lease, user=user, master_seen=self._master_seen)
+            session = Session(
+                self._bus,
+                self._reader,
+                desks,
+                lease,
+                user=user,
+                master_seen=self._master_seen,
+                faults=self.faults,
+                supervisor=self._supervisor,
+            )
             if not session.follow(self._roster.policy(user)):
                 return  # his settings changed while the desks were set up: they are for another turn
             self._turns[user] = session
             await self._renewals.keep(lease, session.serve())
+        except* (BusRefused, BusForbidden) as group:  # a key of this user's, not Redis: tried again after a pause
+            self._claims.refused(user, "; ".join(str(error) for error in group.exceptions))
         except* BusError as group:
             log.warning("turn ended", user=user, reason="; ".join(str(error) for error in group.exceptions))
         except* Exception as group:  # one user's crash stops no other user
             log.error("turn ended by an unexpected failure", user=user, exc_info=group)
+            self._supervisor.failed(turn, group)
+            self._supervisor.began(turn)  # over in a while, if another process takes the user
             self._claims.rest(user)
         finally:
             self._turns.pop(user, None)
+            self._desks.forget_faults(user)
             await lease.release()
-
-
-async def _keep_up(name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a helper to its end; begin it again, after a pause, whenever it fails."""
-    while True:
-        try:
-            await work()
-        except Exception:  # a helper that dies silently would leave stale prices or a dead heartbeat behind
-            log.exception("a helper failed and begins again", helper=name)
-            await asyncio.sleep(_HELPER_PAUSE)
-        else:
-            return
 
 
 async def _end(*tasks: asyncio.Task[None]) -> None:

@@ -20,6 +20,7 @@ from shared.bus.records import Records
 from shared.contracts import keys
 from shared.domain.account import Position
 from shared.domain.funds import Books, Funds
+from shared.domain.numerals import whole
 from shared.domain.symbol import Symbol
 
 _WAY_BACK: Final = {
@@ -37,7 +38,14 @@ class Mixed:
     reason: str
 
 
-async def open_books(bus: Bus, store: OrderStore, user: str, venue: str, funds: Funds, key: str) -> Books | Mixed:
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nothing is recorded of the account: it is a new one, or Redis has lost its data. The venue can tell (`lost_books.py`)."""
+
+
+async def open_books(
+    bus: Bus, store: OrderStore, user: str, venue: str, funds: Funds, key: str
+) -> Books | Mixed | Unknown:
     """Open an account's books for this money; `key` is the fingerprint of the API key that it is about to trade with.
 
     To be called under the user's lease, before anything is sent. Raises LeaseLost, BusUnavailable.
@@ -45,9 +53,13 @@ async def open_books(bus: Bus, store: OrderStore, user: str, venue: str, funds: 
     records = Records(bus)
     try:
         (found,) = await records.books([(user, venue)])
+        if found is not None and (moving := _renamed(user, found)):
+            return Mixed(moving)
         if found is not None and found.funds is funds:
             return found
-        if found is None and await _made_with(bus, user, venue, key):
+        if found is None and not await _recorded(bus, user, venue):
+            return Unknown()
+        if found is None and await _made_with(bus, user, key):
             return await store.mark_books(funds, anew=False)
         held = await records.positions(user, venue)
         if open_ := await _open(store, held, await _dust(records, venue, held)):
@@ -64,17 +76,35 @@ async def open_books(bus: Bus, store: OrderStore, user: str, venue: str, funds: 
     return books
 
 
-async def _made_with(bus: Bus, user: str, venue: str, key: str) -> bool:
-    """Say whether books without a mark (made before there was one) are empty, or were made with this key.
+def _renamed(user: str, found: Books) -> str:
+    """Say why books may not be traded by because their user is being renamed, or has been; an empty text if not."""
+    if found.renamed_to:
+        return f"{user} is called {found.renamed_to} now: its file and its key stand under that name (ops user rename)"
+    if found.taken_from:
+        return (
+            f"the books of {found.taken_from} are being moved here: repeat `ops user rename {found.taken_from} {user}`"
+        )
+    return ""
+
+
+async def _recorded(bus: Bus, user: str, venue: str) -> bool:
+    """Say whether anything stands in Redis of what copying has made of an account.
+
+    The account's balances do not count: they are written without the lease, so that they can stand after all else is lost.
+    """
+    written = (keys.positions, keys.risk, keys.own_exits)
+    return bool(await bus.do("EXISTS", *(name(user, venue) for name in written)))
+
+
+async def _made_with(bus: Bus, user: str, key: str) -> bool:
+    """Say whether books without a mark (made before there was one) were made with this key.
 
     Paper and real accounts never share a key, and the counter of the key used last stands highest: counters follow the clock.
     """
-    written = (keys.positions, keys.risk, keys.own_exits, keys.account)
-    if not await bus.do("EXISTS", *(name(user, venue) for name in written)):
-        return True
     names = sorted(set(await bus.scan(keys.nonce(user, "*"))))
     values = await bus.do_all([("GET", name) for name in names])
-    last = {name: int(value) for name, value in zip(names, values, strict=True) if str(value).isdigit()}
+    counts = {name: whole(str(value), digits=19) for name, value in zip(names, values, strict=True)}
+    last = {name: count for name, count in counts.items() if count is not None}
     return not last or max(last, key=last.__getitem__) == keys.nonce(user, key)
 
 
@@ -92,7 +122,10 @@ async def _open(store: OrderStore, held: Mapping[Symbol, Position], dust: frozen
     """Say what these books still have open; an empty text if nothing."""
     if coins := [str(position.size) for symbol, position in held.items() if symbol not in dust]:
         return f"{', '.join(coins)} held"
-    under_way = {decision.id for decision in await store.own_exits()} | (await store.open_orders()).keys()
+    noted = await store.own_exits()
+    if noted.unreadable:
+        return f"an own exit of {', '.join(noted.unreadable)} noted that cannot be read"
+    under_way = {decision.id for decision in noted.decisions} | (await store.open_orders()).keys()
     return f"order {min(under_way)} under way" if under_way else ""
 
 

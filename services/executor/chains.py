@@ -48,6 +48,10 @@ class SymbolChains(Generic[Work]):
             return False
         return True
 
+    def add_later(self, symbol: Symbol, work: Work, seconds: float) -> None:
+        """Append work once so many seconds are over, behind whatever stands in the chain then."""
+        asyncio.get_running_loop().call_later(seconds, self.add, symbol, work)
+
     async def _run(self, symbol: Symbol) -> None:
         chain = self._waiting[symbol]
         while chain:

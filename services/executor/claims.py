@@ -16,10 +16,11 @@ from typing import Any, Final
 import structlog
 
 from shared.bus.connection import Bus
-from shared.bus.errors import BusError
+from shared.bus.errors import BusError, BusRefused
 from shared.bus.lease import Lease, acquire
 from shared.bus.records import Records
 from shared.contracts import keys
+from shared.domain.fault import FaultKind, Faults
 
 _LOOK_EVERY: Final = 2.5
 """Seconds between looks for users in need, and for room elsewhere."""
@@ -29,6 +30,8 @@ _GRACE: Final = 20.0
 """Seconds after the start in which nobody is taken in: others may be starting as well."""
 _REST: Final = 15.0
 """Seconds before a user is claimed again whose turn ended by an unexpected failure."""
+_REST_OF_REFUSED: Final = 3.0
+"""The same where Redis refused a key of this user: it may be put right at any moment."""
 _SAMPLE: Final = 20
 """Users looked at per round, so that a thousand processes do not ask for a thousand leases each."""
 _SHOWN: Final = 5
@@ -41,10 +44,15 @@ Serve = Callable[[str, Lease], Coroutine[Any, Any, None]]
 class Claims:
     """The sessions of this process."""
 
-    def __init__(self, bus: Bus, users: Iterable[str], capacity: int, owner: str, serve: Serve) -> None:
+    def __init__(
+        self, bus: Bus, users: Iterable[str], capacity: int, owner: str, serve: Serve, faults: Faults | None = None
+    ) -> None:
         self._bus = bus
+        self._faults = faults or Faults()
         self._records = Records(bus)
         self.users = list(users)
+        self.last: frozenset[str] = frozenset()
+        """Users who are claimed only when no other is free: they take no entries."""
         self.capacity = capacity
         self._owner = owner
         self._serve = serve
@@ -78,11 +86,20 @@ class Claims:
                 self._looked = time.monotonic()
                 await self._look_around()
         except BusError as error:
-            log.warning("waiting for Redis", reason=str(error))
+            if self._faults.report(FaultKind.REDIS, "claims", str(error)):
+                log.warning("waiting for Redis", reason=str(error))
+        else:
+            self._faults.clear(FaultKind.REDIS, "claims")
 
     def rest(self, user: str) -> None:
         """Leave a user alone for a while: his turn ended by a surprise, which would only come again."""
         self._resting[user] = time.monotonic() + _REST
+
+    def refused(self, user: str, reason: str) -> None:
+        """Note that Redis refuses a key of a user, and try again after a pause; the others are served meanwhile."""
+        self._resting[user] = time.monotonic() + _REST_OF_REFUSED
+        if self._faults.report(FaultKind.REDIS, user, reason):
+            log.error("Redis refuses a key of this user; tried again every few seconds", user=user, reason=reason)
 
     def cancel(self, user: str) -> None:
         """End a user's turn; he is handed back, and claimed again if he still stands in `users`."""
@@ -99,6 +116,7 @@ class Claims:
         now = time.monotonic()
         found = [user for user in self.users if user not in self._sessions and self._resting.get(user, 0.0) <= now]
         random.shuffle(found)  # so that executors that start together do not all try in the same order
+        found.sort(key=self.last.__contains__)
         return found
 
     async def _fill(self) -> None:
@@ -108,8 +126,13 @@ class Claims:
             await self._claim(user)
 
     async def _claim(self, user: str) -> bool:
-        lease = await acquire(self._bus, user, self._owner)
+        try:
+            lease = await acquire(self._bus, user, self._owner)
+        except BusRefused as error:  # this user's lease is something else: no reason to leave the others unclaimed
+            self.refused(user, str(error))
+            return False
         if lease is None:
+            self._faults.clear(FaultKind.REDIS, user)  # somebody else serves this user, and reports
             return False
         self._unserved.pop(user, None)
         self._sessions[user] = asyncio.create_task(self._serve(user, lease))

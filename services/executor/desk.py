@@ -6,40 +6,36 @@ There is no way from here to an entry without a decision from the order stream: 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from services.executor.account import AccountKeeper
+from services.executor.account_faults import AccountFaults
 from services.executor.history import History
 from services.executor.right_of_way import RightOfWay
 from services.executor.risk_book import RiskBook
+from services.executor.sent import Sent
+from services.executor.set_aside import SetAside
 from services.executor.timing import VENUE_TIMEOUT
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
 from shared.bus.orders import RETENTION_MS, OrderStore
 from shared.bus.records import Records
 from shared.config.boundary import Boundary
+from shared.config.clock_alarm import ClockAlarm
 from shared.domain.control import Control
+from shared.domain.fault import Faults
 from shared.domain.funds import Books, Funds
 from shared.domain.policy import UserPolicy
+from shared.domain.rename import NO_RENAMES, Renames
 from shared.domain.symbol import Symbol
 from shared.venues.port import Venue
+from shared.venues.venue_clock import VenueTime
+
+__all__ = ["LEASE_NEEDED", "Desk", "Sent"]
 
 LEASE_NEEDED: Final = VENUE_TIMEOUT + 1.0
 """Seconds of lease that must be left when a send begins: its time-out and a margin."""
-
-
-@dataclass(slots=True)
-class Sent:
-    """When this process began to send something: epoch ms, and seconds of a clock that does not step."""
-
-    at: int
-    monotonic: float
-    fence: str
-    """The token of the lease under which it did."""
-    left: bool = False
-    """Whether it may be on its way: the write-ahead was answered. Without its answer nothing is sent."""
 
 
 @dataclass(slots=True)
@@ -53,7 +49,8 @@ class Desk:
     nonces: NonceCounter
     records: Records
     account: AccountKeeper
-    clock: Callable[[], int]
+    clock: VenueTime
+    """The venue's time. Nothing that money hangs on goes by this host's wall clock."""
     history: History
     begun: dict[str, Sent] = field(default_factory=dict)
     retention_ms: int = RETENTION_MS
@@ -61,15 +58,31 @@ class Desk:
     way: RightOfWay = field(default_factory=RightOfWay)
     """Shared by all desks of a process."""
     books: Books = field(default_factory=lambda: Books(Funds.LIVE))
+    alarm: ClockAlarm = field(default_factory=lambda: ClockAlarm(Faults(), lambda: None))
+    """Whether this host's clock is too far from the venue's for entries; shared by all desks of a venue."""
+    late_told_until: float = 0.0
+    """Steady instant until which nothing more is logged about orders that came after their deadline."""
+    table: Renames = NO_RENAMES
+    """The operator's table of renamed assets, as this turn began with it."""
+    renames: Renames = NO_RENAMES
+    """That and what the venue itself says; the same for a whole turn, since symbols' chains go by it."""
+    names_known: bool = False
+    """Whether the venue has said that it goes by these names: it may not have answered when the turn began."""
     booking: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from reading a position or the risk state to writing it: symbols are traded side by side."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a position or a setting has changed: whoever guards the positions looks at once."""
+    faults: AccountFaults = field(default_factory=lambda: AccountFaults(Faults(), "", ""))
+    """What is wrong with this account, in the process's register; it ends with the turn."""
+    aside: SetAside = field(default_factory=lambda: SetAside(""))
+    """The orders that fail for a reason that nobody foresaw."""
     risk: RiskBook = field(init=False)
 
     def __post_init__(self) -> None:
         self.account.currency = self.policy.currency
-        self.risk = RiskBook(self.user, self.venue.name, self.records, self.store, self.clock, self.booking)
+        self.risk = RiskBook(
+            self.user, self.venue.name, self.records, self.store, self.clock, self.booking, self.faults
+        )
 
     def follow(self, policy: UserPolicy) -> None:
         """Go by changed settings from the next order on."""
@@ -79,12 +92,25 @@ class Desk:
             self.account.currency = policy.currency
             self.account.refresh_soon()
 
+    async def learn_names(self) -> None:
+        """Take over, for this turn, which assets have been renamed. Raises VenueError: then the operator's table counts alone."""
+        self.renames = self.table
+        self.renames = self.table.plus(await self.venue.renames())
+        self.names_known = True
+
+    async def names_hold(self) -> bool:
+        """Say whether this turn goes by the venue's names; if not, another turn is about to begin. Raises VenueError."""
+        self.names_known = self.names_known or self.renames == self.table.plus(await self.venue.renames())
+        return self.names_known
+
     async def switches(self, symbol: Symbol) -> tuple[Control, ...]:
         """Read every kill switch that concerns an order of this user's for a symbol, under its own name or the master's."""
         found = await self.records.switches(self.user, symbol)
         for source, target in self.policy.symbols.map.items():
             if target == symbol:
                 found += (await self.records.switches(self.user, source))[-1:]
+        for name in self.renames.former(symbol):  # a switch outlives the renaming of what it is about
+            found += (await self.records.switches(self.user, name))[-1:]
         return found
 
     @property

@@ -3,13 +3,15 @@
 An exit does not age and has no guards but `halt`. It waits for a parked account, tries again with growing pauses whatever the
 venue refuses, and never sells more than is held or what Shoal did not buy. Each try that may have traded is one leg with a
 client order id of its own; the position changes in the same step as the order's record. It ends short of its aim only if what is
-left is dust, or if the account itself has less than was copied: then its owner has sold the rest.
+left is dust, or if the account itself has less than was copied: then its owner has sold the rest. A crumb that the venue credited
+too little is written off instead, and nothing waits for it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
@@ -17,29 +19,34 @@ import structlog
 
 from services.executor.desk import Desk
 from services.executor.ends import End, NotSent, Refused, Stopped, Traded, describe
+from services.executor.exit_delay import ExitDelay
+from services.executor.exit_funds import ExitFunds
 from services.executor.exit_price import bound
 from services.executor.leg import recall, trade
 from services.executor.record import Leg, OrderRecord
+from services.executor.renaming import is_unlisted, present_name
 from services.executor.resolving import resume
+from services.executor.set_aside import Postponed
 from services.executor.settlement import book_leg, settle
 from shared.bus.orders import PositionChange
+from shared.contracts.fields import MalformedMessageError
 from shared.contracts.records import write_position
 from shared.domain.control import refusal
 from shared.domain.exits import Close, size_exit
+from shared.domain.fault import FaultKind
 from shared.domain.instrument import Instrument
 from shared.domain.money import ONE, ZERO, Price, Quantity, plain
 from shared.domain.order import TERMINAL, Decision, OrderState
 from shared.domain.sizing import Skip
 from shared.domain.symbol import Symbol
 from shared.venues.errors import Refusal, VenueError
+from shared.venues.port import VenueOrder
 
 _WAIT_FIRST, _WAIT_MOST = 0.5, 30.0
 _HALT_POLL: Final = 0.5
 _NOTHING_HELD: Final = "nothing is held from copying"
 _FRESH_MS: Final = 10_000
 """Published prices younger than this are taken for the present one."""
-_BALANCE_LAG_TRIES: Final = 4
-"""How often a refusal for want of funds is taken for a balance that lags behind its fill; then what the account has counts."""
 
 _BLANK: Final = OrderRecord.read({})
 
@@ -55,9 +62,7 @@ class _Progress:
     """Whether a leg was sent, or tried to be; before that there is no record to look at."""
     tries: int = 0
     refusals: int = 0
-    short_of_funds: int = 0
-    has: Quantity | None = None
-    """What the account has in all; asked only once funds have been short for a while."""
+    funds: ExitFunds = field(default_factory=ExitFunds)
     sent_at: int | None = None
     accepted_at: int | None = None
     venue_order_id: str = ""
@@ -76,6 +81,10 @@ class ExitHandler:
     async def carry_out(self, decision: Decision, fraction: Decimal, entry_id: str, *, suspect: bool) -> None:
         """End one exit, however long that takes. `suspect`: something may have been sent before, which is followed first."""
         progress = _Progress(suspect=suspect)
+        with ExitDelay(self._desk.faults, decision, lambda: self._why_not_ended(progress)):
+            await self._carry_out(decision, fraction, entry_id, progress)
+
+    async def _carry_out(self, decision: Decision, fraction: Decimal, entry_id: str, progress: _Progress) -> None:
         if await self._ended_already(decision, entry_id, progress):
             return
         while True:
@@ -85,6 +94,10 @@ class ExitHandler:
                 await asyncio.sleep(progress.pause())
             progress.tries += 1
             await self._until_allowed(decision, progress)
+            named = await self._under_present_name(decision, progress)
+            if named is None:
+                continue
+            decision = named
             plan = await self._plan(decision, fraction, entry_id, progress)
             if plan is None:
                 continue
@@ -93,6 +106,34 @@ class ExitHandler:
                 return
             if await self._book(decision, entry_id, await self._trade(plan, progress), progress):
                 return
+
+    async def _under_present_name(self, decision: Decision, progress: _Progress) -> Decision | None:
+        """Return the decision under the name that its symbol has at the venue now; None if its coins are not there yet.
+
+        What it has traded already is counted in present units from then on.
+        """
+        desk = self._desk
+        try:
+            if not await desk.names_hold():
+                progress.last = "assets have other names than this turn goes by: a new turn begins"
+                return None
+            named = await present_name(desk, decision.symbol)
+        except VenueError as error:
+            progress.last = str(error)
+            return None
+        if named.waits:
+            progress.last = named.waits
+            return None
+        if named.symbol == decision.symbol:
+            return decision
+        record = OrderRecord.read(await desk.store.load(decision.id))
+        if record.state is OrderState.PLANNED and record.symbol not in {"", str(named.symbol)}:
+            ratio = desk.renames.ratio(decision.symbol, named.symbol)
+            fields = {"symbol": str(named.symbol), "filled_size": plain(record.filled * ratio)}
+            if record.target is not None:
+                fields["target"] = plain(record.target * ratio)
+            await desk.store.move(decision.id, OrderState.PLANNED, fields)
+        return decision.exit_as(named.symbol)
 
     async def _ended_already(self, decision: Decision, entry_id: str, progress: _Progress) -> bool:
         """End an exit that needs no more sending: one that was sent before, or one of which nothing is held while parked."""
@@ -119,17 +160,33 @@ class ExitHandler:
     async def _holds_nothing_and_cannot_ask(self, decision: Decision) -> bool:
         """Say whether a close has nothing to do for a parked account: it need not wait for the account's return."""
         desk = self._desk
-        if desk.account.ready:
+        if desk.account.ready or desk.account.books_lost:
             return False
-        position = await desk.records.position(desk.user, desk.venue.name, decision.symbol)
-        return position is None or position.size.amount == 0
+        if not desk.names_known:  # what is held under any name may be it
+            holdings = await desk.records.holdings(desk.user, desk.venue.name)
+            return not holdings.positions and not holdings.unreadable
+        try:
+            for name in (decision.symbol, *desk.renames.former(decision.symbol)):
+                position = await desk.records.position(desk.user, desk.venue.name, name)
+                if position is not None and position.size.amount > 0:
+                    return False
+        except MalformedMessageError as error:
+            self._say_unreadable(decision, error)
+            return False
+        return True
 
     async def _until_allowed(self, decision: Decision, progress: _Progress) -> None:
         """Wait for the account and, before another try, for the switches; the first is stopped by the guard in the lane."""
         await self._desk.account.until_ready()
-        while progress.begun and await self._guard(decision) is not None:
+        while progress.begun and (stop := await self._guard(decision)) is not None:
+            progress.last = stop.reason
             await asyncio.sleep(_HALT_POLL)
             await self._desk.account.until_ready()
+
+    def _why_not_ended(self, progress: _Progress) -> str:
+        if not self._desk.account.ready:
+            return f"account is parked: {self._desk.account.reason}"
+        return progress.last or "the venue has not told yet what became of it"
 
     async def _guard(self, decision: Decision) -> Stopped | None:
         forbidden = refusal(decision.kind, *await self._desk.switches(decision.symbol))
@@ -142,39 +199,56 @@ class ExitHandler:
         desk, symbol = self._desk, decision.symbol
         begun = progress.begun or progress.suspect
         record = OrderRecord.read(await desk.store.load(decision.id)) if begun else _BLANK
-        position, published = await desk.records.holding(desk.user, desk.venue.name, symbol)
+        try:
+            position, published = await desk.records.holding(desk.user, desk.venue.name, symbol)
+        except MalformedMessageError as error:
+            self._say_unreadable(decision, error)
+            return None
         if position is None or position.size.amount == 0:
             return Skip(_NOTHING_HELD)
+        free = desk.aside.sellable(decision, position.size, desk.renames)
+        if held_back := free < position.size:
+            position = position.sold(position.size - free, desk.clock())
         try:
             instrument = (await desk.venue.instruments()).get(symbol)
             price = await self._price(symbol, published)
-            progress.has = has = await self._has(symbol.base, progress)
+            spot = await progress.funds.look(desk.venue, symbol.base)
         except VenueError as error:
             progress.last = str(error)
             return None
         if instrument is None or price is None:
             progress.last = f"{symbol} is not traded on {decision.venue} just now"
+            with suppress(VenueError):
+                await is_unlisted(desk, symbol)
             return None
+        has = progress.funds.has
         if record.target is None:
             close = size_exit(position, fraction, instrument, price, has=has)
         else:
             close = _rest(record, position.size, instrument, price, has)
+        if isinstance(close, Skip) and held_back:
+            raise Postponed
         if isinstance(close, Skip):
             return close
         target = record.filled + close.size.amount if record.target is None else record.target
+        if (left := progress.funds.without_crumb(close.size, spot, instrument, price)) is not None:
+            target -= (close.size - left).amount
+            close = Close(left, close.reason)
         limit = bound(price, instrument, desk.policy.guards.exit_slippage_bps, record.leg, progress.refusals)
         return Leg(decision, entry_id, record.leg, close.size, limit, Quantity(target, symbol.base))
 
-    async def _has(self, asset: str, progress: _Progress) -> Quantity | None:
-        """Once the venue has said often enough that funds are short, see what the account has in all.
-
-        Balances lag behind fills, so at first the position's own record counts; and what is only held by an order of the user's
-        own will be free again, so the total counts and not what is free.
-        """
-        if progress.short_of_funds <= _BALANCE_LAG_TRIES:
-            return None
-        balance = (await self._desk.venue.balances()).get(asset)
-        return Quantity(balance.total if balance else ZERO, asset)
+    def _say_unreadable(self, decision: Decision, error: MalformedMessageError) -> None:
+        """Say that an exit waits because nobody knows how much is held; it sells nothing that Shoal may not have bought."""
+        desk, symbol = self._desk, decision.symbol
+        reason = f"the record cannot be read, and an exit waits for it: {error}"
+        if desk.faults.report(FaultKind.RECORD, reason, f"position {symbol}"):
+            log.error(
+                "an exit waits: the position cannot be read",
+                signal_id=decision.signal_id,
+                user=desk.user,
+                symbol=str(symbol),
+                reason=str(error),
+            )
 
     async def _price(self, symbol: Symbol, known: tuple[Price, int] | None) -> Price | None:
         """Give the present price: the shared feed's while it is fresh, else the venue's; an older one only if it has none."""
@@ -201,7 +275,7 @@ class ExitHandler:
             progress.last = end.words
             progress.refusals += 1
             if end.refusal is Refusal.FUNDS:
-                progress.short_of_funds += 1
+                progress.funds.refusals += 1
                 self._desk.account.refresh_soon()
             if end.sent_at is not None:
                 await self._desk.store.move(decision.id, OrderState.PLANNED, {"reason": end.words})
@@ -228,9 +302,10 @@ class ExitHandler:
                 decision,
                 entry_id,
                 OrderState.FILLED,
-                f"{describe(order)} in {record.leg} leg(s)" if record.leg > 1 else describe(order),
+                _told(order, record.leg, progress.funds.crumb),
                 tally=tally,
                 traded=order,
+                written_off=progress.funds.crumb,
                 venue_order_id=order.venue_order_id,
                 sent_at=end.sent_at,
                 accepted_at=end.accepted_at,
@@ -269,11 +344,20 @@ class ExitHandler:
     async def _lowered(self, decision: Decision, progress: _Progress) -> PositionChange | None:
         """Take off the books what the account was found not to have, and no more: the venue's record wins."""
         desk = self._desk
-        held = await desk.records.position(desk.user, desk.venue.name, decision.symbol)
-        if progress.has is None or held is None or held.size <= progress.has:
+        has = progress.funds.has
+        if has is None:
             return None
-        left = held.sold(held.size - progress.has, desk.clock())
+        held = await desk.records.position(desk.user, desk.venue.name, decision.symbol)
+        if held is None or held.size <= has:
+            return None
+        left = held.sold(held.size - has, desk.clock())
         return PositionChange(str(decision.symbol), write_position(left) if left.size.amount > 0 else None)
+
+
+def _told(order: VenueOrder, legs: int, crumb: Quantity | None) -> str:
+    """Describe the last leg of an exit that has reached its aim."""
+    words = f"{describe(order)} in {legs} leg(s)" if legs > 1 else describe(order)
+    return words if crumb is None else f"{words}; {crumb} is written off: the venue credited less than it had filled"
 
 
 def _rest(

@@ -17,12 +17,14 @@ import structlog
 
 from services.executor.desk import Desk
 from services.executor.own_exits import OwnExits
-from shared.bus.errors import BusError
+from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.orders import PositionChange
 from shared.bus.watch import Held, Market, Watch
+from shared.config.supervision import Supervisor
 from shared.contracts.records import write_position
 from shared.domain.account import Position
 from shared.domain.control import flattening, refusal
+from shared.domain.fault import FaultKind
 from shared.domain.money import Price
 from shared.domain.order import Kind
 from shared.domain.policy import OnLeave
@@ -41,6 +43,8 @@ _MARK_STEP: Final = Decimal("1.001")
 
 _LEAVING: Final = "on_leave"
 
+_REFUSED: Final = "Redis refuses a key of this user: nothing is closed by price until it is right"
+
 log = structlog.get_logger()
 
 
@@ -53,12 +57,14 @@ class _Why:
 class Guardian:
     """Guards the positions of one desk."""
 
-    def __init__(self, desk: Desk, watch: Watch, exits: OwnExits) -> None:
+    def __init__(self, desk: Desk, watch: Watch, exits: OwnExits, supervisor: Supervisor | None = None) -> None:
         self._desk = desk
+        self._supervisor = supervisor or Supervisor()
         self._watch = watch
         self._exits = exits
         self._highs: dict[Symbol, Position] = {}
         self._told: set[str] = set()
+        self._unreadable: frozenset[str] = frozenset()
         self._asked: frozenset[Symbol] = frozenset()
         self._asked_at = 0.0
         self._holding = True
@@ -67,15 +73,23 @@ class Guardian:
 
     async def run(self) -> None:
         """Look every second while something is held, until cancelled. Raises LeaseLost, BusUnavailable."""
+        name = f"guardian of {self._desk.user}"
         while True:
             try:
                 async with self._desk.way.look():
                     self._desk.changed.clear()  # before looking: what changes meanwhile is looked at again
                     await self.look()
-            except BusError:
+            except ENDS_A_TURN:
                 raise
-            except Exception:  # a surprise in one look must not end the turn: the master's exits hang on it
-                log.exception("looking after positions failed", user=self._desk.user)
+            except BusRefused as error:  # said once; looked at again, for it may be put right at any moment
+                self.flat = False
+                self._tell(_REFUSED, [str(error)])
+            except Exception as error:  # a surprise in one look must not end the turn: the master's exits hang on it
+                if self._supervisor.failed(name, error):
+                    log.exception("looking after positions failed", user=self._desk.user)
+            else:
+                self._tell(_REFUSED, ())
+                self._supervisor.worked(name)
             await self._pause()
 
     async def _pause(self) -> None:
@@ -94,15 +108,20 @@ class Guardian:
         desk = self._desk
         quiet = not self._exits.busy  # before reading: what trades while this reads is not in it
         held = await self._watch.held(desk.user, desk.venue.name)
-        self._tell("a position cannot be read: it is not guarded", held.unreadable)
-        await desk.risk.look(desk.policy, desk.account.latest, held.positions)
-        self.flat = quiet and all(self._exits.ended(position, _LEAVING) for position in held.positions.values())
+        self._report_unreadable(held)
+        await self._look_at_losses(held)
+        self.flat = (
+            quiet
+            and not held.unreadable
+            and all(self._exits.ended(position, _LEAVING) for position in held.positions.values())
+        )
         self._holding = bool(held.positions or held.unreadable)
         if not held.positions:
             self._highs.clear()
             return
         await self._ask_for(frozenset(held.positions))
         sources = [source for source, target in desk.policy.symbols.map.items() if target in held.positions]
+        sources += [name for symbol in held.positions for name in desk.renames.former(symbol)]
         market = await self._watch.market(desk.venue.name, {*held.positions, *sources})
         self._tell(
             "no fresh price: nothing is closed by price until there is one",
@@ -116,10 +135,38 @@ class Guardian:
             if why is not None:
                 self._exits.close(position, why.rule, why.words)
 
+    def _report_unreadable(self, held: Held) -> None:
+        """Say of which positions the records cannot be read; the others are guarded all the same."""
+        desk = self._desk
+        if desk.faults.any:  # an exit may have found one before
+            for name in self._unreadable.union(map(str, held.positions)) - held.unreadable.keys():
+                if desk.faults.clear(FaultKind.RECORD, f"position {name}"):
+                    log.info("a position can be read again", user=desk.user, symbol=name)
+        for name, why in held.unreadable.items():
+            reason = f"the record cannot be read, so it is not guarded and nothing of it is bought or sold: {why}"
+            if desk.faults.report(FaultKind.RECORD, reason, f"position {name}"):
+                log.error("a position cannot be read: it is not guarded", user=desk.user, symbol=name, reason=why)
+        self._unreadable = frozenset(held.unreadable)
+
+    async def _look_at_losses(self, held: Held) -> None:
+        """Look for a stop-out; whatever fails in that must not keep the positions unguarded."""
+        desk = self._desk
+        try:
+            await desk.risk.look(desk.policy, desk.account.for_losses(), held.positions)
+        except ENDS_A_TURN:
+            raise
+        except Exception as error:  # each position is guarded without it
+            reason = f"losses cannot be looked at: {type(error).__name__}: {error}"
+            if desk.faults.report(FaultKind.RECORD, reason, "losses"):
+                log.exception("looking at losses failed", user=desk.user)
+        else:
+            desk.faults.clear(FaultKind.RECORD, "losses")
+
     def _why(self, position: Position, held: Held, market: Market) -> _Why | None:
         """Say why a position must be closed now, if it must."""
         desk, policy, symbol = self._desk, self._desk.policy, position.symbol
         names = [symbol, *(source for source, target in policy.symbols.map.items() if target == symbol)]
+        names += desk.renames.former(symbol)
         switches = [*held.switches, *(market.switches[name] for name in names if name in market.switches)]
         if not desk.account.ready or refusal(Kind.EXIT, *switches):
             return None  # decided once it can be done, by the prices of then

@@ -6,8 +6,10 @@ Nothing in here may end the turn, because exits hang on it; only a lost lease or
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -15,16 +17,21 @@ import structlog
 
 from services.executor.chains import SymbolChains
 from services.executor.desk import Desk
+from services.executor.rebuilder import Rebuilder
 from services.executor.reconciler import Findings, Reconciler
+from services.executor.renaming import present_name
 from shared.bus.connection import Bus
-from shared.bus.errors import BusError
+from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.records import pairs
 from shared.bus.streams import flatten
 from shared.bus.trimming import trim
+from shared.config.supervision import Supervisor
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.reconciliation import ReconcileAnswer, ReconcileMode, ReconcileRequest
+from shared.domain.numerals import whole
 from shared.domain.symbol import Symbol
+from shared.venues.errors import VenueError
 
 _LISTEN: Final = 2.0
 """Seconds between looks for a request: one HMGET each."""
@@ -32,6 +39,8 @@ _TIDY: Final = 300.0
 """Seconds between reconciliations without being asked: each costs one call to the venue."""
 _AGAIN: Final = 60.0
 """The same after a pass that could not judge everything."""
+_MOVE_AGAIN: Final = 15.0
+"""Seconds until a position under a former name is looked at again: each look asks for balances."""
 _REQUEST_AGE_MS: Final = 60_000
 """A request older than this is nobody's any more: it must not be carried out when an executor starts days later."""
 _REPAIR_PATIENCE: Final = 8.0
@@ -45,31 +54,58 @@ log = structlog.get_logger()
 class Housekeeper:
     """Keeps one user's house."""
 
-    def __init__(self, bus: Bus, user: str, desks: Mapping[str, Desk], chains: SymbolChains[Task]) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        user: str,
+        desks: Mapping[str, Desk],
+        chains: SymbolChains[Task],
+        supervisor: Supervisor | None = None,
+    ) -> None:
+        self._supervisor = supervisor or Supervisor()
         self._bus = bus
         self._user = user
         self._desks = desks
-        self._reconcilers = {name: Reconciler(desk, lambda: chains.busy) for name, desk in desks.items()}
+        self._reconcilers = {name: Reconciler(desk, partial(self._busy, desk)) for name, desk in desks.items()}
+        self._rebuilders = [Rebuilder(bus, desk) for desk in desks.values()]
         self._chains = chains
+        self._move_due: dict[Symbol, float] = {}
         self._due = dict.fromkeys(desks, 0.0)
         self._answered: dict[str, int] = {}
         self._trim_due = 0.0
+        self._refused = ""
+
+    def _busy(self, desk: Desk) -> set[Symbol]:
+        """Name the symbols of which an order is under way or stands aside: that may have sold what is still in the books."""
+        return {*self._chains.busy} | desk.aside.symbols(desk.renames)
 
     async def run(self) -> None:
         """Keep it until cancelled. Raises LeaseLost, BusUnavailable."""
+        name = f"housekeeper of {self._user}"
         while True:
             try:
                 for desk in self._desks.values():
                     await desk.way.give_way()
                 await self.round()
-            except BusError:
+            except ENDS_A_TURN:
                 raise
-            except Exception:  # housekeeping must not end the turn: exits hang on it
-                log.exception("housekeeping failed", user=self._user)
+            except BusRefused as error:
+                if str(error) != self._refused:
+                    log.error("Redis refuses a key of this user", user=self._user, reason=str(error))
+                self._refused = str(error)
+            except Exception as error:  # housekeeping must not end the turn: exits hang on it
+                if self._supervisor.failed(name, error):
+                    log.exception("housekeeping failed", user=self._user)
+            else:
+                self._supervisor.worked(name)
             await asyncio.sleep(_LISTEN)
 
     async def round(self) -> None:
         """Do what is due now, or was asked for."""
+        for rebuilder in self._rebuilders:
+            await rebuilder.round()
+        for desk in self._desks.values():
+            await self._renamed(desk)
         request = await self._request()
         for venue, desk in self._desks.items():
             if request is not None and await self._unanswered(venue, request):
@@ -81,6 +117,30 @@ class Housekeeper:
         if time.monotonic() >= self._trim_due:
             self._trim_due = time.monotonic() + _TIDY
             await self._trim()
+
+    async def _renamed(self, desk: Desk) -> None:
+        """Have positions under former names moved, each in its symbol's chain, where no order of it is under way."""
+        if not desk.renames.table or not desk.account.ready:
+            return
+        now = time.monotonic()
+        for name in await self._bus.do("HKEYS", keys.positions(desk.user, desk.venue.name)):
+            with suppress(ValueError):
+                symbol = Symbol.parse(str(name))
+                present = desk.renames.symbol(symbol)
+                if present != symbol and self._move_due.get(present, 0.0) <= now:
+                    self._move_due[present] = math.inf
+                    self._chains.add(present, partial(self._move, desk, present))
+
+    async def _move(self, desk: Desk, symbol: Symbol) -> None:
+        try:
+            await present_name(desk, symbol)
+        except ENDS_A_TURN:
+            raise
+        except (VenueError, BusRefused, ValueError) as error:
+            log.warning("a renamed position has to wait", user=self._user, symbol=str(symbol), reason=str(error))
+        except Exception:  # it runs in the symbol's chain, where a failure would end the turn
+            log.exception("a renamed position could not be moved", user=self._user, symbol=str(symbol))
+        self._move_due[symbol] = time.monotonic() + _MOVE_AGAIN
 
     async def _request(self) -> ReconcileRequest | None:
         names = ("reconcile_at", "reconcile_mode")
@@ -98,8 +158,7 @@ class Housekeeper:
             return False
         if venue not in self._answered:
             before = pairs(await self._bus.do("HGETALL", keys.reconciled(self._user, venue)))
-            written = before.get("asked_at", "")
-            self._answered[venue] = int(written) if written.isdigit() else 0
+            self._answered[venue] = whole(before.get("asked_at")) or 0
         return request.reconcile_at > self._answered[venue]
 
     async def _answer(self, venue: str, request: ReconcileRequest) -> None:
@@ -128,7 +187,7 @@ class Housekeeper:
         async def repair(symbol: Symbol) -> None:
             try:
                 done.append(await reconciler.repair(symbol))
-            except BusError:
+            except ENDS_A_TURN:
                 raise
             except Exception:  # it runs in the symbol's chain, where a failure would end the turn
                 log.exception("repair failed", user=self._user, symbol=str(symbol))

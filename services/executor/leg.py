@@ -27,6 +27,7 @@ from services.executor.record import Leg, OrderRecord
 from services.executor.resolving import find_out, resume
 from services.executor.timing import LANE_PATIENCE_MS
 from shared.bus.orders import NotBegun
+from shared.bus.streams import entry_ms
 from shared.config.boundary import Step
 from shared.domain.money import ONE, ZERO, plain
 from shared.domain.order import Decision, Kind, OrderState, leg_id
@@ -39,6 +40,8 @@ Guard = Callable[[], Awaitable[Stopped | None]]
 """Asked inside the lane, right before the write-ahead."""
 _LEGS_FORGOTTEN: Final = 10
 """How many legs of an exit a Redis that lost its last second may have forgotten, those that traded nothing included."""
+_LATE_EVERY: Final = 10.0
+"""Seconds between lines about orders of one account that came too late."""
 
 log = structlog.get_logger()
 
@@ -98,10 +101,9 @@ class _Sending:
         if (stop := await self._guard()) is not None:
             raise _StopSending(stop)
         desk.lease.require(LEASE_NEEDED)
-        now = desk.clock()
-        sent = Sent(now, time.monotonic(), str(desk.lease.token))
+        sent = Sent.now(desk.clock, deadline_at, str(desk.lease.token))
         desk.begun[self.request.client_order_id] = sent
-        self._intent = OrderRecord.intent(self._leg, self.request, sent_at=now, deadline_at=deadline_at)
+        self._intent = OrderRecord.intent(self._leg, self.request, sent_at=sent.at, deadline_at=deadline_at)
         begun = await desk.store.begin(self._id, desk.nonces, self._intent)
         sent.left = True
         if isinstance(begun, NotBegun):
@@ -139,11 +141,26 @@ class _Sending:
         if error.refusal is Refusal.DUPLICATE:
             return await self.unknown(error.words)
         if error.refusal is Refusal.DEADLINE:
+            self._tell_late(error.words)
             return await self.not_sent(error.words, 0.0)
         if error.refusal in PARKING:
             await self._desk.account.park(error.words, error.refusal)
         sent_at = int(self._intent["sent_at"]) if self._intent else None
         return Refused(error.words, error.refusal, sent_at)
+
+    def _tell_late(self, words: str) -> None:
+        """Say now and then that an order came too late: one or two mean a slow network, many a clock or a venue that stalls."""
+        if (now := time.monotonic()) < self._desk.late_told_until:
+            return
+        self._desk.late_told_until = now + _LATE_EVERY
+        log.warning(
+            "the order came after its deadline and was not carried out; it is tried again while it may be",
+            signal_id=self._leg.decision.signal_id,
+            user=self._desk.user,
+            reason=words,
+            deadline_at=self._intent.get("deadline_at", ""),
+            venue_time=self._desk.clock(),
+        )
 
     async def _move(self, state: OrderState, fields: dict[str, str]) -> None:
         await self._desk.store.move(self._id, state, {**self._intent, **fields})
@@ -178,8 +195,10 @@ async def _remembered(desk: Desk, decision: Decision, entry_id: str, number: int
     """Give a leg as it ended: what one that is still open has traded so far says nothing of what the whole order is to trade."""
     client_id = leg_id(decision.id, number)
     sent = desk.begun.get(client_id)
-    begun_at = sent.at if sent is not None and sent.left else None  # what has not left, the list need not wait for
-    order = await desk.history.find(client_id, decided_at=decision.signal_at, begun_at=begun_at)
+    begun = sent if sent is not None and sent.left else None  # what has not left, the list need not wait for
+    # The instant of the signal is what somebody wrote; that of the entry is the clock of Redis. The list begins before both.
+    decided_at = min(entry_ms(entry_id), decision.signal_at) if entry_id else decision.signal_at
+    order = await desk.history.find(client_id, decided_at=decided_at, begun=begun)
     if order is None or order.status is VenueOrderStatus.DONE:
         return order
     record = OrderRecord.read(OrderRecord.found(decision, entry_id, number, order))

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from shared.bus.connection import Bus
-from shared.bus.errors import BusUnavailable
+from shared.bus.errors import BusError
 from shared.bus.records import Records
 from shared.contracts import keys
 from shared.domain.account import MASTER, AccountState
@@ -30,7 +30,7 @@ async def watch_for_master(bus: Bus, seen: asyncio.Event) -> None:
             if ready or await bus.do("XLEN", keys.SIGNALS):
                 seen.set()
                 return
-        except BusUnavailable:
+        except BusError:
             pass  # others say so; asked again below
         if not said:
             log.info("USERS: waiting for the master account")

@@ -15,7 +15,9 @@ from services.executor.chains import SymbolChains
 from services.executor.copier import Copier
 from services.executor.desk import Desk
 from services.executor.housekeeper import Task
+from shared.contracts.fields import MalformedMessageError
 from shared.domain.account import Position
+from shared.domain.fault import FaultKind
 from shared.domain.order import Decision
 from shared.domain.own_exit import own_exit
 from shared.domain.symbol import Symbol
@@ -45,12 +47,19 @@ class OwnExits:
 
     async def resume(self) -> None:
         """Take up what a predecessor began; to be called before anything else is put into the chains."""
-        for decision in await self._desk.store.own_exits():
+        noted = await self._desk.store.own_exits()
+        for name, why in noted.unreadable.items():
+            # The same exit is decided again by the same id, and its order is looked for before anything is sent.
+            reason = f"the note of an own exit cannot be read: {why}"
+            if self._desk.faults.report(FaultKind.RECORD, reason, f"own exit of {name}"):
+                log.error("the note of an own exit cannot be read", user=self._desk.user, symbol=name, reason=why)
+        for decision in noted.decisions:
             log.warning(
                 "taking up an own exit", user=self._desk.user, symbol=str(decision.symbol), order_id=decision.id
             )
             self._closing.add(decision.symbol)
-            self._chains.add(decision.symbol, partial(self._carry_out, decision, redelivered=True))
+            chain = self._desk.renames.symbol(decision.symbol)
+            self._chains.add(chain, partial(self._carry_out, decision, redelivered=True))
 
     def ended(self, position: Position, rule: str) -> bool:
         """Say whether a close of this very position by this rule has ended: what is left of it cannot be sold."""
@@ -67,12 +76,15 @@ class OwnExits:
         if symbol in self._closing or self._ended.get(symbol) == decision.id:
             return
         self._closing.add(symbol)
-        if not self._chains.add(symbol, partial(self._begin, position, decision)):
+        if not self._chains.add(desk.renames.symbol(symbol), partial(self._begin, position, decision)):
             self._closing.discard(symbol)
 
     async def _begin(self, position: Position, decision: Decision) -> None:
         desk = self._desk
-        held = await desk.records.position(desk.user, desk.venue.name, position.symbol)
+        try:
+            held = await desk.records.position(desk.user, desk.venue.name, position.symbol)
+        except MalformedMessageError:  # since the last look, which will say so
+            held = None
         if held is None or (held.opened_at, held.updated_at) != (position.opened_at, position.updated_at):
             self._closing.discard(position.symbol)  # something was traded since: the next look decides anew
             return
@@ -83,7 +95,11 @@ class OwnExits:
         await self._carry_out(decision, redelivered=False)
 
     async def _carry_out(self, decision: Decision, *, redelivered: bool) -> None:
-        await self._copier.carry_out(decision, "", redelivered=redelivered)
+        if not await self._copier.carry_out(decision, "", redelivered=redelivered):
+            again = partial(self._carry_out, decision, redelivered=True)
+            chain = self._desk.renames.symbol(decision.symbol)
+            self._chains.add_later(chain, again, self._copier.pause(decision))
+            return
         await self._desk.store.forget_own_exit(decision)
         self._ended[decision.symbol] = decision.id
         self._closing.discard(decision.symbol)

@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from shared.bus.connection import Bus
-from shared.bus.errors import BusError, BusUnavailable
+from shared.bus.errors import BusError
 from shared.bus.lease import Lease, acquire
 from shared.bus.records import Records
 from shared.bus.renewals import Renewals
@@ -50,6 +50,8 @@ class PriceFeed:
         self._records = Records(bus)
         self._watch = Watch(bus)
         self._renewals = Renewals(bus)
+        self.leads = False
+        """Whether this process publishes for the venue now."""
 
     async def run(self) -> None:
         """Take turns for ever, through outages of Redis and the venue."""
@@ -58,12 +60,14 @@ class PriceFeed:
             try:
                 lease = await acquire(self._bus, keys.price_feed(self._venue.name), self._owner)
                 if lease is not None:
+                    self.leads = True
                     await self._renewals.keep(lease, self._publish())
             except BusError:
                 pass  # another turn below; the services that trade say what is wrong
             finally:
+                self.leads = False
                 if lease is not None:
-                    with suppress(BusUnavailable):
+                    with suppress(BusError):
                         await lease.release()
             await asyncio.sleep(_STANDBY)
 

@@ -2,6 +2,9 @@
 
 A stream is read only while its lease will certainly outlive the read: an entry handed to an owner who has just lost the lease
 would lie in the pending list until somebody looks. What arrives for a session that is gone stays pending for the next owner.
+
+One read of many streams is refused as a whole if Redis refuses one of them (a key of another type, say). So those are found out,
+left out, and tried again by themselves until they can be read: no user may stay unread for ever, none keeps the others waiting.
 """
 
 from __future__ import annotations
@@ -15,14 +18,18 @@ from typing import Final, Protocol
 import structlog
 
 from shared.bus.connection import BLOCK_MS, Bus
-from shared.bus.errors import BusRefused, BusUnavailable
+from shared.bus.errors import BusForbidden, BusRefused, BusUnavailable
 from shared.bus.lease import Lease
 from shared.bus.streams import Entry, Group
 from shared.contracts import keys
+from shared.domain.fault import FaultKind, Faults
 
 _BATCH: Final = 256
 _AFTER_OUTAGE: Final = 0.5
 _LEASE_NEEDED: Final = BLOCK_MS / 1000 + 1.0
+_REFUSED_PAUSE: Final = 1.0
+"""Seconds until a stream that Redis refuses to read is tried again."""
+_READING: Final = "orders"
 _SHORT_LEASE: Final = 0.2
 """Seconds until leases that are too short to read under are looked at again."""
 
@@ -45,8 +52,11 @@ class OrderReader(Protocol):
 class StreamReader:
     """Reads new entries of every registered stream and hands each to its session."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, faults: Faults | None = None) -> None:
         self._group = Group(bus, keys.EXECUTOR)
+        self._faults = faults or Faults()
+        self._refused: dict[str, float] = {}
+        """Streams that Redis refuses to read, each with the time (of the loop) at which it is tried again."""
         self._sessions: dict[str, tuple[Lease, Deliver]] = {}
         self._changed = asyncio.Event()
         self._between_reads = asyncio.Event()
@@ -60,6 +70,7 @@ class StreamReader:
 
     async def unregister(self, user: str) -> None:
         """Stop reading a user's orders; returns when no read that includes them is under way any more."""
+        self._take_back(keys.orders(user))
         if self._sessions.pop(keys.orders(user), None) is None or not self._running:
             return
         self._between_reads.clear()
@@ -73,7 +84,12 @@ class StreamReader:
             while True:
                 self._changed.clear()
                 self._between_reads.set()
-                streams = [stream for stream, (lease, _) in self._sessions.items() if lease.remaining > _LEASE_NEEDED]
+                await self._try_refused()
+                streams = [
+                    stream
+                    for stream, (lease, _) in self._sessions.items()
+                    if lease.remaining > _LEASE_NEEDED and stream not in self._refused
+                ]
                 if streams:
                     # Redis answers in the order of asking: another one goes first each time.
                     first = random.randrange(len(streams))  # noqa: S311  # fairness, not secrecy
@@ -93,14 +109,17 @@ class StreamReader:
                 await self._hand_out_pending(streams)
                 self._lost = False
             self._hand_out(await self._group.read_new(streams, _BATCH), redelivered=False)
+            self._faults.clear(FaultKind.REDIS, _READING)
+        except (BusRefused, BusForbidden) as error:  # nothing was handed out: Redis looks at all streams first
+            await self._leave_out_refused(streams, error)
         except BusUnavailable as error:
-            self._lost = True
+            await self._wait_for_redis(error)
+
+    async def _wait_for_redis(self, error: Exception) -> None:
+        self._lost = True
+        if self._faults.report(FaultKind.REDIS, _READING, str(error), blocks=True):
             log.warning("waiting for Redis", reason=str(error))
-            await asyncio.sleep(_AFTER_OUTAGE)
-        except BusRefused as error:
-            self._lost = True
-            log.error("Redis refuses to read orders", reason=str(error), streams=len(streams))
-            await self._leave_out_broken(streams)
+        await asyncio.sleep(_AFTER_OUTAGE)
 
     async def _hand_out_pending(self, streams: list[str]) -> None:
         for stream in streams:
@@ -112,20 +131,51 @@ class StreamReader:
             if session is not None:
                 session[1](entry, redelivered)
 
-    async def _leave_out_broken(self, streams: list[str]) -> None:
-        """Stop reading a stream that Redis will not read (a key of another type, say), so that the others go on."""
-        for stream in streams:
-            try:
-                await self._group.ensure([stream])
-                await self._group.read_pending(stream, count=1)
-            except BusRefused as error:
-                self._sessions.pop(stream, None)
-                log.error("a user's orders cannot be read; he is left out", stream=stream, reason=str(error))
-            except BusUnavailable:
-                return
+    async def _leave_out_refused(self, streams: list[str], error: Exception) -> None:
+        """Find out which streams Redis refuses and leave them out for a while; if it refuses all, wait as for any outage."""
+        try:
+            refused = await self._group.refused(streams)
+        except BusUnavailable as outage:
+            await self._wait_for_redis(outage)
+            return
+        if len(refused) == len(streams) > 1:
+            await self._wait_for_redis(error)
+            return
+        for stream, reason in refused.items():
+            self._leave_out(stream, reason)
+
+    def _leave_out(self, stream: str, reason: str) -> None:
+        self._refused[stream] = asyncio.get_running_loop().time() + _REFUSED_PAUSE
+        if self._faults.report(FaultKind.STREAM, _user_of(stream), f"orders cannot be read: {reason}"):
+            log.error("a user's orders cannot be read; tried again until they can", stream=stream, reason=reason)
+
+    def _take_back(self, stream: str) -> None:
+        if self._refused.pop(stream, None) is not None:
+            self._faults.clear(FaultKind.STREAM, _user_of(stream))
+
+    async def _try_refused(self) -> None:
+        """Try the streams again that were left out; what has come meanwhile is handed out in its order."""
+        now = asyncio.get_running_loop().time()
+        due = [stream for stream, at in self._refused.items() if at <= now]
+        if not due:
+            return
+        try:
+            refused = await self._group.refused(due)
+            for stream in due:
+                if stream in refused:
+                    self._leave_out(stream, refused[stream])
+                else:
+                    await self._hand_out_pending([stream])
+                    self._take_back(stream)
+        except (BusUnavailable, BusRefused) as error:
+            await self._wait_for_redis(error)
 
     async def _wait_for_sessions(self) -> None:
         # Not wait_for: on Python 3.11 it can swallow a cancellation that comes together with the event.
         with suppress(TimeoutError):
             async with asyncio.timeout(_SHORT_LEASE if self._sessions else None):
                 await self._changed.wait()
+
+
+def _user_of(stream: str) -> str:
+    return stream.partition("{")[2].rstrip("}")

@@ -14,6 +14,8 @@ from typing import Final
 from services.executor.reader import Deliver, StreamReader
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
+from shared.config.supervision import endless
+from shared.domain.fault import Faults
 
 NEIGHBOURS: Final = 64
 """Users per read."""
@@ -22,8 +24,9 @@ NEIGHBOURS: Final = 64
 class StreamReaders:
     """The readers of one process; `users` are all users there are, in alphabetical order."""
 
-    def __init__(self, bus: Bus, users: Iterable[str]) -> None:
+    def __init__(self, bus: Bus, users: Iterable[str], faults: Faults | None = None) -> None:
         self._bus = bus
+        self._faults = faults or Faults()
         self._firsts = list(users)[::NEIGHBOURS]
         self._readers: dict[int, StreamReader] = {}
         self._tasks: asyncio.TaskGroup | None = None
@@ -33,9 +36,9 @@ class StreamReaders:
         place = bisect(self._firsts, user)
         reader = self._readers.get(place)
         if reader is None:
-            reader = self._readers[place] = StreamReader(self._bus)
+            reader = self._readers[place] = StreamReader(self._bus, self._faults)
             if self._tasks is not None:
-                self._tasks.create_task(reader.run())
+                self._tasks.create_task(endless("order reader", reader.run()))
         reader.register(user, lease, deliver)
 
     async def unregister(self, user: str) -> None:
@@ -48,5 +51,5 @@ class StreamReaders:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             for reader in self._readers.values():
-                tasks.create_task(reader.run())
+                tasks.create_task(endless("order reader", reader.run()))
             await asyncio.Event().wait()

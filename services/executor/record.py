@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from shared.domain.money import ZERO, Money, Price, Quantity, plain
-from shared.domain.order import Decision, OrderState, Side
+from shared.domain.order import Decision, Kind, OrderState, Side
 from shared.domain.symbol import Symbol
 from shared.venues.port import OrderRequest, VenueOrder
 
@@ -23,6 +23,10 @@ class Leg:
     limit_price: Price | None
     target: Quantity
     """What the whole order is to trade; later legs trade the rest of it."""
+
+    def __post_init__(self) -> None:
+        if self.decision.kind is Kind.ENTRY and self.limit_price is None:
+            raise ValueError("an entry without a limit would buy at any price")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """Finds out what became of an order whose last send has no proven end, by asking the venue until its answer proves something.
 
 "No such order" is believed only when the order's own deadline at the venue and the time in which a fresh order can be invisible
-have both passed, by the wall clock and by a clock that does not step. It is never believed of an order that the venue has named:
-that one was there, and to believe lists that are behind would be to send it twice.
+have both passed: by the venue's clock, at the least that it can show, and by a clock that does not step. What the very answer
+tells of the venue's time must not speak against it. It is never believed of an order that the venue has named: that one was
+there, and to believe lists that are behind would be to send it twice.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from services.executor.account import PARKING
 from services.executor.desk import Desk, Sent
 from services.executor.ends import Absent, End, Stopped, Traded
 from services.executor.record import OrderRecord
-from services.executor.timing import PROVEN_AFTER_MS, VENUE_TIMEOUT, VISIBLE_AFTER_MS
+from services.executor.timing import VENUE_TIMEOUT, VISIBLE_AFTER_MS
 from services.executor.verdict import Verdict
 from shared.domain.order import TERMINAL, Decision, OrderState, leg_id
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
@@ -38,7 +39,10 @@ _LOST: Final = 30.0
 _LISTEN: Final = 0.5
 """Seconds between looks for an operator's verdict."""
 _CLOCK_SLACK_MS: Final = 10_000
-"""How much earlier than our own instant of sending the venue's list is searched: its clock may differ."""
+"""How much earlier than the instant of sending the venue's list is searched: that instant was measured, not told."""
+
+_FURTHEST_DEADLINE_MS: Final = 60_000
+"""No venue takes a deadline that is further ahead (docs.kraken.com, Add Order)."""
 
 log = structlog.get_logger()
 
@@ -76,25 +80,26 @@ async def find_out(desk: Desk, record: OrderRecord) -> VenueOrder | None:
     An operator who has looked at the venue himself may end the asking (`ops resolve`); what he says stands in the record and goes
     into the report.
     """
-    started = time.monotonic()
+    not_before = time.monotonic() + _steady_wait(desk, record)
     wait = pause = 0.0
     while True:
         if (verdict := await _verdict_within(desk, record, wait)) is not None:
             return verdict.as_order(record)
         first, most = (_NAMED_FIRST, _NAMED_MOST) if record.venue_order_id else (_FAILED_FIRST, _FAILED_MOST)
         wait = pause = min(max(pause * 2, first), most)
-        provable = _until_provable(desk, record, started) < 0
+        provable = _until_provable(desk, record, not_before) < 0
         found = await _ask(desk, record, conclusive=provable)
         if isinstance(found, _Failed):
             wait = max(wait, found.retry_after)
         elif found is None:
+            provable = provable and _until_provable(desk, record, not_before) < 0  # its date may speak against it
             if provable and not record.venue_order_id:
                 return None
             if provable:
                 log.error("the venue shows an order no more that it had named", order_id=record.id, user=desk.user)
                 wait = _LOST
             elif not record.venue_order_id:
-                wait, pause = until_search(_until_provable(desk, record, started)), 0.0
+                wait, pause = until_search(_until_provable(desk, record, not_before)), 0.0
         elif found.status is VenueOrderStatus.DONE:
             return found
         elif not record.venue_order_id:  # from here on it can be asked for by its name
@@ -116,15 +121,24 @@ def _is_of(record: OrderRecord, sent: Sent) -> bool:
     return (record.fence, record.sent_at) == (sent.fence, sent.at)
 
 
-def _until_provable(desk: Desk, record: OrderRecord, started: float) -> float:
+def _steady_wait(desk: Desk, record: OrderRecord) -> float:
+    """Return the seconds, by the steady clock alone, until the deadline of another process's send is over at the venue.
+
+    The take-over's own call has voided what had not reached the venue by then; what had, waits there for its deadline.
+    """
+    until_deadline = min(record.deadline_at - desk.clock.earliest(), _FURTHEST_DEADLINE_MS)
+    return (max(until_deadline, 0) + VISIBLE_AFTER_MS) / 1000
+
+
+def _until_provable(desk: Desk, record: OrderRecord, not_before: float) -> float:
     """Give the seconds until an absence that the venue tells is a proof; below zero when it is."""
-    by_the_clock = (record.deadline_at + VISIBLE_AFTER_MS - desk.clock()) / 1000
+    by_the_venue = (record.deadline_at + VISIBLE_AFTER_MS - desk.clock.earliest()) / 1000
     sent = desk.begun.get(record.client_order_id)
-    steady = 0.0 if sent is None else sent.monotonic + PROVEN_AFTER_MS / 1000
-    if sent is None or not _is_of(record, sent):
-        # If another process sent it, the take-over's own call has voided what was still under way.
-        steady = max(steady, started + VISIBLE_AFTER_MS / 1000)
-    return max(by_the_clock, steady - time.monotonic())
+    if sent is not None and _is_of(record, sent):
+        return max(by_the_venue, sent.provable_in(desk.clock))
+    # Another process sent it. If this one has sent the same before, that counts as well.
+    own = by_the_venue if sent is None else sent.provable_in(desk.clock)
+    return max(by_the_venue, own, not_before - time.monotonic())
 
 
 def until_search(provable_in: float) -> float:
@@ -148,7 +162,7 @@ async def _verdict_within(desk: Desk, record: OrderRecord, seconds: float) -> Ve
 
 
 async def _verdict(desk: Desk, record: OrderRecord) -> Verdict | None:
-    return Verdict.read(await desk.store.load(record.id)) if desk.clock() > record.deadline_at else None
+    return Verdict.read(await desk.store.load(record.id)) if desk.clock.earliest() > record.deadline_at else None
 
 
 @dataclass(frozen=True, slots=True)

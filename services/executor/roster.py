@@ -1,7 +1,7 @@
 """Whom this process may serve and by which settings, as the users' files come, change and go.
 
-A user who is disabled, or whose file is gone, leaves as he has set: `keep` at once, `exits_only` never (his exits are followed),
-`close_now` once everything that was copied for him is sold.
+A user who is disabled leaves as they have set: `keep` at once, `exits_only` never (their exits are followed), `close_now` once
+everything that was copied for them is sold. One whose file is gone is among the users as long as something is held for them.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Roster:
         self.update(users)
 
     def update(self, users: Mapping[str, UserPolicy]) -> None:
-        """Take over the users as they are now; one whose file is gone is disabled, and keeps his last settings."""
+        """Take over the users as they are now; one who is not among them any more leaves."""
         before = self._policies
-        gone = {user: replace(policy, enabled=False) for user, policy in before.items() if user not in users}
+        gone = {user: _leaving(policy) for user, policy in before.items() if user not in users}
         mine = {user: policy for user, policy in users.items() if not self._pinned or user in self._pinned}
         self._policies = {**gone, **mine}
         self._left = {user for user in self._left if before.get(user) == self._policies[user]}
@@ -46,6 +46,10 @@ class Roster:
             if policy.enabled or (policy.on_leave is not OnLeave.KEEP and user not in self._left)
         ]
 
+    def without_entries(self) -> frozenset[str]:
+        """Name the users whose file is bad or gone."""
+        return frozenset(user for user, policy in self._policies.items() if policy.fault)
+
     def may_leave(self, user: str, *, flat: bool) -> bool:
         """Say whether a user may be let go of between two orders; `flat`: nothing that could be sold is held for him."""
         policy = self._policies[user]
@@ -56,3 +60,9 @@ class Roster:
     def leave(self, user: str) -> None:
         """Note that a user has been let go of: he is served again once his settings change."""
         self._left.add(user)
+
+
+def _leaving(policy: UserPolicy) -> UserPolicy:
+    """Return the settings of a user who is not among the users any more: to follow exits for ever is for those who are."""
+    on_leave = OnLeave.KEEP if policy.on_leave is OnLeave.EXITS_ONLY else policy.on_leave
+    return replace(policy, enabled=False, on_leave=on_leave)

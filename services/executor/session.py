@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -19,21 +20,29 @@ from services.executor.copier import Copier
 from services.executor.desk import Desk
 from services.executor.guardian import Guardian
 from services.executor.housekeeper import Housekeeper, Task
+from services.executor.order_entries import OrderEntries
 from services.executor.own_exits import OwnExits
 from services.executor.reader import OrderReader
 from services.executor.settlement import settle
 from shared.bus.connection import Bus
+from shared.bus.errors import BusForbidden, BusRefused
 from shared.bus.lease import Lease
 from shared.bus.streams import MAX_DELIVERIES, Entry, Group, entry_order
 from shared.bus.watch import Watch
+from shared.config.renames import RenamesFile
+from shared.config.supervision import Supervisor, endless
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
-from shared.contracts.messages import OrderMessage
+from shared.domain.fault import FaultKind, Faults
 from shared.domain.order import Decision, Kind, OrderState
-from shared.domain.policy import UserPolicy
+from shared.domain.policy import FileState, UserPolicy
+from shared.domain.symbol import Symbol
+from shared.venues.errors import VenueError
 
 _SWEEP: Final = 30.0
 """Seconds between looks for pending entries that nobody is working on; none are expected."""
+_KEY_IN_DOUBT: Final = frozenset({FileState.SHARED, FileState.GONE})
+"""Whose key may be another user's: see `desks.py`."""
 
 log = structlog.get_logger()
 
@@ -56,8 +65,12 @@ class Session:
         lease: Lease,
         user: str,
         master_seen: asyncio.Event,
+        faults: Faults | None = None,
+        supervisor: Supervisor | None = None,
     ) -> None:
+        self._supervisor = supervisor or Supervisor()
         self._bus = bus
+        self._faults = faults or Faults()
         self._reader = reader
         self._desks = desks
         self._lease = lease
@@ -65,9 +78,14 @@ class Session:
         self._master_seen = master_seen
         self._stream = keys.orders(user)
         self._group = Group(bus, keys.EXECUTOR)
+        self._entries = OrderEntries(user)
         self._guardians: list[Guardian] = []
         self._copiers = {name: Copier(desk) for name, desk in desks.items()}
         self._working: set[str] = set()
+        self._aside: dict[str, _Work] = {}
+        """What could not be carried to its end, by entry: it comes again later."""
+        self._due: set[str] = set()
+        """Entries of these for which a timer runs: one each, however often an exit has them tried before that."""
         # What arrives before the predecessor's entries are taken up waits behind them.
         self._early: list[tuple[Entry, bool]] | None = []
         self._chains: SymbolChains[Task]
@@ -75,13 +93,28 @@ class Session:
 
     @property
     def idle(self) -> bool:
-        """Whether everything has been taken up and no order is under way or waiting."""
-        return self._guardians != [] and not self._chains.busy
+        """Whether everything has been taken up and no order is under way, waiting or set aside."""
+        return self._guardians != [] and not self._chains.busy and not any(desk.aside for desk in self._desks.values())
+
+    @property
+    def connected(self) -> bool:
+        """Whether the turn has begun to carry out what it reads."""
+        return self._guardians != []
 
     @property
     def flat(self) -> bool:
         """Whether nothing is left to be sold for a user who leaves."""
         return all(guardian.flat for guardian in self._guardians)
+
+    async def names_changed(self, table: RenamesFile) -> bool:
+        """Say whether an asset has another name than this turn goes by, which takes a new turn. A venue's error is no change."""
+        for name, desk in self._desks.items():
+            if desk.table != table.of(name):
+                return True
+            with suppress(VenueError):
+                if desk.renames != desk.table.plus(await desk.venue.renames()):
+                    return True
+        return False
 
     def follow(self, policy: UserPolicy) -> bool:
         """Go by changed settings from now on; False if that takes a new turn."""
@@ -89,6 +122,8 @@ class Session:
             return False
         if any(desk.policy.paper != policy.paper for desk in self._desks.values()):
             return False  # another adapter, and books that may not be gone on with
+        if any(desk.policy.file in _KEY_IN_DOUBT for desk in self._desks.values()) and policy.file not in _KEY_IN_DOUBT:
+            return False  # the key was not used, or only because it had been before
         for desk in self._desks.values():
             desk.follow(policy)
         for guardian in self._guardians:
@@ -96,15 +131,19 @@ class Session:
         return True
 
     async def serve(self) -> None:
-        """Serve until the lease or Redis is lost, which is raised (in an exception group)."""
+        """Serve until the lease or Redis is lost, which is raised (in an exception group).
+
+        Raises BusRefused if the user's stream is something else at the start: what a predecessor left in it comes before all.
+        """
         await self._group.ensure([self._stream])
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 self._chains = SymbolChains(tasks, _carry_out)
                 for desk in self._desks.values():
-                    tasks.create_task(desk.account.run())
-                    tasks.create_task(self._announce(desk))
+                    desk.account.supervisor = self._supervisor
+                    tasks.create_task(endless("account reader", desk.account.run()))
+                    tasks.create_task(endless("announcer", self._announce(desk)))
                 await self._connected()
                 self._reader.register(self._user, self._lease, self._deliver)
                 exits = {name: OwnExits(desk, self._copiers[name], self._chains) for name, desk in self._desks.items()}
@@ -115,21 +154,33 @@ class Session:
                 for entry, redelivered in early:
                     self._take(entry, redelivered=redelivered)
                 # Not before what a predecessor left under way is in its chain: it would look like a difference.
-                housekeeper = Housekeeper(self._bus, self._user, self._desks, self._chains)
-                tasks.create_task(housekeeper.run())
-                self._guardians = [Guardian(desk, Watch(self._bus), exits[name]) for name, desk in self._desks.items()]
+                housekeeper = Housekeeper(self._bus, self._user, self._desks, self._chains, self._supervisor)
+                tasks.create_task(endless("housekeeper", housekeeper.run()))
+                self._guardians = [
+                    Guardian(desk, Watch(self._bus), exits[name], self._supervisor)
+                    for name, desk in self._desks.items()
+                ]
                 for guardian in self._guardians:
-                    tasks.create_task(guardian.run())
+                    tasks.create_task(endless("guardian", guardian.run()))
+                self._faults.clear(FaultKind.REDIS, self._user)
                 while True:
                     await asyncio.sleep(_SWEEP)
-                    await self._sweep()
+                    with suppress(BusRefused, BusForbidden):  # the reader says so; exits by price go on meanwhile
+                        await self._sweep()
         finally:
+            for name in ("account reader", "housekeeper", "guardian"):
+                self._supervisor.worked(f"{name} of {self._user}")  # what failed in this turn is nobody's later on
+            for desk in self._desks.values():
+                desk.faults.clear_all()
+                desk.aside.forget()
             await self._reader.unregister(self._user)
 
     async def _connected(self) -> None:
         """Wait until every account is ready or parked: a skip can be settled for both, an entry for neither earlier."""
         for desk in self._desks.values():
             await desk.account.until_known()
+            with suppress(VenueError):
+                await desk.learn_names()
 
     async def _announce(self, desk: Desk) -> None:
         """Say in a plain line when the user trades: once the account is ready and a master has been seen."""
@@ -156,15 +207,21 @@ class Session:
             return
         self._working.add(entry.id)
         try:
-            decision = OrderMessage.parse(entry.fields).to_domain()
+            decision = self._entries.read(entry)
         except MalformedMessageError as error:
             self._spawn(self._bury(entry, str(error)))
         else:
             desk = self._desks.get(decision.venue)
             # One that waits for its symbol is not about to leave: were it expected, those before it would wait for it.
-            if decision.copy is not None and desk is not None and self._chains.idle(decision.symbol):
+            chain = self._chain_of(decision)
+            if decision.copy is not None and desk is not None and self._chains.idle(chain):
                 desk.way.expect(decision.id)
-            self._chains.add(decision.symbol, partial(self._carry_out, _Work(entry, decision, redelivered)))
+            self._chains.add(chain, partial(self._carry_out, _Work(entry, decision, redelivered)))
+
+    def _chain_of(self, decision: Decision) -> Symbol:
+        """Return the symbol in whose chain a decision is carried out: the present name of its own, whatever it was called."""
+        desk = self._desks.get(decision.venue)
+        return decision.symbol if desk is None else desk.renames.symbol(decision.symbol)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         try:
@@ -185,20 +242,50 @@ class Session:
     async def _carry_out(self, work: _Work) -> None:
         decision = work.decision
         copier = self._copiers.get(decision.venue)
+        ended = True
         if copier is None:
             await self._refuse(work)
         else:
             if decision.kind is Kind.EXIT:
+                await self._carry_what_stands_aside(work)
                 await self._carry_stragglers(work)
             way = self._desks[decision.venue].way
             try:
                 if decision.copy is not None:
                     way.expect(decision.id)
                     await way.enter(decision.id)
-                await copier.carry_out(decision, work.entry.id, redelivered=work.redelivered)
+                ended = await copier.carry_out(decision, work.entry.id, redelivered=work.redelivered)
             finally:
                 way.left(decision.id)
-        self._working.discard(work.entry.id)
+        self._conclude(work, ended=ended)
+
+    def _conclude(self, work: _Work, *, ended: bool) -> None:
+        """Let go of an entry that has its end; one that was set aside comes again, behind what waits for its symbol."""
+        if ended:
+            self._working.discard(work.entry.id)
+            return
+        decision = work.decision
+        self._aside[work.entry.id] = _Work(work.entry, decision, redelivered=True)
+        if work.entry.id not in self._due:
+            self._due.add(work.entry.id)
+            pause = self._copiers[decision.venue].pause(decision)
+            self._chains.add_later(self._chain_of(decision), partial(self._carry_due, work.entry.id), pause)
+
+    async def _carry_due(self, entry_id: str) -> None:
+        self._due.discard(entry_id)
+        await self._carry_again(entry_id)
+
+    async def _carry_again(self, entry_id: str) -> None:
+        """Carry out what was set aside, unless that has been done meanwhile."""
+        if (work := self._aside.pop(entry_id, None)) is not None:
+            await self._carry_out(work)
+
+    async def _carry_what_stands_aside(self, work: _Work) -> None:
+        """Try entries of the symbol that stand aside once more, before this exit: what they bought is to be sold by it."""
+        for entry_id, earlier in list(self._aside.items()):
+            decision = earlier.decision
+            if decision.kind is Kind.ENTRY and self._chain_of(decision) == self._chain_of(work.decision):
+                await self._carry_again(entry_id)
 
     async def _refuse(self, work: _Work) -> None:
         """Settle a decision for a venue on which this user has no account."""
@@ -218,14 +305,14 @@ class Session:
             if entry.id in self._working or entry_order(entry.id) >= entry_order(work.entry.id):
                 continue
             try:
-                earlier = OrderMessage.parse(entry.fields).to_domain()
+                earlier = self._entries.read(entry)
             except MalformedMessageError:
                 continue
             copier = self._copiers.get(earlier.venue)
-            if earlier.symbol == work.decision.symbol and copier is not None:
+            if self._chain_of(earlier) == self._chain_of(work.decision) and copier is not None:
                 self._working.add(entry.id)
-                await copier.carry_out(earlier, entry.id, redelivered=True)
-                self._working.discard(entry.id)
+                ended = await copier.carry_out(earlier, entry.id, redelivered=True)
+                self._conclude(_Work(entry, earlier, redelivered=True), ended=ended)
 
 
 async def _carry_out(task: Task) -> None:

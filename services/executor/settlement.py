@@ -16,10 +16,12 @@ from services.executor.desk import Desk
 from services.executor.record import Tally, arrived, quote_fee
 from shared.bus.orders import PositionChange
 from shared.config.boundary import Step
+from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import ReportMessage
 from shared.contracts.records import read_position, write_position
 from shared.domain.account import Position
-from shared.domain.money import plain
+from shared.domain.fault import FaultKind
+from shared.domain.money import Quantity, plain
 from shared.domain.order import Decision, OrderState, Side
 from shared.domain.symbol import Symbol
 from shared.venues.port import VenueOrder
@@ -44,17 +46,33 @@ class _Booked:
     risk: Mapping[str, str] | None = None
 
 
-async def _booked(desk: Desk, order: VenueOrder | None) -> _Booked:
+async def _held(desk: Desk, symbol: Symbol, otherwise: str) -> Position | None:
+    """Read a position; None, and said, if its record cannot be read: an order's end must not wait for that."""
+    try:
+        found = await desk.records.position(desk.user, desk.venue.name, symbol)
+    except MalformedMessageError as error:
+        reason = f"the record cannot be read, {otherwise}: {error}"
+        desk.faults.report(FaultKind.RECORD, reason, f"position {symbol}")
+        log.error("a position cannot be read", user=desk.user, symbol=str(symbol), reason=reason)
+        return None
+    return found or Position.flat(symbol, desk.clock())
+
+
+async def _booked(desk: Desk, order: VenueOrder | None, written_off: Quantity | None = None) -> _Booked:
     """Work out what a leg made of the position and of the risk state; to be written before the desk's lock is let go."""
     if order is None or order.filled.amount == 0:
         return _Booked()
     symbol = order.symbol
     now = desk.clock()
-    before = await desk.records.position(desk.user, desk.venue.name, symbol) or Position.flat(symbol, now)
+    before = await _held(desk, symbol, f"order {order.venue_order_id} is not booked in it")
+    if before is None:
+        return _Booked()
     if order.side is Side.BUY:
         held = before.bought(arrived(order), order.cost + quote_fee(order), now, order.average_price)
     else:
         held = before.sold(order.filled, now)
+        if written_off is not None:
+            held = held.sold(written_off, now)
     position = PositionChange(str(symbol), write_position(held) if held.size.amount > 0 else None)
     return _Booked(position, await desk.risk.after_fill(order, before, desk.policy.currency))
 
@@ -62,7 +80,9 @@ async def _booked(desk: Desk, order: VenueOrder | None) -> _Booked:
 async def _corrected(desk: Desk, symbol: Symbol, change: PositionChange) -> _Booked:
     """Work out what a correction of a position makes of the risk state: no profit and no loss."""
     now = desk.clock()
-    before = await desk.records.position(desk.user, desk.venue.name, symbol) or Position.flat(symbol, now)
+    before = await _held(desk, symbol, "it is not corrected")
+    if before is None:
+        return _Booked()
     left = read_position(change.record) if change.record else Position.flat(symbol, now)
     return _Booked(change, await desk.risk.after_removal(before, left, desk.policy.currency))
 
@@ -74,16 +94,19 @@ async def settle(
     outcome: OrderState,
     reason: str,
     *,
+    code: str = "",
     tally: Tally | None = None,
     traded: VenueOrder | None = None,
     position: PositionChange | None = None,
+    written_off: Quantity | None = None,
     venue_order_id: str = "",
     sent_at: int | None = None,
     accepted_at: int | None = None,
 ) -> None:
     """End a decision, with its last leg as `traded`. Harmless to repeat: the first end stands.
 
-    `position` is a correction of what is held, where nothing was traded.
+    `position` is a correction of what is held, where nothing was traded; `written_off` what the account was credited too little
+    to sell along.
     """
     now = desk.clock()
     if not decision.signal_id:
@@ -100,6 +123,7 @@ async def settle(
         kind=decision.kind,
         outcome=outcome,
         reason=reason,
+        code=code,
         venue_order_id=venue_order_id,
         filled_size=total.filled.amount,
         average_price=total.average_price.shown() if total.average_price else None,
@@ -112,7 +136,9 @@ async def settle(
     fields = {"reason": reason, "settled_at": str(now), "venue_order_id": venue_order_id, **total.fields()}
     desk.boundary.passed(Step.EXECUTOR_BEFORE_ACK)
     async with desk.booking:
-        booked = await (_booked(desk, traded) if position is None else _corrected(desk, decision.symbol, position))
+        booked = await (
+            _booked(desk, traded, written_off) if position is None else _corrected(desk, decision.symbol, position)
+        )
         new = await desk.store.settle(
             report, entry_id=entry_id, fields=fields, position=booked.position, risk=booked.risk
         )

@@ -3,30 +3,52 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+import time
+from contextlib import AsyncExitStack, suppress
+from functools import partial
 from typing import Final
 from uuid import uuid4
 
 import structlog
 
-from services.master_strategy.clock import Clock, system_clock
+from services.master_strategy.clock import Clock, clock_of
 from services.master_strategy.leadership import Leadership
+from services.master_strategy.scan_health import ScanHealth
 from services.master_strategy.session import Session
-from services.master_strategy.strategy_file import StrategySettings, load_strategy
+from services.master_strategy.strategy_file import load_strategy
 from services.master_strategy.write_ahead import VENUE_TIMEOUT
 from shared.bus.connection import Bus, open_bus
+from shared.bus.errors import BusError
 from shared.bus.heartbeat import Heartbeat, instance_name
+from shared.bus.key_claims import claim_key
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
 from shared.bus.records import Records
+from shared.bus.venue_time import VenueTimeWriter
+from shared.config.boundary import Boundary
+from shared.config.clock_alarm import ClockAlarm
 from shared.config.errors import ConfigurationError
+from shared.config.mode_line import log_mode
+from shared.config.preflight import check_key, check_strategy, require_green
+from shared.config.renames import RenamesFile
 from shared.config.secrets import ApiKey, read_api_key
 from shared.config.settings import Mode, Settings
+from shared.config.supervision import Supervisor, endless
 from shared.domain.account import MASTER
-from shared.domain.fault import Faults
-from shared.venues.factory import HttpSession, RateBudget, new_http_session, open_budget, open_kraken
+from shared.domain.fault import FaultKind, Faults
+from shared.domain.rename import Renames
+from shared.venues.clock_keeper import ClockKeeper
+from shared.venues.factory import (
+    HttpSession,
+    RateBudget,
+    new_http_session,
+    open_budget,
+    open_kraken,
+    open_public_kraken,
+)
 from shared.venues.kraken import KrakenVenue
 from shared.venues.port import NonceSource
+from shared.venues.venue_clock import VenueClock
 
 _SERVICE: Final = "master-strategy"
 _VENUE: Final = "kraken"
@@ -36,15 +58,23 @@ _log = structlog.get_logger(__name__)
 
 async def main(settings: Settings) -> None:
     """Run the master until it is told to stop. Raises ConfigurationError for what a person must put right."""
-    strategy = load_strategy(settings.shoal_config)
+    strategy = load_strategy(settings.shoal_config, settings.shoal_mode)
+    require_green(settings, check_strategy, lambda known: check_key(known, MASTER))
     key = master_key(settings.shoal_mode)
+    log_mode(settings)
     instance = instance_name()
-    clock = system_clock()
-    faults = Faults(clock.now)
+    time_of_venue = VenueClock(_VENUE)
+    faults = Faults(time_of_venue)
+    alarm = ClockAlarm(faults, time_of_venue.offset)
+    clock = clock_of(time_of_venue, alarm)
+    boundary = Boundary(settings.debug_die_at)
     budget = open_budget(settings.kraken_tier)
+    if settings.ignored_proxy:
+        _log.warning(settings.ignored_proxy)
     async with AsyncExitStack() as stack:
-        bus = await stack.enter_async_context(open_bus(settings.redis_url, _SERVICE))
-        heartbeat = Heartbeat(Records(bus), _SERVICE, instance, faults, clock.now)
+        bus = await stack.enter_async_context(open_bus(settings.redis_url, _SERVICE, settings.durability))
+        heartbeat = Heartbeat(Records(bus), _SERVICE, instance, faults, clock.now, settings.shoal_mode)
+        times = VenueTimeWriter(bus)
         _log.info(
             "master starts",
             mode=settings.shoal_mode.value,
@@ -55,49 +85,94 @@ async def main(settings: Settings) -> None:
             symbols=[str(symbol) for symbol in strategy.symbols],
         )
 
+        health = ScanHealth(faults, clock, _VENUE)
+        renames = RenamesFile(settings.shoal_config, faults)
+
+        def table() -> Renames:
+            renames.look()
+            return renames.of(_VENUE)
+
         async def run_session(lease: Lease) -> None:
-            await _run_session(settings, strategy, key, budget, bus, lease, heartbeat, clock)
+            await _claim_key(bus, key, lease, faults)
+            async with new_http_session(settings.proxy) as http:
+                nonces = NonceCounter(bus, lease, MASTER, key.fingerprint, floor=_nonce_floor())
+                venue = open_account(settings, key, nonces, budget, http, clock, faults)
+                session = Session(
+                    bus=bus,
+                    lease=lease,
+                    venue=venue,
+                    nonces=nonces,
+                    settings=strategy,
+                    heartbeat=heartbeat,
+                    clock=clock,
+                    new_id=lambda: str(uuid4()),
+                    live=settings.shoal_mode is Mode.LIVE,
+                    table=table,
+                    faults=faults,
+                    health=health,
+                    boundary=boundary,
+                )
+                look = partial(_look_at_clock, time_of_venue, alarm, times)
+                async with asyncio.TaskGroup() as tasks:
+                    keeping = tasks.create_task(ClockKeeper(time_of_venue, venue.ask_time, look).run())
+                    await session.run()
+                    keeping.cancel()
 
         leadership = Leadership(
-            bus=bus, instance=instance, venue=_VENUE, run_session=run_session, heartbeat=heartbeat, clock=clock
-        )
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(heartbeat.run())
-            tasks.create_task(leadership.serve())
-
-
-async def _run_session(
-    settings: Settings,
-    strategy: StrategySettings,
-    key: ApiKey,
-    budget: RateBudget,
-    bus: Bus,
-    lease: Lease,
-    heartbeat: Heartbeat,
-    clock: Clock,
-) -> None:
-    nonces = NonceCounter(bus, lease, MASTER, key.fingerprint, floor=clock.now() * 1000)
-    async with new_http_session() as http:
-        session = Session(
             bus=bus,
-            lease=lease,
-            venue=open_account(settings, key, nonces, budget, http, clock),
-            nonces=nonces,
-            settings=strategy,
+            instance=instance,
+            venue=_VENUE,
+            run_session=run_session,
             heartbeat=heartbeat,
             clock=clock,
-            new_id=lambda: str(uuid4()),
-            live=settings.shoal_mode is Mode.LIVE,
+            health=health,
         )
-        await session.run()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(Supervisor(faults).keep_up("heartbeat", heartbeat.run))
+            tasks.create_task(endless("leadership", leadership.serve()))
+
+
+async def _claim_key(bus: Bus, key: ApiKey, lease: Lease, faults: Faults) -> None:
+    """Claim the key, so that a user who trades with it is parked. The master goes on: everybody's exits hang on it."""
+    others = await claim_key(bus, key.fingerprint, lease)
+    if not others:
+        faults.clear(FaultKind.KEY, MASTER)
+        return
+    reason = f"the master's API key (fingerprint {key.fingerprint}) is also that of {', '.join(others)}, who are not traded for"
+    if faults.report(FaultKind.KEY, MASTER, reason):
+        _log.error("one API key for the master and a user", others=others, key=key.fingerprint)
+
+
+def _nonce_floor() -> int:
+    """Return the least nonce of a session, in microseconds, for a Redis that has lost the counter.
+
+    By the wall clock, as the sessions before: the counter never falls, so that a clock that was set back lowers none.
+    """
+    return time.time_ns() // 1_000
+
+
+async def _look_at_clock(known: VenueClock, alarm: ClockAlarm, times: VenueTimeWriter) -> None:
+    """Tell whether this host's clock is the venue's, and publish the venue's time for the engine."""
+    alarm.look()
+    if (to_steady := known.to_steady()) is not None:
+        with suppress(BusError):
+            await times.write(known.venue, to_steady)
 
 
 def open_account(
-    settings: Settings, key: ApiKey, nonces: NonceSource, budget: RateBudget, http: HttpSession, clock: Clock
+    settings: Settings,
+    key: ApiKey,
+    nonces: NonceSource,
+    budget: RateBudget,
+    http: HttpSession,
+    clock: Clock,
+    faults: Faults | None = None,
 ) -> KrakenVenue:
     """Open the account that trades; sends nothing yet. Raises Rejected for a key that cannot be one."""
+    url = settings.venue_url(_VENUE)
     return open_kraken(
-        url=settings.venue_url(_VENUE),
+        url=url,
+        public=open_public_kraken(url=url, http=http, timeout=VENUE_TIMEOUT, clock=clock.now, faults=faults),
         api_key=key.key,
         api_secret=key.secret,
         nonces=nonces,

@@ -16,12 +16,12 @@ from services.master_strategy.account_mirror import AccountMirror
 from services.master_strategy.book import MasterBook
 from services.master_strategy.candle_window import Freshness, Hold, window
 from services.master_strategy.clock import Clock
-from services.master_strategy.order_plan import plan_entry, plan_exit
+from services.master_strategy.order_plan import OrderPlan, plan_entry, plan_exit
 from services.master_strategy.strategy import Enter, Exit, Intent, Market, Strategy
 from services.master_strategy.strategy_file import StrategySettings
 from services.master_strategy.trader import Trader
 from shared.domain.money import Price, Quantity
-from shared.domain.sizing import Skip
+from shared.domain.sizing import Skip, master_equity_unknown
 from shared.domain.symbol import Symbol
 from shared.venues.errors import VenueError
 from shared.venues.port import Candle, PublicVenue
@@ -81,7 +81,7 @@ class Cycle:
             for symbol, candles in windows.items()
             if candles[-1].opened_at > self._acted_on.get(symbol, -1)
         }
-        market = Market(candles=new, positions=self._positions(), equity=self._mirror.equity)
+        market = Market(candles=new, positions=self._positions(), equity=self._mirror.worth)
         intents = self._strategy.decide(market)
         for symbol, candles in new.items():
             self._acted_on[symbol] = candles[-1].opened_at
@@ -118,9 +118,9 @@ class Cycle:
         return Hold(stale) if stale else verdict
 
     def _positions(self) -> Mapping[Symbol, Quantity]:
-        """Give what can be sold; dust below the venue's minimum is as good as nothing."""
+        """Give what can be sold of what the strategy bought itself; dust below the venue's minimum is as good as nothing."""
         held = {}
-        for symbol, position in self._book.held().items():
+        for symbol, position in self._book.own.held().items():
             instrument = self._mirror.instruments.get(symbol)
             if instrument is not None and position.size.amount >= instrument.min_size:
                 held[symbol] = position.size
@@ -137,24 +137,16 @@ class Cycle:
                 intent,
                 instrument,
                 price,
-                position=self._book.position(symbol),
+                position=self._book.own.position(symbol),
                 free=self._mirror.free(symbol.base) if self._trader.refused_for_funds(symbol) else None,
                 slippage_bps=self._slippage,
             )
         elif self._clock.now() - self._last_entry < self._settings.entry_gap_seconds * 1000:
             return False
-        elif self._mirror.stale:
-            plan = Skip("the account's equity has not been read for too long")
+        elif off := self._clock.refusal():
+            plan = Skip(off)
         else:
-            plan = plan_entry(
-                intent,
-                instrument,
-                price,
-                equity=self._mirror.equity,
-                cash=self._mirror.cash,
-                taker_fee=self._mirror.taker_fee,
-                slippage_bps=self._slippage,
-            )
+            plan = self._plan_entry(intent, price)
         if isinstance(plan, Skip):
             self._say(symbol, f"no order: {plan.reason}")
             return False
@@ -164,6 +156,21 @@ class Cycle:
         self._said.pop(symbol, None)
         _log.info(MODE, does=own.kind.value, symbol=str(symbol), size=str(own.size), why=intent.reason, order_id=own.id)
         return True
+
+    def _plan_entry(self, intent: Enter, price: Price) -> OrderPlan | Skip:
+        """Size an entry; none is made by an equity that is not known, for no user could follow it."""
+        mirror, symbol = self._mirror, intent.symbol
+        if (equity := mirror.equity) is None:
+            return Skip(master_equity_unknown(mirror.equity_reason))
+        return plan_entry(
+            intent,
+            mirror.instruments[symbol],
+            price,
+            equity=equity,
+            cash=mirror.cash,
+            taker_fee=mirror.fees.of(symbol),
+            slippage_bps=self._slippage,
+        )
 
     def _say(self, symbol: Symbol, what: str) -> None:
         """Say once why a symbol is left alone, and again when the reason changes."""
@@ -182,4 +189,9 @@ class Cycle:
         elif now - self._last_line >= _QUIET_LINE_EVERY:
             self._last_line = now
             held = ", ".join(str(size) for size in self._positions().values()) or "nothing"
-            _log.info(MODE, does=f"watches {len(seen)} symbols", holds=held, equity=str(self._mirror.equity))
+            _log.info(
+                MODE,
+                does=f"watches {len(seen)} symbols",
+                holds=held,
+                equity=str(self._mirror.equity or "not fully known"),
+            )

@@ -14,12 +14,15 @@ from typing import Any, Final
 import structlog
 
 from services.master_strategy.clock import Clock
+from services.master_strategy.scan_health import ScanHealth
 from shared.bus.connection import Bus
-from shared.bus.errors import BusError, BusUnavailable, LeaseLost
+from shared.bus.errors import BusError, BusRefused, BusUnavailable, LeaseLost
 from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import RENEW_EVERY, Lease, acquire
 from shared.bus.records import Records
+from shared.config.supervision import endless
 from shared.domain.account import MASTER, AccountState
+from shared.domain.fault import FaultKind
 from shared.venues.errors import Refusal, Rejected, Unavailable, VenueError
 
 _ASK_EVERY: Final = 1.0  # seconds between tries for the lease
@@ -29,7 +32,13 @@ _PARKED_FIRST: Final = 5.0  # seconds; doubled with every failure
 _PARKED_LONGEST: Final = 300.0
 _AWAY_FIRST: Final = 1.0
 _AWAY_LONGEST: Final = 30.0
+_MOST_REFUSED: Final = 10  # sessions in a row that are counted; the pause has long been the longest by then
 _LASTED: Final = 120_000  # ms after which a session counts as a success, and waiting begins small again
+
+_OF_THE_LEADER: Final = frozenset(
+    {FaultKind.EQUITY, FaultKind.KEY, FaultKind.MASTER_ROW, FaultKind.ORDER, FaultKind.RECORD, FaultKind.SYMBOL}
+)
+"""Kinds of faults that only the master who leads can see, and see to the end of."""
 
 RunSession = Callable[[Lease], Awaitable[None]]
 
@@ -48,7 +57,9 @@ class Leadership:
         run_session: RunSession,
         heartbeat: Heartbeat,
         clock: Clock,
+        health: ScanHealth | None = None,
     ) -> None:
+        self._health = health
         self._bus = bus
         self._instance = instance
         self._venue = venue
@@ -58,7 +69,9 @@ class Leadership:
         self._records = Records(bus)
         self._last: Lease | None = None
         self._failures = 0
-        self._quiet_until = 0
+        self._refused = 0
+        self._quiet_until = 0.0
+        """By the clock that does not step: a step of the other must not keep the master away."""
 
     async def serve(self) -> None:
         """Lead whenever nobody else does, for ever. What nobody foresaw passes through and ends the process."""
@@ -67,10 +80,18 @@ class Leadership:
             try:
                 await _apart(self._lead(lease))
             except* BusError as lost:
-                _log.warning("the session ends; it begins again from what Redis holds", why=_first(lost))
+                self._note_loss(lost)
             finally:
                 await self._step_down(lease)
-            await self._clock.sleep(_AFTER_LOSS)
+            # Each session asks the venue anew: a key that Redis refuses for long must not use up the calls that exits need.
+            await self._clock.sleep(min(_AFTER_LOSS * 2 ** max(0, self._refused - 1), _AWAY_LONGEST))
+
+    def _note_loss(self, lost: BaseExceptionGroup[BaseException]) -> None:
+        why = _first(lost)
+        refused = any(isinstance(each, BusRefused) for each in _leaves(lost))
+        self._refused = min(self._refused + 1, _MOST_REFUSED) if refused else 0
+        self._heartbeat.faults.report(FaultKind.REDIS, MASTER, why, blocks=True)
+        _log.warning("the session ends; it begins again from what Redis holds", why=why)
 
     async def _take_the_lead(self) -> Lease:
         said = ""
@@ -80,8 +101,12 @@ class Leadership:
                     await self._last.release()
                 lease = await acquire(self._bus, MASTER, self._instance)
                 state = "standby: another master holds the lease"
-            except BusUnavailable as lost:
+            except BusError as lost:
                 lease, state = None, f"waiting for Redis: {lost}"
+                self._heartbeat.faults.report(FaultKind.REDIS, MASTER, str(lost), blocks=True)
+            else:
+                if lease is None:
+                    self._forget_faults()
             if lease is not None:
                 _log.info("this process is the master", instance=self._instance, token=lease.token)
                 self._last = lease
@@ -92,10 +117,20 @@ class Leadership:
                 await self._heartbeat.tell(state)
             await self._clock.sleep(_ASK_EVERY)
 
+    def _forget_faults(self) -> None:
+        """Clear what was wrong with the master's account while this process led: the other master reports."""
+        faults = self._heartbeat.faults
+        faults.clear(FaultKind.REDIS, MASTER)
+        for fault in faults.standing:
+            if fault.kind in _OF_THE_LEADER:
+                faults.clear(fault.kind, fault.subject)
+
     async def _lead(self, lease: Lease) -> None:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._renew(lease))
-            tasks.create_task(self._sessions(lease))
+            tasks.create_task(endless("renewing the lease", self._renew(lease)))
+            if self._health is not None:
+                tasks.create_task(endless("watching the scans", self._health.watch()))
+            tasks.create_task(endless("the master's sessions", self._sessions(lease)))
 
     async def _renew(self, lease: Lease) -> None:
         while True:
@@ -109,20 +144,22 @@ class Leadership:
     async def _sessions(self, lease: Lease) -> None:
         while True:
             # Asked here, not after the failure: losing Redis meanwhile must not cut a lockout's silence short.
-            await self._clock.sleep(max(0.0, (self._quiet_until - self._clock.now()) / 1000))
+            await self._clock.sleep(max(0.0, self._quiet_until - self._clock.steady()))
             await self._heartbeat.tell("connecting")
-            begun = self._clock.now()
+            begun = self._clock.steady()
             failures: list[Exception] = []
             try:
                 await self._run_session(lease)
             except* VenueError as failed:
                 failures.extend(_leaves(failed))
-            if self._clock.now() - begun > _LASTED:
+            if self._clock.steady() - begun > _LASTED:
                 self._failures = 0
             self._failures += 1
             await self._note(failures)
 
     async def _note(self, failures: list[Exception]) -> None:
+        if self._health is not None:
+            self._health.failed("; ".join(map(str, failures)))
         refusals = [failure for failure in failures if isinstance(failure, Rejected)]
         if refusals:
             refused = next((each for each in refusals if each.refusal is Refusal.LOCKED), refusals[0])
@@ -146,11 +183,11 @@ class Leadership:
             await self._heartbeat.tell(f"connecting: {failure}")
 
     def _stay_away(self, seconds: float) -> None:
-        self._quiet_until = self._clock.now() + int(seconds * 1000)
+        self._quiet_until = self._clock.steady() + seconds
 
     async def _step_down(self, lease: Lease) -> None:
         """Say that nobody trades now, and hand the lease back; silent if Redis is away."""
-        with suppress(BusUnavailable):
+        with suppress(BusError):
             if lease.remaining > 0:
                 await self._records.mark_account(
                     MASTER, self._venue, AccountState.CONNECTING, "no master process is connected"

@@ -1,7 +1,7 @@
 """From an intent to an order that the venue would take, or to the reason why there is none. Pure.
 
-Entries are cut to the free cash and floored to the lot; exits are sized by what the master's book holds, never by a balance that
-lags, and have no guards but the venue's minimum.
+Entries are cut to the free cash and floored to the lot; exits are sized by what the strategy bought itself, never by a balance,
+which lags and holds what others bought, and have no guards but the venue's minimum.
 """
 
 from __future__ import annotations

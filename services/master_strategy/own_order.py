@@ -12,12 +12,22 @@ from shared.domain.account import MASTER
 from shared.domain.money import Price, Quantity
 from shared.domain.order import Kind, Side
 from shared.domain.symbol import Symbol
-from shared.venues.port import OrderRequest
+from shared.venues.port import OrderRequest, VenueOrder
 
-_INVISIBLE: Final = 5_000
-"""Ms after the deadline from which on "no such order" is proof; the adapter may stretch a deadline by 2.5 s."""
-_INVISIBLE_THOUGH_TAKEN: Final = 60_000
-"""The same for an order that the venue said it took: its record must come up, so doubt its absence for longer."""
+INVISIBLE_MS: Final = 5_000
+"""How long after its deadline an order may still be missing from the venue's lists."""
+_MARK: Final = "5a0a1005"
+"""How the client order ids of the strategy's orders begin: at the venue they stay known as ours, whatever Redis forgets."""
+
+
+def own_id(random_id: str) -> str:
+    """Make a UUID into an id of the strategy's orders."""
+    return _MARK + random_id[len(_MARK) :]
+
+
+def is_own_id(client_order_id: str) -> bool:
+    """Say whether an order was placed by the strategy."""
+    return client_order_id.startswith(f"{_MARK}-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +45,13 @@ class OwnOrder:
     strategy: str
     reason: str = ""
     venue_order_id: str = ""
+    record_lost: bool = False
+    """Whether only the venue still knows it, by its id: Redis has forgotten the record."""
 
     @property
     def kind(self) -> Kind:
         """On spot a buy opens and a sell closes."""
         return Kind.ENTRY if self.side is Side.BUY else Kind.EXIT
-
-    @property
-    def absent_from(self) -> int:
-        """The instant from which on the venue's "no such order" is a proof that nothing happened."""
-        return self.deadline_at + (_INVISIBLE_THOUGH_TAKEN if self.venue_order_id else _INVISIBLE)
 
     def sent_by(self, deadline: int) -> OwnOrder:
         """Note the deadline that the venue is told: after it, it refuses the order by itself."""
@@ -75,6 +82,23 @@ class OwnOrder:
             "reason": self.reason,
         }
         return {name: text(value) for name, value in values.items()}
+
+    @staticmethod
+    def lost(order: VenueOrder, venue: str, strategy: str) -> OwnOrder:
+        """Make it anew from the venue's record of an order with an id of ours, of which Redis has none."""
+        return OwnOrder(
+            id=order.client_order_id,
+            venue=venue,
+            symbol=order.symbol,
+            side=order.side,
+            size=order.filled,
+            limit_price=None,
+            sent_at=order.opened_at,
+            deadline_at=order.opened_at,
+            strategy=strategy,
+            venue_order_id=order.venue_order_id,
+            record_lost=True,
+        )
 
     @staticmethod
     def read(order_id: str, fields: Mapping[str, str]) -> OwnOrder:

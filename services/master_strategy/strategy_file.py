@@ -1,36 +1,39 @@
-"""Reads `config/strategy.toml`: what the master trades. A missing file means the defaults, an unknown key stops the start."""
+"""Reads `config/strategy.toml`: what the master trades. A missing file means the defaults, an unknown key stops the start.
+
+Live mode has a default of its own, `none`: nothing of Shoal trades the master's account unless the file says so twice.
+"""
 
 from __future__ import annotations
 
-import tomllib
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError, model_validator
 
 from services.master_strategy.sma_cross import SmaCross
 from services.master_strategy.strategy import Strategy
 from shared.config.errors import ConfigurationError
-from shared.config.users import in_one_line
+from shared.config.refusal import in_one_line
+from shared.config.settings import Mode
+from shared.config.strategy_choice import (
+    MIRROR_ONLY,
+    STRATEGY_FILE,
+    default_strategy,
+    read_strategy_file,
+    refuse_unwanted,
+)
+from shared.config.user_file import exact, symbol
+from shared.domain.master_account import Baseline
 from shared.domain.symbol import Symbol
 
-_FILE: Final = "strategy.toml"
 _PER_CENT: Final = Decimal("0.01")
 
 
-def _exact(value: object) -> object:
-    # TOML gives floats; their shortest text is what the person wrote.
-    return Decimal(str(value)) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
-
-
-def _symbol(value: object) -> object:
-    return Symbol.parse(value) if isinstance(value, str) else value
-
-
-_Exact = Annotated[Decimal, BeforeValidator(_exact)]
+_Exact = Annotated[Decimal, BeforeValidator(exact)]
 _Percent = Annotated[_Exact, Field(gt=0, le=100)]
-_SymbolName = Annotated[Symbol, BeforeValidator(_symbol)]
+_SymbolName = Annotated[Symbol, BeforeValidator(symbol)]
+_AssetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9.]{1,16}$")]
 _DEFAULT_SYMBOLS: Final = tuple(map(Symbol.parse, ("BTC/USD", "ETH/USD", "SOL/USD")))
 
 
@@ -39,7 +42,7 @@ class StrategySettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
-    name: Literal["sma-cross"] = "sma-cross"
+    name: Literal["none", "sma-cross"] = "sma-cross"
     symbols: Annotated[tuple[_SymbolName, ...], Field(min_length=1, max_length=50)] = _DEFAULT_SYMBOLS
     interval_minutes: Literal[1, 5, 15, 30, 60, 240, 1440] = 1
     fast: Annotated[int, Field(ge=1, le=500)] = 3
@@ -51,6 +54,10 @@ class StrategySettings(BaseModel):
     limit_slippage_bps: Annotated[_Exact, Field(ge=0, le=1_000)] = Decimal(20)
     poll_seconds: Annotated[float, Field(ge=0.2, le=600)] = 1.0
     entry_freshness_seconds: Annotated[int, Field(ge=1, le=3_600)] = 30
+    trade_live: StrictBool = False
+    """Whether the strategy may trade real money; without it live mode takes `none` alone."""
+    ignore_assets: tuple[_AssetName, ...] = ()
+    baseline: Baseline = Baseline.SEPARATE
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
@@ -68,33 +75,24 @@ class StrategySettings(BaseModel):
         """The quote currency, in which the equity is counted."""
         return self.symbols[0].quote
 
-    def build(self) -> Strategy:
-        """Make the strategy that is named."""
+    def build(self) -> Strategy | None:
+        """Make the strategy that is named; None where the account is only mirrored."""
+        if self.name == MIRROR_ONLY:
+            return None
         percents = {symbol: self.entry_pct_by_symbol.get(symbol, self.entry_pct) for symbol in self.symbols}
         shares = {symbol: percent * _PER_CENT for symbol, percent in percents.items()}
         return SmaCross(fast=self.fast, slow=self.slow, shares=shares)
 
 
-def load_strategy(config: Path) -> StrategySettings:
+def load_strategy(config: Path, mode: Mode = Mode.PAPER) -> StrategySettings:
     """Read `strategy.toml` of a configuration folder.
 
     Raises ConfigurationError whose text is one line naming the file, the key and what it may be.
     """
-    path = config / _FILE
-    if not path.exists():
-        return StrategySettings()
+    fields = {"name": default_strategy(mode), **read_strategy_file(config)}
     try:
-        return StrategySettings.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{path}: not valid TOML: {error}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error}") from None
+        settings = StrategySettings.model_validate(fields)
     except ValidationError as error:
-        raise ConfigurationError(f"{path}: {_explained(error)}") from None
-
-
-def _explained(error: ValidationError) -> str:
-    text = in_one_line(error).removeprefix(": ")
-    if any(item["type"] == "extra_forbidden" for item in error.errors(include_url=False)):
-        text += f" (known: {', '.join(StrategySettings.model_fields)})"
-    return text
+        raise ConfigurationError(f"{config / STRATEGY_FILE}: {in_one_line(error, StrategySettings)}") from None
+    refuse_unwanted(config, settings.name, mode, trade_live=settings.trade_live)
+    return settings

@@ -17,8 +17,9 @@ from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
 from shared.bus.orders import NotBegun, OrderStore, PositionChange
 from shared.bus.records import Records
-from shared.contracts.fields import text
+from shared.contracts.fields import MalformedMessageError, text
 from shared.contracts.messages import ReportMessage
+from shared.contracts.verdict import VerdictRecord
 from shared.domain.account import MASTER
 from shared.domain.control import refusal
 from shared.domain.order import OrderState
@@ -65,6 +66,16 @@ class WriteAhead:
     async def unknown(self, own: OwnOrder, why: str) -> None:
         """Record that nobody knows yet whether the venue took it."""
         await self._store.move(own.id, OrderState.UNKNOWN, {"why": why})
+
+    async def verdict(self, own: OwnOrder) -> VerdictRecord | None:
+        """Read what an operator has said of an order that the venue would not tell about (`ops resolve`); None if nothing."""
+        fields = await self._store.load(own.id)
+        if not fields.get("verdict"):
+            return None
+        try:
+            return VerdictRecord.parse(fields)
+        except MalformedMessageError:
+            return None  # half of it, typed by hand into redis-cli, is no verdict yet
 
     async def settle(
         self,

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import typer
 
-from services.ops import control, dead, health
+from services.ops import control, dead, health, user
 from services.ops.audit import audit
 from services.ops.drift import drift
 from services.ops.flatten import flatten
+from services.ops.master import master
 from services.ops.output import AsJson
 from services.ops.paper_accounts import paper_accounts
+from services.ops.preflight import preflight
+from services.ops.rebuild import rebuild
 from services.ops.reconcile import reconcile
+from services.ops.redis_users import redis_users
 from services.ops.reload import reload
 from services.ops.resolve import resolve
 from services.ops.session import guarded
@@ -40,25 +44,28 @@ def build() -> typer.Typer:
     )
     app.command()(status)
     app.command()(audit)
+    app.command()(preflight)
     app.command()(why)
     app.command()(streams)
     app.command()(stopouts)
     app.command()(drift)
+    app.command()(master)
     app.command()(track)
     app.command()(unknown)
     app.command()(resolve)
     app.command()(reconcile)
+    app.command()(rebuild)
     app.command()(reload)
     app.command("pause")(control.command(ControlMode.PAUSE, "Stop entries; exits go on."))
-    app.command("close-only")(
-        control.command(ControlMode.CLOSE_ONLY, "Let only closes through: no entries, exits go on.")
-    )
+    app.command("close-only")(control.close_only)
     app.command("halt")(control.command(ControlMode.HALT, "Stop everything, exits included."))
     app.command()(flatten)
     app.command("resume")(control.resume)
     app.command("control")(control.control)
     app.add_typer(dead.build(), name="dead")
+    app.add_typer(user.build(), name="user")
     app.command()(paper_accounts)
+    app.command()(redis_users)
     app.command("health")(_health)
     return app
 

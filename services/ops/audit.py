@@ -9,6 +9,7 @@ import typer
 
 from services.ops.output import AsJson, console, print_json, table
 from services.ops.session import connected
+from services.ops.users import names_of
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
 from shared.domain.funds import Funds
@@ -25,6 +26,7 @@ def audit(grace: Grace = 10.0, no_venue: NoVenue = False, as_json: AsJson = Fals
     """Check that every signal has exactly one outcome for every user, and that the venue agrees; exit 1 if not."""
 
     async def work(settings: Settings, bus: Bus) -> AuditReport:
+        await names_of(settings, bus)  # for what it says of users' files: audited is everybody of whom Redis knows
         return await read(settings, bus, grace, ask_venue=not no_venue)
 
     report = connected(work)

@@ -1,6 +1,7 @@
-"""The kill switch: `pause`, `close-only`, `halt`, `resume`, for everybody, one user or one symbol; `control` shows what is set.
+"""The kill switch: `pause` (also called `close-only`), `halt` and `resume`, for everybody, one user or one symbol.
 
-It stands in Redis, so it outlives every restart; services read it before every send. `flatten` is in `flatten.py`.
+`control` shows what is set. It stands in Redis, so it outlives every restart; services read it before every send. `flatten` is
+in `flatten.py`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from shared.bus.connection import Bus
 from shared.bus.streams import Entry
 from shared.config.settings import Settings
 from shared.domain.control import Control, ControlMode
+from shared.domain.numerals import whole
 
 _LOGGED: Final = ("of", "before", "mode", "reason", "by", "at")
 
@@ -35,6 +37,13 @@ def command(mode: ControlMode, text: str) -> Callable[..., None]:
 
     switch.__doc__ = text
     return switch
+
+
+def close_only(reason: Reason, user: User = "", symbol: OfSymbol = "", as_json: AsJson = False) -> None:
+    """Stop entries; exits go on. Another name of `pause`, and written as that."""
+    if not as_json:
+        print("close-only is another name of pause: entries stop, exits go on")
+    _switch(ControlMode.PAUSE, reason, user, symbol, as_json=as_json)
 
 
 def resume(reason: Reason = "", user: User = "", symbol: OfSymbol = "", as_json: AsJson = False) -> None:
@@ -86,4 +95,4 @@ def _row(scope: Scope, switch: Control) -> dict[str, str]:
 
 
 def _instant(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return whole(text) or 0

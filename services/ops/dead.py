@@ -45,7 +45,7 @@ def dead_list(as_json: AsJson = False) -> None:
         print_json({"dead_letters": rows})
         return
     shown = [(row["stream"], row["entry_id"], row["at"], row["reason"]) for row in rows]
-    console().print(table("Dead letters", ["stream", "entry", "buried (UTC)", "reason"], shown))
+    console().print(table("Dead letters", ["stream", "entry", "buried (UTC)", "reason"], shown, empty="none"))
 
 
 def dead_show(stream: Stream, entry: EntryId, as_json: AsJson = False) -> None:

@@ -11,38 +11,45 @@ import os
 import shutil
 import signal
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from services.ops.demo_news import News
 from services.ops.demo_screen import Screen
-from services.ops.demo_settings import DEFAULT_PORTS, DemoSettings
+from services.ops.demo_settings import DemoSettings
 from services.ops.embedded_redis import redis_command
 from services.ops.processes import Child, Processes
+from services.ops.running_demo import FOLDER, announced
 from shared.bus.connection import open_bus
-from shared.bus.errors import BusUnavailable
+from shared.bus.errors import BusError
 from shared.config.errors import ConfigurationError
 from shared.contracts import keys
 
-_FOLDER: Final = Path("var/demo")
 _PATIENCE: Final = 30.0
 _POLL: Final = 0.05
 _STOPS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _LEGEND: Final = """
-  A master account trades on the paper exchange; {users} follow it, each scaled to the own account.
+  A master account trades on the paper exchange; {users} follow it,
+  each scaled to its own account. PAPER: no real money.
 
-  dashboard       http://127.0.0.1:{api_port}/
-  a ledger        redis-cli -p {redis_port} XRANGE '{ledger}' - +
-  in another terminal:  make status{ports}  ·  make audit{ports}
+  dashboard     http://127.0.0.1:{api_port}/
+  a ledger      redis-cli -p {redis_port} XRANGE '{ledger}' - +
+  elsewhere     make status, make audit, make ops ARGS="why"
+  logs          {logs}/*.log (shown here too with VERBOSE=1)
 
-  Ctrl-C ends everything.
+  One line per signal. Ctrl-C ends everything.
 """
 
 
 class _EndedError(Exception):
-    """A child ended without being asked, or never came up."""
+    """A child ended without being asked, or never came up; `child` is its name."""
+
+    def __init__(self, text: str, child: str = "") -> None:
+        super().__init__(text)
+        self.child = child
 
 
 def main() -> None:
@@ -53,19 +60,22 @@ def main() -> None:
     except ConfigurationError as error:
         print(f"demo: {error}", file=sys.stderr)
         sys.exit(2)
-    sys.exit(asyncio.run(_demo(settings, command)))
+    with announced(settings.environment(), settings.redis_port):
+        code = asyncio.run(_demo(settings, command))
+    sys.exit(code)
 
 
 def _fresh_folder(settings: DemoSettings) -> Path:
     # Nobody else can be using it: the port in its name was free a moment ago.
-    folder = _FOLDER / f"redis-{settings.redis_port}"
+    folder = FOLDER / f"redis-{settings.redis_port}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    settings.folder.mkdir(parents=True, exist_ok=True)
     return folder.resolve()
 
 
 async def _demo(settings: DemoSettings, redis: list[str]) -> int:
-    screen = Screen()
+    screen = Screen(settings.folder, verbose=settings.verbose)
     children = Processes(screen.line)
     asked = _stop_on_signals(children)
     work = asyncio.create_task(_acts(settings, redis, children, screen))
@@ -76,7 +86,9 @@ async def _demo(settings: DemoSettings, redis: list[str]) -> int:
             screen.say("asked to end")
             return 0
         return work.result()
-    except (_EndedError, BusUnavailable, ConfigurationError) as error:
+    except (_EndedError, BusError, ConfigurationError) as error:
+        if isinstance(error, _EndedError) and error.child:
+            screen.show_last(error.child)
         screen.say(str(error))
         return 1
     finally:
@@ -85,6 +97,7 @@ async def _demo(settings: DemoSettings, redis: list[str]) -> int:
         await asyncio.wait([work, *stops])
         await children.end_all()
         screen.say("all ended, nothing is left running")
+        screen.close()
 
 
 async def _acts(settings: DemoSettings, redis: list[str], children: Processes, screen: Screen) -> int:
@@ -95,15 +108,17 @@ async def _acts(settings: DemoSettings, redis: list[str], children: Processes, s
     exchange = await children.start("paper-exchange", _python("services.paper_exchange"), plain, base=True)
     await _answers(settings.paper_port, exchange)
     if code := await children.run("paper-accounts", _python("services.ops", "paper-accounts"), keyed):
-        raise _EndedError(f"the paper accounts could not be made (exit code {code})")
-    screen.block(_legend(settings))
+        raise _EndedError(f"the paper accounts could not be made (exit code {code})", "paper-accounts")
+    screen.say(f"starting master, engine, {len(settings.users)} executors and dashboard")
     await children.start("master-strategy", _python("services.master_strategy"), keyed)
     for number, _ in enumerate(settings.users, 1):
         await children.start(f"executor-{number}", _python("services.executor"), keyed)
     await children.start("copy-engine", _python("services.copy_engine"), plain)
     await children.start("api", _python("services.api"), plain)
+    screen.block(_legend(settings))
     await _tell(settings, children, screen)
     code = await children.run("audit", _python("services.ops", "audit"), plain)
+    screen.show_last("audit")
     screen.say(f"{settings.seconds:g} s are over; exit code of the audit: {code}")
     return code
 
@@ -111,13 +126,16 @@ async def _acts(settings: DemoSettings, redis: list[str], children: Processes, s
 async def _tell(settings: DemoSettings, children: Processes, screen: Screen) -> None:
     """Tell the news until the time is up. Raises _EndedError as soon as any child has ended by itself."""
     async with open_bus(settings.redis_url, "demo") as bus:
-        news = asyncio.create_task(News(bus, settings.users, screen.say).run())
+        news = asyncio.create_task(News(bus, settings.users, screen.say, settings.began or time.time()).run())
         lost = asyncio.create_task(children.first_to_end())
         try:
             await asyncio.wait([news, lost], timeout=settings.seconds, return_when=asyncio.FIRST_COMPLETED)
             if lost.done():
                 child = lost.result()
-                raise _EndedError(f"{child.name} has ended by itself (exit code {child.process.returncode})")
+                await children.lines_of(child)
+                raise _EndedError(
+                    f"{child.name} has ended by itself (exit code {child.process.returncode})", child.name
+                )
             if news.done():
                 news.result()
         finally:
@@ -136,7 +154,7 @@ async def _answers(port: int, child: Child) -> None:
                     writer.close()
                     return
                 await asyncio.sleep(_POLL)  # a server does not say when it is up; asking is the only way
-    raise _EndedError(f"{child.name} does not answer on port {port}; what it said is above or in {_FOLDER}")
+    raise _EndedError(f"{child.name} does not answer on port {port}; what it said is above or in {FOLDER}", child.name)
 
 
 def _stop_on_signals(children: Processes) -> asyncio.Event:
@@ -158,14 +176,12 @@ def _python(module: str, *arguments: str) -> list[str]:
 
 
 def _legend(settings: DemoSettings) -> str:
-    given = {"REDIS_PORT": settings.redis_port, "PAPER_PORT": settings.paper_port}
-    other = "".join(f" {name}={port}" for name, port in given.items() if port != DEFAULT_PORTS[name])
     return _LEGEND.format(
         users=", ".join(settings.users),
         ledger=keys.orders(settings.users[0]),
         api_port=settings.api_port,
         redis_port=settings.redis_port,
-        ports=other,
+        logs=settings.folder,
     )
 
 

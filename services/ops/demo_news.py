@@ -1,84 +1,131 @@
-"""What the demo tells between the services' own lines: each user's first copied trade, and how things stand, from Redis alone."""
+"""What the demo shows while it runs: one line per signal with what became of it for each user, from Redis alone."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.errors import BusUnavailable
+from shared.bus.errors import BusError
 from shared.bus.streams import Entry, read_entries
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError, text
 from shared.contracts.messages import ReportMessage
 from shared.domain.order import OrderState, Side
 
-_EVERY: Final = 0.5
-_SUMMARY_EVERY: Final = 15.0
+_EVERY: Final = 0.3
+_WAIT: Final = 10.0
+"""Seconds after which a signal is shown although somebody's outcome is missing."""
 _PAGE: Final = 500
 _COPIED: Final = frozenset({OrderState.FILLED, OrderState.PARTIAL})
+_DIGITS: Final = 5
+"""Significant digits of a size on the screen; the streams have them all."""
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A signal that has not been shown yet, and the outcomes so far."""
+
+    entry: Entry
+    seen_at: float
+    outcomes: dict[str, ReportMessage] = field(default_factory=dict)
 
 
 class News:
-    """Follows the reports of each user from the beginning."""
+    """Follows the signals and each user's reports from the beginning. `began` is when the demo was asked for (epoch seconds)."""
 
-    def __init__(self, bus: Bus, users: Sequence[str], say: Callable[[str], None]) -> None:
+    def __init__(self, bus: Bus, users: Sequence[str], say: Callable[[str], None], began: float) -> None:
         self._bus = bus
         self._say = say
-        self._last = dict.fromkeys(users, "0-0")
-        self._outcomes: dict[str, Counter[OrderState]] = {user: Counter() for user in users}
-        self._began = time.monotonic()
+        self._began = began
+        self._users = users
+        self._last = dict.fromkeys([keys.SIGNALS, *map(keys.reports, users)], "0-0")
+        self._pending: dict[str, _Pending] = {}
         self._copied: set[str] = set()
 
     async def run(self) -> None:
-        """Tell until cancelled; a Redis that does not answer is asked again."""
-        next_summary = time.monotonic() + _SUMMARY_EVERY
+        """Show until cancelled; a Redis that does not answer is asked again."""
         while True:
-            with suppress(BusUnavailable):
-                for user in self._last:
-                    await self._read(user)
-                if time.monotonic() >= next_summary:
-                    next_summary += _SUMMARY_EVERY
-                    self._say(await self._summary())
+            with suppress(BusError):
+                # The signals first: a report that is read has its signal in the table.
+                for entry in await self._new(keys.SIGNALS):
+                    self._pending[entry.fields.get("id", "")] = _Pending(entry, time.monotonic())
+                for user in self._users:
+                    for entry in await self._new(keys.reports(user)):
+                        self._take(user, entry)
+                self._show()
             await asyncio.sleep(_EVERY)
 
-    async def _read(self, user: str) -> None:
-        stream = keys.reports(user)
-        rows = await self._bus.do("XRANGE", stream, f"({self._last[user]}", "+", "COUNT", _PAGE)
-        for entry in read_entries(stream, rows):
-            self._last[user] = entry.id
-            self._take(user, entry)
+    async def _new(self, stream: str) -> list[Entry]:
+        rows = await self._bus.do("XRANGE", stream, f"({self._last[stream]}", "+", "COUNT", _PAGE)
+        found = read_entries(stream, rows)
+        if found:
+            self._last[stream] = found[-1].id
+        return found
 
     def _take(self, user: str, entry: Entry) -> None:
         try:
             report = ReportMessage.parse(entry.fields)
         except MalformedMessageError:
             return  # the audit names it
-        self._outcomes[user][report.outcome] += 1
-        if report.outcome not in _COPIED or report.average_price is None or user in self._copied:
-            return
-        self._copied.add(user)
-        did = "bought" if report.side is Side.BUY else "sold"
-        behind = (
-            "" if report.signal_at is None else f", {report.settled_at - report.signal_at} ms after the master's fill"
-        )
-        self._say(
-            f"{user}: first copied trade: {did} {text(report.filled_size)} {report.symbol.base} "
-            f"at {report.average_price:.2f} {report.symbol.quote}{behind}"
-        )
-        if len(self._copied) == len(self._last):
-            self._say(
-                f"every user has a copied trade, {time.monotonic() - self._began:.0f} s after the services' start"
-            )
+        if report.signal_id in self._pending:
+            self._pending[report.signal_id].outcomes[user] = report
+        elif not report.signal_id:
+            self._say(f"{_clock(report.settled_at)} {user}'s own exit of {report.symbol}: {report.reason}")
+        if report.outcome in _COPIED and report.average_price is not None and user not in self._copied:
+            self._first_copy(user, report, report.average_price)
 
-    async def _summary(self) -> str:
-        signals = await self._bus.do("XLEN", keys.SIGNALS)
-        return f"signals {signals}" + "".join(
-            f" · {user} "
-            + (", ".join(f"{count} {outcome}" for outcome, count in sorted(seen.items())) or "nothing yet")
-            for user, seen in self._outcomes.items()
-        )
+    def _first_copy(self, user: str, report: ReportMessage, price: Decimal) -> None:
+        self._copied.add(user)
+        took = time.time() - self._began
+        if len(self._copied) == 1:
+            did = "bought" if report.side is Side.BUY else "sold"
+            size = f"{text(report.filled_size)} {report.symbol.base}"
+            behind = report.signal_at and f", {report.settled_at - report.signal_at} ms after the master's fill"
+            price_text = f"{price:,.2f} {report.symbol.quote}"
+            self._say(f"first copied trade after {took:.0f} s: {user} {did} {size} at {price_text}{behind or ''}")
+        if len(self._copied) == len(self._users):
+            self._say(f"every user has a copied trade, after {took:.0f} s")
+
+    def _show(self) -> None:
+        """Show the signals whose outcomes are known, in their order."""
+        for signal_id, pending in list(self._pending.items()):
+            whole = len(pending.outcomes) == len(self._users)
+            if not whole and time.monotonic() - pending.seen_at < _WAIT:
+                return
+            del self._pending[signal_id]
+            self._say(self._line(pending))
+
+    def _line(self, pending: _Pending) -> str:
+        fields = pending.entry.fields
+        at, size, price = fields.get("filled_at", ""), fields.get("base_size", ""), fields.get("price", "")
+        what = f"{fields.get('side', '?'):<4} {_short(size)} {fields.get('symbol', '?')} at {_price(price)}"
+        parts = []
+        for user in self._users:
+            report = pending.outcomes.get(user)
+            parts.append(f"{user} {report.outcome if report else 'still open'}")
+        return f"{_clock(int(at) if at.isdigit() else 0)} master {what}: {', '.join(parts)}"
+
+
+def _clock(at: int | None) -> str:
+    return datetime.fromtimestamp((at or 0) / 1000, UTC).strftime("%H:%M:%S")
+
+
+def _short(amount: str) -> str:
+    try:
+        return f"{Decimal(amount):.{_DIGITS}g}"
+    except InvalidOperation:
+        return amount or "?"
+
+
+def _price(amount: str) -> str:
+    try:
+        return f"{Decimal(amount):,.2f}"
+    except InvalidOperation:
+        return amount or "?"

@@ -15,6 +15,7 @@ from typing import Final, Self
 
 from dotenv import dotenv_values
 
+from services.ops.running_demo import FOLDER
 from shared.config.errors import ConfigurationError
 from shared.config.users import load_users
 
@@ -34,6 +35,10 @@ class DemoSettings:
     """After how long it ends by itself, with an audit; None for never."""
     users: tuple[str, ...]
     keys: Mapping[str, str]
+    verbose: bool = False
+    """Whether the services' own lines are shown too, and not only kept."""
+    began: float | None = None
+    """When it was asked for (epoch seconds), with what had to be installed first; None: now."""
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
@@ -53,8 +58,15 @@ class DemoSettings:
             paper_port=ports["PAPER_PORT"],
             seconds=_seconds(environment.get("DEMO_SECONDS", "").strip()),
             users=users,
-            keys=_keys(config / "paper.env"),
+            keys=paper_keys(config / "paper.env"),
+            verbose=environment.get("VERBOSE", "").strip() not in {"", "0"},
+            began=_began(environment.get("DEMO_BEGAN", "").strip()),
         )
+
+    @property
+    def folder(self) -> Path:
+        """Where its logs are: beside the demo's other things, or in a folder of its own if its ports were chosen."""
+        return FOLDER if self.redis_port == DEFAULT_PORTS["REDIS_PORT"] else FOLDER / f"port-{self.redis_port}"
 
     @property
     def redis_url(self) -> str:
@@ -109,7 +121,12 @@ def _seconds(given: str) -> float | None:
     return seconds
 
 
-def _keys(path: Path) -> dict[str, str]:
+def _began(given: str) -> float | None:
+    return float(given) if given.isascii() and given.isdigit() else None
+
+
+def paper_keys(path: Path) -> dict[str, str]:
+    """Read the public keys of the paper accounts. Raises ConfigurationError if there is no such file."""
     if not path.is_file():
         raise ConfigurationError(f"{path}: there is no such file; it holds the keys of the paper accounts")
     return {name: value or "" for name, value in dotenv_values(path).items() if _KEY.match(name)}

@@ -17,13 +17,15 @@ from services.ops.output import AsJson, console, print_json, table
 from services.ops.person import Yes, confirm, operator_name
 from services.ops.session import connected
 from services.ops.switches import Scope, set_switch
+from services.ops.users import users_of
+from services.ops.who import users_asked_for
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
-from shared.config.errors import ConfigurationError
+from shared.config.renames import load_renames
 from shared.config.settings import Settings
-from shared.config.users import load_users
 from shared.domain.control import Control, ControlMode
 from shared.domain.money import plain
+from shared.domain.rename import NO_RENAMES
 from shared.ledger.drift import Drift, plan_repair
 from shared.ledger.holdings import master_unsure, read_drifts, traded_since
 from shared.ledger.status import VENUES
@@ -60,11 +62,12 @@ def drift(user: User = "", repair: DoRepair = False, yes: Yes = False, as_json: 
 
 async def read(settings: Settings, bus: Bus, user: str) -> list[Drift]:
     """Compare everybody, or one user, at every venue."""
-    policies = load_users(settings.shoal_config)
-    if user and user not in policies:
-        raise ConfigurationError(f"--user {user}: there is no such user")
+    policies = await users_of(settings, bus)
+    if user:
+        await users_asked_for(settings, bus, user)
     chosen = [policy for name, policy in policies.items() if user in {"", name}]
-    return [each for venue in VENUES for each in await read_drifts(bus, chosen, venue)]
+    renames = load_renames(settings.shoal_config)
+    return [each for venue in VENUES for each in await read_drifts(bus, chosen, venue, renames.get(venue, NO_RENAMES))]
 
 
 async def mend(settings: Settings, bus: Bus, user: str) -> list[dict[str, str]]:
@@ -94,7 +97,7 @@ async def mend(settings: Settings, bus: Bus, user: str) -> list[dict[str, str]]:
 
 
 async def _close(settings: Settings, bus: Bus, scope: Scope) -> list[dict[str, str]]:
-    policies = load_users(settings.shoal_config)
+    policies = await users_of(settings, bus)
     now, by = time.time_ns() // 1_000_000, operator_name()
     held = await held_in(bus, scope, policies)
     before = await set_switch(bus, scope, ControlMode.FLATTEN, _REASON, by, now)
@@ -151,7 +154,8 @@ def _show(found: list[Drift], fates: list[dict[str, str]]) -> None:
         )
         for each in found
     ]
-    out.print(table("Drift", ["user", "venue", "symbol", "target", "held", "drift", "note"], rows))
+    empty = "neither the master nor anybody holds anything, so nothing can differ"
+    out.print(table("Drift", ["user", "venue", "symbol", "target", "held", "drift", "note"], rows, empty=empty))
     if fates:
         out.print()
         columns = ["user", "venue", "symbol", "held", "left", "outcome", "reason"]

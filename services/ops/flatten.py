@@ -1,7 +1,8 @@
 """`ops flatten`: has every copied position in a scope closed, and tells what became of each.
 
 It only sets the switch: whoever serves a user sells what he holds from copying, at once and after a restart too. The switch stays
-until `ops resume`, so that nothing is bought back.
+until `ops resume`, so that nothing is bought back. The switch comes first: nothing that is read here, for the question or for the
+report, may keep it from being set.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Final
 
 import typer
@@ -19,15 +21,15 @@ from services.ops.output import AsJson, console, print_json, table
 from services.ops.person import Yes, confirm, operator_name
 from services.ops.session import connected
 from services.ops.switches import Scope, scope_of, set_switch
+from services.ops.users import users_if_any
 from shared.bus.connection import Bus
-from shared.bus.records import Records
+from shared.bus.records import read_holdings
 from shared.bus.streams import read_entries
 from shared.config.settings import Settings
-from shared.config.users import load_users
 from shared.contracts import keys
-from shared.domain.account import Position
+from shared.domain.account import EVERY_POSITION, Position
 from shared.domain.control import ControlMode
-from shared.domain.money import plain
+from shared.domain.money import ZERO, plain
 from shared.domain.policy import UserPolicy
 from shared.domain.symbol import Symbol
 from shared.ledger.reading import known_users
@@ -40,13 +42,29 @@ _POLL: Final = 0.25
 
 Place = tuple[str, str, Symbol]
 """Whose position at which venue."""
+_UNREADABLE: Final = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is held in a scope; `unreadable` says by user, venue and name of the record why one cannot be read."""
+
+    positions: Mapping[Place, Position] = field(default_factory=dict)
+    unreadable: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
+    users: Sequence[str] = ()
+    """Who was looked at."""
+
+    def hides(self, place: Place) -> bool:
+        """Say whether the record of a position is one of those that cannot be read."""
+        user, venue, symbol = place
+        return any((user, venue, name) in self.unreadable for name in (str(symbol), EVERY_POSITION))
 
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of one position: `closed`, `dust` (an order ended and left it), or `open`."""
+    """What became of one position: `closed`, `dust` (an order ended and left it), `open`, or `unreadable`."""
 
-    place: Place
+    place: tuple[str, str, Symbol | str]
     before: str
     left: str
     outcome: str
@@ -67,64 +85,95 @@ def flatten(
     wait: Wait = PATIENCE,
     as_json: AsJson = False,
 ) -> None:
-    """Close every copied position in the scope and stop entries; exit 1 if something is still open after the wait."""
+    """Close every copied position in the scope and stop entries; exit 1 if one is open or unreadable after the wait."""
 
-    async def look(settings: Settings, bus: Bus) -> tuple[Scope, dict[Place, Position]]:
+    async def look(settings: Settings, bus: Bus) -> tuple[Scope, Found]:
         scope = await scope_of(settings, bus, user, symbol)
-        return scope, await held_in(bus, scope, load_users(settings.shoal_config))
+        return scope, Found() if yes else await held_in(bus, scope, await users_if_any(settings, bus))
 
     scope, held = connected(look)
-    confirm(f"Sell {len(held)} copied positions of {scope} now, and stop entries until `ops resume`?", yes=yes)
+    confirm(question(scope, len(held.positions), len(held.unreadable)), yes=yes)
 
     async def work(settings: Settings, bus: Bus) -> list[Fate]:
-        policies = load_users(settings.shoal_config)
         now = time.time_ns() // 1_000_000
-        before = {**held, **await held_in(bus, scope, policies)}
+        began = time.monotonic()
         await set_switch(bus, scope, ControlMode.FLATTEN, reason, operator_name(), now)
-        return await follow(bus, scope, before, policies, now, wait)
+        policies = await users_if_any(settings, bus)
+        here = await held_in(bus, scope, policies)
+        before = Found({**held.positions, **here.positions}, here.unreadable)
+        since = await _redis_time(bus) - int((time.monotonic() - began) * 1000)
+        return await follow(bus, scope, before, policies, since, wait)
 
     rows = [fate.row() for fate in connected(work)]
-    still = [row for row in rows if row["outcome"] == "open"]
+    still = [row for row in rows if row["outcome"] in {"open", _UNREADABLE}]
     if as_json:
         print_json({"of": str(scope), "mode": "flatten", "reason": reason, "positions": rows, "open": len(still)})
     else:
         print(f"{scope}: flatten ({reason}); `ops resume` lets entries through again")
         columns = ["user", "venue", "symbol", "held", "left", "outcome", "reason"]
-        console().print(table("Positions", columns, [list(row.values()) for row in rows]))
+        empty = "nothing was held from copying, so nothing had to be sold"
+        console().print(table("Positions", columns, [list(row.values()) for row in rows], empty=empty))
     raise typer.Exit(1 if still else 0)
 
 
-async def held_in(bus: Bus, scope: Scope, policies: Mapping[str, UserPolicy]) -> dict[Place, Position]:
-    """Read what is held from copying in a scope. Raises BusUnavailable, MalformedMessageError."""
-    records, found = Records(bus), {}
-    for user in sorted({*policies, *await known_users(bus)}):
-        for venue in VENUES:
-            for symbol, position in (await records.positions(user, venue)).items():
-                if position.size.amount > 0 and scope.covers(user, symbol, policies.get(user)):
-                    found[user, venue, symbol] = position
-    return found
+def question(scope: Scope, held: int, unreadable: int = 0) -> str:
+    """Ask about what will happen; with nothing held the switch still stops entries."""
+    unread = f" ({unreadable} more cannot be read)" if unreadable else ""
+    if not held and not unreadable:
+        return f"Nothing is held from copying by {scope}. Stop entries all the same until `ops resume`?"
+    plural = "" if held == 1 else "s"
+    return f"Sell {held} copied position{plural}{unread} of {scope} now, and stop entries until `ops resume`?"
+
+
+async def held_in(bus: Bus, scope: Scope, policies: Mapping[str, UserPolicy]) -> Found:
+    """Read what is held from copying in a scope, and name what cannot be read. Raises BusUnavailable."""
+    found: dict[Place, Position] = {}
+    unreadable: dict[tuple[str, str, str], str] = {}
+    users = [scope.user] if scope.user else sorted({*policies, *await known_users(bus)})
+    places = [(user, venue) for user in users for venue in VENUES]
+    answers = await bus.do_all([("HGETALL", keys.positions(user, venue)) for user, venue in places])
+    for (user, venue), holdings in zip(places, map(read_holdings, answers), strict=True):
+        for symbol, position in holdings.positions.items():
+            if position.size.amount > 0 and scope.covers(user, symbol, policies.get(user)):
+                found[user, venue, symbol] = position
+        for name, why in holdings.unreadable.items():
+            if scope.symbol is None or holdings.may_hold(scope.symbol.base):
+                unreadable[user, venue, name] = why
+    return Found(found, unreadable, users)
 
 
 async def follow(
     bus: Bus,
     scope: Scope,
-    before: Mapping[Place, Position],
+    before: Found,
     policies: Mapping[str, UserPolicy],
     since: int,
     wait: float,
 ) -> list[Fate]:
     """Wait until every position is closed or its exit has ended, at most so many seconds, and say what became of each."""
-    seen, end = dict(before), time.monotonic() + wait
+    seen, end = dict(before.positions), time.monotonic() + wait
     while True:
         # The reports first: an exit and what it left are written in one step, so what is held is at least as new.
         ended = await _ended(bus, sorted({user for user, _, _ in seen}), since)
-        now = await held_in(bus, scope, policies)
+        found = await held_in(bus, scope, policies)
+        now = found.positions
         seen = {**now, **seen}  # an entry that was on its way when the switch was set is closed too
         if not now.keys() - ended.keys() or time.monotonic() >= end:
+            ended |= await _ended(bus, sorted({user for user, _, _ in seen}), since)  # of what was closed in between
             break
         await asyncio.sleep(_POLL)
-    return [
-        _fate(place, position, now.get(place), ended.get(place)) for place, position in sorted(seen.items(), key=str)
+    fates = [
+        _fate(place, position, now.get(place), ended.get(place))
+        for place, position in sorted(seen.items(), key=str)
+        if not found.hides(place)
+    ]
+    # What was sold between the switch and the first look was seen by nobody here: its report tells.
+    for place, report in sorted((await _ended(bus, found.users, since)).items(), key=str):
+        if place not in seen and _sold(report) > 0 and scope.covers(place[0], place[2], policies.get(place[0])):
+            fates.append(Fate(place, plain(_sold(report)), "0", "closed", report.get("reason", "")))
+    return fates + [
+        Fate(place, "?", "?", _UNREADABLE, f"nothing is sold until its record can be read: {why}")
+        for place, why in sorted(found.unreadable.items())
     ]
 
 
@@ -136,7 +185,23 @@ def _fate(place: Place, position: Position, left: Position | None, report: Mappi
         outcome, reason = "dust", said.get("reason", "")
     else:
         outcome, reason = "open", "its exit has not ended: see `ops status` for who serves the user"
-    return Fate(place, plain(position.size.amount), plain(left.size.amount) if left else "0", outcome, reason)
+    rest = left.size.amount if left else ZERO
+    before = max(position.size.amount, rest + _sold(said))  # it may have been seen when a part was sold already
+    return Fate(place, plain(before), plain(rest), outcome, reason)
+
+
+def _sold(report: Mapping[str, str]) -> Decimal:
+    try:
+        sold = Decimal(report.get("filled_size") or 0)
+    except InvalidOperation:
+        return ZERO
+    return sold if sold.is_finite() else ZERO
+
+
+async def _redis_time(bus: Bus) -> int:
+    """Return Redis's clock in epoch ms, by which the entries of streams are named; this host's may be another."""
+    seconds, micros = await bus.do("TIME")
+    return int(seconds) * 1000 + int(micros) // 1000
 
 
 async def _ended(bus: Bus, users: Sequence[str], since: int) -> dict[Place, Mapping[str, str]]:

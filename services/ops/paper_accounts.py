@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.ops.output import AsJson, print_json
 from services.ops.paper_exchange import PaperExchange, open_paper_exchange
+from services.ops.users import mention
 from shared.config.errors import ConfigurationError
 from shared.config.secrets import ApiKey, read_api_key
 from shared.config.settings import Mode, Settings, load_settings
-from shared.config.users import in_one_line, load_users
+from shared.config.toml_file import read_toml
+from shared.config.users import load_users
 from shared.domain.money import plain
 from shared.domain.policy import UserPolicy
 
@@ -43,7 +44,10 @@ def paper_accounts(as_json: AsJson = False) -> None:
     settings = load_settings()
     accounts = load_accounts(settings.shoal_config)
     if settings.shoal_mode is Mode.LIVE:
-        accounts = _of_users_on_paper(accounts, load_users(settings.shoal_config))
+        users = load_users(settings.shoal_config)
+        for problem in users.problems:
+            mention(problem)
+        accounts = _of_users_on_paper(accounts, users)
         if not accounts:
             print(
                 "SHOAL_MODE is live and no user with paper = true has an account in the file: nothing to do",
@@ -58,14 +62,7 @@ def paper_accounts(as_json: AsJson = False) -> None:
 def load_accounts(config: Path) -> Accounts:
     """Read balances by (user, venue). Raises ConfigurationError that names the file and the key."""
     path = config / _FILE
-    try:
-        read = _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{path}: not valid TOML: {error}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error}") from None
-    except ValidationError as error:
-        raise ConfigurationError(f"{path}: {in_one_line(error)}") from None
+    read = read_toml(path, _File)
     return {(user, venue): balances for user, venues in read.accounts.items() for venue, balances in venues.items()}
 
 

@@ -1,8 +1,9 @@
-"""The person at the keyboard: his name, and his yes before something that cannot be taken back."""
+"""The person at the keyboard: their name, and their yes before something that cannot be taken back."""
 
 from __future__ import annotations
 
 import getpass
+import sys
 from typing import Annotated
 
 import typer
@@ -11,9 +12,24 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmat
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask on stderr, so that stdout stays the answer; end with exit code 1 unless the answer is yes."""
-    if not yes:
-        typer.confirm(question, abort=True, err=True)
+    """Ask on stderr, so that stdout stays the answer; end with exit code 1 unless the answer is yes.
+
+    Where nobody can answer (no terminal, and an input that is at its end), a line says what to add.
+    """
+    if yes:
+        return
+    print(f"{question} [y/N]:", end=" ", file=sys.stderr, flush=True)
+    try:
+        answer = sys.stdin.readline()
+    except KeyboardInterrupt:
+        answer = "\n"
+    if answer.strip().lower() in {"y", "yes"}:
+        return
+    if not answer.endswith("\n"):
+        print(file=sys.stderr)
+    hint = "" if answer or sys.stdin.isatty() else ": nobody can answer here; add --yes"
+    print(f"ops: not done{hint}", file=sys.stderr)
+    raise typer.Exit(1)
 
 
 def operator_name() -> str:

@@ -72,6 +72,11 @@ class Processes:
         await asyncio.gather(*self._pumps_of(child))
         return code
 
+    async def lines_of(self, child: Child) -> None:
+        """Wait, not for long, until everything that an ended child printed has been passed on."""
+        if pumps := self._pumps_of(child):
+            await asyncio.wait(pumps, timeout=_LAST_LINES)
+
     async def first_to_end(self) -> Child:
         """Wait until one of those that are to run until the end has ended all the same."""
         waiting = {asyncio.create_task(child.process.wait()): child for child in self._children}

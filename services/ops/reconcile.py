@@ -14,20 +14,24 @@ import typer
 
 from services.ops.output import AsJson, console, print_json, table
 from services.ops.session import connected
+from services.ops.users import users_of
+from services.ops.who import users_asked_for
 from shared.bus.connection import Bus
 from shared.bus.interventions import ask_for_reconciliation
 from shared.bus.records import pairs
-from shared.config.errors import ConfigurationError
+from shared.bus.venue_time import VenueTimes
 from shared.config.settings import Settings
-from shared.config.users import load_users
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.reconciliation import ReconcileAnswer, ReconcileMode, ReconcileRequest
+from shared.domain.policy import FileState, UserPolicy
 from shared.ledger.attention import Differing, read_differences
+from shared.ledger.status import VENUES
 
 _PATIENCE: Final = 20.0
 """Seconds to wait for answers: an executor looks every 2 s, asks its venue, and waits a while for repairs."""
 _POLL: Final = 0.25
+_NOBODY: Final = "no executor has answered"
 
 User = Annotated[str, typer.Option("--user", help="Only this user; everybody if not given.")]
 Repair = Annotated[
@@ -37,28 +41,55 @@ Account = tuple[str, str]
 
 
 def reconcile(user: User = "", repair: Repair = False, as_json: AsJson = False) -> None:
-    """Compare positions from copying with balances now; exit 1 while something differs or could not be compared."""
+    """Compare positions from copying with balances now; exit 1 if something differs or an account could not be compared.
+
+    A position that has traded within the last seconds is not compared: it is named, and does not count as a difference.
+    """
 
     async def work(settings: Settings, bus: Bus) -> tuple[dict[Account, ReconcileAnswer | None], list[Differing]]:
-        accounts = _accounts(settings, user)
+        accounts = await _accounts(settings, bus, user)
         mode = ReconcileMode.REPAIR if repair else ReconcileMode.CHECK
         return await ask(bus, accounts, mode), await read_differences(bus, accounts)
 
     answers, differences = connected(work)
-    rows = [_row(account, answer) for account, answer in answers.items()]
     if as_json:
+        rows = [_row(account, answer) for account, answer in answers.items()]
         told = [{"user": d.user, "venue": d.venue, "symbol": d.symbol, "text": d.text} for d in differences]
         print_json({"accounts": rows, "differences": told})
     else:
-        out = console()
-        columns = ["user", "venue", "differences", "repaired", "not judged", "why not"]
-        out.print(table("Reconciled", columns, [list(row.values()) for row in rows]))
-        if differences:
-            out.print()
-            shown = [(each.user, each.venue, each.symbol, each.text) for each in differences]
-            out.print(table("Positions that differ", ["user", "venue", "symbol", "difference"], shown))
-    clean = not differences and all(answer and not answer.reason and not answer.left_out for answer in answers.values())
-    raise typer.Exit(0 if clean else 1)
+        _show(answers, differences)
+    compared = all(answer is not None and not answer.reason for answer in answers.values())
+    raise typer.Exit(0 if compared and not differences else 1)
+
+
+def _show(answers: Mapping[Account, ReconcileAnswer | None], differences: Sequence[Differing]) -> None:
+    out = console()
+    rows = [(user, venue, in_words(answer)) for (user, venue), answer in answers.items()]
+    out.print(table("Reconciled", ["user", "venue", "result"], rows, empty="there is no account to compare"))
+    if differences:
+        out.print()
+        shown = [(each.user, each.venue, each.symbol, each.text) for each in differences]
+        out.print(table("Positions that differ", ["user", "venue", "symbol", "difference"], shown))
+    out.print()
+    failed = sum(answer is None or bool(answer.reason) for answer in answers.values())
+    if differences or failed:
+        found = [f"{len(differences)} positions differ"] if differences else []
+        found += [f"{failed} accounts could not be compared"] if failed else []
+        out.print(f"[bold red]NOT OK[/]: {', '.join(found)}")
+    elif any(answer and answer.left_out for answer in answers.values()):
+        out.print("[bold green]OK[/]: nothing differs in what could be compared; repeat it for the rest")
+    else:
+        out.print("[bold green]OK[/]: positions from copying and balances agree")
+
+
+def in_words(answer: ReconcileAnswer | None) -> str:
+    """Describe what came of a pass for one account."""
+    if answer is None or answer.reason:
+        return f"not compared: {answer.reason if answer else _NOBODY}"
+    found = f"{answer.found} differ" if answer.found else "agrees"
+    repaired = f", {answer.repaired} repaired" if answer.repaired else ""
+    fresh = f"; not compared, because it is trading: {answer.left_out}" if answer.left_out else ""
+    return found + repaired + fresh
 
 
 async def ask(bus: Bus, accounts: Sequence[Account], mode: ReconcileMode) -> dict[Account, ReconcileAnswer | None]:
@@ -66,7 +97,9 @@ async def ask(bus: Bus, accounts: Sequence[Account], mode: ReconcileMode) -> dic
     users = sorted({user for user, _ in accounts})
     owners = await bus.do_all([("GET", keys.lease(user)) for user in users])
     served = {user for user, owner in zip(users, owners, strict=True) if owner}
-    request = ReconcileRequest(reconcile_at=time.time_ns() // 1_000_000, reconcile_mode=mode)
+    times = VenueTimes(bus, VENUES, lambda: time.time_ns() // 1_000_000)
+    await times.refresh()  # the executor judges the age of a request by the venue's time
+    request = ReconcileRequest(reconcile_at=times(), reconcile_mode=mode)
     for user in sorted(served):
         await ask_for_reconciliation(bus, user, request)
     answers: dict[Account, ReconcileAnswer | None] = dict.fromkeys(accounts)
@@ -81,12 +114,22 @@ async def ask(bus: Bus, accounts: Sequence[Account], mode: ReconcileMode) -> dic
     return answers
 
 
-def _accounts(settings: Settings, user: str) -> list[Account]:
-    policies = load_users(settings.shoal_config)
-    if user and user not in policies:
-        raise ConfigurationError(f"--user {user}: there is no such user")
-    chosen = [policy for name, policy in policies.items() if policy.enabled and user in {"", name}]
-    return [(policy.user, venue) for policy in chosen for venue in policy.venues]
+async def _accounts(settings: Settings, bus: Bus, user: str) -> list[Account]:
+    """Name the accounts of whoever follows; of a user that was asked for also if their file is gone."""
+    policies = await users_of(settings, bus)
+    users = await users_asked_for(settings, bus, user)
+    found = []
+    for name in users:
+        policy = policies.get(name)
+        if policy is not None and _served(policy):
+            found += [(name, venue) for venue in policy.venues]
+        elif user:
+            found += [(name, venue) for venue in (policy.venues if policy else VENUES)]
+    return found
+
+
+def _served(policy: UserPolicy) -> bool:
+    return policy.enabled or policy.file is FileState.GONE
 
 
 def _answer(fields: Mapping[str, str], request: ReconcileRequest) -> ReconcileAnswer | None:
@@ -105,5 +148,5 @@ def _row(account: Account, answer: ReconcileAnswer | None) -> dict[str, object]:
         "found": answer.found if answer else None,
         "repaired": answer.repaired if answer else None,
         "left_out": answer.left_out if answer else "",
-        "reason": answer.reason if answer else "no executor has answered",
+        "reason": answer.reason if answer else _NOBODY,
     }

@@ -2,7 +2,7 @@
 
 Services look at the files by themselves, and take a change over once the file has stood still for two looks. A new stamp makes
 them read a file again whatever they made of it before, so that is how they are told; where the folder is read-only they find
-changes alone. Nothing is told of files of which one is wrong.
+changes alone. A file that cannot be used is named, and the exit code is 1; the settings that its user had stay in force.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+
+import typer
 
 from services.ops.output import AsJson, console, print_json, table
 from services.ops.session import connected
+from services.ops.users import mention
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
 from shared.bus.streams import flatten
@@ -29,25 +33,34 @@ Told = Mapping[str, Mapping[str, str]]
 def reload(as_json: AsJson = False) -> None:
     """Check the users' files, show what changed since the last reload, and have running services read them now."""
 
-    async def work(settings: Settings, bus: Bus) -> tuple[Told | None, Told, bool]:
+    async def work(settings: Settings, bus: Bus) -> tuple[Told | None, Told, bool, list[str]]:
         policies = load_users(settings.shoal_config)
-        now = {user: settings_of(policy) for user, policy in policies.items()}
+        wrong = [str(problem) for problem in policies.problems]
+        now = {user: settings_of(policy) for user, policy in policies.items() if not policy.fault}
         before = await _told_before(bus)
         stamped = _stamp(users_folder(settings.shoal_config))
         written = {user: json.dumps(told, ensure_ascii=False) for user, told in now.items()}
-        gone = sorted((before or {}).keys() - now.keys())
+        gone = sorted((before or {}).keys() - policies.keys())
         if gone:
             await bus.do("HDEL", keys.TOLD_SETTINGS, *gone)
         if written:
             await bus.do("HSET", keys.TOLD_SETTINGS, *flatten(written))
-        return before, now, stamped
+        unread = {user: told for user, told in (before or {}).items() if user in policies and user not in now}
+        return before, {**unread, **now}, stamped, wrong
 
-    before, now, stamped = connected(work)
+    before, now, stamped, wrong = connected(work)
     found = [] if before is None else compare(before, now)
+    for line in wrong:
+        mention(line)
     if as_json:
-        print_json({"users": len(now), "first": before is None, "told": stamped, "changes": found})
-        return
-    print(f"{len(now)} users, all files are valid")
+        print_json({"users": len(now), "first": before is None, "told": stamped, "changes": found, "problems": wrong})
+    else:
+        _show(before, now, found, wrong, stamped=stamped)
+    raise typer.Exit(1 if wrong else 0)
+
+
+def _show(before: Told | None, now: Told, found: list[dict[str, str]], wrong: list[str], *, stamped: bool) -> None:
+    print(f"{len(now)} users, " + (f"{len(wrong)} files cannot be used" if wrong else "all files are valid"))
     if before is None:
         print("this is the first reload: the next one shows what has changed since")
     else:
@@ -90,9 +103,9 @@ async def _told_before(bus: Bus) -> Told | None:
 
 def _stamp(folder: Path) -> bool:
     """Give every file a new time stamp; False if that is not allowed here."""
-    try:
-        for path in folder.glob("*.toml"):
+    stamped = False
+    for path in folder.glob("*.toml"):
+        with suppress(OSError):  # a link to nothing must not keep the others from being read
             os.utime(path)
-    except OSError:
-        return False
-    return True
+            stamped = True
+    return stamped

@@ -18,6 +18,7 @@ import typer
 from services.ops.output import AsJson, clock, console, print_json, table
 from services.ops.person import Yes, confirm, operator_name
 from services.ops.session import connected, refuse
+from services.ops.who import users_asked_for
 from shared.bus.connection import Bus
 from shared.bus.interventions import give_verdict
 from shared.bus.records import pairs
@@ -26,6 +27,7 @@ from shared.contracts import keys
 from shared.contracts.verdict import VerdictKind, VerdictRecord
 from shared.domain.account import MASTER
 from shared.domain.money import plain
+from shared.domain.numerals import whole
 from shared.domain.order import TERMINAL
 from shared.ledger.attention import UNPROVEN
 from shared.ledger.reading import user_of
@@ -76,7 +78,9 @@ def resolve(
     if none and (size or price or fee != "0"):
         refuse("--size, --price and --fee go with --filled only")
 
-    async def look(_settings: Settings, bus: Bus) -> Found | None:
+    async def look(settings: Settings, bus: Bus) -> Found | None:
+        if user and user != MASTER:
+            await users_asked_for(settings, bus, user)
         return await find(bus, order, user)
 
     found = connected(look)
@@ -122,8 +126,6 @@ async def find(bus: Bus, order_id: str, user: str) -> Found | None:
 def judge(fields: Mapping[str, str], *, filled: bool, size: str, price: str, fee: str) -> VerdictRecord:
     """Make the verdict on a record, or end with what is wrong."""
     state = fields.get("state", "")
-    if fields.get("user") == MASTER:
-        refuse("this is an order of the master's own account, which master-strategy follows itself")
     if state not in UNPROVEN:
         refuse(f"the order is {state or 'not begun'}: there is nothing to settle by hand")
     by, at = operator_name(), time.time_ns() // 1_000_000
@@ -166,8 +168,9 @@ def _taken(before: Found, after: Found) -> bool:
 def _outcome(after: Found, *, taken: bool) -> str:
     fields = after.fields
     if not taken:
-        who = f"{after.owner} has not taken it up yet" if after.owner else f"no executor serves {after.user} now"
-        return f"written down, but {who}: the order is settled by it as soon as an executor asks about it"
+        name = "master" if after.user == MASTER else "executor"
+        who = f"{after.owner} has not taken it up yet" if after.owner else f"no {name} serves {after.user} now"
+        return f"written down, but {who}: the order is settled by it as soon as the {name} asks about it"
     if fields.get("state") in TERMINAL:
         return f"{fields['state']}: {fields.get('reason', '')}"
     return f"taken up: the exit goes on ({fields.get('state')})"
@@ -176,7 +179,7 @@ def _outcome(after: Found, *, taken: bool) -> str:
 def _show(found: Found, verdict: VerdictRecord) -> None:
     fields = found.fields
     rows = [(name, fields[name]) for name in _SHOWN if fields.get(name)]
-    rows += [(name, clock(int(fields[name]))) for name in _TIMES if fields.get(name, "").isdigit()]
+    rows += [(name, clock(at)) for name in _TIMES if (at := whole(fields.get(name))) is not None]
     out = console()
     out.print(table(f"Order {found.order_id}", ["field", "value"], rows))
     out.print()

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import NoReturn, TypeVar
 
 from shared.bus.connection import Bus, open_bus
-from shared.bus.errors import BusUnavailable
+from shared.bus.errors import BusError, BusRefused
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings, load_settings
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def connected(work: Callable[[Settings, Bus], Awaitable[T]]) -> T:
-    """Run a command's work with a bus. Raises ConfigurationError, BusUnavailable."""
+    """Run a command's work with a bus. Raises ConfigurationError, BusError."""
     settings = load_settings()
 
     async def inside() -> T:
@@ -33,8 +33,8 @@ def guarded(command: Callable[[], object]) -> None:
     """Run a whole command; end the process with one line and exit code 2 where a person has to put something right."""
     try:
         command()
-    except (ConfigurationError, BusUnavailable) as error:
-        refuse(str(error))
+    except (ConfigurationError, BusError) as error:
+        refuse(f"Redis refuses it: {error}" if isinstance(error, BusRefused) else str(error))
 
 
 def refuse(text: str) -> NoReturn:

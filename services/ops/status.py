@@ -2,43 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
 
-from services.ops.output import AsJson, clock, console, print_json, table
+from rich.console import Console
+
+from services.ops.output import AsJson, clock, console, money, print_json, table
 from services.ops.session import connected
-from services.ops.switches import read_switches
-from services.ops.unknown import unknown_table
+from services.ops.unknown import show_unknown
+from services.ops.users import users_of
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
-from shared.config.users import load_users
 from shared.ledger.attention import read_differences, read_unproven
 from shared.ledger.backlog import read_backlog, read_nonces
 from shared.ledger.reading import known_users
-from shared.ledger.status import VENUES, read_status
+from shared.ledger.restraint import UserState
+from shared.ledger.status import NO_EXECUTOR, VENUES, read_status, read_symbol_switches
 from shared.ledger.views import AccountView, StatusView
+
+_MODES: Final = {
+    "live": "[bold white on red] LIVE: real money [/]",
+    "paper": "[bold]PAPER[/]: no real money",
+    "": "[dim]no service says whether this is live or paper[/]",
+}
 
 
 def status(as_json: AsJson = False) -> None:
     """Show services, users, readiness, nonces, and the backlog of every stream."""
-
-    async def work(settings: Settings, bus: Bus) -> tuple[StatusView, dict[str, str]]:
-        switches = await read_switches(bus)
-        stopped = {str(scope): f"{each.mode} {each.reason}".rstrip() for scope, each in switches if scope.symbol}
-        return await read(settings, bus), {name: said for name, said in stopped.items() if not said.startswith("run")}
-
-    view, symbols = connected(work)
+    view = connected(read)
     if as_json:
-        print_json({**view.model_dump(mode="json"), "symbol_switches": symbols})
+        print_json(view.model_dump(mode="json"))
     else:
-        _show(view, symbols)
+        _show(view)
 
 
 async def read(settings: Settings, bus: Bus) -> StatusView:
     """Read it all. Raises ConfigurationError, BusUnavailable."""
-    policies = load_users(settings.shoal_config)
+    policies = await users_of(settings, bus)
     users = sorted({*policies, *await known_users(bus)})
     return StatusView.of(
-        await read_status(bus, policies),
+        replace(await read_status(bus, policies), symbols=await read_symbol_switches(bus)),
         await read_backlog(bus, users),
         await read_nonces(bus),
         await read_unproven(bus, users),
@@ -46,79 +49,78 @@ async def read(settings: Settings, bus: Bus) -> StatusView:
     )
 
 
-def _show(view: StatusView, symbols: Mapping[str, str]) -> None:
+def _show(view: StatusView) -> None:
     out = console()
-    ready = view.readiness
-    out.print(f"[bold green]READY[/]: {len(ready.users_ready)} users" if ready.ready else "[bold red]NOT READY[/]")
-    for reason in ready.reasons:
-        out.print(f"  - {reason}", markup=False)
-    if view.control.mode != "run":
-        out.print(f"  - kill switch: {view.control.mode} {view.control.reason}", markup=False)
-    for symbol, said in symbols.items():
-        out.print(f"  - kill switch of {symbol}: {said}", markup=False)
+    _show_head(out, view)
     out.print()
-    out.print(
-        table("Services", ["service", "instance", "state"], [(s.service, s.instance, s.state) for s in view.services])
-    )
+    rows = [(each.service, each.state, each.instance) for each in view.services]
+    out.print(table("Services", ["service", "state", "instance"], rows, empty="no service gives a sign of life"))
     if view.faults:
         out.print()
         faults = [
-            ("yes" if each.blocks else "-", each.service, each.kind, each.subject, each.reason, clock(each.since))
+            (
+                "yes" if each.blocks else "-",
+                each.service,
+                each.kind,
+                f"{each.subject}: {each.reason}",
+                clock(each.since),
+            )
             for each in view.faults
         ]
-        out.print(table("Faults", ["blocks", "service", "kind", "of", "reason", "since"], faults))
+        out.print(table("Faults", ["blocks", "service", "kind", "what", "since (UTC)"], faults))
     out.print()
-    columns = [
-        "account",
-        "state",
-        "venue",
-        "money",
-        "account state",
-        "equity",
-        "cash",
-        "as of",
-        "switch",
-        "served by",
-        "why",
-    ]
-    rows = [("master", "-", *_account(each), "-", "-", each.reason) for each in view.master]
-    rows += [
-        (user.user, user.state, *_account(each), user.control.mode, user.owner or "nobody", user.reason)
-        for user in view.users
-        for each in user.accounts
-    ]
-    out.print(table("Accounts", columns, rows))
+    _show_accounts(out, view)
     out.print()
-    out.print(
-        table(
-            "Streams",
-            ["stream", "group", "entries", "pending", "lag", "dead"],
-            [
-                (s.stream, s.group or "-", s.length, s.pending, "?" if s.lag is None else s.lag, s.dead)
-                for s in view.streams
-            ],
-        )
-    )
+    streams = [
+        (each.stream, each.length, each.pending, "?" if each.lag is None else each.lag, each.dead)
+        for each in view.streams
+    ]
+    out.print(table("Streams", ["stream", "entries", "pending", "lag", "dead"], streams))
     if view.unknown:
         out.print()
-        out.print(unknown_table(view.unknown))
+        show_unknown(out, view.unknown)
     if view.differences:
         out.print()
         rows_of = [(each.user, each.venue, each.symbol, each.text) for each in view.differences]
         out.print(table("Positions that differ", ["user", "venue", "symbol", "difference"], rows_of))
     out.print()
-    out.print(table("Nonces", ["of", "key", "last"], [(n.user, n.fingerprint, n.value) for n in view.nonces]))
+    nonces = [(each.user, each.fingerprint, each.value) for each in view.nonces]
+    out.print(table("Nonces", ["of", "key", "last"], nonces, empty="no key has been used yet"))
 
 
-def _account(account: AccountView) -> tuple[str, str, str, str, str, str]:
-    def amount(value: str | None) -> str:
-        return f"{value} {account.currency}" if value is not None else "unknown"
+def _show_head(out: Console, view: StatusView) -> None:
+    """Show first whose money it is, whether signals are copied, and for whom not."""
+    ready = view.readiness
+    out.print(_MODES[view.mode] + ("; master: mirror only, no strategy trades" if view.mirror_only else ""))
+    colour = "green" if not ready.notes and not ready.users_parked and not ready.users_unknown else "yellow"
+    out.print(f"[bold {colour}]READY[/]: {ready.users}" if ready.ready else f"[bold red]NOT READY[/]: {ready.users}")
+    for line in (*ready.reasons, *ready.notes):
+        out.print(f"  - {line}", markup=False)
 
+
+def _show_accounts(out: Console, view: StatusView) -> None:
+    """Show accounts, and beneath them why a user is not trading: such a reason is a sentence, and no cell holds one."""
+    rows = [("master", *_account(each, each.state)) for each in view.master]
+    rows += [(user.user, *_account(each, user.state)) for user in view.users for each in user.accounts]
+    columns = ["account", "state", "venue", "money", "equity", "cash", "as of (UTC)"]
+    out.print(table("Accounts", columns, rows, empty="no account is known yet"))
+    for each in view.master:
+        if each.reason:
+            out.print(f"  master: {each.reason}", markup=False)
+    for user in view.users:
+        if user.reason:
+            out.print(f"  {user.user}: {user.reason}", markup=False)
+        if user.state != UserState.OFF and not user.owner and user.reason != NO_EXECUTOR:
+            out.print(f"  {user.user}: {NO_EXECUTOR}", markup=False)
+
+
+def _account(account: AccountView, state: str) -> tuple[str, ...]:
+    cash = money(account.cash, account.currency)
     return (
+        state,
         account.venue,
         account.funds or "-",
-        account.state,
-        amount(account.equity),
-        amount(account.cash),
+        money(account.equity, account.currency),
+        cash,
         clock(account.as_of),
     )

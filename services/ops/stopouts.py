@@ -9,14 +9,12 @@ import typer
 
 from services.ops.output import AsJson, clock, console, print_json, table
 from services.ops.session import connected
+from services.ops.who import users_asked_for
 from shared.bus.connection import Bus
-from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
-from shared.config.users import load_users
-from shared.ledger.reading import known_users
 from shared.ledger.stopouts import StopOutLine, read_stopouts
 
-_COLUMNS: Final = ["user", "venue", "state", "since (UTC)", "until (UTC)", "rules", "action", "why"]
+_COLUMNS: Final = ["user", "venue", "state", "since (UTC)", "until (UTC)", "why"]
 
 User = Annotated[str, typer.Option("--user", help="Only this user; everybody if not given.")]
 Count = Annotated[int, typer.Option("--count", min=1, max=1_000, help="So many of the latest of each user.")]
@@ -26,10 +24,8 @@ def stopouts(user: User = "", count: Count = 20, as_json: AsJson = False) -> Non
     """Show stop-outs: since when, until when, and the loss behind each."""
 
     async def work(settings: Settings, bus: Bus) -> list[StopOutLine]:
-        users = sorted({*load_users(settings.shoal_config), *await known_users(bus)})
-        if user and user not in users:
-            raise ConfigurationError(f"--user {user}: there is no such user")
-        return await read_stopouts(bus, [user] if user else users, time.time_ns() // 1_000_000, count)
+        users = await users_asked_for(settings, bus, user)
+        return await read_stopouts(bus, users, time.time_ns() // 1_000_000, count)
 
     found = connected(work)
     if as_json:
@@ -42,10 +38,8 @@ def stopouts(user: User = "", count: Count = 20, as_json: AsJson = False) -> Non
             "STOPPED" if line.in_force else "over",
             clock(line.since),
             clock(line.until),
-            line.rules,
-            line.action,
-            line.reason,
+            " ".join(filter(None, (line.rules, line.action and f"({line.action}):", line.reason))),
         )
         for line in found
     ]
-    console().print(table("Stop-outs", _COLUMNS, rows) if rows else "nobody is or was stopped out")
+    console().print(table("Stop-outs", _COLUMNS, rows, empty="no stop-outs"))

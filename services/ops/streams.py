@@ -9,27 +9,29 @@ import typer
 
 from services.ops.output import AsJson, clock, console, print_json, table
 from services.ops.session import connected
+from services.ops.who import users_asked_for
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry, entry_ms, read_entries
 from shared.config.settings import Settings
-from shared.config.users import load_users
 from shared.contracts import keys
 from shared.ledger.backlog import Backlog, read_backlog
-from shared.ledger.reading import known_users
 
 Count = Annotated[int, typer.Option("--count", "-n", min=1, max=1000, help="Newest entries of each stream.")]
 User = Annotated[str, typer.Option("--user", help="Only this user's streams.")]
 
-_SIGNALS: Final = ("kind", "side", "symbol", "base_size", "price", "fraction", "id")
-_ORDERS: Final = ("decision", "kind", "symbol", "base_size", "fraction", "limit_price", "reason")
-_REPORTS: Final = ("outcome", "kind", "symbol", "filled_size", "average_price", "fee", "reason")
+_TERMS: Final = (
+    ("decision", "{}"), ("outcome", "{}"), ("kind", "{}"), ("side", "{}"), ("filled_size", "{}"), ("base_size", "{}"),
+    ("symbol", "{}"), ("fraction", "fraction {}"), ("average_price", "at {}"), ("price", "at {}"), ("limit_price", "limit {}"),
+    ("fee", "fee {}"),
+)  # fmt: skip
+"""How fields are put into words, in this order; a blank or absent one is left out. All of them stand in --json."""
 
 
 def streams(count: Count = 5, user: User = "", as_json: AsJson = False) -> None:
     """Show the streams: lengths, groups, and the newest entries."""
 
     async def work(settings: Settings, bus: Bus) -> tuple[list[Backlog], list[tuple[str, list[Entry]]]]:
-        users = [user] if user else sorted({*load_users(settings.shoal_config), *await known_users(bus)})
+        users = await users_asked_for(settings, bus, user)
         names = [keys.SIGNALS, *(name for each in users for name in (keys.orders(each), keys.reports(each)))]
         return await read_backlog(bus, users), await newest(bus, names, count)
 
@@ -55,21 +57,20 @@ def _show(backlog: Sequence[Backlog], found: Sequence[tuple[str, list[Entry]]]) 
     out.print(table("Groups", ["stream", "group", "entries", "pending", "lag", "last delivered"], rows))
     for name, entries in found:
         out.print()
-        columns = _columns(name)
-        shown = [
-            (each.id, clock(entry_ms(each.id)), *(each.fields.get(name, "") for name in columns)) for each in entries
-        ]
-        out.print(table(name, ["entry", "at (UTC)", *columns], shown))
+        shown = [(each.id, clock(entry_ms(each.id)), in_words(each)) for each in entries]
+        out.print(table(name, ["entry", "at (UTC)", "what"], shown, empty="no entry yet"))
+
+
+def in_words(entry: Entry) -> str:
+    """Describe an entry of any of the streams: the facts, then a line with its reason, or a signal's id."""
+    fields = entry.fields
+    facts = " ".join(words.format(fields[name]) for name, words in _TERMS if fields.get(name))
+    more = fields.get("reason", "") or (fields.get("id", "") if "decision" not in fields else "")
+    return f"{facts}\n{more}".rstrip()
 
 
 def _progress(backlog: Backlog) -> tuple[object, object, str]:
     return backlog.pending, "?" if backlog.lag is None else backlog.lag, backlog.last_delivered or "-"
-
-
-def _columns(stream: str) -> tuple[str, ...]:
-    if stream == keys.SIGNALS:
-        return _SIGNALS
-    return _ORDERS if stream.startswith(keys.orders("").partition("{")[0]) else _REPORTS
 
 
 def _group(backlog: Backlog) -> dict[str, object]:

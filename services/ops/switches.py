@@ -1,7 +1,7 @@
 """The kill switch as it stands in Redis: its scopes, what is set, and the record of every change.
 
-A switch is everybody's, one user's or one symbol's. The switch is set before its change is recorded:
-a stop must never wait for its record.
+A switch is everybody's, one user's or one symbol's. The switch is set before its change is recorded: a stop must never wait for
+its record, nor fail for anything that cannot be read.
 """
 
 from __future__ import annotations
@@ -10,19 +10,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from services.ops.who import users_asked_for
 from shared.bus.connection import Bus
+from shared.bus.errors import BusRefused
 from shared.bus.records import Records, pairs
 from shared.bus.streams import Entry, flatten, read_entries
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
-from shared.config.users import load_users
 from shared.contracts import keys
 from shared.domain.control import Control, ControlMode
 from shared.domain.policy import UserPolicy
 from shared.domain.symbol import Symbol
-from shared.ledger.reading import known_users, user_of
+from shared.ledger.reading import user_of
 from shared.ledger.status import VENUES
 
+_WRONG_TYPE: Final = "WRONGTYPE"
 _SYMBOLS: Final = keys.control_of_symbol("")
 _KEPT: Final = 100_000
 """Changes on record; older ones are let go, a page at a time."""
@@ -56,25 +58,39 @@ async def scope_of(settings: Settings, bus: Bus, user: str, symbol: str) -> Scop
     """Read the scope that was asked for: a misspelt name must not look like a stop. Raises ConfigurationError."""
     if user and symbol:
         raise ConfigurationError("--user and --symbol: a switch is one user's or one symbol's, not both")
-    if user and user not in {*load_users(settings.shoal_config), *await known_users(bus)}:
-        raise ConfigurationError(f"--user {user}: there is no such user")
+    if user:
+        await users_asked_for(settings, bus, user)
     if not symbol:
         return Scope(user)
     try:
         named = Symbol.parse(symbol)
     except ValueError as error:
         raise ConfigurationError(f"--symbol: {error}") from None
-    records = Records(bus)
-    if not any([named in await records.instruments(venue) for venue in VENUES]):
+    if not any([await _trades(bus, venue, named) for venue in VENUES]):
         raise ConfigurationError(f"--symbol {symbol}: no venue trades it")
     return Scope(symbol=named)
 
 
+async def _trades(bus: Bus, venue: str, symbol: Symbol) -> bool:
+    """Say whether a venue trades a symbol; if that cannot be read, it may."""
+    try:
+        return symbol in await Records(bus).instruments(venue)
+    except BusRefused:
+        return True
+
+
 async def set_switch(bus: Bus, scope: Scope, mode: ControlMode, reason: str, by: str, at: int) -> Control:
-    """Set a switch, record the change, and answer what was set before; `at` in epoch ms. Raises BusUnavailable."""
-    before = Control.read(pairs(await bus.do("HGETALL", scope.key)))
+    """Set a switch, record the change, and answer what was set before; `at` in epoch ms. Raises BusUnavailable.
+
+    A key of another type (somebody wrote `SET` for `HSET`) is replaced.
+    """
     said = {"mode": mode, "reason": reason, "by": by, "at": str(at)}
-    await bus.do("HSET", scope.key, *flatten(said))
+    found, written = await bus.do_all([("HGETALL", scope.key), ("HSET", scope.key, *flatten(said))])
+    before = Control.read(pairs(found))
+    if isinstance(written, Exception):
+        if not str(written).startswith(_WRONG_TYPE):
+            raise BusRefused(str(written))
+        await bus.do_all([("DEL", scope.key), ("HSET", scope.key, *flatten(said))])
     entry = {"v": "1", "of": str(scope), "before": before.mode, **said}
     await bus.do("XADD", keys.CONTROL_LOG, "MAXLEN", "~", _KEPT, "*", *flatten(entry))
     return before

@@ -11,15 +11,17 @@ import typer
 
 from services.ops.output import AsJson, console, print_json, table
 from services.ops.session import connected
+from services.ops.users import users_of
+from services.ops.who import require_known
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.streams import read_entries
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
-from shared.config.users import load_users
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import SignalMessage
+from shared.domain.fees import dearest_taker_fee
 from shared.domain.instrument import Instrument
 from shared.domain.money import plain
 from shared.domain.policy import UserPolicy
@@ -43,9 +45,11 @@ def track(user: Who, balance: Balance = "", count: Count = 2_000, as_json: AsJso
     """Replay the signal history over a balance: what is missed, how far exposure strays, and the smallest sensible balance."""
 
     async def work(settings: Settings, bus: Bus) -> _Found:
-        policy = load_users(settings.shoal_config).get(user)
-        if policy is None:
-            raise ConfigurationError(f"{user}: there is no such user")
+        policies = await users_of(settings, bus)
+        require_known(user, policies, option="")
+        policy = policies[user]
+        if policy.fault:
+            raise ConfigurationError(f"{user}: the settings cannot be told: {policy.fault}")
         signals = await read_signals(bus, policy, count)
         if not signals:
             raise ConfigurationError(f"there is no signal yet on {', '.join(policy.venues)}: nothing to replay")
@@ -55,7 +59,7 @@ def track(user: Who, balance: Balance = "", count: Count = 2_000, as_json: AsJso
         amount = _amount(balance) if balance else known
         if amount is None:
             raise ConfigurationError(f"the equity of {user} on {venue} is not known: give --balance")
-        fee = account.taker_fee if account else Decimal("0.004")
+        fee = account.taker_fee if account else dearest_taker_fee(venue)
         return policy, amount, fee, signals, await Records(bus).instruments(venue)
 
     policy, amount, fee, signals, instruments = connected(work)
@@ -66,7 +70,7 @@ def track(user: Who, balance: Balance = "", count: Count = 2_000, as_json: AsJso
         print_json(answer)
     else:
         rows = [(name.replace("_", " "), "-" if value is None else value) for name, value in answer.items()]
-        console().print(table(f"{user} with {plain(amount)} {policy.currency}", ["", ""], rows))
+        console().print(table(f"{user} with {plain(amount)} {policy.currency}", ["what", "value"], rows))
 
 
 async def read_signals(bus: Bus, policy: UserPolicy, count: int) -> list[Signal]:

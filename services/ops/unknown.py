@@ -7,15 +7,14 @@ from collections.abc import Iterable
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.console import Console
 
 from services.ops.output import AsJson, console, print_json, table
 from services.ops.session import connected
+from services.ops.who import users_asked_for
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
-from shared.config.users import load_users
 from shared.ledger.attention import read_unproven
-from shared.ledger.reading import known_users
 from shared.ledger.views import UnprovenView
 
 User = Annotated[str, typer.Option("--user", help="Only this user.")]
@@ -25,30 +24,23 @@ def unknown(user: User = "", as_json: AsJson = False) -> None:
     """List the orders whose outcome is not known yet: sent, and nothing proves what became of them."""
 
     async def work(settings: Settings, bus: Bus) -> list[UnprovenView]:
-        users = [user] if user else sorted({*load_users(settings.shoal_config), *await known_users(bus)})
+        users = await users_asked_for(settings, bus, user)
         return [UnprovenView.of(each) for each in await read_unproven(bus, users)]
 
     found = connected(work)
     if as_json:
         print_json({"unknown": [each.model_dump(mode="json") for each in found]})
     else:
-        console().print(unknown_table(found))
+        show_unknown(console(), found)
 
 
-def unknown_table(found: Iterable[UnprovenView]) -> Table:
-    """Lay them out with their age."""
+def show_unknown(out: Console, found: Iterable[UnprovenView]) -> None:
+    """Show each with its age: the id in a line of its own, so that it can be copied whole into `ops resolve`."""
     now = time.time_ns() // 1_000_000
-    columns = ["user", "order", "state", "trade", "asked", "age", "last reason"]
-    rows = [
-        (
-            each.user,
-            each.order_id,
-            each.state,
-            f"{each.side} {each.symbol}",
-            each.base_size,
-            "-" if each.sent_at is None else f"{max(now - each.sent_at, 0) / 1000:.0f} s",
-            each.reason,
-        )
-        for each in found
-    ]
-    return table("Outcome unknown", columns, rows)
+    rows = []
+    for each in found:
+        age = "-" if each.sent_at is None else f"{max(now - each.sent_at, 0) / 1000:.0f} s"
+        trade = f"{each.side} {each.base_size} {each.symbol}"
+        rows.append((each.user, each.order_id, f"{each.state} {age}\n{trade}\n{each.reason}".rstrip()))
+    columns = ["user", "order", "state and age, trade, last reason"]
+    out.print(table("Outcome unknown", columns, rows, empty="there is no order whose outcome is unknown"))

@@ -1,47 +1,78 @@
-"""`ops why`: what became of one signal for each user, and why."""
+"""`ops why`: what became of a signal for each user, and why: the latest, the one that is named, or the last of one user."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Final
 
 import typer
+from rich.console import Console
 
 from services.ops.output import AsJson, clock, console, print_json, table
 from services.ops.session import connected, refuse
+from services.ops.who import everybody, require_known
 from shared.bus.connection import Bus
+from shared.bus.streams import Entry
+from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
-from shared.config.users import load_users
-from shared.ledger.reading import known_users
 from shared.ledger.stories import CopyView, StoryView
-from shared.ledger.why import find_signal, tell
+from shared.ledger.why import find_signal, find_signals, recent_signals, tell
+
+_SHORT: Final = 8
+"""Characters of a signal's id in a list: enough to name it by."""
 
 Wanted = Annotated[
-    str, typer.Argument(metavar="SIGNAL", help="The signal's id, or the id of its entry in shoal:signals.")
+    str,
+    typer.Argument(
+        metavar="[SIGNAL]",
+        help="The signal's id or the beginning of it, or the id of its entry in shoal:signals; the latest if not given.",
+        show_default=False,
+    ),
 ]
+User = Annotated[str, typer.Option("--user", help="Only this user's part.")]
+Last = Annotated[int, typer.Option("--last", min=0, max=1_000, help="List so many of the latest signals.")]
 
 
-def why(signal: Wanted, as_json: AsJson = False) -> None:
+def why(signal: Wanted = "", user: User = "", last: Last = 0, as_json: AsJson = False) -> None:
     """Show what became of a signal for each user: decision, outcome, reason, sizes, times."""
+    if signal and last:
+        refuse("--last lists the latest signals: leave the signal's id out")
 
-    async def work(settings: Settings, bus: Bus) -> StoryView | None:
-        return await read(settings, bus, signal)
+    async def work(settings: Settings, bus: Bus) -> list[StoryView]:
+        users = await everybody(settings, bus)
+        if user:
+            require_known(user, users)
+        return await read(bus, signal, [user] if user else users, last or 1)
 
-    story = connected(work)
-    if story is None:
-        refuse(f"no signal {signal} in shoal:signals (ids stand in `ops streams`)")
-    if as_json:
-        print_json(story.model_dump(mode="json"))
+    stories = connected(work)
+    if not stories and not as_json:
+        print("there is no signal yet in shoal:signals")
+    elif last:
+        _print_list(stories, user, as_json=as_json)
+    elif as_json:
+        print_json(stories[0].model_dump(mode="json") if stories else {"signal": None, "users": []})
     else:
-        _show(story)
+        _show(stories[0])
 
 
-async def read(settings: Settings, bus: Bus, wanted: str) -> StoryView | None:
-    """Read the story of a signal; None if there is no such signal."""
-    entry = await find_signal(bus, wanted)
-    if entry is None:
-        return None
-    users = sorted({*load_users(settings.shoal_config), *await known_users(bus)})
-    return StoryView.of(await tell(bus, entry, users))
+async def read(bus: Bus, wanted: str, users: Sequence[str], last: int) -> list[StoryView]:
+    """Read the stories of the signal that was named, or of the latest ones. Raises ConfigurationError, BusUnavailable."""
+    entries = [await _one(bus, wanted)] if wanted else await recent_signals(bus, last)
+    return [StoryView.of(await tell(bus, entry, users)) for entry in entries]
+
+
+async def _one(bus: Bus, wanted: str) -> Entry:
+    if (entry := await find_signal(bus, wanted)) is not None:
+        return entry
+    found = await find_signals(bus, wanted)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise ConfigurationError(f"no signal {wanted} in shoal:signals (`ops why --last 20` lists the latest)")
+    ids = ", ".join(each.fields.get("id", "") for each in found[:5])
+    raise ConfigurationError(
+        f"{wanted} begins the ids of {len(found)} signals: {ids}{' ...' if len(found) > 5 else ''}"
+    )
 
 
 def _show(story: StoryView) -> None:
@@ -51,14 +82,52 @@ def _show(story: StoryView) -> None:
         f"{signal.fraction} of the position" if signal.kind == "exit" else f"{signal.base_size} at {signal.price}"
     )
     out.print(f"{signal.kind.upper()} {signal.side} {signal.symbol}: {how_much}", markup=False, style="bold")
-    out.print(f"signal {signal.id}, entry {signal.entry_id}, filled {clock(signal.filled_at)} UTC", markup=False)
+    out.print(f"signal {signal.id}, filled {clock(signal.filled_at)} UTC", markup=False)
+    out.print(f"entry {signal.entry_id} of shoal:signals", markup=False)
     out.print()
-    columns = ["user", "decision", "outcome", "asked", "filled", "price", "after ms", "reason"]
-    out.print(table("", columns, [_row(each) for each in story.users]))
+    columns = ["user", "decision", "outcome", "asked", "filled", "price", "after ms"]
+    rows = [_row(each) for each in story.users]
+    out.print(table("", columns, rows, empty="nobody follows yet"))
+    _show_reasons(out, story.users)
+
+
+def _show_reasons(out: Console, users: Sequence[CopyView]) -> None:
+    """Show the reasons beneath the table: they are sentences."""
+    for each in users:
+        if each.reason:
+            out.print(f"  {each.user}: {each.reason}", markup=False)
 
 
 def _row(part: CopyView) -> tuple[object, ...]:
     asked = part.base_size or (f"{part.fraction} of held" if part.fraction else "-")
-    filled = part.filled_size or "-"
     after = "-" if part.latency_ms is None else part.latency_ms
-    return part.user, part.decision, part.outcome or "-", asked, filled, part.average_price or "-", after, part.reason
+    return (
+        part.user,
+        part.decision,
+        part.outcome or "-",
+        asked,
+        part.filled_size or "-",
+        part.average_price or "-",
+        after,
+    )
+
+
+def _print_list(stories: Sequence[StoryView], user: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"signals": [story.model_dump(mode="json") for story in stories]})
+        return
+    rows = []
+    for story in stories:
+        signal = story.signal
+        what = f"{signal.side} {signal.symbol}"
+        rows.append((signal.id[:_SHORT], clock(signal.filled_at), what, *_ended(story, user)))
+    last = ["outcome", "reason"] if user else ["outcomes"]
+    console().print(table("", ["signal", "filled (UTC)", "what", *last], rows))
+
+
+def _ended(story: StoryView, user: str) -> tuple[str, ...]:
+    if user:
+        part = story.users[0]
+        return (part.outcome or part.decision, part.reason)
+    outcomes = [each.outcome or each.decision for each in story.users]
+    return (", ".join(f"{outcomes.count(each)} {each}" for each in dict.fromkeys(outcomes)) or "-",)

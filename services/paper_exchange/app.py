@@ -14,11 +14,14 @@ from services.paper_exchange.core.clock import Clock, SystemClock
 from services.paper_exchange.core.exchange import Exchange
 from services.paper_exchange.follower import TIMEOUT, Follower
 from services.paper_exchange.kraken.front import KrakenFront
-from services.paper_exchange.kraken.pairs import FEES, INSTRUMENTS
+from services.paper_exchange.kraken.pairs import FEES, INSTRUMENTS, list_pair
 from services.paper_exchange.market_file import PaperFile, build_market, read_paper_file
 from services.paper_exchange.server import BACKLOG, server_for
+from shared.config.http_guard import HttpGuard, names_of
 from shared.config.http_server import bind, serve
+from shared.config.origins import read_origin
 from shared.config.settings import Settings
+from shared.config.supervision import endless
 from shared.venues.factory import new_http_session, open_public_kraken
 
 log = structlog.get_logger(__name__)
@@ -29,7 +32,9 @@ def build(settings: Settings, paper: PaperFile, clock: Clock) -> tuple[Exchange,
     market = build_market(paper.market, clock, settings.shoal_config, follows=bool(settings.prices_url))
     instruments = {symbol: INSTRUMENTS[symbol] for symbol in market.feeds}
     exchange = Exchange(clock, market, instruments, FEES, random.SystemRandom())
-    return exchange, Door(KrakenFront(exchange, paper.limits.limits()), control_plane(exchange))
+    names = names_of(settings.paper_host, [read_origin(settings.paper_url).host])
+    control = HttpGuard(control_plane(exchange, list_pair), names, "PAPER_URL")
+    return exchange, Door(KrakenFront(exchange, paper.limits.limits()), control, clock)
 
 
 async def run(settings: Settings) -> None:
@@ -46,9 +51,9 @@ async def run(settings: Settings) -> None:
     )
     try:
         async with asyncio.TaskGroup() as group:  # a beat that fails ends the service instead of stopping the market
-            helpers = [group.create_task(beat(exchange))]
+            helpers = [group.create_task(endless("the market", beat(exchange)))]
             if settings.prices_url:
-                helpers.append(group.create_task(_follow(exchange, settings.prices_url)))
+                helpers.append(group.create_task(endless("following prices", _follow(exchange, settings))))
             await serve(server_for(door), listener)
             for helper in helpers:
                 helper.cancel()
@@ -56,7 +61,8 @@ async def run(settings: Settings) -> None:
         log.info("paper exchange stopped", requests=len(exchange.journal), orders=len(exchange.journal.orders))
 
 
-async def _follow(exchange: Exchange, url: str) -> None:
-    async with new_http_session() as http:
+async def _follow(exchange: Exchange, settings: Settings) -> None:
+    url = settings.prices_url
+    async with new_http_session(settings.proxy) as http:
         source = open_public_kraken(url=url, http=http, timeout=TIMEOUT, clock=lambda: int(exchange.clock.now() * 1000))
         await Follower(exchange, source, url).run()

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from email.utils import formatdate
 from typing import Any, Final
 
+from services.paper_exchange.core.clock import Clock
 from services.paper_exchange.kraken.front import KrakenFront, Request
 from services.paper_exchange.kraken.replies import Reply
 
@@ -30,8 +32,10 @@ class ClientGone(Exception):  # noqa: N818  # an event, not a mistake
 class Door:
     """The whole application."""
 
-    def __init__(self, kraken: KrakenFront, control: Application) -> None:
+    def __init__(self, kraken: KrakenFront, control: Application, clock: Clock) -> None:
+        """`clock` is the one that deadlines are judged by: the exchange's answers are dated by it, as the venue's are."""
         self._kraken = kraken
+        self._clock = clock
         self._control = control
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,7 +55,7 @@ class Door:
         except ClientGone:
             return
         if len(body) > LARGEST_BODY:
-            await _send(Reply(status=413), send)
+            await _send(Reply(status=413), send, self._date())
             return
         try:
             reply = await self._answer(_request(scope, body), receive)
@@ -60,7 +64,10 @@ class Door:
         if reply.dropped or reply.hangs:
             await _cut(scope, receive)
         else:
-            await _send(reply, send)
+            await _send(reply, send, self._date())
+
+    def _date(self) -> tuple[bytes, bytes]:
+        return b"date", formatdate(self._clock.now(), usegmt=True).encode()
 
     async def _answer(self, request: Request, receive: Receive) -> Reply:
         reply = self._kraken.answer(request)
@@ -105,11 +112,12 @@ async def _wait(seconds: float, receive: Receive) -> None:
         pass
 
 
-async def _send(reply: Reply, send: Send) -> None:
+async def _send(reply: Reply, send: Send, *more: tuple[bytes, bytes]) -> None:
     headers = [
         (b"content-type", reply.content_type),
         (b"content-length", str(len(reply.body)).encode()),
         *reply.headers,
+        *more,
     ]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-import tomllib
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from services.paper_exchange.core.clock import Clock, MarketClock
 from services.paper_exchange.core.feed import Feed, Generated, Source, Standing
@@ -20,7 +19,7 @@ from services.paper_exchange.core.walk import Walk
 from services.paper_exchange.kraken.front import Limits
 from services.paper_exchange.kraken.gate import LockoutRule
 from services.paper_exchange.kraken.pairs import INSTRUMENTS
-from shared.config.errors import ConfigurationError
+from shared.config.toml_file import read_toml
 
 FILE: Final = "paper.toml"
 START_PRICES: Final = {
@@ -93,20 +92,9 @@ class PaperFile(BaseModel):
 def read_paper_file(folder: Path) -> PaperFile:
     """Read the file, or give the defaults when there is none. Raises ConfigurationError naming file and field."""
     path = folder / FILE
-    try:
-        text = path.read_text()
-    except FileNotFoundError:
+    if not path.exists():
         return PaperFile()
-    except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
-    try:
-        return PaperFile.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{path}: {error}") from None
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{path}: {field}: {first['msg'].removeprefix('Value error, ')}") from None
+    return read_toml(path, PaperFile)
 
 
 def build_market(section: MarketSection, clock: Clock, folder: Path, *, follows: bool = False) -> Market:

@@ -7,26 +7,24 @@ does, and must hold up nobody's commands: so reads that wait have a connection e
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from redis.asyncio.connection import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import (
-    ConnectionError as RedisConnectionError,
-    RedisError,
-    ResponseError,
-    TimeoutError as RedisTimeoutError,
-)
+from redis.exceptions import RedisError, ResponseError
 
-from shared.bus.errors import BusRefused, BusUnavailable
+from shared.bus.errors import BusUnavailable
+from shared.bus.refusals import FAILURES, is_outage, meaning
 from shared.bus.scripts import Script
+from shared.bus.server_check import check_server
 from shared.bus.wire import Command, Wire, Wires
 from shared.config.errors import ConfigurationError
+from shared.config.logging import hide
+from shared.config.redis_url import ADVICE, RedisUrlError, read_redis_url
+from shared.domain.durability import Durability
 
 BLOCK_MS: Final = 2_000
 """How long a read waits for entries. Short enough that a stop or a changed set of users is seen soon; 0.5 wake-ups a second."""
@@ -35,25 +33,6 @@ _READ_TIMEOUT: Final = BLOCK_MS / 1000 + 3.0
 _WRITE_TIMEOUT: Final = 3.0
 """Socket time-out of the writer: an AOF rewrite on a slow disk takes hundreds of milliseconds, not seconds."""
 _CONNECT_TIMEOUT: Final = 3.0
-_OLDEST: Final = (7, 0)
-_LOADING_PATIENCE: Final = 60.0
-"""Seconds to wait at the start for a Redis that is replaying its log."""
-
-_LOST: Final = (RedisConnectionError, RedisTimeoutError, OSError, asyncio.TimeoutError)
-_FAILURES: Final = (*_LOST, ResponseError)
-_STATES: Final = (
-    "LOADING",
-    "MASTERDOWN",
-    "READONLY",
-    "CLUSTERDOWN",
-    "TRYAGAIN",
-    "OOM",
-    "MISCONF",
-    "UNBLOCKED",
-    "NOREPLICAS",
-    "NOAUTH",
-)
-"""How replies begin that say the same as no reply: the server cannot take any such command now."""
 _NO_SCRIPT: Final = "NOSCRIPT"
 
 
@@ -68,16 +47,16 @@ class Bus:
         """Run one blocking read. Raises BusUnavailable."""
         try:
             return _answer(await self._reader.ask(command))
-        except _FAILURES as error:
-            raise _meant(error) from None
+        except FAILURES as error:
+            raise meaning(error) from None
 
     async def do(self, *command: str | bytes | float) -> Any:
         """Run one command once. Raises BusUnavailable; it may have run all the same."""
         try:
             (answer,) = await self._writer.ask([command])
             return _answer(answer)
-        except _FAILURES as error:
-            raise _meant(error) from None
+        except FAILURES as error:
+            raise meaning(error) from None
 
     async def do_all(self, commands: Sequence[Command]) -> list[Any]:
         """Run commands in one round trip, each on its own: a refused one stands in the answers as its ResponseError.
@@ -88,11 +67,11 @@ class Bus:
             return []
         try:
             answers = await self._writer.ask(commands)
-        except _FAILURES as error:
-            raise _meant(error) from None
+        except FAILURES as error:
+            raise meaning(error) from None
         for answer in answers:
-            if isinstance(answer, ResponseError) and _is_outage(answer):
-                raise BusUnavailable(f"Redis: {answer}")
+            if isinstance(answer, ResponseError) and is_outage(answer):
+                raise meaning(answer)
         return answers
 
     async def run(self, script: Script, keys: list[str], args: list[str | int]) -> Any:
@@ -102,8 +81,8 @@ class Bus:
             if isinstance(answer, ResponseError) and str(answer).startswith(_NO_SCRIPT):
                 (answer,) = await self._writer.ask([("EVAL", script.text, len(keys), *keys, *args)])
             return _answer(answer)
-        except _FAILURES as error:
-            raise _meant(error) from None
+        except FAILURES as error:
+            raise meaning(error) from None
 
     async def until_lost(self) -> None:
         """Wait until the connection for commands is lost, then raise BusUnavailable.
@@ -137,29 +116,31 @@ def _answer(answer: Any) -> Any:
     return answer
 
 
-def _meant(error: Exception) -> BusUnavailable | BusRefused:
-    """Give what a failure means to whoever asked."""
-    return BusUnavailable(f"Redis: {error}") if _is_outage(error) else BusRefused(str(error))
-
-
-def _is_outage(error: Exception) -> bool:
-    """Say whether an error speaks of the server's state rather than of the command."""
-    return isinstance(error, _LOST) or str(error).startswith(_STATES)
-
-
 @asynccontextmanager
-async def open_bus(url: str, name: str) -> AsyncIterator[Bus]:
-    """Connect as `name` (shown by CLIENT LIST) and check that the server is fit.
+async def open_bus(url: str, name: str, durability: Durability = Durability.UNCHECKED) -> AsyncIterator[Bus]:
+    """Connect as `name` (shown by CLIENT LIST) and check that the server is fit; `durability` says how strictly.
 
-    Raises ConfigurationError in one line if nothing answers at `url`, it refuses us, or it is older than 7.0.
+    Raises ConfigurationError in one line if nothing answers at `url`, it refuses us, is older than 7.0, is no single primary, or
+    might lose what it was told.
     """
+    where = _address(url)
     writer = Wire(_pool(url, f"{name}:write"), _WRITE_TIMEOUT)
     bus = Bus(Wires(_pool(url, f"{name}:read"), _READ_TIMEOUT), writer)
     try:
-        await _check_server(writer, url)
+        await check_server(writer, where, durability)
         yield bus
     finally:
         await bus.close()
+
+
+def _address(url: str) -> str:
+    """Return the URL as it may be shown, and have the log hide its password."""
+    try:
+        address = read_redis_url(url)
+    except RedisUrlError as error:
+        raise ConfigurationError(f"REDIS_URL: {error}") from None
+    hide(*address.secrets)
+    return address.shown
 
 
 def _pool(url: str, name: str) -> ConnectionPool:
@@ -168,6 +149,7 @@ def _pool(url: str, name: str) -> ConnectionPool:
         return ConnectionPool.from_url(
             url,
             client_name=name,
+            driver_info=None,  # two commands less to connect; an ACL need not allow them, and Redis 7.0 does not know them
             socket_timeout=_CONNECT_TIMEOUT,
             socket_connect_timeout=_CONNECT_TIMEOUT,
             socket_keepalive=True,
@@ -175,34 +157,5 @@ def _pool(url: str, name: str) -> ConnectionPool:
             retry_on_error=[],
             protocol=2,
         )
-    except (ValueError, RedisError) as error:
-        raise ConfigurationError(f"REDIS_URL: {error}") from None
-
-
-async def _check_server(wire: Wire, url: str) -> None:
-    where = _without_password(url)
-    deadline = asyncio.get_running_loop().time() + _LOADING_PATIENCE
-    while True:
-        try:
-            (info,) = await wire.ask([("INFO", "server")])
-            if not isinstance(info, Exception):
-                break
-            if not str(info).startswith("LOADING"):
-                raise info
-        except (*_LOST, RedisError) as error:
-            raise ConfigurationError(f"REDIS_URL: no usable Redis at {where}: {error}") from None
-        if asyncio.get_running_loop().time() > deadline:
-            raise ConfigurationError(f"REDIS_URL: {where} is still loading its data; try again later")
-        await asyncio.sleep(0.2)
-    version = next((line[14:] for line in str(info).splitlines() if line.startswith("redis_version:")), "0.0")
-    if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
-        raise ConfigurationError(f"REDIS_URL: {where} is Redis {version}; Shoal needs Redis 7.0 or Valkey 8 or newer")
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url.split("?", maxsplit=1)[0]
-    host = parts.hostname or ""
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://***@{host}{port}{parts.path}"
+    except (ValueError, RedisError):  # its words may repeat a part of the URL
+        raise ConfigurationError(f"REDIS_URL: it cannot be read; {ADVICE}") from None

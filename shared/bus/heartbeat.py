@@ -11,9 +11,9 @@ from contextlib import suppress
 from typing import Final
 
 from shared import __version__
-from shared.bus.errors import BusUnavailable
+from shared.bus.errors import BusError
 from shared.bus.records import Records
-from shared.contracts.heartbeat import HeartbeatRecord, write_counts, write_faults
+from shared.contracts.heartbeat import HeartbeatRecord, Phase, write_counts, write_faults
 from shared.domain.fault import Faults
 
 _EVERY: Final = 5.0
@@ -29,6 +29,7 @@ class Heartbeat:
     """Writes `shoal:heartbeat:<service>:<instance>` until cancelled; `state` is a short text for people.
 
     `faults` is the register of the process, published with each sign. An executor also sets `capacity` and `serving`.
+    `mode` says whose money the process moves, `phase` how far it has come, for those who judge by it.
     """
 
     def __init__(
@@ -38,15 +39,18 @@ class Heartbeat:
         instance: str,
         faults: Faults | None = None,
         clock: Callable[[], int] = lambda: 0,
+        mode: str = "",
     ) -> None:
         self._records = records
         self._service = service
         self._instance = instance
         self._clock = clock
+        self._mode = mode
         self._said = ""
         self._since = 0
         self.faults = faults or Faults()
         self.state = "starting"
+        self.phase: Phase | None = None
         self.capacity: int | None = None
         self.serving: int | None = None
 
@@ -63,8 +67,10 @@ class Heartbeat:
             serving=self.serving,
             faults=write_faults(self.faults.standing),
             fault_counts=write_counts(self.faults.events),
+            mode=self._mode,
+            phase=self.phase,
         )
-        with suppress(BusUnavailable):
+        with suppress(BusError):
             await self._records.write_heartbeat(self._service, self._instance, sign)
 
     async def run(self) -> None:

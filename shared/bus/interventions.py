@@ -12,6 +12,7 @@ from shared.bus.connection import Bus
 from shared.bus.scripts import load
 from shared.bus.streams import Group, flatten
 from shared.contracts import keys
+from shared.contracts.rebuilding import RebuildRequest
 from shared.contracts.reconciliation import ReconcileRequest
 from shared.contracts.verdict import VerdictRecord
 
@@ -56,4 +57,9 @@ async def drop(bus: Bus, stream: str, entry_id: str, letters: Sequence[str], *, 
 
 async def ask_for_reconciliation(bus: Bus, user: str, request: ReconcileRequest) -> None:
     """Ask whoever serves the user to compare his positions with his balances. Raises BusUnavailable."""
+    await bus.do("HSET", keys.control(user), *flatten(request.fields()))
+
+
+async def ask_for_rebuilding(bus: Bus, user: str, request: RebuildRequest) -> None:
+    """Ask whoever serves the user to rebuild the books that Redis has lost. Raises BusUnavailable."""
     await bus.do("HSET", keys.control(user), *flatten(request.fields()))

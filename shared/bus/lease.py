@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from shared.bus.connection import Bus
-from shared.bus.errors import BusUnavailable, LeaseLost
+from shared.bus.errors import BusError, LeaseLost
 from shared.bus.scripts import Script, load
 from shared.bus.wire import pack
 from shared.contracts import keys
@@ -98,11 +98,13 @@ class Lease:
         self._expires = self._clock()
 
     async def release(self) -> None:
-        """Hand it back, so that the next owner need not wait for its end; silent if Redis does not answer."""
+        """Hand it back, so that the next owner need not wait for its end; silent if Redis does not answer or refuses."""
         self.forsake()
         try:
-            await self._bus.run(load("release"), [keys.lease(self.holder)], [self._owner])
-        except BusUnavailable:
+            await self._bus.run(
+                load("release"), [keys.lease(self.holder), keys.fence(self.holder)], [self._owner, self.token]
+            )
+        except BusError:
             return  # it ends by itself
 
 

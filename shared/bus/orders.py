@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,8 +15,10 @@ from shared.bus.streams import flatten
 from shared.contracts import keys
 from shared.contracts.messages import ReportMessage
 from shared.contracts.own_exit import read_own_exit, write_own_exit
+from shared.contracts.records import read_position, write_position
 from shared.domain.funds import Books, Funds
 from shared.domain.order import TERMINAL, Decision, OrderState
+from shared.domain.rename import Renames, merged
 from shared.domain.symbol import Symbol
 
 RETENTION_MS: Final = 30 * 24 * 3600 * 1000
@@ -52,11 +53,30 @@ class PositionChange:
     record: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class NotedExits:
+    """The user's own exits that have begun and not ended; `unreadable` says by symbol why a note cannot be read."""
+
+    decisions: tuple[Decision, ...]
+    unreadable: Mapping[str, str]
+
+
 class OrderStore:
     """The orders of one account under one lease."""
 
-    def __init__(self, bus: Bus, lease: Lease, user: str, venue: str, retention_ms: int = RETENTION_MS) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        lease: Lease,
+        user: str,
+        venue: str,
+        retention_ms: int = RETENTION_MS,
+        *,
+        positions: str | None = None,
+    ) -> None:
+        """`positions` is the key of the hash that ended orders change; the user's positions from copying if not given."""
         self._bus = bus
+        self._positions = positions or keys.positions(user, venue)
         self._lease = lease
         self._fence = keys.fence(lease.holder)
         self._user = user
@@ -79,7 +99,9 @@ class OrderStore:
                 break
         prefix = keys.order(self._user, "")
         found = {name.removeprefix(prefix): await self.load(name.removeprefix(prefix)) for name in sorted(names)}
-        return {order_id: fields for order_id, fields in found.items() if fields and fields["state"] not in TERMINAL}
+        return {
+            order_id: fields for order_id, fields in found.items() if fields and fields.get("state") not in TERMINAL
+        }
 
     async def begin(self, order_id: str, nonces: NonceCounter, fields: Mapping[str, str]) -> Begun | NotBegun:
         """Record the intent to send and take its nonce. Raises LeaseLost, BusUnavailable (then it may have been recorded)."""
@@ -111,7 +133,7 @@ class OrderStore:
             [
                 self._fence,
                 keys.order(self._user, order_id),
-                keys.positions(self._user, self._venue),
+                self._positions,
                 keys.risk(self._user, self._venue),
             ],
             [self._lease.token, state, *_position_args(position), *_counted(risk), *flatten(fields)],
@@ -142,7 +164,7 @@ class OrderStore:
                 keys.order(self._user, report.order_id),
                 keys.reports(self._user),
                 keys.orders(self._user),
-                keys.positions(self._user, self._venue),
+                self._positions,
                 keys.risk(self._user, self._venue),
             ],
             [
@@ -178,18 +200,56 @@ class OrderStore:
             raise LeaseLost(f"somebody else serves {self._lease.holder} now")
         return Books(funds, int(answer))
 
+    async def rebuild_books(self, funds: Funds, positions: Mapping[str, str]) -> bool:
+        """Begin lost books with these position records by symbol; False if there are books already, and nothing was written.
+
+        Raises LeaseLost, BusUnavailable (repeat it: the second time answers False).
+        """
+        user, venue = self._user, self._venue
+        answer = await self._bus.run(
+            load("rebuild_books"),
+            [self._fence, keys.books(user, venue), keys.positions(user, venue)],
+            [self._lease.token, funds, *flatten(positions)],
+        )
+        if answer == "fenced":
+            raise LeaseLost(f"somebody else serves {self._lease.holder} now")
+        return bool(answer == "ok")
+
     async def correct(self, change: PositionChange) -> None:
         """Correct a position without an order, because an operator asked for it. Raises LeaseLost, BusUnavailable."""
         await self._put(keys.positions(self._user, self._venue), *_position_args(change))
 
-    async def own_exits(self) -> list[Decision]:
-        """Read the user's own exits that have begun and not ended; unreadable ones are left out."""
-        found = []
+    async def move_position(self, old: Symbol, new: Symbol, renames: Renames) -> bool:
+        """Move a position to another name of its symbol, in one step, and add it to what is held under that already.
+
+        False if there is none, or one of them changed meanwhile: then nothing was written. Raises LeaseLost, BusUnavailable
+        (repeat it: the second time answers False), MalformedMessageError.
+        """
+        key = keys.positions(self._user, self._venue)
+        held = [value or "" for value in await self._bus.do("HMGET", key, str(old), str(new))]
+        if not held[0]:
+            return False
+        moved = renames.position(read_position(held[0]), new)
+        after = write_position(merged(read_position(held[1]), moved) if held[1] else moved)
+        answer = await self._bus.run(
+            load("move_position"),
+            [self._fence, key],
+            [self._lease.token, str(old), held[0], str(new), held[1], after],
+        )
+        if answer == "fenced":
+            raise LeaseLost(f"somebody else serves {self._lease.holder} now")
+        return bool(answer == "ok")
+
+    async def own_exits(self) -> NotedExits:
+        """Read the user's own exits that have begun and not ended."""
+        found, unreadable = [], {}
         flat = iter(await self._bus.do("HGETALL", keys.own_exits(self._user, self._venue)))
         for name, written in zip(flat, flat, strict=True):
-            with suppress(ValueError):
+            try:
                 found.append(read_own_exit(self._user, self._venue, Symbol.parse(name), written))
-        return found
+            except ValueError as error:
+                unreadable[name] = str(error)
+        return NotedExits(tuple(found), unreadable)
 
     async def note_own_exit(self, decision: Decision) -> None:
         """Note durably that an own exit begins, before anything of it is sent. Raises LeaseLost, BusUnavailable."""

@@ -25,7 +25,7 @@ from shared.contracts.records import (
     write_price,
 )
 from shared.contracts.risk import RiskRecord
-from shared.domain.account import Account, AccountState, Position
+from shared.domain.account import EVERY_POSITION, Account, AccountState, Holdings, Position
 from shared.domain.control import RUNNING, Control, ControlMode
 from shared.domain.funds import Books
 from shared.domain.instrument import Instrument, seed_instruments
@@ -76,25 +76,30 @@ class Records:
 
     async def position(self, user: str, venue: str, symbol: Symbol) -> Position | None:
         """Read what a user holds of a symbol from copying; None if nothing. Raises MalformedMessageError."""
-        written = await self._bus.do("HGET", keys.positions(user, venue), str(symbol))
-        return read_position(written) if written else None
+        (written,) = await self._bus.do_all([("HGET", keys.positions(user, venue), str(symbol))])
+        return _position(written)
 
     async def holding(self, user: str, venue: str, symbol: Symbol) -> tuple[Position | None, tuple[Price, int] | None]:
         """Read what a user holds of a symbol, and its last published price with its instant. Raises MalformedMessageError."""
         held, written = await self._bus.do_all(
             [("HGET", keys.positions(user, venue), str(symbol)), ("HGET", keys.prices(venue), str(symbol))]
         )
-        if isinstance(held, Exception):
-            raise BusRefused(str(held))
         price = None
         with suppress(ValueError):
             price = read_price(symbol, written) if isinstance(written, str) else None
-        return read_position(held) if held else None, price
+        return _position(held), price
+
+    async def holdings(self, user: str, venue: str) -> Holdings:
+        """Read everything a user holds from copying; a record that cannot be read is named beside the others."""
+        (answer,) = await self._bus.do_all([("HGETALL", keys.positions(user, venue))])
+        return read_holdings(answer)
 
     async def positions(self, user: str, venue: str) -> dict[Symbol, Position]:
-        """Read everything a user holds from copying. Raises MalformedMessageError."""
-        fields = pairs(await self._bus.do("HGETALL", keys.positions(user, venue)))
-        return {Symbol.parse(name): read_position(written) for name, written in fields.items()}
+        """Read everything a user holds from copying, for who must judge by all of it. Raises MalformedMessageError."""
+        try:
+            return dict((await self.holdings(user, venue)).whole())
+        except ValueError as error:
+            raise MalformedMessageError(str(error)) from None
 
     async def write_position(self, user: str, venue: str, position: Position) -> None:
         """Write what is held of a symbol; a flat position is taken out."""
@@ -192,6 +197,32 @@ class Records:
                 if fields := pairs(answer):
                     found[name.removeprefix(keys.HEARTBEATS.removesuffix("*"))] = HeartbeatRecord.parse(fields)
         return found
+
+
+def _position(answer: Any) -> Position | None:
+    """Read one position as the wire gives it. Raises MalformedMessageError, also for a key that holds something else."""
+    if isinstance(answer, Exception):
+        if not str(answer).startswith("WRONGTYPE"):
+            raise BusRefused(str(answer))
+        raise MalformedMessageError(str(answer))
+    return read_position(answer) if answer else None
+
+
+def read_holdings(answer: Any) -> Holdings:
+    """Read a hash of positions as the wire gives it; what cannot be read is named, and hides nothing else."""
+    if isinstance(answer, Exception):  # an outage is raised before it comes here
+        return Holdings({}, {EVERY_POSITION: str(answer)})
+    found: dict[Symbol, Position] = {}
+    unreadable: dict[str, str] = {}
+    for name, written in pairs(answer).items():
+        try:
+            symbol, position = Symbol.parse(name), read_position(written)
+            if position.symbol != symbol:
+                raise MalformedMessageError(f"it is a record of {position.symbol}")
+            found[symbol] = position
+        except ValueError as error:
+            unreadable[name] = str(error)
+    return Holdings(found, unreadable)
 
 
 def read_control(answer: Any) -> Control:

@@ -81,6 +81,7 @@ class Renewals:
             log.exception("renewing leases failed", leases=len(self._kept))
             self._end_all(error)
         finally:
+            self._end_all(BusUnavailable("leases are not renewed any more"))  # nobody is left here, unless this died
             connection.cancel()
             if self._renewing is asyncio.current_task():
                 self._renewing = None

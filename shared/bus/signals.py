@@ -9,6 +9,7 @@ from shared.bus.scripts import load
 from shared.bus.streams import Entry, flatten, read_entries
 from shared.contracts import keys
 from shared.contracts.messages import SignalMessage
+from shared.domain.numerals import whole
 from shared.domain.signal import Signal
 
 _REMEMBER_MS: Final = 30 * 24 * 3600 * 1000
@@ -41,8 +42,7 @@ class SignalLog:
 
     async def told_until(self, user: str, venue: str) -> int | None:
         """Read the instant (epoch ms) from which on fills are to be compared with the stream; None before the first start."""
-        written = await self._bus.do("GET", keys.told(user, venue))
-        return int(written) if written else None
+        return whole(await self._bus.do("GET", keys.told(user, venue)))
 
     async def remember_told(self, user: str, venue: str, until: int) -> None:
         """Record that every fill that ended before `until` (epoch ms) has been told or passed over for good."""

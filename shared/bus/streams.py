@@ -5,12 +5,13 @@ Each group has one fixed consumer name, so that whoever takes over replays the s
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.bus.connection import BLOCK_MS, Bus
-from shared.bus.errors import BusRefused, GroupLost
+from shared.bus.errors import BusForbidden, BusRefused, GroupLost
 from shared.contracts import keys
 
 MAX_DELIVERIES: Final = 5
@@ -93,6 +94,29 @@ class Group:
             "XREADGROUP", "GROUP", self.name, self.name, "COUNT", count, "STREAMS", stream, after
         )
         return _entries(answer)
+
+    async def refused(self, streams: Sequence[str]) -> dict[str, str]:
+        """Find out which streams Redis refuses to read, each with its words; a missing group is made anew.
+
+        Raises BusUnavailable for an outage that is not about one of them.
+        """
+        tries = [self._try(stream) for stream in streams]  # they leave together, in one round trip
+        reasons = zip(streams, await asyncio.gather(*tries), strict=True)
+        return {stream: reason for stream, reason in reasons if reason}
+
+    async def _try(self, stream: str) -> str:
+        try:
+            await self.read_pending(stream, count=1)
+        except BusForbidden as error:
+            return str(error)
+        except BusRefused as error:
+            if not str(error).startswith("NOGROUP"):
+                return str(error)
+            try:
+                await self.ensure([stream])
+            except (BusRefused, BusForbidden) as failed:
+                return str(failed)
+        return ""
 
     async def all_pending(self, stream: str) -> list[Entry]:
         """Read the whole pending list of a stream."""

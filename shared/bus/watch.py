@@ -10,23 +10,24 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from shared.bus.connection import Bus
-from shared.bus.records import pairs, read_control
+from shared.bus.records import pairs, read_control, read_holdings
 from shared.bus.wire import hgetall
 from shared.contracts import keys
-from shared.contracts.records import read_position, read_price
+from shared.contracts.records import read_price
 from shared.domain.account import MASTER, Position
 from shared.domain.control import Control
 from shared.domain.money import Price
+from shared.domain.numerals import whole
 from shared.domain.symbol import Symbol
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What is held from copying, the switches over it, and the names of records that cannot be read."""
+    """What is held from copying, the switches over it, and why which records cannot be read."""
 
     positions: Mapping[Symbol, Position]
     switches: tuple[Control, ...]
-    unreadable: tuple[str, ...]
+    unreadable: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,8 @@ class Watch:
         positions, everybody, own = await self._bus.do_all(
             [hgetall(keys.positions(user, venue)), hgetall(keys.CONTROL), hgetall(keys.control(user))]
         )
-        found: dict[Symbol, Position] = {}
-        unreadable = []
-        for name, written in pairs(positions).items():
-            try:
-                found[Symbol.parse(name)] = read_position(written)
-            except ValueError:
-                unreadable.append(name)
-        return Held(found, (read_control(everybody), read_control(own)), tuple(unreadable))
+        holdings = read_holdings(positions)
+        return Held(holdings.positions, (read_control(everybody), read_control(own)), holdings.unreadable)
 
     async def market(self, venue: str, symbols: Collection[Symbol]) -> Market:
         """Read the prices and switches of some symbols."""
@@ -87,7 +82,7 @@ class Watch:
         names = set(map(str, held if isinstance(held, list) else ()))
         old: list[str] = []
         for name, at in pairs(watched).items():
-            (names.add if at.isdigit() and int(at) >= since else old.append)(name)
+            (names.add if (whole(at) or 0) >= since else old.append)(name)
         if old:
             await self._bus.do("HDEL", keys.watched(venue), *old)
         found = set()

@@ -6,7 +6,8 @@ settle at once would pay each a thousand times. Here they pay once per turn, and
 redis-py connects (addresses, TLS, passwords, names) and hiredis knows the protocol; the bytes between them pass through here.
 
 It must never send a command twice: when the connection is lost, whatever was under way fails, although it may have run, and the
-next command connects anew.
+next command connects anew. And it must never stay with a server that is not the one to write to any more: a primary that was
+demoted keeps its connections, while the name or proxy in front of it leads to the new one only whoever connects.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from redis.exceptions import (
     ResponseError,
     TimeoutError as RedisTimeoutError,
 )
+
+from shared.bus.refusals import ends_connection
 
 Words = tuple[str | bytes | float, ...]
 Command = Words | bytes
@@ -174,6 +177,7 @@ class _Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Give the answers in `data` to those who wait for them."""
+        left_by: ResponseError | None = None
         try:
             self._reader.feed(data)
             gets = self._reader.gets
@@ -182,6 +186,8 @@ class _Link(asyncio.Protocol):
                 asked = self._open[0]
                 answers, count = asked.answers, asked.count
                 while answer is not _NOTHING and len(answers) < count:
+                    if answer.__class__ is ResponseError and ends_connection(answer):
+                        left_by = answer
                     answers.append(answer)
                     answer = gets()
                 if len(answers) == count:
@@ -190,6 +196,9 @@ class _Link(asyncio.Protocol):
                         asked.done.set_result(answers)
         except (hiredis.HiredisError, IndexError) as error:
             self.end(RedisConnectionError(f"what answers does not speak as Redis does: {error!r}"))
+        if left_by is not None:
+            # Whoever asks next connects anew: the name, or the proxy, may lead to another server by now.
+            self.end(RedisConnectionError(f"the connection was left: {left_by}"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail whatever is open."""

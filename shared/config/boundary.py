@@ -23,6 +23,8 @@ class Step(StrEnum):
     MASTER_AFTER_WRITE_AHEAD = "master-after-write-ahead"
     MASTER_AFTER_REPLY = "master-after-reply"
     MASTER_BEFORE_EMIT = "master-before-emit"
+    MASTER_AFTER_EMIT = "master-after-emit"
+    MASTER_BEFORE_SETTLE = "master-before-settle"
 
 
 class Boundary:

@@ -12,6 +12,7 @@ from shared.domain.money import plain
 from shared.domain.policy import UserPolicy
 
 _DURATION: Final = "_ms"
+_NO_SETTINGS: Final = frozenset({"user", "file", "fault"})
 
 
 class ChangeKind(StrEnum):
@@ -64,7 +65,7 @@ def differences(old: UserPolicy, new: UserPolicy) -> tuple[SettingChange, ...]:
 
 def settings_of(policy: UserPolicy) -> dict[str, str]:
     """Give every setting of a user as text, by its key as the file spells it: `limits.max_order_pct`."""
-    return {key: value for key, value in _flat(policy) if key != "user"}
+    return {key: value for key, value in _flat(policy) if key not in _NO_SETTINGS}
 
 
 def _flat(part: Any, prefix: str = "") -> Iterable[tuple[str, str]]:  # a policy or a section of one

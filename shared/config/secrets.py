@@ -2,22 +2,28 @@
 
 Imported by executor, master and ops only (import-linter holds that). A key that is read is at once registered with the log
 filter, and its value never stands in an error text.
+
+A file with a key that others on this machine can read, or change, is refused in live mode and warned of in paper mode: see
+`secret_files.py` for what "others" are.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from shared.config.errors import ConfigurationError
 from shared.config.logging import hide
+from shared.config.secret_files import refuse_open_file
 from shared.config.settings import Mode
 from shared.contracts.keys import fingerprint
 from shared.domain.account import MASTER
 
+_USER_KEY: Final = re.compile(r"(?:KRAKEN|COINBASE)_USER_([A-Z0-9_]+)_API_KEY(?:_FILE)?")
 _SHORTEST_REAL: Final = 50
 """Kraken's keys have 56 characters and its secrets 88: one of those may begin with any word by chance."""
 _PLACEHOLDERS: Final = (
@@ -33,6 +39,7 @@ _PLACEHOLDERS: Final = (
     "<",
     "...",
 )
+_KEY_VARIABLE: Final = re.compile(r"((?:KRAKEN|COINBASE)_(?:MASTER|USER_.+)_API_KEY)(_FILE)?")
 _PAPER_PREFIX: Final = "PAPER"
 """Keys that the paper exchange makes begin with this, so that live mode can refuse them, or ask for one."""
 
@@ -56,14 +63,15 @@ def read_api_key(
     """Read the key of `owner` (a user id, or `master`) at a venue from the environment or from a secret file.
 
     `paper` says that he has set it for himself: then live mode takes a paper key of his and no other. `names` is what `key_names`
-    gave, for whoever reads the keys of thousands: the environment of a process does not change. Raises ConfigurationError naming
-    the variable that is missing, blank, a placeholder, or of the wrong money.
+    gave a moment ago, for whoever reads the keys of thousands. Raises ConfigurationError naming the variable that is missing,
+    blank, a placeholder, or of the wrong money.
     """
     who = "MASTER" if owner == MASTER else f"USER_{variable_part(owner)}"
     stem = f"{venue.upper()}_{who}_API"
-    key, secret = _read(f"{stem}_KEY"), _read(f"{stem}_SECRET")
+    files = Mode.PAPER if paper else mode  # of what opens no real account it is only warned
+    key, secret = _read(f"{stem}_KEY", files), _read(f"{stem}_SECRET", files)
     hide(key, secret)
-    _refuse_shared(f"{stem}_KEY", key, key_names(venue) if names is None else names)
+    _refuse_shared(f"{stem}_KEY", key, key_names() if names is None else names)
     is_paper_key = key.startswith(_PAPER_PREFIX)
     if mode is Mode.LIVE and is_paper_key and not paper:
         raise ConfigurationError(f"{stem}_KEY is a paper key, but SHOAL_MODE is live")
@@ -74,19 +82,27 @@ def read_api_key(
     return ApiKey(key, secret)
 
 
-def key_names(venue: str) -> Mapping[str, Sequence[str]]:
-    """List the variables that hold each key of a venue: more than one is a mistake, which `read_api_key` tells."""
-    prefix, suffix = f"{venue.upper()}_", "_API_KEY"
+def key_names() -> Mapping[str, Sequence[str]]:
+    """Return the accounts' variables by the fingerprint of the key that each holds, itself or in the file that it names.
+
+    All venues together: a key under two of them is a mistake as well, which `read_api_key` tells. What cannot be read is left
+    out here; whoever needs it is told why.
+    """
     found: dict[str, list[str]] = {}
-    for name, value in os.environ.items():
-        if name.startswith(prefix) and name.endswith(suffix):
-            found.setdefault(value.strip(), []).append(name)
+    for name in sorted({match[1] for match in map(_KEY_VARIABLE.fullmatch, os.environ) if match}):
+        try:
+            value = _value(name)
+        except ConfigurationError:
+            continue
+        if value:
+            hide(value)
+            found.setdefault(fingerprint(value), []).append(name)
     return found
 
 
 def _refuse_shared(name: str, key: str, names: Mapping[str, Sequence[str]]) -> None:
     """Refuse a key that stands under two names: each would count its own nonces, and both would fail."""
-    for other in names.get(key, ()):
+    for other in names.get(fingerprint(key), ()):
         if other != name:
             raise ConfigurationError(f"{name} and {other} hold the same key; every account needs its own")
 
@@ -96,10 +112,33 @@ def variable_part(user: str) -> str:
     return user.upper().replace("-", "_")
 
 
-def _read(name: str) -> str:
+def keys_of_nobody(users: Iterable[str]) -> list[str]:
+    """Name the variables with a key whose user there is none, misspelt perhaps; the user may also come later."""
+    known = {variable_part(user) for user in users}
+    named = ((name, _USER_KEY.fullmatch(name)) for name in sorted(os.environ))
+    return [name for name, match in named if match and match[1] not in known and os.environ[name].strip()]
+
+
+def _read(name: str, mode: Mode) -> str:
+    value = _value(name, mode)
+    if not value:
+        state = "is blank" if name in os.environ else "is not set"
+        raise ConfigurationError(f"{name} {state} (nor is {name}_FILE)")
+    if value.lower().startswith(_PLACEHOLDERS) and len(value) < _SHORTEST_REAL:
+        raise ConfigurationError(f"{name} holds a placeholder, not a key")
+    return value
+
+
+def _value(name: str, mode: Mode | None = None) -> str:
+    """Return what a variable holds, or the file that `<name>_FILE` names; an empty text if neither is set.
+
+    Who else can read the file is looked at where `mode` is given: of the key that is to be used.
+    """
     value = os.environ.get(name, "").strip()
     path = os.environ.get(f"{name}_FILE", "").strip()
     if not value and path:
+        if mode is not None:
+            refuse_open_file(Path(path), mode, f"{name}_FILE names {path}, which")
         try:
             value = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
@@ -107,9 +146,4 @@ def _read(name: str) -> str:
             raise ConfigurationError(f"{name}_FILE names {path}, which cannot be read: {why}") from None
         if not value:
             raise ConfigurationError(f"{name}_FILE names {path}, which is empty")
-    if not value:
-        state = "is blank" if name in os.environ else "is not set"
-        raise ConfigurationError(f"{name} {state} (nor is {name}_FILE)")
-    if value.lower().startswith(_PLACEHOLDERS) and len(value) < _SHORTEST_REAL:
-        raise ConfigurationError(f"{name} holds a placeholder, not a key")
     return value

@@ -1,28 +1,41 @@
 """What a process is told by its environment.
 
-Built once, in `main()`, and passed down: nothing below reads `os.environ`. Wrong values and unknown `SHOAL_` names stop the
-start with one line that names the variable. Keys and secrets are not here: see `secrets.py`, which few services may import.
+Built once, in `main()`, and passed down: nothing below reads `os.environ`. Wrong values, and unknown names under the prefixes
+that are Shoal's alone, stop the start with one line that names the variable. Keys and secrets are not here: see `secrets.py`,
+which few services may import.
 """
 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterable
 from enum import StrEnum
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from shared.config.boundary import Boundary
+from shared.config.boundary import Boundary, Step
 from shared.config.errors import ConfigurationError
+from shared.config.origins import read_host, read_origin
+from shared.config.proxy import Proxy, read_proxy
+from shared.config.redis_url import read_redis_url
+from shared.config.refusal import in_one_line, nearest
+from shared.domain.durability import Durability
 from shared.domain.funds import Funds
 
+_PREFIXES: Final = ("SHOAL_", "KRAKEN_", "COINBASE_", "EXECUTOR_")
+"""How the variables begin that are Shoal's alone: a misspelt one is refused. `PAPER_` and `API_` may belong to others."""
+_KEY_VARIABLE: Final = re.compile(r"(KRAKEN|COINBASE)_(MASTER|USER_[A-Z0-9][A-Z0-9_]*)_API_(KEY|SECRET)(_FILE)?")
+_KEY_EXAMPLES: Final = tuple(
+    f"{venue}_MASTER_API_{part}" for venue in ("KRAKEN", "COINBASE") for part in ("KEY", "SECRET")
+)
 REAL_VENUE_DOMAINS: Final = ("kraken.com", "coinbase.com")
 REAL_KRAKEN_URL: Final = "https://api.kraken.com"
 REAL_COINBASE_URL: Final = "https://api.coinbase.com"
+_HOLDS_URL: Final = ("_URL", "_PROXY")
 
 
 class Mode(StrEnum):
@@ -40,17 +53,27 @@ class Settings(BaseSettings):
 
     shoal_mode: Mode = Mode.PAPER
     shoal_config: Path = Path("config")
-    redis_url: str = "redis://127.0.0.1:6379/0"
+    redis_url: str = Field(default="redis://127.0.0.1:6379/0", repr=False)
+    redis_url_file: str = ""
+    """A file that holds REDIS_URL, for a password that stands in no environment."""
+    redis_unchecked: Literal["refuse", "accept"] = "refuse"
+    """What becomes, in live mode, of a Redis that does not tell whether it may lose orders."""
     kraken_url: str = ""
     coinbase_url: str = ""
     kraken_tier: Literal["starter", "intermediate", "pro", "none"] = "intermediate"
     """How far the accounts at Kraken are verified: by that they are allowed calls. `none` leaves it to the venue to refuse."""
     paper_url: str = "http://127.0.0.1:8100"
+    venue_proxy: str = Field(default="", repr=False)
+    """An HTTP proxy (CONNECT) through which venues are reached that are spoken to by TLS; see `proxy.py`."""
+    https_proxy: str = Field(default="", repr=False)
+    """Not obeyed: only known so that it can be said."""
     paper_prices_url: str = ""
     """Where the paper exchange takes its prices from; see `prices_url`."""
     executor_users: Annotated[tuple[str, ...], NoDecode] = ()
     executor_capacity: int = Field(default=1, ge=1, le=10_000)
     api_host: str = "127.0.0.1"
+    api_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Names under which the api is asked for, beside loopback's and API_HOST; under others it does not answer."""
     api_port: int = Field(default=8000, ge=1, le=65535)
     paper_host: str = "127.0.0.1"
     paper_port: int = Field(default=8100, ge=1, le=65535)
@@ -60,7 +83,24 @@ class Settings(BaseSettings):
     debug_die_at: str = ""
     """A step of `boundary.py` at which the process kills itself: for tests of crashes only."""
 
-    @field_validator("executor_users", mode="before")
+    @model_validator(mode="before")
+    @classmethod
+    def _redis_url_of_file(cls, given: dict[str, object]) -> dict[str, object]:
+        path = str(given.get("redis_url_file") or "").strip()
+        if not path:
+            return given
+        if given.get("redis_url"):
+            raise ValueError("REDIS_URL and REDIS_URL_FILE are both set; set one of them")
+        try:
+            url = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "not a text"
+            raise ValueError(f"REDIS_URL_FILE names {path}, which cannot be read: {why}") from None
+        if not url:
+            raise ValueError(f"REDIS_URL_FILE names {path}, which is empty")
+        return given | {"redis_url": url}
+
+    @field_validator("executor_users", "api_hosts", mode="before")
     @classmethod
     def _split_users(cls, value: object) -> object:
         if isinstance(value, str):
@@ -70,26 +110,36 @@ class Settings(BaseSettings):
     @field_validator("debug_die_at")
     @classmethod
     def _known_step(cls, value: str) -> str:
-        Boundary(value)
+        try:
+            Boundary(value)
+        except ValueError:
+            steps = ", ".join(step.value for step in Step)
+            raise ValueError(f"must be a step, or a step and which time of it (step:2); steps: {steps}") from None
         return value
 
     @field_validator("redis_url")
     @classmethod
-    def _known_redis_scheme(cls, value: str) -> str:
-        if urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
-            raise ValueError("must start with redis://, rediss:// or unix://")
+    def _readable_redis_url(cls, value: str) -> str:
+        read_redis_url(value)
+        return value
+
+    @field_validator("api_hosts")
+    @classmethod
+    def _host_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(read_host, value))
+
+    @field_validator("venue_proxy")
+    @classmethod
+    def _readable_proxy(cls, value: str) -> str:
+        if value:
+            read_proxy(value)
         return value
 
     @field_validator("kraken_url", "coinbase_url", "paper_url", "paper_prices_url")
     @classmethod
     def _http_url(cls, value: str) -> str:
-        if not value:
-            return value
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:  # an impossible port raises
-            raise ValueError("must be an http:// or https:// URL")
-        if "@" in parts.netloc or "\\" in value:
-            raise ValueError("must hold neither a user name nor a password: readers differ on where such a URL leads")
+        if value:
+            read_origin(value)
         return value.rstrip("/")
 
     @model_validator(mode="after")
@@ -105,24 +155,36 @@ class Settings(BaseSettings):
         else:
             for name in ("kraken_url", "coinbase_url"):
                 value = getattr(self, name)
-                if value and urlsplit(value).scheme != "https":
+                if value and read_origin(value).scheme != "https":
                     raise ValueError(f"{name.upper()} must be https:// when SHOAL_MODE is live")
             if not self._is_own_exchange(self.paper_url):  # users with paper = true trade there
                 raise ValueError(f"PAPER_URL is {self.paper_url}: a real venue is no paper exchange")
         return self
 
     def _is_own_exchange(self, url: str) -> bool:
-        host = (urlsplit(url).hostname or "").rstrip(".")  # a final dot is part of no name, but resolves
-        if any(host == domain or host.endswith("." + domain) for domain in REAL_VENUE_DOMAINS):
+        origin, own = read_origin(url), read_origin(self.paper_url)
+        if any(origin.is_within(domain) for domain in REAL_VENUE_DOMAINS):
             return False
-        if host == "localhost":
-            return True
-        try:
-            if ip_address(host).is_loopback:
-                return True
-        except ValueError:
-            pass  # a name, not an address
-        return urlsplit(url).netloc == urlsplit(self.paper_url).netloc
+        return origin.is_loopback or (origin.host, origin.port) == (own.host, own.port)
+
+    @property
+    def proxy(self) -> Proxy | None:
+        """Return the proxy through which venues are reached by TLS; None if there is none."""
+        return read_proxy(self.venue_proxy) if self.venue_proxy else None
+
+    @property
+    def ignored_proxy(self) -> str:
+        """Say that HTTPS_PROXY is set and not obeyed; an empty text where that is of no interest."""
+        if self.shoal_mode is Mode.PAPER or self.venue_proxy or not self.https_proxy:
+            return ""
+        return "HTTPS_PROXY is set and not used for venues; set VENUE_PROXY to reach them through a proxy"
+
+    @property
+    def durability(self) -> Durability:
+        """Return how strictly a Redis is judged that may lose orders."""
+        if self.shoal_mode is Mode.PAPER:
+            return Durability.WARNED
+        return Durability.TRUSTED if self.redis_unchecked == "accept" else Durability.REQUIRED
 
     @property
     def retention_ms(self) -> int:
@@ -160,22 +222,22 @@ def load_settings() -> Settings:
     Raises ConfigurationError whose text is one line naming the variable and what is wrong with its value.
     """
     known = {name.upper() for name in Settings.model_fields}
-    unknown = sorted(name for name in os.environ if name.startswith("SHOAL_") and name not in known)
-    if unknown:
-        allowed = ", ".join(sorted(name for name in known if name.startswith("SHOAL_")))
-        raise ConfigurationError(f"unknown environment variable {unknown[0]} (known: {allowed})")
+    for name in sorted(os.environ):
+        if name.startswith(_PREFIXES) and name not in known and not _KEY_VARIABLE.fullmatch(name):
+            raise ConfigurationError(f"unknown environment variable {name}{_hint(name, known)}")
     try:
         return Settings()
     except ValidationError as error:
-        raise ConfigurationError(_in_one_line(error)) from None
+        # A URL can carry a password, so no value of one is repeated.
+        secret = {name.upper() for name in Settings.model_fields if name.upper().endswith(_HOLDS_URL)}
+        raise ConfigurationError(in_one_line(error, Settings, variables=True, secret=secret)) from None
 
 
-def _in_one_line(error: ValidationError) -> str:
-    parts = []
-    for item in error.errors(include_url=False):
-        name = str(item["loc"][0]).upper() if item["loc"] else ""
-        message = item["msg"].removeprefix("Value error, ")
-        # A Redis URL can carry a password, so no value of it is repeated.
-        shown = "" if name in {"", "REDIS_URL"} else f" (got {item.get('input')!r})"
-        parts.append(f"{name}: {message}{shown}" if name else message)
-    return "; ".join(parts)
+def _hint(name: str, known: Iterable[str]) -> str:
+    """Return the names that may have been meant: the few that there are, else the nearest of the same prefix."""
+    prefix = next(each for each in _PREFIXES if name.startswith(each))
+    if name.startswith(f"{prefix}USER_"):
+        return f" (a user's key: {prefix}USER_<NAME>_API_KEY and _API_SECRET, each also with _FILE; the id in capitals, - as _)"
+    if prefix == "SHOAL_":
+        return f" (known: {', '.join(sorted(each for each in known if each.startswith(prefix)))})"
+    return nearest(name, [each for each in (*known, *_KEY_EXAMPLES) if each.startswith(prefix)])

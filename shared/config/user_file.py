@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import re
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from shared.domain.policy import (
     ROUND_TRIP_FEE_PCT,
@@ -34,37 +35,53 @@ _UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400
 _OFF: Final = "off"
 
 
-def _exact(value: object) -> object:
-    # TOML gives floats; their shortest text is what the person wrote.
-    return Decimal(str(value)) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+def exact(value: object) -> object:
+    """Return a number as written: TOML gives floats, and their shortest text is what the person wrote."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
+    try:
+        return Decimal(str(value))
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        raise ValueError("must not have thousands of digits") from None
 
 
-def _milliseconds(value: object) -> object:
-    """Read `30` (seconds) or `"30s"`, `"500ms"`, `"5m"`; anything else is left for pydantic to refuse."""
+def _milliseconds(value: object, most: int, words: str) -> object:
+    """Read `30` (seconds) or `"30s"`, `"500ms"`, `"5m"`, up to `most` ms (`words` says how long that is)."""
     if isinstance(value, str) and (match := _DURATION.fullmatch(value)):
-        return int(match[1]) * _UNIT_MS[match[2]]
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-        return round(value * 1_000)
-    raise ValueError('must be a number of seconds, or a text like "30s", "500ms" or "5m"')
+        found = int(match[1]) * _UNIT_MS[match[2]]
+    elif (isinstance(value, int) and not isinstance(value, bool)) or (
+        isinstance(value, float) and math.isfinite(value)
+    ):
+        # Compared before it is multiplied: 1e306 is a number, and a thousand times that is none.
+        found = round(value * 1_000) if abs(value) <= most else most + 1
+    else:
+        raise ValueError('must be a number of seconds, or a text like "30s", "500ms" or "5m"')
+    if not 0 < found <= most:
+        raise ValueError(f"must be above 0 and at most {words}")
+    return found
 
 
 def _none_if_off(value: object) -> object:
     return None if value == _OFF else value
 
 
-def _symbol(value: object) -> object:
+def symbol(value: object) -> object:
+    """Return the symbol that a text names."""
+    if isinstance(value, Symbol):
+        return value
     if not isinstance(value, str):
         raise ValueError('must be a symbol like "BTC/USD"')  # noqa: TRY004  # pydantic turns only ValueErrors into its own
     return Symbol.parse(value)
 
 
-_Exact = Annotated[Decimal, BeforeValidator(_exact)]
+_Exact = Annotated[Decimal, BeforeValidator(exact)]
 _Percent = Annotated[_Exact, Field(gt=0, le=100)]
 _Quote = Annotated[_Exact, Field(gt=0, le=10**12)]
 _Basis = Annotated[_Exact, Field(ge=0, le=1_000)]
 _Count = Annotated[int, Field(strict=True, ge=1, le=100_000)]
-_Lasting = Annotated[int, BeforeValidator(_milliseconds), Field(gt=0, le=366 * 86_400_000)]
-_Symbol = Annotated[Symbol, BeforeValidator(_symbol)]
+_Lasting = Annotated[int, BeforeValidator(partial(_milliseconds, most=366 * _UNIT_MS["d"], words="366 days"))]
+_Age = Annotated[int, BeforeValidator(partial(_milliseconds, most=_UNIT_MS["h"], words="1 hour"))]
+_Symbol = Annotated[Symbol, BeforeValidator(symbol)]
 
 
 class _Section(BaseModel):
@@ -122,7 +139,7 @@ class _Limits(_Section):
 
 
 class _Guards(_Section):
-    max_signal_age: Annotated[int, BeforeValidator(_milliseconds), Field(gt=0, le=3_600_000)] = 30_000
+    max_signal_age: _Age = 30_000
     max_slippage_bps: _Basis = Decimal(50)
     exit_slippage_bps: _Basis = Decimal(200)
 
@@ -202,20 +219,3 @@ class UserFile(_Section):
             on_leave=self.on_leave,
             paper=self.paper,
         )
-
-
-def in_one_line(error: ValidationError) -> str:
-    """Say what is wrong with a file's values: key, reason and value for each."""
-    parts = []
-    for item in error.errors(include_url=False):
-        key = ".".join(str(part) for part in item["loc"])
-        said = item["msg"].removeprefix("Value error, ")
-        if item["type"] == "extra_forbidden":
-            parts.append(f"{key} is not a known setting")
-        elif isinstance(item["input"], (dict, BaseModel)) and item["type"] == "value_error":
-            parts.append(
-                f"{key}: {said}" if key else said
-            )  # a rule between settings; the section's content says no more
-        else:
-            parts.append(f"{key}: {said} (got {item['input']!r})")
-    return "; ".join(parts)

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import Enum
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from shared.domain.money import plain
+from shared.domain.numerals import DECIMAL, whole
 from shared.domain.symbol import Symbol
 
 VERSION: Final = "1"
@@ -30,6 +31,22 @@ def _symbol(value: object) -> object:
     return Symbol.parse(value) if isinstance(value, str) else value
 
 
+def _plain(value: object) -> object:
+    """Refuse a text that Decimal would read and the wire does not have: see `numerals`."""
+    numbers = isinstance(value, (Decimal, int)) and not isinstance(value, bool)
+    if numbers or (isinstance(value, str) and DECIMAL.fullmatch(value)):
+        return value
+    raise ValueError("must be a plain decimal, like 0.0005")
+
+
+def _whole(value: object) -> object:
+    """Read a text as a whole number, which `int` would do for too many of them."""
+    found = whole(value) if isinstance(value, str) else value
+    if isinstance(found, int) and not isinstance(found, bool):
+        return found
+    raise ValueError("must be a whole number, in plain digits")
+
+
 def _countable(value: Decimal) -> Decimal:
     exponent = value.as_tuple().exponent
     if not isinstance(exponent, int) or not _SMALLEST <= exponent <= value.adjusted() <= _LARGEST:
@@ -42,11 +59,13 @@ def _none_if_blank(value: object) -> object:
 
 
 SymbolField = Annotated[Symbol, BeforeValidator(_symbol)]
-Number = Annotated[Decimal, Field(allow_inf_nan=False), AfterValidator(_countable)]
-Amount = Annotated[Decimal, Field(ge=0, allow_inf_nan=False), AfterValidator(_countable)]
-Positive = Annotated[Decimal, Field(gt=0, allow_inf_nan=False), AfterValidator(_countable)]
-Fraction = Annotated[Decimal, Field(gt=0, le=1, allow_inf_nan=False), AfterValidator(_countable)]
-Instant = Annotated[int, Field(ge=0, lt=_LATEST)]
+_Plain = Annotated[Decimal, BeforeValidator(_plain)]
+Number = Annotated[_Plain, Field(allow_inf_nan=False), AfterValidator(_countable)]
+Amount = Annotated[_Plain, Field(ge=0, allow_inf_nan=False), AfterValidator(_countable)]
+Positive = Annotated[_Plain, Field(gt=0, allow_inf_nan=False), AfterValidator(_countable)]
+Fraction = Annotated[_Plain, Field(gt=0, le=1, allow_inf_nan=False), AfterValidator(_countable)]
+Instant = Annotated[int, BeforeValidator(_whole), Field(ge=0, lt=_LATEST)]
+Count = Annotated[int, BeforeValidator(_whole), Field(ge=0)]
 type_or_blank: Final = BeforeValidator(_none_if_blank)
 
 
@@ -55,11 +74,16 @@ class Message(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True)
 
+    demands_version: ClassVar[bool] = False
+    """Whether what has no `v` is refused. So it is in streams; a hash may be put right by hand, field by field."""
+
     v: Annotated[str, Field(pattern=f"^{VERSION}$")] = VERSION
 
     @classmethod
     def parse(cls, fields: Mapping[str, str]) -> Self:
         """Read the fields of an entry; raises MalformedMessageError that names the first wrong field."""
+        if cls.demands_version and "v" not in fields:
+            raise MalformedMessageError(f"{cls.__name__}.v: a message must have its version")
         try:
             return cls.model_validate(fields)
         except ValidationError as error:

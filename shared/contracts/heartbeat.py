@@ -4,28 +4,40 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from typing import Annotated, Any, Final
 
-from shared.contracts.fields import Instant, Message, type_or_blank
+from shared.contracts.fields import Count, Instant, Message, type_or_blank
 from shared.domain.fault import Fault, FaultKind
 
 MOST_PUBLISHED: Final = 50
 """Faults that stand in a heartbeat: a thousand users with one cause must not make it a megabyte."""
 
 
+class Phase(StrEnum):
+    """How far a process has come. Programs go by this word; `state` beside it is for people."""
+
+    WAITING = "waiting"  # it runs, and does not do its work (yet)
+    OPEN = "open"  # it does its work
+    MIRROR = "mirror"  # a master that follows its account and trades nothing itself
+
+
 class HeartbeatRecord(Message):
     """`state` is a short text for people, `since` its instant; `capacity` and `serving` count users of an executor.
 
     `faults` is a JSON list of what stands wrong, `fault_counts` a JSON object of events by kind since the process began.
+    `mode` says whose money the process moves, `paper` or `live`. `phase` is blank where nothing hangs on it.
     """
 
     state: str = ""
     since: Annotated[Instant | None, type_or_blank] = None
     version: str = ""
-    capacity: Annotated[int | None, type_or_blank] = None
-    serving: Annotated[int | None, type_or_blank] = None
+    capacity: Annotated[Count | None, type_or_blank] = None
+    serving: Annotated[Count | None, type_or_blank] = None
     faults: str = ""
     fault_counts: str = ""
+    mode: str = ""
+    phase: Annotated[Phase | None, type_or_blank] = None
 
 
 def write_faults(faults: Iterable[Fault]) -> str:

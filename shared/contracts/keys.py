@@ -49,6 +49,11 @@ def nonce(user: str, fingerprint: str) -> str:
     return f"shoal:nonce:{{{user}}}:{fingerprint}"
 
 
+def api_key(key_fingerprint: str) -> str:
+    """Hash of who trades with an API key, each with their fencing token; more than one is a mistake. By executors and master."""
+    return f"shoal:key:{key_fingerprint}"
+
+
 def order(user: str, order_id: str) -> str:
     """Write-ahead record and state of one order."""
     return f"shoal:order:{{{user}}}:{order_id}"
@@ -79,6 +84,11 @@ def reconciled(user: str, venue: str) -> str:
     return f"shoal:reconciled:{{{user}}}:{venue}"
 
 
+def rebuilt(user: str, venue: str) -> str:
+    """Which request to rebuild lost books was answered last, and what came of it; by the executor."""
+    return f"shoal:rebuilt:{{{user}}}:{venue}"
+
+
 def own_exits(user: str, venue: str) -> str:
     """The user's own exits that have begun and not ended, by symbol; by the executor."""
     return f"shoal:exits:{{{user}}}:{venue}"
@@ -94,6 +104,11 @@ def stopouts(user: str) -> str:
     return f"shoal:stopouts:{{{user}}}"
 
 
+def last_settings(user: str) -> str:
+    """The last settings of a user that came from a file which could be used, as JSON; by whoever serves the user."""
+    return f"shoal:settings:{{{user}}}"
+
+
 def following(user: str) -> str:
     """From which signal on a user has been followed, written by the engine."""
     return f"shoal:following:{{{user}}}"
@@ -104,9 +119,29 @@ def told(user: str, venue: str) -> str:
     return f"shoal:told:{{{user}}}:{venue}"
 
 
+def uncopied(user: str, venue: str) -> str:
+    """Orders on the master's account that were passed over for good, by the venue's id: what, why, when; by the master."""
+    return f"shoal:uncopied:{{{user}}}:{venue}"
+
+
+def holdings(user: str, venue: str) -> str:
+    """What the master's account holds of each coin, and how much of it is not in its position; by the master."""
+    return f"shoal:holdings:{{{user}}}:{venue}"
+
+
+def strategy(user: str, venue: str) -> str:
+    """What the built-in strategy holds of what it bought itself, by symbol; by the master."""
+    return f"shoal:strategy:{{{user}}}:{venue}"
+
+
 def prices(venue: str) -> str:
     """Last prices of a venue by symbol."""
     return f"shoal:prices:{venue}"
+
+
+def clock(venue: str) -> str:
+    """Venue's clock minus Redis's: `difference` and `uncertainty` in ms, `at` by Redis; by whoever measures the venue's time."""
+    return f"shoal:clock:{venue}"
 
 
 def instruments(venue: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, model_validator
@@ -19,10 +19,16 @@ from shared.domain.signal import Signal, Source
 
 _CANONICAL: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 """How our own ids are spelt; other spellings of a UUID are taken too."""
+_SPELT: Final = re.compile(r"(?:urn:uuid:)?\{?[0-9A-Fa-f-]{32,36}\}?")
+"""UUID() also reads underscores and digits of every script: two texts that look alike would be two ids."""
 
 
 def _uuid(value: str) -> str:
-    return value if _CANONICAL.fullmatch(value) else str(UUID(value))
+    if _CANONICAL.fullmatch(value):
+        return value
+    if not _SPELT.fullmatch(value):
+        raise ValueError("must be a UUID")
+    return str(UUID(value))
 
 
 def _terminal(value: OrderState) -> OrderState:
@@ -36,7 +42,12 @@ Outcome = Annotated[OrderState, AfterValidator(_terminal)]
 
 
 class SignalMessage(Message):
-    """An entry of `shoal:signals`. Sizes in base, `quote_size`, `master_equity` and prices in quote units."""
+    """An entry of `shoal:signals`. Sizes in base, `quote_size`, `master_equity` and prices in quote units.
+
+    An entry must have the field `master_equity`; left blank it says that the equity is not fully known, and `equity_reason` why.
+    """
+
+    demands_version: ClassVar[bool] = True
 
     id: Id
     venue: str
@@ -57,12 +68,13 @@ class SignalMessage(Message):
     take_profit: Annotated[Positive | None, type_or_blank] = None
     filled_at: Instant
     emitted_at: Annotated[Instant | None, type_or_blank] = None
+    equity_reason: str = ""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.kind is Kind.EXIT and self.fraction is None:
             raise ValueError("an exit needs its fraction")
-        if self.kind is Kind.ENTRY and self.master_equity is None:
+        if self.kind is Kind.ENTRY and "master_equity" not in self.model_fields_set:
             raise ValueError("an entry needs master_equity")
         if (self.kind is Kind.ENTRY) != (self.side is Side.BUY):
             raise ValueError("on spot an entry is a buy and an exit a sell")
@@ -83,7 +95,7 @@ class SignalMessage(Message):
             fraction=self.fraction if self.kind is Kind.EXIT else None,
             position_before=Quantity(self.position_before or Decimal(0), base),
             position_after=Quantity(self.position_after or Decimal(0), base),
-            master_equity=Money(self.master_equity or Decimal(0), quote),
+            master_equity=None if self.master_equity is None else Money(self.master_equity, quote),
             master_order_id=self.master_order_id,
             source=self.source,
             strategy=self.strategy,
@@ -91,6 +103,7 @@ class SignalMessage(Message):
             take_profit=None if self.take_profit is None else Price(self.take_profit, self.symbol),
             filled_at=self.filled_at,
             emitted_at=self.filled_at if self.emitted_at is None else self.emitted_at,
+            equity_reason=self.equity_reason,
         )
 
     @staticmethod
@@ -108,7 +121,7 @@ class SignalMessage(Message):
             fraction=signal.fraction,
             position_before=signal.position_before.amount,
             position_after=signal.position_after.amount,
-            master_equity=signal.master_equity.amount,
+            master_equity=None if signal.master_equity is None else signal.master_equity.amount,
             master_order_id=signal.master_order_id,
             source=signal.source,
             strategy=signal.strategy,
@@ -116,11 +129,17 @@ class SignalMessage(Message):
             take_profit=signal.take_profit.amount if signal.take_profit else None,
             filled_at=signal.filled_at,
             emitted_at=signal.emitted_at,
+            equity_reason=signal.equity_reason,
         )
 
 
 class OrderMessage(Message):
-    """An entry of `shoal:orders:{user}`: one decision. The id of the entry is the id of the signal's entry."""
+    """An entry of `shoal:orders:{user}`: one decision. The id of the entry is the id of the signal's entry.
+
+    A copied entry must have its bounds: without `limit_price` it would buy at any price, without `not_after` at any time.
+    """
+
+    demands_version: ClassVar[bool] = True
 
     id: Id
     signal_id: Id
@@ -142,8 +161,10 @@ class OrderMessage(Message):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if self.decision == "copy" and self.kind is Kind.ENTRY and self.base_size is None:
-            raise ValueError("a copied entry needs base_size")
+        if self.decision == "copy" and self.kind is Kind.ENTRY:
+            for name in ("base_size", "limit_price", "not_after"):
+                if getattr(self, name) is None:
+                    raise ValueError(f"a copied entry needs {name}")
         if self.decision == "copy" and self.kind is Kind.EXIT and self.fraction is None:
             raise ValueError("a copied exit needs its fraction")
         if (self.kind is Kind.ENTRY) != (self.side is Side.BUY):
@@ -171,7 +192,7 @@ class OrderMessage(Message):
             kind=self.kind,
             copy=copy,
             reason=self.reason,
-            master_equity=Money(self.master_equity or Decimal(0), quote),
+            master_equity=None if self.master_equity is None else Money(self.master_equity, quote),
             user_equity=None if self.user_equity is None else Money(self.user_equity, quote),
             signal_at=self.signal_at,
             emitted_at=self.signal_at if self.emitted_at is None else self.emitted_at,
@@ -195,7 +216,7 @@ class OrderMessage(Message):
             limit_price=copy.limit_price.amount if copy and copy.limit_price else None,
             not_after=copy.not_after if copy else None,
             reason=decision.reason,
-            master_equity=decision.master_equity.amount,
+            master_equity=None if decision.master_equity is None else decision.master_equity.amount,
             user_equity=decision.user_equity.amount if decision.user_equity else None,
             signal_at=decision.signal_at,
             emitted_at=decision.emitted_at,
@@ -204,6 +225,8 @@ class OrderMessage(Message):
 
 class ReportMessage(Message):
     """An entry of `shoal:reports:{user}`: the one terminal outcome of an order. `signal_id` is empty for a user's own exit."""
+
+    demands_version: ClassVar[bool] = True
 
     id: Id
     order_id: Id
@@ -215,6 +238,8 @@ class ReportMessage(Message):
     kind: Kind
     outcome: Outcome
     reason: str = ""
+    code: str = ""
+    """The reason as a stable word, where it has one: `recalled` for an entry that the venue had taken before Redis forgot it."""
     venue_order_id: str = ""
     filled_size: Annotated[Amount | None, type_or_blank] = None
     average_price: Annotated[Amount | None, type_or_blank] = None

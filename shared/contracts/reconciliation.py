@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from shared.contracts.fields import Instant, Message
+from shared.contracts.fields import Count, Instant, Message
 
 
 class ReconcileMode(StrEnum):
@@ -38,7 +38,7 @@ class ReconcileAnswer(Message):
 
     asked_at: Instant
     at: Instant
-    found: int = 0
-    repaired: int = 0
+    found: Count = 0
+    repaired: Count = 0
     left_out: str = ""
     reason: str = ""

@@ -22,13 +22,15 @@ from shared.contracts.fields import (
     type_or_blank,
 )
 from shared.domain.account import Account, AccountState, Position
+from shared.domain.fees import dearest_taker_fee
 from shared.domain.funds import Books, Funds
 from shared.domain.instrument import Instrument, PairStatus
-from shared.domain.money import Money, Price, Quantity, plain
+from shared.domain.money import ZERO, Money, Price, Quantity, plain
 from shared.domain.symbol import Symbol
 
 _AMOUNT: Final[TypeAdapter[Decimal]] = TypeAdapter(Amount)
 _NUMBER: Final = r"[0-9]{1,18}(?:\.[0-9]{1,40})?"
+_PRICE: Final = re.compile(r"([0-9]{1,21}(?:\.[0-9]{1,100})?) ([0-9]{1,15})")
 _PLAIN_AMOUNT: Final = re.compile(_NUMBER)
 _PLAIN_NUMBERS: Final = re.compile(f"{_NUMBER} {_NUMBER} {_NUMBER} [0-9]{{1,13}}")
 _READY: Final = AccountState.READY
@@ -50,7 +52,7 @@ class AccountRecord(Message):
     as_of: Annotated[Instant | None, type_or_blank] = None
 
     def to_domain(self, user: str, venue: str) -> Account:
-        """Put the units on; the fee of a venue's dearest tier (0.4 %) stands in for one that is not known."""
+        """Put the units on; the fee of the venue's dearest tier stands in for one that is not known."""
         return Account(
             user=user,
             venue=venue,
@@ -58,7 +60,7 @@ class AccountRecord(Message):
             reason=self.reason,
             equity=None if self.equity is None else Money(self.equity, self.currency),
             cash=None if self.cash is None else Money(self.cash, self.currency),
-            taker_fee=Decimal("0.004") if self.taker_fee is None else self.taker_fee,
+            taker_fee=dearest_taker_fee(venue) if self.taker_fee is None else self.taker_fee,
             as_of=self.as_of or 0,
         )
 
@@ -84,10 +86,13 @@ class BooksRecord(Message):
 
     funds: Funds
     since: Instant = 0
+    renamed_to: str = ""
+    renamed_at: Instant = 0
+    taken_from: str = ""
 
     def to_domain(self) -> Books:
         """Give it as a value."""
-        return Books(self.funds, self.since)
+        return Books(self.funds, self.since, self.renamed_to, self.renamed_at, self.taken_from)
 
 
 class PositionRecord(Message):
@@ -211,14 +216,11 @@ def write_price(price: Price, at: int) -> str:
 @lru_cache(maxsize=1_024)
 def read_price(symbol: Symbol, written: str) -> tuple[Price, int]:
     """Read a price and its instant; raises MalformedMessageError. All users read the same few."""
-    try:
-        amount, at = written.split()
-        price, instant = Decimal(amount), int(at)
-    except (ValueError, ArithmeticError):
-        raise MalformedMessageError(f"price of {symbol}: {written!r}") from None
-    if not price.is_finite() or price <= 0:
-        raise MalformedMessageError(f"price of {symbol}: {written!r}")
-    return Price(price, symbol), instant
+    match = _PRICE.fullmatch(written)
+    price = Decimal(match[1]) if match else ZERO
+    if match is None or price <= 0:
+        raise MalformedMessageError(f"price of {symbol}: {written[:80]!r}")
+    return Price(price, symbol), int(match[2])
 
 
 def _object(written: str) -> Mapping[str, str]:

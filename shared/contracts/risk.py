@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field
 
-from shared.contracts.fields import Amount, Instant, Message, Number, Positive, type_or_blank
+from shared.contracts.fields import Amount, Count, Instant, Message, Number, Positive, type_or_blank
 from shared.domain.money import Money
 from shared.domain.policy import StopOutAction
 from shared.domain.risk_state import RiskState, StopOut
@@ -21,8 +21,8 @@ def _names(value: object) -> object:
 class RiskRecord(Message):
     """Amounts in `currency`; the growths are what 1 has become by copying: now, at the day's start, at best."""
 
-    day: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
-    trades_today: Annotated[int, Field(ge=0)] = 0
+    day: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+    trades_today: Count = 0
     currency: str = "USD"
     realized: Number
     pnl: Number

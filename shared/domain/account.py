@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from shared.domain.currency import alike, like
 from shared.domain.money import ONE, ZERO, Money, Price, Quantity, floor_to
 from shared.domain.symbol import Symbol
 
 MASTER = "master"
 """The name under which the master's own keys in Redis stand; no user may have it."""
+
+
+EVERY_POSITION: Final = "every position"
+"""Stands for the name of a record where not even the names can be read."""
 
 
 class AccountState(StrEnum):
@@ -25,7 +28,10 @@ class AccountState(StrEnum):
 
 
 class Account(NamedTuple):
-    """An account at a venue as of `as_of` (epoch ms). Without balances it is unknown, never zero."""
+    """An account at a venue as of `as_of` (epoch ms). Without balances it is unknown, never zero.
+
+    An equity that is not fully known: of the master None, of a user what is known at least; `reason` says what is missing.
+    """
 
     user: str
     venue: str
@@ -37,31 +43,26 @@ class Account(NamedTuple):
     as_of: int
 
 
-def equity(cash: Money, holdings: Mapping[str, Decimal], prices: Mapping[Symbol, Price]) -> Money:
-    """Add cash and holdings at market, in the currency of `cash`; what has no price there counts nothing.
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What a user holds from copying, as far as its records can be read; `unreadable` says why by name of the record.
 
-    Taken the same way for the master and for every user, so that their ratio is fair. The dollar's coin counts as a dollar, and a
-    price in one of the two does where there is none in the other.
+    Whoever protects or sells goes on with what can be read. Whoever judges by all of it must ask for `whole()`.
     """
-    total = cash
-    for asset, amount in holdings.items():
-        if asset == cash.currency or amount == 0:
-            continue
-        price = prices.get(Symbol(asset, cash.currency))
-        if price is not None:
-            total = total + Quantity(amount, asset) * price
-            continue
-        worth = Money(amount, asset) if alike(asset, cash.currency) else _worth(Quantity(amount, asset), cash, prices)
-        if worth is not None:
-            total = total + Money(worth.amount, cash.currency)
-    return total
 
+    positions: Mapping[Symbol, Position]
+    unreadable: Mapping[str, str]
 
-def _worth(held: Quantity, cash: Money, prices: Mapping[Symbol, Price]) -> Money | None:
-    for currency in like(cash.currency):
-        if (price := prices.get(Symbol(held.asset, currency))) is not None:
-            return held * price
-    return None
+    def whole(self) -> Mapping[Symbol, Position]:
+        """Return all positions. Raises ValueError that names the records that cannot be read."""
+        if self.unreadable:
+            said = [f"the position of {name} cannot be read: {why}" for name, why in self.unreadable.items()]
+            raise ValueError("; ".join(said))
+        return self.positions
+
+    def may_hold(self, asset: str) -> bool:
+        """Say whether one of the records that cannot be read may be of this asset."""
+        return any(name.partition("/")[0] in {asset, EVERY_POSITION} for name in self.unreadable)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from shared.domain.currency import counted_in
 from shared.domain.money import ZERO, Money, Price
 from shared.domain.symbol import Symbol
 
-_RESIDUE: Final = Decimal(1)
+RESIDUE: Final = Decimal(1)
 """Worth less than this in quote, what is left of a position is dust that no venue takes back; it fills no place."""
 
 
@@ -39,7 +39,7 @@ class Book:
     def assets(self) -> frozenset[str]:
         """Name the assets held: each is one position, whatever it is quoted in; dust is none."""
         return frozenset(
-            position.symbol.base for position in self.positions.values() if self.value(position).amount >= _RESIDUE
+            position.symbol.base for position in self.positions.values() if self.value(position).amount >= RESIDUE
         )
 
     def unrealized(self, currency: str) -> Money:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from shared.domain.numerals import whole
 from shared.domain.order import Kind
 
 
@@ -17,8 +18,8 @@ class ControlMode(StrEnum):
     """How much is stopped, from nothing to everything."""
 
     RUN = "run"
-    PAUSE = "pause"  # no entries
-    CLOSE_ONLY = "close_only"  # no entries; exits go on
+    PAUSE = "pause"  # no entries; exits go on, the master's and the user's own
+    CLOSE_ONLY = "close_only"  # the same as pause, by an older name: read where it stands, written by nothing any more
     FLATTEN = "flatten"  # no entries; the executor closes every copied position in the switch's scope
     HALT = "halt"  # nothing is sent at all, exits included
 
@@ -39,7 +40,7 @@ class Control:
         if not text:
             return RUNNING
         by, at = fields.get("by", ""), fields.get("at", "")
-        instant = int(at) if at.isascii() and at.isdigit() else 0
+        instant = whole(at) or 0
         try:
             return Control(ControlMode(text), fields.get("reason", ""), by, instant)
         except ValueError:

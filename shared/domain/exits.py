@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from shared.domain.account import Position
 from shared.domain.instrument import Instrument
 from shared.domain.money import ONE, Price, Quantity, plain
 from shared.domain.sizing import Skip
+
+_ROUNDING: Final = Decimal("0.001")
+"""Less than this share of a sale may be missing in the account through rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,22 @@ class Close:
 
     size: Quantity
     reason: str
+
+
+def credited_short(wanted: Quantity, has: Quantity, instrument: Instrument, price: Price) -> Quantity | None:
+    """Return what can be sold if the account has less than `wanted` by a crumb that only rounding explains; else None.
+
+    Venues credit a fill with fewer digits than they report it with, so the account may lack a unit of its last digit for each
+    purchase. A crumb could not be sold by itself, and is at most one lot or a thousandth of the sale: a balance that lags behind
+    a fill lacks more, and so does an account whose owner has sold.
+    """
+    short = wanted - has
+    if short.amount <= 0 or not instrument.below_minimum(short, price):
+        return None
+    if short.amount > max(instrument.lot_step, wanted.amount * _ROUNDING):
+        return None
+    left = has.floored(instrument.lot_step)
+    return None if instrument.below_minimum(left, price) else left
 
 
 def size_exit(

@@ -30,6 +30,7 @@ class FaultKind(StrEnum):
     REDIS = "redis"  # Redis refuses or has lost something
     ORDER = "order"  # an order cannot be carried to its end
     KEY = "key"  # an API key cannot be used, or is used twice
+    SYMBOL = "symbol"  # what is held is not listed by its venue under this name
     TASK = "task"  # a background task has failed and was started again
 
 

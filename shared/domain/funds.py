@@ -28,6 +28,12 @@ class Books:
 
     funds: Funds
     since: int = 0
+    renamed_to: str = ""
+    """The name that the user has now: these books are empty, and nothing is traded by them."""
+    renamed_at: int = 0
+    """When that was, epoch ms."""
+    taken_from: str = ""
+    """The former name of the user, while their renaming is not finished: nothing is traded by these books yet."""
 
     def precede(self, at: int) -> bool:
         """Say whether these books were begun after an instant: what is of then does not belong to them."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
@@ -74,6 +74,19 @@ STEPS: Final[Mapping[OrderState, frozenset[OrderState]]] = {
 """The legal steps; `bus/lua/transition.lua` holds the same table and a test compares them."""
 
 
+CLOCK_TOLERANCE_MS: Final = 5_000
+"""How far ahead of our own clock a fill may be dated. What is dated further ahead would be fresh for as long as it pleases."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntryTerms:
+    """What a copied entry is bound by. All of it is needed: nothing is bought at any price, nor at any time."""
+
+    size: Quantity
+    limit_price: Price
+    not_after: int
+
+
 @dataclass(frozen=True, slots=True)
 class Copy:
     """Copy an entry with this size, or an exit with this fraction of what is held."""
@@ -83,6 +96,13 @@ class Copy:
     limit_price: Price | None
     not_after: int | None
     """Epoch ms after which an entry must not be sent; None for an exit, which never ages."""
+
+    @property
+    def entry(self) -> EntryTerms | None:
+        """Return what an entry is bound by; None if any of it is missing, and then nothing may be bought."""
+        if self.base_size is None or self.limit_price is None or self.not_after is None:
+            return None
+        return EntryTerms(self.base_size, self.limit_price, self.not_after)
 
     def late_by(self, now: int) -> int:
         """Give how many ms an entry is past its last moment: 0 up to and at that moment, and always for an exit."""
@@ -102,10 +122,16 @@ class Decision:
     kind: Kind
     copy: Copy | None
     reason: str
-    master_equity: Money
+    master_equity: Money | None
     user_equity: Money | None
     signal_at: int
     emitted_at: int
+
+    def exit_as(self, symbol: Symbol) -> Decision:
+        """Return this exit under another name of what it sells. Raises ValueError for an entry."""
+        if self.kind is not Kind.EXIT:
+            raise ValueError("only an exit may follow its coin to another name")
+        return replace(self, symbol=symbol)
 
 
 _VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
@@ -132,3 +158,7 @@ def order_id(signal_id: str, user: str, venue: str) -> str:
 def leg_id(order: str, leg: int) -> str:
     """Derive the client order id of a leg: the first is the order's own id, later ones of an exit have their own."""
     return order if leg == 1 else str(uuid5(UUID(order), f"leg-{leg}"))
+
+
+RECALLED: Final = "recalled"
+"""Code of a report: Redis lost the decision to copy, which was then made anew as a skip; the venue had taken the order before."""

@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from shared.domain.account import Position
-from shared.domain.money import ONE, ZERO, Money
+from shared.domain.money import ONE
 from shared.domain.order import Copy, Decision, Kind, Side
 from shared.domain.symbol import Symbol
 
@@ -36,7 +36,7 @@ def own_exit_again(order_id: str, user: str, venue: str, symbol: Symbol, reason:
         kind=Kind.EXIT,
         copy=Copy(base_size=None, fraction=ONE, limit_price=None, not_after=None),
         reason=reason,
-        master_equity=Money(ZERO, symbol.quote),
+        master_equity=None,
         user_equity=None,
         signal_at=at,
         emitted_at=at,

@@ -58,6 +58,15 @@ class OnLeave(StrEnum):
     CLOSE_NOW = "close_now"
 
 
+class FileState(StrEnum):
+    """What became of the user's file, from which the settings come."""
+
+    GOOD = "good"
+    BAD = "bad"  # it cannot be used
+    SHARED = "shared"  # nor can the user's key: two users would have one variable
+    GONE = "gone"  # there is none, but something is held from copying
+
+
 @dataclass(frozen=True, slots=True)
 class SizingPolicy:
     """How a master's size becomes the user's; `quote_amount` belongs to `fixed_quote` alone."""
@@ -167,6 +176,9 @@ class UserPolicy:
     """How much dearer than the master's own price an open position may be when a user joins it."""
     on_leave: OnLeave = OnLeave.KEEP
     paper: bool = False
+    file: FileState = FileState.GOOD
+    fault: str = ""
+    """Why the settings are not those of a file, and so no entry is copied; exits go on by the last settings that were known."""
 
     @property
     def followed(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from shared.domain.money import Money, Price, Quantity, plain
-from shared.domain.order import Kind, Side
+from shared.domain.order import CLOCK_TOLERANCE_MS, Kind, Side
 from shared.domain.symbol import Symbol
 
 _NAMESPACE: Final = UUID("8a1d2f0e-7d5c-5b58-9d5e-5f4f6b1c7a10")  # Shoal's own, for ids derived from venue facts
@@ -37,7 +37,8 @@ class Signal:
     fraction: Decimal | None
     position_before: Quantity
     position_after: Quantity
-    master_equity: Money
+    master_equity: Money | None
+    """Before this fill; None if it was not fully known, and then no ratio can be taken of it."""
     master_order_id: str
     source: Source
     strategy: str
@@ -45,6 +46,12 @@ class Signal:
     take_profit: Price | None
     filled_at: int
     emitted_at: int
+    equity_reason: str = ""
+    """Why `master_equity` is not known; an empty text if it is, or if nobody has said why."""
+
+    def ahead_by(self, now: int) -> int:
+        """Return by how many ms the fill lies in the future, beyond what clocks may differ; 0 if it does not."""
+        return max(self.filled_at - now - CLOCK_TOLERANCE_MS, 0)
 
 
 def signal_id(venue: str, master_order_id: str, filled_so_far: Quantity) -> str:

@@ -56,6 +56,11 @@ def entry_limit(fill: Price, side: Side, slippage_bps: Decimal, tick: Decimal) -
     return fill.shifted(-slippage_bps).ceiled(tick)
 
 
+def master_equity_unknown(reason: str) -> str:
+    """Say that no entry can be sized by the master's equity; `reason` is what is missing in it, if that is known."""
+    return "the master's equity is not fully known" + (f": {reason}" if reason else "")
+
+
 _Wanted = tuple[Quantity, str]
 """A size that nothing has cut yet, and how it came about."""
 
@@ -79,7 +84,8 @@ class Sizing:
             SizingMode.FIXED_QUOTE: self._by_quote_amount,
             SizingMode.MULTIPLIER: self._by_multiplier,
         }[policy.sizing.mode]
-        self._masters: tuple[Money, str] = (signal.master_equity, shown(signal.master_equity))
+        self._masters: tuple[Money | None, str] = (None, "")
+        """The master's amount of the latest ratio, and how it is shown."""
 
     def size(self, standing: Standing, master_cash: Money | None = None) -> Sized | Skip:
         """Size one user's entry. Limits on what is held need his book, the mode `cash` the master's cash before the entry."""
@@ -108,7 +114,10 @@ class Sizing:
         return Skip(f"{symbol} is priced in {symbol.quote}, the master's fill in {theirs}: no rate is known")
 
     def _by_equity(self, account: Account, _: Money | None) -> _Wanted | Skip:
-        return self._by_ratio(account.equity, self._signal.master_equity, "equity")
+        masters = self._signal.master_equity
+        if masters is None:
+            return Skip(master_equity_unknown(self._signal.equity_reason))
+        return self._by_ratio(account.equity, masters, "equity")
 
     def _by_cash(self, account: Account, master_cash: Money | None) -> _Wanted | Skip:
         if master_cash is None:

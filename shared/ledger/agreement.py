@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Final
 
 from shared.domain.money import ZERO, plain
-from shared.domain.order import OrderState, leg_id
+from shared.domain.order import RECALLED, OrderState, leg_id
 from shared.ledger.books import Moment, Reported, UserBook, order_trimmed
 from shared.ledger.findings import FindingKind, Tally
 from shared.ledger.journal import VenueOrder
@@ -49,7 +49,8 @@ def _owners(book: UserBook, accepted: Mapping[str, Decimal]) -> dict[str, str]:
     """Give the order to which each client id belongs that was decided, or that is an own exit's."""
     exits = {each.order_id for each in book.decided if each.copy and each.exit}
     exits.update(each.order_id for each in (*book.reported, *book.late) if not each.signal_id)
-    owners = {each.order_id: each.order_id for each in book.decided if each.copy}
+    recalled = {each.order_id for each in (*book.reported, *book.late) if each.code == RECALLED}
+    owners = {each.order_id: each.order_id for each in book.decided if each.copy or each.order_id in recalled}
     for order in exits:
         owners[order] = order
         if order in accepted:

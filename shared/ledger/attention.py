@@ -13,6 +13,7 @@ from shared.bus.connection import Bus
 from shared.bus.records import pairs
 from shared.bus.streams import read_entries
 from shared.contracts import keys
+from shared.domain.numerals import whole
 from shared.domain.order import OrderState
 
 UNPROVEN: Final = frozenset({OrderState.SENDING, OrderState.ACCEPTED, OrderState.UNKNOWN})
@@ -36,8 +37,7 @@ class Unproven:
     @property
     def sent_at(self) -> int | None:
         """Give when its last send began (epoch ms)."""
-        written = self.fields.get("sent_at", "")
-        return int(written) if written.isascii() and written.isdigit() else None
+        return whole(self.fields.get("sent_at"))
 
 
 @dataclass(frozen=True, slots=True)

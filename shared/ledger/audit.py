@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from shared.bus.joined_ids import is_joined
 from shared.bus.streams import entry_ms
-from shared.domain.order import OrderState
+from shared.domain.order import RECALLED, OrderState
 from shared.ledger.agreement import TRADED, agree
 from shared.ledger.books import Decided, Moment, SignalBook, UserBook, order_trimmed
 from shared.ledger.findings import FindingKind, Tally
@@ -125,7 +125,7 @@ def _outcomes(book: UserBook, moment: Moment, tally: Tally) -> None:
             if not order_trimmed(book, each):
                 detail = f"{each.outcome}, signal {each.signal_id}"
                 tally.find(FindingKind.OUTCOME_WITHOUT_DECISION, book.user, each.order_id, detail)
-        elif not decision.copy and each.outcome in TRADED:
+        elif not decision.copy and each.outcome in TRADED and each.code != RECALLED:
             detail = f"decided to skip, yet {each.outcome}"
             tally.find(FindingKind.OUTCOME_AGAINST_DECISION, book.user, each.order_id, detail)
     # Those that came meanwhile may belong to decisions that did too, so they are only counted.

@@ -9,9 +9,8 @@ The journal is the paper exchange's, so it is compared for those on paper money 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
@@ -22,6 +21,7 @@ from shared.contracts.messages import SignalMessage
 from shared.domain.account import MASTER
 from shared.domain.funds import Books, Funds
 from shared.domain.money import ZERO
+from shared.domain.numerals import DECIMAL, whole
 from shared.ledger.audit import audit_signals, audit_user
 from shared.ledger.books import Decided, Following, Moment, Reported, SignalBook, UserBook
 from shared.ledger.findings import AuditReport, Finding, FindingKind, Tally
@@ -45,9 +45,11 @@ async def run_audit(
     signals = await read_signals(bus)
     tally.add(audit_signals(signals, moment))
     users = await known_users(bus)
+    marks = await read_marks(bus, users)
+    if journal is not None:
+        journal = under_present_names(journal, marks)
     strangers = sorted(set(journal or ()) - set(users) - {MASTER})
     followed, compared = [], []
-    marks = await read_marks(bus, users)
     for user in (*users, *strangers):
         book = await read_user(bus, user)
         if book.following is not None and not book.following.until:
@@ -74,13 +76,35 @@ async def run_audit(
 async def read_marks(bus: Bus, users: Sequence[str]) -> dict[str, Books]:
     """Read whose money each user's books are of, and since when; who trades with both kinds counts as on paper money."""
     who = [(user, venue) for user in users for venue in VENUES]
-    answers = await bus.do_all([("HMGET", keys.books(*each), "funds", "since") for each in who])
+    names = ("funds", "since", "renamed_to", "renamed_at")
+    answers = await bus.do_all([("HMGET", keys.books(*each), *names) for each in who])
     found: dict[str, Books] = {}
     for (user, _), answer in zip(who, answers, strict=True):
-        funds, since = answer if isinstance(answer, list) else (None, None)
+        funds, since, to, at = answer if isinstance(answer, list) else (None,) * len(names)
         if funds in set(Funds) and found.get(user, Books(Funds.LIVE)).funds is not Funds.PAPER:
-            found[user] = Books(Funds(funds), _instant(since or ""))
+            found[user] = Books(Funds(funds), _instant(since or ""), to or "", _instant(at or ""))
     return found
+
+
+def under_present_names(
+    journal: Mapping[str, Sequence[VenueOrder]], marks: Mapping[str, Books]
+) -> dict[str, list[VenueOrder]]:
+    """Sort the journal's rows by what their user was called when the venue accepted them; its account keeps its first name."""
+    found: dict[str, list[VenueOrder]] = {}
+    for user, rows in journal.items():
+        for row in rows:
+            found.setdefault(_called(user, row.accepted_at, marks), []).append(row)
+    return found
+
+
+def _called(user: str, at: int, marks: Mapping[str, Books]) -> str:
+    seen = {user}
+    while (mark := marks.get(user)) is not None and mark.renamed_to and at >= mark.renamed_at:
+        user = mark.renamed_to
+        if user in seen:
+            break
+        seen.add(user)
+    return user
 
 
 async def read_signals(bus: Bus) -> SignalBook:
@@ -172,18 +196,17 @@ def _decided(entry: Entry) -> Decided:
 
 def _reported(entry: Entry) -> Reported:
     fields = entry.fields
-    filled = ZERO
-    with suppress(InvalidOperation):  # unreadable: then it disagrees with the venue, which is a finding
-        filled = Decimal(fields.get("filled_size") or "0")
+    filled = fields.get("filled_size") or "0"  # unreadable: then it disagrees with the venue, which is a finding
     return Reported(
         order_id=fields.get("order_id", ""),
         signal_id=fields.get("signal_id", ""),
         outcome=fields.get("outcome", ""),
-        filled=filled,
+        filled=Decimal(filled) if DECIMAL.fullmatch(filled) else ZERO,
         signal_at=_instant(fields.get("signal_at", "")),
         settled_at=_instant(fields.get("settled_at", "")),
+        code=fields.get("code", ""),
     )
 
 
 def _instant(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return whole(text) or 0

@@ -9,6 +9,7 @@ from typing import Any
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
 from shared.contracts import keys
+from shared.domain.numerals import whole
 from shared.ledger.reading import user_of
 
 
@@ -60,9 +61,9 @@ async def read_nonces(bus: Bus) -> list[Nonce]:
     names = sorted(set(await bus.scan(keys.nonce("*", "*"))))
     values = await bus.do_all([("GET", name) for name in names])
     return [
-        Nonce(user_of(name), name.rpartition(":")[2], int(value))
+        Nonce(user_of(name), name.rpartition(":")[2], count)
         for name, value in zip(names, values, strict=True)
-        if isinstance(value, str) and value.isdigit()
+        if (count := whole(str(value), digits=19)) is not None
     ]
 
 

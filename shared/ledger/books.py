@@ -36,6 +36,7 @@ class Reported(NamedTuple):
     filled: Decimal = ZERO
     signal_at: int = 0
     settled_at: int = 0
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)

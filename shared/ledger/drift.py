@@ -1,7 +1,8 @@
 """Drift: the master's target against what a user holds from copying, per symbol. The judging is pure; nothing here trades.
 
-A target is what the user would hold now if everything had been copied without limits, minimums and misses. A position that the
-master no longer holds is a stray: only those may be repaired, by closing them, and never by buying.
+A target is what the user would hold now if everything had been copied without limits, minimums and misses, by what the master's
+account holds and not by its signals alone. A position that the master no longer holds is a stray: only those may be repaired, by
+closing them, and never by buying.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
-from shared.domain.account import Account, Position
+from shared.domain.account import Account, Holdings, Position
 from shared.domain.book import Book
 from shared.domain.currency import counted_in
 from shared.domain.money import ZERO, Money, Price, Quantity
@@ -24,12 +25,17 @@ _SIZE: Final = Decimal("0.00000001")
 _DUST: Final = Decimal(1)
 
 
+_NOTHING: Final = Holdings({}, {})
+
+
 @dataclass(frozen=True, slots=True)
 class Leader:
     """What the master holds at a venue, and its equity; None if that is not known."""
 
     equity: Money | None
     positions: Mapping[Symbol, Quantity] = field(default_factory=dict)
+    unreadable: Holdings = _NOTHING
+    """Records of positions that cannot be read: whether these are still held is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,7 @@ def drifts(venue: str, leader: Leader, follows: Follows, prices: Mapping[Symbol,
         size = position.size if position else Quantity(ZERO, symbol.base)
         if source is None:
             if position is not None and size.amount > 0:
-                found.append(_without_master(venue, follows, position))
+                found.append(_without_master(venue, leader, follows, position))
             continue
         target, note = _target(leader, follows, source, prices.get(symbol) or prices.get(source))
         if target is None or target.amount > 0 or size.amount > 0:
@@ -99,9 +105,12 @@ def plan_repair(found: Sequence[Drift]) -> Repair:
     return Repair(tuple(users), tuple(symbols), tuple(left_out))
 
 
-def _without_master(venue: str, follows: Follows, position: Position) -> Drift:
+def _without_master(venue: str, leader: Leader, follows: Follows, position: Position) -> Drift:
     """Judge what is held of a symbol that the master does not hold."""
     policy, note = follows.policy, ""
+    if leader.unreadable.may_hold(position.symbol.base):
+        words = "the record of the master's position cannot be read"
+        return Drift(policy.user, venue, position.symbol, None, position.size, None, stray=False, note=words)
     if follows.book.value(position).amount < _DUST:
         note = "dust"
     elif not policy.enabled and policy.on_leave is OnLeave.KEEP:
@@ -116,7 +125,7 @@ def _target(leader: Leader, follows: Follows, source: Symbol, price: Price | Non
     policy, account, base = follows.policy, follows.account, source.base
     sizing, masters = policy.sizing, leader.positions[source]
     if not policy.enabled:
-        return Quantity(ZERO, base), "the user is disabled"
+        return Quantity(ZERO, base), policy.fault or "the user is disabled"
     if unwanted := policy.symbols.refusal(source):
         return Quantity(ZERO, base), unwanted
     if sizing.mode is SizingMode.MULTIPLIER:

@@ -6,32 +6,78 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from shared.bus.connection import Bus
+from shared.bus.master_account import read_holdings
 from shared.bus.records import Records
 from shared.bus.streams import read_entries
 from shared.contracts import keys
-from shared.domain.account import MASTER, Account, AccountState
+from shared.domain.account import MASTER, Account, AccountState, Position
 from shared.domain.book import Book
+from shared.domain.master_account import Holding
+from shared.domain.money import ZERO, Quantity
 from shared.domain.policy import UserPolicy
+from shared.domain.rename import NO_RENAMES, Renames
 from shared.domain.risk import MAX_BALANCE_AGE_MS
+from shared.domain.symbol import Symbol
 from shared.ledger.drift import Drift, Follows, Leader, drifts
 from shared.ledger.stories import instant
 
 _LATELY: Final = 200
+_LAG_MS: Final = 20_000
+"""How long the master's balance may lag behind its fills."""
 
 
-async def read_drifts(bus: Bus, policies: Sequence[UserPolicy], venue: str) -> list[Drift]:
-    """Compare these users with the master at a venue. Raises BusUnavailable, MalformedMessageError."""
+async def read_drifts(
+    bus: Bus, policies: Sequence[UserPolicy], venue: str, renames: Renames = NO_RENAMES
+) -> list[Drift]:
+    """Compare these users with the master at a venue, all under present names; a record that cannot be read has a row of its own.
+
+    Raises BusUnavailable.
+    """
     records = Records(bus)
     followers = [policy for policy in policies if venue in policy.venues]
     accounts = await records.accounts([(MASTER, venue), *((policy.user, venue) for policy in followers)])
     master = accounts[0]
-    held = await records.positions(MASTER, venue)
-    leader = Leader(master.equity if master else None, {symbol: each.size for symbol, each in held.items()})
+    held = await records.holdings(MASTER, venue)
+    sizes = in_the_account(renames.positions(held.positions), await read_holdings(bus, venue))
+    leader = Leader(master.equity if master else None, sizes, held)
     prices = {symbol: price for symbol, (price, _) in (await records.prices(venue)).items()}
     found = []
     for policy, account in zip(followers, accounts[1:], strict=True):
-        book = Book(await records.positions(policy.user, venue), prices)
-        found += drifts(venue, leader, Follows(policy, account, book), prices)
+        holdings = await records.holdings(policy.user, venue)
+        follows = Follows(policy, account, Book(renames.positions(holdings.positions), prices))
+        hidden = {symbol for name in holdings.unreadable if (symbol := _symbol(name)) is not None}
+        found += [each for each in drifts(venue, leader, follows, prices) if each.symbol not in hidden]
+        found += [_hidden(policy.user, venue, symbol) for symbol in sorted(hidden, key=str)]
+    return found
+
+
+def _symbol(name: str) -> Symbol | None:
+    try:
+        return Symbol.parse(name)
+    except ValueError:
+        return None
+
+
+def _hidden(user: str, venue: str, symbol: Symbol) -> Drift:
+    nothing = Quantity(ZERO, symbol.base)
+    return Drift(
+        user, venue, symbol, None, nothing, None, stray=False, note="the record of what is held cannot be read"
+    )
+
+
+def in_the_account(positions: Mapping[Symbol, Position], holdings: Mapping[str, Holding]) -> dict[Symbol, Quantity]:
+    """Return what the master holds of its positions by its account: never more than that was last seen to hold.
+
+    A reading from before the last change of a position, or too soon after it, says nothing of it: balances lag behind fills.
+    """
+    found, left = {}, {coin: each.total for coin, each in holdings.items()}
+    for symbol in sorted(positions, key=str):
+        position, coin = positions[symbol], symbol.base
+        seen = holdings.get(coin)
+        found[symbol] = position.size
+        if seen is not None and seen.as_of >= position.updated_at + _LAG_MS:
+            found[symbol] = min(position.size, left[coin])
+            left[coin] = left[coin] - found[symbol]
     return found
 
 

@@ -1,10 +1,12 @@
 """Who runs, who is ready, and what stands in the way: the state of the whole system as Redis tells it.
 
-An account's record outlives its executor, so a user counts as ready only while somebody holds his lease.
+An account's record outlives its executor, so a user counts as ready only while somebody holds the user's lease. A user whose
+entries are stopped on purpose is not "ready": see `restraint.py`.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -12,13 +14,19 @@ from typing import Final
 from shared.bus.connection import Bus
 from shared.bus.records import Records, pairs
 from shared.contracts import keys
-from shared.contracts.heartbeat import HeartbeatRecord, read_counts, read_faults
+from shared.contracts.fields import MalformedMessageError
+from shared.contracts.heartbeat import HeartbeatRecord, Phase, read_counts, read_faults
+from shared.contracts.risk import RiskRecord
 from shared.domain.account import MASTER, Account, AccountState
 from shared.domain.control import Control, ControlMode
 from shared.domain.fault import Fault
-from shared.domain.policy import UserPolicy
+from shared.domain.policy import FileState, UserPolicy
+from shared.domain.risk_state import RiskState
+from shared.ledger.restraint import HELD, Restraint, UserState, count_in_words, describe, restraint
+from shared.ledger.users import describe_held
 
 VENUES: Final = ("kraken", "coinbase")
+NO_EXECUTOR: Final = "no executor serves this user"
 _CLOSED: Final = ("starting", "waiting", "standby", "failed")
 """How the state of an engine begins that carries no signals."""
 
@@ -37,6 +45,10 @@ class Sign:
     version: str = ""
     faults: tuple[Fault, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
+    mode: str = ""
+    """Whose money it moves, `paper` or `live`; empty where it does not say."""
+    phase: Phase | None = None
+    """How far it has come; None where it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +76,42 @@ class UserStatus:
     owner: str
     control: Control
     funds: Mapping[str, str] = field(default_factory=dict)
+    held: Restraint | None = None
+    """What stops the user's entries, where something does."""
+    holds: str = ""
+    """What a user without a file still holds from copying, in words."""
 
     @property
-    def state(self) -> str:
-        """Give `off`, `ready`, `parked` or `unknown`; ready if any account is and somebody serves it."""
+    def state(self) -> UserState:
+        """Return how the user stands; ready if any account is, somebody serves it and nothing stops entries."""
         states = {account.state for _, account in self.accounts if account is not None}
+        if self.policy.file is FileState.GONE:
+            return UserState.GONE
         if not self.policy.enabled:
-            return "off"
+            return UserState.OFF
+        if self.policy.fault:
+            return UserState.PARKED
         if AccountState.READY in states:
-            return "ready" if self.owner else "unknown"
-        return "parked" if AccountState.PARKED in states else "unknown"
+            if not self.owner:
+                return UserState.UNKNOWN
+            return self.held.state if self.held else UserState.READY
+        return UserState.PARKED if AccountState.PARKED in states else UserState.UNKNOWN
 
     @property
     def reason(self) -> str:
-        """Say why the user is not ready; an empty text if he is."""
-        if self.state in {"ready", "off"}:
+        """Return why the user is not trading; an empty text if they are."""
+        state = self.state
+        if state in {UserState.READY, UserState.OFF}:
             return ""
+        unserved = "" if self.owner else "; no executor serves this user, so no exit goes out"
+        if state is UserState.GONE:
+            return f"gone, still holds: {self.holds or 'nothing'}; {self.policy.fault}{unserved}"
+        if self.policy.fault:
+            return f"{self.policy.fault}{unserved}"
+        if state in HELD and self.held:
+            return self.held.reason
         if not self.owner:
-            return "no executor serves this user"
+            return NO_EXECUTOR
         said = [f"{venue}: {account.reason}" for venue, account in self.accounts if account and account.reason]
         return "; ".join(said) or "the account has not been read yet"
 
@@ -97,6 +127,12 @@ class Readiness:
     users_ready: tuple[str, ...]
     users_parked: tuple[str, ...]
     users_unknown: tuple[str, ...]
+    users_held: tuple[str, ...] = ()
+    """Users whose account is fine and whose entries are stopped on purpose: paused, flattening, halted, stopped out."""
+    users: str = ""
+    """All users counted in words: `3 users: 2 trading, 1 paused`."""
+    notes: tuple[str, ...] = ()
+    """What is stopped on purpose, which does not make the system unready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +144,19 @@ class SystemStatus:
     users: tuple[UserStatus, ...]
     engine_owner: str
     control: Control
+    symbols: Mapping[str, Control] = field(default_factory=dict)
+    """The kill switches of symbols that are set."""
+
+    @property
+    def mode(self) -> str:
+        """Return whose money the services move: `live` if any of them says so; empty while none says."""
+        said = {sign.mode for sign in self.services}
+        return next((mode for mode in ("live", "paper") if mode in said), "")
+
+    @property
+    def mirror_only(self) -> bool:
+        """Whether the master's account is followed and no strategy trades it."""
+        return any(sign.service == "master-strategy" and sign.phase is Phase.MIRROR for sign in self.services)
 
     @property
     def readiness(self) -> Readiness:
@@ -121,18 +170,20 @@ class SystemStatus:
         return tuple(sorted(found, key=lambda each: (not each.fault.blocks, each.fault.since)))
 
 
-async def read_status(bus: Bus, policies: Mapping[str, UserPolicy]) -> SystemStatus:
-    """Read the state of all services, the master and the configured users. Raises BusUnavailable."""
+async def read_status(bus: Bus, policies: Mapping[str, UserPolicy], now: int | None = None) -> SystemStatus:
+    """Read the state of all services, the master and the configured users at `now` (epoch ms). Raises BusUnavailable."""
     records = Records(bus)
+    now = time.time_ns() // 1_000_000 if now is None else now
     signs = read_signs(await records.heartbeats())
     masters = await records.accounts([(MASTER, venue) for venue in VENUES])
     switches = await bus.do_all([("GET", keys.lease(keys.ENGINE)), ("HGETALL", keys.CONTROL)])
+    everybody = Control.read(pairs(switches[1]))
     return SystemStatus(
         services=signs,
         master=tuple((venue, account) for venue, account in zip(VENUES, masters, strict=True) if account is not None),
-        users=await _users(bus, records, list(policies.values())),
+        users=await _users(bus, records, list(policies.values()), everybody, now),
         engine_owner=str(switches[0] or ""),
-        control=Control.read(pairs(switches[1])),
+        control=everybody,
     )
 
 
@@ -142,7 +193,11 @@ def read_signs(heartbeats: Mapping[str, HeartbeatRecord]) -> tuple[Sign, ...]:
     for name, record in sorted(heartbeats.items()):
         service, _, instance = name.partition(":")
         faults, counts = read_faults(record.faults), read_counts(record.fault_counts)
-        found.append(Sign(service, instance, record.state, record.since, record.version, faults, counts))
+        found.append(
+            Sign(
+                service, instance, record.state, record.since, record.version, faults, counts, record.mode, record.phase
+            )
+        )
     return tuple(found)
 
 
@@ -159,12 +214,16 @@ def judge(status: SystemStatus) -> Readiness:
     engine, why = _engine(status)
     if not engine:
         reasons.append(why)
-    by_state: dict[str, list[str]] = {}
+    by_state: dict[UserState, list[str]] = {}
     for user in status.users:
         by_state.setdefault(user.state, []).append(user.policy.user)
-    ready = tuple(by_state.get("ready", ()))
-    if not ready:
+    ready = tuple(by_state.get(UserState.READY, ()))
+    held = tuple(sorted(name for state in HELD for name in by_state.get(state, ())))
+    halted = by_state.get(UserState.HALTED, [])
+    if not ready and not held:
         reasons.append("no user is ready")
+    elif halted and len(halted) == len(ready) + len(held):
+        reasons.append("everybody is halted: exits are not sent either")
     reasons += [each.text for each in status.faults if each.fault.blocks]
     return Readiness(
         ready=not reasons,
@@ -172,41 +231,85 @@ def judge(status: SystemStatus) -> Readiness:
         master=master,
         engine=engine,
         users_ready=ready,
-        users_parked=tuple(by_state.get("parked", ())),
-        users_unknown=tuple(by_state.get("unknown", ())),
+        users_parked=tuple(by_state.get(UserState.PARKED, ())),
+        users_unknown=tuple(by_state.get(UserState.UNKNOWN, ())),
+        users_held=held,
+        users=count_in_words([user.state for user in status.users], trading=not reasons),
+        notes=_notes(status),
     )
 
 
-def engine_is_open(state: str) -> bool:
-    """Say whether an engine in this state carries signals."""
-    return not state.startswith(_CLOSED)
+def _notes(status: SystemStatus) -> tuple[str, ...]:
+    """Describe what is stopped on purpose: everybody, users, symbols."""
+    notes = [f"everybody: {describe(status.control)}"] if status.control.mode is not ControlMode.RUN else []
+    notes += [f"{symbol}: {describe(switch)}" for symbol, switch in sorted(status.symbols.items())]
+    own = [user for user in status.users if user.held and not user.held.everybody]
+    return (*notes, *(f"{user.policy.user}: {user.held.reason}" for user in own if user.held))
+
+
+def engine_is_open(sign: Sign) -> bool:
+    """Return whether an engine carries signals. One of an older version says so in its text alone."""
+    return sign.phase is Phase.OPEN if sign.phase is not None else not sign.state.startswith(_CLOSED)
 
 
 def _engine(status: SystemStatus) -> tuple[bool, str]:
     engines = [sign for sign in status.services if sign.service == keys.ENGINE]
-    if any(engine_is_open(sign.state) for sign in engines):
+    if any(map(engine_is_open, engines)):
         return True, ""
     said = ", ".join(sorted({sign.state for sign in engines}))
     return False, f"the copy engine is not open ({said or 'it gives no sign of life'})"
 
 
-async def _users(bus: Bus, records: Records, policies: Sequence[UserPolicy]) -> tuple[UserStatus, ...]:
+async def read_symbol_switches(bus: Bus) -> Mapping[str, Control]:
+    """Read the kill switches of symbols that are set. It looks through all keys: not for every second. Raises BusUnavailable."""
+    prefix = keys.control_of_symbol("")
+    names = sorted(set(await bus.scan(f"{prefix}*")))
+    answers = await bus.do_all([("HGETALL", name) for name in names])
+    found = {
+        name.removeprefix(prefix): Control.read(pairs(answer)) for name, answer in zip(names, answers, strict=True)
+    }
+    return {symbol: switch for symbol, switch in found.items() if switch.mode is not ControlMode.RUN}
+
+
+async def _users(
+    bus: Bus, records: Records, policies: Sequence[UserPolicy], everybody: Control, now: int
+) -> tuple[UserStatus, ...]:
     who = [(policy.user, venue) for policy in policies for venue in policy.venues]
     accounts = dict(zip(who, await records.accounts(who), strict=True))
     noted = await bus.do_all([("HGET", keys.books(user, venue), "funds") for user, venue in who])
     funds = {each: str(answer) for each, answer in zip(who, noted, strict=True) if isinstance(answer, str)}
     owners = await bus.do_all([("GET", keys.lease(policy.user)) for policy in policies])
     controls = await bus.do_all([("HGETALL", keys.control(policy.user)) for policy in policies])
+    risks = await _risks(bus, [policy for policy in policies if policy.limits.stop_out])
+    gone = [policy for policy in policies if policy.file is FileState.GONE]
+    holds = {policy.user: await describe_held(bus, policy.user, policy.venues) for policy in gone}
     return tuple(
         UserStatus(
             policy=policy,
             accounts=tuple((venue, accounts[policy.user, venue]) for venue in policy.venues),
             owner=str(owner or ""),
-            control=Control.read(pairs(control)),
+            control=(switch := Control.read(pairs(control))),
+            held=restraint(switch, everybody, risks.get(policy.user), now),
             funds={venue: funds[policy.user, venue] for venue in policy.venues if (policy.user, venue) in funds},
+            holds=holds.get(policy.user, ""),
         )
         for policy, owner, control in zip(policies, owners, controls, strict=True)
     )
+
+
+async def _risks(bus: Bus, policies: Sequence[UserPolicy]) -> Mapping[str, RiskState]:
+    """Read what stop-outs are judged by, of each user the account that is stopped the longest."""
+    places = [(policy.user, venue) for policy in policies for venue in policy.venues]
+    found: dict[str, RiskState] = {}
+    answers = await bus.do_all([("HGETALL", keys.risk(user, venue)) for user, venue in places])
+    for (user, _), answer in zip(places, answers, strict=True):
+        try:
+            state = RiskRecord.parse(pairs(answer)).to_domain() if answer else None
+        except MalformedMessageError:
+            continue  # `ops stopouts` says so, and so does the executor that reads it
+        if state is not None and (user not in found or state.stopped_until > found[user].stopped_until):
+            found[user] = state
+    return found
 
 
 def switched_off(control: Control) -> str:

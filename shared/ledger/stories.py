@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared.bus.streams import Entry
+from shared.domain.numerals import whole
 from shared.ledger.views import View
 from shared.ledger.why import Copied, SignalStory
 
@@ -125,5 +126,4 @@ class StoryView(View):
 
 def instant(fields: Mapping[str, str], name: str) -> int | None:
     """Read an instant of a message; None if it is blank, absent or unreadable."""
-    text = fields.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 14 else None
+    return whole(fields.get(name), digits=14)

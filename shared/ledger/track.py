@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
 
-from shared.domain.account import Account, AccountState, Position, equity
+from shared.domain.account import Account, AccountState, Position
 from shared.domain.book import Book
 from shared.domain.exits import size_exit
 from shared.domain.instrument import Instrument
@@ -23,6 +23,7 @@ from shared.domain.risk_state import RiskState
 from shared.domain.signal import Signal
 from shared.domain.sizing import Sized, Skip, size_entry
 from shared.domain.symbol import Symbol
+from shared.domain.valuation import value
 
 MOST_MISSED: Final = Decimal("0.05")
 """A balance is sensible if no larger share of the trades falls below the venue's minimum."""
@@ -68,7 +69,7 @@ class _Replay:
     @property
     def equity(self) -> Money:
         held = {position.symbol.base: position.size.amount for position in self.positions.values()}
-        return equity(self.cash, held, self.prices)
+        return value(self.cash, held, self.prices).worth
 
     @property
     def exposure(self) -> Decimal:
@@ -76,7 +77,7 @@ class _Replay:
         whole = self.equity
         return ZERO if whole.amount <= 0 else ONE - self.cash.amount / whole.amount
 
-    def take(self, signal: Signal, master_cash: Money) -> str:
+    def take(self, signal: Signal, master_cash: Money | None) -> str:
         """Follow one signal; the reason why not, or an empty text."""
         symbol = self.policy.symbols.mapped(signal.symbol)
         price = Price(signal.price.amount, symbol)
@@ -89,7 +90,7 @@ class _Replay:
             return ""
         return self._buy(signal, price, instrument, master_cash)
 
-    def _buy(self, signal: Signal, price: Price, instrument: Instrument, master_cash: Money) -> str:
+    def _buy(self, signal: Signal, price: Price, instrument: Instrument, master_cash: Money | None) -> str:
         now, symbol = signal.filled_at, price.symbol
         account = Account(
             self.policy.user, signal.venue, AccountState.READY, "", self.equity, self.cash, self.fee, as_of=now
@@ -195,9 +196,14 @@ def _fine(instrument: Instrument) -> Instrument:
     return replace(instrument, lot_step=_FINE, min_size=ZERO, min_cost=ZERO)
 
 
-def _master_cash(signal: Signal, held: Mapping[Symbol, Quantity], prices: Mapping[Symbol, Price]) -> Money:
-    """Work out what the master had in cash before a signal: its equity less what it held, at the last prices known."""
+def _master_cash(signal: Signal, held: Mapping[Symbol, Quantity], prices: Mapping[Symbol, Price]) -> Money | None:
+    """Work out what the master had in cash before a signal: its equity less what it held, at the last prices known.
+
+    None if its equity was not known.
+    """
     cash = signal.master_equity
+    if cash is None:
+        return None
     for symbol, size in held.items():
         if symbol.quote == cash.currency:
             cash = cash - size * prices[symbol]

@@ -57,15 +57,17 @@ class FaultView(View):
 
 
 class ControlView(View):
-    """A kill switch."""
+    """A kill switch; `at` in epoch ms, null where it is not known."""
 
     mode: str
     reason: str
+    by: str = ""
+    at: int | None = None
 
     @staticmethod
     def of(control: Control) -> ControlView:
         """Show a switch."""
-        return ControlView(mode=control.mode, reason=control.reason)
+        return ControlView(mode=control.mode, reason=control.reason, by=control.by, at=control.at or None)
 
 
 class AccountView(View):
@@ -138,7 +140,7 @@ class UserView(View):
 
 
 class ReadinessView(View):
-    """Whether a signal would be copied now; `reasons` say what is missing."""
+    """Whether a signal would be copied now; `reasons` say what is missing, `notes` what is stopped on purpose."""
 
     ready: bool
     reasons: tuple[str, ...]
@@ -147,6 +149,9 @@ class ReadinessView(View):
     users_ready: tuple[str, ...]
     users_parked: tuple[str, ...]
     users_unknown: tuple[str, ...]
+    users_held: tuple[str, ...] = ()
+    users: str = ""
+    notes: tuple[str, ...] = ()
 
     @staticmethod
     def of(readiness: Readiness) -> ReadinessView:
@@ -159,6 +164,9 @@ class ReadinessView(View):
             users_ready=readiness.users_ready,
             users_parked=readiness.users_parked,
             users_unknown=readiness.users_unknown,
+            users_held=readiness.users_held,
+            users=readiness.users,
+            notes=readiness.notes,
         )
 
 
@@ -240,8 +248,13 @@ class DifferingView(View):
 class StatusView(View):
     """Everything at one glance."""
 
+    mode: str = ""
+    """Whose money the services move, `paper` or `live`; empty while none says."""
+    mirror_only: bool = False
+    """Whether the master's account is followed and no strategy trades it."""
     readiness: ReadinessView
     control: ControlView
+    symbol_switches: dict[str, str] = {}
     engine_owner: str
     services: tuple[ServiceView, ...]
     faults: tuple[FaultView, ...] = ()
@@ -262,6 +275,9 @@ class StatusView(View):
     ) -> StatusView:
         """Show the state of the system."""
         return StatusView(
+            mode=status.mode,
+            mirror_only=status.mirror_only,
+            symbol_switches={symbol: f"{each.mode} {each.reason}".rstrip() for symbol, each in status.symbols.items()},
             readiness=ReadinessView.of(status.readiness),
             control=ControlView.of(status.control),
             engine_owner=status.engine_owner,

@@ -5,7 +5,7 @@ Bounded work whatever the streams' length: a report stands behind its order, so 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -72,6 +72,11 @@ async def find_signal(bus: Bus, wanted: str) -> Entry | None:
     return await _search_back(bus, wanted)
 
 
+async def find_signals(bus: Bus, beginning: str) -> list[Entry]:
+    """Find the signals whose id begins so, newest first, among as many as a search looks through."""
+    return [entry async for entry in _newest(bus) if entry.fields.get("id", "").startswith(beginning)]
+
+
 async def tell(bus: Bus, signal: Entry, users: Sequence[str]) -> SignalStory:
     """Read what became of a signal for these users."""
     orders = await bus.do_all([("XRANGE", keys.orders(user), signal.id, signal.id) for user in users])
@@ -107,16 +112,22 @@ async def recent_signals(bus: Bus, count: int) -> list[Entry]:
 
 
 async def _search_back(bus: Bus, wanted: str) -> Entry | None:
+    async for entry in _newest(bus):
+        if entry.fields.get("id") == wanted:
+            return entry
+    return None
+
+
+async def _newest(bus: Bus) -> AsyncIterator[Entry]:
+    """Give the signals that a search looks through, newest first."""
     last = "+"
     for _ in range(_SEARCH_PAGES):
         page = read_entries(keys.SIGNALS, await bus.do("XREVRANGE", keys.SIGNALS, last, "-", "COUNT", _PAGE))
         for entry in page:
-            if entry.fields.get("id") == wanted:
-                return entry
+            yield entry
         if len(page) < _PAGE:
-            return None
+            return
         last = f"({page[-1].id}"
-    return None
 
 
 async def _reports(bus: Bus, decided: Mapping[str, Entry]) -> dict[str, Mapping[str, str]]:

@@ -10,6 +10,7 @@ import base64
 import binascii
 from collections.abc import Callable
 
+from shared.domain.fault import Faults
 from shared.venues.errors import Refusal, Rejected
 from shared.venues.http import HttpSession, new_http_session
 from shared.venues.kraken import KrakenVenue
@@ -19,6 +20,8 @@ from shared.venues.kraken_public import KrakenPublic
 from shared.venues.paper_kraken import PaperKrakenApi
 from shared.venues.port import NonceSource
 from shared.venues.rate_budget import RateBudget, Tier
+from shared.venues.row_log import RowLog
+from shared.venues.venue_clock import venue_time
 
 __all__ = [
     "HttpSession",
@@ -32,9 +35,17 @@ __all__ = [
 ]
 
 
-def open_public_kraken(*, url: str, http: HttpSession, timeout: float, clock: Callable[[], int]) -> KrakenPublic:
-    """Open Kraken's public side at a base URL without path. `timeout` in seconds per call, `clock` in epoch ms."""
-    return KrakenPublic(KrakenApi(url=url, http=http, timeout=timeout), timeout=timeout, clock=clock)
+def open_public_kraken(
+    *, url: str, http: HttpSession, timeout: float, clock: Callable[[], int], faults: Faults | None = None
+) -> KrakenPublic:
+    """Open Kraken's public side at a base URL without path. `timeout` in seconds per call.
+
+    `clock` is the `VenueClock` of this URL, which learns from every answer; any other clock (epoch ms) is taken for exact.
+    Rows of answers that cannot be read are counted in `faults`.
+    """
+    known = venue_time(clock)
+    api = KrakenApi(url=url, http=http, timeout=timeout, clock=known)
+    return KrakenPublic(api, timeout=timeout, clock=known, rows=RowLog(faults))
 
 
 def tier_named(name: str) -> Tier | None:
@@ -65,7 +76,8 @@ def open_kraken(
 ) -> KrakenVenue:
     """Open the account of a key. Sends nothing yet.
 
-    `nonces` must be the one source of this key in all processes, and `budget` the one count of its calls in this process. Pass
+    `nonces` must be the one source of this key in all processes, `budget` the one count of its calls in this process, and `clock`
+    the one `VenueClock` of the URL in it (any other clock, in epoch ms, is taken for exact: of a venue in this process). Pass
     the `public` of the same URL to share its list of pairs. With `paper` nothing is signed before the other side has named itself
     as the paper exchange. Raises Rejected(AUTH) for a key or secret that cannot be one, so that the account is parked before
     anything is signed with it.
@@ -77,10 +89,11 @@ def open_kraken(
     if not _is_base64(api_secret):
         raise Rejected("the API secret is not the text that Kraken shows when a key is made (base64)", Refusal.AUTH)
     kind = PaperKrakenApi if paper else KrakenApi
-    api = kind(url=url, http=http, timeout=timeout, api_key=api_key, api_secret=api_secret)
-    lane = Lane(api, nonces, budget, timeout=timeout, clock=clock)
-    shared = public or open_public_kraken(url=url, http=http, timeout=timeout, clock=clock)
-    return KrakenVenue(shared, lane, budget, clock=clock)
+    known = venue_time(clock)
+    api = kind(url=url, http=http, timeout=timeout, api_key=api_key, api_secret=api_secret, clock=known)
+    lane = Lane(api, nonces, budget, timeout=timeout, clock=known)
+    shared = public or open_public_kraken(url=url, http=http, timeout=timeout, clock=known)
+    return KrakenVenue(shared, lane, budget, clock=known)
 
 
 def _is_base64(text: str) -> bool:

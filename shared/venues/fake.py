@@ -26,9 +26,11 @@ from shared.venues.fake_account import FakeAccount, FakeMarket
 from shared.venues.port import (
     Accepted,
     Balance,
+    Balances,
     BeginSend,
     Candle,
     NonceSource,
+    OrderList,
     OrderRequest,
     VenueOrder,
     VenueOrderStatus,
@@ -103,6 +105,11 @@ class FakeVenue:
         await self._enter("instruments")
         return dict(self.market.instruments)
 
+    async def renames(self) -> Mapping[str, str]:
+        """Give what the market calls by another name now."""
+        await self._enter("renames")
+        return dict(self.market.renamed)
+
     async def prices(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Price]:
         """Give the market's prices; an unpriced symbol is left out."""
         await self._enter("prices")
@@ -119,19 +126,22 @@ class FakeVenue:
         """Note that the connection was let go of."""
         self.closed = True
 
-    async def balances(self, *, patient: bool = False) -> Mapping[str, Balance]:
+    async def balances(self, *, patient: bool = False) -> Balances:
         """Give the balances; nothing is held, since immediate orders rest for no time."""
         del patient
         async with self._lane:
             await self._private("balances")
-            return {asset: Balance(asset, total, total) for asset, total in self.account.balances.items()}
+            shown = {asset: Balance(asset, total, total) for asset, total in self.account.shown().items()}
+            staked = {
+                f"{coin}.F": Balance(f"{coin}.F", total, ZERO, coin) for coin, total in self.account.staked.items()
+            }
+            return Balances(shown | staked, self.account.unreadable_balances)
 
     async def taker_fee(self, symbol: Symbol) -> Decimal:
-        """Give the account's fee, the same for every pair."""
-        del symbol
+        """Give the account's fee of a pair."""
         async with self._lane:
             await self._private("taker_fee")
-            return self.account.taker_fee
+            return self.account.fee_of(symbol)
 
     async def place(self, order: OrderRequest, begin: BeginSend) -> Accepted:
         """Execute the order at the market's price, as an immediate order does."""
@@ -165,17 +175,20 @@ class FakeVenue:
                 mine = [order for order in mine if order.opened_at >= since or order.status is VenueOrderStatus.OPEN]
             return mine[-1] if mine else None
 
-    async def open_orders(self) -> Sequence[VenueOrder]:
+    async def open_orders(self) -> OrderList:
         """Give the orders that rest."""
         async with self._lane:
             await self._private("open_orders")
-            return [o for o in self._visible() if o.status is VenueOrderStatus.OPEN]
+            return OrderList(o for o in self._visible() if o.status is VenueOrderStatus.OPEN)
 
-    async def closed_orders(self, *, since: int) -> Sequence[VenueOrder]:
+    async def closed_orders(self, *, since: int) -> OrderList:
         """Give the finished orders that ended at or after `since`, filled or not, oldest first."""
         async with self._lane:
             await self._private("closed_orders")
-            return [o for o in self.account.orders if o.closed_at is not None and o.closed_at >= since]
+            ended = [o for o in self.account.orders if o.closed_at is not None and o.closed_at >= since]
+            ended.sort(key=lambda order: order.closed_at or 0)
+            left_out = [row for row in self.account.left_out if row.at is None or row.at >= since]
+            return OrderList(ended, left_out)
 
     def _accept(self, order: OrderRequest) -> Accepted:
         self.sent.append(order)
@@ -201,7 +214,7 @@ class FakeVenue:
         if order.side is Side.BUY:
             asset, needed = (
                 order.symbol.quote,
-                cost if self.account.fee_in_base else cost * (1 + self.account.taker_fee),
+                cost if self.account.fee_in_base else cost * (1 + self.account.fee_of(order.symbol)),
             )
         if self.account.balances.get(asset, ZERO) < needed:
             raise Rejected("EOrder:Insufficient funds", Refusal.FUNDS)

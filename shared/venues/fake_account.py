@@ -14,7 +14,7 @@ from shared.domain.instrument import Instrument, seed_instruments
 from shared.domain.money import ZERO, Price, Quantity
 from shared.domain.order import Side
 from shared.domain.symbol import Symbol
-from shared.venues.port import Candle, VenueOrder, VenueOrderStatus
+from shared.venues.port import Candle, LeftOut, VenueOrder, VenueOrderStatus
 
 
 @dataclass
@@ -24,6 +24,8 @@ class FakeMarket:
     prices: dict[Symbol, Decimal] = field(default_factory=dict)
     instruments: dict[Symbol, Instrument] = field(default_factory=lambda: dict(seed_instruments("kraken")))
     candles: dict[Symbol, list[Candle]] = field(default_factory=dict)
+    renamed: dict[str, str] = field(default_factory=dict)
+    """What the venue's own lists say of it."""
 
 
 @dataclass
@@ -32,6 +34,10 @@ class FakeAccount:
 
     balances: dict[str, Decimal] = field(default_factory=dict)
     taker_fee: Decimal = Decimal("0.004")
+    pair_fees: dict[Symbol, Decimal] = field(default_factory=dict)
+    """Fees of pairs with a schedule of their own."""
+    staked: dict[str, Decimal] = field(default_factory=dict)
+    """What is lent out or staked, by coin: it cannot be traded."""
     fee_in_base: bool = False
     fill_share: Decimal = Decimal(1)
     """Share of each order that fills; the rest of an immediate order is cancelled."""
@@ -41,11 +47,39 @@ class FakeAccount:
     last_nonce: int = 0
     hidden_lookups: int = 0
     """How many further lookups of orders see nothing."""
+    left_out: list[LeftOut] = field(default_factory=list)
+    """Rows of ended orders that the adapter cannot read."""
+    unreadable_balances: set[str] = field(default_factory=set)
+    lagging: dict[str, Decimal] = field(default_factory=dict)
+    """What balances do not show yet of what has arrived, by asset."""
     ids: count[int] = field(default_factory=lambda: count(1))
+
+    def fee_of(self, symbol: Symbol) -> Decimal:
+        """Give the taker fee of a pair."""
+        return self.pair_fees.get(symbol, self.taker_fee)
 
     def move(self, asset: str, amount: Decimal) -> None:
         """Book an amount onto a balance."""
         self.balances[asset] = self.balances.get(asset, ZERO) + amount
+
+    def shown(self) -> dict[str, Decimal]:
+        """Return the balances as a query shows them."""
+        return {asset: total - self.lagging.get(asset, ZERO) for asset, total in self.balances.items()}
+
+    def fill_part(self, venue_order_id: str, part: Quantity, price: Price) -> VenueOrder:
+        """Execute a part of an open order, free of fees, and leave it open."""
+        index, order = next((i, o) for i, o in enumerate(self.orders) if o.venue_order_id == venue_order_id)
+        sign = 1 if order.side is Side.BUY else -1
+        self.move(order.symbol.base, sign * part.amount)
+        self.move(order.symbol.quote, -sign * (part * price).amount)
+        self.orders[index] = replace(order, filled=order.filled + part, cost=order.cost + part * price)
+        return self.orders[index]
+
+    def end(self, venue_order_id: str, now: int) -> VenueOrder:
+        """End an open order with what it has filled."""
+        index, order = next((i, o) for i, o in enumerate(self.orders) if o.venue_order_id == venue_order_id)
+        self.orders[index] = replace(order, status=VenueOrderStatus.DONE, closed_at=now)
+        return self.orders[index]
 
     def finish(self, venue_order_id: str, share: Decimal, price: Price, size: Quantity, now: int) -> VenueOrder:
         """Execute `share` of `size` at `price` and end the order."""
@@ -54,7 +88,7 @@ class FakeAccount:
         cost = filled * price
         sign = 1 if order.side is Side.BUY else -1
         fee_asset = order.symbol.base if self.fee_in_base else order.symbol.quote
-        fee = (filled.amount if self.fee_in_base else cost.amount) * self.taker_fee
+        fee = (filled.amount if self.fee_in_base else cost.amount) * self.fee_of(order.symbol)
         self.move(order.symbol.base, sign * filled.amount)
         self.move(order.symbol.quote, -sign * cost.amount)
         self.move(fee_asset, -fee)

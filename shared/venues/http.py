@@ -1,16 +1,18 @@
-"""The HTTP client of all venues of a process: connections kept per origin, a request sent once, failures told apart.
+"""The HTTP client of all venues of a process: connections kept per asker, a request sent once, failures told apart.
 
 Written for orders. A general client costs several times what an order needs, and repeats, redirects or reads the environment
-where an order must not. This one knows HTTP/1.1 with GET and POST, plain or over TLS, and nothing else: no redirects, cookies,
-proxies, netrc or compression.
+where an order must not. This one knows HTTP/1.1 with GET and POST, plain or over TLS (through a proxy's CONNECT, if one is set),
+and nothing else: no redirects, cookies, netrc or compression.
 
 Every failure is one of two:
 
     Unavailable     no connection was made: surely nothing was sent
     OutcomeUnknown  something was sent and no whole answer came
 
-It must never send a request twice, not even a GET, and not even if the connection turns out to have been closed meanwhile: if
-that is seen before the request is written, another connection is taken; if it is seen afterwards, nobody knows.
+It must never send a request over a connection that another account uses: whatever repeats or swaps answers on the way could hand
+one account's answer to the other. Whoever asks has connections of their own. And it must never send a request twice, not even a
+GET, and not even if the connection turns out to have been closed meanwhile: if that is seen before the request is written,
+another connection is taken; if it is seen afterwards, nobody knows.
 """
 
 from __future__ import annotations
@@ -19,11 +21,14 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from typing import Final, Self
-from urllib.parse import urlsplit
+from weakref import WeakSet
 
+from shared.config.origins import read_origin
+from shared.config.proxy import Proxy
 from shared.venues.errors import Unavailable
 from shared.venues.http_connection import HttpAnswer, HttpConnection
 from shared.venues.http_dial import Dialer
+from shared.venues.http_proxy import ProxyFailed
 from shared.venues.http_request import Verb, request_bytes
 
 KEEP_ALIVE: Final = 60.0  # seconds; a new TLS connection costs an order more than everything else on its way
@@ -31,16 +36,21 @@ CONNECT_SHARE: Final = 0.5
 """Of the time-out: what fails while connecting was surely not sent, so it is told apart early."""
 
 
-def new_http_session() -> HttpSession:
-    """Make the session that all venues of a process share; whoever makes it closes it. Needs a running loop."""
-    return HttpSession()
+def new_http_session(proxy: Proxy | None = None) -> HttpSession:
+    """Make the session that all venues of a process share; whoever makes it closes it. Needs a running loop.
+
+    What is spoken to by TLS is reached through `proxy`; what is not (a paper exchange of one's own) never is.
+    """
+    return HttpSession(proxy)
 
 
 class HttpSession:
-    """All origins of a process. No account waits for another's connection: there are as many as are needed at once."""
+    """All origins of a process: what they share is how to connect, and no connection."""
 
-    def __init__(self) -> None:
-        self._origins: dict[tuple[str, str, int], HttpOrigin] = {}
+    def __init__(self, proxy: Proxy | None = None) -> None:
+        self._proxy = proxy
+        self._dialers: dict[tuple[str, str, int], Dialer] = {}
+        self._origins: WeakSet[HttpOrigin] = WeakSet()
         self._tls: ssl.SSLContext | None = None
         self._closed = False
 
@@ -51,24 +61,26 @@ class HttpSession:
         await self.close()
 
     def origin(self, url: str) -> HttpOrigin:
-        """Give the origin of a URL, the same for all who ask. Raises ValueError for a URL that has none."""
-        parts = urlsplit(url)
-        host = parts.hostname
-        if parts.scheme not in {"http", "https"} or not host or parts.username is not None:
-            raise ValueError("not an http:// or https:// URL of a host")
-        secure = parts.scheme == "https"
-        key = (parts.scheme, host.encode("idna").decode(), parts.port or (443 if secure else 80))
-        if key not in self._origins:
-            origin = HttpOrigin(*key[1:], tls=self._context() if secure else None)
-            if self._closed:
-                origin.refuse()
-            self._origins[key] = origin
-        return self._origins[key]
+        """Return the origin of a URL with connections for this one caller: an account, or the public side of a venue.
+
+        Raises ValueError for a URL that has none.
+        """
+        asked = read_origin(url)
+        secure = asked.scheme == "https"
+        key = (asked.scheme, asked.host, asked.port)
+        tls = self._context() if secure else None
+        if key not in self._dialers:
+            self._dialers[key] = Dialer(asked.host, asked.port, tls, self._proxy if secure else None)
+        origin = HttpOrigin(asked.host, asked.port, tls=tls, dialer=self._dialers[key])
+        if self._closed:
+            origin.refuse()
+        self._origins.add(origin)
+        return origin
 
     async def close(self) -> None:
         """Close all connections and wait until they are; what is under way fails."""
         self._closed = True
-        await asyncio.gather(*(origin.close() for origin in self._origins.values()))
+        await asyncio.gather(*(origin.close() for origin in list(self._origins)))
 
     def _context(self) -> ssl.SSLContext:
         """Make what all TLS connections share: the system's authorities, names checked. Reading them takes long, so only once."""
@@ -79,14 +91,17 @@ class HttpSession:
 
 
 class HttpOrigin:
-    """One scheme, host and port, and the connections to it. Those used last are used first, so that the others grow old."""
+    """One scheme, host and port, and one asker's connections to it. Those used last are used first, so that the others grow old.
 
-    def __init__(self, host: str, port: int, *, tls: ssl.SSLContext | None) -> None:
-        """With `tls` the other side has to prove that it is `host`."""
+    There are as many as the asker needs at once: one for an account, which asks one thing after another.
+    """
+
+    def __init__(self, host: str, port: int, *, tls: ssl.SSLContext | None, dialer: Dialer) -> None:
+        """With `tls` the other side has to prove that it is `host`, also through the dialer's proxy."""
         named = f"[{host}]" if ":" in host else host
         self.host = host
         self._named = named if port == (443 if tls else 80) else f"{named}:{port}"
-        self._dialer = Dialer(host, port, tls)
+        self._dialer = dialer
         self._all: set[HttpConnection] = set()
         self._idle: dict[HttpConnection, None] = {}  # the oldest first
         self._sweep: asyncio.TimerHandle | None = None
@@ -108,6 +123,11 @@ class HttpOrigin:
         self._keep(connection)
         return answer
 
+    def drop_idle(self) -> None:
+        """Close the connections that are not in use: what came over one of them was not the answer that was asked for."""
+        for connection in list(self._idle):
+            connection.end("its answers are in doubt")
+
     def refuse(self) -> None:
         """Take no request any more."""
         self._closed = True
@@ -127,7 +147,7 @@ class HttpOrigin:
             raise Unavailable("the connection pool is closed")
         while self._idle:
             connection, _ = self._idle.popitem()
-            if not connection.ended:
+            if connection.quiet:
                 return connection
         return None
 
@@ -136,6 +156,8 @@ class HttpOrigin:
         try:
             async with asyncio.timeout(within):
                 connection = await self._dialer.dial(lambda: HttpConnection(self.host, self._forget))
+        except ProxyFailed as error:
+            failed = str(error)
         except OSError as error:  # TimeoutError and all of TLS's are of its kind
             failed = type(error).__name__
         else:

@@ -7,6 +7,7 @@ nonsense) ends the connection, and so does a byte that nobody asked for. It must
 from __future__ import annotations
 
 import asyncio
+import select
 from collections.abc import Callable
 from typing import Final, NamedTuple, cast
 
@@ -50,9 +51,21 @@ class HttpConnection(asyncio.Protocol):
         self._on_lost = on_lost
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport
+        self._unread: select.poll
         self._answer: asyncio.Future[HttpAnswer] | None = None
         self._begin_answer()
         self._received = 0
+
+    @property
+    def quiet(self) -> bool:
+        """Whether a request may be sent: it has not ended, and nothing has come that nobody asked for.
+
+        What has come is looked for at the socket as well, for the loop may not have read it yet. It could be an answer that was
+        repeated, or the end of the connection; neither may be met by a request.
+        """
+        if not self.ended and self._unread.poll(0):
+            self.end("more came than was asked for")
+        return not self.ended
 
     async def exchange(self, request: bytes, *, until: float, timeout: float) -> HttpAnswer:
         """Send a request and give its answer; the connection may serve another request unless it has `ended` then.
@@ -84,6 +97,9 @@ class HttpConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self._transport = cast("asyncio.Transport", transport)
+        self._unread = select.poll()
+        if (link := transport.get_extra_info("socket")) is not None:
+            self._unread.register(link.fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         """Read what came."""

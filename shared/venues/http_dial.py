@@ -1,4 +1,4 @@
-"""How a connection to one host and port is made: its addresses, the fastest of them that answers, then TLS.
+"""How a connection to one host and port is made: its addresses (or those of a proxy), the fastest that answers, then TLS.
 
 A name can have addresses that do not answer from here (IPv6 behind a router that drops it, a dead balancer). They are tried in
 turn, families alternating, each with a short start before the next (RFC 8305), so that an order does not wait for a dead one.
@@ -16,6 +16,9 @@ from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from typing import Any, Final, TypeVar
 
+from shared.config.proxy import Proxy
+from shared.venues.http_proxy import open_tunnel
+
 _HEAD_START: Final = 0.25  # seconds that an address is given before the next is tried beside it; RFC 8305 section 8
 
 _P = TypeVar("_P", bound=asyncio.Protocol)
@@ -25,19 +28,26 @@ _Address = tuple[int, int, int, str, Any]  # as getaddrinfo gives it
 class Dialer:
     """Makes connections to one host and port."""
 
-    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
-        """With `tls` the other side has to prove that it is `host`."""
-        self._host = host
-        self._port = port
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, proxy: Proxy | None = None) -> None:
+        """With `tls` the other side has to prove that it is `host`; a proxy, which needs `tls`, only passes bytes on."""
+        if proxy is not None and tls is None:
+            raise ValueError("only what is spoken to by TLS is reached through a proxy")
+        self._name = host
+        self._target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._tls = tls
-        self._literal = _read_literal(host, port)
+        self._proxy = proxy
+        self._host = host if proxy is None else proxy.origin.host  # whom the connection is made to
+        self._port = port if proxy is None else proxy.origin.port
+        self._literal = _read_literal(self._host, self._port)
         self._resolving: asyncio.Future[Any] | None = None
 
     async def dial(self, make: Callable[[], _P]) -> _P:
         """Connect and give the protocol that `make` made. Raises OSError; set a time-out around it, for it has none."""
         link = await _first_to_answer(self._literal or await self._resolve())
+        if self._proxy is not None:
+            await open_tunnel(link, self._target, self._proxy.authorization)
         _, protocol = await asyncio.get_running_loop().create_connection(  # from here on the socket is the transport's
-            make, sock=link, ssl=self._tls, server_hostname=self._host if self._tls else None
+            make, sock=link, ssl=self._tls, server_hostname=self._name if self._tls else None
         )
         return protocol
 

@@ -6,12 +6,12 @@ asks with `find`.
 
 It must never answer "no such order" or "no balance" for a question that failed, and never count what is lent out as free.
 Sources: docs.kraken.com REST reference (Add Order, Query Orders Info, Get Open/Closed Orders, Get Trades History, Get Trade
-Volume), `guides/general/clordid`; exchange reference traps 2, 9, 11, 16, sections 1.5 and 1.6.
+Volume), `guides/general/clordid`; KRAKEN.md, K7 to K14 and K20 to K23.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -20,20 +20,25 @@ from typing import Any, Final
 
 import structlog
 
+from shared.domain.fees import dearest_taker_fee
 from shared.domain.instrument import Instrument
 from shared.domain.money import Price, plain
 from shared.domain.symbol import Symbol
 from shared.venues import kraken_parse as parse
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
+from shared.venues.kraken_errors import lacks_permission
 from shared.venues.kraken_lane import Lane
 from shared.venues.kraken_public import KrakenPublic
 from shared.venues.kraken_symbols import PairBook
-from shared.venues.port import Accepted, Balance, BeginSend, Candle, OrderRequest, VenueOrder
+from shared.venues.port import Accepted, BeginSend, Candle, OrderRequest
 from shared.venues.rate_budget import RateBudget
+from shared.venues.rows import Balances, LeftOut, OrderList, RowReason, VenueOrder
+from shared.venues.venue_clock import VenueTime
 
-BASE_TIER_TAKER_FEE: Final = Decimal("0.004")  # the dearest; kraken.com/features/fee-schedule, reference 5.5
+BASE_TIER_TAKER_FEE: Final = dearest_taker_fee("kraken")
 _FEE_MAX_AGE: Final = 3_600_000  # ms
 _CLOCK_SLACK: Final = 60  # seconds that `find` looks back further than asked, should our clock be ahead of Kraken's
+_UNKNOWN_PAIR: Final = "unknown asset pair"
 _QUERY_ORDERS_MAX: Final = 50  # ids per QueryOrders
 
 _log = structlog.get_logger(__name__)
@@ -44,7 +49,7 @@ class KrakenVenue:
 
     name = "kraken"
 
-    def __init__(self, public: KrakenPublic, lane: Lane, budget: RateBudget, *, clock: Callable[[], int]) -> None:
+    def __init__(self, public: KrakenPublic, lane: Lane, budget: RateBudget, *, clock: VenueTime) -> None:
         self._public = public
         self._lane = lane
         self._budget = budget
@@ -54,6 +59,10 @@ class KrakenVenue:
     async def instruments(self) -> Mapping[Symbol, Instrument]:
         """Give all spot pairs, at most ten minutes old while Kraken answers."""
         return await self._public.instruments()
+
+    async def renames(self) -> Mapping[str, str]:
+        """Return the assets whose id is a plain name that Kraken calls by another one now."""
+        return (await self._public.names()).names.renamed
 
     async def prices(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Price]:
         """Ask for last trades."""
@@ -66,12 +75,19 @@ class KrakenVenue:
     async def close(self) -> None:
         """Let go of nothing: the HTTP session belongs to whoever made it."""
 
-    async def balances(self, *, patient: bool = False) -> Mapping[str, Balance]:
+    async def ask_time(self) -> None:
+        """Ask for the venue's time, and have the account's clock learn from it."""
+        await self._public.ask_time()
+
+    async def balances(self, *, patient: bool = False) -> Balances:
         """Ask for all balances; what is lent out or staked stands under its own name (`USDT.F`) with nothing free."""
         names = (await self._public.names()).names
         extended = await self._lane.look_up("BalanceEx", patient=patient)
         with parse.readable("BalanceEx"):
-            return parse.balances(names, extended)
+            found = parse.balances(names, extended)
+        self._public.rows.note("BalanceEx", dict.fromkeys(found.unreadable, "the balance cannot be read"))
+        self._public.meet(names.plain(asset) for asset in extended)
+        return found
 
     async def taker_fee(self, symbol: Symbol) -> Decimal:
         """Give the account's taker fee, asked hourly; the base tier's if the key may not ask or Kraken lists none."""
@@ -87,11 +103,13 @@ class KrakenVenue:
         Kraken is told a deadline of one time-out from the start of the send; an order that is not begun in time is not sent.
         """
         pair = await self._pair(order.symbol)
+        if not self._clock.measured:  # the answers so far had no date
+            await self._public.ask_time()
         await self._budget.admit_order(pair, patience=(order.deadline_at - self._clock()) / 1000)
         try:
             result = await self._lane.add_order(partial(self._params, order, pair), begin, not_after=order.deadline_at)
         except Rejected as refused:
-            if refused.refusal in {Refusal.PRECISION, Refusal.MINIMUM}:
+            if refused.refusal in {Refusal.PRECISION, Refusal.MINIMUM} or _UNKNOWN_PAIR in refused.words.lower():
                 self._public.distrust()
             raise
         venue_order_id = parse.accepted_id(result)
@@ -106,10 +124,10 @@ class KrakenVenue:
         with parse.readable("QueryOrders"):
             row = (found or {}).get(venue_order_id)
             order = None if row is None else parse.order(book, venue_order_id, row)
-        if row is None:
+        if row is None or order is None:
             raise Rejected("Kraken shows no such order", Refusal.GONE)
-        if order is None:
-            raise Unavailable("the order's pair is not in the list of pairs")
+        if isinstance(order, LeftOut):
+            raise Unavailable(order.detail)
         return order
 
     async def find(self, client_order_id: str, *, since: int | None) -> VenueOrder | None:
@@ -127,30 +145,31 @@ class KrakenVenue:
             found = mine(await self._behind_trades(since // 1000 - _CLOCK_SLACK))
         return found
 
-    async def open_orders(self) -> Sequence[VenueOrder]:
-        """List open orders, all in one answer. Orders on pairs that are not listed are left out."""
-        book = await self._public.names()
+    async def open_orders(self) -> OrderList:
+        """List open orders, all in one answer."""
         rows = await self._rows("OpenOrders", "open", {})
-        with parse.readable("OpenOrders"):
-            listed = [parse.order(book, txid, row) for txid, row in rows.items()]
-        return [order for order in listed if order is not None]
+        return await self._read("OpenOrders", rows)
 
-    async def closed_orders(self, *, since: int) -> Sequence[VenueOrder]:
-        """List ended orders, filled or not, oldest first. Orders on pairs that are not listed (margin, delisted) are left out.
+    async def closed_orders(self, *, since: int) -> OrderList:
+        """List ended orders, filled or not, oldest first.
 
         What Kraken lists here has ended, whatever word it has for its status: an order that is left out would be sent again. What
         ended within one millisecond keeps the venue's order: a purchase must not come after the sale of what it bought.
         """
-        book = await self._public.names()
         rows = await self._pages("ClosedOrders", "closed", {"start": str(since // 1000 - 1), "closetime": "close"})
-        with parse.readable("ClosedOrders"):
-            newest_first = [parse.order(book, txid, row) for txid, row in rows.items()]
-        ended = [
-            (since if order.closed_at is None else order.closed_at, order)
-            for order in reversed(newest_first)
-            if order is not None
-        ]
-        return [order for at, order in sorted(ended, key=itemgetter(0)) if at >= since]
+        newest_first = await self._read("ClosedOrders", rows)
+        ended = [(since if order.closed_at is None else order.closed_at, order) for order in reversed(newest_first)]
+        left_out = [each for each in newest_first.left_out if each.at is None or each.at >= since]
+        return OrderList([order for at, order in sorted(ended, key=itemgetter(0)) if at >= since], left_out)
+
+    async def _read(self, method: str, rows: Mapping[str, Any]) -> OrderList:
+        """Read rows of orders; for one on a pair that is not in the list of pairs the list is read again, now and then."""
+        read = parse.orders(await self._public.names(), rows)
+        unknown = [each for each in read.left_out if each.reason is RowReason.UNKNOWN_PAIR]
+        if unknown and await self._public.learn({each.pair for each in unknown}):
+            read = parse.orders(await self._public.names(), rows)
+        self._public.rows.note(method, {each.row_id: f"{each.reason}: {each.detail}" for each in read.left_out})
+        return read
 
     @staticmethod
     def _params(order: OrderRequest, pair: str, deadline: int) -> Mapping[str, str]:
@@ -177,7 +196,7 @@ class KrakenVenue:
         try:
             volume = await self._lane.look_up("TradeVolume", {"pair": pair})
         except Rejected as refused:
-            if "permission denied" not in refused.words.lower():
+            if not lacks_permission(refused.words):
                 raise
             return BASE_TIER_TAKER_FEE
         with parse.readable("TradeVolume"):
@@ -185,19 +204,19 @@ class KrakenVenue:
         return BASE_TIER_TAKER_FEE if fee is None else fee
 
     def _with_client_id(self, book: PairBook, client_order_id: str, rows: Mapping[str, Any]) -> VenueOrder | None:
-        with parse.readable("the orders"):
-            mine = [
-                parse.order(book, txid, row) for txid, row in rows.items() if row.get("cl_ord_id") == client_order_id
-            ]
-        found = [order for order in mine if order is not None]
-        if len(found) != len(mine):
-            raise Unavailable("the order's pair is not in the list of pairs")
+        """Find an order among rows. Raises Unavailable if it is not there and a row that cannot be read may be it."""
+        read = parse.orders(book, rows)
+        found = [order for order in read if order.client_order_id == client_order_id]
+        if not found:
+            for each in read.left_out:
+                if each.may_be(client_order_id):
+                    raise Unavailable(f"it cannot be said whether Kraken has the order: {each.detail}")
         if len(found) > 1:
             _log.error("one client id, several orders", orders=[order.venue_order_id for order in found])
         return max(found, key=lambda order: (order.filled.amount > 0, order.opened_at), default=None)
 
     async def _behind_trades(self, start: int) -> Mapping[str, Any]:
-        """Trades carry no client id, so ask for the orders that they belong to."""
+        """Trades carry no client id, so ask for the orders that they belong to. A trade that cannot be read proves no absence."""
         trades = await self._pages("TradesHistory", "trades", {"start": str(start)})
         with parse.readable("TradesHistory"):
             ids = sorted({str(trade["ordertxid"]) for trade in trades.values()})

@@ -9,7 +9,7 @@ only place where such a text is known.
     OutcomeUnknown  the venue's own failures, and every text that is in no table
 
 It must never call a refusal what is not one: an order that was taken for refused and filled is a position nobody knows of.
-Sources: docs.kraken.com `guides/general/errors`, `guides/general/ratelimits`; exchange reference 1.4 and traps 13, 14.
+Sources: docs.kraken.com `guides/general/errors`, `guides/general/ratelimits`; KRAKEN.md, K15 to K18.
 """
 
 from __future__ import annotations
@@ -62,6 +62,11 @@ def failure_of(texts: Iterable[str], *, order: bool, now: float) -> VenueError |
             if isinstance(failure, leaf):
                 return failure
     return None
+
+
+def lacks_permission(words: str) -> bool:
+    """Return whether a refusal is about this one call alone: the key itself is sound."""
+    return "permission denied" in words.lower()
 
 
 def as_read(failure: VenueError) -> VenueError:

@@ -14,6 +14,7 @@ import hashlib
 import hmac
 import json
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -25,10 +26,12 @@ import krakenex
 from shared.venues.errors import OutcomeUnknown, Unavailable
 from shared.venues.http import HttpSession
 from shared.venues.kraken_errors import LONGEST_WAIT, presentable
+from shared.venues.venue_clock import VenueTime
 
 _FORM: Final = "application/x-www-form-urlencoded; charset=utf-8"
 _RETRY_AFTER: Final = 5.0  # seconds after a 429 that names none
 _PLAIN_FORM: Final = re.compile(r"[A-Za-z0-9_.~:=&-]*")
+_NO_TEXT: Final = "an error that is no text"
 _OK: Final = frozenset({200, 201, 202})
 
 
@@ -43,7 +46,17 @@ class Reply:
 class KrakenApi(krakenex.API):  # type: ignore[misc]  # krakenex ships no types
     """krakenex with the lane's nonces and an asynchronous transport. One per API key; the lane serialises its use."""
 
-    def __init__(self, *, url: str, http: HttpSession, timeout: float, api_key: str = "", api_secret: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        url: str,
+        http: HttpSession,
+        timeout: float,
+        api_key: str = "",
+        api_secret: str = "",
+        clock: VenueTime | None = None,
+    ) -> None:
+        """`clock` is told the date of every answer."""
         super().__init__(key=api_key, secret=api_secret)
         # The requests session carries nothing here, and a thousand accounts would keep one each.
         unused = self.__dict__["session"]
@@ -54,6 +67,7 @@ class KrakenApi(krakenex.API):  # type: ignore[misc]  # krakenex ships no types
         self._origin = http.origin(self.uri)
         self._base = urlsplit(self.uri).path  # a venue behind a path of somebody's own
         self._timeout = timeout
+        self._clock = clock
         self._allocated = 0
         self._form = ""
         self._mac = hmac.new(base64.b64decode(api_secret), digestmod=hashlib.sha512)
@@ -68,6 +82,10 @@ class KrakenApi(krakenex.API):  # type: ignore[misc]  # krakenex ships no types
         self._allocated = nonce
         reply: Reply = await self.query_private(method, dict(params))  # a copy: krakenex writes the nonce into it
         return reply
+
+    def doubt(self) -> None:
+        """Use no connection again over which answers have come: one of them was not to the question that was asked."""
+        self._origin.drop_idle()
 
     def hides(self, text: str) -> str:
         """Cut the key out of a text of the venue, should it ever repeat it."""
@@ -97,10 +115,17 @@ class KrakenApi(krakenex.API):  # type: ignore[misc]  # krakenex ships no types
         if post:
             sent["Content-Type"] = _FORM
         target = self._base + urlpath + ("" if post or not form else "?" + form)
+        began = time.monotonic()
         answer = await self._origin.ask(
             "POST" if post else "GET", target, sent, form.encode() if post else None, timeout=self._timeout
         )
-        return read_reply(answer.status, answer.body, answer.header(b"retry-after"))
+        if self._clock is not None and answer.status < 500:  # those pages may be a gateway's, dated by its own clock
+            self._clock.heard(answer.header(b"date"), answer.header(b"age"), began, time.monotonic())
+        try:
+            return read_reply(answer.status, answer.body, answer.header(b"retry-after"))
+        except OutcomeUnknown:
+            self.doubt()  # a gateway that answered for Kraken may pass Kraken's own answer on later
+            raise
 
 
 def form_of(data: Mapping[str, Any]) -> str:
@@ -133,21 +158,40 @@ def _no_constants(name: str) -> Any:
     raise ValueError(f"{name} is not a number")
 
 
-_DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constants)
+def _number(text: str) -> Decimal:
+    """Read a number with a point or an exponent; Decimal raises another kind of error than JSON's for one beyond its bounds."""
+    try:
+        return Decimal(text)
+    except ArithmeticError:
+        raise ValueError("a number beyond all bounds") from None
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Read an object; of two values under one name nobody knows which is meant."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name that stands twice")
+    return found
+
+
+_DECODER: Final = json.JSONDecoder(parse_float=_number, parse_constant=_no_constants, object_pairs_hook=_once_each)
+_ESCAPE: Final = b"\\u"
 
 
 def _parsed(raw: bytes) -> dict[str, Any] | None:
     try:
         envelope = _DECODER.decode(raw.decode())
+        if _ESCAPE in raw:
+            json.dumps(envelope, ensure_ascii=False, default=str).encode()  # half a character can be written nowhere
     except (ValueError, RecursionError):
         return None
     return envelope if isinstance(envelope, dict) else None
 
 
 def _texts(envelope: dict[str, Any] | None) -> tuple[str, ...]:
-    found = (envelope or {}).get("error") or ()
-    rows = found if isinstance(found, (list, tuple)) else (found,)
-    return tuple(presentable(str(row)) for row in rows)
+    found = (envelope or {}).get("error") or []
+    rows = found if isinstance(found, list) else (found,)
+    return tuple(presentable(row) if isinstance(row, str) else _NO_TEXT for row in rows)
 
 
 def _seconds(text: str) -> float:

@@ -5,12 +5,13 @@ on the way lose one of them; the lock is held until the reply is in, and a reque
 soon as the next one arrives.
 
 It must never send an order twice, but for the one case in which the venue itself said that the first was turned away unread:
-`EAPI:Invalid nonce`. Sources: docs.kraken.com `guides/rest/authentication`; exchange reference 1.2 and trap 1.
+`EAPI:Invalid nonce`. Sources: docs.kraken.com `guides/rest/authentication`; KRAKEN.md, K2 to K4, K9.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
@@ -21,8 +22,10 @@ from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable,
 from shared.venues.kraken_errors import as_read, failure_of
 from shared.venues.kraken_http import KrakenApi, Reply
 from shared.venues.kraken_parse import accepted_id
+from shared.venues.kraken_shapes import may_answer
 from shared.venues.port import BeginSend, NonceSource
 from shared.venues.rate_budget import RateBudget
+from shared.venues.venue_clock import VenueTime
 
 NONCE_ADVANCE: Final = 1_000_000  # nonces are microseconds: one second past whoever else counted
 KEY_IN_USE: Final = "this key is used by another program; create a dedicated key"
@@ -30,6 +33,9 @@ ATTEMPTS: Final = 3  # of a lookup
 _PATIENCE: Final = 5.0  # seconds; a longer wait is the caller's to decide
 _DEADLINE_MIN: Final = 2_000  # ms; Kraken takes no deadline that is nearer
 _SHORTEST_SEND: Final = 3_000  # ms from the start of a send to its deadline: that, and time to begin
+
+_NAMED: Final = 64
+"""How many orders' ids are remembered: more than can be answered while a repeated answer is on its way."""
 
 _T = TypeVar("_T")
 
@@ -40,7 +46,7 @@ class Lane:
     """Everything private that one key sends. Raises the three leaves, and whatever the nonce source or `begin` raises."""
 
     def __init__(
-        self, api: KrakenApi, nonces: NonceSource, budget: RateBudget, *, timeout: float, clock: Callable[[], int]
+        self, api: KrakenApi, nonces: NonceSource, budget: RateBudget, *, timeout: float, clock: VenueTime
     ) -> None:
         self._api = api
         self._nonces = nonces
@@ -48,6 +54,7 @@ class Lane:
         self._timeout = timeout
         self._clock = clock
         self._lock = asyncio.Lock()
+        self._named: deque[str] = deque(maxlen=_NAMED)
 
     async def look_up(self, method: str, params: Mapping[str, str] | None = None, *, patient: bool = False) -> Any:
         """Ask a question and give its result. Asks again, with a new nonce each time, while Kraken is unavailable.
@@ -66,10 +73,12 @@ class Lane:
         """Send AddOrder once and give its result.
 
         The deadline that Kraken is told is one time-out from the moment the lane is ours, and is the one that `begin` records: it
-        is never stretched, so that "absent after the deadline" is a proof. An order that is not begun by `not_after`, or cannot
-        leave in time after it was begun, is refused here.
+        is never stretched, so that "absent after the deadline" is a proof. It is in the venue's time: before that was measured no
+        order leaves. An order that is not begun by `not_after`, or cannot leave in time after it was begun, is refused here.
         """
         async with self._lock:
+            if not self._clock.measured:
+                raise Unavailable("the venue has not said yet what time it is")
             self._in_time(not_after)
             deadline = self._clock() + max(int(self._timeout * 1000), _SHORTEST_SEND)
             form = params(deadline)
@@ -98,6 +107,9 @@ class Lane:
             except VenueError as error:
                 raise as_read(error) from None
             failure = self._failure(method, reply, order=False)
+            if failure is None and not may_answer(method, params, reply.result):
+                self._api.doubt()
+                raise Unavailable(f"what came was no answer to {method}")
             if failure is None:
                 return reply.result
             if not _is_nonce(failure):
@@ -109,7 +121,7 @@ class Lane:
         reply = await self._api.private("AddOrder", params, nonce)
         failure = self._failure("AddOrder", reply, order=True)
         if failure is None:
-            return reply.result
+            return self._named_anew(reply.result)
         if isinstance(failure, Unavailable):
             failure.retry_after = max(failure.retry_after, self._budget.orders_exceeded(params["pair"]))
         if last and _is_nonce(failure):
@@ -117,6 +129,17 @@ class Lane:
         if accepted_id(reply.result) is not None:
             failure = OutcomeUnknown(f"an order and a failure in one answer: {failure}")
         raise failure
+
+    def _named_anew(self, result: Any) -> Any:
+        """Return the result of AddOrder if it names an order that was never named before: else it answers another request."""
+        named = accepted_id(result)
+        if named is None or named in self._named:
+            self._api.doubt()
+            raise OutcomeUnknown(
+                "Kraken took the order without naming it" if named is None else f"Kraken has named {named} before"
+            )
+        self._named.append(named)
+        return result
 
     def _failure(self, method: str, reply: Reply, *, order: bool) -> VenueError | None:
         texts = [self._api.hides(text) for text in reply.texts]

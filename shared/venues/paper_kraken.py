@@ -13,6 +13,7 @@ from typing import Final
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.http import HttpSession
 from shared.venues.kraken_http import KrakenApi, Reply
+from shared.venues.venue_clock import VenueTime
 
 _IDENTITY: Final = "/paper/identity"
 _NAME: Final = "shoal-paper"
@@ -21,8 +22,17 @@ _NAME: Final = "shoal-paper"
 class PaperKrakenApi(KrakenApi):
     """Kraken over HTTP, for paper keys alone."""
 
-    def __init__(self, *, url: str, http: HttpSession, timeout: float, api_key: str = "", api_secret: str = "") -> None:
-        super().__init__(url=url, http=http, timeout=timeout, api_key=api_key, api_secret=api_secret)
+    def __init__(
+        self,
+        *,
+        url: str,
+        http: HttpSession,
+        timeout: float,
+        api_key: str = "",
+        api_secret: str = "",
+        clock: VenueTime | None = None,
+    ) -> None:
+        super().__init__(url=url, http=http, timeout=timeout, api_key=api_key, api_secret=api_secret, clock=clock)
         self._proven = False
 
     async def private(self, method: str, params: Mapping[str, str], nonce: int) -> Reply:

@@ -9,13 +9,31 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 from typing import Protocol
 
 from shared.domain.instrument import Instrument
-from shared.domain.money import Money, Price, Quantity
+from shared.domain.money import Price, Quantity
 from shared.domain.order import Side
 from shared.domain.symbol import Symbol
+from shared.venues.rows import Balance, Balances, LeftOut, OrderList, RowReason, TradeKind, VenueOrder, VenueOrderStatus
+
+__all__ = [
+    "Accepted",
+    "Balance",
+    "Balances",
+    "BeginSend",
+    "Candle",
+    "LeftOut",
+    "NonceSource",
+    "OrderList",
+    "OrderRequest",
+    "PublicVenue",
+    "RowReason",
+    "TradeKind",
+    "Venue",
+    "VenueOrder",
+    "VenueOrderStatus",
+]
 
 
 class NonceSource(Protocol):
@@ -44,53 +62,11 @@ class OrderRequest:
     """Epoch ms after which the send must not begin. The venue's own deadline (Kraken `deadline`) is set when it does begin."""
 
 
-class VenueOrderStatus(StrEnum):
-    """Where an order stands at the venue. Only `filled` is the amount that counts, whatever the status says."""
-
-    OPEN = "open"
-    DONE = "done"  # nothing more will fill: filled, cancelled or expired
-
-
-@dataclass(frozen=True, slots=True)
-class VenueOrder:
-    """The venue's own record of an order: the only proof of a fill."""
-
-    venue_order_id: str
-    client_order_id: str
-    symbol: Symbol
-    side: Side
-    status: VenueOrderStatus
-    filled: Quantity
-    """Base amount executed, before a fee that is taken in base."""
-    cost: Money
-    fee: Decimal
-    fee_asset: str
-    opened_at: int
-    closed_at: int | None
-    reason: str = ""
-
-    @property
-    def average_price(self) -> Price | None:
-        """Average fill price; None when nothing filled."""
-        if self.filled.amount == 0:
-            return None
-        return Price(self.cost.amount / self.filled.amount, self.symbol)
-
-
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """The venue took the order; what it filled is to be asked with `order`."""
 
     venue_order_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """One asset of an account: `total` owned, `free` not held by open orders; plain asset names (`BTC`, `USD`)."""
-
-    asset: str
-    total: Decimal
-    free: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +106,14 @@ class PublicVenue(Protocol):
 class Venue(PublicVenue, Protocol):
     """One account at an exchange."""
 
-    async def balances(self, *, patient: bool = False) -> Mapping[str, Balance]:
+    async def renames(self) -> Mapping[str, str]:
+        """Return the assets that the venue itself lists under another name than they had: old plain name to present one."""
+        ...
+
+    async def balances(self, *, patient: bool = False) -> Balances:
         """Ask for all balances by plain asset name. Raises when they are not known: never an empty answer for a failure.
+
+        One balance that cannot be read leaves the others readable; to ask for that one raises Unavailable.
 
         `patient`: while the account may ask little, it is better to ask what became of orders first.
         """
@@ -161,10 +143,16 @@ class Venue(PublicVenue, Protocol):
         """
         ...
 
-    async def open_orders(self) -> Sequence[VenueOrder]:
-        """List the orders that have not ended, whoever placed them. A fresh one can be missing for a moment."""
+    async def open_orders(self) -> OrderList:
+        """List the orders that have not ended, whoever placed them. A fresh one can be missing for a moment.
+
+        A row that cannot be read is left out of the list and stands in its `left_out`.
+        """
         ...
 
-    async def closed_orders(self, *, since: int) -> Sequence[VenueOrder]:
-        """List orders that ended at or after `since` (epoch ms), filled or not, oldest first, whoever placed them."""
+    async def closed_orders(self, *, since: int) -> OrderList:
+        """List orders that ended at or after `since` (epoch ms), filled or not, oldest first, whoever placed them.
+
+        A row that cannot be read is left out of the list and stands in its `left_out`.
+        """
         ...

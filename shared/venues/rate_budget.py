@@ -5,7 +5,7 @@ with time, by the account's tier. A refused call prolongs the refusal, so the ch
 sends at once; a wait is exactly as long as the counter needs to fall.
 
 It must never delay an order because of lookups: the two counters know nothing of one another, and no wait happens in the lane.
-Sources: docs.kraken.com `guides/rest/ratelimits` and support 360045239571; exchange reference 1.3. Cancelling has a cost by the
+Sources: docs.kraken.com `guides/rest/ratelimits` and support 360045239571; KRAKEN.md, K19. Cancelling has a cost by the
 order's age; Shoal's orders end by themselves, so only placing is counted.
 """
 

@@ -13,7 +13,7 @@ from shared.domain.instrument import Instrument
 from shared.domain.money import Price
 from shared.domain.symbol import Symbol
 from shared.venues.errors import Refusal, Rejected
-from shared.venues.port import Accepted, Balance, BeginSend, Candle, OrderRequest, VenueOrder
+from shared.venues.port import Accepted, Balances, BeginSend, Candle, OrderList, OrderRequest, VenueOrder
 
 
 class UnusableVenue:
@@ -30,6 +30,10 @@ class UnusableVenue:
         """Refuse."""
         self._refuse()
 
+    async def renames(self) -> Mapping[str, str]:
+        """Refuse."""
+        self._refuse()
+
     async def prices(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Price]:
         """Refuse."""
         self._refuse()
@@ -38,7 +42,7 @@ class UnusableVenue:
         """Refuse."""
         self._refuse()
 
-    async def balances(self, *, patient: bool = False) -> Mapping[str, Balance]:
+    async def balances(self, *, patient: bool = False) -> Balances:
         """Refuse."""
         del patient
         self._refuse()
@@ -59,11 +63,11 @@ class UnusableVenue:
         """Refuse."""
         self._refuse()
 
-    async def open_orders(self) -> Sequence[VenueOrder]:
+    async def open_orders(self) -> OrderList:
         """Refuse."""
         self._refuse()
 
-    async def closed_orders(self, *, since: int) -> Sequence[VenueOrder]:
+    async def closed_orders(self, *, since: int) -> OrderList:
         """Refuse."""
         self._refuse()
 

@@ -54,11 +54,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--pace", type=float, default=PACE)
     parser.add_argument("--shipped", action="store_true", help="executors keep their budget of calls to the venue")
+    parser.add_argument(
+        "--master", action="store_true", help="the real master tells what a person trades on its account"
+    )
     told = parser.parse_args()
     signal.signal(signal.SIGTERM, _end)  # so that everything that was started is ended too
     folder = ROOT / "var" / "chaos" / str(told.seed)
     shutil.rmtree(folder, ignore_errors=True)
-    script = write_script(told.seed, told.signals, told.users, told.pace)
+    script = write_script(told.seed, told.signals, told.users, told.pace, master=told.master)
     verdict = chaos(folder, script, shipped=told.shipped)
     show(verdict, Console(highlight=False, width=150 if not sys.stdout.isatty() else None))
     print(json.dumps(verdict.figures))  # noqa: T201  # a command line prints

@@ -14,6 +14,7 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 from tests.chaos.evidence import Evidence, Fields, UserEvidence
+from tests.chaos.told import untold
 
 _MOST_LEGS: Final = 50
 _ZERO: Final = Decimal(0)
@@ -51,6 +52,7 @@ def check(evidence: Evidence) -> Findings:
         _amounts(user, fills, found)
         _positions(user, found)
         _balances(user, found)
+        _closed(evidence, user, found)
     return found
 
 
@@ -58,6 +60,10 @@ def _signals(evidence: Evidence, found: Findings) -> None:
     told = Counter(fields["id"] for _, fields in evidence.signals)
     found.missing += [f"signal {each} never reached the stream" for each in evidence.emitted if not told[each]]
     found.duplicates += [f"signal {each} stands {count} times" for each, count in told.items() if count > 1]
+    if evidence.master_orders is not None:
+        fills = untold(evidence.master_orders, evidence.signals)
+        found.missing += fills.missing
+        found.duplicates += fills.doubled
     if evidence.signals_pending or evidence.signals_undelivered:
         found.unfinished.append(
             f"signals: {evidence.signals_pending} pending, {evidence.signals_undelivered} undelivered"
@@ -82,8 +88,10 @@ def _decisions(evidence: Evidence, user: UserEvidence, found: Findings) -> dict[
             found.disagreements.append(f"{user.user}: signal {signal['id']} is {entry}, its decision {made[0][0]}")
     found.undecided += [f"{user.user}: a decision on {each}, which is no signal" for each in by_signal]
     owners = {}
+    # Copied, forgotten by a Redis that lost its last writes, decided anew as a skip, and found at the exchange.
+    recalled = {fields["order_id"] for _, fields in user.reports if fields.get("code") == "recalled"}
     for _, fields in user.decisions:
-        if fields["decision"] == "copy":
+        if fields["decision"] == "copy" or (evidence.fail_overs and fields["id"] in recalled):
             owners[fields["id"]] = fields
             if fields["kind"] == "exit":
                 for leg in range(2, _MOST_LEGS):
@@ -160,6 +168,17 @@ def _positions(user: UserEvidence, found: Findings) -> None:
             found.disagreements.append(f"{user.user}: {symbol} position {believed}, the exchange's fills leave {there}")
         if there < 0:
             found.disagreements.append(f"{user.user}: sold {-there} {symbol} more than was copied")
+
+
+def _closed(evidence: Evidence, user: UserEvidence, found: Findings) -> None:
+    """Check that nothing is held of what the master has closed: its last signal of a symbol decides. Dust is said to be dust."""
+    last = {signal["symbol"]: signal for _, signal in evidence.signals}
+    reasons = {report["signal_id"]: report["reason"] for _, report in user.reports}
+    for symbol, size in user.positions.items():
+        signal = last.get(symbol, {})
+        closed = signal.get("kind") == "exit" and Decimal(signal["fraction"]) == 1
+        if closed and "dust" not in reasons.get(signal["id"], ""):
+            found.unfinished.append(f"{user.user}: the master is flat in {symbol}, and {size} is still held")
 
 
 def _balances(user: UserEvidence, found: Findings) -> None:

@@ -1,4 +1,5 @@
-"""Three short runs, each of which leans on one safeguard: the fence, the resolution of lost replies, the seed of the nonce.
+"""Short runs, each of which leans on one safeguard: the fence, the resolution of lost replies, the seed of the nonce, the venue's
+time.
 
 `python -m tests.chaos.drills fence <folder>` plays one and judges it by the conservation check; the last line is a JSON object.
 They exist to show that the check sees: a build that lacks the safeguard must fail its drill (`test_mutations.py`).
@@ -24,12 +25,19 @@ from tests.chaos.conservation import check
 from tests.chaos.evidence import Evidence, idle, read_evidence
 from tests.chaos.nonces import count_nonces
 from tests.chaos.run import PAPER_FILE, UNBUDGETED, USER_FILE
+from tests.support.host_clock import HostClock
 from tests.support.processes import wait_for
 from tests.support.stack import Stack
 
 USER: Final = "alice"
 CASH: Final = Decimal(50_000)
 _PATIENCE: Final = 25.0
+_AHEAD: Final = 4.8
+"""Seconds by which a host's clock is ahead: nearly as much as entries are sent under."""
+_PROVEN: Final = 8.0
+"""Seconds after which an order that is in no list counts as never received: a time-out and a moment."""
+_HELD_UP: Final = 9.2
+"""Longer than that, and within one time-out of a deadline that was told by the wrong clock."""
 
 
 class Drill:
@@ -42,11 +50,13 @@ class Drill:
         for symbol, price in (("BTC/USD", "60000"), ("ETH/USD", "3000")):
             stack.price(symbol, price)
         self._executors = executors
+        self.host: Mapping[str, str] = {}
+        """What processes are told of the host that they run on."""
 
     def start(self) -> None:
         """Start the services and wait until the user is ready."""
         for _ in range(self._executors):
-            self.stack.start("executor", "services.executor", LOG_FORMAT="json", **UNBUDGETED)
+            self.stack.start("executor", "services.executor", LOG_FORMAT="json", **UNBUDGETED, **self.host)
         self.stack.start("copy-engine", "services.copy_engine", LOG_FORMAT="json")
         self.stack.wait_ready(USER)
 
@@ -133,10 +143,27 @@ def nonce(drill: Drill) -> list[str]:
     return _breaches(quiet, replace(evidence, users=[since]))
 
 
+def clock(drill: Drill) -> list[str]:
+    """Hold an order up on its way while the host's clock is ahead: it must be past its deadline when it is processed at last."""
+    with HostClock(drill.stack.folder / "host", _AHEAD) as host:
+        drill.host = host.environment()
+        drill.start()
+        drill.entry("ETH/USD")
+        assert drill.rest()
+        drill.stack.fault(
+            "delay_beyond_timeout_then_processed", user=USER, method="AddOrder", count=1, seconds=_HELD_UP
+        )
+        drill.entry("BTC/USD")
+        quiet = drill.rest()
+        time.sleep(_HELD_UP - _PROVEN)  # what was held up is processed after the second send, if it is at all
+        return _breaches(quiet, drill.evidence())
+
+
 DRILLS: Final[Mapping[str, tuple[Callable[[Drill], list[str]], int]]] = {
     "fence": (fence, 2),
     "resolve": (resolve, 1),
     "nonce": (nonce, 1),
+    "clock": (clock, 1),
 }
 """Each with the number of executors that it needs."""
 

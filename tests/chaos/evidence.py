@@ -56,6 +56,8 @@ class Evidence:
     requests: list[dict[str, Any]]
     logged: Counter[str]
     """What the services' logs say, by kind: see `read_logs`."""
+    master_orders: list[dict[str, Any]] | None = None
+    """The exchange's orders on the master's account, where the real master tells the signals."""
     fail_overs: int = 0
     """How often Redis lost its last writes. Decisions among them were made twice, and need not be of the same size."""
 
@@ -108,6 +110,7 @@ def read_logs(folder: Path) -> Counter[str]:
         for line in path.read_text(errors="replace").splitlines():
             if not line.startswith("{"):
                 found["unreadable lines"] += bool(line.strip())
+                found["tracebacks"] += line.startswith("Traceback")
                 continue
             try:
                 event = json.loads(line)

@@ -1,4 +1,4 @@
-"""The processes that a chaos run kills, freezes and starts again: two copy engines and some executors.
+"""The processes that a chaos run kills, freezes and starts again: two copy engines, some executors, perhaps two masters.
 
 Ends only what it started, by its own handle. A process that ends by itself (it found no Redis at its start, say) is started
 again, as compose does.
@@ -12,9 +12,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from tests.chaos.script import Role
+from tests.support.host_clock import HostClock
 from tests.support.processes import Service
 from tests.support.stack import Stack
 
+MASTERS: Final = 2
 ENGINES: Final = 2
 EXECUTORS: Final = 5
 SHARE: Final = 3
@@ -25,9 +28,10 @@ _RESPAWN: Final = 1.0
 class Member:
     """One process of the fleet and what is being done to it."""
 
-    def __init__(self, name: str, service: Service) -> None:
+    def __init__(self, name: str, service: Service, clock: HostClock) -> None:
         self.name = name
         self.service = service
+        self.clock = clock
         self.frozen = False
         self.starts_at: float | None = None
         self.hook = ""
@@ -47,30 +51,24 @@ class Member:
 class Fleet:
     """All of them."""
 
-    def __init__(self, stack: Stack, budget: Mapping[str, str]) -> None:
+    def __init__(self, stack: Stack, budget: Mapping[str, str], *, masters: int = 0) -> None:
         capacity = math.ceil(len(stack.users) / SHARE)
-        more = {"LOG_FORMAT": "json"}
-        self.engines = [
-            Member(f"engine-{number}", stack.start("copy-engine", "services.copy_engine", **more))
-            for number in range(ENGINES)
-        ]
-        self.executors = [
-            Member(
-                f"executor-{number}",
-                stack.start("executor", "services.executor", EXECUTOR_CAPACITY=str(capacity), **more, **budget),
-            )
-            for number in range(EXECUTORS)
-        ]
-        self.kills = self.stops = self.respawns = self.step_deaths = 0
+        room = {"EXECUTOR_CAPACITY": str(capacity), **budget}
+        self._groups = {
+            Role.MASTER: [_member(stack, f"master-{number}", "master-strategy", budget) for number in range(masters)],
+            Role.EXECUTOR: [_member(stack, f"executor-{number}", "executor", room) for number in range(EXECUTORS)],
+            Role.ENGINE: [_member(stack, f"engine-{number}", "copy-engine", {}) for number in range(ENGINES)],
+        }
+        self.kills = self.stops = self.respawns = self.step_deaths = self.clock_steps = 0
 
     @property
     def members(self) -> Sequence[Member]:
         """Everybody."""
-        return (*self.engines, *self.executors)
+        return [member for group in self._groups.values() for member in group]
 
-    def kill(self, *, engine: bool, which: int, down: float, hook: str) -> str:
+    def kill(self, *, role: Role, which: int, down: float, hook: str) -> str:
         """SIGKILL one that runs, the given one or the next, and arm its next life with a step to die at; answers whom."""
-        member = self._pick(engine=engine, which=which, frozen_too=True)
+        member = self._pick(role=role, which=which, frozen_too=True)
         if member is None:
             return "nobody runs"
         member.service.send(signal.SIGKILL)
@@ -79,9 +77,9 @@ class Fleet:
         self.kills += 1
         return member.name
 
-    def stop(self, *, engine: bool, which: int) -> Member | None:
+    def stop(self, *, role: Role, which: int) -> Member | None:
         """SIGSTOP one that runs."""
-        member = self._pick(engine=engine, which=which, frozen_too=False)
+        member = self._pick(role=role, which=which, frozen_too=False)
         if member is not None:
             member.service.send(signal.SIGSTOP)
             member.frozen = True
@@ -95,6 +93,14 @@ class Fleet:
         member.service.send(signal.SIGCONT)
         member.frozen = False
         return True
+
+    def step_clock(self, *, role: Role, which: int, seconds: float) -> Member:
+        """Set the wall clock of one's host so many seconds off; it is one member's alone."""
+        group = self._groups[role]
+        member = group[which % len(group)]
+        member.clock.step(seconds)
+        self.clock_steps += 1
+        return member
 
     def tend(self) -> list[str]:
         """Start again whoever is down and due; answers whom."""
@@ -121,6 +127,7 @@ class Fleet:
             if member.hook and member.alive:
                 member.service.kill()
             member.hook = ""
+            member.clock.step(0)
             if member.frozen and member.alive:
                 member.service.send(signal.SIGCONT)
             member.frozen = False
@@ -128,8 +135,15 @@ class Fleet:
                 member.starts_at = 0.0
         self.tend()
 
-    def _pick(self, *, engine: bool, which: int, frozen_too: bool) -> Member | None:
-        group = self.engines if engine else self.executors
+    def _pick(self, *, role: Role, which: int, frozen_too: bool) -> Member | None:
+        group = self._groups[role]
         ring = [group[(which + step) % len(group)] for step in range(len(group))]
         fit = [member for member in ring if member.alive and (frozen_too or not member.frozen)]
         return fit[0] if fit else None
+
+
+def _member(stack: Stack, name: str, service: str, told: Mapping[str, str]) -> Member:
+    """Start a process on a host of its own, whose wall clock can be stepped."""
+    clock = HostClock(stack.folder / "clocks" / name)
+    module = "services." + service.replace("-", "_")
+    return Member(name, stack.start(service, module, LOG_FORMAT="json", **clock.environment(), **told), clock)

@@ -89,10 +89,24 @@ class Market:
         self.prices[symbol] = (PRICES[symbol] * stray).quantize(PRICES[symbol] / PRICES[symbol].scaleb(2))
         return symbol, self.prices[symbol]
 
+    def closing(self) -> list[PlannedSignal]:
+        """Close everything that the master still holds: afterwards nobody may hold anything."""
+        closed = []
+        for symbol, size in sorted(self.held.items()):
+            if size:
+                closed.append(
+                    PlannedSignal(self._new_id(), symbol, size, self.prices[symbol], "1", before=size, after=Decimal(0))
+                )
+                self.held[symbol] = Decimal(0)
+        return closed
+
+    def _new_id(self) -> str:
+        return str(UUID(int=self.dice.getrandbits(128), version=4))
+
     def signal(self) -> PlannedSignal:
         """Draw the next signal: entries of 1 to 2 % of the master's equity, exits of what it holds."""
         holding = [symbol for symbol, size in sorted(self.held.items()) if size]
-        signal_id = str(UUID(int=self.dice.getrandbits(128), version=4))
+        signal_id = self._new_id()
         if holding and self.dice.random() < 0.45:
             symbol, fraction = self.dice.choice(holding), self.dice.choice(_FRACTIONS)
             before = self.held[symbol]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import json
 import subprocess
 import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
@@ -21,13 +19,32 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from tests.chaos.agenda import Agenda
 from tests.chaos.ailments import REFUSED_NONCE
 from tests.chaos.evidence import Evidence, entries, idle, read_evidence
-from tests.chaos.fleet import Fleet
-from tests.chaos.hands import emit, use_key
+from tests.chaos.fleet import MASTERS, Fleet
+from tests.chaos.hands import use_key
 from tests.chaos.market import PRICES
-from tests.chaos.script import Act, Arm, Emit, Kill, KillRedis, Redeliver, Script, Stop
+from tests.chaos.person import MASTER, Person
+from tests.chaos.refusals import Refusals
+from tests.chaos.script import (
+    Act,
+    Arm,
+    DamageFile,
+    Emit,
+    Kill,
+    KillRedis,
+    Redeliver,
+    Refuse,
+    Script,
+    StepClock,
+    Stop,
+)
 from tests.chaos.tape import Tape
+from tests.chaos.teller import AWAY, StandIn, Teller, Trader
+from tests.chaos.told import untold
+from tests.chaos.user_files import UserFiles
+from tests.support.host_clock import HostClock
 from tests.support.processes import ROOT, wait_for
 from tests.support.stack import Stack
 
@@ -35,10 +52,9 @@ SHIPPED: Final[Mapping[str, str]] = {}
 UNBUDGETED: Final[Mapping[str, str]] = {"KRAKEN_TIER": "none"}
 """What executors are told besides. As shipped they keep within Kraken's budget of a verified account (one call in two seconds for
 longer): at two signals a second 500 signals would take half an hour and test the budget. The exchange's counters are off too."""
-_AGAIN: Final = 0.25
 USER_FILE: Final = '[guards]\nmax_signal_age = "20m"\nmax_slippage_bps = 500\n'
 PAPER_FILE: Final = "[market]\nspeed = 0\n\n[limits]\nrest = false\ntrading = false\n"
-_NO_REDIS: Final = (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError)
+STRATEGY_FILE: Final = 'name = "none"\nentry_freshness_seconds = 1200\n'
 
 
 class Run:
@@ -49,15 +65,14 @@ class Run:
         self.script = script
         self.redis_kills = self.fail_overs = self.redeliveries = 0
         self.faults: Counter[str] = Counter()
-        self._log = log
+        self._agenda = Agenda(log)
         self._budget = budget
         self._deposited: dict[str, dict[str, Decimal]] = {}
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
-        self._numbers = itertools.count()
         self._signals = [act.signal for _, act in script.acts if isinstance(act, Emit)]
-        self._fields: dict[str, Mapping[str, str]] = {}
         self._tape = Tape(stack.redis.folder)
-        self._told = 0
+        self.refusals = Refusals(stack.redis.port)
+        self.files = UserFiles(stack.config)
+        self.person = Person(stack)
         self._redis_down = False
         self._client = redis.Redis(
             port=stack.redis.port,
@@ -65,12 +80,18 @@ class Run:
             socket_timeout=5,
             retry=Retry(NoBackoff(), 0),
         )
+        self._teller: Teller = (
+            Trader(self.person, self._signals, self._agenda)
+            if script.master
+            else StandIn(self._client, self._signals, self._agenda)
+        )
 
     @staticmethod
     def stack_for(folder: Path, script: Script) -> Stack:
         """Give the stack that a script is played on."""
         (folder / "config").mkdir(parents=True)
         (folder / "config" / "paper.toml").write_text(PAPER_FILE)
+        (folder / "config" / "strategy.toml").write_text(STRATEGY_FILE)
         return Stack(folder, script.users, user_settings=USER_FILE)
 
     def open(self) -> None:
@@ -82,7 +103,9 @@ class Run:
             use_key(self.stack, user)
         for symbol, price in PRICES.items():
             self.stack.price(symbol, str(price))
-        self.fleet = Fleet(self.stack, self._budget)
+        if self.script.master:
+            self.person.open()
+        self.fleet = Fleet(self.stack, self._budget, masters=MASTERS if self.script.master else 0)
         for user in self.script.users:
             wait_for(lambda user=user: self._account_state(user) in {"ready", "parked"}, 90, f"{user} is known")  # type: ignore[misc]
 
@@ -90,14 +113,8 @@ class Run:
         """Carry out the script, each act at its time or as soon after it as this machine can."""
         start = time.monotonic()
         for at, act in self.script.acts:
-            self._later(start + at, lambda act=act: self._do(act))  # type: ignore[misc]
-        while self._due:
-            at, _, due = heapq.heappop(self._due)
-            while (wait := at - time.monotonic()) > 0:
-                self._tend()
-                time.sleep(min(wait, 0.1))  # the script says when; meanwhile the fleet is tended
-            self._tend()
-            due()
+            self._agenda.at(start + at, lambda act=act: self._do(act))  # type: ignore[misc]
+        self._agenda.work_off(self._tend)
 
     def settle(self, patience: float) -> bool:
         """End the chaos, bring everything back and wait until nothing is under way; answers whether that came about."""
@@ -105,23 +122,29 @@ class Run:
             self.faults[switch["fault"]] += int(switch["fired"])
         if self._redis_down:
             self._start_redis()
+        self.refusals.end()
+        self.files.mend_all()
         self.fleet.restore()
-        self._note("the chaos is over", faults=self.faults.total())
+        self._agenda.note("the chaos is over", faults=self.faults.total())
         end = time.monotonic() + patience
+        if not self._teller.finish(patience):
+            self._agenda.note("not everything could be told")
+            return False
         while time.monotonic() < end:
             self._tend()
-            with suppress(*_NO_REDIS):
+            with suppress(*AWAY):
                 if self._quiet():
-                    self._note("quiet")
+                    self._agenda.note("quiet")
                     return True
             time.sleep(0.5)  # other processes settle; nothing tells when the last of them has
-        self._note("not quiet")
+        self._agenda.note("not quiet")
         return False
 
     def evidence(self) -> Evidence:
         """Read what is left."""
-        found = read_evidence(self.stack, self._client, [signal.id for signal in self._signals], self._deposited)
-        return replace(found, fail_overs=self.fail_overs)
+        emitted = [] if self.script.master else [signal.id for signal in self._signals]
+        found = read_evidence(self.stack, self._client, emitted, self._deposited)
+        return replace(found, fail_overs=self.fail_overs, master_orders=self._master_orders())
 
     def audit(self) -> dict[str, Any]:
         """Run the product's own audit."""
@@ -140,25 +163,32 @@ class Run:
             return {"ok": False, "error": done.stderr[-2000:]}
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection, and remove what the clocks' library leaves of processes that were killed."""
         self._client.close()
+        HostClock.tidy()
 
     def _quiet(self) -> bool:
+        if self.script.master and not untold(self._master_orders(), entries(self._client, "shoal:signals")).quiet:
+            return False
+        told = self._client.xlen("shoal:signals") if self.script.master else len(self._signals)
         for user in self.script.users:
-            if self._client.xlen(f"shoal:reports:{{{user}}}") < len(self._signals):
+            if self._client.xlen(f"shoal:reports:{{{user}}}") < told:
                 return False
         streams = ["shoal:signals", *(f"shoal:orders:{{{user}}}" for user in self.script.users)]
         return all(idle(self._client, stream) for stream in streams)
+
+    def _master_orders(self) -> list[dict[str, Any]] | None:
+        return self.stack.venue_orders(MASTER) if self.script.master else None
 
     def _account_state(self, user: str) -> object:
         return self._client.hget(f"shoal:account:{{{user}}}:kraken", "state")
 
     def _do(self, act: Act) -> None:
         if isinstance(act, Emit):
-            self._emit()
+            self._teller.tell_next()
         elif isinstance(act, Kill):
-            who = self.fleet.kill(engine=act.engine, which=act.which, down=act.down, hook=act.hook)
-            self._note("kill", who=who)
+            who = self.fleet.kill(role=act.role, which=act.which, down=act.down, hook=act.hook)
+            self._agenda.note("kill", who=who)
         elif isinstance(act, Stop):
             self._stop(act)
         elif isinstance(act, KillRedis):
@@ -167,6 +197,12 @@ class Run:
             self._arm(act)
         elif isinstance(act, Redeliver):
             self._redeliver(act, act.times)
+        elif isinstance(act, StepClock):
+            self._step_clock(act)
+        elif isinstance(act, Refuse):
+            self._refuse(act)
+        elif isinstance(act, DamageFile):
+            self._damage_file(act)
         else:
             self.stack.price(act.symbol, str(act.price))
 
@@ -175,75 +211,82 @@ class Run:
         if act.body["fault"] == REFUSED_NONCE and any(
             row["fault"] == REFUSED_NONCE and row["count_left"] for row in self.stack.get("/paper/faults")
         ):
-            self._note("left out", **act.body)
+            self._agenda.note("left out", **act.body)
             return
         self.stack.post("/paper/faults", act.body)
-        self._note("arm", **act.body)
-
-    def _emit(self) -> None:
-        """Tell the next signal as the master does."""
-        signal = self._signals[self._told]
-        fields = self._fields.setdefault(signal.id, signal.fields())
-        try:
-            emit(self._client, fields)
-        except _NO_REDIS:
-            self._later(time.monotonic() + _AGAIN, self._emit)
-            return
-        self._told += 1
-        self._note("signal", number=self._told, id=signal.id, symbol=signal.symbol, fraction=signal.fraction)
-
-    def _emit_again(self) -> None:
-        """Tell anew what Redis has lost, as the master does when it compares its fills with the stream."""
-        there = {fields["id"] for _, fields in entries(self._client, "shoal:signals")}
-        for signal in self._signals[: self._told]:
-            if signal.id not in there:
-                emit(self._client, self._fields[signal.id])
-                self._note("signal again", id=signal.id)
+        self._agenda.note("arm", **act.body)
 
     def _stop(self, act: Stop) -> None:
-        member = self.fleet.stop(engine=act.engine, which=act.which)
+        member = self.fleet.stop(role=act.role, which=act.which)
         if member is None:
             return
         pid = member.service.pid
-        self._note("stop", who=member.name, seconds=round(act.seconds, 1))
+        self._agenda.note("stop", who=member.name, seconds=round(act.seconds, 1))
 
         def thaw() -> None:
             if self.fleet.thaw(member, pid):
-                self._note("go on", who=member.name)
+                self._agenda.note("go on", who=member.name)
 
-        self._later(time.monotonic() + act.seconds, thaw)
+        self._agenda.after(act.seconds, thaw)
+
+    def _step_clock(self, act: StepClock) -> None:
+        member = self.fleet.step_clock(role=act.role, which=act.which, seconds=act.seconds)
+        self._agenda.note("step clock", who=member.name, seconds=act.seconds, lasts=round(act.lasts, 1))
+
+        def back() -> None:
+            member.clock.step(0)
+            self._agenda.note("clock right", who=member.name)
+
+        self._agenda.after(act.lasts, back)
+
+    def _refuse(self, act: Refuse) -> None:
+        if self._redis_down or self.refusals.standing:
+            return
+        what = self.refusals.begin(act.kind, act.which)
+        self._agenda.note("refuse", how=what, seconds=round(act.seconds, 1))
+        self._agenda.after(act.seconds, self._end_refusal)
+
+    def _end_refusal(self) -> None:
+        self.refusals.end()
+        self._agenda.note("refusal over")
+
+    def _damage_file(self, act: DamageFile) -> None:
+        if self.files.damage(act.user, act.damage):
+            self._agenda.note("damage file", user=act.user, damage=act.damage, seconds=round(act.seconds, 1))
+            self._agenda.after(act.seconds, lambda: self.files.mend(act.user))
 
     def _kill_redis(self, act: KillRedis) -> None:
         if self._redis_down:
             return
+        self.refusals.end()
         self._redis_down = True
         self.stack.redis.kill()
         self.redis_kills += 1
         lost = self._tape.cut(act.lost) if act.lost else 0
         self.fail_overs += bool(lost)
-        self._note("kill", who="redis", down=round(act.down, 1), lost_bytes=lost)
-        self._later(time.monotonic() + act.down, self._start_redis)
+        self._agenda.note("kill", who="redis", down=round(act.down, 1), lost_bytes=lost)
+        self._agenda.after(act.down, self._start_redis)
 
     def _start_redis(self) -> None:
         if self._redis_down:
             self.stack.redis.start()
             self._redis_down = False
-            self._note("start", who="redis")
-            self._emit_again()
+            self._agenda.note("start", who="redis")
+            self._teller.tell_again()
 
     def _redeliver(self, act: Redeliver, times: int) -> None:
         """Set a group back by some entries, so that they are delivered once more though they were acknowledged."""
         stream = f"shoal:orders:{{{act.user}}}" if act.user else "shoal:signals"
-        with suppress(*_NO_REDIS, redis.ResponseError):
+        with suppress(*AWAY):
             group = self._client.xinfo_groups(stream)[0]
             last = group["last-delivered-id"]
             rows = cast("list[tuple[str, Any]]", self._client.xrevrange(stream, last, "-", act.back + 1))
             if len(rows) > 1:
                 self._client.xgroup_setid(stream, group["name"], rows[-1][0])
                 self.redeliveries += len(rows) - 1
-                self._note("redeliver", stream=stream, entries=len(rows) - 1)
+                self._agenda.note("redeliver", stream=stream, entries=len(rows) - 1)
         if times > 1:
-            self._later(time.monotonic() + 0.7, lambda: self._redeliver(act, times - 1))
+            self._agenda.after(0.7, lambda: self._redeliver(act, times - 1))
 
     def _clear_faults(self) -> list[dict[str, Any]]:
         fired = list(self.stack.get("/paper/faults"))
@@ -255,11 +298,4 @@ class Run:
         if not self._redis_down:
             self._tape.look()
         for name in self.fleet.tend():
-            self._note("start", who=name)
-
-    def _later(self, at: float, act: Callable[[], None]) -> None:
-        heapq.heappush(self._due, (at, next(self._numbers), act))
-
-    def _note(self, what: str, **more: object) -> None:
-        self._log.write(json.dumps({"at": round(time.time(), 3), "act": what, **more}, default=str) + "\n")
-        self._log.flush()
+            self._agenda.note("start", who=name)

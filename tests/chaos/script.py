@@ -11,15 +11,24 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, Final
 
 from shared.config.boundary import Step
 from tests.chaos.ailments import some_ailment
 from tests.chaos.market import PRICES, Market, PlannedSignal
+from tests.chaos.refusals import Refusal
+from tests.chaos.user_files import Damage
 
 KILLS, STOPS, REDIS_KILLS, FAULTS, REDELIVERIES, MOVES = 0.24, 0.12, 0.02, 0.6, 0.1, 0.2
+CLOCK_STEPS, REFUSALS, DAMAGES = 0.1, 0.02, 0.06
 """How many of each per signal."""
-_ENGINE_SHARE: Final = 0.4
+_FAR_STEPS: Final = 0.3
+"""The share of clock steps beyond the 5 s at which entries stop: exits must go on, and nothing may be sent twice.
+
+Those last less long, or hardly anything would be bought in a run."""
+_ENGINE_SHARE, _MASTER_SHARE = 0.4, 0.15
+"""The shares of strikes that go to an engine, and to a master where there is one; the executors have the rest."""
 _FAIL_OVERS: Final = 0.5
 """The share of Redis's deaths that lose writes."""
 _BURST: Final = 0.5
@@ -32,9 +41,17 @@ _IN_THE_ACT: Final = 0.7
 """The share of kills and stops that come within 60 ms of a signal."""
 
 
+class Role(StrEnum):
+    """Whom a strike goes to."""
+
+    ENGINE = "engine"
+    EXECUTOR = "executor"
+    MASTER = "master"
+
+
 @dataclass(frozen=True, slots=True)
 class Emit:
-    """The master's next signal."""
+    """The master's next signal; with a real master, the order on its account that is to become one."""
 
     signal: PlannedSignal
 
@@ -43,7 +60,7 @@ class Emit:
 class Kill:
     """SIGKILL a service; it is started again after `down` seconds, perhaps armed to die by itself at a step of the path."""
 
-    engine: bool
+    role: Role
     which: int
     down: float
     hook: str
@@ -53,7 +70,7 @@ class Kill:
 class Stop:
     """SIGSTOP a service for so many seconds."""
 
-    engine: bool
+    role: Role
     which: int
     seconds: float
 
@@ -93,7 +110,35 @@ class Move:
     price: Decimal
 
 
-Act = Emit | Kill | Stop | KillRedis | Arm | Redeliver | Move
+@dataclass(frozen=True, slots=True)
+class StepClock:
+    """Set the wall clock of a service's host so many seconds off the exchange's, for a while."""
+
+    role: Role
+    which: int
+    seconds: float
+    lasts: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Have Redis refuse for a while: see `refusals.py`."""
+
+    kind: Refusal
+    which: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class DamageFile:
+    """Damage a user's file, and mend it after a while."""
+
+    user: str
+    damage: Damage
+    seconds: float
+
+
+Act = Emit | Kill | Stop | KillRedis | Arm | Redeliver | Move | StepClock | Refuse | DamageFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,25 +150,28 @@ class Script:
     signals: int
     seconds: float
     acts: list[tuple[float, Act]] = field(default_factory=list)
+    master: bool = False
+    """Whether the real master service tells the signals, of what a person trades on its account."""
 
 
-def write_script(seed: int, signals: int, users: int, pace: float) -> Script:
+def write_script(seed: int, signals: int, users: int, pace: float, *, master: bool = False) -> Script:
     """Draw a script: one signal every `pace` seconds on average, and everything else strewn over the same time."""
     dice = random.Random(seed)
     names = [f"user-{number:02}" for number in range(users)]
-    script = Script(seed, names, signals, signals * pace)
+    script = Script(seed, names, signals, signals * pace, master=master)
     when: list[float] = []
     while len(when) < signals:
         burst = bool(when) and dice.random() < _BURST
         when.append(when[-1] + dice.uniform(0.0, 0.02) if burst else dice.uniform(0, script.seconds))
     when.sort()
-    script.acts.extend(_market(dice, when, script.seconds))
+    market = Market(dice)
+    script.acts.extend(_market(market, when, script.seconds))
     for _ in range(math.ceil(signals * KILLS)):
-        script.acts.append((_moment(dice, when, script.seconds), _kill(dice)))
+        script.acts.append((_moment(dice, when, script.seconds), _kill(dice, master)))
     for _ in range(math.ceil(signals * STOPS)):
         long = dice.random() < _LONG_STOP
         seconds = dice.uniform(13.5, 18.0) if long else dice.uniform(0.3, 7.0)
-        stop = Stop(dice.random() < _ENGINE_SHARE, dice.randrange(100), seconds)
+        stop = Stop(_role(dice, master), dice.randrange(100), seconds)
         script.acts.append((_moment(dice, when, script.seconds), stop))
     for _ in range(math.ceil(signals * REDIS_KILLS)):
         lost = dice.uniform(0.1, 1.2) if dice.random() < _FAIL_OVERS else 0.0
@@ -135,15 +183,38 @@ def write_script(seed: int, signals: int, users: int, pace: float) -> Script:
         user = dice.choice(["", *names, *names])
         again = Redeliver(user, dice.randint(1, 8), dice.randint(1, 5))
         script.acts.append((dice.uniform(script.seconds * 0.05, script.seconds), again))
+    for _ in range(math.ceil(signals * CLOCK_STEPS)):
+        script.acts.append((_moment(dice, when, script.seconds), _clock_step(dice, master)))
+    for _ in range(math.ceil(signals * REFUSALS)):
+        refuse = Refuse(dice.choice(list(Refusal)), dice.randrange(100), dice.uniform(1.0, 7.0))
+        script.acts.append((_moment(dice, when, script.seconds), refuse))
+    for _ in range(math.ceil(signals * DAMAGES)):
+        damage = DamageFile(dice.choice(names), dice.choice(list(Damage)), dice.uniform(2.0, 30.0))
+        script.acts.append((dice.uniform(0, script.seconds * 0.9), damage))
     script.acts.sort(key=lambda row: row[0])
+    script.acts.extend((script.seconds, Emit(signal)) for signal in market.closing())
     return script
 
 
-def _kill(dice: random.Random) -> Kill:
-    engine = dice.random() < _ENGINE_SHARE
-    steps = [step for step in Step if step.startswith("engine" if engine else "executor")]
+def _clock_step(dice: random.Random, master: bool) -> StepClock:
+    far = dice.random() < _FAR_STEPS
+    seconds = dice.choice((-1, 1)) * (dice.uniform(6.0, 25.0) if far else dice.uniform(0.3, 4.5))
+    lasts = dice.uniform(2.0, 7.0) if far else dice.uniform(3.0, 20.0)
+    return StepClock(_role(dice, master), dice.randrange(100), round(seconds, 3), lasts)
+
+
+def _role(dice: random.Random, master: bool) -> Role:
+    drawn = dice.random()
+    if drawn < _ENGINE_SHARE:
+        return Role.ENGINE
+    return Role.MASTER if master and drawn < _ENGINE_SHARE + _MASTER_SHARE else Role.EXECUTOR
+
+
+def _kill(dice: random.Random, master: bool) -> Kill:
+    role = _role(dice, master)
+    steps = [step for step in Step if step.startswith(role)]
     hook = f"{dice.choice(steps)}:{dice.randint(1, 60)}" if dice.random() < _ARMED else ""
-    return Kill(engine, dice.randrange(100), dice.uniform(0.0, 2.0), hook)
+    return Kill(role, dice.randrange(100), dice.uniform(0.0, 2.0), hook)
 
 
 def _moment(dice: random.Random, when: list[float], seconds: float) -> float:
@@ -153,9 +224,9 @@ def _moment(dice: random.Random, when: list[float], seconds: float) -> float:
     return dice.uniform(0, seconds)
 
 
-def _market(dice: random.Random, when: list[float], seconds: float) -> list[tuple[float, Act]]:
+def _market(market: Market, when: list[float], seconds: float) -> list[tuple[float, Act]]:
     """Draw prices and signals together, since a signal tells the price of its moment."""
-    market = Market(dice)
+    dice = market.dice
     moves = {dice.uniform(0, seconds) for _ in range(math.ceil(len(when) * MOVES))}
     times = sorted([*when, *moves])
     return [(at, Move(*market.move()) if at in moves else Emit(market.signal())) for at in times]

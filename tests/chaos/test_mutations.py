@@ -1,4 +1,4 @@
-"""Does the check see? Three builds, each without one safeguard, must fail the drill that leans on it; the real build must pass.
+"""Does the check see? Four builds, each without one safeguard, must fail the drill that leans on it; the real build must pass.
 
 What is cut out of the first build is every place that asks whose turn it is, not the fence of `begin_send` alone: the state of
 the write-ahead record, the deadline of an order and the lease's own clock each stop a second order too, so that `begin_send`
@@ -34,6 +34,11 @@ local function next_nonce(key, floor, advance)
 end
 local function seeded_nonce(key, floor, advance)"""
 
+_VENUES_NOW: Final = """        return round(known.at * 1000 + self._likely(known))
+"""
+_VENUES_LEAST: Final = """        return floor(known.at * 1000 + low)
+"""
+
 Patch = tuple[str, str, str]
 MUTATIONS: Final[Mapping[str, tuple[Patch, ...]]] = {
     "fence": (
@@ -41,6 +46,10 @@ MUTATIONS: Final[Mapping[str, tuple[Patch, ...]]] = {
         ("shared/bus/lua/renew.lua", "redis.call('GET', KEYS[1]) ~= ARGV[1] or", "false or"),
     ),
     "resolve": (("shared/venues/kraken.py", _ALL_ORDERS, _OPEN_ORDERS_ONLY),),
+    "clock": (
+        ("shared/venues/venue_clock.py", _VENUES_NOW, "        return self._wall()\n"),
+        ("shared/venues/venue_clock.py", _VENUES_LEAST, "        return self._wall()\n"),
+    ),
     "nonce": (("shared/bus/lua/_nonce.lua", "\nlocal function next_nonce(key, floor, advance)", _UNSEEDED),),
 }
 """File, what is cut out, what stands there instead; by the drill that must fail."""
@@ -48,6 +57,7 @@ EXPECTED: Final = {
     "fence": ("position", "nonce", "did not come to rest"),
     "resolve": ("accepted",),
     "nonce": ("visible",),
+    "clock": ("accepted",),
 }
 """One of these words must be in what the failed drill found."""
 

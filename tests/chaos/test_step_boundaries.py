@@ -7,18 +7,23 @@ whoever takes over has to wait for the end of the dead owner's lease.
 from __future__ import annotations
 
 import signal
+from collections import Counter
+from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from shared.config.boundary import Step
 from shared.contracts import keys
+from shared.domain.order import TERMINAL, OrderState
 from tests.support.processes import Service, wait_for
 from tests.support.stack import Stack
 
 ENGINE_STEPS: Final = [step for step in Step if step.startswith("engine")]
 EXECUTOR_STEPS: Final = [step for step in Step if step.startswith("executor")]
+MASTER_STEPS: Final = [step for step in Step if step.startswith("master")]
 BYTES_LEFT: Final = "bytes-left"
 """Not a step: the order has reached the exchange and its reply is held back when the executor is killed from outside."""
 
@@ -74,6 +79,76 @@ def test_kill_between_every_two_steps_of_the_engine(tmp_path: Path) -> None:
             _engine_dies(stack, f"{step}:1")
         stack.engine()
         _everything_happened_once(stack, users)
+
+
+@pytest.mark.timeout(240)
+def test_kill_between_every_two_steps_of_the_master(tmp_path: Path) -> None:
+    """Case R3. The strategy trades on; whoever comes next finds an intent, an order or a fill that nobody was told of.
+
+    SMA-cross buys what it does not hold and sells all that it holds: an intent that became two orders, or a fill that was
+    forgotten or told twice, breaks the alternation of equal purchases and sales of a symbol.
+    """
+    with Stack(tmp_path, price_speed=240) as stack:
+        stack.open_account("master", tier="unlimited", USD=1_000_000)
+        (stack.config / "strategy.toml").write_text(
+            'name = "sma-cross"\nsymbols = ["BTC/USD", "ETH/USD", "SOL/USD"]\nentry_gap_seconds = 0\npoll_seconds = 0.2\n'
+        )
+        for _ in range(2):  # during an entry as well as during an exit, as the market has it
+            for step in MASTER_STEPS:
+                master = _master(stack, DEBUG_DIE_AT=step)
+                assert master.wait(60) == -signal.SIGKILL, master.log()
+                stack.client.delete(keys.lease("master"))
+        stack.post("/paper/clock", {"speed": 0})
+        master = _master(stack)
+        wait_for(lambda: _every_fill_is_a_signal(stack), 40, "every fill is a signal")
+        wait_for(lambda: not _open_records(stack), 40, "every intent has its end")
+        assert master.running
+        _each_intent_is_one_order(stack)
+        assert stack.invalid_nonces() == []
+
+
+def _master(stack: Stack, **more: str) -> Service:
+    """Start a master; that so many of them in a row ask more than one key may is another test's matter."""
+    return stack.start("master", "services.master_strategy", KRAKEN_TIER="none", **more)
+
+
+def _signals(stack: Stack) -> list[dict[str, str]]:
+    rows: Any = stack.client.xrange(keys.SIGNALS)
+    return [fields for _, fields in rows]
+
+
+def _every_fill_is_a_signal(stack: Stack) -> bool:
+    told: Counter[str] = Counter()
+    for row in _signals(stack):
+        told[row["master_order_id"]] += Decimal(row["base_size"])  # type: ignore[assignment]  # a Counter of amounts
+    return told == {row["order_id"]: Decimal(str(row["filled_size"])) for row in _filled(stack)}
+
+
+def _filled(stack: Stack) -> list[dict[str, Any]]:
+    return [row for row in stack.venue_orders("master") if Decimal(str(row["filled_size"])) > 0]
+
+
+def _open_records(stack: Stack) -> list[str]:
+    names = stack.client.scan_iter(match=keys.order("master", "*"))
+    return [name for name in names if OrderState(str(stack.client.hget(name, "state"))) not in TERMINAL]
+
+
+def _each_intent_is_one_order(stack: Stack) -> None:
+    orders = stack.venue_orders("master")
+    assert len(_filled(stack)) >= 2  # one in each round can serve all of its steps
+    assert set(Counter(row["client_order_id"] for row in orders).values()) == {1}
+    for row in orders:
+        assert stack.client.exists(keys.order("master", row["client_order_id"])), (
+            "an order without a write-ahead record"
+        )
+    signals = _signals(stack)
+    assert len({row["id"] for row in signals}) == len({row["master_order_id"] for row in signals}) == len(signals)
+    for symbol in {row["symbol"] for row in orders}:
+        trades = [(row["side"], Decimal(str(row["filled_size"]))) for row in _filled(stack) if row["symbol"] == symbol]
+        assert trades[0][0] == "buy"
+        for (side, size), (next_side, next_size) in pairwise(trades):
+            assert side != next_side, f"{symbol}: {trades}"
+            assert side == "sell" or size == next_size, f"{symbol}: {trades}"
 
 
 def _doomed(stack: Stack, user: str) -> Service:

@@ -40,6 +40,9 @@ def judge(run: Run, *, quiet: bool, began: float, ended: float) -> Verdict:
         breaches.append("the system did not come to rest")
     if evidence.logged["exceptions"]:
         breaches.append(f"{evidence.logged['exceptions']} exceptions in the logs")
+    if evidence.logged["tracebacks"]:
+        breaches.append(f"{evidence.logged['tracebacks']} processes ended with a traceback")
+    breaches += [f"the person could not place {each} on the master's account" for each in run.person.given_up]
     figures = {
         "ok": not breaches,
         "seed": run.script.seed,
@@ -60,6 +63,9 @@ def judge(run: Run, *, quiet: bool, began: float, ended: float) -> Verdict:
         "faults": run.faults.total(),
         "faults_by_kind": dict(sorted(run.faults.items())),
         "redeliveries": run.redeliveries,
+        "clock_steps": run.fleet.clock_steps,
+        "refusals_of_redis": run.refusals.count,
+        "damaged_files": run.files.count,
         "parked": evidence.logged["parked"],
         "requests": len(evidence.requests),
         "audit": {name: audit.get(name) for name in ("ok", *_AUDITED, "invalid_nonces")},
@@ -123,4 +129,6 @@ def _tameness(run: Run) -> list[str]:
         found.append(f"too tame: {run.fleet.kills} kills")
     if run.faults.total() < signals * min(1.0, users / 20):
         found.append(f"too tame: {run.faults.total()} faults")
+    if not (run.fleet.clock_steps and run.refusals.count and run.files.count):
+        found.append("too tame: no clock was stepped, no Redis refused or no file was damaged")
     return found

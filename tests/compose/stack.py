@@ -14,6 +14,7 @@ from tests.support.redis_server import free_port
 
 ROOT: Final = Path(__file__).parents[2]
 _POLL: Final = 1.0
+_OWN_SETTINGS: Final = ("SHOAL_", "KRAKEN_", "COINBASE_", "REDIS_", "API_", "VENUE_")
 T = TypeVar("T")
 
 
@@ -24,9 +25,7 @@ class Stack:
         self.project = f"shoaltest{os.getpid()}"
         self.api_port = free_port()
         # Nothing of the caller's own settings may change what is tested.
-        kept = {
-            name: value for name, value in os.environ.items() if not name.startswith(("SHOAL_", "KRAKEN_", "COINBASE_"))
-        }
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_OWN_SETTINGS)}
         self._environment = kept | {
             "IMAGE": "shoal-test",
             "API_PORT": str(self.api_port),
@@ -69,6 +68,10 @@ class Stack:
     def redis_cli(self, *command: str) -> str:
         """Run `redis-cli` inside the redis container, as a person would."""
         return self.compose("exec", "-T", "redis", "redis-cli", *command)
+
+    def python(self, container: str, code: str) -> str:
+        """Run Python in a container, with what its service has, and give what it prints."""
+        return self.docker("exec", container, "python", "-c", code).strip()
 
     def entries(self, stream: str, after: str = "") -> list[tuple[str, Mapping[str, str]]]:
         """Read a stream with `redis-cli`: id and fields of each entry, those after the id `after`."""

@@ -89,6 +89,63 @@ def test_the_api_answers_on_this_machine_only(stack: Stack) -> None:
     assert published == {("api", "127.0.0.1")}
 
 
+_WRITE: Final = """
+import redis, sys, pathlib
+url = pathlib.Path("/run/redis/url").read_text().strip()
+try:
+    print(redis.Redis.from_url({url}).xadd("shoal:orders:{{bob}}", {{"v": "1"}}))
+except redis.exceptions.RedisError as error:
+    print("refused:", error)
+"""
+
+
+def test_redis_takes_nothing_from_whoever_has_no_password(stack: Stack) -> None:
+    """Case S13: whoever was in any container could write orders."""
+    for service in ("executor", "paper-exchange"):
+        said = stack.python(
+            stack.containers(service)[0], _WRITE.format(url="'redis://redis:6379/0'").replace("url = ", "# ")
+        )
+        assert said.startswith("refused: HELLO must be called with the client already authenticated"), (service, said)
+
+
+def test_an_executors_container_can_write_no_orders_whomever_it_says_to_be(stack: Stack) -> None:
+    """Case S13: its Redis user may not, and it has no other user's password."""
+    (bob,) = {stack.redis_cli("GET", "shoal:lease:{bob}").partition("-")[0].strip()}
+    before = len(stack.entries("shoal:orders:{bob}"))
+    as_itself = stack.python(bob, _WRITE.format(url="url"))
+    as_the_api = stack.python(bob, _WRITE.format(url="url.replace('//executor:', '//api:')"))
+
+    assert as_itself.startswith("refused: "), as_itself
+    assert "permissions" in as_itself
+    assert as_the_api.startswith("refused: invalid username-password pair"), as_the_api
+    mounted = stack.python(bob, "import pathlib; print(sorted(map(str, pathlib.Path('/run/redis').iterdir())))")
+    assert mounted == "['/run/redis/url']"
+    ids = [entry for entry, fields in stack.entries("shoal:orders:{bob}")[before:] if "signal_id" not in fields]
+    assert ids == []
+
+
+def test_what_a_container_may_take_is_bounded(stack: Stack) -> None:
+    """Case S13: capabilities, memory and logs."""
+    for service in stack.compose("config", "--services").split():
+        for container in stack.containers(service):
+            host = stack.inspect(container)["HostConfig"]
+            assert host["CapDrop"] == ["ALL"], service
+            assert host["Memory"] > 0, service
+            assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-file": "5", "max-size": "10m"}}, service
+
+
+def test_no_password_stands_in_what_an_engine_tells_of_a_container(stack: Stack) -> None:
+    operator = stack.compose("exec", "-T", "redis", "cat", "/run/redis-users/operator").strip()
+    url = stack.python(stack.containers("api")[0], "print(open('/run/redis/url').read())")
+    told = "".join(
+        stack.docker("inspect", container)
+        for service in stack.compose("config", "--services").split()
+        for container in stack.containers(service)
+    )
+    assert operator not in told
+    assert url.partition("@")[0].rpartition(":")[2] not in told
+
+
 def test_nothing_runs_as_root_but_redis(stack: Stack) -> None:
     services = set(stack.compose("config", "--services").split()) - {"redis"}
     for service in services:
@@ -114,6 +171,11 @@ def test_the_user_of_a_killed_executor_is_served_again_and_nothing_is_double(sta
     assert figures["signals"] > 0
     assert [figures[name] for name in ("missing", "duplicates", "disagreements", "invalid_nonces")] == [0, 0, 0, 0]
     assert figures["venue_checked"], json.dumps(figures)
+
+
+def test_more_executors_can_be_had_at_any_time(stack: Stack) -> None:
+    stack.compose("up", "--detach", "--no-recreate", "--scale", "executor=5", timeout=300)
+    assert len(stack.containers("executor")) == 5
 
 
 def _reported(stack: Stack, user: str) -> set[str]:

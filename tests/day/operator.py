@@ -39,7 +39,7 @@ class Watchword:
 
 PLAN: Final = (
     Watchword(0.10, 0.22, "pause", user="equity-plain"),
-    Watchword(0.26, 0.33, "close-only"),
+    Watchword(0.26, 0.33, "pause"),
     Watchword(0.40, 0.50, "pause", symbol="ETH/USD"),
     Watchword(0.53, 0.60, "halt", user="fixed-plain"),
     Watchword(0.64, 0.74, "flatten", user="equity-double"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -128,7 +129,7 @@ def test_everybody_gets_a_copied_trade_the_audit_passes_and_ctrl_c_leaves_nothin
 
 
 def test_a_child_that_dies_ends_the_demo_with_its_name_and_an_error(demo: Demo) -> None:
-    demo.wait_for_line("API started", 30)
+    demo.wait_for_line("every user has a copied trade", 100)
     family = demo.family()
     executor = next(pid for pid, _ in family if b"services.executor" in Path(f"/proc/{pid}/cmdline").read_bytes())
 
@@ -136,11 +137,22 @@ def test_a_child_that_dies_ends_the_demo_with_its_name_and_an_error(demo: Demo) 
 
     assert demo.process.wait(30) == 1
     assert "has ended by itself (exit code -9)" in demo.log
+    assert re.search(r"^executor-\d +\| .*order settled", demo.log, re.MULTILINE)  # how its log ended
     assert _alive(family) == set()
 
 
+def test_with_verbose_the_lines_of_the_services_are_shown_too(tmp_path: Path) -> None:
+    """Case N12."""
+    demo = Demo(tmp_path, VERBOSE="1")
+    try:
+        demo.wait_for_line("master-strategy | ", 60)
+    finally:
+        demo.end()
+
+
 def test_terminated_while_it_starts_it_leaves_nothing(demo: Demo) -> None:
-    demo.wait_for_line("paper-exchange", 30)
+    demo.wait_for_line("starting Redis", 30)
+    wait_for(lambda: len(demo.family()) > 1, 30, "a child has been started")
     family = demo.family()
 
     demo.process.terminate()
@@ -150,7 +162,7 @@ def test_terminated_while_it_starts_it_leaves_nothing(demo: Demo) -> None:
 
 
 def test_killed_outright_it_still_leaves_nothing(demo: Demo) -> None:
-    demo.wait_for_line("API started", 30)
+    demo.wait_for_line("One line per signal", 60)
     family = demo.family()
 
     demo.process.kill()

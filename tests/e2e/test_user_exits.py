@@ -132,7 +132,7 @@ def test_an_own_exit_survives_the_death_of_its_executor(tmp_path: Path) -> None:
             report = stack.wait_reports(user, 2)[1]
             assert (report["outcome"], report["signal_id"]) == ("filled", "")
             assert report["reason"].startswith("stop_loss: ")
-            wait_for(partial(_nothing_noted, stack, user), 5, "it is over")
+            wait_for(partial(_nothing_noted, stack, user), 30, "it is over")
             assert _sold(stack, user) == Decimal(stack.reports(user)[0]["filled_size"])
             assert _balance(stack, user, "BTC") == 1
         assert stack.invalid_nonces() == []

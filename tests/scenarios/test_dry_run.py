@@ -40,8 +40,10 @@ class LiveStack(Stack):
     def use(self, user: str, key: str, secret: str) -> str:
         """Have a user trade with a key from the next turn on."""
         self.keys[user] = (key, secret)
-        (self.folder / f"{user}.KEY").write_text(key)
-        (self.folder / f"{user}.SECRET").write_text(secret)
+        for part, text in (("KEY", key), ("SECRET", secret)):
+            path = self.folder / f"{user}.{part}"
+            path.touch(mode=0o600)  # live mode takes no key that others can read
+            path.write_text(text)
         return key
 
     def on_paper(self, user: str) -> str:

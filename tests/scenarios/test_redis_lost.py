@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Final, cast
 import pytest
 
 from shared.contracts import keys
+from tests.support.ops_command import run_ops
 from tests.support.outcomes import assert_books_match, legs_at_venue, wait_outcomes
 from tests.support.processes import wait_for
 from tests.support.stack import Stack
@@ -63,29 +65,37 @@ def test_redis_killed_mid_fanout(stack: Stack) -> None:
 
 
 def test_redis_flushed(stack: Stack) -> None:
-    """With it go streams, records, leases and nonces. The master tells its fills anew; the venue's list says what was done."""
+    """With it go streams, records, leases and nonces. The master tells its fills anew; the venue's list says what was done.
+
+    Whoever holds something is parked until the operator has their books rebuilt (Case S6); what is told anew is not done again.
+    """
     before = stack.signal(size="0.001")
     wait_outcomes(stack, USERS, before)
     under_way = USERS[:4]
     for user in under_way:
         stack.fault("slow_reply", user=user, method="AddOrder", count=1, seconds=2)
-    during = stack.signal(size="0.001")
+    stack.signal(size="0.001")
     wait_for(
         lambda: all(len(stack.venue_orders(user)) == 2 for user in under_way), 20, "the orders are at the exchange"
     )
     told = [fields for _, fields in cast("list[tuple[str, dict[str, str]]]", stack.client.xrange(keys.SIGNALS))]
     decided = {user: [row["id"] for row in stack.orders(user)] for user in USERS}
     stack.client.flushall()
+    for user in USERS:
+        wait_for(lambda user=user: "ops rebuild" in account_reason(stack, user), 60, f"{user} is parked")  # type: ignore[misc]
+    rebuilt = run_ops(stack, "rebuild", "--yes", "--json")
+    assert rebuilt.code == 0, rebuilt.out
+    stack.wait_ready(*USERS)
     for fields in told:
         stack.client.xadd(keys.SIGNALS, fields)  # type: ignore[arg-type]  # redis-py wants its own union of value types
-    found = wait_outcomes(stack, USERS, before, during)
     after = stack.signal(size="0.001")
     out = stack.signal(kind="exit", fraction="1")
-    wait_outcomes(stack, USERS, before, during, after, out)
+    wait_outcomes(stack, USERS, after, out)
     for user in USERS:
         for order_id in decided[user]:
             assert len(legs_at_venue(stack, user, order_id)) == 1, f"{user}: an order twice or not at all"
-        assert {row["outcome"] for row in found[user].values()} == {"filled"}, found[user]
+            outcomes = [row["outcome"] for row in stack.reports(user) if row["order_id"] == order_id]
+            assert outcomes == ["filled"], f"{user}: {outcomes}"
         assert_books_match(stack, user)
         assert stack.client.hget(keys.account(user, "kraken"), "state") == "ready"
     assert stack.invalid_nonces() == []
@@ -117,6 +127,61 @@ def test_redis_forgets_a_sale_while_the_next_exit_waits(tmp_path: Path) -> None:
         assert {row["outcome"] for row in found["alice"].values()} == {"filled"}
         assert stack.client.hgetall(keys.positions("alice", "kraken")) == {}
         assert Decimal(stack.get("/paper/accounts/alice/kraken")["balances"]["BTC"]) == 1
+
+
+def test_redis_lost_with_positions_held_is_parked_and_rebuilt_on_request(tmp_path: Path) -> None:
+    """Case S6: positions were nobody's. An exit that comes meanwhile waits, and sells what was bought and no more."""
+    with Stack(tmp_path, ["alice"]) as stack:
+        stack.open_account("alice", USD=5000, BTC=1)  # the coin is their own
+        stack.price("BTC/USD", "60000")
+        stack.executor(["alice"])
+        stack.engine()
+        stack.wait_ready("alice")
+        wait_outcomes(stack, ["alice"], stack.signal(size="0.02"))
+        held = stack.client.hgetall(keys.positions("alice", "kraken"))
+        size = json.loads(held["BTC/USD"])["base_size"]
+        stack.client.flushall()
+        wait_for(lambda: "Redis has lost its data" in account_reason(stack, "alice"), 60, "alice is parked")
+        assert f"{size} BTC held" in account_reason(stack, "alice")
+        assert "--not-ours" in account_reason(stack, "alice")
+        entry, out = stack.signal(size="0.02"), stack.signal(kind="exit", fraction="1")
+        assert wait_outcomes(stack, ["alice"], entry)["alice"][entry]["outcome"] in {"failed", "skipped"}
+        shown = run_ops(stack, "rebuild", "--user", "alice", typed="n\n")
+        assert shown.code == 1
+        assert f"{size} BTC of BTC/USD" in shown.out
+        assert stack.client.exists(keys.positions("alice", "kraken")) == 0
+        ran = run_ops(stack, "rebuild", "--user", "alice", "--yes", "--json")
+        assert (ran.code, ran.json["accounts"][0]["written"]) == (0, True), ran.out
+        assert wait_outcomes(stack, ["alice"], out)["alice"][out]["outcome"] == "filled"
+        assert Decimal(stack.get("/paper/accounts/alice/kraken")["balances"]["BTC"]) == 1
+        assert stack.client.hgetall(keys.positions("alice", "kraken")) == {}
+        audited = run_ops(stack, "audit", "--json")
+        assert audited.code == 0, audited.out
+        assert run_ops(stack, "rebuild", "--user", "alice").out.startswith("no books are lost")
+
+
+def test_orders_that_are_not_ours_are_let_be(tmp_path: Path) -> None:
+    """Case S6: a person's own bot may give its orders ids of the same kind. Nothing of it is Shoal's to sell."""
+    with Stack(tmp_path, ["alice"]) as stack:
+        stack.open_account("alice", USD=5000)
+        stack.price("BTC/USD", "60000")
+        stack.executor(["alice"])
+        stack.engine()
+        stack.wait_ready("alice")
+        wait_outcomes(stack, ["alice"], stack.signal(size="0.02"))
+        stack.client.flushall()
+        wait_for(lambda: "Redis has lost its data" in account_reason(stack, "alice"), 60, "alice is parked")
+        ran = run_ops(stack, "rebuild", "--user", "alice", "--not-ours", "--yes", "--json")
+        assert ran.code == 0, ran.out
+        stack.wait_ready("alice")
+        out = stack.signal(kind="exit", fraction="1")
+        assert wait_outcomes(stack, ["alice"], out)["alice"][out]["outcome"] == "skipped"
+        assert len(stack.venue_orders("alice")) == 1
+
+
+def account_reason(stack: Stack, user: str) -> str:
+    """Read why an account does not trade."""
+    return str(stack.client.hget(keys.account(user, "kraken"), "reason") or "")
 
 
 def _decided(stack: Stack) -> int:

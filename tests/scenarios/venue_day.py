@@ -128,8 +128,8 @@ class Day:
             symbol: self.stack.signal(
                 symbol,
                 kind=kind,
-                size=str(10 * Decimal(size)),
-                price=str(60 / Decimal(size)),
+                size=f"{10 * Decimal(size):f}",
+                price=f"{60 / Decimal(size):f}",
                 fraction="1" if kind == "exit" else "",
             )
             for symbol, size in MARKETS.items()

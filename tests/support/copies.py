@@ -78,6 +78,8 @@ class Copies:
             side=Side.BUY,
             kind=Kind.ENTRY,
             base_size=Decimal("0.1") if copy else None,
+            limit_price=Decimal(60_300) if copy else None,
+            not_after=self._at + 30_000 if copy else None,
             reason=reason,
             signal_at=self._at,
             emitted_at=self._at,

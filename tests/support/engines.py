@@ -16,7 +16,7 @@ from shared.contracts import keys
 from shared.domain.policy import UserPolicy
 from tests.support.examples import NOW
 
-_PATIENCE: Final = 20.0
+_PATIENCE: Final = 60.0
 
 
 @asynccontextmanager

@@ -47,7 +47,7 @@ def decide_plainly(signal: Signal, follower: Follower, instrument: Instrument | 
 
 def _size(signal: Signal, follower: Follower, instrument: Instrument | None, now: int) -> Sized | Skip:
     policy = follower.policy
-    account = _usable_account(signal, follower)
+    account = _usable_account(signal, follower, now)
     if isinstance(account, Skip):
         return account
     if follower.trouble:
@@ -65,7 +65,7 @@ def _size(signal: Signal, follower: Follower, instrument: Instrument | None, now
     return _scaled(signal, standing, policy, instrument, follower.master_cash)
 
 
-def _usable_account(signal: Signal, follower: Follower) -> Account | Skip:
+def _usable_account(signal: Signal, follower: Follower, now: int) -> Account | Skip:
     policy, account = follower.policy, follower.account
     if not policy.enabled:
         return Skip(f"the user is disabled; only exits are followed (on_leave = {policy.on_leave})")
@@ -73,6 +73,8 @@ def _usable_account(signal: Signal, follower: Follower) -> Account | Skip:
         return Skip(f"follows on {', '.join(policy.venues)}, not on {signal.venue}")
     if unwanted := policy.symbols.refusal(signal.symbol):
         return Skip(unwanted)
+    if signal.filled_at > now + 5_000:
+        return Skip(f"stale: the fill is dated {(signal.filled_at - now) / 1000:.1f} s in the future; a clock is wrong")
     if forbidden := refusal(signal.kind, *follower.switches):
         return Skip(forbidden)
     if account is None or account.state is AccountState.CONNECTING:
@@ -123,8 +125,7 @@ def _wanted(
 ) -> tuple[Quantity, str] | Skip:
     sizing = policy.sizing
     times = _factor(sizing.multiplier)
-    masters: Money | None = signal.master_equity
-    mine, what = account.equity, "equity"
+    masters, mine, what = signal.master_equity, account.equity, "equity"
     if sizing.mode is SizingMode.FIXED_QUOTE:
         if sizing.quote_amount is None:
             return Skip("sizing.mode is fixed_quote, but sizing.quote_amount is not set")
@@ -136,6 +137,9 @@ def _wanted(
         return size, f"{plain(signal.base_size.amount)} x {times} = {_amount(size)}"
     if sizing.mode is SizingMode.CASH:
         mine, masters, what = account.cash, master_cash, "cash"
+    elif masters is None:
+        why = f": {signal.equity_reason}" if signal.equity_reason else ""
+        return Skip(f"the master's equity is not fully known{why}")
     if masters is None:
         return Skip(f"the master's {what} is not known: no ratio can be taken")
     if masters.amount <= 0:

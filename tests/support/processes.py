@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+_LEAST_PATIENCE: Final = 60.0
 _KEPT: Final = ("PATH", "HOME", "LANG", "TMPDIR")
 
 
@@ -88,13 +89,17 @@ class Service:
                 process.wait(15)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait(5)
+                process.wait(30)
                 raise AssertionError(f"{self.name} did not end on signal {number}: {self.log()[-2000:]}") from None
         return process.returncode
 
 
 def wait_for(condition: Callable[[], object], seconds: float, what: str) -> None:
-    """Ask until something holds; fails with `what` after so many seconds. Processes tell nothing else to wait on."""
+    """Ask until something holds; fails with `what` after so many seconds. Processes tell nothing else to wait on.
+
+    It waits for a minute at least: a busy machine makes a test slow, and never red.
+    """
+    seconds = max(seconds, _LEAST_PATIENCE)
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,8 +29,10 @@ def free_port() -> int:
 class RedisServer:
     """One server process that can be killed and started again on the same data."""
 
-    def __init__(self, folder: Path, port: int | None = None) -> None:
+    def __init__(self, folder: Path, port: int | None = None, options: Mapping[str, str] | None = None) -> None:
+        """`options` are added to the server's settings, or replace them."""
         self.folder = folder
+        self._options = dict(options or {})
         self.port = port or free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -50,6 +53,7 @@ class RedisServer:
             "appendfsync": "always",
             "save": "",
             "maxmemory-policy": "noeviction",
+            **self._options,
         }
         flat = [part for name, value in options.items() for part in (f"--{name}", value)]
         with (self.folder / "server.log").open("ab") as log:

@@ -97,11 +97,13 @@ class Stack:
             "executor", "services.executor", EXECUTOR_USERS=",".join(users), EXECUTOR_CAPACITY=str(capacity)
         )
 
-    def open_account(self, user: str, **balances: str | int) -> None:
+    def open_account(self, user: str, *, tier: str = "", **balances: str | int) -> None:
         """Open a paper account; its key goes into the environment of services started later."""
         self.keys[user] = (f"PAPER{secrets.token_hex(12)}", base64.b64encode(secrets.token_bytes(64)).decode())
         key, secret = self.keys[user]
         body = {"user": user, "venue": "kraken", "api_key": key, "api_secret": secret}
+        if tier:
+            body["tier"] = tier
         self.post("/paper/accounts", {**body, "balances": {asset: str(amount) for asset, amount in balances.items()}})
 
     def price(self, symbol: str, price: str) -> None:

@@ -34,6 +34,7 @@ class NewAccount(Strict):
     permissions: frozenset[Permission] = DEFAULT_PERMISSIONS
     tier: Literal["starter", "intermediate", "pro", "unlimited"] = "pro"
     nonce_window: int = Field(default=0, ge=0)
+    margin: bool = False
 
     @field_validator("api_secret")
     @classmethod
@@ -92,6 +93,14 @@ class NewPrice(Strict):
 
     symbol: str
     price: Annotated[Decimal, Field(gt=0, le=10**9, allow_inf_nan=False)]
+
+
+class NewName(Strict):
+    """`POST /paper/rename`: 1 of the old asset becomes `ratio` of the new one."""
+
+    old: Annotated[str, Field(alias="from", pattern=r"^[A-Z0-9]{2,16}$")]
+    new: Annotated[str, Field(alias="to", pattern=r"^[A-Z0-9]{2,16}$")]
+    ratio: Annotated[Decimal, Field(gt=0, le=10**9, allow_inf_nan=False)] = Decimal(1)
 
 
 class NewSpeed(Strict):

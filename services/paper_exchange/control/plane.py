@@ -14,23 +14,24 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from services.paper_exchange.control.messages import Move, NewAccount, NewFault, NewPrice, NewSpeed
+from services.paper_exchange.control.messages import Move, NewAccount, NewFault, NewName, NewPrice, NewSpeed
 from services.paper_exchange.control.registry import Conflict, create, move
 from services.paper_exchange.control.views import View, account_view, fault_view, order_view, text
 from services.paper_exchange.core.exchange import Exchange
+from services.paper_exchange.core.renaming import Listed, rename
 
 PIECE: Final = 500  # rows
 
 
-def control_plane(exchange: Exchange) -> FastAPI:
-    """Make the application behind `/paper/`."""
+def control_plane(exchange: Exchange, listed: Listed) -> FastAPI:
+    """Make the application behind `/paper/`. `listed` is told of pairs that get another name."""
     plane = FastAPI(
         title="Shoal paper exchange", docs_url="/paper/docs", openapi_url="/paper/openapi.json", redoc_url=None
     )
     plane.add_exception_handler(RequestValidationError, _bad_request)
     plane.add_exception_handler(Conflict, _conflict)
     _accounts(plane, exchange)
-    _market(plane, exchange)
+    _market(plane, exchange, listed)
     _faults(plane, exchange)
     _journal(plane, exchange)
     return plane
@@ -79,7 +80,7 @@ def _accounts(plane: FastAPI, exchange: Exchange) -> None:
         }
 
 
-def _market(plane: FastAPI, exchange: Exchange) -> None:
+def _market(plane: FastAPI, exchange: Exchange, listed: Listed) -> None:
     market = exchange.market
 
     @plane.post("/paper/price")
@@ -95,6 +96,14 @@ def _market(plane: FastAPI, exchange: Exchange) -> None:
             "bid": text(price_at(book.bid)),
             "ask": text(price_at(book.ask)),
         }
+
+    @plane.post("/paper/rename")
+    async def rename_asset(wish: NewName) -> View:
+        try:
+            symbols = rename(exchange, wish.old, wish.new, wish.ratio, listed)
+        except ValueError as error:
+            raise Conflict(str(error)) from None
+        return {"from": wish.old, "to": wish.new, "symbols": symbols}
 
     @plane.post("/paper/clock")
     async def set_speed(wish: NewSpeed) -> View:

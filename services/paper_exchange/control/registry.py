@@ -26,7 +26,7 @@ def create(exchange: Exchange, wish: NewAccount) -> ApiKey:
         return known
     account = exchange.accounts.get((wish.user, wish.venue))
     if account is None:
-        account = Account(wish.user, wish.venue, wish.tier)
+        account = Account(wish.user, wish.venue, wish.tier, margin=wish.margin)
         exchange.accounts[wish.user, wish.venue] = account
         for asset, amount in wish.balances.items():
             account.transfer(exchange.ids.make("L"), exchange.clock.now(), asset, amount)

@@ -54,6 +54,36 @@ class Transfer:
     balance_after: Decimal
 
 
+@dataclass(slots=True)
+class MarginPosition:
+    """The net margin position of a symbol: size above zero is long, below is short; `cost` has the same sign."""
+
+    id: str
+    opened_by: str
+    opened_at: float
+    size: Decimal = ZERO
+    cost: Decimal = ZERO
+    fee: Decimal = ZERO
+
+    def trade(self, size: Decimal, price: Decimal) -> Decimal:
+        """Take a signed fill in; give what closing made or lost, in quote."""
+        if self.size * size >= 0:
+            self.size += size
+            self.cost += size * price
+            return ZERO
+        closed = -self.size if abs(size) > abs(self.size) else size
+        average = self.cost / self.size
+        made = -closed * (price - average)
+        self.size += closed
+        self.cost += closed * average
+        if self.size == 0:
+            self.cost = ZERO
+        rest = size - closed
+        self.size += rest
+        self.cost += rest * price
+        return made
+
+
 @dataclass(slots=True, eq=False)
 class Account:
     """Balances are totals; what open orders hold is part of them and kept apart in `holds`."""
@@ -74,6 +104,9 @@ class Account:
     volume: RollingVolume = field(default_factory=RollingVolume)
     lagging: list[tuple[float, str, Decimal]] = field(default_factory=list)  # (until, asset, credit not shown yet)
     cancel_all_at: float = 0.0
+    margin: bool = False
+    """Whether it may trade on margin."""
+    positions: dict[str, MarginPosition] = field(default_factory=dict)
 
     def available(self, asset: str, now: float) -> Decimal:
         """Give what a new order may use."""

@@ -61,6 +61,8 @@ class Exchange:
         self.matching = Matching(market, self.settlement, clock)
         self.matching.on_closed = self._follow_up
         self.entry = Entry(clock, self.matching, self.settlement, self.timers, self.faults)
+        self.renamed: dict[str, str] = {}
+        """Assets that had another name when the market began: new name by old one."""
         self._caught_up = -1
 
     def catch_up(self) -> None:
@@ -169,7 +171,7 @@ class Exchange:
     def _check_funds(self, account: Account, ticket: Ticket, size: Decimal) -> Denial | None:
         now = self.clock.now()
         price = ticket.limit or ticket.trigger
-        if price is None and ticket.side is Side.BUY:
+        if price is None and (ticket.side is Side.BUY or ticket.leverage):
             fills = self.matching.plan(ticket, ticket.size, None)
             cost = sum((level * taken for level, taken in fills), ZERO)
             asset, amount = self.settlement.need(account, ticket, Decimal(1), cost, now)

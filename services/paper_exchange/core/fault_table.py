@@ -84,6 +84,7 @@ FAULTS: Final[dict[str, Fault]] = {
     "balance_lags_fill": Fault(Stage.EFFECT, seconds=3.0),
     "stale_open_orders": Fault(Stage.EFFECT, frozenset({"OpenOrders"}), seconds=5.0),
     "order_status_unknown": Fault(Stage.EFFECT, QUERIES),
+    "row_without_type": Fault(Stage.EFFECT, frozenset({"ClosedOrders"})),
     "other_spellings": Fault(Stage.EFFECT),
     "error_with_result": Fault(Stage.EFFECT),
     **_all(
@@ -91,6 +92,7 @@ FAULTS: Final[dict[str, Fault]] = {
         "ordermin_raised_mid_run",
         "precision_change",
         "pair_halted",
+        "pair_not_listed",
         "cancel_only_mode",
         "post_only_mode",
         "maintenance_mode",

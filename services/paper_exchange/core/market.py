@@ -88,6 +88,14 @@ class Market:
         feed.advance(self.now, self.clock.speed)
         return feed
 
+    def replace(self, symbol: str, instrument: Instrument, price: Decimal) -> None:
+        """Go on with a symbol's feed under another name, from this price on."""
+        feed = self.feeds.pop(symbol)
+        self._books.pop(symbol, None)
+        feed.instrument = instrument
+        feed.set_price(price)
+        self.feeds[instrument.symbol] = feed
+
     def advance(self) -> None:
         """Step every feed to the last tick."""
         for symbol in self.feeds:

@@ -161,7 +161,7 @@ class Matching:
 
     def affordable(self, order: Order, fills: Fills) -> bool:
         """Tell whether an accepted order can still pay for these fills."""
-        if order.side is Side.SELL:
+        if order.side is Side.SELL and not order.ticket.leverage:
             return True
         now = self._clock.now()
         cost = sum((price * size for price, size in fills), ZERO)

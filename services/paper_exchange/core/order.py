@@ -96,6 +96,8 @@ class Ticket:
     self_trade: str = "cancel-newest"
     trigger_on: str = "last"
     follow: Follow | None = None
+    leverage: int = 0
+    """Above 0 it trades on margin: a position opens or closes, and no balance of the coin moves."""
 
 
 @dataclass(slots=True, eq=False)

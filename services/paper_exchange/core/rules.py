@@ -31,6 +31,15 @@ class Rules:
         """Give every symbol."""
         return list(self._instruments)
 
+    def base(self, symbol: str) -> Instrument:
+        """Give an instrument as the table has it. Raises KeyError for an unknown symbol."""
+        return self._instruments[symbol]
+
+    def replace(self, symbol: str, instrument: Instrument) -> None:
+        """Put an instrument into the place of another, which is gone."""
+        self._instruments = {**self._instruments, instrument.symbol: instrument}
+        del self._instruments[symbol]
+
     def current(self, symbol: str) -> Instrument:
         """Give an instrument with the rules of the moment. Raises KeyError for an unknown symbol."""
         instrument = self._instruments[symbol]
@@ -48,6 +57,11 @@ class Rules:
         if on("pair_halted", symbol=symbol):
             instrument = replace(instrument, status=TradingStatus.CANCEL_ONLY)
         return instrument
+
+    def listed(self, symbol: str) -> bool:
+        """Tell whether the list of pairs has a symbol."""
+        hidden = self._faults.armed and self._faults.standing("pair_not_listed", symbol=symbol) is not None
+        return not hidden
 
     def mode(self, user: str = "") -> TradingStatus:
         """Give the mode of the whole venue."""

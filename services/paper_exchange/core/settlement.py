@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import ROUND_HALF_UP, ROUND_UP, Decimal
 from typing import Final
 
-from services.paper_exchange.core.account import Account
+from services.paper_exchange.core.account import Account, MarginPosition
 from services.paper_exchange.core.faults import Faults
 from services.paper_exchange.core.fees import FeeSchedule
 from services.paper_exchange.core.ids import Ids
@@ -33,6 +33,9 @@ class Settlement:
         """Give the asset and amount that an order of this size at this price ties up, its fee included."""
         instrument = ticket.instrument
         rate = self.rate(account, now, maker=False)
+        if ticket.leverage:
+            cost = price * size
+            return instrument.quote, (cost / ticket.leverage + cost * rate).quantize(instrument.cent, ROUND_UP)
         if ticket.side is Side.BUY:
             cost = price * size
             if not ticket.fee_in_base:
@@ -48,7 +51,9 @@ class Settlement:
         cost = (price * size).quantize(instrument.cent, ROUND_HALF_UP)
         rate = self.rate(account, now, maker=maker)
         balances = account.balances
-        if ticket.side is Side.BUY:
+        if ticket.leverage:
+            balances[instrument.quote] += self._on_margin(order, price, size, now)
+        elif ticket.side is Side.BUY:
             balances[instrument.base] += size
             balances[instrument.quote] -= cost
         else:
@@ -86,6 +91,15 @@ class Settlement:
             self._lag(trade, now)
         return trade
 
+    def _on_margin(self, order: Order, price: Decimal, size: Decimal, now: float) -> Decimal:
+        """Book a fill into the margin position; give what it made or lost in quote."""
+        positions, symbol = order.account.positions, order.instrument.symbol
+        position = positions.setdefault(symbol, MarginPosition(self._ids.make("T"), order.id, now))
+        made = position.trade(size if order.side is Side.BUY else -size, price)
+        if position.size == 0:
+            del positions[symbol]
+        return made.quantize(order.instrument.cent, ROUND_HALF_UP)
+
     def rehold(self, order: Order, now: float) -> None:
         """Set an open order's hold to what its remainder needs."""
         price = order.limit or order.trigger
@@ -98,7 +112,7 @@ class Settlement:
     def _lag(self, trade: Trade, now: float) -> None:
         order = trade.order
         switch = self._faults.effect("balance_lags_fill", order.account.user)
-        if switch is not None:
+        if switch is not None and not order.ticket.leverage:
             buying = order.side is Side.BUY
             asset = order.instrument.base if buying else order.instrument.quote
             credit = trade.size if buying else trade.cost

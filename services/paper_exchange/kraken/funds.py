@@ -19,24 +19,27 @@ PAGE: Final = 50
 def balance(call: Call) -> object:
     """Give the totals by asset."""
     account = call.account
-    return {
-        ASSETS[asset].id: amount_text(asset, account.shown(asset, call.now))
-        for asset in list(account.balances)
-        if asset in ASSETS
-    }
+    return {_spelt(asset): amount_text(asset, account.shown(asset, call.now)) for asset in list(account.balances)}
 
 
 def balance_ex(call: Call) -> object:
     """Give the totals and what open orders hold."""
     account = call.account
     return {
-        ASSETS[asset].id: {
+        _spelt(asset): {
             "balance": amount_text(asset, account.shown(asset, call.now)),
             "hold_trade": amount_text(asset, account.holds.get(asset, ZERO)),
         }
         for asset in list(account.balances)
-        if asset in ASSETS
     }
+
+
+def _spelt(asset: str) -> str:
+    """Spell an asset as Kraken does among balances: `XXBT`, `XBT.F` for a staked one, and as it is what no pair trades."""
+    if asset in ASSETS:
+        return ASSETS[asset].id
+    coin, dot, suffix = asset.partition(".")
+    return f"{ASSETS[coin].altname}.{suffix}" if dot and coin in ASSETS else asset
 
 
 def trade_balance(call: Call) -> object:
@@ -62,7 +65,7 @@ def trade_volume(call: Call) -> object:
     makers: Shape = {}
     for name in ids(call.parameters.text("pair")):
         pair = BY_NAME.get(name)
-        if pair is None:
+        if pair is None or pair.instrument.symbol not in call.exchange.market.feeds:
             raise Refused(errors.UNKNOWN_PAIR)
         for table, rate, least, most, following in (
             (fees, tier.taker, FEES.last.taker, FEES.first.taker, above.taker if above else None),

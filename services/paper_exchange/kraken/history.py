@@ -11,7 +11,7 @@ from services.paper_exchange.kraken import errors
 from services.paper_exchange.kraken.bounds import time_bound
 from services.paper_exchange.kraken.call import Call
 from services.paper_exchange.kraken.errors import Refused, bad_argument
-from services.paper_exchange.kraken.shapes import Shape, ids, order_shape, trade_shape
+from services.paper_exchange.kraken.shapes import Shape, ids, order_shape, position_shape, trade_shape
 
 PAGE: Final = 50
 MOST_IDS: Final = 50
@@ -96,8 +96,9 @@ def query_trades(call: Call) -> object:
 
 
 def open_positions(call: Call) -> object:
-    """Give the open margin positions: none, as the empty list that the real venue sends."""
-    return []
+    """Give the open margin positions; where there is none, the empty list that the real venue sends."""
+    positions = call.account.positions
+    return {each.id: position_shape(symbol, each) for symbol, each in positions.items()} or []
 
 
 def order_amends(call: Call) -> object:
@@ -141,7 +142,14 @@ def _shape(call: Call, order: Order, *, trades: bool) -> Shape:
     faults = call.exchange.faults
     if faults.armed and faults.effect("order_status_unknown", call.account.user, call.method, order.instrument.symbol):
         shape["status"] = "unknown"
+    if faults.armed and faults.effect("row_without_type", call.account.user, call.method, order.instrument.symbol):
+        shape["descr"] = {**_described(shape), "type": ""}
     return shape
+
+
+def _described(shape: Shape) -> Shape:
+    described = shape["descr"]
+    return described if isinstance(described, dict) else {}
 
 
 def _visible(call: Call, order: Order) -> bool:

@@ -14,7 +14,7 @@ from services.paper_exchange.core.feed import Feed
 from services.paper_exchange.core.instrument import Side
 from services.paper_exchange.kraken import errors
 from services.paper_exchange.kraken.errors import INVALID_ARGUMENTS, Refused, bad_argument
-from services.paper_exchange.kraken.pairs import BY_NAME, PAIRS, Pair
+from services.paper_exchange.kraken.pairs import BY_NAME, BY_SYMBOL, Pair
 from services.paper_exchange.kraken.parameters import Parameters
 from services.paper_exchange.kraken.shapes import ids
 
@@ -112,7 +112,7 @@ def named_pairs(exchange: Exchange, parameters: Parameters) -> list[tuple[str, P
     """Give the asked pairs with the names they were asked by, or all pairs."""
     names = list(ids(parameters.text("pair")))
     if not names:
-        return [(pair.id, pair) for pair in PAIRS if pair.instrument.symbol in exchange.market.feeds]
+        return [(pair.id, pair) for pair in BY_SYMBOL.values() if pair.instrument.symbol in exchange.market.feeds]
     found = []
     for name in names:
         pair = BY_NAME.get(name)

@@ -1,10 +1,11 @@
-"""Kraken's pairs, assets and fees as of the fact table: ids, altnames, steps and minimums.
+"""Kraken's pairs, assets and fees as of shared/venues/KRAKEN.md (K20 to K24): ids, altnames, steps and minimums.
 
 XBT is BTC and XDG is DOGE by table, never by a rule on letters: XTZ, XRP and XLM begin with an X of their own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -64,6 +65,9 @@ _ROWS: Final = (
     ("DOT/EUR", "DOTEUR", "DOTEUR", 4, 8, "3.9"),
 )
 
+LEVERAGE: Final = {"BTC/USD": (2, 3, 4, 5), "ETH/USD": (2, 3, 4, 5), "BTC/EUR": (2, 3, 4, 5)}
+"""What margin the pairs offer that have any here, for accounts that may use it."""
+
 
 def _pair(symbol: str, pair_id: str, altname: str, price_decimals: int, lot_decimals: int, order_min: str) -> Pair:
     base, _, quote = symbol.partition("/")
@@ -94,6 +98,25 @@ ASSETS: Final = {
     for name in sorted({"EUR"} | {part for pair in PAIRS for part in (pair.instrument.base, pair.instrument.quote)})
 }
 ASSET_BY_NAME: Final = {key: asset for asset in ASSETS.values() for key in (asset.id, asset.altname, asset.name)}
+
+_BEGAN_WITH: Final = frozenset(ASSETS)
+
+
+def list_pair(instrument: Instrument) -> None:
+    """Know a pair from now on that was not there at the start, and its base: both under their plain names."""
+    name = instrument.symbol.replace("/", "")
+    pair = Pair(name, name, instrument.symbol, instrument)
+    ASSETS.setdefault(instrument.base, _asset(instrument.base))
+    ASSET_BY_NAME.setdefault(instrument.base, ASSETS[instrument.base])
+    BY_SYMBOL[instrument.symbol] = pair
+    BY_NAME.update({instrument.symbol: pair, name: pair})
+
+
+def listed_assets(renamed: Mapping[str, str]) -> list[Asset]:
+    """Give the assets that an exchange lists which has renamed some of those that it began with."""
+    names = (_BEGAN_WITH | set(renamed.values())) - renamed.keys()
+    return [asset for name, asset in ASSETS.items() if name in names]
+
 
 FEES: Final = FeeSchedule([
     FeeTier(Decimal(volume), Decimal(taker), Decimal(maker))

@@ -12,7 +12,7 @@ from services.paper_exchange.core.instrument import Instrument
 from services.paper_exchange.kraken import errors
 from services.paper_exchange.kraken.errors import Refused, bad_argument
 from services.paper_exchange.kraken.market_data import depth, named_pairs, ohlc, spread, ticker, trades
-from services.paper_exchange.kraken.pairs import ASSET_BY_NAME, ASSETS, Asset, Pair
+from services.paper_exchange.kraken.pairs import ASSET_BY_NAME, ASSETS, LEVERAGE, Asset, Pair, listed_assets
 from services.paper_exchange.kraken.parameters import Parameters
 from services.paper_exchange.kraken.shapes import ids, rfc3339
 
@@ -30,10 +30,10 @@ def system_status(exchange: Exchange, parameters: Parameters) -> object:
 
 def assets(exchange: Exchange, parameters: Parameters) -> object:
     """Give the assets, all or those asked for."""
-    wanted = ids(parameters.text("asset"))
+    wanted, listed = ids(parameters.text("asset")), listed_assets(exchange.renamed)
     chosen: list[Asset] = []
     for name in wanted:
-        if name not in ASSET_BY_NAME:
+        if ASSET_BY_NAME.get(name) not in listed:
             raise Refused(errors.UNKNOWN_ASSET)
         chosen.append(ASSET_BY_NAME[name])
     return {
@@ -46,7 +46,7 @@ def assets(exchange: Exchange, parameters: Parameters) -> object:
             "status": "enabled",
             "margin_rate": 0.02,
         }
-        for asset in (chosen or ASSETS.values())
+        for asset in (chosen or listed)
     }
 
 
@@ -57,7 +57,11 @@ def asset_pairs(exchange: Exchange, parameters: Parameters) -> object:
     info = parameters.text("info") or "info"
     if info not in {"info", "leverage", "fees", "margin"}:
         raise bad_argument("info")
-    return {pair.id: _pair_shape(pair, exchange, info) for _, pair in named_pairs(exchange, parameters)}
+    return {
+        pair.id: _pair_shape(pair, exchange, info)
+        for _, pair in named_pairs(exchange, parameters)
+        if exchange.rules.listed(pair.instrument.symbol)
+    }
 
 
 METHODS: Final[dict[str, Callable[[Exchange, Parameters], object]]] = {
@@ -87,8 +91,8 @@ def _pair_shape(pair: Pair, exchange: Exchange, info: str) -> dict[str, object]:
         "pair_decimals": instrument.price_decimals,
         "lot_decimals": instrument.lot_decimals,
         "lot_multiplier": 1,
-        "leverage_buy": [],
-        "leverage_sell": [],
+        "leverage_buy": list(LEVERAGE.get(instrument.symbol, ())),
+        "leverage_sell": list(LEVERAGE.get(instrument.symbol, ())),
         "fees": [],
         "fees_maker": [],
         "fee_volume_currency": "ZUSD",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
-from services.paper_exchange.core.account import Account, Transfer
+from services.paper_exchange.core.account import Account, MarginPosition, Transfer
 from services.paper_exchange.core.instrument import Instrument
 from services.paper_exchange.core.order import LIMIT_PRICED, TRAILING, TRIGGERED, Order, OrderType, Ticket, Trade
 from services.paper_exchange.kraken.pairs import ASSETS, BY_SYMBOL
@@ -79,7 +79,7 @@ def order_shape(order: Order, *, trades: bool, as_of: float = float("inf")) -> S
             "ordertype": str(ticket.kind),
             "price": _first_price(order),
             "price2": _second_price(order),
-            "leverage": "none",
+            "leverage": f"{ticket.leverage}:1" if ticket.leverage else "none",
             "order": describe(ticket, order.size),
             "close": describe_close(ticket),
         },
@@ -139,8 +139,8 @@ def trade_shape(trade: Trade) -> Shape:
         "cost": f"{trade.cost:.{instrument.cost_decimals}f}",
         "fee": f"{trade.fee:.{instrument.cost_decimals}f}",
         "vol": f"{trade.size:.8f}",
-        "margin": f"{0:.{instrument.cost_decimals}f}",
-        "leverage": "0",
+        "margin": f"{_margin(trade):.{instrument.cost_decimals}f}",
+        "leverage": str(order.ticket.leverage),
         "misc": "",
         "trade_id": trade.number,
         "maker": trade.maker,
@@ -148,6 +148,33 @@ def trade_shape(trade: Trade) -> Shape:
     if order.ticket.client_id:
         shape["cl_ord_id"] = order.ticket.client_id
     return shape
+
+
+def _margin(trade: Trade) -> Decimal:
+    leverage = trade.order.ticket.leverage
+    return trade.cost / leverage if leverage else Decimal(0)
+
+
+def position_shape(symbol: str, position: MarginPosition) -> Shape:
+    """Write one margin position of OpenPositions (docs.kraken.com, Get Open Positions)."""
+    instrument = BY_SYMBOL[symbol].instrument
+    return {
+        "ordertxid": position.opened_by,
+        "posstatus": "open",
+        "pair": BY_SYMBOL[symbol].id,
+        "time": round(position.opened_at, 6),
+        "type": "buy" if position.size > 0 else "sell",
+        "ordertype": "market",
+        "cost": f"{abs(position.cost):.{instrument.cost_decimals}f}",
+        "fee": f"{position.fee:.{instrument.cost_decimals}f}",
+        "vol": f"{abs(position.size):.8f}",
+        "vol_closed": f"{0:.8f}",
+        "margin": f"{0:.{instrument.cost_decimals}f}",
+        "terms": "0.0100% per 4 hours",
+        "rollovertm": "0",
+        "misc": "",
+        "oflags": "",
+    }
 
 
 def amount_text(asset: str, amount: Decimal) -> str:
@@ -171,6 +198,10 @@ def ledger_rows(account: Account) -> Iterator[tuple[str, Shape]]:
 
 def _trade_ledgers(trade: Trade) -> Iterator[tuple[str, Shape]]:
     instrument = trade.order.instrument
+    if trade.order.ticket.leverage:
+        row = _ledger(trade.id, trade.at, "margin", instrument.quote, Decimal(0), trade.fee, trade.quote_after)
+        yield f"LL{trade.id[2:]}", row
+        return
     sign = 1 if trade.order.side == "buy" else -1
     for prefix, asset, amount, balance in (
         ("L", instrument.quote, -sign * trade.cost, trade.quote_after),

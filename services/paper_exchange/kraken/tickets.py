@@ -1,7 +1,8 @@
 """AddOrder's parameters turned into a ticket, with every argument check that needs no account.
 
 Order of the checks: what must be there, the pair, the types, the volume, the prices, the minimums, flags and times, then
-the mode of the venue. Facts: SPEC add.yaml; KSDK placing-orders (cl_ord_id forms, FOK).
+the mode of the venue. Facts: docs.kraken.com, Add Order; Kraken's SDK, placing orders (forms of cl_ord_id,
+FOK); shared/venues/KRAKEN.md, K8, K9.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from services.paper_exchange.core.instrument import Instrument, Side, TradingSta
 from services.paper_exchange.core.order import LIMIT_PRICED, TRAILING, TRIGGERED, Follow, OrderType, Ticket, TimeInForce
 from services.paper_exchange.kraken import errors
 from services.paper_exchange.kraken.errors import INVALID_ARGUMENTS, Refused, bad_argument
-from services.paper_exchange.kraken.pairs import BY_NAME
+from services.paper_exchange.kraken.pairs import BY_NAME, LEVERAGE
 from services.paper_exchange.kraken.parameters import Parameters
 from services.paper_exchange.kraken.prices import Price
 
@@ -35,20 +36,23 @@ Choice = TypeVar("Choice", Side, OrderType)
 def instrument_of(exchange: Exchange, name: str) -> Instrument:
     """Give the instrument of a pair by id, altname or symbol, with the rules of the moment."""
     pair = BY_NAME.get(name)
-    if pair is None:
+    if pair is None or pair.instrument.symbol not in exchange.market.feeds:
         raise Refused(errors.UNKNOWN_PAIR)
     return exchange.rules.current(pair.instrument.symbol)
 
 
-def read_ticket(exchange: Exchange, parameters: Parameters, instrument: Instrument) -> Ticket:
-    """Read and check an order. Raises Refused."""
+def read_ticket(exchange: Exchange, parameters: Parameters, instrument: Instrument, *, margin: bool = False) -> Ticket:
+    """Read and check an order; `margin` says whether the account may trade on margin. Raises Refused."""
     side = _choice(Side, parameters.need("type"), "type")
     kind = _choice(OrderType, parameters.need("ordertype"), "ordertype")
-    if kind is OrderType.SETTLE_POSITION or parameters.text("leverage") not in {"", "none", "0"}:
+    leverage = _leverage(parameters, instrument)
+    if kind is OrderType.SETTLE_POSITION or (leverage and not margin):
         raise Refused("EOrder:Margin allowance exceeded")
     if parameters.flag("reduce_only"):
         raise Refused("EOrder:Reduce only:No position exists")
     flags = _flags(parameters, side, kind)
+    if leverage and {"viqc", "fcib"}.intersection(flags):
+        raise bad_argument("oflags")
     ticket = Ticket(
         instrument, side, kind, _volume(parameters, instrument),
         size_in_quote="viqc" in flags,
@@ -60,6 +64,7 @@ def read_ticket(exchange: Exchange, parameters: Parameters, instrument: Instrume
         self_trade=_one_of(parameters.text("stptype") or "cancel-newest", SELF_TRADE, "stptype"),
         trigger_on=_one_of(parameters.text("trigger") or "last", frozenset({"last", "index"}), "trigger"),
         display=parameters.amount("displayvol"),
+        leverage=leverage,
     )  # fmt: skip
     _prices(exchange, parameters, ticket)
     _times(parameters, ticket, exchange.clock.now())
@@ -106,6 +111,16 @@ def _choice(kind: type[Choice], text: str, field: str) -> Choice:
         return kind(text)
     except ValueError:
         raise bad_argument(field) from None
+
+
+def _leverage(parameters: Parameters, instrument: Instrument) -> int:
+    """Read the leverage; 0 is none. Raises Refused for one that the pair does not offer."""
+    text = parameters.text("leverage")
+    if text in {"", "none", "0"}:
+        return 0
+    if text.removesuffix(":1") not in {str(each) for each in LEVERAGE.get(instrument.symbol, ())}:
+        raise bad_argument("leverage")
+    return int(text.removesuffix(":1"))
 
 
 def _one_of(text: str, allowed: frozenset[str], field: str) -> str:

@@ -26,7 +26,7 @@ def add_order(call: Call) -> object:
     parameters = call.parameters
     instrument = instrument_of(call.exchange, parameters.need("pair"))
     call.charge(instrument.symbol, 1)
-    ticket = read_ticket(call.exchange, parameters, instrument)
+    ticket = read_ticket(call.exchange, parameters, instrument, margin=call.account.margin)
     check_mode(call.exchange, instrument, post_only=ticket.post_only, user=call.account.user)
     check_deadline(parameters, call.now)
     if parameters.flag("validate"):
@@ -126,7 +126,8 @@ def add_order_batch(call: Call) -> object:
     if not 2 <= len(rows) <= 15:
         raise bad_argument("orders")
     call.charge(instrument.symbol, (len(rows) + 1) // 2)
-    tickets = [read_ticket(call.exchange, Parameters.of_object(row), instrument) for row in rows]
+    margin = call.account.margin
+    tickets = [read_ticket(call.exchange, Parameters.of_object(row), instrument, margin=margin) for row in rows]
     for ticket in tickets:
         check_mode(call.exchange, instrument, post_only=ticket.post_only, user=call.account.user)
     check_deadline(parameters, call.now)

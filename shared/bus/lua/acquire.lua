@@ -8,10 +8,11 @@ local owner = redis.call('GET', KEYS[1])
 if owner and owner ~= ARGV[1] then
   return false
 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-local now = redis.call('TIME')
+-- Read before the first write: a lease without its token would keep everybody out until it ends.
 local current = redis.call('GET', KEYS[2])
+local now = redis.call('TIME')
 local known = current and 'known' or 'new'
-local token = string.format('%.0f', math.max(tonumber(current or '0') + 1, now[1] * 1000000 + now[2]))
+local token = string.format('%.0f', math.max((tonumber(current or '0') or 0) + 1, now[1] * 1000000 + now[2]))
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 redis.call('SET', KEYS[2], token)
 return {token, string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000)), known}

@@ -1,11 +1,16 @@
--- uses: fence
+-- uses: fence, kinds
 -- Record which money an account's books are of; and where that has changed, begin them anew, in the same step: what was held, made
 -- and lost with one kind of money says nothing about the other. Whether they may be is the caller's judgement.
 -- KEYS: fence, books hash, then the account's hashes that are forgotten (none: the books are only marked).
 -- ARGV: fencing token, funds.
 -- Answers since when they are of this money (epoch ms; 0 where they are only marked), or false if the caller is not the owner.
+-- An error, and nothing written, if the books are no hash.
 if not owns(KEYS[1], ARGV[1]) then
   return false
+end
+local wrong = wrong_kind(KEYS[2], 'hash')
+if wrong then
+  return wrong
 end
 local since = '0'
 if #KEYS > 2 then

@@ -5,17 +5,20 @@
 -- Answers {'ok', nonce, attempt}
 --      or {'fenced'}           the caller is not the owner any more
 --      or {'state', state}     the order is past its beginning: terminal, or its last send has no proven end
+-- The keys are read, and so their kinds seen to, before the first write.
 if not owns(KEYS[1], ARGV[1]) then
   return {'fenced'}
 end
-local state = redis.call('HGET', KEYS[2], 'state')
+local before = redis.call('HMGET', KEYS[2], 'state', 'attempts')
+local state = before[1]
 if state and state ~= 'planned' then
   return {'state', state}
 end
 local nonce = next_nonce(KEYS[3], tonumber(ARGV[2]), 0)
-local pairs_ = {'state', 'sending', 'nonce', nonce, 'fence', ARGV[1]}
+local attempt = (tonumber(before[2] or '0') or 0) + 1
+local pairs_ = {'state', 'sending', 'nonce', nonce, 'fence', ARGV[1], 'attempts', string.format('%.0f', attempt)}
 for i = 3, #ARGV do
   pairs_[#pairs_ + 1] = ARGV[i]
 end
 redis.call('HSET', KEYS[2], unpack(pairs_))
-return {'ok', nonce, redis.call('HINCRBY', KEYS[2], 'attempts', 1)}
+return {'ok', nonce, attempt}

@@ -1,8 +1,14 @@
+-- uses: kinds
 -- Make a buried entry pending again under its own id, for the stream's one consumer to take up, and remove its letters.
 -- KEYS: stream, its dead-letter stream.  ARGV: group (and consumer), entry id, then the ids of the letters.
 -- Answers 1, or 0 where the entry is not in the stream any more; then nothing has been changed.
+-- An error, and nothing changed, if the letters are no stream.
 if #redis.call('XRANGE', KEYS[1], ARGV[2], ARGV[2]) == 0 then
   return 0
+end
+local wrong = wrong_kind(KEYS[2], 'stream')
+if wrong then
+  return wrong
 end
 redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[1], 0, ARGV[2], 'RETRYCOUNT', 0, 'FORCE', 'JUSTID')
 for i = 3, #ARGV do

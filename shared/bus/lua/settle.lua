@@ -1,4 +1,4 @@
--- uses: fence
+-- uses: fence, kinds
 -- End an order: its terminal state, its report, the position and risk state it changed and the acknowledgement of its entry, in
 -- one step.
 -- KEYS: fence, order hash, report stream, order stream, positions hash, risk hash.
@@ -23,12 +23,11 @@ if state and ends[state] then
   end
   return 'already'
 end
--- A script that fails half way leaves what it wrote: so whatever could fail is looked at before the first write.
 local kinds = {'hash', 'stream', 'stream', 'hash', 'hash'}
 for i = 2, 6 do
-  local kind = redis.call('TYPE', KEYS[i]).ok
-  if kind ~= 'none' and kind ~= kinds[i - 1] then
-    return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' is a ' .. kind)
+  local wrong = wrong_kind(KEYS[i], kinds[i - 1])
+  if wrong then
+    return wrong
   end
 end
 local count = tonumber(ARGV[8])

@@ -1,4 +1,4 @@
--- uses: fence
+-- uses: fence, kinds
 -- Move an order between non-terminal states, or record more in the one it is in; `settle` alone makes an end.
 -- KEYS: fence, order hash, positions hash, risk hash.
 -- ARGV: fencing token, new state,
@@ -6,6 +6,7 @@
 --       number m of texts, m field/value texts of the risk state that this leg changed,
 --       then field/value texts to record.
 -- Answers 'ok', 'fenced', or the present state where the step is not legal.
+-- An error, and nothing written, if a key that is to be written holds something else.
 local legal = {
   planned = {accepted = true, unknown = true},
   sending = {accepted = true, unknown = true, planned = true},
@@ -22,6 +23,10 @@ end
 local risk = {}
 for i = 6, 5 + tonumber(ARGV[5]) do
   risk[#risk + 1] = ARGV[i]
+end
+local wrong = ARGV[3] ~= '' and wrong_kind(KEYS[3], 'hash') or #risk > 0 and wrong_kind(KEYS[4], 'hash')
+if wrong then
+  return wrong
 end
 if #risk > 0 then
   redis.call('HSET', KEYS[4], unpack(risk))

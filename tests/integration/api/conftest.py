@@ -21,9 +21,10 @@ from shared.config.settings import Settings
 @asynccontextmanager
 async def serving(bus: Bus) -> AsyncIterator[tuple[aiohttp.ClientSession, Follower]]:
     """Give a client of a running API, and the task body that feeds its counters."""
-    app, follower = build(bus, Settings(shoal_config=Path("config")))
+    settings = Settings(shoal_config=Path("config"))
+    app, follower = build(bus, settings)
     listener = bind("127.0.0.1", 0, setting="API")
-    task = asyncio.create_task(serve(server_for(app), listener))
+    task = asyncio.create_task(serve(server_for(app, settings), listener))
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
             yield client, follower

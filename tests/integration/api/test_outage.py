@@ -50,14 +50,21 @@ async def api_process(redis: str, port: int) -> AsyncIterator[asyncio.subprocess
             await process.communicate()
 
 
+async def started(process: asyncio.subprocess.Process) -> None:
+    """Wait until the log says that it serves."""
+    assert process.stdout is not None
+    async with asyncio.timeout(PATIENCE):
+        while b"API started" not in (line := await process.stdout.readline()):
+            assert line, "it has ended"
+
+
 async def test_it_answers_503_while_redis_is_gone_and_resumes_by_itself(tmp_path: Path) -> None:
     redis = RedisServer(tmp_path)
     redis.start()
     try:
         port = free_port()
         async with api_process(redis.url, port) as process, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
-            assert process.stdout is not None
-            assert b"API started" in await process.stdout.readline()
+            await started(process)
             assert await status_of(client, "/signals") == 200
             redis.kill()
             for path in ("/signals", "/signals/1-1"):
@@ -76,8 +83,7 @@ async def test_it_answers_503_while_redis_is_gone_and_resumes_by_itself(tmp_path
 
 async def test_its_heartbeat_is_seen(bus: Bus, redis_server: RedisServer) -> None:
     async with api_process(redis_server.url, free_port()) as process:
-        assert process.stdout is not None
-        assert b"API started" in await process.stdout.readline()
+        await started(process)
         assert len(await bus.scan("shoal:heartbeat:api:*")) == 1
 
 

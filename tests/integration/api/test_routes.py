@@ -7,7 +7,7 @@ import aiohttp
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.contracts import keys
-from shared.contracts.heartbeat import HeartbeatRecord
+from shared.contracts.heartbeat import HeartbeatRecord, Phase
 from shared.domain.account import MASTER, AccountState
 from shared.domain.order import OrderState
 from tests.integration.api.conftest import serving
@@ -125,3 +125,32 @@ async def test_the_page_shows_what_became_of_the_signals_and_escapes_it(bus: Bus
         assert words in page
     for words in ("<script", "<b>no signal", 'onmouseover="'):
         assert words not in page
+
+
+async def test_the_page_says_whose_money_it_is_and_who_is_paused(bus: Bus, api: aiohttp.ClientSession) -> None:
+    """Cases N2 and N5: red LIVE in the header, and no green "ready" about a user who is paused."""
+    await make_ready(bus)
+    record = HeartbeatRecord(state="mirror only", mode="live", phase=Phase.MIRROR)
+    await Records(bus).write_heartbeat("master-strategy", "m", record)
+    await bus.do("HSET", keys.control("alice"), "mode", "pause", "reason", "<lunch>", "by", "anna", "at", "0")
+    async with api.get("/") as answer:
+        page = await answer.text()
+    for words in (
+        '<span class="live">LIVE: real money</span>',
+        "only mirrored: no strategy trades it",
+        '<p class="mild">Ready: signals are being copied. 3 users: 1 paused, 1 parked, 1 unknown.</p>',
+        '<p class="mild">alice: pause: &lt;lunch&gt; (anna)</p>',
+        '<td class="mild">paused',
+    ):
+        assert words in page
+    assert "PAPER" not in page
+
+
+async def test_a_page_on_paper_says_paper(bus: Bus, api: aiohttp.ClientSession) -> None:
+    """Case N2."""
+    await make_ready(bus)
+    await Records(bus).write_heartbeat("master-strategy", "m", HeartbeatRecord(state="trading", mode="paper"))
+    async with api.get("/") as answer:
+        page = await answer.text()
+    assert "PAPER: no real money" in page
+    assert "LIVE" not in page

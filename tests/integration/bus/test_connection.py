@@ -20,7 +20,7 @@ _WAYS: dict[str, Callable[[Bus], Awaitable[object]]] = {
     "do": lambda bus: bus.do("INCR", "n"),
     "do_all": lambda bus: bus.do_all([("INCR", "n"), ("INCR", "m")]),
     "read": lambda bus: bus.read("XREAD", "BLOCK", 10, "STREAMS", "s", "0"),
-    "run": lambda bus: bus.run(load("release"), [keys.lease("alice")], ["me"]),
+    "run": lambda bus: bus.run(load("release"), [keys.lease("alice"), keys.fence("alice")], ["me", "1"]),
     "scan": lambda bus: bus.scan("*"),
 }
 

@@ -120,6 +120,19 @@ async def test_handing_back_what_has_passed_on_takes_nothing_from_the_next_owner
     await newer.renew()
 
 
+async def test_an_older_turn_of_the_same_process_does_not_hand_back_the_lease_of_the_newer_one(
+    bus: Bus, lease: Lease
+) -> None:
+    """Case R8: a process that lost a turn (an outage, say) takes its lease again, and the old turn ends only then."""
+    again = await acquire(bus, "alice", "first")
+    assert again is not None
+    await lease.release()
+    assert await acquire(bus, "alice", "second") is None, "the newer turn's lease was handed back"
+    await again.renew()
+    await again.release()
+    assert await acquire(bus, "alice", "second") is not None
+
+
 async def test_handing_back_is_silent_when_redis_is_gone(own_server: RedisServer, own_bus: Bus) -> None:
     lease = await acquire(own_bus, "alice", "first")
     assert lease is not None

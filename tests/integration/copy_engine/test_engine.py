@@ -158,3 +158,61 @@ async def test_it_is_noted_from_which_signal_on_each_user_is_followed(
 
 async def _has(bus: Bus, key: str, name: str) -> bool:
     return bool(await bus.do("HEXISTS", key, name))
+
+
+async def test_a_user_whose_stream_is_something_else_is_owed_the_decisions_also_by_the_next_engine(
+    bus: Bus, users: Sequence[UserPolicy], emit: Emit
+) -> None:
+    """Case S4: no signal is acknowledged before that user has it; the others wait for nothing, and nothing is doubled."""
+    others = [policy for policy in users if policy.user != "bob"]
+    await bus.do("SET", keys.orders("bob"), "not a stream")
+    async with running(bus, users):
+        ids = [(await emit(an_entry(str(number)))).id for number in range(3)]
+        await until_decided(bus, others, 3)
+        assert await Group(bus, keys.ENGINE).pending(keys.SIGNALS) == 3
+    await bus.do("DEL", keys.orders("bob"))
+    async with running(bus, users, "second"):
+        ids.append((await emit(an_exit("close"))).id)
+        await carried(bus, 4)
+    for policy in users:
+        assert [entry_id for entry_id, _ in await decided(bus, policy.user)] == ids
+
+
+async def test_a_user_whose_stream_is_right_again_gets_what_is_owed_from_the_same_engine(
+    bus: Bus, users: Sequence[UserPolicy], emit: Emit
+) -> None:
+    await bus.do("SET", keys.orders("bob"), "not a stream")
+    async with running(bus, users):
+        ids = [(await emit(an_entry(str(number)))).id for number in range(3)]
+        await until_decided(bus, [policy for policy in users if policy.user != "bob"], 3)
+        await bus.do("DEL", keys.orders("bob"))
+        await carried(bus, 3)
+    for policy in users:
+        assert [entry_id for entry_id, _ in await decided(bus, policy.user)] == ids
+
+
+async def test_a_user_who_comes_while_another_is_owed_is_followed_from_then_on(
+    bus: Bus, users: Sequence[UserPolicy], emit: Emit
+) -> None:
+    *early, late = users
+    await bus.do("SET", keys.orders("alice"), "not a stream")
+    async with running(bus, early) as engine:
+        first = await emit(an_entry("1"))
+        await until_decided(bus, early[1:], 1)
+        engine.follow(users)
+        await until_followed(bus, late.user)
+        assert await bus.do("HGET", keys.following(late.user), "from") == first.id
+        await bus.do("DEL", keys.orders("alice"))
+        second = await emit(an_entry("2"))
+        await carried(bus, 2)
+    assert [entry_id for entry_id, _ in await decided(bus, late.user)] == [second.id]
+    assert [entry_id for entry_id, _ in await decided(bus, "alice")] == [first.id, second.id]
+
+
+async def until_followed(bus: Bus, user: str) -> None:
+    """Wait until it is noted that a user is followed."""
+
+    async def done() -> bool:
+        return bool(await bus.do("EXISTS", keys.following(user)))
+
+    await until(done)

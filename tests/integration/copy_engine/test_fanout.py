@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from services.copy_engine.fanout import FanOut
+from services.copy_engine.owed_decisions import OwedDecisions
 from shared.bus.connection import Bus
 from shared.bus.errors import BusUnavailable
 from shared.bus.records import Records
@@ -16,6 +17,7 @@ from shared.bus.streams import Entry, read_entries
 from shared.bus.wire import Command
 from shared.contracts import keys
 from shared.domain.account import AccountState
+from shared.domain.fault import FaultKind, Faults
 from shared.domain.order import order_id
 from shared.domain.policy import UserPolicy
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_exit, an_id, an_instrument, btc, usd
@@ -140,7 +142,7 @@ async def test_a_failure_inside_one_decision_is_a_skip_for_that_user_alone(
     bus: Bus, users: Sequence[UserPolicy], emit: Emit
 ) -> None:
     """Bob's fortune is more lots than the arithmetic can count: he gets no size, least of all the master's."""
-    await bus.do("HSET", keys.account("bob", "kraken"), "equity", "1E+20", "cash", "1E+20")
+    await bus.do("HSET", keys.account("bob", "kraken"), "equity", f"1{'0' * 20}", "cash", f"1{'0' * 20}")
     fine = an_instrument(lot_step=Decimal("1E-14"))
     await FanOut(bus, clock).carry(await emit(), an_entry(), users, {BTC_USD: fine})
     copied = {policy.user: (await decided(bus, policy.user))[0][1] for policy in users}
@@ -207,16 +209,32 @@ async def test_a_stream_that_is_past_the_signal_is_no_reason_to_stop_the_others(
     assert len(await decided(bus, "bob")) == len(await decided(bus, "carol")) == 1
 
 
-async def test_a_decision_that_could_not_be_written_is_a_dead_letter_and_stops_nobody_else(
+async def test_decisions_that_could_not_be_written_are_owed_and_stop_nobody_else(
     bus: Bus, users: Sequence[UserPolicy], emit: Emit
 ) -> None:
+    """Case S4: an order stream of another type for a while."""
+    now = 0.0
+    faults = Faults()
+    owed = OwedDecisions(bus, faults, lambda: now)
+    fanout = FanOut(bus, clock, owed=owed)
     await bus.do("SET", keys.orders("alice"), "not a stream")
-    await FanOut(bus, clock).carry(await emit(), an_entry(), users, PAIRS)
-    assert len(await decided(bus, "bob")) == len(await decided(bus, "carol")) == 1
-    stream = keys.dead(keys.orders("alice"))
-    (letter,) = read_entries(stream, await bus.do("XRANGE", stream, "-", "+"))
-    assert "WRONGTYPE" in letter.fields["reason"]
-    assert letter.fields["field:user"] == "alice"
+    entries = []
+    for number in ("1", "2", "3"):
+        entries.append(await emit(an_entry(number)))
+        await fanout.carry(entries[-1], an_entry(number), users, PAIRS)
+    assert len(await decided(bus, "bob")) == len(await decided(bus, "carol")) == 3
+    assert [owed.owes(entry.id) for entry in entries] == [True] * 3
+    assert await owed.pay() == []
+    (fault,) = faults.standing
+    assert (fault.kind, fault.subject) == (FaultKind.STREAM, "alice")
+    assert "WRONGTYPE" in fault.reason
+    await bus.do("DEL", keys.orders("alice"))
+    assert await owed.pay() == []  # not yet: it has just been tried
+    now += 10
+    assert await owed.pay() == [entry.id for entry in entries]
+    assert [entry_id for entry_id, _ in await decided(bus, "alice")] == [entry.id for entry in entries]
+    assert faults.standing == ()
+    assert await bus.scan(keys.dead("*")) == []
 
 
 async def test_a_decision_whose_stream_is_past_the_signal_is_appended_once_all_the_same(
@@ -235,3 +253,16 @@ async def test_a_decision_whose_stream_is_past_the_signal_is_appended_once_all_t
 async def test_without_users_there_is_nothing_to_do(bus: Bus, emit: Emit) -> None:
     await FanOut(bus, clock).carry(await emit(), an_entry(), [], PAIRS)
     assert await bus.scan(keys.orders("*")) == []
+
+
+async def test_while_this_hosts_clock_is_far_off_entries_are_skipped_with_that_reason_and_exits_are_copied(
+    bus: Bus, users: Sequence[UserPolicy], emit: Emit
+) -> None:
+    """Case S2."""
+    fanout = FanOut(bus, clock, refusal=lambda: "this host's clock is 6.2 s ahead of kraken's")
+    await fanout.carry(await emit(), an_entry(), users, PAIRS)
+    await fanout.carry(await emit(an_exit("3")), an_exit("3"), users, PAIRS)
+    for policy in users:
+        (_, entry), (_, close) = await decided(bus, policy.user)
+        assert (entry.copy, entry.reason) == (None, "this host's clock is 6.2 s ahead of kraken's")
+        assert close.copy is not None

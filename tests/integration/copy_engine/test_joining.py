@@ -144,6 +144,27 @@ async def test_positions_that_cannot_be_read_are_a_skip(bus: Bus, users: Sequenc
     assert "what is held cannot be read" in decision.reason
 
 
+async def test_another_position_that_cannot_be_read_keeps_nobody_from_joining(
+    bus: Bus, users: Sequence[UserPolicy], emit: Emit
+) -> None:
+    """Case E4, a sibling."""
+    await opened(bus, emit, users)
+    await bus.do("HSET", keys.positions("dave", "kraken"), "ETH/USD", "much")
+    await (await Turn(bus, [*users, DAVE]).begin()).join()
+    ((_, decision),) = await told(bus)
+    assert decision.copy is not None
+
+
+async def test_a_following_record_of_another_type_ends_nobody_elses(
+    bus: Bus, users: Sequence[UserPolicy], emit: Emit
+) -> None:
+    """Case E4, a sibling: two users have left, and the record of one of them is no hash."""
+    turn = await Turn(bus, [*users, DAVE]).begin()
+    await bus.do("SET", keys.following("erin"), "no hash")
+    await turn.follow(users)
+    assert await bus.do("HGET", keys.following("dave"), "until")
+
+
 async def test_a_user_whose_stream_is_broken_stops_nobody_and_is_joined_once_it_is_mended(
     bus: Bus, users: Sequence[UserPolicy], emit: Emit
 ) -> None:

@@ -119,6 +119,15 @@ async def test_a_record_that_cannot_be_read_is_a_doubt_about_one_user_alone(bus:
     assert alice.trouble == ""
 
 
+async def test_a_price_that_cannot_be_read_is_none_and_stops_nobody(bus: Bus) -> None:
+    """Case E4, a sibling: what was paid stands in for it, as where no price is known."""
+    await Records(bus).write_account(an_account())
+    await Records(bus).write_position("alice", "kraken", Position(BTC_USD, btc("0.5"), usd(30000), NOW, NOW))
+    await bus.do("HSET", keys.prices("kraken"), "BTC/USD", "much")
+    (alice,) = await read(bus, a_policy(limits=EVERY_LIMIT))
+    assert (alice.trouble, alice.book.exposure("USD")) == ("", usd(30000))
+
+
 @pytest.mark.parametrize(
     ("as_of", "cash", "before"),
     [

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from services.executor.account import AccountKeeper
+from services.executor.account_faults import AccountFaults
 from services.executor.copier import Copier
 from services.executor.desk import Desk
 from services.executor.history import History
@@ -22,6 +24,7 @@ from shared.bus.streams import Group, flatten, read_entries
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage, ReportMessage
 from shared.domain.account import Position
+from shared.domain.fault import Faults
 from shared.domain.order import Copy, Decision, Kind, Side, order_id
 from shared.venues.factory import RateBudget
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
@@ -29,7 +32,7 @@ from tests.support.examples import BTC_USD, a_policy, btc, btc_price, usd
 from tests.support.leases import take_over
 
 USER = "alice"
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @dataclass
@@ -38,8 +41,19 @@ class Clock:
 
     now: int = 0
 
+    measured: ClassVar = True
+
     def __call__(self) -> int:
         return self.now
+
+    def earliest(self) -> int:
+        return self.now
+
+    def heard(self, date: str, age: str, sent: float, received: float) -> None:
+        """Learn nothing: this is the venue's own clock."""
+
+    def note(self, at: int, resolution_ms: int, sent: float, received: float) -> None:
+        """Learn nothing."""
 
 
 @dataclass
@@ -60,6 +74,7 @@ class Rig:
     clock: Clock = field(default_factory=Clock)
     market: FakeMarket = field(default_factory=lambda: FakeMarket({BTC_USD: Decimal(60_000)}))
     account: FakeAccount = field(default_factory=lambda: FakeAccount({"USD": Decimal(10_000)}))
+    faults: Faults = field(default_factory=Faults)
 
     async def start(self) -> Owner:
         """Start a process that serves alice, in place of any earlier one; its account is ready."""
@@ -68,7 +83,8 @@ class Rig:
         nonces = NonceCounter(self.bus, lease, USER, "f" * 16, floor=self.account.last_nonce)
         venue = FakeVenue(self.market, self.account, clock=self.clock, nonces=nonces)
         records = Records(self.bus)
-        keeper = AccountKeeper(USER, venue, records, self.clock, KeyMemory(RateBudget(None)))
+        faults = AccountFaults(self.faults, USER, "kraken")
+        keeper = AccountKeeper(USER, venue, records, self.clock, KeyMemory(RateBudget(None)), faults=faults)
         desk = Desk(
             policy=a_policy(USER),
             venue=venue,
@@ -79,9 +95,11 @@ class Rig:
             account=keeper,
             clock=self.clock,
             history=History(venue, keeper, self.clock),
+            faults=faults,
         )
         await keeper.read()
-        self.clock.now += 10_000  # what is listed from now on proves something
+        self.clock.now += 10_000  # by both clocks: what is listed from now on proves something
+        keeper.connected_steady -= 10
         return Owner(lease, desk, venue, Copier(desk))
 
     def entry(self, size: str = "0.05", limit: str = "60300", signal: str = "") -> Decision:
@@ -131,7 +149,7 @@ class Rig:
         (report,) = [report for report in await self.reports() if report.order_id == decision.id]
         return report
 
-    async def begin(self, owner: Owner, decision: Decision) -> asyncio.Task[None]:
+    async def begin(self, owner: Owner, decision: Decision) -> asyncio.Task[bool]:
         """Have a decision carried out in the background."""
         entry_id = await self.hand_out(decision)
         return asyncio.create_task(owner.copier.carry_out(decision, entry_id, redelivered=False))
@@ -167,7 +185,7 @@ async def until(condition: Callable[[], Awaitable[object]], what: str) -> None:
     raise AssertionError(f"it never came to that: {what}")
 
 
-async def crash(task: asyncio.Task[None]) -> None:
+async def crash(task: asyncio.Task[Any]) -> None:
     """End a task where it stands."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.executor.books import Mixed, open_books
+from services.executor.books import Mixed, Unknown, open_books
 from shared.bus.connection import Bus
 from shared.bus.errors import LeaseLost
 from shared.bus.orders import OrderStore
@@ -40,7 +40,11 @@ class Alice:
     async def open(self, funds: Funds, key: str = "") -> Books | Mixed:
         """Open her books for a kind of money, under the key that belongs to it unless another is named."""
         fingerprint = key or (PAPER_KEY if funds is Funds.PAPER else LIVE_KEY)
-        return await open_books(self.bus, await self.store(), USER, "kraken", funds, fingerprint)
+        store = await self.store()
+        found = await open_books(self.bus, store, USER, "kraken", funds, fingerprint)
+        if isinstance(found, Unknown):  # the venue knows of no orders: the account is a new one
+            return await store.mark_books(funds, anew=False)
+        return found
 
     async def refused(self, funds: Funds, key: str = "") -> str:
         """Open them where that must not be; nothing is changed by it."""
@@ -191,3 +195,13 @@ async def test_an_entry_decided_for_the_other_money_is_not_sent(bus: Bus) -> Non
     )
     assert not rig.account.orders
     assert (await rig.carry(owner, rig.entry())).outcome is OrderState.FILLED
+
+
+async def test_nothing_is_traded_under_a_name_that_was_renamed_nor_under_the_new_one_before_it_is_finished(
+    alice: Alice,
+) -> None:
+    await alice.open(Funds.LIVE)
+    await alice.bus.do("HSET", keys.books(USER, "kraken"), "taken_from", "al")
+    assert "repeat `ops user rename al alice`" in await alice.refused(Funds.LIVE)
+    await alice.bus.do("HSET", keys.books(USER, "kraken"), "taken_from", "", "renamed_to", "alicia", "renamed_at", 1)
+    assert "alice is called alicia now" in await alice.refused(Funds.LIVE)

@@ -13,9 +13,11 @@ from services.executor.desk import Desk
 from services.executor.desks import DeskMaker
 from shared.bus.connection import Bus
 from shared.config.settings import load_settings
-from shared.venues.errors import Refusal
+from shared.domain.policy import FileState
+from shared.venues.errors import Refusal, Rejected
 from shared.venues.factory import new_http_session
 from shared.venues.kraken import KrakenVenue
+from shared.venues.unusable import UnusableVenue
 from tests.support.examples import a_policy
 from tests.support.leases import take_over
 
@@ -68,3 +70,25 @@ async def test_a_key_that_has_been_probed_is_probed_again_only_after_a_refusal(d
     assert not (await desk_of(desks, bus, "bob")).account._key.probed
     await second.account.park("EGeneral:Permission denied", Refusal.AUTH)
     assert not (await desk_of(desks, bus, "alice")).account._key.probed
+
+
+@pytest.mark.parametrize("state", [FileState.SHARED, FileState.GONE])
+async def test_a_key_that_may_be_anothers_is_used_only_by_who_traded_with_it_before(
+    desks: DeskMaker, bus: Bus, state: FileState
+) -> None:
+    """Cases E2 and F2: nobody without a file of their own may sell on an account that may be somebody else's."""
+    policy = a_policy("alice", file=state, fault="alice.toml: the file is gone")
+    stranger = await desks.make(policy, "kraken", await take_over(bus, "alice", str(uuid4())))
+    assert isinstance(stranger.venue, UnusableVenue)
+    with pytest.raises(Rejected, match="nor do exits go on: the key may be another user's"):
+        await stranger.venue.balances()
+    before = await desk_of(desks, bus, "alice")
+    await before.nonces.next()
+    again = await desks.make(policy, "kraken", await take_over(bus, "alice", str(uuid4())))
+    assert isinstance(again.venue, KrakenVenue)
+
+
+async def test_who_has_a_bad_file_trades_on_with_their_own_key(desks: DeskMaker, bus: Bus) -> None:
+    policy = a_policy("alice", file=FileState.BAD, fault="alice.toml: not valid TOML")
+    desk = await desks.make(policy, "kraken", await take_over(bus, "alice", str(uuid4())))
+    assert isinstance(desk.venue, KrakenVenue)

@@ -11,8 +11,10 @@ import structlog
 
 from shared.bus.connection import Bus
 from shared.bus.errors import LeaseLost
+from shared.config.clock_alarm import ClockAlarm
 from shared.contracts import keys
 from shared.domain.account import AccountState
+from shared.domain.clock_offset import ClockOffset
 from shared.domain.order import OrderState
 from shared.venues.errors import Refusal, Rejected, Unavailable
 from shared.venues.port import Accepted, BeginSend, OrderRequest
@@ -214,6 +216,21 @@ async def test_redis_flushed(rig: Rig, owner: Owner, bus: Bus) -> None:
     assert position.size == btc("0.05")
 
 
+async def test_an_entry_that_was_copied_and_is_decided_anew_as_a_skip_is_in_the_books(rig: Rig, owner: Owner) -> None:
+    """Redis lost its last writes, and the signal was too old when it came again: what was bought would be nobody's."""
+    decision = rig.entry("0.05")
+    await rig.carry(owner, decision)
+    await rig.bus.do("DEL", keys.order(USER, decision.id), keys.reports(USER), keys.positions(USER, "kraken"))
+    rig.clock.now += 5_000
+    later = await rig.start()
+    report = await rig.carry(later, replace(decision, copy=None, reason="too old"), redelivered=True)
+    assert (report.outcome, report.code, report.filled_size) == (OrderState.FILLED, "recalled", Decimal("0.05"))
+    assert report.reason.endswith("decided anew as a skip: too old")
+    position = await rig.position()
+    assert position is not None
+    assert (position.size, len(rig.account.orders)) == (btc("0.05"), 1)
+
+
 async def test_an_entry_that_filled_nothing_and_that_redis_forgot_is_not_sent_again(rig: Rig, owner: Owner) -> None:
     decision = rig.entry(limit="59000")
     await rig.carry(owner, decision)
@@ -270,3 +287,35 @@ async def test_a_symbol_that_the_venue_does_not_trade_is_skipped(rig: Rig, owner
 async def test_a_skip_is_reported_with_its_reason_and_never_reaches_the_venue(rig: Rig, owner: Owner) -> None:
     report = await rig.carry(owner, replace(rig.entry(), copy=None, reason="too small"))
     assert (report.outcome, report.reason, owner.venue.sent) == (OrderState.SKIPPED, "too small", [])
+
+
+async def test_no_entry_is_sent_while_this_hosts_clock_is_far_off_and_exits_are(rig: Rig, owner: Owner) -> None:
+    """Case S1: the offset is known, so that neither would be sent twice; a host that is so wrong buys nothing all the same."""
+    await rig.carry(owner, rig.entry())
+    offset = [ClockOffset("kraken", 0, 100)]
+    owner.desk.alarm = ClockAlarm(rig.faults, lambda: offset[0])
+    offset[0] = ClockOffset("kraken", 4_900, 100)
+    assert (await rig.carry(owner, rig.entry())).outcome is OrderState.FILLED
+    offset[0] = ClockOffset("kraken", 6_200, 100)
+    skipped = await rig.carry(owner, rig.entry())
+    assert skipped.outcome is OrderState.SKIPPED
+    assert "6.2 s ahead of kraken's" in skipped.reason
+    assert (await rig.carry(owner, rig.close())).outcome is OrderState.FILLED
+    assert len(owner.venue.sent) == 3
+
+
+async def test_an_entry_that_came_too_late_at_the_venue_says_so_when_it_expires(rig: Rig, owner: Owner) -> None:
+    """Case S2: what the venue said of the deadline is in the log and in the report."""
+    owner.venue.fail("place", Rejected("EOrder:Deadline elapsed", Refusal.DEADLINE), times=1_000)
+    with structlog.testing.capture_logs() as logs:
+        task = await rig.begin(owner, rig.entry())
+
+        async def tried() -> bool:
+            return owner.venue.calls["place"] > 2
+
+        await until(tried, "it is tried again")
+        rig.clock.now += 31_000
+        await task
+    (report,) = await rig.reports()
+    assert (report.outcome, "not sent before: EOrder:Deadline elapsed" in report.reason) == (OrderState.EXPIRED, True)
+    assert [entry["log_level"] for entry in logs if "after its deadline" in entry["event"]] == ["warning"]

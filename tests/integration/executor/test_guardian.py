@@ -194,8 +194,11 @@ async def test_an_exit_that_was_noted_and_not_sent_is_taken_up(rig: Rig) -> None
         async with guarding(rig, owner) as guardian:
             await guardian.look()
 
+    async def noted() -> bool:
+        return (await owner.desk.store.own_exits()).decisions != ()
+
     life = asyncio.create_task(live())
-    await until(owner.desk.store.own_exits, "the exit is noted")
+    await until(noted, "the exit is noted")
     await crash(life)
     heir = await rig.start()
     await _price(rig, "60000")  # the reason is gone, the decision stands
@@ -203,7 +206,7 @@ async def test_an_exit_that_was_noted_and_not_sent_is_taken_up(rig: Rig) -> None
         report = await _one_report(rig)
     assert report.reason.startswith("stop_loss: 57000 USD")
     assert rig.account.balances["BTC"] == 1
-    assert await heir.desk.store.own_exits() == []
+    assert (await heir.desk.store.own_exits()).decisions == ()
 
 
 @pytest.mark.parametrize("mode", ["pause", "close_only", "flatten"])

@@ -20,7 +20,7 @@ def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(right_of_way, "LONGEST", 3_600.0)
 
 
-async def begin(rig: Rig, owner: Owner, decision: Decision) -> asyncio.Task[None]:
+async def begin(rig: Rig, owner: Owner, decision: Decision) -> asyncio.Task[bool]:
     """Have a decision carried out for which others wait."""
     owner.desk.way.expect(decision.id)
     return await rig.begin(owner, decision)

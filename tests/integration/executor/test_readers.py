@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+from services.executor.reader import StreamReader
 from services.executor.readers import NEIGHBOURS, StreamReaders
 from shared.bus.connection import Bus
 from shared.bus.lease import acquire
 from shared.bus.streams import Group
 from shared.contracts import keys
+from shared.domain.fault import FaultKind, Faults
 
 USERS = [f"user-{number:03}" for number in range(2 * NEIGHBOURS + 10)]
 
@@ -34,5 +36,39 @@ async def test_every_user_gets_his_own_orders_whichever_reader_reads_them(bus: B
     async with asyncio.timeout(10):
         assert await got.get() == (stays, stays)
     assert got.empty()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_stream_that_redis_refuses_to_read_is_left_out_until_it_can_be_read(bus: Bus) -> None:
+    """Case S4: one of another type makes the read of all fail; the others are read, and it is read once it is right."""
+    faults = Faults()
+    reader = StreamReader(bus, faults)
+    users = ["alice", "bob", "carol"]
+    got: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+    await Group(bus, keys.EXECUTOR).ensure([keys.orders(user) for user in users])
+    await bus.do("RENAME", keys.orders("bob"), "aside")
+    await bus.do("SET", keys.orders("bob"), "not a stream")
+    task = asyncio.create_task(reader.run())
+    for user in users:
+        lease = await acquire(bus, user, "me")
+        assert lease is not None
+        reader.register(user, lease, lambda entry, _, user=user: got.put_nowait((user, entry.fields["n"])))  # type: ignore[misc]
+    await bus.do("XADD", "aside", "*", "n", "0")
+    async with asyncio.timeout(30):
+        for number in range(3):
+            await bus.do_all([("XADD", keys.orders(user), "*", "n", str(number)) for user in ("alice", "carol")])
+            assert sorted([await got.get(), await got.get()]) == [("alice", str(number)), ("carol", str(number))]
+        while not faults.standing:  # noqa: ASYNC110  # the register has no event
+            await asyncio.sleep(0.01)
+        (fault,) = faults.standing
+        assert (fault.kind, fault.subject) == (FaultKind.STREAM, "bob")
+        assert "WRONGTYPE" in fault.reason
+        await bus.do("DEL", keys.orders("bob"))
+        await bus.do("RENAME", "aside", keys.orders("bob"))
+        assert await got.get() == ("bob", "0")
+        await bus.do("XADD", keys.orders("bob"), "*", "n", "1")
+        assert await got.get() == ("bob", "1")
+    assert faults.standing == ()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -122,3 +122,11 @@ async def test_nothing_held_costs_no_call(rig: Rig, owner: Owner) -> None:
     assert (await Reconciler(owner.desk, idle).check()).differences == {}
     assert owner.venue.calls.total() == asked
     assert await rig.position() is None
+
+
+async def test_a_balance_that_cannot_be_read_is_no_difference(rig: Rig, short: Owner) -> None:
+    """A sibling of case E1: taken for zero, a repair would erase the position."""
+    rig.account.unreadable_balances.add("BTC")
+    found = await Reconciler(short.desk, idle).check()
+    assert (found.differences, found.left_out) == ({}, (BTC_USD,))
+    assert not await Reconciler(short.desk, idle).repair(BTC_USD)

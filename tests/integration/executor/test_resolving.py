@@ -11,6 +11,7 @@ from hypothesis import given, strategies as st
 
 from services.executor import resolving
 from services.executor.resolving import until_search
+from services.executor.sent import Sent
 from shared.bus.errors import BusUnavailable
 from shared.contracts import keys
 from shared.domain.order import Decision, OrderState
@@ -146,12 +147,12 @@ async def test_the_list_need_not_wait_for_what_has_not_left(
     await rig.bus.do("DEL", keys.order(USER, decision.id))  # it was lost before it was written
     later = await rig.start()
     later.desk.begun = owner.desk.begun
-    waited_for: list[int | None] = []
+    waited_for: list[Sent | None] = []
     find = later.desk.history.find
 
-    async def noted(client_order_id: str, *, decided_at: int, begun_at: int | None) -> VenueOrder | None:
-        waited_for.append(begun_at)
-        return await find(client_order_id, decided_at=decided_at, begun_at=begun_at)
+    async def noted(client_order_id: str, *, decided_at: int, begun: Sent | None) -> VenueOrder | None:
+        waited_for.append(begun)
+        return await find(client_order_id, decided_at=decided_at, begun=begun)
 
     monkeypatch.setattr(later.desk.history, "find", noted)
     report = await rig.carry(later, decision, redelivered=True)
@@ -193,7 +194,9 @@ async def test_an_attempt_that_somebody_else_has_begun_since_is_asked_about(
     later = await rig.start()
     rig.account.hidden_lookups = 1
     # It remembers an attempt of a while ago that never left: not this one, which may not be visible yet.
-    later.desk.begun = {name: replace(sent, monotonic=sent.monotonic - 60) for name, sent in owner.desk.begun.items()}
+    later.desk.begun = {
+        name: replace(sent, provable_at=sent.provable_at - 60) for name, sent in owner.desk.begun.items()
+    }
     report = await rig.carry(later, decision, redelivered=True)
     assert (report.outcome, len(rig.account.orders)) == (OrderState.FILLED, 1)
 

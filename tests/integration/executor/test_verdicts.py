@@ -17,7 +17,7 @@ async def bought(rig: Rig, owner: Owner, size: str) -> None:
     assert (await rig.carry(owner, rig.entry(size))).outcome is OrderState.FILLED
 
 
-async def unknown(rig: Rig, owner: Owner) -> tuple[asyncio.Task[None], dict[str, str]]:
+async def unknown(rig: Rig, owner: Owner) -> tuple[asyncio.Task[bool], dict[str, str]]:
     """Begin a close of which the venue tells nothing; answers its task and its record."""
     owner.venue.fail("place", OutcomeUnknown("timed out"))
     owner.venue.fail("find", Unavailable("EService:Unavailable"), times=1_000)

@@ -11,19 +11,23 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import uuid4
 
+from services.master_strategy.account_check import AccountCheck
 from services.master_strategy.account_mirror import AccountMirror
 from services.master_strategy.book import MasterBook
 from services.master_strategy.clock import Clock
 from services.master_strategy.cycle import Cycle
 from services.master_strategy.fill_watcher import FillWatcher
 from services.master_strategy.order_plan import OrderPlan
-from services.master_strategy.own_order import OwnOrder
+from services.master_strategy.own_copies import OwnCopies
+from services.master_strategy.own_order import OwnOrder, own_id
+from services.master_strategy.scan_health import ScanHealth
 from services.master_strategy.session import open_book
 from services.master_strategy.strategy_file import StrategySettings
 from services.master_strategy.trader import SEND_TIMEOUT_MS, Trader
 from services.master_strategy.write_ahead import WriteAhead
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease, acquire
+from shared.bus.master_account import MasterRecords, read_holdings
 from shared.bus.nonce import NonceCounter
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records, pairs
@@ -32,6 +36,8 @@ from shared.bus.streams import read_entries
 from shared.contracts import keys
 from shared.contracts.messages import ReportMessage, SignalMessage
 from shared.domain.account import MASTER
+from shared.domain.fault import Faults
+from shared.domain.master_account import Baseline
 from shared.domain.order import Side
 from shared.domain.signal import Signal
 from shared.domain.symbol import Symbol
@@ -43,19 +49,28 @@ FEE = Decimal("0.004")
 
 
 class SteppedTime:
-    """A wall clock that only sleeping moves."""
+    """A clock that only sleeping moves, and that can be stepped: then the steady one, which is a part of it, does not move."""
 
     def __init__(self) -> None:
         self.now = NOW
         self.slept: list[float] = []
+        self.stepped = 0
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.now += int(seconds * 1000)
         await asyncio.sleep(0)
 
+    def step(self, ms: int) -> None:
+        self.now += ms
+        self.stepped += ms
+
+    @property
+    def steady(self) -> float:
+        return (self.now - self.stepped) / 1000
+
     def clock(self) -> Clock:
-        return Clock(now=lambda: self.now, sleep=self.sleep)
+        return Clock(now=lambda: self.now, sleep=self.sleep, steady=lambda: self.steady)
 
 
 @dataclass
@@ -74,7 +89,7 @@ class Run:
     def own(self, side: Side, size: str) -> OwnOrder:
         """An order of the strategy, not sent yet."""
         return OwnOrder(
-            id=str(uuid4()),
+            id=own_id(str(uuid4())),
             venue="kraken",
             symbol=BTC,
             side=side,
@@ -121,9 +136,11 @@ class Run:
     def cycle(self, trader: Trader, *, live: bool = False, **settings: object) -> Cycle:
         """A cycle of the default strategy on bitcoin alone."""
         chosen = StrategySettings.model_validate({"symbols": ["BTC/USD"], **settings})
+        strategy = chosen.build()
+        assert strategy is not None
         return Cycle(
             venue=self.venue,
-            strategy=chosen.build(),
+            strategy=strategy,
             settings=chosen,
             book=self.book,
             mirror=self.mirror,
@@ -142,6 +159,8 @@ class Rig:
     market: FakeMarket = field(default_factory=lambda: FakeMarket({BTC: Decimal(60_000)}))
     account: FakeAccount = field(default_factory=lambda: FakeAccount({"USD": Decimal(100_000)}))
     lease: Lease | None = None
+    faults: Faults = field(default_factory=Faults)
+    baseline: Baseline = Baseline.SEPARATE
 
     async def start(self) -> Run:
         """Start a process of the master; an earlier one loses the lease to it."""
@@ -153,20 +172,37 @@ class Rig:
         nonces = NonceCounter(self.bus, lease, MASTER, "f" * 16, floor=self.time.now * 1000)
         clock = self.time.clock()
         venue = FakeVenue(self.market, self.account, clock=clock.now, nonces=nonces)
-        records, store, signals = Records(self.bus), OrderStore(self.bus, lease, MASTER, "kraken"), SignalLog(self.bus)
+        records, signals, master = Records(self.bus), SignalLog(self.bus), MasterRecords(self.bus, lease, "kraken")
+        store = OrderStore(self.bus, lease, MASTER, "kraken", positions=keys.strategy(MASTER, "kraken"))
         mirror = AccountMirror(venue, records, clock, symbols=[BTC], currency="USD")
         await mirror.connect()
-        book = await open_book(records, signals, "kraken")
+        book = await open_book(master, signals, "kraken", faults=self.faults, now=self.time.now)
+        holdings = await read_holdings(self.bus, "kraken")
+        check = AccountCheck(
+            book=book,
+            mirror=mirror,
+            records=master,
+            clock=clock,
+            venue="kraken",
+            baseline=self.baseline,
+            apart={coin: each.apart.amount for coin, each in holdings.items()},
+        )
         watcher = FillWatcher(
             venue=venue,
             store=store,
             signals=signals,
             records=records,
+            master=master,
             lease=lease,
             book=book,
             mirror=mirror,
+            check=check,
+            copies=OwnCopies(self.bus, "kraken", clock, self.faults),
             clock=clock,
             freshness_ms=30_000,
+            strategy="sma-cross",
+            faults=self.faults,
+            health=ScanHealth(self.faults, clock, "kraken"),
         )
         return Run(lease, nonces, venue, mirror, book, watcher, WriteAhead(store, records, nonces, lease), self.time)
 
@@ -206,7 +242,7 @@ def sell(size: str = "0.1") -> OrderPlan:
     return OrderPlan(Side.SELL, btc(size), None, "test")
 
 
-async def until(condition: Callable[[], object], *, seconds: float = 20) -> None:
+async def until(condition: Callable[[], object], *, seconds: float = 60) -> None:
     """Let the other tasks run until the condition holds."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110  # what is waited for are values that tell nobody when they change

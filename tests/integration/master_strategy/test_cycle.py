@@ -97,7 +97,7 @@ async def test_live_the_next_candle_is_waited_for_and_on_paper_the_set_interval(
 async def test_old_equity_stops_entries_and_not_exits(rig: Rig, run: Run) -> None:
     rig.time.now += 91_000
     said = await _turns(rig, run, rising())
-    assert said == ["no order: the account's equity has not been read for too long"]
+    assert said == ["no order: the master's equity is not fully known: it has not been read for 90 s"]
     await run.trade(buy("0.1"))
     rig.time.now += 91_000
     await _turns(rig, run, falling(first_at=NOW + MINUTE))

@@ -7,6 +7,7 @@ from decimal import Decimal
 from structlog.testing import capture_logs
 
 from shared.bus.records import Records
+from shared.bus.signals import SignalLog
 from shared.domain.account import MASTER
 from shared.domain.instrument import seed_instruments
 from shared.domain.order import Kind, Side
@@ -14,7 +15,7 @@ from shared.domain.signal import Source
 from shared.domain.symbol import Symbol
 from shared.venues.errors import Unavailable
 from tests.integration.master_strategy.rig import Rig, buy, sell
-from tests.unit.master_strategy.values import BTC, btc, btc_price
+from tests.unit.master_strategy.values import BTC, btc, btc_price, usd
 
 
 async def test_a_manual_order_on_the_account_is_told_as_the_accounts(rig: Rig) -> None:
@@ -26,7 +27,7 @@ async def test_a_manual_order_on_the_account_is_told_as_the_accounts(rig: Rig) -
     [signal] = await rig.signals()
     assert (signal.kind, signal.source, signal.strategy) == (Kind.ENTRY, Source.ACCOUNT, "")
     assert (signal.base_size, signal.position_after) == (btc("0.2"), btc("0.2"))
-    assert signal.master_equity.amount == 100_000
+    assert signal.master_equity == usd("100000")
 
 
 async def test_an_own_order_that_a_scan_sees_first_is_told_once_and_as_the_strategys(rig: Rig) -> None:
@@ -99,3 +100,15 @@ async def test_what_was_paid_is_published_as_the_price_unless_a_newer_one_is(rig
     await records.write_prices("kraken", [btc_price("59000")], rig.time.now + 1)
     await run.trade(sell("0.1"))
     assert await records.prices_of("kraken", [BTC]) == newer
+
+
+async def test_a_cursor_that_a_clock_ahead_has_written_hides_no_exit(rig: Rig) -> None:
+    """Case A2: what was sold before that instant comes is found by the next scan, after a restart too."""
+    run = await rig.start()
+    await run.resume()
+    await run.trade(buy("0.1"))
+    await SignalLog(rig.bus).remember_told(MASTER, "kraken", rig.time.now + 30_000)
+    later = await rig.start()
+    await rig.someone_trades(later, Side.SELL, "0.1")
+    await later.resume()
+    assert [signal.kind for signal in await rig.signals()] == [Kind.ENTRY, Kind.EXIT]

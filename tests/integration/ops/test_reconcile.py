@@ -85,4 +85,4 @@ def test_coins_that_were_withdrawn_are_told_once_and_taken_off_the_books_on_requ
 
 def test_a_user_who_does_not_exist_is_refused(stack: Stack) -> None:
     ran = run_ops(stack, "reconcile", "--user", "alcie")
-    assert (ran.code, ran.err) == (2, "ops: --user alcie: there is no such user\n")
+    assert (ran.code, ran.err) == (2, "ops: --user alcie: there is no such user (known: alice)\n")

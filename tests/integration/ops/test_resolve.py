@@ -89,7 +89,7 @@ def test_a_verdict_is_refused_on_what_is_no_open_question(stack: Stack) -> None:
         ((order, "--filled", "--none"), "either --filled or --none"),
         ((order, "--none", "--size", "1"), "go with --filled only"),
         (("no-such-order", "--none"), "no order no-such-order"),
-        ((order, "--none", "--user", "bob"), "of bob"),
+        ((order, "--none", "--user", "bob"), "--user bob: there is no such user"),
     ):
         ran = run_ops(stack, "resolve", *words, "--yes")
         assert (ran.code, len(ran.err.splitlines())) == (2, 1), ran

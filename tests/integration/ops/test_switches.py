@@ -39,6 +39,7 @@ async def close(bus: Bus, user: str, symbol: Symbol = BTC, *, left: str = "0") -
     size = Quantity(Decimal("0.1") - Decimal(left), symbol.base)
     await Records(bus).write_position(user, "kraken", position.sold(size, now_ms()))
     said = {"user": user, "venue": "kraken", "symbol": str(symbol), "kind": "exit", "reason": "flatten: over"}
+    said["filled_size"] = str(size.amount)
     await bus.do("XADD", keys.reports(user), "*", *flatten(said))
 
 
@@ -68,7 +69,7 @@ async def test_each_scope_has_a_switch_of_its_own_and_every_change_is_on_record(
 async def test_status_shows_a_symbol_that_is_stopped(bus: Bus, redis_server: RedisServer) -> None:
     for symbol, command in (("BTC/USD", "pause"), ("ETH/USD", "resume")):
         assert (await ops(redis_server.url, command, "--symbol", symbol, "--reason", "news")).code == 0
-    assert "kill switch of BTC/USD: pause news" in (await ops(redis_server.url, "status")).out
+    assert "BTC/USD: pause: news (" in (await ops(redis_server.url, "status")).out
     assert (await ops(redis_server.url, "status", "--json")).json["symbol_switches"] == {"BTC/USD": "pause news"}
 
 

@@ -81,3 +81,21 @@ def test_a_service_that_is_told_to_stop_tidies_up_and_gives_0(number: signal.Sig
     service.send_signal(number)
     output, errors = service.communicate(timeout=30)
     assert (service.returncode, output, errors) == (0, "tidied up\n", "")
+
+
+@pytest.mark.parametrize(
+    ("environment", "shown"),
+    [
+        ({"LOG_FORMAT": "console", "SHOAL_MODE": "live"}, "\x1b[1;37;41m LIVE: REAL MONEY \x1b[0m"),
+        ({"LOG_FORMAT": "console", "SHOAL_MODE": "live", "NO_COLOR": "1"}, "LIVE: REAL MONEY mode=live"),
+        ({"LOG_FORMAT": "json", "SHOAL_MODE": "live"}, '"event": "LIVE: REAL MONEY"'),
+        ({"LOG_FORMAT": "console"}, "PAPER: no real money mode=paper"),
+    ],
+)
+def test_the_first_line_of_a_log_says_whose_money_it_is(environment: dict[str, str], shown: str) -> None:
+    """Case N2: LIVE in red for people, unmistakably PAPER otherwise."""
+    body = "from shared.config.mode_line import log_mode; log_mode(settings)"
+    output, _ = start(body, **environment).communicate(timeout=60)
+    first = output.splitlines()[0]
+    assert shown in first
+    assert ("\x1b[" in first) == ("\x1b[" in shown)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.config.errors import ConfigurationError
-from shared.config.secrets import ApiKey, read_api_key
+from shared.config.secrets import ApiKey, keys_of_nobody, read_api_key
 from shared.config.settings import Mode
 from shared.contracts.keys import fingerprint
 
@@ -132,3 +132,54 @@ def test_a_key_shows_nothing_of_itself_but_its_fingerprint() -> None:
     assert KEY not in repr(key)
     assert SECRET not in f"{key} {key!r}"
     assert key.fingerprint == fingerprint(KEY)
+
+
+def _in_file(env: pytest.MonkeyPatch, folder: Path, stem: str, text: str) -> None:
+    path = folder / stem
+    path.write_text(text)
+    env.setenv(f"{stem}_KEY_FILE", str(path))
+    env.setenv(f"{stem}_SECRET", SECRET)
+
+
+@pytest.mark.parametrize(
+    ("venue", "other", "stem"),
+    [
+        ("kraken", "bob", "KRAKEN_USER_BOB_API"),
+        ("kraken", "master", "KRAKEN_MASTER_API"),
+        ("coinbase", "bob", "COINBASE_USER_BOB_API"),
+    ],
+)
+@pytest.mark.parametrize("text", [KEY, f" {KEY}  \n", f"{KEY}\r\n"])
+def test_one_key_for_two_users_is_refused_for_both_though_it_stands_in_a_file(
+    env: pytest.MonkeyPatch, tmp_path: Path, venue: str, other: str, stem: str, text: str
+) -> None:
+    """One hidden in a file, in the master's variable or at the other venue is still one key."""
+    give(env, "KRAKEN_USER_ALICE_API")
+    _in_file(env, tmp_path, stem, text)
+    assert refusal().endswith(f"and {stem}_KEY hold the same key; every account needs its own")
+    with pytest.raises(ConfigurationError, match=f"{stem}_KEY and KRAKEN_USER_ALICE_API_KEY hold the same key"):
+        read_api_key(venue, other, Mode.PAPER)
+
+
+def test_two_files_with_one_key_are_refused_and_a_file_that_cannot_be_read_is_nobody_elses_trouble(
+    env: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _in_file(env, tmp_path, "KRAKEN_USER_ALICE_API", KEY)
+    env.setenv("KRAKEN_USER_CAROL_API_KEY_FILE", str(tmp_path / "missing"))
+    assert read_api_key("kraken", "alice", Mode.PAPER).key == KEY
+    _in_file(env, tmp_path, "KRAKEN_USER_BOB_API", KEY)
+    assert "hold the same key" in refusal()
+
+
+def test_a_variable_beside_its_own_file_is_one_place(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _in_file(env, tmp_path, "KRAKEN_USER_ALICE_API", KEY)
+    give(env, "KRAKEN_USER_ALICE_API")
+    assert read_api_key("kraken", "alice", Mode.PAPER).key == KEY
+
+
+def test_a_key_whose_user_there_is_none_is_named(env: pytest.MonkeyPatch) -> None:
+    """Case N13: only a warning comes of it, for the user may come later."""
+    for name in ("KRAKEN_USER_ANN_LEE_API_KEY", "KRAKEN_USER_ZED_API_KEY", "COINBASE_USER_BOB_API_KEY_FILE"):
+        env.setenv(name, "x")
+    env.setenv("KRAKEN_USER_BLANK_API_KEY", "")
+    assert keys_of_nobody(["ann-lee", "alice"]) == ["COINBASE_USER_BOB_API_KEY_FILE", "KRAKEN_USER_ZED_API_KEY"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def test_an_unknown_shoal_variable_is_named_with_those_that_are_known(env: pytes
 @pytest.mark.parametrize("mode", ["Live", "real", "demo", "paper,live"])
 def test_an_unknown_mode_is_refused(env: pytest.MonkeyPatch, mode: str) -> None:
     env.setenv("SHOAL_MODE", mode)
-    assert refusal() == f"SHOAL_MODE: Input should be 'paper' or 'live' (got {mode!r})"
+    assert refusal() == f"SHOAL_MODE: must be 'paper' or 'live' (got {mode!r})"
 
 
 @pytest.mark.parametrize("name", ["KRAKEN_URL", "COINBASE_URL", "PAPER_URL", "PAPER_PRICES_URL"])
@@ -201,3 +202,44 @@ def test_settings_do_not_change_once_read(env: pytest.MonkeyPatch) -> None:
     settings = load_settings()
     with pytest.raises(ValueError, match="frozen"):
         settings.shoal_mode = Mode.LIVE  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("KRAKEN_TEIR", "(did you mean KRAKEN_TIER?)"),
+        ("KRAKEN_API_KEY", "(did you mean KRAKEN_MASTER_API_KEY?)"),
+        ("KRAKEN_USER_ALICE_APIKEY", "(a user's key: KRAKEN_USER_<NAME>_API_KEY and "),
+        ("KRAKEN_USER_alice_API_KEY", "(a user's key: KRAKEN_USER_<NAME>_API_KEY and "),
+        ("COINBASE_ULR", "(did you mean COINBASE_URL?)"),
+        ("COINBASE_MASTER_API_SECRETS", "(did you mean COINBASE_MASTER_API_SECRET?)"),
+        ("EXECUTOR_CAPACTIY", "(did you mean EXECUTOR_CAPACITY?)"),
+        ("EXECUTOR_USER", "(did you mean EXECUTOR_USERS?)"),
+    ],
+)
+def test_a_misspelt_variable_under_a_prefix_of_ours_is_refused_with_the_nearest_name(
+    env: pytest.MonkeyPatch, name: str, hint: str
+) -> None:
+    """Case N13."""
+    env.setenv(name, "secret-value")
+    assert refusal().startswith(f"unknown environment variable {name} {hint}")
+    assert "secret-value" not in refusal()
+
+
+@pytest.mark.parametrize(
+    "name", ["API_TOKEN", "PAPER_SIZE", "EXECUTORS", "PAPER_EXCHANGES", "KRAKENX", "IMAGE", "REDIS_PORT"]
+)
+def test_variables_that_may_belong_to_others_are_left_alone(env: pytest.MonkeyPatch, name: str) -> None:
+    env.setenv(name, "x")
+    load_settings()
+
+
+def test_every_variable_that_ships_with_shoal_is_known(env: pytest.MonkeyPatch) -> None:
+    root = Path(__file__).resolve().parents[3]
+    example = re.findall(r"^(?:# )?([A-Z][A-Z0-9_]*)=", (root / ".env.example").read_text(), re.MULTILINE)
+    compose = re.findall(r"^\s+([A-Z][A-Z0-9_]*): ", (root / "docker-compose.yml").read_text(), re.MULTILINE)
+    paper = re.findall(r"^([A-Z][A-Z0-9_]*)=", (root / "config" / "paper.env").read_text(), re.MULTILINE)
+    assert {"KRAKEN_TIER", "KRAKEN_USER_ALICE_API_KEY", "EXECUTOR_CAPACITY"} <= {*example, *compose, *paper}
+    for name in {*example, *compose, *paper}:
+        env.setenv(name, "")
+    load_settings()

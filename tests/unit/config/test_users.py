@@ -43,11 +43,10 @@ def write(config: Path, user: str, text: str = "") -> Path:
 
 
 def refusal(config: Path) -> str:
-    """Load the users and give the one line that refuses them."""
-    with pytest.raises(ConfigurationError) as refused:
-        load_users(config)
-    assert "\n" not in str(refused.value)
-    return str(refused.value)
+    """Load the users and return the one line about the one file that cannot be used."""
+    (problem,) = load_users(config).problems
+    assert "\n" not in str(problem)
+    return str(problem)
 
 
 def test_an_empty_file_is_a_user_with_the_defaults(config: Path) -> None:
@@ -174,19 +173,19 @@ def test_an_age_is_seconds_or_says_its_unit(config: Path, written: str, ms: int)
         ('api_key = "abc"', "api_key is not a known setting"),
         ("enabled = 2", "enabled: "),
         ("venues = []", "venues: "),
-        ('venues = ["binance"]', "venues.0: Input should be 'kraken' or 'coinbase' (got 'binance')"),
+        ('venues = ["binance"]', "venues.0: must be 'kraken' or 'coinbase' (got 'binance')"),
         ('venues = "kraken"', "venues: "),
         (
             'sizing.mode = "fixed"',
-            "sizing.mode: Input should be 'equity', 'cash', 'fixed_quote' or 'multiplier' (got 'fixed')",
+            "sizing.mode: must be 'equity', 'cash', 'fixed_quote' or 'multiplier' (got 'fixed')",
         ),
-        ("sizing.multiplier = 0", "sizing.multiplier: Input should be greater than 0 (got 0)"),
-        ("sizing.multiplier = -1", "sizing.multiplier: Input should be greater than 0"),
+        ("sizing.multiplier = 0", "sizing.multiplier: must be above 0 and at most 100 (got 0)"),
+        ("sizing.multiplier = -1", "sizing.multiplier: must be above 0 and at most 100 (got -1)"),
         ("sizing.multiplier = 101", "sizing.multiplier: "),
         ("sizing.multiplier = nan", "sizing.multiplier: "),
         ("sizing.multiplier = inf", "sizing.multiplier: "),
         ("sizing.multiplier = true", "sizing.multiplier: "),
-        ('sizing.below_minimum = "bump"', "sizing.below_minimum: Input should be 'skip' or 'round_up' (got 'bump')"),
+        ('sizing.below_minimum = "bump"', "sizing.below_minimum: must be 'skip' or 'round_up' (got 'bump')"),
         ("limits.max_order_pct = 0", "limits.max_order_pct: "),
         ("limits.max_order_pct = 100.5", "limits.max_order_pct: "),
         ("limits.max_order_quote = -5", "limits.max_order_quote: "),
@@ -197,7 +196,7 @@ def test_an_age_is_seconds_or_says_its_unit(config: Path, written: str, ms: int)
         ("guards.max_signal_age = nan", "guards.max_signal_age: must be a number of seconds, or a text like"),
         ("guards.max_signal_age = true", "guards.max_signal_age: must be a number of seconds, or a text like"),
         ('guards.max_signal_age = "30 seconds"', "guards.max_signal_age: must be a number of seconds, or a text like"),
-        ('guards.max_signal_age = "2h"', "guards.max_signal_age: Input should be less than or equal to 3600000"),
+        ('guards.max_signal_age = "2h"', "guards.max_signal_age: must be above 0 and at most 1 hour (got '2h')"),
         ("guards.max_slippage_bps = -1", "guards.max_slippage_bps: "),
         ("guards.max_slippage_bps = 1001", "guards.max_slippage_bps: "),
         ("guards = 5", "guards: "),
@@ -207,12 +206,12 @@ def test_an_age_is_seconds_or_says_its_unit(config: Path, written: str, ms: int)
             "sizing.quote_amount = 50",
             'sizing: quote_amount has no effect with mode "equity"; it belongs to "fixed_quote"',
         ),
-        ("sizing.quote_amount = -1", "sizing.quote_amount: Input should be greater than 0"),
+        ("sizing.quote_amount = -1", "sizing.quote_amount: must be above 0 and at most 1000000000000 (got -1)"),
         (
             'sizing.below_minimum = "round_up"',
             'sizing.below_minimum "round_up" needs limits.max_order_pct, above which it never rounds',
         ),
-        ("limits.max_positions = 0", "limits.max_positions: Input should be greater than or equal to 1"),
+        ("limits.max_positions = 0", "limits.max_positions: must be at least 1 and at most 100000 (got 0)"),
         ("limits.max_positions = 2.5", "limits.max_positions: "),
         ("limits.max_positions = true", "limits.max_positions: "),
         ("limits.max_exposure_pct = 101", "limits.max_exposure_pct: "),
@@ -227,7 +226,7 @@ def test_an_age_is_seconds_or_says_its_unit(config: Path, written: str, ms: int)
         ('limits.stop_out_lasts = "1h"', "limits: stop_out_lasts has no effect without limits.daily_loss_pct or"),
         (
             'limits.daily_loss_pct = 5\nlimits.on_stop_out = "sell"',
-            "limits.on_stop_out: Input should be 'block_entries' or 'close_all' (got 'sell')",
+            "limits.on_stop_out: must be 'block_entries' or 'close_all' (got 'sell')",
         ),
         ('symbols.include = ["BTCUSD"]', "symbols.include.0: not a symbol like BTC/USD: 'BTCUSD'"),
         ('symbols.include = ["btc/usd"]', "symbols.include.0: not a symbol like BTC/USD: 'btc/usd'"),
@@ -254,8 +253,8 @@ def test_an_age_is_seconds_or_says_its_unit(config: Path, written: str, ms: int)
         ("exits.trailing_pct = 0", "exits.trailing_pct: "),
         ('exits.max_hold = "soon"', "exits.max_hold: must be a number of seconds, or a text like"),
         ("on_join_bps = -1", "on_join_bps: "),
-        ('on_join = "all"', "on_join: Input should be 'new_only' or 'copy_open' (got 'all')"),
-        ('on_leave = "sell"', "on_leave: Input should be 'keep', 'exits_only' or 'close_now' (got 'sell')"),
+        ('on_join = "all"', "on_join: must be 'new_only' or 'copy_open' (got 'all')"),
+        ('on_leave = "sell"', "on_leave: must be 'keep', 'exits_only' or 'close_now' (got 'sell')"),
         ("paper = 2", "paper: "),
         ('venues = ["kraken", "kraken"]', "venues names one venue twice"),
     ],
@@ -274,10 +273,12 @@ def test_malformed_toml_is_named_with_its_place(config: Path) -> None:
 def test_a_file_that_is_no_text_or_cannot_be_read_is_named(config: Path) -> None:
     path = config / "users" / "alice.toml"
     path.write_bytes(b"\xff\xfe\x00")
-    assert refusal(config).startswith(f"{path}: cannot be read: ")
+    assert refusal(config) == f"{path}: is UTF-16 text; save it as UTF-8"
+    path.write_bytes(b"# a\xe4b")
+    assert refusal(config) == f"{path}: is not UTF-8 text (byte 0xE4 at 3); save it as UTF-8"
     path.unlink()
     path.mkdir()
-    assert refusal(config).startswith(f"{path}: cannot be read: ")
+    assert refusal(config) == f"{path}: is a folder, not a file"
 
 
 @pytest.mark.parametrize("user", ["master", "copy-engine", "prices-kraken"])
@@ -289,25 +290,32 @@ def test_a_name_of_shoals_own_is_refused(config: Path, user: str) -> None:
 @pytest.mark.parametrize("user", ["Alice", "al ice", "-alice", "al.ice", "alice\n", "{alice}", "a" * 33, "älice"])
 def test_a_user_id_that_would_not_do_as_key_or_variable_is_refused(config: Path, user: str) -> None:
     path = write(config, user)
-    with pytest.raises(ConfigurationError) as refused:
-        load_users(config)
-    assert str(refused.value).startswith(f"{path}: a user id has up to 32 of a-z, 0-9, - and _")
+    shown = str(path) if "\n" not in user else repr(str(path))
+    assert refusal(config).startswith(f"{shown}: a user id has up to 32 of a-z, 0-9, - and _")
+    assert not load_users(config)
 
 
 def test_two_ids_that_would_share_one_key_variable_are_refused(config: Path) -> None:
     write(config, "ann-lee")
     write(config, "ann_lee")
-    assert refusal(config).endswith("the users ann-lee and ann_lee would share one key variable; rename one")
+    write(config, "bob")
+    users = load_users(config)
+    assert [str(problem).rpartition(": ")[2] for problem in users.problems] == [
+        "the users ann-lee and ann_lee would share one key variable; rename one"
+    ] * 2
+    assert [user for user, policy in users.items() if not policy.fault] == ["bob"]
 
 
 def test_one_wrong_file_among_good_ones_is_the_one_that_is_named(config: Path) -> None:
     write(config, "alice")
     path = write(config, "bob", "enabld = true")
-    assert refusal(config) == f"{path}: enabld is not a known setting"
+    assert refusal(config) == f"{path}: enabld is not a known setting (did you mean enabled?)"
 
 
 def test_a_folder_that_is_missing_is_named_with_its_variable(tmp_path: Path) -> None:
-    assert refusal(tmp_path / "nowhere") == (
+    with pytest.raises(ConfigurationError) as refused:
+        load_users(tmp_path / "nowhere")
+    assert str(refused.value) == (
         f"{tmp_path / 'nowhere' / 'users'} is not a folder: SHOAL_CONFIG must hold users/<user>.toml"
     )
 

@@ -12,9 +12,9 @@ from structlog.testing import capture_logs
 
 from shared.config import users_watch
 from shared.config.changes import ChangeKind, SettingChange, UserChange, changes, settings_of
-from shared.config.errors import ConfigurationError
 from shared.config.users_watch import UsersWatch
-from shared.domain.policy import ExitPolicy, SymbolPolicy, UserPolicy
+from shared.domain.fault import Faults
+from shared.domain.policy import ExitPolicy, FileState, OnLeave, SymbolPolicy, UserPolicy
 from shared.domain.symbol import Symbol
 from tests.support.examples import a_policy
 
@@ -96,7 +96,7 @@ def test_a_file_that_is_wrong_keeps_the_old_settings_and_stops_nobody_elses(conf
     write(config, "bob", "sizing.multiplier = 2")
     found, problems = looked_twice(watch)
     assert [change.user for change in found] == ["bob"]
-    assert problems == [f"{path}: sizing.multiplier: Input should be less than or equal to 100 (got 500)"]
+    assert problems == [f"{path}: sizing.multiplier: must be above 0 and at most 100 (got 500)"]
     assert watch.users["alice"].sizing.multiplier == 1
     assert watch.look() == ([], [])  # said once
     write(config, "alice", "sizing.multiplier = 0.5")
@@ -108,9 +108,10 @@ def test_a_new_user_whose_key_would_be_anothers_is_refused(config: Path) -> None
     watch = UsersWatch(config)
     path = write(config, "ann_lee", "")
     found, problems = looked_twice(watch)
-    assert found == []
+    assert found == [UserChange("ann_lee", ChangeKind.ADDED)]
     assert problems == [f"{path}: the users ann-lee and ann_lee would share one key variable; rename one"]
-    assert "ann_lee" not in watch.users
+    assert watch.users["ann_lee"].fault.startswith(problems[0])  # their signals are skipped with this reason
+    assert not watch.users["ann-lee"].fault
 
 
 def test_a_folder_that_is_gone_removes_nobody(config: Path) -> None:
@@ -120,10 +121,15 @@ def test_a_folder_that_is_gone_removes_nobody(config: Path) -> None:
     assert list(watch.users) == ["alice", "bob"]
 
 
-def test_a_start_with_a_wrong_file_is_no_start(config: Path) -> None:
-    write(config, "alice", "enabld = true")
-    with pytest.raises(ConfigurationError, match="enabld is not a known setting"):
-        UsersWatch(config)
+def test_a_start_with_a_wrong_file_goes_on_with_that_user_stopped(config: Path) -> None:
+    path = write(config, "alice", "enabld = true")
+    watch = UsersWatch(config)
+    problem = f"{path}: enabld is not a known setting (did you mean enabled?)"
+    assert watch.users["alice"].fault == f"{problem}; no entries are copied, exits go on by the default settings"
+    assert not watch.users["bob"].fault
+    write(config, "alice", "enabled = true")
+    looked_twice(watch)
+    assert not watch.users["alice"].fault
 
 
 async def test_a_service_is_given_all_users_and_the_difference_is_logged(
@@ -201,3 +207,61 @@ async def test_what_has_changed_is_looked_at_again_soon(config: Path, monkeypatc
     with pytest.raises(asyncio.CancelledError):
         await watch.run(lambda _: None)
     assert pauses == [1.0, 10.0, 1.0, 10.0]
+
+
+def test_a_renamed_file_leaves_its_user_for_exits_only(config: Path) -> None:
+    """Case F2: it may be a slip, so nobody's stop goes with it; who is to keep what they hold is disabled first."""
+    write(config, "bob", 'on_leave = "close_now"')
+    write(config, "carol", 'enabled = false\non_leave = "exits_only"')
+    write(config, "keeper", "enabled = false")
+    faults = Faults()
+    watch = UsersWatch(config, faults)
+    for user in ("alice", "bob", "carol", "keeper"):
+        (config / "users" / f"{user}.toml").rename(config / "users" / f"{user}.away")
+    looked_twice(watch)
+    assert list(watch.users) == []
+    assert [(user, each.enabled, each.on_leave, each.file) for user, each in watch.everybody.items()] == [
+        ("alice", False, OnLeave.EXITS_ONLY, FileState.GONE),
+        ("bob", False, OnLeave.CLOSE_NOW, FileState.GONE),
+        ("carol", False, OnLeave.EXITS_ONLY, FileState.GONE),
+    ]
+    assert watch.gone["alice"].fault == (
+        f"{config}/users/alice.toml: the file is gone; no entries are copied, exits go on by the last settings known"
+    )
+    assert not faults.standing  # nobody has looked yet whether they hold anything
+    assert watch.settle_gone({"alice"})
+    assert list(watch.gone) == ["alice"]
+    assert "alice" in str(faults.standing)
+    (config / "users" / "alice.away").rename(config / "users" / "alice.toml")
+    looked_twice(watch)
+    assert not watch.settle_gone({"alice"})
+    assert watch.gone == {}
+    assert watch.users["alice"].fault == ""
+    assert "alice" not in str(faults.standing)
+
+
+def test_a_start_recalls_the_last_settings_of_users_whose_file_is_bad_or_gone(config: Path) -> None:
+    """Case F2, case E2."""
+    write(config, "bob", "enabld = true")
+    last = {user: a_policy(user, exits=ExitPolicy(Decimal(7))) for user in ("bob", "carol", "alice")}
+    watch = UsersWatch(config)
+    watch.recall(last, {"carol", "dave", "not a user"})
+    assert {user: (each.exits.stop_loss_pct, each.file) for user, each in watch.everybody.items()} == {
+        "alice": (Decimal(5), FileState.GOOD),  # a file decides
+        "bob": (Decimal(7), FileState.BAD),
+        "carol": (Decimal(7), FileState.GONE),
+        "dave": (Decimal(5), FileState.GONE),
+    }
+    assert watch.users["bob"].fault.endswith("exits go on by the last settings known")
+    assert watch.gone["dave"].fault.endswith("exits go on by the default settings")
+
+
+def test_who_shares_a_variable_is_read_once_the_other_has_gone(config: Path) -> None:
+    write(config, "ann-lee", "")
+    write(config, "ann_lee", "")
+    watch = UsersWatch(config)
+    assert {watch.users[user].file for user in ("ann-lee", "ann_lee")} == {FileState.SHARED}
+    (config / "users" / "ann_lee.toml").unlink()
+    looked_twice(watch)
+    looked_twice(watch)
+    assert watch.users["ann-lee"].file is FileState.GOOD

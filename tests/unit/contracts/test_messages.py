@@ -35,6 +35,7 @@ ENTRY: Final = {
     "take_profit": "",
     "filled_at": "1763829000000",
     "emitted_at": "1763829000020",
+    "equity_reason": "",
 }
 EXIT: Final = {
     **ENTRY,
@@ -83,6 +84,7 @@ REPORT: Final = {
     "kind": "entry",
     "outcome": "filled",
     "reason": "filled 0.05 BTC at 60010",
+    "code": "",
     "venue_order_id": "OABC",
     "filled_size": "0.05",
     "average_price": "60010",
@@ -140,7 +142,17 @@ def test_a_report_is_written_and_read_word_for_word() -> None:
 
 
 def test_the_fields_of_a_report_that_do_not_apply_are_blank_both_ways() -> None:
-    blank = ("signal_id", "reason", "venue_order_id", "filled_size", "average_price", "fee", "sent_at", "accepted_at")
+    blank = (
+        "signal_id",
+        "reason",
+        "code",
+        "venue_order_id",
+        "filled_size",
+        "average_price",
+        "fee",
+        "sent_at",
+        "accepted_at",
+    )
     fields = {**REPORT, **dict.fromkeys(blank, "")}
     report = ReportMessage.parse(fields)
     assert report.fields() == fields
@@ -179,7 +191,7 @@ def test_what_is_written_reads_back_to_the_same_value(size: Decimal, price: Deci
 
 
 def test_a_signal_written_by_hand_needs_only_what_cannot_be_derived() -> None:
-    needed = ("id", "venue", "symbol", "side", "kind", "base_size", "price", "master_equity", "filled_at")
+    needed = ("v", "id", "venue", "symbol", "side", "kind", "base_size", "price", "master_equity", "filled_at")
     signal = SignalMessage.parse({name: ENTRY[name] for name in needed}).to_domain()
     assert signal.quote_size == usd(6000)
     assert signal.emitted_at == signal.filled_at
@@ -255,11 +267,20 @@ def test_an_entry_of_a_stream_without_any_fields_is_malformed() -> None:
         SignalMessage.parse({})
 
 
+def test_a_blank_equity_of_the_master_is_not_known_and_a_missing_one_is_malformed() -> None:
+    """Case D1: blank says that something in it has no known value; left out it is a mistake of whoever writes signals."""
+    why = "no price for 9,000 XYZ"
+    signal = SignalMessage.parse({**ENTRY, "master_equity": "", "equity_reason": why}).to_domain()
+    assert (signal.master_equity, signal.equity_reason) == (None, why)
+    assert SignalMessage.from_domain(signal).fields()["master_equity"] == ""
+    with pytest.raises(MalformedMessageError, match="SignalMessage: an entry needs master_equity"):
+        SignalMessage.parse({name: value for name, value in ENTRY.items() if name != "master_equity"})
+
+
 @pytest.mark.parametrize(
     ("message", "fields", "words"),
     [
         (SignalMessage, {**EXIT, "fraction": ""}, "SignalMessage: an exit needs its fraction"),
-        (SignalMessage, {**ENTRY, "master_equity": ""}, "SignalMessage: an entry needs master_equity"),
         (SignalMessage, {**ENTRY, "side": "sell"}, "SignalMessage: on spot an entry is a buy and an exit a sell"),
         (SignalMessage, {**EXIT, "side": "buy"}, "SignalMessage: on spot an entry is a buy and an exit a sell"),
         (OrderMessage, {**COPY, "base_size": ""}, "OrderMessage: a copied entry needs base_size"),

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from services.copy_engine.decide import Follower, decide
+from shared.contracts.messages import OrderMessage
 from shared.domain.account import Account, Position
 from shared.domain.book import Book
 from shared.domain.control import Control, ControlMode
 from shared.domain.money import Money, Price, Quantity
 from shared.domain.order import Copy
-from shared.domain.policy import GuardPolicy, LimitPolicy, OnLeave, SizingPolicy, SymbolPolicy, UserPolicy
+from shared.domain.policy import FileState, GuardPolicy, LimitPolicy, OnLeave, SizingPolicy, SymbolPolicy, UserPolicy
 from shared.domain.risk_state import RiskState, realized_by
 from shared.domain.symbol import Symbol
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_exit, an_instrument, usd
@@ -49,6 +50,16 @@ def test_slippage_guard_at_the_boundary(bps: str, limit: str) -> None:
     assert copy is not None
     assert copy.limit_price is not None
     assert copy.limit_price.amount == Decimal(limit)
+
+
+@pytest.mark.parametrize("state", [FileState.BAD, FileState.SHARED, FileState.GONE])
+def test_a_user_whose_file_is_bad_gets_no_entry_and_every_exit(state: FileState) -> None:
+    """Case E2."""
+    policy = a_policy(file=state, fault="bob.toml: not valid TOML")
+    entry = decide(an_entry(), a_follower(policy), an_instrument(), NOW + 40)
+    assert (entry.copy, entry.reason) == (None, "bob.toml: not valid TOML")
+    close = decide(an_exit(), a_follower(policy), an_instrument(), NOW + 40)
+    assert close.copy == Copy(None, Decimal(1), None, None)
 
 
 def test_balance_call_fails() -> None:
@@ -255,3 +266,22 @@ def test_no_limit_is_passed_by_any_sequence_of_signals_fills_and_prices(
             market.cash -= market.cash * Decimal(pct) / 100
         market.look()
         assert market.cash >= 0
+
+
+def test_a_fill_dated_in_the_future_is_stale_and_an_exit_of_it_is_copied() -> None:
+    """Case S10: beyond what clocks may differ it would be fresh for as long as it pleases; an exit does not age."""
+    for ahead, copied in ((5_000, True), (5_001, False), (3_600_000, False), (10**13, False)):
+        entry = decide(an_entry(filled_at=NOW + ahead), a_follower(), an_instrument(), NOW)
+        assert (entry.copy is not None) is copied
+        if not copied:
+            assert entry.reason == f"stale: the fill is dated {ahead / 1000:.1f} s in the future; a clock is wrong"
+        assert decide(an_exit(filled_at=NOW + ahead), a_follower(), an_instrument(), NOW).copy is not None
+
+
+def test_the_engine_always_writes_both_bounds_of_an_entry() -> None:
+    """Case R6: what it decides to copy is read again by the rule that demands them."""
+    decision = decide(an_entry(), a_follower(), an_instrument(), NOW + 40)
+    read = OrderMessage.parse(OrderMessage.from_domain(decision).fields()).to_domain()
+    assert read == decision
+    assert read.copy is not None
+    assert read.copy.entry is not None

@@ -53,8 +53,8 @@ def test_an_account_that_is_not_ready_is_waited_for_and_then_it_is_a_skip(accoun
             "the master's equity has not been read for 120 s",
         ),
         (
-            around(master=an_account(MASTER, equity=None, as_of=LATER)),
-            "the master's equity has not been read for 0 s",
+            around(master=an_account(MASTER, equity=None, as_of=LATER, reason="no price for 9,000 XYZ")),
+            "the master's equity is not fully known: no price for 9,000 XYZ",
         ),
     ],
 )

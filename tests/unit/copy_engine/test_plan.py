@@ -147,7 +147,8 @@ entries = st.builds(
     an_entry,
     base_size=st.builds(btc, some("0.00000001", "1000", 8) | st.just(Decimal("1E+20"))),
     price=st.builds(btc_price, some("0.00001", "200000", 5)),
-    master_equity=rarely(usd(10_000), moneys),
+    master_equity=rarely(usd(10_000), moneys | st.none()),
+    equity_reason=st.sampled_from(["", "no price for 9,000 XYZ"]),
 )
 exits = st.builds(an_exit, fraction=st.sampled_from(["1", "0.37", "0.0001"]))
 instruments = st.builds(
@@ -213,7 +214,7 @@ def test_what_is_written_reads_back_to_that_same_decision(
         quote = decision.symbol.quote  # the wire tells amounts in the order's currency, whatever they were counted in
         told = replace(
             decision,
-            master_equity=Money(decision.master_equity.amount, quote),
+            master_equity=None if decision.master_equity is None else Money(decision.master_equity.amount, quote),
             user_equity=None if decision.user_equity is None else Money(decision.user_equity.amount, quote),
         )
         if decision.copy and decision.copy.base_size and decision.copy.base_size.amount == 0:

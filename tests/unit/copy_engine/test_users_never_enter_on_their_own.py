@@ -14,9 +14,19 @@ from typing import Final
 import pytest
 
 EXECUTOR: Final = Path(__file__).resolve().parents[3] / "services" / "executor"
-_MAKERS: Final = {"Decision", "Copy", "Signal", "SignalMessage", "size_entry", "order_id", "signal_id", "decide"}
-"""Names that make a decision or what leads to one; the executor only has the types of the first two, for annotations."""
-_ANNOTATIONS: Final = {"Decision", "Copy"}
+_MAKERS: Final = {
+    "Decision",
+    "Copy",
+    "EntryTerms",
+    "Signal",
+    "SignalMessage",
+    "size_entry",
+    "order_id",
+    "signal_id",
+    "decide",
+}
+"""Names that make a decision or what leads to one; the executor only has the types of the first three, for annotations."""
+_ANNOTATIONS: Final = {"Decision", "Copy", "EntryTerms"}
 _FORBIDDEN_MODULES: Final = (
     "services.master_strategy",
     "services.copy_engine",
@@ -129,6 +139,7 @@ def test_decisions_only_come_out_of_stream_entries() -> None:
         "from shared.domain.order import order_id",
         "decision = Decision(id='1')",
         "copy = order.Copy(base_size=one)",
+        "terms = EntryTerms(size, price, instant)",
         "other = replace(decision, side=side)",
         "OrderMessage.model_construct(decision='copy')",
         "request = OrderRequest(symbol=decision.symbol, side=Side.SELL)",

@@ -1,4 +1,4 @@
-"""Equity is cash plus holdings at market; a position is what copying bought, and never a debt."""
+"""A position is what copying bought, and never a debt."""
 
 from __future__ import annotations
 
@@ -7,24 +7,12 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, strategies as st
 
-from shared.domain.account import Position, equity
-from shared.domain.money import Price, UnitMismatchError
+from shared.domain.account import Position
+from shared.domain.money import UnitMismatchError
 from shared.domain.symbol import Symbol
-from tests.support.examples import BTC_USD, NOW, btc, btc_price, usd
+from tests.support.examples import BTC_USD, NOW, btc, usd
 
 sizes = st.decimals(min_value="0.00000001", max_value=1000, places=8)
-
-
-def test_equity_is_cash_plus_holdings_at_market() -> None:
-    eth_usd = Symbol("ETH", "USD")
-    prices = {BTC_USD: btc_price(60000), eth_usd: Price(Decimal(3000), eth_usd)}
-    holdings = {"USD": Decimal(1000), "BTC": Decimal("0.5"), "ETH": Decimal(2)}
-    assert equity(usd(1000), holdings, prices) == usd(37000)
-
-
-def test_what_has_no_price_in_the_currency_counts_nothing() -> None:
-    euro = Symbol("BTC", "EUR")
-    assert equity(usd(1000), {"BTC": Decimal(1), "DUST": Decimal(9)}, {euro: Price(Decimal(55000), euro)}) == usd(1000)
 
 
 @given(sizes, sizes)

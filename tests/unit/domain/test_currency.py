@@ -6,11 +6,12 @@ from decimal import Decimal
 
 import pytest
 
-from shared.domain.account import Position, equity
+from shared.domain.account import Position
 from shared.domain.book import Book
 from shared.domain.currency import alike, counted_in
 from shared.domain.money import Money, Price, Quantity
 from shared.domain.symbol import Symbol
+from shared.domain.valuation import value
 from tests.support.examples import BTC_USD, NOW, btc, btc_price, usd
 
 BTC_USDC, USDC_USD = Symbol("BTC", "USDC"), Symbol("USDC", "USD")
@@ -28,14 +29,14 @@ def test_which_currencies_are_alike(one: str, other: str, same: bool) -> None:
 
 def test_coins_of_the_dollar_are_equity_one_to_one_unless_the_market_says_otherwise() -> None:
     holdings = {"USDC": Decimal(100), "EUR": Decimal(7)}
-    assert equity(usd(50), holdings, {}) == usd(150)
-    assert equity(usd(50), holdings, {USDC_USD: Price(Decimal("0.99"), USDC_USD)}) == usd(149)
+    assert value(usd(50), holdings, {}).worth == usd(150)
+    assert value(usd(50), holdings, {USDC_USD: Price(Decimal("0.99"), USDC_USD)}).worth == usd(149)
 
 
 def test_a_price_in_dollars_values_what_an_account_in_their_coin_holds() -> None:
     cash = Money(Decimal(10), "USDC")
-    total = equity(cash, {"BTC": Decimal("0.5"), "USD": Decimal(5)}, {BTC_USD: btc_price(60000)})
-    assert total == Money(Decimal(30015), "USDC")
+    total = value(cash, {"BTC": Decimal("0.5"), "USD": Decimal(5)}, {BTC_USD: btc_price(60000)})
+    assert total.equity == Money(Decimal(30015), "USDC")
 
 
 def test_a_book_sums_what_is_held_at_market_and_what_it_gained() -> None:

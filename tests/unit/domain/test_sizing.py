@@ -113,6 +113,7 @@ def test_sizes_are_whole_lots_and_never_above_the_users_share(
 ) -> None:
     outcome = sized(signal, account, policy, instrument)
     assert account.equity is not None
+    assert signal.master_equity is not None
     ratio = Fraction(account.equity.amount) / Fraction(signal.master_equity.amount)
     share = Fraction(signal.base_size.amount) * ratio * Fraction(policy.sizing.multiplier)
     assert 0 <= Fraction(outcome.size.amount) <= share

@@ -210,6 +210,7 @@ def test_only_who_asks_for_it_is_ever_rounded_up_and_then_to_the_minimum_alone(
     outcome = size_entry(signal, account, policy, instrument, master_cash=usd(5000))
     assume(isinstance(outcome, Sized))
     assert isinstance(outcome, Sized)
+    assert signal.master_equity is not None
     asked, times = Fraction(signal.base_size.amount), Fraction(policy.sizing.multiplier)
     share = {
         SizingMode.EQUITY: asked * Fraction(equity) / Fraction(signal.master_equity.amount) * times,

@@ -8,7 +8,7 @@ import pytest
 
 from services.executor.roster import Roster
 from shared.config.errors import ConfigurationError
-from shared.domain.policy import OnLeave, UserPolicy
+from shared.domain.policy import FileState, OnLeave, UserPolicy
 from tests.support.examples import a_policy
 
 
@@ -30,6 +30,24 @@ def test_a_user_without_a_file_leaves_by_his_last_settings() -> None:
     assert not roster.may_leave("alice", flat=False)
     assert roster.may_leave("alice", flat=True)
     assert roster.may_leave("bob", flat=False)
+
+
+def test_who_followed_exits_without_a_file_leaves_once_nothing_is_held_any_more() -> None:
+    roster = Roster(_users(a_policy("alice", enabled=False, on_leave=OnLeave.EXITS_ONLY, file=FileState.GONE)))
+    assert roster.claimable() == ["alice"]
+    assert not roster.may_leave("alice", flat=True)
+    roster.update({})
+    assert roster.claimable() == []
+    assert roster.may_leave("alice", flat=False)
+
+
+def test_a_pinned_user_with_a_bad_file_is_served_for_exits() -> None:
+    """Case E2."""
+    roster = Roster(
+        _users(a_policy("alice"), a_policy("bob", file=FileState.BAD, fault="bob.toml: ...")), ("alice", "bob")
+    )
+    assert roster.claimable() == ["alice", "bob"]
+    assert roster.without_entries() == {"bob"}
 
 
 def test_exits_only_never_leaves_and_the_enabled_stay() -> None:

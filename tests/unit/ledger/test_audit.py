@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from shared.domain.order import leg_id
+from shared.domain.order import RECALLED, leg_id
 from shared.ledger.audit import audit_signals, audit_user
 from shared.ledger.books import Decided, Following, Moment, Reported, SignalBook, UserBook
 from shared.ledger.findings import AuditReport, FindingKind, Tally
@@ -172,6 +172,11 @@ def test_a_users_own_exit_needs_no_decision() -> None:
 def test_a_fill_of_what_was_decided_to_be_skipped_is_found() -> None:
     book = replace(WHOLE_BOOK, decided=[COPY._replace(copy=False)])
     assert kinds(judge(book)) == {FindingKind.OUTCOME_AGAINST_DECISION: 1}
+
+
+def test_a_skip_that_was_copied_before_redis_forgot_it_is_no_finding_at_the_venue_either() -> None:
+    book = replace(WHOLE_BOOK, decided=[COPY._replace(copy=False)], reported=[FILLED._replace(code=RECALLED)])
+    assert kinds(judge(book, [ROW])) == {}
 
 
 def test_what_was_trimmed_from_the_old_end_is_not_missing() -> None:

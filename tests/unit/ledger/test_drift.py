@@ -9,10 +9,12 @@ from typing import Any
 
 from shared.domain.account import Account, AccountState, Position
 from shared.domain.book import Book
+from shared.domain.master_account import Baseline, Holding
 from shared.domain.money import Money, Price, Quantity
 from shared.domain.policy import OnLeave, SizingMode, SizingPolicy, SymbolPolicy, UserPolicy
 from shared.domain.symbol import Symbol
 from shared.ledger.drift import Drift, Follows, Leader, drifts, plan_repair
+from shared.ledger.holdings import in_the_account
 
 BTC, ETH = Symbol("BTC", "USD"), Symbol("ETH", "USD")
 PRICES = {BTC: Price(Decimal(60000), BTC), ETH: Price(Decimal(3000), ETH)}
@@ -100,3 +102,15 @@ def test_a_repair_closes_users_or_symbols_with_strays_alone_and_nothing_else() -
 def test_a_user_who_holds_nothing_but_what_the_master_holds_needs_no_repair() -> None:
     plan = plan_repair(list(compared(master(BTC="0.1"), BTC="0.05").values()))
     assert (plan.users, plan.symbols, plan.left_out) == ((), (), ())
+
+
+def test_the_masters_side_is_what_its_account_holds_and_not_what_its_signals_say() -> None:
+    """Case S3."""
+    position = Position(BTC, Quantity(Decimal(10), "BTC"), Money(Decimal(1), "USD"), 1, 1_000)
+    seen = Holding(Quantity(Decimal(2), "BTC"), Quantity(Decimal(0), "BTC"), Baseline.SEPARATE, as_of=100_000)
+    assert in_the_account({BTC: position}, {"BTC": seen}) == {BTC: Quantity(Decimal(2), "BTC")}
+    assert in_the_account({BTC: position}, {}) == {BTC: position.size}
+    too_soon = replace(seen, as_of=2_000)
+    assert in_the_account({BTC: position}, {"BTC": too_soon}) == {BTC: position.size}
+    more = replace(seen, total=Quantity(Decimal(12), "BTC"))
+    assert in_the_account({BTC: position}, {"BTC": more}) == {BTC: position.size}

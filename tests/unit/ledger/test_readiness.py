@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from shared.contracts.heartbeat import Phase
 from shared.domain.account import Account, AccountState
 from shared.domain.control import Control
 from shared.domain.fault import Fault, FaultKind
@@ -84,3 +85,11 @@ def test_a_fault_that_blocks_is_a_reason_and_one_that_does_not_is_shown_alone() 
     assert judge(status).reasons == ("master-strategy: kraken: no answer for 90 s",)
     assert [each.fault for each in status.faults] == [blind, bob]
     assert judge(replace(WELL, services=(one, WELL.services[1]))).ready
+
+
+def test_whether_an_engine_is_open_is_a_field_and_not_a_text_for_people() -> None:
+    """Case R5."""
+    busy = Sign("copy-engine", "a", "waiting for nobody any more: carrying signals", phase=Phase.OPEN)
+    idle = Sign("copy-engine", "a", "running, once its users are there", phase=Phase.WAITING)
+    assert judge(replace(WELL, services=(*WELL.services[1:], busy))).engine
+    assert not judge(replace(WELL, services=(*WELL.services[1:], idle))).engine

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from hypothesis import given, strategies as st
 
-from services.master_strategy.book import MasterBook, Told
-from services.master_strategy.fills import missing_signal
+from services.master_strategy.book import MasterBook
+from services.master_strategy.fills import Told, missing_signal
 from shared.contracts.messages import SignalMessage
 from shared.domain.money import ONE, Quantity
 from shared.domain.order import Kind, Side

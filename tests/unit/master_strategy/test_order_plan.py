@@ -93,9 +93,3 @@ def test_an_own_order_reads_back_from_its_record_as_it_was_written() -> None:
     )
     assert OwnOrder.read(own.id, {**own.fields(), "state": "sending"}) == own
     assert OwnOrder.read(own.id, {**own.fields(), "venue_order_id": "O1"}) == own.taken_as("O1")
-
-
-def test_absence_is_doubted_longer_for_an_order_that_the_venue_said_it_took() -> None:
-    own = OwnOrder("x", "kraken", BTC, Side.BUY, btc("1"), None, NOW, NOW + 8_000, "s")
-    assert own.absent_from == NOW + 13_000
-    assert own.taken_as("O1").absent_from == NOW + 68_000

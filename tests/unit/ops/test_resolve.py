@@ -34,6 +34,11 @@ def test_what_was_typed_wins() -> None:
     assert (said.verdict_by, bool(said.verdict_at)) != ("an operator", False)
 
 
+def test_an_order_of_the_masters_own_can_be_settled_by_hand_too() -> None:
+    """Case R1: master-strategy asks for ever about an order that the venue has named and shows no more."""
+    assert verdict({**MARKET, "user": "master"}, filled=False).verdict is VerdictKind.NONE
+
+
 def test_nothing_needs_no_figures() -> None:
     said = verdict(MARKET, filled=False)
     assert (said.verdict, said.verdict_size) == (VerdictKind.NONE, None)
@@ -44,7 +49,6 @@ def test_nothing_needs_no_figures() -> None:
     [
         ({**LIMITED, "state": "filled"}, {}, "the order is filled"),
         ({**LIMITED, "state": "planned"}, {}, "the order is planned"),
-        ({**LIMITED, "user": "master"}, {}, "the master's own account"),
         (MARKET, {}, "--price is needed"),
         (LIMITED, {"size": "0"}, "--size 0"),
         (LIMITED, {"size": "0.6"}, "not above the 0.5"),

@@ -212,7 +212,9 @@ def test_public_methods_are_met_only_by_name(venue: Venue) -> None:
 
 
 def test_every_fault_of_the_table_has_a_test_here() -> None:
-    files = [Path(__file__).with_name(name) for name in ("test_faults.py", "test_order_faults.py")]
+    files = [
+        Path(__file__).with_name(name) for name in ("test_faults.py", "test_order_faults.py", "test_listing_faults.py")
+    ]
     text = "".join(file.read_text() for file in files)
     by_status = {f"http_{status}" for status in (429, 502, 503, 520)}
     assert [name for name in FAULTS.keys() - by_status if f'"{name}"' not in text] == []

@@ -303,3 +303,20 @@ def test_iceberg_orders_rest_like_limits(alice: Client) -> None:
         alice.refused("buy", "iceberg", "1.6", price="50000", displayvol="0.1")
         == "EGeneral:Invalid arguments:displayvol"
     )
+
+
+def test_a_margin_order_moves_no_coin_and_its_row_says_so(venue: Venue) -> None:
+    client = venue.client("margin", margin=True)
+    short = client.order(client.add("sell", "market", "1", leverage="2"))
+    assert (short["descr"]["leverage"], short["vol_exec"], short["status"]) == ("2:1", "1.00000000", "closed")
+    assert client.balance("XXBT") == 2
+    (position,) = client.ok("OpenPositions").values()
+    assert (position["type"], position["vol"], position["pair"]) == ("sell", "1.00000000", "XXBTZUSD")
+    before = client.balance("ZUSD")
+    venue.price("50000")
+    cover = client.order(client.add("buy", "market", "1", leverage="2:1"))
+    made = Decimal(short["price"]) - Decimal(cover["price"])
+    assert client.balance("ZUSD") == before + made - Decimal(cover["fee"])
+    assert client.ok("OpenPositions") == []
+    assert client.refused("buy", "market", "1", leverage="7") == "EGeneral:Invalid arguments:leverage"
+    assert client.refused("buy", "market", "100", leverage="2") == "EOrder:Insufficient funds"

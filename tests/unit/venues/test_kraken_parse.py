@@ -1,4 +1,4 @@
-"""Kraken's shapes, with the quirks that the exchange reference records."""
+"""Kraken's shapes, with the quirks that shared/venues/KRAKEN.md names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.domain.symbol import Symbol
 from shared.venues import kraken_parse as parse
 from shared.venues.errors import Unavailable
 from shared.venues.kraken_symbols import PairBook
-from shared.venues.port import Balance, Candle, VenueOrderStatus
+from shared.venues.port import Balance, Candle, LeftOut, RowReason, VenueOrder, VenueOrderStatus
 from tests.unit.venues.kraken_stub import ASSETS, PAIRS
 
 BTC, DOGE = Symbol("BTC", "USD"), Symbol("DOGE", "USD")
@@ -107,20 +107,25 @@ def test_balances_are_free_of_holds_and_lent_out_ones_stand_apart() -> None:
         "XXBT": {"balance": "1.5", "hold_trade": "0", "credit": "0.5", "credit_used": "0.2"},
         "XXDG": {"balance": "7"},
         "USDT.F": {"balance": "100", "hold_trade": "0"},
+        "XBT.F": {"balance": "0.25"},
+        "DOT28.S": {"balance": "3"},
+        "KFEE": {"balance": "12.5"},
         "SOL": {"balance": "1", "hold_trade": "2"},
     }
     assert parse.balances(parse.asset_names(ASSETS), extended) == {
         "USD": Balance("USD", Decimal("25435.21"), Decimal("17185.45")),
         "BTC": Balance("BTC", Decimal("1.5"), Decimal("1.8")),
         "DOGE": Balance("DOGE", Decimal(7), Decimal(7)),
-        "USDT.F": Balance("USDT.F", Decimal(100), Decimal(0)),
+        "USDT.F": Balance("USDT.F", Decimal(100), Decimal(0), "USDT"),
+        "BTC.F": Balance("BTC.F", Decimal("0.25"), Decimal(0), "BTC"),
+        "DOT28.S": Balance("DOT28.S", Decimal(3), Decimal(0), "DOT"),
         "SOL": Balance("SOL", Decimal(1), Decimal(0)),
     }
 
 
 def test_an_order() -> None:
     order = parse.order(_book(), "O1", ROW)
-    assert order is not None
+    assert isinstance(order, VenueOrder)
     assert (order.symbol, order.side, order.status) == (BTC, Side.BUY, VenueOrderStatus.DONE)
     assert (order.filled.amount, order.cost.amount, order.fee, order.fee_asset) == (
         Decimal("1.25"),
@@ -135,25 +140,27 @@ def test_an_order() -> None:
 @pytest.mark.parametrize("status", ["canceled", "expired"])
 def test_a_cancelled_order_may_have_filled_in_part(status: str) -> None:
     order = parse.order(_book(), "O1", ROW | {"status": status, "vol_exec": "0.5", "reason": "IOC"})
-    assert order is not None
+    assert isinstance(order, VenueOrder)
     assert (order.status, order.filled.amount, order.reason) == (VenueOrderStatus.DONE, Decimal("0.5"), "IOC")
 
 
 @pytest.mark.parametrize("status", ["pending", "open", "a word that is new"])
 def test_what_is_not_known_to_be_over_is_open(status: str) -> None:
     order = parse.order(_book(), "O1", {**ROW, "status": status, "closetm": None})
-    assert order is not None
+    assert isinstance(order, VenueOrder)
     assert (order.status, order.closed_at) == (VenueOrderStatus.OPEN, None)
 
 
 def test_a_fee_in_base_an_altname_or_an_id_and_a_pair_that_is_gone() -> None:
     fee_in_base = parse.order(_book(), "O1", ROW | {"oflags": "post,fcib", "cl_ord_id": None})
-    assert fee_in_base is not None
+    assert isinstance(fee_in_base, VenueOrder)
     assert (fee_in_base.fee_asset, fee_in_base.client_order_id) == ("BTC", "")
     by_id = parse.order(_book(), "O1", ROW | {"descr": {"pair": "XXBTZUSD", "type": "sell"}})
-    assert by_id is not None
+    assert isinstance(by_id, VenueOrder)
     assert by_id.side is Side.SELL
-    assert parse.order(_book(), "O1", ROW | {"descr": {"pair": "GONEUSD", "type": "sell"}}) is None
+    gone = parse.order(_book(), "O1", ROW | {"descr": {"pair": "GONEUSD", "type": "sell"}})
+    assert isinstance(gone, LeftOut)
+    assert (gone.reason, gone.client_order_id) == (RowReason.UNKNOWN_PAIR, ROW["cl_ord_id"])
 
 
 @pytest.mark.parametrize(

@@ -23,12 +23,27 @@ def test_assets_have_plain_names(venue: str, plain: str) -> None:
     assert AssetNames().plain(venue) == plain
 
 
+@pytest.mark.parametrize(
+    ("venue", "coin"),
+    [
+        ("XXBT", "BTC"), ("XBT.F", "BTC"), ("XBT.M", "BTC"), ("ETH2.S", "ETH"), ("ETH2", "ETH"), ("ETH.F", "ETH"),
+        ("SOL.F", "SOL"), ("SOL03.S", "SOL"), ("DOT28.S", "DOT"), ("USD.F", "USD"), ("USD.M", "USD"), ("USD.B", "USD"),
+        ("USD.HOLD", "USD"), ("ZEUR", "EUR"), ("EUR.M", "EUR"), ("C98", "C98"), ("1INCH", "1INCH"), ("XYZ.QQ", "XYZ.QQ"),
+    ],
+)  # fmt: skip
+def test_a_staked_balance_is_worth_as_much_as_its_coin(venue: str, coin: str) -> None:
+    assert AssetNames().coin(venue) == coin
+    assert AssetNames({"C98": "C98"}).coin("C98.S") == "C98"
+
+
 def test_the_venue_s_own_list_goes_before_the_table() -> None:
     names = AssetNames({"XNEW": "NEW", "XXBT": "XBT"})
     assert (names.plain("XNEW"), names.plain("XXBT"), names.plain("ZUSD")) == ("NEW", "BTC", "USD")
 
 
-@pytest.mark.parametrize(("name", "tradable"), [("BTC", True), ("USDT.F", False), ("BTC.M", False), ("USD.HOLD", True)])
+@pytest.mark.parametrize(
+    ("name", "tradable"), [("BTC", True), ("USDT.F", False), ("BTC.M", False), ("USD.HOLD", False), ("ETH2", False)]
+)
 def test_a_suffix_means_lent_out(name: str, tradable: bool) -> None:
     assert is_tradable(name) is tradable
 

@@ -92,6 +92,9 @@ class _Nowhere:
 
     closed = False
 
+    def get_extra_info(self, name: str) -> None:
+        """There is no socket."""
+
     def write(self, data: bytes) -> None:
         pass
 

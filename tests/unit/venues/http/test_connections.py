@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import threading
+import time
 
 import pytest
 
@@ -20,14 +23,54 @@ async def _closed(line: Line) -> None:
 
 async def test_one_connection_serves_many_requests(http: HttpSession, serve: Serve) -> None:
     server = await serve(always_ok)
+    origin = http.origin(server.url)
     for _ in range(5):
-        assert (await http.origin(server.url).ask("POST", "/", {}, b"a=1", timeout=5)).body == b"ok"
+        assert (await origin.ask("POST", "/", {}, b"a=1", timeout=5)).body == b"ok"
     assert (len(server.requests), len(server.lines)) == (5, 1)
 
 
-async def test_all_who_ask_for_an_origin_share_its_connections(http: HttpSession) -> None:
-    assert http.origin("http://LOCALHOST/") is http.origin("http://localhost:80/0")
-    assert http.origin("http://localhost") is not http.origin("http://localhost:81")
+async def test_everyone_who_asks_for_an_origin_has_connections_of_their_own(http: HttpSession, serve: Serve) -> None:
+    """Case S9: what repeats an answer on one account's connection cannot hand it to another account."""
+    server = await serve(always_ok)
+    accounts = [http.origin(server.url) for _ in range(3)]
+    for _ in range(2):
+        for origin in accounts:
+            assert (await origin.ask("POST", "/", {}, b"a=1", timeout=5)).body == b"ok"
+    assert (len(server.requests), len(server.lines)) == (6, 3)
+    assert len({id(connection) for origin in accounts for connection in origin._all}) == 3
+    assert len({id(origin._dialer) for origin in accounts}) == 1  # a name is looked up once for all of them
+
+
+async def test_what_came_and_was_not_read_yet_keeps_a_request_from_being_sent(http: HttpSession) -> None:
+    """Case S9: the loop is busy while the answer is repeated, and then a request is to be sent at once."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        rude = threading.Thread(target=_repeat_the_first_answer, args=(listening,), daemon=True)
+        rude.start()
+        origin = http.origin(f"http://127.0.0.1:{listening.getsockname()[1]}")
+        assert (await origin.ask("GET", "/", {}, timeout=5)).body == b"first"
+        time.sleep(0.3)  # noqa: ASYNC251  # the loop is busy: that is the point
+        assert (await origin.ask("GET", "/", {}, timeout=5)).body == b"other"
+        rude.join(10)
+
+
+def _repeat_the_first_answer(listening: socket.socket) -> None:
+    first_link, _ = listening.accept()
+    with first_link:
+        first_link.recv(65536)
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst"
+        first_link.sendall(answer)
+        time.sleep(0.1)
+        first_link.sendall(answer)
+        other_link, _ = listening.accept()
+        with other_link:
+            other_link.recv(65536)
+            other_link.sendall(answer.replace(b"first", b"other"))
+
+
+async def test_an_origin_that_nobody_holds_any_more_is_forgotten(http: HttpSession) -> None:
+    http.origin("http://localhost")
+    gc.collect()
+    assert len(http._origins) == 0
 
 
 async def test_requests_at_once_take_a_connection_each_and_the_last_used_is_used_first(
@@ -59,8 +102,9 @@ async def test_a_connection_that_the_server_closed_meanwhile_is_left_for_another
         await line.answer(OK)
 
     server = await serve(once)
+    origin = http.origin(server.url)
     for _ in range(3):
-        assert (await http.origin(server.url).ask("POST", "/", {}, b"a=1", timeout=5)).status == 200
+        assert (await origin.ask("POST", "/", {}, b"a=1", timeout=5)).status == 200
         await asyncio.sleep(0.02)
     assert (len(server.requests), len(server.lines)) == (3, 3)
 
@@ -81,12 +125,12 @@ async def test_the_time_out_of_a_request_is_over_with_its_answer(http: HttpSessi
     async def script(line: Line) -> None:
         await line.answer(OK)
         await line.request()
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(5.2)
         await line.send(OK)
 
     origin = http.origin((await serve(script)).url)
-    await origin.ask("GET", "/", {}, timeout=1)
-    assert (await origin.ask("GET", "/", {}, timeout=5)).status == 200
+    await origin.ask("GET", "/", {}, timeout=5)
+    assert (await origin.ask("GET", "/", {}, timeout=30)).status == 200
 
 
 async def test_a_connection_that_is_told_to_close_is_not_used_again(http: HttpSession, serve: Serve) -> None:
@@ -95,8 +139,9 @@ async def test_a_connection_that_is_told_to_close_is_not_used_again(http: HttpSe
         await line.until_closed()
 
     server = await serve(script)
+    origin = http.origin(server.url)
     for _ in range(2):
-        await http.origin(server.url).ask("GET", "/", {}, timeout=5)
+        await origin.ask("GET", "/", {}, timeout=5)
     assert len(server.lines) == 2
 
 

@@ -36,7 +36,8 @@ async def test_exactly_what_was_given_goes_out(http: HttpSession, serve: Serve) 
         ("https://venue.example:80", "venue.example:80"),
         ("http://VENUE.example:8100", "venue.example:8100"),
         ("http://[::1]:8100", "[::1]:8100"),
-        ("http://bücher.example", "xn--bcher-kva.example"),
+        ("http://xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("http://venue.example.:8100", "venue.example:8100"),
     ],
 )
 async def test_the_host_is_named_as_the_url_names_it(http: HttpSession, url: str, named: str) -> None:

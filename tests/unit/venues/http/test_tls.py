@@ -3,50 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import ssl
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from shared.venues.errors import OutcomeUnknown, Unavailable
 from shared.venues.factory import HttpSession
 from tests.unit.venues.http.conftest import Serve
 from tests.unit.venues.http.peer import OK, Line, always_ok
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate of its own making for localhost, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    today = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(today - datetime.timedelta(days=1))
-        .not_valid_after(today + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path = tmp_path_factory.mktemp("tls") / "localhost.pem"
-    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    return path
-
-
-@pytest.fixture
-def secured(certificate: Path) -> ssl.SSLContext:
-    """What a server shows."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    return context
 
 
 @pytest.fixture
@@ -60,8 +25,9 @@ async def test_one_connection_serves_many_requests(
     trusting: HttpSession, serve: Serve, secured: ssl.SSLContext
 ) -> None:
     server = await serve(always_ok, tls=secured)
+    origin = trusting.origin(server.url)
     for _ in range(3):
-        assert (await trusting.origin(server.url).ask("POST", "/", {}, b"a=1", timeout=5)).body == b"ok"
+        assert (await origin.ask("POST", "/", {}, b"a=1", timeout=5)).body == b"ok"
     assert (len(server.requests), len(server.lines)) == (3, 1)
 
 

@@ -1,25 +1,18 @@
-"""The order path must never be what limits a test of Shoal: more than 3,000 signed AddOrder a second on one core.
-
-Measured in the exchange's own processor time, so that a busy machine makes the test slow and not wrong.
-"""
+"""Many clients at once, each on a connection that it keeps: every order is taken, and taken once."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from base64 import b64decode
-from pathlib import Path
+from collections import Counter
 from urllib.parse import urlencode
 
-import pytest
-
 from services.paper_exchange.kraken.gate import sign
-from tests.contract.paper_exchange.conftest import Paper, Start
+from tests.contract.paper_exchange.conftest import Start
 
 CONNECTIONS = 8
-ORDERS = 400  # per connection
-FLOOR = 3000
+ORDERS = 100  # per connection
 
 
 def signed(account: dict[str, str], number: int) -> bytes:
@@ -47,19 +40,13 @@ async def send(port: int, requests: list[bytes]) -> None:
     await writer.wait_closed()
 
 
-def processor_seconds(paper: Paper) -> float:
-    fields = Path(f"/proc/{paper.service.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads processor time from /proc")
-async def test_one_core_takes_more_than_three_thousand_signed_orders_a_second(start: Start) -> None:
+async def test_signed_orders_of_many_connections_at_once_are_each_taken_once(start: Start) -> None:
+    """Case N17: how fast it takes them is measured by `make bench` (part `paper`): a busy machine says nothing about that."""
     paper = start()
     accounts = [paper.account(f"rate{i}", tier="unlimited", balances={"USD": "1000000"}) for i in range(CONNECTIONS)]
     batches = [[signed(account, number) for number in range(ORDERS)] for account in accounts]
     port = int(paper.url.rsplit(":", 1)[1])
-    before = processor_seconds(paper)
     await asyncio.gather(*(send(port, batch) for batch in batches))
-    spent = processor_seconds(paper) - before
-    assert len(paper.get("orders")) == CONNECTIONS * ORDERS
-    assert CONNECTIONS * ORDERS / spent > FLOOR
+    orders = paper.get("orders")
+    assert Counter(order["user"] for order in orders) == {f"rate{i}": ORDERS for i in range(CONNECTIONS)}
+    assert len({(order["user"], order["client_order_id"]) for order in orders}) == CONNECTIONS * ORDERS

@@ -1,0 +1,59 @@
+"""Carries a signal to each user alone where carrying it to all at once has failed: what is wrong with one holds up nobody else.
+
+An engine that began the same signal again and again would carry no other, and no exit, to anybody. Decisions that stand already
+are refused by Redis, so that a signal may be carried again to those whom it has reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from services.copy_engine.fanout import FanOut
+from shared.bus.connection import Bus
+from shared.bus.errors import ENDS_A_TURN
+from shared.bus.streams import Entry, leave_letter
+from shared.contracts import keys
+from shared.domain.fault import FaultKind, Faults
+from shared.domain.instrument import Instrument
+from shared.domain.order import order_id
+from shared.domain.policy import UserPolicy
+from shared.domain.signal import Signal
+from shared.domain.symbol import Symbol
+
+log = structlog.get_logger()
+
+
+async def carry_to_each(
+    fanout: FanOut,
+    bus: Bus,
+    faults: Faults,
+    entry: Entry,
+    signal: Signal,
+    users: Sequence[UserPolicy],
+    instruments: Mapping[Symbol, Instrument],
+) -> None:
+    """Carry a signal to one user after another. Whoever it cannot be carried to has a fault and a dead letter that says why.
+
+    Raises whatever ends the engine's turn.
+    """
+    for policy in users:
+        try:
+            await fanout.carry(entry, signal, [policy], instruments)
+        except ENDS_A_TURN:
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            subject = f"{policy.user}/{signal.id}"
+            faults.report(FaultKind.ORDER, subject, f"the {signal.kind} of {signal.symbol} was not decided: {reason}")
+            log.exception("a signal could not be carried to a user", signal_id=signal.id, user=policy.user)
+            fields = {
+                "id": order_id(signal.id, policy.user, signal.venue),
+                "signal_id": signal.id,
+                "user": policy.user,
+                "venue": signal.venue,
+                "symbol": str(signal.symbol),
+                "kind": signal.kind.value,
+            }
+            await leave_letter(bus, Entry(keys.orders(policy.user), entry.id, fields), keys.ENGINE, reason)

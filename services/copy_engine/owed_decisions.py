@@ -1,0 +1,137 @@
+"""Decisions that Redis refused to write, because a user's stream is something else just now: kept, and written when it can be.
+
+In memory only, and safe to lose: a signal is not acknowledged while one of its decisions is owed, so that the next engine carries
+it again to everybody, and Redis refuses what stands already. It must never hold up anybody else, nor change the order of one
+user's decisions.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Collection
+from typing import Final
+
+import structlog
+
+from shared.bus.connection import Bus
+from shared.bus.streams import Entry, flatten, read_entries
+from shared.domain.fault import FaultKind, Faults
+
+_FIRST_PAUSE: Final = 0.5
+_LONGEST_PAUSE: Final = 5.0
+_PAST_IT: Final = "equal or smaller"
+_LOOK_BACK: Final = 1_000
+"""Entries of a stream that was past its signal that are looked through for a decision that was appended before."""
+_CANNOT: Final = "decisions cannot be written"
+
+log = structlog.get_logger()
+
+
+class OwedDecisions:
+    """What is owed, by order stream, oldest first. `elapsed` gives seconds."""
+
+    def __init__(self, bus: Bus, faults: Faults, elapsed: Callable[[], float] = time.monotonic) -> None:
+        self._bus = bus
+        self._faults = faults
+        self._elapsed = elapsed
+        self._owed: dict[str, deque[Entry]] = {}
+        self._due = 0.0
+        self._pause = _FIRST_PAUSE
+        for fault in faults.standing:  # a former turn's: what it owed is carried again
+            if fault.kind is FaultKind.STREAM and fault.reason.startswith(_CANNOT):
+                faults.clear(fault.kind, fault.subject)
+
+    @property
+    def streams(self) -> Collection[str]:
+        """Return the streams for which decisions wait."""
+        return self._owed.keys()
+
+    @property
+    def signals(self) -> frozenset[str]:
+        """Return the entry ids of the signals that are not acknowledged for this reason."""
+        return frozenset(entry.id for waiting in self._owed.values() for entry in waiting)
+
+    def owes(self, entry_id: str) -> bool:
+        """Return whether a decision on this signal waits."""
+        return bool(self._owed) and entry_id in self.signals
+
+    async def settle(self, entry: Entry, answer: object) -> None:
+        """See to a decision that was not written, without stopping the other users' for it. To be called in the signals' order.
+
+        Mostly it stands already. If the stream is past its id instead (after a fail-over), it is appended under a new one: the
+        order's own id keeps it from being carried out twice. If the stream cannot be written at all, the user is owed it: a
+        dead letter would be an exit that nobody carries out. Raises BusUnavailable.
+        """
+        if entry.stream not in self._owed and _PAST_IT in str(answer):
+            await self._settle_past(entry)
+            return
+        waiting = self._owed.setdefault(entry.stream, deque())
+        if not any(each.id == entry.id for each in waiting):
+            waiting.append(entry)
+        if isinstance(answer, Exception):
+            self._report(entry, str(answer))
+
+    async def pay(self) -> list[str]:
+        """Write what can be written now, if it is time to try; return the signals that are owed to nobody any more.
+
+        Raises BusUnavailable.
+        """
+        if not self._owed or self._elapsed() < self._due:
+            return []
+        before = self.signals
+        answers = await self._bus.do_all([self._command(waiting[0]) for waiting in self._owed.values()])
+        for stream, answer in zip(list(self._owed), answers, strict=True):
+            await self._go_on(stream, answer)
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE) if self._owed else _FIRST_PAUSE
+        self._due = self._elapsed() + self._pause
+        return sorted(before - self.signals)
+
+    async def _go_on(self, stream: str, answer: object) -> None:
+        """Write the rest for a stream whose oldest decision was written."""
+        waiting = self._owed[stream]
+        while not isinstance(answer, Exception) or _PAST_IT in str(answer):
+            if isinstance(answer, Exception):
+                await self._settle_past(waiting[0])
+            written = waiting.popleft()
+            if not waiting:
+                del self._owed[stream]
+                self._faults.clear(FaultKind.STREAM, written.fields["user"])
+                log.info("the user's stream takes decisions again", user=written.fields["user"])
+                return
+            (answer,) = await self._bus.do_all([self._command(waiting[0])])
+        self._report(waiting[0], str(answer))
+
+    async def _settle_past(self, entry: Entry) -> None:
+        """Append a decision under a new id, unless it stands: the stream is at its id, or past it."""
+        order_id = entry.fields["id"]
+        if await self._stands(entry, order_id):
+            return
+        log.error(
+            "the user's stream was past this signal; its decision stands out of order",
+            signal_id=entry.fields["signal_id"],
+            user=entry.fields["user"],
+            entry_id=entry.id,
+        )
+        if not await self._stands_elsewhere(entry.stream, order_id):
+            await self._bus.do("XADD", entry.stream, "*", *flatten(entry.fields))
+
+    async def _stands(self, entry: Entry, order_id: str) -> bool:
+        """Say whether this very decision is what the stream has under the signal's id.
+
+        Another entry can have it: one that was appended in the same millisecond, as a late decision or by a person.
+        """
+        there = read_entries(entry.stream, await self._bus.do("XRANGE", entry.stream, entry.id, entry.id))
+        return any(each.fields.get("id") == order_id for each in there)
+
+    async def _stands_elsewhere(self, stream: str, order_id: str) -> bool:
+        newest = read_entries(stream, await self._bus.do("XREVRANGE", stream, "+", "-", "COUNT", _LOOK_BACK))
+        return any(entry.fields.get("id") == order_id for entry in newest)
+
+    def _command(self, entry: Entry) -> tuple[str, ...]:
+        return ("XADD", entry.stream, entry.id, *flatten(entry.fields))
+
+    def _report(self, entry: Entry, reason: str) -> None:
+        user = entry.fields["user"]
+        if self._faults.report(FaultKind.STREAM, user, f"{_CANNOT}: {reason}"):
+            log.error("a decision could not be written; tried again until it is", user=user, reason=reason)

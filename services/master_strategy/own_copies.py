@@ -1,0 +1,113 @@
+"""Recognises Shoal's own copies on the master's account: then a user's key opens the master's own account.
+
+Each copy would become a signal, be copied again, and so on without end. A copy's client order id is derived from the signal and
+the user, and its record is written ahead of its send, so it is known at the first look. The user is stopped with `halt`, not
+`pause`: their exits would sell the master's coins. Whoever put the right key in lifts it with `ops resume`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from services.master_strategy.clock import Clock
+from shared.bus.connection import Bus
+from shared.bus.records import pairs
+from shared.bus.streams import flatten
+from shared.contracts import keys
+from shared.domain.control import Control, ControlMode
+from shared.domain.fault import FaultKind, Faults
+from shared.domain.order import leg_id, order_id
+from shared.domain.signal import Signal
+from shared.ledger.reading import known_users
+
+REASON: Final = "this key opens the master's own account"
+_BY: Final = "master-strategy"
+_USERS_FOR: Final = 60_000  # ms for which the list of users is used
+_LEGS: Final = 4  # legs of an exit that are looked for where the first is not recorded
+_MOST_DERIVED: Final = 20_000  # ids that are derived for one order: a few tens of ms
+_LOGGED: Final = 100_000
+
+_log = structlog.get_logger(__name__)
+
+
+class OwnCopies:
+    """The users' orders as the master's account may show them. `signals` are the latest ones, newest first."""
+
+    def __init__(self, bus: Bus, venue: str, clock: Clock, faults: Faults) -> None:
+        self._bus = bus
+        self._venue = venue
+        self._clock = clock
+        self._faults = faults
+        self._users: list[str] = []
+        self._users_read_at: int | None = None
+        # Those whom a former session of this process stopped stand in the register still.
+        self._stopped = {
+            fault.subject for fault in faults.standing if fault.kind is FaultKind.KEY and REASON in fault.reason
+        }
+
+    async def owner(self, client_order_id: str, signals: Sequence[Signal]) -> str:
+        """Return whose copy an order is; an empty text if it is nobody's. Costs nothing for ids of another kind."""
+        if not _derived(client_order_id):
+            return ""
+        users = await self._known_users()
+        records = [keys.order(user, client_order_id) for user in users]
+        answers = await self._bus.do_all([("EXISTS", name) for name in records])
+        for user, answer in zip(users, answers, strict=True):
+            if answer == 1:
+                return user
+        return self._by_derivation(client_order_id, users, signals)
+
+    async def stop(self, user: str, client_order_id: str) -> None:
+        """Halt a user whose key opens the master's account, unless that is done; say so as long as it stands."""
+        self._faults.report(FaultKind.KEY, user, f"{user}: {REASON}")
+        self._stopped.add(user)
+        key = keys.control(user)
+        before = Control.read(pairs(await self._bus.do("HGETALL", key))).mode
+        if before is ControlMode.HALT:
+            return
+        said = {"mode": ControlMode.HALT, "reason": REASON, "by": _BY, "at": str(self._clock.now())}
+        await self._bus.do("HSET", key, *flatten(said))
+        entry = {"v": "1", "of": user, "before": before, **said}
+        await self._bus.do("XADD", keys.CONTROL_LOG, "MAXLEN", "~", _LOGGED, "*", *flatten(entry))
+        _log.error(
+            "a user's key opens the master's own account; the user is halted", user=user, order_id=client_order_id
+        )
+
+    async def look_again(self) -> None:
+        """Forget the users whom somebody has let trade again since: their key may be another now."""
+        for user in list(self._stopped):
+            if Control.read(pairs(await self._bus.do("HGETALL", keys.control(user)))).mode is not ControlMode.HALT:
+                self._stopped.discard(user)
+                self._faults.clear(FaultKind.KEY, user)
+
+    def _by_derivation(self, client_order_id: str, users: Sequence[str], signals: Sequence[Signal]) -> str:
+        """Derive the ids of the latest signals' orders: for a record that Redis has lost, and for later legs of an exit."""
+        left = _MOST_DERIVED
+        for signal in signals:
+            for user in users:
+                order = order_id(signal.id, user, self._venue)
+                legs = (order, *(leg_id(order, leg) for leg in range(2, _LEGS + 1) if signal.fraction is not None))
+                if client_order_id in legs:
+                    return user
+                left -= len(legs)
+            if left <= 0:
+                break
+        return ""
+
+    async def _known_users(self) -> list[str]:
+        now = self._clock.now()
+        if self._users_read_at is None or now - self._users_read_at > _USERS_FOR:
+            self._users, self._users_read_at = await known_users(self._bus), now
+        return self._users
+
+
+def _derived(client_order_id: str) -> bool:
+    """Say whether this can be an id of Shoal's: a name-based UUID. Those of other programs are random."""
+    try:
+        return UUID(client_order_id).version == 5
+    except ValueError:
+        return False

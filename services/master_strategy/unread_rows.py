@@ -1,0 +1,70 @@
+"""Rows of the master's account that could not be read: read again for a while, then given up, and shown as long as they wait.
+
+A pair that was listed minutes ago becomes known, so its rows must not be dropped for ever; a row that nobody will ever read must
+not hold the scans back for ever either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import structlog
+
+from shared.domain.fault import FaultKind, Faults
+from shared.domain.master_account import Uncopied
+from shared.venues.port import LeftOut, RowReason
+
+_RETRY_FOR: Final = 3_600_000  # ms
+_FOR_GOOD: Final = frozenset({RowReason.NOT_A_CURRENCY})
+_FAR: Final = 2**62
+
+_log = structlog.get_logger(__name__)
+
+
+class UnreadRows:
+    """The rows that wait, by their id."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self._waiting: dict[str, tuple[LeftOut, int]] = {}
+        self._given_up: set[str] = set()
+        self._before = {fault.subject for fault in faults.standing if fault.kind is FaultKind.MASTER_ROW}
+        """What a former session of this process has reported: over, unless the first scan leaves it out again."""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a row may still become known: until then nothing is concluded from what the lists lack."""
+        return bool(self._waiting)
+
+    def since(self, now: int) -> int:
+        """Return the instant (epoch ms) from which on the next scan must look, for the sake of what waits."""
+        waiting = [row.at if row.at is not None else seen_at for row, seen_at in self._waiting.values()]
+        return min(waiting, default=_FAR) if waiting else max(now, 0)
+
+    def take(self, rows: Iterable[LeftOut], now: int) -> list[Uncopied]:
+        """Take the rows that a scan has left out; return those that are given up by it."""
+        left_out = {row.row_id: row for row in rows if row.row_id not in self._given_up}
+        for row_id in self._waiting.keys() - left_out.keys():
+            del self._waiting[row_id]
+            self._faults.clear(FaultKind.MASTER_ROW, row_id)
+        for row_id in self._before - left_out.keys():
+            self._faults.clear(FaultKind.MASTER_ROW, row_id)
+        self._before.clear()
+        given_up = []
+        for row_id, row in left_out.items():
+            first = self._waiting.get(row_id, (row, now))[1]
+            if row_id not in self._waiting:
+                self._faults.count(FaultKind.MASTER_ROW)
+                _log.warning(
+                    "a row of the master's account is left out", row=row_id, reason=row.reason.value, why=row.detail
+                )
+            if row.reason in _FOR_GOOD or now - first > _RETRY_FOR:
+                self._waiting.pop(row_id, None)
+                self._given_up.add(row_id)
+                self._faults.clear(FaultKind.MASTER_ROW, row_id)
+                given_up.append(Uncopied(row_id, row.reason.value, row.detail, now, row.pair))
+            else:
+                self._waiting[row_id] = (row, first)
+                self._faults.report(FaultKind.MASTER_ROW, row_id, row.detail)
+        return given_up

@@ -1,0 +1,87 @@
+"""`ops master`: what the account holds of each coin, what of that is the position, and what was done and not copied."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import typer
+
+from services.ops.output import AsJson, clock, console, print_json, table
+from services.ops.session import connected
+from shared.bus.connection import Bus
+from shared.bus.master_account import read_all_uncopied, read_holdings, read_positions
+from shared.config.settings import Settings
+from shared.contracts import keys
+from shared.domain.account import MASTER
+from shared.domain.money import ZERO, plain
+from shared.ledger.status import VENUES
+
+_LAST: Final = 20
+
+Last = Annotated[int, typer.Option("--last", min=1, help="So many of the orders that were not copied.")]
+Row = dict[str, str]
+
+
+def master(last: Last = _LAST, as_json: AsJson = False) -> None:
+    """Show what the master's account holds, what of it users follow, and which of its orders were not copied, and why."""
+
+    async def look(settings: Settings, bus: Bus) -> tuple[list[Row], list[Row], int]:
+        del settings
+        return await read(bus, last)
+
+    holdings, uncopied, of_all = connected(look)
+    if as_json:
+        print_json({"holdings": holdings, "not_copied": uncopied, "not_copied_of_all": of_all})
+        return
+    out = console()
+    if holdings:
+        columns = ["venue", "coin", "account", "position", "apart", "baseline", "as of"]
+        out.print(table("The master's account", columns, [list(row.values()) for row in holdings]))
+    else:
+        out.print(
+            "Nothing is known of what the master's account holds: the master has not read it yet, or it holds no coins."
+        )
+    out.print()
+    if uncopied:
+        columns = ["at", "venue", "order", "symbol", "side", "size", "reason", "why"]
+        title = f"Not copied (the last {len(uncopied)} of {of_all})"
+        out.print(table(title, columns, [list(row.values()) for row in uncopied]))
+    else:
+        out.print("Every order of the master's account was copied.")
+
+
+async def read(bus: Bus, last: int) -> tuple[list[Row], list[Row], int]:
+    """Read the coins of the account and the latest orders that were not copied. Raises BusUnavailable."""
+    holdings: list[Row] = []
+    uncopied = []
+    for venue in VENUES:
+        positions, _ = await read_positions(bus, keys.positions(MASTER, venue))
+        for coin, held in sorted((await read_holdings(bus, venue)).items()):
+            mine = sum((each.size.amount for symbol, each in positions.items() if symbol.base == coin), start=ZERO)
+            holdings.append(
+                {
+                    "venue": venue,
+                    "coin": coin,
+                    "account": plain(held.total.amount),
+                    "position": plain(mine),
+                    "apart": plain(held.apart.amount),
+                    "baseline": held.baseline.value,
+                    "as_of": clock(held.as_of),
+                }
+            )
+        uncopied += [(venue, row) for row in (await read_all_uncopied(bus, venue)).values()]
+    uncopied.sort(key=lambda each: -each[1].at)
+    rows = [
+        {
+            "at": clock(row.at),
+            "venue": venue,
+            "order": row.id,
+            "symbol": row.symbol or "-",
+            "side": row.side.value if row.side else "-",
+            "size": str(row.size) if row.size else "-",
+            "reason": row.reason,
+            "why": row.why,
+        }
+        for venue, row in uncopied[:last]
+    ]
+    return holdings, rows, len(uncopied)

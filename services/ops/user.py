@@ -1,0 +1,179 @@
+"""`ops user ...`: what concerns one user as a whole."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from services.ops.output import AsJson, print_json
+from services.ops.person import Yes, confirm, operator_name
+from services.ops.session import connected
+from shared.bus.connection import Bus
+from shared.bus.lease import Lease, acquire
+from shared.bus.streams import flatten
+from shared.bus.user_renaming import UserRenaming
+from shared.config.errors import ConfigurationError
+from shared.config.secrets import variable_part
+from shared.config.settings import Settings
+from shared.config.users import load_users, users_folder
+from shared.contracts import keys
+from shared.domain.policy import RESERVED_NAMES
+from shared.ledger.status import VENUES
+
+_USER_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_KEPT: Final = 100_000
+
+Old = Annotated[str, typer.Argument(metavar="OLD", help="The user's present name.")]
+New = Annotated[str, typer.Argument(metavar="NEW", help="The name that they are to have.")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    resumed: bool
+    held: int
+
+
+def build() -> typer.Typer:
+    """Put the commands together."""
+    app = typer.Typer(no_args_is_help=True, help="Users: rename one with everything that is theirs.")
+    app.callback()(lambda: None)  # so that the one command keeps its name
+    app.command("rename")(rename)
+    return app
+
+
+def rename(old: Old, new: New, yes: Yes = False, as_json: AsJson = False) -> None:
+    """Rename a user: their file, positions, limits' state, switch and nonces. Repeat it if it was interrupted."""
+    confirm(f"Rename {old} to {new}?", yes=yes)
+
+    async def work(settings: Settings, bus: Bus) -> _Done:
+        _check_names(settings, old, new)
+        await _refuse_while_running(bus, old, new)
+        owner = f"ops-user-rename-{os.getpid()}"
+        leases: list[Lease] = []
+        try:
+            for name in (old, new):
+                lease = await acquire(bus, name, owner)
+                if lease is None:
+                    raise ConfigurationError(f"an executor serves {name}: stop it first")
+                leases.append(lease)
+            return await _rename(settings, bus, leases[0], leases[1])
+        finally:
+            for lease in leases:
+                await lease.release()
+
+    done = connected(work)
+    variables = [
+        (
+            f"{venue.upper()}_USER_{variable_part(old)}_API_{part}",
+            f"{venue.upper()}_USER_{variable_part(new)}_API_{part}",
+        )
+        for venue in VENUES
+        for part in ("KEY", "SECRET")
+    ]
+    if as_json:
+        print_json(
+            {"old": old, "new": new, "positions": done.held, "resumed": done.resumed, "variables": dict(variables)}
+        )
+        return
+    print(
+        f"{old} is {new} now{' (an interrupted renaming was ended)' if done.resumed else ''}; {done.held} positions held"
+    )
+    print("before you start executors again, rename the variables of the key (and their _FILE forms):")
+    for before, after in variables:
+        print(f"  {before} -> {after}")
+    print(f"and wherever else the name stands: EXECUTOR_USERS, paper_accounts.toml. What was done stays under {old}.")
+
+
+def _check_names(settings: Settings, old: str, new: str) -> None:
+    if not _USER_ID.fullmatch(new):
+        raise ConfigurationError(
+            f"{new}: a user id has up to 32 of a-z, 0-9, - and _, and begins with a letter or digit"
+        )
+    if new in RESERVED_NAMES or new.startswith("prices-"):
+        raise ConfigurationError(f"{new} is reserved; choose another user id")
+    if old == new:
+        raise ConfigurationError("both names are the same")
+    others = {name.replace("-", "_"): name for name in load_users(settings.shoal_config) if name not in {old, new}}
+    if (other := others.get(new.replace("-", "_"))) is not None:
+        raise ConfigurationError(f"the users {other} and {new} would share one key variable")
+
+
+async def _refuse_while_running(bus: Bus, old: str, new: str) -> None:
+    """Refuse while an engine could decide for the old name, or somebody serves either."""
+    engines = await bus.scan(keys.heartbeat(keys.ENGINE, "*"))
+    if engines or await bus.do("EXISTS", keys.lease(keys.ENGINE)):
+        raise ConfigurationError(
+            "a copy engine is running, and could decide for the old name meanwhile: stop it first (signals wait for it), "
+            "and start it again afterwards; one that was killed counts as running for 15 s"
+        )
+    for name in (old, new):
+        if owner := await bus.do("GET", keys.lease(name)):
+            raise ConfigurationError(
+                f"executor {owner} serves {name}: stop it first; one that was killed counts for 12 s"
+            )
+
+
+async def _rename(settings: Settings, bus: Bus, old: Lease, new: Lease) -> _Done:
+    folder = users_folder(settings.shoal_config)
+    files = folder / f"{old.holder}.toml", folder / f"{new.holder}.toml"
+    renaming = UserRenaming(bus, old, new, VENUES)
+    resumed = await renaming.committed() and not (files[0].exists() and files[1].exists())
+    if not resumed:
+        _check_files(*files)
+        await _refuse_where_it_cannot_be(renaming, new.holder)
+        funds = settings.funds(paper=_paper(settings, old.holder))
+        until, now = await renaming.carried(), time.time_ns() // 1_000_000
+        await renaming.copy(until)
+        await renaming.commit(until, funds, now)
+    if files[0].exists():
+        files[0].rename(files[1])
+    await renaming.finish()
+    await _note(bus, old.holder, new.holder)
+    held = [int(await bus.do("HLEN", keys.positions(new.holder, venue))) for venue in VENUES]
+    return _Done(resumed, sum(held))
+
+
+def _paper(settings: Settings, user: str) -> bool:
+    """Say whose money a user trades with. Raises ConfigurationError for a file that cannot tell."""
+    policy = load_users(settings.shoal_config).get(user)
+    if policy is None or policy.fault:
+        raise ConfigurationError(policy.fault if policy else f"{user}: the file cannot be used")
+    return policy.paper
+
+
+def _check_files(old: Path, new: Path) -> None:
+    if not old.exists():
+        raise ConfigurationError(f"{old} is not there: there is no such user")
+    if new.exists():
+        raise ConfigurationError(f"{new} is there already: {new.stem} is another user")
+    if not os.access(old.parent, os.W_OK):
+        raise ConfigurationError(f"{old.parent} cannot be written to: run this where the folder is not read-only")
+
+
+async def _refuse_where_it_cannot_be(renaming: UserRenaming, new: str) -> None:
+    if why := await renaming.unfinished():
+        raise ConfigurationError(
+            f"{why}: start the executor and let it come to an end first (ops unknown, ops streams)"
+        )
+    if why := await renaming.occupied():
+        raise ConfigurationError(f"{why}: {new} is, or was, another user")
+
+
+async def _note(bus: Bus, old: str, new: str) -> None:
+    at = str(time.time_ns() // 1_000_000)
+    entry = {
+        "v": "1",
+        "of": old,
+        "before": old,
+        "mode": "rename",
+        "reason": f"is {new} now",
+        "by": operator_name(),
+        "at": at,
+    }
+    await bus.do("XADD", keys.CONTROL_LOG, "MAXLEN", "~", _KEPT, "*", *flatten(entry))

@@ -1,0 +1,30 @@
+"""Who trades with which API key, across processes and hosts: one key for two users would make one account of two.
+
+A claim counts as long as the claimant's lease stands under the very fencing token with which it was made. So a key passes on by
+itself: when its user is renamed, is served with another key, or is served by nobody any more. Only fingerprints are written.
+"""
+
+from __future__ import annotations
+
+from shared.bus.connection import Bus
+from shared.bus.lease import Lease
+from shared.bus.records import pairs
+from shared.contracts import keys
+
+
+async def claim_key(bus: Bus, fingerprint: str, lease: Lease) -> list[str]:
+    """Claim a key for the holder of a lease; return who else trades with it now, by name. Raises BusUnavailable.
+
+    The claim is written before the others' are read: of two who claim at the same time, each sees the other.
+    """
+    key = keys.api_key(fingerprint)
+    _, answer = await bus.do_all([("HSET", key, lease.holder, lease.token), ("HGETALL", key)])
+    others = {name: token for name, token in pairs(answer).items() if name != lease.holder}
+    if not others:
+        return []
+    names = sorted(others)
+    asked = [(command, key(name)) for name in names for command, key in (("EXISTS", keys.lease), ("GET", keys.fence))]
+    found = await bus.do_all(asked)
+    return [
+        name for number, name in enumerate(names) if found[2 * number] == 1 and found[2 * number + 1] == others[name]
+    ]

@@ -1,0 +1,9 @@
+-- wrong_kind(key, kind): an error reply if a key holds something else than `kind`, else nil.
+-- A script that fails half way leaves what it wrote. So whatever could fail is looked at before the first write.
+local function wrong_kind(key, kind)
+  local found = redis.call('TYPE', key).ok
+  if found ~= 'none' and found ~= kind then
+    return redis.error_reply('WRONGTYPE ' .. key .. ' is a ' .. found)
+  end
+  return nil
+end

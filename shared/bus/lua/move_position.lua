@@ -1,0 +1,16 @@
+-- uses: fence
+-- Move a position to another name of its symbol, in one step: the old field goes, the new one becomes what both come to.
+-- KEYS: fence, positions hash.
+-- ARGV: fencing token, old symbol, its record as the caller read it, new symbol, its record as read ('': none), its record after.
+-- Answers 'ok', 'fenced', or 'changed' where either is not as the caller read it: then nothing is written.
+if not owns(KEYS[1], ARGV[1]) then
+  return 'fenced'
+end
+local old = redis.call('HGET', KEYS[2], ARGV[2])
+local new = redis.call('HGET', KEYS[2], ARGV[4]) or ''
+if old ~= ARGV[3] or new ~= ARGV[5] then
+  return 'changed'
+end
+redis.call('HSET', KEYS[2], ARGV[4], ARGV[6])
+redis.call('HDEL', KEYS[2], ARGV[2])
+return 'ok'

@@ -1,0 +1,23 @@
+-- uses: fence, kinds
+-- Write fields of several hashes of one holder in one step: what was passed over, and the position that it changed.
+-- KEYS: fence, hash, ...  ARGV: fencing token, then three texts for each field: the number of its hash (1 is the first after the
+--       fence), field, value ('': remove it).
+-- Answers 'ok', or 'fenced'. An error, and nothing written, if one of them is no hash.
+if not owns(KEYS[1], ARGV[1]) then
+  return 'fenced'
+end
+for i = 2, #KEYS do
+  local wrong = wrong_kind(KEYS[i], 'hash')
+  if wrong then
+    return wrong
+  end
+end
+for i = 2, #ARGV, 3 do
+  local key = KEYS[1 + tonumber(ARGV[i])]
+  if ARGV[i + 2] == '' then
+    redis.call('HDEL', key, ARGV[i + 1])
+  else
+    redis.call('HSET', key, ARGV[i + 1], ARGV[i + 2])
+  end
+end
+return 'ok'

@@ -1,0 +1,20 @@
+-- uses: fence
+-- Write the books of an account anew that Redis has lost: the positions and the mark of whose money they are, in one step.
+-- KEYS: fence, books hash, positions hash.
+-- ARGV: fencing token, funds, then symbol and position record of each position.
+-- Answers 'ok', 'fenced', or 'stands' where there are books or positions already: then nothing is written.
+if not owns(KEYS[1], ARGV[1]) then
+  return 'fenced'
+end
+if redis.call('EXISTS', KEYS[2], KEYS[3]) > 0 then
+  return 'stands'
+end
+if #ARGV > 2 then
+  local positions = {}
+  for i = 3, #ARGV do
+    positions[#positions + 1] = ARGV[i]
+  end
+  redis.call('HSET', KEYS[3], unpack(positions))
+end
+redis.call('HSET', KEYS[2], 'v', '1', 'funds', ARGV[2], 'since', '0')
+return 'ok'

@@ -1,0 +1,99 @@
+"""What stands in Redis of the master's account beside the signals: what was not copied, and what the account holds.
+
+The master writes under its lease, each change with what belongs to it in one step. Whoever reads leaves out what cannot be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from shared.bus.connection import Bus
+from shared.bus.errors import LeaseLost
+from shared.bus.lease import Lease
+from shared.bus.records import pairs
+from shared.bus.scripts import load
+from shared.contracts import keys
+from shared.contracts.fields import MalformedMessageError
+from shared.contracts.master_account import read_holding, read_uncopied, write_holding, write_uncopied
+from shared.contracts.records import read_position, write_position
+from shared.domain.account import MASTER, Position
+from shared.domain.master_account import Holding, Uncopied
+from shared.domain.symbol import Symbol
+
+_POSITIONS, _UNCOPIED, _HOLDINGS, _STRATEGY = "1", "2", "3", "4"
+KEPT_MS: Final = 30 * 24 * 3600 * 1000
+"""How long it is remembered that an order was passed over: longer than the venue is asked for ended orders."""
+
+
+async def read_all_uncopied(bus: Bus, venue: str) -> dict[str, Uncopied]:
+    """Read what was passed over, by the id of the order."""
+    found = {}
+    for row_id, written in pairs(await bus.do("HGETALL", keys.uncopied(MASTER, venue))).items():
+        try:
+            found[row_id] = read_uncopied(row_id, written)
+        except MalformedMessageError:
+            continue
+    return found
+
+
+async def read_holdings(bus: Bus, venue: str) -> dict[str, Holding]:
+    """Read what the account holds, by coin."""
+    found = {}
+    for coin, written in pairs(await bus.do("HGETALL", keys.holdings(MASTER, venue))).items():
+        try:
+            found[coin] = read_holding(coin, written)
+        except MalformedMessageError:
+            continue
+    return found
+
+
+async def read_positions(bus: Bus, key: str) -> tuple[dict[Symbol, Position], dict[str, str]]:
+    """Read a hash of positions; beside them why each of the others cannot be read, by its field."""
+    found, unreadable = {}, {}
+    for name, written in pairs(await bus.do("HGETALL", key)).items():
+        try:
+            found[Symbol.parse(name)] = read_position(written)
+        except ValueError as error:  # MalformedMessageError is one
+            unreadable[name] = str(error)
+    return found, unreadable
+
+
+class MasterRecords:
+    """The records of the master's account at one venue, under one lease."""
+
+    def __init__(self, bus: Bus, lease: Lease, venue: str) -> None:
+        self.bus = bus
+        self._lease = lease
+        self._keys = [
+            keys.fence(lease.holder),
+            keys.positions(MASTER, venue),
+            keys.uncopied(MASTER, venue),
+            keys.holdings(MASTER, venue),
+            keys.strategy(MASTER, venue),
+        ]
+
+    async def write(
+        self,
+        *,
+        positions: Iterable[Position] = (),
+        uncopied: Iterable[Uncopied] = (),
+        holdings: Iterable[Holding] = (),
+        strategy: Iterable[Position] = (),
+        forget: Iterable[str] = (),
+    ) -> None:
+        """Write in one step; `forget` names orders that were passed over long ago. Raises LeaseLost, BusUnavailable."""
+        fields = [(_POSITIONS, str(each.symbol), _written(each)) for each in positions]
+        fields += [(_UNCOPIED, each.id, write_uncopied(each)) for each in uncopied]
+        fields += [(_HOLDINGS, each.coin, write_holding(each) if each.total.amount > 0 else "") for each in holdings]
+        fields += [(_STRATEGY, str(each.symbol), write_position(each)) for each in strategy]  # flat ones too
+        fields += [(_UNCOPIED, row_id, "") for row_id in forget]
+        if not fields:
+            return
+        flat = [part for field in fields for part in field]
+        if await self.bus.run(load("put_fields"), self._keys, [self._lease.token, *flat]) == "fenced":
+            raise LeaseLost(f"somebody else serves {self._lease.holder} now")
+
+
+def _written(position: Position) -> str:
+    return write_position(position) if position.size.amount > 0 else ""

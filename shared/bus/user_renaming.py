@@ -1,0 +1,155 @@
+"""Moves everything that Redis holds of a user to another name: for `ops user rename`, under the leases of both.
+
+The two names lie in different slots, so it is not one step; it is one commit. Before it, the old name has everything and the new
+one has copies that nobody may trade by (`taken_from`). After it, the old name has nothing that could be sold, and says whose it
+is now. Each half can be repeated. The streams stay where they are, as history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from shared.bus.connection import Bus
+from shared.bus.errors import BusRefused, LeaseLost
+from shared.bus.lease import Lease
+from shared.bus.records import pairs
+from shared.bus.scripts import load
+from shared.bus.streams import NOTHING_DELIVERED, Group, entry_order, flatten
+from shared.contracts import keys
+from shared.domain.funds import Funds
+from shared.domain.order import TERMINAL
+
+_SWITCH: Final = ("mode", "reason", "by", "at")
+_NEEDED: Final = 3.0
+"""Seconds of lease that must be left when a step begins."""
+
+
+class UserRenaming:
+    """One user's move from `old` to `new`; the leases are of these names."""
+
+    def __init__(self, bus: Bus, old: Lease, new: Lease, venues: tuple[str, ...]) -> None:
+        self._bus = bus
+        self._old = old
+        self._new = new
+        self._venues = venues
+
+    async def unfinished(self) -> str:
+        """Say what of the old name's is still on its way; an empty text if nothing. Raises BusUnavailable."""
+        user = self._old.holder
+        for venue in self._venues:
+            if names := await self._bus.do("HKEYS", keys.own_exits(user, venue)):
+                return f"an own exit of {names[0]} at {venue} is under way"
+        prefix = keys.order(user, "")
+        for name in sorted(set(await self._bus.scan(keys.order(user, "*")))):
+            if (state := await self._bus.do("HGET", name, "state")) not in TERMINAL:
+                return f"order {name.removeprefix(prefix)} is {state}"
+        return await self._undone(user)
+
+    async def occupied(self) -> str:
+        """Say what stands under the new name already that is somebody's; an empty text if nothing."""
+        user = self._new.holder
+        for venue in self._venues:
+            books = pairs(await self._bus.do("HGETALL", keys.books(user, venue)))
+            if books.get("taken_from") == self._old.holder:
+                continue  # our own copies, of a run that did not get to its commit
+            if books and not books.get("renamed_to"):
+                return f"{user} has books at {venue}"
+            if await self._bus.do("EXISTS", keys.positions(user, venue), keys.own_exits(user, venue)):
+                return f"{user} holds something at {venue}"
+        return await self._undone(user)
+
+    async def committed(self) -> bool:
+        """Say whether an earlier run has taken everything away from the old name already."""
+        answers = await self._bus.do_all(
+            [("HGET", keys.books(self._old.holder, venue), "renamed_to") for venue in self._venues]
+        )
+        return all(answer == self._new.holder for answer in answers)
+
+    async def copy(self, until: str) -> dict[str, int]:
+        """Copy to the new name; return how many positions by venue. What an interrupted run left there is replaced."""
+        old, new = self._old.holder, self._new.holder
+        self._require()
+        await self._copy_nonces()
+        switch = pairs(await self._bus.do("HGETALL", keys.control(old)))
+        kept = {name: value for name, value in switch.items() if name in _SWITCH}
+        await self._replace(keys.control(new), kept)
+        followed = pairs(await self._bus.do("HGETALL", keys.following(old)))
+        if followed and not followed.get("until"):
+            await self._replace(keys.following(new), {"from": until})
+        held = {}
+        for venue in self._venues:
+            books = pairs(await self._bus.do("HGETALL", keys.books(old, venue)))
+            marked = {**books, "taken_from": old} if books else {}
+            await self._replace(keys.books(new, venue), marked)  # first: what follows may not be traded by
+            for key in (keys.risk, keys.positions):
+                await self._replace(key(new, venue), pairs(await self._bus.do("HGETALL", key(old, venue))))
+            held[venue] = int(await self._bus.do("HLEN", keys.positions(new, venue)))
+        return held
+
+    async def commit(self, until: str, funds: Funds, now: int) -> None:
+        """Take everything away from the old name, in one step. Raises LeaseLost, BusUnavailable."""
+        self._require()
+        user = self._old.holder
+        named = (keys.books, keys.positions, keys.risk, keys.own_exits, keys.differences, keys.account)
+        answer = await self._bus.run(
+            load("retire_user"),
+            [keys.fence(user), keys.following(user), *(key(user, venue) for venue in self._venues for key in named)],
+            [self._old.token, self._new.holder, now, until, funds],
+        )
+        if answer == "fenced":
+            raise LeaseLost(f"somebody else serves {user} now")
+
+    async def finish(self) -> None:
+        """Let the new name trade by what it was given."""
+        for venue in self._venues:
+            await self._bus.do("HDEL", keys.books(self._new.holder, venue), "taken_from")
+        await self._bus.do("HDEL", keys.TOLD_SETTINGS, self._old.holder)
+        await self._bus.do("DEL", keys.last_settings(self._old.holder))
+
+    async def carried(self) -> str:
+        """Return the id up to which every signal has reached all users; to be asked while no engine runs."""
+        group = Group(self._bus, keys.ENGINE)
+        try:
+            pending = await group.read_pending(keys.SIGNALS, count=1)
+            if not pending:
+                return await group.last_delivered(keys.SIGNALS)
+        except BusRefused:  # no stream or no group yet
+            return NOTHING_DELIVERED
+        ms, sequence = entry_order(pending[0].id)
+        return f"{ms}-{sequence - 1}" if sequence else f"{max(ms - 1, 0)}-{2**64 - 1 if ms else 0}"
+
+    async def _undone(self, user: str) -> str:
+        """Say what of a user's stream nobody has carried out yet."""
+        stream = keys.orders(user)
+        groups, facts = await self._bus.do_all([("XINFO", "GROUPS", stream), ("XINFO", "STREAM", stream)])
+        if isinstance(facts, Exception):
+            return ""  # no stream yet
+        last = str(pairs(facts).get("last-generated-id", NOTHING_DELIVERED))
+        for row in groups if isinstance(groups, list) else ():
+            group = pairs(row)
+            if group.get("name") != keys.EXECUTOR:
+                continue
+            if int(group.get("pending", 0)) or str(group.get("last-delivered-id")) != last:
+                return f"decisions in {stream} are not carried out yet"
+            return ""
+        return f"decisions in {stream} are not carried out yet" if int(pairs(facts).get("length", 0)) else ""
+
+    async def _copy_nonces(self) -> None:
+        """Raise the new name's counters to the old one's: the exchange takes no lower nonce of the same key."""
+        prefix = keys.nonce(self._old.holder, "")
+        for name in set(await self._bus.scan(keys.nonce(self._old.holder, "*"))):
+            target = keys.nonce(self._new.holder, name.removeprefix(prefix))
+            before, value = await self._bus.do_all([("GET", target), ("GET", name)])
+            if str(value).isdigit() and int(value) > int(before or 0):
+                await self._bus.do("SET", target, value)
+
+    async def _replace(self, key: str, fields: Mapping[str, str]) -> None:
+        """Write a hash anew. Between the two commands it is empty, which nobody can trade by."""
+        await self._bus.do("DEL", key)
+        if fields:
+            await self._bus.do("HSET", key, *flatten(fields))
+
+    def _require(self) -> None:
+        for lease in (self._old, self._new):
+            lease.require(_NEEDED)

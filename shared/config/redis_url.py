@@ -1,0 +1,68 @@
+"""Reads REDIS_URL without ever repeating a part of it that could be a password.
+
+A password with `#`, `/` or `?` in it ends the host part early, so that readers take the rest of it for a port, a path or a
+fragment, and print it in their errors. So the URL is refused before anybody else reads it, in words that repeat nothing of it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
+
+SCHEMES: Final = frozenset({"redis", "rediss", "unix"})
+ADVICE: Final = (
+    "characters of a user name or password other than letters, digits, - and _ are percent-encoded "
+    "(# as %23, / as %2F, ? as %3F, @ as %40, % as %25, a space as %20)"
+)
+_LONE_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_HOST: Final = re.compile(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?")
+_PORT: Final = re.compile(r"[0-9]{1,5}")
+
+
+class RedisUrlError(ValueError):
+    """A URL that cannot be used; the text is one line and repeats nothing of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RedisUrl:
+    """A URL that all readers read alike: as it may be shown, and what of it must never be."""
+
+    shown: str
+    secrets: tuple[str, ...] = field(repr=False)
+
+
+def read_redis_url(url: str) -> RedisUrl:
+    """Read a URL. Raises RedisUrlError."""
+    scheme = url.partition(":")[0].lower()
+    if scheme not in SCHEMES or not url.lower().startswith(f"{scheme}://"):
+        raise RedisUrlError("must start with redis://, rediss:// or unix://")
+    if not url.isascii() or not url.isprintable() or " " in url or "#" in url or _LONE_PERCENT.search(url):
+        raise RedisUrlError(f"it holds characters that cannot stand in a URL; {ADVICE}")
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # its words repeat the host part
+        raise RedisUrlError(f"it is not a URL; {ADVICE}") from None
+    if scheme == "unix":
+        return RedisUrl(f"unix://{parts.path}", _secrets(parts, ""))
+    userinfo, _, place = parts.netloc.rpartition("@")
+    if "@" in parts.path or "@" in parts.query:
+        raise RedisUrlError(f"its user name or password ends at a / or a ?; {ADVICE}")
+    host, port = place, ""
+    if ":" in place and not place.endswith("]"):
+        host, _, port = place.rpartition(":")
+    if not _HOST.fullmatch(host):
+        raise RedisUrlError(f"it names no host; {ADVICE}")
+    if port and not (_PORT.fullmatch(port) and 0 < int(port) < 65_536):
+        raise RedisUrlError(f"its port is not a number from 1 to 65535; {ADVICE}")
+    start = f"{scheme}://{'***@' if userinfo else ''}{place}{parts.path}"
+    return RedisUrl(start, _secrets(parts, userinfo))
+
+
+def _secrets(parts: SplitResult, userinfo: str) -> tuple[str, ...]:
+    """Return the password in each spelling in which somebody could print it."""
+    written = [userinfo.partition(":")[2]] if userinfo else []
+    found = set(written) | {quote(value) for value in parse_qs(parts.query).get("password", ())}
+    found |= {unquote(each) for each in found}
+    return tuple(sorted(each for each in found if each))

@@ -1,0 +1,67 @@
+"""Which strategy trades the master's account: the part of `config/strategy.toml` that decides whose money a strategy may move.
+
+The sample strategy is there to show the machinery. It must never trade real money because a file was left as it was shipped:
+in live mode it needs two words, its name and `trade_live = true`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from shared.config.errors import ConfigurationError
+from shared.config.settings import Mode
+
+STRATEGY_FILE: Final = "strategy.toml"
+MIRROR_ONLY: Final = "none"
+"""The account is followed; nothing of Shoal trades it."""
+SAMPLE: Final = "sma-cross"
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyChoice:
+    """What the file says: `explicit` is whether it names a strategy at all."""
+
+    name: str
+    explicit: bool
+    trade_live: bool = False
+
+
+def default_strategy(mode: Mode) -> str:
+    """Return the strategy of a file that names none, or of no file: none in live mode, the sample on paper."""
+    return MIRROR_ONLY if mode is Mode.LIVE else SAMPLE
+
+
+def read_strategy_file(config: Path) -> Mapping[str, Any]:
+    """Read the file of a configuration folder; empty if there is none. Raises ConfigurationError in one line."""
+    path = config / STRATEGY_FILE
+    if not path.exists():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigurationError(f"{path}: not valid TOML: {error}") from None
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error}") from None
+
+
+def read_strategy_choice(config: Path, mode: Mode) -> StrategyChoice:
+    """Read which strategy trades. Raises ConfigurationError if it may not trade in this mode."""
+    fields = read_strategy_file(config)
+    name = fields.get("name", default_strategy(mode))
+    choice = StrategyChoice(str(name), "name" in fields, fields.get("trade_live") is True)
+    refuse_unwanted(config, choice.name, mode, trade_live=choice.trade_live)
+    return choice
+
+
+def refuse_unwanted(config: Path, name: str, mode: Mode, *, trade_live: bool) -> None:
+    """Raise ConfigurationError for a strategy that would trade real money without `trade_live = true`."""
+    if mode is Mode.LIVE and name != MIRROR_ONLY and not trade_live:
+        raise ConfigurationError(
+            f"{config / STRATEGY_FILE}: SHOAL_MODE is live and name is {name!r}, a sample strategy: it would trade real money. "
+            f'Set name = "none" to only mirror what is traded on the master account, '
+            f"or trade_live = true if the strategy shall trade it"
+        )

@@ -1,0 +1,70 @@
+"""Reads a small text file that a person edits: whatever is wrong with it is one plain sentence, and never a long wait."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from shared.config.errors import ConfigurationError
+
+MOST_BYTES: Final = 256 * 1024
+"""A settings file has a few thousand bytes; what is larger was not written by a person."""
+_OTHER_ENCODINGS: Final = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
+
+
+class UnreadableFileError(ConfigurationError):
+    """The file could not be read now: missing rights, a link to nothing, a disk or a network file system that fails."""
+
+
+class NotAFileError(ConfigurationError):
+    """What stands under the file's name is a folder, a pipe or a device."""
+
+
+def read_text(path: Path) -> str:
+    """Read a text in UTF-8, with or without a byte order mark.
+
+    Raises UnreadableFileError where the system does not hand the file out, which may pass by itself, NotAFileError, and
+    ConfigurationError for a content that is no such text. No text names the file.
+    """
+    content = _read_bytes(path)
+    if len(content) > MOST_BYTES:
+        raise ConfigurationError(f"has more than {MOST_BYTES // 1024} KiB, too much for settings")
+    for mark, name in _OTHER_ENCODINGS:
+        if content.startswith(mark):
+            raise ConfigurationError(f"is {name} text; save it as UTF-8")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            f"is not UTF-8 text (byte 0x{content[error.start]:02X} at {error.start}); save it as UTF-8"
+        ) from None
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        # Not blocking: opening a named pipe would wait for a writer for ever.
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise UnreadableFileError(f"cannot be read: {_why(error)}") from None
+    try:
+        mode = os.fstat(number).st_mode
+        if not stat.S_ISREG(mode):
+            raise NotAFileError("is a folder, not a file" if stat.S_ISDIR(mode) else "is not a regular file")
+        with os.fdopen(number, "rb", closefd=False) as file:
+            return file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise UnreadableFileError(f"cannot be read: {_why(error)}") from None
+    finally:
+        os.close(number)
+
+
+def _why(error: OSError) -> str:
+    return error.strerror or type(error).__name__

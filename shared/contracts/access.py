@@ -1,0 +1,113 @@
+"""What each service may do in Redis, as rules of its ACL: the commands that it sends, and the keys that it writes.
+
+Everybody may read everything of Shoal; a write is allowed where the service is the one that writes it (see the table of keys in
+the design). A script runs with the rights of whoever calls it: each command in it is judged again.
+
+Nothing here may be wider than needed because it is easier: who has got into one container must not be able to write orders there.
+Only what Redis 7.0 knows may be named, or an older server would not start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from shared.contracts import keys
+
+_CONNECTION: Final = "auth hello ping echo select client|setname info config|get time scan"
+_READING: Final = (
+    "get mget exists type hget hmget hgetall hkeys xlen xrange xrevrange xinfo|stream xinfo|groups xpending zscore"
+)
+_RECORDS: Final = "get set del pexpire incrby hget hset hdel hincrby"
+_HASHES: Final = "hget hset hdel pexpire"
+_CONSUMING: Final = "xreadgroup xack xgroup|create xtrim"
+_ANY: Final = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Writes:
+    """Commands that a service may send to keys of these patterns."""
+
+    commands: str
+    keys: tuple[str, ...]
+
+
+def _lease(holder: str) -> tuple[str, str]:
+    return keys.lease(holder), keys.fence(holder)
+
+
+_OF_A_USER: Final = (
+    keys.order(_ANY, _ANY),
+    keys.nonce(_ANY, _ANY),
+    keys.account(_ANY, _ANY),
+    keys.positions(_ANY, _ANY),
+    keys.books(_ANY, _ANY),
+    keys.differences(_ANY, _ANY),
+    keys.reconciled(_ANY, _ANY),
+    keys.own_exits(_ANY, _ANY),
+    keys.risk(_ANY, _ANY),
+    keys.last_settings(_ANY),
+    keys.rebuilt(_ANY, _ANY),
+)
+_OF_THE_MASTER: Final = "shoal:*:{master}*"
+
+ACCESS: Final[dict[str, tuple[Writes, ...]]] = {
+    "master-strategy": (
+        Writes(f"{_RECORDS} xadd xtrim", (_OF_THE_MASTER,)),
+        Writes("xadd zadd zremrangebyscore", (keys.SIGNALS, keys.EMITTED)),
+        Writes(
+            _HASHES,
+            (keys.prices(_ANY), keys.instruments(_ANY), keys.clock(_ANY), keys.heartbeat("master-strategy", _ANY)),
+        ),
+        Writes(
+            "hset hdel",
+            (keys.api_key(_ANY),),
+        ),
+    ),
+    "executor": (
+        Writes(_RECORDS, (*_lease(_ANY), *_OF_A_USER)),
+        Writes(
+            _HASHES,
+            (
+                keys.watched(_ANY),
+                keys.prices(_ANY),
+                keys.instruments(_ANY),
+                keys.clock(_ANY),
+                keys.api_key(_ANY),
+                keys.heartbeat("executor", _ANY),
+            ),
+        ),
+        Writes(_CONSUMING, (keys.orders(_ANY),)),
+        Writes("xadd xtrim", (keys.reports(_ANY), keys.stopouts(_ANY), keys.dead(keys.orders(_ANY)))),
+    ),
+    "copy-engine": (
+        Writes(_RECORDS, _lease(keys.ENGINE)),
+        Writes(_HASHES, (keys.following(_ANY), keys.heartbeat("copy-engine", _ANY))),
+        Writes(_CONSUMING, (keys.SIGNALS,)),
+        Writes("xadd", (keys.orders(_ANY), keys.dead(keys.SIGNALS))),
+    ),
+    # With the command line, which runs in its container. What changes books by itself (`user rename`) needs another Redis user.
+    "api": (
+        Writes(_HASHES, (keys.heartbeat("api", _ANY), keys.order(_ANY, _ANY), keys.dropped(_ANY), keys.TOLD_SETTINGS)),
+        Writes("hget hset hdel del", (keys.CONTROL, keys.control(_ANY), keys.control_of_symbol(_ANY))),
+        Writes("xadd", (keys.CONTROL_LOG,)),
+        Writes("xgroup|create xclaim", (keys.orders(_ANY),)),
+        Writes("xadd xdel", (keys.SIGNALS,)),
+        Writes("xdel", (keys.dead(_ANY),)),
+    ),
+}
+"""By service. `paper-exchange` and `paper-accounts` have no Redis user: they need none."""
+
+
+def rules(service: str) -> str:
+    """Return the ACL rules of a service's Redis user, without its name and password."""
+    parts = ["reset on resetchannels -@all", _allow(_CONNECTION), f"({_allow(_READING)} %R~shoal:*)"]
+    parts.append(f"({_allow('eval evalsha')} ~shoal:*)")
+    parts += [
+        f"({_allow(each.commands)} {' '.join(f'~{pattern}' for pattern in each.keys)})" for each in ACCESS[service]
+    ]
+    return " ".join(parts)
+
+
+def _allow(commands: str) -> str:
+    return " ".join(f"+{command}" for command in commands.split())

@@ -1,0 +1,83 @@
+"""What keeps a user whose account is ready from trading: a kill switch, or a loss that stopped them.
+
+Shown wherever users are counted, so that nobody reads "ready" about a user for whom nothing is bought. It decides nothing: engine
+and executor read the switches and the risk state themselves, before every send.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from shared.domain.control import Control, ControlMode
+from shared.domain.risk_state import RiskState, utc_minute
+
+
+class UserState(StrEnum):
+    """How a user stands. Stable words: `status --json`, `/status` and the metrics show them."""
+
+    READY = "ready"  # entries and exits are copied
+    PAUSED = "paused"  # no entries, by a switch
+    FLATTENING = "flattening"  # no entries, and what was copied is being sold, by a switch
+    HALTED = "halted"  # nothing is sent, by a switch
+    STOPPED_OUT = "stopped_out"  # no entries, by a loss limit
+    PARKED = "parked"  # the account cannot be used
+    UNKNOWN = "unknown"  # not served, or not read yet
+    GONE = "gone"  # holds something from copying, and there is no file of that name any more
+    OFF = "off"  # disabled in the user's file
+
+
+HELD: Final = frozenset({UserState.PAUSED, UserState.FLATTENING, UserState.STOPPED_OUT, UserState.HALTED})
+"""States of a user whose account is fine and whose entries are stopped on purpose."""
+_BY_MODE: Final = {
+    ControlMode.HALT: UserState.HALTED,
+    ControlMode.FLATTEN: UserState.FLATTENING,
+    ControlMode.CLOSE_ONLY: UserState.PAUSED,
+    ControlMode.PAUSE: UserState.PAUSED,
+}
+_WORDS: Final = {UserState.STOPPED_OUT: "stopped out", UserState.OFF: "disabled"}
+_ORDER: Final = tuple(UserState)
+
+
+@dataclass(frozen=True, slots=True)
+class Restraint:
+    """What stops a user's entries, and why: with who did it and since when, where that is known."""
+
+    state: UserState
+    reason: str
+    everybody: bool = False
+    """Whether it holds everybody back, and not this user alone."""
+
+
+def restraint(user: Control, everybody: Control, risk: RiskState | None, now: int) -> Restraint | None:
+    """Return what holds a user back at `now` (epoch ms): the strictest switch first; None if nothing does."""
+    for mode, state in _BY_MODE.items():
+        if user.mode is mode:
+            return Restraint(state, describe(user))
+        if everybody.mode is mode:
+            return Restraint(state, f"everybody: {describe(everybody)}", everybody=True)
+    if risk is not None and risk.stopped(now):
+        return Restraint(
+            UserState.STOPPED_OUT, f"{risk.stopped_reason or 'a loss limit'}, until {utc_minute(risk.stopped_until)}"
+        )
+    return None
+
+
+def describe(switch: Control) -> str:
+    """Describe a switch that is set: `pause: lunch (anna, since 2026-11-26 16:40 UTC)`."""
+    said = f"{switch.mode}: {switch.reason}" if switch.reason else f"{switch.mode} is set"
+    known = [switch.by] if switch.by else []
+    if switch.at:
+        known.append(f"since {utc_minute(switch.at)}")
+    return f"{said} ({', '.join(known)})" if known else said
+
+
+def count_in_words(states: Collection[UserState], *, trading: bool) -> str:
+    """Count users by state: `3 users: 2 trading, 1 paused`; `trading` is whether a signal would reach those who are ready."""
+    words = {**_WORDS, UserState.READY: "trading" if trading else "ready"}
+    counted = [(state, sum(each is state for each in states)) for state in _ORDER]
+    parts = ", ".join(f"{count} {words.get(state, state)}" for state, count in counted if count)
+    total = f"{len(states)} user{'' if len(states) == 1 else 's'}"
+    return f"{total}: {parts}" if parts else "no users"

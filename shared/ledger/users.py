@@ -1,0 +1,54 @@
+"""The users as whoever looks from outside must see them: those with a file, those whose file is bad, and those without one who
+still hold something from copying.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+from shared.bus.connection import Bus
+from shared.bus.last_settings import LastSettings, holders
+from shared.bus.records import Records
+from shared.config.users import Users, filled, load_users, users_folder
+from shared.contracts.fields import MalformedMessageError
+from shared.domain.account import Position
+from shared.domain.policy import FileState
+from shared.domain.symbol import Symbol
+
+
+async def read_users(bus: Bus, config: Path) -> Users:
+    """Read the users' files, and what Redis knows of users whose file is bad or gone.
+
+    Raises ConfigurationError if the folder cannot be read, BusUnavailable.
+    """
+    users = await asyncio.to_thread(load_users, config)
+    without_file = await holders(bus) - users.keys()
+    bad = {problem.user for problem in users.problems if problem.user}
+    last = await LastSettings(bus).read(bad | without_file)
+    return filled(users, last, without_file, users_folder(config))
+
+
+async def held_without_file(bus: Bus, users: Users) -> dict[str, str]:
+    """Describe what each user without a file holds: `gone, still holds 0.01 BTC at kraken`. Raises BusUnavailable."""
+    return {
+        user: f"gone, still holds: {await describe_held(bus, user, policy.venues)}"
+        for user, policy in users.items()
+        if policy.file is FileState.GONE
+    }
+
+
+async def describe_held(bus: Bus, user: str, venues: tuple[str, ...]) -> str:
+    """Describe what a user holds from copying, in words. Raises BusUnavailable."""
+    found: list[str] = []
+    for venue in venues:
+        try:
+            found += _words(await Records(bus).positions(user, venue))
+        except (MalformedMessageError, ValueError):
+            found.append(f"what cannot be read at {venue}")
+    return ", ".join(found) or "nothing"
+
+
+def _words(held: Mapping[Symbol, Position]) -> list[str]:
+    return [str(position.size) for _, position in sorted(held.items(), key=str) if position.size.amount > 0]

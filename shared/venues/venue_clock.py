@@ -1,0 +1,260 @@
+"""A venue's time as its own answers tell it, carried on by a clock of this process that does not step.
+
+    venue time = steady clock + K
+
+Each answer bounds K: the instant that it names lies between the moment its request left and the moment it came. Bounds are
+intersected, and widened with their age, since either clock may be slewed. So a held-up answer, which says little, moves nothing,
+and after the first answer nothing here depends on the host's wall clock, however that steps.
+
+An answer can name an instant that is over (a header that is renewed once a second, a proxy's copy), but none that is still to
+come. Hence:
+
+    later than was thought possible      the venue's clock, or this host's sleep: believed at once
+    earlier than was thought possible    believed once several answers in a row say so for a while
+
+Whatever contradicts what was known stays a doubt for a while, and `earliest` then goes by the earlier of the two: a proof that an
+order can no longer be accepted must not rest on a clock that has just jumped.
+
+It must never take a guess for a measurement: before the first answer `measured` is False and `earliest` proves nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from math import ceil, floor
+from typing import Final, Protocol
+
+from shared.domain.clock_offset import ClockOffset
+
+DATE_RESOLUTION_MS: Final = 2_000
+"""A `Date` header names whole seconds, and some servers renew it once a second only (RFC 9110, 6.6.1: an approximation)."""
+SECONDS_RESOLUTION_MS: Final = 1_000
+"""An instant in whole seconds that was read from the clock for this very answer."""
+_LIKELY_MS: Final = 1_000
+"""Within so much of the lower bound the truth is looked for: few servers let a header grow old."""
+_DRIFT: Final = 0.001
+"""How fast two clocks may move apart: each may be slewed by 500 ppm (adjtime(2), NTP)."""
+_DOUBT_SECONDS: Final = 90.0
+"""How long a contradiction counts: longer than the time between two measurements."""
+_DOUBT_REACH_MS: Final = 60_000
+"""A doubt of more is none: a venue whose clock were that far behind would refuse every order, since Kraken takes no deadline
+further ahead than a minute (docs.kraken.com, Add Order)."""
+_BACKWARD_ANSWERS: Final = 3
+_BACKWARD_SECONDS: Final = 10.0
+"""So many answers in a row, over so long, prove that the venue's clock was set back."""
+
+
+class VenueTime(Protocol):
+    """A venue's time, in epoch ms: what an account is traded by."""
+
+    @property
+    def measured(self) -> bool:
+        """Whether the venue has said what time it is."""
+        ...
+
+    def __call__(self) -> int:
+        """Return the best estimate; this host's wall clock before it was measured."""
+        ...
+
+    def earliest(self) -> int:
+        """Return what the venue's clock shows at least: only by this may it be said that an instant is over for the venue."""
+        ...
+
+    def heard(self, date: str, age: str, sent: float, received: float) -> None:
+        """Take in an answer's `Date` and `Age` headers, with the steady instants (seconds) around the exchange."""
+        ...
+
+    def note(self, at: int, resolution_ms: int, sent: float, received: float) -> None:
+        """Take in an instant of the venue's, which lies between the two steady instants; see `VenueClock`."""
+        ...
+
+
+class ExactTime:
+    """The time of a venue that runs in this process: known without a measurement. For fakes and tests."""
+
+    measured = True
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self._clock = clock
+
+    def __call__(self) -> int:
+        """Return the instant."""
+        return self._clock()
+
+    def earliest(self) -> int:
+        """Return the instant: there is no uncertainty."""
+        return self._clock()
+
+    def heard(self, date: str, age: str, sent: float, received: float) -> None:
+        """Learn nothing."""
+
+    def note(self, at: int, resolution_ms: int, sent: float, received: float) -> None:
+        """Learn nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """Between which K lies, in ms, as of a steady instant (seconds)."""
+
+    low: float
+    high: float
+    at: float
+
+    def aged(self, now: float) -> _Bounds:
+        slack = max(now - self.at, 0.0) * 1000 * _DRIFT
+        return _Bounds(self.low - slack, self.high + slack, now)
+
+    def meets(self, other: _Bounds) -> bool:
+        return self.low <= other.high and other.low <= self.high
+
+    def narrowed(self, other: _Bounds) -> _Bounds:
+        return _Bounds(max(self.low, other.low), min(self.high, other.high), other.at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Answers in a row that were earlier than was thought possible."""
+
+    bounds: _Bounds
+    began: float
+    answers: int = 1
+
+
+class VenueClock:
+    """The clock of one venue for one process; all lanes and the public side of one URL share it."""
+
+    def __init__(
+        self,
+        venue: str,
+        *,
+        wall: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`wall` gives epoch ms, `steady` seconds of a clock that does not step."""
+        self.venue = venue
+        self._wall = wall
+        self._steady = steady
+        self._bounds: _Bounds | None = None
+        self._behind: _Run | None = None
+        self._doubt = (0.0, 0.0)
+        """The least K that is doubted for, and the steady instant at which the doubt is over."""
+        self._last_date: tuple[str, int | None] = ("", None)
+
+    @property
+    def measured(self) -> bool:
+        """Whether the venue has said what time it is."""
+        return self._bounds is not None
+
+    def __call__(self) -> int:
+        """Return the best estimate of the venue's time; this host's wall clock before it was measured."""
+        if (known := self._now_bounds()) is None:
+            return self._wall()
+        return round(known.at * 1000 + self._likely(known))
+
+    def earliest(self) -> int:
+        """Return what the venue's clock shows at least, doubts included; 0 before it was measured: nothing is over then."""
+        if (known := self._now_bounds()) is None:
+            return 0
+        doubt, until = self._doubt
+        low = min(known.low, doubt) if known.at < until else known.low
+        return floor(known.at * 1000 + low)
+
+    def latest(self) -> int:
+        """Return what the venue's clock shows at most; this host's wall clock before it was measured."""
+        if (known := self._now_bounds()) is None:
+            return self._wall()
+        return ceil(known.at * 1000 + known.high)
+
+    def to_steady(self) -> tuple[float, float] | None:
+        """Return the venue's time minus the steady clock, and how far the truth may be from that; in ms. None if unmeasured."""
+        if (known := self._now_bounds()) is None:
+            return None
+        likely = self._likely(known)
+        return likely, max(known.high - likely, likely - known.low)
+
+    def until_next_second(self) -> float:
+        """Return the seconds until the venue's clock shows a full second, by the middle of what is possible; 0 if unmeasured.
+
+        An answer of that moment, which names whole seconds, says most: on which side of the middle the truth is.
+        """
+        if (known := self._now_bounds()) is None:
+            return 0.0
+        return 1.0 - (known.at * 1000 + (known.low + known.high) / 2) % 1000 / 1000
+
+    def offset(self) -> ClockOffset | None:
+        """Return how far this host's wall clock is from the venue's; None before it was measured."""
+        if (anchor := self.to_steady()) is None:
+            return None
+        return ClockOffset(self.venue, round(self._wall() - self._steady() * 1000 - anchor[0]), ceil(anchor[1]))
+
+    def heard(self, date: str, age: str, sent: float, received: float) -> None:
+        """Take in an answer's `Date` header. An answer that a cache says it kept (`Age`) is of no use, nor one without a date."""
+        if date != self._last_date[0]:
+            self._last_date = (date, _read_date(date))
+        at = self._last_date[1]
+        if at is not None and age.strip() in {"", "0"}:
+            self.note(at, DATE_RESOLUTION_MS, sent, received)
+
+    def note(self, at: int, resolution_ms: int, sent: float, received: float) -> None:
+        """Take in an instant of the venue's.
+
+        Its clock showed `at` (epoch ms) or up to `resolution_ms` more at some moment between `sent` and `received`, which are
+        seconds of the steady clock.
+        """
+        slack = (received - sent) * 1000 * _DRIFT
+        sample = _Bounds(at - received * 1000 - slack, at + resolution_ms - sent * 1000 + slack, received)
+        known = None if self._bounds is None else self._bounds.aged(received)
+        if known is None:
+            self._bounds = sample
+        elif sample.low > known.high:
+            self._bounds, self._behind = sample, None
+            self._doubt_from(known.low, sample.low, received)
+        elif sample.high < known.low:
+            self._bounds = self._set_back(known, sample)
+        else:
+            self._bounds = known.narrowed(sample)
+            if self._behind is not None and not self._behind.bounds.aged(received).meets(sample):
+                self._behind = None
+
+    def _set_back(self, known: _Bounds, sample: _Bounds) -> _Bounds:
+        """Weigh an answer that is earlier than was thought possible; return what counts from now on."""
+        self._doubt_from(sample.low, known.low, sample.at)
+        run, self._behind = self._behind, _Run(sample, sample.at)
+        if run is not None and (before := run.bounds.aged(sample.at)).meets(sample):
+            self._behind = _Run(before.narrowed(sample), run.began, run.answers + 1)
+        long_enough = sample.at - self._behind.began >= _BACKWARD_SECONDS
+        if self._behind.answers < _BACKWARD_ANSWERS or not long_enough:
+            return known
+        believed, self._behind = self._behind.bounds, None
+        return believed
+
+    def _doubt_from(self, low: float, believed: float, now: float) -> None:
+        """Keep a bound that contradicts what is believed, for as long as doubts last."""
+        low = max(low, believed - _DOUBT_REACH_MS)
+        standing, until = self._doubt
+        self._doubt = (min(low, standing) if now < until else low, now + _DOUBT_SECONDS)
+
+    def _now_bounds(self) -> _Bounds | None:
+        return None if self._bounds is None else self._bounds.aged(self._steady())
+
+    @staticmethod
+    def _likely(known: _Bounds) -> float:
+        return known.low + min(known.high - known.low, _LIKELY_MS) / 2
+
+
+def _read_date(date: str) -> int | None:
+    """Read an HTTP date as epoch ms; None for what is not one."""
+    try:
+        read = parsedate_to_datetime(date)
+        return int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()) * 1000
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+
+
+def venue_time(clock: Callable[[], int]) -> VenueTime:
+    """Return a venue's clock as it is; any other clock is taken for exact."""
+    return clock if isinstance(clock, VenueClock | ExactTime) else ExactTime(clock)

@@ -1,0 +1,153 @@
+"""A script that fails leaves nothing behind. Redis does not undo what a script wrote before it failed, so it must look first.
+
+Case R7, and its kind: every script is run with each of its keys holding something of another type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from shared.bus import scripts
+from shared.bus.connection import Bus
+from shared.bus.errors import BusRefused
+from shared.contracts import keys
+
+TOKEN: Final = "7"
+FENCE: Final = keys.fence("alice")
+ORDER: Final = keys.order("alice", "o1")
+ORDERS, REPORTS = keys.orders("alice"), keys.reports("alice")
+POSITIONS, RISK = keys.positions("alice", "kraken"), keys.risk("alice", "kraken")
+ENTRY: Final = "5-0"
+GROUP: Final = keys.EXECUTOR
+BOOKS: Final = keys.books("alice", "kraken")
+_FORGOTTEN: Final = [name("alice", "kraken") for name in (keys.own_exits, keys.differences, keys.account)]
+_OF_NO_MATTER: Final = {
+    *(("begin_books", key) for key in (POSITIONS, RISK)),
+    *(("retire_user", key) for key in (POSITIONS, RISK, *_FORGOTTEN)),
+}
+"""Keys that a script only deletes: they may be anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One way to call a script, with the commands that prepare it: `(name, args)` per key."""
+
+    keys: Sequence[str]
+    args: Sequence[str | int]
+    before: Sequence[tuple[str | int, ...]] = ()
+
+
+_FENCE: Final = ("SET", FENCE, TOKEN)
+_STREAM: Final = (("XADD", ORDERS, ENTRY, "a", "1"), ("XGROUP", "CREATE", ORDERS, GROUP, "0"))
+CALLS: Final[Mapping[str, Call]] = {
+    "acquire": Call([keys.lease("alice"), FENCE], ["me", 12_000]),
+    "append_again": Call([keys.SIGNALS], [ENTRY], [("XADD", keys.SIGNALS, ENTRY, "a", "1")]),
+    "begin_books": Call([FENCE, keys.books("alice", "kraken"), POSITIONS, RISK], [TOKEN, "paper"], [_FENCE]),
+    "begin_send": Call([FENCE, ORDER, keys.nonce("alice", "fp")], [TOKEN, 1, "leg", "1"], [_FENCE]),
+    "emit_signal": Call([keys.SIGNALS, keys.EMITTED], ["id", 10, 5, "v", "1"]),
+    "give_verdict": Call([ORDER], ["", "verdict", "none"], [("HSET", ORDER, "state", "unknown")]),
+    "heartbeat": Call([keys.heartbeat("executor", "me")], [1_000, "state", "well"]),
+    "next_nonce": Call([FENCE, keys.nonce("alice", "fp")], [TOKEN, 1, 5], [_FENCE]),
+    "put_back": Call([ORDERS, keys.dead(ORDERS)], [GROUP, ENTRY, "1-0"], _STREAM),
+    "move_position": Call(
+        [FENCE, POSITIONS],
+        [TOKEN, "XDG/USD", "{}", "DOGE/USD", "", "{}"],
+        [_FENCE, ("HSET", POSITIONS, "XDG/USD", "{}")],
+    ),
+    "put_fields": Call([FENCE, POSITIONS, RISK], [TOKEN, 1, "BTC/USD", "{}", 2, "pnl", "1"], [_FENCE]),
+    "rebuild_books": Call([FENCE, BOOKS, POSITIONS], [TOKEN, "paper", "BTC/USD", "{}"], [_FENCE]),
+    "retire_user": Call(
+        [FENCE, keys.following("alice"), BOOKS, POSITIONS, RISK, *_FORGOTTEN],
+        [TOKEN, "anna", 9, "5-0", "paper"],
+        [_FENCE, ("HSET", keys.following("alice"), "from", "1-0")],
+    ),
+    "put_field": Call([FENCE, POSITIONS], [TOKEN, "BTC/USD", "{}"], [_FENCE]),
+    "release": Call([keys.lease("alice"), FENCE], ["me", TOKEN], [_FENCE, ("SET", keys.lease("alice"), "me")]),
+    "renew": Call([keys.lease("alice"), FENCE], ["me", TOKEN, 9], [_FENCE, ("SET", keys.lease("alice"), "me")]),
+    "settle": Call(
+        [FENCE, ORDER, REPORTS, ORDERS, POSITIONS, RISK],
+        [TOKEN, "filled", 1_000, GROUP, ENTRY, "BTC/USD", "{}", 2, "reason", "x", 2, "pnl", "1", "v", "1"],
+        [_FENCE, *_STREAM],
+    ),
+    "transition": Call(
+        [FENCE, ORDER, POSITIONS, RISK], [TOKEN, "planned", "BTC/USD", "{}", 2, "pnl", "1", "leg", "2"], [_FENCE]
+    ),
+    "write_risk": Call([FENCE, RISK, keys.stopouts("alice")], [TOKEN, 2, "pnl", "1", "reason", "lost"], [_FENCE]),
+}
+CASES: Final = [(name, place) for name, call in CALLS.items() for place in range(len(call.keys))]
+
+
+def test_every_script_is_among_the_cases() -> None:
+    folder = Path(scripts.__file__).parent / "lua"
+    assert {file.stem for file in folder.glob("[!_]*.lua")} == CALLS.keys()
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_the_calls_of_this_file_are_sound(bus: Bus, name: str) -> None:
+    """Otherwise the test below would see failures that are its own."""
+    call = CALLS[name]
+    await bus.do_all(call.before)
+    before = await _all(bus)
+    assert await bus.run(scripts.load(name), list(call.keys), list(call.args)) is not None
+    if name != "renew":  # which moves a time to live alone
+        assert await _all(bus) != before
+
+
+@pytest.mark.parametrize(("name", "place"), CASES)
+async def test_a_script_that_meets_a_key_of_another_type_leaves_no_half_write(bus: Bus, name: str, place: int) -> None:
+    call = CALLS[name]
+    key = call.keys[place]
+    await bus.do_all(call.before)
+    await bus.do_all([("DEL", key), ("SADD", key, "of another type")])
+    before = await _all(bus)
+    if (name, key) in _OF_NO_MATTER:
+        await bus.run(scripts.load(name), list(call.keys), list(call.args))
+        return
+    if name == "rebuild_books" and key != FENCE:
+        assert await bus.run(scripts.load(name), list(call.keys), list(call.args)) == "stands"
+        assert await _all(bus) == before
+        return
+    with pytest.raises(BusRefused, match="WRONGTYPE"):
+        await bus.run(scripts.load(name), list(call.keys), list(call.args))
+    assert await _all(bus) == before, f"{name} failed at {key} and left half a write"
+
+
+async def test_an_order_whose_count_of_attempts_is_damaged_is_begun_whole(bus: Bus) -> None:
+    """What counts the attempts must not fail after the intent has been written."""
+    call = CALLS["begin_send"]
+    await bus.do_all([*call.before, ("HSET", ORDER, "state", "planned", "attempts", "many")])
+    answer = await bus.run(scripts.load("begin_send"), list(call.keys), list(call.args))
+    assert (answer[0], answer[2]) == ("ok", 1)
+    assert await bus.do("HGET", ORDER, "attempts") == "1"
+
+
+async def test_a_damaged_fence_does_not_keep_everybody_out(bus: Bus) -> None:
+    call = CALLS["acquire"]
+    await bus.do("SET", FENCE, "no number")
+    token, _, known = await bus.run(scripts.load("acquire"), list(call.keys), list(call.args))
+    assert known == "known"
+    assert token == await bus.do("GET", FENCE)
+    assert int(token) > 10**15
+
+
+async def _all(bus: Bus) -> dict[str, object]:
+    """Read everything there is, whatever type it has."""
+    found: dict[str, object] = {}
+    for key in sorted(await bus.scan("*")):
+        kind = await bus.do("TYPE", key)
+        reads = {
+            "string": ("GET", key),
+            "hash": ("HGETALL", key),
+            "set": ("SMEMBERS", key),
+            "stream": ("XRANGE", key, "-", "+"),
+            "zset": ("ZRANGE", key, "0", "-1"),
+        }
+        found[key] = await bus.do(*reads[str(kind)])
+        if kind == "stream" and key == ORDERS:
+            found[f"{key} pending"] = await bus.do("XPENDING", key, GROUP)
+    return found

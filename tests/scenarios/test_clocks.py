@@ -1,0 +1,234 @@
+"""Clocks that are wrong and clocks that step, on processes as they run: nothing is bought or sold twice, and every exit leaves.
+
+The exchange keeps the true time, as a venue does; executors, engine and master run under a wall clock that the test sets. Cases
+A1, A2, S1 and S2.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import krakenex
+import pytest
+
+from shared.contracts import keys
+from tests.support.host_clock import HostClock
+from tests.support.processes import wait_for
+from tests.support.stack import Stack
+
+pytestmark = pytest.mark.timeout(200)
+
+SETTINGS: Final = '[guards]\nmax_signal_age = "2m"\n[exits]\nstop_loss_pct = 5\n'
+BOUGHT: Final = Decimal("0.01")
+
+
+class Hosts:
+    """A stack with one executor per user, each on a host of its own."""
+
+    def __init__(self, stack: Stack, folder: Path, users: list[str]) -> None:
+        self.stack = stack
+        self.clocks = {user: HostClock(folder / f"host-of-{user}") for user in users}
+        stack.price("BTC/USD", "60000")
+        for user in users:
+            stack.open_account(user, USD=10_000)
+        for user in users:
+            self.start(user)
+        stack.engine()
+        stack.wait_ready(*users)
+
+    def start(self, user: str) -> None:
+        """Start the executor of a user on the host of the user."""
+        self.stack.start(
+            f"executor-{user}", "services.executor", EXECUTOR_USERS=user, **self.clocks[user].environment()
+        )
+
+    def step(self, **seconds: float) -> None:
+        """Set hosts ahead, and wait until their executors have noticed."""
+        for user, ahead in seconds.items():
+            self.clocks[user].step(ahead)
+        for user, ahead in seconds.items():
+            if abs(ahead) > 2:
+                wait_for(lambda user=user: self.clock_faults(user), 30, f"{user}'s executor reports its clock")  # type: ignore[misc]
+
+    def clock_faults(self, user: str) -> list[dict[str, Any]]:
+        """Read what the executor of a user says of its clock."""
+        owner = self.stack.client.get(keys.lease(user))
+        written = self.stack.client.hget(keys.heartbeat("executor", str(owner)), "faults")
+        return [fault for fault in json.loads(str(written or "[]")) if fault["kind"] == "clock"]
+
+    def log(self, user: str) -> str:
+        """Read what the executors of a user have written."""
+        return "".join(each.log() for each in self.stack.services if each.name == f"executor-{user}")
+
+    def sells(self, user: str) -> list[Decimal]:
+        """Read what the exchange has sold for a user, order by order."""
+        return [Decimal(str(row["filled_size"])) for row in self.stack.venue_orders(user) if row["side"] == "sell"]
+
+    def buys(self, user: str) -> list[Decimal]:
+        """Read what the exchange has bought for a user, order by order."""
+        return [Decimal(str(row["filled_size"])) for row in self.stack.venue_orders(user) if row["side"] == "buy"]
+
+
+@contextmanager
+def _hosts(folder: Path, users: list[str]) -> Iterator[Hosts]:
+    try:
+        with Stack(folder, users, user_settings=SETTINGS) as stack:
+            yield Hosts(stack, folder, users)
+    finally:
+        HostClock.tidy()
+
+
+def _hold(hosts: Hosts, users: list[str]) -> None:
+    hosts.stack.signal(size=str(BOUGHT))
+    for user in users:
+        hosts.stack.wait_reports(user, 1)
+        assert hosts.buys(user) == [BOUGHT], hosts.stack.reports(user)
+
+
+AHEAD: Final = {"four": (4.0, 8.7), "six": (6.0, 10.0), "ten": (10.0, 12.0), "twenty": (20.0, 20.0)}
+"""How far the host of a user is ahead, and for how long the venue holds the order up."""
+
+
+def test_clock_ahead_of_the_venue_buys_once(tmp_path: Path) -> None:
+    """Case S1: the deadline and the proof of absence are in the venue's time, so that what is sent again is sent once."""
+    users = list(AHEAD)
+    with _hosts(tmp_path, users) as hosts:
+        stack = hosts.stack
+        _hold(hosts, users)
+        hosts.step(**{user: ahead for user, (ahead, _) in AHEAD.items()})
+        for user, (_, held_up) in AHEAD.items():
+            stack.fault("delay_beyond_timeout_then_processed", user=user, method="AddOrder", count=1, seconds=held_up)
+        stack.signal(kind="exit", fraction="0.5", size="0.005")
+        for user in users:
+            assert stack.wait_reports(user, 2)[1]["outcome"] == "filled"
+        time.sleep(max(held_up for _, held_up in AHEAD.values()) - 8)  # until everything that was held up was processed
+        assert {user: hosts.sells(user) for user in users} == {user: [BOUGHT / 2] for user in users}
+
+        stack.fault("delay_beyond_timeout_then_processed", user="four", method="AddOrder", count=1, seconds=8.7)
+        stack.signal(size=str(BOUGHT))
+        for user in users:
+            report = stack.wait_reports(user, 3)[2]
+            if user == "four":  # below the limit from which on no entry is sent
+                assert report["outcome"] == "filled"
+            else:
+                assert (report["outcome"], "ahead of kraken's" in report["reason"]) == ("skipped", True)
+        time.sleep(3)
+        assert {user: len(hosts.buys(user)) for user in users} == {"four": 2, "six": 1, "ten": 1, "twenty": 1}
+        assert not hosts.clock_faults("four")[0]["blocks"]
+        assert hosts.clock_faults("six")[0]["blocks"]
+
+
+BEHIND: Final = {"seven": -7.0, "eight": -8.0, "ninety": -90.0}
+
+
+def test_clock_behind_the_venue_still_exits(tmp_path: Path) -> None:
+    """Cases A1 and S2: an exit and a stop loss leave, at once and after a restart under that clock, and the skew is reported."""
+    users = list(BEHIND)
+    with _hosts(tmp_path, users) as hosts:
+        stack = hosts.stack
+        _hold(hosts, users)
+        hosts.step(**BEHIND)
+        stack.signal(kind="exit", fraction="0.5", size="0.005")
+        for user in users:
+            assert stack.wait_reports(user, 2, 25)[1]["outcome"] == "filled"
+        for service in [each for each in stack.services if each.name.startswith("executor-")]:
+            service.kill()
+        for user in users:
+            hosts.start(user)
+        stack.signal(kind="exit", fraction="0.5", size="0.0025")
+        for user in users:
+            assert stack.wait_reports(user, 3, 45)[2]["outcome"] == "filled"
+        stack.price("BTC/USD", "54000")
+        for user in users:
+            wait_for(lambda user=user: len(hosts.sells(user)) == 3, 30, f"the stop loss of {user} sells")  # type: ignore[misc]
+            assert sum(hosts.sells(user)) == BOUGHT
+            assert "this host's clock is" in hosts.log(user)
+            (fault,) = hosts.clock_faults(user)
+            assert "behind kraken's" in fault["reason"]
+
+
+def test_clock_steps_while_holding(tmp_path: Path) -> None:
+    """Case S2: executor and engine on one host whose clock is set back and ahead, and right again."""
+    with HostClock(tmp_path / "host") as clock, Stack(tmp_path, ["alice"], user_settings=SETTINGS) as stack:
+        stack.price("BTC/USD", "60000")
+        stack.open_account("alice", USD=10_000)
+        stack.start("executor", "services.executor", EXECUTOR_USERS="alice", **clock.environment())
+        engine = stack.start("copy-engine", "services.copy_engine", **clock.environment())
+        stack.wait_ready("alice")
+        wait_for(lambda: stack.client.exists(keys.clock("kraken")), 30, "the venue's time is published")
+        stack.signal(size=str(BOUGHT))
+        stack.wait_reports("alice", 1)
+        count = 1
+        for ahead in (-90, 90):
+            before = engine.log()
+            clock.step(ahead)
+            wait_for(
+                lambda before=before: "clock is" in engine.log()[len(before) :],  # type: ignore[misc]
+                40,
+                "the engine has noticed",
+            )
+            stack.signal(size=str(BOUGHT))
+            stack.signal(kind="exit", fraction="0.25", size="0.0025")
+            reports = stack.wait_reports("alice", count + 2, 30)[count:]
+            count += 2
+            assert sorted(report["outcome"] for report in reports) == ["filled", "skipped"]
+            assert "kraken's time" in next(each["reason"] for each in reports if each["outcome"] == "skipped")
+            clock.step(0)
+            wait_for(lambda: "right again" in engine.log()[-2000:], 40, "the engine's clock is right again")
+        time.sleep(6)  # until the executor has looked at its clock as well
+        stack.signal(size=str(BOUGHT))
+        assert stack.wait_reports("alice", count + 1)[count]["outcome"] == "filled"
+
+
+class _Person:
+    """Somebody who trades on the master's account with a second key."""
+
+    def __init__(self, stack: Stack) -> None:
+        made = stack.post("/paper/accounts", {"user": "master", "venue": "kraken", "balances": {}})
+        self._api = krakenex.API(made["api_key"], made["api_secret"])
+        self._api.uri = f"http://127.0.0.1:{stack.paper_port}"
+
+    def trade(self, side: str, size: str) -> None:
+        """Trade BTC at market."""
+        order = {"pair": "XBTUSD", "type": side, "ordertype": "market", "volume": size}
+        answer = self._api.query_private("AddOrder", order)
+        assert not answer["error"], answer
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._api.close()
+
+
+def test_an_exit_that_was_made_while_the_masters_clock_was_ahead_is_copied(tmp_path: Path) -> None:
+    """Case A2: host 90 s ahead for a while, then right again; the master sells meanwhile."""
+    with HostClock(tmp_path / "host") as clock, Stack(tmp_path, ["alice"], user_settings=SETTINGS) as stack:
+        (stack.config / "strategy.toml").write_text('symbols = ["ETH/USD"]\n')
+        stack.price("BTC/USD", "60000")
+        stack.open_account("master", USD=100_000)
+        stack.open_account("alice", USD=50_000)
+        person = _Person(stack)
+        for name in ("master_strategy", "copy_engine", "executor"):
+            stack.start(name, f"services.{name}", **clock.environment())
+        stack.wait_ready("master", "alice")
+
+        def outcomes() -> list[str]:
+            return [row["outcome"] for row in stack.reports("alice") if row["symbol"] == "BTC/USD"]
+
+        person.trade("buy", "0.02")
+        wait_for(lambda: outcomes() == ["filled"], 40, "the purchase is copied")
+        clock.step(90)
+        time.sleep(14)  # a scan of the master's fills under the wrong clock
+        person.trade("sell", "0.02")
+        time.sleep(14)
+        clock.step(0)
+        wait_for(lambda: outcomes() == ["filled", "filled"], 45, "the sale is copied")
+        rows = [row for row in stack.venue_orders("alice") if row["symbol"] == "BTC/USD"]
+        (bought, sold) = (Decimal(str(row["filled_size"])) for row in sorted(rows, key=lambda row: str(row["side"])))
+        assert bought == sold > 0
+        person.close()

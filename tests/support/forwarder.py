@@ -1,0 +1,54 @@
+"""A TCP forwarder in a thread of its own: the name or proxy in front of a Redis, which a fail-over turns to another server."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import suppress
+from typing import Self
+
+
+class Forwarder:
+    """Passes bytes on to `target` (a port of this machine). Whoever is connected stays where they are when it changes."""
+
+    def __init__(self, target: int) -> None:
+        self.target = target
+        self.port = 0
+        self._up = threading.Event()
+        self._stop: asyncio.Event
+        self._loop: asyncio.AbstractEventLoop
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._up.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+    async def _run(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self._met, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        self._up.set()
+        await self._stop.wait()
+        server.close()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+
+    async def _met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.CancelledError):
+            there, back = await asyncio.open_connection("127.0.0.1", self.target)
+            await asyncio.gather(_pass_on(reader, back), _pass_on(there, writer))
+        writer.close()
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while piece := await reader.read(65_536):
+            writer.write(piece)
+            await writer.drain()
+    finally:
+        writer.close()

@@ -1,0 +1,83 @@
+"""A wall clock for processes under test that is wrong by as much as the test says, and can be stepped while they run.
+
+Only what a process reads as the time of day is false (`time.time`): its steady clock, its timers and its files' instants are not,
+as on a host whose clock somebody sets. The exchange and Redis, which are started without this environment, keep the true time.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+_LIBRARY: Final = "vendor/libfaketime/src/libfaketime.so.1"
+_SHARED: Final = Path("/dev/shm")  # noqa: S108  # where the library keeps a semaphore per process
+_LEFT_BEHIND: Final = re.compile(r"(sem\.)?faketime_(sem|shm)_(\d+)")
+
+
+class HostClock:
+    """The wall clock of one host: of every process that is started with its `environment`."""
+
+    def __init__(self, folder: Path, seconds: float = 0.0) -> None:
+        """`folder` holds the file that the processes read; `seconds` is how far ahead of the true time they are at first."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = folder / "host-clock"
+        self.tidy()  # what an earlier run left: its processes may have been killed after it was done
+        self.step(seconds)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.tidy()
+
+    def environment(self) -> dict[str, str]:
+        """Give what a process must be told to go by this clock; it is read at its start and stays in force."""
+        return {
+            "LD_PRELOAD": str(library()),
+            "FAKETIME_TIMESTAMP_FILE": str(self._file),
+            "FAKETIME_NO_CACHE": "1",  # the file is read whenever the time is: a step counts at once
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "DONT_FAKE_MONOTONIC": "1",
+            "NO_FAKE_STAT": "1",
+        }
+
+    def step(self, seconds: float) -> None:
+        """Set the clock so many seconds ahead of the true time (below zero: behind it), at once and for all its processes."""
+        new = self._file.with_suffix(".new")
+        new.write_text(f"{seconds:+.3f}s\n")
+        new.replace(self._file)  # in one step: half a file would be another time
+
+    @staticmethod
+    def tidy() -> None:
+        """Remove what the library leaves behind of processes that were killed; a later process may be given their number."""
+        for file in _SHARED.glob("*faketime_*") if _SHARED.is_dir() else ():
+            found = _LEFT_BEHIND.fullmatch(file.name)
+            if found and not _alive(int(found.group(3))):
+                file.unlink(missing_ok=True)
+
+
+def library() -> Path:
+    """Find the library that the wheel `libfaketime` carries. Raises LookupError where it is not installed."""
+    spec = find_spec("libfaketime")
+    if spec is None or not spec.submodule_search_locations:
+        raise LookupError("libfaketime is not installed: `make setup` installs what the tests need")
+    found = Path(spec.submodule_search_locations[0]) / _LIBRARY
+    if not found.is_file():
+        raise LookupError(f"libfaketime has no {_LIBRARY} on this platform")
+    return found
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

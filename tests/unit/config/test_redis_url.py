@@ -1,0 +1,145 @@
+"""No part of a password stands in any text about REDIS_URL, whatever is in it (case G3)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from hypothesis import example, given, strategies as st
+
+from shared.bus.connection import open_bus
+from shared.config.errors import ConfigurationError
+from shared.config.logging import mask_secrets
+from shared.config.redis_url import RedisUrlError, read_redis_url
+from shared.config.settings import Settings, load_settings
+
+_MARK = "qzjx9vwk"
+_ODD = ["#", "/", "?", "@", "%", " ", ":", "[", "]", "\\", "&", "é", "·", "%zz", "//", "#@", "/@", "?@", "ℂ", "\t"]
+
+
+def pieces(text: str) -> list[str]:
+    """Give what of a password a person would recognise."""
+    return [text[at : at + 4] for at in range(len(text) - 3)]
+
+
+async def refusal(url: str) -> str:
+    with pytest.raises(ConfigurationError) as refused:
+        async with open_bus(url, "test"):
+            pass
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("odd", _ODD)
+@pytest.mark.parametrize("user", ["", "alice"])
+async def test_no_part_of_a_password_is_printed(env: pytest.MonkeyPatch, odd: str, user: str) -> None:
+    password = f"pa{odd}ss{_MARK}{odd}wxyz"
+    url = f"redis://{user}:{password}@127.0.0.1:1/0"
+    env.setenv("REDIS_URL", url)
+    texts = [await refusal(url)]
+    try:
+        settings = load_settings()
+    except ConfigurationError as error:
+        texts.append(str(error))
+    else:
+        texts.append(repr(settings))
+    for text in texts:
+        assert "\n" not in text
+        assert not any(piece in text for piece in pieces(_MARK))
+        assert "wxyz" not in text
+
+
+async def test_the_hint_says_how_a_password_is_written() -> None:
+    words = await refusal("redis://:pa#ss@host")
+    assert "percent-encoded (# as %23" in words
+    assert "ss@" not in words
+    assert "host" not in words
+
+
+@given(st.text(min_size=1))
+@example("pa#ss@host")
+@example("p@ss/word?x#y")
+def test_a_percent_encoded_password_is_always_read_and_never_shown(password: str) -> None:
+    url = f"redis://svc:{quote(password, safe='')}@redis.example:6379/0"
+    if any("\ud800" <= letter <= "\udfff" for letter in password):
+        return
+    found = read_redis_url(url)
+    assert found.shown == "redis://***@redis.example:6379/0"
+    assert password in found.secrets
+    assert repr(found) == "RedisUrl(shown='redis://***@redis.example:6379/0')"
+
+
+@given(st.text())
+@example("redis://[::1")
+@example("redis://:pass@[::1]:port/0")
+@example("redis://user:12345/6@host")
+@example("redis://ho℀st")
+def test_whatever_it_is_it_is_read_or_refused_in_one_line(rest: str) -> None:
+    for url in (rest, f"redis://{rest}", f"redis://:{rest}@host", f"unix://{rest}"):
+        try:
+            text = read_redis_url(url).shown
+        except RedisUrlError as error:
+            text = str(error)
+        assert "\n" not in text
+
+
+def test_a_socket_and_its_password_are_read() -> None:
+    found = read_redis_url("unix:///run/redis.sock?db=0&password=hunter22")
+    assert (found.shown, found.secrets) == ("unix:///run/redis.sock", ("hunter22",))
+
+
+async def test_the_log_hides_the_password_in_each_spelling() -> None:
+    await refusal("redis://:gr%40nd%20secret%C3%A9@127.0.0.1:1/0")
+    for text in ("gr@nd secreté", "gr%40nd%20secret%C3%A9"):
+        assert mask_secrets(None, "", {"event": f"at redis://:{text}@127"})["event"] == "at redis://:[secret]@127"
+
+
+@pytest.mark.parametrize("name", ["KRAKEN_URL", "COINBASE_URL", "PAPER_URL", "PAPER_PRICES_URL", "VENUE_PROXY"])
+def test_no_part_of_a_password_in_any_other_url_is_printed(env: pytest.MonkeyPatch, name: str) -> None:
+    for odd in ["", *_ODD]:
+        if odd == "\t":
+            continue
+        env.setenv(name, f"https://user:pa{odd}ss{_MARK}@host.example:port/x")
+        with pytest.raises(ConfigurationError) as refused:
+            load_settings()
+        assert not any(piece in str(refused.value) for piece in pieces(_MARK))
+
+
+def test_the_url_may_stand_in_a_file(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    file.write_text("redis://api:hunter22@redis:6379/0\n")
+    env.setenv("REDIS_URL", "")
+    env.setenv("REDIS_URL_FILE", str(file))
+    settings = load_settings()
+    assert settings.redis_url == "redis://api:hunter22@redis:6379/0"
+    assert "hunter22" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"), [(None, "No such file"), ("", "which is empty"), ("redis://:p#x@h", "percent")]
+)
+def test_a_file_that_holds_no_url_is_said_in_one_line(
+    env: pytest.MonkeyPatch, tmp_path: Path, text: str | None, why: str
+) -> None:
+    file = tmp_path / "url"
+    if text is not None:
+        file.write_text(text)
+    env.setenv("REDIS_URL_FILE", str(file))
+    with pytest.raises(ConfigurationError, match=why):
+        load_settings()
+
+
+def test_two_urls_are_one_too_many(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("redis://a")
+    env.setenv("REDIS_URL", "redis://b")
+    env.setenv("REDIS_URL_FILE", str(tmp_path / "url"))
+    with pytest.raises(ConfigurationError, match="REDIS_URL and REDIS_URL_FILE are both set"):
+        load_settings()
+
+
+def test_settings_do_not_show_what_can_hold_a_password() -> None:
+    settings = Settings(
+        redis_url="redis://:hunter22@h", venue_proxy="http://u:hunter22@h:1", https_proxy="http://hunter22@h"
+    )
+    assert "hunter22" not in repr(settings)
+    assert "hunter22" not in str(settings)
