@@ -35,8 +35,8 @@ def main() -> int:
     before = machine()
     began = time.monotonic()
     found = run(plan, lambda text: console.print(f"[dim]{time.monotonic() - began:5.0f} s  {text}[/]"))
-    goals = judge(found.rows, found.base)
-    show(console, found.base, found.rows, found.facts, goals, found.verdict)
+    goals = judge(found.turns, found.ratios, found.rows)
+    show(console, found, goals)
     figures = _figures(plan, found, goals, time.monotonic() - began)
     told.folder.mkdir(parents=True, exist_ok=True)
     path = told.folder / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--users", default="", help="numbers of users, with commas between")
     parser.add_argument("--rounds", type=int, default=0, help="so many rounds of each number of users")
     parser.add_argument("--executors", type=int, default=0, help="executor processes to share the users among")
+    parser.add_argument("--against", type=Path, help="another checkout, whose Shoal takes its turn in every round")
     parser.add_argument("--folder", type=Path, default=ROOT / "var" / "bench", help="where to save; default var/bench")
     return parser
 
@@ -63,16 +64,22 @@ def _plan(told: argparse.Namespace) -> Plan:
         plan = replace(plan, parts=tuple(told.only.split(",")))
     if unknown := set(plan.parts) - set(PARTS):
         raise SystemExit(f"bench: no part is called {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    if told.against:
+        plan = replace(plan, against=told.against.resolve())
     if told.users:
         numbers = [int(word) for word in told.users.split(",")]
         plan = replace(
             plan,
             rounds={number: plan.rounds.get(number, 5) for number in numbers},
             delayed={number: plan.delayed[number] for number in numbers if number in plan.delayed},
+            turns={number: plan.turns.get(number, 7) for number in numbers},
         )
     if told.rounds:
         plan = replace(
-            plan, rounds=dict.fromkeys(plan.rounds, told.rounds), delayed=dict.fromkeys(plan.delayed, told.rounds)
+            plan,
+            rounds=dict.fromkeys(plan.rounds, told.rounds),
+            delayed=dict.fromkeys(plan.delayed, told.rounds),
+            turns=dict.fromkeys(plan.turns, told.rounds),
         )
     return replace(plan, executors=told.executors or plan.executors)
 
@@ -92,6 +99,8 @@ def _everything(found: Results, goals: list[Goal]) -> dict[str, Any]:
     return {
         "setting": "executors without their own budget of calls; AOF synced on every write",
         "base": found.base and found.base.to_json(),
+        "turns": [each.to_json() for each in found.turns],
+        "ratios": {name: list(ratio.rounds) for name, ratio in found.ratios.items()},
         "rows": [row.to_json() for row in found.rows],
         "facts": found.facts,
         "judged": [goal.to_json() for goal in goals],

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
-PARTS: Final = ("floors", "shoal", "peers", "paper")
+PARTS: Final = ("floors", "turns", "slopes", "shoal", "peers", "paper")
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,14 @@ class Plan:
 
     rounds: Mapping[int, int] = field(default_factory=lambda: {1: 200, 10: 50, 100: 50, 1000: 5, 5000: 3})
     delayed: Mapping[int, int] = field(default_factory=lambda: {1: 30, 10: 10, 100: 10, 1000: 5})
+    turns: Mapping[int, int] = field(default_factory=lambda: {1: 40, 100: 20, 1000: 7})
+    """Rounds in which Shoal and what it is compared with are measured in turn."""
+    against: Path | None = None
+    """Another checkout whose Shoal takes its turn too."""
     bursts: Mapping[int, int] = field(default_factory=lambda: {100: 10})
+    slope: tuple[int, int, int] = (100, 1_000, 5_000)
+    far_users: int = 1_000
+    slope_rounds: int = 5
     delay: float = 0.020
     idle: float = 20.0
     samples: int = 300
@@ -36,6 +44,10 @@ FULL: Final = Plan()
 QUICK: Final = Plan(
     rounds={1: 10, 10: 3},
     delayed={10: 2},
+    turns={10: 4},
+    slope=(5, 20, 60),
+    far_users=20,
+    slope_rounds=3,
     bursts={10: 2},
     idle=2.0,
     samples=40,

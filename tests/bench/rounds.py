@@ -32,6 +32,8 @@ class Round:
     """What was not as it has to be: an order twice, missing, or of nobody's deciding."""
     cpu_ns: Mapping[str, int] = field(default_factory=dict)
     """CPU time of each process from the signal to the last report."""
+    cpu_accepted_ns: Mapping[str, int] = field(default_factory=dict)
+    """The same until the last order was accepted."""
 
     @property
     def first(self) -> float:
@@ -109,6 +111,7 @@ class Rounds:
         self._signals += len(told)
         if not self._venue.wait(self._orders + len(self._names) * len(told), patience):
             raise Stalled(f"not all orders of signal {self._signals} came: {self._carrier.logs()[-1500:]}")
+        accepted = {name: total - used[name] for name, total in self._cpu().items()}
         self._until_reported(patience)
         cost = {name: total - used[name] for name, total in self._cpu().items()}
         self._until_quiet()
@@ -126,6 +129,7 @@ class Rounds:
                 ],  # nobody's: told of the first
                 entry=entry,
                 cost=cost,
+                accepted=accepted,
             )
             for (told_id, began), entry in zip(told, entries, strict=True)
         ]
@@ -159,6 +163,7 @@ def judge(
     *,
     entry: bool,
     cost: Mapping[str, int] | None = None,
+    accepted: Mapping[str, int] | None = None,
 ) -> Round:
     """Compare what the venue saw of a round with what was due: one order of each user, under the one id that it must have."""
     due = {order_id(signal_id, user, "kraken"): user for user in users}
@@ -180,4 +185,5 @@ def judge(
         connections=len({order.connection for order in seen}),
         wrong=tuple(wrong),
         cpu_ns=cost or {},
+        cpu_accepted_ns=accepted or {},
     )

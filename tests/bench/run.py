@@ -10,12 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.bench.base import Base, measure_base
+from tests.bench.goals import DISTANCE, SLOPE
 from tests.bench.paper import measure_paper
 from tests.bench.peers.measure import measure_libraries, measure_peers
 from tests.bench.plan import Plan
+from tests.bench.ratio import Ratio
 from tests.bench.rounds import Stalled
 from tests.bench.row import Row
 from tests.bench.shoal import measure_shoal
+from tests.bench.slopes import measure_distance, measure_slope
+from tests.bench.turns import Turns, measure_turns
 from tests.bench.verify import Verdict
 
 Say = Callable[[str], None]
@@ -27,6 +31,8 @@ class Results:
 
     base: Base | None = None
     rows: list[Row] = field(default_factory=list)
+    turns: list[Turns] = field(default_factory=list)
+    ratios: dict[str, Ratio] = field(default_factory=dict)
     facts: dict[str, float] = field(default_factory=dict)
     verdict: Verdict = field(default_factory=Verdict)
 
@@ -41,6 +47,16 @@ def run(plan: Plan, say: Say) -> Results:
             say("floors and ceiling")
             with _part("floors", verdict):
                 found.base = measure_base(_new(folder / "base"), plan)
+        for users in sorted(plan.turns) if "turns" in plan.parts else ():
+            place = _new(folder / f"turns-{users}")
+            with _part(f"in turn, {users} users", verdict):
+                found.turns.append(measure_turns(place, users, plan, verdict, say))
+            shutil.rmtree(place)
+        for name, measure in ((SLOPE, measure_slope), (DISTANCE, measure_distance)) if "slopes" in plan.parts else ():
+            place = _new(folder / name)
+            with _part(name, verdict):
+                found.ratios[name] = measure(place, plan, verdict, say)
+            shutil.rmtree(place)
         for users in plan.users if "shoal" in plan.parts else ():
             place = _new(folder / f"shoal-{users}")
             with _part(f"shoal, {users} users", verdict):

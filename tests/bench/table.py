@@ -11,25 +11,22 @@ from rich.table import Table
 from tests.bench.base import Base
 from tests.bench.goals import Goal
 from tests.bench.row import Row
-from tests.bench.verify import Verdict
+from tests.bench.run import Results
+from tests.bench.turns import SHOAL, Turns
 
 
-def show(
-    console: Console,
-    base: Base | None,
-    rows: Sequence[Row],
-    facts: dict[str, float],
-    goals: Sequence[Goal],
-    verdict: Verdict,
-) -> None:
+def show(console: Console, found: Results, goals: Sequence[Goal]) -> None:
     """Print everything."""
-    if base is not None:
-        console.print(_floors(base))
-    if rows:
-        console.print(_rows(rows))
-    if facts:
-        console.print(_facts(facts))
+    if found.base is not None:
+        console.print(_floors(found.base))
+    for turns in found.turns:
+        console.print(_turns(turns))
+    if found.rows:
+        console.print(_rows(found.rows))
+    if found.facts:
+        console.print(_facts(found.facts))
     console.print(_goals(goals))
+    verdict = found.verdict
     for text in [*verdict.failures, *verdict.examples]:
         console.print(text, style="red", markup=False)
     console.print(
@@ -51,6 +48,28 @@ def _floors(base: Base) -> Table:
     floors = base.floors
     values = (floors.incr, floors.xadd, floors.wake_up, floors.sign, floors.http, floors.sum)
     table.add_row(*(f"{value:,.0f}" for value in values), f"{base.ceiling:,.0f}")
+    return table
+
+
+def _turns(turns: Turns) -> Table:
+    """Lay out who took how long, and what each order cost whom; ratios are to Shoal, within rounds."""
+    count = len(turns.taken[SHOAL])
+    table = _table(f"In turn, {count} rounds of {turns.users:,} users: medians of rounds")
+    table.add_column("who")
+    for name in ("ms", "/ shoal", "spread", "CPU us accepted", "settled", "by process until settled"):
+        table.add_column(name, justify="left" if name.startswith("by") else "right")
+    for name in turns.taken:
+        ratio = turns.time(name, SHOAL)
+        accepted, settled = turns.median_us(name, settled=False), turns.median_us(name, settled=True)
+        table.add_row(
+            name,
+            f"{turns.median_ms(name):,.2f}",
+            "" if ratio is None or name == SHOAL else f"{ratio.median:.2f}",
+            "" if ratio is None or name == SHOAL else f"{ratio.spread:.2f}",
+            f"{sum(accepted.values()):,.0f}" if accepted else "",
+            f"{sum(settled.values()):,.0f}" if settled else "",
+            ", ".join(f"{process} {us:,.0f}" for process, us in settled.items()),
+        )
     return table
 
 
@@ -85,11 +104,13 @@ def _facts(facts: dict[str, float]) -> Table:
 
 
 def _goals(goals: Sequence[Goal]) -> Table:
-    table = _table("Goals")
-    for name in ("goal", "measured", "bound", ""):
+    table = _table("Goals: ratios within rounds")
+    for name in ("goal", "measured", "spread", "bound", ""):
         table.add_column(name, justify="left" if name in {"goal", ""} else "right")
-    words = {True: "[green]held[/]", False: "[bold red]missed[/]", None: "not measured"}
+    colours = {True: "green", False: "bold red", None: "dim"}
     for goal in goals:
         value = "" if goal.value is None else f"{goal.value:,.3g}" if goal.value < 100 else f"{goal.value:,.0f}"
-        table.add_row(goal.name, value, f"{'>=' if goal.least else '<='} {goal.bound:g}", words[goal.held])
+        spread = "" if goal.spread is None else f"{goal.spread:.2f}"
+        bound = f"{'>=' if goal.least else '<='} {goal.bound:g}"
+        table.add_row(goal.name, value, spread, bound, f"[{colours[goal.held]}]{goal.word}[/]")
     return table

@@ -21,3 +21,12 @@ def memory_kb(pid: int) -> dict[str, int]:
     rows = (line.split() for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
     found = {row[0].rstrip(":"): int(row[1]) for row in rows}
     return {"pss": found["Pss"], "rss": found["Rss"]}
+
+
+def family(pid: int) -> list[int]:
+    """Name a process and everything that it has started and that still runs."""
+    found = [pid]
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in children.read_text().split():
+            found += family(int(child))
+    return found

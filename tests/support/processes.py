@@ -19,10 +19,14 @@ _KEPT: Final = ("PATH", "HOME", "LANG", "TMPDIR")
 class Service:
     """One process of Shoal."""
 
-    def __init__(self, name: str, module: str, environment: Mapping[str, str], log: Path, *args: str) -> None:
+    def __init__(
+        self, name: str, module: str, environment: Mapping[str, str], log: Path, *args: str, root: Path = ROOT
+    ) -> None:
+        """`root` is the checkout whose code it runs."""
         self.name = name
         self.log_path = log
         self._module = module
+        self._root = root
         self._args = args
         self._environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
@@ -32,7 +36,7 @@ class Service:
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", self._module, *self._args],
-                cwd=ROOT,
+                cwd=self._root,
                 env=self._environment,
                 stdout=log,
                 stderr=log,

@@ -1,4 +1,6 @@
-"""The peers' rows. What a design cannot do in reasonable time is left out, and the reason stands here.
+"""The rows of the peers that take no turn with Shoal (`turns.py`).
+
+What a design cannot do in reasonable time is left out, and the reason stands here.
 
 Two calls a trade at 200 ms apart take 200 s for 1,000 users; a process per user takes 1,000 processes; both stop at 100.
 """
@@ -10,7 +12,6 @@ from pathlib import Path
 from typing import Final
 
 from tests.bench.accounts import make_accounts
-from tests.bench.goals import REPLACED_ONE, REPLACED_TWO
 from tests.bench.peers.messages import LIBRARIES, installed, measure_messages
 from tests.bench.peers.peer import Kind, Peer
 from tests.bench.peers.replaced import SPACING
@@ -21,14 +22,12 @@ from tests.bench.venue_process import VenueProcess
 from tests.bench.verify import Verdict
 from tests.support.redis_server import RedisServer
 
-ONE: Final = Kind(REPLACED_ONE, "tests.bench.peers.replaced")
-TWO: Final = Kind(REPLACED_TWO, "tests.bench.peers.replaced", calls=2)
+ONE: Final = Kind("replaced, 1 call", "tests.bench.peers.replaced")
+TWO: Final = Kind("replaced, 2 calls", "tests.bench.peers.replaced", calls=2)
 THREADS: Final = Kind("thread per user", "tests.bench.peers.replaced", threads=True)
 POOL: Final = Kind("krakenex process per user", "tests.bench.peers.pool", streamed=True)
 BARE: Final = Kind("the path alone", "tests.bench.peers.bare_path", streamed=True)
 _ROUNDS: Final = {
-    BARE: {1: 50, 10: 20, 100: 20, 1000: 5},
-    ONE: {1: 20, 10: 5, 100: 5, 1000: 3},
     TWO: {1: 5, 10: 5, 100: 3},
     THREADS: {1: 20, 10: 5, 100: 5, 1000: 3},
     POOL: {1: 20, 10: 5, 100: 5},

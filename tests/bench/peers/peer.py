@@ -18,6 +18,7 @@ import redis
 from tests.bench.accounts import Account
 from tests.bench.peers.pool import STREAM
 from tests.bench.peers.replaced import QUEUE, READY
+from tests.bench.usage import family
 from tests.support.processes import ROOT, wait_for
 from tests.support.redis_server import RedisServer
 
@@ -105,5 +106,8 @@ class Peer:
         return self._log.read_text()
 
     def pids(self) -> dict[str, list[int]]:
-        """Nobody's."""
-        return {}
+        """Give the processes whose CPU time counts, by name."""
+        server = self._redis._process
+        assert self._process is not None
+        assert server is not None
+        return {"peer": family(self._process.pid), "redis": [server.pid]}

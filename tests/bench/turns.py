@@ -1,0 +1,205 @@
+"""Shoal and what it is compared with, in turn and round by round, so that whatever else the machine does strikes all alike.
+
+A round is one signal to each carrier; who begins rotates. What is told of a pair is the ratio within each round: its median over
+the rounds, and how far the middle half of the rounds is spread. A figure whose rounds disagree is no figure, and decides nothing.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from tests.bench.accounts import make_accounts
+from tests.bench.ceiling import CONNECTIONS, orders_per_second
+from tests.bench.peers.measure import BARE, ONE
+from tests.bench.peers.peer import Kind, Peer
+from tests.bench.peers.replaced import SPACING
+from tests.bench.plan import Plan
+from tests.bench.ratio import Ratio
+from tests.bench.rounds import Round, Rounds
+from tests.bench.system import System
+from tests.bench.venue_process import VenueProcess
+from tests.bench.verify import Verdict
+
+SHOAL, PATH, CLIENT, BEFORE = "shoal", BARE.name, "bare HTTP client", "shoal, the other checkout"
+_WARM: Final = 2
+_REST_LEAST, _REST_PER_USER = 0.02, 0.001
+_LEAST_ORDERS: Final = 1_000
+"""Orders of the bare client in a round: fewer are over before its connections are warm."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one carrier took in one round: ms to the last order accepted, and us of CPU per order by process."""
+
+    ms: float
+    accepted_us: Mapping[str, float] = field(default_factory=dict)
+    """Until the last order was accepted."""
+    settled_us: Mapping[str, float] = field(default_factory=dict)
+    """Until everything was reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """All rounds of one number of users, by carrier."""
+
+    users: int
+    taken: Mapping[str, Sequence[Taken]]
+
+    def time(self, one: str, other: str) -> Ratio | None:
+        """Compare the time to the last order, round by round; None if either was not measured."""
+        return self._ratio(one, other, lambda each: each.ms)
+
+    def cpu(self, one: str, other: str) -> Ratio | None:
+        """Compare the CPU time of all processes per settled order."""
+        return self._ratio(one, other, lambda each: sum(each.settled_us.values()))
+
+    def _ratio(self, one: str, other: str, figure: Callable[[Taken], float]) -> Ratio | None:
+        if one not in self.taken or other not in self.taken:
+            return None
+        pairs = zip(self.taken[one], self.taken[other], strict=True)
+        return Ratio(tuple(figure(mine) / figure(its) for mine, its in pairs))
+
+    def median_ms(self, carrier: str) -> float:
+        """Give the median time of one carrier."""
+        return statistics.median(each.ms for each in self.taken[carrier])
+
+    def median_us(self, carrier: str, *, settled: bool) -> dict[str, float]:
+        """Give the median CPU per order of each of its processes."""
+        found = [each.settled_us if settled else each.accepted_us for each in self.taken[carrier]]
+        return {name: statistics.median(each[name] for each in found) for name in found[0]}
+
+    def to_json(self) -> dict[str, Any]:
+        """Give every round."""
+        return {
+            "users": self.users,
+            "rounds": {
+                name: [
+                    {"ms": each.ms, "accepted_us": dict(each.accepted_us), "settled_us": dict(each.settled_us)}
+                    for each in taken
+                ]
+                for name, taken in self.taken.items()
+            },
+        }
+
+
+class Carrier(Protocol):
+    """Somebody who takes part: plays a round, and shows at the end that nothing went wrong."""
+
+    def play(self) -> Taken:
+        """Carry one signal to everybody."""
+
+    def verify(self, verdict: Verdict) -> None:
+        """Add what was played to the verdict."""
+
+
+def measure_turns(folder: Path, users: int, plan: Plan, verdict: Verdict, say: Say) -> Turns:
+    """Play the rounds of one number of users."""
+    with ExitStack() as stack:
+        carriers = _carriers(folder, users, plan, stack)
+        say(f"in turn: {users} users of {len(carriers)} carriers are ready")
+        for carrier in carriers.values():
+            for _ in range(_WARM):
+                carrier.play()
+        taken: dict[str, list[Taken]] = {name: [] for name in carriers}
+        names = list(carriers)
+        for number in range(plan.turns[users]):
+            first = number % len(names)
+            for name in [*names[first:], *names[:first]]:
+                taken[name].append(carriers[name].play())
+        for carrier in carriers.values():
+            carrier.verify(verdict)
+    found = Turns(users, taken)
+    say(f"in turn: {users} users: " + ", ".join(f"{name} {found.median_ms(name):.1f} ms" for name in names))
+    return found
+
+
+def _carriers(folder: Path, users: int, plan: Plan, stack: ExitStack) -> dict[str, Carrier]:
+    found: dict[str, Carrier] = {SHOAL: _Shoal(_new(folder, "shoal"), users, plan, stack, None)}
+    if plan.against is not None:
+        found[BEFORE] = _Shoal(_new(folder, "before"), users, plan, stack, plan.against)
+    found[PATH] = _Peer(BARE, _new(folder, "path"), users, stack)
+    found[CLIENT] = _Client(_new(folder, "client"), users, stack)
+    found[ONE.name] = _Peer(ONE, _new(folder, "replaced"), users, stack)
+    return found
+
+
+class _Shoal:
+    """Shoal, of this checkout or of another: an entry, which counts, and its close."""
+
+    def __init__(self, folder: Path, users: int, plan: Plan, stack: ExitStack, root: Path | None) -> None:
+        self._venue = stack.enter_context(VenueProcess(folder))
+        accounts = make_accounts(users)
+        self._venue.open_accounts(accounts)
+        self._system = stack.enter_context(System(folder, self._venue.url, accounts, plan.executors, root=root))
+        rest = max(_REST_LEAST, users * _REST_PER_USER)
+        self._rounds = Rounds(self._system, self._venue, quiet=True, rest=rest)
+        self._played: list[Round] = []
+
+    def play(self) -> Taken:
+        entry = self._rounds.play(entry=True)
+        self._played += [entry, self._rounds.play(entry=False)]
+        return _taken(entry)
+
+    def verify(self, verdict: Verdict) -> None:
+        verdict.add("in turn: shoal", self._played, self._venue.orders(), self._venue.state(), self._system.outcomes())
+
+
+class _Peer:
+    """A design that carries the same signal."""
+
+    def __init__(self, kind: Kind, folder: Path, users: int, stack: ExitStack) -> None:
+        self._name = kind.name
+        self._venue = stack.enter_context(VenueProcess(folder))
+        accounts = make_accounts(users)
+        self._venue.open_accounts(accounts)
+        peer = stack.enter_context(Peer(kind, folder, self._venue.url, accounts))
+        self._rounds = Rounds(peer, self._venue, rest=SPACING * 1.25)  # its spacing must not reach into the next round
+        self._played: list[Round] = []
+
+    def play(self) -> Taken:
+        self._played.append(self._rounds.play(entry=True))
+        return _taken(self._played[-1])
+
+    def verify(self, verdict: Verdict) -> None:
+        verdict.add(f"in turn: {self._name}", self._played, self._venue.orders(), self._venue.state())
+
+
+class _Client:
+    """The bare HTTP client: as many orders, over 64 connections and without anything else."""
+
+    def __init__(self, folder: Path, users: int, stack: ExitStack) -> None:
+        self._users = users
+        self._venue = stack.enter_context(VenueProcess(folder))
+
+    def play(self) -> Taken:
+        accounts = make_accounts(CONNECTIONS)  # new keys: its nonces begin anew with each run
+        self._venue.open_accounts(accounts)
+        rate = orders_per_second(self._venue.port, accounts, max(self._users, _LEAST_ORDERS))
+        return Taken(ms=self._users / rate * 1000)
+
+    def verify(self, verdict: Verdict) -> None:
+        state = self._venue.state()
+        verdict.invalid_nonces += state["bad_nonces"]
+        verdict.invalid_signatures += state["bad_signatures"]
+
+
+def _taken(played: Round) -> Taken:
+    orders = max(1, len(played.users))
+    return Taken(
+        ms=played.all,
+        accepted_us={name: ns / 1000 / orders for name, ns in played.cpu_accepted_ns.items()},
+        settled_us={name: ns / 1000 / orders for name, ns in played.cpu_ns.items()},
+    )
+
+
+def _new(folder: Path, name: str) -> Path:
+    place = folder / name
+    place.mkdir(parents=True)
+    return place
