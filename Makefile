@@ -27,7 +27,7 @@ endif
 demo: export DEMO_BEGAN := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup runtime demo test lint lock compose-test up down logs executor ops streams status audit chaos day bench
+.PHONY: help setup runtime demo test unit lint lock compose-test up down logs executor ops streams status audit chaos day bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ demo: runtime ## everything on this machine without Docker, on paper money, unti
 
 test: setup ## everything that needs no Docker engine
 	$(BIN)/python -m pytest --ignore=tests/compose --numprocesses 5 --dist loadfile --no-loadscope-reorder
+
+unit: setup ## the tests that need no server, with few examples each: for between two edits
+	HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest tests/unit --quiet --numprocesses 2 --dist loadfile
 
 lint: setup ## style, types and the walls between packages
 	$(BIN)/ruff check .
