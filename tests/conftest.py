@@ -14,7 +14,8 @@ from tests.support.redis_server import RedisServer
 
 # How long an example takes says something about the machine, which may stall at any moment, and nothing about Shoal.
 settings.register_profile("shoal", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("fast", settings.get_profile("shoal"), max_examples=10)  # `make unit`: a look between two edits
+# For `make unit`: a look between two edits.
+settings.register_profile("fast", settings.get_profile("shoal"), max_examples=10)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "shoal"))
 
 

@@ -1,3 +1,4 @@
+-- uses: rights
 -- Take a lease that nobody else holds, with a new fencing token. The caller's own lease counts as free: its process lost a turn
 -- (an outage, say) and begins another; the new token voids what was left of the old one.
 -- KEYS: lease, fence.  ARGV: owner, time to live in ms.
@@ -13,6 +14,10 @@ local current = redis.call('GET', KEYS[2])
 local now = redis.call('TIME')
 local known = current and 'known' or 'new'
 local token = string.format('%.0f', math.max((tonumber(current or '0') or 0) + 1, now[1] * 1000000 + now[2]))
+local refused = forbidden(KEYS[1], 'SET') or forbidden(KEYS[2], 'SET')
+if refused then
+  return refused
+end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 redis.call('SET', KEYS[2], token)
 return {token, string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000)), known}

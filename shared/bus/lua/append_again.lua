@@ -1,9 +1,14 @@
+-- uses: rights
 -- Move an entry to the end of its stream, under a new id: whoever reads the stream in order meets it once more.
 -- KEYS: stream.  ARGV: entry id.
 -- Answers the new id, or false where the entry is not in the stream any more: trimmed, or moved before.
 local found = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])
 if #found == 0 then
   return false
+end
+local refused = forbidden(KEYS[1], 'XADD', 'XDEL')
+if refused then
+  return refused
 end
 local id = redis.call('XADD', KEYS[1], '*', unpack(found[1][2]))
 redis.call('XDEL', KEYS[1], ARGV[1])

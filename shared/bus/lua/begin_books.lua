@@ -1,4 +1,4 @@
--- uses: fence, kinds
+-- uses: fence, kinds, rights
 -- Record which money an account's books are of; and where that has changed, begin them anew, in the same step: what was held, made
 -- and lost with one kind of money says nothing about the other. Whether they may be is the caller's judgement.
 -- KEYS: fence, books hash, then the account's hashes that are forgotten (none: the books are only marked).
@@ -11,6 +11,13 @@ end
 local wrong = wrong_kind(KEYS[2], 'hash')
 if wrong then
   return wrong
+end
+local refused = forbidden(KEYS[2], 'HSET')
+for i = 3, #KEYS do
+  refused = refused or forbidden(KEYS[i], 'DEL')
+end
+if refused then
+  return refused
 end
 local since = '0'
 if #KEYS > 2 then

@@ -1,4 +1,4 @@
--- uses: nonce, fence
+-- uses: nonce, fence, rights
 -- The write-ahead of a send: lease check, durable intent and nonce in one step. Nothing may be sent without its `ok`.
 -- KEYS: fence, order hash, nonce counter.
 -- ARGV: fencing token, nonce floor, then field/value pairs of the order (the venue parameters).
@@ -13,6 +13,10 @@ local before = redis.call('HMGET', KEYS[2], 'state', 'attempts')
 local state = before[1]
 if state and state ~= 'planned' then
   return {'state', state}
+end
+local refused = forbidden(KEYS[2], 'HSET')
+if refused then
+  return refused
 end
 local nonce = next_nonce(KEYS[3], tonumber(ARGV[2]), 0)
 local attempt = (tonumber(before[2] or '0') or 0) + 1

@@ -1,4 +1,4 @@
--- uses: kinds
+-- uses: kinds, rights
 -- Make a buried entry pending again under its own id, for the stream's one consumer to take up, and remove its letters.
 -- KEYS: stream, its dead-letter stream.  ARGV: group (and consumer), entry id, then the ids of the letters.
 -- Answers 1, or 0 where the entry is not in the stream any more; then nothing has been changed.
@@ -9,6 +9,11 @@ end
 local wrong = wrong_kind(KEYS[2], 'stream')
 if wrong then
   return wrong
+end
+local refused = forbidden(KEYS[1], 'XCLAIM')
+  or forbidden(KEYS[2], 'XDEL')
+if refused then
+  return refused
 end
 redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[1], 0, ARGV[2], 'RETRYCOUNT', 0, 'FORCE', 'JUSTID')
 for i = 3, #ARGV do

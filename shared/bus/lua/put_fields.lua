@@ -1,4 +1,4 @@
--- uses: fence, kinds
+-- uses: fence, kinds, rights
 -- Write fields of several hashes of one holder in one step: what was passed over, and the position that it changed.
 -- KEYS: fence, hash, ...  ARGV: fencing token, then three texts for each field: the number of its hash (1 is the first after the
 --       fence), field, value ('': remove it).
@@ -10,6 +10,12 @@ for i = 2, #KEYS do
   local wrong = wrong_kind(KEYS[i], 'hash')
   if wrong then
     return wrong
+  end
+end
+for i = 2, #ARGV, 3 do
+  local refused = forbidden(KEYS[1 + tonumber(ARGV[i])], ARGV[i + 2] == '' and 'HDEL' or 'HSET')
+  if refused then
+    return refused
   end
 end
 for i = 2, #ARGV, 3 do

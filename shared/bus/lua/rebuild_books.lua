@@ -1,4 +1,4 @@
--- uses: fence
+-- uses: fence, rights
 -- Write the books of an account anew that Redis has lost: the positions and the mark of whose money they are, in one step.
 -- KEYS: fence, books hash, positions hash.
 -- ARGV: fencing token, funds, then symbol and position record of each position.
@@ -8,6 +8,11 @@ if not owns(KEYS[1], ARGV[1]) then
 end
 if redis.call('EXISTS', KEYS[2], KEYS[3]) > 0 then
   return 'stands'
+end
+local refused = forbidden(KEYS[2], 'HSET')
+  or forbidden(KEYS[3], 'HSET')
+if refused then
+  return refused
 end
 if #ARGV > 2 then
   local positions = {}

@@ -1,4 +1,4 @@
--- uses: fence, kinds
+-- uses: fence, kinds, rights
 -- Take the books of a user who has another name now away from the old one, in one step: from here on nothing can be sold by them.
 -- KEYS: fence, following hash, then for each venue: books hash, positions, risk, own exits, differences, account.
 -- ARGV: fencing token, new name, now (epoch ms), last entry id that was due to the old name, funds where none are noted.
@@ -11,6 +11,13 @@ for i = 2, #KEYS do
   if wrong then
     return wrong
   end
+end
+local refused = forbidden(KEYS[2], 'HGET', 'HSET')
+for i = 3, #KEYS do
+  refused = refused or forbidden(KEYS[i], (i - 3) % 6 == 0 and 'HSET' or 'DEL')
+end
+if refused then
+  return refused
 end
 for i = 3, #KEYS, 6 do
   if redis.call('EXISTS', KEYS[i]) == 0 then

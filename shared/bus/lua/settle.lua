@@ -1,4 +1,4 @@
--- uses: fence, kinds
+-- uses: fence, kinds, rights
 -- End an order: its terminal state, its report, the position and risk state it changed and the acknowledgement of its entry, in
 -- one step.
 -- KEYS: fence, order hash, report stream, order stream, positions hash, risk hash.
@@ -8,7 +8,7 @@
 --       number n of texts, n field/value texts of the order, number m, m field/value texts of the risk state, then the report's
 --       field/value texts.
 -- Answers 'ok', 'fenced', or 'already' where an earlier settle has done it (the entry is acknowledged all the same).
--- An error, and nothing written, if the state is not a terminal one or a key holds something else.
+-- An error, and nothing written, if the state is not a terminal one, a key holds something else or a command is forbidden.
 local ends = {filled = true, partial = true, skipped = true, rejected = true, expired = true, failed = true}
 if not ends[ARGV[2]] then
   return redis.error_reply('ERR not a terminal state: ' .. ARGV[2])
@@ -29,6 +29,14 @@ for i = 2, 6 do
   if wrong then
     return wrong
   end
+end
+local refused = forbidden(KEYS[2], 'HSET', 'PEXPIRE')
+  or forbidden(KEYS[3], 'XADD')
+  or ARGV[5] ~= '' and forbidden(KEYS[4], 'XACK')
+  or ARGV[6] ~= '' and forbidden(KEYS[5], ARGV[7] == '' and 'HDEL' or 'HSET')
+  or tonumber(ARGV[9 + tonumber(ARGV[8])]) > 0 and forbidden(KEYS[6], 'HSET')
+if refused then
+  return refused
 end
 local count = tonumber(ARGV[8])
 local fields = {'state', ARGV[2]}

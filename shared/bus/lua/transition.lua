@@ -1,4 +1,4 @@
--- uses: fence, kinds
+-- uses: fence, kinds, rights
 -- Move an order between non-terminal states, or record more in the one it is in; `settle` alone makes an end.
 -- KEYS: fence, order hash, positions hash, risk hash.
 -- ARGV: fencing token, new state,
@@ -27,6 +27,12 @@ end
 local wrong = ARGV[3] ~= '' and wrong_kind(KEYS[3], 'hash') or #risk > 0 and wrong_kind(KEYS[4], 'hash')
 if wrong then
   return wrong
+end
+local refused = forbidden(KEYS[2], 'HSET')
+  or ARGV[3] ~= '' and forbidden(KEYS[3], ARGV[4] == '' and 'HDEL' or 'HSET')
+  or #risk > 0 and forbidden(KEYS[4], 'HSET')
+if refused then
+  return refused
 end
 if #risk > 0 then
   redis.call('HSET', KEYS[4], unpack(risk))

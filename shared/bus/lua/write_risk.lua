@@ -1,4 +1,4 @@
--- uses: fence, kinds
+-- uses: fence, kinds, rights
 -- Record the risk state of an account after a look at it, with the stop-out that has just begun, if one has.
 -- KEYS: fence, risk hash, stop-out stream.
 -- ARGV: fencing token, number m of texts, m field/value texts of the state, then field/value texts of the stop-out (or none).
@@ -15,6 +15,11 @@ end
 local wrong = wrong_kind(KEYS[2], 'hash') or #stop > 0 and wrong_kind(KEYS[3], 'stream')
 if wrong then
   return wrong
+end
+local refused = forbidden(KEYS[2], 'HSET')
+  or #stop > 0 and forbidden(KEYS[3], 'XADD')
+if refused then
+  return refused
 end
 redis.call('HSET', KEYS[2], unpack(state))
 if #stop > 0 then

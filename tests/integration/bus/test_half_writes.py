@@ -1,10 +1,12 @@
 """A script that fails leaves nothing behind. Redis does not undo what a script wrote before it failed, so it must look first.
 
-Case R7, and its kind: every script is run with each of its keys holding something of another type.
+Case R7, and its kind: every script is run with each of its keys holding something of another type, and with each of the commands
+in it forbidden to this Redis user.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 
 from shared.bus import scripts
 from shared.bus.connection import Bus
-from shared.bus.errors import BusRefused
+from shared.bus.errors import BusForbidden, BusRefused
 from shared.contracts import keys
 
 TOKEN: Final = "7"
@@ -22,6 +24,7 @@ FENCE: Final = keys.fence("alice")
 ORDER: Final = keys.order("alice", "o1")
 ORDERS, REPORTS = keys.orders("alice"), keys.reports("alice")
 POSITIONS, RISK = keys.positions("alice", "kraken"), keys.risk("alice", "kraken")
+NONCE: Final = keys.nonce("alice", "fp")
 ENTRY: Final = "5-0"
 GROUP: Final = keys.EXECUTOR
 BOOKS: Final = keys.books("alice", "kraken")
@@ -48,11 +51,11 @@ CALLS: Final[Mapping[str, Call]] = {
     "acquire": Call([keys.lease("alice"), FENCE], ["me", 12_000]),
     "append_again": Call([keys.SIGNALS], [ENTRY], [("XADD", keys.SIGNALS, ENTRY, "a", "1")]),
     "begin_books": Call([FENCE, keys.books("alice", "kraken"), POSITIONS, RISK], [TOKEN, "paper"], [_FENCE]),
-    "begin_send": Call([FENCE, ORDER, keys.nonce("alice", "fp")], [TOKEN, 1, "leg", "1"], [_FENCE]),
+    "begin_send": Call([FENCE, ORDER, NONCE], [TOKEN, 1, "leg", "1"], [_FENCE]),
     "emit_signal": Call([keys.SIGNALS, keys.EMITTED], ["id", 10, 5, "v", "1"]),
     "give_verdict": Call([ORDER], ["", "verdict", "none"], [("HSET", ORDER, "state", "unknown")]),
     "heartbeat": Call([keys.heartbeat("executor", "me")], [1_000, "state", "well"]),
-    "next_nonce": Call([FENCE, keys.nonce("alice", "fp")], [TOKEN, 1, 5], [_FENCE]),
+    "next_nonce": Call([FENCE, NONCE], [TOKEN, 1, 5], [_FENCE]),
     "put_back": Call([ORDERS, keys.dead(ORDERS)], [GROUP, ENTRY, "1-0"], _STREAM),
     "move_position": Call(
         [FENCE, POSITIONS],
@@ -79,6 +82,14 @@ CALLS: Final[Mapping[str, Call]] = {
     ),
     "write_risk": Call([FENCE, RISK, keys.stopouts("alice")], [TOKEN, 2, "pnl", "1", "reason", "lost"], [_FENCE]),
 }
+
+
+def _commands(name: str) -> set[str]:
+    """Find the commands that a script calls, with what it includes."""
+    return set(re.findall(r"redis\.call\('(\w+)'", scripts.load(name).text))
+
+
+COMMANDS: Final = [(name, command) for name in CALLS for command in sorted(_commands(name))]
 CASES: Final = [(name, place) for name, call in CALLS.items() for place in range(len(call.keys))]
 
 
@@ -115,6 +126,35 @@ async def test_a_script_that_meets_a_key_of_another_type_leaves_no_half_write(bu
     with pytest.raises(BusRefused, match="WRONGTYPE"):
         await bus.run(scripts.load(name), list(call.keys), list(call.args))
     assert await _all(bus) == before, f"{name} failed at {key} and left half a write"
+
+
+@pytest.mark.parametrize(("name", "command"), COMMANDS)
+async def test_a_script_that_meets_a_command_it_may_not_run_leaves_no_half_write(
+    bus: Bus, name: str, command: str
+) -> None:
+    """Somebody edited the rules, or a failed-over server has others: the order must not be filled without its report."""
+    call = CALLS[name]
+    await bus.do_all(call.before)
+    before = await _all(bus)
+    await bus.do("ACL", "SETUSER", "default", f"-{command}")
+    try:
+        refused = False
+        try:
+            await bus.run(scripts.load(name), list(call.keys), list(call.args))
+        except BusForbidden:
+            refused = True
+    finally:
+        await bus.do("ACL", "SETUSER", "default", f"+{command}")
+    after = await _all(bus)
+    for state in (before, after):
+        state.pop(NONCE, None)  # a counter that only rises may have risen: nothing was sent with what it gave
+    if refused:
+        assert after == before, f"{name} was refused {command} and left half a write"
+    else:  # this call had no use for it
+        await bus.do("FLUSHALL")
+        await bus.do_all(call.before)
+        await bus.run(scripts.load(name), list(call.keys), list(call.args))
+        assert after.keys() == (await _all(bus)).keys() - {NONCE}
 
 
 async def test_an_order_whose_count_of_attempts_is_damaged_is_begun_whole(bus: Bus) -> None:

@@ -1,0 +1,14 @@
+-- forbidden(key, command, ...): an error reply if this Redis user may not run one of the commands on the key, else nil.
+-- A script that is refused half way leaves what it wrote, so whatever it will run is asked for before the first write. Servers
+-- and fakes that cannot be asked refuse when they refuse.
+local function forbidden(key, ...)
+  if not redis.acl_check_cmd then
+    return nil
+  end
+  for _, command in ipairs({...}) do
+    if not redis.acl_check_cmd(command, key) then
+      return redis.error_reply('NOPERM this Redis user may not run ' .. command .. ' on ' .. key)
+    end
+  end
+  return nil
+end
