@@ -21,7 +21,7 @@ _ZERO: Final = Decimal(0)
 _CENT: Final = Decimal("0.001")
 """How far sums of rounded fees and costs in USD may be apart."""
 _COARSE_LOT: Final = Decimal("0.00001")
-"""The lot step while `precision_change` lasts, three decimals coarser: what an exit of everything leaves below it, nobody can sell."""
+"""The lot step while `precision_change` lasts, three decimals coarser: an exit of everything leaves what is below it."""
 
 
 @dataclass(slots=True)
