@@ -67,6 +67,8 @@ class _Progress:
     accepted_at: int | None = None
     venue_order_id: str = ""
     last: str = ""
+    dust: Quantity | None = None
+    """What stays held after the leg that was sized last, because no order for so little is taken."""
 
     def pause(self) -> float:
         return min(_WAIT_FIRST * 2.0 ** min(self.tries, 10), _WAIT_MOST)
@@ -230,6 +232,8 @@ class ExitHandler:
             raise Postponed
         if isinstance(close, Skip):
             return close
+        rest = position.size - close.size
+        progress.dust = rest if rest.amount > 0 and instrument.below_minimum(rest, price) else None
         target = record.filled + close.size.amount if record.target is None else record.target
         if (left := progress.funds.without_crumb(close.size, spot, instrument, price)) is not None:
             target -= (close.size - left).amount
@@ -302,7 +306,7 @@ class ExitHandler:
                 decision,
                 entry_id,
                 OrderState.FILLED,
-                _told(order, record.leg, progress.funds.crumb),
+                _told(order, record.leg, progress),
                 tally=tally,
                 traded=order,
                 written_off=progress.funds.crumb,
@@ -354,10 +358,12 @@ class ExitHandler:
         return PositionChange(str(decision.symbol), write_position(left) if left.size.amount > 0 else None)
 
 
-def _told(order: VenueOrder, legs: int, crumb: Quantity | None) -> str:
-    """Describe the last leg of an exit that has reached its aim."""
+def _told(order: VenueOrder, legs: int, progress: _Progress) -> str:
+    """Describe the last leg of an exit that has reached its aim, and what it leaves."""
     words = f"{describe(order)} in {legs} leg(s)" if legs > 1 else describe(order)
-    return words if crumb is None else f"{words}; {crumb} is written off: the venue credited less than it had filled"
+    if (crumb := progress.funds.crumb) is not None:
+        words += f"; {crumb} is written off: the venue credited less than it had filled"
+    return words if progress.dust is None else f"{words}; dust: {progress.dust} stays held, too little to sell"
 
 
 def _rest(

@@ -20,8 +20,6 @@ _MOST_LEGS: Final = 50
 _ZERO: Final = Decimal(0)
 _CENT: Final = Decimal("0.001")
 """How far sums of rounded fees and costs in USD may be apart."""
-_COARSE_LOT: Final = Decimal("0.00001")
-"""The lot step while `precision_change` lasts, three decimals coarser: an exit of everything leaves what is below it."""
 
 
 @dataclass(slots=True)
@@ -179,7 +177,7 @@ def _closed(evidence: Evidence, user: UserEvidence, found: Findings) -> None:
     for symbol, size in user.positions.items():
         signal = last.get(symbol, {})
         closed = signal.get("kind") == "exit" and Decimal(signal["fraction"]) == 1
-        if closed and size >= _COARSE_LOT and "dust" not in reasons.get(signal["id"], ""):
+        if closed and "dust" not in reasons.get(signal["id"], ""):
             found.unfinished.append(f"{user.user}: the master is flat in {symbol}, and {size} is still held")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -96,6 +98,27 @@ async def test_a_rest_that_the_venue_would_refuse_ends_the_exit_as_partial(rig: 
     report = await rig.carry(owner, rig.close())
     assert (report.outcome, report.filled_size) == (OrderState.PARTIAL, Decimal("0.00009"))
     assert "dust" in report.reason
+
+
+async def test_what_a_coarser_lot_leaves_is_said_to_be_dust(
+    rig: Rig, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A venue can make the lots of a pair coarser while it is held: an exit of everything then leaves what is below one."""
+    await bought(rig, owner, "0.0512345")
+    listed = await owner.venue.instruments()
+    coarser = {symbol: replace(each, lot_step=Decimal("0.00001")) for symbol, each in listed.items()}
+    monkeypatch.setattr(owner.venue, "instruments", AsyncMock(return_value=coarser))
+    report = await rig.carry(owner, rig.close())
+    assert (report.outcome, report.filled_size) == (OrderState.FILLED, Decimal("0.05123"))
+    assert await size_held(rig) == Decimal("0.0000045")
+    assert "dust: 0.0000045 BTC stays held" in report.reason
+
+
+async def test_an_exit_that_leaves_nothing_or_enough_to_sell_speaks_of_no_dust(rig: Rig, owner: Owner) -> None:
+    await bought(rig, owner, "0.05")
+    assert "dust" not in (await rig.carry(owner, rig.close("0.5"))).reason
+    assert "dust" not in (await rig.carry(owner, rig.close())).reason
+    assert await rig.position() is None
 
 
 async def test_balance_lags_fill(rig: Rig, owner: Owner) -> None:
