@@ -2,6 +2,7 @@
 
 One file each under `lua/`, with its contract at the top. A first line `-- uses: name` puts `lua/_name.lua` before the text,
 which is how two scripts share the nonce rule. Everything a script touches lies in one user's slot.
+One that uses `rights` fails, and has written nothing, where this Redis user may not run what it would run.
 """
 
 from __future__ import annotations

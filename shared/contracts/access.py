@@ -49,11 +49,10 @@ _OF_A_USER: Final = (
     keys.last_settings(_ANY),
     keys.rebuilt(_ANY, _ANY),
 )
-_OF_THE_MASTER: Final = "shoal:*:{master}*"
 
 ACCESS: Final[dict[str, tuple[Writes, ...]]] = {
     "master-strategy": (
-        Writes(f"{_RECORDS} xadd xtrim", (_OF_THE_MASTER,)),
+        Writes(f"{_RECORDS} xadd xtrim", (keys.OF_THE_MASTER,)),
         Writes("xadd zadd zremrangebyscore", (keys.SIGNALS, keys.EMITTED)),
         Writes(
             _HASHES,
