@@ -1,7 +1,7 @@
 """Runs the API: `python -m services.api`."""
 
 from services.api.app import main
-from shared.config.process import run_service
+from shared.runtime.process import run_service
 
 if __name__ == "__main__":
     run_service("api", main)

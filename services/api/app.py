@@ -17,12 +17,12 @@ from services.api.server import server_for
 from shared.bus.connection import Bus, open_bus
 from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.records import Records
-from shared.config.http_server import bind, serve
-from shared.config.mode_line import log_mode
 from shared.config.settings import Settings
-from shared.config.supervision import Supervisor
-from shared.config.users import load_users
+from shared.config.users.loader import load_users
 from shared.domain.fault import Faults
+from shared.runtime.http_server import bind, serve
+from shared.runtime.mode_line import log_mode
+from shared.runtime.supervision import Supervisor
 
 log = structlog.get_logger()
 

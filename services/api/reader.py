@@ -17,7 +17,7 @@ from services.api.fresh import Fresh
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry
 from shared.config.errors import ConfigurationError
-from shared.domain.policy import UserPolicy
+from shared.domain.limits.policy import UserPolicy
 from shared.ledger.backlog import Backlog, read_backlog
 from shared.ledger.reading import known_users
 from shared.ledger.status import SystemStatus, read_status, read_symbol_switches

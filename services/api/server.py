@@ -5,10 +5,10 @@ from __future__ import annotations
 import uvicorn
 from fastapi import FastAPI
 
-from shared.config.http_guard import HttpGuard, names_of
-from shared.config.http_server import Server
 from shared.config.settings import Settings
-from shared.config.slow_clients import GuardedConnection
+from shared.runtime.http_guard import HttpGuard, names_of
+from shared.runtime.http_server import Server
+from shared.runtime.slow_clients import GuardedConnection
 
 
 def server_for(app: FastAPI, settings: Settings) -> Server:

@@ -16,24 +16,24 @@ import structlog
 from services.copy_engine.engine import Engine
 from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusRefused, BusUnavailable, GroupLost, LeaseLost
-from shared.bus.gone_users import recall_users, settle_gone_users
 from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.lease import Lease, acquire
 from shared.bus.records import Records
 from shared.bus.renewals import Renewals
+from shared.bus.users.gone_users import recall_users, settle_gone_users
 from shared.bus.venue_time import VenueTimes
-from shared.config.boundary import Boundary
-from shared.config.clock_alarm import ClockAlarm
-from shared.config.mode_line import log_mode
 from shared.config.renames import RenamesFile
 from shared.config.settings import Settings
-from shared.config.supervision import Supervisor
-from shared.config.users_watch import UsersWatch
+from shared.config.users.watch import UsersWatch
 from shared.contracts import keys
 from shared.contracts.heartbeat import Phase
 from shared.domain.fault import FaultKind, Faults
-from shared.domain.policy import UserPolicy
+from shared.domain.limits.policy import UserPolicy
 from shared.ledger.status import VENUES
+from shared.runtime.clock_alarm import ClockAlarm
+from shared.runtime.crash_points import Boundary
+from shared.runtime.mode_line import log_mode
+from shared.runtime.supervision import Supervisor
 
 _NAMES_EVERY: Final = 5.0
 """Seconds between looks at the table of renamed assets."""

@@ -12,11 +12,11 @@ from typing import Final
 
 import structlog
 
-from services.copy_engine.fanout import FanOut
-from services.copy_engine.following import record_followers
+from services.copy_engine.decisions.fanout import FanOut
+from services.copy_engine.decisions.owed_decisions import OwedDecisions
+from services.copy_engine.followers.following import record_followers
 from services.copy_engine.isolation import carry_to_each
-from services.copy_engine.joiner import Joiner
-from services.copy_engine.owed_decisions import OwedDecisions
+from services.copy_engine.joining.joiner import Joiner
 from services.copy_engine.readiness import wait_until_open
 from shared.bus.connection import BLOCK_MS, Bus
 from shared.bus.errors import ENDS_A_TURN, BusRefused
@@ -26,16 +26,16 @@ from shared.bus.orders import RETENTION_MS
 from shared.bus.records import Records
 from shared.bus.streams import MAX_DELIVERIES, NOTHING_DELIVERED, Entry, Group
 from shared.bus.trimming import trim
-from shared.config.boundary import Boundary, Step
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.heartbeat import Phase
 from shared.contracts.messages import SignalMessage
 from shared.domain.fault import FaultKind
-from shared.domain.instrument import Instrument
-from shared.domain.policy import UserPolicy
+from shared.domain.limits.policy import UserPolicy
 from shared.domain.signal import Signal
-from shared.domain.symbol import Symbol
+from shared.domain.values.instrument import Instrument
+from shared.domain.values.symbol import Symbol
+from shared.runtime.crash_points import Boundary, Step
 
 _BATCH: Final = 32
 _TRIM_EVERY: Final = 3600.0

@@ -10,17 +10,17 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
-from services.copy_engine.fanout import FanOut
+from services.copy_engine.decisions.fanout import FanOut
 from shared.bus.connection import Bus
 from shared.bus.errors import ENDS_A_TURN
 from shared.bus.streams import Entry, leave_letter
 from shared.contracts import keys
 from shared.domain.fault import FaultKind, Faults
-from shared.domain.instrument import Instrument
+from shared.domain.limits.policy import UserPolicy
 from shared.domain.order import order_id
-from shared.domain.policy import UserPolicy
 from shared.domain.signal import Signal
-from shared.domain.symbol import Symbol
+from shared.domain.values.instrument import Instrument
+from shared.domain.values.symbol import Symbol
 
 log = structlog.get_logger()
 

@@ -15,7 +15,7 @@ from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.contracts import keys
 from shared.domain.account import MASTER, AccountState
-from shared.domain.policy import UserPolicy
+from shared.domain.limits.policy import UserPolicy
 
 _VENUES: Final = ("kraken", "coinbase")
 _POLL: Final = 0.25

@@ -10,31 +10,31 @@ from typing import Final
 
 import structlog
 
-from services.executor.claims import Claims
-from services.executor.desks import DeskMaker
-from services.executor.master_watch import watch_for_master
-from services.executor.price_feed import PriceFeed
-from services.executor.readers import StreamReaders
-from services.executor.roster import Roster
-from services.executor.session import Session
+from services.executor.account.context_factory import DeskMaker
+from services.executor.protection.price_feed import PriceFeed
+from services.executor.turn.claims import Claims
+from services.executor.turn.master_watch import watch_for_master
+from services.executor.turn.roster import Roster
+from services.executor.turn.session import Session
+from services.executor.turn.stream_readers import StreamReaders
 from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusError, BusForbidden, BusRefused
-from shared.bus.gone_users import recall_users, settle_gone_users
 from shared.bus.heartbeat import Heartbeat, instance_name
-from shared.bus.last_settings import LastSettings
 from shared.bus.lease import Lease
 from shared.bus.records import Records
 from shared.bus.renewals import Renewals
+from shared.bus.users.gone_users import recall_users, settle_gone_users
+from shared.bus.users.last_settings import LastSettings
 from shared.bus.venue_time import VenueTimeWriter
-from shared.config.garbage import expect_orders_of
-from shared.config.mode_line import log_mode
 from shared.config.preflight import require_green
 from shared.config.secrets import keys_of_nobody
 from shared.config.settings import Settings
-from shared.config.supervision import Supervisor, endless
-from shared.config.users_watch import UsersWatch
+from shared.config.users.watch import UsersWatch
 from shared.domain.fault import FaultKind, Faults
-from shared.domain.policy import UserPolicy
+from shared.domain.limits.policy import UserPolicy
+from shared.runtime.gc_tuning import expect_orders_of
+from shared.runtime.mode_line import log_mode
+from shared.runtime.supervision import Supervisor, endless
 from shared.venues.clock_keeper import ClockKeeper
 from shared.venues.factory import HttpSession, new_http_session
 

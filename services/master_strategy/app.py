@@ -12,31 +12,31 @@ from uuid import uuid4
 import structlog
 
 from services.master_strategy.clock import Clock, clock_of
+from services.master_strategy.fills.scan_health import ScanHealth
 from services.master_strategy.leadership import Leadership
-from services.master_strategy.scan_health import ScanHealth
 from services.master_strategy.session import Session
-from services.master_strategy.strategy_file import load_strategy
-from services.master_strategy.write_ahead import VENUE_TIMEOUT
+from services.master_strategy.strategies.settings import load_strategy
+from services.master_strategy.trading.write_ahead import VENUE_TIMEOUT
 from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusError
 from shared.bus.heartbeat import Heartbeat, instance_name
-from shared.bus.key_claims import claim_key
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
 from shared.bus.records import Records
+from shared.bus.users.key_claims import claim_key
 from shared.bus.venue_time import VenueTimeWriter
-from shared.config.boundary import Boundary
-from shared.config.clock_alarm import ClockAlarm
 from shared.config.errors import ConfigurationError
-from shared.config.mode_line import log_mode
 from shared.config.preflight import check_key, check_strategy, require_green
 from shared.config.renames import RenamesFile
 from shared.config.secrets import ApiKey, read_api_key
 from shared.config.settings import Mode, Settings
-from shared.config.supervision import Supervisor, endless
 from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.rename import Renames
+from shared.runtime.clock_alarm import ClockAlarm
+from shared.runtime.crash_points import Boundary
+from shared.runtime.mode_line import log_mode
+from shared.runtime.supervision import Supervisor, endless
 from shared.venues.clock_keeper import ClockKeeper
 from shared.venues.factory import (
     HttpSession,
@@ -46,7 +46,7 @@ from shared.venues.factory import (
     open_kraken,
     open_public_kraken,
 )
-from shared.venues.kraken import KrakenVenue
+from shared.venues.kraken.adapter import KrakenVenue
 from shared.venues.port import NonceSource
 from shared.venues.venue_clock import VenueClock
 

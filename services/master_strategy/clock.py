@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from shared.config.clock_alarm import ClockAlarm
+from shared.runtime.clock_alarm import ClockAlarm
 from shared.venues.venue_clock import VenueClock
 
 

@@ -14,15 +14,15 @@ from typing import Any, Final
 import structlog
 
 from services.master_strategy.clock import Clock
-from services.master_strategy.scan_health import ScanHealth
+from services.master_strategy.fills.scan_health import ScanHealth
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError, BusRefused, BusUnavailable, LeaseLost
 from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import RENEW_EVERY, Lease, acquire
 from shared.bus.records import Records
-from shared.config.supervision import endless
 from shared.domain.account import MASTER, AccountState
 from shared.domain.fault import FaultKind
+from shared.runtime.supervision import endless
 from shared.venues.errors import Refusal, Rejected, Unavailable, VenueError
 
 _ASK_EVERY: Final = 1.0  # seconds between tries for the lease

@@ -13,15 +13,11 @@ from typing import Final
 
 import structlog
 
-from services.master_strategy.account_check import AccountCheck
-from services.master_strategy.account_mirror import AccountMirror
-from services.master_strategy.book import MasterBook
-from services.master_strategy.clock import Clock
-from services.master_strategy.cycle import Cycle
-from services.master_strategy.fill_watcher import FillWatcher
-from services.master_strategy.own_copies import OwnCopies
-from services.master_strategy.own_positions import OwnPositions, from_reports
-from services.master_strategy.renamed import (
+from services.master_strategy.account.account_check import AccountCheck
+from services.master_strategy.account.account_mirror import AccountMirror
+from services.master_strategy.account.book import MasterBook
+from services.master_strategy.account.own_positions import OwnPositions, from_reports
+from services.master_strategy.account.renamed import (
     Table,
     former_names,
     move_recorded,
@@ -29,10 +25,14 @@ from services.master_strategy.renamed import (
     signals_renamed,
     until_renamed,
 )
-from services.master_strategy.scan_health import ScanHealth
-from services.master_strategy.strategy_file import StrategySettings
-from services.master_strategy.trader import Trader
-from services.master_strategy.write_ahead import WriteAhead
+from services.master_strategy.clock import Clock
+from services.master_strategy.fills.fill_watcher import FillWatcher
+from services.master_strategy.fills.own_copies import OwnCopies
+from services.master_strategy.fills.scan_health import ScanHealth
+from services.master_strategy.strategies.settings import StrategySettings
+from services.master_strategy.trading.cycle import Cycle
+from services.master_strategy.trading.trader import Trader
+from services.master_strategy.trading.write_ahead import WriteAhead
 from shared.bus.connection import Bus
 from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import Lease
@@ -42,8 +42,6 @@ from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.bus.signals import SignalLog
 from shared.bus.streams import read_entries
-from shared.config.boundary import Boundary
-from shared.config.supervision import endless
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.heartbeat import Phase
@@ -52,7 +50,9 @@ from shared.domain.account import MASTER, Position
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.rename import NO_RENAMES, Renames
 from shared.domain.signal import Signal
-from shared.domain.symbol import Symbol
+from shared.domain.values.symbol import Symbol
+from shared.runtime.crash_points import Boundary
+from shared.runtime.supervision import endless
 from shared.venues.port import Venue
 
 _TAIL: Final = 5_000

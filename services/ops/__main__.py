@@ -7,8 +7,8 @@ run it every few seconds and most of the command line would be imported in vain.
 import os
 import sys
 
-from services.ops.running_demo import adopt
 from shared.config.errors import ConfigurationError
+from shared.config.running_demo import adopt
 
 if __name__ == "__main__":
     try:

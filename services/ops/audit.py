@@ -13,9 +13,9 @@ from services.ops.users import names_of
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
 from shared.domain.funds import Funds
-from shared.ledger.auditor import read_marks, run_audit
+from shared.ledger.audit.auditor import read_marks, run_audit
+from shared.ledger.audit.findings import AuditReport
 from shared.ledger.books import Moment
-from shared.ledger.findings import AuditReport
 from shared.ledger.reading import known_users
 
 Grace = Annotated[float, typer.Option(min=0, help="Seconds for which something may still be on its way.")]

@@ -12,15 +12,15 @@ from typing import Annotated, Final
 
 import typer
 
+from services.ops.operator import operator_name
 from services.ops.output import AsJson, clock, console, print_json, table
-from services.ops.person import operator_name
 from services.ops.session import connected
 from services.ops.switches import Scope, read_changes, read_switches, scope_of, set_switch
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry
 from shared.config.settings import Settings
 from shared.domain.control import Control, ControlMode
-from shared.domain.numerals import whole
+from shared.domain.values.numerals import whole
 
 _LOGGED: Final = ("of", "before", "mode", "reason", "by", "at")
 

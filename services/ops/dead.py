@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from services.ops.letters import Letter, find_letter, give_up, put_back
+from services.ops.dead_letters import Letter, find_letter, give_up, put_back
+from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, clock, console, print_json, table
-from services.ops.person import Yes, confirm, operator_name
 from services.ops.session import connected, refuse
 from services.ops.streams import newest
 from shared.bus.connection import Bus

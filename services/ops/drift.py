@@ -13,8 +13,8 @@ from typing import Annotated, Final
 import typer
 
 from services.ops.flatten import PATIENCE, Fate, follow, held_in
+from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, console, print_json, table
-from services.ops.person import Yes, confirm, operator_name
 from services.ops.session import connected
 from services.ops.switches import Scope, set_switch
 from services.ops.users import users_of
@@ -24,8 +24,8 @@ from shared.bus.records import pairs
 from shared.config.renames import load_renames
 from shared.config.settings import Settings
 from shared.domain.control import Control, ControlMode
-from shared.domain.money import plain
 from shared.domain.rename import NO_RENAMES
+from shared.domain.values.money import plain
 from shared.ledger.drift import Drift, plan_repair
 from shared.ledger.holdings import master_unsure, read_drifts, traded_since
 from shared.ledger.status import VENUES

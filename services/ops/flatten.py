@@ -17,8 +17,8 @@ from typing import Annotated, Final
 import typer
 
 from services.ops.control import OfSymbol, Reason, User
+from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, console, print_json, table
-from services.ops.person import Yes, confirm, operator_name
 from services.ops.session import connected
 from services.ops.switches import Scope, scope_of, set_switch
 from services.ops.users import users_if_any
@@ -29,9 +29,9 @@ from shared.config.settings import Settings
 from shared.contracts import keys
 from shared.domain.account import EVERY_POSITION, Position
 from shared.domain.control import ControlMode
-from shared.domain.money import ZERO, plain
-from shared.domain.policy import UserPolicy
-from shared.domain.symbol import Symbol
+from shared.domain.limits.policy import UserPolicy
+from shared.domain.values.money import ZERO, plain
+from shared.domain.values.symbol import Symbol
 from shared.ledger.reading import known_users
 from shared.ledger.status import VENUES
 

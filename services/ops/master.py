@@ -13,7 +13,7 @@ from shared.bus.master_account import read_all_uncopied, read_holdings, read_pos
 from shared.config.settings import Settings
 from shared.contracts import keys
 from shared.domain.account import MASTER
-from shared.domain.money import ZERO, plain
+from shared.domain.values.money import ZERO, plain
 from shared.ledger.status import VENUES
 
 _LAST: Final = 20

@@ -21,9 +21,9 @@ from shared.config.errors import ConfigurationError
 from shared.config.secrets import ApiKey, read_api_key
 from shared.config.settings import Mode, Settings, load_settings
 from shared.config.toml_file import read_toml
-from shared.config.users import load_users
-from shared.domain.money import plain
-from shared.domain.policy import UserPolicy
+from shared.config.users.loader import load_users
+from shared.domain.limits.policy import UserPolicy
+from shared.domain.values.money import plain
 
 _PATIENCE: Final = 30.0
 _FILE: Final = "paper_accounts.toml"

@@ -15,7 +15,7 @@ from typing import Any, Final
 import aiohttp
 
 from shared.config.errors import ConfigurationError
-from shared.ledger.journal import INVALID_NONCE, VenueOrder, count_invalid_nonces, read_orders
+from shared.ledger.audit.journal import INVALID_NONCE, VenueOrder, count_invalid_nonces, read_orders
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=60, connect=5)
 """A journal of hundreds of thousands of orders takes seconds to send."""

@@ -13,8 +13,8 @@ from typing import Annotated, Final
 
 import typer
 
+from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, console, print_json, table
-from services.ops.person import Yes, confirm, operator_name
 from services.ops.session import connected
 from shared.bus.connection import Bus
 from shared.bus.interventions import ask_for_rebuilding
@@ -23,7 +23,7 @@ from shared.bus.streams import flatten
 from shared.bus.venue_time import VenueTimes
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
-from shared.config.users import load_users
+from shared.config.users.loader import load_users
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.rebuilding import RebuildAnswer, RebuildMode, RebuildRequest, read_held

@@ -24,7 +24,7 @@ from shared.config.settings import Settings
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.reconciliation import ReconcileAnswer, ReconcileMode, ReconcileRequest
-from shared.domain.policy import FileState, UserPolicy
+from shared.domain.limits.policy import FileState, UserPolicy
 from shared.ledger.attention import Differing, read_differences
 from shared.ledger.status import VENUES
 

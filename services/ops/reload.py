@@ -21,9 +21,9 @@ from services.ops.users import mention
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
 from shared.bus.streams import flatten
-from shared.config.changes import ChangeKind, settings_of
 from shared.config.settings import Settings
-from shared.config.users import load_users, users_folder
+from shared.config.users.changes import ChangeKind, settings_of
+from shared.config.users.loader import load_users, users_folder
 from shared.contracts import keys
 
 Told = Mapping[str, Mapping[str, str]]

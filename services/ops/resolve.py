@@ -15,8 +15,8 @@ from uuid import UUID
 
 import typer
 
+from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, clock, console, print_json, table
-from services.ops.person import Yes, confirm, operator_name
 from services.ops.session import connected, refuse
 from services.ops.who import users_asked_for
 from shared.bus.connection import Bus
@@ -26,9 +26,9 @@ from shared.config.settings import Settings
 from shared.contracts import keys
 from shared.contracts.verdict import VerdictKind, VerdictRecord
 from shared.domain.account import MASTER
-from shared.domain.money import plain
-from shared.domain.numerals import whole
 from shared.domain.order import TERMINAL
+from shared.domain.values.money import plain
+from shared.domain.values.numerals import whole
 from shared.ledger.attention import UNPROVEN
 from shared.ledger.reading import user_of
 

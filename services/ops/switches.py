@@ -19,8 +19,8 @@ from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
 from shared.contracts import keys
 from shared.domain.control import Control, ControlMode
-from shared.domain.policy import UserPolicy
-from shared.domain.symbol import Symbol
+from shared.domain.limits.policy import UserPolicy
+from shared.domain.values.symbol import Symbol
 from shared.ledger.reading import user_of
 from shared.ledger.status import VENUES
 

@@ -21,12 +21,12 @@ from shared.config.settings import Settings
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import SignalMessage
-from shared.domain.fees import dearest_taker_fee
-from shared.domain.instrument import Instrument
-from shared.domain.money import plain
-from shared.domain.policy import UserPolicy
+from shared.domain.limits.policy import UserPolicy
 from shared.domain.signal import Signal
-from shared.domain.symbol import Symbol
+from shared.domain.values.fees import dearest_taker_fee
+from shared.domain.values.instrument import Instrument
+from shared.domain.values.money import plain
+from shared.domain.values.symbol import Symbol
 from shared.ledger.reading import PAGE
 from shared.ledger.track import Tracking, smallest_balance, track as replay
 

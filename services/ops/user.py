@@ -11,19 +11,19 @@ from typing import Annotated, Final
 
 import typer
 
+from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, print_json
-from services.ops.person import Yes, confirm, operator_name
 from services.ops.session import connected
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease, acquire
 from shared.bus.streams import flatten
-from shared.bus.user_renaming import UserRenaming
+from shared.bus.users.user_renaming import UserRenaming
 from shared.config.errors import ConfigurationError
 from shared.config.secrets import variable_part
 from shared.config.settings import Settings
-from shared.config.users import load_users, users_folder
+from shared.config.users.loader import load_users, users_folder
 from shared.contracts import keys
-from shared.domain.policy import RESERVED_NAMES
+from shared.domain.limits.policy import RESERVED_NAMES
 from shared.ledger.status import VENUES
 
 _USER_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")

@@ -7,8 +7,8 @@ import sys
 from shared.bus.connection import Bus
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
-from shared.config.users import Users
-from shared.domain.policy import FileState
+from shared.config.users.loader import Users
+from shared.domain.limits.policy import FileState
 from shared.ledger.reading import known_users
 from shared.ledger.users import held_without_file, read_users
 

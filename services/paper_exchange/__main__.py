@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.paper_exchange.app import run
-from shared.config.process import run_service
+from shared.runtime.process import run_service
 
 if __name__ == "__main__":
     run_service("paper-exchange", run)

@@ -10,18 +10,18 @@ import structlog
 from services.paper_exchange.asgi import Door
 from services.paper_exchange.beat import beat
 from services.paper_exchange.control.plane import control_plane
-from services.paper_exchange.core.clock import Clock, SystemClock
 from services.paper_exchange.core.exchange import Exchange
+from services.paper_exchange.core.market.clock import Clock, SystemClock
 from services.paper_exchange.follower import TIMEOUT, Follower
 from services.paper_exchange.kraken.front import KrakenFront
 from services.paper_exchange.kraken.pairs import FEES, INSTRUMENTS, list_pair
 from services.paper_exchange.market_file import PaperFile, build_market, read_paper_file
 from services.paper_exchange.server import BACKLOG, server_for
-from shared.config.http_guard import HttpGuard, names_of
-from shared.config.http_server import bind, serve
 from shared.config.origins import read_origin
 from shared.config.settings import Settings
-from shared.config.supervision import endless
+from shared.runtime.http_guard import HttpGuard, names_of
+from shared.runtime.http_server import bind, serve
+from shared.runtime.supervision import endless
 from shared.venues.factory import new_http_session, open_public_kraken
 
 log = structlog.get_logger(__name__)

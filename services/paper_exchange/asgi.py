@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from email.utils import formatdate
 from typing import Any, Final
 
-from services.paper_exchange.core.clock import Clock
+from services.paper_exchange.core.market.clock import Clock
 from services.paper_exchange.kraken.front import KrakenFront, Request
 from services.paper_exchange.kraken.replies import Reply
 

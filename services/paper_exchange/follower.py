@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from services.paper_exchange.core.exchange import Exchange
-from shared.domain.symbol import Symbol
+from shared.domain.values.symbol import Symbol
 from shared.venues.errors import VenueError
 from shared.venues.port import PublicVenue
 

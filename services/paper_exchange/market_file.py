@@ -10,12 +10,12 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from services.paper_exchange.core.clock import Clock, MarketClock
-from services.paper_exchange.core.feed import Feed, Generated, Source, Standing
-from services.paper_exchange.core.market import Depth, Market
-from services.paper_exchange.core.regimes import REGIMES
-from services.paper_exchange.core.replay import Replay, read_csv
-from services.paper_exchange.core.walk import Walk
+from services.paper_exchange.core.market.clock import Clock, MarketClock
+from services.paper_exchange.core.market.feed import Feed, Generated, Source, Standing
+from services.paper_exchange.core.market.market import Depth, Market
+from services.paper_exchange.core.market.regimes import REGIMES
+from services.paper_exchange.core.market.replay import Replay, read_csv
+from services.paper_exchange.core.market.walk import Walk
 from services.paper_exchange.kraken.front import Limits
 from services.paper_exchange.kraken.gate import LockoutRule
 from services.paper_exchange.kraken.pairs import INSTRUMENTS

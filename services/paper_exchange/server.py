@@ -8,7 +8,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from services.paper_exchange.asgi import TRANSPORT, Application
-from shared.config.http_server import Server
+from shared.runtime.http_server import Server
 
 BACKLOG: Final = 2048
 """Connections that may wait to be taken: an executor's users connect all at once."""

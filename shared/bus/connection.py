@@ -16,15 +16,15 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
+from shared.bus.client.refusals import FAILURES, is_outage, meaning
+from shared.bus.client.server_check import check_server
+from shared.bus.client.wire import Command, Wire, Wires
 from shared.bus.errors import BusUnavailable
-from shared.bus.refusals import FAILURES, is_outage, meaning
 from shared.bus.scripts import Script
-from shared.bus.server_check import check_server
-from shared.bus.wire import Command, Wire, Wires
 from shared.config.errors import ConfigurationError
-from shared.config.logging import hide
 from shared.config.redis_url import ADVICE, RedisUrlError, read_redis_url
 from shared.domain.durability import Durability
+from shared.runtime.logging import hide
 
 BLOCK_MS: Final = 2_000
 """How long a read waits for entries. Short enough that a stop or a changed set of users is seen soon; 0.5 wake-ups a second."""

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from shared.bus.client.wire import pack
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError, LeaseLost
 from shared.bus.scripts import Script, load
-from shared.bus.wire import pack
 from shared.contracts import keys
 
 TTL_MS: Final = 12_000

@@ -19,7 +19,7 @@ from shared.contracts.master_account import read_holding, read_uncopied, write_h
 from shared.contracts.records import read_position, write_position
 from shared.domain.account import MASTER, Position
 from shared.domain.master_account import Holding, Uncopied
-from shared.domain.symbol import Symbol
+from shared.domain.values.symbol import Symbol
 
 _POSITIONS, _UNCOPIED, _HOLDINGS, _STRATEGY = "1", "2", "3", "4"
 KEPT_MS: Final = 30 * 24 * 3600 * 1000

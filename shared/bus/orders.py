@@ -19,7 +19,7 @@ from shared.contracts.records import read_position, write_position
 from shared.domain.funds import Books, Funds
 from shared.domain.order import TERMINAL, Decision, OrderState
 from shared.domain.rename import Renames, merged
-from shared.domain.symbol import Symbol
+from shared.domain.values.symbol import Symbol
 
 RETENTION_MS: Final = 30 * 24 * 3600 * 1000
 """How long the record of an ended order is kept."""

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
+from shared.bus.client.wire import hgetall
 from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused
 from shared.bus.scripts import load
-from shared.bus.wire import hgetall
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.heartbeat import HeartbeatRecord
@@ -28,10 +28,10 @@ from shared.contracts.risk import RiskRecord
 from shared.domain.account import EVERY_POSITION, Account, AccountState, Holdings, Position
 from shared.domain.control import RUNNING, Control, ControlMode
 from shared.domain.funds import Books
-from shared.domain.instrument import Instrument, seed_instruments
-from shared.domain.money import Money, Price
-from shared.domain.risk_state import RiskState
-from shared.domain.symbol import Symbol
+from shared.domain.limits.risk_state import RiskState
+from shared.domain.values.instrument import Instrument, seed_instruments
+from shared.domain.values.money import Money, Price
+from shared.domain.values.symbol import Symbol
 
 HEARTBEAT_TTL_MS: Final = 15_000
 _HEARTBEAT: Final = load("heartbeat")

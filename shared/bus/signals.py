@@ -9,8 +9,8 @@ from shared.bus.scripts import load
 from shared.bus.streams import Entry, flatten, read_entries
 from shared.contracts import keys
 from shared.contracts.messages import SignalMessage
-from shared.domain.numerals import whole
 from shared.domain.signal import Signal
+from shared.domain.values.numerals import whole
 
 _REMEMBER_MS: Final = 30 * 24 * 3600 * 1000
 """How long the id of an emitted signal is kept: far longer than any venue's list of recent fills is asked for."""

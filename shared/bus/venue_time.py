@@ -17,7 +17,7 @@ from shared.bus.connection import Bus
 from shared.bus.errors import BusError
 from shared.bus.records import pairs
 from shared.contracts import keys
-from shared.domain.clock_offset import ClockOffset
+from shared.domain.values.clock_offset import ClockOffset
 
 _WRITE_EVERY: Final = 60.0
 _MOVED_MS: Final = 100.0

@@ -9,16 +9,16 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from shared.bus.client.wire import hgetall
 from shared.bus.connection import Bus
 from shared.bus.records import pairs, read_control, read_holdings
-from shared.bus.wire import hgetall
 from shared.contracts import keys
 from shared.contracts.records import read_price
 from shared.domain.account import MASTER, Position
 from shared.domain.control import Control
-from shared.domain.money import Price
-from shared.domain.numerals import whole
-from shared.domain.symbol import Symbol
+from shared.domain.values.money import Price
+from shared.domain.values.numerals import whole
+from shared.domain.values.symbol import Symbol
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,9 @@ from shared.config.secret_files import refuse_open_env_file
 from shared.config.secrets import key_names, read_api_key
 from shared.config.settings import Mode, Settings
 from shared.config.strategy_choice import MIRROR_ONLY, STRATEGY_FILE, read_strategy_choice
-from shared.config.users import Users, load_users
+from shared.config.users.loader import Users, load_users
 from shared.domain.account import MASTER
-from shared.domain.policy import UserPolicy
+from shared.domain.limits.policy import UserPolicy
 
 SUPPORTED_VENUE: Final = "kraken"
 _SHOWN: Final = 5

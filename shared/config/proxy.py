@@ -10,8 +10,8 @@ import base64
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-from shared.config.logging import hide
 from shared.config.origins import Origin, read_origin
+from shared.runtime.logging import hide
 
 _ADVICE = "VENUE_PROXY is http://host:port or http://user:password@host:port, with anything unusual percent-encoded"
 

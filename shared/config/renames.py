@@ -17,7 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from shared.config.errors import ConfigurationError
 from shared.config.toml_file import read_toml
 from shared.domain.fault import FaultKind, Faults
-from shared.domain.policy import UserPolicy
+from shared.domain.limits.policy import UserPolicy
 from shared.domain.rename import NO_RENAMES, Rename, Renames, under_all_names
 
 FILE: Final = "renames.toml"

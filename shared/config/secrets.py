@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Final
 
 from shared.config.errors import ConfigurationError
-from shared.config.logging import hide
 from shared.config.secret_files import refuse_open_file
 from shared.config.settings import Mode
 from shared.contracts.keys import fingerprint
 from shared.domain.account import MASTER
+from shared.runtime.logging import hide
 
 _USER_KEY: Final = re.compile(r"(?:KRAKEN|COINBASE)_USER_([A-Z0-9_]+)_API_KEY(?:_FILE)?")
 _SHORTEST_REAL: Final = 50

@@ -17,7 +17,6 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from shared.config.boundary import Boundary, Step
 from shared.config.errors import ConfigurationError
 from shared.config.origins import read_host, read_origin
 from shared.config.proxy import Proxy, read_proxy
@@ -25,6 +24,7 @@ from shared.config.redis_url import read_redis_url
 from shared.config.refusal import in_one_line, nearest
 from shared.domain.durability import Durability
 from shared.domain.funds import Funds
+from shared.runtime.crash_points import Boundary, Step
 
 _PREFIXES: Final = ("SHOAL_", "KRAKEN_", "COINBASE_", "EXECUTOR_")
 """How the variables begin that are Shoal's alone: a misspelt one is refused. `PAPER_` and `API_` may belong to others."""

@@ -12,9 +12,9 @@ from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from shared.domain.money import plain
-from shared.domain.numerals import DECIMAL, whole
-from shared.domain.symbol import Symbol
+from shared.domain.values.money import plain
+from shared.domain.values.numerals import DECIMAL, whole
+from shared.domain.values.symbol import Symbol
 
 VERSION: Final = "1"
 _SMALLEST, _LARGEST = -100, 20

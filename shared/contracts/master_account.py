@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from shared.contracts.fields import MalformedMessageError
 from shared.domain.master_account import Baseline, Holding, Uncopied
-from shared.domain.money import Quantity, plain
 from shared.domain.order import Side
+from shared.domain.values.money import Quantity, plain
 
 
 def write_uncopied(row: Uncopied) -> str:

@@ -13,9 +13,9 @@ from uuid import UUID
 from pydantic import AfterValidator, model_validator
 
 from shared.contracts.fields import Amount, Fraction, Instant, Message, Positive, SymbolField, type_or_blank
-from shared.domain.money import Money, Price, Quantity
 from shared.domain.order import TERMINAL, Copy, Decision, Kind, OrderState, Side
 from shared.domain.signal import Signal, Source
+from shared.domain.values.money import Money, Price, Quantity
 
 _CANONICAL: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 """How our own ids are spelt; other spellings of a UUID are taken too."""

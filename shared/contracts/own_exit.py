@@ -8,7 +8,7 @@ from shared.contracts.fields import Instant, MalformedMessageError, Message
 from shared.contracts.messages import Id
 from shared.domain.order import Decision
 from shared.domain.own_exit import own_exit_again
-from shared.domain.symbol import Symbol
+from shared.domain.values.symbol import Symbol
 
 
 class OwnExitRecord(Message):

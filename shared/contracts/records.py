@@ -22,11 +22,11 @@ from shared.contracts.fields import (
     type_or_blank,
 )
 from shared.domain.account import Account, AccountState, Position
-from shared.domain.fees import dearest_taker_fee
 from shared.domain.funds import Books, Funds
-from shared.domain.instrument import Instrument, PairStatus
-from shared.domain.money import ZERO, Money, Price, Quantity, plain
-from shared.domain.symbol import Symbol
+from shared.domain.values.fees import dearest_taker_fee
+from shared.domain.values.instrument import Instrument, PairStatus
+from shared.domain.values.money import ZERO, Money, Price, Quantity, plain
+from shared.domain.values.symbol import Symbol
 
 _AMOUNT: Final[TypeAdapter[Decimal]] = TypeAdapter(Amount)
 _NUMBER: Final = r"[0-9]{1,18}(?:\.[0-9]{1,40})?"

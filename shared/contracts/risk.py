@@ -7,9 +7,9 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, Field
 
 from shared.contracts.fields import Amount, Count, Instant, Message, Number, Positive, type_or_blank
-from shared.domain.money import Money
-from shared.domain.policy import StopOutAction
-from shared.domain.risk_state import RiskState, StopOut
+from shared.domain.limits.policy import StopOutAction
+from shared.domain.limits.risk_state import RiskState, StopOut
+from shared.domain.values.money import Money
 
 _SEPARATOR: Final = ","
 

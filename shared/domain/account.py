@@ -8,8 +8,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from shared.domain.money import ONE, ZERO, Money, Price, Quantity, floor_to
-from shared.domain.symbol import Symbol
+from shared.domain.values.money import ONE, ZERO, Money, Price, Quantity, floor_to
+from shared.domain.values.symbol import Symbol
 
 MASTER = "master"
 """The name under which the master's own keys in Redis stand; no user may have it."""

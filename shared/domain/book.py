@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import Final
 
 from shared.domain.account import Position
-from shared.domain.currency import counted_in
-from shared.domain.money import ZERO, Money, Price
-from shared.domain.symbol import Symbol
+from shared.domain.values.currency import counted_in
+from shared.domain.values.money import ZERO, Money, Price
+from shared.domain.values.symbol import Symbol
 
 RESIDUE: Final = Decimal(1)
 """Worth less than this in quote, what is left of a position is dust that no venue takes back; it fills no place."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from shared.domain.numerals import whole
 from shared.domain.order import Kind
+from shared.domain.values.numerals import whole
 
 
 class ControlMode(StrEnum):

@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import Final
 
 from shared.domain.account import Position
-from shared.domain.instrument import Instrument
-from shared.domain.money import ONE, Price, Quantity, plain
 from shared.domain.sizing import Skip
+from shared.domain.values.instrument import Instrument
+from shared.domain.values.money import ONE, Price, Quantity, plain
 
 _ROUNDING: Final = Decimal("0.001")
 """Less than this share of a sale may be missing in the account through rounding."""

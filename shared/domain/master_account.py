@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from shared.domain.money import Quantity
 from shared.domain.order import Side
+from shared.domain.values.money import Quantity
 
 
 class NotCopied(StrEnum):

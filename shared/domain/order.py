@@ -21,8 +21,8 @@ from functools import lru_cache
 from typing import Final
 from uuid import UUID, uuid5
 
-from shared.domain.money import Money, Price, Quantity
-from shared.domain.symbol import Symbol
+from shared.domain.values.money import Money, Price, Quantity
+from shared.domain.values.symbol import Symbol
 
 
 class Side(StrEnum):

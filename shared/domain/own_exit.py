@@ -10,9 +10,9 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from shared.domain.account import Position
-from shared.domain.money import ONE
 from shared.domain.order import Copy, Decision, Kind, Side
-from shared.domain.symbol import Symbol
+from shared.domain.values.money import ONE
+from shared.domain.values.symbol import Symbol
 
 _OWN_EXITS: Final = UUID("b7a6c9a4-53a4-4c4e-8d0e-2f6f0f0c51e7")
 

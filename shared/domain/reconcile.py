@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from shared.domain.account import Position
-from shared.domain.money import ZERO, Quantity
-from shared.domain.symbol import Symbol
+from shared.domain.values.money import ZERO, Quantity
+from shared.domain.values.symbol import Symbol
 
 
 @dataclass(frozen=True, slots=True)

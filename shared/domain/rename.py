@@ -13,9 +13,9 @@ from enum import Enum, auto
 from typing import Final
 
 from shared.domain.account import Position
-from shared.domain.money import ONE, ZERO, Price, Quantity
-from shared.domain.policy import SymbolPolicy
-from shared.domain.symbol import Symbol
+from shared.domain.limits.policy import SymbolPolicy
+from shared.domain.values.money import ONE, ZERO, Price, Quantity
+from shared.domain.values.symbol import Symbol
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID, uuid5
 
-from shared.domain.money import Money, Price, Quantity, plain
 from shared.domain.order import CLOCK_TOLERANCE_MS, Kind, Side
-from shared.domain.symbol import Symbol
+from shared.domain.values.money import Money, Price, Quantity, plain
+from shared.domain.values.symbol import Symbol
 
 _NAMESPACE: Final = UUID("8a1d2f0e-7d5c-5b58-9d5e-5f4f6b1c7a10")  # Shoal's own, for ids derived from venue facts
 

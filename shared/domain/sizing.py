@@ -14,14 +14,14 @@ from typing import Final, NamedTuple
 
 from shared.domain.account import Account
 from shared.domain.book import Book
-from shared.domain.currency import alike, counted_in
-from shared.domain.instrument import Instrument
-from shared.domain.money import Money, Price, Quantity, plain
+from shared.domain.limits.policy import BelowMinimum, SizingMode, UserPolicy
+from shared.domain.limits.risk import Cap, Standing, caps, shown, tightest
 from shared.domain.order import Side
-from shared.domain.policy import BelowMinimum, SizingMode, UserPolicy
-from shared.domain.risk import Cap, Standing, caps, shown, tightest
 from shared.domain.signal import Signal
 from shared.domain.skip import Skip
+from shared.domain.values.currency import alike, counted_in
+from shared.domain.values.instrument import Instrument
+from shared.domain.values.money import Money, Price, Quantity, plain
 
 __all__ = ["Sized", "Sizing", "Skip", "entry_limit", "size_entry"]
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from shared.domain.currency import alike, like
-from shared.domain.money import ONE, ZERO, Money, Price, Quantity, plain
-from shared.domain.symbol import Symbol
+from shared.domain.values.currency import alike, like
+from shared.domain.values.money import ONE, ZERO, Money, Price, Quantity, plain
+from shared.domain.values.symbol import Symbol
 
 PRICE_SERVES_MS: Final = 600_000
 """How long the last price of a holding serves while no newer one can be read: 10 minutes. An older one is not known."""

@@ -13,8 +13,8 @@ from shared.bus.connection import Bus
 from shared.bus.records import pairs
 from shared.bus.streams import read_entries
 from shared.contracts import keys
-from shared.domain.numerals import whole
 from shared.domain.order import OrderState
+from shared.domain.values.numerals import whole
 
 UNPROVEN: Final = frozenset({OrderState.SENDING, OrderState.ACCEPTED, OrderState.UNKNOWN})
 """States of an order whose last send has no proven end."""

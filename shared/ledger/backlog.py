@@ -9,7 +9,7 @@ from typing import Any
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
 from shared.contracts import keys
-from shared.domain.numerals import whole
+from shared.domain.values.numerals import whole
 from shared.ledger.reading import user_of
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Final, NamedTuple
 
 from shared.bus.streams import entry_order
-from shared.domain.money import ZERO
+from shared.domain.values.money import ZERO
 from shared.ledger.reading import WHOLE, Kept
 
 _CLOCKS_MS: Final = 60_000

@@ -14,10 +14,10 @@ from typing import Final
 
 from shared.domain.account import Account, Holdings, Position
 from shared.domain.book import Book
-from shared.domain.currency import counted_in
-from shared.domain.money import ZERO, Money, Price, Quantity
-from shared.domain.policy import OnLeave, SizingMode, UserPolicy
-from shared.domain.symbol import Symbol
+from shared.domain.limits.policy import OnLeave, SizingMode, UserPolicy
+from shared.domain.values.currency import counted_in
+from shared.domain.values.money import ZERO, Money, Price, Quantity
+from shared.domain.values.symbol import Symbol
 
 _HUNDRED: Final = Decimal(100)
 _SHOWN: Final = Decimal("0.01")

@@ -12,12 +12,12 @@ from shared.bus.streams import read_entries
 from shared.contracts import keys
 from shared.domain.account import MASTER, Account, AccountState, Position
 from shared.domain.book import Book
+from shared.domain.limits.policy import UserPolicy
+from shared.domain.limits.risk import MAX_BALANCE_AGE_MS
 from shared.domain.master_account import Holding
-from shared.domain.money import ZERO, Quantity
-from shared.domain.policy import UserPolicy
 from shared.domain.rename import NO_RENAMES, Renames
-from shared.domain.risk import MAX_BALANCE_AGE_MS
-from shared.domain.symbol import Symbol
+from shared.domain.values.money import ZERO, Quantity
+from shared.domain.values.symbol import Symbol
 from shared.ledger.drift import Drift, Follows, Leader, drifts
 from shared.ledger.stories import instant
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from shared.domain.control import Control, ControlMode
-from shared.domain.risk_state import RiskState, utc_minute
+from shared.domain.limits.risk_state import RiskState, utc_minute
 
 
 class UserState(StrEnum):

@@ -20,8 +20,8 @@ from shared.contracts.risk import RiskRecord
 from shared.domain.account import MASTER, Account, AccountState
 from shared.domain.control import Control, ControlMode
 from shared.domain.fault import Fault
-from shared.domain.policy import FileState, UserPolicy
-from shared.domain.risk_state import RiskState
+from shared.domain.limits.policy import FileState, UserPolicy
+from shared.domain.limits.risk_state import RiskState
 from shared.ledger.restraint import HELD, Restraint, UserState, count_in_words, describe, restraint
 from shared.ledger.users import describe_held
 

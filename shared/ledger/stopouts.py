@@ -15,7 +15,7 @@ from shared.bus.streams import entry_ms, read_entries
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.risk import RiskRecord
-from shared.domain.risk_state import RiskState
+from shared.domain.limits.risk_state import RiskState
 from shared.ledger.status import VENUES
 from shared.ledger.stories import instant
 

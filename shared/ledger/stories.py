@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared.bus.streams import Entry
-from shared.domain.numerals import whole
+from shared.domain.values.numerals import whole
 from shared.ledger.views import View
 from shared.ledger.why import Copied, SignalStory
 

@@ -14,16 +14,16 @@ from typing import Final
 from shared.domain.account import Account, AccountState, Position
 from shared.domain.book import Book
 from shared.domain.exits import size_exit
-from shared.domain.instrument import Instrument
-from shared.domain.money import ONE, ZERO, Money, Price, Quantity
+from shared.domain.limits.policy import BelowMinimum, LimitPolicy, UserPolicy
+from shared.domain.limits.risk import Standing, barred
+from shared.domain.limits.risk_state import RiskState
 from shared.domain.order import Kind
-from shared.domain.policy import BelowMinimum, LimitPolicy, UserPolicy
-from shared.domain.risk import Standing, barred
-from shared.domain.risk_state import RiskState
 from shared.domain.signal import Signal
 from shared.domain.sizing import Sized, Skip, size_entry
-from shared.domain.symbol import Symbol
 from shared.domain.valuation import value
+from shared.domain.values.instrument import Instrument
+from shared.domain.values.money import ONE, ZERO, Money, Price, Quantity
+from shared.domain.values.symbol import Symbol
 
 MOST_MISSED: Final = Decimal("0.05")
 """A balance is sensible if no larger share of the trades falls below the venue's minimum."""

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from shared.bus.connection import Bus
-from shared.bus.last_settings import LastSettings, holders
 from shared.bus.records import Records
-from shared.config.users import Users, filled, load_users, users_folder
+from shared.bus.users.last_settings import LastSettings, holders
+from shared.config.users.loader import Users, filled, load_users, users_folder
 from shared.contracts.fields import MalformedMessageError
 from shared.domain.account import Position
-from shared.domain.policy import FileState
-from shared.domain.symbol import Symbol
+from shared.domain.limits.policy import FileState
+from shared.domain.values.symbol import Symbol
 
 
 async def read_users(bus: Bus, config: Path) -> Users:

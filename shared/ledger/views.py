@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.domain.account import Account
 from shared.domain.control import Control
-from shared.domain.money import Money, plain
+from shared.domain.values.money import Money, plain
 from shared.ledger.attention import Differing, Unproven
 from shared.ledger.backlog import Backlog, Nonce
 from shared.ledger.status import Readiness, ServiceFault, SystemStatus, UserStatus

@@ -12,12 +12,12 @@ from collections.abc import Callable
 
 from shared.domain.fault import Faults
 from shared.venues.errors import Refusal, Rejected
-from shared.venues.http import HttpSession, new_http_session
-from shared.venues.kraken import KrakenVenue
-from shared.venues.kraken_http import KrakenApi
-from shared.venues.kraken_lane import Lane
-from shared.venues.kraken_public import KrakenPublic
-from shared.venues.paper_kraken import PaperKrakenApi
+from shared.venues.http.session import HttpSession, new_http_session
+from shared.venues.kraken.adapter import KrakenVenue
+from shared.venues.kraken.lane import Lane
+from shared.venues.kraken.paper import PaperKrakenApi
+from shared.venues.kraken.public import KrakenPublic
+from shared.venues.kraken.transport import KrakenApi
 from shared.venues.port import NonceSource
 from shared.venues.rate_budget import RateBudget, Tier
 from shared.venues.row_log import RowLog

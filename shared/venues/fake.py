@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from shared.domain.instrument import Instrument, PairStatus
-from shared.domain.money import ZERO, Money, Price, Quantity
 from shared.domain.order import Side
-from shared.domain.symbol import Symbol
+from shared.domain.values.instrument import Instrument, PairStatus
+from shared.domain.values.money import ZERO, Money, Price, Quantity
+from shared.domain.values.symbol import Symbol
 from shared.venues.errors import Refusal, Rejected
 from shared.venues.fake_account import FakeAccount, FakeMarket
 from shared.venues.port import (

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import count
 
-from shared.domain.instrument import Instrument, seed_instruments
-from shared.domain.money import ZERO, Price, Quantity
 from shared.domain.order import Side
-from shared.domain.symbol import Symbol
+from shared.domain.values.instrument import Instrument, seed_instruments
+from shared.domain.values.money import ZERO, Price, Quantity
+from shared.domain.values.symbol import Symbol
 from shared.venues.port import Candle, LeftOut, VenueOrder, VenueOrderStatus
 
 

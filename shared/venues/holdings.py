@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from shared.domain.money import ZERO
+from shared.domain.values.money import ZERO
 from shared.venues.port import Balance
 
 

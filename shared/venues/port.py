@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-from shared.domain.instrument import Instrument
-from shared.domain.money import Price, Quantity
 from shared.domain.order import Side
-from shared.domain.symbol import Symbol
+from shared.domain.values.instrument import Instrument
+from shared.domain.values.money import Price, Quantity
+from shared.domain.values.symbol import Symbol
 from shared.venues.rows import Balance, Balances, LeftOut, OrderList, RowReason, TradeKind, VenueOrder, VenueOrderStatus
 
 __all__ = [

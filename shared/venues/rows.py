@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from shared.domain.money import Money, Price, Quantity
 from shared.domain.order import Side
-from shared.domain.symbol import Symbol
+from shared.domain.values.money import Money, Price, Quantity
+from shared.domain.values.symbol import Symbol
 from shared.venues.errors import Unavailable
 
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NoReturn
 
-from shared.domain.instrument import Instrument
-from shared.domain.money import Price
-from shared.domain.symbol import Symbol
+from shared.domain.values.instrument import Instrument
+from shared.domain.values.money import Price
+from shared.domain.values.symbol import Symbol
 from shared.venues.errors import Refusal, Rejected
 from shared.venues.port import Accepted, Balances, BeginSend, Candle, OrderList, OrderRequest, VenueOrder
 

@@ -28,7 +28,7 @@ from email.utils import parsedate_to_datetime
 from math import ceil, floor
 from typing import Final, Protocol
 
-from shared.domain.clock_offset import ClockOffset
+from shared.domain.values.clock_offset import ClockOffset
 
 DATE_RESOLUTION_MS: Final = 2_000
 """A `Date` header names whole seconds, and some servers renew it once a second only (RFC 9110, 6.6.1: an approximation)."""

@@ -20,7 +20,7 @@ import redis
 from shared.contracts import keys
 from shared.contracts.records import AccountRecord
 from shared.domain.account import MASTER, Account as MasterAccount, AccountState
-from shared.domain.money import Money
+from shared.domain.values.money import Money
 from tests.bench.accounts import Account, environment
 from tests.support.processes import ROOT, Service, wait_for
 from tests.support.redis_server import RedisServer

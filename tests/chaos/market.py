@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from shared.domain.money import plain
+from shared.domain.values.money import plain
 
 MASTER_EQUITY: Final = Decimal(100_000)
 PRICES: Final = {

@@ -14,7 +14,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
-from shared.config.boundary import Step
+from shared.runtime.crash_points import Step
 from tests.chaos.ailments import some_ailment
 from tests.chaos.market import PRICES, Market, PlannedSignal
 from tests.chaos.refusals import Refusal

@@ -45,7 +45,7 @@ MUTATIONS: Final[Mapping[str, tuple[Patch, ...]]] = {
         ("shared/bus/lua/_fence.lua", "return redis.call('GET', fence_key) == token", "return true"),
         ("shared/bus/lua/renew.lua", "redis.call('GET', KEYS[1]) ~= ARGV[1] or", "false or"),
     ),
-    "resolve": (("shared/venues/kraken.py", _ALL_ORDERS, _OPEN_ORDERS_ONLY),),
+    "resolve": (("shared/venues/kraken/adapter.py", _ALL_ORDERS, _OPEN_ORDERS_ONLY),),
     "clock": (
         ("shared/venues/venue_clock.py", _VENUES_NOW, "        return self._wall()\n"),
         ("shared/venues/venue_clock.py", _VENUES_LEAST, "        return self._wall()\n"),

@@ -15,9 +15,9 @@ from typing import Any, Final
 
 import pytest
 
-from shared.config.boundary import Step
 from shared.contracts import keys
 from shared.domain.order import TERMINAL, OrderState
+from shared.runtime.crash_points import Step
 from tests.support.processes import Service, wait_for
 from tests.support.stack import Stack
 

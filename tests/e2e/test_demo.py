@@ -16,7 +16,7 @@ from typing import Final
 import pytest
 import redis
 
-from services.ops.demo_settings import DemoSettings
+from services.demo.settings import DemoSettings
 from shared.config.errors import ConfigurationError
 from shared.contracts import keys
 from tests.support.processes import ROOT, wait_for
@@ -39,7 +39,7 @@ class Demo:
         self._log = folder / "demo.log"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "services.ops.demo"],
+                [sys.executable, "-m", "services.demo.launcher"],
                 cwd=ROOT,
                 env=self.environment,
                 stdout=log if stdout is None else stdout,

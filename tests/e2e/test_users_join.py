@@ -11,8 +11,8 @@ from typing import Final
 from shared.contracts import keys
 from shared.contracts.records import AccountRecord, write_position
 from shared.domain.account import MASTER, Account, AccountState, Position
-from shared.domain.money import Money, Quantity
-from shared.domain.symbol import Symbol
+from shared.domain.values.money import Money, Quantity
+from shared.domain.values.symbol import Symbol
 from tests.support.ops_command import run_ops
 from tests.support.processes import wait_for
 from tests.support.stack import Stack

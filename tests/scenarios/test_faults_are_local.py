@@ -163,11 +163,11 @@ def test_a_renamed_file_is_seen_and_its_users_exits_go_on(tmp_path: Path) -> Non
 
 DYING: Final = """
 import asyncio, importlib, sys
-from services.executor.guardian import Guardian
-from services.executor.price_feed import PriceFeed
-from shared.config import supervision
-from shared.config.process import run_service
-from shared.config.users_watch import UsersWatch
+from services.executor.protection.guardian import Guardian
+from services.executor.protection.price_feed import PriceFeed
+from shared.runtime import supervision
+from shared.runtime.process import run_service
+from shared.config.users.watch import UsersWatch
 
 supervision.PAUSE = 0.1
 died = set()

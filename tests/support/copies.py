@@ -14,9 +14,9 @@ from shared.bus.streams import flatten
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage, ReportMessage, SignalMessage
 from shared.domain.account import Account, AccountState
-from shared.domain.money import Money
 from shared.domain.order import Kind, OrderState, Side, order_id
-from shared.domain.symbol import Symbol
+from shared.domain.values.money import Money
+from shared.domain.values.symbol import Symbol
 
 BTC = Symbol("BTC", "USD")
 

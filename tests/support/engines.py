@@ -13,7 +13,7 @@ from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import acquire
 from shared.bus.records import Records
 from shared.contracts import keys
-from shared.domain.policy import UserPolicy
+from shared.domain.limits.policy import UserPolicy
 from tests.support.examples import NOW
 
 _PATIENCE: Final = 60.0

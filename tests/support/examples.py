@@ -8,12 +8,12 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 from shared.domain.account import Account, AccountState
-from shared.domain.instrument import Instrument
-from shared.domain.money import Money, Price, Quantity
+from shared.domain.limits.policy import UserPolicy
 from shared.domain.order import Copy, Decision, Kind, Side, order_id
-from shared.domain.policy import UserPolicy
 from shared.domain.signal import Signal, Source
-from shared.domain.symbol import Symbol
+from shared.domain.values.instrument import Instrument
+from shared.domain.values.money import Money, Price, Quantity
+from shared.domain.values.symbol import Symbol
 
 BTC_USD: Final = Symbol("BTC", "USD")
 NOW: Final = 1_763_829_000_000

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from services.copy_engine.decide import Follower
-from services.copy_engine.joining import Surroundings, Waiting, join
-from services.copy_engine.open_positions import Joinable, OpenPositions
+from services.copy_engine.decisions.decide import Follower
+from services.copy_engine.followers.open_positions import Joinable, OpenPositions
+from services.copy_engine.joining.plan import Surroundings, Waiting, join
 from shared.domain.account import MASTER, Account
 from shared.domain.control import Control
+from shared.domain.limits.policy import OnJoin
 from shared.domain.order import Decision
-from shared.domain.policy import OnJoin
-from shared.domain.symbol import Symbol
+from shared.domain.values.symbol import Symbol
 from tests.support.examples import NOW, a_policy, an_account, an_entry, an_instrument, btc_price, usd
 
 BTC_USDC = Symbol("BTC", "USDC")

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from services.copy_engine.fanout import FanOut
-from services.copy_engine.following import record_followers
-from services.copy_engine.joiner import Joiner
+from services.copy_engine.decisions.fanout import FanOut
+from services.copy_engine.followers.following import record_followers
+from services.copy_engine.joining.joiner import Joiner
+from shared.bus.client.wire import Command
 from shared.bus.connection import Bus
 from shared.bus.errors import BusUnavailable
 from shared.bus.joined_ids import is_joined
 from shared.bus.records import Records, pairs
 from shared.bus.streams import Entry, Group
-from shared.bus.wire import Command
 from shared.contracts import keys
 from shared.contracts.messages import SignalMessage
+from shared.domain.limits.policy import OnJoin, UserPolicy
 from shared.domain.order import Decision
-from shared.domain.policy import OnJoin, UserPolicy
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_instrument, btc_price
 from tests.support.order_stream import decided
 

@@ -10,19 +10,19 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID, uuid5
 
-from services.copy_engine.decide import Follower
+from services.copy_engine.decisions.decide import Follower
 from shared.domain.account import Account, AccountState
 from shared.domain.control import refusal
-from shared.domain.currency import alike, counted_in
-from shared.domain.instrument import Instrument, PairStatus
-from shared.domain.money import ONE, Money, Price, Quantity, plain
+from shared.domain.limits.policy import BelowMinimum, SizingMode, UserPolicy
+from shared.domain.limits.risk import Standing, barred, caps, shown, tightest
 from shared.domain.order import Copy, Decision, Kind
-from shared.domain.policy import BelowMinimum, SizingMode, UserPolicy
-from shared.domain.risk import Standing, barred, caps, shown, tightest
 from shared.domain.signal import Signal
 from shared.domain.sizing import Sized, entry_limit
 from shared.domain.skip import Skip
-from shared.domain.symbol import Symbol
+from shared.domain.values.currency import alike, counted_in
+from shared.domain.values.instrument import Instrument, PairStatus
+from shared.domain.values.money import ONE, Money, Price, Quantity, plain
+from shared.domain.values.symbol import Symbol
 
 _NO_ENTRIES: Final = {PairStatus.CANCEL_ONLY, PairStatus.POST_ONLY, PairStatus.REDUCE_ONLY}
 _SHOWN: Final = Decimal("0.00000001")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hiredis
 
-from shared.bus.wire import Command
+from shared.bus.client.wire import Command
 
 
 def words_of(command: Command) -> list[str]:

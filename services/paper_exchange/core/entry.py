@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from services.paper_exchange.core.clock import Clock
 from services.paper_exchange.core.faults import Faults
 from services.paper_exchange.core.instrument import ZERO, Side
+from services.paper_exchange.core.market.clock import Clock
 from services.paper_exchange.core.matching import Fills, Matching
 from services.paper_exchange.core.order import TRIGGERED, Order, Status, TimeInForce
 from services.paper_exchange.core.settlement import Settlement

@@ -13,7 +13,6 @@ from decimal import Decimal
 from typing import Final
 
 from services.paper_exchange.core.account import Account, ApiKey
-from services.paper_exchange.core.clock import Clock
 from services.paper_exchange.core.denial import Denial
 from services.paper_exchange.core.entry import Entry
 from services.paper_exchange.core.faults import Faults
@@ -21,7 +20,8 @@ from services.paper_exchange.core.fees import FeeSchedule
 from services.paper_exchange.core.ids import Ids
 from services.paper_exchange.core.instrument import ZERO, Instrument, Side
 from services.paper_exchange.core.journal import Journal
-from services.paper_exchange.core.market import Market
+from services.paper_exchange.core.market.clock import Clock
+from services.paper_exchange.core.market.market import Market
 from services.paper_exchange.core.matching import Matching
 from services.paper_exchange.core.order import TRAILING, TRIGGERED, Order, OrderType, Status, Ticket
 from services.paper_exchange.core.rules import Rules

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from services.paper_exchange.core.clock import Clock
 from services.paper_exchange.core.fault_table import FAULTS, Fault, Stage
+from services.paper_exchange.core.market.clock import Clock
 
 FRACTION: Final = 0.4  # of the size, for the partial fills
 

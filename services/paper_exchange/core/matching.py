@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Callable
 from decimal import ROUND_DOWN, Decimal
 
-from services.paper_exchange.core.clock import Clock
 from services.paper_exchange.core.instrument import ZERO, Side
-from services.paper_exchange.core.market import Book, Market
+from services.paper_exchange.core.market.clock import Clock
+from services.paper_exchange.core.market.market import Book, Market
 from services.paper_exchange.core.order import (
     LIMIT_PRICED,
     STOPS,

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable
 from itertools import count
 
-from services.paper_exchange.core.clock import Clock
+from services.paper_exchange.core.market.clock import Clock
 
 
 class Timers:

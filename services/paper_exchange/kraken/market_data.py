@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from services.paper_exchange.core.bars import Bar
 from services.paper_exchange.core.exchange import Exchange
-from services.paper_exchange.core.feed import Feed
 from services.paper_exchange.core.instrument import Side
+from services.paper_exchange.core.market.bars import Bar
+from services.paper_exchange.core.market.feed import Feed
 from services.paper_exchange.kraken import errors
 from services.paper_exchange.kraken.errors import INVALID_ARGUMENTS, Refused, bad_argument
 from services.paper_exchange.kraken.pairs import BY_NAME, BY_SYMBOL, Pair

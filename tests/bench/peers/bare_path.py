@@ -17,16 +17,16 @@ from typing import Any, Final
 
 import uvloop
 
-from services.executor.readers import NEIGHBOURS
+from services.executor.turn.stream_readers import NEIGHBOURS
+from shared.bus.client.template import CommandTemplate
 from shared.bus.connection import Bus, open_bus
 from shared.bus.scripts import load
 from shared.bus.streams import Entry, Group
-from shared.bus.template import CommandTemplate
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage
 from shared.domain.order import order_id
 from shared.venues.factory import new_http_session
-from shared.venues.kraken_http import KrakenApi
+from shared.venues.kraken.transport import KrakenApi
 from tests.bench.peers.pool import STREAM
 from tests.bench.peers.replaced import READY
 from tests.support.examples import a_copied_entry

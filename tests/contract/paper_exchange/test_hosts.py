@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.config.http_guard import HttpGuard, Message, Receive, Scope, Send, names_of
+from shared.runtime.http_guard import HttpGuard, Message, Receive, Scope, Send, names_of
 
 
 async def application(_: Scope, __: Receive, send: Send) -> None:

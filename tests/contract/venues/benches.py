@@ -19,19 +19,19 @@ from typing import Any, Final, Protocol
 import aiohttp
 
 from services.paper_exchange.app import build
-from services.paper_exchange.core.clock import SystemClock
+from services.paper_exchange.core.market.clock import SystemClock
 from services.paper_exchange.market_file import LimitsSection, MarketSection, PaperFile
 from services.paper_exchange.server import server_for
-from shared.config.http_server import serve
 from shared.config.settings import Settings
-from shared.domain.instrument import PairStatus
-from shared.domain.money import Price, Quantity
 from shared.domain.order import Side
-from shared.domain.symbol import Symbol
+from shared.domain.values.instrument import PairStatus
+from shared.domain.values.money import Price, Quantity
+from shared.domain.values.symbol import Symbol
+from shared.runtime.http_server import serve
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.factory import HttpSession, RateBudget, Tier, new_http_session, open_kraken
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue, MemoryNonces
-from shared.venues.kraken_http import KrakenApi
+from shared.venues.kraken.transport import KrakenApi
 from shared.venues.port import Candle, OrderRequest, Venue
 
 BTC: Final = Symbol("BTC", "USD")

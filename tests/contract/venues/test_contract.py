@@ -11,10 +11,10 @@ from uuid import uuid4
 
 import pytest
 
-from shared.domain.instrument import PairStatus
-from shared.domain.money import Price
 from shared.domain.order import Side
-from shared.domain.symbol import Symbol
+from shared.domain.values.instrument import PairStatus
+from shared.domain.values.money import Price
+from shared.domain.values.symbol import Symbol
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.port import VenueOrderStatus
 from tests.contract.venues.benches import BTC, FUNDS, PRICE, Bench, now, request

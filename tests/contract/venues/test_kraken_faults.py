@@ -20,7 +20,7 @@ from shared.domain.order import Side
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable, VenueError
 from shared.venues.factory import Tier
 from shared.venues.fake import MemoryNonces
-from shared.venues.kraken_lane import KEY_IN_USE
+from shared.venues.kraken.lane import KEY_IN_USE
 from shared.venues.port import VenueOrderStatus
 from tests.contract.venues.benches import BTC, TIMEOUT, KrakenBench, kraken_bench, now, request
 

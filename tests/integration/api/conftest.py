@@ -14,8 +14,8 @@ from services.api.app import build
 from services.api.follow import Follower
 from services.api.server import server_for
 from shared.bus.connection import Bus
-from shared.config.http_server import bind, serve
 from shared.config.settings import Settings
+from shared.runtime.http_server import bind, serve
 
 
 @asynccontextmanager

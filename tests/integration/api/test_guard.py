@@ -13,9 +13,9 @@ import pytest
 from services.api.app import build
 from services.api.server import server_for
 from shared.bus.connection import Bus
-from shared.config import slow_clients
-from shared.config.http_server import bind, serve
 from shared.config.settings import Settings
+from shared.runtime import slow_clients
+from shared.runtime.http_server import bind, serve
 
 _PATHS = ["/", "/status", "/signals", "/readyz", "/healthz", "/metrics", "/openapi.json", "/nothing"]
 

@@ -14,7 +14,7 @@ import pytest
 
 from shared.bus.connection import Bus
 from shared.config.errors import ConfigurationError
-from shared.config.http_server import bind
+from shared.runtime.http_server import bind
 from tests.support.redis_server import RedisServer, free_port
 
 PATIENCE = 20.0

@@ -6,14 +6,14 @@ from decimal import Decimal
 from pathlib import Path
 
 from shared.bus.connection import Bus
-from shared.bus.gone_users import recall_users
-from shared.bus.last_settings import LastSettings, holders, still_holding
 from shared.bus.records import Records
 from shared.bus.streams import Group
-from shared.config.users_watch import UsersWatch
+from shared.bus.users.gone_users import recall_users
+from shared.bus.users.last_settings import LastSettings, holders, still_holding
+from shared.config.users.watch import UsersWatch
 from shared.contracts import keys
 from shared.domain.account import MASTER, Position
-from shared.domain.policy import ExitPolicy, FileState
+from shared.domain.limits.policy import ExitPolicy, FileState
 from tests.support.examples import BTC_USD, NOW, a_policy, btc, usd
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from shared.bus import renewals as subject
+from shared.bus.client.wire import Command
 from shared.bus.connection import Bus
 from shared.bus.errors import BusUnavailable, LeaseLost
 from shared.bus.lease import RENEW_EVERY, TTL_MS, Lease, acquire
 from shared.bus.renewals import Renewals
-from shared.bus.wire import Command
 from shared.contracts import keys
 from tests.support.leases import take_over
 from tests.support.redis_server import RedisServer

@@ -10,7 +10,7 @@ from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.signals import SignalLog
 from shared.bus.streams import Entry
-from shared.domain.policy import UserPolicy
+from shared.domain.limits.policy import UserPolicy
 from shared.domain.signal import Signal
 from tests.support.examples import a_policy, an_account, an_entry
 

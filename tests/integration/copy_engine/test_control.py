@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from services.copy_engine.fanout import FanOut
+from services.copy_engine.decisions.fanout import FanOut
+from shared.bus.client.wire import Command
 from shared.bus.connection import Bus, open_bus
 from shared.bus.records import Records
 from shared.bus.streams import Entry
-from shared.bus.wire import Command
 from shared.contracts import keys
 from shared.domain.control import ControlMode
-from shared.domain.policy import UserPolicy
+from shared.domain.limits.policy import UserPolicy
 from tests.support.engines import carried, running
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_exit, an_instrument
 from tests.support.order_stream import decided

@@ -15,7 +15,7 @@ from shared.bus.lease import acquire
 from shared.bus.records import Records, pairs
 from shared.bus.streams import Entry, Group
 from shared.contracts import keys
-from shared.domain.policy import UserPolicy
+from shared.domain.limits.policy import UserPolicy
 from tests.support.engines import carried, running, until
 from tests.support.examples import NOW, an_entry, an_exit, an_id, btc
 from tests.support.order_stream import decided

@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from services.copy_engine.fanout import FanOut
-from services.copy_engine.owed_decisions import OwedDecisions
+from services.copy_engine.decisions.fanout import FanOut
+from services.copy_engine.decisions.owed_decisions import OwedDecisions
+from shared.bus.client.wire import Command
 from shared.bus.connection import Bus
 from shared.bus.errors import BusUnavailable
 from shared.bus.records import Records
 from shared.bus.streams import Entry, read_entries
-from shared.bus.wire import Command
 from shared.contracts import keys
 from shared.domain.account import AccountState
 from shared.domain.fault import FaultKind, Faults
+from shared.domain.limits.policy import UserPolicy
 from shared.domain.order import order_id
-from shared.domain.policy import UserPolicy
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_exit, an_id, an_instrument, btc, usd
 from tests.support.order_stream import decided
 from tests.support.wire_words import words_of

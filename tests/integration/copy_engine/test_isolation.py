@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.copy_engine.decide import Follower, Verdict
-from services.copy_engine.order_writer import OrderWriter
+from services.copy_engine.decisions.decide import Follower, Verdict
+from services.copy_engine.decisions.order_writer import OrderWriter
 from shared.bus.connection import Bus
 from shared.bus.streams import read_entries
 from shared.contracts import keys
 from shared.domain.fault import FaultKind
-from shared.domain.policy import UserPolicy
+from shared.domain.limits.policy import UserPolicy
 from tests.integration.copy_engine.conftest import Emit
 from tests.support.engines import carried, running
 from tests.support.examples import an_entry, an_exit

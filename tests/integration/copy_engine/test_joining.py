@@ -8,15 +8,15 @@ from typing import Final
 
 import pytest
 
-from services.copy_engine.joining import PATIENCE_MS
+from services.copy_engine.joining.plan import PATIENCE_MS
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.streams import Entry
 from shared.contracts import keys
 from shared.domain.account import MASTER, AccountState, Position
+from shared.domain.limits.policy import OnJoin, OnLeave, SizingMode, SizingPolicy, UserPolicy
 from shared.domain.order import Kind
-from shared.domain.policy import OnJoin, OnLeave, SizingMode, SizingPolicy, UserPolicy
-from shared.domain.symbol import Symbol
+from shared.domain.values.symbol import Symbol
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_exit, an_id, btc, btc_price, usd
 from tests.support.newcomers import DAVE, Clock, Turn, joining, market, opened, told
 from tests.support.order_stream import decided

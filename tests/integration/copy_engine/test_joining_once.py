@@ -15,8 +15,8 @@ from shared.bus.streams import Entry, Group, entry_order, read_entries
 from shared.contracts import keys
 from shared.contracts.messages import SignalMessage
 from shared.domain.account import AccountState
+from shared.domain.limits.policy import OnJoin, UserPolicy
 from shared.domain.order import Kind, order_id
-from shared.domain.policy import OnJoin, UserPolicy
 from tests.support.engines import carried, running, until
 from tests.support.examples import NOW, a_policy, an_account, an_exit, an_id, btc, btc_price
 from tests.support.newcomers import DAVE, MortalBus, Turn, joining, opened, told

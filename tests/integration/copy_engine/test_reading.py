@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from services.copy_engine.decide import Follower
-from services.copy_engine.reading import Reader
+from services.copy_engine.decisions.decide import Follower
+from services.copy_engine.followers.reading import Reader
+from shared.bus.client.wire import Command
 from shared.bus.connection import Bus
 from shared.bus.records import Records
-from shared.bus.wire import Command
 from shared.contracts import keys
 from shared.domain.account import Position
-from shared.domain.money import Money
-from shared.domain.policy import LimitPolicy, SizingMode, SizingPolicy, SymbolPolicy, UserPolicy
-from shared.domain.risk_state import RiskState
-from shared.domain.symbol import Symbol
+from shared.domain.limits.policy import LimitPolicy, SizingMode, SizingPolicy, SymbolPolicy, UserPolicy
+from shared.domain.limits.risk_state import RiskState
+from shared.domain.values.money import Money
+from shared.domain.values.symbol import Symbol
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_exit, btc, btc_price, usd
 from tests.support.wire_words import words_of
 

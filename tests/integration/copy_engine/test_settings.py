@@ -10,7 +10,7 @@ from shared.bus.connection import Bus
 from shared.bus.records import Records, pairs
 from shared.bus.streams import Entry, Group
 from shared.contracts import keys
-from shared.domain.policy import OnLeave, SizingPolicy, UserPolicy
+from shared.domain.limits.policy import OnLeave, SizingPolicy, UserPolicy
 from tests.support.engines import carried, running, until
 from tests.support.examples import a_policy, an_account, an_entry, an_exit, btc
 from tests.support.order_stream import decided

@@ -9,12 +9,11 @@ from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import uuid4
 
-from services.executor.account import AccountKeeper
-from services.executor.account_faults import AccountFaults
-from services.executor.copier import Copier
-from services.executor.desk import Desk
-from services.executor.history import History
-from services.executor.key_memory import KeyMemory
+from services.executor.account.context import Desk
+from services.executor.account.faults import AccountFaults
+from services.executor.account.keeper import AccountKeeper
+from services.executor.account.key_memory import KeyMemory
+from services.executor.orders.dispatcher import Copier
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
@@ -26,6 +25,7 @@ from shared.contracts.messages import OrderMessage, ReportMessage
 from shared.domain.account import Position
 from shared.domain.fault import Faults
 from shared.domain.order import Copy, Decision, Kind, Side, order_id
+from shared.execution.venue_history import History
 from shared.venues.factory import RateBudget
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
 from tests.support.examples import BTC_USD, a_policy, btc, btc_price, usd

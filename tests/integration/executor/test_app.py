@@ -10,19 +10,19 @@ from uuid import uuid4
 
 import pytest
 
+from services.executor.account.context import Desk
+from services.executor.account.context_factory import DeskMaker
 from services.executor.app import Executor
-from services.executor.desk import Desk
-from services.executor.desks import DeskMaker
-from services.executor.roster import Roster
+from services.executor.turn.roster import Roster
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError, BusForbidden, BusRefused
 from shared.bus.lease import Lease
 from shared.config.settings import load_settings
-from shared.config.supervision import Supervisor
-from shared.config.users_watch import UsersWatch
-from shared.domain.clock_offset import STOP_ENTRIES_ABOVE_MS
+from shared.config.users.watch import UsersWatch
 from shared.domain.fault import FaultKind, Faults
-from shared.domain.policy import UserPolicy
+from shared.domain.limits.policy import UserPolicy
+from shared.domain.values.clock_offset import STOP_ENTRIES_ABOVE_MS
+from shared.runtime.supervision import Supervisor
 from shared.venues.factory import new_http_session
 from tests.integration.executor.rig import crash
 from tests.support.examples import a_policy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.executor.claims import Claims
+from services.executor.turn.claims import Claims
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
 from shared.bus.records import Records

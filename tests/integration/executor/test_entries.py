@@ -11,11 +11,11 @@ import structlog
 
 from shared.bus.connection import Bus
 from shared.bus.errors import LeaseLost
-from shared.config.clock_alarm import ClockAlarm
 from shared.contracts import keys
 from shared.domain.account import AccountState
-from shared.domain.clock_offset import ClockOffset
 from shared.domain.order import OrderState
+from shared.domain.values.clock_offset import ClockOffset
+from shared.runtime.clock_alarm import ClockAlarm
 from shared.venues.errors import Refusal, Rejected, Unavailable
 from shared.venues.port import Accepted, BeginSend, OrderRequest
 from tests.integration.executor.rig import USER, Owner, Rig, crash, until

@@ -8,11 +8,11 @@ from uuid import uuid4
 
 import pytest
 
-from services.executor.account import AccountKeeper
-from services.executor.gates import KeyGate, Withheld
-from services.executor.key_memory import KeyMemory
-from services.executor.lost_books import BooksGate, sum_up
-from services.executor.rebuilder import Rebuilder
+from services.executor.account.gates import KeyGate, Withheld
+from services.executor.account.keeper import AccountKeeper
+from services.executor.account.key_memory import KeyMemory
+from services.executor.account.lost_books import BooksGate, sum_up
+from services.executor.account.rebuilder import Rebuilder
 from shared.bus.connection import Bus
 from shared.bus.interventions import ask_for_rebuilding
 from shared.bus.lease import Lease

@@ -12,18 +12,18 @@ from functools import partial
 import pytest
 import structlog
 
-from services.executor import guardian as guardian_module
-from services.executor.chains import SymbolChains
-from services.executor.guardian import STALE_MS, Guardian
-from services.executor.housekeeper import Task
-from services.executor.own_exits import OwnExits
+from services.executor.protection import guardian as guardian_module
+from services.executor.protection.guardian import STALE_MS, Guardian
+from services.executor.protection.housekeeper import Task
+from services.executor.protection.own_exits import OwnExits
+from services.executor.turn.symbol_queues import SymbolChains
 from shared.bus.records import Records
 from shared.bus.watch import Watch
 from shared.contracts import keys
 from shared.contracts.messages import ReportMessage
 from shared.domain.account import Position
+from shared.domain.limits.policy import ExitPolicy
 from shared.domain.order import OrderState
-from shared.domain.policy import ExitPolicy
 from tests.integration.executor.rig import USER, Owner, Rig, crash, until
 from tests.support.examples import BTC_USD, btc, btc_price, usd
 

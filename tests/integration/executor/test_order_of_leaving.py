@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from services.executor import right_of_way
+from services.executor.turn import send_priority as right_of_way
 from shared.domain.order import Decision, OrderState
 from shared.venues.errors import Refusal, Rejected, Unavailable
 from tests.integration.executor.rig import PATIENCE, Owner, Rig, crash, until

@@ -6,11 +6,11 @@ import asyncio
 import time
 from decimal import Decimal
 
-from services.executor.price_feed import PriceFeed
+from services.executor.protection.price_feed import PriceFeed
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.watch import Watch
-from shared.domain.symbol import Symbol
+from shared.domain.values.symbol import Symbol
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
 from tests.integration.executor.rig import crash, until
 from tests.support.examples import BTC_USD, btc_price

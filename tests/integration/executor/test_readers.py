@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from services.executor.reader import StreamReader
-from services.executor.readers import NEIGHBOURS, StreamReaders
+from services.executor.turn.order_reader import StreamReader
+from services.executor.turn.stream_readers import NEIGHBOURS, StreamReaders
 from shared.bus.connection import Bus
 from shared.bus.lease import acquire
 from shared.bus.streams import Group

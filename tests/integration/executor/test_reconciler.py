@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import pytest
 
-from services.executor.reconciler import Reconciler
+from services.executor.protection.reconciler import Reconciler
 from shared.bus.errors import LeaseLost
 from shared.contracts import keys
-from shared.domain.symbol import Symbol
+from shared.domain.values.symbol import Symbol
 from shared.venues.errors import Unavailable
 from tests.integration.executor.rig import USER, Owner, Rig
 from tests.support.examples import BTC_USD, btc

@@ -8,9 +8,9 @@ from decimal import Decimal
 
 import pytest
 
-from services.executor.desk import Desk
-from services.executor.reconciler import Reconciler
-from services.executor.renaming import present_name
+from services.executor.account.context import Desk
+from services.executor.account.renaming import present_name
+from services.executor.protection.reconciler import Reconciler
 from shared.bus.connection import Bus
 from shared.bus.errors import LeaseLost
 from shared.bus.records import Records
@@ -18,11 +18,11 @@ from shared.contracts import keys
 from shared.domain.account import Position
 from shared.domain.control import ControlMode
 from shared.domain.fault import FaultKind
-from shared.domain.instrument import Instrument
-from shared.domain.money import Price, Quantity
 from shared.domain.order import Decision, OrderState
 from shared.domain.rename import Rename, Renames
-from shared.domain.symbol import Symbol
+from shared.domain.values.instrument import Instrument
+from shared.domain.values.money import Price, Quantity
+from shared.domain.values.symbol import Symbol
 from shared.venues.errors import Unavailable
 from shared.venues.fake import FakeAccount, FakeMarket
 from tests.integration.executor.rig import USER, Owner, Rig, crash, until

@@ -13,19 +13,19 @@ from decimal import Decimal
 
 import pytest
 
-from services.executor import set_aside
-from services.executor.chains import SymbolChains
-from services.executor.copier import Copier
-from services.executor.housekeeper import Housekeeper, Task
-from services.executor.set_aside import SetAside
+from services.executor.orders import set_aside
+from services.executor.orders.dispatcher import Copier
+from services.executor.orders.set_aside import SetAside
+from services.executor.protection.housekeeper import Housekeeper, Task
+from services.executor.turn.symbol_queues import SymbolChains
 from shared.contracts import keys
 from shared.domain.account import Position
 from shared.domain.fault import Fault, FaultKind, Faults
-from shared.domain.money import Quantity
 from shared.domain.order import Decision, Kind, OrderState
 from shared.domain.own_exit import own_exit
 from shared.domain.rename import Rename, Renames
-from shared.domain.symbol import Symbol
+from shared.domain.values.money import Quantity
+from shared.domain.values.symbol import Symbol
 from tests.integration.executor.rig import USER, Owner, Rig, crash, until
 from tests.integration.executor.turns import reported, turn
 from tests.support.examples import BTC_USD, btc, btc_price

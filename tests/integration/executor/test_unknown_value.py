@@ -15,11 +15,11 @@ from shared.bus.records import Records
 from shared.contracts import keys
 from shared.domain.account import Position
 from shared.domain.fault import FaultKind
-from shared.domain.instrument import Instrument
-from shared.domain.money import Price, Quantity
+from shared.domain.limits.policy import ExitPolicy, LimitPolicy, StopOutAction
 from shared.domain.order import OrderState
-from shared.domain.policy import ExitPolicy, LimitPolicy, StopOutAction
-from shared.domain.symbol import Symbol
+from shared.domain.values.instrument import Instrument
+from shared.domain.values.money import Price, Quantity
+from shared.domain.values.symbol import Symbol
 from shared.venues.errors import Unavailable
 from tests.integration.executor.rig import USER, Owner, Rig, until
 from tests.integration.executor.test_guardian import guarding

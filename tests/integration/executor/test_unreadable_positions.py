@@ -9,16 +9,16 @@ from decimal import Decimal
 import pytest
 import structlog.testing
 
-from services.executor.reconciler import Reconciler
+from services.executor.protection.reconciler import Reconciler
 from shared.bus.errors import BusUnavailable
 from shared.bus.records import Records
 from shared.contracts import keys
 from shared.domain.account import Position
 from shared.domain.fault import FaultKind, Faults
-from shared.domain.money import Price, Quantity
+from shared.domain.limits.policy import LimitPolicy, StopOutAction
 from shared.domain.order import Decision, OrderState
-from shared.domain.policy import LimitPolicy, StopOutAction
-from shared.domain.symbol import Symbol
+from shared.domain.values.money import Price, Quantity
+from shared.domain.values.symbol import Symbol
 from tests.integration.executor.rig import USER, Owner, Rig, until
 from tests.integration.executor.test_guardian import guarding
 from tests.support.examples import BTC_USD, btc, btc_price, usd
@@ -123,7 +123,7 @@ async def test_other_symbols_are_bought_where_no_limit_needs_all_positions(
 async def test_an_exit_waits_for_its_record_and_sells_nothing_meanwhile(
     rig: Rig, owner: Owner, faults: Faults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.executor.exits._WAIT_FIRST", 0.001)
+    monkeypatch.setattr("services.executor.orders.exit._WAIT_FIRST", 0.001)
     decision = replace(rig.close(), symbol=ETH_USD)
     task = await rig.begin(owner, decision)
 

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from services.executor.reader import StreamReader
-from services.executor.session import Session
+from services.executor.turn.order_reader import StreamReader
+from services.executor.turn.session import Session
 from shared.domain.order import OrderState
 from tests.integration.executor.rig import USER, Owner, Rig, crash, until
 

@@ -9,10 +9,10 @@ from shared.bus.streams import Entry, Group
 from shared.contracts import keys
 from shared.domain.funds import Funds
 from shared.domain.order import OrderState
-from shared.ledger.auditor import run_audit
+from shared.ledger.audit.auditor import run_audit
+from shared.ledger.audit.findings import AuditReport, FindingKind
+from shared.ledger.audit.journal import VenueOrder
 from shared.ledger.books import Moment
-from shared.ledger.findings import AuditReport, FindingKind
-from shared.ledger.journal import VenueOrder
 from tests.support.copies import Copies, now_ms
 
 

@@ -8,7 +8,7 @@ from shared.bus.streams import Entry, Group
 from shared.contracts import keys
 from shared.contracts.heartbeat import HeartbeatRecord
 from shared.domain.account import MASTER, AccountState
-from shared.domain.policy import UserPolicy
+from shared.domain.limits.policy import UserPolicy
 from shared.ledger.backlog import read_backlog, read_nonces
 from shared.ledger.reading import known_users
 from shared.ledger.status import read_status

@@ -11,20 +11,20 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import uuid4
 
-from services.master_strategy.account_check import AccountCheck
-from services.master_strategy.account_mirror import AccountMirror
-from services.master_strategy.book import MasterBook
+from services.master_strategy.account.account_check import AccountCheck
+from services.master_strategy.account.account_mirror import AccountMirror
+from services.master_strategy.account.book import MasterBook
 from services.master_strategy.clock import Clock
-from services.master_strategy.cycle import Cycle
-from services.master_strategy.fill_watcher import FillWatcher
-from services.master_strategy.order_plan import OrderPlan
-from services.master_strategy.own_copies import OwnCopies
-from services.master_strategy.own_order import OwnOrder, own_id
-from services.master_strategy.scan_health import ScanHealth
+from services.master_strategy.fills.fill_watcher import FillWatcher
+from services.master_strategy.fills.own_copies import OwnCopies
+from services.master_strategy.fills.scan_health import ScanHealth
 from services.master_strategy.session import open_book
-from services.master_strategy.strategy_file import StrategySettings
-from services.master_strategy.trader import SEND_TIMEOUT_MS, Trader
-from services.master_strategy.write_ahead import WriteAhead
+from services.master_strategy.strategies.settings import StrategySettings
+from services.master_strategy.trading.cycle import Cycle
+from services.master_strategy.trading.order_plan import OrderPlan
+from services.master_strategy.trading.own_order import OwnOrder, own_id
+from services.master_strategy.trading.trader import SEND_TIMEOUT_MS, Trader
+from services.master_strategy.trading.write_ahead import WriteAhead
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease, acquire
 from shared.bus.master_account import MasterRecords, read_holdings
@@ -40,7 +40,7 @@ from shared.domain.fault import Faults
 from shared.domain.master_account import Baseline
 from shared.domain.order import Side
 from shared.domain.signal import Signal
-from shared.domain.symbol import Symbol
+from shared.domain.values.symbol import Symbol
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
 from shared.venues.port import OrderRequest
 from tests.unit.master_strategy.values import BTC, NOW, btc

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from structlog.testing import capture_logs
 
-from services.master_strategy.cycle import MODE
+from services.master_strategy.trading.cycle import MODE
 from shared.domain.order import Kind
 from shared.venues.errors import Unavailable
 from shared.venues.port import Candle

@@ -9,10 +9,10 @@ from structlog.testing import capture_logs
 from shared.bus.records import Records
 from shared.bus.signals import SignalLog
 from shared.domain.account import MASTER
-from shared.domain.instrument import seed_instruments
 from shared.domain.order import Kind, Side
 from shared.domain.signal import Source
-from shared.domain.symbol import Symbol
+from shared.domain.values.instrument import seed_instruments
+from shared.domain.values.symbol import Symbol
 from shared.venues.errors import Unavailable
 from tests.integration.master_strategy.rig import Rig, buy, sell
 from tests.unit.master_strategy.values import BTC, btc, btc_price, usd

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager, suppress
 
 from structlog.testing import capture_logs
 
+from services.master_strategy.fills.scan_health import ScanHealth
 from services.master_strategy.leadership import Leadership
-from services.master_strategy.scan_health import ScanHealth
 from shared.bus.connection import Bus
 from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import Lease

@@ -7,7 +7,13 @@ from decimal import Decimal
 
 import pytest
 
-from services.master_strategy.renamed import in_force, move_recorded, names_in_force, signals_renamed, until_renamed
+from services.master_strategy.account.renamed import (
+    in_force,
+    move_recorded,
+    names_in_force,
+    signals_renamed,
+    until_renamed,
+)
 from services.master_strategy.session import open_book
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease, acquire
@@ -16,11 +22,11 @@ from shared.bus.records import Records
 from shared.bus.signals import SignalLog
 from shared.domain.account import MASTER, Position
 from shared.domain.fault import Faults
-from shared.domain.money import Price, Quantity
 from shared.domain.order import Side
 from shared.domain.rename import Rename, Renames
 from shared.domain.signal import Signal
-from shared.domain.symbol import Symbol
+from shared.domain.values.money import Price, Quantity
+from shared.domain.values.symbol import Symbol
 from shared.venues.errors import Unavailable
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
 from tests.integration.master_strategy.rig import SteppedTime

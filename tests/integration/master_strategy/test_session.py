@@ -14,7 +14,7 @@ import redis
 from services.master_strategy.clock import Clock, system_clock
 from services.master_strategy.leadership import Leadership
 from services.master_strategy.session import Session
-from services.master_strategy.strategy_file import StrategySettings
+from services.master_strategy.strategies.settings import StrategySettings
 from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusUnavailable
 from shared.bus.heartbeat import Heartbeat
@@ -24,8 +24,8 @@ from shared.bus.records import Records
 from shared.bus.signals import SignalLog
 from shared.contracts import keys
 from shared.domain.account import MASTER, AccountState
-from shared.domain.money import Quantity
 from shared.domain.order import Side
+from shared.domain.values.money import Quantity
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
 from shared.venues.port import OrderRequest
 from tests.support.redis_server import RedisServer

@@ -7,9 +7,9 @@ from dataclasses import replace
 from decimal import Decimal
 from uuid import uuid4
 
-from services.master_strategy.own_copies import OwnCopies
+from services.master_strategy.fills.own_copies import OwnCopies
+from services.master_strategy.fills.unread_rows import UnreadRows
 from services.master_strategy.session import open_book
-from services.master_strategy.unread_rows import UnreadRows
 from shared.bus.master_account import MasterRecords, read_all_uncopied, read_holdings
 from shared.bus.records import Records, pairs
 from shared.bus.signals import SignalLog
@@ -17,12 +17,12 @@ from shared.bus.streams import read_entries
 from shared.contracts import keys
 from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
-from shared.domain.instrument import seed_instruments
 from shared.domain.master_account import NotCopied
-from shared.domain.money import ONE
 from shared.domain.order import Kind, Side, leg_id, order_id
 from shared.domain.signal import Source
-from shared.domain.symbol import Symbol
+from shared.domain.values.instrument import seed_instruments
+from shared.domain.values.money import ONE
+from shared.domain.values.symbol import Symbol
 from shared.venues.port import LeftOut, OrderRequest, RowReason
 from tests.integration.master_strategy.rig import Rig, Run, buy, sell
 from tests.unit.master_strategy.values import BTC, btc, falling, rising

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from services.master_strategy.own_order import OwnOrder
+from services.master_strategy.trading.own_order import OwnOrder
 from shared.bus.errors import LeaseLost
 from shared.contracts import keys
 from shared.domain.account import MASTER

@@ -10,15 +10,15 @@ from decimal import Decimal
 
 import pytest
 
-from services.master_strategy.account_mirror import AccountMirror
+from services.master_strategy.account.account_mirror import AccountMirror
 from shared.bus.records import Records
 from shared.contracts import keys
 from shared.domain.account import MASTER, Position
 from shared.domain.fault import FaultKind, Faults
-from shared.domain.instrument import Instrument
-from shared.domain.money import Quantity
 from shared.domain.order import Kind, OrderState, Side
-from shared.domain.symbol import Symbol
+from shared.domain.values.instrument import Instrument
+from shared.domain.values.money import Quantity
+from shared.domain.values.symbol import Symbol
 from shared.venues.errors import Unavailable
 from tests.integration.master_strategy.rig import Rig, Run, buy, sell
 from tests.integration.master_strategy.test_cycle import _turns

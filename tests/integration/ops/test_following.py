@@ -14,8 +14,8 @@ from shared.bus.records import Records
 from shared.bus.streams import read_entries
 from shared.contracts import keys
 from shared.domain.account import MASTER, Account, AccountState, Position
-from shared.domain.money import Money, Quantity
-from shared.domain.symbol import Symbol
+from shared.domain.values.money import Money, Quantity
+from shared.domain.values.symbol import Symbol
 from tests.integration.ops.command import ops
 from tests.support.copies import Copies, now_ms
 from tests.support.redis_server import RedisServer

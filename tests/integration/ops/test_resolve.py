@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.ops.person import operator_name
+from services.ops.operator import operator_name
 from shared.contracts import keys
 from tests.support.ops_command import run_ops
 from tests.support.processes import wait_for

@@ -15,10 +15,10 @@ from shared.contracts import keys
 from shared.contracts.risk import RiskRecord
 from shared.domain.account import Position
 from shared.domain.control import ControlMode
-from shared.domain.money import Money, Quantity
-from shared.domain.policy import StopOutAction
-from shared.domain.risk_state import RiskState, StopOut
-from shared.domain.symbol import Symbol
+from shared.domain.limits.policy import StopOutAction
+from shared.domain.limits.risk_state import RiskState, StopOut
+from shared.domain.values.money import Money, Quantity
+from shared.domain.values.symbol import Symbol
 from tests.integration.ops.command import Ran, ops
 from tests.support.copies import now_ms
 from tests.support.redis_server import RedisServer

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError, ResponseError
 
+from shared.bus.client.refusals import ends_connection, meaning
 from shared.bus.errors import BusForbidden, BusRefused, BusUnavailable
-from shared.bus.refusals import ends_connection, meaning
 
 
 @pytest.mark.parametrize(

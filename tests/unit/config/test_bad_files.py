@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from shared.config import text_file
-from shared.config.users import load_users
-from shared.config.users_watch import UsersWatch
+from shared.config.users.loader import load_users
+from shared.config.users.watch import UsersWatch
 from shared.domain.fault import FaultKind, Faults
-from shared.domain.policy import FileState
+from shared.domain.limits.policy import FileState
 
 BAD: dict[str, bytes] = {
     "age_beyond_every_number": b"guards.max_signal_age = 1e306",
@@ -178,7 +178,7 @@ def test_a_folder_that_fails_changes_nothing_and_is_looked_at_again(
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as failing:
-        failing.setattr("shared.config.users_watch.os.scandir", fail)
+        failing.setattr("shared.config.users.watch.os.scandir", fail)
         assert settled(watch) == []
         assert list(watch.users) == ["alice"]
     (config / "users" / "bob.toml").write_text("")

@@ -8,14 +8,14 @@ from typing import Any, cast, get_args
 
 import pytest
 
-from services.executor.desks import DeskMaker
+from services.executor.account.context_factory import DeskMaker
 from services.master_strategy.app import open_account
 from services.master_strategy.clock import system_clock
 from shared.config.secrets import ApiKey
 from shared.config.settings import Settings, load_settings
 from shared.venues.factory import HttpSession, Tier, new_http_session, open_budget, tier_named
 from shared.venues.fake import MemoryNonces
-from shared.venues.kraken import KrakenVenue
+from shared.venues.kraken.adapter import KrakenVenue
 
 KEY = ApiKey("PAPERkEyOfTheTest", "c2VjcmV0LW9mLXRoZS10ZXN0")
 TIERS = [("", Tier.INTERMEDIATE), ("starter", Tier.STARTER), ("pro", Tier.PRO), ("none", None)]

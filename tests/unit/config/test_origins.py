@@ -8,7 +8,7 @@ from hypothesis import example, given, strategies as st
 from shared.config.errors import ConfigurationError
 from shared.config.origins import Origin, read_origin
 from shared.config.settings import REAL_VENUE_DOMAINS, Settings, load_settings
-from shared.venues.http import HttpSession
+from shared.venues.http.session import HttpSession
 
 _REAL = [
     "https://api.kraken.com",

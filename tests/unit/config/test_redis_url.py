@@ -10,9 +10,9 @@ from hypothesis import example, given, strategies as st
 
 from shared.bus.connection import open_bus
 from shared.config.errors import ConfigurationError
-from shared.config.logging import mask_secrets
 from shared.config.redis_url import RedisUrlError, read_redis_url
 from shared.config.settings import Settings, load_settings
+from shared.runtime.logging import mask_secrets
 
 _MARK = "qzjx9vwk"
 _ODD = ["#", "/", "?", "@", "%", " ", ":", "[", "]", "\\", "&", "é", "·", "%zz", "//", "#@", "/@", "?@", "ℂ", "\t"]

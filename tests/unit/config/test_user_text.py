@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, strategies as st
 from pydantic import ValidationError
 
-from shared.config.user_file import UserFile
-from shared.config.user_text import read_settings, write_settings
-from shared.domain.policy import OnJoin, OnLeave, SizingMode
+from shared.config.users.file import UserFile
+from shared.config.users.text import read_settings, write_settings
+from shared.domain.limits.policy import OnJoin, OnLeave, SizingMode
 
 _PERCENT = st.one_of(st.none(), st.integers(1, 100), st.decimals(Decimal("0.01"), 100, places=2))
 _LASTING = st.one_of(st.none(), st.integers(1, 10_000), st.sampled_from(["500ms", "36h", "7d"]))

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from shared.config.errors import ConfigurationError
-from shared.config.users import load_users
-from shared.domain.policy import (
+from shared.config.users.loader import load_users
+from shared.domain.limits.policy import (
     BelowMinimum,
     ExitPolicy,
     GuardPolicy,
@@ -22,7 +22,7 @@ from shared.domain.policy import (
     SymbolPolicy,
     UserPolicy,
 )
-from shared.domain.symbol import Symbol
+from shared.domain.values.symbol import Symbol
 
 ROOT = Path(__file__).resolve().parents[3]
 BTC_USD, ETH_USD = Symbol("BTC", "USD"), Symbol("ETH", "USD")

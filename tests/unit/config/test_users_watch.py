@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from shared.config import users_watch
-from shared.config.changes import ChangeKind, SettingChange, UserChange, changes, settings_of
-from shared.config.users_watch import UsersWatch
+from shared.config.users import watch as users_watch
+from shared.config.users.changes import ChangeKind, SettingChange, UserChange, changes, settings_of
+from shared.config.users.watch import UsersWatch
 from shared.domain.fault import Faults
-from shared.domain.policy import ExitPolicy, FileState, OnLeave, SymbolPolicy, UserPolicy
-from shared.domain.symbol import Symbol
+from shared.domain.limits.policy import ExitPolicy, FileState, OnLeave, SymbolPolicy, UserPolicy
+from shared.domain.values.symbol import Symbol
 from tests.support.examples import a_policy
 
 
@@ -185,7 +185,7 @@ async def test_the_more_a_look_costs_the_rarer_it_is(config: Path, monkeypatch: 
 
     watch = UsersWatch(config)
     monkeypatch.setattr(watch, "_timed_look", lambda: ([], [], costs[len(pauses) - 1]))
-    monkeypatch.setattr("shared.config.users_watch.asyncio.sleep", sleep)
+    monkeypatch.setattr("shared.config.users.watch.asyncio.sleep", sleep)
     with pytest.raises(asyncio.CancelledError):
         await watch.run(lambda _: None)
     assert pauses == [1.0, 1.0, 4.0, 10.0]
@@ -202,8 +202,8 @@ async def test_what_has_changed_is_looked_at_again_soon(config: Path, monkeypatc
             raise asyncio.CancelledError
 
     watch = UsersWatch(config)
-    monkeypatch.setattr("shared.config.users_watch.time.thread_time", iter(range(100)).__next__)
-    monkeypatch.setattr("shared.config.users_watch.asyncio.sleep", sleep)
+    monkeypatch.setattr("shared.config.users.watch.time.thread_time", iter(range(100)).__next__)
+    monkeypatch.setattr("shared.config.users.watch.asyncio.sleep", sleep)
     with pytest.raises(asyncio.CancelledError):
         await watch.run(lambda _: None)
     assert pauses == [1.0, 10.0, 1.0, 10.0]

@@ -22,7 +22,7 @@ from shared.contracts.records import AccountRecord, InstrumentRecord, PositionRe
 from shared.contracts.risk import RiskRecord
 from shared.contracts.verdict import VerdictRecord
 from shared.domain.control import Control, ControlMode
-from shared.domain.numerals import whole
+from shared.domain.values.numerals import whole
 from tests.support.examples import BTC_USD
 from tests.unit.contracts.test_messages import CLOSE, COPY, ENTRY, EXIT, REPORT, SKIP
 

@@ -19,8 +19,8 @@ from shared.contracts.records import (
     write_price,
 )
 from shared.domain.account import AccountState, Position
-from shared.domain.instrument import PairStatus
-from shared.domain.money import Money
+from shared.domain.values.instrument import PairStatus
+from shared.domain.values.money import Money
 from tests.support.examples import BTC_USD, NOW, an_account, an_instrument, btc, btc_price, usd
 
 

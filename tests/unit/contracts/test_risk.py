@@ -10,8 +10,8 @@ import pytest
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.risk import RiskRecord
-from shared.domain.policy import LimitPolicy, StopOutAction
-from shared.domain.risk_state import RiskState
+from shared.domain.limits.policy import LimitPolicy, StopOutAction
+from shared.domain.limits.risk_state import RiskState
 from tests.support.examples import NOW, usd
 
 

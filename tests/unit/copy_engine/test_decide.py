@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from services.copy_engine.decide import Follower, decide, skip
+from services.copy_engine.decisions.decide import Follower, decide, skip
 from shared.domain.account import Account, AccountState
 from shared.domain.control import Control, ControlMode
-from shared.domain.instrument import Instrument, PairStatus
+from shared.domain.limits.policy import GuardPolicy, SymbolPolicy, UserPolicy
 from shared.domain.order import Copy, Kind, Side, order_id
-from shared.domain.policy import GuardPolicy, SymbolPolicy, UserPolicy
 from shared.domain.signal import Signal
-from shared.domain.symbol import Symbol
+from shared.domain.values.instrument import Instrument, PairStatus
+from shared.domain.values.symbol import Symbol
 from tests.support.examples import (
     BTC_USD,
     NOW,

@@ -9,16 +9,24 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from services.copy_engine.decide import Follower, decide
+from services.copy_engine.decisions.decide import Follower, decide
 from shared.contracts.messages import OrderMessage
 from shared.domain.account import Account, Position
 from shared.domain.book import Book
 from shared.domain.control import Control, ControlMode
-from shared.domain.money import Money, Price, Quantity
+from shared.domain.limits.policy import (
+    FileState,
+    GuardPolicy,
+    LimitPolicy,
+    OnLeave,
+    SizingPolicy,
+    SymbolPolicy,
+    UserPolicy,
+)
+from shared.domain.limits.risk_state import RiskState, realized_by
 from shared.domain.order import Copy
-from shared.domain.policy import FileState, GuardPolicy, LimitPolicy, OnLeave, SizingPolicy, SymbolPolicy, UserPolicy
-from shared.domain.risk_state import RiskState, realized_by
-from shared.domain.symbol import Symbol
+from shared.domain.values.money import Money, Price, Quantity
+from shared.domain.values.symbol import Symbol
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_exit, an_instrument, usd
 
 ETH_USD, SOL_USD = Symbol("ETH", "USD"), Symbol("SOL", "USD")

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from services.copy_engine.joining import PATIENCE_MS, Surroundings, Waiting
-from services.copy_engine.open_positions import OpenPositions
+from services.copy_engine.followers.open_positions import OpenPositions
+from services.copy_engine.joining.plan import PATIENCE_MS, Surroundings, Waiting
 from shared.domain.account import MASTER, Account, AccountState
 from shared.domain.control import Control, ControlMode
+from shared.domain.limits.policy import SymbolPolicy
 from shared.domain.order import Decision
-from shared.domain.policy import SymbolPolicy
-from shared.domain.symbol import Symbol
+from shared.domain.values.symbol import Symbol
 from tests.support.examples import BTC_USD, an_account, an_entry, an_id, btc, btc_price
 from tests.support.joinables import BTC_USDC, JOINS, LATER, UNPRICED, a_joiner, around, joined, open_now, skipped
 

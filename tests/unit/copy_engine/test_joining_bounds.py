@@ -8,12 +8,20 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, strategies as st
 
-from services.copy_engine.decide import Follower
+from services.copy_engine.decisions.decide import Follower
 from shared.domain.account import MASTER
 from shared.domain.control import Control
-from shared.domain.money import Price
+from shared.domain.limits.policy import (
+    GuardPolicy,
+    LimitPolicy,
+    OnJoin,
+    SizingMode,
+    SizingPolicy,
+    SymbolPolicy,
+    UserPolicy,
+)
 from shared.domain.order import Decision, order_id
-from shared.domain.policy import GuardPolicy, LimitPolicy, OnJoin, SizingMode, SizingPolicy, SymbolPolicy, UserPolicy
+from shared.domain.values.money import Price
 from tests.support.examples import BTC_USD, an_account, an_id, an_instrument, btc, btc_price, usd
 from tests.support.joinables import BTC_USDC, LATER, a_joiner, around, joined, open_now
 

@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, strategies as st
 
-from services.copy_engine.open_positions import Joinable, OpenPositions
+from services.copy_engine.followers.open_positions import Joinable, OpenPositions
 from shared.domain.signal import Signal
-from shared.domain.symbol import Symbol
+from shared.domain.values.symbol import Symbol
 from tests.support.examples import an_entry, an_exit, btc, btc_price, usd
 
 Step = tuple[str, str, str]

@@ -9,16 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import event, given, settings, strategies as st
 
-from services.copy_engine.decide import Follower, Plan, Verdict
-from services.copy_engine.order_writer import OrderWriter
+from services.copy_engine.decisions.decide import Follower, Plan, Verdict
+from services.copy_engine.decisions.order_writer import OrderWriter
 from shared.contracts.messages import OrderMessage
 from shared.domain.account import AccountState, Position
 from shared.domain.book import Book
 from shared.domain.control import Control, ControlMode
-from shared.domain.instrument import Instrument, PairStatus
-from shared.domain.money import Money
-from shared.domain.order import Decision
-from shared.domain.policy import (
+from shared.domain.limits.policy import (
     BelowMinimum,
     GuardPolicy,
     LimitPolicy,
@@ -28,10 +25,13 @@ from shared.domain.policy import (
     SymbolPolicy,
     UserPolicy,
 )
-from shared.domain.risk_state import RiskState
+from shared.domain.limits.risk_state import RiskState
+from shared.domain.order import Decision
 from shared.domain.signal import Signal
 from shared.domain.skip import Skip
-from shared.domain.symbol import Symbol
+from shared.domain.values.instrument import Instrument, PairStatus
+from shared.domain.values.money import Money
+from shared.domain.values.symbol import Symbol
 from tests.support.examples import (
     BTC_USD,
     NOW,

@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from services.copy_engine.roster import Roster
-from shared.domain.policy import SymbolPolicy
-from shared.domain.symbol import Symbol
+from services.copy_engine.followers.roster import Roster
+from shared.domain.limits.policy import SymbolPolicy
+from shared.domain.values.symbol import Symbol
 from tests.support.examples import BTC_USD, a_policy
 
 BTC_USDC, BTC_EUR = Symbol("BTC", "USDC"), Symbol("BTC", "EUR")

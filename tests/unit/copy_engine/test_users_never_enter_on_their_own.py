@@ -13,7 +13,8 @@ from typing import Final
 
 import pytest
 
-EXECUTOR: Final = Path(__file__).resolve().parents[3] / "services" / "executor"
+ROOT: Final = Path(__file__).resolve().parents[3]
+SOURCES: Final = (ROOT / "services" / "executor", ROOT / "shared" / "execution")
 _MAKERS: Final = {
     "Decision",
     "Copy",
@@ -100,7 +101,7 @@ def violations(source: str) -> list[str]:
 
 
 def _sources() -> list[Path]:
-    return sorted(EXECUTOR.rglob("*.py"))
+    return sorted(path for folder in SOURCES for path in folder.rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", _sources(), ids=lambda path: path.name)
@@ -117,8 +118,8 @@ def _calls(name: str) -> list[str]:
 
 
 def test_there_is_one_place_that_builds_orders_and_one_that_sends_them() -> None:
-    assert _calls("OrderRequest") == ["leg.py"]
-    assert _calls("place") == ["leg.py"]
+    assert _calls("OrderRequest") == ["send.py"]
+    assert _calls("place") == ["send.py"]
 
 
 def test_decisions_only_come_out_of_stream_entries() -> None:
@@ -132,8 +133,8 @@ def test_decisions_only_come_out_of_stream_entries() -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "from services.master_strategy.trader import Trader",
-        "import services.copy_engine.decide",
+        "from services.master_strategy.trading.trader import Trader",
+        "import services.copy_engine.decisions.decide",
         "from shared.bus.signals import SignalLog",
         "from shared.domain.sizing import size_entry",
         "from shared.domain.order import order_id",

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from shared.domain.account import Position
-from shared.domain.money import UnitMismatchError
-from shared.domain.symbol import Symbol
+from shared.domain.values.money import UnitMismatchError
+from shared.domain.values.symbol import Symbol
 from tests.support.examples import BTC_USD, NOW, btc, usd
 
 sizes = st.decimals(min_value="0.00000001", max_value=1000, places=8)

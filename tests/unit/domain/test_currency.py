@@ -8,10 +8,10 @@ import pytest
 
 from shared.domain.account import Position
 from shared.domain.book import Book
-from shared.domain.currency import alike, counted_in
-from shared.domain.money import Money, Price, Quantity
-from shared.domain.symbol import Symbol
 from shared.domain.valuation import value
+from shared.domain.values.currency import alike, counted_in
+from shared.domain.values.money import Money, Price, Quantity
+from shared.domain.values.symbol import Symbol
 from tests.support.examples import BTC_USD, NOW, btc, btc_price, usd
 
 BTC_USDC, USDC_USD = Symbol("BTC", "USDC"), Symbol("USDC", "USD")

@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from shared.contracts.records import AccountRecord
-from shared.domain.fees import TakerFees, dearest_taker_fee
-from shared.domain.symbol import Symbol
+from shared.domain.values.fees import TakerFees, dearest_taker_fee
+from shared.domain.values.symbol import Symbol
 from tests.support.examples import BTC_USD
 
 USDT_USD = Symbol("USDT", "USD")

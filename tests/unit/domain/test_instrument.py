@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from shared.domain.instrument import seed_instruments
-from shared.domain.symbol import Symbol
+from shared.domain.values.instrument import seed_instruments
+from shared.domain.values.symbol import Symbol
 from tests.support.examples import BTC_USD, an_instrument, btc, btc_price
 
 

@@ -10,8 +10,8 @@ from fractions import Fraction
 import pytest
 from hypothesis import example, given, strategies as st
 
-from shared.domain.money import Money, Price, Quantity, UnitMismatchError, floor_to, plain
-from shared.domain.symbol import Symbol
+from shared.domain.values.money import Money, Price, Quantity, UnitMismatchError, floor_to, plain
+from shared.domain.values.symbol import Symbol
 from tests.support.examples import BTC_USD, btc, btc_price, usd
 
 any_decimal = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**12), max_value=10**12)

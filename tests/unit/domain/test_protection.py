@@ -11,8 +11,8 @@ from hypothesis import given, strategies as st
 
 from shared.domain.account import Position
 from shared.domain.exits import Close, size_exit
-from shared.domain.policy import ExitPolicy
-from shared.domain.protection import ExitReason, due
+from shared.domain.limits.policy import ExitPolicy
+from shared.domain.limits.protection import ExitReason, due
 from tests.support.examples import BTC_USD, NOW, an_instrument, btc, btc_price, usd
 
 NOTHING = ExitPolicy(stop_loss_pct=None)

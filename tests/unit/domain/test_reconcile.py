@@ -7,9 +7,9 @@ from decimal import Decimal
 from hypothesis import given, strategies as st
 
 from shared.domain.account import Position
-from shared.domain.money import Money, Quantity
 from shared.domain.reconcile import at_rest, compare, lowered
-from shared.domain.symbol import Symbol
+from shared.domain.values.money import Money, Quantity
+from shared.domain.values.symbol import Symbol
 
 USD, USDC, ETH = Symbol("BTC", "USD"), Symbol("BTC", "USDC"), Symbol("ETH", "USD")
 amounts = st.decimals(0, 1000, places=8, allow_nan=False)

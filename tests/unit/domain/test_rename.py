@@ -7,10 +7,10 @@ from decimal import Decimal
 import pytest
 
 from shared.domain.account import Position
-from shared.domain.money import Price, Quantity
-from shared.domain.policy import SymbolPolicy
+from shared.domain.limits.policy import SymbolPolicy
 from shared.domain.rename import Fate, Rename, Renames, fate, merged, under_all_names
-from shared.domain.symbol import Symbol
+from shared.domain.values.money import Price, Quantity
+from shared.domain.values.symbol import Symbol
 from tests.support.examples import NOW, usd
 
 DOT, NDOT, XDOT = (Symbol(name, "USD") for name in ("DOT", "NDOT", "XDOT"))

@@ -10,12 +10,12 @@ from hypothesis import given, strategies as st
 
 from shared.domain.account import Position
 from shared.domain.book import Book
-from shared.domain.money import Money, Price, Quantity
-from shared.domain.policy import LimitPolicy, UserPolicy
-from shared.domain.risk import MAX_BALANCE_AGE_MS, Admitted, Standing, admit, barred
-from shared.domain.risk_state import RiskState, next_day
+from shared.domain.limits.policy import LimitPolicy, UserPolicy
+from shared.domain.limits.risk import MAX_BALANCE_AGE_MS, Admitted, Standing, admit, barred
+from shared.domain.limits.risk_state import RiskState, next_day
 from shared.domain.sizing import Sized, Skip, size_entry
-from shared.domain.symbol import Symbol
+from shared.domain.values.money import Money, Price, Quantity
+from shared.domain.values.symbol import Symbol
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_instrument, btc, btc_price, usd
 
 ETH_USD = Symbol("ETH", "USD")

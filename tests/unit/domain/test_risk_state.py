@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from shared.domain.account import Position
-from shared.domain.money import Money
-from shared.domain.policy import LimitPolicy, StopOutAction
-from shared.domain.risk_state import DAY_MS, RiskState, StopOut, next_day, realized_by, utc_day
+from shared.domain.limits.policy import LimitPolicy, StopOutAction
+from shared.domain.limits.risk_state import DAY_MS, RiskState, StopOut, next_day, realized_by, utc_day
+from shared.domain.values.money import Money
 from tests.support.examples import BTC_USD, NOW, btc, usd
 
 MIDNIGHT: Final = next_day(NOW)

@@ -9,10 +9,10 @@ from hypothesis import assume, given, strategies as st
 
 from shared.domain.account import Position
 from shared.domain.exits import size_exit
-from shared.domain.instrument import Instrument
-from shared.domain.money import Price, Quantity
-from shared.domain.policy import GuardPolicy
+from shared.domain.limits.policy import GuardPolicy
 from shared.domain.sizing import Skip, size_entry
+from shared.domain.values.instrument import Instrument
+from shared.domain.values.money import Price, Quantity
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_instrument, btc, btc_price, usd
 
 prices = st.decimals(min_value="0.01", max_value=200_000, places=4)

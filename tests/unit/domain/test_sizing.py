@@ -13,12 +13,12 @@ import pytest
 from hypothesis import assume, example, given, strategies as st
 
 from shared.domain.account import Account
-from shared.domain.instrument import Instrument
-from shared.domain.money import Money, Price
+from shared.domain.limits.policy import GuardPolicy, LimitPolicy, SizingPolicy, UserPolicy
 from shared.domain.order import Side
-from shared.domain.policy import GuardPolicy, LimitPolicy, SizingPolicy, UserPolicy
 from shared.domain.signal import Signal
 from shared.domain.sizing import Sized, Skip, entry_limit, size_entry
+from shared.domain.values.instrument import Instrument
+from shared.domain.values.money import Money, Price
 from tests.support.examples import BTC_USD, a_policy, an_account, an_entry, an_instrument, btc, btc_price, usd
 
 money = st.decimals(min_value=0, max_value=10**7, places=4)

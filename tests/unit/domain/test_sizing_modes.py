@@ -10,10 +10,7 @@ import pytest
 from hypothesis import assume, given, strategies as st
 
 from shared.domain.account import Account
-from shared.domain.instrument import Instrument
-from shared.domain.money import Money
-from shared.domain.order import Side
-from shared.domain.policy import (
+from shared.domain.limits.policy import (
     BelowMinimum,
     GuardPolicy,
     LimitPolicy,
@@ -22,9 +19,12 @@ from shared.domain.policy import (
     SymbolPolicy,
     UserPolicy,
 )
+from shared.domain.order import Side
 from shared.domain.signal import Signal
 from shared.domain.sizing import Sized, Skip, entry_limit, size_entry
-from shared.domain.symbol import Symbol
+from shared.domain.values.instrument import Instrument
+from shared.domain.values.money import Money
+from shared.domain.values.symbol import Symbol
 from tests.support.examples import BTC_USD, a_policy, an_account, an_entry, an_instrument, btc, btc_price, usd
 
 BTC_USDC = Symbol("BTC", "USDC")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.domain.symbol import Symbol
+from shared.domain.values.symbol import Symbol
 
 
 def test_a_symbol_reads_back_as_it_is_written() -> None:

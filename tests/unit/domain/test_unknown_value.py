@@ -8,15 +8,15 @@ from fractions import Fraction
 
 from hypothesis import given, settings, strategies as st
 
-from services.copy_engine.decide import Follower, decide
-from shared.domain.instrument import Instrument
-from shared.domain.money import Price
-from shared.domain.policy import SizingMode, SizingPolicy
-from shared.domain.symbol import Symbol
+from services.copy_engine.decisions.decide import Follower, decide
+from shared.domain.limits.policy import SizingMode, SizingPolicy
 from shared.domain.valuation import DUST, route, value
-from shared.venues import kraken_parse as parse
+from shared.domain.values.instrument import Instrument
+from shared.domain.values.money import Price
+from shared.domain.values.symbol import Symbol
 from shared.venues.holdings import owned
-from shared.venues.kraken_symbols import AssetNames
+from shared.venues.kraken import parse
+from shared.venues.kraken.symbols import AssetNames
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_instrument, btc, btc_price, usd
 
 WORTH = {

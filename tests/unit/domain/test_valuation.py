@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from shared.domain.money import Money, Price, Quantity
-from shared.domain.symbol import Symbol
 from shared.domain.valuation import route, smallest_orders, value
+from shared.domain.values.money import Money, Price, Quantity
+from shared.domain.values.symbol import Symbol
 from tests.support.examples import BTC_USD, btc, btc_price, usd
 
 EUR_USD, USD_CAD, BTC_EUR = (Symbol.parse(name) for name in ("EUR/USD", "USD/CAD", "BTC/EUR"))

@@ -8,9 +8,9 @@ from decimal import Decimal
 import pytest
 from structlog.testing import capture_logs
 
-from services.executor import exit_delay
-from services.executor.account_faults import AccountFaults
-from services.executor.exit_delay import ExitDelay
+from services.executor.account.faults import AccountFaults
+from services.executor.orders import exit_delay
+from services.executor.orders.exit_delay import ExitDelay
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.order import Copy, Decision, Kind, Side
 from tests.support.examples import BTC_USD, usd

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from services.executor.exit_price import bound
-from shared.domain.instrument import PairStatus
+from services.executor.orders.exit_price import bound
+from shared.domain.values.instrument import PairStatus
 from tests.support.examples import an_instrument, btc_price
 
 TWO_PER_CENT = Decimal(200)

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from services.executor.roster import Roster
+from services.executor.turn.roster import Roster
 from shared.config.errors import ConfigurationError
-from shared.domain.policy import FileState, OnLeave, UserPolicy
+from shared.domain.limits.policy import FileState, OnLeave, UserPolicy
 from tests.support.examples import a_policy
 
 

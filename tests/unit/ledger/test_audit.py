@@ -10,10 +10,10 @@ from uuid import UUID
 import pytest
 
 from shared.domain.order import RECALLED, leg_id
-from shared.ledger.audit import audit_signals, audit_user
+from shared.ledger.audit.audit import audit_signals, audit_user
+from shared.ledger.audit.findings import AuditReport, FindingKind, Tally
+from shared.ledger.audit.journal import VenueOrder, audit_acceptances
 from shared.ledger.books import Decided, Following, Moment, Reported, SignalBook, UserBook
-from shared.ledger.findings import AuditReport, FindingKind, Tally
-from shared.ledger.journal import VenueOrder, audit_acceptances
 from shared.ledger.reading import Kept
 
 NOW = 1_000_000

@@ -9,10 +9,10 @@ from typing import Any
 
 from shared.domain.account import Account, AccountState, Position
 from shared.domain.book import Book
+from shared.domain.limits.policy import OnLeave, SizingMode, SizingPolicy, SymbolPolicy, UserPolicy
 from shared.domain.master_account import Baseline, Holding
-from shared.domain.money import Money, Price, Quantity
-from shared.domain.policy import OnLeave, SizingMode, SizingPolicy, SymbolPolicy, UserPolicy
-from shared.domain.symbol import Symbol
+from shared.domain.values.money import Money, Price, Quantity
+from shared.domain.values.symbol import Symbol
 from shared.ledger.drift import Drift, Follows, Leader, drifts, plan_repair
 from shared.ledger.holdings import in_the_account
 

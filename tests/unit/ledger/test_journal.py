@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.ledger.journal import count_invalid_nonces, read_orders
+from shared.ledger.audit.journal import count_invalid_nonces, read_orders
 
 ROW = {
     "user": "alice",

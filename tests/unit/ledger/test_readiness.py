@@ -11,7 +11,7 @@ from shared.contracts.heartbeat import Phase
 from shared.domain.account import Account, AccountState
 from shared.domain.control import Control
 from shared.domain.fault import Fault, FaultKind
-from shared.domain.policy import UserPolicy
+from shared.domain.limits.policy import UserPolicy
 from shared.ledger.status import Sign, SystemStatus, UserStatus, judge
 
 

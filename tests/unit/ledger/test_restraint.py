@@ -8,7 +8,7 @@ import pytest
 
 from shared.domain.account import AccountState
 from shared.domain.control import RUNNING, Control, ControlMode
-from shared.domain.risk_state import RiskState
+from shared.domain.limits.risk_state import RiskState
 from shared.ledger.restraint import UserState, count_in_words, restraint
 from shared.ledger.status import SystemStatus, UserStatus, judge
 from tests.unit.ledger.test_readiness import WELL, user

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.domain.policy import LimitPolicy, SizingMode, SizingPolicy, SymbolPolicy, UserPolicy
+from shared.domain.limits.policy import LimitPolicy, SizingMode, SizingPolicy, SymbolPolicy, UserPolicy
 from shared.domain.signal import Signal
 from shared.ledger.track import MOST_MISSED, Tracking, smallest_balance, track
 from tests.support.examples import BTC_USD, an_entry, an_exit, an_instrument, btc, btc_price, usd

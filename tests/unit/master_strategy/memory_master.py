@@ -12,25 +12,25 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, cast
 
-from services.master_strategy.account_check import AccountCheck
-from services.master_strategy.account_mirror import AccountMirror
-from services.master_strategy.book import MasterBook
+from services.master_strategy.account.account_check import AccountCheck
+from services.master_strategy.account.account_mirror import AccountMirror
+from services.master_strategy.account.book import MasterBook
 from services.master_strategy.clock import Clock
-from services.master_strategy.fill_watcher import FillWatcher
-from services.master_strategy.own_copies import OwnCopies
-from services.master_strategy.scan_health import ScanHealth
+from services.master_strategy.fills.fill_watcher import FillWatcher
+from services.master_strategy.fills.own_copies import OwnCopies
+from services.master_strategy.fills.scan_health import ScanHealth
 from shared.bus.lease import Lease
 from shared.bus.master_account import MasterRecords
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.bus.signals import SignalLog
 from shared.domain.fault import Faults
-from shared.domain.instrument import seed_instruments
 from shared.domain.master_account import Baseline, Holding, Uncopied
-from shared.domain.money import ONE, ZERO, Price, Quantity
 from shared.domain.order import Kind, Side
 from shared.domain.signal import Signal
-from shared.domain.symbol import Symbol
+from shared.domain.values.instrument import seed_instruments
+from shared.domain.values.money import ONE, ZERO, Price, Quantity
+from shared.domain.values.symbol import Symbol
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue, MemoryNonces
 from shared.venues.port import OrderRequest, TradeKind, VenueOrder
 from tests.unit.master_strategy.values import BTC, NOW

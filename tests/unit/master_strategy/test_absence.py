@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from services.master_strategy.absence import AbsenceProofs
 from services.master_strategy.clock import Clock
-from services.master_strategy.own_order import INVISIBLE_MS, OwnOrder
+from services.master_strategy.trading.absence import AbsenceProofs
+from services.master_strategy.trading.own_order import INVISIBLE_MS, OwnOrder
 from shared.domain.order import Side
 from tests.unit.master_strategy.values import BTC, NOW, btc
 

@@ -6,12 +6,12 @@ from decimal import Decimal
 
 from hypothesis import given, strategies as st
 
-from services.master_strategy.book import MasterBook
-from services.master_strategy.fills import Told, missing_signal
+from services.master_strategy.account.book import MasterBook
+from services.master_strategy.fills.fills import Told, missing_signal
 from shared.contracts.messages import SignalMessage
-from shared.domain.money import ONE, Quantity
 from shared.domain.order import Kind, Side
 from shared.domain.signal import Signal, Source, signal_id
+from shared.domain.values.money import ONE, Quantity
 from shared.venues.port import VenueOrder
 from tests.unit.master_strategy.values import NOW, btc, done, usd
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from services.master_strategy.order_plan import OrderPlan, plan_entry, plan_exit
-from services.master_strategy.own_order import OwnOrder
-from services.master_strategy.strategy import Enter, Exit
+from services.master_strategy.strategies.port import Enter, Exit
+from services.master_strategy.trading.order_plan import OrderPlan, plan_entry, plan_exit
+from services.master_strategy.trading.own_order import OwnOrder
 from shared.domain.account import Position
-from shared.domain.instrument import seed_instruments
-from shared.domain.money import Money, Quantity
 from shared.domain.order import Side
 from shared.domain.sizing import Skip
+from shared.domain.values.instrument import seed_instruments
+from shared.domain.values.money import Money, Quantity
 from tests.unit.master_strategy.values import BTC, NOW, btc, btc_price, usd
 
 INSTRUMENT = seed_instruments("kraken")[BTC]

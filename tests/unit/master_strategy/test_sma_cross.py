@@ -7,11 +7,11 @@ from decimal import Decimal
 
 import pytest
 
-from services.master_strategy.indicators import sma
-from services.master_strategy.sma_cross import SmaCross
-from services.master_strategy.strategy import Enter, Exit, Intent, Market
-from shared.domain.money import Quantity
-from shared.domain.symbol import Symbol
+from services.master_strategy.strategies.indicators import sma
+from services.master_strategy.strategies.port import Enter, Exit, Intent, Market
+from services.master_strategy.strategies.sma_cross import SmaCross
+from shared.domain.values.money import Quantity
+from shared.domain.values.symbol import Symbol
 from shared.venues.port import Candle
 from tests.unit.master_strategy.values import BTC, ETH, btc, candles, falling, rising, usd
 

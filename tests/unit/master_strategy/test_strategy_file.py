@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from services.master_strategy.sma_cross import SmaCross
-from services.master_strategy.strategy_file import StrategySettings, load_strategy
+from services.master_strategy.strategies.settings import StrategySettings, load_strategy
+from services.master_strategy.strategies.sma_cross import SmaCross
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Mode
 from shared.config.strategy_choice import read_strategy_choice

@@ -14,9 +14,9 @@ from structlog.testing import capture_logs
 
 from shared.domain.fault import FaultKind
 from shared.domain.master_account import Baseline, NotCopied
-from shared.domain.money import ONE, ZERO
 from shared.domain.order import Kind, Side
 from shared.domain.signal import Source
+from shared.domain.values.money import ONE, ZERO
 from shared.venues.errors import Unavailable
 from shared.venues.port import LeftOut, RowReason, TradeKind
 from tests.unit.master_strategy.memory_master import EUR, MemoryMaster

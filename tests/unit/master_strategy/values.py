@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from shared.domain.money import Money, Price, Quantity
 from shared.domain.order import Side
-from shared.domain.symbol import Symbol
+from shared.domain.values.money import Money, Price, Quantity
+from shared.domain.values.symbol import Symbol
 from shared.venues.port import Candle, VenueOrder, VenueOrderStatus
 
 BTC = Symbol.parse("BTC/USD")

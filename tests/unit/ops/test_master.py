@@ -9,8 +9,8 @@ import pytest
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.master_account import read_holding, read_uncopied, write_holding, write_uncopied
 from shared.domain.master_account import Baseline, Holding, Uncopied
-from shared.domain.money import Quantity
 from shared.domain.order import Side
+from shared.domain.values.money import Quantity
 
 
 def _btc(amount: str) -> Quantity:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from services.paper_exchange.core.clock import ManualClock, MarketClock
-from services.paper_exchange.core.market import Market
+from services.paper_exchange.core.market.clock import ManualClock, MarketClock
+from services.paper_exchange.core.market.market import Market
 from services.paper_exchange.market_file import MarketSection, build_market, read_paper_file
 from shared.config.errors import ConfigurationError
 from tests.unit.paper_exchange.venue import Venue

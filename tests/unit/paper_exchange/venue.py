@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 from services.paper_exchange.app import build
 from services.paper_exchange.control.messages import NewAccount
 from services.paper_exchange.control.registry import create
-from services.paper_exchange.core.clock import ManualClock
 from services.paper_exchange.core.exchange import Exchange
+from services.paper_exchange.core.market.clock import ManualClock
 from services.paper_exchange.kraken.front import KrakenFront, Request, Waiting
 from services.paper_exchange.kraken.gate import sign
 from services.paper_exchange.kraken.replies import Reply

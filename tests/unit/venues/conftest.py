@@ -9,7 +9,7 @@ import pytest
 
 from shared.venues.factory import HttpSession, RateBudget, new_http_session, open_kraken
 from shared.venues.fake import MemoryNonces
-from shared.venues.kraken import KrakenVenue
+from shared.venues.kraken.adapter import KrakenVenue
 from tests.unit.venues.kraken_stub import KrakenStub
 
 KEY = "kEyOfTheTest"

@@ -17,11 +17,11 @@ from hypothesis import example, given, settings, strategies as st
 from shared.venues.errors import OutcomeUnknown, Rejected, Unavailable, VenueError
 from shared.venues.factory import HttpSession, RateBudget, open_kraken
 from shared.venues.fake import MemoryNonces
-from shared.venues.http_connection import HttpAnswer
-from shared.venues.kraken import KrakenVenue
+from shared.venues.http.connection import HttpAnswer
+from shared.venues.kraken.adapter import KrakenVenue
 from tests.unit.venues.conftest import KEY, SECRET, now
+from tests.unit.venues.kraken.test_kraken_lane import BTC, ORDER
 from tests.unit.venues.kraken_stub import ASSETS, PAIRS
-from tests.unit.venues.test_kraken_lane import BTC, ORDER
 
 ABSURD: Final = (
     "1e9999999999999999999",

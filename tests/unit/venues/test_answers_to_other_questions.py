@@ -14,12 +14,12 @@ import pytest
 from shared.domain.order import Side
 from shared.venues.errors import OutcomeUnknown, Unavailable
 from shared.venues.fake import MemoryNonces
-from shared.venues.kraken import KrakenVenue
-from shared.venues.kraken_shapes import may_answer
+from shared.venues.kraken.adapter import KrakenVenue
+from shared.venues.kraken.shapes import may_answer
 from shared.venues.port import OrderRequest
 from tests.unit.venues.conftest import now
+from tests.unit.venues.kraken.test_kraken_lane import BTC, ORDER
 from tests.unit.venues.kraken_stub import KrakenStub, Raw, result
-from tests.unit.venues.test_kraken_lane import BTC, ORDER
 
 ANSWERS: dict[str, Any] = {
     "OpenOrders": {"open": {}},

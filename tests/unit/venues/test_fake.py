@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from shared.domain.money import Price, Quantity
 from shared.domain.order import Side
-from shared.domain.symbol import Symbol
+from shared.domain.values.money import Price, Quantity
+from shared.domain.values.symbol import Symbol
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue, MemoryNonces
 from shared.venues.port import OrderRequest, Venue, VenueOrderStatus

@@ -7,7 +7,7 @@ from email.utils import formatdate
 
 from hypothesis import given, strategies as st
 
-from shared.domain.clock_offset import REPORT_ABOVE_MS, STOP_ENTRIES_ABOVE_MS
+from shared.domain.values.clock_offset import REPORT_ABOVE_MS, STOP_ENTRIES_ABOVE_MS
 from shared.venues.venue_clock import DATE_RESOLUTION_MS, SECONDS_RESOLUTION_MS, VenueClock
 
 START = 1_790_000_000_000

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from shared.venues.factory import HttpSession
-from shared.venues.http_connection import HttpAnswer, HttpConnection
+from shared.venues.http.connection import HttpAnswer, HttpConnection
 from tests.unit.venues.http.conftest import Serve
 from tests.unit.venues.http.peer import OK, Line
 

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from shared.venues import http as client
 from shared.venues.factory import HttpSession
+from shared.venues.http import session as client
 from tests.unit.venues.http.conftest import Serve
 from tests.unit.venues.http.peer import OK, Line, always_ok, first, until
 

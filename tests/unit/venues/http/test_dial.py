@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.venues import http_dial
 from shared.venues.factory import HttpSession
-from shared.venues.http_dial import _Address, _alternating, _first_to_answer
+from shared.venues.http import dial as http_dial
+from shared.venues.http.dial import _Address, _alternating, _first_to_answer
 from tests.unit.venues.http.conftest import Serve
 from tests.unit.venues.http.peer import always_ok
 

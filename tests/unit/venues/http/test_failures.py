@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from shared.venues import http_connection
 from shared.venues.errors import OutcomeUnknown, Unavailable, VenueError
 from shared.venues.factory import HttpSession
+from shared.venues.http import connection as http_connection
 from tests.unit.venues.http.conftest import Serve
 from tests.unit.venues.http.peer import OK, Line, always_ok, first
 

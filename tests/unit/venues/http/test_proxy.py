@@ -15,7 +15,7 @@ from shared.config.errors import ConfigurationError
 from shared.config.proxy import read_proxy
 from shared.config.settings import Settings, load_settings
 from shared.venues.errors import Unavailable
-from shared.venues.http import HttpSession
+from shared.venues.http.session import HttpSession
 from tests.unit.venues.http.conftest import Serve
 from tests.unit.venues.http.peer import always_ok
 

@@ -9,7 +9,7 @@ import pytest
 from shared.venues.errors import Refusal, Rejected
 from shared.venues.factory import HttpSession, RateBudget, open_kraken
 from shared.venues.fake import MemoryNonces
-from shared.venues.http_request import request_bytes
+from shared.venues.http.request import request_bytes
 from tests.unit.venues.conftest import SECRET, now
 from tests.unit.venues.http.conftest import Serve
 from tests.unit.venues.http.peer import always_ok

@@ -1,0 +1,1 @@
+"""From one signal to one decision per user, written to each order stream."""

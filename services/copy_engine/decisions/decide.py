@@ -1,0 +1,198 @@
+"""What a signal means for its users. Pure, and total: it answers for every input, or the caller makes it a skip.
+
+Entries pass guards here; exits pass none. An exit is always copied, whatever state the account is in: the executor knows what
+is held, and an exit that waits in the stream is an exit that is not lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+from shared.domain.account import Account, AccountState
+from shared.domain.book import Book
+from shared.domain.control import Control, refusal
+from shared.domain.limits.policy import UserPolicy
+from shared.domain.limits.risk import Standing, barred
+from shared.domain.limits.risk_state import RiskState
+from shared.domain.order import Copy, Decision, Kind, order_id
+from shared.domain.signal import Signal
+from shared.domain.sizing import Sized, Sizing, Skip
+from shared.domain.values.instrument import Instrument, PairStatus
+from shared.domain.values.money import ONE, Money, plain
+from shared.domain.values.symbol import Symbol
+
+_NO_ENTRIES: Final = frozenset({PairStatus.CANCEL_ONLY, PairStatus.POST_ONLY, PairStatus.REDUCE_ONLY})
+_READY: Final = AccountState.READY
+
+
+@dataclass(slots=True)
+class Follower:
+    """A user as the engine sees him at the moment of a signal. What his settings do not need is not read, and stays empty.
+
+    Nobody changes one; it is not frozen because one is made per user and signal, and freezing would treble what that costs.
+    """
+
+    policy: UserPolicy
+    account: Account | None
+    """None if nothing was ever recorded of the account at the signal's venue."""
+    switches: tuple[Control, ...]
+    book: Book = field(default_factory=Book)
+    risk: RiskState | None = None
+    master_cash: Money | None = None
+    """What the master had before the entry."""
+    held: frozenset[Symbol] = frozenset()
+    """For an exit: the names under which something is held from copying."""
+    equity_told: Money | None = None
+    """For an exit: what stands beside the decision as the user's equity; nothing is decided by it."""
+    trouble: str = ""
+    """What could not be read; it skips entries and never an exit."""
+
+    @property
+    def equity(self) -> Money | None:
+        """What the user has as far as it is known."""
+        return self.equity_told if self.account is None else self.account.equity
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """An exit is copied, of what the user holds under this name."""
+
+    symbol: Symbol
+    reason: str
+
+
+Verdict = Sized | Close | Skip
+"""What becomes of a signal for one user: an entry of a size, an exit, or nothing."""
+
+
+class Plan:
+    """One signal for any number of users who have the same settings (`settings`, whose user does not matter).
+
+    What hangs on the signal, the settings and the pair is worked out once, when the first user gets so far; what hangs on the
+    user himself is judged for each. Checks stand in the order in which their reasons are told: the first that applies.
+    """
+
+    def __init__(self, signal: Signal, settings: UserPolicy, instrument: Instrument | None) -> None:
+        """`instrument` is of the symbol as these users trade it."""
+        self._signal = signal
+        self._settings = settings
+        self._instrument = instrument
+        self._symbol = settings.symbols.mapped(signal.symbol)
+        self._exit = signal.kind is Kind.EXIT
+
+    def judge(self, follower: Follower, now: int) -> Verdict:
+        """Decide for one of the users, at `now` (epoch ms)."""
+        if self._exit:
+            return self._closing if not follower.held else Close(self._held_as(follower.held), self._closing.reason)
+        return self._unwanted or self._entering(follower, now)
+
+    def decision(self, follower: Follower, verdict: Verdict, now: int) -> Decision:
+        """Put a verdict into words."""
+        signal, user = self._signal, follower.policy.user
+        return Decision(
+            id=self.order_id(user),
+            signal_id=signal.id,
+            user=user,
+            venue=signal.venue,
+            symbol=verdict.symbol if isinstance(verdict, Close) else self._symbol,
+            side=signal.side,
+            kind=signal.kind,
+            copy=self._copy(verdict),
+            reason=verdict.reason,
+            master_equity=signal.master_equity,
+            user_equity=follower.equity,
+            signal_at=signal.filled_at,
+            emitted_at=now,
+        )
+
+    def order_id(self, user: str) -> str:
+        """Give the id of one user's order."""
+        return order_id(self._signal.id, user, self._signal.venue)
+
+    @cached_property
+    def _closing(self) -> Close:
+        return Close(self._symbol, f"the master closed {plain(self._signal.fraction or ONE)} of its position")
+
+    def _held_as(self, held: frozenset[Symbol]) -> Symbol:
+        """Find the name under which a user holds what the master sells: he may have changed his map since he bought it."""
+        if self._symbol in held:
+            return self._symbol
+        others = sorted((name for name in held if name.base == self._signal.symbol.base), key=str)
+        return others[0] if others else self._symbol
+
+    @cached_property
+    def _unwanted(self) -> Skip | None:
+        settings, signal = self._settings, self._signal
+        if settings.fault:
+            return Skip(settings.fault)
+        if not settings.enabled:
+            return Skip(f"the user is disabled; only exits are followed (on_leave = {settings.on_leave})")
+        if signal.venue not in settings.venues:
+            return Skip(f"follows on {', '.join(settings.venues)}, not on {signal.venue}")
+        if unwanted := settings.symbols.refusal(signal.symbol):
+            return Skip(unwanted)
+        return None
+
+    def _entering(self, follower: Follower, now: int) -> Sized | Skip:
+        account = follower.account
+        if self._signal.ahead_by(now):
+            ahead = (self._signal.filled_at - now) / 1000
+            return Skip(f"stale: the fill is dated {ahead:.1f} s in the future; a clock is wrong")
+        if forbidden := refusal(self._signal.kind, *follower.switches):
+            return Skip(forbidden)
+        if account is None or account.state is not _READY:
+            return Skip(self._not_ready(account))
+        if follower.trouble:
+            return Skip(follower.trouble)
+        if isinstance(sizing := self._sizing, Skip):
+            return sizing
+        if account.equity is None or account.cash is None:
+            return Skip(f"balance unknown: {account.reason or 'it has not been read yet'}")
+        standing = Standing(account, follower.book, follower.risk)
+        if why := barred(self._settings, standing, self._symbol, now):
+            return Skip(why)
+        return sizing.size(standing, follower.master_cash)
+
+    def _not_ready(self, account: Account | None) -> str:
+        if account is not None and account.state is AccountState.PARKED:
+            return f"account is parked: {account.reason}"
+        return f"account at {self._signal.venue} is not connected yet"
+
+    @cached_property
+    def _sizing(self) -> Sizing | Skip:
+        """What entries are sized by; the reason if the venue does not take any."""
+        symbol, venue, instrument = self._symbol, self._signal.venue, self._instrument
+        if instrument is None:
+            return Skip(f"{symbol} is not traded on {venue}")
+        if instrument.status in _NO_ENTRIES and not self._traded_since(instrument.as_of):
+            return Skip(f"{venue} has {symbol} in {instrument.status} mode")
+        return Sizing(self._signal, self._settings, instrument)
+
+    def _traded_since(self, as_of: int | None) -> bool:
+        """Say whether the master has bought this very pair after the venue's list was read: then it takes orders again.
+
+        The list is minutes old. If this is wrong nevertheless, the venue refuses, in its own words.
+        """
+        return as_of is not None and self._signal.filled_at > as_of and self._signal.symbol == self._symbol
+
+    def _copy(self, verdict: Verdict) -> Copy | None:
+        signal = self._signal
+        if isinstance(verdict, Skip):
+            return None
+        if isinstance(verdict, Close):
+            return Copy(base_size=None, fraction=signal.fraction, limit_price=None, not_after=None)
+        last_moment = signal.filled_at + self._settings.guards.max_signal_age_ms
+        return Copy(base_size=verdict.size, fraction=None, limit_price=verdict.limit_price, not_after=last_moment)
+
+
+def decide(signal: Signal, follower: Follower, instrument: Instrument | None, now: int) -> Decision:
+    """Decide for one user; `instrument` is of the symbol as this user trades it, `now` in epoch ms."""
+    plan = Plan(signal, follower.policy, instrument)
+    return plan.decision(follower, plan.judge(follower, now), now)
+
+
+def skip(signal: Signal, follower: Follower, reason: str, now: int) -> Decision:
+    """Make the decision not to copy."""
+    return Plan(signal, follower.policy, None).decision(follower, Skip(reason), now)

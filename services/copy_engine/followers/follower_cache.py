@@ -1,0 +1,122 @@
+"""What the engine keeps of one user at one venue between signals: what it asks Redis for, and what it made of the last answers.
+
+Most of what is read has not changed since the last signal, and is not parsed again. A record that has changed is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.bus.client.wire import hgetall, pack
+from shared.bus.records import pairs, read_equity
+from shared.contracts import keys
+from shared.contracts.fields import MalformedMessageError
+from shared.contracts.records import ACCOUNT_FIELDS, read_account_values
+from shared.contracts.risk import RiskRecord
+from shared.domain.account import Account
+from shared.domain.limits.policy import SizingMode, UserPolicy
+from shared.domain.limits.risk_state import RiskState
+from shared.domain.values.money import Money
+from shared.domain.values.symbol import Symbol
+
+_NOTHING: frozenset[Symbol] = frozenset()
+
+
+class Known:
+    """One user under one set of settings. Answers are as the wire gives them."""
+
+    __slots__ = (
+        "_account",
+        "_account_answer",
+        "_equity",
+        "_equity_answer",
+        "_held",
+        "_held_answer",
+        "_risk",
+        "_risk_answer",
+        "_venue",
+        "for_entry",
+        "for_exit",
+        "needs_cash",
+        "needs_positions",
+        "needs_prices",
+        "needs_risk",
+        "policy",
+    )
+
+    def __init__(self, policy: UserPolicy, venue: str) -> None:
+        self.policy = policy
+        self.needs_positions = policy.limits.need_positions
+        self.needs_prices = policy.limits.need_prices
+        self.needs_risk = policy.limits.need_risk
+        self.needs_cash = policy.sizing.mode is SizingMode.CASH
+        user = policy.user
+        account, positions = keys.account(user, venue), keys.positions(user, venue)
+        entry = [keys.control(user)]
+        if self.needs_positions:
+            entry.append(positions)
+        if self.needs_risk:
+            entry.append(keys.risk(user, venue))
+        self.for_entry = (pack(("HMGET", account, *ACCOUNT_FIELDS)), *map(hgetall, entry))
+        self.for_exit = (pack(("HMGET", account, "equity", "currency")), pack(("HKEYS", positions)))
+        self._venue = venue
+        self._account: Account | None = None
+        self._account_answer: Any = None
+        self._risk: RiskState | None = None
+        self._risk_answer: Any = None
+        self._held = _NOTHING
+        self._held_answer: Any = None
+        self._equity: Money | None = None
+        self._equity_answer: Any = None
+
+    def account(self, answer: Any) -> Account | None:
+        """Read the account; None if nothing is known of it or it cannot be read."""
+        if answer != self._account_answer:
+            self._account = self._read_account(answer)
+            self._account_answer = answer
+        return self._account
+
+    def _read_account(self, answer: Any) -> Account | None:
+        if isinstance(answer, Exception):
+            return None
+        try:
+            return read_account_values(self.policy.user, self._venue, answer)
+        except MalformedMessageError:
+            return None
+
+    def equity(self, answer: Any) -> Money | None:
+        """Read the account's equity alone; None if it is not known or cannot be read."""
+        if answer != self._equity_answer:
+            self._equity = read_equity(answer)
+            self._equity_answer = answer
+        return self._equity
+
+    def risk(self, answer: Any) -> RiskState | None:
+        """Read what copying has made or lost; None if nothing was recorded. Raises MalformedMessageError."""
+        if not answer:
+            return None
+        if isinstance(answer, Exception):
+            raise MalformedMessageError(f"RiskRecord: {answer}")
+        if answer != self._risk_answer:
+            self._risk = RiskRecord.parse(pairs(answer)).to_domain()
+            self._risk_answer = answer
+        return self._risk
+
+    def held(self, answer: Any) -> frozenset[Symbol]:
+        """Read the names of what is held; what is no name is none, for nothing may stand in the way of an exit."""
+        if not answer:
+            return _NOTHING
+        if answer != self._held_answer:
+            self._held = _symbols(answer)
+            self._held_answer = answer
+        return self._held
+
+
+def _symbols(answer: Any) -> frozenset[Symbol]:
+    found = set()
+    for name in answer if isinstance(answer, (list, tuple)) else ():
+        try:
+            found.add(Symbol.parse(str(name)))
+        except ValueError:
+            continue
+    return frozenset(found)

@@ -1,0 +1,1 @@
+"""Users that join late: decisions on signals that were emitted before they came."""

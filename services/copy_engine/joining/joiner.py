@@ -1,0 +1,190 @@
+"""Joins users to what the master had open when they began to follow, between two signals and one user after another.
+
+Each decision stands in the user's stream before it is noted that his joining is done, and is looked for there before it is made:
+so an engine may die at any point of it. While signals are waiting to be carried nobody is joined: exits come first.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import structlog
+
+from services.copy_engine.decisions.decide import skip
+from services.copy_engine.followers.following import Joining, record_joined
+from services.copy_engine.followers.open_positions import Joinable
+from services.copy_engine.followers.reading import Reader
+from services.copy_engine.joining.past_signals import PastSignals
+from services.copy_engine.joining.plan import Surroundings, Waiting, as_one_entry, join
+from shared.bus.connection import Bus
+from shared.bus.errors import ENDS_A_TURN, BusRefused
+from shared.bus.joined_ids import joined_id
+from shared.bus.records import Records, pairs
+from shared.bus.streams import NOTHING_DELIVERED, Group, flatten, read_entries
+from shared.contracts import keys
+from shared.contracts.messages import OrderMessage
+from shared.domain.account import MASTER
+from shared.domain.book import Book
+from shared.domain.limits.policy import OnJoin, UserPolicy
+from shared.domain.order import Decision, order_id
+from shared.domain.values.instrument import Instrument
+from shared.domain.values.symbol import Symbol
+
+_AT_ONCE: Final = 16
+"""Users looked at between two signals, so that many who join together hold up nobody's exit."""
+_PAGE: Final = 500
+
+PairsOf = Callable[[str], Awaitable[Mapping[Symbol, Instrument]]]
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Newcomer:
+    """A user who is being joined. `standing` are the ids of the orders in his stream, once they have been read."""
+
+    joining: Joining
+    standing: set[str] | None = None
+    waits_for: str = ""
+
+
+class Joiner:
+    """The joining of one engine's turn."""
+
+    def __init__(self, bus: Bus, group: Group, clock: Callable[[], int]) -> None:
+        self._bus = bus
+        self._group = group
+        self._clock = clock
+        self._records = Records(bus)
+        self._reader = Reader(bus, clock)
+        self._newcomers: dict[str, _Newcomer] = {}
+        self._queue: deque[str] = deque()
+        self._past: PastSignals | None = None
+
+    def expect(self, joining: Mapping[str, Joining]) -> None:
+        """Take over who is to be joined, as it stands in Redis."""
+        before = self._newcomers
+        self._newcomers = {
+            user: before[user] if user in before and before[user].joining == each else _Newcomer(each)
+            for user, each in joining.items()
+        }
+
+    async def round(self, users: Sequence[UserPolicy], pairs_of: PairsOf) -> bool:
+        """Join whom it is time for; True if there is more to do at once. Only where no signal is half carried.
+
+        Raises BusUnavailable.
+        """
+        if not self._newcomers:
+            self._past = None
+            return False
+        past = self._past = self._past or PastSignals(self._bus, self._group)
+        if not await past.catch_up():
+            return True
+        policies = {policy.user: policy for policy in users}
+        self._queue = self._queue or deque(self._newcomers)
+        for _ in range(min(_AT_ONCE, len(self._queue))):
+            user = self._queue.popleft()
+            # Whose file cannot be used just now joins once it can.
+            if user in policies and user in self._newcomers and not policies[user].fault:
+                await self._join_or_say_why(policies[user], past, pairs_of)
+        return bool(self._queue)
+
+    async def _join_or_say_why(self, policy: UserPolicy, past: PastSignals, pairs_of: PairsOf) -> None:
+        """Join one user; what fails for him holds up nobody else. It is tried again once settings change or an engine begins."""
+        try:
+            await self._join(policy, self._newcomers[policy.user], past, pairs_of)
+        except BusRefused as error:  # a key of this user's: tried again in the next round, for it may be put right
+            newcomer = self._newcomers[policy.user]
+            newcomer.standing = None
+            if newcomer.waits_for != str(error):
+                newcomer.waits_for = str(error)
+                log.error("a user cannot be joined yet", user=policy.user, reason=str(error))
+        except ENDS_A_TURN:
+            raise
+        except Exception:  # joining must not end the turn: everybody's exits hang on it
+            log.exception("a user cannot be joined", user=policy.user)
+            del self._newcomers[policy.user]
+
+    async def _join(self, policy: UserPolicy, newcomer: _Newcomer, past: PastSignals, pairs_of: PairsOf) -> None:
+        waits_for = ""
+        wants = policy.on_join is OnJoin.COPY_OPEN  # he may have changed his mind while he waited
+        for each in past.open.joinable(newcomer.joining.start) if wants else []:
+            signal = each.latest.signal
+            if newcomer.standing is None:
+                newcomer.standing = await self._standing(policy.user, each.latest.entry_id)
+            if order_id(signal.id, policy.user, signal.venue) in newcomer.standing:
+                continue
+            found = await self._decided(policy, each, newcomer, await pairs_of(signal.venue))
+            if isinstance(found, Waiting):
+                waits_for = f"{signal.symbol}: {found.what}"
+            elif horizon := await past.horizon():
+                await self._write(found, horizon)
+                newcomer.standing.add(found.id)
+            else:
+                waits_for = "a signal that is to be carried first"
+        if not waits_for:
+            await record_joined(self._bus, policy.user)
+            log.info("user has been joined to what the master had open", user=policy.user)
+            del self._newcomers[policy.user]
+        elif waits_for != newcomer.waits_for:
+            newcomer.waits_for = waits_for
+            log.info("joining waits", user=policy.user, reason=waits_for)
+
+    async def _standing(self, user: str, start: str) -> set[str]:
+        """Read which orders stand in a user's stream from an entry id on."""
+        found: set[str] = set()
+        while True:
+            rows = await self._bus.do("XRANGE", keys.orders(user), start, "+", "COUNT", _PAGE)
+            found.update(entry.fields.get("id", "") for entry in read_entries(keys.orders(user), rows))
+            if len(rows) < _PAGE:
+                return found
+            start = f"({rows[-1][0]}"
+
+    async def _decided(
+        self, policy: UserPolicy, joinable: Joinable, newcomer: _Newcomer, instruments: Mapping[Symbol, Instrument]
+    ) -> Decision | Waiting:
+        signal = joinable.latest.signal
+        symbol = policy.symbols.mapped(signal.symbol)
+        around, trouble = await self._surroundings(policy.user, signal.venue, symbol)
+        # Read as of before the fill: the cash that the master had is what it has and what all this has cost.
+        whole = replace(as_one_entry(joinable, around.master, self._clock()), filled_at=0)
+        (follower,) = await self._reader.followers(whole, [policy])
+        follower = replace(follower, trouble=trouble or follower.trouble)
+        now = self._clock()
+        waited = now - newcomer.joining.since
+        try:
+            return join(joinable, follower, around, instruments.get(symbol), now, waited)
+        except Exception as error:  # as in the fan-out: any failure in a decision is a skip
+            log.exception("decision failed", signal_id=signal.id, user=policy.user)
+            why = f"the decision failed: {type(error).__name__}: {error}"
+            return skip(replace(whole, filled_at=now), follower, why, now)
+
+    async def _surroundings(self, user: str, venue: str, symbol: Symbol) -> tuple[Surroundings, str]:
+        """Read what joining must know beside the follower, and say what of it cannot be read."""
+        (master,) = await self._records.accounts([(MASTER, venue)])
+        price = (await self._records.prices_of(venue, [symbol])).get(symbol)
+        try:
+            holdings = await self._records.holdings(user, venue)
+        except BusRefused as error:
+            return Surroundings(price, master), f"what is held cannot be read: {error}"
+        if holdings.may_hold(symbol.base):
+            return Surroundings(price, master), f"what is held cannot be read: a record of {symbol.base}"
+        book = Book(holdings.positions, {symbol: price[0]} if price else {})
+        return Surroundings(price, master, book.assets()), ""
+
+    async def _write(self, decision: Decision, horizon: int) -> None:
+        """Append a decision behind every signal that has been carried."""
+        stream = keys.orders(decision.user)
+        facts = (await self._bus.do_all([("XINFO", "STREAM", stream)]))[0]  # an error where there is no stream yet
+        entry_id = joined_id(horizon, str(pairs(facts).get("last-generated-id", NOTHING_DELIVERED)))
+        await self._bus.do("XADD", stream, entry_id, *flatten(OrderMessage.from_domain(decision).fields()))
+        log.info(
+            "user joins the master's open position" if decision.copy else "user does not join the master's position",
+            signal_id=decision.signal_id,
+            user=decision.user,
+            symbol=str(decision.symbol),
+            reason=decision.reason,
+        )

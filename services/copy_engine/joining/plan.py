@@ -1,0 +1,158 @@
+"""Joining what the master had open when a user began to follow (`on_join = "copy_open"`): one entry decision per position. Pure.
+
+It is an entry like any other, as if the master had bought all that it holds now, just now: sized by the user's own mode, under
+all his limits, guards and switches. Its price is bound twice: by the master's average price and `on_join_bps`, and by the present
+price and `max_slippage_bps`, whichever is lower. What is not known yet is waited for; in the end it is a skip, never a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Final
+
+from services.copy_engine.decisions.decide import Follower, decide, skip
+from services.copy_engine.followers.open_positions import Joinable
+from shared.domain.account import Account, AccountState
+from shared.domain.limits.policy import SizingMode, UserPolicy
+from shared.domain.limits.risk import MAX_BALANCE_AGE_MS
+from shared.domain.order import Decision
+from shared.domain.signal import Signal
+from shared.domain.sizing import master_equity_unknown
+from shared.domain.values.currency import alike
+from shared.domain.values.instrument import Instrument
+from shared.domain.values.money import BASIS_POINT, ONE, ZERO, Price, Quantity, plain
+
+PATIENCE_MS: Final = 600_000
+"""How long an account that is not ready, or a price that is not known, is waited for."""
+_PRICE_AGE_MS: Final = 60_000
+"""The feed publishes every price each 15 s: one older than this is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """It cannot be decided yet."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What joining must know beside the user himself, at the moment of joining."""
+
+    price: tuple[Price, int] | None
+    """The last price of the symbol as the user trades it, and its instant (epoch ms)."""
+    master: Account | None
+    """None where nobody records the master's account: then its signals are all that tells its equity."""
+    held: Collection[str] = ()
+    """Assets that the user holds from copying."""
+
+
+def join(
+    joinable: Joinable, follower: Follower, around: Surroundings, instrument: Instrument | None, now: int, waited: int
+) -> Decision | Waiting:
+    """Decide whether and how a user joins one open position at `now` (epoch ms), having waited for `waited` ms."""
+    signal = as_one_entry(joinable, around.master, now)
+    average = joinable.position.average
+    if joinable.added is not None:
+        return skip(
+            signal, follower, f"not joined: the master has added to it since, see signal {joinable.added.id}", now
+        )
+    if follower.policy.symbols.mapped(signal.symbol).base in around.held:
+        return skip(signal, follower, f"not joined: {signal.symbol.base} is held from copying already", now)
+    if average is None:
+        return skip(
+            signal,
+            follower,
+            "not joined: the signals by which the master began this position are not known any more",
+            now,
+        )
+    told = f"joins the master's {joinable.position.size} of {average} on average"
+    if _wanted(signal, follower.policy):
+        if what := _missing(signal, follower, around, now):
+            if waited < PATIENCE_MS:
+                return Waiting(what)
+            return skip(signal, follower, f"{told}: waited {waited // 1000} s, but {what}", now)
+        if dear := _too_dear(signal, follower.policy, around):
+            return skip(signal, follower, f"{told}: {dear}", now)
+    if around.price is not None:
+        told += f", now at {around.price[0]}"
+    bound, policy = _bound(signal, follower.policy, around)
+    decision = decide(bound, replace(follower, policy=policy), instrument, now)
+    return replace(decision, reason=f"{told}: {decision.reason}")
+
+
+def as_one_entry(joinable: Joinable, master: Account | None, now: int) -> Signal:
+    """Give all that the master holds of a position as one entry of just now, under the id of the signal that it is about."""
+    position, signal = joinable.position, joinable.latest.signal
+    average = position.average or signal.price
+    return replace(
+        signal,
+        base_size=position.size,
+        quote_size=position.size * average,
+        price=average,
+        position_before=Quantity(ZERO, signal.symbol.base),
+        position_after=position.size,
+        master_equity=position.entries[-1].signal.master_equity if master is None else master.equity,
+        equity_reason=position.entries[-1].signal.equity_reason if master is None else master.reason,
+        filled_at=now,
+        emitted_at=now,
+    )
+
+
+def _wanted(signal: Signal, policy: UserPolicy) -> bool:
+    """Say whether the settings let it be copied at all; if not, nothing is worth waiting for."""
+    return (
+        policy.enabled
+        and signal.venue in policy.venues
+        and not policy.symbols.refusal(signal.symbol)
+        and alike(policy.symbols.mapped(signal.symbol).quote, signal.symbol.quote)
+    )
+
+
+def _missing(signal: Signal, follower: Follower, around: Surroundings, now: int) -> str:
+    """Say what is not known yet that may still come; an empty text if nothing."""
+    account = follower.account
+    if account is None or account.state is AccountState.CONNECTING:
+        return f"account at {signal.venue} is not connected yet"
+    if account.state is AccountState.PARKED:
+        return f"account is parked: {account.reason}"
+    if account.equity is None or account.cash is None:
+        return f"balance unknown: {account.reason or 'it has not been read yet'}"
+    if (age := now - account.as_of) > MAX_BALANCE_AGE_MS:  # of when he followed before: nobody serves him again yet
+        return f"balance is {age // 1000} s old"
+    if missing := _missing_of_master(signal, follower.policy, around.master, now):
+        return missing
+    if around.price is None:
+        return "no price is known"
+    if (age := now - around.price[1]) > _PRICE_AGE_MS:
+        return f"the last price is {age // 1000} s old"
+    return ""
+
+
+def _missing_of_master(signal: Signal, policy: UserPolicy, master: Account | None, now: int) -> str:
+    if master is not None and now - master.as_of > MAX_BALANCE_AGE_MS:
+        return f"the master's equity has not been read for {(now - master.as_of) // 1000} s"
+    if signal.master_equity is None and policy.sizing.mode is SizingMode.EQUITY:
+        return master_equity_unknown(signal.equity_reason)
+    return ""
+
+
+def _too_dear(signal: Signal, policy: UserPolicy, around: Surroundings) -> str:
+    """Say by how much the present price is worse than the user accepts; an empty text if it is not."""
+    if around.price is None:
+        return ""
+    present, average = around.price[0].amount, signal.price.amount
+    if present <= signal.price.shifted(policy.on_join_bps).amount:
+        return ""
+    above = ((present / average - ONE) / BASIS_POINT).quantize(ONE / 10)
+    return f"the price of {plain(present)} is {plain(above)} bps above that; on_join_bps is {plain(policy.on_join_bps)}"
+
+
+def _bound(signal: Signal, policy: UserPolicy, around: Surroundings) -> tuple[Signal, UserPolicy]:
+    """Put the lower of the two bounds on its price into the places from which an entry's limit is made."""
+    bounds = [(signal.price, policy.on_join_bps)]
+    if around.price is not None:
+        bounds.append((Price(around.price[0].amount, signal.symbol), policy.guards.max_slippage_bps))
+    price, bps = min(bounds, key=lambda each: each[0].shifted(each[1]).amount)
+    return replace(signal, price=price), replace(policy, guards=replace(policy.guards, max_slippage_bps=bps))

@@ -1,0 +1,185 @@
+"""`make demo`: the whole system on this machine, on paper money, without Docker; it ends with Ctrl-C and leaves nothing running.
+
+Redis and the exchange must answer before the accounts are made. After that everything starts at once: each service waits by
+itself for what it needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from services.demo.embedded_redis import redis_command
+from services.demo.news import News
+from services.demo.processes import Child, Processes
+from services.demo.screen import Screen
+from services.demo.settings import DemoSettings
+from shared.bus.connection import open_bus
+from shared.bus.errors import BusError
+from shared.config.errors import ConfigurationError
+from shared.config.running_demo import FOLDER, announced
+from shared.contracts import keys
+
+_PATIENCE: Final = 30.0
+_POLL: Final = 0.05
+_STOPS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+_LEGEND: Final = """
+  A master account trades on the paper exchange; {users} follow it,
+  each scaled to its own account. PAPER: no real money.
+
+  dashboard     http://127.0.0.1:{api_port}/
+  a ledger      redis-cli -p {redis_port} XRANGE '{ledger}' - +
+  elsewhere     make status, make audit, make ops ARGS="why"
+  logs          {logs}/*.log (shown here too with VERBOSE=1)
+
+  One line per signal. Ctrl-C ends everything.
+"""
+
+
+class _EndedError(Exception):
+    """A child ended without being asked, or never came up; `child` is its name."""
+
+    def __init__(self, text: str, child: str = "") -> None:
+        super().__init__(text)
+        self.child = child
+
+
+def main() -> None:
+    """Run the demo; never returns."""
+    try:
+        settings = DemoSettings.read(os.environ)
+        command = redis_command(settings.redis_port, _fresh_folder(settings))
+    except ConfigurationError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        sys.exit(2)
+    with announced(settings.environment(), settings.redis_port):
+        code = asyncio.run(_demo(settings, command))
+    sys.exit(code)
+
+
+def _fresh_folder(settings: DemoSettings) -> Path:
+    # Nobody else can be using it: the port in its name was free a moment ago.
+    folder = FOLDER / f"redis-{settings.redis_port}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    return folder.resolve()
+
+
+async def _demo(settings: DemoSettings, redis: list[str]) -> int:
+    screen = Screen(settings.folder, verbose=settings.verbose)
+    children = Processes(screen.line)
+    asked = _stop_on_signals(children)
+    work = asyncio.create_task(_acts(settings, redis, children, screen))
+    stops = [asyncio.create_task(event.wait()) for event in (asked, screen.closed)]
+    try:
+        await asyncio.wait([work, *stops], return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            screen.say("asked to end")
+            return 0
+        return work.result()
+    except (_EndedError, BusError, ConfigurationError) as error:
+        if isinstance(error, _EndedError) and error.child:
+            screen.show_last(error.child)
+        screen.say(str(error))
+        return 1
+    finally:
+        for task in (work, *stops):
+            task.cancel()
+        await asyncio.wait([work, *stops])
+        await children.end_all()
+        screen.say("all ended, nothing is left running")
+        screen.close()
+
+
+async def _acts(settings: DemoSettings, redis: list[str], children: Processes, screen: Screen) -> int:
+    """Start everything in its order, tell the news, and when the time is up give the audit's exit code."""
+    screen.say("starting Redis and the paper exchange")
+    plain, keyed = settings.environment(), settings.environment(keys=True)
+    await _answers(settings.redis_port, await children.start("redis", redis, plain, base=True))
+    exchange = await children.start("paper-exchange", _python("services.paper_exchange"), plain, base=True)
+    await _answers(settings.paper_port, exchange)
+    if code := await children.run("paper-accounts", _python("services.ops", "paper-accounts"), keyed):
+        raise _EndedError(f"the paper accounts could not be made (exit code {code})", "paper-accounts")
+    screen.say(f"starting master, engine, {len(settings.users)} executors and dashboard")
+    await children.start("master-strategy", _python("services.master_strategy"), keyed)
+    for number, _ in enumerate(settings.users, 1):
+        await children.start(f"executor-{number}", _python("services.executor"), keyed)
+    await children.start("copy-engine", _python("services.copy_engine"), plain)
+    await children.start("api", _python("services.api"), plain)
+    screen.block(_legend(settings))
+    await _tell(settings, children, screen)
+    code = await children.run("audit", _python("services.ops", "audit"), plain)
+    screen.show_last("audit")
+    screen.say(f"{settings.seconds:g} s are over; exit code of the audit: {code}")
+    return code
+
+
+async def _tell(settings: DemoSettings, children: Processes, screen: Screen) -> None:
+    """Tell the news until the time is up. Raises _EndedError as soon as any child has ended by itself."""
+    async with open_bus(settings.redis_url, "demo") as bus:
+        news = asyncio.create_task(News(bus, settings.users, screen.say, settings.began or time.time()).run())
+        lost = asyncio.create_task(children.first_to_end())
+        try:
+            await asyncio.wait([news, lost], timeout=settings.seconds, return_when=asyncio.FIRST_COMPLETED)
+            if lost.done():
+                child = lost.result()
+                await children.lines_of(child)
+                raise _EndedError(
+                    f"{child.name} has ended by itself (exit code {child.process.returncode})", child.name
+                )
+            if news.done():
+                news.result()
+        finally:
+            for task in (news, lost):
+                task.cancel()
+            await asyncio.wait([news, lost])
+
+
+async def _answers(port: int, child: Child) -> None:
+    """Wait until a child accepts connections. Raises _EndedError if it ends first, or takes too long."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_PATIENCE):
+            while child.process.returncode is None:
+                with suppress(OSError):
+                    _, writer = await asyncio.open_connection("127.0.0.1", port)
+                    writer.close()
+                    return
+                await asyncio.sleep(_POLL)  # a server does not say when it is up; asking is the only way
+    raise _EndedError(f"{child.name} does not answer on port {port}; what it said is above or in {FOLDER}", child.name)
+
+
+def _stop_on_signals(children: Processes) -> asyncio.Event:
+    """Give the event that the first signal sets; a second one ends everything without waiting."""
+    asked = asyncio.Event()
+
+    def stop() -> None:
+        if asked.is_set():
+            children.kill_all()
+        asked.set()
+
+    for number in _STOPS:
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    return asked
+
+
+def _python(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", module, *arguments]
+
+
+def _legend(settings: DemoSettings) -> str:
+    return _LEGEND.format(
+        users=", ".join(settings.users),
+        ledger=keys.orders(settings.users[0]),
+        api_port=settings.api_port,
+        redis_port=settings.redis_port,
+        logs=settings.folder,
+    )

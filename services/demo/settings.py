@@ -1,0 +1,132 @@
+"""What the demo is told by its environment, checked before anything is started, and what it tells its children.
+
+It can never trade for real: the mode is paper, and no key and no venue's address of the caller's environment reaches a child.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from dotenv import dotenv_values
+
+from shared.config.errors import ConfigurationError
+from shared.config.running_demo import FOLDER
+from shared.config.users.loader import load_users
+
+DEFAULT_PORTS: Final = {"REDIS_PORT": 6390, "API_PORT": 8000, "PAPER_PORT": 8100}
+_KEY: Final = re.compile(r"^(KRAKEN|COINBASE)_.*_API_(KEY|SECRET)(_FILE)?$")
+_OWN: Final = ("EXECUTOR_", "KRAKEN_", "COINBASE_", "SHOAL_MODE", "REDIS_URL", "PAPER_", "API_")
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSettings:
+    """Ports, users and keys of one demo."""
+
+    redis_port: int
+    api_port: int
+    paper_port: int
+    seconds: float | None
+    """After how long it ends by itself, with an audit; None for never."""
+    users: tuple[str, ...]
+    keys: Mapping[str, str]
+    verbose: bool = False
+    """Whether the services' own lines are shown too, and not only kept."""
+    began: float | None = None
+    """When it was asked for (epoch seconds), with what had to be installed first; None: now."""
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Self:
+        """Read them and look whether the ports are free. Raises ConfigurationError in one line naming variable or file."""
+        ports = {
+            name: _port(name, environment.get(name, "").strip(), default) for name, default in DEFAULT_PORTS.items()
+        }
+        if len(set(ports.values())) < len(ports):
+            raise ConfigurationError(f"{', '.join(ports)} must differ (got {', '.join(map(str, ports.values()))})")
+        config = Path(environment.get("SHOAL_CONFIG", "").strip() or "config")
+        users = tuple(user for user, policy in load_users(config).items() if policy.enabled)
+        if not users:
+            raise ConfigurationError(f"{config / 'users'} holds no enabled user")
+        return cls(
+            redis_port=ports["REDIS_PORT"],
+            api_port=ports["API_PORT"],
+            paper_port=ports["PAPER_PORT"],
+            seconds=_seconds(environment.get("DEMO_SECONDS", "").strip()),
+            users=users,
+            keys=paper_keys(config / "paper.env"),
+            verbose=environment.get("VERBOSE", "").strip() not in {"", "0"},
+            began=_began(environment.get("DEMO_BEGAN", "").strip()),
+        )
+
+    @property
+    def folder(self) -> Path:
+        """Where its logs are: beside the demo's other things, or in a folder of its own if its ports were chosen."""
+        return FOLDER if self.redis_port == DEFAULT_PORTS["REDIS_PORT"] else FOLDER / f"port-{self.redis_port}"
+
+    @property
+    def redis_url(self) -> str:
+        """Where the embedded Redis answers."""
+        return f"redis://127.0.0.1:{self.redis_port}/0"
+
+    def environment(self, *, keys: bool = False) -> dict[str, str]:
+        """Give a child's environment, with the paper keys only if it has to sign."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
+        return kept | (dict(self.keys) if keys else {}) | {
+            "SHOAL_MODE": "paper",
+            "REDIS_URL": self.redis_url,
+            "PAPER_URL": f"http://127.0.0.1:{self.paper_port}",
+            "PAPER_HOST": "127.0.0.1",
+            "PAPER_PORT": str(self.paper_port),
+            "API_HOST": "127.0.0.1",
+            "API_PORT": str(self.api_port),
+            "EXECUTOR_CAPACITY": "1",
+            "LOG_FORMAT": "console",
+            "PYTHONUNBUFFERED": "1",
+        }  # fmt: skip
+
+
+def _port(name: str, given: str, default: int) -> int:
+    if not given.isdigit() and given:
+        raise ConfigurationError(f"{name} must be a port number (got {given!r})")
+    port = int(given or default)
+    if not 1 <= port <= 65535:
+        raise ConfigurationError(f"{name} must be from 1 to 65535 (got {port})")
+    with socket.socket() as probe:
+        probe.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # as the servers do: closed connections do not count
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ConfigurationError(
+                f"{name}: port {port} cannot be used ({error.strerror}); give another: make demo {name}={port + 1}"
+            ) from None
+    return port
+
+
+def _seconds(given: str) -> float | None:
+    if not given:
+        return None
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise ConfigurationError(f"DEMO_SECONDS must be a number above 0 (got {given!r})")
+    return seconds
+
+
+def _began(given: str) -> float | None:
+    return float(given) if given.isascii() and given.isdigit() else None
+
+
+def paper_keys(path: Path) -> dict[str, str]:
+    """Read the public keys of the paper accounts. Raises ConfigurationError if there is no such file."""
+    if not path.is_file():
+        raise ConfigurationError(f"{path}: there is no such file; it holds the keys of the paper accounts")
+    return {name: value or "" for name, value in dotenv_values(path).items() if _KEY.match(name)}

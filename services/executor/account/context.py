@@ -1,0 +1,119 @@
+"""A desk: everything that one account is traded with, under one lease.
+
+There is no way from here to an entry without a decision from the order stream: a desk only knows how to carry decisions out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Final
+
+from services.executor.account.faults import AccountFaults
+from services.executor.account.keeper import AccountKeeper
+from services.executor.account.risk_book import RiskBook
+from services.executor.orders.set_aside import SetAside
+from services.executor.turn.send_priority import RightOfWay
+from shared.bus.lease import Lease
+from shared.bus.nonce import NonceCounter
+from shared.bus.orders import RETENTION_MS, OrderStore
+from shared.bus.records import Records
+from shared.domain.control import Control
+from shared.domain.fault import Faults
+from shared.domain.funds import Books, Funds
+from shared.domain.limits.policy import UserPolicy
+from shared.domain.rename import NO_RENAMES, Renames
+from shared.domain.values.symbol import Symbol
+from shared.execution.attempt import Sent
+from shared.execution.timing import VENUE_TIMEOUT
+from shared.execution.venue_history import History
+from shared.runtime.clock_alarm import ClockAlarm
+from shared.runtime.crash_points import Boundary
+from shared.venues.port import Venue
+from shared.venues.venue_clock import VenueTime
+
+__all__ = ["LEASE_NEEDED", "Desk", "Sent"]
+
+LEASE_NEEDED: Final = VENUE_TIMEOUT + 1.0
+"""Seconds of lease that must be left when a send begins: its time-out and a margin."""
+
+
+@dataclass(slots=True)
+class Desk:
+    """The parts of one account's trading. `begun` outlives the lease: when this process began to send which client id."""
+
+    policy: UserPolicy
+    venue: Venue
+    lease: Lease
+    store: OrderStore
+    nonces: NonceCounter
+    records: Records
+    account: AccountKeeper
+    clock: VenueTime
+    """The venue's time. Nothing that money hangs on goes by this host's wall clock."""
+    history: History
+    begun: dict[str, Sent] = field(default_factory=dict)
+    retention_ms: int = RETENTION_MS
+    boundary: Boundary = field(default_factory=Boundary)
+    way: RightOfWay = field(default_factory=RightOfWay)
+    """Shared by all desks of a process."""
+    books: Books = field(default_factory=lambda: Books(Funds.LIVE))
+    alarm: ClockAlarm = field(default_factory=lambda: ClockAlarm(Faults(), lambda: None))
+    """Whether this host's clock is too far from the venue's for entries; shared by all desks of a venue."""
+    late_told_until: float = 0.0
+    """Steady instant until which nothing more is logged about orders that came after their deadline."""
+    table: Renames = NO_RENAMES
+    """The operator's table of renamed assets, as this turn began with it."""
+    renames: Renames = NO_RENAMES
+    """That and what the venue itself says; the same for a whole turn, since symbols' chains go by it."""
+    names_known: bool = False
+    """Whether the venue has said that it goes by these names: it may not have answered when the turn began."""
+    booking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held from reading a position or the risk state to writing it: symbols are traded side by side."""
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a position or a setting has changed: whoever guards the positions looks at once."""
+    faults: AccountFaults = field(default_factory=lambda: AccountFaults(Faults(), "", ""))
+    """What is wrong with this account, in the process's register; it ends with the turn."""
+    aside: SetAside = field(default_factory=lambda: SetAside(""))
+    """The orders that fail for a reason that nobody foresaw."""
+    risk: RiskBook = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.account.currency = self.policy.currency
+        self.risk = RiskBook(
+            self.user, self.venue.name, self.records, self.store, self.clock, self.booking, self.faults
+        )
+
+    def follow(self, policy: UserPolicy) -> None:
+        """Go by changed settings from the next order on."""
+        self.policy = policy
+        self.changed.set()
+        if self.account.currency != policy.currency:
+            self.account.currency = policy.currency
+            self.account.refresh_soon()
+
+    async def learn_names(self) -> None:
+        """Take over, for this turn, which assets have been renamed. Raises VenueError: then the operator's table counts alone."""
+        self.renames = self.table
+        self.renames = self.table.plus(await self.venue.renames())
+        self.names_known = True
+
+    async def names_hold(self) -> bool:
+        """Say whether this turn goes by the venue's names; if not, another turn is about to begin. Raises VenueError."""
+        self.names_known = self.names_known or self.renames == self.table.plus(await self.venue.renames())
+        return self.names_known
+
+    async def switches(self, symbol: Symbol) -> tuple[Control, ...]:
+        """Read every kill switch that concerns an order of this user's for a symbol, under its own name or the master's."""
+        found = await self.records.switches(self.user, symbol)
+        for source, target in self.policy.symbols.map.items():
+            if target == symbol:
+                found += (await self.records.switches(self.user, source))[-1:]
+        for name in self.renames.former(symbol):  # a switch outlives the renaming of what it is about
+            found += (await self.records.switches(self.user, name))[-1:]
+        return found
+
+    @property
+    def user(self) -> str:
+        """The user's id."""
+        return self.policy.user

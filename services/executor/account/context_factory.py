@@ -1,0 +1,210 @@
+"""Sets up the desks of one user: keys, nonces, books, the venue's adapter. What cannot be used gives a desk that says why.
+
+Here it is decided whose money an account trades with: with `paper = true` the adapter is built for the paper exchange whatever
+the others trade on, takes a paper key alone, and signs nothing before the other side has named itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from services.executor.account.context import Desk, Sent
+from services.executor.account.faults import AccountFaults
+from services.executor.account.funds_mark import Mixed, Unknown, open_books
+from services.executor.account.gates import Gate, KeyGate, subject
+from services.executor.account.keeper import AccountKeeper
+from services.executor.account.key_memory import KeyMemory
+from services.executor.account.lost_books import BooksGate
+from services.executor.orders.set_aside import SetAside
+from services.executor.turn.send_priority import RightOfWay
+from shared.bus.connection import Bus
+from shared.bus.lease import Lease
+from shared.bus.nonce import NonceCounter
+from shared.bus.orders import OrderStore
+from shared.bus.records import Records
+from shared.config.errors import ConfigurationError
+from shared.config.renames import RenamesFile
+from shared.config.secrets import ApiKey, key_names, read_api_key
+from shared.config.settings import Mode, Settings
+from shared.contracts import keys
+from shared.domain.fault import Faults
+from shared.domain.funds import Books
+from shared.domain.limits.policy import FileState, UserPolicy
+from shared.execution.timing import VENUE_TIMEOUT
+from shared.execution.venue_history import History
+from shared.runtime.clock_alarm import ClockAlarm
+from shared.runtime.crash_points import Boundary
+from shared.venues.errors import Rejected
+from shared.venues.factory import HttpSession, RateBudget, open_budget, open_kraken, open_public_kraken
+from shared.venues.kraken.public import KrakenPublic
+from shared.venues.port import Venue
+from shared.venues.unusable import UnusableVenue
+from shared.venues.venue_clock import VenueClock
+
+_NO_KEY: Final = "none"
+_KEYS_AGE: Final = 5.0
+"""Seconds for which the list of all keys is used: a thousand users are set up at once, and files change."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredTime:
+    """A venue's time as this process measures it, and what is said when this host's is another."""
+
+    clock: VenueClock
+    alarm: ClockAlarm
+
+
+class DeskMaker:
+    """Makes the desks of a process. All of them share one HTTP session, and the public side and the time of each venue."""
+
+    def __init__(
+        self, settings: Settings, bus: Bus, http: HttpSession, wall: Callable[[], int], faults: Faults | None = None
+    ) -> None:
+        """`wall` is this host's clock (epoch ms): accounts go by their venue's, which is measured against it."""
+        self._settings = settings
+        self._bus = bus
+        self._http = http
+        self._wall = wall
+        self._faults = faults or Faults(wall)
+        self._boundary = Boundary(settings.debug_die_at)
+        self._way = RightOfWay()
+        self._keys: dict[str, KeyMemory] = {}
+        self._begun: dict[str, dict[str, Sent]] = {}
+        self.renames = RenamesFile(settings.shoal_config, self._faults)
+        self._key_names: tuple[float, Mapping[str, Sequence[str]]] = (0.0, {})
+        self.time = self._venue_time("kraken")
+        self._paper_time = self._venue_time("the paper exchange")
+        self.public = self._open_public(settings.venue_url("kraken"), self.time.clock)
+        self._paper_public = self._open_public(settings.paper_url, self._paper_time.clock)
+
+    async def make(self, policy: UserPolicy, venue_name: str, lease: Lease) -> Desk:
+        """Set up one account of a user under its lease; sends nothing yet. Raises LeaseLost, BusUnavailable."""
+        store = OrderStore(self._bus, lease, policy.user, venue_name, self._settings.retention_ms)
+        funds = self._settings.funds(paper=policy.paper)
+        books = Books(funds)
+        records = Records(self._bus)
+        of_venue = self._paper_time if self._apart(paper=policy.paper) else self.time
+        gates: list[Gate] = []
+        unknown = False
+        try:
+            key = self._key(policy, venue_name)
+            await self._refuse_strange(policy, key)
+            memory = self._memory(key.fingerprint)
+            nonces = self._counter(memory, lease, policy.user, key.fingerprint)
+            venue: Venue = self._open(key, nonces, memory.budget, paper=policy.paper)
+            opened = await open_books(self._bus, store, policy.user, venue_name, funds, key.fingerprint)
+            gates.append(KeyGate(self._bus, lease, key.fingerprint, self._faults).check)
+            if isinstance(opened, Mixed):
+                venue = UnusableVenue(venue_name, opened.reason)
+            elif isinstance(opened, Unknown):
+                unknown = True
+                known = BooksGate(policy.user, venue, records, store, funds, of_venue.clock, self._faults)
+                gates.append(known.check)
+            else:
+                books = opened
+        except (ConfigurationError, Rejected) as error:
+            memory = self._memory(_NO_KEY)
+            nonces = self._counter(memory, lease, policy.user, _NO_KEY)
+            venue = UnusableVenue(venue_name, str(error))
+        faults = AccountFaults(self._faults, policy.user, venue_name)
+        account = AccountKeeper(policy.user, venue, records, of_venue.clock, memory, self._way, faults, gates)
+        account.books_lost = unknown  # until the venue has told
+        return Desk(
+            policy=policy,
+            venue=venue,
+            lease=lease,
+            store=store,
+            nonces=nonces,
+            records=records,
+            account=account,
+            clock=of_venue.clock,
+            history=History(venue, account, of_venue.clock),
+            begun=self._begun.setdefault(policy.user, {}),
+            retention_ms=self._settings.retention_ms,
+            boundary=self._boundary,
+            way=self._way,
+            books=books,
+            alarm=of_venue.alarm,
+            faults=faults,
+            table=self.renames.of(venue_name),
+            aside=SetAside(policy.user, self._faults),
+        )
+
+    def look_at_clocks(self) -> None:
+        """Tell whether this host's clock is that of whoever is traded with; one that was told wrong may be right by now."""
+        for known in (self.time, self._paper_time):
+            known.alarm.look()
+
+    def forget_faults(self, user: str) -> None:
+        """Clear what stands wrong about a user whose turn has ended: whoever serves them next reports what they find."""
+        for fault in self._faults.standing:
+            if fault.subject.startswith(subject(user, "")):
+                self._faults.clear(fault.kind, fault.subject)
+
+    async def _refuse_strange(self, policy: UserPolicy, key: ApiKey) -> None:
+        """Refuse a key that may be another user's, unless this user has traded with it before.
+
+        Who has no file, or shares the spelling of another's id, cannot claim the variable. Raises ConfigurationError.
+        """
+        if policy.file not in {FileState.SHARED, FileState.GONE}:
+            return
+        if not await self._bus.do("EXISTS", keys.nonce(policy.user, key.fingerprint)):
+            raise ConfigurationError(f"{policy.fault}; nor do exits go on: the key may be another user's")
+
+    def _counter(self, memory: KeyMemory, lease: Lease, user: str, fingerprint: str) -> NonceCounter:
+        """Make the nonce counter of a turn: above the clock, and above all that this process has used of the key.
+
+        The wall clock will do: it only has to be above what a Redis that has lost the counter used before, and it never lowers
+        one. Where it was set back meanwhile, what this process has used stands for it.
+        """
+        floor = max(time.time_ns() // 1_000, memory.nonces.floor if memory.nonces else 0)
+        memory.nonces = NonceCounter(self._bus, lease, user, fingerprint, floor=floor)
+        return memory.nonces
+
+    def _memory(self, fingerprint: str) -> KeyMemory:
+        """Give what this process knows of a key, from the first time on."""
+        if fingerprint not in self._keys:
+            self._keys[fingerprint] = KeyMemory(open_budget(self._settings.kraken_tier))
+        return self._keys[fingerprint]
+
+    def _key(self, policy: UserPolicy, venue_name: str) -> ApiKey:
+        if venue_name != self.public.name:
+            raise ConfigurationError(f"{venue_name} is not supported yet")
+        mode = self._settings.shoal_mode
+        return read_api_key(venue_name, policy.user, mode, paper=policy.paper, names=self._names())
+
+    def _names(self) -> Mapping[str, Sequence[str]]:
+        """Return the variables of each key, read a moment ago at most."""
+        read_at, names = self._key_names
+        if not names or time.monotonic() - read_at > _KEYS_AGE:
+            names = key_names()
+            self._key_names = (time.monotonic(), names)
+        return names
+
+    def _open(self, key: ApiKey, nonces: NonceCounter, budget: RateBudget, *, paper: bool) -> Venue:
+        apart = self._apart(paper=paper)
+        return open_kraken(
+            url=self._settings.paper_url if apart else self._settings.venue_url("kraken"),
+            api_key=key.key,
+            api_secret=key.secret,
+            nonces=nonces,
+            http=self._http,
+            timeout=VENUE_TIMEOUT,
+            clock=(self._paper_time if apart else self.time).clock,
+            public=self._paper_public if apart else self.public,
+            budget=budget,
+            paper=apart,
+        )
+
+    def _apart(self, *, paper: bool) -> bool:
+        return paper and self._settings.shoal_mode is Mode.LIVE  # in paper mode all trade in one place
+
+    def _venue_time(self, venue: str) -> MeasuredTime:
+        clock = VenueClock(venue, wall=self._wall)
+        return MeasuredTime(clock, ClockAlarm(self._faults, clock.offset))
+
+    def _open_public(self, url: str, clock: VenueClock) -> KrakenPublic:
+        return open_public_kraken(url=url, http=self._http, timeout=VENUE_TIMEOUT, clock=clock)

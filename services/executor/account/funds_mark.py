@@ -1,0 +1,141 @@
+"""Whether an account's books are of the money that it is to trade with now: paper and real money never mix.
+
+A user can go over from one to the other, by his own setting, by SHOAL_MODE, while running or between two starts. What was bought
+with one kind of money cannot be sold with the other, so the books are begun anew where nothing is held and nothing is under way;
+else the account stays parked until they are closed out under the former setting. It must never let an order reach the other venue
+for what these books hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from shared.bus.connection import Bus
+from shared.bus.orders import OrderStore
+from shared.bus.records import Records
+from shared.contracts import keys
+from shared.domain.account import Position
+from shared.domain.funds import Books, Funds
+from shared.domain.values.numerals import whole
+from shared.domain.values.symbol import Symbol
+
+_WAY_BACK: Final = {
+    Funds.PAPER: "set paper = true (or SHOAL_MODE=paper) again",
+    Funds.LIVE: "set SHOAL_MODE=live without paper = true again",
+}
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """The books are of the other money and cannot be left: why, and what to do."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nothing is recorded of the account: it is a new one, or Redis has lost its data. The venue can tell (`lost_books.py`)."""
+
+
+async def open_books(
+    bus: Bus, store: OrderStore, user: str, venue: str, funds: Funds, key: str
+) -> Books | Mixed | Unknown:
+    """Open an account's books for this money; `key` is the fingerprint of the API key that it is about to trade with.
+
+    To be called under the user's lease, before anything is sent. Raises LeaseLost, BusUnavailable.
+    """
+    records = Records(bus)
+    try:
+        (found,) = await records.books([(user, venue)])
+        if found is not None and (moving := _renamed(user, found)):
+            return Mixed(moving)
+        if found is not None and found.funds is funds:
+            return found
+        if found is None and not await _recorded(bus, user, venue):
+            return Unknown()
+        if found is None and await _made_with(bus, user, key):
+            return await store.mark_books(funds, anew=False)
+        held = await records.positions(user, venue)
+        if open_ := await _open(store, held, await _dust(records, venue, held)):
+            return Mixed(_reason(user, found, open_))
+    except ValueError as error:  # a record that is malformed, or stands under no symbol
+        return Mixed(f"the account's books cannot be read, so nobody knows whose money they are of: {error}")
+    books = await store.mark_books(funds, anew=True)
+    log.warning(
+        f"books begun anew: {user} trades with {funds.words} from now on",
+        user=user,
+        venue=venue,
+        left_behind=", ".join(str(position.size) for position in held.values()) or "nothing",
+    )
+    return books
+
+
+def _renamed(user: str, found: Books) -> str:
+    """Say why books may not be traded by because their user is being renamed, or has been; an empty text if not."""
+    if found.renamed_to:
+        return f"{user} is called {found.renamed_to} now: its file and its key stand under that name (ops user rename)"
+    if found.taken_from:
+        return (
+            f"the books of {found.taken_from} are being moved here: repeat `ops user rename {found.taken_from} {user}`"
+        )
+    return ""
+
+
+async def _recorded(bus: Bus, user: str, venue: str) -> bool:
+    """Say whether anything stands in Redis of what copying has made of an account.
+
+    The account's balances do not count: they are written without the lease, so that they can stand after all else is lost.
+    """
+    written = (keys.positions, keys.risk, keys.own_exits)
+    return bool(await bus.do("EXISTS", *(name(user, venue) for name in written)))
+
+
+async def _made_with(bus: Bus, user: str, key: str) -> bool:
+    """Say whether books without a mark (made before there was one) were made with this key.
+
+    Paper and real accounts never share a key, and the counter of the key used last stands highest: counters follow the clock.
+    """
+    names = sorted(set(await bus.scan(keys.nonce(user, "*"))))
+    values = await bus.do_all([("GET", name) for name in names])
+    counts = {name: whole(str(value), digits=19) for name, value in zip(names, values, strict=True)}
+    last = {name: count for name, count in counts.items() if count is not None}
+    return not last or max(last, key=last.__getitem__) == keys.nonce(user, key)
+
+
+async def _dust(records: Records, venue: str, held: Mapping[Symbol, Position]) -> frozenset[Symbol]:
+    """Give the symbols of which less is held than the venue takes in one order: closing out leaves them behind."""
+    instruments = await records.instruments(venue) if held else {}
+    return frozenset(
+        symbol
+        for symbol, position in held.items()
+        if symbol in instruments and position.size.amount < instruments[symbol].min_size
+    )
+
+
+async def _open(store: OrderStore, held: Mapping[Symbol, Position], dust: frozenset[Symbol]) -> str:
+    """Say what these books still have open; an empty text if nothing."""
+    if coins := [str(position.size) for symbol, position in held.items() if symbol not in dust]:
+        return f"{', '.join(coins)} held"
+    noted = await store.own_exits()
+    if noted.unreadable:
+        return f"an own exit of {', '.join(noted.unreadable)} noted that cannot be read"
+    under_way = {decision.id for decision in noted.decisions} | (await store.open_orders()).keys()
+    return f"order {min(under_way)} under way" if under_way else ""
+
+
+def _reason(user: str, found: Books | None, open_: str) -> str:
+    if found is None:
+        return (
+            f"these books were made with another key, before it was noted whether that is paper or real money, with {open_}: "
+            f"start once with that key and the SHOAL_MODE of then, so that it is noted"
+        )
+    return (
+        f"these books are of {found.funds.words}, with {open_}: {_WAY_BACK[found.funds]}, close out there "
+        f"(ops flatten --user {user}), then change over; until then nothing is traded"
+    )

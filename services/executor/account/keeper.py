@@ -1,0 +1,282 @@
+"""What is known of one account, and whether it can trade.
+
+Reads balances when asked and on a timer, writes them for the engine, and parks the account with a plain reason when the venue
+will not have it. A balance that could not be read is unknown, never zero. A holding without a known value is left out of the
+equity, which makes sizes smaller, and the account says so; losses are not measured against an equity that shrank in that way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+from uuid import uuid4
+
+import structlog
+
+from services.executor.account.faults import AccountFaults
+from services.executor.account.gates import RETRY, Gate, Withheld
+from services.executor.account.holdings import HoldingsValuer
+from services.executor.account.key_memory import KeyMemory
+from services.executor.turn.send_priority import RightOfWay
+from shared.bus.errors import ENDS_A_TURN, BusRefused
+from shared.bus.records import Records
+from shared.domain.account import Account, AccountState
+from shared.domain.fault import Faults
+from shared.domain.order import Side
+from shared.domain.values.fees import TakerFees
+from shared.domain.values.instrument import Instrument
+from shared.domain.values.money import ZERO, Money
+from shared.domain.values.symbol import Symbol
+from shared.execution.record import quote_fee
+from shared.runtime.supervision import Supervisor
+from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
+from shared.venues.port import Balance, Venue, VenueOrder
+
+_QUOTE: Final = "USD"
+_EXAMPLE: Final = Symbol("BTC", _QUOTE)
+"""The pair whose fee is asked before it is known what the user trades."""
+_REFRESH: Final = 30.0
+"""Seconds between readings of a quiet account: prices move its equity, and people deposit."""
+_SETTLED: Final = 0.5
+"""Seconds to wait after a fill, so that several fills cost one reading."""
+_RETRY_FIRST, _RETRY_MOST = 1.0, 60.0
+_REFUSED_RETRY: Final = 60.0
+"""Seconds until a refused key is tried again: the person may have put it right at the venue."""
+_LOCKOUT: Final = 15 * 60.0 + 30.0
+"""Kraken's lockout lasts about 15 min and each call restarts it (KRAKEN.md, K5)."""
+PARKING: Final = frozenset({Refusal.AUTH, Refusal.LOCKED, Refusal.NONCE})
+"""Refusals that say the key cannot be used at all."""
+
+log = structlog.get_logger()
+
+
+class AccountKeeper:
+    """Keeps the record of one account true."""
+
+    def __init__(
+        self,
+        user: str,
+        venue: Venue,
+        records: Records,
+        clock: Callable[[], int],
+        key: KeyMemory,
+        way: RightOfWay | None = None,
+        faults: AccountFaults | None = None,
+        gates: Sequence[Gate] = (),
+    ) -> None:
+        self._user = user
+        self._venue = venue
+        self._records = records
+        self._clock = clock
+        self._key = key
+        self._way = way or RightOfWay()
+        self._gates = gates
+        self.fees = TakerFees(venue.name, [_EXAMPLE])
+        """What trades cost here, by pair."""
+        self._valuer = HoldingsValuer(user, venue, records, clock, faults or AccountFaults(Faults(), user, venue.name))
+        self._ready = asyncio.Event()
+        self._parked = asyncio.Event()
+        self._known = asyncio.Event()
+        self._wanted = asyncio.Event()
+        self._quiet_until = 0.0
+        self.reason = "not connected yet"
+        self.books_lost = False
+        """Whether nobody knows what the account holds from copying: then no exit may be taken for one of nothing."""
+        self.currency = _QUOTE
+        """What cash and equity are counted in."""
+        self.supervisor = Supervisor()
+        self.latest: Account | None = None
+        """As last read by this process."""
+        self._answered_at = 0
+        """When the venue had answered that reading, epoch ms."""
+        self._traded: list[tuple[int, Money]] = []
+        """What trades have taken from the cash (below zero) or brought into it since, and when."""
+        self.connected_at = 0
+        """When the venue had answered the first call of this turn, epoch ms: what was signed before is void there since then."""
+        self.connected_steady = 0.0
+        """The same by a clock that does not step, in seconds."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether the account can trade now."""
+        return self._ready.is_set()
+
+    async def until_ready(self) -> None:
+        """Wait until it can."""
+        await self._ready.wait()
+
+    async def until_parked(self) -> None:
+        """Wait until it cannot."""
+        await self._parked.wait()
+
+    async def until_known(self) -> None:
+        """Wait until it is either ready or parked."""
+        await self._known.wait()
+
+    def traded(self, order: VenueOrder) -> None:
+        """Note an order that was booked: the cash shows it with the next reading, and bursts do not wait for that.
+
+        In doubt there is less: a purchase counts until a reading that was asked for after it was booked, a sale only if it ended
+        after the last reading was answered.
+        """
+        fee = quote_fee(order)
+        if order.side is Side.BUY:
+            self._traded.append((self._clock(), Money(-order.cost.amount, order.cost.currency) - fee))
+        elif order.closed_at is not None and order.closed_at > self._answered_at:
+            self._traded.append((order.closed_at, order.cost - fee))
+
+    def after_trades(self) -> Account | None:
+        """Give the account as last read, with what has been traded since; None before the first reading."""
+        account = self.latest
+        if account is None or account.cash is None or not self._traded:
+            return account
+        currency = account.cash.currency
+        traded = sum((cash.amount for _, cash in self._traded if cash.currency == currency), ZERO)
+        return account._replace(cash=Money(account.cash.amount + traded, currency))
+
+    def for_losses(self) -> Account | None:
+        """Give the account as losses are measured against it: without an equity while a price that should be there is missing.
+
+        What copying loses is a share of the equity. A price that goes missing would make that share larger than it is, and a
+        stop-out must never sell because data is missing.
+        """
+        account = self.latest
+        return account._replace(equity=None) if account is not None and self._valuer.unpriced else account
+
+    def refresh_soon(self) -> None:
+        """Ask for a reading; several requests in a row cost one."""
+        self._wanted.set()
+
+    async def park(self, words: str, refusal: Refusal | None = None) -> None:
+        """Stop trading this account, and say why. `refusal` is the venue's, and says how long to stay quiet."""
+        if refusal is not None:
+            quiet = _LOCKOUT if refusal is Refusal.LOCKED else _REFUSED_RETRY
+            self._quiet_until = max(self._quiet_until, time.monotonic() + quiet)
+            self._key.probed = False
+        new = words != self.reason or not self._parked.is_set()
+        self._ready.clear()
+        self._wanted.set()  # the timer of a ready account does not hold for a parked one
+        self.reason = words
+        await self._records.mark_account(self._user, self._venue.name, AccountState.PARKED, words)
+        self._parked.set()
+        self._known.set()
+        if new:
+            log.warning(
+                f"USER: {self._user}: PARKED (Broker: {self._venue.name.upper()})", user=self._user, reason=words
+            )
+
+    async def run(self) -> None:
+        """Connect, then keep the record true until cancelled. Raises only what the bus and the lease raise."""
+        wait = _RETRY_FIRST
+        name = f"account reader of {self._user}"
+        while True:
+            if (quiet := self._quiet_until - time.monotonic()) > 0:
+                await asyncio.sleep(quiet)
+            await self._way.give_way()
+            self._wanted.clear()
+            pause = _REFRESH
+            try:
+                pause = await self._read_unless_withheld()
+                wait = _RETRY_FIRST
+                self.supervisor.worked(name)
+            except Rejected as error:
+                await self.park(error.words, error.refusal)
+            except (Unavailable, OutcomeUnknown) as error:
+                if self.ready:
+                    log.warning("balances could not be read", user=self._user, reason=error.words)
+                else:
+                    # The first failure may be a hiccup; a parked account would miss entries for it.
+                    if wait > _RETRY_FIRST or self._parked.is_set():
+                        await self.park(f"cannot connect: {error.words}")
+                    pause, wait = wait, min(wait * 2, _RETRY_MOST)
+            except ENDS_A_TURN:
+                raise
+            except Exception as error:  # a surprise in one reading must not end the turn: exits hang on it
+                log.exception("reading the account failed", user=self._user)
+                await self._surprised(name, error)
+            await self._pause(pause)
+
+    async def _read_unless_withheld(self) -> float:
+        """Read the account, or park it for what a gate says; return the seconds until the next time."""
+        try:
+            await self.read()
+        except Withheld as error:
+            self.books_lost = self.books_lost or error.books_lost
+            await self.park(error.reason)
+            return RETRY
+        return _REFRESH
+
+    async def _surprised(self, name: str, error: Exception) -> None:
+        self.supervisor.failed(name, error)
+        if not self.ready and not isinstance(error, BusRefused):  # where that would be noted is something else
+            await self.park(f"cannot be read: {type(error).__name__}: {error}")
+
+    async def read(self) -> None:
+        """Read the account once and write its record. Raises a VenueError; the old record then stands with its instant.
+
+        Raises Withheld while it may not trade.
+        """
+        for gate in self._gates:
+            await gate()
+        self.books_lost = False
+        currency, asked_at = self.currency, self._clock()
+        balances = await self._venue.balances(patient=self.ready)
+        answered_at = self._clock()
+        self.connected_at = self.connected_at or answered_at
+        self.connected_steady = self.connected_steady or time.monotonic()
+        await self._probe()
+        instruments = await self._venue.instruments()
+        await self._ask_fee(instruments)
+        valued = await self._valuer.value(balances, currency, instruments)
+        cash = balances.get(currency, Balance(currency, ZERO, ZERO))
+        account = Account(
+            user=self._user,
+            venue=self._venue.name,
+            state=AccountState.READY,
+            reason=f"the equity is counted low: {valued.missing}" if valued.missing else "",
+            equity=valued.at_least,
+            cash=Money(cash.free, currency),
+            taker_fee=self.fees.dearest,
+            as_of=self._clock(),
+        )
+        await self._records.write_account(account)
+        self.latest, self._answered_at = account, answered_at
+        self._traded = [
+            (at, cash) for at, cash in self._traded if (at >= asked_at if cash.amount < 0 else at > answered_at)
+        ]
+        self.reason = ""
+        self._parked.clear()
+        self._ready.set()
+        self._known.set()
+
+    async def _probe(self) -> None:
+        """Make the lookups once that finding out about an order needs, so that a key without them is parked before it buys."""
+        if self._key.probed:
+            return
+        await self._venue.find(str(uuid4()), since=self._clock())
+        self._key.probed = True
+
+    async def _ask_fee(self, instruments: Mapping[Symbol, Instrument]) -> None:
+        """Ask for the fee of one pair: of each that is traded in turn; the adapter asks the venue hourly."""
+        symbol = self.fees.next()
+        if symbol is not None and symbol in instruments:
+            self.fees.learn(symbol, await self._venue.taker_fee(symbol))
+        elif symbol is not None:
+            self.fees.forget(symbol)
+
+    async def _pause(self, seconds: float) -> None:
+        if not self.ready:
+            await asyncio.sleep(seconds)
+            return
+        # No time-out, which is an exception each time: that of thousands who are due together would hold orders up.
+        loop = asyncio.get_running_loop()
+        due = loop.time() + seconds
+        timer = loop.call_at(due, self._wanted.set)
+        try:
+            await self._wanted.wait()
+        finally:
+            timer.cancel()
+        if loop.time() < due:  # somebody asks: what has just been traded is in the balances a moment later
+            await asyncio.sleep(_SETTLED)

@@ -1,0 +1,150 @@
+"""Rebuilds an account's books from the venue's own record, when an operator asks for it and Redis has lost them.
+
+Each order of Shoal's kind gets its record and report anew, so that no decision about it that comes again is carried out, and the
+audit knows it. Positions and the mark that lets the account trade again are written last, in one step: a rebuilding that was
+interrupted is repeated with the same end. Nothing is traded here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID, uuid5
+
+import structlog
+
+from services.executor.account.context import Desk
+from services.executor.account.lost_books import Copied, read_copied
+from shared.bus.connection import Bus
+from shared.bus.records import pairs
+from shared.bus.streams import flatten
+from shared.contracts import keys
+from shared.contracts.fields import MalformedMessageError
+from shared.contracts.messages import ReportMessage
+from shared.contracts.rebuilding import RebuildAnswer, RebuildMode, RebuildRequest, held_text
+from shared.contracts.records import write_position
+from shared.domain.order import Kind, OrderState, Side
+from shared.execution.record import Tally, quote_fee
+from shared.venues.errors import VenueError
+from shared.venues.port import VenueOrder
+
+_REQUEST_AGE_MS: Final = 120_000
+"""A request older than this is nobody's any more: it must not be carried out when an executor starts days later."""
+_REASON: Final = "rebuilt from the exchange's record: Redis had lost its data"
+
+log = structlog.get_logger()
+
+
+class Rebuilder:
+    """Answers an operator's requests about the lost books of one desk."""
+
+    def __init__(self, bus: Bus, desk: Desk) -> None:
+        self._bus = bus
+        self._desk = desk
+        self._answered = 0
+
+    async def round(self) -> None:
+        """Do what was asked for, if the books are lost. Raises LeaseLost, BusUnavailable."""
+        if not self._desk.account.books_lost:
+            return
+        request = await self._request()
+        if request is None or request.rebuild_at <= self._answered:
+            return
+        if self._desk.clock() - request.rebuild_at > _REQUEST_AGE_MS:
+            return
+        answer = await self._carry_out(request)
+        key = keys.rebuilt(self._desk.user, self._desk.venue.name)
+        await self._bus.do("HSET", key, *flatten(answer.fields()))
+        self._answered = request.rebuild_at
+
+    async def _request(self) -> RebuildRequest | None:
+        names = ("rebuild_at", "rebuild_mode")
+        (values,) = await self._bus.do_all([("HMGET", keys.control(self._desk.user), *names)])
+        if not isinstance(values, list) or values[0] is None:
+            return None
+        written = pairs(await self._bus.do("HGETALL", keys.rebuilt(self._desk.user, self._desk.venue.name)))
+        asked_at = written.get("asked_at", "")
+        self._answered = max(self._answered, int(asked_at) if asked_at.isdigit() else 0)
+        fields = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+        try:
+            return RebuildRequest.parse(fields)
+        except MalformedMessageError:
+            return None
+
+    async def _carry_out(self, request: RebuildRequest) -> RebuildAnswer:
+        desk = self._desk
+        try:
+            found = await read_copied(desk.venue, desk.clock())
+        except VenueError as error:
+            return RebuildAnswer(asked_at=request.rebuild_at, at=desk.clock(), reason=str(error))
+        reason = ""
+        if request.rebuild_mode is not RebuildMode.LOOK:
+            reason = await self._write(found, empty=request.rebuild_mode is RebuildMode.DISOWN)
+        return RebuildAnswer(
+            asked_at=request.rebuild_at,
+            at=desk.clock(),
+            orders=len(found.orders),
+            held=held_text((str(each.symbol), str(each.size), str(each.cost)) for each in found.positions.values()),
+            uncovered=", ".join(sorted(map(str, found.uncovered))),
+            written=request.rebuild_mode is not RebuildMode.LOOK and not reason,
+            reason=reason,
+        )
+
+    async def _write(self, found: Copied, *, empty: bool) -> str:
+        """Write the books; return why not, or an empty text."""
+        desk = self._desk
+        if found.open:
+            return f"{found.open} of these orders have not ended yet"
+        if not empty:
+            for order in found.orders:
+                await self._report(order)
+        positions = {} if empty else {str(each.symbol): write_position(each) for each in found.positions.values()}
+        if not await desk.store.rebuild_books(desk.books.funds, positions):
+            return "the books stand already"
+        log.warning(
+            "books begun anew: the orders at the exchange are nobody's" if empty else "books rebuilt from the exchange",
+            user=desk.user,
+            venue=desk.venue.name,
+            orders=len(found.orders),
+            held="nothing" if empty else str(found),
+        )
+        return ""
+
+    async def _report(self, order: VenueOrder) -> None:
+        """Write an order's record and report anew, as the venue has it. The record's id is the leg's: its order is not known."""
+        desk = self._desk
+        tally = Tally.nothing(order.symbol).plus(order)
+        ended_at = order.closed_at or order.opened_at
+        traded = order.filled.amount > 0
+        report = ReportMessage.model_construct(
+            id=str(uuid5(UUID(order.client_order_id), "report")),
+            order_id=order.client_order_id,
+            signal_id="",
+            user=desk.user,
+            venue=desk.venue.name,
+            symbol=order.symbol,
+            side=order.side,
+            kind=Kind.ENTRY if order.side is Side.BUY else Kind.EXIT,
+            outcome=OrderState.FILLED if traded else OrderState.EXPIRED,
+            reason=_REASON,
+            venue_order_id=order.venue_order_id,
+            filled_size=order.filled.amount,
+            average_price=order.average_price.shown() if order.average_price else None,
+            fee=quote_fee(order).amount,
+            signal_at=order.opened_at,
+            sent_at=order.opened_at,
+            accepted_at=order.opened_at,
+            settled_at=ended_at,
+        )
+        fields = {
+            "id": order.client_order_id,
+            "user": desk.user,
+            "venue": desk.venue.name,
+            "symbol": str(order.symbol),
+            "side": str(order.side),
+            "client_order_id": order.client_order_id,
+            "venue_order_id": order.venue_order_id,
+            "reason": _REASON,
+            "settled_at": str(ended_at),
+            **tally.fields(),
+        }
+        await desk.store.settle(report, entry_id="", fields=fields)

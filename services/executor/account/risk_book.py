@@ -1,0 +1,194 @@
+"""Keeps an account's risk state: trades of the day, profit of copying, and stop-outs. Only the executor writes it.
+
+What an order changes is written in the same step as its end; what prices change, at each look. Both happen under the desk's lock,
+so that no look counts a profit as unrealised and as realised at once.
+
+A stop-out may sell everything, so it must never follow from something that is missing: while a position has no price, or cannot
+be read, the profit stands as it was last looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import structlog
+
+from services.executor.account.faults import AccountFaults
+from shared.bus.orders import OrderStore
+from shared.bus.records import Records
+from shared.contracts.fields import MalformedMessageError
+from shared.contracts.risk import RiskRecord
+from shared.domain.account import Account, Position
+from shared.domain.book import RESIDUE, Book
+from shared.domain.fault import FaultKind, Faults
+from shared.domain.limits.policy import StopOutAction, UserPolicy
+from shared.domain.limits.risk_state import RiskState, realized_by, utc_minute
+from shared.domain.order import Side
+from shared.domain.values.money import Money, Price
+from shared.domain.values.symbol import Symbol
+from shared.execution.record import quote_fee
+from shared.venues.port import VenueOrder
+
+_WRITE_EVERY: Final = 10.0
+"""Seconds between looks that are written down though nothing but prices has moved."""
+_PRICE_AGE_MS: Final = 60_000
+_LOSSES: Final = "losses"
+_RISK: Final = "risk state"
+
+log = structlog.get_logger()
+
+
+class RiskBook:
+    """The risk state of one account."""
+
+    def __init__(
+        self,
+        user: str,
+        venue: str,
+        records: Records,
+        store: OrderStore,
+        clock: Callable[[], int],
+        lock: asyncio.Lock,
+        faults: AccountFaults | None = None,
+    ) -> None:
+        self._user = user
+        self._venue = venue
+        self._records = records
+        self._store = store
+        self._clock = clock
+        self._lock = lock
+        self._state: RiskState | None = None
+        self._as_of = -1
+        self._written_at = 0.0
+        self._faults = faults or AccountFaults(Faults(), user, venue)
+
+    def stopped(self, now: int) -> str:
+        """Say what stops entries, as last looked at; an empty text if nothing does."""
+        state = self._state
+        if state is None or not state.stopped(now):
+            return ""
+        return f"stopped out until {utc_minute(state.stopped_until)}: {state.stopped_reason}"
+
+    def closes_all(self, now: int) -> str | None:
+        """Say why everything must be closed, if a stop-out in force demands it."""
+        state = self._state
+        if state is None or not state.stopped(now) or state.stopped_action is not StopOutAction.CLOSE_ALL:
+            return None
+        return f"until {utc_minute(state.stopped_until)}, {state.stopped_reason}"
+
+    async def after_fill(self, order: VenueOrder, before: Position, currency: str) -> Mapping[str, str] | None:
+        """Give the state after an order that traded, to be written with it; None if the present one cannot be read.
+
+        `before` is the position without the order. To be called under the desk's lock.
+        """
+        state = await self._read(currency)
+        if state is None:
+            return None
+        now = self._clock()
+        if order.side is Side.BUY:
+            self._state = state.after_fill(now, entry=True)
+        else:
+            made = realized_by(before, order.filled, order.cost, quote_fee(order))
+            self._state = state.after_fill(now, realized=Money(made.amount, state.currency))
+        return RiskRecord.from_domain(self._state).fields()
+
+    async def after_removal(self, before: Position, left: Position, currency: str) -> Mapping[str, str] | None:
+        """Give the state after coins of a position were found gone: sold or moved by their owner, which is no loss of copying.
+
+        What they had made at market until now counts as realised, so that their going changes no profit. Under the desk's lock.
+        """
+        state = await self._read(currency)
+        published = (await self._records.prices_of(self._venue, [before.symbol])).get(before.symbol)
+        if state is None or published is None:
+            return None
+        price = published[0]  # of any age: what it was valued by at the last look
+        made = (before.size - left.size) * price - (before.cost - left.cost)
+        self._state = state.after_fill(self._clock(), realized=Money(made.amount, state.currency))
+        return RiskRecord.from_domain(self._state).fields()
+
+    async def look(self, policy: UserPolicy, account: Account | None, held: Mapping[Symbol, Position]) -> None:
+        """Look at what copying has made. Written with each reading of the account, when a loss stops it, and now and then.
+
+        Raises LeaseLost, BusUnavailable.
+        """
+        fresh = account is not None and account.as_of != self._as_of
+        if not fresh and not (held and policy.limits.stop_out):
+            return
+        async with self._lock:
+            state = await self._read(policy.currency)
+            if state is None:
+                return
+            unrealized = await self._unrealized(state, policy.currency)
+            equity = account.equity if fresh and account is not None else None
+            after = state.at(self._clock(), unrealized, equity, policy.limits)
+            stopped = after.stopped_by != state.stopped_by and after.stopped_until > self._clock()
+            self._state = after
+            if fresh or stopped or time.monotonic() - self._written_at >= _WRITE_EVERY:
+                await self._store.write_risk(
+                    RiskRecord.from_domain(after).fields(), self._entry(after) if stopped else None
+                )
+                self._written_at = time.monotonic()
+        if account is not None:
+            self._as_of = account.as_of
+        if stopped:
+            log.warning(
+                "STOPPED OUT", user=self._user, until=utc_minute(after.stopped_until), reason=after.stopped_reason
+            )
+
+    def _entry(self, state: RiskState) -> Mapping[str, str]:
+        return {
+            "v": "1",
+            "user": self._user,
+            "venue": self._venue,
+            "rules": ",".join(state.stopped_by),
+            "action": state.stopped_action or "",
+            "reason": state.stopped_reason,
+            "at": str(self._clock()),
+            "until": str(state.stopped_until),
+        }
+
+    async def _unrealized(self, state: RiskState, currency: str) -> Money:
+        """Value what is held from copying, less its cost; as of the last look while a part of it cannot be valued."""
+        holdings = await self._records.holdings(self._user, self._venue)
+        prices = await self._prices(holdings.positions)
+        missing = [
+            f"no price of {symbol}"
+            for symbol, position in holdings.positions.items()
+            if symbol not in prices and position.cost.amount >= RESIDUE
+        ]
+        missing += [f"the position of {name} cannot be read" for name in holdings.unreadable]
+        if missing:
+            reason = f"losses cannot be measured: {', '.join(missing)}"
+            if self._faults.report(FaultKind.EQUITY, reason, _LOSSES):
+                log.warning("no stop-out is looked for", user=self._user, reason=reason)
+            return Money((state.pnl - state.realized).amount, currency)
+        self._faults.clear(FaultKind.EQUITY, _LOSSES)
+        return Book(holdings.positions, prices).unrealized(currency)
+
+    async def _prices(self, positions: Mapping[Symbol, Position]) -> Mapping[Symbol, Price]:
+        """Read the prices of positions: fresh ones, or such as have come after the position's last fill, however old.
+
+        A feed that fails must change no profit: the price of before goes on to count, unless it is of before the purchase.
+        """
+        oldest = self._clock() - _PRICE_AGE_MS
+        published = await self._records.prices_of(self._venue, list(positions))
+        return {
+            symbol: price
+            for symbol, (price, at) in published.items()
+            if at >= min(oldest, positions[symbol].updated_at)
+        }
+
+    async def _read(self, currency: str) -> RiskState | None:
+        try:
+            found = await self._records.risk(self._user, self._venue)
+        except MalformedMessageError as error:
+            # Left as it is: the engine skips entries meanwhile, and a stop-out in it must not be wiped out.
+            if self._faults.report(FaultKind.RECORD, f"the risk state cannot be read: {error}", _RISK):
+                log.error("the risk state cannot be read", user=self._user, reason=str(error))
+            return None
+        self._faults.clear(FaultKind.RECORD, _RISK)
+        # A Redis that has lost its data lifts no stop-out as long as this process remembers it.
+        return found or self._state or RiskState.fresh(currency, self._clock())

@@ -1,0 +1,1 @@
+"""One decision after another, from the order stream to its settled outcome."""

@@ -1,0 +1,119 @@
+"""The limits once more, right before an entry is sent: as of now, and with what is on its way but not settled yet.
+
+The engine judged the entry by what was recorded when it decided; two signals in quick succession would both find the room that is
+there for one. Here each entry that is let pass reserves its room until it has ended; what it has cost is then off the cash,
+before the balances are read anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Final
+
+from services.executor.account.context import Desk
+from shared.contracts.fields import MalformedMessageError
+from shared.domain.account import Account, Position
+from shared.domain.book import Book
+from shared.domain.limits.risk import Admitted, Standing, admit
+from shared.domain.limits.risk_state import RiskState, utc_day
+from shared.domain.order import Decision
+from shared.domain.skip import Skip
+from shared.domain.values.instrument import Instrument
+from shared.domain.values.money import ONE, ZERO, Money, Price, Quantity
+from shared.domain.values.symbol import Symbol
+
+_EMPTY: Final = Book()
+
+
+@dataclass(frozen=True, slots=True)
+class _Reserved:
+    symbol: Symbol
+    size: Quantity
+    cost: Money
+    fee: Decimal
+    """The taker fee of its pair."""
+
+
+class Admission:
+    """The entries of one desk that are on their way, and what they leave room for."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._lock = asyncio.Lock()
+        self._reserved: dict[str, _Reserved] = {}
+
+    async def admit(self, decision: Decision, size: Quantity, limit: Price, instrument: Instrument) -> Admitted | Skip:
+        """Let an entry pass as it is, cut down, or not at all; what passes stays reserved until `release`."""
+        desk = self._desk
+        async with self._lock:
+            self._reserved.pop(decision.id, None)
+            others = list(self._reserved.values())  # before what is recorded is read: nothing can fall in between
+            try:
+                standing = await self._standing(decision, others)
+            except MalformedMessageError as error:
+                return Skip(f"limits cannot be judged: {error}")
+            if standing is None:
+                return Skip("balance unknown: it has not been read yet")
+            found = admit(size, limit, desk.policy, standing, instrument, desk.clock())
+            if isinstance(found, Admitted):
+                self.reserve(decision, found.size, limit)
+            return found
+
+    def reserve(self, decision: Decision, size: Quantity, limit: Price) -> None:
+        """Keep room for an entry that is on its way."""
+        fee = self._desk.account.fees.of(decision.symbol)
+        self._reserved[decision.id] = _Reserved(decision.symbol, size, size * limit, fee)
+
+    def release(self, decision: Decision) -> None:
+        """Give the room back: the entry has ended, and what it bought is recorded."""
+        self._reserved.pop(decision.id, None)
+
+    async def _standing(self, decision: Decision, others: Sequence[_Reserved]) -> Standing | None:
+        desk, limits = self._desk, self._desk.policy.limits
+        account = desk.account.after_trades()
+        if account is None:
+            return None
+        account = _less(account, decision.symbol.quote, others)
+        account = account._replace(taker_fee=desk.account.fees.of(decision.symbol))
+        book = _EMPTY
+        if limits.need_positions:
+            held = _with(others, await desk.records.positions(desk.user, desk.venue.name), desk.clock())
+            prices = await desk.records.prices_of(desk.venue.name, list(held)) if limits.need_prices else {}
+            book = Book(held, {symbol: price for symbol, (price, _) in prices.items()})
+        else:
+            await self._readable(decision.symbol)
+        risk = await self._risk(len(others)) if limits.need_risk else None
+        return Standing(account, book, risk)
+
+    async def _readable(self, symbol: Symbol) -> None:
+        """See that what is bought finds a record that it can be added to. Raises MalformedMessageError."""
+        try:
+            await self._desk.records.position(self._desk.user, self._desk.venue.name, symbol)
+        except MalformedMessageError as error:
+            raise MalformedMessageError(f"the position of {symbol} cannot be read: {error}") from None
+
+    async def _risk(self, on_their_way: int) -> RiskState:
+        desk = self._desk
+        now = desk.clock()
+        found = await desk.records.risk(desk.user, desk.venue.name) or RiskState.fresh(desk.policy.currency, now)
+        return replace(found, day=utc_day(now), trades_today=found.trades_on(now) + on_their_way)
+
+
+def _with(others: Iterable[_Reserved], held: Mapping[Symbol, Position], now: int) -> Mapping[Symbol, Position]:
+    """Add what is on its way to what is held, as if it had all been bought."""
+    positions = dict(held)
+    for each in others:
+        before = positions.get(each.symbol) or Position.flat(each.symbol, now)
+        positions[each.symbol] = before.bought(each.size, each.cost, now)
+    return positions
+
+
+def _less(account: Account, currency: str, others: Sequence[_Reserved]) -> Account:
+    """Take what is on its way, with the fees, off the cash."""
+    if not others or account.cash is None or account.cash.currency != currency:
+        return account
+    spent = sum((each.cost.amount * (ONE + each.fee) for each in others if each.cost.currency == currency), ZERO)
+    return account._replace(cash=Money(account.cash.amount - spent, currency))

@@ -1,0 +1,82 @@
+"""The way out for an order that keeps failing: by the ids that it must have and the venue's word, whatever its record holds.
+
+An entry is ended so, and never sent again. Of an exit it is only found out what it may have sold: it goes on when it can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+
+from services.executor.account.context import Desk
+from services.executor.orders.settlement import settle
+from shared.bus.streams import entry_ms
+from shared.domain.order import Decision, EntryTerms, OrderState, leg_id
+from shared.domain.values.money import ZERO
+from shared.domain.values.numerals import DECIMAL, whole
+from shared.execution.outcome import describe
+from shared.execution.record import OrderRecord, Tally
+from shared.execution.resolution import find_out
+from shared.execution.timing import VENUE_TIMEOUT
+
+
+async def end_entry(desk: Desk, decision: Decision, terms: EntryTerms | None, entry_id: str, error: Exception) -> None:
+    """Ask the venue what an entry has become, and end it by that. Waits until the answer proves something."""
+    why = f"{type(error).__name__}: {error}"
+    fields = await desk.store.load(decision.id)
+    found = await find_out(desk, _by_ids(desk, decision, entry_id, fields, 1))
+    if found is None or found.filled.amount == 0:
+        words = "the venue never had it" if found is None else describe(found)
+        await settle(desk, decision, entry_id, OrderState.FAILED, f"{words} ({why})")
+        return
+    whole_of_it = terms is not None and found.filled >= terms.size
+    await settle(
+        desk,
+        decision,
+        entry_id,
+        OrderState.FILLED if whole_of_it else OrderState.PARTIAL,
+        f"{describe(found)} (found at the venue after: {why})",
+        tally=Tally.nothing(decision.symbol).plus(found),
+        traded=found,
+        venue_order_id=found.venue_order_id,
+        sent_at=whole(fields.get("sent_at")),
+        accepted_at=found.opened_at,
+    )
+
+
+async def sold_unbooked(desk: Desk, decision: Decision, entry_id: str) -> Decimal | None:
+    """Return how much an exit may have sold that is not booked yet, by the venue's word; None if it cannot be said."""
+    fields = await desk.store.load(decision.id)
+    if fields.get("state", "") in {"", OrderState.PLANNED}:
+        return ZERO
+    leg, size = whole(fields.get("leg")), fields.get("base_size", "")
+    most = Decimal(size) if DECIMAL.fullmatch(size) else None
+    if leg is None:
+        return most
+    try:
+        found = await find_out(desk, _by_ids(desk, decision, entry_id, fields, leg))
+    except (ArithmeticError, LookupError, TypeError, ValueError):  # what fails may be the very answer
+        return most
+    return ZERO if found is None else found.filled.amount
+
+
+def _by_ids(desk: Desk, decision: Decision, entry_id: str, fields: Mapping[str, str], leg: int) -> OrderRecord:
+    """Write a record of a leg from what cannot be damaged; of its instants, what can be read and is on the safe side.
+
+    The venue's own name of the order stays: what it has named is never taken for absent.
+    """
+    decided_at = min(entry_ms(entry_id), decision.signal_at) if entry_id else decision.signal_at
+    deadline = desk.clock() + int(VENUE_TIMEOUT * 1000)  # as if it had been sent just now
+    return replace(
+        OrderRecord.read({}),
+        id=decision.id,
+        state=OrderState.UNKNOWN,
+        symbol=str(decision.symbol),
+        side=decision.side,
+        client_order_id=leg_id(decision.id, leg),
+        venue_order_id=fields.get("venue_order_id", ""),
+        leg=leg,
+        sent_at=min(whole(fields.get("sent_at")) or decided_at, decided_at),
+        deadline_at=max(whole(fields.get("deadline_at")) or 0, deadline),
+    )

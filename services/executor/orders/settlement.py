@@ -1,0 +1,162 @@
+"""How an order ends: its outcome, its report and the position it changed, in one durable step.
+
+An outcome is booked from the venue's own record of fills, never from what was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID, uuid5
+
+import structlog
+
+from services.executor.account.context import Desk
+from shared.bus.orders import PositionChange
+from shared.contracts.fields import MalformedMessageError
+from shared.contracts.messages import ReportMessage
+from shared.contracts.records import read_position, write_position
+from shared.domain.account import Position
+from shared.domain.fault import FaultKind
+from shared.domain.order import Decision, OrderState, Side
+from shared.domain.values.money import Quantity, plain
+from shared.domain.values.symbol import Symbol
+from shared.execution.record import Tally, arrived, quote_fee
+from shared.runtime.crash_points import Step
+from shared.venues.port import VenueOrder
+
+_REPORT: Final = "report"
+
+log = structlog.get_logger()
+
+
+async def book_leg(desk: Desk, decision: Decision, order: VenueOrder, fields: Mapping[str, str]) -> None:
+    """Book a leg that has ended and that another one follows: the order's record, the position and what was realised."""
+    async with desk.booking:
+        booked = await _booked(desk, order)
+        await desk.store.move(decision.id, OrderState.PLANNED, fields, booked.position, booked.risk)
+    desk.account.traded(order)
+    desk.changed.set()
+
+
+@dataclass(frozen=True, slots=True)
+class _Booked:
+    position: PositionChange | None = None
+    risk: Mapping[str, str] | None = None
+
+
+async def _held(desk: Desk, symbol: Symbol, otherwise: str) -> Position | None:
+    """Read a position; None, and said, if its record cannot be read: an order's end must not wait for that."""
+    try:
+        found = await desk.records.position(desk.user, desk.venue.name, symbol)
+    except MalformedMessageError as error:
+        reason = f"the record cannot be read, {otherwise}: {error}"
+        desk.faults.report(FaultKind.RECORD, reason, f"position {symbol}")
+        log.error("a position cannot be read", user=desk.user, symbol=str(symbol), reason=reason)
+        return None
+    return found or Position.flat(symbol, desk.clock())
+
+
+async def _booked(desk: Desk, order: VenueOrder | None, written_off: Quantity | None = None) -> _Booked:
+    """Work out what a leg made of the position and of the risk state; to be written before the desk's lock is let go."""
+    if order is None or order.filled.amount == 0:
+        return _Booked()
+    symbol = order.symbol
+    now = desk.clock()
+    before = await _held(desk, symbol, f"order {order.venue_order_id} is not booked in it")
+    if before is None:
+        return _Booked()
+    if order.side is Side.BUY:
+        held = before.bought(arrived(order), order.cost + quote_fee(order), now, order.average_price)
+    else:
+        held = before.sold(order.filled, now)
+        if written_off is not None:
+            held = held.sold(written_off, now)
+    position = PositionChange(str(symbol), write_position(held) if held.size.amount > 0 else None)
+    return _Booked(position, await desk.risk.after_fill(order, before, desk.policy.currency))
+
+
+async def _corrected(desk: Desk, symbol: Symbol, change: PositionChange) -> _Booked:
+    """Work out what a correction of a position makes of the risk state: no profit and no loss."""
+    now = desk.clock()
+    before = await _held(desk, symbol, "it is not corrected")
+    if before is None:
+        return _Booked()
+    left = read_position(change.record) if change.record else Position.flat(symbol, now)
+    return _Booked(change, await desk.risk.after_removal(before, left, desk.policy.currency))
+
+
+async def settle(
+    desk: Desk,
+    decision: Decision,
+    entry_id: str,
+    outcome: OrderState,
+    reason: str,
+    *,
+    code: str = "",
+    tally: Tally | None = None,
+    traded: VenueOrder | None = None,
+    position: PositionChange | None = None,
+    written_off: Quantity | None = None,
+    venue_order_id: str = "",
+    sent_at: int | None = None,
+    accepted_at: int | None = None,
+) -> None:
+    """End a decision, with its last leg as `traded`. Harmless to repeat: the first end stands.
+
+    `position` is a correction of what is held, where nothing was traded; `written_off` what the account was credited too little
+    to sell along.
+    """
+    now = desk.clock()
+    if not decision.signal_id:
+        reason = f"{decision.reason}; {reason}"  # of the user's own exits, the report alone says why
+    total = tally or Tally.nothing(decision.symbol)
+    report = ReportMessage.model_construct(
+        id=str(uuid5(UUID(decision.id), _REPORT)),
+        order_id=decision.id,
+        signal_id=decision.signal_id,
+        user=desk.user,
+        venue=decision.venue,
+        symbol=decision.symbol,
+        side=decision.side,
+        kind=decision.kind,
+        outcome=outcome,
+        reason=reason,
+        code=code,
+        venue_order_id=venue_order_id,
+        filled_size=total.filled.amount,
+        average_price=total.average_price.shown() if total.average_price else None,
+        fee=total.fee.amount,
+        signal_at=decision.signal_at,
+        sent_at=sent_at,
+        accepted_at=accepted_at,
+        settled_at=now,
+    )
+    fields = {"reason": reason, "settled_at": str(now), "venue_order_id": venue_order_id, **total.fields()}
+    desk.boundary.passed(Step.EXECUTOR_BEFORE_ACK)
+    async with desk.booking:
+        booked = await (
+            _booked(desk, traded, written_off) if position is None else _corrected(desk, decision.symbol, position)
+        )
+        new = await desk.store.settle(
+            report, entry_id=entry_id, fields=fields, position=booked.position, risk=booked.risk
+        )
+    if not new:
+        return
+    if traded is not None:
+        desk.account.traded(traded)
+    desk.changed.set()
+    if total.filled.amount:
+        desk.account.refresh_soon()
+    log.info(
+        "order settled",
+        signal_id=decision.signal_id,
+        order_id=decision.id,
+        user=desk.user,
+        symbol=str(decision.symbol),
+        side=decision.side,
+        outcome=outcome,
+        filled=plain(total.filled.amount),
+        reason=reason,
+    )

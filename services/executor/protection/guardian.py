@@ -1,0 +1,224 @@
+"""Looks after what one account holds from copying: the user's own exits, and what the operator wants closed.
+
+Needs the shared prices and Redis, and nothing of master, engine or api. It must never sell because something is missing: a price
+that is old counts as none, and is told once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+import structlog
+
+from services.executor.account.context import Desk
+from services.executor.protection.own_exits import OwnExits
+from shared.bus.errors import ENDS_A_TURN, BusRefused
+from shared.bus.orders import PositionChange
+from shared.bus.watch import Held, Market, Watch
+from shared.contracts.records import write_position
+from shared.domain.account import Position
+from shared.domain.control import flattening, refusal
+from shared.domain.fault import FaultKind
+from shared.domain.limits.policy import OnLeave
+from shared.domain.limits.protection import due
+from shared.domain.order import Kind
+from shared.domain.values.money import Price
+from shared.domain.values.symbol import Symbol
+from shared.runtime.supervision import Supervisor
+
+_EVERY: Final = 1.0
+_QUIET: Final = 5.0
+"""Seconds between looks while nothing is held: what this process trades is looked at at once."""
+STALE_MS: Final = 30_000
+"""A price older than this closes nothing."""
+_ASK_EVERY: Final = 10.0
+"""Seconds between saying to the price feed what is held."""
+_MARK_STEP: Final = Decimal("1.001")
+"""The highest price is written down again once it has risen by this factor: a crash loses no more of it."""
+
+_LEAVING: Final = "on_leave"
+
+_REFUSED: Final = "Redis refuses a key of this user: nothing is closed by price until it is right"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Why:
+    rule: str
+    words: str
+
+
+class Guardian:
+    """Guards the positions of one desk."""
+
+    def __init__(self, desk: Desk, watch: Watch, exits: OwnExits, supervisor: Supervisor | None = None) -> None:
+        self._desk = desk
+        self._supervisor = supervisor or Supervisor()
+        self._watch = watch
+        self._exits = exits
+        self._highs: dict[Symbol, Position] = {}
+        self._told: set[str] = set()
+        self._unreadable: frozenset[str] = frozenset()
+        self._asked: frozenset[Symbol] = frozenset()
+        self._asked_at = 0.0
+        self._holding = True
+        self.flat = False
+        """Whether, at the last look, nothing was held but what cannot be sold: for a user who leaves."""
+
+    async def run(self) -> None:
+        """Look every second while something is held, until cancelled. Raises LeaseLost, BusUnavailable."""
+        name = f"guardian of {self._desk.user}"
+        while True:
+            try:
+                async with self._desk.way.look():
+                    self._desk.changed.clear()  # before looking: what changes meanwhile is looked at again
+                    await self.look()
+            except ENDS_A_TURN:
+                raise
+            except BusRefused as error:  # said once; looked at again, for it may be put right at any moment
+                self.flat = False
+                self._tell(_REFUSED, [str(error)])
+            except Exception as error:  # a surprise in one look must not end the turn: the master's exits hang on it
+                if self._supervisor.failed(name, error):
+                    log.exception("looking after positions failed", user=self._desk.user)
+            else:
+                self._tell(_REFUSED, ())
+                self._supervisor.worked(name)
+            await self._pause()
+
+    async def _pause(self) -> None:
+        if self._holding:
+            await asyncio.sleep(_EVERY)
+            return
+        # No time-out, which is an exception each time: that of thousands who are due together would hold orders up.
+        timer = asyncio.get_running_loop().call_later(_QUIET, self._desk.changed.set)
+        try:
+            await self._desk.changed.wait()
+        finally:
+            timer.cancel()
+
+    async def look(self) -> None:
+        """Look once, and have closed what is due."""
+        desk = self._desk
+        quiet = not self._exits.busy  # before reading: what trades while this reads is not in it
+        held = await self._watch.held(desk.user, desk.venue.name)
+        self._report_unreadable(held)
+        await self._look_at_losses(held)
+        self.flat = (
+            quiet
+            and not held.unreadable
+            and all(self._exits.ended(position, _LEAVING) for position in held.positions.values())
+        )
+        self._holding = bool(held.positions or held.unreadable)
+        if not held.positions:
+            self._highs.clear()
+            return
+        await self._ask_for(frozenset(held.positions))
+        sources = [source for source, target in desk.policy.symbols.map.items() if target in held.positions]
+        sources += [name for symbol in held.positions for name in desk.renames.former(symbol)]
+        market = await self._watch.market(desk.venue.name, {*held.positions, *sources})
+        self._tell(
+            "no fresh price: nothing is closed by price until there is one",
+            [str(symbol) for symbol in held.positions if self._fresh(symbol, market) is None],
+        )
+        for position in held.positions.values():
+            if position.symbol in self._exits.closing:
+                continue
+            seen = await self._seen(position, self._price(position, market))
+            why = self._why(seen, held, market)
+            if why is not None:
+                self._exits.close(position, why.rule, why.words)
+
+    def _report_unreadable(self, held: Held) -> None:
+        """Say of which positions the records cannot be read; the others are guarded all the same."""
+        desk = self._desk
+        if desk.faults.any:  # an exit may have found one before
+            for name in self._unreadable.union(map(str, held.positions)) - held.unreadable.keys():
+                if desk.faults.clear(FaultKind.RECORD, f"position {name}"):
+                    log.info("a position can be read again", user=desk.user, symbol=name)
+        for name, why in held.unreadable.items():
+            reason = f"the record cannot be read, so it is not guarded and nothing of it is bought or sold: {why}"
+            if desk.faults.report(FaultKind.RECORD, reason, f"position {name}"):
+                log.error("a position cannot be read: it is not guarded", user=desk.user, symbol=name, reason=why)
+        self._unreadable = frozenset(held.unreadable)
+
+    async def _look_at_losses(self, held: Held) -> None:
+        """Look for a stop-out; whatever fails in that must not keep the positions unguarded."""
+        desk = self._desk
+        try:
+            await desk.risk.look(desk.policy, desk.account.for_losses(), held.positions)
+        except ENDS_A_TURN:
+            raise
+        except Exception as error:  # each position is guarded without it
+            reason = f"losses cannot be looked at: {type(error).__name__}: {error}"
+            if desk.faults.report(FaultKind.RECORD, reason, "losses"):
+                log.exception("looking at losses failed", user=desk.user)
+        else:
+            desk.faults.clear(FaultKind.RECORD, "losses")
+
+    def _why(self, position: Position, held: Held, market: Market) -> _Why | None:
+        """Say why a position must be closed now, if it must."""
+        desk, policy, symbol = self._desk, self._desk.policy, position.symbol
+        names = [symbol, *(source for source, target in policy.symbols.map.items() if target == symbol)]
+        names += desk.renames.former(symbol)
+        switches = [*held.switches, *(market.switches[name] for name in names if name in market.switches)]
+        if not desk.account.ready or refusal(Kind.EXIT, *switches):
+            return None  # decided once it can be done, by the prices of then
+        if (switch := flattening(*switches)) is not None:
+            return _Why(switch.mode, switch.reason or f"set by {switch.by or 'an operator'}")
+        if not policy.enabled and policy.on_leave is OnLeave.CLOSE_NOW:
+            return _Why(_LEAVING, f"{policy.user} follows no more")
+        if (stopped := desk.risk.closes_all(desk.clock())) is not None:
+            return _Why("stop_out", stopped)
+        intent = due(position, self._price(position, market), desk.clock(), policy.exits)
+        return None if intent is None else _Why(intent.rule, intent.words)
+
+    def _price(self, position: Position, market: Market) -> Price | None:
+        """Give the fresh price, unless it is one of before the last trade: that would be no move against this position."""
+        price, at = self._fresh(position.symbol, market) or (None, 0)
+        return price if at >= position.updated_at else None
+
+    def _fresh(self, symbol: Symbol, market: Market) -> tuple[Price, int] | None:
+        found = market.prices.get(symbol)
+        return found if found is not None and self._desk.clock() - found[1] <= STALE_MS else None
+
+    async def _seen(self, position: Position, price: Price | None) -> Position:
+        """Raise a position's highest price; written down only where it matters and has risen by a step."""
+        if price is None or self._desk.policy.exits.trailing_pct is None:
+            return position
+        written = position.high
+        known = self._highs.get(position.symbol)
+        if known is not None and known.opened_at == position.opened_at and known.high is not None:
+            position = position.seen(known.high)
+        position = position.seen(price)
+        self._highs[position.symbol] = position
+        high = position.high
+        if high is not None and (written is None or high.amount >= written.amount * _MARK_STEP):
+            await self._write_high(position.symbol, high)
+        return position
+
+    async def _write_high(self, symbol: Symbol, high: Price) -> None:
+        desk = self._desk
+        async with desk.booking:
+            position = await desk.records.position(desk.user, desk.venue.name, symbol)
+            if position is not None:
+                await desk.store.correct(PositionChange(str(symbol), write_position(position.seen(high))))
+
+    async def _ask_for(self, symbols: frozenset[Symbol]) -> None:
+        if symbols <= self._asked and time.monotonic() - self._asked_at < _ASK_EVERY:
+            return
+        await self._watch.ask_for(self._desk.venue.name, symbols, self._desk.clock())
+        self._asked, self._asked_at = symbols, time.monotonic()
+
+    def _tell(self, words: str, names: Iterable[str]) -> None:
+        """Say something about each name once, until it does not hold for a while."""
+        now = {f"{words} ({name})" for name in names}
+        for text in sorted(now - self._told):
+            log.warning(text, user=self._desk.user)
+        self._told = {text for text in self._told if not text.startswith(words)} | now

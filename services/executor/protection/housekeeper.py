@@ -1,0 +1,210 @@
+"""What a session does beside copying: reconciles each account at the start, on a timer and when an operator asks, and trims.
+
+Nothing in here may end the turn, because exits hang on it; only a lost lease or a lost Redis pass through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+import structlog
+
+from services.executor.account.context import Desk
+from services.executor.account.rebuilder import Rebuilder
+from services.executor.account.renaming import present_name
+from services.executor.protection.reconciler import Findings, Reconciler
+from services.executor.turn.symbol_queues import SymbolChains
+from shared.bus.connection import Bus
+from shared.bus.errors import ENDS_A_TURN, BusRefused
+from shared.bus.records import pairs
+from shared.bus.streams import flatten
+from shared.bus.trimming import trim
+from shared.contracts import keys
+from shared.contracts.fields import MalformedMessageError
+from shared.contracts.reconciliation import ReconcileAnswer, ReconcileMode, ReconcileRequest
+from shared.domain.values.numerals import whole
+from shared.domain.values.symbol import Symbol
+from shared.runtime.supervision import Supervisor
+from shared.venues.errors import VenueError
+
+_LISTEN: Final = 2.0
+"""Seconds between looks for a request: one HMGET each."""
+_TIDY: Final = 300.0
+"""Seconds between reconciliations without being asked: each costs one call to the venue."""
+_AGAIN: Final = 60.0
+"""The same after a pass that could not judge everything."""
+_MOVE_AGAIN: Final = 15.0
+"""Seconds until a position under a former name is looked at again: each look asks for balances."""
+_REQUEST_AGE_MS: Final = 60_000
+"""A request older than this is nobody's any more: it must not be carried out when an executor starts days later."""
+_REPAIR_PATIENCE: Final = 8.0
+"""Seconds to wait for repairs before answering; one that waits behind an order is made when that has ended."""
+
+Task = Callable[[], Awaitable[None]]
+
+log = structlog.get_logger()
+
+
+class Housekeeper:
+    """Keeps one user's house."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        user: str,
+        desks: Mapping[str, Desk],
+        chains: SymbolChains[Task],
+        supervisor: Supervisor | None = None,
+    ) -> None:
+        self._supervisor = supervisor or Supervisor()
+        self._bus = bus
+        self._user = user
+        self._desks = desks
+        self._reconcilers = {name: Reconciler(desk, partial(self._busy, desk)) for name, desk in desks.items()}
+        self._rebuilders = [Rebuilder(bus, desk) for desk in desks.values()]
+        self._chains = chains
+        self._move_due: dict[Symbol, float] = {}
+        self._due = dict.fromkeys(desks, 0.0)
+        self._answered: dict[str, int] = {}
+        self._trim_due = 0.0
+        self._refused = ""
+
+    def _busy(self, desk: Desk) -> set[Symbol]:
+        """Name the symbols of which an order is under way or stands aside: that may have sold what is still in the books."""
+        return {*self._chains.busy} | desk.aside.symbols(desk.renames)
+
+    async def run(self) -> None:
+        """Keep it until cancelled. Raises LeaseLost, BusUnavailable."""
+        name = f"housekeeper of {self._user}"
+        while True:
+            try:
+                for desk in self._desks.values():
+                    await desk.way.give_way()
+                await self.round()
+            except ENDS_A_TURN:
+                raise
+            except BusRefused as error:
+                if str(error) != self._refused:
+                    log.error("Redis refuses a key of this user", user=self._user, reason=str(error))
+                self._refused = str(error)
+            except Exception as error:  # housekeeping must not end the turn: exits hang on it
+                if self._supervisor.failed(name, error):
+                    log.exception("housekeeping failed", user=self._user)
+            else:
+                self._supervisor.worked(name)
+            await asyncio.sleep(_LISTEN)
+
+    async def round(self) -> None:
+        """Do what is due now, or was asked for."""
+        for rebuilder in self._rebuilders:
+            await rebuilder.round()
+        for desk in self._desks.values():
+            await self._renamed(desk)
+        request = await self._request()
+        for venue, desk in self._desks.items():
+            if request is not None and await self._unanswered(venue, request):
+                await self._answer(venue, request)
+            elif desk.account.ready and time.monotonic() >= self._due[venue]:
+                found = await self._reconcilers[venue].check()
+                whole = not found.left_out and not found.reason
+                self._due[venue] = time.monotonic() + (_TIDY if whole else _AGAIN)
+        if time.monotonic() >= self._trim_due:
+            self._trim_due = time.monotonic() + _TIDY
+            await self._trim()
+
+    async def _renamed(self, desk: Desk) -> None:
+        """Have positions under former names moved, each in its symbol's chain, where no order of it is under way."""
+        if not desk.renames.table or not desk.account.ready:
+            return
+        now = time.monotonic()
+        for name in await self._bus.do("HKEYS", keys.positions(desk.user, desk.venue.name)):
+            with suppress(ValueError):
+                symbol = Symbol.parse(str(name))
+                present = desk.renames.symbol(symbol)
+                if present != symbol and self._move_due.get(present, 0.0) <= now:
+                    self._move_due[present] = math.inf
+                    self._chains.add(present, partial(self._move, desk, present))
+
+    async def _move(self, desk: Desk, symbol: Symbol) -> None:
+        try:
+            await present_name(desk, symbol)
+        except ENDS_A_TURN:
+            raise
+        except (VenueError, BusRefused, ValueError) as error:
+            log.warning("a renamed position has to wait", user=self._user, symbol=str(symbol), reason=str(error))
+        except Exception:  # it runs in the symbol's chain, where a failure would end the turn
+            log.exception("a renamed position could not be moved", user=self._user, symbol=str(symbol))
+        self._move_due[symbol] = time.monotonic() + _MOVE_AGAIN
+
+    async def _request(self) -> ReconcileRequest | None:
+        names = ("reconcile_at", "reconcile_mode")
+        (values,) = await self._bus.do_all([("HMGET", keys.control(self._user), *names)])
+        if not isinstance(values, list) or values[0] is None:
+            return None
+        fields = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+        try:
+            return ReconcileRequest.parse(fields)
+        except MalformedMessageError:
+            return None
+
+    async def _unanswered(self, venue: str, request: ReconcileRequest) -> bool:
+        if self._desks[venue].clock() - request.reconcile_at > _REQUEST_AGE_MS:
+            return False
+        if venue not in self._answered:
+            before = pairs(await self._bus.do("HGETALL", keys.reconciled(self._user, venue)))
+            self._answered[venue] = whole(before.get("asked_at")) or 0
+        return request.reconcile_at > self._answered[venue]
+
+    async def _answer(self, venue: str, request: ReconcileRequest) -> None:
+        reconciler = self._reconcilers[venue]
+        found = await reconciler.check()
+        repaired = 0
+        if request.reconcile_mode is ReconcileMode.REPAIR and found.differences:
+            repaired = await self._repair(reconciler, found)
+        answer = ReconcileAnswer(
+            asked_at=request.reconcile_at,
+            at=self._desks[venue].clock(),
+            found=len(found.differences),
+            repaired=repaired,
+            left_out=", ".join(map(str, found.left_out)),
+            reason=found.reason,
+        )
+        await self._bus.do("HSET", keys.reconciled(self._user, venue), *flatten(answer.fields()))
+        self._answered[venue] = request.reconcile_at
+
+    async def _repair(self, reconciler: Reconciler, found: Findings) -> int:
+        """Have each difference repaired in its symbol's chain; answers how many were by the end of the patience."""
+        done: list[bool] = []
+        waiting = set(found.differences)
+        all_done = asyncio.Event()
+
+        async def repair(symbol: Symbol) -> None:
+            try:
+                done.append(await reconciler.repair(symbol))
+            except ENDS_A_TURN:
+                raise
+            except Exception:  # it runs in the symbol's chain, where a failure would end the turn
+                log.exception("repair failed", user=self._user, symbol=str(symbol))
+            waiting.discard(symbol)
+            if not waiting:
+                all_done.set()
+
+        for symbol in found.differences:
+            self._chains.add(symbol, partial(repair, symbol))
+        try:
+            async with asyncio.timeout(_REPAIR_PATIENCE):
+                await all_done.wait()
+        except TimeoutError:
+            log.warning("a repair waits behind an order", user=self._user, symbols=", ".join(map(str, waiting)))
+        return sum(done)
+
+    async def _trim(self) -> None:
+        desk = next(iter(self._desks.values()))
+        for stream in (keys.orders(self._user), keys.reports(self._user)):
+            await trim(self._bus, stream, desk.clock() - desk.retention_ms)

@@ -1,0 +1,157 @@
+"""Compares an account's positions from copying with the venue's balances, and tells each difference once.
+
+It never trades. It lowers a position's record to what the account has only when an operator asks (`ops reconcile --repair`), and
+only in the symbol's own chain, where no fill can be booked at the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+import structlog
+
+from services.executor.account.context import Desk
+from services.executor.account.renaming import is_unlisted
+from shared.bus.orders import PositionChange
+from shared.contracts.records import write_position
+from shared.domain.account import Position
+from shared.domain.reconcile import Difference, at_rest, compare, lowered
+from shared.domain.values.money import ZERO, Quantity
+from shared.domain.values.symbol import Symbol
+from shared.venues.errors import VenueError
+from shared.venues.holdings import owned
+from shared.venues.port import Balances
+
+_LAG_MS: Final = 10_000
+"""How long a balance may lag behind a fill that has been booked: a younger position is not judged."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What one pass found: every difference as text, how many of them had not been told, and what could not be judged.
+
+    `reason` says why there was no pass, or what of it could not be read; an empty text if neither.
+    """
+
+    differences: dict[Symbol, str]
+    told_now: int = 0
+    left_out: tuple[Symbol, ...] = ()
+    reason: str = ""
+
+
+class Reconciler:
+    """Reconciles one desk. What was told stands in Redis, so that neither a second pass nor a restart tells it again."""
+
+    def __init__(self, desk: Desk, busy: Callable[[], Collection[Symbol]]) -> None:
+        """`busy` names the symbols with work under way or waiting."""
+        self._desk = desk
+        self._busy = busy
+
+    async def check(self) -> Findings:
+        """Make one pass. An account that cannot be read is left for the next one. Raises LeaseLost, BusUnavailable."""
+        desk = self._desk
+        if not desk.account.ready:
+            return Findings({}, reason=f"account is parked: {desk.account.reason}")
+        told = await desk.records.differences(desk.user, desk.venue.name)
+        try:
+            before = await desk.records.holdings(desk.user, desk.venue.name)
+            if not told and not before.positions and not before.unreadable:
+                return Findings({})
+            busy = set(self._busy())
+            balances = await desk.venue.balances()
+            totals = owned(balances)
+            # Read after the balances: what was booked meanwhile is too fresh to be judged.
+            holdings = await desk.records.holdings(desk.user, desk.venue.name)
+        except VenueError as error:
+            log.warning("reconciliation has to wait", user=desk.user, reason=str(error))
+            return Findings({}, reason=str(error))
+        # A record that cannot be read may be of an asset that others hold too: its balance cannot be shared out.
+        positions = {symbol: each for symbol, each in holdings.positions.items() if not holdings.may_hold(symbol.base)}
+        readable = _with_a_balance(positions, balances)
+        resting = at_rest(readable, busy.union(self._busy()), desk.clock() - _LAG_MS)
+        left_out = tuple(sorted(holdings.positions.keys() - resting.keys(), key=str))
+        try:
+            found = {each.symbol: await self._told(each, totals) for each in compare(resting, totals)}
+        except VenueError as error:
+            return Findings({}, reason=str(error))
+        new = {str(symbol): text for symbol, text in found.items() if told.get(str(symbol)) != text}
+        gone = told.keys() - {str(symbol) for symbol in (*found, *left_out)} - holdings.unreadable.keys()
+        await desk.records.write_differences(desk.user, desk.venue.name, new, gone)
+        for symbol, text in new.items():
+            log.warning("position differs from the venue's balance", user=desk.user, symbol=symbol, difference=text)
+        unread = "; ".join(f"{name} cannot be read: {why}" for name, why in holdings.unreadable.items())
+        return Findings(found, len(new), left_out, reason=unread)
+
+    async def _told(self, difference: Difference, totals: Mapping[str, Decimal]) -> str:
+        """Put a difference into words, with what the name of its asset has to do with it."""
+        desk, base = self._desk, difference.symbol.base
+        present = desk.renames.present(base)[0]
+        unlisted = await is_unlisted(desk, difference.symbol)
+        if present != base:
+            has = Quantity(totals.get(present, ZERO), present)
+            return f"{difference}; {base} is {present} now, of which it has {has}: the books follow when the coins are there"
+        if not unlisted or desk.renames.gone(base):
+            return str(difference)
+        return (
+            f"{difference}; the venue lists no {base} any more; if it was renamed add it to config/renames.toml, if it is gone "
+            f"for good add it there with gone = true: until then it is not taken off the books"
+        )
+
+    async def _may_be_elsewhere(self, symbol: Symbol) -> bool:
+        """Say whether a position may not be lowered, because its coins can be in the account under another name."""
+        renames = self._desk.renames
+        if renames.gone(symbol.base):
+            return False
+        if renames.present(symbol.base)[0] != symbol.base:
+            return True
+        try:
+            return await is_unlisted(self._desk, symbol)
+        except VenueError:
+            return True
+
+    async def repair(self, symbol: Symbol) -> bool:
+        """Lower a position's record to what the account has; True if it was above that. To be called in the symbol's chain.
+
+        Looks anew: since the pass that found the difference an order may have traded. Raises LeaseLost, BusUnavailable.
+        """
+        desk = self._desk
+        try:
+            balances = await desk.venue.balances()
+            totals = owned(balances)
+            holdings = await desk.records.holdings(desk.user, desk.venue.name)
+        except VenueError as error:
+            log.warning("repair has to wait", user=desk.user, symbol=str(symbol), reason=str(error))
+            return False
+        if holdings.may_hold(symbol.base):
+            log.warning("repair has to wait: a record cannot be read", user=desk.user, symbol=str(symbol))
+            return False
+        positions = holdings.positions
+        resting = at_rest(_with_a_balance(positions, balances), set(self._busy()) - {symbol}, desk.clock() - _LAG_MS)
+        difference = next((each for each in compare(resting, totals) if each.symbol == symbol), None)
+        if difference is None or await self._may_be_elsewhere(difference.symbol):
+            return False
+        async with desk.booking:
+            left = lowered(
+                await desk.records.position(desk.user, desk.venue.name, symbol) or positions[symbol], difference
+            )
+            record = write_position(left) if left.size.amount > 0 else None
+            await desk.store.correct(PositionChange(str(symbol), record))
+        await desk.records.write_differences(desk.user, desk.venue.name, {}, gone=[str(symbol)])
+        log.warning(
+            "position lowered to the venue's balance at an operator's request",
+            user=desk.user,
+            symbol=str(symbol),
+            believed=str(difference.believed),
+            found=str(difference.found),
+        )
+        return True
+
+
+def _with_a_balance(positions: Mapping[Symbol, Position], balances: Balances) -> dict[Symbol, Position]:
+    """Leave out what cannot be compared: a balance that could not be read is not zero."""
+    return {symbol: each for symbol, each in positions.items() if symbol.base not in balances.unreadable}

@@ -1,0 +1,68 @@
+"""Whom this process may serve and by which settings, as the users' files come, change and go.
+
+A user who is disabled leaves as they have set: `keep` at once, `exits_only` never (their exits are followed), `close_now` once
+everything that was copied for them is sold. One whose file is gone is among the users as long as something is held for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from shared.config.errors import ConfigurationError
+from shared.domain.limits.policy import OnLeave, UserPolicy
+
+
+class Roster:
+    """The users of one process: all of them, or those it is pinned to."""
+
+    def __init__(self, users: Mapping[str, UserPolicy], pinned: tuple[str, ...] = (), folder: str = "config") -> None:
+        """Raises ConfigurationError for a pinned user without a file."""
+        for name in pinned:
+            if name not in users:
+                raise ConfigurationError(f"EXECUTOR_USERS names {name}, but there is no {folder}/users/{name}.toml")
+        self._pinned = frozenset(pinned)
+        self._policies: dict[str, UserPolicy] = {}
+        self._left: set[str] = set()
+        self.update(users)
+
+    def update(self, users: Mapping[str, UserPolicy]) -> None:
+        """Take over the users as they are now; one who is not among them any more leaves."""
+        before = self._policies
+        gone = {user: _leaving(policy) for user, policy in before.items() if user not in users}
+        mine = {user: policy for user, policy in users.items() if not self._pinned or user in self._pinned}
+        self._policies = {**gone, **mine}
+        self._left = {user for user in self._left if before.get(user) == self._policies[user]}
+
+    def policy(self, user: str) -> UserPolicy:
+        """Give the settings of a user."""
+        return self._policies[user]
+
+    def claimable(self) -> list[str]:
+        """List the users to be served."""
+        return [
+            user
+            for user, policy in self._policies.items()
+            if policy.enabled or (policy.on_leave is not OnLeave.KEEP and user not in self._left)
+        ]
+
+    def without_entries(self) -> frozenset[str]:
+        """Name the users whose file is bad or gone."""
+        return frozenset(user for user, policy in self._policies.items() if policy.fault)
+
+    def may_leave(self, user: str, *, flat: bool) -> bool:
+        """Say whether a user may be let go of between two orders; `flat`: nothing that could be sold is held for him."""
+        policy = self._policies[user]
+        if policy.enabled or policy.on_leave is OnLeave.EXITS_ONLY:
+            return False
+        return flat or policy.on_leave is OnLeave.KEEP
+
+    def leave(self, user: str) -> None:
+        """Note that a user has been let go of: he is served again once his settings change."""
+        self._left.add(user)
+
+
+def _leaving(policy: UserPolicy) -> UserPolicy:
+    """Return the settings of a user who is not among the users any more: to follow exits for ever is for those who are."""
+    on_leave = OnLeave.KEEP if policy.on_leave is OnLeave.EXITS_ONLY else policy.on_leave
+    return replace(policy, enabled=False, on_leave=on_leave)

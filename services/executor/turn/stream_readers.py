@@ -1,0 +1,55 @@
+"""As many blocking reads as the users of a process need: each reads the streams of users who are neighbours in the alphabet.
+
+Redis looks at every stream of a read whenever one of them gets an entry. One read of five thousand streams would have it look at
+five thousand a few hundred times for each signal; neighbours get their decisions together, and cost one look or two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect
+from collections.abc import Iterable
+from typing import Final
+
+from services.executor.turn.order_reader import READING, Deliver, StreamReader
+from shared.bus.connection import Bus
+from shared.bus.lease import Lease
+from shared.domain.fault import Faults
+from shared.runtime.supervision import endless
+
+NEIGHBOURS: Final = 64
+"""Users per read."""
+
+
+class StreamReaders:
+    """The readers of one process; `users` are all users there are, in alphabetical order."""
+
+    def __init__(self, bus: Bus, users: Iterable[str], faults: Faults | None = None) -> None:
+        self._bus = bus
+        self._faults = faults or Faults()
+        self._firsts = list(users)[::NEIGHBOURS]
+        self._readers: dict[int, StreamReader] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+
+    def register(self, user: str, lease: Lease, deliver: Deliver) -> None:
+        """Begin to read a user's orders."""
+        place = bisect(self._firsts, user)
+        reader = self._readers.get(place)
+        if reader is None:
+            reader = self._readers[place] = StreamReader(self._bus, self._faults, f"{READING} {place}")
+            if self._tasks is not None:
+                self._tasks.create_task(endless("order reader", reader.run()))
+        reader.register(user, lease, deliver)
+
+    async def unregister(self, user: str) -> None:
+        """Stop reading a user's orders; returns when no read that includes them is under way any more."""
+        if (reader := self._readers.get(bisect(self._firsts, user))) is not None:
+            await reader.unregister(user)
+
+    async def run(self) -> None:
+        """Read for ever, through outages of Redis."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            for reader in self._readers.values():
+                tasks.create_task(endless("order reader", reader.run()))
+            await asyncio.Event().wait()

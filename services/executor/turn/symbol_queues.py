@@ -1,0 +1,60 @@
+"""One chain of work per symbol: what is decided for a symbol happens in order, and an order whose outcome is unknown holds up
+only its own symbol."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+from shared.domain.values.symbol import Symbol
+
+Work = TypeVar("Work")
+
+
+class SymbolChains(Generic[Work]):
+    """Runs `handle` on each piece of work: one after the other within a symbol, side by side across symbols.
+
+    Tasks live in the given group: a failure of one ends the group, and with it the turn.
+    """
+
+    def __init__(self, tasks: asyncio.TaskGroup, handle: Callable[[Work], Awaitable[None]]) -> None:
+        self._tasks = tasks
+        self._handle = handle
+        self._waiting: dict[Symbol, deque[Work]] = {}
+
+    @property
+    def busy(self) -> frozenset[Symbol]:
+        """The symbols with work under way or waiting."""
+        return frozenset(self._waiting)
+
+    def idle(self, symbol: Symbol) -> bool:
+        """Whether work that is added to this symbol begins at once."""
+        return symbol not in self._waiting
+
+    def add(self, symbol: Symbol, work: Work) -> bool:
+        """Append work to a symbol's chain; False if the turn is ending and nothing is begun any more."""
+        chain = self._waiting.get(symbol)
+        if chain is not None:
+            chain.append(work)
+            return True
+        self._waiting[symbol] = deque([work])
+        running = self._run(symbol)
+        try:
+            self._tasks.create_task(running)
+        except RuntimeError:  # the group is shutting down: what was not begun stays pending for the next turn
+            running.close()
+            return False
+        return True
+
+    def add_later(self, symbol: Symbol, work: Work, seconds: float) -> None:
+        """Append work once so many seconds are over, behind whatever stands in the chain then."""
+        asyncio.get_running_loop().call_later(seconds, self.add, symbol, work)
+
+    async def _run(self, symbol: Symbol) -> None:
+        chain = self._waiting[symbol]
+        while chain:
+            await self._handle(chain[0])
+            chain.popleft()
+        del self._waiting[symbol]

@@ -1,0 +1,108 @@
+"""Has the master go by the names that its venue uses now: a coin that was bought under a former one is still held.
+
+Without that its next sale under the new name would look like one of all that the master has, and every user would sell all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
+from typing import Final
+
+import structlog
+
+from services.master_strategy.clock import Clock
+from shared.bus.master_account import MasterRecords, read_positions
+from shared.contracts import keys
+from shared.domain.account import MASTER, Position
+from shared.domain.rename import Renames
+from shared.domain.signal import Signal
+from shared.domain.values.money import Price, Quantity
+from shared.domain.values.symbol import Symbol
+from shared.venues.errors import Unavailable, VenueError
+from shared.venues.port import Venue
+
+_EVERY: Final = 2.0
+"""Seconds between looks: the venue's list of pairs is kept by its adapter, and the operator's file is only looked for."""
+
+_log = structlog.get_logger(__name__)
+
+Table = Callable[[], Renames]
+"""The operator's table of renamed assets, as its file has it now."""
+
+
+def in_force(renames: Renames, listed: Collection[Symbol]) -> Renames:
+    """Return the renames that have happened: the venue lists no pair of the old name any more, and some of the present one."""
+    bases = {symbol.base for symbol in listed}
+    happened = [
+        each for each in renames.table if each.new and each.old not in bases and renames.present(each.old)[0] in bases
+    ]
+    return Renames(tuple(happened))
+
+
+async def names_in_force(venue: Venue, table: Table) -> Renames:
+    """Ask the venue which renames have happened. Raises VenueError."""
+    listed = await venue.instruments()
+    return in_force(table().plus(await venue.renames()), listed.keys())
+
+
+async def until_renamed(venue: Venue, table: Table, known: Renames, clock: Clock) -> None:
+    """Wait until other renames are in force than those that the session began with; then raise Unavailable, which ends it."""
+    while True:
+        await clock.sleep(_EVERY)
+        try:
+            now = await names_in_force(venue, table)
+        except VenueError:
+            continue
+        if now != known:
+            names = ", ".join(f"{each.old} is {each.new} now" for each in now.table if each not in known.table)
+            raise Unavailable(f"assets were renamed ({names or 'fewer than before'}): a new session begins")
+
+
+async def move_recorded(master: MasterRecords, venue: str, renames: Renames) -> None:
+    """Move what is recorded of the master's positions to present names, all in one step. Raises LeaseLost, BusUnavailable."""
+    if not renames.table:
+        return
+    changed = []
+    for key in (keys.positions(MASTER, venue), keys.strategy(MASTER, venue)):
+        held, _ = await read_positions(master.bus, key)
+        present = renames.positions(held)
+        old = [symbol for symbol, position in held.items() if symbol not in present and position.size.amount > 0]
+        new = [position for symbol, position in present.items() if held.get(symbol) != position] if old else []
+        changed.append([*(Position.flat(symbol, 0) for symbol in old), *new])
+        for symbol in old:
+            _log.warning(
+                "the master's position moves to the asset's new name", old=str(symbol), new=str(renames.symbol(symbol))
+            )
+    await master.write(positions=changed[0], strategy=changed[1])
+
+
+def former_names(renames: Renames) -> frozenset[str]:
+    """Name the coins that have or will get another name: that the account has none of them says nothing."""
+    return frozenset(each.old for each in renames.table if each.new)
+
+
+def signals_renamed(renames: Renames, venue: str, signals: Iterable[Signal]) -> list[Signal]:
+    """Return what was told, as if it had been told under present names and in present units."""
+    return [_renamed(renames, each) if each.venue == venue else each for each in signals]
+
+
+def _renamed(renames: Renames, signal: Signal) -> Signal:
+    symbol = renames.symbol(signal.symbol)
+    if symbol == signal.symbol:
+        return signal
+    ratio = renames.ratio(signal.symbol, symbol)
+
+    def units(size: Quantity) -> Quantity:
+        return Quantity(size.amount * ratio, symbol.base)
+
+    return replace(
+        signal,
+        symbol=symbol,
+        base_size=units(signal.base_size),
+        price=Price(signal.price.amount / ratio, symbol),
+        position_before=units(signal.position_before),
+        position_after=units(signal.position_after),
+        stop_loss=None,
+        take_profit=None,
+    )

@@ -1,0 +1,1 @@
+"""What decides when the master trades. Pure; knows no venue and no Redis."""

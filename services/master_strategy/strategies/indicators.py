@@ -1,0 +1,15 @@
+"""Indicators over candles, in plain `Decimal`. Pure functions; too little data is the caller's to notice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from shared.domain.values.money import ZERO
+
+
+def sma(values: Sequence[Decimal], length: int) -> Decimal:
+    """Average the last `length` values; raises ValueError if there are fewer."""
+    if length < 1 or len(values) < length:
+        raise ValueError(f"{len(values)} values give no average of {length}")
+    return sum(values[-length:], ZERO) / length

@@ -1,0 +1,197 @@
+"""One turn of the master: look at the candles, let the strategy decide about the new ones, carry its intents out.
+
+A symbol is acted upon once per committed candle. Where its data is missing, short or stale it is held, and the log says so:
+nothing is ever sold because data is missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+import structlog
+
+from services.master_strategy.account.account_mirror import AccountMirror
+from services.master_strategy.account.book import MasterBook
+from services.master_strategy.clock import Clock
+from services.master_strategy.strategies.candle_window import Freshness, Hold, window
+from services.master_strategy.strategies.port import Enter, Exit, Intent, Market, Strategy
+from services.master_strategy.strategies.settings import StrategySettings
+from services.master_strategy.trading.order_plan import OrderPlan, plan_entry, plan_exit
+from services.master_strategy.trading.trader import Trader
+from shared.domain.sizing import Skip, master_equity_unknown
+from shared.domain.values.money import Price, Quantity
+from shared.domain.values.symbol import Symbol
+from shared.venues.errors import VenueError
+from shared.venues.port import Candle, PublicVenue
+
+MODE: Final = "MASTER (full strategy)"
+_QUIET_LINE_EVERY: Final = 30_000  # ms between lines of turns in which nothing happens
+_HOLDING: Final = "holding: "
+_SOON: Final = 5.0  # seconds to the next look when live data is late
+_AFTER_DUE: Final = 1.0  # seconds after a live candle's end at which the venue lists it
+
+_log = structlog.get_logger(__name__)
+
+
+class Cycle:
+    """Turns for ever. `live`: market time is the wall clock, so the next candle can be waited for."""
+
+    def __init__(
+        self,
+        *,
+        venue: PublicVenue,
+        strategy: Strategy,
+        settings: StrategySettings,
+        book: MasterBook,
+        mirror: AccountMirror,
+        trader: Trader,
+        clock: Clock,
+        live: bool,
+    ) -> None:
+        self._venue = venue
+        self._strategy = strategy
+        self._settings = settings
+        self._book = book
+        self._mirror = mirror
+        self._trader = trader
+        self._clock = clock
+        self._live = live
+        self._slippage = settings.limit_slippage_bps if settings.order_type == "limit" else None
+        self._fresh = {
+            symbol: Freshness(settings.interval_minutes, market_time_is_wall_time=live) for symbol in settings.symbols
+        }
+        self._acted_on: dict[Symbol, int] = {}
+        self._said: dict[Symbol, str] = {}
+        self._last_entry = 0
+        self._last_line = 0
+
+    async def run(self) -> None:
+        """Turn for ever."""
+        while True:
+            await self.turn()
+            await self._clock.sleep(self.pause())
+
+    async def turn(self) -> None:
+        """Decide once about every symbol with a new candle."""
+        windows = await self._windows()
+        new = {
+            symbol: candles
+            for symbol, candles in windows.items()
+            if candles[-1].opened_at > self._acted_on.get(symbol, -1)
+        }
+        market = Market(candles=new, positions=self._positions(), equity=self._mirror.worth)
+        intents = self._strategy.decide(market)
+        for symbol, candles in new.items():
+            self._acted_on[symbol] = candles[-1].opened_at
+        sent = [self._act(intent, new[intent.symbol][-1]) for intent in intents if intent.symbol in new]
+        self._tell(windows.keys(), sum(sent))
+
+    def pause(self) -> float:
+        """Give the seconds to the next turn: until the next candle in live mode, the set interval at the paper exchange."""
+        if not self._live:
+            return self._settings.poll_seconds
+        due = min(fresh.next_due() for fresh in self._fresh.values())
+        return max((due - self._clock.now()) / 1000 + _AFTER_DUE, _SOON, self._settings.poll_seconds)
+
+    async def _windows(self) -> Mapping[Symbol, Sequence[Candle]]:
+        symbols = [symbol for symbol in self._settings.symbols if symbol in self._mirror.instruments]
+        found = await asyncio.gather(*(self._window(symbol) for symbol in symbols))
+        usable = {}
+        for symbol, verdict in zip(symbols, found, strict=True):
+            if isinstance(verdict, Hold):
+                self._say(symbol, f"{_HOLDING}{verdict.reason}")
+            else:
+                usable[symbol] = verdict
+        return usable
+
+    async def _window(self, symbol: Symbol) -> Sequence[Candle] | Hold:
+        try:
+            candles = await self._venue.candles(symbol, self._settings.interval_minutes)
+        except VenueError as failure:
+            return Hold(f"candles missing: {failure}")
+        verdict = window(candles, self._strategy.needs, self._settings.interval_minutes)
+        if isinstance(verdict, Hold):
+            return verdict
+        stale = self._fresh[symbol].stale(verdict[-1], self._clock.now())
+        return Hold(stale) if stale else verdict
+
+    def _positions(self) -> Mapping[Symbol, Quantity]:
+        """Give what can be sold of what the strategy bought itself; dust below the venue's minimum is as good as nothing."""
+        held = {}
+        for symbol, position in self._book.own.held().items():
+            instrument = self._mirror.instruments.get(symbol)
+            if instrument is not None and position.size.amount >= instrument.min_size:
+                held[symbol] = position.size
+        return held
+
+    def _act(self, intent: Intent, candle: Candle) -> bool:
+        symbol = intent.symbol
+        if not self._trader.available(symbol):
+            return False
+        price = Price(candle.close, symbol)
+        instrument = self._mirror.instruments[symbol]
+        if isinstance(intent, Exit):
+            plan = plan_exit(
+                intent,
+                instrument,
+                price,
+                position=self._book.own.position(symbol),
+                free=self._mirror.free(symbol.base) if self._trader.refused_for_funds(symbol) else None,
+                slippage_bps=self._slippage,
+            )
+        elif self._clock.now() - self._last_entry < self._settings.entry_gap_seconds * 1000:
+            return False
+        elif off := self._clock.refusal():
+            plan = Skip(off)
+        else:
+            plan = self._plan_entry(intent, price)
+        if isinstance(plan, Skip):
+            self._say(symbol, f"no order: {plan.reason}")
+            return False
+        own = self._trader.start(symbol, plan)
+        if isinstance(intent, Enter):
+            self._last_entry = self._clock.now()
+        self._said.pop(symbol, None)
+        _log.info(MODE, does=own.kind.value, symbol=str(symbol), size=str(own.size), why=intent.reason, order_id=own.id)
+        return True
+
+    def _plan_entry(self, intent: Enter, price: Price) -> OrderPlan | Skip:
+        """Size an entry; none is made by an equity that is not known, for no user could follow it."""
+        mirror, symbol = self._mirror, intent.symbol
+        if (equity := mirror.equity) is None:
+            return Skip(master_equity_unknown(mirror.equity_reason))
+        return plan_entry(
+            intent,
+            mirror.instruments[symbol],
+            price,
+            equity=equity,
+            cash=mirror.cash,
+            taker_fee=mirror.fees.of(symbol),
+            slippage_bps=self._slippage,
+        )
+
+    def _say(self, symbol: Symbol, what: str) -> None:
+        """Say once why a symbol is left alone, and again when the reason changes."""
+        if self._said.get(symbol) != what:
+            self._said[symbol] = what
+            _log.warning(MODE, symbol=str(symbol), does=what)
+
+    def _tell(self, seen: Collection[Symbol], sent: int) -> None:
+        """Write the line of a turn in which nothing happened, now and then."""
+        now = self._clock.now()
+        for symbol in seen:
+            if self._said.get(symbol, "").startswith(_HOLDING):
+                self._said.pop(symbol)
+        if sent:
+            self._last_line = now
+        elif now - self._last_line >= _QUIET_LINE_EVERY:
+            self._last_line = now
+            held = ", ".join(str(size) for size in self._positions().values()) or "nothing"
+            _log.info(
+                MODE,
+                does=f"watches {len(seen)} symbols",
+                holds=held,
+                equity=str(self._mirror.equity or "not fully known"),
+            )

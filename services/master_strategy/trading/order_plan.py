@@ -1,0 +1,67 @@
+"""From an intent to an order that the venue would take, or to the reason why there is none. Pure.
+
+Entries are cut to the free cash and floored to the lot; exits are sized by what the strategy bought itself, never by a balance,
+which lags and holds what others bought, and have no guards but the venue's minimum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from services.master_strategy.strategies.port import Enter, Exit
+from shared.domain.account import Position
+from shared.domain.exits import Close, size_exit
+from shared.domain.order import Side
+from shared.domain.sizing import Skip, entry_limit
+from shared.domain.values.instrument import Instrument
+from shared.domain.values.money import ONE, Money, Price, Quantity
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPlan:
+    """What is to be sent. Without `limit_price` it is a market order."""
+
+    side: Side
+    size: Quantity
+    limit_price: Price | None
+    reason: str
+
+
+def plan_entry(
+    intent: Enter,
+    instrument: Instrument,
+    price: Price,
+    *,
+    equity: Money,
+    cash: Money,
+    taker_fee: Decimal,
+    slippage_bps: Decimal | None,
+) -> OrderPlan | Skip:
+    """Size an entry at a price of now; `slippage_bps` makes it a limit order that far above, None a market order."""
+    limit = None if slippage_bps is None else entry_limit(price, Side.BUY, slippage_bps, instrument.tick)
+    wanted = equity.scaled(intent.share)
+    spendable = cash.scaled(ONE / (ONE + taker_fee))
+    reason = intent.reason
+    if spendable < wanted:
+        wanted, reason = spendable, f"{reason}; cut to the free cash"
+    size = (wanted / (limit or price)).floored(instrument.lot_step)
+    missed = instrument.below_minimum(size, price)
+    return Skip(missed) if missed else OrderPlan(Side.BUY, size, limit, reason)
+
+
+def plan_exit(
+    intent: Exit,
+    instrument: Instrument,
+    price: Price,
+    *,
+    position: Position,
+    free: Quantity | None,
+    slippage_bps: Decimal | None,
+) -> OrderPlan | Skip:
+    """Size an exit; `free` is given only after the venue refused the whole for want of it."""
+    sized = size_exit(position, intent.fraction, instrument, price, has=free)
+    if not isinstance(sized, Close):
+        return sized
+    limit = None if slippage_bps is None else entry_limit(price, Side.SELL, slippage_bps, instrument.tick)
+    return OrderPlan(Side.SELL, sized.size, limit, intent.reason)

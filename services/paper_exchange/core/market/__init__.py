@@ -1,0 +1,1 @@
+"""Prices of the paper exchange: candles, feeds and the clock that moves them."""

@@ -1,0 +1,179 @@
+"""One symbol's market: the price source stepped along market time, its candles, its latest prints.
+
+Steps are lazy: nothing happens until somebody asks or the coarse timer calls. The price is a whole number of ticks from
+here on. `low` and `high` gather what was touched since the resting orders were last matched, so that no touch is missed.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final, Protocol
+
+from services.paper_exchange.core.instrument import Instrument
+from services.paper_exchange.core.market.bars import LEVELS, Bar, BarHistory, level_of
+from services.paper_exchange.core.market.walk import Walk
+
+PRINTS_KEPT: Final = 1000
+STEPS_PER_CALL: Final = 4000  # a process that slept catches up in coarser steps instead of stalling its requests
+LONGEST_STEP: Final = 60  # seconds: no candle is skipped, however fast the market runs
+TURNOVER: Final = 4000.0  # quote per market second: what the candles' volumes are made of
+HISTORY_SECONDS: Final = (3600 * 60, 2880 * 900, 4320 * 14400)  # how far each candle level reaches back
+
+
+class Source(Protocol):
+    """Where prices come from."""
+
+    price: float
+
+    def rebase(self, price: float) -> None:
+        """Go on from this price."""
+        ...
+
+    def walk(self, start: int, end: int, step: int) -> Iterator[tuple[int, float]]:
+        """Give (second, price) after `start` up to `end`, about every `step` seconds."""
+        ...
+
+    def past(self) -> Iterator[tuple[int, float]]:
+        """Give recorded prices before the start, or nothing when the feed shall make them up."""
+        ...
+
+
+class Generated:
+    """A seeded walk as a source."""
+
+    def __init__(self, walk: Walk) -> None:
+        self._walk = walk
+        self.price = walk.price
+
+    def rebase(self, price: float) -> None:
+        """Go on from this price."""
+        self._walk.rebase(price)
+        self.price = price
+
+    def walk(self, start: int, end: int, step: int) -> Iterator[tuple[int, float]]:
+        """Give a price every `step` seconds."""
+        take = self._walk.step
+        for second in range(start + step, end + 1, step):
+            self.price = take(float(step))
+            yield second, self.price
+
+    def past(self) -> Iterator[tuple[int, float]]:
+        """Nothing: history is made up backwards by the feed."""
+        return iter(())
+
+
+class Standing:
+    """A price that stands where it was last put: for a market that follows another one's."""
+
+    def __init__(self, price: float) -> None:
+        self.price = price
+
+    def rebase(self, price: float) -> None:
+        """Stand here from now on."""
+        self.price = price
+
+    def walk(self, start: int, end: int, step: int) -> Iterator[tuple[int, float]]:
+        """Give the same price every `step` seconds."""
+        for second in range(start + step, end + 1, step):
+            yield second, self.price
+
+    def past(self) -> Iterator[tuple[int, float]]:
+        """Nothing: history is made up backwards by the feed."""
+        return iter(())
+
+
+class Feed:
+    """The running market of one instrument. `origin` and `at` are market seconds."""
+
+    def __init__(self, instrument: Instrument, source: Source, past: Walk, origin: int, rng: random.Random) -> None:
+        self.instrument = instrument
+        self._scale = float(10**instrument.price_decimals)
+        self._source = source
+        self._past = past
+        self._past_levels = 0
+        self._rng = rng
+        self.at = self._origin = origin
+        self.ticks = max(1, round(source.price * self._scale))
+        self.low = self.high = self.ticks
+        self.version = 0
+        self.printed = 0  # prints ever made; the kept ones are the last
+        self.prints: deque[tuple[float, int, float, bool]] = deque(maxlen=PRINTS_KEPT)
+        self._history = BarHistory()
+        self._record(origin, self.ticks)
+
+    def advance(self, to: float, speed: float) -> None:
+        """Step to a market instant. Faster markets take longer steps: at most about 60 a wall second."""
+        end = int(to)
+        if end <= self.at:
+            return
+        step = min(LONGEST_STEP, max(1, int(speed / 60), (end - self.at) // STEPS_PER_CALL))
+        for second, price in self._source.walk(self.at, end, step):
+            ticks = max(1, round(price * self._scale))
+            self._record(second, ticks)
+            self.at = second
+        self.version += 1
+
+    def set_price(self, price: Decimal) -> None:
+        """Put the price exactly here (whole ticks); the path goes on from it."""
+        ticks = max(1, self.instrument.ticks_of(price))
+        self._source.rebase(ticks / self._scale)
+        self._record(self.at, ticks)
+        self.version += 1
+
+    def touched(self) -> tuple[int, int]:
+        """Give the lowest and highest tick since the last call, and begin anew."""
+        low, high = self.low, self.high
+        self.low = self.high = self.ticks
+        return low, high
+
+    def candles(self, minutes: int, count: int) -> list[Bar]:
+        """Give the last `count` candles, oldest first, the last one still forming. Makes up the past as far as it is needed."""
+        while self._past_levels <= level_of(minutes):
+            self._make_past()
+        return self._history.candles(minutes, count)
+
+    def _record(self, second: int, ticks: int) -> None:
+        self.ticks = ticks
+        self.low = min(self.low, ticks)
+        self.high = max(self.high, ticks)
+        noise = self._rng.random()
+        volume = TURNOVER * (0.2 + 1.6 * noise) * self._scale / ticks
+        self._history.trade(second, ticks, volume)
+        self.printed += 1
+        self.prints.append((second + noise, ticks, volume, noise > 0.5))
+
+    def _make_past(self) -> None:
+        """Make up one more level of candles; each ends where the finer one begins, on a four-hour boundary."""
+        level = self._past_levels
+        self._past_levels += 1
+        recorded = list(self._source.past())
+        if recorded:
+            self._past_levels = len(LEVELS)
+            history = BarHistory()
+            for second, price in recorded:
+                history.trade(second, max(1, round(price * self._scale)), 1.0)
+            self._history.prepend_history(history)
+            return
+        edges = [self._origin - self._origin % 60]
+        edges += [(self._origin - reach) // LEVELS[2] * LEVELS[2] for reach in HISTORY_SECONDS]
+        older: list[list[Bar]] = [[], [], []]
+        older[level] = self._bars_back(self._past, edges[level], edges[level + 1], LEVELS[level])
+        self._history.prepend(*older)
+
+    def _bars_back(self, walk: Walk, end: int, start: int, seconds: int) -> list[Bar]:
+        """Walk into the past: each candle opens where the older one closes, with one price between."""
+        bars: list[Bar] = []
+        half, scale, dice = seconds / 2, self._scale, self._rng.random
+        close = max(1, round(walk.price * scale))
+        for at in range(end - seconds, start - 1, -seconds):
+            middle, opened = max(1, round(walk.step(half) * scale)), max(1, round(walk.step(half) * scale))
+            volume = TURNOVER * seconds * (0.5 + dice()) * scale / close
+            bar = Bar(at, opened, volume, seconds // 2)
+            bar.high, bar.low, bar.close = max(opened, middle, close), min(opened, middle, close), close
+            bars.append(bar)
+            close = opened
+        bars.reverse()
+        return bars

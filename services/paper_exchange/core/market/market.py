@@ -1,0 +1,121 @@
+"""All feeds and the synthetic book around each price.
+
+The book is a function of the price alone: half the spread on either side, then levels one step apart that grow deeper with
+distance. An order that is larger than the first level therefore slips. What an order takes is back at the market's next step.
+
+    best bid = last - spread/2, rounded down to the tick      level k: price = best +- k x step, step = level_bps of last
+    best ask = last + spread/2, rounded up to the tick                 volume = depth x (1 + k/4) / price
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from services.paper_exchange.core.instrument import Instrument, Side
+from services.paper_exchange.core.market.clock import MarketClock
+from services.paper_exchange.core.market.feed import Feed
+
+LEVELS: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """The shape of the book: the spread and the distance of levels in basis points, the first level's value in quote."""
+
+    spread_bps: float = 2.0
+    level_bps: float = 1.0
+    value: int = 100_000
+
+
+class Book:
+    """One symbol's book at this moment, in ticks."""
+
+    __slots__ = ("_depth", "ask", "bid", "instrument", "last", "step")
+
+    def __init__(self, instrument: Instrument, last: int, depth: Depth) -> None:
+        self.instrument = instrument
+        self.last = last
+        half = last * depth.spread_bps / 20_000
+        self.bid = max(1, int(last - half))
+        self.ask = max(self.bid, -int(-(last + half) // 1))
+        self.step = max(1, round(last * depth.level_bps / 10_000))
+        self._depth = depth
+
+    def best(self, side: Side) -> int:
+        """Give the tick at which an order of this side would trade at once."""
+        return self.ask if side is Side.BUY else self.bid
+
+    def touch_size(self, ticks: int) -> Decimal:
+        """Give the size that trades against a resting order at a price per step of the market."""
+        instrument = self.instrument
+        return instrument.floor_size(self._depth.value / instrument.price_at(ticks))
+
+    def levels(self, side: Side, limit: int | None = None) -> Iterator[tuple[Decimal, Decimal]]:
+        """Give (price, size) that an order of this side meets, best first, not beyond `limit` (ticks)."""
+        instrument = self.instrument
+        sign = 1 if side is Side.BUY else -1
+        ticks = self.best(side)
+        for level in range(LEVELS):
+            if ticks < 1 or (limit is not None and (ticks - limit) * sign > 0):
+                return
+            price = instrument.price_at(ticks)
+            size = instrument.floor_size(Decimal(self._depth.value * (4 + level)) / (4 * price))
+            if size:
+                yield price, size
+            ticks += sign * self.step
+
+
+class Market:
+    """Every symbol's feed on one market clock."""
+
+    def __init__(self, clock: MarketClock, feeds: dict[str, Feed], depth: Depth) -> None:
+        self.clock = clock
+        self.feeds = feeds
+        self._depth = depth
+        self._books: dict[str, tuple[int, Book]] = {}
+        self.now = clock.now()
+
+    def tick(self) -> None:
+        """Come to now. Between two ticks the market stands still, so that one request sees one price throughout."""
+        self.now = self.clock.now()
+
+    def feed(self, symbol: str) -> Feed:
+        """Give a symbol's feed, stepped to the last tick. Raises KeyError for an unknown symbol."""
+        feed = self.feeds[symbol]
+        feed.advance(self.now, self.clock.speed)
+        return feed
+
+    def replace(self, symbol: str, instrument: Instrument, price: Decimal) -> None:
+        """Go on with a symbol's feed under another name, from this price on."""
+        feed = self.feeds.pop(symbol)
+        self._books.pop(symbol, None)
+        feed.instrument = instrument
+        feed.set_price(price)
+        self.feeds[instrument.symbol] = feed
+
+    def advance(self) -> None:
+        """Step every feed to the last tick."""
+        for symbol in self.feeds:
+            self.feed(symbol)
+
+    def book(self, symbol: str) -> Book:
+        """Give a symbol's book as of now."""
+        feed = self.feed(symbol)
+        known = self._books.get(symbol)
+        if known is not None and known[0] == feed.version:
+            return known[1]
+        book = Book(feed.instrument, feed.ticks, self._depth)
+        self._books[symbol] = (feed.version, book)
+        return book
+
+    def book_at(self, feed: Feed, ticks: int) -> Book:
+        """Give the book as it would be around another price."""
+        return Book(feed.instrument, ticks, self._depth)
+
+    def last(self, symbol: str) -> Decimal:
+        """Give the price of the moment."""
+        feed = self.feed(symbol)
+        return feed.instrument.price_at(feed.ticks)

@@ -1,0 +1,1 @@
+"""What Redis holds of users beside their orders: settings, keys, names, farewells."""

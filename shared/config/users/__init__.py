@@ -1,0 +1,1 @@
+"""The users' own settings: `config/users/<user>.toml`."""

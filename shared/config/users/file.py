@@ -1,0 +1,221 @@
+"""What a user's file may say: every setting, its type, its bounds, and which settings need one another.
+
+Unknown keys are refused, so that a misspelt limit cannot pass for a limit; so is a setting that would have no effect, where
+somebody could trust in it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from decimal import Decimal
+from functools import partial
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from shared.domain.limits.policy import (
+    ROUND_TRIP_FEE_PCT,
+    BelowMinimum,
+    ExitPolicy,
+    GuardPolicy,
+    LimitPolicy,
+    OnJoin,
+    OnLeave,
+    SizingMode,
+    SizingPolicy,
+    StopOutAction,
+    SymbolPolicy,
+    UserPolicy,
+)
+from shared.domain.values.symbol import Symbol
+
+_DURATION: Final = re.compile(r"(\d{1,15})(ms|s|m|h|d)")
+_UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_OFF: Final = "off"
+
+
+def exact(value: object) -> object:
+    """Return a number as written: TOML gives floats, and their shortest text is what the person wrote."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
+    try:
+        return Decimal(str(value))
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        raise ValueError("must not have thousands of digits") from None
+
+
+def _milliseconds(value: object, most: int, words: str) -> object:
+    """Read `30` (seconds) or `"30s"`, `"500ms"`, `"5m"`, up to `most` ms (`words` says how long that is)."""
+    if isinstance(value, str) and (match := _DURATION.fullmatch(value)):
+        found = int(match[1]) * _UNIT_MS[match[2]]
+    elif (isinstance(value, int) and not isinstance(value, bool)) or (
+        isinstance(value, float) and math.isfinite(value)
+    ):
+        # Compared before it is multiplied: 1e306 is a number, and a thousand times that is none.
+        found = round(value * 1_000) if abs(value) <= most else most + 1
+    else:
+        raise ValueError('must be a number of seconds, or a text like "30s", "500ms" or "5m"')
+    if not 0 < found <= most:
+        raise ValueError(f"must be above 0 and at most {words}")
+    return found
+
+
+def _none_if_off(value: object) -> object:
+    return None if value == _OFF else value
+
+
+def symbol(value: object) -> object:
+    """Return the symbol that a text names."""
+    if isinstance(value, Symbol):
+        return value
+    if not isinstance(value, str):
+        raise ValueError('must be a symbol like "BTC/USD"')  # noqa: TRY004  # pydantic turns only ValueErrors into its own
+    return Symbol.parse(value)
+
+
+_Exact = Annotated[Decimal, BeforeValidator(exact)]
+_Percent = Annotated[_Exact, Field(gt=0, le=100)]
+_Quote = Annotated[_Exact, Field(gt=0, le=10**12)]
+_Basis = Annotated[_Exact, Field(ge=0, le=1_000)]
+_Count = Annotated[int, Field(strict=True, ge=1, le=100_000)]
+_Lasting = Annotated[int, BeforeValidator(partial(_milliseconds, most=366 * _UNIT_MS["d"], words="366 days"))]
+_Age = Annotated[int, BeforeValidator(partial(_milliseconds, most=_UNIT_MS["h"], words="1 hour"))]
+_Symbol = Annotated[Symbol, BeforeValidator(symbol)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class _Sizing(_Section):
+    mode: SizingMode = SizingMode.EQUITY
+    multiplier: Annotated[_Exact, Field(gt=0, le=100)] = Decimal(1)
+    quote_amount: _Quote | None = None
+    below_minimum: BelowMinimum = BelowMinimum.SKIP
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.mode is SizingMode.FIXED_QUOTE and self.quote_amount is None:
+            raise ValueError('mode "fixed_quote" needs sizing.quote_amount')
+        if self.mode is not SizingMode.FIXED_QUOTE and self.quote_amount is not None:
+            raise ValueError(f'quote_amount has no effect with mode "{self.mode}"; it belongs to "fixed_quote"')
+        return self
+
+
+class _Limits(_Section):
+    max_order_pct: _Percent | None = None
+    max_order_quote: _Quote | None = None
+    max_positions: _Count | None = None
+    max_exposure_pct: _Percent | None = None
+    max_symbol_pct: _Percent | None = None
+    daily_loss_pct: _Percent | None = None
+    max_drawdown_pct: _Percent | None = None
+    on_stop_out: StopOutAction | None = None
+    stop_out_lasts: _Lasting | None = None
+    max_trades_per_day: _Count | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.daily_loss_pct is None and self.max_drawdown_pct is None:
+            for key in ("on_stop_out", "stop_out_lasts"):
+                if getattr(self, key) is not None:
+                    raise ValueError(f"{key} has no effect without limits.daily_loss_pct or limits.max_drawdown_pct")
+        return self
+
+    def policy(self) -> LimitPolicy:
+        return LimitPolicy(
+            max_order_pct=self.max_order_pct,
+            max_order_quote=self.max_order_quote,
+            max_positions=self.max_positions,
+            max_exposure_pct=self.max_exposure_pct,
+            max_symbol_pct=self.max_symbol_pct,
+            daily_loss_pct=self.daily_loss_pct,
+            max_drawdown_pct=self.max_drawdown_pct,
+            on_stop_out=self.on_stop_out or StopOutAction.BLOCK_ENTRIES,
+            stop_out_lasts_ms=self.stop_out_lasts,
+            max_trades_per_day=self.max_trades_per_day,
+        )
+
+
+class _Guards(_Section):
+    max_signal_age: _Age = 30_000
+    max_slippage_bps: _Basis = Decimal(50)
+    exit_slippage_bps: _Basis = Decimal(200)
+
+
+class _Symbols(_Section):
+    include: list[_Symbol] = []
+    exclude: list[_Symbol] = []
+    map: dict[_Symbol, _Symbol] = {}
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if both := sorted(map(str, {*self.include} & {*self.exclude})):
+            raise ValueError(f"{both[0]} stands in include and in exclude")
+        for source, target in self.map.items():
+            if source.base != target.base or source == target:
+                raise ValueError(f"map changes the quote currency only: {source} cannot become {target}")
+        if len(quotes := sorted({target.quote for target in self.map.values()})) > 1:
+            raise ValueError(f"map leads to {' and '.join(quotes)}, but an account pays in one currency")
+        return self
+
+
+class _Exits(_Section):
+    stop_loss_pct: Annotated[_Percent | None, BeforeValidator(_none_if_off)] = Decimal(5)
+    take_profit_pct: Annotated[_Exact, Field(gt=0, le=100_000)] | None = None
+    trailing_pct: _Percent | None = None
+    max_hold: _Lasting | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.take_profit_pct is not None and self.take_profit_pct < ROUND_TRIP_FEE_PCT:
+            raise ValueError(
+                f"take_profit_pct must be at least {ROUND_TRIP_FEE_PCT}, which is what the fees of a trade take"
+            )
+        return self
+
+
+class UserFile(_Section):
+    """A whole file."""
+
+    enabled: bool = True
+    venues: Annotated[list[Literal["kraken", "coinbase"]], Field(min_length=1)] = ["kraken"]
+    paper: bool = False
+    on_join: OnJoin = OnJoin.NEW_ONLY
+    on_join_bps: _Basis = Decimal(50)
+    on_leave: OnLeave = OnLeave.KEEP
+    sizing: _Sizing = _Sizing()
+    limits: _Limits = _Limits()
+    guards: _Guards = _Guards()
+    symbols: _Symbols = _Symbols()
+    exits: _Exits = _Exits()
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.sizing.below_minimum is BelowMinimum.ROUND_UP and self.limits.max_order_pct is None:
+            raise ValueError('sizing.below_minimum "round_up" needs limits.max_order_pct, above which it never rounds')
+        if len(set(self.venues)) < len(self.venues):
+            raise ValueError("venues names one venue twice")
+        return self
+
+    def policy(self, user: str) -> UserPolicy:
+        """Give the settings as values."""
+        return UserPolicy(
+            user=user,
+            enabled=self.enabled,
+            venues=tuple(self.venues),
+            sizing=SizingPolicy(
+                self.sizing.multiplier, self.sizing.below_minimum, self.sizing.mode, self.sizing.quote_amount
+            ),
+            limits=self.limits.policy(),
+            guards=GuardPolicy(self.guards.max_signal_age, self.guards.max_slippage_bps, self.guards.exit_slippage_bps),
+            symbols=SymbolPolicy(frozenset(self.symbols.include), frozenset(self.symbols.exclude), self.symbols.map),
+            exits=ExitPolicy(
+                self.exits.stop_loss_pct, self.exits.take_profit_pct, self.exits.trailing_pct, self.exits.max_hold
+            ),
+            on_join=self.on_join,
+            on_join_bps=self.on_join_bps,
+            on_leave=self.on_leave,
+            paper=self.paper,
+        )

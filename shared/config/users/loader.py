@@ -1,0 +1,182 @@
+"""Reads the users' own settings: `config/users/<user>.toml`. The file's name is the user's id; secrets are never in it.
+
+One bad file is one user's: everybody else is read. The user of a bad file stays among the users, with settings that stand in for
+the file's and the reason in `fault`: no entry is copied for them, exits are. Files whose name begins with a dot (what editors and
+file systems leave) are no users' files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from shared.config.errors import ConfigurationError
+from shared.config.text_file import NotAFileError, UnreadableFileError, read_text
+from shared.config.toml_file import parse_toml
+from shared.config.users.file import UserFile
+from shared.domain.limits.policy import RESERVED_NAMES, FileState, OnLeave, UserPolicy
+
+USERS: Final = "users"
+"""The folder of the users' files, inside the configuration folder."""
+SUFFIX: Final = ".toml"
+_GONE: Final = "the file is gone"
+_USER_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+
+
+@dataclass(frozen=True, slots=True)
+class FileProblem:
+    """A file that cannot be used: whose it is (empty: nobody's), and why; its text is one line that names the file.
+
+    `passing`: the system did not hand the file out, which may be over without the file's being changed.
+    """
+
+    user: str
+    path: Path
+    why: str
+    state: FileState = FileState.BAD
+    passing: bool = False
+
+    def __str__(self) -> str:
+        path = str(self.path)
+        return f"{path if path.isprintable() else repr(path)}: {self.why}"
+
+
+class Users(Mapping[str, UserPolicy]):
+    """The users of a configuration folder by id, in alphabetical order, and what is wrong with their files.
+
+    Those with a bad file are among them: see `UserPolicy.fault`.
+    """
+
+    def __init__(self, policies: Mapping[str, UserPolicy], problems: Iterable[FileProblem] = ()) -> None:
+        self._policies = dict(sorted(policies.items()))
+        self.problems = tuple(problems)
+
+    def __getitem__(self, user: str) -> UserPolicy:
+        return self._policies[user]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._policies)
+
+    def __len__(self) -> int:
+        return len(self._policies)
+
+    def __repr__(self) -> str:
+        return f"Users({self._policies!r}, {self.problems!r})"
+
+
+def users_folder(config: Path) -> Path:
+    """Return the folder of the users' files. Raises ConfigurationError if there is none."""
+    folder = config / USERS
+    try:
+        found = folder.is_dir()
+    except OSError as error:
+        raise ConfigurationError(f"{folder} cannot be read: {error.strerror}") from None
+    if not found:
+        raise ConfigurationError(f"{folder} is not a folder: SHOAL_CONFIG must hold users/<user>.toml")
+    return folder
+
+
+def is_users_file(name: str) -> bool:
+    """Say whether a file of this name is meant to be a user's."""
+    return name.endswith(SUFFIX) and not name.startswith(".")
+
+
+def load_users(config: Path) -> Users:
+    """Read every user of a configuration folder. Raises ConfigurationError if the folder cannot be read, and for nothing else."""
+    folder = users_folder(config)
+    try:
+        names = sorted(name for name in (path.name for path in folder.iterdir()) if is_users_file(name))
+    except OSError as error:
+        raise ConfigurationError(f"{folder} cannot be read: {error.strerror}") from None
+    good: dict[str, UserPolicy] = {}
+    problems: list[FileProblem] = []
+    for name in names:
+        found = read_user(folder / name)
+        if isinstance(found, FileProblem):
+            problems.append(found)
+        else:
+            good[found.user] = found
+    shared = clashes(folder, {*good, *(problem.user for problem in problems if problem.user)})
+    problems += shared
+    policies = good | {each.user: stand_in(each) for each in problems if each.user}
+    return Users(policies, problems)
+
+
+def read_user(path: Path) -> UserPolicy | FileProblem:
+    """Read one user's file; the answer to anything that is wrong with it is a problem, never an exception."""
+    user = path.name.removesuffix(SUFFIX)
+    if not _USER_ID.fullmatch(user):
+        return FileProblem("", path, "a user id has up to 32 of a-z, 0-9, - and _, and begins with a letter or digit")
+    if user in RESERVED_NAMES or user.startswith("prices-"):
+        return FileProblem("", path, f"{user} is a name of Shoal's own; choose another user id")
+    try:
+        return load_user(path)
+    except UnreadableFileError as error:
+        return FileProblem(user, path, str(error), passing=True)
+    except NotAFileError as error:
+        return FileProblem("", path, str(error))
+    except ConfigurationError as error:
+        return FileProblem(user, path, str(error))
+    except Exception as error:  # noqa: BLE001  # a surprise in one file must not stop the others' users
+        return FileProblem(user, path, f"cannot be used: {type(error).__name__}")
+
+
+def load_user(path: Path) -> UserPolicy:
+    """Read one user's file, whose name is a user id. Raises ConfigurationError with the reason, which does not name the file."""
+    return parse_toml(read_text(path), UserFile).policy(path.name.removesuffix(SUFFIX))
+
+
+def clashes(folder: Path, users: Iterable[str]) -> list[FileProblem]:
+    """List the users whose keys would stand in one variable, where `-` is spelt `_`: nobody can tell whose they are."""
+    spelt: dict[str, list[str]] = {}
+    for user in sorted(users):
+        spelt.setdefault(user.replace("-", "_"), []).append(user)
+    found = []
+    for names in spelt.values():
+        why = f"the users {' and '.join(names)} would share one key variable; rename one"
+        found += [
+            FileProblem(user, folder / f"{user}{SUFFIX}", why, FileState.SHARED) for user in names if len(names) > 1
+        ]
+    return found
+
+
+def stand_in(problem: FileProblem, last: UserPolicy | None = None) -> UserPolicy:
+    """Return what holds for the user of a bad file: the last settings known, else the defaults; no entries, only exits."""
+    by = last or UserFile().policy(problem.user)
+    whose = "the last settings known" if last else "the default settings"
+    return replace(by, file=problem.state, fault=f"{problem}; no entries are copied, exits go on by {whose}")
+
+
+def gone(last: UserPolicy, folder: Path, *, known: bool = True) -> UserPolicy | None:
+    """Return what holds for a user whose file is gone while something is held for them; None if they had left before that.
+
+    `known`: `last` is what was set, and not the defaults. A missing file is no decision, it may have been renamed: no entries,
+    but the master's exits and the user's own go on until all is sold. Who is to keep what they hold has `enabled = false` and
+    `on_leave = "keep"` first.
+    """
+    if not last.enabled and last.on_leave is OnLeave.KEEP:
+        return None
+    on_leave = OnLeave.EXITS_ONLY if last.on_leave is OnLeave.KEEP else last.on_leave
+    problem = FileProblem(last.user, folder / f"{last.user}{SUFFIX}", _GONE, FileState.GONE)
+    return replace(stand_in(problem, last if known else None), enabled=False, on_leave=on_leave)
+
+
+def filled(users: Users, last: Mapping[str, UserPolicy], holders: Iterable[str], folder: Path) -> Users:
+    """Put in what is known from before: the last settings of users with a bad file, and users without a file who hold something.
+
+    Of a holder whose settings are not known the defaults are taken: the master's exits, and the stop loss that everybody has.
+    """
+    problems = {problem.user: problem for problem in users.problems if problem.user}
+    policies = dict(users) | {user: stand_in(each, last.get(user)) for user, each in problems.items()}
+    found = list(users.problems)
+    for user in sorted({*holders} - policies.keys()):
+        if not _USER_ID.fullmatch(user):
+            continue
+        policy = gone(last.get(user) or UserFile().policy(user), folder, known=user in last)
+        if policy is not None:
+            policies[user] = policy
+            found.append(FileProblem(user, folder / f"{user}{SUFFIX}", _GONE, FileState.GONE))
+    return Users(policies, found)

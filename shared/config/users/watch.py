@@ -1,0 +1,236 @@
+"""Follows the users' files while a service runs: files that come, change and go, without a restart.
+
+A file counts once it has stood unchanged for two looks, so that a half-written one, or one that an editor is about to put back,
+changes nothing. One that cannot be read keeps the settings that its user had, and stops nobody else's change. A user whose file
+is gone stays, for exits only, until whoever serves them finds that nothing is held. Whatever fails in a look, the next one comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from shared.config.errors import ConfigurationError
+from shared.config.users.changes import ChangeKind, UserChange, changes
+from shared.config.users.loader import (
+    SUFFIX,
+    USERS,
+    FileProblem,
+    Users,
+    clashes,
+    filled,
+    gone,
+    is_users_file,
+    load_users,
+    read_user,
+    stand_in,
+    users_folder,
+)
+from shared.domain.fault import FaultKind, Faults
+from shared.domain.limits.policy import FileState, UserPolicy
+
+_EVERY, _AT_LATEST = 1.0, 10.0
+"""Seconds between two looks. A change is in force after two of them, of which the second comes soon."""
+_SHARE: Final = 0.001
+"""How much of a core looking may take: with a thousand files a look is milliseconds, and comes every few seconds."""
+_Stamp = tuple[int, int, int] | None
+"""Change time, size and inode of a file; None if there is none."""
+_NO_STAMP: Final = (0, 0, 0)
+"""Of a file that is listed, and of which no more can be learnt."""
+
+log = structlog.get_logger()
+
+
+class UsersWatch:
+    """The users as they are now, and what changed since the last look. What is wrong with a file stands in `faults`."""
+
+    def __init__(self, config: Path, faults: Faults | None = None) -> None:
+        """Read everything once. Raises ConfigurationError if the folder of the users' files cannot be read."""
+        self._config = config
+        self._faults = faults or Faults()
+        self._fresh: dict[str, _Stamp] = {}
+        self._problems: dict[str, FileProblem] = {}
+        """By the name of the file."""
+        self._folder_fails = ""
+        self._reported: dict[str, str] = {}
+        self._users: dict[str, UserPolicy] = {}
+        self._gone: dict[str, UserPolicy] = {}
+        """Replaced and never changed, as `_users` is: looks are made in a thread."""
+        self._holding: frozenset[str] = frozenset()
+        self._stamps = self._look()
+        self._take(load_users(config))
+
+    @property
+    def users(self) -> Mapping[str, UserPolicy]:
+        """Return every user with a file, disabled ones included, by id in alphabetical order."""
+        return self._users
+
+    @property
+    def gone(self) -> Mapping[str, UserPolicy]:
+        """Return the users without a file for whom something may be held: for exits only."""
+        return self._gone
+
+    @property
+    def everybody(self) -> Mapping[str, UserPolicy]:
+        """Return the users with a file and those whose file is gone, by id in alphabetical order."""
+        return dict(sorted({**self._gone, **self._users}.items()))
+
+    def recall(self, last: Mapping[str, UserPolicy], holders: Collection[str]) -> None:
+        """Put in what is known from before this process (see `filled`): once, before the users are used."""
+        read = Users(self._users, tuple(self._problems.values()))
+        self._take(filled(read, last, holders, self._config / USERS))
+        self._holding = frozenset(self._gone)
+        self._report()
+
+    def settle_gone(self, holding: Collection[str]) -> bool:
+        """Let go of users without a file for whom nothing is held, and report the others; True if anybody was let go of."""
+        left = {user: policy for user, policy in self._gone.items() if user in holding}
+        changed = len(left) < len(self._gone)
+        self._gone, self._holding = left, frozenset(left)
+        self._report()
+        return changed
+
+    async def run(self, apply: Callable[[Mapping[str, UserPolicy]], None]) -> None:
+        """Look for ever; `apply` is given everybody whenever something has changed."""
+        pause = _EVERY
+        self._report()
+        while True:
+            await asyncio.sleep(pause)
+            before = self._users, self._gone
+            found, problems, took = await asyncio.to_thread(self._timed_look)
+            pause = _EVERY if self._fresh else min(max(_EVERY, took / _SHARE), _AT_LATEST)
+            for problem in problems:
+                log.error("settings not taken over; the user's former ones stay in force", reason=problem)
+            for change in found:
+                _tell(change)
+            self._report()
+            if before != (self._users, self._gone):
+                apply(self.everybody)
+
+    def _timed_look(self) -> tuple[list[UserChange], list[str], float]:
+        began = time.thread_time()
+        found, problems = self.look()
+        return found, problems, time.thread_time() - began
+
+    def look(self) -> tuple[list[UserChange], list[str]]:
+        """Look once: what changed, and one line for each file that could not be taken over."""
+        try:
+            now = self._look()
+        except ConfigurationError as error:
+            # A folder that is gone is being replaced, not emptied; one that fails is asked again.
+            self._folder_fails = str(error)
+            return [], []
+        self._folder_fails = ""
+        if now == self._stamps and not self._fresh:
+            return [], []
+        settled = [name for name in sorted(self._stamps.keys() | now.keys()) if self._settled(name, now.get(name))]
+        before = self._users
+        users, told = dict(before), []
+        for name in settled:
+            if now.get(name) is None:
+                self._remove(name, users)
+            elif (problem := self._read(name, now[name], users)) is not None:
+                told.append(str(problem))
+        self._users = dict(sorted(users.items()))
+        return changes(before, self._users), told
+
+    def _settled(self, name: str, stamp: _Stamp) -> bool:
+        """Say whether a file differs from what is in force, and has done so alike for two looks."""
+        if name in self._stamps and self._stamps[name] == stamp:
+            self._fresh.pop(name, None)
+            return False
+        if name in self._fresh and self._fresh[name] == stamp:
+            self._fresh.pop(name)
+            return True
+        self._fresh[name] = stamp
+        return False
+
+    def _read(self, name: str, stamp: _Stamp, users: dict[str, UserPolicy]) -> FileProblem | None:
+        """Take a file over; return what is wrong with it, if that is new."""
+        path, user = self._config / USERS / name, name.removesuffix(SUFFIX)
+        self._stamps[name] = stamp
+        found = read_user(path)
+        in_force = user in users and users[user].file is FileState.GOOD
+        if not isinstance(found, FileProblem) and not in_force:
+            found = next((each for each in clashes(path.parent, {*users, user}) if each.user == user), found)
+        if not isinstance(found, FileProblem):
+            self._problems.pop(name, None)
+            self._gone = {other: policy for other, policy in self._gone.items() if other != user}
+            users[user] = found
+            return None
+        if found.passing:
+            del self._stamps[name]  # it may be over without the file's being changed
+        if found.user and not in_force:
+            users[user] = stand_in(found, users.get(user) or self._gone.get(user))
+            self._gone = {other: policy for other, policy in self._gone.items() if other != user}
+        before = self._problems.get(name)
+        self._problems[name] = found
+        return None if before == found else found
+
+    def _remove(self, name: str, users: dict[str, UserPolicy]) -> None:
+        self._stamps.pop(name, None)
+        self._problems.pop(name, None)
+        policy = users.pop(name.removesuffix(SUFFIX), None)
+        if policy is not None and (left := gone(policy, self._config / USERS)) is not None:
+            self._gone = {**self._gone, policy.user: left}
+        for problem in self._problems.values():
+            if problem.state is FileState.SHARED:  # nobody may share their variable any more
+                self._stamps.pop(problem.path.name, None)
+
+    def _take(self, read: Users) -> None:
+        self._gone = {user: policy for user, policy in read.items() if policy.file is FileState.GONE}
+        self._users = {user: policy for user, policy in read.items() if user not in self._gone}
+        for problem in read.problems:
+            if problem.state is not FileState.GONE:
+                self._problems[problem.path.name] = problem
+            if problem.passing:
+                self._stamps.pop(problem.path.name, None)
+
+    def _report(self) -> None:
+        """Bring the register of faults up to what is wrong now; what is new is logged once."""
+        now = {problem.user or name: self._words(problem) for name, problem in self._problems.items()}
+        now |= {user: policy.fault for user, policy in self._gone.items() if user in self._holding}
+        now |= {USERS: self._folder_fails} if self._folder_fails else {}
+        for subject, reason in now.items():
+            if self._reported.get(subject) != reason:
+                self._faults.report(FaultKind.USER_FILE, subject, reason)
+                log.warning("a user's settings cannot be read from a file", user=subject, reason=reason)
+        for subject in self._reported.keys() - now.keys():
+            self._faults.clear(FaultKind.USER_FILE, subject)
+        self._reported = now
+
+    def _words(self, problem: FileProblem) -> str:
+        policy = self._users.get(problem.user or problem.path.name.removesuffix(SUFFIX))
+        if policy is None:
+            return str(problem)
+        return policy.fault or f"{problem}; the former settings stay in force"
+
+    def _look(self) -> dict[str, _Stamp]:
+        """Return the stamp of each file, by its name. Raises ConfigurationError."""
+        folder = users_folder(self._config)
+        try:
+            with os.scandir(folder) as files:
+                return {file.name: _stamp(file) for file in files if is_users_file(file.name)}
+        except OSError as error:
+            raise ConfigurationError(f"{folder} cannot be read: {error.strerror}") from None
+
+
+def _stamp(file: os.DirEntry[str]) -> _Stamp:
+    try:
+        facts = file.stat()
+    except OSError:  # a link to nothing, say, or a file system that does not answer: reading the file tells which
+        return _NO_STAMP
+    return (facts.st_mtime_ns, facts.st_size, facts.st_ino)
+
+
+def _tell(change: UserChange) -> None:
+    if change.kind is not ChangeKind.CHANGED:
+        log.info(f"user {change.kind}", user=change.user)
+    for setting in change.settings:
+        log.info("setting changed", user=change.user, setting=setting.key, old=setting.old, new=setting.new)

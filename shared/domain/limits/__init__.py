@@ -1,0 +1,1 @@
+"""What a user allows, and whether an order is within it."""

@@ -1,0 +1,191 @@
+"""A user's own settings, as values. `config/users/loader.py` reads them from the user's file and refuses what makes no sense.
+
+Per cents are per cents (5 is 5 %), durations are milliseconds; None is "not set", and what is not set limits nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+from shared.domain.values.money import ONE
+from shared.domain.values.symbol import Symbol
+
+RESERVED_NAMES: Final = frozenset({"master", "copy-engine"})
+"""Names of Redis hash tags that belong to Shoal itself."""
+ROUND_TRIP_FEE_PCT: Final = Decimal("0.8")
+"""What buying and selling cost on a venue's dearest tier: a target below that is a loss."""
+
+
+class SizingMode(StrEnum):
+    """What a master's entry is scaled by."""
+
+    EQUITY = "equity"  # user's equity / master's equity
+    CASH = "cash"  # user's free cash / master's free cash
+    FIXED_QUOTE = "fixed_quote"  # always the same amount of money
+    MULTIPLIER = "multiplier"  # the master's own size
+
+
+class BelowMinimum(StrEnum):
+    """What becomes of an entry that the venue would refuse as too small."""
+
+    SKIP = "skip"
+    ROUND_UP = "round_up"  # to the minimum, if every limit has room for it
+
+
+class StopOutAction(StrEnum):
+    """What a stop-out does; both stop entries."""
+
+    BLOCK_ENTRIES = "block_entries"
+    CLOSE_ALL = "close_all"
+
+
+class OnJoin(StrEnum):
+    """Whether a new user joins what the master holds already."""
+
+    NEW_ONLY = "new_only"
+    COPY_OPEN = "copy_open"
+
+
+class OnLeave(StrEnum):
+    """What becomes of copied positions once a user is disabled."""
+
+    KEEP = "keep"
+    EXITS_ONLY = "exits_only"  # the master's exits are still followed
+    CLOSE_NOW = "close_now"
+
+
+class FileState(StrEnum):
+    """What became of the user's file, from which the settings come."""
+
+    GOOD = "good"
+    BAD = "bad"  # it cannot be used
+    SHARED = "shared"  # nor can the user's key: two users would have one variable
+    GONE = "gone"  # there is none, but something is held from copying
+
+
+@dataclass(frozen=True, slots=True)
+class SizingPolicy:
+    """How a master's size becomes the user's; `quote_amount` belongs to `fixed_quote` alone."""
+
+    multiplier: Decimal = ONE
+    below_minimum: BelowMinimum = BelowMinimum.SKIP
+    mode: SizingMode = SizingMode.EQUITY
+    quote_amount: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitPolicy:
+    """Caps on an entry, on what is held, and on what may be lost."""
+
+    max_order_pct: Decimal | None = None
+    max_order_quote: Decimal | None = None
+    max_positions: int | None = None
+    max_exposure_pct: Decimal | None = None
+    max_symbol_pct: Decimal | None = None
+    daily_loss_pct: Decimal | None = None
+    max_drawdown_pct: Decimal | None = None
+    on_stop_out: StopOutAction = StopOutAction.BLOCK_ENTRIES
+    stop_out_lasts_ms: int | None = None
+    """None: a daily loss stops until the next UTC day, a drawdown for 24 h."""
+    max_trades_per_day: int | None = None
+
+    @property
+    def need_positions(self) -> bool:
+        """Whether an entry must be compared with what is held."""
+        return self.max_positions is not None or self.need_prices
+
+    @property
+    def need_prices(self) -> bool:
+        """Whether what is held must be valued at market."""
+        return self.max_exposure_pct is not None or self.max_symbol_pct is not None
+
+    @property
+    def stop_out(self) -> bool:
+        """Whether a loss can stop this user."""
+        return self.daily_loss_pct is not None or self.max_drawdown_pct is not None
+
+    @property
+    def need_risk(self) -> bool:
+        """Whether an entry must be compared with the user's risk state."""
+        return self.stop_out or self.max_trades_per_day is not None
+
+
+@dataclass(frozen=True, slots=True)
+class GuardPolicy:
+    """What makes an entry too old or too dear, and how far below the price the first try of an exit may sell."""
+
+    max_signal_age_ms: int = 30_000
+    max_slippage_bps: Decimal = Decimal(50)
+    exit_slippage_bps: Decimal = Decimal(200)
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolPolicy:
+    """Which of the master's symbols are copied, and under which name; exits of what is held pass every filter."""
+
+    include: frozenset[Symbol] = frozenset()
+    """Empty: all."""
+    exclude: frozenset[Symbol] = frozenset()
+    map: Mapping[Symbol, Symbol] = field(default_factory=dict, hash=False)
+    """Same base, other quote; all targets share one quote currency. Left out of the hash, since a mapping has none."""
+
+    def mapped(self, symbol: Symbol) -> Symbol:
+        """Give the symbol that this user trades for one of the master's."""
+        return self.map.get(symbol, symbol) if self.map else symbol
+
+    def refusal(self, symbol: Symbol) -> str:
+        """Say why one of the master's symbols is not copied; an empty text if it is. A filter may name either spelling."""
+        if not (self.include or self.exclude):
+            return ""
+        names = {symbol, self.mapped(symbol)}
+        if not names.isdisjoint(self.exclude):
+            return f"{symbol} is excluded by symbols.exclude"
+        if self.include and names.isdisjoint(self.include):
+            return f"{symbol} is not in symbols.include"
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExitPolicy:
+    """The user's own protective exits, in per cent of the average cost with fees; trailing, of the highest price since."""
+
+    stop_loss_pct: Decimal | None = Decimal(5)
+    take_profit_pct: Decimal | None = None
+    trailing_pct: Decimal | None = None
+    max_hold_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UserPolicy:
+    """Everything one user has set."""
+
+    user: str
+    enabled: bool
+    venues: tuple[str, ...]
+    sizing: SizingPolicy = field(default_factory=SizingPolicy)
+    limits: LimitPolicy = field(default_factory=LimitPolicy)
+    guards: GuardPolicy = field(default_factory=GuardPolicy)
+    symbols: SymbolPolicy = field(default_factory=SymbolPolicy)
+    exits: ExitPolicy = field(default_factory=ExitPolicy)
+    on_join: OnJoin = OnJoin.NEW_ONLY
+    on_join_bps: Decimal = Decimal(50)
+    """How much dearer than the master's own price an open position may be when a user joins it."""
+    on_leave: OnLeave = OnLeave.KEEP
+    paper: bool = False
+    file: FileState = FileState.GOOD
+    fault: str = ""
+    """Why the settings are not those of a file, and so no entry is copied; exits go on by the last settings that were known."""
+
+    @property
+    def followed(self) -> bool:
+        """Whether the engine decides for this user at all: a disabled one with `exits_only` still gets the exits."""
+        return self.enabled or self.on_leave is OnLeave.EXITS_ONLY
+
+    @property
+    def currency(self) -> str:
+        """Give the currency that this user pays with, and in which his account is to be counted."""
+        return next((symbol.quote for symbol in self.symbols.map.values()), "USD")

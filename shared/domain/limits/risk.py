@@ -1,0 +1,135 @@
+"""What a user's limits allow. Pure: the engine asks when it decides, the executor asks again right before it sends.
+
+Hard limits bar an entry altogether; caps leave room for a smaller one. Every answer carries its numbers. Exits have no limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from shared.domain.account import Account
+from shared.domain.book import Book
+from shared.domain.limits.policy import UserPolicy
+from shared.domain.limits.risk_state import RiskState, utc_minute
+from shared.domain.skip import Skip
+from shared.domain.values.currency import counted_in
+from shared.domain.values.instrument import Instrument
+from shared.domain.values.money import ONE, ZERO, Money, Price, Quantity, plain
+from shared.domain.values.symbol import Symbol
+
+MAX_BALANCE_AGE_MS: Final = 120_000
+"""An account that was read longer ago than this takes no entries: a user may have withdrawn or lost since."""
+_NO_BOOK: Final = Book()
+_PER_CENT: Final = Decimal("0.01")
+
+
+class Standing(NamedTuple):
+    """An account, what it holds from copying and what that has made, as last read; `book` and `risk` where limits need them."""
+
+    account: Account
+    book: Book = _NO_BOOK
+    risk: RiskState | None = None
+
+
+class Cap(NamedTuple):
+    """The most that an entry may cost, in the order's quote currency, and what says so: worded only for an entry that it cuts."""
+
+    most: Money
+    why: Callable[[], str]
+
+
+class Admitted(NamedTuple):
+    """An entry that the limits let pass; `note` says what cut it, and is empty if nothing did."""
+
+    size: Quantity
+    note: str
+
+
+def barred(policy: UserPolicy, standing: Standing, symbol: Symbol, now: int) -> str:
+    """Say what forbids an entry of any size at `now` (epoch ms); an empty text if nothing does."""
+    account, limits, risk = standing.account, policy.limits, standing.risk
+    age = now - account.as_of
+    if age > MAX_BALANCE_AGE_MS:
+        when = f"{age / 1000:.0f} s old" if account.as_of else "of an unknown age"
+        return f"balance is {when}; entries need one of the last {MAX_BALANCE_AGE_MS // 1000} s"
+    if risk is not None:
+        if limits.stop_out and risk.stopped(now):
+            return f"stopped out until {utc_minute(risk.stopped_until)}: {risk.stopped_reason}"
+        traded = risk.trades_on(now)
+        if limits.max_trades_per_day is not None and traded >= limits.max_trades_per_day:
+            return f"{traded} trades today (UTC); limits.max_trades_per_day is {limits.max_trades_per_day}"
+    if limits.max_positions is not None:
+        held = standing.book.assets()
+        if symbol.base not in held and len(held) >= limits.max_positions:
+            return f"{len(held)} positions held; limits.max_positions is {limits.max_positions}"
+    return ""
+
+
+def caps(policy: UserPolicy, standing: Standing, symbol: Symbol) -> Sequence[Cap] | Skip:
+    """List what caps the cost of an entry, each with the room it leaves, which may be nothing or less."""
+    account, limits, quote, cash = standing.account, policy.limits, symbol.quote, standing.account.cash
+    if account.equity is None or cash is None:
+        return Skip(f"balance unknown: {account.reason or 'it has not been read yet'}")
+    if cash.currency != quote:
+        return Skip(f"{symbol} is paid in {quote}, but the account's cash is counted in {cash.currency}")
+    equity = counted_in(account.equity, quote)
+    if equity is None:
+        return Skip(
+            f"the account's equity is counted in {account.equity.currency}, {symbol} in {quote}: no rate is known"
+        )
+    found = []
+    if (pct := limits.max_order_pct) is not None:
+        found.append(_share("limits.max_order_pct", pct, equity))
+    if limits.max_order_quote is not None:
+        most = Money(limits.max_order_quote, quote)
+        found.append(Cap(most, lambda: f"limits.max_order_quote {shown(most)}"))
+    if (pct := limits.max_exposure_pct) is not None:
+        found.append(_share("limits.max_exposure_pct", pct, equity, standing.book.exposure(quote)))
+    if (pct := limits.max_symbol_pct) is not None:
+        held = standing.book.exposure(quote, symbol.base)
+        found.append(_share("limits.max_symbol_pct", pct, equity, held))
+    # The venue holds the fee beside the price, so only this much of the cash can be spent.
+    spendable = cash.scaled(ONE / (ONE + account.taker_fee))
+    found.append(Cap(spendable, lambda: f"available funds {shown(cash)} less fee"))
+    return found
+
+
+def admit(
+    size: Quantity, limit_price: Price, policy: UserPolicy, standing: Standing, instrument: Instrument, now: int
+) -> Admitted | Skip:
+    """Judge a planned entry once more, as of now: let it pass, cut it down to the room that is left, or skip it."""
+    symbol = limit_price.symbol
+    if why := barred(policy, standing, symbol, now):
+        return Skip(why)
+    found = caps(policy, standing, symbol)
+    if isinstance(found, Skip):
+        return found
+    most, cap = tightest(found, limit_price)
+    if size <= most:
+        return Admitted(size, "")
+    cut = most.floored(instrument.lot_step)
+    note = f"cut from {plain(size.amount)} to {plain(cut.amount)} by {cap.why()}"
+    if missed := instrument.below_minimum(cut, limit_price):
+        return Skip(f"below venue minimum: {missed} ({note})")
+    return Admitted(cut, note)
+
+
+def tightest(found: Sequence[Cap], limit_price: Price) -> tuple[Quantity, Cap]:
+    """Give the smallest cap, and the size that it allows at `limit_price`, which is never below nothing."""
+    cap = found[0] if len(found) == 1 else min(found, key=lambda each: each.most.amount)
+    room = cap.most if cap.most.amount > 0 else Money(ZERO, cap.most.currency)
+    return room / limit_price, cap
+
+
+def shown(amount: Money) -> str:
+    """Show an amount to people: `1,000`, `1,000.50`."""
+    return f"{amount.amount:,.2f}".removesuffix(".00")
+
+
+def _share(name: str, pct: Decimal, equity: Money, held: Money | None = None) -> Cap:
+    share = equity.scaled(pct * _PER_CENT)
+    if held is None:
+        return Cap(share, lambda: f"{name} {plain(pct)} ({shown(share)})")
+    return Cap(share - held, lambda: f"{name} {plain(pct)} ({shown(share)}, of which {shown(held)} held)")

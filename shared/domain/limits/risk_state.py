@@ -1,0 +1,204 @@
+"""What copying has made or lost on one account, and whether a loss has stopped it.
+
+Measured by the profit and loss of copying alone. Every look takes the change in profit since the last look over the equity
+of that last look, and compounds it to `growth`: what 1 has become by copying. A deposit, a withdrawal or a rise of the user's own
+coins changes the equity and not the profit, so it moves `growth` by nothing: it neither triggers a stop-out nor hides one, and
+from the next look on the new equity is what losses are measured against.
+
+The executor writes the state; the engine reads it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+from shared.domain.account import Position
+from shared.domain.limits.policy import LimitPolicy, StopOutAction
+from shared.domain.values.money import ONE, ZERO, Money, Quantity, plain
+
+DAY_MS: Final = 86_400_000
+DRAWDOWN_LASTS_MS: Final = DAY_MS
+_HUNDRED: Final = Decimal(100)
+_GROWTH_STEP: Final = Decimal("1E-18")
+_RUIN: Final = Decimal("1E-9")
+"""What growth becomes when all is lost, of a best of 1: still something that later losses can be measured against."""
+_LEAST_GROWTH: Final = Decimal("1E-15")
+_MEASURED: Final = Decimal("1E-9")
+"""Losses are compared to a billionth, so that rounding in the chain cannot move a boundary."""
+
+
+class StopOut(StrEnum):
+    """Which loss stopped an account."""
+
+    DAILY_LOSS = "daily_loss"
+    MAX_DRAWDOWN = "max_drawdown"
+
+
+@dataclass(frozen=True, slots=True)
+class RiskState:
+    """As of `as_of` (epoch ms). Amounts in one quote currency; the growths are pure numbers that begin at 1."""
+
+    day: str
+    """UTC date that `trades_today` and the two day starts belong to."""
+    trades_today: int
+    realized: Money
+    pnl: Money
+    """Realised and unrealised, as last looked at."""
+    day_start_pnl: Money
+    equity: Money | None
+    growth: Decimal
+    day_start_growth: Decimal
+    peak_growth: Decimal
+    stopped_until: int
+    """Epoch ms; 0 if it is not stopped out."""
+    stopped_by: tuple[StopOut, ...]
+    stopped_action: StopOutAction | None
+    stopped_reason: str
+    as_of: int
+
+    @staticmethod
+    def fresh(currency: str, now: int) -> RiskState:
+        """Give the state of an account that has never copied."""
+        nothing = Money(ZERO, currency)
+        return RiskState(utc_day(now), 0, nothing, nothing, nothing, None, ONE, ONE, ONE, 0, (), None, "", now)
+
+    def stopped(self, now: int) -> bool:
+        """Say whether a stop-out is in force."""
+        return now < self.stopped_until
+
+    def trades_on(self, now: int) -> int:
+        """Count the entries that traded on the UTC day of `now`."""
+        return self.trades_today if self.day == utc_day(now) else 0
+
+    def after_fill(self, now: int, *, realized: Money | None = None, entry: bool = False) -> RiskState:
+        """Count an order that traded: an entry as one of the day's trades, a sale with what it realised."""
+        state = _rolled(self, now)
+        total = state.realized if realized is None else Money(state.realized.amount + realized.amount, self.currency)
+        return replace(state, trades_today=state.trades_today + entry, realized=total, as_of=max(now, state.as_of))
+
+    def at(self, now: int, unrealized: Money, equity: Money | None, limits: LimitPolicy) -> RiskState:
+        """Look at the account: roll the UTC day, lift a stop-out that is over, book the change in profit, detect a stop-out.
+
+        `unrealized` is of the copied positions at market (`Book.unrealized`); `equity` of the whole account if it was read since
+        the last look, None otherwise: then the last one is carried on by the profit made since.
+        """
+        state = _rolled(_lifted(self, now, limits), now)
+        if unrealized.currency != state.currency:
+            state = _recounted(state, unrealized.currency)
+        state = _booked(state, state.realized + unrealized)
+        if equity is not None:
+            state = replace(state, equity=Money(equity.amount, state.currency))
+        return _stopped(replace(state, as_of=max(now, state.as_of)), limits, now)
+
+    @property
+    def currency(self) -> str:
+        """Give the currency of the amounts."""
+        return self.realized.currency
+
+
+def realized_by(position: Position, sold: Quantity, proceeds: Money, fee: Money) -> Money:
+    """Work out what a sale out of `position` (as it was before) realised: proceeds less fee less the share of the cost."""
+    kept = position.sold(sold, position.updated_at).cost
+    return proceeds - fee - (position.cost - kept)
+
+
+def utc_day(now: int) -> str:
+    """Give the UTC date of an instant (epoch ms), as `2026-11-22`."""
+    return datetime.fromtimestamp(now // 1000, UTC).date().isoformat()
+
+
+def next_day(now: int) -> int:
+    """Give the instant (epoch ms) at which the next UTC day begins."""
+    return (now // DAY_MS + 1) * DAY_MS
+
+
+def utc_minute(instant: int) -> str:
+    """Show an instant to people: `2026-11-23 00:00 UTC`."""
+    return datetime.fromtimestamp(instant // 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _rolled(state: RiskState, now: int) -> RiskState:
+    """Begin a new UTC day, from what was last seen. A clock that steps back begins none."""
+    day = utc_day(now)
+    if day <= state.day:
+        return state
+    return replace(state, day=day, trades_today=0, day_start_pnl=state.pnl, day_start_growth=state.growth)
+
+
+def _lifted(state: RiskState, now: int, limits: LimitPolicy) -> RiskState:
+    """End a stop-out whose time has come; what triggered it is measured anew from here, or it would trigger again at once."""
+    if not state.stopped_until or state.stopped(now):
+        return state
+    lifted = replace(state, stopped_until=0, stopped_by=(), stopped_action=None, stopped_reason="")
+    if _breached(_daily_loss(state), limits.daily_loss_pct):
+        lifted = replace(lifted, day_start_growth=state.growth, day_start_pnl=state.pnl)
+    if _breached(_drawdown(state), limits.max_drawdown_pct):
+        lifted = replace(lifted, peak_growth=state.growth)
+    return lifted
+
+
+def _booked(state: RiskState, pnl: Money) -> RiskState:
+    if state.equity is None:
+        # The first look: what was lost before it is not known, and not held against the user.
+        return replace(state, pnl=pnl, day_start_pnl=pnl)
+    if state.equity.amount <= 0:
+        return replace(state, pnl=pnl)
+    made = pnl - state.pnl
+    equity = Money(max((state.equity + made).amount, ZERO), state.currency)
+    growth = (state.growth * (ONE + made.ratio_to(state.equity))).quantize(_GROWTH_STEP)
+    if growth < _LEAST_GROWTH:
+        return replace(state, pnl=pnl, equity=equity, growth=_RUIN, day_start_growth=ONE, peak_growth=ONE)
+    return replace(state, pnl=pnl, equity=equity, growth=growth, peak_growth=max(state.peak_growth, growth))
+
+
+def _stopped(state: RiskState, limits: LimitPolicy, now: int) -> RiskState:
+    lasts = limits.stop_out_lasts_ms
+    if _breached(loss := _daily_loss(state), limits.daily_loss_pct):
+        end = next_day(now) if lasts is None else now + lasts
+        made = f"{(state.pnl - state.day_start_pnl).amount:+,.2f} {state.currency}"
+        said = f"{_percent(loss)} % lost by copying on {state.day} UTC ({made}"
+        state = _stop(state, StopOut.DAILY_LOSS, end, f"{said}, limits.daily_loss_pct {limits.daily_loss_pct})", limits)
+    if _breached(loss := _drawdown(state), limits.max_drawdown_pct):
+        end = now + (DRAWDOWN_LASTS_MS if lasts is None else lasts)
+        said = f"copying is {_percent(loss)} % below its best (limits.max_drawdown_pct {limits.max_drawdown_pct})"
+        state = _stop(state, StopOut.MAX_DRAWDOWN, end, said, limits)
+    return state
+
+
+def _stop(state: RiskState, rule: StopOut, end: int, reason: str, limits: LimitPolicy) -> RiskState:
+    """Stop an account by a rule that is not behind the present stop-out already; the later end of two counts."""
+    if rule in state.stopped_by:
+        return state
+    state = replace(state, stopped_by=(*state.stopped_by, rule), stopped_action=limits.on_stop_out)
+    return replace(state, stopped_until=end, stopped_reason=reason) if end > state.stopped_until else state
+
+
+def _daily_loss(state: RiskState) -> Decimal:
+    return (ONE - state.growth / state.day_start_growth).quantize(_MEASURED)
+
+
+def _drawdown(state: RiskState) -> Decimal:
+    return (ONE - state.growth / state.peak_growth).quantize(_MEASURED)
+
+
+def _breached(loss: Decimal, limit_pct: Decimal | None) -> bool:
+    return limit_pct is not None and loss * _HUNDRED >= limit_pct
+
+
+def _recounted(state: RiskState, currency: str) -> RiskState:
+    """Count on in another currency, because the user has changed it; growth has none, and goes on."""
+    return replace(
+        state,
+        realized=Money(state.realized.amount, currency),
+        pnl=Money(state.pnl.amount, currency),
+        day_start_pnl=Money(state.day_start_pnl.amount, currency),
+        equity=None,
+    )
+
+
+def _percent(loss: Decimal) -> str:
+    return plain((loss * _HUNDRED).quantize(Decimal("0.01")))

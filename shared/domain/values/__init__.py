@@ -1,0 +1,1 @@
+"""Values: amounts, prices, symbols, instruments, fees."""

@@ -1,0 +1,70 @@
+"""What an operator found out about an order that the venue would not tell us about: `ops resolve`.
+
+Written by ops into the order's record, read by the executor that still asks; only the executor changes the order's state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from shared.contracts.fields import MalformedMessageError
+from shared.contracts.verdict import VerdictKind, VerdictRecord
+from shared.domain.order import Side
+from shared.domain.values.money import ZERO, Money, Quantity
+from shared.domain.values.symbol import Symbol
+from shared.execution.record import OrderRecord
+from shared.venues.port import VenueOrder, VenueOrderStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`size` in base (zero: the venue never had it, or nothing filled), `price` and `fee` in quote."""
+
+    size: Decimal
+    price: Decimal
+    fee: Decimal
+    by: str
+    at: int
+
+    @staticmethod
+    def read(fields: Mapping[str, str]) -> Verdict | None:
+        """Read the verdict in an order's record; None if there is none, or none that can be read."""
+        if not fields.get("verdict"):
+            return None
+        try:
+            written = VerdictRecord.parse(fields)
+        except MalformedMessageError:
+            return None  # half of it, typed by hand into redis-cli, is no verdict yet
+        none = written.verdict is VerdictKind.NONE
+        return Verdict(
+            size=ZERO if none else written.verdict_size or ZERO,
+            price=ZERO if none else written.verdict_price or ZERO,
+            fee=ZERO if none else written.verdict_fee or ZERO,
+            by=written.verdict_by,
+            at=written.verdict_at or 0,
+        )
+
+    def as_order(self, record: OrderRecord) -> VenueOrder | None:
+        """Put it in the form of the venue's record; None if an exit has to be sent again.
+
+        An entry of which nothing filled is over: the operator has ended it, so it must not be sent anew while it is fresh.
+        """
+        if self.size == 0 and record.side == Side.SELL:
+            return None
+        symbol = Symbol.parse(record.symbol)
+        return VenueOrder(
+            venue_order_id=record.venue_order_id,
+            client_order_id=record.client_order_id,
+            symbol=symbol,
+            side=Side(record.side),
+            status=VenueOrderStatus.DONE,
+            filled=Quantity(self.size, symbol.base),
+            cost=Money(self.size * self.price, symbol.quote),
+            fee=self.fee,
+            fee_asset=symbol.quote,
+            opened_at=self.at,
+            closed_at=self.at,
+            reason=f"settled by hand by {self.by}",
+        )

@@ -1,0 +1,127 @@
+"""What the venue has done for an account, by client order id: for orders that Redis may have forgotten.
+
+An order without a write-ahead record has not been sent, unless Redis lost its last writes (a flush, a fail-over). So an order
+that was begun before, delivered before, or is older than the lease is looked for in the venue's list before anything is sent. A
+listing proves absence only if it was made late enough. The take-over's own call voids what had not reached the venue by then;
+what had may wait there for as long as a deadline is ahead, and be invisible for a moment after that. This is counted by a clock
+that does not step, and for what this process has sent itself by the venue's clock too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from services.executor.account.keeper import PARKING, AccountKeeper
+from shared.execution.attempt import Sent
+from shared.execution.timing import PROVEN_AFTER_MS, VISIBLE_AFTER_MS
+from shared.venues.errors import OutcomeUnknown, Rejected, Unavailable, VenueError
+from shared.venues.port import LeftOut, Venue, VenueOrder
+from shared.venues.venue_clock import VenueTime
+
+_REACH_MS: Final = 60_000
+"""How much earlier than a decision's own instant the list begins: clocks differ."""
+_FURTHEST_MS: Final = 24 * 3600 * 1000
+_TIMER: Final = 0.005
+"""Seconds by which a timer may go off early: listed a moment too early, the list would have to be asked for twice."""
+_RETRY: Final = 2.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """An instant by both clocks: seconds of the one that does not step, and what the venue's shows at least (epoch ms)."""
+
+    steady: float
+    venue: int
+
+
+class History:
+    """The orders of one account, open and ended. One listing serves all who ask, as long as it is late enough for them."""
+
+    def __init__(
+        self, venue: Venue, account: AccountKeeper, clock: VenueTime, steady: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._venue = venue
+        self._account = account
+        self._clock = clock
+        self._steady = steady
+        self._since: int | None = None
+        self._listed = _Moment(0.0, 0)
+        self._orders: dict[str, VenueOrder] = {}
+        self._left_out: tuple[LeftOut, ...] = ()
+        self._lock = asyncio.Lock()
+
+    async def find(self, client_order_id: str, *, decided_at: int, begun: Sent | None) -> VenueOrder | None:
+        """Give the venue's record of an order, ended or not; None is a proof that it was never accepted.
+
+        `begun` is this process's last attempt to send it, if it may have left. Orders decided more than a day ago are not
+        searched for further back than a day: an entry is long expired by then. Waits while the account is parked.
+        """
+        since = max(decided_at - _REACH_MS, self._clock() - _FURTHEST_MS)
+        await self._account.until_ready()
+        async with self._lock:
+            if self._since is None or since < self._since or self._early(begun, self._listed) > 0:
+                await self._list(since, begun)
+        found = self._orders.get(client_order_id)
+        if found is None and any(row.may_be(client_order_id) for row in self._left_out):
+            return await self._ask_alone(client_order_id, since)
+        return found
+
+    async def _ask_alone(self, client_order_id: str, since: int) -> VenueOrder | None:
+        """Ask for one order by itself: a row that could not be read may be it, so its absence from the list proves nothing."""
+        while True:
+            await self._account.until_ready()
+            try:
+                return await self._venue.find(client_order_id, since=since)
+            except VenueError as error:
+                log.error(
+                    "it cannot be said yet whether the venue has an order", order_id=client_order_id, why=str(error)
+                )
+                if isinstance(error, Rejected) and error.refusal in PARKING:
+                    await self._account.park(error.words, error.refusal)
+            await asyncio.sleep(_RETRY)
+
+    def _early(self, begun: Sent | None, at: _Moment) -> float:
+        """Return by how many seconds a list of that moment is too early to prove an absence; zero or less if it does."""
+        early = self._account.connected_steady + PROVEN_AFTER_MS / 1000 - at.steady
+        if begun is not None:
+            by_the_venue = (begun.deadline_at + VISIBLE_AFTER_MS - at.venue) / 1000
+            early = max(early, begun.provable_at - at.steady, by_the_venue)
+        return early
+
+    def _now(self) -> _Moment:
+        return _Moment(self._steady(), self._clock.earliest())
+
+    async def _list(self, since: int, begun: Sent | None) -> None:
+        while True:
+            await self._account.until_ready()
+            if (early := self._early(begun, at := self._now())) > 0:
+                await asyncio.sleep(early + _TIMER)
+                continue
+            try:
+                # In this order: one that ends in between is in the second list.
+                still_open = await self._venue.open_orders()
+                ended = await self._venue.closed_orders(since=since)
+            except (Unavailable, OutcomeUnknown) as error:
+                log.warning("the venue's list of orders could not be read", reason=error.words)
+            except Rejected as error:
+                log.warning("the venue's list of orders was refused", reason=error.words)
+                if error.refusal in PARKING:
+                    await self._account.park(error.words, error.refusal)
+            else:
+                if self._early(begun, self._now()) > 0:
+                    continue  # the dates of these very answers speak against it
+                # Of two with one id, of which the venue has taken the second after the first ended, the filled one counts.
+                filled_last = sorted([*still_open, *ended], key=lambda order: order.filled.amount > 0)
+                self._orders = {order.client_order_id: order for order in filled_last if order.client_order_id}
+                self._left_out = (*still_open.left_out, *ended.left_out)
+                self._since, self._listed = since, at
+                return
+            await asyncio.sleep(_RETRY)

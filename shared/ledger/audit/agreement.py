@@ -1,0 +1,89 @@
+"""Whether the venue's own record agrees with ours: nothing there that nobody decided, nothing filled that is not there.
+
+An exit may take several orders at the venue, one per leg; its report tells their sum. An entry has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from decimal import Decimal
+from typing import Final
+
+from shared.domain.order import RECALLED, OrderState, leg_id
+from shared.domain.values.money import ZERO, plain
+from shared.ledger.audit.findings import FindingKind, Tally
+from shared.ledger.audit.journal import VenueOrder
+from shared.ledger.books import Moment, Reported, UserBook, order_trimmed
+
+TRADED: Final = frozenset({OrderState.FILLED.value, OrderState.PARTIAL.value})
+_MARGIN_MS: Final = 1_000
+"""How far this clock and the executor's may be apart."""
+
+
+def agree(book: UserBook, venue: Sequence[VenueOrder], moment: Moment, tally: Tally) -> None:
+    """Compare one user's decisions and outcomes with his rows of the venue's journal, which was read before them.
+
+    Of orders with other money than the journal's it knows nothing: those from before `book.since` are left out on both sides.
+    """
+    reports = {each.order_id: each for each in (*book.reported, *book.late) if each.settled_at >= book.since}
+    venue = [row for row in venue if row.accepted_at >= book.since]
+    accepted: dict[str, Decimal] = {}
+    for row in venue:
+        if row.client_order_id:  # without one it was placed by hand: not ours
+            tally.venue_orders += 1
+            accepted[row.client_order_id] = accepted.get(row.client_order_id, ZERO) + row.filled
+    owners = _owners(book, accepted)
+    for row in venue:
+        if row.client_order_id and row.client_order_id not in owners:
+            _stray(book, row, reports.get(row.client_order_id), moment, tally)
+    filled: dict[str, Decimal] = {}
+    for client_id, amount in accepted.items():
+        order = owners.get(client_id, client_id)
+        filled[order] = filled.get(order, ZERO) + amount
+    for report in reports.values():
+        _compare(book.user, report, filled.get(report.order_id), moment, tally)
+
+
+def _owners(book: UserBook, accepted: Mapping[str, Decimal]) -> dict[str, str]:
+    """Give the order to which each client id belongs that was decided, or that is an own exit's."""
+    exits = {each.order_id for each in book.decided if each.copy and each.exit}
+    exits.update(each.order_id for each in (*book.reported, *book.late) if not each.signal_id)
+    recalled = {each.order_id for each in (*book.reported, *book.late) if each.code == RECALLED}
+    owners = {each.order_id: each.order_id for each in book.decided if each.copy or each.order_id in recalled}
+    for order in exits:
+        owners[order] = order
+        if order in accepted:
+            owners.update(dict.fromkeys(_later_legs(order, accepted), order))
+    return owners
+
+
+def _later_legs(order: str, accepted: Mapping[str, Decimal]) -> list[str]:
+    """Give the client ids of an exit's later legs; one is only begun when the venue has had the one before."""
+    found: list[str] = []
+    with suppress(ValueError):  # an order id that is no UUID has no legs
+        while (client_id := leg_id(order, len(found) + 2)) in accepted:
+            found.append(client_id)
+    return found
+
+
+def _stray(book: UserBook, row: VenueOrder, report: Reported | None, moment: Moment, tally: Tally) -> None:
+    if report is None and moment.young(row.accepted_at):
+        tally.open += 1  # an own exit is reported only when it ends
+    elif not (report and order_trimmed(book, report)):
+        detail = f"{row.venue} order {row.order_id}, filled {plain(row.filled)}"
+        tally.find(FindingKind.UNDECIDED_AT_VENUE, book.user, row.client_order_id, detail)
+
+
+def _compare(user: str, report: Reported, there: Decimal | None, moment: Moment, tally: Tally) -> None:
+    traded = report.outcome in TRADED
+    if (there is not None or not traded) and (there or ZERO) == (report.filled if traded else ZERO):
+        return
+    if report.settled_at >= moment.now - _MARGIN_MS:
+        tally.open += 1  # it ended after the journal was read
+    elif there is None:
+        detail = f"{report.outcome} {plain(report.filled)}, the venue has no such order"
+        tally.find(FindingKind.MISSING_AT_VENUE, user, report.order_id, detail)
+    else:
+        detail = f"{report.outcome} {plain(report.filled)}, the venue has {plain(there)}"
+        tally.find(FindingKind.FILL_DISAGREES, user, report.order_id, detail)

@@ -1,0 +1,133 @@
+"""The completeness audit: every (signal, active user) has exactly one decision and exactly one outcome, and the venue agrees.
+
+Pure: it judges what was read. The order of reading (journal, signals, reports, orders, reports that came since) is part of its
+contract, because the system goes on working meanwhile: what is younger than the grace is open, never a finding.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from shared.bus.joined_ids import is_joined
+from shared.bus.streams import entry_ms
+from shared.domain.order import RECALLED, OrderState
+from shared.ledger.audit.agreement import TRADED, agree
+from shared.ledger.audit.findings import FindingKind, Tally
+from shared.ledger.audit.journal import VenueOrder
+from shared.ledger.books import Decided, Moment, SignalBook, UserBook, order_trimmed
+
+
+def audit_signals(signals: SignalBook, moment: Moment) -> Tally:
+    """Find signals that nobody can read and that are not dead letters either."""
+    tally = Tally()
+    for entry_id, why in signals.unreadable.items():
+        if entry_id in signals.buried or entry_id in signals.dropped:
+            continue
+        if moment.young(entry_ms(entry_id)):
+            tally.open += 1
+        else:
+            tally.find(FindingKind.UNREADABLE_SIGNAL, "", entry_id, why)
+    return tally
+
+
+def audit_user(signals: SignalBook, book: UserBook, venue: Sequence[VenueOrder] | None, moment: Moment) -> Tally:
+    """Judge one user; `venue` are the rows of the venue's journal that are his, None where there is no journal."""
+    tally = Tally()
+    _due_decisions(signals, book, moment, tally)
+    _given_decisions(signals, book, moment, tally)
+    _outcomes(book, moment, tally)
+    if venue is not None:
+        agree(book, venue, moment, tally)
+    return tally
+
+
+def _due_decisions(signals: SignalBook, book: UserBook, moment: Moment, tally: Tally) -> None:
+    if book.following is None:
+        return
+    decided = {each.entry_id for each in book.decided}
+    for entry_id, signal_id in signals.ids.items():
+        if entry_id in decided or not book.following.due(entry_id) or book.orders_kept.trimmed(entry_id):
+            continue
+        if entry_id in signals.dropped:
+            continue
+        if moment.young(entry_ms(entry_id)):
+            tally.open += 1
+        else:
+            detail = f"signal {signal_id}, {moment.age(entry_ms(entry_id))}"
+            tally.find(FindingKind.MISSING_DECISION, book.user, entry_id, detail)
+
+
+def _given_decisions(signals: SignalBook, book: UserBook, moment: Moment, tally: Tally) -> None:
+    reported = {each.order_id for each in (*book.reported, *book.late)}
+    for each in book.decided:
+        tally.decisions += 1
+        tally.orders += each.copy
+        if each.entry_id in book.buried:
+            continue  # the dead letter is the finding
+        wrong = (
+            _wrongly_joined(signals, book, each) if is_joined(each.entry_id) else _without_signal(signals, each, moment)
+        )
+        if wrong:
+            tally.find(FindingKind.ORDER_WITHOUT_SIGNAL, book.user, each.order_id, wrong)
+        if each.order_id in reported or book.reports_kept.trimmed(each.entry_id):
+            continue
+        if each.entry_id in book.dropped:
+            tally.dropped += 1
+            tally.outcomes[OrderState.FAILED] += 1
+            continue
+        since = max(entry_ms(each.entry_id), each.emitted_at)
+        if moment.young(since):
+            tally.open += 1
+        else:
+            detail = f"{'copy' if each.copy else 'skip'} of signal {each.signal_id}, {moment.age(since)}"
+            tally.find(FindingKind.MISSING_OUTCOME, book.user, each.order_id, detail)
+
+
+def _without_signal(signals: SignalBook, each: Decided, moment: Moment) -> str:
+    """Say what is wrong if a decision does not stand under the entry id of the signal that it names."""
+    signal_id = signals.ids.get(each.entry_id)
+    if signal_id is None:
+        gone = signals.kept.trimmed(each.entry_id) or moment.young(entry_ms(each.entry_id))
+        return "" if gone else f"no signal has the entry id {each.entry_id}"
+    if signal_id != each.signal_id:
+        return f"it names signal {each.signal_id}, the entry {each.entry_id} is signal {signal_id}"
+    return ""
+
+
+def _wrongly_joined(signals: SignalBook, book: UserBook, each: Decided) -> str:
+    """Say what is wrong if a joined decision is not the only one about a signal that was not due to this user as it came.
+
+    Its signal is older than itself, so it may have been trimmed where the decision still stands.
+    """
+    at = signals.entries.get(each.signal_id)
+    if at is None:
+        return "" if signals.kept.removed else f"joined by signal {each.signal_id}, which is not there"
+    if book.following is not None and book.following.due(at):
+        return f"joined by signal {each.signal_id}, which was due to the user as it came"
+    if sum(other.order_id == each.order_id for other in book.decided) > 1:
+        return f"signal {each.signal_id} was decided twice"
+    return ""
+
+
+def _outcomes(book: UserBook, moment: Moment, tally: Tally) -> None:
+    decided = {each.order_id: each for each in book.decided}
+    times = Counter(each.order_id for each in (*book.reported, *book.late))
+    for order_id, count in times.items():
+        if count > 1:
+            tally.find(FindingKind.DOUBLE_OUTCOME, book.user, order_id, f"{count} reports")
+    for each in book.reported:
+        tally.outcomes[each.outcome] += 1
+        decision = decided.get(each.order_id)
+        if not each.signal_id:
+            tally.own_exits += 1
+        elif decision is None:
+            if not order_trimmed(book, each):
+                detail = f"{each.outcome}, signal {each.signal_id}"
+                tally.find(FindingKind.OUTCOME_WITHOUT_DECISION, book.user, each.order_id, detail)
+        elif not decision.copy and each.outcome in TRADED and each.code != RECALLED:
+            detail = f"decided to skip, yet {each.outcome}"
+            tally.find(FindingKind.OUTCOME_AGAINST_DECISION, book.user, each.order_id, detail)
+    # Those that came meanwhile may belong to decisions that did too, so they are only counted.
+    tally.outcomes.update(each.outcome for each in book.late)
+    tally.own_exits += sum(not each.signal_id for each in book.late)

@@ -1,0 +1,212 @@
+"""Reads what the audit judges, in the order that the audit relies on, one user at a time.
+
+The venue's journal is fetched by the caller before anything here is read: whatever the venue had accepted by then was decided
+before, so its decision is found. Of a user, the reports come first and the orders after them, then the reports that came since.
+
+The journal is the paper exchange's, so it is compared for those on paper money alone, from when on they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from shared.bus.connection import Bus
+from shared.bus.records import pairs
+from shared.bus.streams import Entry
+from shared.contracts import keys
+from shared.contracts.fields import MalformedMessageError
+from shared.contracts.messages import SignalMessage
+from shared.domain.account import MASTER
+from shared.domain.funds import Books, Funds
+from shared.domain.values.money import ZERO
+from shared.domain.values.numerals import DECIMAL, whole
+from shared.ledger.audit.audit import audit_signals, audit_user
+from shared.ledger.audit.findings import AuditReport, Finding, FindingKind, Tally
+from shared.ledger.audit.journal import VenueOrder, audit_acceptances
+from shared.ledger.books import Decided, Following, Moment, Reported, SignalBook, UserBook
+from shared.ledger.reading import entries, kept, known_users
+from shared.ledger.status import VENUES
+
+
+async def run_audit(
+    bus: Bus,
+    moment: Moment,
+    journal: Mapping[str, Sequence[VenueOrder]] | None,
+    invalid_nonces: int,
+    unmarked: Funds = Funds.PAPER,
+) -> AuditReport:
+    """Audit everything in Redis, and against the journal's orders by user unless that is None. Raises BusUnavailable.
+
+    `unmarked` is the money of users of whom none was noted.
+    """
+    tally = Tally()
+    signals = await read_signals(bus)
+    tally.add(audit_signals(signals, moment))
+    users = await known_users(bus)
+    marks = await read_marks(bus, users)
+    if journal is not None:
+        journal = under_present_names(journal, marks)
+    strangers = sorted(set(journal or ()) - set(users) - {MASTER})
+    followed, compared = [], []
+    for user in (*users, *strangers):
+        book = await read_user(bus, user)
+        if book.following is not None and not book.following.until:
+            followed.append(user)
+        mark = marks.get(user, Books(unmarked if user in users else Funds.PAPER))
+        rows = None if journal is None or mark.funds is not Funds.PAPER else journal.get(user, ())
+        compared += [user] if rows is not None else []
+        tally.add(audit_user(signals, replace(book, since=mark.since), rows, moment))
+    tally.findings[:] = await _with_states(bus, tally.findings)
+    tally.add(await _dead_letters(bus))
+    if journal is not None:
+        tally.add(audit_acceptances(journal))
+    return AuditReport(
+        signals=len(signals.ids),
+        users=tuple(users),
+        followed=tuple(followed),
+        tally=tally,
+        invalid_nonces=invalid_nonces,
+        venue_checked=journal is not None,
+        compared=tuple(compared),
+    )
+
+
+async def read_marks(bus: Bus, users: Sequence[str]) -> dict[str, Books]:
+    """Read whose money each user's books are of, and since when; who trades with both kinds counts as on paper money."""
+    who = [(user, venue) for user in users for venue in VENUES]
+    names = ("funds", "since", "renamed_to", "renamed_at")
+    answers = await bus.do_all([("HMGET", keys.books(*each), *names) for each in who])
+    found: dict[str, Books] = {}
+    for (user, _), answer in zip(who, answers, strict=True):
+        funds, since, to, at = answer if isinstance(answer, list) else (None,) * len(names)
+        if funds in set(Funds) and found.get(user, Books(Funds.LIVE)).funds is not Funds.PAPER:
+            found[user] = Books(Funds(funds), _instant(since or ""), to or "", _instant(at or ""))
+    return found
+
+
+def under_present_names(
+    journal: Mapping[str, Sequence[VenueOrder]], marks: Mapping[str, Books]
+) -> dict[str, list[VenueOrder]]:
+    """Sort the journal's rows by what their user was called when the venue accepted them; its account keeps its first name."""
+    found: dict[str, list[VenueOrder]] = {}
+    for user, rows in journal.items():
+        for row in rows:
+            found.setdefault(_called(user, row.accepted_at, marks), []).append(row)
+    return found
+
+
+def _called(user: str, at: int, marks: Mapping[str, Books]) -> str:
+    seen = {user}
+    while (mark := marks.get(user)) is not None and mark.renamed_to and at >= mark.renamed_at:
+        user = mark.renamed_to
+        if user in seen:
+            break
+        seen.add(user)
+    return user
+
+
+async def read_signals(bus: Bus) -> SignalBook:
+    """Read the signal stream; what is no signal stands apart with the reason."""
+    standing = (await kept(bus, [keys.SIGNALS]))[0]
+    ids: dict[str, str] = {}
+    unreadable: dict[str, str] = {}
+    async for entry in entries(bus, keys.SIGNALS):
+        try:
+            ids[entry.id] = SignalMessage.parse(entry.fields).id
+        except MalformedMessageError as error:
+            unreadable[entry.id] = str(error)
+    buried, dropped = await _buried(bus, keys.SIGNALS), await _dropped(bus, keys.SIGNALS)
+    return SignalBook(ids, unreadable, buried, dropped, standing)
+
+
+async def read_user(bus: Bus, user: str) -> UserBook:
+    """Read everything of one user."""
+    answers = await bus.do_all([("HGETALL", keys.following(user))])
+    orders_kept, reports_kept = await kept(bus, [keys.orders(user), keys.reports(user)])
+    last = ""
+    reported = []
+    async for entry in entries(bus, keys.reports(user)):
+        reported.append(_reported(entry))
+        last = entry.id
+    decided = [_decided(entry) async for entry in entries(bus, keys.orders(user))]
+    late = [_reported(entry) async for entry in entries(bus, keys.reports(user), last)]
+    return UserBook(
+        user=user,
+        following=read_following(pairs(answers[0])),
+        decided=decided,
+        reported=reported,
+        late=late,
+        buried=await _buried(bus, keys.orders(user)),
+        dropped=await _dropped(bus, keys.orders(user)),
+        orders_kept=orders_kept,
+        reports_kept=reports_kept,
+    )
+
+
+def read_following(fields: Mapping[str, str]) -> Following | None:
+    """Read a following hash; None if the engine never wrote one."""
+    if not fields:
+        return None
+    return Following(fields.get("from") or "0-0", fields.get("until", ""))
+
+
+async def _buried(bus: Bus, stream: str) -> frozenset[str]:
+    return frozenset([entry.fields.get("entry_id", "") async for entry in entries(bus, keys.dead(stream))])
+
+
+async def _dropped(bus: Bus, stream: str) -> frozenset[str]:
+    return frozenset(await bus.do("HKEYS", keys.dropped(stream)))
+
+
+async def _dead_letters(bus: Bus) -> Tally:
+    tally = Tally()
+    for stream in sorted(set(await bus.scan(keys.dead("*")))):
+        async for entry in entries(bus, stream):
+            detail = f"{stream}: {entry.fields.get('reason', '')}"
+            tally.find(FindingKind.DEAD_LETTER, "", entry.fields.get("entry_id", entry.id), detail)
+    return tally
+
+
+async def _with_states(bus: Bus, findings: Sequence[Finding]) -> list[Finding]:
+    """Add to each missing outcome where its order stands."""
+    missing = [each for each in findings if each.kind is FindingKind.MISSING_OUTCOME]
+    answers = await bus.do_all([("HGET", keys.order(each.user, each.subject), "state") for each in missing])
+    states = {id(each): answer for each, answer in zip(missing, answers, strict=True)}
+    return [
+        replace(each, detail=f"{each.detail}, the order is {states[id(each)] or 'not begun'}")
+        if id(each) in states
+        else each
+        for each in findings
+    ]
+
+
+def _decided(entry: Entry) -> Decided:
+    fields = entry.fields
+    return Decided(
+        entry_id=entry.id,
+        order_id=fields.get("id", ""),
+        signal_id=fields.get("signal_id", ""),
+        copy=fields.get("decision") == "copy",
+        emitted_at=_instant(fields.get("emitted_at", "")),
+        exit=fields.get("kind") == "exit",
+    )
+
+
+def _reported(entry: Entry) -> Reported:
+    fields = entry.fields
+    filled = fields.get("filled_size") or "0"  # unreadable: then it disagrees with the venue, which is a finding
+    return Reported(
+        order_id=fields.get("order_id", ""),
+        signal_id=fields.get("signal_id", ""),
+        outcome=fields.get("outcome", ""),
+        filled=Decimal(filled) if DECIMAL.fullmatch(filled) else ZERO,
+        signal_at=_instant(fields.get("signal_at", "")),
+        settled_at=_instant(fields.get("settled_at", "")),
+        code=fields.get("code", ""),
+    )
+
+
+def _instant(text: str) -> int:
+    return whole(text) or 0

@@ -1,0 +1,1 @@
+"""How a process starts, logs, listens, supervises its tasks and ends."""

@@ -1,0 +1,194 @@
+"""The HTTP client of all venues of a process: connections kept per asker, a request sent once, failures told apart.
+
+Written for orders. A general client costs several times what an order needs, and repeats, redirects or reads the environment
+where an order must not. This one knows HTTP/1.1 with GET and POST, plain or over TLS (through a proxy's CONNECT, if one is set),
+and nothing else: no redirects, cookies, netrc or compression.
+
+Every failure is one of two:
+
+    Unavailable     no connection was made: surely nothing was sent
+    OutcomeUnknown  something was sent and no whole answer came
+
+It must never send a request over a connection that another account uses: whatever repeats or swaps answers on the way could hand
+one account's answer to the other. Whoever asks has connections of their own. And it must never send a request twice, not even a
+GET, and not even if the connection turns out to have been closed meanwhile: if that is seen before the request is written,
+another connection is taken; if it is seen afterwards, nobody knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from typing import Final, Self
+from weakref import WeakSet
+
+from shared.config.origins import read_origin
+from shared.config.proxy import Proxy
+from shared.venues.errors import Unavailable
+from shared.venues.http.connection import HttpAnswer, HttpConnection
+from shared.venues.http.dial import Dialer
+from shared.venues.http.proxy import ProxyFailed
+from shared.venues.http.request import Verb, request_bytes
+
+KEEP_ALIVE: Final = 60.0  # seconds; a new TLS connection costs an order more than everything else on its way
+CONNECT_SHARE: Final = 0.5
+"""Of the time-out: what fails while connecting was surely not sent, so it is told apart early."""
+
+
+def new_http_session(proxy: Proxy | None = None) -> HttpSession:
+    """Make the session that all venues of a process share; whoever makes it closes it. Needs a running loop.
+
+    What is spoken to by TLS is reached through `proxy`; what is not (a paper exchange of one's own) never is.
+    """
+    return HttpSession(proxy)
+
+
+class HttpSession:
+    """All origins of a process: what they share is how to connect, and no connection."""
+
+    def __init__(self, proxy: Proxy | None = None) -> None:
+        self._proxy = proxy
+        self._dialers: dict[tuple[str, str, int], Dialer] = {}
+        self._origins: WeakSet[HttpOrigin] = WeakSet()
+        self._tls: ssl.SSLContext | None = None
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def origin(self, url: str) -> HttpOrigin:
+        """Return the origin of a URL with connections for this one caller: an account, or the public side of a venue.
+
+        Raises ValueError for a URL that has none.
+        """
+        asked = read_origin(url)
+        secure = asked.scheme == "https"
+        key = (asked.scheme, asked.host, asked.port)
+        tls = self._context() if secure else None
+        if key not in self._dialers:
+            self._dialers[key] = Dialer(asked.host, asked.port, tls, self._proxy if secure else None)
+        origin = HttpOrigin(asked.host, asked.port, tls=tls, dialer=self._dialers[key])
+        if self._closed:
+            origin.refuse()
+        self._origins.add(origin)
+        return origin
+
+    async def close(self) -> None:
+        """Close all connections and wait until they are; what is under way fails."""
+        self._closed = True
+        await asyncio.gather(*(origin.close() for origin in list(self._origins)))
+
+    def _context(self) -> ssl.SSLContext:
+        """Make what all TLS connections share: the system's authorities, names checked. Reading them takes long, so only once."""
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+            self._tls.set_alpn_protocols(["http/1.1"])
+        return self._tls
+
+
+class HttpOrigin:
+    """One scheme, host and port, and one asker's connections to it. Those used last are used first, so that the others grow old.
+
+    There are as many as the asker needs at once: one for an account, which asks one thing after another.
+    """
+
+    def __init__(self, host: str, port: int, *, tls: ssl.SSLContext | None, dialer: Dialer) -> None:
+        """With `tls` the other side has to prove that it is `host`, also through the dialer's proxy."""
+        named = f"[{host}]" if ":" in host else host
+        self.host = host
+        self._named = named if port == (443 if tls else 80) else f"{named}:{port}"
+        self._dialer = dialer
+        self._all: set[HttpConnection] = set()
+        self._idle: dict[HttpConnection, None] = {}  # the oldest first
+        self._sweep: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    async def ask(
+        self, verb: Verb, target: str, headers: Mapping[str, str], body: bytes | None = None, *, timeout: float
+    ) -> HttpAnswer:
+        """Send one request, once, and give its answer, whatever its status.
+
+        `target` is path and query, `timeout` the seconds for everything together. Raises Unavailable if nothing was sent,
+        OutcomeUnknown if something was and no whole answer came, ValueError for what cannot stand in a request. No failure
+        carries anything of the request.
+        """
+        request = request_bytes(verb, target, self._named, headers, body)
+        until = asyncio.get_running_loop().time() + timeout
+        connection = self._kept() or await self._connect(timeout * CONNECT_SHARE)
+        answer = await connection.exchange(request, until=until, timeout=timeout)
+        self._keep(connection)
+        return answer
+
+    def drop_idle(self) -> None:
+        """Close the connections that are not in use: what came over one of them was not the answer that was asked for."""
+        for connection in list(self._idle):
+            connection.end("its answers are in doubt")
+
+    def refuse(self) -> None:
+        """Take no request any more."""
+        self._closed = True
+
+    async def close(self) -> None:
+        """Take no request any more, and close all connections."""
+        self.refuse()
+        if self._sweep is not None:
+            self._sweep.cancel()
+        open_ones = list(self._all)
+        for connection in open_ones:
+            connection.end("the connection pool was closed")
+        await asyncio.gather(*(connection.lost for connection in open_ones))
+
+    def _kept(self) -> HttpConnection | None:
+        if self._closed:
+            raise Unavailable("the connection pool is closed")
+        while self._idle:
+            connection, _ = self._idle.popitem()
+            if connection.quiet:
+                return connection
+        return None
+
+    async def _connect(self, within: float) -> HttpConnection:
+        failed = ""
+        try:
+            async with asyncio.timeout(within):
+                connection = await self._dialer.dial(lambda: HttpConnection(self.host, self._forget))
+        except ProxyFailed as error:
+            failed = str(error)
+        except OSError as error:  # TimeoutError and all of TLS's are of its kind
+            failed = type(error).__name__
+        else:
+            if self._closed:
+                connection.end("the connection pool was closed")
+            if not connection.ended:
+                self._all.add(connection)
+                return connection
+            failed = "closed at once"
+        raise Unavailable(f"could not connect to {self.host}: {failed}")
+
+    def _keep(self, connection: HttpConnection) -> None:
+        if connection.ended:
+            return
+        loop = asyncio.get_running_loop()
+        connection.idle_since = loop.time()
+        self._idle[connection] = None
+        if self._sweep is None:
+            self._sweep = loop.call_later(KEEP_ALIVE, self._drop_old)
+
+    def _drop_old(self) -> None:
+        """Drop connections that nobody has used for long, and come back when the next one may be due."""
+        self._sweep = None
+        loop = asyncio.get_running_loop()
+        for connection in list(self._idle):
+            due = connection.idle_since + KEEP_ALIVE
+            if due > loop.time():
+                self._sweep = loop.call_at(due, self._drop_old)
+                break
+            connection.end("idle")
+
+    def _forget(self, connection: HttpConnection) -> None:
+        self._all.discard(connection)
+        self._idle.pop(connection, None)

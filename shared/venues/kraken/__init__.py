@@ -1,0 +1,1 @@
+"""Kraken behind the port. The venue facts are in KRAKEN.md."""

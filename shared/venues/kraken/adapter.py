@@ -1,0 +1,255 @@
+"""One Kraken account: the venue port over the account's lane and Kraken's public side.
+
+Kraken has no idempotent AddOrder: `cl_ord_id` is unique among *open* orders only, so the same id sent again after a fill buys
+again. Hence an order goes out once, with a `deadline` after which the matching engine refuses it, and whoever lost the answer
+asks with `find`.
+
+It must never answer "no such order" or "no balance" for a question that failed, and never count what is lent out as free.
+Sources: docs.kraken.com REST reference (Add Order, Query Orders Info, Get Open/Closed Orders, Get Trades History, Get Trade
+Volume), `guides/general/clordid`; KRAKEN.md, K7 to K14 and K20 to K23.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
+from operator import itemgetter
+from typing import Any, Final
+
+import structlog
+
+from shared.domain.values.fees import dearest_taker_fee
+from shared.domain.values.instrument import Instrument
+from shared.domain.values.money import Price, plain
+from shared.domain.values.symbol import Symbol
+from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
+from shared.venues.kraken import parse
+from shared.venues.kraken.errors import lacks_permission
+from shared.venues.kraken.lane import Lane
+from shared.venues.kraken.public import KrakenPublic
+from shared.venues.kraken.symbols import PairBook
+from shared.venues.port import Accepted, BeginSend, Candle, OrderRequest
+from shared.venues.rate_budget import RateBudget
+from shared.venues.rows import Balances, LeftOut, OrderList, RowReason, VenueOrder
+from shared.venues.venue_clock import VenueTime
+
+BASE_TIER_TAKER_FEE: Final = dearest_taker_fee("kraken")
+_FEE_MAX_AGE: Final = 3_600_000  # ms
+_CLOCK_SLACK: Final = 60  # seconds that `find` looks back further than asked, should our clock be ahead of Kraken's
+_UNKNOWN_PAIR: Final = "unknown asset pair"
+_QUERY_ORDERS_MAX: Final = 50  # ids per QueryOrders
+
+_log = structlog.get_logger(__name__)
+
+
+class KrakenVenue:
+    """The account that a key opens. `public` is shared by all accounts of the process."""
+
+    name = "kraken"
+
+    def __init__(self, public: KrakenPublic, lane: Lane, budget: RateBudget, *, clock: VenueTime) -> None:
+        self._public = public
+        self._lane = lane
+        self._budget = budget
+        self._clock = clock
+        self._fees: dict[Symbol, tuple[Decimal, int]] = {}
+
+    async def instruments(self) -> Mapping[Symbol, Instrument]:
+        """Give all spot pairs, at most ten minutes old while Kraken answers."""
+        return await self._public.instruments()
+
+    async def renames(self) -> Mapping[str, str]:
+        """Return the assets whose id is a plain name that Kraken calls by another one now."""
+        return (await self._public.names()).names.renamed
+
+    async def prices(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Price]:
+        """Ask for last trades."""
+        return await self._public.prices(symbols)
+
+    async def candles(self, symbol: Symbol, minutes: int) -> Sequence[Candle]:
+        """Ask for the committed candles of a symbol, oldest first."""
+        return await self._public.candles(symbol, minutes)
+
+    async def close(self) -> None:
+        """Let go of nothing: the HTTP session belongs to whoever made it."""
+
+    async def ask_time(self) -> None:
+        """Ask for the venue's time, and have the account's clock learn from it."""
+        await self._public.ask_time()
+
+    async def balances(self, *, patient: bool = False) -> Balances:
+        """Ask for all balances; what is lent out or staked stands under its own name (`USDT.F`) with nothing free."""
+        names = (await self._public.names()).names
+        extended = await self._lane.look_up("BalanceEx", patient=patient)
+        with parse.readable("BalanceEx"):
+            found = parse.balances(names, extended)
+        self._public.rows.note("BalanceEx", dict.fromkeys(found.unreadable, "the balance cannot be read"))
+        self._public.meet(names.plain(asset) for asset in extended)
+        return found
+
+    async def taker_fee(self, symbol: Symbol) -> Decimal:
+        """Give the account's taker fee, asked hourly; the base tier's if the key may not ask or Kraken lists none."""
+        fee, old_at = self._fees.get(symbol, (BASE_TIER_TAKER_FEE, 0))
+        if self._clock() >= old_at:
+            fee = await self._ask_fee(await self._pair(symbol))
+            self._fees[symbol] = (fee, self._clock() + _FEE_MAX_AGE)
+        return fee
+
+    async def place(self, order: OrderRequest, begin: BeginSend) -> Accepted:
+        """Send one order; see the port. The order must have been floored to the pair's steps already.
+
+        Kraken is told a deadline of one time-out from the start of the send; an order that is not begun in time is not sent.
+        """
+        pair = await self._pair(order.symbol)
+        if not self._clock.measured:  # the answers so far had no date
+            await self._public.ask_time()
+        await self._budget.admit_order(pair, patience=(order.deadline_at - self._clock()) / 1000)
+        try:
+            result = await self._lane.add_order(partial(self._params, order, pair), begin, not_after=order.deadline_at)
+        except Rejected as refused:
+            if refused.refusal in {Refusal.PRECISION, Refusal.MINIMUM} or _UNKNOWN_PAIR in refused.words.lower():
+                self._public.distrust()
+            raise
+        venue_order_id = parse.accepted_id(result)
+        if venue_order_id is None:
+            raise OutcomeUnknown("Kraken took the order without naming it")
+        return Accepted(venue_order_id)
+
+    async def order(self, venue_order_id: str) -> VenueOrder:
+        """Ask for one order. Rejected(GONE) when Kraken shows no such order, which can pass for a fresh one."""
+        book = await self._public.names()
+        found = await self._lane.look_up("QueryOrders", {"txid": venue_order_id})
+        with parse.readable("QueryOrders"):
+            row = (found or {}).get(venue_order_id)
+            order = None if row is None else parse.order(book, venue_order_id, row)
+        if row is None or order is None:
+            raise Rejected("Kraken shows no such order", Refusal.GONE)
+        if isinstance(order, LeftOut):
+            raise Unavailable(order.detail)
+        return order
+
+    async def find(self, client_order_id: str, *, since: int | None) -> VenueOrder | None:
+        """Look among open orders, closed orders, then the orders behind the trades since `since`; see the port.
+
+        Costs 6 of a key's lookups as Shoal counts them, 4 without trades.
+        """
+        book = await self._public.names()
+        by_client_id = {"cl_ord_id": client_order_id}
+        mine = partial(self._with_client_id, book, client_order_id)
+        found = mine(await self._rows("OpenOrders", "open", by_client_id)) or mine(
+            await self._rows("ClosedOrders", "closed", by_client_id)
+        )
+        if found is None and since is not None:
+            found = mine(await self._behind_trades(since // 1000 - _CLOCK_SLACK))
+        return found
+
+    async def open_orders(self) -> OrderList:
+        """List open orders, all in one answer."""
+        rows = await self._rows("OpenOrders", "open", {})
+        return await self._read("OpenOrders", rows)
+
+    async def closed_orders(self, *, since: int) -> OrderList:
+        """List ended orders, filled or not, oldest first.
+
+        What Kraken lists here has ended, whatever word it has for its status: an order that is left out would be sent again. What
+        ended within one millisecond keeps the venue's order: a purchase must not come after the sale of what it bought.
+        """
+        rows = await self._pages("ClosedOrders", "closed", {"start": str(since // 1000 - 1), "closetime": "close"})
+        newest_first = await self._read("ClosedOrders", rows)
+        ended = [(since if order.closed_at is None else order.closed_at, order) for order in reversed(newest_first)]
+        left_out = [each for each in newest_first.left_out if each.at is None or each.at >= since]
+        return OrderList([order for at, order in sorted(ended, key=itemgetter(0)) if at >= since], left_out)
+
+    async def _read(self, method: str, rows: Mapping[str, Any]) -> OrderList:
+        """Read rows of orders; for one on a pair that is not in the list of pairs the list is read again, now and then."""
+        read = parse.orders(await self._public.names(), rows)
+        unknown = [each for each in read.left_out if each.reason is RowReason.UNKNOWN_PAIR]
+        if unknown and await self._public.learn({each.pair for each in unknown}):
+            read = parse.orders(await self._public.names(), rows)
+        self._public.rows.note(method, {each.row_id: f"{each.reason}: {each.detail}" for each in read.left_out})
+        return read
+
+    @staticmethod
+    def _params(order: OrderRequest, pair: str, deadline: int) -> Mapping[str, str]:
+        params = {
+            "pair": pair,
+            "type": str(order.side),
+            "ordertype": "market",
+            "volume": plain(order.size.amount),
+            "cl_ord_id": order.client_order_id,
+            "deadline": _rfc3339(deadline),
+            "oflags": "fciq",  # the fee in quote on both sides, so that what is bought is what can be sold
+        }
+        if order.limit_price is not None:
+            params |= {"ordertype": "limit", "price": plain(order.limit_price.amount), "timeinforce": "IOC"}
+        return params
+
+    async def _pair(self, symbol: Symbol) -> str:
+        pair = (await self._public.names()).pair_name(symbol) or (await self._public.book()).pair_name(symbol)
+        if pair is None:
+            raise Rejected(f"Kraken lists no spot pair {symbol}")
+        return pair
+
+    async def _ask_fee(self, pair: str) -> Decimal:
+        try:
+            volume = await self._lane.look_up("TradeVolume", {"pair": pair})
+        except Rejected as refused:
+            if not lacks_permission(refused.words):
+                raise
+            return BASE_TIER_TAKER_FEE
+        with parse.readable("TradeVolume"):
+            fee = parse.taker_fee(volume)
+        return BASE_TIER_TAKER_FEE if fee is None else fee
+
+    def _with_client_id(self, book: PairBook, client_order_id: str, rows: Mapping[str, Any]) -> VenueOrder | None:
+        """Find an order among rows. Raises Unavailable if it is not there and a row that cannot be read may be it."""
+        read = parse.orders(book, rows)
+        found = [order for order in read if order.client_order_id == client_order_id]
+        if not found:
+            for each in read.left_out:
+                if each.may_be(client_order_id):
+                    raise Unavailable(f"it cannot be said whether Kraken has the order: {each.detail}")
+        if len(found) > 1:
+            _log.error("one client id, several orders", orders=[order.venue_order_id for order in found])
+        return max(found, key=lambda order: (order.filled.amount > 0, order.opened_at), default=None)
+
+    async def _behind_trades(self, start: int) -> Mapping[str, Any]:
+        """Trades carry no client id, so ask for the orders that they belong to. A trade that cannot be read proves no absence."""
+        trades = await self._pages("TradesHistory", "trades", {"start": str(start)})
+        with parse.readable("TradesHistory"):
+            ids = sorted({str(trade["ordertxid"]) for trade in trades.values()})
+        rows: dict[str, Any] = {}
+        for first in range(0, len(ids), _QUERY_ORDERS_MAX):
+            rows |= await self._rows("QueryOrders", "", {"txid": ",".join(ids[first : first + _QUERY_ORDERS_MAX])})
+        return rows
+
+    async def _pages(self, method: str, key: str, params: Mapping[str, str]) -> dict[str, Any]:
+        """Ask for all pages, newest first; what is added meanwhile only moves rows to later pages, so that none is missed."""
+        found: dict[str, Any] = {}
+        while True:
+            result = await self._lane.look_up(method, {**params, "ofs": str(len(found))})
+            with parse.readable(method):
+                rows = result[key] or {}
+                total = result.get("count")
+                fresh = rows.keys() - found.keys()
+                found |= rows
+                if not fresh or (total is not None and len(found) >= parse.decimal(total)):
+                    return found
+
+    async def _rows(self, method: str, key: str, params: Mapping[str, str]) -> dict[str, Any]:
+        """Ask for one page of rows by id. "No such order" is an answer here, not a failure."""
+        try:
+            result = await self._lane.look_up(method, params)
+        except Rejected as refused:
+            if refused.refusal is not Refusal.GONE:
+                raise
+            return {}
+        with parse.readable(method):
+            rows = result[key] if key else result
+            return dict(rows or {})
+
+
+def _rfc3339(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,189 @@
+"""One API key's lane to Kraken: one private call in flight, its nonce allocated and sent inside the same lock.
+
+Kraken accepts a nonce only if it is above the last one that *arrived*, so that two requests of one key that overtake each other
+on the way lose one of them; the lock is held until the reply is in, and a request that was given up on is void at the venue as
+soon as the next one arrives.
+
+It must never send an order twice, but for the one case in which the venue itself said that the first was turned away unread:
+`EAPI:Invalid nonce`. Sources: docs.kraken.com `guides/rest/authentication`; KRAKEN.md, K2 to K4, K9.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, TypeVar
+
+import stamina
+import structlog
+
+from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable, VenueError
+from shared.venues.kraken.errors import as_read, failure_of
+from shared.venues.kraken.parse import accepted_id
+from shared.venues.kraken.shapes import may_answer
+from shared.venues.kraken.transport import KrakenApi, Reply
+from shared.venues.port import BeginSend, NonceSource
+from shared.venues.rate_budget import RateBudget
+from shared.venues.venue_clock import VenueTime
+
+NONCE_ADVANCE: Final = 1_000_000  # nonces are microseconds: one second past whoever else counted
+KEY_IN_USE: Final = "this key is used by another program; create a dedicated key"
+ATTEMPTS: Final = 3  # of a lookup
+_PATIENCE: Final = 5.0  # seconds; a longer wait is the caller's to decide
+_DEADLINE_MIN: Final = 2_000  # ms; Kraken takes no deadline that is nearer
+_SHORTEST_SEND: Final = 3_000  # ms from the start of a send to its deadline: that, and time to begin
+
+_NAMED: Final = 64
+"""How many orders' ids are remembered: more than can be answered while a repeated answer is on its way."""
+
+_T = TypeVar("_T")
+
+_log = structlog.get_logger(__name__)
+
+
+class Lane:
+    """Everything private that one key sends. Raises the three leaves, and whatever the nonce source or `begin` raises."""
+
+    def __init__(
+        self, api: KrakenApi, nonces: NonceSource, budget: RateBudget, *, timeout: float, clock: VenueTime
+    ) -> None:
+        self._api = api
+        self._nonces = nonces
+        self._budget = budget
+        self._timeout = timeout
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._named: deque[str] = deque(maxlen=_NAMED)
+
+    async def look_up(self, method: str, params: Mapping[str, str] | None = None, *, patient: bool = False) -> Any:
+        """Ask a question and give its result. Asks again, with a new nonce each time, while Kraken is unavailable.
+
+        A `patient` one leaves what little may be asked to the others, for a while.
+        """
+
+        async def once() -> Any:
+            await self._budget.admit_lookup(method, patient=patient)
+            async with self._lock:
+                return await self._look_up_once(method, params or {})
+
+        return await with_patience(once, self._timeout)
+
+    async def add_order(self, params: Callable[[int], Mapping[str, str]], begin: BeginSend, *, not_after: int) -> Any:
+        """Send AddOrder once and give its result.
+
+        The deadline that Kraken is told is one time-out from the moment the lane is ours, and is the one that `begin` records: it
+        is never stretched, so that "absent after the deadline" is a proof. It is in the venue's time: before that was measured no
+        order leaves. An order that is not begun by `not_after`, or cannot leave in time after it was begun, is refused here.
+        """
+        async with self._lock:
+            if not self._clock.measured:
+                raise Unavailable("the venue has not said yet what time it is")
+            self._in_time(not_after)
+            deadline = self._clock() + max(int(self._timeout * 1000), _SHORTEST_SEND)
+            form = params(deadline)
+            nonce = await begin(deadline)
+            try:
+                self._in_time(deadline - _DEADLINE_MIN)
+                return await self._add_order_once(form, nonce)
+            except Rejected as refused:
+                if refused.refusal is not Refusal.NONCE:
+                    raise
+            _log.warning("nonce refused, advancing once", method="AddOrder")
+            nonce = await self._nonces.next(advance=NONCE_ADVANCE)
+            self._in_time(deadline - _DEADLINE_MIN)
+            return await self._add_order_once(form, nonce, last=True)
+
+    def _in_time(self, until: int) -> None:
+        if self._clock() >= until:
+            raise Rejected("the order's deadline passed before it could be sent", Refusal.DEADLINE)
+
+    async def _look_up_once(self, method: str, params: Mapping[str, str]) -> Any:
+        for advance in (0, NONCE_ADVANCE):
+            nonce = await self._nonces.next(advance=advance)
+            failure: VenueError | None
+            try:
+                reply = await self._api.private(method, params, nonce)
+            except VenueError as error:
+                raise as_read(error) from None
+            failure = self._failure(method, reply, order=False)
+            if failure is None and not may_answer(method, params, reply.result):
+                self._api.doubt()
+                raise Unavailable(f"what came was no answer to {method}")
+            if failure is None:
+                return reply.result
+            if not _is_nonce(failure):
+                raise self._counted(as_read(failure))
+            _log.warning("nonce refused", method=method, advanced=advance)
+        raise Rejected(KEY_IN_USE, Refusal.NONCE)
+
+    async def _add_order_once(self, params: Mapping[str, str], nonce: int, *, last: bool = False) -> Any:
+        reply = await self._api.private("AddOrder", params, nonce)
+        failure = self._failure("AddOrder", reply, order=True)
+        if failure is None:
+            return self._named_anew(reply.result)
+        if isinstance(failure, Unavailable):
+            failure.retry_after = max(failure.retry_after, self._budget.orders_exceeded(params["pair"]))
+        if last and _is_nonce(failure):
+            failure = Rejected(KEY_IN_USE, Refusal.NONCE)
+        if accepted_id(reply.result) is not None:
+            failure = OutcomeUnknown(f"an order and a failure in one answer: {failure}")
+        raise failure
+
+    def _named_anew(self, result: Any) -> Any:
+        """Return the result of AddOrder if it names an order that was never named before: else it answers another request."""
+        named = accepted_id(result)
+        if named is None or named in self._named:
+            self._api.doubt()
+            raise OutcomeUnknown(
+                "Kraken took the order without naming it" if named is None else f"Kraken has named {named} before"
+            )
+        self._named.append(named)
+        return result
+
+    def _failure(self, method: str, reply: Reply, *, order: bool) -> VenueError | None:
+        texts = [self._api.hides(text) for text in reply.texts]
+        for warning in (text for text in texts if text.startswith("W")):
+            _log.warning("the venue warns", method=method, words=warning)
+        return failure_of(texts, order=order, now=self._clock() / 1000)
+
+    def _counted(self, failure: VenueError) -> VenueError:
+        if isinstance(failure, Unavailable) and failure.retry_after > 0:  # only a rate limit names a wait
+            failure.retry_after = max(failure.retry_after, self._budget.lookups_exceeded())
+        return failure
+
+
+async def with_patience(once: Callable[[], Awaitable[_T]], timeout: float) -> _T:
+    """Make a lookup; repeat it only while the venue is unavailable, and only for about one time-out (seconds)."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    first: Unavailable | None = None
+    try:
+        return await once()
+    except Unavailable as failure:
+        left = began + timeout - loop.time()
+        if left <= 0 or _again(failure) is False:
+            raise
+        first = failure
+    # Built for a failure alone, since building it costs as much as the lookup's own work. The first attempt is told to it as
+    # it went, so that attempts and waits are counted from there.
+    context = stamina.retry_context(
+        on=_again, attempts=ATTEMPTS, timeout=left, wait_initial=0.1, wait_max=2.0, wait_jitter=0.2
+    )
+    async for attempt in context:
+        with attempt:
+            if first is not None:
+                failed, first = first, None
+                raise failed
+            return await once()
+    raise AssertionError("unreachable")  # stamina raises the last failure
+
+
+def _again(error: Exception) -> bool | float:
+    if not isinstance(error, Unavailable):
+        return False
+    return error.retry_after if 0 < error.retry_after <= _PATIENCE else error.retry_after == 0
+
+
+def _is_nonce(failure: VenueError) -> bool:
+    return isinstance(failure, Rejected) and failure.refusal is Refusal.NONCE
