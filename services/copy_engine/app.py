@@ -31,7 +31,7 @@ from shared.domain.fault import FaultKind, Faults
 from shared.domain.limits.policy import UserPolicy
 from shared.ledger.status import VENUES
 from shared.runtime.clock_alarm import ClockAlarm
-from shared.runtime.crash_points import Boundary
+from shared.runtime.crash_points import CrashPoints
 from shared.runtime.mode_line import log_mode
 from shared.runtime.supervision import Supervisor
 
@@ -47,7 +47,7 @@ async def main(settings: Settings) -> None:
     """Run until cancelled."""
     faults = Faults(_now_ms)
     watch = UsersWatch(settings.shoal_config, faults)
-    boundary = Boundary(settings.debug_die_at)
+    crash_points = CrashPoints(settings.debug_die_at)
     log_mode(settings)
     async with open_bus(settings.redis_url, "copy-engine", settings.durability) as bus:
         instance = instance_name()
@@ -61,7 +61,7 @@ async def main(settings: Settings) -> None:
         def new_engine() -> Engine:
             users = renames.named(watch.everybody.values())
             keep = settings.retention_ms
-            serving[:] = [Engine(bus, users, heartbeat, times, time.monotonic, boundary, keep, alarm.refusal)]
+            serving[:] = [Engine(bus, users, heartbeat, times, time.monotonic, crash_points, keep, alarm.refusal)]
             return serving[0]
 
         def follow(users: Mapping[str, UserPolicy]) -> None:

@@ -35,7 +35,7 @@ from shared.domain.limits.policy import UserPolicy
 from shared.domain.signal import Signal
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.symbol import Symbol
-from shared.runtime.crash_points import Boundary, Step
+from shared.runtime.crash_points import CrashPoint, CrashPoints
 
 _BATCH: Final = 32
 _TRIM_EVERY: Final = 3600.0
@@ -55,7 +55,7 @@ class Engine:
         heartbeat: Heartbeat,
         clock: Callable[[], int],
         elapsed: Callable[[], float],
-        boundary: Boundary | None = None,
+        crash_points: CrashPoints | None = None,
         retention_ms: int = RETENTION_MS,
         refusal: Callable[[], str] = lambda: "",
     ) -> None:
@@ -70,9 +70,9 @@ class Engine:
         self._trimmed = elapsed()
         self._records = Records(bus)
         self._group = Group(bus, keys.ENGINE)
-        self._boundary = boundary or Boundary()
+        self._crash_points = crash_points or CrashPoints()
         self._owed = OwedDecisions(bus, heartbeat.faults)
-        self._fanout = FanOut(bus, clock, self._boundary, refusal, self._owed)
+        self._fanout = FanOut(bus, clock, self._crash_points, refusal, self._owed)
         self._joiner = Joiner(bus, self._group, clock)
         self._instruments: dict[str, tuple[float, Mapping[Symbol, Instrument]]] = {}
 
@@ -138,11 +138,11 @@ class Engine:
             )
 
     async def _carry(self, entry: Entry) -> None:
-        self._boundary.passed(Step.ENGINE_AFTER_READ)
+        self._crash_points.hit(CrashPoint.ENGINE_AFTER_READ)
         signal = await self._read(entry)
         if signal is not None:
             await self._carry_to_all(entry, signal)
-            self._boundary.passed(Step.ENGINE_BEFORE_ACK)
+            self._crash_points.hit(CrashPoint.ENGINE_BEFORE_ACK)
             if not self._owed.owes(entry.id):
                 await self._group.ack(keys.SIGNALS, entry.id)
 
@@ -173,7 +173,7 @@ class Engine:
     async def _bury(self, entry: Entry, reason: str) -> None:
         """Move a signal to the dead letters; where Redis refuses that, the next engine tries again: exits are behind it."""
         try:
-            await self._group.bury(entry, reason)
+            await self._group.dead_letter(entry, reason)
         except BusRefused as error:
             why = f"a signal that cannot be read cannot become a dead letter: {error}"
             if self._heartbeat.faults.report(FaultKind.STREAM, keys.dead(keys.SIGNALS), why):

@@ -13,7 +13,7 @@ import structlog
 from services.copy_engine.decisions.fanout import FanOut
 from shared.bus.connection import Bus
 from shared.bus.errors import ENDS_A_TURN
-from shared.bus.streams import Entry, leave_letter
+from shared.bus.streams import Entry, write_dead_letter
 from shared.contracts import keys
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.limits.policy import UserPolicy
@@ -56,4 +56,4 @@ async def carry_to_each(
                 "symbol": str(signal.symbol),
                 "kind": signal.kind.value,
             }
-            await leave_letter(bus, Entry(keys.orders(policy.user), entry.id, fields), keys.ENGINE, reason)
+            await write_dead_letter(bus, Entry(keys.orders(policy.user), entry.id, fields), keys.ENGINE, reason)

@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from services.executor.account.context_factory import DeskMaker
+from services.executor.account.context_factory import AccountContextFactory
 from services.executor.protection.price_feed import PriceFeed
 from services.executor.turn.claims import Claims
 from services.executor.turn.master_watch import watch_for_master
@@ -32,7 +32,7 @@ from shared.config.settings import Settings
 from shared.config.users.watch import UsersWatch
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.limits.policy import UserPolicy
-from shared.runtime.gc_tuning import expect_orders_of
+from shared.runtime.gc_tuning import tune_gc_for
 from shared.runtime.mode_line import log_mode
 from shared.runtime.supervision import Supervisor, endless
 from shared.venues.clock_keeper import ClockKeeper
@@ -78,8 +78,8 @@ class Executor:
         self._supervisor = Supervisor(self.faults)
         self._reader = StreamReaders(bus, sorted(watch.everybody), self.faults)
         self._master_seen = asyncio.Event()
-        self._desks = DeskMaker(settings, bus, http, _now_ms, self.faults)
-        self._feed = PriceFeed(bus, self._desks.public, self._owner, self._desks.time.clock)
+        self._contexts = AccountContextFactory(settings, bus, http, _now_ms, self.faults)
+        self._feed = PriceFeed(bus, self._contexts.public, self._owner, self._contexts.time.clock)
         self._times = VenueTimeWriter(bus)
         self._turns: dict[str, Session] = {}
         self._reported: dict[str, str] = {}
@@ -92,7 +92,7 @@ class Executor:
         """Claim and serve until cancelled; then hand every user back at once."""
         heartbeat = Heartbeat(Records(self._bus), "executor", self._owner, self.faults, _now_ms, self._mode)
         reading = asyncio.create_task(endless("order readers", self._reader.run()))
-        keeper = ClockKeeper(self._desks.time.clock, self._desks.public.ask_time, self._look_at_clock)
+        keeper = ClockKeeper(self._contexts.time.clock, self._contexts.public.ask_time, self._look_at_clock)
         keep_up = self._supervisor.keep_up
         helpers = [
             asyncio.create_task(keep_up("heartbeat", heartbeat.run)),
@@ -115,7 +115,7 @@ class Executor:
                 heartbeat.state, heartbeat.capacity = self._claims.state, self._claims.capacity
                 heartbeat.serving = self._claims.serving
                 self._report_files()
-                expect_orders_of(len(self._turns))
+                tune_gc_for(len(self._turns))
                 await asyncio.sleep(_CLAIM_EVERY)
                 if reading.done():
                     reading.result()  # an unexpected failure of the reader ends the process
@@ -126,8 +126,8 @@ class Executor:
 
     async def _look_at_clock(self) -> None:
         """Tell whether this host's clock is the venue's; where this process leads, publish the venue's time for the engine."""
-        known = self._desks.time
-        self._desks.look_at_clocks()
+        known = self._contexts.time
+        self._contexts.look_at_clocks()
         if self._feed.leads and (to_steady := known.clock.to_steady()) is not None:
             with suppress(BusError):
                 await self._times.write(known.clock.venue, to_steady)
@@ -144,9 +144,9 @@ class Executor:
         """Begin a new turn for whoever is served by names of assets that do not hold any more."""
         while True:
             await asyncio.sleep(_NAMES_EVERY)
-            self._desks.renames.look()
+            self._contexts.renames.look()
             for user, session in list(self._turns.items()):
-                if session.connected and await session.names_changed(self._desks.renames):
+                if session.connected and await session.names_changed(self._contexts.renames):
                     log.info("assets were renamed: a new turn begins", user=user)
                     self._claims.cancel(user)
 
@@ -187,11 +187,11 @@ class Executor:
         turn = f"turn of {user}"
         self._supervisor.began(turn)
         try:
-            desks = {venue: await self._desks.make(policy, venue, lease) for venue in policy.venues}
+            contexts = {venue: await self._contexts.make(policy, venue, lease) for venue in policy.venues}
             session = Session(
                 self._bus,
                 self._reader,
-                desks,
+                contexts,
                 lease,
                 user=user,
                 master_seen=self._master_seen,
@@ -199,7 +199,7 @@ class Executor:
                 supervisor=self._supervisor,
             )
             if not session.follow(self._roster.policy(user)):
-                return  # his settings changed while the desks were set up: they are for another turn
+                return  # his settings changed while the contexts were set up: they are for another turn
             self._turns[user] = session
             await self._renewals.keep(lease, session.serve())
         except* (BusRefused, BusForbidden) as group:  # a key of this user's, not Redis: tried again after a pause
@@ -213,7 +213,7 @@ class Executor:
             self._claims.rest(user)
         finally:
             self._turns.pop(user, None)
-            self._desks.forget_faults(user)
+            self._contexts.forget_faults(user)
             await lease.release()
 
 

@@ -34,7 +34,7 @@ from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.rename import Renames
 from shared.runtime.clock_alarm import ClockAlarm
-from shared.runtime.crash_points import Boundary
+from shared.runtime.crash_points import CrashPoints
 from shared.runtime.mode_line import log_mode
 from shared.runtime.supervision import Supervisor, endless
 from shared.venues.clock_keeper import ClockKeeper
@@ -67,7 +67,7 @@ async def main(settings: Settings) -> None:
     faults = Faults(time_of_venue)
     alarm = ClockAlarm(faults, time_of_venue.offset)
     clock = clock_of(time_of_venue, alarm)
-    boundary = Boundary(settings.debug_die_at)
+    crash_points = CrashPoints(settings.debug_die_at)
     budget = open_budget(settings.kraken_tier)
     if settings.ignored_proxy:
         _log.warning(settings.ignored_proxy)
@@ -110,7 +110,7 @@ async def main(settings: Settings) -> None:
                     table=table,
                     faults=faults,
                     health=health,
-                    boundary=boundary,
+                    crash_points=crash_points,
                 )
                 look = partial(_look_at_clock, time_of_venue, alarm, times)
                 async with asyncio.TaskGroup() as tasks:

@@ -51,7 +51,7 @@ from shared.domain.fault import FaultKind, Faults
 from shared.domain.rename import NO_RENAMES, Renames
 from shared.domain.signal import Signal
 from shared.domain.values.symbol import Symbol
-from shared.runtime.crash_points import Boundary
+from shared.runtime.crash_points import CrashPoints
 from shared.runtime.supervision import endless
 from shared.venues.port import Venue
 
@@ -79,7 +79,7 @@ class Session:
     faults: Faults = field(default_factory=Faults)
     health: ScanHealth | None = None
     table: Table = lambda: NO_RENAMES
-    boundary: Boundary = field(default_factory=Boundary)
+    crash_points: CrashPoints = field(default_factory=CrashPoints)
 
     async def run(self) -> None:
         """Connect, catch up with what happened meanwhile, trade; ends only by raising."""
@@ -137,7 +137,7 @@ class Session:
             strategy=settings.name,
             faults=self.faults,
             health=self.health,
-            boundary=self.boundary,
+            crash_points=self.crash_points,
         )
         trader = Trader(
             venue=venue,
@@ -150,7 +150,7 @@ class Session:
             new_id=self.new_id,
             strategy=settings.name,
             faults=self.heartbeat.faults,
-            boundary=self.boundary,
+            crash_points=self.crash_points,
         )
         await trader.resume()
         while not await watcher.scan_or_say_why():

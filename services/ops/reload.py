@@ -42,9 +42,9 @@ def reload(as_json: AsJson = False) -> None:
         written = {user: json.dumps(told, ensure_ascii=False) for user, told in now.items()}
         gone = sorted((before or {}).keys() - policies.keys())
         if gone:
-            await bus.do("HDEL", keys.TOLD_SETTINGS, *gone)
+            await bus.do("HDEL", keys.LAST_RELOADED_SETTINGS, *gone)
         if written:
-            await bus.do("HSET", keys.TOLD_SETTINGS, *flatten(written))
+            await bus.do("HSET", keys.LAST_RELOADED_SETTINGS, *flatten(written))
         unread = {user: told for user, told in (before or {}).items() if user in policies and user not in now}
         return before, {**unread, **now}, stamped, wrong
 
@@ -97,7 +97,7 @@ def _row(user: str, kind: ChangeKind, setting: str = "", old: str = "", new: str
 
 async def _told_before(bus: Bus) -> Told | None:
     """Read what was told last; None if nothing ever was."""
-    fields = pairs(await bus.do("HGETALL", keys.TOLD_SETTINGS))
+    fields = pairs(await bus.do("HGETALL", keys.LAST_RELOADED_SETTINGS))
     return {user: json.loads(text) for user, text in fields.items()} or None
 
 

@@ -7,7 +7,7 @@ import random
 
 import structlog
 
-from services.paper_exchange.asgi import Door
+from services.paper_exchange.asgi import Application
 from services.paper_exchange.beat import beat
 from services.paper_exchange.control.plane import control_plane
 from services.paper_exchange.core.exchange import Exchange
@@ -27,14 +27,14 @@ from shared.venues.factory import new_http_session, open_public_kraken
 log = structlog.get_logger(__name__)
 
 
-def build(settings: Settings, paper: PaperFile, clock: Clock) -> tuple[Exchange, Door]:
+def build(settings: Settings, paper: PaperFile, clock: Clock) -> tuple[Exchange, Application]:
     """Put the exchange together."""
     market = build_market(paper.market, clock, settings.shoal_config, follows=bool(settings.prices_url))
     instruments = {symbol: INSTRUMENTS[symbol] for symbol in market.feeds}
     exchange = Exchange(clock, market, instruments, FEES, random.SystemRandom())
     names = names_of(settings.paper_host, [read_origin(settings.paper_url).host])
     control = HttpGuard(control_plane(exchange, list_pair), names, "PAPER_URL")
-    return exchange, Door(KrakenFront(exchange, paper.limits.limits()), control, clock)
+    return exchange, Application(KrakenFront(exchange, paper.limits.limits()), control, clock)
 
 
 async def run(settings: Settings) -> None:

@@ -19,7 +19,7 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 TRANSPORT: Final = "shoal.transport"  # where server.py puts the connection, in scope["extensions"]
 LARGEST_BODY: Final = 1_000_000
@@ -29,10 +29,10 @@ class ClientGone(Exception):  # noqa: N818  # an event, not a mistake
     """The client left before its request was complete."""
 
 
-class Door:
+class Application:
     """The whole application."""
 
-    def __init__(self, kraken: KrakenFront, control: Application, clock: Clock) -> None:
+    def __init__(self, kraken: KrakenFront, control: Asgi, clock: Clock) -> None:
         """`clock` is the one that deadlines are judged by: the exchange's answers are dated by it, as the venue's are."""
         self._kraken = kraken
         self._clock = clock

@@ -66,9 +66,9 @@ class Lease:
         """Prolong it. Raises LeaseLost if somebody else has it now, BusUnavailable if Redis does not answer."""
         self._asked = self._clock()  # before the call: the server's count starts later, never earlier
         script, names, told = self._renewal()
-        self.hear(await self._bus.run(script, names, told))
+        self.apply_renewal(await self._bus.run(script, names, told))
 
-    def ask(self) -> bytes:
+    def renewal_command(self) -> bytes:
         """Give the command that prolongs it, to be sent now; its answer must be told to `hear`."""
         self._asked = self._clock()
         if self._command is None:
@@ -76,7 +76,7 @@ class Lease:
             self._command = pack(("EVALSHA", script.sha, len(names), *names, *told))
         return self._command
 
-    def hear(self, held: int) -> None:
+    def apply_renewal(self, held: int) -> None:
         """Go by what Redis has answered to `ask`. Raises LeaseLost if it has passed on or was forsaken."""
         if self._forsaken:
             raise LeaseLost(f"the lease of {self.holder} was forsaken")
@@ -92,14 +92,14 @@ class Lease:
             [self._owner, self.token, TTL_MS],
         )
 
-    def forsake(self) -> None:
+    def invalidate(self) -> None:
         """Count it as lost from now on, whatever Redis says: nothing more may be begun under it."""
         self._forsaken = True
         self._expires = self._clock()
 
     async def release(self) -> None:
         """Hand it back, so that the next owner need not wait for its end; silent if Redis does not answer or refuses."""
-        self.forsake()
+        self.invalidate()
         try:
             await self._bus.run(
                 load("release"), [keys.lease(self.holder), keys.fence(self.holder)], [self._owner, self.token]

@@ -15,7 +15,7 @@ from shared.contracts.fields import MalformedMessageError
 from shared.contracts.heartbeat import HeartbeatRecord
 from shared.contracts.records import (
     AccountRecord,
-    BooksRecord,
+    FundsMarkRecord,
     read_instrument,
     read_money,
     read_position,
@@ -72,7 +72,7 @@ class Records:
         """Read which money the books of (user, venue) are of; None where it was never recorded. Raises MalformedMessageError."""
         answers = await self._bus.do_all([("HGETALL", keys.books(user, venue)) for user, venue in who])
         found = map(pairs, answers)
-        return [BooksRecord.parse(fields).to_domain() if fields else None for fields in found]
+        return [FundsMarkRecord.parse(fields).to_domain() if fields else None for fields in found]
 
     async def position(self, user: str, venue: str, symbol: Symbol) -> Position | None:
         """Read what a user holds of a symbol from copying; None if nothing. Raises MalformedMessageError."""

@@ -88,7 +88,7 @@ class Renewals:
 
     async def _renew(self, leases: Sequence[Lease]) -> None:
         """Renew some. Raises BusUnavailable."""
-        answers = await self._bus.do_all([lease.ask() for lease in leases])
+        answers = await self._bus.do_all([lease.renewal_command() for lease in leases])
         for lease, answer in zip(leases, answers, strict=True):
             await self._hear(lease, answer)
 
@@ -97,7 +97,7 @@ class Renewals:
             if isinstance(answer, ResponseError):
                 await lease.renew()  # by the script's text: a server that was restarted does not know it yet
             else:
-                lease.hear(answer)
+                lease.apply_renewal(answer)
         except BusUnavailable:
             raise
         except BusError as error:
@@ -118,7 +118,7 @@ class Renewals:
             self._end(lease, error)
 
     def _end(self, lease: Lease, error: Exception) -> None:
-        lease.forsake()
+        lease.invalidate()
         lost = self._kept.pop(lease, None)
         if lost is not None and not lost.done():
             lost.set_exception(error)

@@ -42,8 +42,8 @@ class SignalLog:
 
     async def told_until(self, user: str, venue: str) -> int | None:
         """Read the instant (epoch ms) from which on fills are to be compared with the stream; None before the first start."""
-        return whole(await self._bus.do("GET", keys.told(user, venue)))
+        return whole(await self._bus.do("GET", keys.fill_cursor(user, venue)))
 
     async def remember_told(self, user: str, venue: str, until: int) -> None:
         """Record that every fill that ended before `until` (epoch ms) has been told or passed over for good."""
-        await self._bus.do("SET", keys.told(user, venue), until)
+        await self._bus.do("SET", keys.fill_cursor(user, venue), until)

@@ -156,16 +156,16 @@ class Group:
         if entry_ids:
             await self._bus.do("XACK", stream, self.name, *entry_ids)
 
-    async def bury(self, entry: Entry, reason: str) -> None:
+    async def dead_letter(self, entry: Entry, reason: str) -> None:
         """Move an entry that cannot be read to the dead-letter stream, with the reason, and acknowledge it.
 
         Both keys lie in one slot for a user's stream; for the signal stream a crash in between buries it twice at most.
         """
-        await leave_letter(self._bus, entry, self.name, reason)
+        await write_dead_letter(self._bus, entry, self.name, reason)
         await self.ack(entry.stream, entry.id)
 
 
-async def leave_letter(bus: Bus, entry: Entry, group: str, reason: str) -> None:
+async def write_dead_letter(bus: Bus, entry: Entry, group: str, reason: str) -> None:
     """Write an entry with the reason to the dead-letter stream of its stream."""
     flat: list[str] = ["entry_id", entry.id, "group", group, "reason", reason]
     for name, value in entry.fields.items():

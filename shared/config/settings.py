@@ -24,7 +24,7 @@ from shared.config.redis_url import read_redis_url
 from shared.config.refusal import in_one_line, nearest
 from shared.domain.durability import Durability
 from shared.domain.funds import Funds
-from shared.runtime.crash_points import Boundary, Step
+from shared.runtime.crash_points import CrashPoint, CrashPoints
 
 _PREFIXES: Final = ("SHOAL_", "KRAKEN_", "COINBASE_", "EXECUTOR_")
 """How the variables begin that are Shoal's alone: a misspelt one is refused. `PAPER_` and `API_` may belong to others."""
@@ -111,9 +111,9 @@ class Settings(BaseSettings):
     @classmethod
     def _known_step(cls, value: str) -> str:
         try:
-            Boundary(value)
+            CrashPoints(value)
         except ValueError:
-            steps = ", ".join(step.value for step in Step)
+            steps = ", ".join(step.value for step in CrashPoint)
             raise ValueError(f"must be a step, or a step and which time of it (step:2); steps: {steps}") from None
         return value
 

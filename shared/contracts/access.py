@@ -87,7 +87,10 @@ ACCESS: Final[dict[str, tuple[Writes, ...]]] = {
     ),
     # With the command line, which runs in its container. What changes books by itself (`user rename`) needs another Redis user.
     "api": (
-        Writes(_HASHES, (keys.heartbeat("api", _ANY), keys.order(_ANY, _ANY), keys.dropped(_ANY), keys.TOLD_SETTINGS)),
+        Writes(
+            _HASHES,
+            (keys.heartbeat("api", _ANY), keys.order(_ANY, _ANY), keys.dropped(_ANY), keys.LAST_RELOADED_SETTINGS),
+        ),
         Writes("hget hset hdel del", (keys.CONTROL, keys.control(_ANY), keys.control_of_symbol(_ANY))),
         Writes("xadd", (keys.CONTROL_LOG,)),
         Writes("xgroup|create xclaim", (keys.orders(_ANY),)),

@@ -15,7 +15,7 @@ EMITTED: Final = "shoal:emitted:{shoal:signals}"
 CONTROL: Final = "shoal:control"
 CONTROL_LOG: Final = "shoal:control:log"
 """Stream of every change of a kill switch: who, when, what, why; by whoever changes one."""
-TOLD_SETTINGS: Final = "shoal:settings"
+LAST_RELOADED_SETTINGS: Final = "shoal:settings"
 """Users' settings as `ops reload` last told them, JSON by user; nobody acts on it."""
 HEARTBEATS: Final = "shoal:heartbeat:*"
 OF_THE_MASTER: Final = "shoal:*:{master}*"
@@ -116,7 +116,7 @@ def following(user: str) -> str:
     return f"shoal:following:{{{user}}}"
 
 
-def told(user: str, venue: str) -> str:
+def fill_cursor(user: str, venue: str) -> str:
     """Instant (epoch ms) from which on the account's fills are still to be compared with the signals."""
     return f"shoal:told:{{{user}}}:{venue}"
 

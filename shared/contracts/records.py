@@ -81,7 +81,7 @@ class AccountRecord(Message):
         )
 
 
-class BooksRecord(Message):
+class FundsMarkRecord(Message):
     """The hash `shoal:books:{user}:<venue>`: which money the account's other records are of, and since when (0: ever)."""
 
     funds: Funds

@@ -11,7 +11,7 @@ from shared.venues.port import VenueOrder
 
 
 @dataclass(frozen=True, slots=True)
-class Traded:
+class Executed:
     """The venue's record of the leg, with our own instants (epoch ms)."""
 
     order: VenueOrder
@@ -20,12 +20,12 @@ class Traded:
 
 
 @dataclass(frozen=True, slots=True)
-class Absent:
+class NeverReceived:
     """The venue never had it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class LegRejected:
     """The venue refused it, in these words."""
 
     words: str
@@ -42,14 +42,14 @@ class NotSent:
 
 
 @dataclass(frozen=True, slots=True)
-class Stopped:
+class Denied:
     """A guard of ours stopped it; `outcome` is what the order becomes."""
 
     outcome: OrderState
     reason: str
 
 
-End = Traded | Absent | Refused | NotSent | Stopped
+LegOutcome = Executed | NeverReceived | LegRejected | NotSent | Denied
 
 
 def describe(order: VenueOrder) -> str:

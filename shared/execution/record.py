@@ -71,7 +71,7 @@ def quote_fee(order: VenueOrder) -> Money:
     return Money(order.fee * price.amount if price else ZERO, quote)
 
 
-def arrived(order: VenueOrder) -> Quantity:
+def received_quantity(order: VenueOrder) -> Quantity:
     """Give what a buy brought: a fee that was taken in base leaves less than was bought."""
     if order.side is Side.BUY and order.fee_asset == order.symbol.base:
         return Quantity(max(order.filled.amount - order.fee, ZERO), order.symbol.base)

@@ -10,7 +10,7 @@ import signal
 from enum import StrEnum
 
 
-class Step(StrEnum):
+class CrashPoint(StrEnum):
     """The boundaries, in the order in which a trade passes them."""
 
     ENGINE_AFTER_READ = "engine-after-read"
@@ -27,18 +27,18 @@ class Step(StrEnum):
     MASTER_BEFORE_SETTLE = "master-before-settle"
 
 
-class Boundary:
+class CrashPoints:
     """Kills its own process (SIGKILL, as a crash would) when the armed step is reached for the n-th time."""
 
     def __init__(self, armed: str = "") -> None:
         """`armed` is empty, a step's name, or `name:n`. Raises ValueError for a name that is no step."""
         name, _, count = armed.partition(":")
-        self._step = Step(name) if name else None
+        self._point = CrashPoint(name) if name else None
         self._left = int(count or 1)
 
-    def passed(self, step: Step) -> None:
-        """Say that a step has been reached."""
-        if step is not self._step:
+    def hit(self, point: CrashPoint) -> None:
+        """Note that a point has been reached."""
+        if point is not self._point:
             return
         self._left -= 1
         if self._left == 0:

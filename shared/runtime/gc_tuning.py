@@ -16,6 +16,6 @@ _OLDER: Final = (50, 100)
 """Collections of the younger objects until the older ones are looked through."""
 
 
-def expect_orders_of(users: int) -> None:
+def tune_gc_for(users: int) -> None:
     """Have garbage looked for as seldom as befits a process that carries out orders of so many users at once."""
     gc.set_threshold(max(_AT_LEAST, users * _OF_EACH_USER), *_OLDER)

@@ -18,7 +18,7 @@ import uvloop
 
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings, load_settings
-from shared.runtime.gc_tuning import expect_orders_of
+from shared.runtime.gc_tuning import tune_gc_for
 from shared.runtime.logging import configure_logging
 
 _ASK_AGAIN: Final = 4.0
@@ -31,7 +31,7 @@ def run_service(name: str, main: Callable[[Settings], Awaitable[None]]) -> None:
     try:
         settings = load_settings()
         configure_logging(name, settings.log_format)
-        expect_orders_of(1)
+        tune_gc_for(1)
         uvloop.run(_until_stopped(main(settings)))
     except ConfigurationError as error:
         print(f"{name}: {error}", file=sys.stderr)  # noqa: T201  # logging may not be up yet; a person reads this

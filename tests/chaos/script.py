@@ -14,7 +14,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
-from shared.runtime.crash_points import Step
+from shared.runtime.crash_points import CrashPoint
 from tests.chaos.ailments import some_ailment
 from tests.chaos.market import PRICES, Market, PlannedSignal
 from tests.chaos.refusals import Refusal
@@ -212,7 +212,7 @@ def _role(dice: random.Random, master: bool) -> Role:
 
 def _kill(dice: random.Random, master: bool) -> Kill:
     role = _role(dice, master)
-    steps = [step for step in Step if step.startswith(role)]
+    steps = [step for step in CrashPoint if step.startswith(role)]
     hook = f"{dice.choice(steps)}:{dice.randint(1, 60)}" if dice.random() < _ARMED else ""
     return Kill(role, dice.randrange(100), dice.uniform(0.0, 2.0), hook)
 

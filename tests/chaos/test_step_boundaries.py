@@ -17,13 +17,13 @@ import pytest
 
 from shared.contracts import keys
 from shared.domain.order import TERMINAL, OrderState
-from shared.runtime.crash_points import Step
+from shared.runtime.crash_points import CrashPoint
 from tests.support.processes import Service, wait_for
 from tests.support.stack import Stack
 
-ENGINE_STEPS: Final = [step for step in Step if step.startswith("engine")]
-EXECUTOR_STEPS: Final = [step for step in Step if step.startswith("executor")]
-MASTER_STEPS: Final = [step for step in Step if step.startswith("master")]
+ENGINE_STEPS: Final = [step for step in CrashPoint if step.startswith("engine")]
+EXECUTOR_STEPS: Final = [step for step in CrashPoint if step.startswith("executor")]
+MASTER_STEPS: Final = [step for step in CrashPoint if step.startswith("master")]
 BYTES_LEFT: Final = "bytes-left"
 """Not a step: the order has reached the exchange and its reply is held back when the executor is killed from outside."""
 

@@ -38,7 +38,7 @@ def _start(stack: Stack) -> Person:
     stack.executor()
     stack.engine()
     stack.wait_ready("master", "alice")
-    wait_for(lambda: stack.client.get(keys.told("master", "kraken")) is not None, 30, "the first scan has ended")
+    wait_for(lambda: stack.client.get(keys.fill_cursor("master", "kraken")) is not None, 30, "the first scan has ended")
     assert master.running
     return person
 
@@ -105,7 +105,7 @@ def test_one_bad_row_record_or_file_leaves_all_other_rows_read(stack: Stack) -> 
     person = Person(stack, "margin")
     master = stack.start("master", "services.master_strategy")
     stack.wait_ready("master")
-    wait_for(lambda: stack.client.get(keys.told("master", "kraken")) is not None, 30, "the first scan has ended")
+    wait_for(lambda: stack.client.get(keys.fill_cursor("master", "kraken")) is not None, 30, "the first scan has ended")
     stack.fault("row_without_type", symbol="ETH/USD")
     bad = person.trade("buy", "1", "ETHUSD")
     new = person.trade("buy", "10", "SOLUSD")

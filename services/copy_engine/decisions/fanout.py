@@ -27,7 +27,7 @@ from shared.domain.signal import Signal
 from shared.domain.skip import Skip
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.symbol import Symbol
-from shared.runtime.crash_points import Boundary, Step
+from shared.runtime.crash_points import CrashPoint, CrashPoints
 
 _NOTHING: Final = pack(("ECHO", "owed"))
 """Stands in a round trip for the command of a user who is owed earlier decisions."""
@@ -42,7 +42,7 @@ class FanOut:
         self,
         bus: Bus,
         clock: Callable[[], int],
-        boundary: Boundary | None = None,
+        crash_points: CrashPoints | None = None,
         refusal: Callable[[], str] = lambda: "",
         owed: OwedDecisions | None = None,
     ) -> None:
@@ -51,7 +51,7 @@ class FanOut:
         self._refusal = refusal
         self._owed = owed or OwedDecisions(bus, Faults())
         self._clock = clock
-        self._boundary = boundary or Boundary()
+        self._crash_points = crash_points or CrashPoints()
         self._reader = Reader(bus, clock)
         self._roster = Roster([])
         self._turn = 0
@@ -96,7 +96,7 @@ class FanOut:
                     decision = writers[member.settings].plan.decision(followers[number], verdicts[number], now)
                     fields = OrderMessage.from_domain(decision).fields()
                     await self._owed.settle(Entry(member.stream, entry.id, fields), answer)
-            self._boundary.passed(Step.ENGINE_MID_FANOUT)
+            self._crash_points.hit(CrashPoint.ENGINE_MID_FANOUT)
         log.info(
             "signal carried to users",
             signal_id=signal.id,

@@ -105,7 +105,7 @@ class OwedDecisions:
     async def _settle_past(self, entry: Entry) -> None:
         """Append a decision under a new id, unless it stands: the stream is at its id, or past it."""
         order_id = entry.fields["id"]
-        if await self._stands(entry, order_id):
+        if await self._is_recorded(entry, order_id):
             return
         log.error(
             "the user's stream was past this signal; its decision stands out of order",
@@ -113,10 +113,10 @@ class OwedDecisions:
             user=entry.fields["user"],
             entry_id=entry.id,
         )
-        if not await self._stands_elsewhere(entry.stream, order_id):
+        if not await self._is_recorded_under_another_id(entry.stream, order_id):
             await self._bus.do("XADD", entry.stream, "*", *flatten(entry.fields))
 
-    async def _stands(self, entry: Entry, order_id: str) -> bool:
+    async def _is_recorded(self, entry: Entry, order_id: str) -> bool:
         """Say whether this very decision is what the stream has under the signal's id.
 
         Another entry can have it: one that was appended in the same millisecond, as a late decision or by a person.
@@ -124,7 +124,7 @@ class OwedDecisions:
         there = read_entries(entry.stream, await self._bus.do("XRANGE", entry.stream, entry.id, entry.id))
         return any(each.fields.get("id") == order_id for each in there)
 
-    async def _stands_elsewhere(self, stream: str, order_id: str) -> bool:
+    async def _is_recorded_under_another_id(self, stream: str, order_id: str) -> bool:
         newest = read_entries(stream, await self._bus.do("XREVRANGE", stream, "+", "-", "COUNT", _LOOK_BACK))
         return any(entry.fields.get("id") == order_id for entry in newest)
 

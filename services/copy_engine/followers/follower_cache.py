@@ -22,7 +22,7 @@ from shared.domain.values.symbol import Symbol
 _NOTHING: frozenset[Symbol] = frozenset()
 
 
-class Known:
+class FollowerCache:
     """One user under one set of settings. Answers are as the wire gives them."""
 
     __slots__ = (

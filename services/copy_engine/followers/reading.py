@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from services.copy_engine.decisions.decide import Follower
-from services.copy_engine.followers.follower_cache import Known
+from services.copy_engine.followers.follower_cache import FollowerCache
 from shared.bus.client.wire import Command
 from shared.bus.connection import Bus
 from shared.bus.records import pairs, read_account, read_control
@@ -36,7 +36,7 @@ class Reader:
     def __init__(self, bus: Bus, clock: Callable[[], int]) -> None:
         self._bus = bus
         self._clock = clock
-        self._known: dict[str, dict[str, Known]] = {}
+        self._known: dict[str, dict[str, FollowerCache]] = {}
         """By venue and user."""
 
     async def followers(self, signal: Signal, users: Sequence[UserPolicy]) -> list[Follower]:
@@ -46,17 +46,17 @@ class Reader:
             return await self._for_exit(known)
         return await self._for_entry(signal, known)
 
-    def _about(self, users: Sequence[UserPolicy], venue: str) -> list[Known]:
+    def _about(self, users: Sequence[UserPolicy], venue: str) -> list[FollowerCache]:
         known = self._known.setdefault(venue, {})
         found = []
         for policy in users:
             each = known.get(policy.user)
             if each is None or each.policy is not policy:
-                each = known[policy.user] = Known(policy, venue)
+                each = known[policy.user] = FollowerCache(policy, venue)
             found.append(each)
         return found
 
-    async def _for_exit(self, users: Sequence[Known]) -> list[Follower]:
+    async def _for_exit(self, users: Sequence[FollowerCache]) -> list[Follower]:
         """An exit passes no guard; all that matters is the name under which its symbol is held. The equity is only told."""
         answers = iter(await self._bus.do_all([command for user in users for command in user.for_exit]))
         return [
@@ -64,7 +64,7 @@ class Reader:
             for user, equity, names in zip(users, answers, answers, strict=True)
         ]
 
-    async def _for_entry(self, signal: Signal, users: Sequence[Known]) -> list[Follower]:
+    async def _for_entry(self, signal: Signal, users: Sequence[FollowerCache]) -> list[Follower]:
         traded = {signal.symbol: None}
         traded |= {user.policy.symbols.mapped(signal.symbol): None for user in users if user.policy.symbols.map}
         commands: list[Command] = [("HGETALL", keys.CONTROL)]

@@ -73,7 +73,7 @@ def join(
             if waited < PATIENCE_MS:
                 return Waiting(what)
             return skip(signal, follower, f"{told}: waited {waited // 1000} s, but {what}", now)
-        if dear := _too_dear(signal, follower.policy, around):
+        if dear := _price_above_bound(signal, follower.policy, around):
             return skip(signal, follower, f"{told}: {dear}", now)
     if around.price is not None:
         told += f", now at {around.price[0]}"
@@ -138,7 +138,7 @@ def _missing_of_master(signal: Signal, policy: UserPolicy, master: Account | Non
     return ""
 
 
-def _too_dear(signal: Signal, policy: UserPolicy, around: Surroundings) -> str:
+def _price_above_bound(signal: Signal, policy: UserPolicy, around: Surroundings) -> str:
     """Say by how much the present price is worse than the user accepts; an empty text if it is not."""
     if around.price is None:
         return ""

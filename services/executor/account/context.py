@@ -1,6 +1,6 @@
-"""A desk: everything that one account is traded with, under one lease.
+"""A context: everything that one account is traded with, under one lease.
 
-There is no way from here to an entry without a decision from the order stream: a desk only knows how to carry decisions out.
+There is no way from here to an entry without a decision from the order stream: a context only knows how to carry decisions out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from services.executor.account.faults import AccountFaults
 from services.executor.account.keeper import AccountKeeper
 from services.executor.account.risk_book import RiskBook
 from services.executor.orders.set_aside import SetAside
-from services.executor.turn.send_priority import RightOfWay
+from services.executor.turn.send_priority import SendPriority
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
 from shared.bus.orders import RETENTION_MS, OrderStore
@@ -28,18 +28,18 @@ from shared.execution.attempt import Sent
 from shared.execution.timing import VENUE_TIMEOUT
 from shared.execution.venue_history import History
 from shared.runtime.clock_alarm import ClockAlarm
-from shared.runtime.crash_points import Boundary
+from shared.runtime.crash_points import CrashPoints
 from shared.venues.port import Venue
 from shared.venues.venue_clock import VenueTime
 
-__all__ = ["LEASE_NEEDED", "Desk", "Sent"]
+__all__ = ["LEASE_NEEDED", "AccountContext", "Sent"]
 
 LEASE_NEEDED: Final = VENUE_TIMEOUT + 1.0
 """Seconds of lease that must be left when a send begins: its time-out and a margin."""
 
 
 @dataclass(slots=True)
-class Desk:
+class AccountContext:
     """The parts of one account's trading. `begun` outlives the lease: when this process began to send which client id."""
 
     policy: UserPolicy
@@ -54,18 +54,18 @@ class Desk:
     history: History
     begun: dict[str, Sent] = field(default_factory=dict)
     retention_ms: int = RETENTION_MS
-    boundary: Boundary = field(default_factory=Boundary)
-    way: RightOfWay = field(default_factory=RightOfWay)
-    """Shared by all desks of a process."""
+    crash_points: CrashPoints = field(default_factory=CrashPoints)
+    priority: SendPriority = field(default_factory=SendPriority)
+    """Shared by all contexts of a process."""
     books: Books = field(default_factory=lambda: Books(Funds.LIVE))
     alarm: ClockAlarm = field(default_factory=lambda: ClockAlarm(Faults(), lambda: None))
-    """Whether this host's clock is too far from the venue's for entries; shared by all desks of a venue."""
+    """Whether this host's clock is too far from the venue's for entries; shared by all contexts of a venue."""
     late_told_until: float = 0.0
     """Steady instant until which nothing more is logged about orders that came after their deadline."""
     table: Renames = NO_RENAMES
     """The operator's table of renamed assets, as this turn began with it."""
     renames: Renames = NO_RENAMES
-    """That and what the venue itself says; the same for a whole turn, since symbols' chains go by it."""
+    """That and what the venue itself says; the same for a whole turn, since symbols' queues go by it."""
     names_known: bool = False
     """Whether the venue has said that it goes by these names: it may not have answered when the turn began."""
     booking: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -1,4 +1,4 @@
-"""Sets up the desks of one user: keys, nonces, books, the venue's adapter. What cannot be used gives a desk that says why.
+"""Sets up the contexts of one user: keys, nonces, books, the venue's adapter. What cannot be used gives a context that says why.
 
 Here it is decided whose money an account trades with: with `paper = true` the adapter is built for the paper exchange whatever
 the others trade on, takes a paper key alone, and signs nothing before the other side has named itself.
@@ -11,15 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from services.executor.account.context import Desk, Sent
+from services.executor.account.context import AccountContext, Sent
 from services.executor.account.faults import AccountFaults
-from services.executor.account.funds_mark import Mixed, Unknown, open_books
+from services.executor.account.funds_mark import Unknown, WrongFunds, check_funds_kind
 from services.executor.account.gates import Gate, KeyGate, subject
 from services.executor.account.keeper import AccountKeeper
 from services.executor.account.key_memory import KeyMemory
 from services.executor.account.lost_books import BooksGate
 from services.executor.orders.set_aside import SetAside
-from services.executor.turn.send_priority import RightOfWay
+from services.executor.turn.send_priority import SendPriority
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
@@ -36,7 +36,7 @@ from shared.domain.limits.policy import FileState, UserPolicy
 from shared.execution.timing import VENUE_TIMEOUT
 from shared.execution.venue_history import History
 from shared.runtime.clock_alarm import ClockAlarm
-from shared.runtime.crash_points import Boundary
+from shared.runtime.crash_points import CrashPoints
 from shared.venues.errors import Rejected
 from shared.venues.factory import HttpSession, RateBudget, open_budget, open_kraken, open_public_kraken
 from shared.venues.kraken.public import KrakenPublic
@@ -57,8 +57,8 @@ class MeasuredTime:
     alarm: ClockAlarm
 
 
-class DeskMaker:
-    """Makes the desks of a process. All of them share one HTTP session, and the public side and the time of each venue."""
+class AccountContextFactory:
+    """Makes the contexts of a process. All of them share one HTTP session, and the public side and the time of each venue."""
 
     def __init__(
         self, settings: Settings, bus: Bus, http: HttpSession, wall: Callable[[], int], faults: Faults | None = None
@@ -69,8 +69,8 @@ class DeskMaker:
         self._http = http
         self._wall = wall
         self._faults = faults or Faults(wall)
-        self._boundary = Boundary(settings.debug_die_at)
-        self._way = RightOfWay()
+        self._crash_points = CrashPoints(settings.debug_die_at)
+        self._priority = SendPriority()
         self._keys: dict[str, KeyMemory] = {}
         self._begun: dict[str, dict[str, Sent]] = {}
         self.renames = RenamesFile(settings.shoal_config, self._faults)
@@ -80,7 +80,7 @@ class DeskMaker:
         self.public = self._open_public(settings.venue_url("kraken"), self.time.clock)
         self._paper_public = self._open_public(settings.paper_url, self._paper_time.clock)
 
-    async def make(self, policy: UserPolicy, venue_name: str, lease: Lease) -> Desk:
+    async def make(self, policy: UserPolicy, venue_name: str, lease: Lease) -> AccountContext:
         """Set up one account of a user under its lease; sends nothing yet. Raises LeaseLost, BusUnavailable."""
         store = OrderStore(self._bus, lease, policy.user, venue_name, self._settings.retention_ms)
         funds = self._settings.funds(paper=policy.paper)
@@ -95,9 +95,9 @@ class DeskMaker:
             memory = self._memory(key.fingerprint)
             nonces = self._counter(memory, lease, policy.user, key.fingerprint)
             venue: Venue = self._open(key, nonces, memory.budget, paper=policy.paper)
-            opened = await open_books(self._bus, store, policy.user, venue_name, funds, key.fingerprint)
+            opened = await check_funds_kind(self._bus, store, policy.user, venue_name, funds, key.fingerprint)
             gates.append(KeyGate(self._bus, lease, key.fingerprint, self._faults).check)
-            if isinstance(opened, Mixed):
+            if isinstance(opened, WrongFunds):
                 venue = UnusableVenue(venue_name, opened.reason)
             elif isinstance(opened, Unknown):
                 unknown = True
@@ -110,9 +110,9 @@ class DeskMaker:
             nonces = self._counter(memory, lease, policy.user, _NO_KEY)
             venue = UnusableVenue(venue_name, str(error))
         faults = AccountFaults(self._faults, policy.user, venue_name)
-        account = AccountKeeper(policy.user, venue, records, of_venue.clock, memory, self._way, faults, gates)
+        account = AccountKeeper(policy.user, venue, records, of_venue.clock, memory, self._priority, faults, gates)
         account.books_lost = unknown  # until the venue has told
-        return Desk(
+        return AccountContext(
             policy=policy,
             venue=venue,
             lease=lease,
@@ -124,8 +124,8 @@ class DeskMaker:
             history=History(venue, account, of_venue.clock),
             begun=self._begun.setdefault(policy.user, {}),
             retention_ms=self._settings.retention_ms,
-            boundary=self._boundary,
-            way=self._way,
+            crash_points=self._crash_points,
+            priority=self._priority,
             books=books,
             alarm=of_venue.alarm,
             faults=faults,

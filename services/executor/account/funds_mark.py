@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Mixed:
+class WrongFunds:
     """The books are of the other money and cannot be left: why, and what to do."""
 
     reason: str
@@ -43,9 +43,9 @@ class Unknown:
     """Nothing is recorded of the account: it is a new one, or Redis has lost its data. The venue can tell (`lost_books.py`)."""
 
 
-async def open_books(
+async def check_funds_kind(
     bus: Bus, store: OrderStore, user: str, venue: str, funds: Funds, key: str
-) -> Books | Mixed | Unknown:
+) -> Books | WrongFunds | Unknown:
     """Open an account's books for this money; `key` is the fingerprint of the API key that it is about to trade with.
 
     To be called under the user's lease, before anything is sent. Raises LeaseLost, BusUnavailable.
@@ -54,7 +54,7 @@ async def open_books(
     try:
         (found,) = await records.books([(user, venue)])
         if found is not None and (moving := _renamed(user, found)):
-            return Mixed(moving)
+            return WrongFunds(moving)
         if found is not None and found.funds is funds:
             return found
         if found is None and not await _recorded(bus, user, venue):
@@ -63,9 +63,9 @@ async def open_books(
             return await store.mark_books(funds, anew=False)
         held = await records.positions(user, venue)
         if open_ := await _open(store, held, await _dust(records, venue, held)):
-            return Mixed(_reason(user, found, open_))
+            return WrongFunds(_reason(user, found, open_))
     except ValueError as error:  # a record that is malformed, or stands under no symbol
-        return Mixed(f"the account's books cannot be read, so nobody knows whose money they are of: {error}")
+        return WrongFunds(f"the account's books cannot be read, so nobody knows whose money they are of: {error}")
     books = await store.mark_books(funds, anew=True)
     log.warning(
         f"books begun anew: {user} trades with {funds.words} from now on",

@@ -19,7 +19,7 @@ from services.executor.account.faults import AccountFaults
 from services.executor.account.gates import RETRY, Gate, Withheld
 from services.executor.account.holdings import HoldingsValuer
 from services.executor.account.key_memory import KeyMemory
-from services.executor.turn.send_priority import RightOfWay
+from services.executor.turn.send_priority import SendPriority
 from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.records import Records
 from shared.domain.account import Account, AccountState
@@ -62,7 +62,7 @@ class AccountKeeper:
         records: Records,
         clock: Callable[[], int],
         key: KeyMemory,
-        way: RightOfWay | None = None,
+        priority: SendPriority | None = None,
         faults: AccountFaults | None = None,
         gates: Sequence[Gate] = (),
     ) -> None:
@@ -71,7 +71,7 @@ class AccountKeeper:
         self._records = records
         self._clock = clock
         self._key = key
-        self._way = way or RightOfWay()
+        self._priority = priority or SendPriority()
         self._gates = gates
         self.fees = TakerFees(venue.name, [_EXAMPLE])
         """What trades cost here, by pair."""
@@ -174,7 +174,7 @@ class AccountKeeper:
         while True:
             if (quiet := self._quiet_until - time.monotonic()) > 0:
                 await asyncio.sleep(quiet)
-            await self._way.give_way()
+            await self._priority.yield_to_sends()
             self._wanted.clear()
             pause = _REFRESH
             try:

@@ -26,7 +26,7 @@ from shared.domain.order import Side
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import ZERO, Quantity
 from shared.domain.values.symbol import Symbol
-from shared.execution.record import arrived, quote_fee
+from shared.execution.record import quote_fee, received_quantity
 from shared.venues.errors import Unavailable
 from shared.venues.port import Balance, Venue, VenueOrder, VenueOrderStatus
 
@@ -76,7 +76,9 @@ def sum_up(
         if order.filled.amount == 0:
             continue
         if order.side is Side.BUY:
-            held[order.symbol] = before.bought(arrived(order), order.cost + quote_fee(order), at, order.average_price)
+            held[order.symbol] = before.bought(
+                received_quantity(order), order.cost + quote_fee(order), at, order.average_price
+            )
             continue
         if before.size < order.filled:
             uncovered.add(order.symbol)

@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 
 import structlog
 
-from services.executor.account.context import Desk
+from services.executor.account.context import AccountContext
 from services.executor.account.lost_books import Copied, read_copied
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
@@ -35,33 +35,33 @@ log = structlog.get_logger()
 
 
 class Rebuilder:
-    """Answers an operator's requests about the lost books of one desk."""
+    """Answers an operator's requests about the lost books of one context."""
 
-    def __init__(self, bus: Bus, desk: Desk) -> None:
+    def __init__(self, bus: Bus, context: AccountContext) -> None:
         self._bus = bus
-        self._desk = desk
+        self._context = context
         self._answered = 0
 
     async def round(self) -> None:
         """Do what was asked for, if the books are lost. Raises LeaseLost, BusUnavailable."""
-        if not self._desk.account.books_lost:
+        if not self._context.account.books_lost:
             return
         request = await self._request()
         if request is None or request.rebuild_at <= self._answered:
             return
-        if self._desk.clock() - request.rebuild_at > _REQUEST_AGE_MS:
+        if self._context.clock() - request.rebuild_at > _REQUEST_AGE_MS:
             return
         answer = await self._carry_out(request)
-        key = keys.rebuilt(self._desk.user, self._desk.venue.name)
+        key = keys.rebuilt(self._context.user, self._context.venue.name)
         await self._bus.do("HSET", key, *flatten(answer.fields()))
         self._answered = request.rebuild_at
 
     async def _request(self) -> RebuildRequest | None:
         names = ("rebuild_at", "rebuild_mode")
-        (values,) = await self._bus.do_all([("HMGET", keys.control(self._desk.user), *names)])
+        (values,) = await self._bus.do_all([("HMGET", keys.control(self._context.user), *names)])
         if not isinstance(values, list) or values[0] is None:
             return None
-        written = pairs(await self._bus.do("HGETALL", keys.rebuilt(self._desk.user, self._desk.venue.name)))
+        written = pairs(await self._bus.do("HGETALL", keys.rebuilt(self._context.user, self._context.venue.name)))
         asked_at = written.get("asked_at", "")
         self._answered = max(self._answered, int(asked_at) if asked_at.isdigit() else 0)
         fields = {name: value for name, value in zip(names, values, strict=True) if value is not None}
@@ -71,17 +71,17 @@ class Rebuilder:
             return None
 
     async def _carry_out(self, request: RebuildRequest) -> RebuildAnswer:
-        desk = self._desk
+        context = self._context
         try:
-            found = await read_copied(desk.venue, desk.clock())
+            found = await read_copied(context.venue, context.clock())
         except VenueError as error:
-            return RebuildAnswer(asked_at=request.rebuild_at, at=desk.clock(), reason=str(error))
+            return RebuildAnswer(asked_at=request.rebuild_at, at=context.clock(), reason=str(error))
         reason = ""
         if request.rebuild_mode is not RebuildMode.LOOK:
             reason = await self._write(found, empty=request.rebuild_mode is RebuildMode.DISOWN)
         return RebuildAnswer(
             asked_at=request.rebuild_at,
-            at=desk.clock(),
+            at=context.clock(),
             orders=len(found.orders),
             held=held_text((str(each.symbol), str(each.size), str(each.cost)) for each in found.positions.values()),
             uncovered=", ".join(sorted(map(str, found.uncovered))),
@@ -91,19 +91,19 @@ class Rebuilder:
 
     async def _write(self, found: Copied, *, empty: bool) -> str:
         """Write the books; return why not, or an empty text."""
-        desk = self._desk
+        context = self._context
         if found.open:
             return f"{found.open} of these orders have not ended yet"
         if not empty:
             for order in found.orders:
                 await self._report(order)
         positions = {} if empty else {str(each.symbol): write_position(each) for each in found.positions.values()}
-        if not await desk.store.rebuild_books(desk.books.funds, positions):
+        if not await context.store.rebuild_books(context.books.funds, positions):
             return "the books stand already"
         log.warning(
             "books begun anew: the orders at the exchange are nobody's" if empty else "books rebuilt from the exchange",
-            user=desk.user,
-            venue=desk.venue.name,
+            user=context.user,
+            venue=context.venue.name,
             orders=len(found.orders),
             held="nothing" if empty else str(found),
         )
@@ -111,7 +111,7 @@ class Rebuilder:
 
     async def _report(self, order: VenueOrder) -> None:
         """Write an order's record and report anew, as the venue has it. The record's id is the leg's: its order is not known."""
-        desk = self._desk
+        context = self._context
         tally = Tally.nothing(order.symbol).plus(order)
         ended_at = order.closed_at or order.opened_at
         traded = order.filled.amount > 0
@@ -119,8 +119,8 @@ class Rebuilder:
             id=str(uuid5(UUID(order.client_order_id), "report")),
             order_id=order.client_order_id,
             signal_id="",
-            user=desk.user,
-            venue=desk.venue.name,
+            user=context.user,
+            venue=context.venue.name,
             symbol=order.symbol,
             side=order.side,
             kind=Kind.ENTRY if order.side is Side.BUY else Kind.EXIT,
@@ -137,8 +137,8 @@ class Rebuilder:
         )
         fields = {
             "id": order.client_order_id,
-            "user": desk.user,
-            "venue": desk.venue.name,
+            "user": context.user,
+            "venue": context.venue.name,
             "symbol": str(order.symbol),
             "side": str(order.side),
             "client_order_id": order.client_order_id,
@@ -147,4 +147,4 @@ class Rebuilder:
             "settled_at": str(ended_at),
             **tally.fields(),
         }
-        await desk.store.settle(report, entry_id="", fields=fields)
+        await context.store.settle(report, entry_id="", fields=fields)

@@ -1,6 +1,6 @@
 """Moves what is held to the name under which the venue knows it now.
 
-Only in the symbol's own chain, where no order of it is under way: an order that ended under the old name after its position had
+Only in the symbol's own queue, where no order of it is under way: an order that ended under the old name after its position had
 been moved would be sold twice. The move is one fenced step, so it happens once, whoever repeats it.
 """
 
@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import structlog
 
-from services.executor.account.context import Desk
+from services.executor.account.context import AccountContext
 from shared.domain.fault import FaultKind
 from shared.domain.rename import Fate, fate
 from shared.domain.values.money import ZERO, plain
@@ -29,21 +29,21 @@ class Named:
     waits: str = ""
 
 
-async def present_name(desk: Desk, symbol: Symbol) -> Named:
+async def present_name(context: AccountContext, symbol: Symbol) -> Named:
     """Return the name under which a symbol is traded now, after moving what is held under its former ones.
 
-    To be called in the symbol's chain. Raises VenueError, MalformedMessageError, LeaseLost, BusUnavailable.
+    To be called in the symbol's queue. Raises VenueError, MalformedMessageError, LeaseLost, BusUnavailable.
     """
-    present = desk.renames.symbol(symbol)
-    names = desk.renames.former(present)
+    present = context.renames.symbol(symbol)
+    names = context.renames.former(present)
     if not names:
         return Named(symbol)
-    listed = await desk.venue.instruments()
+    listed = await context.venue.instruments()
     for name in names:
-        position = await desk.records.position(desk.user, desk.venue.name, name)
+        position = await context.records.position(context.user, context.venue.name, name)
         if position is None or position.size.amount == 0:
             continue
-        balances = await desk.venue.balances()
+        balances = await context.venue.balances()
         found = fate(
             position.size.amount,
             old_listed=name in listed,
@@ -54,25 +54,25 @@ async def present_name(desk: Desk, symbol: Symbol) -> Named:
         if found is Fate.STAYS:
             return Named(name)
         if found is Fate.WAITS:
-            return Named(name, _wait(desk, name, present))
-        await _move(desk, name, present)
+            return Named(name, _wait(context, name, present))
+        await _move(context, name, present)
     return Named(present if present in listed else symbol)
 
 
-async def is_unlisted(desk: Desk, symbol: Symbol) -> bool:
+async def is_unlisted(context: AccountContext, symbol: Symbol) -> bool:
     """Say whether the venue lists no pair of an asset any more, and report it: nothing can sell what is held of it.
 
     Raises VenueError.
     """
-    if any(each.base == symbol.base for each in await desk.venue.instruments()):
-        desk.faults.clear(FaultKind.SYMBOL, str(symbol))
+    if any(each.base == symbol.base for each in await context.venue.instruments()):
+        context.faults.clear(FaultKind.SYMBOL, str(symbol))
         return False
     reason = (
         f"{symbol.base} is held from copying, and the venue lists no {symbol.base} any more: if it was renamed add it to "
         f"config/renames.toml"
     )
-    if desk.faults.report(FaultKind.SYMBOL, reason, str(symbol)):
-        log.error("what is held is not listed by the venue", user=desk.user, symbol=str(symbol))
+    if context.faults.report(FaultKind.SYMBOL, reason, str(symbol)):
+        log.error("what is held is not listed by the venue", user=context.user, symbol=str(symbol))
     return True
 
 
@@ -82,27 +82,29 @@ def _total(balances: Balances, asset: str) -> Decimal:
     return balance.total if balance else ZERO
 
 
-def _wait(desk: Desk, old: Symbol, new: Symbol) -> str:
+def _wait(context: AccountContext, old: Symbol, new: Symbol) -> str:
     reason = f"{old.base} is {new.base} now, and the account has no coins under that name yet"
-    if desk.faults.report(FaultKind.SYMBOL, reason, str(old)):
-        log.warning("waiting for renamed coins", user=desk.user, symbol=str(old), reason=reason)
+    if context.faults.report(FaultKind.SYMBOL, reason, str(old)):
+        log.warning("waiting for renamed coins", user=context.user, symbol=str(old), reason=reason)
     return reason
 
 
-async def _move(desk: Desk, old: Symbol, new: Symbol) -> None:
-    async with desk.booking:
-        moved = await desk.store.move_position(old, new, desk.renames)
+async def _move(context: AccountContext, old: Symbol, new: Symbol) -> None:
+    async with context.booking:
+        moved = await context.store.move_position(old, new, context.renames)
     if not moved:
         return
-    desk.faults.clear(FaultKind.SYMBOL, str(old))
-    await desk.records.write_differences(desk.user, desk.venue.name, {}, gone=[str(old)])
-    prices = await desk.venue.prices([new])
-    await desk.records.write_prices(desk.venue.name, prices.values(), desk.clock())  # what is held is valued at once
-    desk.changed.set()
+    context.faults.clear(FaultKind.SYMBOL, str(old))
+    await context.records.write_differences(context.user, context.venue.name, {}, gone=[str(old)])
+    prices = await context.venue.prices([new])
+    await context.records.write_prices(
+        context.venue.name, prices.values(), context.clock()
+    )  # what is held is valued at once
+    context.changed.set()
     log.warning(
         "position moved to the asset's new name",
-        user=desk.user,
+        user=context.user,
         old=str(old),
         new=str(new),
-        ratio=plain(desk.renames.ratio(old, new)),
+        ratio=plain(context.renames.ratio(old, new)),
     )

@@ -1,6 +1,6 @@
 """Keeps an account's risk state: trades of the day, profit of copying, and stop-outs. Only the executor writes it.
 
-What an order changes is written in the same step as its end; what prices change, at each look. Both happen under the desk's lock,
+What an order changes is written in the same step as its end; what prices change, at each look. Both happen under its lock,
 so that no look counts a profit as unrealised and as realised at once.
 
 A stop-out may sell everything, so it must never follow from something that is missing: while a position has no price, or cannot
@@ -82,7 +82,7 @@ class RiskBook:
     async def after_fill(self, order: VenueOrder, before: Position, currency: str) -> Mapping[str, str] | None:
         """Give the state after an order that traded, to be written with it; None if the present one cannot be read.
 
-        `before` is the position without the order. To be called under the desk's lock.
+        `before` is the position without the order. To be called under the account's lock.
         """
         state = await self._read(currency)
         if state is None:
@@ -98,7 +98,7 @@ class RiskBook:
     async def after_removal(self, before: Position, left: Position, currency: str) -> Mapping[str, str] | None:
         """Give the state after coins of a position were found gone: sold or moved by their owner, which is no loss of copying.
 
-        What they had made at market until now counts as realised, so that their going changes no profit. Under the desk's lock.
+        What they had made at market until now counts as realised, so that their going changes no profit. Under its lock.
         """
         state = await self._read(currency)
         published = (await self._records.prices_of(self._venue, [before.symbol])).get(before.symbol)

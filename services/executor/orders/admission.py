@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
-from services.executor.account.context import Desk
+from services.executor.account.context import AccountContext
 from shared.contracts.fields import MalformedMessageError
 from shared.domain.account import Account, Position
 from shared.domain.book import Book
@@ -38,16 +38,16 @@ class _Reserved:
 
 
 class Admission:
-    """The entries of one desk that are on their way, and what they leave room for."""
+    """The entries of one context that are on their priority, and what they leave room for."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: AccountContext) -> None:
+        self._context = context
         self._lock = asyncio.Lock()
         self._reserved: dict[str, _Reserved] = {}
 
     async def admit(self, decision: Decision, size: Quantity, limit: Price, instrument: Instrument) -> Admitted | Skip:
         """Let an entry pass as it is, cut down, or not at all; what passes stays reserved until `release`."""
-        desk = self._desk
+        context = self._context
         async with self._lock:
             self._reserved.pop(decision.id, None)
             others = list(self._reserved.values())  # before what is recorded is read: nothing can fall in between
@@ -57,14 +57,14 @@ class Admission:
                 return Skip(f"limits cannot be judged: {error}")
             if standing is None:
                 return Skip("balance unknown: it has not been read yet")
-            found = admit(size, limit, desk.policy, standing, instrument, desk.clock())
+            found = admit(size, limit, context.policy, standing, instrument, context.clock())
             if isinstance(found, Admitted):
                 self.reserve(decision, found.size, limit)
             return found
 
     def reserve(self, decision: Decision, size: Quantity, limit: Price) -> None:
         """Keep room for an entry that is on its way."""
-        fee = self._desk.account.fees.of(decision.symbol)
+        fee = self._context.account.fees.of(decision.symbol)
         self._reserved[decision.id] = _Reserved(decision.symbol, size, size * limit, fee)
 
     def release(self, decision: Decision) -> None:
@@ -72,16 +72,16 @@ class Admission:
         self._reserved.pop(decision.id, None)
 
     async def _standing(self, decision: Decision, others: Sequence[_Reserved]) -> Standing | None:
-        desk, limits = self._desk, self._desk.policy.limits
-        account = desk.account.after_trades()
+        context, limits = self._context, self._context.policy.limits
+        account = context.account.after_trades()
         if account is None:
             return None
         account = _less(account, decision.symbol.quote, others)
-        account = account._replace(taker_fee=desk.account.fees.of(decision.symbol))
+        account = account._replace(taker_fee=context.account.fees.of(decision.symbol))
         book = _EMPTY
         if limits.need_positions:
-            held = _with(others, await desk.records.positions(desk.user, desk.venue.name), desk.clock())
-            prices = await desk.records.prices_of(desk.venue.name, list(held)) if limits.need_prices else {}
+            held = _with(others, await context.records.positions(context.user, context.venue.name), context.clock())
+            prices = await context.records.prices_of(context.venue.name, list(held)) if limits.need_prices else {}
             book = Book(held, {symbol: price for symbol, (price, _) in prices.items()})
         else:
             await self._readable(decision.symbol)
@@ -91,14 +91,16 @@ class Admission:
     async def _readable(self, symbol: Symbol) -> None:
         """See that what is bought finds a record that it can be added to. Raises MalformedMessageError."""
         try:
-            await self._desk.records.position(self._desk.user, self._desk.venue.name, symbol)
+            await self._context.records.position(self._context.user, self._context.venue.name, symbol)
         except MalformedMessageError as error:
             raise MalformedMessageError(f"the position of {symbol} cannot be read: {error}") from None
 
     async def _risk(self, on_their_way: int) -> RiskState:
-        desk = self._desk
-        now = desk.clock()
-        found = await desk.records.risk(desk.user, desk.venue.name) or RiskState.fresh(desk.policy.currency, now)
+        context = self._context
+        now = context.clock()
+        found = await context.records.risk(context.user, context.venue.name) or RiskState.fresh(
+            context.policy.currency, now
+        )
         return replace(found, day=utc_day(now), trades_today=found.trades_on(now) + on_their_way)
 
 

@@ -11,14 +11,14 @@ from typing import Final
 
 import structlog
 
-from services.executor.account.context import Desk
+from services.executor.account.context import AccountContext
 from services.executor.orders.admission import Admission
 from services.executor.orders.settlement import settle
 from shared.domain.control import refusal
 from shared.domain.order import CLOCK_TOLERANCE_MS, RECALLED, TERMINAL, Decision, EntryTerms, OrderState
 from shared.domain.skip import Skip
 from shared.domain.values.money import ZERO
-from shared.execution.outcome import Absent, End, NotSent, Refused, Stopped, Traded, describe
+from shared.execution.outcome import Denied, Executed, LegOutcome, LegRejected, NeverReceived, NotSent, describe
 from shared.execution.record import Leg, OrderRecord, Tally
 from shared.execution.resolution import resume
 from shared.execution.send import recall, trade
@@ -30,11 +30,11 @@ log = structlog.get_logger()
 
 
 class EntryHandler:
-    """Carries out the copied entries of one desk."""
+    """Carries out the copied entries of one context."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._admission = Admission(desk)
+    def __init__(self, context: AccountContext) -> None:
+        self._context = context
+        self._admission = Admission(context)
         self._cuts: dict[str, str] = {}
 
     async def carry_out(self, decision: Decision, terms: EntryTerms, entry_id: str, *, suspect: bool) -> None:
@@ -50,110 +50,110 @@ class EntryHandler:
 
         False if the venue never had it. Without this, what was bought would be nobody's and would never be sold.
         """
-        desk = self._desk
-        record = OrderRecord.read(await desk.store.load(decision.id))
-        if record.state is not None or not await recall(desk, decision, entry_id, 1):
+        context = self._context
+        record = OrderRecord.read(await context.store.load(decision.id))
+        if record.state is not None or not await recall(context, decision, entry_id, 1):
             return False
-        end = await resume(desk, decision, 1)
-        if not isinstance(end, Traded):
+        end = await resume(context, decision, 1)
+        if not isinstance(end, Executed):
             return False
         log.warning(
-            "an entry was copied before it was decided to be skipped", signal_id=decision.signal_id, user=desk.user
+            "an entry was copied before it was decided to be skipped", signal_id=decision.signal_id, user=context.user
         )
         await self._end(decision, entry_id, end, note=f"; decided anew as a skip: {decision.reason}", code=RECALLED)
         return True
 
     async def _carry_out(self, decision: Decision, terms: EntryTerms, entry_id: str, *, suspect: bool) -> None:
-        desk = self._desk
-        end: End | None = None
+        context = self._context
+        end: LegOutcome | None = None
         before = ""
         if suspect:
-            record = OrderRecord.read(await desk.store.load(decision.id))
+            record = OrderRecord.read(await context.store.load(decision.id))
             if record.state in TERMINAL:
-                await settle(desk, decision, entry_id, OrderState.FAILED, "ended before")  # acknowledges, no more
+                await settle(context, decision, entry_id, OrderState.FAILED, "ended before")  # acknowledges, no more
                 return
             begun = record.state not in {None, OrderState.PLANNED}
-            if begun or await recall(desk, decision, entry_id, 1):
+            if begun or await recall(context, decision, entry_id, 1):
                 self._admission.reserve(decision, terms.size, terms.limit_price)
-                end = await resume(desk, decision, 1)
-        while end is None or isinstance(end, (Absent, NotSent)):
+                end = await resume(context, decision, 1)
+        while end is None or isinstance(end, (NeverReceived, NotSent)):
             if end is not None:
-                desk.way.left(decision.id)  # nobody is to wait for what waits itself
+                context.priority.release(decision.id)  # nobody is to wait for what waits itself
                 before = f" (not sent before: {end.words})" if isinstance(end, NotSent) else before
                 await asyncio.sleep(max(_RETRY, end.retry_after if isinstance(end, NotSent) else 0.0))
             end = await self._send(decision, terms, entry_id)
-        if isinstance(end, Stopped):
-            end = Stopped(end.outcome, end.reason + before)
+        if isinstance(end, Denied):
+            end = Denied(end.outcome, end.reason + before)
         await self._end(decision, entry_id, end)
 
-    async def _send(self, decision: Decision, terms: EntryTerms, entry_id: str) -> End:
-        desk = self._desk
+    async def _send(self, decision: Decision, terms: EntryTerms, entry_id: str) -> LegOutcome:
+        context = self._context
         if (stop := self._barred(decision, terms)) is not None:
             return stop
-        if other := desk.aside.in_the_way(decision, desk.renames):
-            return Stopped(OrderState.SKIPPED, f"order {other} of {decision.symbol} has not come to its end")
-        instrument = (await desk.venue.instruments()).get(decision.symbol)
+        if other := context.aside.in_the_way(decision, context.renames):
+            return Denied(OrderState.SKIPPED, f"order {other} of {decision.symbol} has not come to its end")
+        instrument = (await context.venue.instruments()).get(decision.symbol)
         if instrument is None:
-            return Stopped(OrderState.SKIPPED, f"{decision.symbol} is not traded on {decision.venue}")
+            return Denied(OrderState.SKIPPED, f"{decision.symbol} is not traded on {decision.venue}")
         size, limit = terms.size.floored(instrument.lot_step), terms.limit_price.floored(instrument.tick)
         if limit.amount <= 0:
-            return Stopped(
+            return Denied(
                 OrderState.SKIPPED, f"its limit of {terms.limit_price} is below one tick of {instrument.tick}"
             )
         if missed := instrument.below_minimum(size, limit):
-            return Stopped(OrderState.SKIPPED, f"below venue minimum: {missed}")
+            return Denied(OrderState.SKIPPED, f"below venue minimum: {missed}")
         admitted = await self._admission.admit(decision, size, limit, instrument)
         if isinstance(admitted, Skip):
-            return Stopped(OrderState.SKIPPED, admitted.reason)
+            return Denied(OrderState.SKIPPED, admitted.reason)
         if admitted.note:
             self._cuts[decision.id] = f" ({admitted.note})"
         size = admitted.size
         leg = Leg(decision, entry_id, 1, size, limit, size)
-        return await trade(desk, leg, lambda: self._guard(decision, terms))
+        return await trade(context, leg, lambda: self._guard(decision, terms))
 
-    def _barred(self, decision: Decision, terms: EntryTerms) -> Stopped | None:
-        desk = self._desk
-        if not desk.account.ready:
-            return Stopped(OrderState.FAILED, f"account is parked: {desk.account.reason}")
-        if desk.policy.fault:
-            return Stopped(OrderState.SKIPPED, desk.policy.fault)
-        if not desk.policy.enabled:
-            return Stopped(OrderState.SKIPPED, "the user is disabled")
+    def _barred(self, decision: Decision, terms: EntryTerms) -> Denied | None:
+        context = self._context
+        if not context.account.ready:
+            return Denied(OrderState.FAILED, f"account is parked: {context.account.reason}")
+        if context.policy.fault:
+            return Denied(OrderState.SKIPPED, context.policy.fault)
+        if not context.policy.enabled:
+            return Denied(OrderState.SKIPPED, "the user is disabled")
         return self._too_late(decision, terms)
 
-    async def _guard(self, decision: Decision, terms: EntryTerms) -> Stopped | None:
+    async def _guard(self, decision: Decision, terms: EntryTerms) -> Denied | None:
         if (late := self._too_late(decision, terms)) is not None:
             return late
-        if forbidden := refusal(decision.kind, *await self._desk.switches(decision.symbol)):
-            return Stopped(OrderState.SKIPPED, forbidden)
-        if stopped := self._desk.risk.stopped(self._desk.clock()):
-            return Stopped(OrderState.SKIPPED, stopped)
-        if off := self._desk.alarm.refusal():
-            return Stopped(OrderState.SKIPPED, off)
+        if forbidden := refusal(decision.kind, *await self._context.switches(decision.symbol)):
+            return Denied(OrderState.SKIPPED, forbidden)
+        if stopped := self._context.risk.stopped(self._context.clock()):
+            return Denied(OrderState.SKIPPED, stopped)
+        if off := self._context.alarm.refusal():
+            return Denied(OrderState.SKIPPED, off)
         return None
 
-    def _too_late(self, decision: Decision, terms: EntryTerms) -> Stopped | None:
+    def _too_late(self, decision: Decision, terms: EntryTerms) -> Denied | None:
         """Judge the age by what this process knows as well: instants that somebody wrote may lie."""
-        now = self._desk.clock()
+        now = self._context.clock()
         ahead = decision.signal_at - now
         if ahead > CLOCK_TOLERANCE_MS:
-            return Stopped(
+            return Denied(
                 OrderState.EXPIRED, f"its signal is dated {ahead / 1000:.1f} s in the future; a clock is wrong"
             )
-        last_moment = min(terms.not_after, decision.signal_at + self._desk.policy.guards.max_signal_age_ms)
+        last_moment = min(terms.not_after, decision.signal_at + self._context.policy.guards.max_signal_age_ms)
         if now > last_moment:
-            return Stopped(OrderState.EXPIRED, f"{(now - last_moment) / 1000:.1f} s past the age this user accepts")
+            return Denied(OrderState.EXPIRED, f"{(now - last_moment) / 1000:.1f} s past the age this user accepts")
         return None
 
     async def _end(
-        self, decision: Decision, entry_id: str, end: Traded | Refused | Stopped, *, note: str = "", code: str = ""
+        self, decision: Decision, entry_id: str, end: Executed | LegRejected | Denied, *, note: str = "", code: str = ""
     ) -> None:
-        desk = self._desk
-        if isinstance(end, Stopped):
-            await settle(desk, decision, entry_id, end.outcome, end.reason)
+        context = self._context
+        if isinstance(end, Denied):
+            await settle(context, decision, entry_id, end.outcome, end.reason)
             return
-        if isinstance(end, Refused):
-            await settle(desk, decision, entry_id, OrderState.REJECTED, end.words, sent_at=end.sent_at)
+        if isinstance(end, LegRejected):
+            await settle(context, decision, entry_id, OrderState.REJECTED, end.words, sent_at=end.sent_at)
             return
         order = end.order
         if order.filled.amount == 0:
@@ -163,7 +163,7 @@ class EntryHandler:
         else:
             outcome = OrderState.FILLED
         await settle(
-            desk,
+            context,
             decision,
             entry_id,
             outcome,
@@ -178,4 +178,4 @@ class EntryHandler:
 
     async def _target(self, decision: Decision) -> Decimal:
         """Give what was sent, from the write-ahead: steps may have changed since."""
-        return OrderRecord.read(await self._desk.store.load(decision.id)).target or ZERO
+        return OrderRecord.read(await self._context.store.load(decision.id)).target or ZERO

@@ -17,7 +17,7 @@ from typing import Final
 
 import structlog
 
-from services.executor.account.context import Desk
+from services.executor.account.context import AccountContext
 from services.executor.account.renaming import is_unlisted, present_name
 from services.executor.orders.exit_delay import ExitDelay
 from services.executor.orders.exit_funds import ExitFunds
@@ -35,7 +35,7 @@ from shared.domain.sizing import Skip
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import ONE, ZERO, Price, Quantity, plain
 from shared.domain.values.symbol import Symbol
-from shared.execution.outcome import End, NotSent, Refused, Stopped, Traded, describe
+from shared.execution.outcome import Denied, Executed, LegOutcome, LegRejected, NotSent, describe
 from shared.execution.record import Leg, OrderRecord
 from shared.execution.resolution import resume
 from shared.execution.send import recall, trade
@@ -75,23 +75,23 @@ class _Progress:
 
 
 class ExitHandler:
-    """Carries out the copied exits of one desk."""
+    """Carries out the copied exits of one context."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: AccountContext) -> None:
+        self._context = context
 
     async def carry_out(self, decision: Decision, fraction: Decimal, entry_id: str, *, suspect: bool) -> None:
         """End one exit, however long that takes. `suspect`: something may have been sent before, which is followed first."""
         progress = _Progress(suspect=suspect)
-        with ExitDelay(self._desk.faults, decision, lambda: self._why_not_ended(progress)):
+        with ExitDelay(self._context.faults, decision, lambda: self._why_not_ended(progress)):
             await self._carry_out(decision, fraction, entry_id, progress)
 
     async def _carry_out(self, decision: Decision, fraction: Decimal, entry_id: str, progress: _Progress) -> None:
         if await self._ended_already(decision, entry_id, progress):
             return
         while True:
-            if progress.tries or not self._desk.account.ready:
-                self._desk.way.left(decision.id)  # nobody is to wait for what waits itself
+            if progress.tries or not self._context.account.ready:
+                self._context.priority.release(decision.id)  # nobody is to wait for what waits itself
             if progress.tries:
                 await asyncio.sleep(progress.pause())
             progress.tries += 1
@@ -114,12 +114,12 @@ class ExitHandler:
 
         What it has traded already is counted in present units from then on.
         """
-        desk = self._desk
+        context = self._context
         try:
-            if not await desk.names_hold():
+            if not await context.names_hold():
                 progress.last = "assets have other names than this turn goes by: a new turn begins"
                 return None
-            named = await present_name(desk, decision.symbol)
+            named = await present_name(context, decision.symbol)
         except VenueError as error:
             progress.last = str(error)
             return None
@@ -128,48 +128,48 @@ class ExitHandler:
             return None
         if named.symbol == decision.symbol:
             return decision
-        record = OrderRecord.read(await desk.store.load(decision.id))
+        record = OrderRecord.read(await context.store.load(decision.id))
         if record.state is OrderState.PLANNED and record.symbol not in {"", str(named.symbol)}:
-            ratio = desk.renames.ratio(decision.symbol, named.symbol)
+            ratio = context.renames.ratio(decision.symbol, named.symbol)
             fields = {"symbol": str(named.symbol), "filled_size": plain(record.filled * ratio)}
             if record.target is not None:
                 fields["target"] = plain(record.target * ratio)
-            await desk.store.move(decision.id, OrderState.PLANNED, fields)
+            await context.store.move(decision.id, OrderState.PLANNED, fields)
         return decision.exit_as(named.symbol)
 
     async def _ended_already(self, decision: Decision, entry_id: str, progress: _Progress) -> bool:
         """End an exit that needs no more sending: one that was sent before, or one of which nothing is held while parked."""
-        desk = self._desk
-        record = OrderRecord.read(await desk.store.load(decision.id)) if progress.suspect else _BLANK
+        context = self._context
+        record = OrderRecord.read(await context.store.load(decision.id)) if progress.suspect else _BLANK
         if record.state in TERMINAL:
-            await settle(desk, decision, entry_id, OrderState.FAILED, "ended before")  # acknowledges, no more
+            await settle(context, decision, entry_id, OrderState.FAILED, "ended before")  # acknowledges, no more
             return True
         if record.state is None and await self._holds_nothing_and_cannot_ask(decision):
-            await settle(desk, decision, entry_id, OrderState.SKIPPED, _NOTHING_HELD)
+            await settle(context, decision, entry_id, OrderState.SKIPPED, _NOTHING_HELD)
             return True
         begun = record.state not in {None, OrderState.PLANNED}
-        if begun or (progress.suspect and await recall(desk, decision, entry_id, record.leg)):
-            return await self._book(decision, entry_id, await resume(desk, decision, record.leg), progress)
+        if begun or (progress.suspect and await recall(context, decision, entry_id, record.leg)):
+            return await self._book(decision, entry_id, await resume(context, decision, record.leg), progress)
         return False
 
-    async def _trade(self, leg: Leg, progress: _Progress) -> End:
-        desk, decision = self._desk, leg.decision
+    async def _trade(self, leg: Leg, progress: _Progress) -> LegOutcome:
+        context, decision = self._context, leg.decision
         progress.begun = True
-        if progress.suspect and await recall(desk, decision, leg.entry_id, leg.number):
-            return await resume(desk, decision, leg.number)
-        return await trade(desk, leg, lambda: self._guard(decision))
+        if progress.suspect and await recall(context, decision, leg.entry_id, leg.number):
+            return await resume(context, decision, leg.number)
+        return await trade(context, leg, lambda: self._guard(decision))
 
     async def _holds_nothing_and_cannot_ask(self, decision: Decision) -> bool:
         """Say whether a close has nothing to do for a parked account: it need not wait for the account's return."""
-        desk = self._desk
-        if desk.account.ready or desk.account.books_lost:
+        context = self._context
+        if context.account.ready or context.account.books_lost:
             return False
-        if not desk.names_known:  # what is held under any name may be it
-            holdings = await desk.records.holdings(desk.user, desk.venue.name)
+        if not context.names_known:  # what is held under any name may be it
+            holdings = await context.records.holdings(context.user, context.venue.name)
             return not holdings.positions and not holdings.unreadable
         try:
-            for name in (decision.symbol, *desk.renames.former(decision.symbol)):
-                position = await desk.records.position(desk.user, desk.venue.name, name)
+            for name in (decision.symbol, *context.renames.former(decision.symbol)):
+                position = await context.records.position(context.user, context.venue.name, name)
                 if position is not None and position.size.amount > 0:
                     return False
         except MalformedMessageError as error:
@@ -179,49 +179,49 @@ class ExitHandler:
 
     async def _until_allowed(self, decision: Decision, progress: _Progress) -> None:
         """Wait for the account and, before another try, for the switches; the first is stopped by the guard in the lane."""
-        await self._desk.account.until_ready()
+        await self._context.account.until_ready()
         while progress.begun and (stop := await self._guard(decision)) is not None:
             progress.last = stop.reason
             await asyncio.sleep(_HALT_POLL)
-            await self._desk.account.until_ready()
+            await self._context.account.until_ready()
 
     def _why_not_ended(self, progress: _Progress) -> str:
-        if not self._desk.account.ready:
-            return f"account is parked: {self._desk.account.reason}"
+        if not self._context.account.ready:
+            return f"account is parked: {self._context.account.reason}"
         return progress.last or "the venue has not told yet what became of it"
 
-    async def _guard(self, decision: Decision) -> Stopped | None:
-        forbidden = refusal(decision.kind, *await self._desk.switches(decision.symbol))
-        return Stopped(OrderState.PLANNED, forbidden) if forbidden else None
+    async def _guard(self, decision: Decision) -> Denied | None:
+        forbidden = refusal(decision.kind, *await self._context.switches(decision.symbol))
+        return Denied(OrderState.PLANNED, forbidden) if forbidden else None
 
     async def _plan(
         self, decision: Decision, fraction: Decimal, entry_id: str, progress: _Progress
     ) -> Leg | Skip | None:
         """Size the next leg; a Skip when nothing can be sold (any more), None when the venue could not be asked."""
-        desk, symbol = self._desk, decision.symbol
+        context, symbol = self._context, decision.symbol
         begun = progress.begun or progress.suspect
-        record = OrderRecord.read(await desk.store.load(decision.id)) if begun else _BLANK
+        record = OrderRecord.read(await context.store.load(decision.id)) if begun else _BLANK
         try:
-            position, published = await desk.records.holding(desk.user, desk.venue.name, symbol)
+            position, published = await context.records.holding(context.user, context.venue.name, symbol)
         except MalformedMessageError as error:
             self._say_unreadable(decision, error)
             return None
         if position is None or position.size.amount == 0:
             return Skip(_NOTHING_HELD)
-        free = desk.aside.sellable(decision, position.size, desk.renames)
+        free = context.aside.sellable(decision, position.size, context.renames)
         if held_back := free < position.size:
-            position = position.sold(position.size - free, desk.clock())
+            position = position.sold(position.size - free, context.clock())
         try:
-            instrument = (await desk.venue.instruments()).get(symbol)
+            instrument = (await context.venue.instruments()).get(symbol)
             price = await self._price(symbol, published)
-            spot = await progress.funds.look(desk.venue, symbol.base)
+            spot = await progress.funds.look(context.venue, symbol.base)
         except VenueError as error:
             progress.last = str(error)
             return None
         if instrument is None or price is None:
             progress.last = f"{symbol} is not traded on {decision.venue} just now"
             with suppress(VenueError):
-                await is_unlisted(desk, symbol)
+                await is_unlisted(context, symbol)
             return None
         has = progress.funds.has
         if record.target is None:
@@ -238,55 +238,55 @@ class ExitHandler:
         if (left := progress.funds.without_crumb(close.size, spot, instrument, price)) is not None:
             target -= (close.size - left).amount
             close = Close(left, close.reason)
-        limit = bound(price, instrument, desk.policy.guards.exit_slippage_bps, record.leg, progress.refusals)
+        limit = bound(price, instrument, context.policy.guards.exit_slippage_bps, record.leg, progress.refusals)
         return Leg(decision, entry_id, record.leg, close.size, limit, Quantity(target, symbol.base))
 
     def _say_unreadable(self, decision: Decision, error: MalformedMessageError) -> None:
         """Say that an exit waits because nobody knows how much is held; it sells nothing that Shoal may not have bought."""
-        desk, symbol = self._desk, decision.symbol
+        context, symbol = self._context, decision.symbol
         reason = f"the record cannot be read, and an exit waits for it: {error}"
-        if desk.faults.report(FaultKind.RECORD, reason, f"position {symbol}"):
+        if context.faults.report(FaultKind.RECORD, reason, f"position {symbol}"):
             log.error(
                 "an exit waits: the position cannot be read",
                 signal_id=decision.signal_id,
-                user=desk.user,
+                user=context.user,
                 symbol=str(symbol),
                 reason=str(error),
             )
 
     async def _price(self, symbol: Symbol, known: tuple[Price, int] | None) -> Price | None:
         """Give the present price: the shared feed's while it is fresh, else the venue's; an older one only if it has none."""
-        desk = self._desk
-        if known is not None and desk.clock() - known[1] <= _FRESH_MS:
+        context = self._context
+        if known is not None and context.clock() - known[1] <= _FRESH_MS:
             return known[0]
         try:
-            asked = (await desk.venue.prices([symbol])).get(symbol)
+            asked = (await context.venue.prices([symbol])).get(symbol)
         except VenueError:
             if known is None:
                 raise
             asked = None
         return asked or (known[0] if known else None)
 
-    async def _book(self, decision: Decision, entry_id: str, end: End, progress: _Progress) -> bool:
+    async def _book(self, decision: Decision, entry_id: str, end: LegOutcome, progress: _Progress) -> bool:
         """Book how a leg ended; True if that was the end of the exit."""
-        if isinstance(end, Traded):
+        if isinstance(end, Executed):
             return await self._book_trade(decision, entry_id, end, progress)
-        if isinstance(end, Stopped):
+        if isinstance(end, Denied):
             if end.outcome in TERMINAL:
-                await settle(self._desk, decision, entry_id, end.outcome, end.reason)  # acknowledges, no more
+                await settle(self._context, decision, entry_id, end.outcome, end.reason)  # acknowledges, no more
             return end.outcome in TERMINAL
-        if isinstance(end, Refused):
+        if isinstance(end, LegRejected):
             progress.last = end.words
             progress.refusals += 1
             if end.refusal is Refusal.FUNDS:
                 progress.funds.refusals += 1
-                self._desk.account.refresh_soon()
+                self._context.account.refresh_soon()
             if end.sent_at is not None:
-                await self._desk.store.move(decision.id, OrderState.PLANNED, {"reason": end.words})
+                await self._context.store.move(decision.id, OrderState.PLANNED, {"reason": end.words})
             log.warning(
                 "exit refused; it will be tried again",
                 signal_id=decision.signal_id,
-                user=self._desk.user,
+                user=self._context.user,
                 reason=end.words,
                 tries=progress.tries,
             )
@@ -294,15 +294,15 @@ class ExitHandler:
             progress.last = end.words
         return False
 
-    async def _book_trade(self, decision: Decision, entry_id: str, end: Traded, progress: _Progress) -> bool:
-        desk, order = self._desk, end.order
-        record = OrderRecord.read(await desk.store.load(decision.id))
+    async def _book_trade(self, decision: Decision, entry_id: str, end: Executed, progress: _Progress) -> bool:
+        context, order = self._context, end.order
+        record = OrderRecord.read(await context.store.load(decision.id))
         tally = record.tally(decision.symbol).plus(order)
         progress.sent_at, progress.accepted_at = end.sent_at, end.accepted_at
         progress.venue_order_id, progress.last = order.venue_order_id, describe(order)
         if record.target is not None and tally.filled.amount >= record.target:
             await settle(
-                desk,
+                context,
                 decision,
                 entry_id,
                 OrderState.FILLED,
@@ -318,13 +318,13 @@ class ExitHandler:
         if order.filled.amount or record.leg == 1:
             progress.tries = 0  # the bound was missed: the market follows at once
         next_leg = {"leg": str(record.leg + 1), "client_order_id": "", "venue_order_id": ""}
-        await book_leg(desk, decision, order, {**tally.fields(), **next_leg})
+        await book_leg(context, decision, order, {**tally.fields(), **next_leg})
         return False
 
     async def _finish(self, decision: Decision, entry_id: str, reason: str, progress: _Progress) -> None:
         """End an exit of which no more can be sold: skipped if nothing was, partial if something was."""
-        desk = self._desk
-        record = OrderRecord.read(await desk.store.load(decision.id))
+        context = self._context
+        record = OrderRecord.read(await context.store.load(decision.id))
         tally = record.tally(decision.symbol)
         outcome = OrderState.PARTIAL if tally.filled.amount else OrderState.SKIPPED
         if tally.filled.amount and record.target is None and reason == _NOTHING_HELD:
@@ -333,7 +333,7 @@ class ExitHandler:
         if position is not None:
             reason = f"{reason}; the account has less than was copied: its owner has sold or moved the rest"
         await settle(
-            desk,
+            context,
             decision,
             entry_id,
             outcome,
@@ -347,14 +347,14 @@ class ExitHandler:
 
     async def _lowered(self, decision: Decision, progress: _Progress) -> PositionChange | None:
         """Take off the books what the account was found not to have, and no more: the venue's record wins."""
-        desk = self._desk
+        context = self._context
         has = progress.funds.has
         if has is None:
             return None
-        held = await desk.records.position(desk.user, desk.venue.name, decision.symbol)
+        held = await context.records.position(context.user, context.venue.name, decision.symbol)
         if held is None or held.size <= has:
             return None
-        left = held.sold(held.size - has, desk.clock())
+        left = held.sold(held.size - has, context.clock())
         return PositionChange(str(decision.symbol), write_position(left) if left.size.amount > 0 else None)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from services.executor.account.context import Desk
+from services.executor.account.context import AccountContext
 from services.executor.orders.settlement import settle
 from shared.bus.streams import entry_ms
 from shared.domain.order import Decision, EntryTerms, OrderState, leg_id
@@ -21,18 +21,20 @@ from shared.execution.resolution import find_out
 from shared.execution.timing import VENUE_TIMEOUT
 
 
-async def end_entry(desk: Desk, decision: Decision, terms: EntryTerms | None, entry_id: str, error: Exception) -> None:
+async def end_entry(
+    context: AccountContext, decision: Decision, terms: EntryTerms | None, entry_id: str, error: Exception
+) -> None:
     """Ask the venue what an entry has become, and end it by that. Waits until the answer proves something."""
     why = f"{type(error).__name__}: {error}"
-    fields = await desk.store.load(decision.id)
-    found = await find_out(desk, _by_ids(desk, decision, entry_id, fields, 1))
+    fields = await context.store.load(decision.id)
+    found = await find_out(context, _by_ids(context, decision, entry_id, fields, 1))
     if found is None or found.filled.amount == 0:
         words = "the venue never had it" if found is None else describe(found)
-        await settle(desk, decision, entry_id, OrderState.FAILED, f"{words} ({why})")
+        await settle(context, decision, entry_id, OrderState.FAILED, f"{words} ({why})")
         return
     whole_of_it = terms is not None and found.filled >= terms.size
     await settle(
-        desk,
+        context,
         decision,
         entry_id,
         OrderState.FILLED if whole_of_it else OrderState.PARTIAL,
@@ -45,9 +47,9 @@ async def end_entry(desk: Desk, decision: Decision, terms: EntryTerms | None, en
     )
 
 
-async def sold_unbooked(desk: Desk, decision: Decision, entry_id: str) -> Decimal | None:
+async def sold_unbooked(context: AccountContext, decision: Decision, entry_id: str) -> Decimal | None:
     """Return how much an exit may have sold that is not booked yet, by the venue's word; None if it cannot be said."""
-    fields = await desk.store.load(decision.id)
+    fields = await context.store.load(decision.id)
     if fields.get("state", "") in {"", OrderState.PLANNED}:
         return ZERO
     leg, size = whole(fields.get("leg")), fields.get("base_size", "")
@@ -55,19 +57,21 @@ async def sold_unbooked(desk: Desk, decision: Decision, entry_id: str) -> Decima
     if leg is None:
         return most
     try:
-        found = await find_out(desk, _by_ids(desk, decision, entry_id, fields, leg))
+        found = await find_out(context, _by_ids(context, decision, entry_id, fields, leg))
     except (ArithmeticError, LookupError, TypeError, ValueError):  # what fails may be the very answer
         return most
     return ZERO if found is None else found.filled.amount
 
 
-def _by_ids(desk: Desk, decision: Decision, entry_id: str, fields: Mapping[str, str], leg: int) -> OrderRecord:
+def _by_ids(
+    context: AccountContext, decision: Decision, entry_id: str, fields: Mapping[str, str], leg: int
+) -> OrderRecord:
     """Write a record of a leg from what cannot be damaged; of its instants, what can be read and is on the safe side.
 
     The venue's own name of the order stays: what it has named is never taken for absent.
     """
     decided_at = min(entry_ms(entry_id), decision.signal_at) if entry_id else decision.signal_at
-    deadline = desk.clock() + int(VENUE_TIMEOUT * 1000)  # as if it had been sent just now
+    deadline = context.clock() + int(VENUE_TIMEOUT * 1000)  # as if it had been sent just now
     return replace(
         OrderRecord.read({}),
         id=decision.id,

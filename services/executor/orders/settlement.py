@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 
 import structlog
 
-from services.executor.account.context import Desk
+from services.executor.account.context import AccountContext
 from shared.bus.orders import PositionChange
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import ReportMessage
@@ -22,8 +22,8 @@ from shared.domain.fault import FaultKind
 from shared.domain.order import Decision, OrderState, Side
 from shared.domain.values.money import Quantity, plain
 from shared.domain.values.symbol import Symbol
-from shared.execution.record import Tally, arrived, quote_fee
-from shared.runtime.crash_points import Step
+from shared.execution.record import Tally, quote_fee, received_quantity
+from shared.runtime.crash_points import CrashPoint
 from shared.venues.port import VenueOrder
 
 _REPORT: Final = "report"
@@ -31,13 +31,13 @@ _REPORT: Final = "report"
 log = structlog.get_logger()
 
 
-async def book_leg(desk: Desk, decision: Decision, order: VenueOrder, fields: Mapping[str, str]) -> None:
+async def book_leg(context: AccountContext, decision: Decision, order: VenueOrder, fields: Mapping[str, str]) -> None:
     """Book a leg that has ended and that another one follows: the order's record, the position and what was realised."""
-    async with desk.booking:
-        booked = await _booked(desk, order)
-        await desk.store.move(decision.id, OrderState.PLANNED, fields, booked.position, booked.risk)
-    desk.account.traded(order)
-    desk.changed.set()
+    async with context.booking:
+        booked = await _booked(context, order)
+        await context.store.move(decision.id, OrderState.PLANNED, fields, booked.position, booked.risk)
+    context.account.traded(order)
+    context.changed.set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,49 +46,49 @@ class _Booked:
     risk: Mapping[str, str] | None = None
 
 
-async def _held(desk: Desk, symbol: Symbol, otherwise: str) -> Position | None:
+async def _held(context: AccountContext, symbol: Symbol, otherwise: str) -> Position | None:
     """Read a position; None, and said, if its record cannot be read: an order's end must not wait for that."""
     try:
-        found = await desk.records.position(desk.user, desk.venue.name, symbol)
+        found = await context.records.position(context.user, context.venue.name, symbol)
     except MalformedMessageError as error:
         reason = f"the record cannot be read, {otherwise}: {error}"
-        desk.faults.report(FaultKind.RECORD, reason, f"position {symbol}")
-        log.error("a position cannot be read", user=desk.user, symbol=str(symbol), reason=reason)
+        context.faults.report(FaultKind.RECORD, reason, f"position {symbol}")
+        log.error("a position cannot be read", user=context.user, symbol=str(symbol), reason=reason)
         return None
-    return found or Position.flat(symbol, desk.clock())
+    return found or Position.flat(symbol, context.clock())
 
 
-async def _booked(desk: Desk, order: VenueOrder | None, written_off: Quantity | None = None) -> _Booked:
-    """Work out what a leg made of the position and of the risk state; to be written before the desk's lock is let go."""
+async def _booked(context: AccountContext, order: VenueOrder | None, written_off: Quantity | None = None) -> _Booked:
+    """Work out what a leg made of the position and of the risk state; to be written before the account's lock is let go."""
     if order is None or order.filled.amount == 0:
         return _Booked()
     symbol = order.symbol
-    now = desk.clock()
-    before = await _held(desk, symbol, f"order {order.venue_order_id} is not booked in it")
+    now = context.clock()
+    before = await _held(context, symbol, f"order {order.venue_order_id} is not booked in it")
     if before is None:
         return _Booked()
     if order.side is Side.BUY:
-        held = before.bought(arrived(order), order.cost + quote_fee(order), now, order.average_price)
+        held = before.bought(received_quantity(order), order.cost + quote_fee(order), now, order.average_price)
     else:
         held = before.sold(order.filled, now)
         if written_off is not None:
             held = held.sold(written_off, now)
     position = PositionChange(str(symbol), write_position(held) if held.size.amount > 0 else None)
-    return _Booked(position, await desk.risk.after_fill(order, before, desk.policy.currency))
+    return _Booked(position, await context.risk.after_fill(order, before, context.policy.currency))
 
 
-async def _corrected(desk: Desk, symbol: Symbol, change: PositionChange) -> _Booked:
+async def _corrected(context: AccountContext, symbol: Symbol, change: PositionChange) -> _Booked:
     """Work out what a correction of a position makes of the risk state: no profit and no loss."""
-    now = desk.clock()
-    before = await _held(desk, symbol, "it is not corrected")
+    now = context.clock()
+    before = await _held(context, symbol, "it is not corrected")
     if before is None:
         return _Booked()
     left = read_position(change.record) if change.record else Position.flat(symbol, now)
-    return _Booked(change, await desk.risk.after_removal(before, left, desk.policy.currency))
+    return _Booked(change, await context.risk.after_removal(before, left, context.policy.currency))
 
 
 async def settle(
-    desk: Desk,
+    context: AccountContext,
     decision: Decision,
     entry_id: str,
     outcome: OrderState,
@@ -108,7 +108,7 @@ async def settle(
     `position` is a correction of what is held, where nothing was traded; `written_off` what the account was credited too little
     to sell along.
     """
-    now = desk.clock()
+    now = context.clock()
     if not decision.signal_id:
         reason = f"{decision.reason}; {reason}"  # of the user's own exits, the report alone says why
     total = tally or Tally.nothing(decision.symbol)
@@ -116,7 +116,7 @@ async def settle(
         id=str(uuid5(UUID(decision.id), _REPORT)),
         order_id=decision.id,
         signal_id=decision.signal_id,
-        user=desk.user,
+        user=context.user,
         venue=decision.venue,
         symbol=decision.symbol,
         side=decision.side,
@@ -134,26 +134,28 @@ async def settle(
         settled_at=now,
     )
     fields = {"reason": reason, "settled_at": str(now), "venue_order_id": venue_order_id, **total.fields()}
-    desk.boundary.passed(Step.EXECUTOR_BEFORE_ACK)
-    async with desk.booking:
+    context.crash_points.hit(CrashPoint.EXECUTOR_BEFORE_ACK)
+    async with context.booking:
         booked = await (
-            _booked(desk, traded, written_off) if position is None else _corrected(desk, decision.symbol, position)
+            _booked(context, traded, written_off)
+            if position is None
+            else _corrected(context, decision.symbol, position)
         )
-        new = await desk.store.settle(
+        new = await context.store.settle(
             report, entry_id=entry_id, fields=fields, position=booked.position, risk=booked.risk
         )
     if not new:
         return
     if traded is not None:
-        desk.account.traded(traded)
-    desk.changed.set()
+        context.account.traded(traded)
+    context.changed.set()
     if total.filled.amount:
-        desk.account.refresh_soon()
+        context.account.refresh_soon()
     log.info(
         "order settled",
         signal_id=decision.signal_id,
         order_id=decision.id,
-        user=desk.user,
+        user=context.user,
         symbol=str(decision.symbol),
         side=decision.side,
         outcome=outcome,

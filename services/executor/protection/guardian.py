@@ -15,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from services.executor.account.context import Desk
+from services.executor.account.context import AccountContext
 from services.executor.protection.own_exits import OwnExits
 from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.orders import PositionChange
@@ -55,10 +55,12 @@ class _Why:
 
 
 class Guardian:
-    """Guards the positions of one desk."""
+    """Guards the positions of one context."""
 
-    def __init__(self, desk: Desk, watch: Watch, exits: OwnExits, supervisor: Supervisor | None = None) -> None:
-        self._desk = desk
+    def __init__(
+        self, context: AccountContext, watch: Watch, exits: OwnExits, supervisor: Supervisor | None = None
+    ) -> None:
+        self._context = context
         self._supervisor = supervisor or Supervisor()
         self._watch = watch
         self._exits = exits
@@ -73,11 +75,11 @@ class Guardian:
 
     async def run(self) -> None:
         """Look every second while something is held, until cancelled. Raises LeaseLost, BusUnavailable."""
-        name = f"guardian of {self._desk.user}"
+        name = f"guardian of {self._context.user}"
         while True:
             try:
-                async with self._desk.way.look():
-                    self._desk.changed.clear()  # before looking: what changes meanwhile is looked at again
+                async with self._context.priority.look():
+                    self._context.changed.clear()  # before looking: what changes meanwhile is looked at again
                     await self.look()
             except ENDS_A_TURN:
                 raise
@@ -86,7 +88,7 @@ class Guardian:
                 self._tell(_REFUSED, [str(error)])
             except Exception as error:  # a surprise in one look must not end the turn: the master's exits hang on it
                 if self._supervisor.failed(name, error):
-                    log.exception("looking after positions failed", user=self._desk.user)
+                    log.exception("looking after positions failed", user=self._context.user)
             else:
                 self._tell(_REFUSED, ())
                 self._supervisor.worked(name)
@@ -97,17 +99,17 @@ class Guardian:
             await asyncio.sleep(_EVERY)
             return
         # No time-out, which is an exception each time: that of thousands who are due together would hold orders up.
-        timer = asyncio.get_running_loop().call_later(_QUIET, self._desk.changed.set)
+        timer = asyncio.get_running_loop().call_later(_QUIET, self._context.changed.set)
         try:
-            await self._desk.changed.wait()
+            await self._context.changed.wait()
         finally:
             timer.cancel()
 
     async def look(self) -> None:
         """Look once, and have closed what is due."""
-        desk = self._desk
+        context = self._context
         quiet = not self._exits.busy  # before reading: what trades while this reads is not in it
-        held = await self._watch.held(desk.user, desk.venue.name)
+        held = await self._watch.held(context.user, context.venue.name)
         self._report_unreadable(held)
         await self._look_at_losses(held)
         self.flat = (
@@ -120,9 +122,9 @@ class Guardian:
             self._highs.clear()
             return
         await self._ask_for(frozenset(held.positions))
-        sources = [source for source, target in desk.policy.symbols.map.items() if target in held.positions]
-        sources += [name for symbol in held.positions for name in desk.renames.former(symbol)]
-        market = await self._watch.market(desk.venue.name, {*held.positions, *sources})
+        sources = [source for source, target in context.policy.symbols.map.items() if target in held.positions]
+        sources += [name for symbol in held.positions for name in context.renames.former(symbol)]
+        market = await self._watch.market(context.venue.name, {*held.positions, *sources})
         self._tell(
             "no fresh price: nothing is closed by price until there is one",
             [str(symbol) for symbol in held.positions if self._fresh(symbol, market) is None],
@@ -137,46 +139,46 @@ class Guardian:
 
     def _report_unreadable(self, held: Held) -> None:
         """Say of which positions the records cannot be read; the others are guarded all the same."""
-        desk = self._desk
-        if desk.faults.any:  # an exit may have found one before
+        context = self._context
+        if context.faults.any:  # an exit may have found one before
             for name in self._unreadable.union(map(str, held.positions)) - held.unreadable.keys():
-                if desk.faults.clear(FaultKind.RECORD, f"position {name}"):
-                    log.info("a position can be read again", user=desk.user, symbol=name)
+                if context.faults.clear(FaultKind.RECORD, f"position {name}"):
+                    log.info("a position can be read again", user=context.user, symbol=name)
         for name, why in held.unreadable.items():
             reason = f"the record cannot be read, so it is not guarded and nothing of it is bought or sold: {why}"
-            if desk.faults.report(FaultKind.RECORD, reason, f"position {name}"):
-                log.error("a position cannot be read: it is not guarded", user=desk.user, symbol=name, reason=why)
+            if context.faults.report(FaultKind.RECORD, reason, f"position {name}"):
+                log.error("a position cannot be read: it is not guarded", user=context.user, symbol=name, reason=why)
         self._unreadable = frozenset(held.unreadable)
 
     async def _look_at_losses(self, held: Held) -> None:
         """Look for a stop-out; whatever fails in that must not keep the positions unguarded."""
-        desk = self._desk
+        context = self._context
         try:
-            await desk.risk.look(desk.policy, desk.account.for_losses(), held.positions)
+            await context.risk.look(context.policy, context.account.for_losses(), held.positions)
         except ENDS_A_TURN:
             raise
         except Exception as error:  # each position is guarded without it
             reason = f"losses cannot be looked at: {type(error).__name__}: {error}"
-            if desk.faults.report(FaultKind.RECORD, reason, "losses"):
-                log.exception("looking at losses failed", user=desk.user)
+            if context.faults.report(FaultKind.RECORD, reason, "losses"):
+                log.exception("looking at losses failed", user=context.user)
         else:
-            desk.faults.clear(FaultKind.RECORD, "losses")
+            context.faults.clear(FaultKind.RECORD, "losses")
 
     def _why(self, position: Position, held: Held, market: Market) -> _Why | None:
         """Say why a position must be closed now, if it must."""
-        desk, policy, symbol = self._desk, self._desk.policy, position.symbol
+        context, policy, symbol = self._context, self._context.policy, position.symbol
         names = [symbol, *(source for source, target in policy.symbols.map.items() if target == symbol)]
-        names += desk.renames.former(symbol)
+        names += context.renames.former(symbol)
         switches = [*held.switches, *(market.switches[name] for name in names if name in market.switches)]
-        if not desk.account.ready or refusal(Kind.EXIT, *switches):
+        if not context.account.ready or refusal(Kind.EXIT, *switches):
             return None  # decided once it can be done, by the prices of then
         if (switch := flattening(*switches)) is not None:
             return _Why(switch.mode, switch.reason or f"set by {switch.by or 'an operator'}")
         if not policy.enabled and policy.on_leave is OnLeave.CLOSE_NOW:
             return _Why(_LEAVING, f"{policy.user} follows no more")
-        if (stopped := desk.risk.closes_all(desk.clock())) is not None:
+        if (stopped := context.risk.closes_all(context.clock())) is not None:
             return _Why("stop_out", stopped)
-        intent = due(position, self._price(position, market), desk.clock(), policy.exits)
+        intent = due(position, self._price(position, market), context.clock(), policy.exits)
         return None if intent is None else _Why(intent.rule, intent.words)
 
     def _price(self, position: Position, market: Market) -> Price | None:
@@ -186,11 +188,11 @@ class Guardian:
 
     def _fresh(self, symbol: Symbol, market: Market) -> tuple[Price, int] | None:
         found = market.prices.get(symbol)
-        return found if found is not None and self._desk.clock() - found[1] <= STALE_MS else None
+        return found if found is not None and self._context.clock() - found[1] <= STALE_MS else None
 
     async def _seen(self, position: Position, price: Price | None) -> Position:
         """Raise a position's highest price; written down only where it matters and has risen by a step."""
-        if price is None or self._desk.policy.exits.trailing_pct is None:
+        if price is None or self._context.policy.exits.trailing_pct is None:
             return position
         written = position.high
         known = self._highs.get(position.symbol)
@@ -204,21 +206,21 @@ class Guardian:
         return position
 
     async def _write_high(self, symbol: Symbol, high: Price) -> None:
-        desk = self._desk
-        async with desk.booking:
-            position = await desk.records.position(desk.user, desk.venue.name, symbol)
+        context = self._context
+        async with context.booking:
+            position = await context.records.position(context.user, context.venue.name, symbol)
             if position is not None:
-                await desk.store.correct(PositionChange(str(symbol), write_position(position.seen(high))))
+                await context.store.correct(PositionChange(str(symbol), write_position(position.seen(high))))
 
     async def _ask_for(self, symbols: frozenset[Symbol]) -> None:
         if symbols <= self._asked and time.monotonic() - self._asked_at < _ASK_EVERY:
             return
-        await self._watch.ask_for(self._desk.venue.name, symbols, self._desk.clock())
+        await self._watch.ask_for(self._context.venue.name, symbols, self._context.clock())
         self._asked, self._asked_at = symbols, time.monotonic()
 
     def _tell(self, words: str, names: Iterable[str]) -> None:
         """Say something about each name once, until it does not hold for a while."""
         now = {f"{words} ({name})" for name in names}
         for text in sorted(now - self._told):
-            log.warning(text, user=self._desk.user)
+            log.warning(text, user=self._context.user)
         self._told = {text for text in self._told if not text.startswith(words)} | now

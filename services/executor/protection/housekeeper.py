@@ -15,11 +15,11 @@ from typing import Final
 
 import structlog
 
-from services.executor.account.context import Desk
+from services.executor.account.context import AccountContext
 from services.executor.account.rebuilder import Rebuilder
 from services.executor.account.renaming import present_name
 from services.executor.protection.reconciler import Findings, Reconciler
-from services.executor.turn.symbol_queues import SymbolChains
+from services.executor.turn.symbol_queues import SymbolQueues
 from shared.bus.connection import Bus
 from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.records import pairs
@@ -58,34 +58,36 @@ class Housekeeper:
         self,
         bus: Bus,
         user: str,
-        desks: Mapping[str, Desk],
-        chains: SymbolChains[Task],
+        contexts: Mapping[str, AccountContext],
+        queues: SymbolQueues[Task],
         supervisor: Supervisor | None = None,
     ) -> None:
         self._supervisor = supervisor or Supervisor()
         self._bus = bus
         self._user = user
-        self._desks = desks
-        self._reconcilers = {name: Reconciler(desk, partial(self._busy, desk)) for name, desk in desks.items()}
-        self._rebuilders = [Rebuilder(bus, desk) for desk in desks.values()]
-        self._chains = chains
+        self._contexts = contexts
+        self._reconcilers = {
+            name: Reconciler(context, partial(self._busy, context)) for name, context in contexts.items()
+        }
+        self._rebuilders = [Rebuilder(bus, context) for context in contexts.values()]
+        self._queues = queues
         self._move_due: dict[Symbol, float] = {}
-        self._due = dict.fromkeys(desks, 0.0)
+        self._due = dict.fromkeys(contexts, 0.0)
         self._answered: dict[str, int] = {}
         self._trim_due = 0.0
         self._refused = ""
 
-    def _busy(self, desk: Desk) -> set[Symbol]:
+    def _busy(self, context: AccountContext) -> set[Symbol]:
         """Name the symbols of which an order is under way or stands aside: that may have sold what is still in the books."""
-        return {*self._chains.busy} | desk.aside.symbols(desk.renames)
+        return {*self._queues.busy} | context.aside.symbols(context.renames)
 
     async def run(self) -> None:
         """Keep it until cancelled. Raises LeaseLost, BusUnavailable."""
         name = f"housekeeper of {self._user}"
         while True:
             try:
-                for desk in self._desks.values():
-                    await desk.way.give_way()
+                for context in self._contexts.values():
+                    await context.priority.yield_to_sends()
                 await self.round()
             except ENDS_A_TURN:
                 raise
@@ -104,13 +106,13 @@ class Housekeeper:
         """Do what is due now, or was asked for."""
         for rebuilder in self._rebuilders:
             await rebuilder.round()
-        for desk in self._desks.values():
-            await self._renamed(desk)
+        for context in self._contexts.values():
+            await self._renamed(context)
         request = await self._request()
-        for venue, desk in self._desks.items():
+        for venue, context in self._contexts.items():
             if request is not None and await self._unanswered(venue, request):
                 await self._answer(venue, request)
-            elif desk.account.ready and time.monotonic() >= self._due[venue]:
+            elif context.account.ready and time.monotonic() >= self._due[venue]:
                 found = await self._reconcilers[venue].check()
                 whole = not found.left_out and not found.reason
                 self._due[venue] = time.monotonic() + (_TIDY if whole else _AGAIN)
@@ -118,27 +120,27 @@ class Housekeeper:
             self._trim_due = time.monotonic() + _TIDY
             await self._trim()
 
-    async def _renamed(self, desk: Desk) -> None:
-        """Have positions under former names moved, each in its symbol's chain, where no order of it is under way."""
-        if not desk.renames.table or not desk.account.ready:
+    async def _renamed(self, context: AccountContext) -> None:
+        """Have positions under former names moved, each in its symbol's queue, where no order of it is under way."""
+        if not context.renames.table or not context.account.ready:
             return
         now = time.monotonic()
-        for name in await self._bus.do("HKEYS", keys.positions(desk.user, desk.venue.name)):
+        for name in await self._bus.do("HKEYS", keys.positions(context.user, context.venue.name)):
             with suppress(ValueError):
                 symbol = Symbol.parse(str(name))
-                present = desk.renames.symbol(symbol)
+                present = context.renames.symbol(symbol)
                 if present != symbol and self._move_due.get(present, 0.0) <= now:
                     self._move_due[present] = math.inf
-                    self._chains.add(present, partial(self._move, desk, present))
+                    self._queues.add(present, partial(self._move, context, present))
 
-    async def _move(self, desk: Desk, symbol: Symbol) -> None:
+    async def _move(self, context: AccountContext, symbol: Symbol) -> None:
         try:
-            await present_name(desk, symbol)
+            await present_name(context, symbol)
         except ENDS_A_TURN:
             raise
         except (VenueError, BusRefused, ValueError) as error:
             log.warning("a renamed position has to wait", user=self._user, symbol=str(symbol), reason=str(error))
-        except Exception:  # it runs in the symbol's chain, where a failure would end the turn
+        except Exception:  # it runs in the symbol's queue, where a failure would end the turn
             log.exception("a renamed position could not be moved", user=self._user, symbol=str(symbol))
         self._move_due[symbol] = time.monotonic() + _MOVE_AGAIN
 
@@ -154,7 +156,7 @@ class Housekeeper:
             return None
 
     async def _unanswered(self, venue: str, request: ReconcileRequest) -> bool:
-        if self._desks[venue].clock() - request.reconcile_at > _REQUEST_AGE_MS:
+        if self._contexts[venue].clock() - request.reconcile_at > _REQUEST_AGE_MS:
             return False
         if venue not in self._answered:
             before = pairs(await self._bus.do("HGETALL", keys.reconciled(self._user, venue)))
@@ -169,7 +171,7 @@ class Housekeeper:
             repaired = await self._repair(reconciler, found)
         answer = ReconcileAnswer(
             asked_at=request.reconcile_at,
-            at=self._desks[venue].clock(),
+            at=self._contexts[venue].clock(),
             found=len(found.differences),
             repaired=repaired,
             left_out=", ".join(map(str, found.left_out)),
@@ -179,7 +181,7 @@ class Housekeeper:
         self._answered[venue] = request.reconcile_at
 
     async def _repair(self, reconciler: Reconciler, found: Findings) -> int:
-        """Have each difference repaired in its symbol's chain; answers how many were by the end of the patience."""
+        """Have each difference repaired in its symbol's queue; answers how many were by the end of the patience."""
         done: list[bool] = []
         waiting = set(found.differences)
         all_done = asyncio.Event()
@@ -189,14 +191,14 @@ class Housekeeper:
                 done.append(await reconciler.repair(symbol))
             except ENDS_A_TURN:
                 raise
-            except Exception:  # it runs in the symbol's chain, where a failure would end the turn
+            except Exception:  # it runs in the symbol's queue, where a failure would end the turn
                 log.exception("repair failed", user=self._user, symbol=str(symbol))
             waiting.discard(symbol)
             if not waiting:
                 all_done.set()
 
         for symbol in found.differences:
-            self._chains.add(symbol, partial(repair, symbol))
+            self._queues.add(symbol, partial(repair, symbol))
         try:
             async with asyncio.timeout(_REPAIR_PATIENCE):
                 await all_done.wait()
@@ -205,6 +207,6 @@ class Housekeeper:
         return sum(done)
 
     async def _trim(self) -> None:
-        desk = next(iter(self._desks.values()))
+        context = next(iter(self._contexts.values()))
         for stream in (keys.orders(self._user), keys.reports(self._user)):
-            await trim(self._bus, stream, desk.clock() - desk.retention_ms)
+            await trim(self._bus, stream, context.clock() - context.retention_ms)

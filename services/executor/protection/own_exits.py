@@ -1,6 +1,6 @@
-"""The user's own exits, from the decision to the end: one at a time per symbol, in the symbol's chain.
+"""The user's own exits, from the decision to the end: one at a time per symbol, in the symbol's queue.
 
-In the chain, so that a master's close and an own exit of the same position cannot both sell it: whichever comes second finds
+In the queue, so that a master's close and an own exit of the same position cannot both sell it: whichever comes second finds
 nothing held. Each is noted durably before anything of it is sent; whoever serves the user next finds the note, and ends it before
 anything else happens to the symbol. From there on it is an exit like any other.
 """
@@ -11,10 +11,10 @@ from functools import partial
 
 import structlog
 
-from services.executor.account.context import Desk
-from services.executor.orders.dispatcher import Copier
+from services.executor.account.context import AccountContext
+from services.executor.orders.dispatcher import Dispatcher
 from services.executor.protection.housekeeper import Task
-from services.executor.turn.symbol_queues import SymbolChains
+from services.executor.turn.symbol_queues import SymbolQueues
 from shared.contracts.fields import MalformedMessageError
 from shared.domain.account import Position
 from shared.domain.fault import FaultKind
@@ -26,12 +26,12 @@ log = structlog.get_logger()
 
 
 class OwnExits:
-    """The own exits of one desk."""
+    """The own exits of one context."""
 
-    def __init__(self, desk: Desk, copier: Copier, chains: SymbolChains[Task]) -> None:
-        self._desk = desk
-        self._copier = copier
-        self._chains = chains
+    def __init__(self, context: AccountContext, dispatcher: Dispatcher, queues: SymbolQueues[Task]) -> None:
+        self._context = context
+        self._dispatcher = dispatcher
+        self._queues = queues
         self._closing: set[Symbol] = set()
         self._ended: dict[Symbol, str] = {}
 
@@ -43,63 +43,63 @@ class OwnExits:
     @property
     def busy(self) -> bool:
         """Whether any order of the user's is under way or waiting."""
-        return bool(self._chains.busy)
+        return bool(self._queues.busy)
 
     async def resume(self) -> None:
-        """Take up what a predecessor began; to be called before anything else is put into the chains."""
-        noted = await self._desk.store.own_exits()
+        """Take up what a predecessor began; to be called before anything else is put into the queues."""
+        noted = await self._context.store.own_exits()
         for name, why in noted.unreadable.items():
             # The same exit is decided again by the same id, and its order is looked for before anything is sent.
             reason = f"the note of an own exit cannot be read: {why}"
-            if self._desk.faults.report(FaultKind.RECORD, reason, f"own exit of {name}"):
-                log.error("the note of an own exit cannot be read", user=self._desk.user, symbol=name, reason=why)
+            if self._context.faults.report(FaultKind.RECORD, reason, f"own exit of {name}"):
+                log.error("the note of an own exit cannot be read", user=self._context.user, symbol=name, reason=why)
         for decision in noted.decisions:
             log.warning(
-                "taking up an own exit", user=self._desk.user, symbol=str(decision.symbol), order_id=decision.id
+                "taking up an own exit", user=self._context.user, symbol=str(decision.symbol), order_id=decision.id
             )
             self._closing.add(decision.symbol)
-            chain = self._desk.renames.symbol(decision.symbol)
-            self._chains.add(chain, partial(self._carry_out, decision, redelivered=True))
+            queue = self._context.renames.symbol(decision.symbol)
+            self._queues.add(queue, partial(self._carry_out, decision, redelivered=True))
 
     def ended(self, position: Position, rule: str) -> bool:
         """Say whether a close of this very position by this rule has ended: what is left of it cannot be sold."""
         ended = self._ended.get(position.symbol)
         if ended is None:
             return False
-        desk = self._desk
-        return own_exit(desk.user, desk.venue.name, position, rule, "", desk.clock()).id == ended
+        context = self._context
+        return own_exit(context.user, context.venue.name, position, rule, "", context.clock()).id == ended
 
     def close(self, position: Position, rule: str, words: str) -> None:
         """Have a position closed, once: one that ended without selling (dust) is not tried again as long as it is the same."""
-        desk, symbol = self._desk, position.symbol
-        decision = own_exit(desk.user, desk.venue.name, position, rule, words, desk.clock())
+        context, symbol = self._context, position.symbol
+        decision = own_exit(context.user, context.venue.name, position, rule, words, context.clock())
         if symbol in self._closing or self._ended.get(symbol) == decision.id:
             return
         self._closing.add(symbol)
-        if not self._chains.add(desk.renames.symbol(symbol), partial(self._begin, position, decision)):
+        if not self._queues.add(context.renames.symbol(symbol), partial(self._begin, position, decision)):
             self._closing.discard(symbol)
 
     async def _begin(self, position: Position, decision: Decision) -> None:
-        desk = self._desk
+        context = self._context
         try:
-            held = await desk.records.position(desk.user, desk.venue.name, position.symbol)
+            held = await context.records.position(context.user, context.venue.name, position.symbol)
         except MalformedMessageError:  # since the last look, which will say so
             held = None
         if held is None or (held.opened_at, held.updated_at) != (position.opened_at, position.updated_at):
             self._closing.discard(position.symbol)  # something was traded since: the next look decides anew
             return
         log.warning(
-            "own exit", user=desk.user, symbol=str(position.symbol), order_id=decision.id, reason=decision.reason
+            "own exit", user=context.user, symbol=str(position.symbol), order_id=decision.id, reason=decision.reason
         )
-        await desk.store.note_own_exit(decision)
+        await context.store.note_own_exit(decision)
         await self._carry_out(decision, redelivered=False)
 
     async def _carry_out(self, decision: Decision, *, redelivered: bool) -> None:
-        if not await self._copier.carry_out(decision, "", redelivered=redelivered):
+        if not await self._dispatcher.carry_out(decision, "", redelivered=redelivered):
             again = partial(self._carry_out, decision, redelivered=True)
-            chain = self._desk.renames.symbol(decision.symbol)
-            self._chains.add_later(chain, again, self._copier.pause(decision))
+            queue = self._context.renames.symbol(decision.symbol)
+            self._queues.add_later(queue, again, self._dispatcher.pause(decision))
             return
-        await self._desk.store.forget_own_exit(decision)
+        await self._context.store.forget_own_exit(decision)
         self._ended[decision.symbol] = decision.id
         self._closing.discard(decision.symbol)

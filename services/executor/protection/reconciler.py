@@ -1,7 +1,7 @@
 """Compares an account's positions from copying with the venue's balances, and tells each difference once.
 
 It never trades. It lowers a position's record to what the account has only when an operator asks (`ops reconcile --repair`), and
-only in the symbol's own chain, where no fill can be booked at the same time.
+only in the symbol's own queue, where no fill can be booked at the same time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from services.executor.account.context import Desk
+from services.executor.account.context import AccountContext
 from services.executor.account.renaming import is_unlisted
 from shared.bus.orders import PositionChange
 from shared.contracts.records import write_position
@@ -45,35 +45,35 @@ class Findings:
 
 
 class Reconciler:
-    """Reconciles one desk. What was told stands in Redis, so that neither a second pass nor a restart tells it again."""
+    """Reconciles one context. What was told stands in Redis, so that neither a second pass nor a restart tells it again."""
 
-    def __init__(self, desk: Desk, busy: Callable[[], Collection[Symbol]]) -> None:
+    def __init__(self, context: AccountContext, busy: Callable[[], Collection[Symbol]]) -> None:
         """`busy` names the symbols with work under way or waiting."""
-        self._desk = desk
+        self._context = context
         self._busy = busy
 
     async def check(self) -> Findings:
         """Make one pass. An account that cannot be read is left for the next one. Raises LeaseLost, BusUnavailable."""
-        desk = self._desk
-        if not desk.account.ready:
-            return Findings({}, reason=f"account is parked: {desk.account.reason}")
-        told = await desk.records.differences(desk.user, desk.venue.name)
+        context = self._context
+        if not context.account.ready:
+            return Findings({}, reason=f"account is parked: {context.account.reason}")
+        told = await context.records.differences(context.user, context.venue.name)
         try:
-            before = await desk.records.holdings(desk.user, desk.venue.name)
+            before = await context.records.holdings(context.user, context.venue.name)
             if not told and not before.positions and not before.unreadable:
                 return Findings({})
             busy = set(self._busy())
-            balances = await desk.venue.balances()
+            balances = await context.venue.balances()
             totals = owned(balances)
             # Read after the balances: what was booked meanwhile is too fresh to be judged.
-            holdings = await desk.records.holdings(desk.user, desk.venue.name)
+            holdings = await context.records.holdings(context.user, context.venue.name)
         except VenueError as error:
-            log.warning("reconciliation has to wait", user=desk.user, reason=str(error))
+            log.warning("reconciliation has to wait", user=context.user, reason=str(error))
             return Findings({}, reason=str(error))
         # A record that cannot be read may be of an asset that others hold too: its balance cannot be shared out.
         positions = {symbol: each for symbol, each in holdings.positions.items() if not holdings.may_hold(symbol.base)}
         readable = _with_a_balance(positions, balances)
-        resting = at_rest(readable, busy.union(self._busy()), desk.clock() - _LAG_MS)
+        resting = at_rest(readable, busy.union(self._busy()), context.clock() - _LAG_MS)
         left_out = tuple(sorted(holdings.positions.keys() - resting.keys(), key=str))
         try:
             found = {each.symbol: await self._told(each, totals) for each in compare(resting, totals)}
@@ -81,21 +81,21 @@ class Reconciler:
             return Findings({}, reason=str(error))
         new = {str(symbol): text for symbol, text in found.items() if told.get(str(symbol)) != text}
         gone = told.keys() - {str(symbol) for symbol in (*found, *left_out)} - holdings.unreadable.keys()
-        await desk.records.write_differences(desk.user, desk.venue.name, new, gone)
+        await context.records.write_differences(context.user, context.venue.name, new, gone)
         for symbol, text in new.items():
-            log.warning("position differs from the venue's balance", user=desk.user, symbol=symbol, difference=text)
+            log.warning("position differs from the venue's balance", user=context.user, symbol=symbol, difference=text)
         unread = "; ".join(f"{name} cannot be read: {why}" for name, why in holdings.unreadable.items())
         return Findings(found, len(new), left_out, reason=unread)
 
     async def _told(self, difference: Difference, totals: Mapping[str, Decimal]) -> str:
         """Put a difference into words, with what the name of its asset has to do with it."""
-        desk, base = self._desk, difference.symbol.base
-        present = desk.renames.present(base)[0]
-        unlisted = await is_unlisted(desk, difference.symbol)
+        context, base = self._context, difference.symbol.base
+        present = context.renames.present(base)[0]
+        unlisted = await is_unlisted(context, difference.symbol)
         if present != base:
             has = Quantity(totals.get(present, ZERO), present)
             return f"{difference}; {base} is {present} now, of which it has {has}: the books follow when the coins are there"
-        if not unlisted or desk.renames.gone(base):
+        if not unlisted or context.renames.gone(base):
             return str(difference)
         return (
             f"{difference}; the venue lists no {base} any more; if it was renamed add it to config/renames.toml, if it is gone "
@@ -104,47 +104,48 @@ class Reconciler:
 
     async def _may_be_elsewhere(self, symbol: Symbol) -> bool:
         """Say whether a position may not be lowered, because its coins can be in the account under another name."""
-        renames = self._desk.renames
+        renames = self._context.renames
         if renames.gone(symbol.base):
             return False
         if renames.present(symbol.base)[0] != symbol.base:
             return True
         try:
-            return await is_unlisted(self._desk, symbol)
+            return await is_unlisted(self._context, symbol)
         except VenueError:
             return True
 
     async def repair(self, symbol: Symbol) -> bool:
-        """Lower a position's record to what the account has; True if it was above that. To be called in the symbol's chain.
+        """Lower a position's record to what the account has; True if it was above that. To be called in the symbol's queue.
 
         Looks anew: since the pass that found the difference an order may have traded. Raises LeaseLost, BusUnavailable.
         """
-        desk = self._desk
+        context = self._context
         try:
-            balances = await desk.venue.balances()
+            balances = await context.venue.balances()
             totals = owned(balances)
-            holdings = await desk.records.holdings(desk.user, desk.venue.name)
+            holdings = await context.records.holdings(context.user, context.venue.name)
         except VenueError as error:
-            log.warning("repair has to wait", user=desk.user, symbol=str(symbol), reason=str(error))
+            log.warning("repair has to wait", user=context.user, symbol=str(symbol), reason=str(error))
             return False
         if holdings.may_hold(symbol.base):
-            log.warning("repair has to wait: a record cannot be read", user=desk.user, symbol=str(symbol))
+            log.warning("repair has to wait: a record cannot be read", user=context.user, symbol=str(symbol))
             return False
         positions = holdings.positions
-        resting = at_rest(_with_a_balance(positions, balances), set(self._busy()) - {symbol}, desk.clock() - _LAG_MS)
+        resting = at_rest(_with_a_balance(positions, balances), set(self._busy()) - {symbol}, context.clock() - _LAG_MS)
         difference = next((each for each in compare(resting, totals) if each.symbol == symbol), None)
         if difference is None or await self._may_be_elsewhere(difference.symbol):
             return False
-        async with desk.booking:
+        async with context.booking:
             left = lowered(
-                await desk.records.position(desk.user, desk.venue.name, symbol) or positions[symbol], difference
+                await context.records.position(context.user, context.venue.name, symbol) or positions[symbol],
+                difference,
             )
             record = write_position(left) if left.size.amount > 0 else None
-            await desk.store.correct(PositionChange(str(symbol), record))
-        await desk.records.write_differences(desk.user, desk.venue.name, {}, gone=[str(symbol)])
+            await context.store.correct(PositionChange(str(symbol), record))
+        await context.records.write_differences(context.user, context.venue.name, {}, gone=[str(symbol)])
         log.warning(
             "position lowered to the venue's balance at an operator's request",
-            user=desk.user,
+            user=context.user,
             symbol=str(symbol),
             believed=str(difference.believed),
             found=str(difference.found),

@@ -29,7 +29,7 @@ LOOKS_AT_ONCE: Final = 256
 meantime have to wait for so many only."""
 
 
-class RightOfWay:
+class SendPriority:
     """The orders of one process that are about to leave, and those who let them pass.
 
     Both come in the order of their instants, so that one timer each watches over all of them.
@@ -44,11 +44,11 @@ class RightOfWay:
         self._place_timer: asyncio.TimerHandle | None = None
         self._wait_timer: asyncio.TimerHandle | None = None
 
-    def expect(self, order_id: str) -> None:
+    def announce(self, order_id: str) -> None:
         """Say that an order is about to be sent: that it waits for nothing but its turn. Harmless to repeat."""
         self._coming.setdefault(order_id, asyncio.get_running_loop().time())
 
-    async def enter(self, order_id: str) -> None:
+    async def acquire(self, order_id: str) -> None:
         """Wait for the order's turn to be prepared; whoever enters must say when it has `left`."""
         loop = asyncio.get_running_loop()
         if self._queue or len(self._places) >= PREPARED_AT_ONCE:
@@ -63,14 +63,14 @@ class RightOfWay:
         if self._place_timer is None:
             self._place_timer = loop.call_later(PATIENCE, self._look_at_places)
 
-    def left(self, order_id: str) -> None:
+    def release(self, order_id: str) -> None:
         """Say that it has been sent, or will not be; harmless to repeat."""
         if self._places.pop(order_id, None) is not None:
             self._call_next()
         if self._coming.pop(order_id, None) is not None and not self._coming:
             self._let_go(float("inf"))
 
-    async def give_way(self) -> None:
+    async def yield_to_sends(self) -> None:
         """Wait until no order is about to leave, at most `LONGEST`."""
         if not self._coming:
             return
@@ -90,7 +90,7 @@ class RightOfWay:
         loop = asyncio.get_running_loop()
         patient_until = loop.time() + LONGEST
         while True:
-            await self.give_way()
+            await self.yield_to_sends()
             async with self._looks:
                 if not self._coming or loop.time() >= patient_until:
                     yield
@@ -115,7 +115,7 @@ class RightOfWay:
         self._place_timer = None
         loop = asyncio.get_running_loop()
         for order_id in _older(self._places, loop.time() - PATIENCE):
-            self.left(order_id)
+            self.release(order_id)
         if self._places:
             self._place_timer = loop.call_at(next(iter(self._places.values())) + PATIENCE, self._look_at_places)
 
@@ -126,7 +126,7 @@ class RightOfWay:
         since = loop.time() - LONGEST
         self._let_go(since)
         for order_id in _older(self._coming, since):
-            self.left(order_id)
+            self.release(order_id)
         if self._waiting:
             self._wait_timer = loop.call_at(self._waiting[0][0] + LONGEST, self._look_at_waiting)
 

@@ -15,15 +15,15 @@ from typing import Any, Final
 
 import structlog
 
-from services.executor.account.context import Desk
-from services.executor.orders.dispatcher import Copier
+from services.executor.account.context import AccountContext
+from services.executor.orders.dispatcher import Dispatcher
 from services.executor.orders.settlement import settle
 from services.executor.protection.guardian import Guardian
 from services.executor.protection.housekeeper import Housekeeper, Task
 from services.executor.protection.own_exits import OwnExits
 from services.executor.turn.order_entries import OrderEntries
 from services.executor.turn.order_reader import OrderReader
-from services.executor.turn.symbol_queues import SymbolChains
+from services.executor.turn.symbol_queues import SymbolQueues
 from shared.bus.connection import Bus
 from shared.bus.errors import BusForbidden, BusRefused
 from shared.bus.lease import Lease
@@ -42,7 +42,7 @@ from shared.venues.errors import VenueError
 _SWEEP: Final = 30.0
 """Seconds between looks for pending entries that nobody is working on; none are expected."""
 _KEY_IN_DOUBT: Final = frozenset({FileState.SHARED, FileState.GONE})
-"""Whose key may be another user's: see `desks.py`."""
+"""Whose key may be another user's: see `contexts.py`."""
 
 log = structlog.get_logger()
 
@@ -55,13 +55,13 @@ class _Work:
 
 
 class Session:
-    """Serves one user under one lease, with a desk per venue."""
+    """Serves one user under one lease, with a context per venue."""
 
     def __init__(
         self,
         bus: Bus,
         reader: OrderReader,
-        desks: Mapping[str, Desk],
+        contexts: Mapping[str, AccountContext],
         lease: Lease,
         user: str,
         master_seen: asyncio.Event,
@@ -72,7 +72,7 @@ class Session:
         self._bus = bus
         self._faults = faults or Faults()
         self._reader = reader
-        self._desks = desks
+        self._contexts = contexts
         self._lease = lease
         self._user = user
         self._master_seen = master_seen
@@ -80,7 +80,7 @@ class Session:
         self._group = Group(bus, keys.EXECUTOR)
         self._entries = OrderEntries(user)
         self._guardians: list[Guardian] = []
-        self._copiers = {name: Copier(desk) for name, desk in desks.items()}
+        self._dispatchers = {name: Dispatcher(context) for name, context in contexts.items()}
         self._working: set[str] = set()
         self._aside: dict[str, _Work] = {}
         """What could not be carried to its end, by entry: it comes again later."""
@@ -88,13 +88,17 @@ class Session:
         """Entries of these for which a timer runs: one each, however often an exit has them tried before that."""
         # What arrives before the predecessor's entries are taken up waits behind them.
         self._early: list[tuple[Entry, bool]] | None = []
-        self._chains: SymbolChains[Task]
+        self._queues: SymbolQueues[Task]
         self._tasks: asyncio.TaskGroup
 
     @property
     def idle(self) -> bool:
         """Whether everything has been taken up and no order is under way, waiting or set aside."""
-        return self._guardians != [] and not self._chains.busy and not any(desk.aside for desk in self._desks.values())
+        return (
+            self._guardians != []
+            and not self._queues.busy
+            and not any(context.aside for context in self._contexts.values())
+        )
 
     @property
     def connected(self) -> bool:
@@ -108,24 +112,27 @@ class Session:
 
     async def names_changed(self, table: RenamesFile) -> bool:
         """Say whether an asset has another name than this turn goes by, which takes a new turn. A venue's error is no change."""
-        for name, desk in self._desks.items():
-            if desk.table != table.of(name):
+        for name, context in self._contexts.items():
+            if context.table != table.of(name):
                 return True
             with suppress(VenueError):
-                if desk.renames != desk.table.plus(await desk.venue.renames()):
+                if context.renames != context.table.plus(await context.venue.renames()):
                     return True
         return False
 
     def follow(self, policy: UserPolicy) -> bool:
         """Go by changed settings from now on; False if that takes a new turn."""
-        if set(policy.venues) != self._desks.keys():
+        if set(policy.venues) != self._contexts.keys():
             return False
-        if any(desk.policy.paper != policy.paper for desk in self._desks.values()):
+        if any(context.policy.paper != policy.paper for context in self._contexts.values()):
             return False  # another adapter, and books that may not be gone on with
-        if any(desk.policy.file in _KEY_IN_DOUBT for desk in self._desks.values()) and policy.file not in _KEY_IN_DOUBT:
+        if (
+            any(context.policy.file in _KEY_IN_DOUBT for context in self._contexts.values())
+            and policy.file not in _KEY_IN_DOUBT
+        ):
             return False  # the key was not used, or only because it had been before
-        for desk in self._desks.values():
-            desk.follow(policy)
+        for context in self._contexts.values():
+            context.follow(policy)
         for guardian in self._guardians:
             guardian.flat = False  # said by the former settings: an entry may have begun since
         return True
@@ -139,26 +146,29 @@ class Session:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                self._chains = SymbolChains(tasks, _carry_out)
-                for desk in self._desks.values():
-                    desk.account.supervisor = self._supervisor
-                    tasks.create_task(endless("account reader", desk.account.run()))
-                    tasks.create_task(endless("announcer", self._announce(desk)))
+                self._queues = SymbolQueues(tasks, _carry_out)
+                for context in self._contexts.values():
+                    context.account.supervisor = self._supervisor
+                    tasks.create_task(endless("account reader", context.account.run()))
+                    tasks.create_task(endless("announcer", self._announce(context)))
                 await self._connected()
                 self._reader.register(self._user, self._lease, self._deliver)
-                exits = {name: OwnExits(desk, self._copiers[name], self._chains) for name, desk in self._desks.items()}
+                exits = {
+                    name: OwnExits(context, self._dispatchers[name], self._queues)
+                    for name, context in self._contexts.items()
+                }
                 for each in exits.values():
                     await each.resume()  # before any entry: what it has sold must not be sold again by one
                 await self._sweep()
                 early, self._early = self._early or [], None
                 for entry, redelivered in early:
                     self._take(entry, redelivered=redelivered)
-                # Not before what a predecessor left under way is in its chain: it would look like a difference.
-                housekeeper = Housekeeper(self._bus, self._user, self._desks, self._chains, self._supervisor)
+                # Not before what a predecessor left under way is in its queue: it would look like a difference.
+                housekeeper = Housekeeper(self._bus, self._user, self._contexts, self._queues, self._supervisor)
                 tasks.create_task(endless("housekeeper", housekeeper.run()))
                 self._guardians = [
-                    Guardian(desk, Watch(self._bus), exits[name], self._supervisor)
-                    for name, desk in self._desks.items()
+                    Guardian(context, Watch(self._bus), exits[name], self._supervisor)
+                    for name, context in self._contexts.items()
                 ]
                 for guardian in self._guardians:
                     tasks.create_task(endless("guardian", guardian.run()))
@@ -170,25 +180,25 @@ class Session:
         finally:
             for name in ("account reader", "housekeeper", "guardian"):
                 self._supervisor.worked(f"{name} of {self._user}")  # what failed in this turn is nobody's later on
-            for desk in self._desks.values():
-                desk.faults.clear_all()
-                desk.aside.forget()
+            for context in self._contexts.values():
+                context.faults.clear_all()
+                context.aside.forget()
             await self._reader.unregister(self._user)
 
     async def _connected(self) -> None:
         """Wait until every account is ready or parked: a skip can be settled for both, an entry for neither earlier."""
-        for desk in self._desks.values():
-            await desk.account.until_known()
+        for context in self._contexts.values():
+            await context.account.until_known()
             with suppress(VenueError):
-                await desk.learn_names()
+                await context.learn_names()
 
-    async def _announce(self, desk: Desk) -> None:
+    async def _announce(self, context: AccountContext) -> None:
         """Say in a plain line when the user trades: once the account is ready and a master has been seen."""
         while True:
-            await desk.account.until_ready()
+            await context.account.until_ready()
             await self._master_seen.wait()
-            log.info(f"USER: {self._user}: TRADING (Broker: {desk.venue.name.upper()})", user=self._user)
-            await desk.account.until_parked()
+            log.info(f"USER: {self._user}: TRADING (Broker: {context.venue.name.upper()})", user=self._user)
+            await context.account.until_parked()
 
     def _deliver(self, entry: Entry, redelivered: bool) -> None:  # the reader's callback
         if self._early is not None:
@@ -202,7 +212,7 @@ class Session:
             self._take(entry, redelivered=True)
 
     def _take(self, entry: Entry, *, redelivered: bool) -> None:
-        """Put an entry into the chain of its symbol, once; one that cannot be read is put aside."""
+        """Put an entry into the queue of its symbol, once; one that cannot be read is put aside."""
         if entry.id in self._working:
             return
         self._working.add(entry.id)
@@ -211,17 +221,17 @@ class Session:
         except MalformedMessageError as error:
             self._spawn(self._bury(entry, str(error)))
         else:
-            desk = self._desks.get(decision.venue)
+            context = self._contexts.get(decision.venue)
             # One that waits for its symbol is not about to leave: were it expected, those before it would wait for it.
-            chain = self._chain_of(decision)
-            if decision.copy is not None and desk is not None and self._chains.idle(chain):
-                desk.way.expect(decision.id)
-            self._chains.add(chain, partial(self._carry_out, _Work(entry, decision, redelivered)))
+            queue = self._queue_of(decision)
+            if decision.copy is not None and context is not None and self._queues.idle(queue):
+                context.priority.announce(decision.id)
+            self._queues.add(queue, partial(self._carry_out, _Work(entry, decision, redelivered)))
 
-    def _chain_of(self, decision: Decision) -> Symbol:
-        """Return the symbol in whose chain a decision is carried out: the present name of its own, whatever it was called."""
-        desk = self._desks.get(decision.venue)
-        return decision.symbol if desk is None else desk.renames.symbol(decision.symbol)
+    def _queue_of(self, decision: Decision) -> Symbol:
+        """Return the symbol in whose queue a decision is carried out: the present name of its own, whatever it was called."""
+        context = self._contexts.get(decision.venue)
+        return decision.symbol if context is None else context.renames.symbol(decision.symbol)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         try:
@@ -235,7 +245,7 @@ class Session:
         try:
             while 0 < await self._group.deliver_again(entry) < MAX_DELIVERIES:
                 continue
-            await self._group.bury(entry, reason)
+            await self._group.dead_letter(entry, reason)
         except BusRefused as error:  # no reason to end the turn, on which exits hang: the next sweep tries again
             log.error("an order that cannot be read cannot become a dead letter yet", why=str(error), **named)
         else:
@@ -244,22 +254,22 @@ class Session:
 
     async def _carry_out(self, work: _Work) -> None:
         decision = work.decision
-        copier = self._copiers.get(decision.venue)
+        dispatcher = self._dispatchers.get(decision.venue)
         ended = True
-        if copier is None:
+        if dispatcher is None:
             await self._refuse(work)
         else:
             if decision.kind is Kind.EXIT:
                 await self._carry_what_stands_aside(work)
                 await self._carry_stragglers(work)
-            way = self._desks[decision.venue].way
+            priority = self._contexts[decision.venue].priority
             try:
                 if decision.copy is not None:
-                    way.expect(decision.id)
-                    await way.enter(decision.id)
-                ended = await copier.carry_out(decision, work.entry.id, redelivered=work.redelivered)
+                    priority.announce(decision.id)
+                    await priority.acquire(decision.id)
+                ended = await dispatcher.carry_out(decision, work.entry.id, redelivered=work.redelivered)
             finally:
-                way.left(decision.id)
+                priority.release(decision.id)
         self._conclude(work, ended=ended)
 
     def _conclude(self, work: _Work, *, ended: bool) -> None:
@@ -271,8 +281,8 @@ class Session:
         self._aside[work.entry.id] = _Work(work.entry, decision, redelivered=True)
         if work.entry.id not in self._due:
             self._due.add(work.entry.id)
-            pause = self._copiers[decision.venue].pause(decision)
-            self._chains.add_later(self._chain_of(decision), partial(self._carry_due, work.entry.id), pause)
+            pause = self._dispatchers[decision.venue].pause(decision)
+            self._queues.add_later(self._queue_of(decision), partial(self._carry_due, work.entry.id), pause)
 
     async def _carry_due(self, entry_id: str) -> None:
         self._due.discard(entry_id)
@@ -287,14 +297,14 @@ class Session:
         """Try entries of the symbol that stand aside once more, before this exit: what they bought is to be sold by it."""
         for entry_id, earlier in list(self._aside.items()):
             decision = earlier.decision
-            if decision.kind is Kind.ENTRY and self._chain_of(decision) == self._chain_of(work.decision):
+            if decision.kind is Kind.ENTRY and self._queue_of(decision) == self._queue_of(work.decision):
                 await self._carry_again(entry_id)
 
     async def _refuse(self, work: _Work) -> None:
         """Settle a decision for a venue on which this user has no account."""
         decision = work.decision
         reason = decision.reason if decision.copy is None else f"follows no account on {decision.venue}"
-        await settle(next(iter(self._desks.values())), decision, work.entry.id, OrderState.SKIPPED, reason)
+        await settle(next(iter(self._contexts.values())), decision, work.entry.id, OrderState.SKIPPED, reason)
 
     async def _carry_stragglers(self, work: _Work) -> None:
         """Carry out earlier decisions for the symbol that nobody works on, before this exit.
@@ -311,10 +321,10 @@ class Session:
                 earlier = self._entries.read(entry)
             except MalformedMessageError:
                 continue
-            copier = self._copiers.get(earlier.venue)
-            if self._chain_of(earlier) == self._chain_of(work.decision) and copier is not None:
+            dispatcher = self._dispatchers.get(earlier.venue)
+            if self._queue_of(earlier) == self._queue_of(work.decision) and dispatcher is not None:
                 self._working.add(entry.id)
-                ended = await copier.carry_out(earlier, entry.id, redelivered=True)
+                ended = await dispatcher.carry_out(earlier, entry.id, redelivered=True)
                 self._conclude(_Work(entry, earlier, redelivered=True), ended=ended)
 
 

@@ -1,4 +1,4 @@
-"""One chain of work per symbol: what is decided for a symbol happens in order, and an order whose outcome is unknown holds up
+"""One queue of work per symbol: what is decided for a symbol happens in order, and an order whose outcome is unknown holds up
 only its own symbol."""
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from shared.domain.values.symbol import Symbol
 Work = TypeVar("Work")
 
 
-class SymbolChains(Generic[Work]):
+class SymbolQueues(Generic[Work]):
     """Runs `handle` on each piece of work: one after the other within a symbol, side by side across symbols.
 
     Tasks live in the given group: a failure of one ends the group, and with it the turn.
@@ -34,10 +34,10 @@ class SymbolChains(Generic[Work]):
         return symbol not in self._waiting
 
     def add(self, symbol: Symbol, work: Work) -> bool:
-        """Append work to a symbol's chain; False if the turn is ending and nothing is begun any more."""
-        chain = self._waiting.get(symbol)
-        if chain is not None:
-            chain.append(work)
+        """Append work to a symbol's queue; False if the turn is ending and nothing is begun any more."""
+        queue = self._waiting.get(symbol)
+        if queue is not None:
+            queue.append(work)
             return True
         self._waiting[symbol] = deque([work])
         running = self._run(symbol)
@@ -49,12 +49,12 @@ class SymbolChains(Generic[Work]):
         return True
 
     def add_later(self, symbol: Symbol, work: Work, seconds: float) -> None:
-        """Append work once so many seconds are over, behind whatever stands in the chain then."""
+        """Append work once so many seconds are over, behind whatever stands in the queue then."""
         asyncio.get_running_loop().call_later(seconds, self.add, symbol, work)
 
     async def _run(self, symbol: Symbol) -> None:
-        chain = self._waiting[symbol]
-        while chain:
-            await self._handle(chain[0])
-            chain.popleft()
+        queue = self._waiting[symbol]
+        while queue:
+            await self._handle(queue[0])
+            queue.popleft()
         del self._waiting[symbol]

@@ -175,7 +175,7 @@ class AccountCheck:
                 continue
             for leg in legs(order, self._book, self._mirror.currency):
                 if leg.order.symbol.base == coin:
-                    moved = net_size(leg.order, leg.order.filled - self._book.told(leg.order).size).amount
+                    moved = net_size(leg.order, leg.order.filled - self._book.emitted(leg.order).size).amount
                     untold += moved if leg.order.side is Side.BUY else -moved
         return Reading(self._mirror.total(coin).amount, self._book.size_of(coin).amount, untold)
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Final
 
 from services.master_strategy.account.own_positions import OwnPositions
-from services.master_strategy.fills.fills import Told, average_price
+from services.master_strategy.fills.fills import Emitted, average_price
 from shared.domain.account import Position
 from shared.domain.master_account import Uncopied, zero
 from shared.domain.order import Kind, Side
@@ -42,7 +42,7 @@ class MasterBook:
         """`recorded` is the positions hash; `signals` the stream, oldest first; `uncopied` what was passed over."""
         self._venue = venue
         self._positions: dict[Symbol, Position] = {}
-        self._told: dict[str, Told] = {}
+        self._told: dict[str, Emitted] = {}
         self._last: dict[Symbol, Signal] = {}
         self._moved: dict[str, int] = {}
         self._gained: dict[str, int] = {}
@@ -124,17 +124,17 @@ class MasterBook:
         """Return when an order last added to a coin."""
         return self._gained.get(coin, 0)
 
-    def told(self, order: VenueOrder) -> Told:
+    def emitted(self, order: VenueOrder) -> Emitted:
         """Say how much of an order is done with."""
         told = self._told.get(order.venue_order_id)
-        told = told or Told(Quantity(ZERO, order.symbol.base), Money(ZERO, order.symbol.quote))
+        told = told or Emitted(Quantity(ZERO, order.symbol.base), Money(ZERO, order.symbol.quote))
         if told.cost.currency != order.symbol.quote:  # told under another symbol of the coin
-            told = Told(told.size, Money(ZERO, order.symbol.quote))
+            told = Emitted(told.size, Money(ZERO, order.symbol.quote))
         passed = self.uncopied.get(order.venue_order_id)
         if passed is None or passed.size is None or order.filled.amount <= 0:
             return told
         share = order.cost.scaled(passed.size.amount / order.filled.amount)
-        return Told(told.size + passed.size, told.cost + share)
+        return Emitted(told.size + passed.size, told.cost + share)
 
     def note(self, signal: Signal) -> Position:
         """Take a signal in that stands in the stream, and give the position after it."""
@@ -171,7 +171,7 @@ class MasterBook:
 
     def _add_telling(self, signal: Signal) -> None:
         known = self._told.get(signal.master_order_id)
-        told = Told(signal.base_size, signal.quote_size)
+        told = Emitted(signal.base_size, signal.quote_size)
         if known is not None:
-            told = Told(known.size + told.size, known.cost + told.cost)
+            told = Emitted(known.size + told.size, known.cost + told.cost)
         self._told[signal.master_order_id] = told

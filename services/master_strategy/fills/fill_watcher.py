@@ -44,7 +44,7 @@ from shared.domain.order import Side
 from shared.domain.signal import Signal, Source
 from shared.domain.values.money import ONE, Price
 from shared.domain.values.symbol import Symbol
-from shared.runtime.crash_points import Boundary, Step
+from shared.runtime.crash_points import CrashPoint, CrashPoints
 from shared.venues.errors import OutcomeUnknown, Unavailable, VenueError
 from shared.venues.port import OrderList, TradeKind, Venue, VenueOrder
 
@@ -57,10 +57,10 @@ _LEASE_NEEDED: Final = 1.0  # seconds left of the lease when a signal is emitted
 _log = structlog.get_logger(__name__)
 
 
-class Telling(Enum):
+class EmitResult(Enum):
     """What became of a fill that was seen."""
 
-    TOLD = auto()
+    EMITTED = auto()
     NOTHING_NEW = auto()
     TOO_LATE = auto()
     NOT_COPYABLE = auto()
@@ -87,7 +87,7 @@ class FillWatcher:
         strategy: str,
         faults: Faults | None = None,
         health: ScanHealth | None = None,
-        boundary: Boundary | None = None,
+        crash_points: CrashPoints | None = None,
     ) -> None:
         self._venue = venue
         self._store = store
@@ -105,7 +105,7 @@ class FillWatcher:
         self._faults = faults or Faults()
         self._health = health
         self._unread = UnreadRows(self._faults)
-        self._boundary = boundary or Boundary()
+        self._crash_points = crash_points or CrashPoints()
         self._one_at_a_time = asyncio.Lock()
         self._since: int | None = None
 
@@ -146,31 +146,31 @@ class FillWatcher:
         resting = [order for order in opened or () if self._is_new(order)]
         bought = [order for order in resting if order.side is Side.BUY and order.symbol.base in sold]
         for order in (*bought, *fresh, *(order for order in resting if order.side is Side.SELL)):
-            await self.tell(order, await self._own(order))
+            await self.emit_missing(order, await self._own(order))
         await self._compare_with_the_account(opened, all_read=not self._unread.waiting)
         self._since = min(max(since, begun - _OVERLAP), self._unread.since(begun))
         await self._signals.remember_told(MASTER, self._venue.name, self._since)
 
-    async def tell(self, order: VenueOrder, own: OwnOrder | None) -> Telling:
+    async def emit_missing(self, order: VenueOrder, own: OwnOrder | None) -> EmitResult:
         """Emit what an order has filled and nobody was told. `own` is the strategy's record of it, None for anyone else's."""
         async with self._one_at_a_time:
             if order.side is Side.BUY and self._mirror.stale:  # after an outage: sizes hang on what the account has now
                 with suppress(Unavailable, OutcomeUnknown):
                     await self._mirror.refresh()
-            verdict = Telling.NOTHING_NEW
+            verdict = EmitResult.NOTHING_NEW
             for leg in legs(order, self._book, self._mirror.currency):
-                if self._book.told(leg.order).size < leg.order.filled:
+                if self._book.emitted(leg.order).size < leg.order.filled:
                     told = await self._tell(order, leg, own)
-                    verdict = told if verdict is Telling.NOTHING_NEW else verdict
+                    verdict = told if verdict is EmitResult.NOTHING_NEW else verdict
             return verdict
 
-    async def _tell(self, order: VenueOrder, leg: Leg, own: OwnOrder | None) -> Telling:
+    async def _tell(self, order: VenueOrder, leg: Leg, own: OwnOrder | None) -> EmitResult:
         now = self._clock.now()
         reason = await self._why_not(order, leg, own, now)
         if reason is not None:
             await self._pass_over(leg, reason, own, now)
-            return Telling.TOO_LATE if reason.word is NotCopied.TOO_LATE else Telling.NOT_COPYABLE
-        told, copied = self._book.told(leg.order), leg.order
+            return EmitResult.TOO_LATE if reason.word is NotCopied.TOO_LATE else EmitResult.NOT_COPYABLE
+        told, copied = self._book.emitted(leg.order), leg.order
         if not leg.exact:
             price = await self._price(copied.symbol)
             if price is None:
@@ -189,11 +189,11 @@ class FillWatcher:
             apart=self._check.apart(copied.symbol.base),
         )
         if signal is None:
-            return Telling.NOTHING_NEW
+            return EmitResult.NOTHING_NEW
         await self._emit(await self._whole_if_flat(signal), own)
         if own is not None and own.record_lost:
             await self._book_lost(replace(copied, filled=signal.base_size, cost=signal.quote_size), now)
-        return Telling.TOLD
+        return EmitResult.EMITTED
 
     async def _book_lost(self, traded: VenueOrder, now: int) -> None:
         """Give the strategy what it traded by an order that Redis has forgotten: no end of it will be recorded."""
@@ -224,7 +224,7 @@ class FillWatcher:
 
     async def _pass_over(self, leg: Leg, reason: Reason, own: OwnOrder | None, now: int) -> None:
         """Note durably that this is not told, and in the same step what it did to the position."""
-        order, told = leg.order, self._book.told(leg.order)
+        order, told = leg.order, self._book.emitted(leg.order)
         new, before = order.filled - told.size, self._book.uncopied.get(order.venue_order_id)
         size = new if before is None or before.size is None else before.size + new
         row = Uncopied(order.venue_order_id, reason.word, reason.why, now, str(order.symbol), order.side, size)
@@ -276,9 +276,9 @@ class FillWatcher:
 
     async def _emit(self, signal: Signal, own: OwnOrder | None) -> None:
         self._lease.require(_LEASE_NEEDED)
-        self._boundary.passed(Step.MASTER_BEFORE_EMIT)
+        self._crash_points.hit(CrashPoint.MASTER_BEFORE_EMIT)
         entry_id = await self._signals.emit(signal)
-        self._boundary.passed(Step.MASTER_AFTER_EMIT)
+        self._crash_points.hit(CrashPoint.MASTER_AFTER_EMIT)
         position = self._book.note(signal)
         self._check.note_sale(signal)
         await self._records.write_position(MASTER, self._venue.name, position)
@@ -320,7 +320,8 @@ class FillWatcher:
 
     def _is_new(self, order: VenueOrder) -> bool:
         return any(
-            self._book.told(leg.order).size < leg.order.filled for leg in legs(order, self._book, self._mirror.currency)
+            self._book.emitted(leg.order).size < leg.order.filled
+            for leg in legs(order, self._book, self._mirror.currency)
         )
 
     def _sold_by(self, order: VenueOrder) -> list[str]:

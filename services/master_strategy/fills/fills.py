@@ -21,7 +21,7 @@ _LEGIBLE: Final = Context(prec=12)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Emitted:
     """How much of an order is done with, told or passed over: base executed, and what it cost."""
 
     size: Quantity
@@ -30,7 +30,7 @@ class Told:
 
 def missing_signal(
     order: VenueOrder,
-    told: Told,
+    told: Emitted,
     before: Quantity,
     *,
     venue: str,

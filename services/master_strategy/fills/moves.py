@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from services.master_strategy.account.book import MasterBook
-from services.master_strategy.fills.fills import Told
+from services.master_strategy.fills.fills import Emitted
 from shared.domain.order import Side
 from shared.domain.values.money import ZERO, Money, Price, Quantity
 from shared.venues.port import VenueOrder
@@ -49,7 +49,7 @@ def legs(order: VenueOrder, book: MasterBook, currency: str) -> list[Leg]:
     return sorted(found, key=lambda leg: not leg.gains)
 
 
-def priced(leg: VenueOrder, told: Told, price: Price) -> VenueOrder:
+def priced(leg: VenueOrder, told: Emitted, price: Price) -> VenueOrder:
     """Put in what a leg would have cost: what is new of it at `price`."""
     return replace(leg, cost=told.cost + (leg.filled - told.size) * price)
 

@@ -30,7 +30,7 @@ from shared.domain.order import Kind, OrderState
 from shared.domain.signal import signal_id
 from shared.domain.values.money import ZERO, Money, Quantity
 from shared.domain.values.symbol import Symbol
-from shared.runtime.crash_points import Boundary, Step
+from shared.runtime.crash_points import CrashPoint, CrashPoints
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.port import Venue, VenueOrder, VenueOrderStatus
 
@@ -67,7 +67,7 @@ class Trader:
         new_id: Callable[[], str],
         strategy: str,
         faults: Faults | None = None,
-        boundary: Boundary | None = None,
+        crash_points: CrashPoints | None = None,
     ) -> None:
         self._venue = venue
         self._ahead = ahead
@@ -82,7 +82,7 @@ class Trader:
         self._proofs = AbsenceProofs(clock)
         self._under_way = book.under_way
         self._under_way.clear()
-        self._boundary = boundary or Boundary()
+        self._crash_points = crash_points or CrashPoints()
         self._rests_until: dict[Symbol, int] = {}
         self._short_of: set[Symbol] = set()
 
@@ -129,7 +129,7 @@ class Trader:
             own = own.sent_by(deadline)
             self._proofs.begin(own)
             nonce = await self._ahead.begin(own)
-            self._boundary.passed(Step.MASTER_AFTER_WRITE_AHEAD)
+            self._crash_points.hit(CrashPoint.MASTER_AFTER_WRITE_AHEAD)
             return nonce
 
         try:
@@ -150,7 +150,7 @@ class Trader:
             _log.warning("order has no known outcome; the venue will be asked", words=failure.words, **_named(own))
             await self._ahead.unknown(own, failure.words)
         else:
-            self._boundary.passed(Step.MASTER_AFTER_REPLY)
+            self._crash_points.hit(CrashPoint.MASTER_AFTER_REPLY)
             own = own.taken_as(accepted.venue_order_id)
             await self._ahead.accepted(own, self._clock.now())
         await self._follow(own)
@@ -203,7 +203,7 @@ class Trader:
                     own = own.taken_as(found.venue_order_id)
                     await self._ahead.accepted(own, asked)
                 if found is not None and asked >= own.sent_at + _PATIENCE:
-                    await self._watcher.tell(found, own)
+                    await self._watcher.emit_missing(found, own)
             if (verdict := await self._verdict_within(own, _LOST if lost else wait)) is not None:
                 await self._settle_by_hand(own, verdict)
                 return
@@ -259,7 +259,7 @@ class Trader:
         return await self._venue.find(own.id, since=own.sent_at - _LOOK_BACK if conclusive else None)
 
     async def _close(self, own: OwnOrder, found: VenueOrder) -> None:
-        await self._watcher.tell(found, own)
+        await self._watcher.emit_missing(found, own)
         filled = found.filled.amount > 0
         outcome = OrderState.EXPIRED
         if filled:
@@ -269,7 +269,7 @@ class Trader:
 
     async def _end(self, own: OwnOrder, outcome: OrderState, why: str, *, found: VenueOrder | None = None) -> None:
         """Settle the record; what the strategy itself holds changes in the same step."""
-        self._boundary.passed(Step.MASTER_BEFORE_SETTLE)
+        self._crash_points.hit(CrashPoint.MASTER_BEFORE_SETTLE)
         filled = found if found and found.filled.amount > 0 else None
         mine = self._book.own.after(filled, self._clock.now()) if filled else None
         # A flat position stays recorded: without one, nothing was ever recorded.

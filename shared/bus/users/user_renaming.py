@@ -104,7 +104,7 @@ class UserRenaming:
         """Let the new name trade by what it was given."""
         for venue in self._venues:
             await self._bus.do("HDEL", keys.books(self._new.holder, venue), "taken_from")
-        await self._bus.do("HDEL", keys.TOLD_SETTINGS, self._old.holder)
+        await self._bus.do("HDEL", keys.LAST_RELOADED_SETTINGS, self._old.holder)
         await self._bus.do("DEL", keys.last_settings(self._old.holder))
 
     async def carried(self) -> str:

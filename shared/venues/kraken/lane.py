@@ -142,7 +142,7 @@ class Lane:
         return result
 
     def _failure(self, method: str, reply: Reply, *, order: bool) -> VenueError | None:
-        texts = [self._api.hides(text) for text in reply.texts]
+        texts = [self._api.redact(text) for text in reply.texts]
         for warning in (text for text in texts if text.startswith("W")):
             _log.warning("the venue warns", method=method, words=warning)
         return failure_of(texts, order=order, now=self._clock() / 1000)

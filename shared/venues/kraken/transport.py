@@ -87,7 +87,7 @@ class KrakenApi(krakenex.API):  # type: ignore[misc]  # krakenex ships no types
         """Use no connection again over which answers have come: one of them was not to the question that was asked."""
         self._origin.drop_idle()
 
-    def hides(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Cut the key out of a text of the venue, should it ever repeat it."""
         return text.replace(self.key, "[key]") if self.key else text
 

@@ -112,7 +112,7 @@ async def test_what_is_not_pending_was_never_delivered(bus: Bus, group: Group) -
 async def test_a_buried_entry_lies_with_its_reason_among_the_dead_and_is_acknowledged(bus: Bus, group: Group) -> None:
     entry_id = await add(bus, v="1", price="much")
     (entry,) = await group.read_new([STREAM], 10, 1)
-    await group.bury(entry, "OrderMessage.price: not a number")
+    await group.dead_letter(entry, "OrderMessage.price: not a number")
     ((_, flat),) = await bus.do("XRANGE", keys.dead(STREAM), "-", "+")
     assert flat == [
         "entry_id", entry_id, "group", "executor", "reason", "OrderMessage.price: not a number",
@@ -126,7 +126,7 @@ async def test_an_entry_without_fields_can_be_buried_too(bus: Bus, group: Group)
     await group.read_new([STREAM], 10, 1)
     await bus.do("XDEL", STREAM, entry_id)
     (entry,) = await group.all_pending(STREAM)
-    await group.bury(entry, "deleted")
+    await group.dead_letter(entry, "deleted")
     assert await bus.do("XLEN", keys.dead(STREAM)) == 1
 
 

@@ -113,13 +113,13 @@ async def test_an_order_that_the_venue_has_named_is_not_absent_for_being_in_no_l
 
 async def _cut_off(rig: Rig, owner: Owner, monkeypatch: pytest.MonkeyPatch) -> Decision:
     """Have an entry written ahead by a process that loses Redis before it is told so."""
-    begin = owner.desk.store.begin
+    begin = owner.context.store.begin
 
     async def cut_off(*args: object) -> None:
         await begin(*args)  # type: ignore[arg-type]  # whatever it is given
         raise BusUnavailable("closed by the server")
 
-    monkeypatch.setattr(owner.desk.store, "begin", cut_off)
+    monkeypatch.setattr(owner.context.store, "begin", cut_off)
     decision = rig.entry()
     with pytest.raises(BusUnavailable):
         await rig.carry(owner, decision)
@@ -133,7 +133,7 @@ async def test_what_was_written_ahead_without_an_answer_has_not_left_and_is_sent
     """To ask costs a key most of what it may ask, and a proof of absence eight seconds."""
     decision = await _cut_off(rig, owner, monkeypatch)
     later = await rig.start()
-    later.desk.begun = owner.desk.begun  # the same process
+    later.context.begun = owner.context.begun  # the same process
     asked = later.venue.calls["find"]
     report = await rig.carry(later, decision, redelivered=True)
     assert (report.outcome, len(rig.account.orders)) == (OrderState.FILLED, 1)
@@ -146,15 +146,15 @@ async def test_the_list_need_not_wait_for_what_has_not_left(
     decision = await _cut_off(rig, owner, monkeypatch)
     await rig.bus.do("DEL", keys.order(USER, decision.id))  # it was lost before it was written
     later = await rig.start()
-    later.desk.begun = owner.desk.begun
+    later.context.begun = owner.context.begun
     waited_for: list[Sent | None] = []
-    find = later.desk.history.find
+    find = later.context.history.find
 
     async def noted(client_order_id: str, *, decided_at: int, begun: Sent | None) -> VenueOrder | None:
         waited_for.append(begun)
         return await find(client_order_id, decided_at=decided_at, begun=begun)
 
-    monkeypatch.setattr(later.desk.history, "find", noted)
+    monkeypatch.setattr(later.context.history, "find", noted)
     report = await rig.carry(later, decision, redelivered=True)
     assert (report.outcome, len(rig.account.orders), waited_for) == (OrderState.FILLED, 1, [None])
 
@@ -170,7 +170,7 @@ async def _break_off(rig: Rig, owner: Owner, decision: Decision) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(owner.venue, "place", unheard)
-        task = asyncio.create_task(owner.copier.carry_out(decision, await rig.hand_out(decision), redelivered=True))
+        task = asyncio.create_task(owner.dispatcher.carry_out(decision, await rig.hand_out(decision), redelivered=True))
         async with asyncio.timeout(PATIENCE):
             await taken.wait()
         await crash(task)
@@ -181,7 +181,7 @@ async def test_what_has_left_is_asked_about_by_the_same_process_too(rig: Rig, ow
     decision = rig.entry()
     await _break_off(rig, owner, decision)
     later = await rig.start()
-    later.desk.begun = owner.desk.begun
+    later.context.begun = owner.context.begun
     report = await rig.carry(later, decision, redelivered=True)
     assert (report.outcome, len(rig.account.orders)) == (OrderState.FILLED, 1)
 
@@ -194,8 +194,8 @@ async def test_an_attempt_that_somebody_else_has_begun_since_is_asked_about(
     later = await rig.start()
     rig.account.hidden_lookups = 1
     # It remembers an attempt of a while ago that never left: not this one, which may not be visible yet.
-    later.desk.begun = {
-        name: replace(sent, provable_at=sent.provable_at - 60) for name, sent in owner.desk.begun.items()
+    later.context.begun = {
+        name: replace(sent, provable_at=sent.provable_at - 60) for name, sent in owner.context.begun.items()
     }
     report = await rig.carry(later, decision, redelivered=True)
     assert (report.outcome, len(rig.account.orders)) == (OrderState.FILLED, 1)

@@ -67,7 +67,7 @@ async def test_half_a_verdict_is_none_and_a_parked_account_hears_a_whole_one(rig
     await bought(rig, owner, "0.05")
     task, record = await unknown(rig, owner)
     key = f"shoal:order:{{alice}}:{record['id']}"
-    await owner.desk.account.park("EAPI:Invalid key", Refusal.AUTH)
+    await owner.context.account.park("EAPI:Invalid key", Refusal.AUTH)
     await rig.bus.do("HSET", key, "verdict", "filled")
     await asyncio.sleep(1.0)  # two looks at the record
     assert not task.done()

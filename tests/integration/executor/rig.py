@@ -1,4 +1,4 @@
-"""One user's desk on a fake venue and a real Redis, with a clock that the test moves."""
+"""One user's context on a fake venue and a real Redis, with a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import uuid4
 
-from services.executor.account.context import Desk
+from services.executor.account.context import AccountContext
 from services.executor.account.faults import AccountFaults
 from services.executor.account.keeper import AccountKeeper
 from services.executor.account.key_memory import KeyMemory
-from services.executor.orders.dispatcher import Copier
+from services.executor.orders.dispatcher import Dispatcher
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
@@ -61,9 +61,9 @@ class Owner:
     """One process's turn: dropping it is a crash, nothing is tidied up."""
 
     lease: Lease
-    desk: Desk
+    context: AccountContext
     venue: FakeVenue
-    copier: Copier
+    dispatcher: Dispatcher
 
 
 @dataclass
@@ -85,7 +85,7 @@ class Rig:
         records = Records(self.bus)
         faults = AccountFaults(self.faults, USER, "kraken")
         keeper = AccountKeeper(USER, venue, records, self.clock, KeyMemory(RateBudget(None)), faults=faults)
-        desk = Desk(
+        context = AccountContext(
             policy=a_policy(USER),
             venue=venue,
             lease=lease,
@@ -100,7 +100,7 @@ class Rig:
         await keeper.read()
         self.clock.now += 10_000  # by both clocks: what is listed from now on proves something
         keeper.connected_steady -= 10
-        return Owner(lease, desk, venue, Copier(desk))
+        return Owner(lease, context, venue, Dispatcher(context))
 
     def entry(self, size: str = "0.05", limit: str = "60300", signal: str = "") -> Decision:
         """Decide to copy a buy, right now."""
@@ -145,14 +145,14 @@ class Rig:
         """Have a decision carried out to its end; answers the report."""
         entry_id = await self.hand_out(decision)
         async with asyncio.timeout(PATIENCE):
-            await owner.copier.carry_out(decision, entry_id, redelivered=redelivered)
+            await owner.dispatcher.carry_out(decision, entry_id, redelivered=redelivered)
         (report,) = [report for report in await self.reports() if report.order_id == decision.id]
         return report
 
     async def begin(self, owner: Owner, decision: Decision) -> asyncio.Task[bool]:
         """Have a decision carried out in the background."""
         entry_id = await self.hand_out(decision)
-        return asyncio.create_task(owner.copier.carry_out(decision, entry_id, redelivered=False))
+        return asyncio.create_task(owner.dispatcher.carry_out(decision, entry_id, redelivered=False))
 
     async def reports(self) -> list[ReportMessage]:
         """Read alice's reports, oldest first."""

@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import pytest
 
-from services.executor.account.context import Desk
-from services.executor.account.context_factory import DeskMaker
+from services.executor.account.context import AccountContext
+from services.executor.account.context_factory import AccountContextFactory
 from services.executor.app import Executor
 from services.executor.turn.roster import Roster
 from shared.bus.connection import Bus
@@ -57,10 +57,10 @@ async def test_a_turn_that_a_refusal_ends_is_a_fault_and_rests(
 ) -> None:
     """Also one of the ACL, which may be about one key alone: it was begun again at once, without end and without a fault."""
 
-    async def make(_: DeskMaker, policy: UserPolicy, venue_name: str, lease: Lease) -> Desk:
+    async def make(_: AccountContextFactory, policy: UserPolicy, venue_name: str, lease: Lease) -> AccountContext:
         raise refusal
 
-    monkeypatch.setattr(DeskMaker, "make", make)
+    monkeypatch.setattr(AccountContextFactory, "make", make)
     await executor._serve("alice", await take_over(bus, "alice", str(uuid4())))
     assert [(each.kind, each.subject) for each in executor.faults.standing] == [(FaultKind.REDIS, "alice")]
     assert executor._claims._resting["alice"] > time.monotonic()
@@ -69,11 +69,11 @@ async def test_a_turn_that_a_refusal_ends_is_a_fault_and_rests(
 async def test_a_clock_that_was_wrong_for_the_paper_exchange_is_right_again_without_another_order(bus: Bus) -> None:
     now, faults = [1_700_000_000_000], Faults()
     async with new_http_session() as http:
-        desks = DeskMaker(load_settings(), bus, http, lambda: now[0], faults)
+        contexts = AccountContextFactory(load_settings(), bus, http, lambda: now[0], faults)
         steady = time.monotonic()
-        desks._paper_time.clock.note(now[0] - 3 * STOP_ENTRIES_ABOVE_MS, 0, steady, steady)
-        assert desks._paper_time.alarm.refusal()
+        contexts._paper_time.clock.note(now[0] - 3 * STOP_ENTRIES_ABOVE_MS, 0, steady, steady)
+        assert contexts._paper_time.alarm.refusal()
         assert [each.kind for each in faults.standing] == [FaultKind.CLOCK]
         now[0] -= 3 * STOP_ENTRIES_ABOVE_MS
-        desks.look_at_clocks()
+        contexts.look_at_clocks()
     assert faults.standing == ()

@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from services.executor.account.context import Desk
-from services.executor.account.context_factory import DeskMaker
+from services.executor.account.context import AccountContext
+from services.executor.account.context_factory import AccountContextFactory
 from shared.bus.connection import Bus
 from shared.config.settings import load_settings
 from shared.domain.limits.policy import FileState
@@ -32,20 +32,20 @@ KEYS = {
 
 
 @pytest.fixture
-async def desks(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DeskMaker]:
+async def contexts(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AccountContextFactory]:
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
     async with new_http_session() as http:
-        yield DeskMaker(load_settings(), bus, http, lambda: time.time_ns() // 1_000_000)
+        yield AccountContextFactory(load_settings(), bus, http, lambda: time.time_ns() // 1_000_000)
 
 
-async def desk_of(desks: DeskMaker, bus: Bus, user: str) -> Desk:
+async def desk_of(contexts: AccountContextFactory, bus: Bus, user: str) -> AccountContext:
     """Begin a turn of a user in this process."""
-    return await desks.make(a_policy(user), "kraken", await take_over(bus, user, str(uuid4())))
+    return await contexts.make(a_policy(user), "kraken", await take_over(bus, user, str(uuid4())))
 
 
-async def test_the_next_turn_goes_on_with_what_the_key_has_asked(desks: DeskMaker, bus: Bus) -> None:
-    first, second, bobs = [await desk_of(desks, bus, user) for user in ("alice", "alice", "bob")]
+async def test_the_next_turn_goes_on_with_what_the_key_has_asked(contexts: AccountContextFactory, bus: Bus) -> None:
+    first, second, bobs = [await desk_of(contexts, bus, user) for user in ("alice", "alice", "bob")]
     assert isinstance(first.venue, KrakenVenue)
     assert isinstance(second.venue, KrakenVenue)
     assert isinstance(bobs.venue, KrakenVenue)
@@ -54,41 +54,45 @@ async def test_the_next_turn_goes_on_with_what_the_key_has_asked(desks: DeskMake
     assert bobs.venue._budget is not first.venue._budget
 
 
-async def test_the_next_turn_begins_above_every_nonce_that_was_used_here(desks: DeskMaker, bus: Bus) -> None:
-    first = await desk_of(desks, bus, "alice")
+async def test_the_next_turn_begins_above_every_nonce_that_was_used_here(
+    contexts: AccountContextFactory, bus: Bus
+) -> None:
+    first = await desk_of(contexts, bus, "alice")
     ahead = await first.nonces.next(advance=3_600_000_000)  # an hour ahead of the clock, as after a refused nonce
     await bus.do("DEL", first.nonces.key)  # Redis has lost it
-    second = await desk_of(desks, bus, "alice")
+    second = await desk_of(contexts, bus, "alice")
     assert await second.nonces.next() > ahead
 
 
-async def test_a_key_that_has_been_probed_is_probed_again_only_after_a_refusal(desks: DeskMaker, bus: Bus) -> None:
-    first = await desk_of(desks, bus, "alice")
+async def test_a_key_that_has_been_probed_is_probed_again_only_after_a_refusal(
+    contexts: AccountContextFactory, bus: Bus
+) -> None:
+    first = await desk_of(contexts, bus, "alice")
     first.account._key.probed = True
-    second = await desk_of(desks, bus, "alice")
+    second = await desk_of(contexts, bus, "alice")
     assert second.account._key.probed
-    assert not (await desk_of(desks, bus, "bob")).account._key.probed
+    assert not (await desk_of(contexts, bus, "bob")).account._key.probed
     await second.account.park("EGeneral:Permission denied", Refusal.AUTH)
-    assert not (await desk_of(desks, bus, "alice")).account._key.probed
+    assert not (await desk_of(contexts, bus, "alice")).account._key.probed
 
 
 @pytest.mark.parametrize("state", [FileState.SHARED, FileState.GONE])
 async def test_a_key_that_may_be_anothers_is_used_only_by_who_traded_with_it_before(
-    desks: DeskMaker, bus: Bus, state: FileState
+    contexts: AccountContextFactory, bus: Bus, state: FileState
 ) -> None:
     """Cases E2 and F2: nobody without a file of their own may sell on an account that may be somebody else's."""
     policy = a_policy("alice", file=state, fault="alice.toml: the file is gone")
-    stranger = await desks.make(policy, "kraken", await take_over(bus, "alice", str(uuid4())))
+    stranger = await contexts.make(policy, "kraken", await take_over(bus, "alice", str(uuid4())))
     assert isinstance(stranger.venue, UnusableVenue)
     with pytest.raises(Rejected, match="nor do exits go on: the key may be another user's"):
         await stranger.venue.balances()
-    before = await desk_of(desks, bus, "alice")
+    before = await desk_of(contexts, bus, "alice")
     await before.nonces.next()
-    again = await desks.make(policy, "kraken", await take_over(bus, "alice", str(uuid4())))
+    again = await contexts.make(policy, "kraken", await take_over(bus, "alice", str(uuid4())))
     assert isinstance(again.venue, KrakenVenue)
 
 
-async def test_who_has_a_bad_file_trades_on_with_their_own_key(desks: DeskMaker, bus: Bus) -> None:
+async def test_who_has_a_bad_file_trades_on_with_their_own_key(contexts: AccountContextFactory, bus: Bus) -> None:
     policy = a_policy("alice", file=FileState.BAD, fault="alice.toml: not valid TOML")
-    desk = await desks.make(policy, "kraken", await take_over(bus, "alice", str(uuid4())))
-    assert isinstance(desk.venue, KrakenVenue)
+    context = await contexts.make(policy, "kraken", await take_over(bus, "alice", str(uuid4())))
+    assert isinstance(context.venue, KrakenVenue)

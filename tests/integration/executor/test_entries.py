@@ -80,7 +80,7 @@ async def test_a_refusal_is_rejected_in_the_venues_words(rig: Rig, owner: Owner)
     report = await rig.carry(owner, rig.entry())
     assert (report.outcome, report.reason) == (OrderState.REJECTED, "EOrder:Insufficient funds")
     assert await rig.position() is None
-    assert owner.desk.account.ready
+    assert owner.context.account.ready
 
 
 async def test_what_an_entry_has_cost_is_gone_from_the_cash_before_the_account_is_read_again(
@@ -97,7 +97,7 @@ async def test_what_an_entry_has_cost_is_gone_from_the_cash_before_the_account_i
     assert rig.account.balances["USD"] >= 0
     rig.account.balances["USD"] = Decimal(6_024)
     rig.clock.now += 1
-    await owner.desk.account.read()
+    await owner.context.account.read()
     assert (await rig.carry(owner, rig.entry("0.1", limit="60000"))).filled_size == Decimal("0.1")
 
 
@@ -114,7 +114,7 @@ async def test_a_sale_that_ended_before_the_reading_is_in_it_already(rig: Rig, o
     await rig.carry(owner, rig.close())
     bought, sold = rig.account.orders
     rig.clock.now += 1
-    account = owner.desk.account
+    account = owner.context.account
     await account.read()
     assert account.after_trades() == account.latest
     account.traded(sold)
@@ -129,11 +129,11 @@ async def test_a_sale_that_ended_before_the_reading_is_in_it_already(rig: Rig, o
 
 async def test_a_turn_is_connected_from_its_first_answer_on(rig: Rig, owner: Owner) -> None:
     """From then on nothing that was signed before is taken any more, which is what a proof of absence counts from."""
-    connected_at = owner.desk.account.connected_at
+    connected_at = owner.context.account.connected_at
     rig.clock.now += 5_000
-    await owner.desk.account.read()
-    assert owner.desk.account.connected_at == connected_at > 0
-    assert (await rig.start()).desk.account.connected_at >= connected_at + 5_000
+    await owner.context.account.read()
+    assert owner.context.account.connected_at == connected_at > 0
+    assert (await rig.start()).context.account.connected_at >= connected_at + 5_000
 
 
 async def test_an_entry_that_bought_nothing_has_cost_nothing(rig: Rig, owner: Owner) -> None:
@@ -176,7 +176,7 @@ async def test_a_key_that_is_refused_parks_the_account_and_later_entries_fail_un
     owner.venue.fail("place", Rejected("EAPI:Invalid key", Refusal.AUTH))
     first = await rig.carry(owner, rig.entry())
     assert (first.outcome, first.reason) == (OrderState.REJECTED, "EAPI:Invalid key")
-    (account,) = await owner.desk.records.accounts([(USER, "kraken")])
+    (account,) = await owner.context.records.accounts([(USER, "kraken")])
     assert account is not None
     assert (account.state, account.reason) == (AccountState.PARKED, "EAPI:Invalid key")
     second = await rig.carry(owner, rig.entry())
@@ -199,7 +199,7 @@ async def test_a_predecessor_that_wakes_up_sends_nothing(rig: Rig, owner: Owner)
     decision = rig.entry()
     entry_id = await rig.hand_out(decision)
     with pytest.raises(LeaseLost):
-        await owner.copier.carry_out(decision, entry_id, redelivered=False)
+        await owner.dispatcher.carry_out(decision, entry_id, redelivered=False)
     assert (rig.account.orders, await rig.record(decision)) == ([], {})
 
 
@@ -293,7 +293,7 @@ async def test_no_entry_is_sent_while_this_hosts_clock_is_far_off_and_exits_are(
     """Case S1: the offset is known, so that neither would be sent twice; a host that is so wrong buys nothing all the same."""
     await rig.carry(owner, rig.entry())
     offset = [ClockOffset("kraken", 0, 100)]
-    owner.desk.alarm = ClockAlarm(rig.faults, lambda: offset[0])
+    owner.context.alarm = ClockAlarm(rig.faults, lambda: offset[0])
     offset[0] = ClockOffset("kraken", 4_900, 100)
     assert (await rig.carry(owner, rig.entry())).outcome is OrderState.FILLED
     offset[0] = ClockOffset("kraken", 6_200, 100)

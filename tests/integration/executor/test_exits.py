@@ -167,11 +167,11 @@ async def test_an_exit_waits_for_a_parked_account_and_is_sold_when_it_is_back(ri
     await bought(rig, owner)
     owner.venue.fail("place", Rejected("EAPI:Invalid key", Refusal.AUTH))
     task = await rig.begin(owner, rig.close())
-    await owner.desk.account.until_parked()
+    await owner.context.account.until_parked()
     asked = owner.venue.calls.total()
     await asyncio.sleep(1.5)  # longer than its first pause: it must not try in that time
     assert (task.done(), owner.venue.calls.total()) == (False, asked)
-    await owner.desk.account.read()
+    await owner.context.account.read()
     await task
     assert ((await rig.reports())[-1].outcome, await rig.position()) == (OrderState.FILLED, None)
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.executor.account.funds_mark import Mixed, Unknown, open_books
+from services.executor.account.funds_mark import Unknown, WrongFunds, check_funds_kind
 from shared.bus.connection import Bus
 from shared.bus.errors import LeaseLost
 from shared.bus.orders import OrderStore
@@ -37,11 +37,11 @@ class Alice:
         """Take her over."""
         return OrderStore(self.bus, await take_over(self.bus, USER, str(uuid4())), USER, "kraken")
 
-    async def open(self, funds: Funds, key: str = "") -> Books | Mixed:
+    async def open(self, funds: Funds, key: str = "") -> Books | WrongFunds:
         """Open her books for a kind of money, under the key that belongs to it unless another is named."""
         fingerprint = key or (PAPER_KEY if funds is Funds.PAPER else LIVE_KEY)
         store = await self.store()
-        found = await open_books(self.bus, store, USER, "kraken", funds, fingerprint)
+        found = await check_funds_kind(self.bus, store, USER, "kraken", funds, fingerprint)
         if isinstance(found, Unknown):  # the venue knows of no orders: the account is a new one
             return await store.mark_books(funds, anew=False)
         return found
@@ -50,7 +50,7 @@ class Alice:
         """Open them where that must not be; nothing is changed by it."""
         before = await self.everything()
         found = await self.open(funds, key)
-        assert isinstance(found, Mixed)
+        assert isinstance(found, WrongFunds)
         assert await self.everything() == before
         return found.reason
 
@@ -187,7 +187,7 @@ async def test_a_former_owner_marks_nothing(alice: Alice) -> None:
 async def test_an_entry_decided_for_the_other_money_is_not_sent(bus: Bus) -> None:
     rig = Rig(bus)
     owner = await rig.start()
-    owner.desk.books = Books(Funds.PAPER, since=rig.clock.now + 1)  # the instant of the entry that `append` writes
+    owner.context.books = Books(Funds.PAPER, since=rig.clock.now + 1)  # the instant of the entry that `append` writes
     report = await rig.carry(owner, rig.entry())
     assert (report.outcome, report.reason) == (
         OrderState.SKIPPED,

@@ -73,14 +73,14 @@ async def test_another_key_is_no_reason(bus: Bus) -> None:
 
 
 def gate_of(rig: Rig, owner: Owner) -> BooksGate:
-    desk = owner.desk
-    return BooksGate(USER, owner.venue, desk.records, desk.store, Funds.LIVE, rig.clock, Faults())
+    context = owner.context
+    return BooksGate(USER, owner.venue, context.records, context.store, Funds.LIVE, rig.clock, Faults())
 
 
 async def test_a_new_account_is_let_in_and_not_doubted_again(rig: Rig, owner: Owner) -> None:
     gate = gate_of(rig, owner)
     await gate.check()
-    assert await owner.desk.records.books([(USER, "kraken")]) == [Books(Funds.LIVE)]
+    assert await owner.context.records.books([(USER, "kraken")]) == [Books(Funds.LIVE)]
     asked = owner.venue.calls.total()
     await gate.check()
     assert owner.venue.calls.total() == asked
@@ -104,9 +104,9 @@ async def test_books_that_redis_lost_park_the_account_until_they_are_rebuilt(rig
         with pytest.raises(Withheld, match=r"1 orders of Shoal's kind .* 0.05 BTC held .*ops rebuild --user alice"):
             await gate.check()
     assert later.venue.calls["closed_orders"] == 1
-    later.desk.account.books_lost = True
+    later.context.account.books_lost = True
     await _ask(rig, RebuildMode.WRITE)
-    await Rebuilder(rig.bus, later.desk).round()
+    await Rebuilder(rig.bus, later.context).round()
     await gate.check()
     after = await rig.position()
     assert before is not None
@@ -135,8 +135,8 @@ async def test_a_rebuilding_that_was_interrupted_is_repeated_with_the_same_end(r
     await rig.carry(owner, rig.close("0.5"))
     await rig.bus.do("FLUSHALL")
     later = await rig.start()
-    later.desk.account.books_lost = True
-    rebuilder = Rebuilder(rig.bus, later.desk)
+    later.context.account.books_lost = True
+    rebuilder = Rebuilder(rig.bus, later.context)
     await rebuilder._report(later.venue.account.orders[0])  # it died behind the first report
     for _ in range(2):
         rig.clock.now += 1
@@ -155,9 +155,9 @@ async def test_what_is_told_anew_after_a_rebuilding_is_not_booked_twice(rig: Rig
     await rig.carry(owner, decision)
     await rig.bus.do("FLUSHALL")
     later = await rig.start()
-    later.desk.account.books_lost = True
+    later.context.account.books_lost = True
     await _ask(rig, RebuildMode.WRITE)
-    await Rebuilder(rig.bus, later.desk).round()
+    await Rebuilder(rig.bus, later.context).round()
     await rig.carry(later, decision, redelivered=True)
     position = await rig.position()
     assert position is not None
@@ -169,12 +169,12 @@ async def test_an_exit_waits_for_lost_books_and_is_not_taken_for_one_of_nothing(
     await rig.carry(owner, rig.entry("0.05"))
     await rig.bus.do("FLUSHALL")
     later = await rig.start()
-    await later.desk.account.park("lost")
-    later.desk.account.books_lost = True
+    await later.context.account.park("lost")
+    later.context.account.books_lost = True
     task = await rig.begin(later, rig.close())
     await _ask(rig, RebuildMode.WRITE)
-    await Rebuilder(rig.bus, later.desk).round()
-    await later.desk.account.read()
+    await Rebuilder(rig.bus, later.context).round()
+    await later.context.account.read()
     rig.clock.now += 10_000
     await task
     assert (await rig.position(), rig.account.balances["BTC"]) == (None, Decimal(0))

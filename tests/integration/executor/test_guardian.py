@@ -1,4 +1,4 @@
-"""The guardian of one desk: what it closes, what it must not close, and what outlives its process."""
+"""The guardian of one context: what it closes, what it must not close, and what outlives its process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from services.executor.protection import guardian as guardian_module
 from services.executor.protection.guardian import STALE_MS, Guardian
 from services.executor.protection.housekeeper import Task
 from services.executor.protection.own_exits import OwnExits
-from services.executor.turn.symbol_queues import SymbolChains
+from services.executor.turn.symbol_queues import SymbolQueues
 from shared.bus.records import Records
 from shared.bus.watch import Watch
 from shared.contracts import keys
@@ -30,15 +30,15 @@ from tests.support.examples import BTC_USD, btc, btc_price, usd
 
 @asynccontextmanager
 async def guarding(rig: Rig, owner: Owner) -> AsyncIterator[Guardian]:
-    """Guard a desk, having taken up what a predecessor began."""
+    """Guard a context, having taken up what a predecessor began."""
 
     async def carry_out(task: Task) -> None:
         await task()
 
     async with asyncio.TaskGroup() as tasks:
-        exits = OwnExits(owner.desk, owner.copier, SymbolChains(tasks, carry_out))
+        exits = OwnExits(owner.context, owner.dispatcher, SymbolQueues(tasks, carry_out))
         await exits.resume()
-        yield Guardian(owner.desk, Watch(rig.bus), exits)
+        yield Guardian(owner.context, Watch(rig.bus), exits)
         await until(partial(_quiet, exits), "all own exits are over")
 
 
@@ -61,7 +61,7 @@ async def _price(rig: Rig, price: str, age_ms: int = 0) -> None:
 
 
 def _exits(owner: Owner, exits: ExitPolicy) -> None:
-    owner.desk.follow(replace(owner.desk.policy, exits=exits))
+    owner.context.follow(replace(owner.context.policy, exits=exits))
 
 
 async def _one_report(rig: Rig) -> ReportMessage:
@@ -120,7 +120,7 @@ async def test_with_nothing_held_it_rests_until_something_changes(rig: Rig, monk
         await until(partial(_resting, guardian), "it has looked once")
         await _hold(rig)
         await _price(rig, "57000")
-        owner.desk.changed.set()
+        owner.context.changed.set()
         await _one_report(rig)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -152,7 +152,7 @@ async def test_the_highest_price_outlives_the_process_and_is_written_by_steps(ri
         assert position is not None
         assert position.high == btc_price(written)
     heir = await rig.start()
-    _exits(heir, owner.desk.policy.exits)
+    _exits(heir, owner.context.policy.exits)
     await _price(rig, "61110")  # 3 % below 63,000
     async with guarding(rig, heir) as guardian:
         await guardian.look()
@@ -195,7 +195,7 @@ async def test_an_exit_that_was_noted_and_not_sent_is_taken_up(rig: Rig) -> None
             await guardian.look()
 
     async def noted() -> bool:
-        return (await owner.desk.store.own_exits()).decisions != ()
+        return (await owner.context.store.own_exits()).decisions != ()
 
     life = asyncio.create_task(live())
     await until(noted, "the exit is noted")
@@ -206,7 +206,7 @@ async def test_an_exit_that_was_noted_and_not_sent_is_taken_up(rig: Rig) -> None
         report = await _one_report(rig)
     assert report.reason.startswith("stop_loss: 57000 USD")
     assert rig.account.balances["BTC"] == 1
-    assert (await heir.desk.store.own_exits()).decisions == ()
+    assert (await heir.context.store.own_exits()).decisions == ()
 
 
 @pytest.mark.parametrize("mode", ["pause", "close_only", "flatten"])
@@ -243,7 +243,7 @@ async def test_coins_that_are_gone_change_no_profit(rig: Rig) -> None:
     before = await rig.position()
     assert before is not None
     left = before.sold(btc("0.02"), rig.clock.now)
-    async with owner.desk.booking:
-        fields = await owner.desk.risk.after_removal(before, left, "USD")
+    async with owner.context.booking:
+        fields = await owner.context.risk.after_removal(before, left, "USD")
     assert fields is not None
     assert fields["realized"] == "60"  # 0.02 of 3,000 a coin, which is not unrealised any more

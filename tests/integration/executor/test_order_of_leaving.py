@@ -22,14 +22,14 @@ def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def begin(rig: Rig, owner: Owner, decision: Decision) -> asyncio.Task[bool]:
     """Have a decision carried out for which others wait."""
-    owner.desk.way.expect(decision.id)
+    owner.context.priority.announce(decision.id)
     return await rig.begin(owner, decision)
 
 
 async def nobody_waits(owner: Owner) -> None:
     """Wait until no order is said to be about to leave; it must come to that."""
     async with asyncio.timeout(PATIENCE):
-        await owner.desk.way.give_way()
+        await owner.context.priority.yield_to_sends()
 
 
 async def test_an_order_does_not_wait_for_those_behind_it(rig: Rig, owner: Owner) -> None:
@@ -66,10 +66,10 @@ async def test_nobody_waits_for_the_orders_of_a_turn_that_has_ended(rig: Rig, ow
         reading = asyncio.create_task(reader.run())
 
         async def coming() -> bool:
-            return bool(owner.desk.way._coming)
+            return bool(owner.context.priority._coming)
 
         await until(coming, "it is about to leave")
-        waiting = asyncio.create_task(owner.desk.way.give_way())
+        waiting = asyncio.create_task(owner.context.priority.yield_to_sends())
         await asyncio.sleep(0)
         assert not waiting.done()
         await crash(reading)
@@ -79,7 +79,7 @@ async def test_nobody_waits_for_the_orders_of_a_turn_that_has_ended(rig: Rig, ow
 
 async def test_nobody_waits_for_an_exit_of_a_parked_account(rig: Rig, owner: Owner) -> None:
     await rig.carry(owner, rig.entry())
-    await owner.desk.account.park("EAPI:Invalid key", Refusal.AUTH)
+    await owner.context.account.park("EAPI:Invalid key", Refusal.AUTH)
     task = await begin(rig, owner, rig.close())
     await nobody_waits(owner)
     assert not task.done()

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from services.executor.account.context import Desk
+from services.executor.account.context import AccountContext
 from services.executor.account.renaming import present_name
 from services.executor.protection.reconciler import Reconciler
 from shared.bus.connection import Bus
@@ -47,12 +47,12 @@ class World:
     owner: Owner
 
     @property
-    def desk(self) -> Desk:
-        return self.owner.desk
+    def context(self) -> AccountContext:
+        return self.owner.context
 
     def know(self, table: Renames) -> None:
         """Have the turn begin with this table of the operator's."""
-        self.desk.table = self.desk.renames = table
+        self.context.table = self.context.renames = table
 
     def list_new(self, price: str = "6", ratio: str = "1") -> None:
         """The venue lists NDOT and no DOT any more."""
@@ -107,7 +107,7 @@ async def test_a_renamed_coin_is_sold_under_its_new_name_whatever_the_signal_cal
 async def test_the_venues_own_word_for_it_is_enough(world: World) -> None:
     world.rig.market.renamed["DOT"] = "NDOT"
     world.rename()
-    await world.desk.learn_names()
+    await world.context.learn_names()
     report = await world.rig.carry(world.owner, world.close(NDOT, "0.5"))
     assert report.filled_size == Decimal(50)
     assert await world.held() == {"NDOT/USD": Decimal(50)}
@@ -118,15 +118,15 @@ async def test_an_exit_waits_while_it_is_not_known_which_names_hold(world: World
     world.rig.market.renamed["DOT"] = "NDOT"
     world.rename()
     task = await world.rig.begin(world.owner, world.close(NDOT))
-    await world.desk.account.park("cannot connect: no answer")
+    await world.context.account.park("cannot connect: no answer")
     parked = await world.rig.begin(world.owner, world.close(NDOT))
     await asyncio.sleep(0.2)
     assert await world.rig.reports() == []
-    await world.desk.account.read()
+    await world.context.account.read()
     await asyncio.sleep(0.6)  # a try or two
     assert (await world.rig.reports(), await world.held()) == ([], {"DOT/USD": Decimal(100)})
     await crash(parked)
-    await world.desk.learn_names()  # as the next turn does
+    await world.context.learn_names()  # as the next turn does
     await asyncio.wait_for(task, 30)
     assert (await world.held(), [each.outcome for each in await world.rig.reports()]) == ({}, [OrderState.FILLED])
 
@@ -151,7 +151,7 @@ async def test_a_balance_that_cannot_be_read_moves_nothing(world: World) -> None
     world.rig.account.balances["NDOT"] = Decimal(200)
     world.rig.account.unreadable_balances.add("DOT")
     with pytest.raises(Unavailable, match="the balance of DOT could not be read"):
-        await present_name(world.desk, DOT)
+        await present_name(world.context, DOT)
     assert await world.held() == {"DOT/USD": Decimal(100)}
 
 
@@ -159,14 +159,14 @@ async def test_repeating_a_move_never_doubles_a_position(world: World) -> None:
     world.know(TABLE)
     world.rename()
     for _ in range(3):
-        assert (await present_name(world.desk, DOT)).symbol == NDOT
+        assert (await present_name(world.context, DOT)).symbol == NDOT
     assert await world.held() == {"NDOT/USD": Decimal(100)}
 
 
 async def test_two_movers_at_once_move_it_once(world: World) -> None:
     world.know(TABLE)
     world.rename()
-    await asyncio.gather(*(present_name(world.desk, name) for name in (DOT, NDOT, DOT)))
+    await asyncio.gather(*(present_name(world.context, name) for name in (DOT, NDOT, DOT)))
     assert await world.held() == {"NDOT/USD": Decimal(100)}
 
 
@@ -175,7 +175,7 @@ async def test_what_was_bought_under_the_new_name_meanwhile_is_added_to(world: W
     world.rename()
     new = Position.flat(NDOT, world.rig.clock.now).bought(Quantity(Decimal(5), "NDOT"), usd(30), world.rig.clock.now)
     await Records(world.rig.bus).write_position(USER, "kraken", new)
-    await present_name(world.desk, NDOT)
+    await present_name(world.context, NDOT)
     assert await world.held() == {"NDOT/USD": Decimal(105)}
 
 
@@ -184,7 +184,7 @@ async def test_who_has_lost_the_lease_moves_nothing(world: World) -> None:
     world.rename()
     await world.rig.start()
     with pytest.raises(LeaseLost):
-        await present_name(world.desk, DOT)
+        await present_name(world.context, DOT)
     assert await world.held() == {"DOT/USD": Decimal(100)}
 
 
@@ -244,11 +244,11 @@ async def test_an_exit_that_was_half_done_goes_on_under_the_new_name(world: Worl
 async def test_a_parked_account_with_coins_under_the_former_name_is_not_taken_for_an_empty_one(world: World) -> None:
     world.know(TABLE)
     world.rename()
-    await world.desk.account.park("a test")
+    await world.context.account.park("a test")
     task = await world.rig.begin(world.owner, world.close(NDOT))
     await asyncio.sleep(0.2)
     assert await world.rig.reports() == []
-    await world.desk.account.read()
+    await world.context.account.read()
     await asyncio.wait_for(task, 30)
     assert await world.held() == {}
 
@@ -256,14 +256,14 @@ async def test_a_parked_account_with_coins_under_the_former_name_is_not_taken_fo
 async def test_a_switch_of_the_former_name_still_holds(world: World) -> None:
     world.know(TABLE)
     await world.rig.bus.do("HSET", keys.control_of_symbol(DOT), "mode", "halt", "reason", "a test")
-    assert [switch.mode for switch in await world.desk.switches(NDOT)].count(ControlMode.HALT) == 1
+    assert [switch.mode for switch in await world.context.switches(NDOT)].count(ControlMode.HALT) == 1
 
 
 async def test_reconciliation_erases_nothing_that_a_rename_explains(world: World) -> None:
     world.know(TABLE)
     world.list_new()
     del world.rig.account.balances["DOT"]
-    reconciler = Reconciler(world.desk, frozenset)
+    reconciler = Reconciler(world.context, frozenset)
     found = await reconciler.check()
     assert found.differences == {
         DOT: "100 DOT held from copying, but the account has only 0 DOT; DOT is NDOT now, of which it has 0 NDOT: "
@@ -275,7 +275,7 @@ async def test_reconciliation_erases_nothing_that_a_rename_explains(world: World
 
 async def test_reconciliation_says_what_to_do_where_no_alias_is_known(world: World) -> None:
     world.rename()
-    reconciler = Reconciler(world.desk, frozenset)
+    reconciler = Reconciler(world.context, frozenset)
     (text,) = (await reconciler.check()).differences.values()
     assert "the venue lists no DOT any more; if it was renamed add it to config/renames.toml" in text
     assert not await reconciler.repair(DOT)
@@ -288,12 +288,12 @@ async def test_reconciliation_says_what_to_do_where_no_alias_is_known(world: Wor
 async def test_what_the_operator_says_is_gone_may_be_taken_off_the_books(world: World) -> None:
     world.know(Renames.of([Rename("DOT", "")]))
     world.rename()
-    assert await Reconciler(world.desk, frozenset).repair(DOT)
+    assert await Reconciler(world.context, frozenset).repair(DOT)
     assert await world.held() == {}
 
 
 async def test_a_whole_turn_moves_the_books_by_itself_and_an_exit_in_either_name_waits_its_turn(world: World) -> None:
-    """The housekeeper moves them in the chain of the present name, where both names' decisions are carried out in order."""
+    """The housekeeper moves them in the queue of the present name, where both names' decisions are carried out in order."""
     world.know(TABLE)
     world.rename()
 

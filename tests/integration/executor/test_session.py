@@ -62,7 +62,7 @@ async def test_poison_entry(rig: Rig, owner: Owner) -> None:
 async def test_a_dead_order_that_was_put_back_is_carried_out_by_the_next_sweep(rig: Rig, owner: Owner) -> None:
     entry_id = await rig.hand_out(rig.entry())
     (row,) = read_entries(STREAM, await rig.bus.do("XRANGE", STREAM, entry_id, entry_id))
-    await Group(rig.bus, keys.EXECUTOR).bury(Entry(STREAM, entry_id, row.fields), "unknown version")
+    await Group(rig.bus, keys.EXECUTOR).dead_letter(Entry(STREAM, entry_id, row.fields), "unknown version")
     (letter,) = read_entries(keys.dead(STREAM), await rig.bus.do("XRANGE", keys.dead(STREAM), "-", "+"))
     assert await rig.pending() == 0
     assert not await put_back_order(rig.bus, STREAM, "1-1", [letter.id])
@@ -112,7 +112,7 @@ async def test_a_request_is_answered_once_and_a_repair_is_made_in_the_symbols_ch
 
 
 async def told(owner: Owner) -> bool:
-    return bool(await owner.desk.records.differences(USER, "kraken"))
+    return bool(await owner.context.records.differences(USER, "kraken"))
 
 
 async def test_an_old_or_unreadable_request_is_nobodys(rig: Rig, owner: Owner) -> None:

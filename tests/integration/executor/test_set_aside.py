@@ -14,10 +14,10 @@ from decimal import Decimal
 import pytest
 
 from services.executor.orders import set_aside
-from services.executor.orders.dispatcher import Copier
+from services.executor.orders.dispatcher import Dispatcher
 from services.executor.orders.set_aside import SetAside
 from services.executor.protection.housekeeper import Housekeeper, Task
-from services.executor.turn.symbol_queues import SymbolChains
+from services.executor.turn.symbol_queues import SymbolQueues
 from shared.contracts import keys
 from shared.domain.account import Position
 from shared.domain.fault import Fault, FaultKind, Faults
@@ -56,7 +56,7 @@ async def time_goes_on(rig: Rig) -> AsyncIterator[None]:
 def watched(owner: Owner) -> Faults:
     """Have the owner's troubles reported to a register that the test sees."""
     faults = Faults()
-    owner.desk.aside = SetAside(USER, faults)
+    owner.context.aside = SetAside(USER, faults)
     return faults
 
 
@@ -187,7 +187,7 @@ async def test_an_exit_waits_for_one_that_may_have_sold_everything_and_is_not_lo
     async with time_goes_on(rig), turn(rig, later):
 
         async def waits() -> bool:
-            return len(later.desk.aside) == 2
+            return len(later.context.aside) == 2
 
         await until(waits, "both stand aside")
         assert (len(rig.account.orders), len(await rig.reports())) == (2, 1)
@@ -207,7 +207,7 @@ async def test_what_stands_aside_is_not_forgotten_by_the_next_owner(rig: Rig, ow
     async with time_goes_on(rig), turn(rig, second):
 
         async def aside() -> bool:
-            return len(second.desk.aside) == 1
+            return len(second.context.aside) == 1
 
         await until(aside, "it stands aside")
         assert standing(faults, first)
@@ -252,21 +252,21 @@ async def test_what_stands_aside_is_in_the_way_of_its_symbol_under_any_name(rig:
 async def test_what_stands_aside_comes_again_in_the_chain_of_its_present_name(
     rig: Rig, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In another chain it would be carried out beside an exit of the same coins, and both would sell them."""
+    """In another queue it would be carried out beside an exit of the same coins, and both would sell them."""
     old, new = Symbol("DOT", "USD"), Symbol("NDOT", "USD")
-    owner.desk.table = Renames.of([Rename("DOT", "NDOT")])
+    owner.context.table = Renames.of([Rename("DOT", "NDOT")])
     later: list[Symbol] = []
 
     def add_later(_: object, symbol: Symbol, work: object, seconds: float) -> None:
         later.append(symbol)
 
-    async def fail(_: Copier, decision: Decision, entry_id: str, *, redelivered: bool) -> bool:
+    async def fail(_: Dispatcher, decision: Decision, entry_id: str, *, redelivered: bool) -> bool:
         return False
 
-    monkeypatch.setattr(SymbolChains, "add_later", add_later)
-    monkeypatch.setattr(Copier, "carry_out", fail)
+    monkeypatch.setattr(SymbolQueues, "add_later", add_later)
+    monkeypatch.setattr(Dispatcher, "carry_out", fail)
     own = own_exit(USER, "kraken", Position.flat(old, rig.clock.now), "stop_loss", "", rig.clock.now)
-    await owner.desk.store.note_own_exit(own)
+    await owner.context.store.note_own_exit(own)
     await rig.append(replace(rig.close(), symbol=old))
 
     async def set_aside_twice() -> bool:
@@ -288,12 +288,12 @@ async def test_nothing_is_taken_off_the_books_while_an_order_stands_aside_that_m
     async with time_goes_on(rig), turn(rig, later):
 
         async def aside() -> bool:
-            return len(later.desk.aside) == 1
+            return len(later.context.aside) == 1
 
         await until(aside, "it stands aside")
         rig.clock.now += 60_000
-        chains: SymbolChains[Task] = SymbolChains(asyncio.TaskGroup(), lambda task: task())
-        keeper = Housekeeper(rig.bus, USER, {"kraken": later.desk}, chains)
+        queues: SymbolQueues[Task] = SymbolQueues(asyncio.TaskGroup(), lambda task: task())
+        keeper = Housekeeper(rig.bus, USER, {"kraken": later.context}, queues)
         found = await keeper._reconcilers["kraken"].check()
         assert (found.differences, found.left_out) == ({}, (BTC_USD,))
 
@@ -308,12 +308,12 @@ async def test_exits_that_have_an_entry_tried_again_do_not_multiply_its_tries(
     def add_later(_: object, symbol: Symbol, work: object, seconds: float) -> None:
         later.append(symbol)
 
-    async def carry_out(_: Copier, decision: Decision, entry_id: str, *, redelivered: bool) -> bool:
+    async def carry_out(_: Dispatcher, decision: Decision, entry_id: str, *, redelivered: bool) -> bool:
         carried.append(decision.kind)
         return decision.kind is Kind.EXIT
 
-    monkeypatch.setattr(SymbolChains, "add_later", add_later)
-    monkeypatch.setattr(Copier, "carry_out", carry_out)
+    monkeypatch.setattr(SymbolQueues, "add_later", add_later)
+    monkeypatch.setattr(Dispatcher, "carry_out", carry_out)
     for decision in (rig.entry("0.05"), rig.close("0.4"), rig.close()):
         await rig.append(decision)
 

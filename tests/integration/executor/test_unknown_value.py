@@ -46,7 +46,9 @@ async def test_what_no_pair_trades_counts_nothing_and_is_said(rig: Rig) -> None:
     found = await _account(rig)
     assert (found["state"], found["equity"]) == ("ready", "16000")
     assert found["reason"] == "the equity is counted low: no price for 9,000 XYZ"
-    assert owner.desk.account.for_losses() == owner.desk.account.latest  # it never had a value that could go missing
+    assert (
+        owner.context.account.for_losses() == owner.context.account.latest
+    )  # it never had a value that could go missing
     report = await rig.carry(owner, rig.entry("0.05"))
     assert report.outcome is OrderState.FILLED  # an airdrop stops nobody
 
@@ -72,7 +74,7 @@ async def test_a_price_that_cannot_be_read_for_some_minutes_moves_no_equity(rig:
     owner.venue.fail("prices", Unavailable("the venue gives no answer"), times=10)
     for minutes, equity in ((1, "16000"), (8, "16000"), (2, "10000")):
         rig.clock.now += minutes * MINUTE
-        await owner.desk.account.read()
+        await owner.context.account.read()
         assert (await _account(rig))["equity"] == equity
     assert (await _account(rig))["reason"] == "the equity is counted low: no price for 0.1 BTC"
 
@@ -81,11 +83,11 @@ async def test_a_missing_price_is_a_fault_until_it_is_back(rig: Rig) -> None:
     owner = await rig.start()
     rig.account.balances["BTC"] = Decimal("0.1")
     owner.venue.fail("prices", Unavailable("the venue gives no answer"))
-    await owner.desk.account.read()
+    await owner.context.account.read()
     (fault,) = rig.faults.standing
     assert (fault.kind, fault.subject, fault.blocks) == (FaultKind.EQUITY, "alice (kraken)", False)
     assert fault.reason == "the equity is counted low: no price for 0.1 BTC"
-    await owner.desk.account.read()
+    await owner.context.account.read()
     assert rig.faults.standing == ()
 
 
@@ -108,7 +110,7 @@ def _eth(price: str) -> Price:
 
 async def _watched(rig: Rig, owner: Owner) -> None:
     """Read the account and have the guardian look, as both do all the time; what it closes is carried out."""
-    await owner.desk.account.read()
+    await owner.context.account.read()
     async with guarding(rig, owner) as guardian:
         await guardian.look()
 
@@ -117,7 +119,7 @@ async def test_a_holding_that_loses_its_price_makes_no_loss_larger(rig: Rig) -> 
     """9/10 of the account is bitcoin of the user's own. Without its price a loss of 1 % of all would look like 6 %."""
     rig.account.balances |= {"USD": Decimal(1000), "BTC": Decimal("0.15")}
     owner = await rig.start()
-    owner.desk.follow(replace(owner.desk.policy, limits=STRICT, exits=NO_STOPS))
+    owner.context.follow(replace(owner.context.policy, limits=STRICT, exits=NO_STOPS))
     await _holds_eth(rig, "600")
     await _published(rig, btc_price(60_000), _eth("600"))
     await _watched(rig, owner)
@@ -131,11 +133,11 @@ async def test_a_holding_that_loses_its_price_makes_no_loss_larger(rig: Rig) -> 
     await _published(rig, _eth("500"))
     await _watched(rig, owner)
     assert await rig.reports() == []
-    assert owner.desk.risk.stopped(rig.clock.now) == ""
+    assert owner.context.risk.stopped(rig.clock.now) == ""
 
     await _published(rig, btc_price(60_000), _eth("60"))  # a true loss of 5.1 %
     await _watched(rig, owner)
-    assert "stopped out" in owner.desk.risk.stopped(rig.clock.now)
+    assert "stopped out" in owner.context.risk.stopped(rig.clock.now)
     (report,) = await rig.reports()
     assert (report.symbol, report.outcome) == (ETH_USD, OrderState.FILLED)
 
@@ -144,7 +146,7 @@ async def test_a_holding_that_loses_its_price_makes_no_loss_larger(rig: Rig) -> 
 async def test_candles_missing_liquidates_nobody(rig: Rig, age: int) -> None:
     """A position with a gain loses its price, at once or for minutes: the gain does not become a drawdown of all the rest."""
     owner = await rig.start()
-    owner.desk.follow(replace(owner.desk.policy, limits=STRICT, exits=NO_STOPS))
+    owner.context.follow(replace(owner.context.policy, limits=STRICT, exits=NO_STOPS))
     await _holds_eth(rig, "1000")
     await _published(rig, _eth("3000"))
     await _watched(rig, owner)
@@ -163,7 +165,7 @@ async def test_candles_missing_liquidates_nobody(rig: Rig, age: int) -> None:
 async def test_losses_wait_for_a_position_without_a_price_and_say_so(rig: Rig) -> None:
     owner = await rig.start()
     faults = rig.faults
-    owner.desk.follow(replace(owner.desk.policy, limits=STRICT, exits=NO_STOPS))
+    owner.context.follow(replace(owner.context.policy, limits=STRICT, exits=NO_STOPS))
     await _holds_eth(rig, "1000")
     await _watched(rig, owner)
     assert {(fault.kind, fault.reason) for fault in faults.standing} == {
@@ -190,8 +192,8 @@ async def test_the_fee_of_the_pair_that_is_traded_is_reserved(rig: Rig) -> None:
     assert Decimal(9900) < report.filled_size * 1000 * Decimal("1.0035") <= Decimal(10_000)
     assert rig.account.balances["USD"] >= 0
 
-    await owner.desk.account.read()  # from now on its own fee is known, and the engine sizes by the dearest of both
-    assert owner.desk.account.fees.of(ETH_USD) == Decimal("0.0035")
+    await owner.context.account.read()  # from now on its own fee is known, and the engine sizes by the dearest of both
+    assert owner.context.account.fees.of(ETH_USD) == Decimal("0.0035")
     assert (await _account(rig))["taker_fee"] == "0.0035"
 
 
@@ -199,7 +201,7 @@ async def test_what_is_on_its_way_is_reserved_with_the_fee_of_its_own_pair(rig: 
     """Case R9, two at once: an order on a dear pair that is not settled yet leaves the other less."""
     rig.account = replace(rig.account, taker_fee=Decimal(0), pair_fees={ETH_USD: Decimal("0.0035")})
     owner = await rig.start()
-    owner.desk.account.fees.learn(ETH_USD, Decimal("0.0035"))
+    owner.context.account.fees.learn(ETH_USD, Decimal("0.0035"))
     await _published(rig, _eth("1000"), btc_price(60_000))
     gate = owner.venue.hold("place")
     entry = rig.entry("0.05")
@@ -226,12 +228,12 @@ async def test_what_is_on_its_way_is_reserved_with_the_fee_of_its_own_pair(rig: 
 async def test_a_balance_that_cannot_be_read_counts_nothing_and_makes_no_loss_larger(rig: Rig, owner: Owner) -> None:
     rig.account.balances["BTC"] = Decimal("0.1")
     rig.account.unreadable_balances.add("BTC")
-    await owner.desk.account.read()
+    await owner.context.account.read()
     found = await _account(rig)
     assert (found["equity"], found["reason"]) == (
         "10000",
         "the equity is counted low: the balance of BTC could not be read",
     )
-    measured = owner.desk.account.for_losses()
+    measured = owner.context.account.for_losses()
     assert measured is not None
     assert measured.equity is None

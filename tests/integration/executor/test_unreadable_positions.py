@@ -59,8 +59,8 @@ def eth_entry(rig: Rig, size: str = "0.1") -> Decision:
 async def test_one_bad_record_leaves_the_other_positions_protected(rig: Rig, owner: Owner, faults: Faults) -> None:
     """BTC is 50 % under water, a drawdown limit is set, and the record of ETH is damaged: BTC is sold, ETH reported."""
     limits = LimitPolicy(max_drawdown_pct=Decimal(20), on_stop_out=StopOutAction.CLOSE_ALL)
-    owner.desk.follow(replace(owner.desk.policy, limits=limits))
-    await owner.desk.account.read()
+    owner.context.follow(replace(owner.context.policy, limits=limits))
+    await owner.context.account.read()
     rig.market.prices[BTC_USD] = Decimal(30_000)
     await Records(rig.bus).write_prices("kraken", [btc_price(30_000)], rig.clock.now)
     with structlog.testing.capture_logs() as logs:
@@ -88,7 +88,7 @@ async def test_a_failure_in_looking_at_losses_leaves_positions_protected(
     async def broken(*_: object) -> None:
         raise RuntimeError("a surprise")
 
-    monkeypatch.setattr(owner.desk.risk, "look", broken)
+    monkeypatch.setattr(owner.context.risk, "look", broken)
     rig.market.prices[BTC_USD] = Decimal(30_000)
     await Records(rig.bus).write_prices("kraken", [btc_price(30_000)], rig.clock.now)
     async with guarding(rig, owner) as guardian:
@@ -103,7 +103,7 @@ async def test_a_failure_in_looking_at_losses_leaves_positions_protected(
 async def test_nothing_is_bought_that_cannot_be_recorded(
     rig: Rig, owner: Owner, faults: Faults, limits: LimitPolicy
 ) -> None:
-    owner.desk.follow(replace(owner.desk.policy, limits=limits))
+    owner.context.follow(replace(owner.context.policy, limits=limits))
     report = await rig.carry(owner, eth_entry(rig))
     assert report.outcome is OrderState.SKIPPED
     assert "the position of ETH/USD cannot be read" in report.reason
@@ -114,7 +114,7 @@ async def test_other_symbols_are_bought_where_no_limit_needs_all_positions(
     rig: Rig, owner: Owner, faults: Faults
 ) -> None:
     assert (await rig.carry(owner, rig.entry("0.01"))).outcome is OrderState.FILLED
-    owner.desk.follow(replace(owner.desk.policy, limits=LimitPolicy(max_positions=5)))
+    owner.context.follow(replace(owner.context.policy, limits=LimitPolicy(max_positions=5)))
     report = await rig.carry(owner, rig.entry("0.01"))
     assert report.outcome is OrderState.SKIPPED
     assert report.reason.startswith("limits cannot be judged: the position of ETH/USD cannot be read")
@@ -165,7 +165,7 @@ async def test_an_order_ends_although_the_record_was_damaged_meanwhile(rig: Rig,
 async def test_reconciliation_judges_what_it_can_read(rig: Rig, owner: Owner, faults: Faults) -> None:
     rig.clock.now += 60_000
     rig.account.balances["BTC"] = Decimal("0.02")
-    reconciler = Reconciler(owner.desk, lambda: ())
+    reconciler = Reconciler(owner.context, lambda: ())
     found = await reconciler.check()
     assert list(found.differences) == [BTC_USD]
     assert found.reason.startswith("ETH/USD cannot be read: ")
@@ -178,7 +178,7 @@ async def test_a_note_of_an_own_exit_that_cannot_be_read_hides_no_other(rig: Rig
     async with guarding(rig, owner):
         pass
     assert [fault.subject for fault in faults.standing] == ["alice (kraken) own exit of ETH/USD"]
-    owner.desk.faults.clear_all()
+    owner.context.faults.clear_all()
     assert faults.standing == ()
 
 
@@ -197,7 +197,7 @@ async def test_a_lease_or_redis_that_is_lost_still_ends_the_turn(
     async def refused(*_: object) -> None:
         raise BusUnavailable("READONLY")
 
-    monkeypatch.setattr(owner.desk.risk, "look", refused)
+    monkeypatch.setattr(owner.context.risk, "look", refused)
     async with guarding(rig, owner) as guardian:
         with pytest.raises(BusUnavailable):
             await guardian.look()

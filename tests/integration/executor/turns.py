@@ -16,7 +16,7 @@ from tests.integration.executor.rig import USER, Owner, Rig, crash, until
 async def turn(rig: Rig, owner: Owner, *, reading: bool = True) -> AsyncIterator[StreamReader]:
     """Serve alice; the stream is only read if `reading`."""
     reader = StreamReader(rig.bus)
-    session = Session(rig.bus, reader, {"kraken": owner.desk}, owner.lease, USER, asyncio.Event())
+    session = Session(rig.bus, reader, {"kraken": owner.context}, owner.lease, USER, asyncio.Event())
     tasks = [asyncio.create_task(session.serve())]
     if reading:
         tasks.append(asyncio.create_task(reader.run()))

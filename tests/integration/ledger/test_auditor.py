@@ -102,7 +102,7 @@ async def test_a_dead_letter_is_the_one_finding_for_a_signal_that_nobody_can_rea
     await copies.follow("alice", "bob")
     await copies.settled(["alice", "bob"])
     poison = await bus.do("XADD", keys.SIGNALS, "*", "hello", "world")
-    await Group(bus, keys.ENGINE).bury(
+    await Group(bus, keys.ENGINE).dead_letter(
         Entry(keys.SIGNALS, poison, {"hello": "world"}), "SignalMessage.id: Field required"
     )
     report = await audit(bus)

@@ -67,7 +67,7 @@ async def test_the_backlog_counts_what_waits_and_what_is_pending(bus: Bus) -> No
     executor = Group(bus, keys.EXECUTOR)
     await executor.ensure([keys.orders("alice")])
     await executor.read_new([keys.orders("alice")], 1, block_ms=1)
-    await executor.bury(Entry(keys.orders("alice"), "1-1", {"a": "b"}), "no id")
+    await executor.dead_letter(Entry(keys.orders("alice"), "1-1", {"a": "b"}), "no id")
     signals, alice, bob = await read_backlog(bus, ["alice", "bob"])
     assert (signals.group, signals.length, signals.lag, signals.pending) == ("", 3, 3, 0)
     assert (alice.group, alice.length, alice.lag, alice.pending, alice.dead) == ("executor", 3, 2, 1, 1)

@@ -35,7 +35,7 @@ async def test_an_own_order_that_a_scan_sees_first_is_told_once_and_as_the_strat
     await run.resume()
     own = await run.place(run.own(Side.BUY, "0.1"))
     await run.watcher.scan()
-    await run.watcher.tell(await run.venue.order(own.venue_order_id), own)
+    await run.watcher.emit_missing(await run.venue.order(own.venue_order_id), own)
     [signal] = await rig.signals()
     assert signal.source is Source.STRATEGY
 

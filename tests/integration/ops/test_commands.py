@@ -105,7 +105,9 @@ async def test_a_stop_needs_its_reason_and_a_user_that_exists(bus: Bus, redis_se
 
 
 async def test_dead_letters_are_listed_and_shown_with_their_fields(bus: Bus, redis_server: RedisServer) -> None:
-    await Group(bus, keys.ENGINE).bury(Entry(keys.SIGNALS, "5-1", {"id": "[red]no[/red]"}), "SignalMessage.id: bad")
+    await Group(bus, keys.ENGINE).dead_letter(
+        Entry(keys.SIGNALS, "5-1", {"id": "[red]no[/red]"}), "SignalMessage.id: bad"
+    )
     listed = await ops(redis_server.url, "dead", "list")
     assert listed.code == 0
     for words in (keys.SIGNALS, "5-1", "SignalMessage.id: bad"):

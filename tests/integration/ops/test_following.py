@@ -142,4 +142,4 @@ async def test_a_wrong_file_is_one_line_and_the_others_are_told(
     ran = await ops(redis_server.url, "reload", SHOAL_CONFIG=str(tmp_path))
     assert (ran.code, len(ran.err.splitlines())) == (1, 1)
     assert "alice.toml: sizing.multiplyer is not a known setting (did you mean multiplier?)" in ran.err
-    assert await bus.do("HKEYS", keys.TOLD_SETTINGS) == ["bob"]
+    assert await bus.do("HKEYS", keys.LAST_RELOADED_SETTINGS) == ["bob"]

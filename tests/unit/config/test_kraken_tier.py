@@ -8,7 +8,7 @@ from typing import Any, cast, get_args
 
 import pytest
 
-from services.executor.account.context_factory import DeskMaker
+from services.executor.account.context_factory import AccountContextFactory
 from services.master_strategy.app import open_account
 from services.master_strategy.clock import system_clock
 from shared.config.secrets import ApiKey
@@ -50,7 +50,7 @@ async def test_users_accounts_keep_within_it(
 ) -> None:
     env.setenv("KRAKEN_TIER", told)
     env.setenv("SHOAL_MODE", mode)
-    desks = DeskMaker(load_settings(), cast("Any", None), http, lambda: time.time_ns() // 1_000_000)
+    desks = AccountContextFactory(load_settings(), cast("Any", None), http, lambda: time.time_ns() // 1_000_000)
     _keeps_within(
         desks._open(KEY, cast("Any", MemoryNonces()), desks._memory(KEY.fingerprint).budget, paper=paper), tier
     )

@@ -146,7 +146,7 @@ def test_decisions_only_come_out_of_stream_entries() -> None:
         "request = OrderRequest(symbol=decision.symbol, side=Side.SELL)",
         "request = OrderRequest(symbol=symbol, side=decision.side)",
         "side = Side.BUY",
-        "trade(desk, side='buy')",
+        "trade(context, side='buy')",
         "client.add_order('BUY')",
     ],
 )

@@ -1,4 +1,4 @@
-"""The user's own exits: each fires at its boundary, none without cause, and none asks for more than is held."""
+"""The user's own exits: each fires at its crash_points, none without cause, and none asks for more than is held."""
 
 from __future__ import annotations
 

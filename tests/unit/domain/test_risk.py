@@ -1,4 +1,4 @@
-"""Limits: each bars or cuts an entry at its boundary, with its numbers; and the second look before the send judges alike."""
+"""Limits: each bars or cuts an entry at its crash_points, with its numbers; and the second look before the send judges alike."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from services.executor.turn.symbol_queues import SymbolChains
+from services.executor.turn.symbol_queues import SymbolQueues
 from shared.domain.values.symbol import Symbol
 
 BTC, ETH = Symbol("BTC", "USD"), Symbol("ETH", "USD")
@@ -24,16 +24,16 @@ async def test_work_of_a_symbol_is_done_in_order_and_another_symbol_does_not_wai
             other_done.set()
 
     async with asyncio.TaskGroup() as tasks:
-        chains: SymbolChains[str] = SymbolChains(tasks, handle)
-        chains.add(BTC, "first")
-        chains.add(BTC, "second")
-        chains.add(ETH, "other")
+        queues: SymbolQueues[str] = SymbolQueues(tasks, handle)
+        queues.add(BTC, "first")
+        queues.add(BTC, "second")
+        queues.add(ETH, "other")
         await other_done.wait()
         assert done == ["other"]
-        assert BTC in chains.busy
+        assert BTC in queues.busy
         gate.set()
     assert done == ["other", "first", "second"]
-    assert chains.busy == frozenset()
+    assert queues.busy == frozenset()
 
 
 async def test_nothing_is_begun_once_the_turn_is_ending() -> None:
@@ -41,8 +41,8 @@ async def test_nothing_is_begun_once_the_turn_is_ending() -> None:
         raise ValueError("a bug")
 
     group = asyncio.TaskGroup()
-    chains: SymbolChains[str] = SymbolChains(group, handle)
+    queues: SymbolQueues[str] = SymbolQueues(group, handle)
     with pytest.raises(ExceptionGroup):
         async with group:
-            assert chains.add(BTC, "first")
-    assert not chains.add(ETH, "too late")
+            assert queues.add(BTC, "first")
+    assert not queues.add(ETH, "too late")

@@ -18,7 +18,7 @@ def _entry(size: str = "0.02", *, order_id: str = "O1") -> Signal:
     book = MasterBook("kraken", {})
     signal = missing_signal(
         order,
-        book.told(order),
+        book.emitted(order),
         btc("0"),
         venue="kraken",
         equity=usd("10000"),
@@ -55,5 +55,5 @@ def test_a_newer_view_holds_an_entry_that_nobody_was_told() -> None:
 
 def test_what_was_told_is_known_by_the_venues_order() -> None:
     book = MasterBook("kraken", {}, [_entry()])
-    assert book.told(done(Side.BUY, "0.02", "1200")).size == btc("0.02")
-    assert book.told(done(Side.BUY, "0.02", "1200", order_id="other")).size == btc("0")
+    assert book.emitted(done(Side.BUY, "0.02", "1200")).size == btc("0.02")
+    assert book.emitted(done(Side.BUY, "0.02", "1200", order_id="other")).size == btc("0")

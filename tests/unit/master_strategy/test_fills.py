@@ -7,7 +7,7 @@ from decimal import Decimal
 from hypothesis import given, strategies as st
 
 from services.master_strategy.account.book import MasterBook
-from services.master_strategy.fills.fills import Told, missing_signal
+from services.master_strategy.fills.fills import Emitted, missing_signal
 from shared.contracts.messages import SignalMessage
 from shared.domain.order import Kind, Side
 from shared.domain.signal import Signal, Source, signal_id
@@ -15,10 +15,10 @@ from shared.domain.values.money import ONE, Quantity
 from shared.venues.port import VenueOrder
 from tests.unit.master_strategy.values import NOW, btc, done, usd
 
-NOTHING = Told(btc("0"), usd("0"))
+NOTHING = Emitted(btc("0"), usd("0"))
 
 
-def _signal(order: VenueOrder, told: Told = NOTHING, before: Quantity | None = None) -> Signal | None:
+def _signal(order: VenueOrder, told: Emitted = NOTHING, before: Quantity | None = None) -> Signal | None:
     return missing_signal(
         order,
         told,
@@ -66,7 +66,7 @@ def test_a_sale_of_what_was_never_tracked_closes_all() -> None:
 
 
 def test_what_was_told_already_gives_no_signal() -> None:
-    assert _signal(done(Side.BUY, "0.02", "1200"), Told(btc("0.02"), usd("1200"))) is None
+    assert _signal(done(Side.BUY, "0.02", "1200"), Emitted(btc("0.02"), usd("1200"))) is None
 
 
 def test_nothing_filled_gives_no_signal() -> None:
@@ -74,7 +74,7 @@ def test_nothing_filled_gives_no_signal() -> None:
 
 
 def test_after_a_part_only_the_rest_is_told_at_its_own_price() -> None:
-    signal = _signal(done(Side.BUY, "0.03", "1900"), Told(btc("0.02"), usd("1200")), btc("0.02"))
+    signal = _signal(done(Side.BUY, "0.03", "1900"), Emitted(btc("0.02"), usd("1200")), btc("0.02"))
     assert signal is not None
     assert (signal.base_size, signal.price.amount, signal.position_after) == (btc("0.01"), Decimal(70_000), btc("0.03"))
     assert signal.id != signal_id("kraken", "O1", btc("0.02"))
@@ -112,7 +112,7 @@ def test_the_parts_of_an_order_add_up_to_the_order_however_often_it_is_seen(part
         filled += part
         order = done(Side.BUY, str(filled), str(filled * 60_000))
         for _ in range(2):
-            signal = _signal(order, book.told(order), book.position(order.symbol).size)
+            signal = _signal(order, book.emitted(order), book.position(order.symbol).size)
             if signal is not None:
                 book.note(signal)
                 told += signal.base_size.amount
@@ -120,7 +120,7 @@ def test_the_parts_of_an_order_add_up_to_the_order_however_often_it_is_seen(part
 
 
 def _tell(book: MasterBook, order: VenueOrder) -> Signal:
-    signal = _signal(order, book.told(order), book.position(order.symbol).size)
+    signal = _signal(order, book.emitted(order), book.position(order.symbol).size)
     assert signal is not None
     assert SignalMessage.parse(SignalMessage.from_domain(signal).fields()).to_domain() == signal
     book.note(signal)
