@@ -209,7 +209,7 @@ async def test_a_surprise_in_the_renewing_is_told_to_all_who_work(
     def surprising() -> bytes:
         raise ValueError("a bug")
 
-    monkeypatch.setattr(lease, "ask", surprising)
+    monkeypatch.setattr(lease, "renewal_command", surprising)
     async with asyncio.timeout(PATIENCE):
         with pytest.raises(ValueError, match="a bug"):
             await Renewals(bus).keep(lease, work_for_ever())
