@@ -16,7 +16,6 @@ from services.master_strategy.fills.scan_health import ScanHealth
 from services.master_strategy.leadership import Leadership
 from services.master_strategy.session import Session
 from services.master_strategy.strategies.settings import load_strategy
-from services.master_strategy.trading.write_ahead import VENUE_TIMEOUT
 from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusError
 from shared.bus.heartbeat import Heartbeat, instance_name
@@ -33,6 +32,7 @@ from shared.config.settings import Mode, Settings
 from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.rename import Renames
+from shared.execution.timing import VENUE_TIMEOUT
 from shared.runtime.clock_alarm import ClockAlarm
 from shared.runtime.crash_points import CrashPoints
 from shared.runtime.mode_line import log_mode

@@ -31,8 +31,9 @@ from services.master_strategy.fills.own_copies import OwnCopies
 from services.master_strategy.fills.scan_health import ScanHealth
 from services.master_strategy.strategies.settings import StrategySettings
 from services.master_strategy.trading.cycle import Cycle
+from services.master_strategy.trading.own_order_records import OwnOrderRecords
+from services.master_strategy.trading.send_hooks import MasterHooks, OwnAccount
 from services.master_strategy.trading.trader import Trader
-from services.master_strategy.trading.write_ahead import WriteAhead
 from shared.bus.connection import Bus
 from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import Lease
@@ -51,10 +52,13 @@ from shared.domain.fault import FaultKind, Faults
 from shared.domain.rename import NO_RENAMES, Renames
 from shared.domain.signal import Signal
 from shared.domain.values.symbol import Symbol
+from shared.execution.sender import Sender
 from shared.runtime.crash_points import CrashPoints
 from shared.runtime.supervision import endless
 from shared.venues.port import Venue
 
+SEND_PATIENCE_MS: Final = 8_000
+"""From the decision to the start of the send: enough for a wait in the lane behind one slow answer."""
 _TAIL: Final = 5_000
 """Signals that the book is folded from: weeks of a busy strategy; the positions hash covers what is older."""
 _RETRY_SCAN: Final = 2.0
@@ -139,9 +143,22 @@ class Session:
             health=self.health,
             crash_points=self.crash_points,
         )
+        account = OwnAccount()
+        hooks = MasterHooks(watcher, self.heartbeat.faults, self.crash_points, account)
         trader = Trader(
-            venue=venue,
-            ahead=WriteAhead(store, records, self.nonces, self.lease),
+            sender=Sender(
+                user=MASTER,
+                venue=venue,
+                store=store,
+                permit=self.nonces,
+                lease=self.lease,
+                clock=clock,
+                account=account,
+                patience_ms=SEND_PATIENCE_MS,
+                hooks=hooks,
+            ),
+            own_records=OwnOrderRecords(store),
+            records=records,
             watcher=watcher,
             book=book,
             mirror=mirror,
@@ -149,8 +166,7 @@ class Session:
             tasks=tasks,
             new_id=self.new_id,
             strategy=settings.name,
-            faults=self.heartbeat.faults,
-            crash_points=self.crash_points,
+            hooks=hooks,
         )
         await trader.resume()
         while not await watcher.scan_or_say_why():

@@ -1,6 +1,6 @@
 """What an operator found out about an order that the venue would not tell us about: `ops resolve`.
 
-Written by ops into the order's record, read by the executor that still asks; only the executor changes the order's state.
+Written by ops into the order's record, read by the process that still asks; only that process changes the order's state.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from shared.venues.port import VenueOrder, VenueOrderStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class OperatorVerdict:
     """`size` in base (zero: the venue never had it, or nothing filled), `price` and `fee` in quote."""
 
     size: Decimal
@@ -29,8 +29,8 @@ class Verdict:
     at: int
 
     @staticmethod
-    def read(fields: Mapping[str, str]) -> Verdict | None:
-        """Read the verdict in an order's record; None if there is none, or none that can be read."""
+    def read(fields: Mapping[str, str]) -> OperatorVerdict | None:
+        """Return the verdict in an order's record; None if there is none, or none that can be read."""
         if not fields.get("verdict"):
             return None
         try:
@@ -38,7 +38,7 @@ class Verdict:
         except MalformedMessageError:
             return None  # half of it, typed by hand into redis-cli, is no verdict yet
         none = written.verdict is VerdictKind.NONE
-        return Verdict(
+        return OperatorVerdict(
             size=ZERO if none else written.verdict_size or ZERO,
             price=ZERO if none else written.verdict_price or ZERO,
             fee=ZERO if none else written.verdict_fee or ZERO,
@@ -46,10 +46,15 @@ class Verdict:
             at=written.verdict_at or 0,
         )
 
-    def as_order(self, record: OrderRecord) -> VenueOrder | None:
-        """Put it in the form of the venue's record; None if an exit has to be sent again.
+    @property
+    def words(self) -> str:
+        """The reason that goes into the report."""
+        return f"settled by hand by {self.by}"
 
-        An entry of which nothing filled is over: the operator has ended it, so it must not be sent anew while it is fresh.
+    def as_order(self, record: OrderRecord) -> VenueOrder | None:
+        """Return it in the form of the venue's record; None if an exit has to be sent again.
+
+        An entry of which nothing filled is over: the operator has ended it, so it must not be sent again while it is fresh.
         """
         if self.size == 0 and record.side == Side.SELL:
             return None
@@ -64,7 +69,7 @@ class Verdict:
             cost=Money(self.size * self.price, symbol.quote),
             fee=self.fee,
             fee_asset=symbol.quote,
-            opened_at=self.at,
-            closed_at=self.at,
-            reason=f"settled by hand by {self.by}",
+            opened_at=record.sent_at or self.at,
+            closed_at=record.deadline_at or self.at,  # the latest that it can have been
+            reason=self.words,
         )

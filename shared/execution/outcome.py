@@ -1,4 +1,11 @@
-"""How a leg can end. Values, not exceptions: what follows is the caller's decision."""
+"""How a leg can end. Values, not exceptions: what follows is the caller's decision.
+
+Executed        the venue's record says what filled (perhaps nothing)
+NeverReceived   the venue has been asked late enough: it never had the order; the same leg may be sent again
+LegRejected     the venue said no, definitely
+NotSent         nothing was processed; the same leg may be sent again
+Denied          our own guard stopped it before anything was sent
+"""
 
 from __future__ import annotations
 
@@ -12,16 +19,19 @@ from shared.venues.port import VenueOrder
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """The venue's record of the leg, with our own instants (epoch ms)."""
+    """The venue's record of the leg, with our own instants (epoch ms). `settled_by`: an operator's word stands for the record."""
 
     order: VenueOrder
     sent_at: int | None
     accepted_at: int | None
+    settled_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class NeverReceived:
-    """The venue never had it."""
+    """The venue never had it, for this reason that we know it by."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +53,18 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """A guard of ours stopped it; `outcome` is what the order becomes."""
+    """A guard of ours stopped it; `outcome` is what the order becomes, `code` the reason as a stable word."""
 
     outcome: OrderState
     reason: str
+    code: str = ""
 
 
 LegOutcome = Executed | NeverReceived | LegRejected | NotSent | Denied
 
 
 def describe(order: VenueOrder) -> str:
-    """Say what the venue's record says."""
+    """Describe what the venue's record says."""
     if order.average_price is None:
         return f"nothing filled{f': {order.reason}' if order.reason else ''}"
     return (

@@ -8,163 +8,211 @@ there, and to believe lists that are behind would be to send it twice.
 
 from __future__ import annotations
 
-import asyncio
-import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
 
-from services.executor.account.context import AccountContext, Sent
-from services.executor.account.keeper import PARKING
-from shared.domain.order import TERMINAL, Decision, OrderState, leg_id
-from shared.execution.operator_verdict import Verdict
+from shared.bus.errors import BusRefused
+from shared.domain.order import TERMINAL, OrderState, leg_id
+from shared.execution.attempt import Attempt
+from shared.execution.leg import TrackedOrder
+from shared.execution.operator_verdict import OperatorVerdict
 from shared.execution.outcome import Denied, Executed, LegOutcome, NeverReceived
 from shared.execution.record import OrderRecord
-from shared.execution.timing import VENUE_TIMEOUT, VISIBLE_AFTER_MS
-from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
+from shared.execution.sender import Sender
+from shared.execution.timing import SEARCH_SLACK_MS, SECOND, VENUE_TIMEOUT
+from shared.venues.errors import KEY_REFUSALS, OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.port import VenueOrder, VenueOrderStatus
 
 _KNOWN_ID_BACKOFF_MIN, _KNOWN_ID_BACKOFF_MAX = 0.1, 2.0
 """Seconds between questions about an order that the venue has named: one cheap lookup each."""
-_FAILED_FIRST, _FAILED_MOST = 1.0, 4.0
+_FAILED_BACKOFF_MIN, _FAILED_BACKOFF_MAX = 1.0, 4.0
 """The same after a search that failed."""
 _NEAR, _FAR = 5.0, 10.0
 """Seconds until an absence is a proof. A search costs several dear lookups out of a small budget: when the proof is near, the
 next one is made then; else one more halfway, after `_FAR` at most, since what was on its way may have arrived."""
 _TIMER: Final = 0.005
 """Seconds by which a timer may be early: a search that is no proof yet would have to be made twice."""
-_LOST: Final = 30.0
+_LOST_EVERY: Final = 30.0
 """Seconds between questions about an order that the venue has named and shows no more: a question and a whole search each."""
 _LISTEN: Final = 0.5
 """Seconds between looks for an operator's verdict."""
-_CLOCK_SLACK_MS: Final = 10_000
-"""How much earlier than the instant of sending the venue's list is searched: that instant was measured, not told."""
-
-_FURTHEST_DEADLINE_MS: Final = 60_000
-"""No venue takes a deadline that is further ahead (docs.kraken.com, Add Order)."""
 
 log = structlog.get_logger()
 
 
-async def resume(context: AccountContext, decision: Decision, number: int) -> LegOutcome:
-    """Follow leg `number` of an order to its end, by what was written ahead, or by its id alone where that was lost."""
-    record = OrderRecord.read(await context.store.load(decision.id))
+async def resolve_leg(sender: Sender, order: TrackedOrder, number: int) -> LegOutcome:
+    """Follow leg `number` of an order to its end, by what was written ahead, or by its id alone where that was lost.
+
+    Never answers NotSent or LegRejected. Raises LeaseLost, BusUnavailable.
+    """
+    record = OrderRecord.read(await sender.store.load(order.id))
     if record.state in TERMINAL and record.state is not None:
         return Denied(record.state, "ended before")
     if not record.client_order_id:
         record = replace(
             record,
-            id=decision.id,
-            symbol=str(decision.symbol),
-            side=decision.side,
-            client_order_id=leg_id(decision.id, number),
-            deadline_at=context.clock() + int(VENUE_TIMEOUT * 1000),
+            id=order.id,
+            symbol=str(order.symbol),
+            side=order.side,
+            client_order_id=leg_id(order.id, number),
+            deadline_at=sender.clock.now() + int(VENUE_TIMEOUT * SECOND),
         )
-    if _never_left(context, record):
-        return await _absent(context, decision, "written ahead, but not sent")
-    found = await find_out(context, record)
-    if found is None:
-        return await _absent(context, decision, "the venue never had it")
-    return Executed(found, record.sent_at, record.accepted_at or found.opened_at)
+    if _never_left(sender, record):
+        return await _plan_again(sender, order, NeverReceived("written ahead, but not sent"))
+    found = await poll_until_final(sender, record)
+    if isinstance(found, NeverReceived):
+        return await _plan_again(sender, order, found)
+    return found
 
 
-async def _absent(context: AccountContext, decision: Decision, reason: str) -> NeverReceived:
-    await context.store.move(decision.id, OrderState.PLANNED, {"reason": reason, "venue_order_id": ""})
-    return NeverReceived()
+async def _plan_again(sender: Sender, order: TrackedOrder, outcome: NeverReceived) -> NeverReceived:
+    await sender.store.move(order.id, OrderState.PLANNED, {"reason": outcome.reason, "venue_order_id": ""})
+    return outcome
 
 
-async def find_out(context: AccountContext, record: OrderRecord) -> VenueOrder | None:
-    """Ask the venue for the record of an order that has ended; None is a proof that it never had it.
+async def poll_until_final(sender: Sender, record: OrderRecord) -> Executed | NeverReceived:
+    """Ask the venue for the record of an order until it has ended, or is proved never to have arrived.
 
-    An operator who has looked at the venue himself may end the asking (`ops resolve`); what he says stands in the record and goes
-    into the report.
+    An operator who has looked at the venue may end the asking (`ops resolve`); their word stands in the record and goes into the
+    report.
     """
-    not_before = time.monotonic() + _steady_wait(context, record)
-    wait = pause = 0.0
-    while True:
-        if (verdict := await _verdict_within(context, record, wait)) is not None:
-            return verdict.as_order(record)
-        first, most = (
-            (_KNOWN_ID_BACKOFF_MIN, _KNOWN_ID_BACKOFF_MAX) if record.venue_order_id else (_FAILED_FIRST, _FAILED_MOST)
-        )
-        wait = pause = min(max(pause * 2, first), most)
-        provable = _until_provable(context, record, not_before) < 0
-        found = await _ask(context, record, conclusive=provable)
-        if isinstance(found, _Failed):
-            wait = max(wait, found.retry_after)
-        elif found is None:
-            provable = provable and _until_provable(context, record, not_before) < 0  # its date may speak against it
-            if provable and not record.venue_order_id:
+    polling = _Polling(sender, record)
+    try:
+        return await polling.run()
+    finally:
+        if polling.lost:
+            sender.hooks.shown_again(record.id)
+
+
+class _Polling:
+    """The questions about one order. `lost`: the venue has named it and shows it no more."""
+
+    def __init__(self, sender: Sender, record: OrderRecord) -> None:
+        self._sender = sender
+        self._record = record
+        self._not_before = sender.clock.steady() + _steady_wait(sender, record)
+        self.lost = False
+        self._failure = ""
+
+    async def run(self) -> Executed | NeverReceived:
+        """Ask, with pauses that grow, until an answer or an operator ends it."""
+        sender = self._sender
+        wait = pause = 0.0
+        while True:
+            if (verdict := await self._verdict_within(wait)) is not None:
+                return self._by_hand(verdict)
+            backoff = (
+                (_KNOWN_ID_BACKOFF_MIN, _KNOWN_ID_BACKOFF_MAX)
+                if self._record.venue_order_id
+                else (_FAILED_BACKOFF_MIN, _FAILED_BACKOFF_MAX)
+            )
+            wait = pause = min(max(pause * 2, backoff[0]), backoff[1])
+            asked_at, provable = sender.clock.now(), self._until_provable() < 0
+            found = await self._ask(conclusive=provable)
+            if isinstance(found, _Failed):
+                wait = max(wait, found.retry_after)
+            elif found is None:
+                provable = provable and self._until_provable() < 0  # its date may speak against it
+                if provable and not self._record.venue_order_id:
+                    return NeverReceived("the venue never had it")
+                if provable:
+                    self._report_lost()
+                    wait = _LOST_EVERY
+                elif not self._record.venue_order_id:
+                    wait, pause = until_search(self._until_provable()), 0.0
+            elif found.status is VenueOrderStatus.DONE:
+                return Executed(found, self._record.sent_at, self._record.accepted_at or found.opened_at)
+            else:
+                if not self._record.venue_order_id:
+                    await self._name(found.venue_order_id, asked_at)
+                    wait = pause = 0.0
+                await sender.hooks.still_open(self._record.id, found, asked_at)
+
+    def _by_hand(self, verdict: OperatorVerdict) -> Executed | NeverReceived:
+        order = verdict.as_order(self._record)
+        if order is None:
+            return NeverReceived(verdict.words)
+        accepted_at = self._record.accepted_at or order.opened_at
+        return Executed(order, self._record.sent_at, accepted_at, settled_by=verdict.by)
+
+    async def _name(self, venue_order_id: str, asked_at: int) -> None:
+        """Note durably what the venue calls it: whoever asks next must not take it for absent."""
+        self._record = replace(self._record, venue_order_id=venue_order_id)
+        fields = {"venue_order_id": venue_order_id, "accepted_at": str(asked_at)}
+        with suppress(ValueError, BusRefused):  # a damaged record must not end the asking
+            await self._sender.store.move(self._record.id, OrderState.ACCEPTED, fields)
+
+    def _report_lost(self) -> None:
+        words = "the venue shows an order no more that it had named"
+        log.error(words, order_id=self._record.id, user=self._sender.user)
+        self.lost = True
+        self._sender.hooks.lost(self._record.id, f"{words}; `ops resolve {self._record.id}` ends the asking")
+
+    def _until_provable(self) -> float:
+        """Return the seconds until an absence that the venue tells is a proof; below zero when it is."""
+        sender, record = self._sender, self._record
+        by_the_venue = (record.deadline_at + sender.timing.visible_after_ms - sender.clock.earliest()) / SECOND
+        attempt = sender.attempts.get(record.client_order_id)
+        own = by_the_venue if attempt is None else attempt.provable_in(sender.clock, sender.timing)
+        if attempt is not None and _is_of(record, attempt):
+            return max(by_the_venue, own)
+        # Another process sent it. If this one has sent the same before, that counts as well.
+        return max(by_the_venue, own, self._not_before - sender.clock.steady())
+
+    async def _verdict_within(self, seconds: float) -> OperatorVerdict | None:
+        """Wait so long, and while the account is parked: then it must not be asked. A verdict ends the waiting."""
+        sender = self._sender
+        end = sender.clock.steady() + seconds
+        while True:
+            if (verdict := await self._verdict()) is not None:
+                return verdict
+            left = end - sender.clock.steady()
+            if left > 0:
+                await sender.clock.sleep(min(left, _LISTEN))
+            elif sender.account.ready:
                 return None
-            if provable:
-                log.error("the venue shows an order no more that it had named", order_id=record.id, user=context.user)
-                wait = _LOST
-            elif not record.venue_order_id:
-                wait, pause = until_search(_until_provable(context, record, not_before)), 0.0
-        elif found.status is VenueOrderStatus.DONE:
-            return found
-        elif not record.venue_order_id:  # from here on it can be asked for by its name
-            record = replace(record, venue_order_id=found.venue_order_id)
-            wait = pause = 0.0
+            else:
+                await sender.clock.sleep(_LISTEN)
 
-
-def _never_left(context: AccountContext, record: OrderRecord) -> bool:
-    """Say whether this process wrote the record ahead and broke off before it knew so: then nothing was sent.
-
-    As when Redis was lost in that moment.
-    """
-    sent = context.begun.get(record.client_order_id)
-    return sent is not None and not sent.left and record.state is OrderState.SENDING and _is_of(record, sent)
-
-
-def _is_of(record: OrderRecord, sent: Sent) -> bool:
-    """Say whether a record is of that very attempt: somebody else may have begun one since."""
-    return (record.fence, record.sent_at) == (sent.fence, sent.at)
-
-
-def _steady_wait(context: AccountContext, record: OrderRecord) -> float:
-    """Return the seconds, by the steady clock alone, until the deadline of another process's send is over at the venue.
-
-    The take-over's own call has voided what had not reached the venue by then; what had, waits there for its deadline.
-    """
-    until_deadline = min(record.deadline_at - context.clock.earliest(), _FURTHEST_DEADLINE_MS)
-    return (max(until_deadline, 0) + VISIBLE_AFTER_MS) / 1000
-
-
-def _until_provable(context: AccountContext, record: OrderRecord, not_before: float) -> float:
-    """Give the seconds until an absence that the venue tells is a proof; below zero when it is."""
-    by_the_venue = (record.deadline_at + VISIBLE_AFTER_MS - context.clock.earliest()) / 1000
-    sent = context.begun.get(record.client_order_id)
-    if sent is not None and _is_of(record, sent):
-        return max(by_the_venue, sent.provable_in(context.clock))
-    # Another process sent it. If this one has sent the same before, that counts as well.
-    own = by_the_venue if sent is None else sent.provable_in(context.clock)
-    return max(by_the_venue, own, not_before - time.monotonic())
-
-
-def until_search(provable_in: float) -> float:
-    """Give the seconds until the next search for an order that the last one has not found."""
-    return max(provable_in, 0.0) + _TIMER if provable_in <= _NEAR else min(provable_in / 2, _FAR)
-
-
-async def _verdict_within(context: AccountContext, record: OrderRecord, seconds: float) -> Verdict | None:
-    """Wait so long, and while the account is parked: then it must not be asked. A verdict ends the waiting."""
-    end = time.monotonic() + seconds
-    while True:
-        if (verdict := await _verdict(context, record)) is not None:
-            return verdict
-        left = end - time.monotonic()
-        if left > 0:
-            await asyncio.sleep(min(left, _LISTEN))
-        elif context.account.ready:
+    async def _verdict(self) -> OperatorVerdict | None:
+        """Read an operator's verdict, which counts once the order cannot arrive any more."""
+        sender = self._sender
+        if sender.clock.earliest() <= self._record.deadline_at:
             return None
-        else:
-            await asyncio.sleep(_LISTEN)
+        return OperatorVerdict.read(await sender.store.load(self._record.id))
 
+    async def _ask(self, *, conclusive: bool) -> VenueOrder | _Failed | None:
+        try:
+            return await self._look_up(conclusive=conclusive)
+        except (Unavailable, OutcomeUnknown) as error:
+            self._log_failure(error.words)
+            return _Failed(error.retry_after if isinstance(error, Unavailable) else 0.0)
+        except Rejected as error:
+            if error.refusal in KEY_REFUSALS:
+                await self._sender.account.park(error.words, error.refusal)
+            return _Failed(0.0)
 
-async def _verdict(context: AccountContext, record: OrderRecord) -> Verdict | None:
-    return Verdict.read(await context.store.load(record.id)) if context.clock.earliest() > record.deadline_at else None
+    def _log_failure(self, words: str) -> None:
+        """Log why the venue gives no answer, once until the reason changes: an outage concerns every order."""
+        if words != self._failure:
+            log.warning("order not looked up", order_id=self._record.id, user=self._sender.user, reason=words)
+        self._failure = words
+
+    async def _look_up(self, *, conclusive: bool) -> VenueOrder | None:
+        venue, record = self._sender.venue, self._record
+        if record.venue_order_id:
+            try:
+                return await venue.order(record.venue_order_id)
+            except Rejected as error:
+                if error.refusal is not Refusal.GONE:
+                    raise
+            if not conclusive:
+                return None  # taken but not listed yet: the dear search can wait
+        since = (record.sent_at or self._sender.clock.now()) - SEARCH_SLACK_MS
+        return await venue.find(record.client_order_id, since=since if conclusive else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,25 +221,35 @@ class _Failed:
     """Seconds for which the venue wants to hear nothing."""
 
 
-async def _ask(context: AccountContext, record: OrderRecord, *, conclusive: bool) -> VenueOrder | _Failed | None:
-    try:
-        return await _look_up(context, record, conclusive=conclusive)
-    except (Unavailable, OutcomeUnknown) as error:
-        return _Failed(error.retry_after if isinstance(error, Unavailable) else 0.0)
-    except Rejected as error:
-        if error.refusal in PARKING:
-            await context.account.park(error.words, error.refusal)
-        return _Failed(0.0)
+def until_search(provable_in: float) -> float:
+    """Return the seconds until the next search for an order that the last one has not found."""
+    return max(provable_in, 0.0) + _TIMER if provable_in <= _NEAR else min(provable_in / 2, _FAR)
 
 
-async def _look_up(context: AccountContext, record: OrderRecord, *, conclusive: bool) -> VenueOrder | None:
-    if record.venue_order_id:
-        try:
-            return await context.venue.order(record.venue_order_id)
-        except Rejected as error:
-            if error.refusal is not Refusal.GONE:
-                raise
-        if not conclusive:
-            return None  # taken but not listed yet: the dear search can wait
-    since = (record.sent_at or context.clock()) - _CLOCK_SLACK_MS
-    return await context.venue.find(record.client_order_id, since=since if conclusive else None)
+def _never_left(sender: Sender, record: OrderRecord) -> bool:
+    """Return whether this process wrote the record ahead and broke off before it knew so: then nothing was sent.
+
+    As when Redis was lost in that moment.
+    """
+    attempt = sender.attempts.get(record.client_order_id)
+    return (
+        attempt is not None
+        and not attempt.may_have_left
+        and record.state is OrderState.SENDING
+        and _is_of(record, attempt)
+    )
+
+
+def _is_of(record: OrderRecord, attempt: Attempt) -> bool:
+    """Return whether a record is of that very attempt: another process may have begun one since."""
+    return (record.fence, record.sent_at) == (attempt.fence, attempt.sent_at)
+
+
+def _steady_wait(sender: Sender, record: OrderRecord) -> float:
+    """Return the seconds, by the steady clock alone, until the deadline of another process's send is over at the venue.
+
+    The take-over's own call has voided what had not reached the venue by then; what had, waits there for its deadline.
+    """
+    timing = sender.timing
+    until_deadline = min(record.deadline_at - sender.clock.earliest(), timing.furthest_deadline_ms)
+    return (max(until_deadline, 0) + timing.visible_after_ms) / SECOND

@@ -10,19 +10,17 @@ that does not step, and for what this process has sent itself by the venue's clo
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
-from services.executor.account.keeper import PARKING, AccountKeeper
-from shared.execution.attempt import Sent
-from shared.execution.timing import PROVEN_AFTER_MS, VISIBLE_AFTER_MS
-from shared.venues.errors import OutcomeUnknown, Rejected, Unavailable, VenueError
+from shared.execution.attempt import Attempt
+from shared.execution.clock import Clock
+from shared.execution.sender import AccountState
+from shared.execution.timing import SECOND, timing_of
+from shared.venues.errors import KEY_REFUSALS, OutcomeUnknown, Rejected, Unavailable, VenueError
 from shared.venues.port import LeftOut, Venue, VenueOrder
-from shared.venues.venue_clock import VenueTime
 
 _REACH_MS: Final = 60_000
 """How much earlier than a decision's own instant the list begins: clocks differ."""
@@ -42,33 +40,38 @@ class _Moment:
     venue: int
 
 
-class History:
+class ConnectedAccount(AccountState, Protocol):
+    """An account whose turn began with a private call."""
+
+    connected_steady: float
+    """When the venue had answered it, by the steady clock: what was signed before is void there since then."""
+
+
+class VenueHistory:
     """The orders of one account, open and ended. One listing serves all who ask, as long as it is late enough for them."""
 
-    def __init__(
-        self, venue: Venue, account: AccountKeeper, clock: VenueTime, steady: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, venue: Venue, account: ConnectedAccount, clock: Clock) -> None:
         self._venue = venue
         self._account = account
         self._clock = clock
-        self._steady = steady
+        self._timing = timing_of(venue)
         self._since: int | None = None
         self._listed = _Moment(0.0, 0)
         self._orders: dict[str, VenueOrder] = {}
         self._left_out: tuple[LeftOut, ...] = ()
         self._lock = asyncio.Lock()
 
-    async def find(self, client_order_id: str, *, decided_at: int, begun: Sent | None) -> VenueOrder | None:
-        """Give the venue's record of an order, ended or not; None is a proof that it was never accepted.
+    async def find(self, client_order_id: str, *, decided_at: int, attempt: Attempt | None) -> VenueOrder | None:
+        """Return the venue's record of an order, ended or not; None is a proof that it was never accepted.
 
-        `begun` is this process's last attempt to send it, if it may have left. Orders decided more than a day ago are not
+        `attempt` is this process's last attempt to send it, if it may have left. Orders decided more than a day ago are not
         searched for further back than a day: an entry is long expired by then. Waits while the account is parked.
         """
-        since = max(decided_at - _REACH_MS, self._clock() - _FURTHEST_MS)
+        since = max(decided_at - _REACH_MS, self._clock.now() - _FURTHEST_MS)
         await self._account.until_ready()
         async with self._lock:
-            if self._since is None or since < self._since or self._early(begun, self._listed) > 0:
-                await self._list(since, begun)
+            if self._since is None or since < self._since or self._early(attempt, self._listed) > 0:
+                await self._list(since, attempt)
         found = self._orders.get(client_order_id)
         if found is None and any(row.may_be(client_order_id) for row in self._left_out):
             return await self._ask_alone(client_order_id, since)
@@ -84,26 +87,26 @@ class History:
                 log.error(
                     "it cannot be said yet whether the venue has an order", order_id=client_order_id, why=str(error)
                 )
-                if isinstance(error, Rejected) and error.refusal in PARKING:
+                if isinstance(error, Rejected) and error.refusal in KEY_REFUSALS:
                     await self._account.park(error.words, error.refusal)
-            await asyncio.sleep(_RETRY)
+            await self._clock.sleep(_RETRY)
 
-    def _early(self, begun: Sent | None, at: _Moment) -> float:
+    def _early(self, attempt: Attempt | None, at: _Moment) -> float:
         """Return by how many seconds a list of that moment is too early to prove an absence; zero or less if it does."""
-        early = self._account.connected_steady + PROVEN_AFTER_MS / 1000 - at.steady
-        if begun is not None:
-            by_the_venue = (begun.deadline_at + VISIBLE_AFTER_MS - at.venue) / 1000
-            early = max(early, begun.provable_at - at.steady, by_the_venue)
+        early = self._account.connected_steady + self._timing.proven_after_ms / SECOND - at.steady
+        if attempt is not None:
+            by_the_venue = (attempt.deadline_at + self._timing.visible_after_ms - at.venue) / SECOND
+            early = max(early, attempt.provable_at - at.steady, by_the_venue)
         return early
 
     def _now(self) -> _Moment:
-        return _Moment(self._steady(), self._clock.earliest())
+        return _Moment(self._clock.steady(), self._clock.earliest())
 
-    async def _list(self, since: int, begun: Sent | None) -> None:
+    async def _list(self, since: int, attempt: Attempt | None) -> None:
         while True:
             await self._account.until_ready()
-            if (early := self._early(begun, at := self._now())) > 0:
-                await asyncio.sleep(early + _TIMER)
+            if (early := self._early(attempt, at := self._now())) > 0:
+                await self._clock.sleep(early + _TIMER)
                 continue
             try:
                 # In this order: one that ends in between is in the second list.
@@ -113,10 +116,10 @@ class History:
                 log.warning("the venue's list of orders could not be read", reason=error.words)
             except Rejected as error:
                 log.warning("the venue's list of orders was refused", reason=error.words)
-                if error.refusal in PARKING:
+                if error.refusal in KEY_REFUSALS:
                     await self._account.park(error.words, error.refusal)
             else:
-                if self._early(begun, self._now()) > 0:
+                if self._early(attempt, self._now()) > 0:
                     continue  # the dates of these very answers speak against it
                 # Of two with one id, of which the venue has taken the second after the first ended, the filled one counts.
                 filled_last = sorted([*still_open, *ended], key=lambda order: order.filled.amount > 0)
@@ -124,4 +127,4 @@ class History:
                 self._left_out = (*still_open.left_out, *ended.left_out)
                 self._since, self._listed = since, at
                 return
-            await asyncio.sleep(_RETRY)
+            await self._clock.sleep(_RETRY)

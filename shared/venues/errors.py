@@ -12,6 +12,7 @@ of an order left is OutcomeUnknown. Texts are the venue's words and never carry 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 
 class Refusal(StrEnum):
@@ -28,6 +29,10 @@ class Refusal(StrEnum):
     DUPLICATE = "duplicate"  # an order with this client id exists: look it up
     GONE = "gone"  # no such order any more; it may have filled
     OTHER = "other"
+
+
+KEY_REFUSALS: Final = frozenset({Refusal.AUTH, Refusal.LOCKED, Refusal.NONCE})
+"""Refusals that say the key cannot be used at all."""
 
 
 class VenueError(Exception):

@@ -71,6 +71,9 @@ class _Failure:
 class FakeVenue:
     """One process's connection to a fake account. `calls` counts the calls by method, `sent` keeps the orders that arrived."""
 
+    visible_after_ms = 3_000
+    furthest_deadline_ms = 60_000
+
     def __init__(
         self,
         market: FakeMarket,

@@ -106,6 +106,11 @@ class PublicVenue(Protocol):
 class Venue(PublicVenue, Protocol):
     """One account at an exchange."""
 
+    visible_after_ms: int
+    """How long a fresh order may be missing from the venue's lists."""
+    furthest_deadline_ms: int
+    """How far ahead of now the latest arrival of an order can be that this adapter sends."""
+
     async def renames(self) -> Mapping[str, str]:
         """Return the assets that the venue itself lists under another name than they had: old plain name to present one."""
         ...

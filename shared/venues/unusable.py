@@ -19,6 +19,9 @@ from shared.venues.port import Accepted, Balances, BeginSend, Candle, OrderList,
 class UnusableVenue:
     """Answers every call with the same refusal; nothing is ever sent."""
 
+    visible_after_ms = 3_000
+    furthest_deadline_ms = 60_000
+
     def __init__(self, name: str, reason: str) -> None:
         self.name = name
         self._reason = reason

@@ -1,4 +1,4 @@
-"""A context: everything that one account is traded with, under one lease.
+"""An account context: everything that one account is traded with, under one lease.
 
 There is no way from here to an entry without a decision from the order stream: a context only knows how to carry decisions out.
 """
@@ -7,67 +7,49 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Final
 
 from services.executor.account.faults import AccountFaults
 from services.executor.account.keeper import AccountKeeper
+from services.executor.account.names import AssetNames
 from services.executor.account.risk_book import RiskBook
 from services.executor.orders.set_aside import SetAside
 from services.executor.turn.send_priority import SendPriority
 from shared.bus.lease import Lease
-from shared.bus.nonce import NonceCounter
 from shared.bus.orders import RETENTION_MS, OrderStore
 from shared.bus.records import Records
 from shared.domain.control import Control
 from shared.domain.fault import Faults
 from shared.domain.funds import Books, Funds
 from shared.domain.limits.policy import UserPolicy
-from shared.domain.rename import NO_RENAMES, Renames
+from shared.domain.rename import Renames
 from shared.domain.values.symbol import Symbol
-from shared.execution.attempt import Sent
-from shared.execution.timing import VENUE_TIMEOUT
-from shared.execution.venue_history import History
+from shared.execution.sender import Sender
+from shared.execution.venue_history import VenueHistory
 from shared.runtime.clock_alarm import ClockAlarm
 from shared.runtime.crash_points import CrashPoints
 from shared.venues.port import Venue
 from shared.venues.venue_clock import VenueTime
 
-__all__ = ["LEASE_NEEDED", "AccountContext", "Sent"]
-
-LEASE_NEEDED: Final = VENUE_TIMEOUT + 1.0
-"""Seconds of lease that must be left when a send begins: its time-out and a margin."""
-
 
 @dataclass(slots=True)
 class AccountContext:
-    """The parts of one account's trading. `begun` outlives the lease: when this process began to send which client id."""
+    """The parts of one account's trading."""
 
     policy: UserPolicy
-    venue: Venue
-    lease: Lease
-    store: OrderStore
-    nonces: NonceCounter
+    sender: Sender
     records: Records
     account: AccountKeeper
     clock: VenueTime
     """The venue's time. Nothing that money hangs on goes by this host's wall clock."""
-    history: History
-    begun: dict[str, Sent] = field(default_factory=dict)
+    history: VenueHistory
+    names: AssetNames
     retention_ms: int = RETENTION_MS
     crash_points: CrashPoints = field(default_factory=CrashPoints)
     priority: SendPriority = field(default_factory=SendPriority)
-    """Shared by all contexts of a process."""
+    """Shared by all accounts of a process."""
     books: Books = field(default_factory=lambda: Books(Funds.LIVE))
     alarm: ClockAlarm = field(default_factory=lambda: ClockAlarm(Faults(), lambda: None))
-    """Whether this host's clock is too far from the venue's for entries; shared by all contexts of a venue."""
-    late_told_until: float = 0.0
-    """Steady instant until which nothing more is logged about orders that came after their deadline."""
-    table: Renames = NO_RENAMES
-    """The operator's table of renamed assets, as this turn began with it."""
-    renames: Renames = NO_RENAMES
-    """That and what the venue itself says; the same for a whole turn, since symbols' queues go by it."""
-    names_known: bool = False
-    """Whether the venue has said that it goes by these names: it may not have answered when the turn began."""
+    """Whether this host's clock is too far from the venue's for entries; shared by all accounts of a venue."""
     booking: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from reading a position or the risk state to writing it: symbols are traded side by side."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -92,17 +74,6 @@ class AccountContext:
             self.account.currency = policy.currency
             self.account.refresh_soon()
 
-    async def learn_names(self) -> None:
-        """Take over, for this turn, which assets have been renamed. Raises VenueError: then the operator's table counts alone."""
-        self.renames = self.table
-        self.renames = self.table.plus(await self.venue.renames())
-        self.names_known = True
-
-    async def names_hold(self) -> bool:
-        """Say whether this turn goes by the venue's names; if not, another turn is about to begin. Raises VenueError."""
-        self.names_known = self.names_known or self.renames == self.table.plus(await self.venue.renames())
-        return self.names_known
-
     async def switches(self, symbol: Symbol) -> tuple[Control, ...]:
         """Read every kill switch that concerns an order of this user's for a symbol, under its own name or the master's."""
         found = await self.records.switches(self.user, symbol)
@@ -117,3 +88,23 @@ class AccountContext:
     def user(self) -> str:
         """The user's id."""
         return self.policy.user
+
+    @property
+    def venue(self) -> Venue:
+        """The account at the venue."""
+        return self.sender.venue
+
+    @property
+    def store(self) -> OrderStore:
+        """The account's orders in Redis."""
+        return self.sender.store
+
+    @property
+    def lease(self) -> Lease:
+        """The lease of this turn."""
+        return self.sender.lease
+
+    @property
+    def renames(self) -> Renames:
+        """The names that this turn goes by."""
+        return self.names.renames

@@ -11,13 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from services.executor.account.context import AccountContext, Sent
+from services.executor.account.context import AccountContext
 from services.executor.account.faults import AccountFaults
 from services.executor.account.funds_mark import Unknown, WrongFunds, check_funds_kind
 from services.executor.account.gates import Gate, KeyGate, subject
 from services.executor.account.keeper import AccountKeeper
 from services.executor.account.key_memory import KeyMemory
 from services.executor.account.lost_books import BooksGate
+from services.executor.account.names import AssetNames
+from services.executor.orders.send_hooks import ExecutorHooks
 from services.executor.orders.set_aside import SetAside
 from services.executor.turn.send_priority import SendPriority
 from shared.bus.connection import Bus
@@ -33,8 +35,11 @@ from shared.contracts import keys
 from shared.domain.fault import Faults
 from shared.domain.funds import Books
 from shared.domain.limits.policy import FileState, UserPolicy
+from shared.execution.attempt import Attempt
+from shared.execution.clock import AccountClock
+from shared.execution.sender import Sender
 from shared.execution.timing import VENUE_TIMEOUT
-from shared.execution.venue_history import History
+from shared.execution.venue_history import VenueHistory
 from shared.runtime.clock_alarm import ClockAlarm
 from shared.runtime.crash_points import CrashPoints
 from shared.venues.errors import Rejected
@@ -45,6 +50,8 @@ from shared.venues.unusable import UnusableVenue
 from shared.venues.venue_clock import VenueClock
 
 _NO_KEY: Final = "none"
+LANE_PATIENCE_MS: Final = 15_000
+"""How long an order may wait for its account's lane before it is handed back to be planned again."""
 _KEYS_AGE: Final = 5.0
 """Seconds for which the list of all keys is used: a thousand users are set up at once, and files change."""
 
@@ -72,7 +79,7 @@ class AccountContextFactory:
         self._crash_points = CrashPoints(settings.debug_die_at)
         self._priority = SendPriority()
         self._keys: dict[str, KeyMemory] = {}
-        self._begun: dict[str, dict[str, Sent]] = {}
+        self._attempts: dict[str, dict[str, Attempt]] = {}
         self.renames = RenamesFile(settings.shoal_config, self._faults)
         self._key_names: tuple[float, Mapping[str, Sequence[str]]] = (0.0, {})
         self.time = self._venue_time("kraken")
@@ -112,24 +119,33 @@ class AccountContextFactory:
         faults = AccountFaults(self._faults, policy.user, venue_name)
         account = AccountKeeper(policy.user, venue, records, of_venue.clock, memory, self._priority, faults, gates)
         account.books_lost = unknown  # until the venue has told
+        clock = AccountClock(of_venue.clock)
+        sender = Sender(
+            user=policy.user,
+            venue=venue,
+            store=store,
+            permit=nonces,
+            lease=lease,
+            clock=clock,
+            account=account,
+            patience_ms=LANE_PATIENCE_MS,
+            attempts=self._attempts.setdefault(policy.user, {}),
+            hooks=ExecutorHooks(self._priority, self._crash_points, faults),
+        )
         return AccountContext(
             policy=policy,
-            venue=venue,
-            lease=lease,
-            store=store,
-            nonces=nonces,
+            sender=sender,
             records=records,
             account=account,
             clock=of_venue.clock,
-            history=History(venue, account, of_venue.clock),
-            begun=self._begun.setdefault(policy.user, {}),
+            history=VenueHistory(venue, account, clock),
+            names=AssetNames(venue, self.renames.of(venue_name)),
             retention_ms=self._settings.retention_ms,
             crash_points=self._crash_points,
             priority=self._priority,
             books=books,
             alarm=of_venue.alarm,
             faults=faults,
-            table=self.renames.of(venue_name),
             aside=SetAside(policy.user, self._faults),
         )
 

@@ -29,7 +29,7 @@ from shared.domain.values.fees import TakerFees
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import ZERO, Money
 from shared.domain.values.symbol import Symbol
-from shared.execution.record import quote_fee
+from shared.execution.totals import quote_fee
 from shared.runtime.supervision import Supervisor
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.port import Balance, Venue, VenueOrder
@@ -46,8 +46,6 @@ _REFUSED_RETRY: Final = 60.0
 """Seconds until a refused key is tried again: the person may have put it right at the venue."""
 _LOCKOUT: Final = 15 * 60.0 + 30.0
 """Kraken's lockout lasts about 15 min and each call restarts it (KRAKEN.md, K5)."""
-PARKING: Final = frozenset({Refusal.AUTH, Refusal.LOCKED, Refusal.NONCE})
-"""Refusals that say the key cannot be used at all."""
 
 log = structlog.get_logger()
 

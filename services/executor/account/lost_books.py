@@ -26,7 +26,7 @@ from shared.domain.order import Side
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import ZERO, Quantity
 from shared.domain.values.symbol import Symbol
-from shared.execution.record import quote_fee, received_quantity
+from shared.execution.totals import quote_fee, received_quantity
 from shared.venues.errors import Unavailable
 from shared.venues.port import Balance, Venue, VenueOrder, VenueOrderStatus
 

@@ -23,7 +23,7 @@ from shared.contracts.messages import ReportMessage
 from shared.contracts.rebuilding import RebuildAnswer, RebuildMode, RebuildRequest, held_text
 from shared.contracts.records import write_position
 from shared.domain.order import Kind, OrderState, Side
-from shared.execution.record import Tally, quote_fee
+from shared.execution.totals import LegTotals, quote_fee
 from shared.venues.errors import VenueError
 from shared.venues.port import VenueOrder
 
@@ -51,7 +51,7 @@ class Rebuilder:
             return
         if self._context.clock() - request.rebuild_at > _REQUEST_AGE_MS:
             return
-        answer = await self._carry_out(request)
+        answer = await self._rebuild(request)
         key = keys.rebuilt(self._context.user, self._context.venue.name)
         await self._bus.do("HSET", key, *flatten(answer.fields()))
         self._answered = request.rebuild_at
@@ -70,7 +70,7 @@ class Rebuilder:
         except MalformedMessageError:
             return None
 
-    async def _carry_out(self, request: RebuildRequest) -> RebuildAnswer:
+    async def _rebuild(self, request: RebuildRequest) -> RebuildAnswer:
         context = self._context
         try:
             found = await read_copied(context.venue, context.clock())
@@ -112,7 +112,7 @@ class Rebuilder:
     async def _report(self, order: VenueOrder) -> None:
         """Write an order's record and report anew, as the venue has it. The record's id is the leg's: its order is not known."""
         context = self._context
-        tally = Tally.nothing(order.symbol).plus(order)
+        tally = LegTotals.nothing(order.symbol).plus(order)
         ended_at = order.closed_at or order.opened_at
         traded = order.filled.amount > 0
         report = ReportMessage.model_construct(

@@ -29,7 +29,7 @@ from shared.domain.limits.risk_state import RiskState, realized_by, utc_minute
 from shared.domain.order import Side
 from shared.domain.values.money import Money, Price
 from shared.domain.values.symbol import Symbol
-from shared.execution.record import quote_fee
+from shared.execution.totals import quote_fee
 from shared.venues.port import VenueOrder
 
 _WRITE_EVERY: Final = 10.0

@@ -38,7 +38,7 @@ class Dispatcher:
         self._entries = EntryHandler(context)
         self._exits = ExitHandler(context)
 
-    async def carry_out(self, decision: Decision, entry_id: str, *, redelivered: bool) -> bool:
+    async def run(self, decision: Decision, entry_id: str, *, redelivered: bool) -> bool:
         """Bring a decision to its end; one of the user's own has no entry. Raises LeaseLost, BusUnavailable.
 
         False if it stands aside: then it is to be carried out again after `pause`, behind what waits for the same symbol.
@@ -47,7 +47,7 @@ class Dispatcher:
         again = redelivered
         while True:
             try:
-                await self._carry_out(decision, entry_id, redelivered=again)
+                await self._dispatch(decision, entry_id, redelivered=again)
                 break
             except ENDS_A_TURN:
                 raise
@@ -70,15 +70,15 @@ class Dispatcher:
                 self._context.priority.release(decision.id)  # nobody is to wait for what waits itself
                 await asyncio.sleep(aside.pause(decision))
         aside.over(decision)
-        while len(self._context.begun) > _RECENT:
-            self._context.begun.pop(next(iter(self._context.begun)))
+        while len(self._context.sender.attempts) > _RECENT:
+            self._context.sender.attempts.pop(next(iter(self._context.sender.attempts)))
         return True
 
     def pause(self, decision: Decision) -> float:
         """Return the seconds until a decision that stands aside is to be carried out again."""
         return self._context.aside.pause(decision)
 
-    async def _carry_out(self, decision: Decision, entry_id: str, *, redelivered: bool) -> None:
+    async def _dispatch(self, decision: Decision, entry_id: str, *, redelivered: bool) -> None:
         context, copy = self._context, decision.copy
         context.crash_points.hit(CrashPoint.EXECUTOR_AFTER_READ)
         if copy is None:
@@ -95,11 +95,11 @@ class Dispatcher:
                 decision.id
             )  # it is not about to be sent: what became of it before is found out first
         if decision.kind is Kind.ENTRY and copy.entry is not None:
-            await self._entries.carry_out(decision, copy.entry, entry_id, suspect=suspect)
+            await self._entries.execute(decision, copy.entry, entry_id, suspect=suspect)
         elif decision.kind is Kind.ENTRY:
             await settle(context, decision, entry_id, OrderState.FAILED, "a copied entry without its bounds")
         elif copy.fraction is not None:
-            await self._exits.carry_out(decision, copy.fraction, entry_id, suspect=suspect)
+            await self._exits.execute(decision, copy.fraction, entry_id, suspect=suspect)
         else:
             await settle(context, decision, entry_id, OrderState.FAILED, "a copied exit without its fraction")
 
@@ -114,7 +114,7 @@ class Dispatcher:
     def _suspect(self, decision: Decision, entry_id: str, *, redelivered: bool) -> bool:
         """Say whether something may have been sent for a decision before, here or by a predecessor."""
         decided_at = min(entry_ms(entry_id), decision.signal_at) if entry_id else decision.signal_at
-        return redelivered or decided_at < self._context.lease.since or decision.id in self._context.begun
+        return redelivered or decided_at < self._context.lease.since or decision.id in self._context.sender.attempts
 
     async def _end_plainly(self, decision: Decision, entry_id: str, error: Exception, *, suspect: bool) -> bool:
         """End a decision that keeps failing as the venue has it, or set it aside and answer False."""

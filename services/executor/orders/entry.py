@@ -6,6 +6,7 @@ What cannot be sent in time expires; what the venue refuses is rejected in its o
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -18,10 +19,13 @@ from shared.domain.control import refusal
 from shared.domain.order import CLOCK_TOLERANCE_MS, RECALLED, TERMINAL, Decision, EntryTerms, OrderState
 from shared.domain.skip import Skip
 from shared.domain.values.money import ZERO
+from shared.execution.leg import Leg, TrackedOrder
+from shared.execution.lost_record import recover_lost_record
 from shared.execution.outcome import Denied, Executed, LegOutcome, LegRejected, NeverReceived, NotSent, describe
-from shared.execution.record import Leg, OrderRecord, Tally
-from shared.execution.resolution import resume
-from shared.execution.send import recall, trade
+from shared.execution.record import OrderRecord
+from shared.execution.resolution import resolve_leg
+from shared.execution.send import send_once
+from shared.execution.totals import LegTotals
 
 _RETRY: Final = 0.25
 """Seconds before a send is tried again that the venue did not process."""
@@ -37,10 +41,10 @@ class EntryHandler:
         self._admission = Admission(context)
         self._cuts: dict[str, str] = {}
 
-    async def carry_out(self, decision: Decision, terms: EntryTerms, entry_id: str, *, suspect: bool) -> None:
+    async def execute(self, decision: Decision, terms: EntryTerms, entry_id: str, *, suspect: bool) -> None:
         """Bring one entry to its end. `suspect`: something may have been sent before, which is followed first."""
         try:
-            await self._carry_out(decision, terms, entry_id, suspect=suspect)
+            await self._send_while_fresh(decision, terms, entry_id, suspect=suspect)
         finally:
             self._admission.release(decision)
             self._cuts.pop(decision.id, None)
@@ -52,20 +56,22 @@ class EntryHandler:
         """
         context = self._context
         record = OrderRecord.read(await context.store.load(decision.id))
-        if record.state is not None or not await recall(context, decision, entry_id, 1):
+        order = TrackedOrder.of(decision, entry_id)
+        if record.state is not None or not await self._recovered(order):
             return False
-        end = await resume(context, decision, 1)
-        if not isinstance(end, Executed):
+        outcome = await resolve_leg(context.sender, order, 1)
+        if not isinstance(outcome, Executed):
             return False
         log.warning(
             "an entry was copied before it was decided to be skipped", signal_id=decision.signal_id, user=context.user
         )
-        await self._end(decision, entry_id, end, note=f"; decided anew as a skip: {decision.reason}", code=RECALLED)
+        await self._end(decision, entry_id, outcome, note=f"; decided anew as a skip: {decision.reason}", code=RECALLED)
         return True
 
-    async def _carry_out(self, decision: Decision, terms: EntryTerms, entry_id: str, *, suspect: bool) -> None:
+    async def _send_while_fresh(self, decision: Decision, terms: EntryTerms, entry_id: str, *, suspect: bool) -> None:
         context = self._context
-        end: LegOutcome | None = None
+        order = TrackedOrder.of(decision, entry_id)
+        outcome: LegOutcome | None = None
         before = ""
         if suspect:
             record = OrderRecord.read(await context.store.load(decision.id))
@@ -73,20 +79,25 @@ class EntryHandler:
                 await settle(context, decision, entry_id, OrderState.FAILED, "ended before")  # acknowledges, no more
                 return
             begun = record.state not in {None, OrderState.PLANNED}
-            if begun or await recall(context, decision, entry_id, 1):
+            if begun or await self._recovered(order):
                 self._admission.reserve(decision, terms.size, terms.limit_price)
-                end = await resume(context, decision, 1)
-        while end is None or isinstance(end, (NeverReceived, NotSent)):
-            if end is not None:
-                context.priority.release(decision.id)  # nobody is to wait for what waits itself
-                before = f" (not sent before: {end.words})" if isinstance(end, NotSent) else before
-                await asyncio.sleep(max(_RETRY, end.retry_after if isinstance(end, NotSent) else 0.0))
-            end = await self._send(decision, terms, entry_id)
-        if isinstance(end, Denied):
-            end = Denied(end.outcome, end.reason + before)
-        await self._end(decision, entry_id, end)
+                outcome = await resolve_leg(context.sender, order, 1)
+        while outcome is None or isinstance(outcome, (NeverReceived, NotSent)):
+            if outcome is not None:
+                context.priority.release(decision.id)  # no order may wait for one that waits itself
+                before = f" (not sent before: {outcome.words})" if isinstance(outcome, NotSent) else before
+                await asyncio.sleep(max(_RETRY, outcome.retry_after if isinstance(outcome, NotSent) else 0.0))
+            outcome = await self._send(decision, terms, order)
+        if isinstance(outcome, Denied):
+            outcome = replace(outcome, reason=outcome.reason + before)
+        await self._end(decision, entry_id, outcome)
 
-    async def _send(self, decision: Decision, terms: EntryTerms, entry_id: str) -> LegOutcome:
+    async def _recovered(self, order: TrackedOrder) -> bool:
+        """Return whether the venue knows the entry although Redis forgot it; then its record is written again."""
+        context = self._context
+        return await recover_lost_record(context.sender, context.history, order, 1, closes_all=False)
+
+    async def _send(self, decision: Decision, terms: EntryTerms, order: TrackedOrder) -> LegOutcome:
         context = self._context
         if (stop := self._barred(decision, terms)) is not None:
             return stop
@@ -108,8 +119,8 @@ class EntryHandler:
         if admitted.note:
             self._cuts[decision.id] = f" ({admitted.note})"
         size = admitted.size
-        leg = Leg(decision, entry_id, 1, size, limit, size)
-        return await trade(context, leg, lambda: self._guard(decision, terms))
+        leg = Leg(order, 1, size, limit, size)
+        return await send_once(context.sender, leg, lambda: self._guard(decision, terms))
 
     def _barred(self, decision: Decision, terms: EntryTerms) -> Denied | None:
         context = self._context
@@ -146,36 +157,42 @@ class EntryHandler:
         return None
 
     async def _end(
-        self, decision: Decision, entry_id: str, end: Executed | LegRejected | Denied, *, note: str = "", code: str = ""
+        self,
+        decision: Decision,
+        entry_id: str,
+        outcome: Executed | LegRejected | Denied,
+        *,
+        note: str = "",
+        code: str = "",
     ) -> None:
         context = self._context
-        if isinstance(end, Denied):
-            await settle(context, decision, entry_id, end.outcome, end.reason)
+        if isinstance(outcome, Denied):
+            await settle(context, decision, entry_id, outcome.outcome, outcome.reason, code=outcome.code)
             return
-        if isinstance(end, LegRejected):
-            await settle(context, decision, entry_id, OrderState.REJECTED, end.words, sent_at=end.sent_at)
+        if isinstance(outcome, LegRejected):
+            await settle(context, decision, entry_id, OrderState.REJECTED, outcome.words, sent_at=outcome.sent_at)
             return
-        order = end.order
+        order = outcome.order
         if order.filled.amount == 0:
-            outcome = OrderState.EXPIRED
+            state = OrderState.EXPIRED
         elif order.filled.amount < (await self._target(decision)):
-            outcome = OrderState.PARTIAL
+            state = OrderState.PARTIAL
         else:
-            outcome = OrderState.FILLED
+            state = OrderState.FILLED
         await settle(
             context,
             decision,
             entry_id,
-            outcome,
+            state,
             describe(order) + self._cuts.get(decision.id, "") + note,
             code=code,
-            tally=Tally.nothing(decision.symbol).plus(order),
+            totals=LegTotals.nothing(decision.symbol).plus(order),
             traded=order,
             venue_order_id=order.venue_order_id,
-            sent_at=end.sent_at,
-            accepted_at=end.accepted_at,
+            sent_at=outcome.sent_at,
+            accepted_at=outcome.accepted_at,
         )
 
     async def _target(self, decision: Decision) -> Decimal:
-        """Give what was sent, from the write-ahead: steps may have changed since."""
+        """Return what was sent, from the write-ahead: steps may have changed since."""
         return OrderRecord.read(await self._context.store.load(decision.id)).target or ZERO

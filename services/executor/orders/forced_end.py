@@ -11,14 +11,15 @@ from decimal import Decimal
 
 from services.executor.account.context import AccountContext
 from services.executor.orders.settlement import settle
-from shared.bus.streams import entry_ms
 from shared.domain.order import Decision, EntryTerms, OrderState, leg_id
 from shared.domain.values.money import ZERO
 from shared.domain.values.numerals import DECIMAL, whole
-from shared.execution.outcome import describe
-from shared.execution.record import OrderRecord, Tally
-from shared.execution.resolution import find_out
+from shared.execution.leg import TrackedOrder
+from shared.execution.outcome import Executed, NeverReceived, describe
+from shared.execution.record import OrderRecord
+from shared.execution.resolution import poll_until_final
 from shared.execution.timing import VENUE_TIMEOUT
+from shared.execution.totals import LegTotals
 
 
 async def end_entry(
@@ -27,9 +28,10 @@ async def end_entry(
     """Ask the venue what an entry has become, and end it by that. Waits until the answer proves something."""
     why = f"{type(error).__name__}: {error}"
     fields = await context.store.load(decision.id)
-    found = await find_out(context, _by_ids(context, decision, entry_id, fields, 1))
+    outcome = await poll_until_final(context.sender, _by_ids(context, decision, entry_id, fields, 1))
+    found = outcome.order if isinstance(outcome, Executed) else None
     if found is None or found.filled.amount == 0:
-        words = "the venue never had it" if found is None else describe(found)
+        words = outcome.reason if isinstance(outcome, NeverReceived) else describe(outcome.order)
         await settle(context, decision, entry_id, OrderState.FAILED, f"{words} ({why})")
         return
     whole_of_it = terms is not None and found.filled >= terms.size
@@ -39,7 +41,7 @@ async def end_entry(
         entry_id,
         OrderState.FILLED if whole_of_it else OrderState.PARTIAL,
         f"{describe(found)} (found at the venue after: {why})",
-        tally=Tally.nothing(decision.symbol).plus(found),
+        totals=LegTotals.nothing(decision.symbol).plus(found),
         traded=found,
         venue_order_id=found.venue_order_id,
         sent_at=whole(fields.get("sent_at")),
@@ -57,10 +59,10 @@ async def sold_unbooked(context: AccountContext, decision: Decision, entry_id: s
     if leg is None:
         return most
     try:
-        found = await find_out(context, _by_ids(context, decision, entry_id, fields, leg))
+        outcome = await poll_until_final(context.sender, _by_ids(context, decision, entry_id, fields, leg))
     except (ArithmeticError, LookupError, TypeError, ValueError):  # what fails may be the very answer
         return most
-    return ZERO if found is None else found.filled.amount
+    return outcome.order.filled.amount if isinstance(outcome, Executed) else ZERO
 
 
 def _by_ids(
@@ -70,7 +72,7 @@ def _by_ids(
 
     The venue's own name of the order stays: what it has named is never taken for absent.
     """
-    decided_at = min(entry_ms(entry_id), decision.signal_at) if entry_id else decision.signal_at
+    decided_at = TrackedOrder.of(decision, entry_id).decided_at
     deadline = context.clock() + int(VENUE_TIMEOUT * 1000)  # as if it had been sent just now
     return replace(
         OrderRecord.read({}),

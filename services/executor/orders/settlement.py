@@ -22,7 +22,7 @@ from shared.domain.fault import FaultKind
 from shared.domain.order import Decision, OrderState, Side
 from shared.domain.values.money import Quantity, plain
 from shared.domain.values.symbol import Symbol
-from shared.execution.record import Tally, quote_fee, received_quantity
+from shared.execution.totals import LegTotals, quote_fee, received_quantity
 from shared.runtime.crash_points import CrashPoint
 from shared.venues.port import VenueOrder
 
@@ -95,7 +95,7 @@ async def settle(
     reason: str,
     *,
     code: str = "",
-    tally: Tally | None = None,
+    totals: LegTotals | None = None,
     traded: VenueOrder | None = None,
     position: PositionChange | None = None,
     written_off: Quantity | None = None,
@@ -111,7 +111,7 @@ async def settle(
     now = context.clock()
     if not decision.signal_id:
         reason = f"{decision.reason}; {reason}"  # of the user's own exits, the report alone says why
-    total = tally or Tally.nothing(decision.symbol)
+    total = totals or LegTotals.nothing(decision.symbol)
     report = ReportMessage.model_construct(
         id=str(uuid5(UUID(decision.id), _REPORT)),
         order_id=decision.id,

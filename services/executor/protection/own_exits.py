@@ -59,7 +59,7 @@ class OwnExits:
             )
             self._closing.add(decision.symbol)
             queue = self._context.renames.symbol(decision.symbol)
-            self._queues.add(queue, partial(self._carry_out, decision, redelivered=True))
+            self._queues.add(queue, partial(self._process, decision, redelivered=True))
 
     def ended(self, position: Position, rule: str) -> bool:
         """Say whether a close of this very position by this rule has ended: what is left of it cannot be sold."""
@@ -92,11 +92,11 @@ class OwnExits:
             "own exit", user=context.user, symbol=str(position.symbol), order_id=decision.id, reason=decision.reason
         )
         await context.store.note_own_exit(decision)
-        await self._carry_out(decision, redelivered=False)
+        await self._process(decision, redelivered=False)
 
-    async def _carry_out(self, decision: Decision, *, redelivered: bool) -> None:
-        if not await self._dispatcher.carry_out(decision, "", redelivered=redelivered):
-            again = partial(self._carry_out, decision, redelivered=True)
+    async def _process(self, decision: Decision, *, redelivered: bool) -> None:
+        if not await self._dispatcher.run(decision, "", redelivered=redelivered):
+            again = partial(self._process, decision, redelivered=True)
             queue = self._context.renames.symbol(decision.symbol)
             self._queues.add_later(queue, again, self._dispatcher.pause(decision))
             return

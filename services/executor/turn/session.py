@@ -113,10 +113,10 @@ class Session:
     async def names_changed(self, table: RenamesFile) -> bool:
         """Say whether an asset has another name than this turn goes by, which takes a new turn. A venue's error is no change."""
         for name, context in self._contexts.items():
-            if context.table != table.of(name):
+            if context.names.table != table.of(name):
                 return True
             with suppress(VenueError):
-                if context.renames != context.table.plus(await context.venue.renames()):
+                if context.renames != context.names.table.plus(await context.venue.renames()):
                     return True
         return False
 
@@ -146,7 +146,7 @@ class Session:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                self._queues = SymbolQueues(tasks, _carry_out)
+                self._queues = SymbolQueues(tasks, _run)
                 for context in self._contexts.values():
                     context.account.supervisor = self._supervisor
                     tasks.create_task(endless("account reader", context.account.run()))
@@ -190,7 +190,7 @@ class Session:
         for context in self._contexts.values():
             await context.account.until_known()
             with suppress(VenueError):
-                await context.learn_names()
+                await context.names.learn()
 
     async def _announce(self, context: AccountContext) -> None:
         """Say in a plain line when the user trades: once the account is ready and a master has been seen."""
@@ -219,14 +219,14 @@ class Session:
         try:
             decision = self._entries.read(entry)
         except MalformedMessageError as error:
-            self._spawn(self._bury(entry, str(error)))
+            self._spawn(self._dead_letter(entry, str(error)))
         else:
             context = self._contexts.get(decision.venue)
             # One that waits for its symbol is not about to leave: were it expected, those before it would wait for it.
             queue = self._queue_of(decision)
             if decision.copy is not None and context is not None and self._queues.idle(queue):
                 context.priority.announce(decision.id)
-            self._queues.add(queue, partial(self._carry_out, _Work(entry, decision, redelivered)))
+            self._queues.add(queue, partial(self._process, _Work(entry, decision, redelivered)))
 
     def _queue_of(self, decision: Decision) -> Symbol:
         """Return the symbol in whose queue a decision is carried out: the present name of its own, whatever it was called."""
@@ -239,7 +239,7 @@ class Session:
         except RuntimeError:  # the turn is ending: what was not begun stays pending for the next one
             work.close()
 
-    async def _bury(self, entry: Entry, reason: str) -> None:
+    async def _dead_letter(self, entry: Entry, reason: str) -> None:
         """Move an entry to the dead letters after its last delivery, so that the rest can flow."""
         named = {"user": self._user, "entry_id": entry.id, "reason": reason}
         try:
@@ -252,7 +252,7 @@ class Session:
             log.error("an order that cannot be read is now a dead letter", **named)
         self._working.discard(entry.id)
 
-    async def _carry_out(self, work: _Work) -> None:
+    async def _process(self, work: _Work) -> None:
         decision = work.decision
         dispatcher = self._dispatchers.get(decision.venue)
         ended = True
@@ -260,14 +260,14 @@ class Session:
             await self._refuse(work)
         else:
             if decision.kind is Kind.EXIT:
-                await self._carry_what_stands_aside(work)
-                await self._carry_stragglers(work)
+                await self._retry_set_aside(work)
+                await self._process_stragglers(work)
             priority = self._contexts[decision.venue].priority
             try:
                 if decision.copy is not None:
                     priority.announce(decision.id)
                     await priority.acquire(decision.id)
-                ended = await dispatcher.carry_out(decision, work.entry.id, redelivered=work.redelivered)
+                ended = await dispatcher.run(decision, work.entry.id, redelivered=work.redelivered)
             finally:
                 priority.release(decision.id)
         self._conclude(work, ended=ended)
@@ -282,23 +282,23 @@ class Session:
         if work.entry.id not in self._due:
             self._due.add(work.entry.id)
             pause = self._dispatchers[decision.venue].pause(decision)
-            self._queues.add_later(self._queue_of(decision), partial(self._carry_due, work.entry.id), pause)
+            self._queues.add_later(self._queue_of(decision), partial(self._retry_due, work.entry.id), pause)
 
-    async def _carry_due(self, entry_id: str) -> None:
+    async def _retry_due(self, entry_id: str) -> None:
         self._due.discard(entry_id)
-        await self._carry_again(entry_id)
+        await self._retry(entry_id)
 
-    async def _carry_again(self, entry_id: str) -> None:
+    async def _retry(self, entry_id: str) -> None:
         """Carry out what was set aside, unless that has been done meanwhile."""
         if (work := self._aside.pop(entry_id, None)) is not None:
-            await self._carry_out(work)
+            await self._process(work)
 
-    async def _carry_what_stands_aside(self, work: _Work) -> None:
+    async def _retry_set_aside(self, work: _Work) -> None:
         """Try entries of the symbol that stand aside once more, before this exit: what they bought is to be sold by it."""
         for entry_id, earlier in list(self._aside.items()):
             decision = earlier.decision
             if decision.kind is Kind.ENTRY and self._queue_of(decision) == self._queue_of(work.decision):
-                await self._carry_again(entry_id)
+                await self._retry(entry_id)
 
     async def _refuse(self, work: _Work) -> None:
         """Settle a decision for a venue on which this user has no account."""
@@ -306,7 +306,7 @@ class Session:
         reason = decision.reason if decision.copy is None else f"follows no account on {decision.venue}"
         await settle(next(iter(self._contexts.values())), decision, work.entry.id, OrderState.SKIPPED, reason)
 
-    async def _carry_stragglers(self, work: _Work) -> None:
+    async def _process_stragglers(self, work: _Work) -> None:
         """Carry out earlier decisions for the symbol that nobody works on, before this exit.
 
         They were delivered to an owner who is gone, or in an answer that was lost. An entry that came to light after the exit
@@ -324,9 +324,9 @@ class Session:
             dispatcher = self._dispatchers.get(earlier.venue)
             if self._queue_of(earlier) == self._queue_of(work.decision) and dispatcher is not None:
                 self._working.add(entry.id)
-                ended = await dispatcher.carry_out(earlier, entry.id, redelivered=True)
+                ended = await dispatcher.run(earlier, entry.id, redelivered=True)
                 self._conclude(_Work(entry, earlier, redelivered=True), ended=ended)
 
 
-async def _carry_out(task: Task) -> None:
+async def _run(task: Task) -> None:
     await task()

@@ -48,6 +48,10 @@ class KrakenVenue:
     """The account that a key opens. `public` is shared by all accounts of the process."""
 
     name = "kraken"
+    visible_after_ms = 3_000
+    """Our choice: no figure is published (KRAKEN.md, K10)."""
+    furthest_deadline_ms = 60_000
+    """docs.kraken.com, Add Order: `deadline` lies at most 60 s ahead."""
 
     def __init__(self, public: KrakenPublic, lane: Lane, budget: RateBudget, *, clock: VenueTime) -> None:
         self._public = public

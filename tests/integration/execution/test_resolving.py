@@ -13,7 +13,7 @@ from shared.bus.errors import BusUnavailable
 from shared.contracts import keys
 from shared.domain.order import Decision, OrderState
 from shared.execution import resolution as resolving
-from shared.execution.attempt import Sent
+from shared.execution.attempt import Attempt
 from shared.execution.resolution import until_search
 from shared.venues.errors import OutcomeUnknown
 from shared.venues.port import Accepted, BeginSend, OrderRequest, VenueOrder
@@ -32,7 +32,9 @@ async def test_status_unknown_is_not_filled(rig: Rig, owner: Owner) -> None:
 
     await until(asked, "the venue is asked")
     assert owner.venue.calls["find"] == 2  # the account's probe, and one search: then the order has a name
-    assert (await rig.record(decision))["state"] == "unknown"
+    record = await rig.record(decision)
+    # Its name is noted at once: whoever asks next must not take it for absent.
+    assert (record["state"], record["venue_order_id"]) == ("accepted", rig.account.orders[0].venue_order_id)
     assert (await rig.reports(), await rig.position(), await rig.pending()) == ([], None, 1)
     (order,) = rig.account.orders
     rig.account.finish(order.venue_order_id, Decimal("0.5"), btc_price(60_000), btc("0.05"), rig.clock.now)
@@ -86,7 +88,7 @@ async def test_an_entry_that_never_arrived_is_not_sent_late_by_the_next_owner(ri
 async def test_an_order_that_the_venue_has_named_is_not_absent_for_being_in_no_list(
     rig: Rig, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resolving, "_LOST", 0.05)
+    monkeypatch.setattr(resolving, "_LOST_EVERY", 0.05)
     decision = rig.entry()
     rig.account.rests = True
     task = await rig.begin(owner, decision)
@@ -133,7 +135,7 @@ async def test_what_was_written_ahead_without_an_answer_has_not_left_and_is_sent
     """To ask costs a key most of what it may ask, and a proof of absence eight seconds."""
     decision = await _cut_off(rig, owner, monkeypatch)
     later = await rig.start()
-    later.context.begun = owner.context.begun  # the same process
+    later.context.sender.attempts = owner.context.sender.attempts  # the same process
     asked = later.venue.calls["find"]
     report = await rig.carry(later, decision, redelivered=True)
     assert (report.outcome, len(rig.account.orders)) == (OrderState.FILLED, 1)
@@ -146,13 +148,13 @@ async def test_the_list_need_not_wait_for_what_has_not_left(
     decision = await _cut_off(rig, owner, monkeypatch)
     await rig.bus.do("DEL", keys.order(USER, decision.id))  # it was lost before it was written
     later = await rig.start()
-    later.context.begun = owner.context.begun
-    waited_for: list[Sent | None] = []
+    later.context.sender.attempts = owner.context.sender.attempts
+    waited_for: list[Attempt | None] = []
     find = later.context.history.find
 
-    async def noted(client_order_id: str, *, decided_at: int, begun: Sent | None) -> VenueOrder | None:
-        waited_for.append(begun)
-        return await find(client_order_id, decided_at=decided_at, begun=begun)
+    async def noted(client_order_id: str, *, decided_at: int, attempt: Attempt | None) -> VenueOrder | None:
+        waited_for.append(attempt)
+        return await find(client_order_id, decided_at=decided_at, attempt=attempt)
 
     monkeypatch.setattr(later.context.history, "find", noted)
     report = await rig.carry(later, decision, redelivered=True)
@@ -170,7 +172,7 @@ async def _break_off(rig: Rig, owner: Owner, decision: Decision) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(owner.venue, "place", unheard)
-        task = asyncio.create_task(owner.dispatcher.carry_out(decision, await rig.hand_out(decision), redelivered=True))
+        task = asyncio.create_task(owner.dispatcher.run(decision, await rig.hand_out(decision), redelivered=True))
         async with asyncio.timeout(PATIENCE):
             await taken.wait()
         await crash(task)
@@ -181,7 +183,7 @@ async def test_what_has_left_is_asked_about_by_the_same_process_too(rig: Rig, ow
     decision = rig.entry()
     await _break_off(rig, owner, decision)
     later = await rig.start()
-    later.context.begun = owner.context.begun
+    later.context.sender.attempts = owner.context.sender.attempts
     report = await rig.carry(later, decision, redelivered=True)
     assert (report.outcome, len(rig.account.orders)) == (OrderState.FILLED, 1)
 
@@ -194,8 +196,8 @@ async def test_an_attempt_that_somebody_else_has_begun_since_is_asked_about(
     later = await rig.start()
     rig.account.hidden_lookups = 1
     # It remembers an attempt of a while ago that never left: not this one, which may not be visible yet.
-    later.context.begun = {
-        name: replace(sent, provable_at=sent.provable_at - 60) for name, sent in owner.context.begun.items()
+    later.context.sender.attempts = {
+        name: replace(sent, provable_at=sent.provable_at - 60) for name, sent in owner.context.sender.attempts.items()
     }
     report = await rig.carry(later, decision, redelivered=True)
     assert (report.outcome, len(rig.account.orders)) == (OrderState.FILLED, 1)

@@ -10,10 +10,14 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 from services.executor.account.context import AccountContext
+from services.executor.account.context_factory import LANE_PATIENCE_MS
 from services.executor.account.faults import AccountFaults
 from services.executor.account.keeper import AccountKeeper
 from services.executor.account.key_memory import KeyMemory
+from services.executor.account.names import AssetNames
 from services.executor.orders.dispatcher import Dispatcher
+from services.executor.orders.send_hooks import ExecutorHooks
+from services.executor.turn.send_priority import SendPriority
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
@@ -25,7 +29,10 @@ from shared.contracts.messages import OrderMessage, ReportMessage
 from shared.domain.account import Position
 from shared.domain.fault import Faults
 from shared.domain.order import Copy, Decision, Kind, Side, order_id
-from shared.execution.venue_history import History
+from shared.execution.clock import AccountClock
+from shared.execution.sender import Sender
+from shared.execution.venue_history import VenueHistory
+from shared.runtime.crash_points import CrashPoints
 from shared.venues.factory import RateBudget
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
 from tests.support.examples import BTC_USD, a_policy, btc, btc_price, usd
@@ -85,17 +92,29 @@ class Rig:
         records = Records(self.bus)
         faults = AccountFaults(self.faults, USER, "kraken")
         keeper = AccountKeeper(USER, venue, records, self.clock, KeyMemory(RateBudget(None)), faults=faults)
+        clock, priority, crash_points = AccountClock(self.clock), SendPriority(), CrashPoints()
+        sender = Sender(
+            user=USER,
+            venue=venue,
+            store=OrderStore(self.bus, lease, USER, "kraken"),
+            permit=nonces,
+            lease=lease,
+            clock=clock,
+            account=keeper,
+            patience_ms=LANE_PATIENCE_MS,
+            hooks=ExecutorHooks(priority, crash_points, faults),
+        )
         context = AccountContext(
             policy=a_policy(USER),
-            venue=venue,
-            lease=lease,
-            store=OrderStore(self.bus, lease, USER, "kraken"),
-            nonces=nonces,
+            sender=sender,
             records=records,
             account=keeper,
             clock=self.clock,
-            history=History(venue, keeper, self.clock),
+            history=VenueHistory(venue, keeper, clock),
+            names=AssetNames(venue),
             faults=faults,
+            priority=priority,
+            crash_points=crash_points,
         )
         await keeper.read()
         self.clock.now += 10_000  # by both clocks: what is listed from now on proves something
@@ -145,14 +164,14 @@ class Rig:
         """Have a decision carried out to its end; answers the report."""
         entry_id = await self.hand_out(decision)
         async with asyncio.timeout(PATIENCE):
-            await owner.dispatcher.carry_out(decision, entry_id, redelivered=redelivered)
+            await owner.dispatcher.run(decision, entry_id, redelivered=redelivered)
         (report,) = [report for report in await self.reports() if report.order_id == decision.id]
         return report
 
     async def begin(self, owner: Owner, decision: Decision) -> asyncio.Task[bool]:
         """Have a decision carried out in the background."""
         entry_id = await self.hand_out(decision)
-        return asyncio.create_task(owner.dispatcher.carry_out(decision, entry_id, redelivered=False))
+        return asyncio.create_task(owner.dispatcher.run(decision, entry_id, redelivered=False))
 
     async def reports(self) -> list[ReportMessage]:
         """Read alice's reports, oldest first."""

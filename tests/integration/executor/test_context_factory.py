@@ -58,10 +58,12 @@ async def test_the_next_turn_begins_above_every_nonce_that_was_used_here(
     contexts: AccountContextFactory, bus: Bus
 ) -> None:
     first = await desk_of(contexts, bus, "alice")
-    ahead = await first.nonces.next(advance=3_600_000_000)  # an hour ahead of the clock, as after a refused nonce
-    await bus.do("DEL", first.nonces.key)  # Redis has lost it
+    ahead = await first.sender.permit.next(
+        advance=3_600_000_000
+    )  # an hour ahead of the clock, as after a refused nonce
+    await bus.do("DEL", first.sender.permit.key)  # Redis has lost it
     second = await desk_of(contexts, bus, "alice")
-    assert await second.nonces.next() > ahead
+    assert await second.sender.permit.next() > ahead
 
 
 async def test_a_key_that_has_been_probed_is_probed_again_only_after_a_refusal(
@@ -87,7 +89,7 @@ async def test_a_key_that_may_be_anothers_is_used_only_by_who_traded_with_it_bef
     with pytest.raises(Rejected, match="nor do exits go on: the key may be another user's"):
         await stranger.venue.balances()
     before = await desk_of(contexts, bus, "alice")
-    await before.nonces.next()
+    await before.sender.permit.next()
     again = await contexts.make(policy, "kraken", await take_over(bus, "alice", str(uuid4())))
     assert isinstance(again.venue, KrakenVenue)
 

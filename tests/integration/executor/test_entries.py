@@ -199,7 +199,7 @@ async def test_a_predecessor_that_wakes_up_sends_nothing(rig: Rig, owner: Owner)
     decision = rig.entry()
     entry_id = await rig.hand_out(decision)
     with pytest.raises(LeaseLost):
-        await owner.dispatcher.carry_out(decision, entry_id, redelivered=False)
+        await owner.dispatcher.run(decision, entry_id, redelivered=False)
     assert (rig.account.orders, await rig.record(decision)) == ([], {})
 
 

@@ -114,7 +114,7 @@ async def test_an_order_that_redis_forgot_is_found_although_its_signal_is_dated_
     again = await rig.start()
     entry_id = next(entry.id for entry in await _entries(rig) if entry.fields["id"] == close.id)
     assert entry_ms(entry_id) < close.signal_at
-    await again.dispatcher.carry_out(close, entry_id, redelivered=True)
+    await again.dispatcher.run(close, entry_id, redelivered=True)
     assert len(rig.account.orders) == 2, "sold a second time"
     record = pairs(await rig.bus.do("HGETALL", keys.order(USER, close.id)))
     assert record["state"] == "filled"

@@ -35,7 +35,7 @@ async def open_order(rig: Rig) -> str:
 @pytest.fixture
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let an exit that is refused again and again try in milliseconds: five refusals take half a minute otherwise."""
-    monkeypatch.setattr("services.executor.orders.exit._WAIT_FIRST", 0.001)
+    monkeypatch.setattr("services.executor.orders.exit_progress._WAIT_FIRST", 0.001)
 
 
 async def size_held(rig: Rig) -> Decimal:

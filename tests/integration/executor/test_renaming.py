@@ -52,7 +52,7 @@ class World:
 
     def know(self, table: Renames) -> None:
         """Have the turn begin with this table of the operator's."""
-        self.context.table = self.context.renames = table
+        self.context.names.table = self.context.names.renames = table
 
     def list_new(self, price: str = "6", ratio: str = "1") -> None:
         """The venue lists NDOT and no DOT any more."""
@@ -107,7 +107,7 @@ async def test_a_renamed_coin_is_sold_under_its_new_name_whatever_the_signal_cal
 async def test_the_venues_own_word_for_it_is_enough(world: World) -> None:
     world.rig.market.renamed["DOT"] = "NDOT"
     world.rename()
-    await world.context.learn_names()
+    await world.context.names.learn()
     report = await world.rig.carry(world.owner, world.close(NDOT, "0.5"))
     assert report.filled_size == Decimal(50)
     assert await world.held() == {"NDOT/USD": Decimal(50)}
@@ -126,7 +126,7 @@ async def test_an_exit_waits_while_it_is_not_known_which_names_hold(world: World
     await asyncio.sleep(0.6)  # a try or two
     assert (await world.rig.reports(), await world.held()) == ([], {"DOT/USD": Decimal(100)})
     await crash(parked)
-    await world.context.learn_names()  # as the next turn does
+    await world.context.names.learn()  # as the next turn does
     await asyncio.wait_for(task, 30)
     assert (await world.held(), [each.outcome for each in await world.rig.reports()]) == ({}, [OrderState.FILLED])
 

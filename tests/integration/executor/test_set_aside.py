@@ -254,7 +254,7 @@ async def test_what_stands_aside_comes_again_in_the_chain_of_its_present_name(
 ) -> None:
     """In another queue it would be carried out beside an exit of the same coins, and both would sell them."""
     old, new = Symbol("DOT", "USD"), Symbol("NDOT", "USD")
-    owner.context.table = Renames.of([Rename("DOT", "NDOT")])
+    owner.context.names.table = Renames.of([Rename("DOT", "NDOT")])
     later: list[Symbol] = []
 
     def add_later(_: object, symbol: Symbol, work: object, seconds: float) -> None:
@@ -264,7 +264,7 @@ async def test_what_stands_aside_comes_again_in_the_chain_of_its_present_name(
         return False
 
     monkeypatch.setattr(SymbolQueues, "add_later", add_later)
-    monkeypatch.setattr(Dispatcher, "carry_out", fail)
+    monkeypatch.setattr(Dispatcher, "run", fail)
     own = own_exit(USER, "kraken", Position.flat(old, rig.clock.now), "stop_loss", "", rig.clock.now)
     await owner.context.store.note_own_exit(own)
     await rig.append(replace(rig.close(), symbol=old))
@@ -308,12 +308,12 @@ async def test_exits_that_have_an_entry_tried_again_do_not_multiply_its_tries(
     def add_later(_: object, symbol: Symbol, work: object, seconds: float) -> None:
         later.append(symbol)
 
-    async def carry_out(_: Dispatcher, decision: Decision, entry_id: str, *, redelivered: bool) -> bool:
+    async def run(_: Dispatcher, decision: Decision, entry_id: str, *, redelivered: bool) -> bool:
         carried.append(decision.kind)
         return decision.kind is Kind.EXIT
 
     monkeypatch.setattr(SymbolQueues, "add_later", add_later)
-    monkeypatch.setattr(Dispatcher, "carry_out", carry_out)
+    monkeypatch.setattr(Dispatcher, "run", run)
     for decision in (rig.entry("0.05"), rig.close("0.4"), rig.close()):
         await rig.append(decision)
 

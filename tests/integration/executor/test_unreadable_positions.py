@@ -123,7 +123,7 @@ async def test_other_symbols_are_bought_where_no_limit_needs_all_positions(
 async def test_an_exit_waits_for_its_record_and_sells_nothing_meanwhile(
     rig: Rig, owner: Owner, faults: Faults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.executor.orders.exit._WAIT_FIRST", 0.001)
+    monkeypatch.setattr("services.executor.orders.exit_progress._WAIT_FIRST", 0.001)
     decision = replace(rig.close(), symbol=ETH_USD)
     task = await rig.begin(owner, decision)
 

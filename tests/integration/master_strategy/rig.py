@@ -6,8 +6,9 @@ Time is stepped: a sleep moves it, so that backoffs and deadlines pass at once.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from uuid import uuid4
 
@@ -18,18 +19,19 @@ from services.master_strategy.clock import Clock
 from services.master_strategy.fills.fill_watcher import FillWatcher
 from services.master_strategy.fills.own_copies import OwnCopies
 from services.master_strategy.fills.scan_health import ScanHealth
-from services.master_strategy.session import open_book
+from services.master_strategy.session import SEND_PATIENCE_MS, open_book
 from services.master_strategy.strategies.settings import StrategySettings
 from services.master_strategy.trading.cycle import Cycle
 from services.master_strategy.trading.order_plan import OrderPlan
 from services.master_strategy.trading.own_order import OwnOrder, own_id
-from services.master_strategy.trading.trader import SEND_TIMEOUT_MS, Trader
-from services.master_strategy.trading.write_ahead import WriteAhead
+from services.master_strategy.trading.own_order_records import OwnOrderRecords
+from services.master_strategy.trading.send_hooks import MasterHooks, OwnAccount
+from services.master_strategy.trading.trader import Trader
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease, acquire
 from shared.bus.master_account import MasterRecords, read_holdings
 from shared.bus.nonce import NonceCounter
-from shared.bus.orders import OrderStore
+from shared.bus.orders import Begun, OrderStore
 from shared.bus.records import Records, pairs
 from shared.bus.signals import SignalLog
 from shared.bus.streams import read_entries
@@ -41,6 +43,9 @@ from shared.domain.master_account import Baseline
 from shared.domain.order import Side
 from shared.domain.signal import Signal
 from shared.domain.values.symbol import Symbol
+from shared.execution.record import OrderRecord
+from shared.execution.sender import Sender
+from shared.runtime.crash_points import CrashPoints
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
 from shared.venues.port import OrderRequest
 from tests.unit.master_strategy.values import BTC, NOW, btc
@@ -58,7 +63,7 @@ class SteppedTime:
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
-        self.now += int(seconds * 1000)
+        self.now += math.ceil(seconds * 1000)
         await asyncio.sleep(0)
 
     def step(self, ms: int) -> None:
@@ -83,7 +88,8 @@ class Run:
     mirror: AccountMirror
     book: MasterBook
     watcher: FillWatcher
-    ahead: WriteAhead
+    store: OrderStore
+    records: Records
     time: SteppedTime
 
     def own(self, side: Side, size: str) -> OwnOrder:
@@ -95,15 +101,26 @@ class Run:
             side=side,
             size=btc(size),
             limit_price=None,
-            sent_at=self.time.now,
-            deadline_at=self.time.now + SEND_TIMEOUT_MS,
+            begun_at=self.time.now,
             strategy="sma-cross",
         )
 
+    async def write_ahead(self, own: OwnOrder, deadline_at: int) -> int:
+        """Record the intent to send an order, and get no further; answers the nonce."""
+        leg = own.leg()
+        request = OrderRequest(own.id, own.symbol, own.side, own.size, own.limit_price, deadline_at)
+        intent = OrderRecord.intent(leg, request, sent_at=self.time.now, deadline_at=deadline_at)
+        begun = await self.store.begin(own.id, self.nonces, intent)
+        assert isinstance(begun, Begun)
+        return begun.nonce
+
     async def place(self, own: OwnOrder) -> OwnOrder:
         """Write ahead and send, and get no further."""
-        accepted = await self.venue.place(own.request(), lambda deadline: self.ahead.begin(own.sent_by(deadline)))
-        return own.taken_as(accepted.venue_order_id)
+        request = OrderRequest(
+            own.id, own.symbol, own.side, own.size, own.limit_price, self.time.now + SEND_PATIENCE_MS
+        )
+        accepted = await self.venue.place(request, lambda deadline_at: self.write_ahead(own, deadline_at))
+        return replace(own, venue_order_id=accepted.venue_order_id)
 
     async def trade(self, *plans: OrderPlan) -> Trader:
         """Send orders through the trader, one after another, each to its end."""
@@ -121,16 +138,31 @@ class Run:
 
     def trader(self, tasks: asyncio.TaskGroup) -> Trader:
         """A trader whose orders run in `tasks`."""
+        account = OwnAccount()
+        hooks = MasterHooks(self.watcher, Faults(), CrashPoints(), account)
+        clock = self.time.clock()
         return Trader(
-            venue=self.venue,
-            ahead=self.ahead,
+            sender=Sender(
+                user=MASTER,
+                venue=self.venue,
+                store=self.store,
+                permit=self.nonces,
+                lease=self.lease,
+                clock=clock,
+                account=account,
+                patience_ms=SEND_PATIENCE_MS,
+                hooks=hooks,
+            ),
+            own_records=OwnOrderRecords(self.store),
+            records=self.records,
             watcher=self.watcher,
             book=self.book,
             mirror=self.mirror,
-            clock=self.time.clock(),
+            clock=clock,
             tasks=tasks,
             new_id=lambda: str(uuid4()),
             strategy="sma-cross",
+            hooks=hooks,
         )
 
     def cycle(self, trader: Trader, *, live: bool = False, **settings: object) -> Cycle:
@@ -204,7 +236,7 @@ class Rig:
             faults=self.faults,
             health=ScanHealth(self.faults, clock, "kraken"),
         )
-        return Run(lease, nonces, venue, mirror, book, watcher, WriteAhead(store, records, nonces, lease), self.time)
+        return Run(lease, nonces, venue, mirror, book, watcher, store, records, self.time)
 
     async def someone_trades(self, run: Run, side: Side, size: str, symbol: Symbol = BTC) -> None:
         """Trade on the account past the strategy, as a person would."""

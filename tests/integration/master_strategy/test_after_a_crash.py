@@ -67,13 +67,14 @@ async def test_a_crash_between_write_ahead_and_send_ends_the_order_as_failed_and
     run = await rig.start()
     await run.resume()
     own = run.own(Side.BUY, "0.1")
-    await run.ahead.begin(own)
+    deadline_at = rig.time.now + 5_000
+    await run.write_ahead(own, deadline_at)
 
     await (await rig.start()).resume()
     assert not rig.account.orders
     assert (await rig.record(own.id))["state"] == "failed"
     assert not await rig.signals()
-    assert rig.time.now > own.deadline_at + 3_000
+    assert rig.time.now > deadline_at + 3_000
 
 
 async def test_an_entry_found_too_late_is_not_told_but_held_and_sold_one_day(rig: Rig) -> None:

@@ -51,7 +51,7 @@ def test_lost_replies_give_one_order_and_one_signal_each(tmp_path: Path) -> None
         wait_for(lambda: len(_signals(stack)) >= 5, 60, "five signals")
         stack.post("/paper/clock", {"speed": 0})
         wait_for(lambda: _all_told(stack), 30, "every fill is told")
-        assert "no known outcome" in master.log_path.read_text()
+        assert "outcome unknown" in master.log_path.read_text()
         client_ids = [order["client_order_id"] for order in stack.venue_orders("master")]
         assert len(set(client_ids)) == len(client_ids)
         assert len({signal["id"] for signal in _signals(stack)}) == len(_signals(stack))

@@ -38,7 +38,7 @@ async def test_a_lost_request_is_failed_only_once_its_absence_is_proven(rig: Rig
     run.venue.fail("place", OutcomeUnknown("connection lost"))
     await run.trade(buy())
     assert [report.outcome for report in await rig.reports()] == [OrderState.FAILED]
-    assert rig.time.now - begun > 8_000 + 3_000
+    assert rig.time.now - begun >= 5_000 + 3_000, "five seconds to the deadline, three in which it may be invisible"
     assert not rig.account.orders
     assert not await rig.signals()
 
@@ -171,4 +171,4 @@ async def test_a_lost_request_is_not_failed_because_the_clock_was_set_ahead(rig:
         await until(lambda: run.venue.calls["find"])
         rig.time.step(60_000)
     assert [report.outcome for report in await rig.reports()] == [OrderState.FAILED]
-    assert rig.time.steady - began >= 10
+    assert rig.time.steady - began >= 8, "five seconds to the deadline, three in which it may be invisible"

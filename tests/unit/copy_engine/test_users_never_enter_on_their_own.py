@@ -79,10 +79,15 @@ def _wrong_calls(tree: ast.AST) -> Iterator[str]:
         ):
             yield f"line {node.lineno} changes a decision"
         if name == "OrderRequest" and (arguments.get("side"), arguments.get("symbol")) != (
-            "decision.side",
-            "decision.symbol",
+            "leg.order.side",
+            "leg.order.symbol",
         ):
-            yield f"line {node.lineno} builds an order that is not the decision's"
+            yield f"line {node.lineno} builds an order that is not the leg's"
+        if name == "TrackedOrder" and [ast.unparse(each) for each in node.args[4:6]] != [
+            "decision.side",
+            "decision.kind",
+        ]:
+            yield f"line {node.lineno} makes an order that is not a decision's"
 
 
 def _wrong_sides(tree: ast.AST) -> Iterator[str]:
@@ -143,8 +148,9 @@ def test_decisions_only_come_out_of_stream_entries() -> None:
         "terms = EntryTerms(size, price, instant)",
         "other = replace(decision, side=side)",
         "OrderMessage.model_construct(decision='copy')",
-        "request = OrderRequest(symbol=decision.symbol, side=Side.SELL)",
-        "request = OrderRequest(symbol=symbol, side=decision.side)",
+        "request = OrderRequest(symbol=leg.order.symbol, side=Side.SELL)",
+        "request = OrderRequest(symbol=symbol, side=leg.order.side)",
+        "order = TrackedOrder(id, user, venue, symbol, Side.SELL, decision.kind, 0)",
         "side = Side.BUY",
         "trade(context, side='buy')",
         "client.add_order('BUY')",
@@ -156,5 +162,5 @@ def test_the_check_finds_code_that_could_enter(source: str) -> None:
 
 def test_the_check_lets_comparisons_and_the_decisions_own_order_pass() -> None:
     assert not violations("if order.side is Side.BUY and x:\n    pass")
-    assert not violations("OrderRequest(symbol=decision.symbol, side=decision.side)")
+    assert not violations("OrderRequest(symbol=leg.order.symbol, side=leg.order.side)")
     assert not violations("from shared.domain.order import Copy, Decision")

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from shared.contracts.verdict import VerdictKind, VerdictRecord
-from shared.execution.operator_verdict import Verdict
+from shared.execution.operator_verdict import OperatorVerdict
 from shared.execution.record import OrderRecord
 
 FILLED = VerdictRecord(
@@ -27,7 +27,7 @@ def record(side: str) -> OrderRecord:
 
 @pytest.mark.parametrize("side", ["buy", "sell"])
 def test_a_fill_reads_like_the_venues_own_record(side: str) -> None:
-    verdict = Verdict.read(FILLED.fields())
+    verdict = OperatorVerdict.read(FILLED.fields())
     assert verdict is not None
     order = verdict.as_order(record(side))
     assert order is not None
@@ -38,7 +38,7 @@ def test_a_fill_reads_like_the_venues_own_record(side: str) -> None:
 
 
 def test_nothing_ends_an_entry_and_has_an_exit_sent_again() -> None:
-    verdict = Verdict.read(NONE.fields())
+    verdict = OperatorVerdict.read(NONE.fields())
     assert verdict is not None
     ended = verdict.as_order(record("buy"))
     assert ended is not None
@@ -59,10 +59,10 @@ def test_nothing_ends_an_entry_and_has_an_exit_sent_again() -> None:
     ],
 )
 def test_what_is_not_whole_is_no_verdict(fields: dict[str, str]) -> None:
-    assert Verdict.read(fields) is None
+    assert OperatorVerdict.read(fields) is None
 
 
 def test_a_verdict_typed_by_hand_needs_no_more_than_size_and_price() -> None:
-    verdict = Verdict.read({"verdict": "filled", "verdict_size": "0.5", "verdict_price": "60000"})
+    verdict = OperatorVerdict.read({"verdict": "filled", "verdict_size": "0.5", "verdict_price": "60000"})
     assert verdict is not None
     assert (verdict.fee, verdict.by) == (Decimal(0), "an operator")

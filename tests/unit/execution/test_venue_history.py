@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
-from typing import cast
 
 import pytest
 
-from services.executor.account.keeper import AccountKeeper
-from shared.execution.attempt import Sent
-from shared.execution.timing import PROVEN_AFTER_MS, VISIBLE_AFTER_MS
-from shared.execution.venue_history import History
-from shared.venues.errors import Unavailable
+from shared.execution.attempt import Attempt
+from shared.execution.clock import AccountClock
+from shared.execution.timing import Timing
+from shared.execution.venue_history import VenueHistory
+from shared.venues.errors import Refusal, Unavailable
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
 from shared.venues.port import LeftOut, RowReason
 from shared.venues.venue_clock import ExactTime
 from tests.support.examples import BTC_USD
 
 CONNECTED_AT = 1_790_000_000_000
+TIMING = Timing(visible_after_ms=3_000, furthest_deadline_ms=60_000)
 
 
 class _Ready:
     connected_steady = CONNECTED_AT / 1000
+    ready = True
+
+    async def park(self, words: str, refusal: Refusal) -> None:
+        raise AssertionError(words)
 
     async def until_ready(self) -> None:
         return None
@@ -40,12 +44,13 @@ class _Time:
     async def sleep(self, seconds: float) -> None:
         self.now += int(seconds * 1000) - 2
 
+    def of(self, venue: ExactTime) -> AccountClock:
+        return AccountClock(venue, steady=lambda: self.now / 1000, sleep=self.sleep)
+
 
 @pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> _Time:
-    time = _Time()
-    monkeypatch.setattr("shared.execution.venue_history.asyncio.sleep", time.sleep)
-    return time
+def time() -> _Time:
+    return _Time()
 
 
 @pytest.fixture
@@ -55,45 +60,45 @@ def venue(time: _Time) -> FakeVenue:
 
 
 @pytest.fixture
-def orders(venue: FakeVenue, time: _Time) -> History:
-    return History(venue, cast("AccountKeeper", _Ready()), ExactTime(time.clock), lambda: time.now / 1000)
+def orders(venue: FakeVenue, time: _Time) -> VenueHistory:
+    return VenueHistory(venue, _Ready(), time.of(ExactTime(time.clock)))
 
 
-async def test_one_listing_serves_all_who_ask(orders: History, venue: FakeVenue, time: _Time) -> None:
+async def test_one_listing_serves_all_who_ask(orders: VenueHistory, venue: FakeVenue, time: _Time) -> None:
     for number in range(5):
-        assert await orders.find(f"order-{number}", decided_at=CONNECTED_AT + number, begun=None) is None
-    assert time.now >= CONNECTED_AT + PROVEN_AFTER_MS
+        assert await orders.find(f"order-{number}", decided_at=CONNECTED_AT + number, attempt=None) is None
+    assert time.now >= CONNECTED_AT + TIMING.proven_after_ms
     assert (venue.calls["open_orders"], venue.calls["closed_orders"]) == (1, 1)
 
 
-async def test_of_those_who_ask_at_once_one_lists(orders: History, venue: FakeVenue) -> None:
-    found = (orders.find(f"order-{number}", decided_at=CONNECTED_AT, begun=None) for number in range(5))
+async def test_of_those_who_ask_at_once_one_lists(orders: VenueHistory, venue: FakeVenue) -> None:
+    found = (orders.find(f"order-{number}", decided_at=CONNECTED_AT, attempt=None) for number in range(5))
     assert await asyncio.gather(*found) == [None] * 5
     assert venue.calls["closed_orders"] == 1
 
 
 async def test_an_earlier_decision_and_a_later_send_take_a_list_of_their_own(
-    orders: History, venue: FakeVenue, time: _Time
+    orders: VenueHistory, venue: FakeVenue, time: _Time
 ) -> None:
-    await orders.find("one", decided_at=CONNECTED_AT, begun=None)
-    await orders.find("two", decided_at=CONNECTED_AT - 1, begun=None)
-    await orders.find("three", decided_at=CONNECTED_AT, begun=_sent(time.now))
+    await orders.find("one", decided_at=CONNECTED_AT, attempt=None)
+    await orders.find("two", decided_at=CONNECTED_AT - 1, attempt=None)
+    await orders.find("three", decided_at=CONNECTED_AT, attempt=_sent(time.now))
     assert venue.calls["closed_orders"] == 3
-    await orders.find("four", decided_at=CONNECTED_AT, begun=_sent(CONNECTED_AT))
+    await orders.find("four", decided_at=CONNECTED_AT, attempt=_sent(CONNECTED_AT))
     assert venue.calls["closed_orders"] == 3, "sent so long ago that the last list tells of it"
 
 
-def _sent(at: int) -> Sent:
-    return Sent(at, at + 5_000, (at + PROVEN_AFTER_MS) / 1000, "1", left=True)
+def _sent(at: int) -> Attempt:
+    return Attempt(at, at + 5_000, (at + TIMING.proven_after_ms) / 1000, "1", may_have_left=True)
 
 
 async def test_a_list_waits_for_the_deadline_by_both_clocks(venue: FakeVenue, time: _Time) -> None:
     """Whatever the steady clock says, the venue's must be past the order's deadline at the least that it can show."""
     behind = _Least(time, uncertainty=4_000)
-    orders = History(venue, cast("AccountKeeper", _Ready()), behind, lambda: time.now / 1000)
+    orders = VenueHistory(venue, _Ready(), time.of(behind))
     deadline = time.now + 5_000
-    await orders.find("one", decided_at=CONNECTED_AT, begun=_sent(time.now))
-    assert time.now >= deadline + VISIBLE_AFTER_MS + 4_000
+    await orders.find("one", decided_at=CONNECTED_AT, attempt=_sent(time.now))
+    assert time.now >= deadline + TIMING.visible_after_ms + 4_000
 
 
 class _Least(ExactTime):
@@ -109,16 +114,18 @@ class _Least(ExactTime):
 
 @pytest.mark.parametrize("whose", ["mine", None])
 async def test_a_row_that_cannot_be_read_and_may_be_the_order_proves_no_absence(
-    orders: History, venue: FakeVenue, whose: str | None
+    orders: VenueHistory, venue: FakeVenue, whose: str | None
 ) -> None:
     """A sibling of case E1: taken for absent, it would be sent a second time."""
     venue.account.left_out.append(LeftOut("OBAD", RowReason.UNREADABLE, "ValueError", whose))
     venue.fail("find", Unavailable("a row cannot be read"), times=2)
-    assert await orders.find("mine", decided_at=CONNECTED_AT, begun=None) is None
+    assert await orders.find("mine", decided_at=CONNECTED_AT, attempt=None) is None
     assert venue.calls["find"] == 3  # until it could be said
 
 
-async def test_a_row_of_another_order_that_cannot_be_read_hinders_nobody(orders: History, venue: FakeVenue) -> None:
+async def test_a_row_of_another_order_that_cannot_be_read_hinders_nobody(
+    orders: VenueHistory, venue: FakeVenue
+) -> None:
     venue.account.left_out.append(LeftOut("OBAD", RowReason.UNREADABLE, "ValueError", "another's"))
-    assert await orders.find("mine", decided_at=CONNECTED_AT, begun=None) is None
+    assert await orders.find("mine", decided_at=CONNECTED_AT, attempt=None) is None
     assert venue.calls["find"] == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from services.master_strategy.strategies.port import Enter, Exit
@@ -12,6 +13,8 @@ from shared.domain.order import Side
 from shared.domain.sizing import Skip
 from shared.domain.values.instrument import seed_instruments
 from shared.domain.values.money import Money, Quantity
+from shared.execution.record import OrderRecord
+from shared.venues.port import OrderRequest
 from tests.unit.master_strategy.values import BTC, NOW, btc, btc_price, usd
 
 INSTRUMENT = seed_instruments("kraken")[BTC]
@@ -86,10 +89,12 @@ def test_an_own_order_reads_back_from_its_record_as_it_was_written() -> None:
         side=Side.BUY,
         size=btc("0.01"),
         limit_price=btc_price("60120.1"),
-        sent_at=NOW,
-        deadline_at=NOW + 8_000,
+        begun_at=NOW,
         strategy="sma-cross",
         reason="above",
     )
-    assert OwnOrder.read(own.id, {**own.fields(), "state": "sending"}) == own
-    assert OwnOrder.read(own.id, {**own.fields(), "venue_order_id": "O1"}) == own.taken_as("O1")
+    leg = own.leg()
+    request = OrderRequest(leg.client_order_id, BTC, Side.BUY, leg.size, leg.limit_price, NOW + 8_000)
+    fields = OrderRecord.intent(leg, request, sent_at=NOW, deadline_at=NOW + 5_000)
+    assert (leg.client_order_id, OwnOrder.read(own.id, {**fields, "state": "sending"})) == (own.id, own)
+    assert OwnOrder.read(own.id, {**fields, "venue_order_id": "O1"}) == replace(own, venue_order_id="O1")

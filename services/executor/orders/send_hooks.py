@@ -1,0 +1,39 @@
+"""What an executor does between the steps of a send: crash points, and the priority of orders that have not left yet."""
+
+from __future__ import annotations
+
+from services.executor.account.faults import AccountFaults
+from services.executor.turn.send_priority import SendPriority
+from shared.domain.fault import FaultKind
+from shared.execution.sender import SendHooks
+from shared.runtime.crash_points import CrashPoint, CrashPoints
+
+
+class ExecutorHooks(SendHooks):
+    """The hooks of one account."""
+
+    def __init__(self, priority: SendPriority, crash_points: CrashPoints, faults: AccountFaults) -> None:
+        self._priority = priority
+        self._crash_points = crash_points
+        self._faults = faults
+
+    def written_ahead(self, order_id: str) -> None:
+        """Let the next order be prepared: this one is about to leave."""
+        self._crash_points.hit(CrashPoint.EXECUTOR_AFTER_WRITE_AHEAD)
+        self._priority.release(order_id)
+
+    def replied(self) -> None:
+        """Note that the venue has taken an order."""
+        self._crash_points.hit(CrashPoint.EXECUTOR_AFTER_REPLY)
+
+    async def before_bookkeeping(self) -> None:
+        """Let the orders of a crowd leave first."""
+        await self._priority.yield_to_sends()
+
+    def lost(self, order_id: str, reason: str) -> None:
+        """Report a named order that the venue shows no more: its symbol waits for a person, exits too."""
+        self._faults.report(FaultKind.ORDER, reason, f"order {order_id}")
+
+    def shown_again(self, order_id: str) -> None:
+        """Clear that report."""
+        self._faults.clear(FaultKind.ORDER, f"order {order_id}")
