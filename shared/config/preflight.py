@@ -6,8 +6,6 @@ on a red one. A fault of one user is not among these: that account is parked, an
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,10 +21,13 @@ from shared.config.secrets import key_names, read_api_key
 from shared.config.settings import Mode, Settings
 from shared.config.strategy_choice import MIRROR_ONLY, STRATEGY_FILE, read_strategy_choice
 from shared.config.users.loader import Users, load_users
+from shared.config.venue_settings import VENUE_FACTS
 from shared.domain.account import MASTER
 from shared.domain.limits.policy import UserPolicy
+from shared.domain.values.venue import SUPPORTED_VENUES, VenueName
 
-SUPPORTED_VENUE: Final = "kraken"
+_MASTER_VENUE: Final = VenueName.KRAKEN
+"""Where the master account is; `services/master_strategy/app.py` opens it there."""
 _SHOWN: Final = 5
 _HERE: Final = Path()
 
@@ -101,17 +102,17 @@ def check_key(settings: Settings, owner: str, policy: UserPolicy | None = None) 
     """Check that an account's key is there, is no placeholder and can be a key; its value is never shown."""
     user = "" if owner == MASTER else owner
     name = f"key of {owner}"
-    venues = policy.venues if policy else (SUPPORTED_VENUE,)
+    venues = policy.venues if policy else (_MASTER_VENUE,)
     prints = []
     for venue in venues:
-        if venue != SUPPORTED_VENUE:
+        if venue not in SUPPORTED_VENUES:
             return Check(name, Verdict.RED, f"{venue} is not supported yet; take it out of venues", user)
         try:
             key = read_api_key(venue, owner, Mode.LIVE, paper=bool(policy and policy.paper), names=key_names())
         except ConfigurationError as error:
             return Check(name, Verdict.RED, str(error), user)
-        if not _is_base64(key.secret):
-            return Check(name, Verdict.RED, "the secret is not the base64 text that Kraken shows with a new key", user)
+        if fault := VENUE_FACTS[venue].find_secret_fault(key.secret):
+            return Check(name, Verdict.RED, fault, user)
         prints.append(f"{venue} {key.fingerprint}")
     return Check(name, Verdict.GREEN, ", ".join(prints) + (" (paper)" if policy and policy.paper else ""), user)
 
@@ -157,16 +158,17 @@ def _venue_urls(settings: Settings) -> Iterable[Check]:
     """Check that live orders would go to the real venue: settings.py sees to https; whose host it is can be told here."""
     if settings.shoal_mode is not Mode.LIVE:
         return
-    url = settings.venue_url(SUPPORTED_VENUE)
     paper = urlsplit(settings.paper_url).netloc
-    if urlsplit(url).netloc == paper:
-        yield Check("venue", Verdict.RED, f"KRAKEN_URL is {url}, which is the paper exchange")
-    elif settings.kraken_url:
-        yield Check(
-            "venue", Verdict.YELLOW, f"KRAKEN_URL is {url}: orders and keys go there instead of Kraken's own address"
-        )
-    else:
-        yield Check("venue", Verdict.GREEN, url)
+    for venue in SUPPORTED_VENUES:
+        facts, known = VENUE_FACTS[venue], settings.venue(venue)
+        place = f"{facts.url_variable} is {known.url}"
+        if urlsplit(known.url).netloc == paper:
+            yield Check("venue", Verdict.RED, f"{place}, which is the paper exchange")
+        elif known.url_is_given:
+            text = f"{place}: orders and keys go there instead of {facts.title}'s own address"
+            yield Check("venue", Verdict.YELLOW, text)
+        else:
+            yield Check("venue", Verdict.GREEN, known.url)
 
 
 def _limits(users: Iterable[UserPolicy]) -> Iterable[Check]:
@@ -182,10 +184,3 @@ def _listed(names: Iterable[str]) -> str:
     found = sorted(names)
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return ", ".join(found[:_SHOWN]) + more
-
-
-def _is_base64(text: str) -> bool:
-    try:
-        return bool(base64.b64decode(text, validate=True))
-    except (binascii.Error, ValueError):
-        return False

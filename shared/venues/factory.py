@@ -6,11 +6,11 @@ hundred users do not ask a hundred times for the same list of pairs.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable
 
+from shared.config.venue_settings import VENUE_FACTS
 from shared.domain.fault import Faults
+from shared.domain.values.venue import VenueName
 from shared.venues.errors import Refusal, Rejected
 from shared.venues.http.session import HttpSession, new_http_session
 from shared.venues.kraken.adapter import KrakenVenue
@@ -48,13 +48,13 @@ def open_public_kraken(
     return KrakenPublic(api, timeout=timeout, clock=known, rows=RowLog(faults))
 
 
-def tier_named(name: str) -> Tier | None:
-    """Give the tier of a name as KRAKEN_TIER has it; None for `none`, with which the venue alone judges."""
-    return None if name == "none" else Tier[name.upper()]
+def tier_named(name: str | None) -> Tier | None:
+    """Return the tier of a name as KRAKEN_TIER has it; None for `none` and for no tier at all: the venue alone limits calls."""
+    return None if name is None or name == "none" else Tier[name.upper()]
 
 
-def open_budget(tier: str) -> RateBudget:
-    """Begin to count what one key asks, by the tier that KRAKEN_TIER names.
+def open_budget(tier: str | None) -> RateBudget:
+    """Return a new count of the calls of one key, within the tier that `Settings.venue_tier` names.
 
     One budget per key and process: Kraken goes on counting when a turn or a session ends.
     """
@@ -86,18 +86,11 @@ def open_kraken(
         raise Rejected("the API key is empty", Refusal.AUTH)
     if not (api_key.isascii() and api_key.isprintable()):
         raise Rejected("the API key has characters that no key of Kraken's has", Refusal.AUTH)
-    if not _is_base64(api_secret):
-        raise Rejected("the API secret is not the text that Kraken shows when a key is made (base64)", Refusal.AUTH)
+    if fault := VENUE_FACTS[VenueName.KRAKEN].find_secret_fault(api_secret):
+        raise Rejected(fault, Refusal.AUTH)
     kind = PaperKrakenApi if paper else KrakenApi
     known = venue_time(clock)
     api = kind(url=url, http=http, timeout=timeout, api_key=api_key, api_secret=api_secret, clock=known)
     lane = Lane(api, nonces, budget, timeout=timeout, clock=known)
     shared = public or open_public_kraken(url=url, http=http, timeout=timeout, clock=known)
     return KrakenVenue(shared, lane, budget, clock=known)
-
-
-def _is_base64(text: str) -> bool:
-    try:
-        return bool(base64.b64decode(text, validate=True))
-    except (binascii.Error, ValueError):
-        return False

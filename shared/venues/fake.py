@@ -21,6 +21,7 @@ from shared.domain.order import Side
 from shared.domain.values.instrument import Instrument, PairStatus
 from shared.domain.values.money import ZERO, Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
+from shared.domain.values.venue import VenueName
 from shared.venues.errors import Refusal, Rejected
 from shared.venues.fake_account import FakeAccount, FakeMarket
 from shared.venues.port import (
@@ -78,7 +79,7 @@ class FakeVenue:
         *,
         clock: Callable[[], int],
         nonces: NonceSource | None = None,
-        name: str = "kraken",
+        name: str = VenueName.KRAKEN,
     ) -> None:
         self.name = name
         self.market = market

@@ -14,6 +14,7 @@ from shared.domain.order import Side
 from shared.domain.values.instrument import Instrument, seed_instruments
 from shared.domain.values.money import ZERO, Price, Quantity
 from shared.domain.values.symbol import Symbol
+from shared.domain.values.venue import VenueName
 from shared.venues.port import Candle, LeftOut, VenueOrder, VenueOrderStatus
 
 
@@ -22,7 +23,7 @@ class FakeMarket:
     """Prices and pairs that every account sees. Assign to them to steer the market."""
 
     prices: dict[Symbol, Decimal] = field(default_factory=dict)
-    instruments: dict[Symbol, Instrument] = field(default_factory=lambda: dict(seed_instruments("kraken")))
+    instruments: dict[Symbol, Instrument] = field(default_factory=lambda: dict(seed_instruments(VenueName.KRAKEN)))
     candles: dict[Symbol, list[Candle]] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)
     """What the venue's own lists say of it."""

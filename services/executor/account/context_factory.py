@@ -167,7 +167,7 @@ class AccountContextFactory:
     def _memory(self, fingerprint: str) -> KeyMemory:
         """Give what this process knows of a key, from the first time on."""
         if fingerprint not in self._keys:
-            self._keys[fingerprint] = KeyMemory(open_budget(self._settings.kraken_tier))
+            self._keys[fingerprint] = KeyMemory(open_budget(self._settings.venue_tier(self.public.name)))
         return self._keys[fingerprint]
 
     def _key(self, policy: UserPolicy, venue_name: str) -> ApiKey:

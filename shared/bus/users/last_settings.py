@@ -6,7 +6,6 @@ Written by whoever serves the user, read at every start. They are no second sour
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Final
 
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
@@ -14,8 +13,7 @@ from shared.config.users.text import read_settings, write_settings
 from shared.contracts import keys
 from shared.domain.account import MASTER
 from shared.domain.limits.policy import UserPolicy
-
-_VENUES: Final = ("kraken", "coinbase")
+from shared.domain.values.venue import VENUES
 
 
 class LastSettings:
@@ -51,7 +49,7 @@ async def holders(bus: Bus) -> set[str]:
 async def still_holding(bus: Bus, users: Collection[str]) -> set[str]:
     """Name those of these users for whom something is held or still to be carried out. Raises BusUnavailable."""
     names = list(users)
-    held = await bus.do_all([("EXISTS", *(keys.positions(user, venue) for venue in _VENUES)) for user in names])
+    held = await bus.do_all([("EXISTS", *(keys.positions(user, venue) for venue in VENUES)) for user in names])
     groups = await bus.do_all([("XINFO", "GROUPS", keys.orders(user)) for user in names])
     return {user for user, any_held, answer in zip(names, held, groups, strict=True) if any_held or _behind(answer)}
 

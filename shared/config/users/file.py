@@ -10,7 +10,7 @@ import math
 import re
 from decimal import Decimal
 from functools import partial
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -29,6 +29,7 @@ from shared.domain.limits.policy import (
     UserPolicy,
 )
 from shared.domain.values.symbol import Symbol
+from shared.domain.values.venue import VenueName
 
 _DURATION: Final = re.compile(r"(\d{1,15})(ms|s|m|h|d)")
 _UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -180,7 +181,7 @@ class UserFile(_Section):
     """A whole file."""
 
     enabled: bool = True
-    venues: Annotated[list[Literal["kraken", "coinbase"]], Field(min_length=1)] = ["kraken"]
+    venues: Annotated[list[VenueName], Field(min_length=1)] = [VenueName.KRAKEN]
     paper: bool = False
     on_join: OnJoin = OnJoin.NEW_ONLY
     on_join_bps: _Basis = Decimal(50)

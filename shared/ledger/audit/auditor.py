@@ -22,12 +22,12 @@ from shared.domain.account import MASTER
 from shared.domain.funds import Books, Funds
 from shared.domain.values.money import ZERO
 from shared.domain.values.numerals import DECIMAL, whole
+from shared.domain.values.venue import VENUES
 from shared.ledger.audit.audit import audit_signals, audit_user
 from shared.ledger.audit.findings import AuditReport, Finding, FindingKind, Tally
 from shared.ledger.audit.journal import VenueOrder, audit_acceptances
 from shared.ledger.books import Decided, Following, Moment, Reported, SignalBook, UserBook
 from shared.ledger.reading import entries, kept, known_users
-from shared.ledger.status import VENUES
 
 
 async def run_audit(

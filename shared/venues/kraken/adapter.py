@@ -24,6 +24,7 @@ from shared.domain.values.fees import dearest_taker_fee
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import Price, plain
 from shared.domain.values.symbol import Symbol
+from shared.domain.values.venue import VenueName
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.kraken import parse
 from shared.venues.kraken.errors import lacks_permission
@@ -35,7 +36,7 @@ from shared.venues.rate_budget import RateBudget
 from shared.venues.rows import Balances, LeftOut, OrderList, RowReason, VenueOrder
 from shared.venues.venue_clock import VenueTime
 
-BASE_TIER_TAKER_FEE: Final = dearest_taker_fee("kraken")
+BASE_TIER_TAKER_FEE: Final = dearest_taker_fee(VenueName.KRAKEN)
 _FEE_MAX_AGE: Final = 3_600_000  # ms
 _CLOCK_SLACK: Final = 60  # seconds that `find` looks back further than asked, should our clock be ahead of Kraken's
 _UNKNOWN_PAIR: Final = "unknown asset pair"
@@ -47,7 +48,7 @@ _log = structlog.get_logger(__name__)
 class KrakenVenue:
     """The account that a key opens. `public` is shared by all accounts of the process."""
 
-    name = "kraken"
+    name: str = VenueName.KRAKEN
 
     def __init__(self, public: KrakenPublic, lane: Lane, budget: RateBudget, *, clock: VenueTime) -> None:
         self._public = public

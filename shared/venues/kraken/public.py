@@ -18,6 +18,7 @@ import structlog
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
+from shared.domain.values.venue import VenueName
 from shared.venues.errors import Rejected, Unavailable, VenueError
 from shared.venues.kraken import parse
 from shared.venues.kraken.errors import as_read, failure_of
@@ -42,7 +43,7 @@ _log = structlog.get_logger(__name__)
 class KrakenPublic:
     """Kraken's public side."""
 
-    name = "kraken"
+    name: str = VenueName.KRAKEN
 
     def __init__(self, api: KrakenApi, *, timeout: float, clock: VenueTime, rows: RowLog | None = None) -> None:
         self.rows = rows or RowLog()
