@@ -27,6 +27,7 @@ from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
 
+from shared.bus.client.redis_py import let_go, transport_of
 from shared.bus.client.refusals import ends_connection
 
 Words = tuple[str | bytes | float, ...]
@@ -155,9 +156,8 @@ class _Link(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self.lost = self._loop.create_future()
         self.ended = False
-        # redis-py has no public way to hand over a connection that it has made.
         self._connection = connection
-        self._transport = cast("asyncio.Transport", cast("asyncio.StreamWriter", connection._writer).transport)  # noqa: SLF001
+        self._transport = transport_of(connection)
         if self._transport.is_closing():  # nobody would be told that it was lost
             raise RedisConnectionError("lost while connecting")
         self._transport.set_protocol(self)
@@ -230,7 +230,7 @@ class _Link(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._transport.abort()
-        self._connection._close()  # type: ignore[no-untyped-call]  # noqa: SLF001  # lets go of the transport, which has been taken over above
+        let_go(self._connection)
         while self._open:
             asked = self._open.popleft()
             if not asked.done.done():
