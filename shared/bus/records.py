@@ -177,11 +177,6 @@ class Records:
         fields = pairs(await self._bus.do("HGETALL", keys.risk(user, venue)))
         return RiskRecord.parse(fields).to_domain() if fields else None
 
-    async def write_risk(self, user: str, venue: str, state: RiskState) -> None:
-        """Record it; only the process that serves the user may."""
-        fields = RiskRecord.from_domain(state).fields()
-        await self._bus.do("HSET", keys.risk(user, venue), *[part for pair in fields.items() for part in pair])
-
     async def write_heartbeat(self, service: str, instance: str, sign: HeartbeatRecord) -> None:
         """Write that a process lives, and how; it counts for `HEARTBEAT_TTL_MS`."""
         flat = [part for pair in sign.fields().items() for part in pair]

@@ -310,8 +310,3 @@ async def _risks(bus: Bus, policies: Sequence[UserPolicy]) -> Mapping[str, RiskS
         if state is not None and (user not in found or state.stopped_until > found[user].stopped_until):
             found[user] = state
     return found
-
-
-def switched_off(control: Control) -> str:
-    """Say that a kill switch is set; an empty text if it is not."""
-    return "" if control.mode is ControlMode.RUN else f"{control.mode}: {control.reason}".rstrip(": ")

@@ -20,6 +20,7 @@ from shared.domain.limits.risk_state import RiskState
 from shared.domain.order import OrderState
 from shared.domain.own_exit import own_exit
 from tests.support.examples import BTC_USD, NOW, an_account, btc, btc_price, usd
+from tests.support.risk_states import write_risk
 
 OLD, NEW, VENUES = "alice", "alicia", ("kraken", "coinbase")
 HELD = Position.flat(BTC_USD, NOW).bought(btc("0.05"), usd(3000), NOW, btc_price(60_000))
@@ -43,7 +44,7 @@ async def alice(bus: Bus) -> Records:
     records = Records(bus)
     await bus.do("HSET", keys.books(OLD, "kraken"), "v", "1", "funds", "live", "since", "0")
     await records.write_position(OLD, "kraken", HELD)
-    await records.write_risk(OLD, "kraken", RiskState.fresh("USD", NOW))
+    await write_risk(bus, OLD, "kraken", RiskState.fresh("USD", NOW))
     await records.write_account(an_account(OLD))
     await bus.do("HSET", keys.control(OLD), "mode", "pause", "reason", "a test", "reconcile_at", "5")
     await bus.do("HSET", keys.following(OLD), "from", "0-0")

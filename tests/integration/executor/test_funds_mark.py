@@ -21,6 +21,7 @@ from shared.domain.own_exit import own_exit
 from tests.integration.executor.rig import USER, Rig
 from tests.support.examples import BTC_USD, NOW, an_account, btc, btc_price, usd
 from tests.support.leases import take_over
+from tests.support.risk_states import write_risk
 
 PAPER_KEY, LIVE_KEY = "a" * 16, "b" * 16
 HELD = Position.flat(BTC_USD, NOW).bought(btc("0.05"), usd(3000), NOW, btc_price(60_000))
@@ -112,7 +113,7 @@ async def test_an_order_without_a_proven_end_parks_it(alice: Alice, state: Order
 async def test_where_nothing_is_held_and_nothing_under_way_the_books_are_begun_anew(alice: Alice) -> None:
     await alice.open(Funds.LIVE)
     stopped = replace(RiskState.fresh("USD", NOW), stopped_until=NOW * 2, stopped_reason="lost real money")
-    await alice.records.write_risk(USER, "kraken", stopped)
+    await write_risk(alice.bus, USER, "kraken", stopped)
     await alice.records.write_account(an_account(USER, state=AccountState.READY, equity=usd(100_000)))
     await alice.bus.do("HSET", keys.order(USER, "one"), "state", OrderState.FILLED)
 
@@ -161,7 +162,7 @@ async def test_a_new_key_of_the_same_money_changes_nothing(alice: Alice) -> None
 
 async def test_a_stop_out_outlives_the_first_start_that_marks_the_books(alice: Alice) -> None:
     state = replace(RiskState.fresh("USD", NOW), stopped_until=NOW * 2, stopped_reason="lost real money")
-    await alice.records.write_risk(USER, "kraken", state)
+    await write_risk(alice.bus, USER, "kraken", state)
     await alice.traded(LIVE_KEY)
     await alice.open(Funds.LIVE)
     assert await alice.records.risk(USER, "kraken") == state
