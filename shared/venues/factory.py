@@ -17,9 +17,9 @@ from shared.venues.kraken.adapter import KrakenVenue
 from shared.venues.kraken.lane import Lane
 from shared.venues.kraken.paper import PaperKrakenApi
 from shared.venues.kraken.public import KrakenPublic
+from shared.venues.kraken.rate_budget import RateBudget, Tier
 from shared.venues.kraken.transport import KrakenApi
 from shared.venues.port import NonceSource
-from shared.venues.rate_budget import RateBudget, Tier
 from shared.venues.row_log import RowLog
 from shared.venues.venue_clock import venue_time
 

@@ -1,7 +1,7 @@
 """What a venue says about a pair: its steps, its minimums and whether it trades.
 
 The table below is only a seed, for the moment before the venue has been asked: the executor and the master publish what the
-venue says now, and that wins. Figures: shared/venues/KRAKEN.md, K24 (Kraken minimums of 2026-07, ticks of 2025-07;
+venue says now, and that wins. Figures: shared/venues/kraken/KRAKEN.md, K24 (Kraken minimums of 2026-07, ticks of 2025-07;
 Coinbase of 2025-06, from the same open-source table as those ticks). Kraken's minimum order value is 0.5 USD
 on all of them, Coinbase's is 1 USD.
 """

@@ -30,9 +30,9 @@ from shared.venues.kraken import parse
 from shared.venues.kraken.errors import lacks_permission
 from shared.venues.kraken.lane import Lane
 from shared.venues.kraken.public import KrakenPublic
+from shared.venues.kraken.rate_budget import RateBudget
 from shared.venues.kraken.symbols import PairBook
 from shared.venues.port import Accepted, BeginSend, Candle, OrderRequest
-from shared.venues.rate_budget import RateBudget
 from shared.venues.rows import Balances, LeftOut, OrderList, RowReason, VenueOrder
 from shared.venues.venue_clock import VenueTime
 

@@ -21,10 +21,10 @@ import structlog
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable, VenueError
 from shared.venues.kraken.errors import as_read, failure_of
 from shared.venues.kraken.parse import accepted_id
+from shared.venues.kraken.rate_budget import RateBudget
 from shared.venues.kraken.shapes import may_answer
 from shared.venues.kraken.transport import KrakenApi, Reply
 from shared.venues.port import BeginSend, NonceSource
-from shared.venues.rate_budget import RateBudget
 from shared.venues.venue_clock import VenueTime
 
 NONCE_ADVANCE: Final = 1_000_000  # nonces are microseconds: one second past whoever else counted

@@ -1,4 +1,4 @@
-"""Kraken's shapes, with the quirks that shared/venues/KRAKEN.md names."""
+"""Kraken's shapes, with the quirks that shared/venues/kraken/KRAKEN.md names."""
 
 from __future__ import annotations
 
