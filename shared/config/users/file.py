@@ -207,13 +207,25 @@ class UserFile(_Section):
             enabled=self.enabled,
             venues=tuple(self.venues),
             sizing=SizingPolicy(
-                self.sizing.multiplier, self.sizing.below_minimum, self.sizing.mode, self.sizing.quote_amount
+                multiplier=self.sizing.multiplier,
+                below_minimum=self.sizing.below_minimum,
+                mode=self.sizing.mode,
+                quote_amount=self.sizing.quote_amount,
             ),
             limits=self.limits.policy(),
-            guards=GuardPolicy(self.guards.max_signal_age, self.guards.max_slippage_bps, self.guards.exit_slippage_bps),
-            symbols=SymbolPolicy(frozenset(self.symbols.include), frozenset(self.symbols.exclude), self.symbols.map),
+            guards=GuardPolicy(
+                max_signal_age_ms=self.guards.max_signal_age,
+                max_slippage_bps=self.guards.max_slippage_bps,
+                exit_slippage_bps=self.guards.exit_slippage_bps,
+            ),
+            symbols=SymbolPolicy(
+                include=frozenset(self.symbols.include), exclude=frozenset(self.symbols.exclude), map=self.symbols.map
+            ),
             exits=ExitPolicy(
-                self.exits.stop_loss_pct, self.exits.take_profit_pct, self.exits.trailing_pct, self.exits.max_hold
+                stop_loss_pct=self.exits.stop_loss_pct,
+                take_profit_pct=self.exits.take_profit_pct,
+                trailing_pct=self.exits.trailing_pct,
+                max_hold_ms=self.exits.max_hold,
             ),
             on_join=self.on_join,
             on_join_bps=self.on_join_bps,

@@ -261,7 +261,7 @@ class Market:
 def test_no_limit_is_passed_by_any_sequence_of_signals_fills_and_prices(
     limits: LimitPolicy, multiplier: str, steps: list[tuple[Symbol, str, int, int]]
 ) -> None:
-    market = Market(a_policy(limits=limits, sizing=SizingPolicy(Decimal(multiplier))))
+    market = Market(a_policy(limits=limits, sizing=SizingPolicy(multiplier=Decimal(multiplier))))
     for number, (symbol, what, price, pct) in enumerate(steps):
         if what == "entry":
             market.enter(number, symbol, pct)
