@@ -16,7 +16,7 @@ from shared.contracts import keys
 from shared.contracts.messages import ReportMessage
 from shared.contracts.own_exit import read_own_exit, write_own_exit
 from shared.contracts.records import read_position, write_position
-from shared.domain.funds import Books, Funds
+from shared.domain.funds import Funds, FundsMark
 from shared.domain.order import TERMINAL, Decision, OrderState
 from shared.domain.rename import Renames, merged
 from shared.domain.values.symbol import Symbol
@@ -26,7 +26,7 @@ RETENTION_MS: Final = 30 * 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class SendPermit:
     """The intent is durable; send with this nonce."""
 
     nonce: int
@@ -34,7 +34,7 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
-class NotBegun:
+class SendRefusal:
     """Nothing may be sent: the order already stands in this state."""
 
     state: OrderState
@@ -103,7 +103,7 @@ class OrderStore:
             order_id: fields for order_id, fields in found.items() if fields and fields.get("state") not in TERMINAL
         }
 
-    async def begin(self, order_id: str, nonces: NonceCounter, fields: Mapping[str, str]) -> Begun | NotBegun:
+    async def begin(self, order_id: str, nonces: NonceCounter, fields: Mapping[str, str]) -> SendPermit | SendRefusal:
         """Record the intent to send and take its nonce. Raises LeaseLost, BusUnavailable (then it may have been recorded)."""
         answer = await self._bus.run(
             load("begin_send"),
@@ -113,8 +113,8 @@ class OrderStore:
         if answer[0] == "fenced":
             raise LeaseLost(f"somebody else serves {self._lease.holder} now")
         if answer[0] == "state":
-            return NotBegun(OrderState(answer[1]))
-        return Begun(nonces.used(int(answer[1])), int(answer[2]))
+            return SendRefusal(OrderState(answer[1]))
+        return SendPermit(nonces.used(int(answer[1])), int(answer[2]))
 
     async def move(
         self,
@@ -183,7 +183,7 @@ class OrderStore:
             raise LeaseLost(f"somebody else serves {self._lease.holder} now")
         return bool(answer == "ok")
 
-    async def mark_books(self, funds: Funds, *, anew: bool) -> Books:
+    async def mark_books(self, funds: Funds, *, anew: bool) -> FundsMark:
         """Record which money the account's books are of. Raises LeaseLost, BusUnavailable.
 
         With `anew` everything that they hold is forgotten in the same step: positions, risk state, differences, and the balances
@@ -198,7 +198,7 @@ class OrderStore:
         )
         if not answer:
             raise LeaseLost(f"somebody else serves {self._lease.holder} now")
-        return Books(funds, int(answer))
+        return FundsMark(funds, int(answer))
 
     async def rebuild_books(self, funds: Funds, positions: Mapping[str, str]) -> bool:
         """Begin lost books with these position records by symbol; False if there are books already, and nothing was written.

@@ -27,7 +27,7 @@ from shared.contracts.records import (
 from shared.contracts.risk import RiskRecord
 from shared.domain.account import EVERY_POSITION, Account, AccountState, Holdings, Position
 from shared.domain.control import RUNNING, Control, ControlMode
-from shared.domain.funds import Books
+from shared.domain.funds import FundsMark
 from shared.domain.limits.risk_state import RiskState
 from shared.domain.values.instrument import Instrument, seed_instruments
 from shared.domain.values.money import Money, Price
@@ -68,7 +68,7 @@ class Records:
         answers = await self._bus.do_all([("HGETALL", keys.account(user, venue)) for user, venue in who])
         return [read_account(user, venue, pairs(answer)) for (user, venue), answer in zip(who, answers, strict=True)]
 
-    async def books(self, who: Sequence[tuple[str, str]]) -> list[Books | None]:
+    async def books(self, who: Sequence[tuple[str, str]]) -> list[FundsMark | None]:
         """Read which money the books of (user, venue) are of; None where it was never recorded. Raises MalformedMessageError."""
         answers = await self._bus.do_all([("HGETALL", keys.books(user, venue)) for user, venue in who])
         found = map(pairs, answers)

@@ -22,7 +22,7 @@ import structlog
 
 from services.executor.account.context import LEASE_NEEDED, AccountContext, Sent
 from services.executor.account.keeper import PARKING
-from shared.bus.orders import NotBegun
+from shared.bus.orders import SendRefusal
 from shared.bus.streams import entry_ms
 from shared.domain.order import Decision, Kind, OrderState, leg_id
 from shared.domain.values.money import ONE, ZERO, plain
@@ -108,7 +108,7 @@ class _Sending:
         self._intent = OrderRecord.intent(self._leg, self.request, sent_at=sent.at, deadline_at=deadline_at)
         begun = await context.store.begin(self._id, context.nonces, self._intent)
         sent.left = True
-        if isinstance(begun, NotBegun):
+        if isinstance(begun, SendRefusal):
             if begun.terminal:
                 raise _StopSending(Denied(begun.state, "ended before"))
             raise _AlreadyBegunError

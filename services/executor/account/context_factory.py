@@ -31,7 +31,7 @@ from shared.config.secrets import ApiKey, key_names, read_api_key
 from shared.config.settings import Mode, Settings
 from shared.contracts import keys
 from shared.domain.fault import Faults
-from shared.domain.funds import Books
+from shared.domain.funds import FundsMark
 from shared.domain.limits.policy import FileState, UserPolicy
 from shared.execution.timing import VENUE_TIMEOUT
 from shared.execution.venue_history import History
@@ -84,7 +84,7 @@ class AccountContextFactory:
         """Set up one account of a user under its lease; sends nothing yet. Raises LeaseLost, BusUnavailable."""
         store = OrderStore(self._bus, lease, policy.user, venue_name, self._settings.retention_ms)
         funds = self._settings.funds(paper=policy.paper)
-        books = Books(funds)
+        books = FundsMark(funds)
         records = Records(self._bus)
         of_venue = self._paper_time if self._apart(paper=policy.paper) else self.time
         gates: list[Gate] = []

@@ -15,7 +15,7 @@ from services.master_strategy.fills.fills import average_price
 from services.master_strategy.trading.own_order import OwnOrder
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
-from shared.bus.orders import NotBegun, OrderStore, PositionChange
+from shared.bus.orders import OrderStore, PositionChange, SendRefusal
 from shared.bus.records import Records
 from shared.contracts.fields import MalformedMessageError, text
 from shared.contracts.messages import ReportMessage
@@ -54,7 +54,7 @@ class WriteAhead:
         if forbidden:
             raise Denied(forbidden)
         begun = await self._store.begin(own.id, self._nonces, own.fields())
-        if isinstance(begun, NotBegun):
+        if isinstance(begun, SendRefusal):
             raise Denied(f"an order with this id is {begun.state} already")
         return begun.nonce
 

@@ -15,7 +15,7 @@ from shared.bus.users.user_renaming import UserRenaming
 from shared.contracts import keys
 from shared.contracts.own_exit import write_own_exit
 from shared.domain.account import Position
-from shared.domain.funds import Books, Funds
+from shared.domain.funds import Funds, FundsMark
 from shared.domain.limits.risk_state import RiskState
 from shared.domain.order import OrderState
 from shared.domain.own_exit import own_exit
@@ -59,8 +59,8 @@ async def whole(bus: Bus, records: Records) -> None:
     assert await records.risk(OLD, "kraken") is None
     assert await records.risk(NEW, "kraken") == RiskState.fresh("USD", NOW)
     (old, new) = await records.books([(OLD, "kraken"), (NEW, "kraken")])
-    assert old == Books(Funds.LIVE, 0, NEW, NOW)
-    assert new == Books(Funds.LIVE)
+    assert old == FundsMark(Funds.LIVE, 0, NEW, NOW)
+    assert new == FundsMark(Funds.LIVE)
     assert pairs(await bus.do("HGETALL", keys.control(NEW))) == {"mode": "pause", "reason": "a test"}
     assert pairs(await bus.do("HGETALL", keys.following(NEW))) == {"from": UNTIL}
     assert pairs(await bus.do("HGETALL", keys.following(OLD))) == {"from": "0-0", "until": UNTIL}
