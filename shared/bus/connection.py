@@ -110,7 +110,7 @@ class Bus:
 
 
 def _answer(answer: Any) -> Any:
-    """Give an answer back, or raise the refusal that it is."""
+    """Return an answer back, or raise the refusal that it is."""
     if isinstance(answer, ResponseError):
         raise answer
     return answer
@@ -144,7 +144,7 @@ def _address(url: str) -> str:
 
 
 def _pool(url: str, name: str) -> ConnectionPool:
-    """Say how to connect; what goes over the connection is not redis-py's (see wire.py)."""
+    """Return how to connect; what goes over the connection is not redis-py's (see wire.py)."""
     try:
         return ConnectionPool.from_url(
             url,

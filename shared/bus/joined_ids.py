@@ -17,11 +17,11 @@ _FIRST: Final = 2**32
 
 
 def joined_id(horizon: int, last: str) -> str:
-    """Give the id for one more joined entry: before `horizon` (epoch ms), unless the stream's `last` id is past it already."""
+    """Return the id for one more joined entry: before `horizon` (epoch ms), unless the stream's `last` id is past it already."""
     ms, sequence = max((horizon - 1, _FIRST - 1), entry_order(last))
     return f"{ms}-{max(sequence + 1, _FIRST)}"
 
 
 def is_joined(entry_id: str) -> bool:
-    """Say whether an entry of an order stream stands there because its user joined what the master had open."""
+    """Return whether an entry of an order stream stands there because its user joined what the master had open."""
     return entry_order(entry_id)[1] >= _FIRST

@@ -69,7 +69,7 @@ class Lease:
         self.apply_renewal(await self._bus.run(script, names, told))
 
     def renewal_command(self) -> bytes:
-        """Give the command that prolongs it, to be sent now; its answer must be told to `hear`."""
+        """Return the command that prolongs it, to be sent now; its answer must be told to `hear`."""
         self._asked = self._clock()
         if self._command is None:
             script, names, told = self._renewal()

@@ -41,7 +41,7 @@ class SendRefusal:
 
     @property
     def terminal(self) -> bool:
-        """Whether it has ended; if not, its last send has no proven end and must be resolved."""
+        """Return whether it has ended; if not, its last send has no proven end and must be resolved."""
         return self.state in TERMINAL
 
 

@@ -31,12 +31,12 @@ class Entry:
 
 
 def entry_ms(entry_id: str) -> int:
-    """Give the instant (epoch ms, Redis clock) that an entry id carries."""
+    """Return the instant (epoch ms, Redis clock) that an entry id carries."""
     return int(entry_id.split("-", 1)[0])
 
 
 def entry_order(entry_id: str) -> tuple[int, int]:
-    """Give an entry id as something that can be compared."""
+    """Return an entry id as something that can be compared."""
     ms, _, sequence = entry_id.partition("-")
     return int(ms), int(sequence or 0)
 
@@ -128,7 +128,7 @@ class Group:
         return found
 
     async def deliveries(self, stream: str, entry_id: str) -> int:
-        """Say how often a pending entry has been delivered; 0 if it is not pending."""
+        """Return how often a pending entry has been delivered; 0 if it is not pending."""
         rows = await self._bus.do("XPENDING", stream, self.name, entry_id, entry_id, 1)
         return int(rows[0][3]) if rows else 0
 
@@ -144,7 +144,7 @@ class Group:
         return await self.deliveries(entry.stream, entry.id)
 
     async def last_delivered(self, stream: str) -> str:
-        """Give the id up to which a stream has been handed out."""
+        """Return the id up to which a stream has been handed out."""
         for row in await self._bus.do("XINFO", "GROUPS", stream):
             facts = dict(zip(row[::2], row[1::2], strict=True))
             if facts["name"] == self.name:

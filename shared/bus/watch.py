@@ -69,13 +69,13 @@ class Watch:
         return Market(found, dict(zip(wanted, map(read_control, switches), strict=True)))
 
     async def ask_for(self, venue: str, symbols: Collection[Symbol], now: int) -> None:
-        """Say that the prices of these symbols are needed; to be said again while they are."""
+        """Return that the prices of these symbols are needed; to be said again while they are."""
         flat = [part for symbol in symbols for part in (str(symbol), str(now))]
         if flat:
             await self._bus.do("HSET", keys.watched(venue), *flat)
 
     async def asked_for(self, venue: str, since: int) -> frozenset[Symbol]:
-        """Give the symbols that somebody has asked for since `since` (epoch ms) or the master holds; forget the others."""
+        """Return the symbols that somebody has asked for since `since` (epoch ms) or the master holds; forget the others."""
         watched, held = await self._bus.do_all(
             [("HGETALL", keys.watched(venue)), ("HKEYS", keys.positions(MASTER, venue))]
         )

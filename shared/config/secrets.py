@@ -131,7 +131,7 @@ def _read(name: str, mode: Mode) -> str:
 
 
 def _value(name: str, mode: Mode | None = None) -> str:
-    """Return what a variable holds, or the file that `<name>_FILE` names; an empty text if neither is set.
+    """Return what a variable holds, or the file that `<name>_FILE` names; an empty string if neither is set.
 
     Who else can read the file is looked at where `mode` is given: of the key that is to be used.
     """

@@ -172,7 +172,7 @@ class Settings(BaseSettings):
 
     @property
     def ignored_proxy(self) -> str:
-        """Say that HTTPS_PROXY is set and not obeyed; an empty text where that is of no interest."""
+        """Return that HTTPS_PROXY is set and not obeyed; an empty string where that is of no interest."""
         if self.shoal_mode is Mode.PAPER or self.venue_proxy or not self.https_proxy:
             return ""
         return "HTTPS_PROXY is set and not used for venues; set VENUE_PROXY to reach them through a proxy"
@@ -195,7 +195,7 @@ class Settings(BaseSettings):
 
     @property
     def prices_url(self) -> str:
-        """Give the URL whose prices the paper exchange follows; empty if it makes its own.
+        """Return the URL whose prices the paper exchange follows; empty if it makes its own.
 
         In live mode the real venue's unless told otherwise: a paper user who follows real signals at made-up prices would be told
         of profits that nobody could have made.

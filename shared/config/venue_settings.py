@@ -26,7 +26,7 @@ class VenueFacts:
     real_domain: str
     """The domain of which every host is the real venue, never a paper exchange."""
     find_secret_fault: Callable[[str], str]
-    """Returns why a text cannot be a secret of this venue; an empty text where it can."""
+    """Returns why a text cannot be a secret of this venue; an empty string where it can."""
 
     @property
     def title(self) -> str:

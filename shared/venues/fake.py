@@ -102,23 +102,23 @@ class FakeVenue:
         return self._gates.setdefault(method, asyncio.Event())
 
     async def instruments(self) -> Mapping[Symbol, Instrument]:
-        """Give the market's pairs."""
+        """Return the market's pairs."""
         await self._enter("instruments")
         return dict(self.market.instruments)
 
     async def renames(self) -> Mapping[str, str]:
-        """Give what the market calls by another name now."""
+        """Return what the market calls by another name now."""
         await self._enter("renames")
         return dict(self.market.renamed)
 
     async def prices(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Price]:
-        """Give the market's prices; an unpriced symbol is left out."""
+        """Return the market's prices; an unpriced symbol is left out."""
         await self._enter("prices")
         known = self.market.prices
         return {symbol: Price(known[symbol], symbol) for symbol in symbols if known.get(symbol, ZERO) > 0}
 
     async def candles(self, symbol: Symbol, minutes: int) -> Sequence[Candle]:
-        """Give the market's candles, whatever their length."""
+        """Return the market's candles, whatever their length."""
         del minutes
         await self._enter("candles")
         return list(self.market.candles.get(symbol, []))
@@ -128,7 +128,7 @@ class FakeVenue:
         self.closed = True
 
     async def balances(self, *, patient: bool = False) -> Balances:
-        """Give the balances; nothing is held, since immediate orders rest for no time."""
+        """Return the balances; nothing is held, since immediate orders rest for no time."""
         del patient
         async with self._lane:
             await self._private("balances")
@@ -139,7 +139,7 @@ class FakeVenue:
             return Balances(shown | staked, self.account.unreadable_balances)
 
     async def taker_fee(self, symbol: Symbol) -> Decimal:
-        """Give the account's fee of a pair."""
+        """Return the account's fee of a pair."""
         async with self._lane:
             await self._private("taker_fee")
             return self.account.fee_of(symbol)
@@ -159,7 +159,7 @@ class FakeVenue:
             return accepted
 
     async def order(self, venue_order_id: str) -> VenueOrder:
-        """Give one order; Rejected(GONE) while it is hidden or if it never was."""
+        """Return one order; Rejected(GONE) while it is hidden or if it never was."""
         async with self._lane:
             await self._private("order")
             found = [o for o in self._visible() if o.venue_order_id == venue_order_id]
@@ -168,7 +168,7 @@ class FakeVenue:
             return found[0]
 
     async def find(self, client_order_id: str, *, since: int | None) -> VenueOrder | None:
-        """Give the newest order with this client id that is open or was opened at or after `since`, where that is given."""
+        """Return the newest order with this client id that is open or was opened at or after `since`, where that is given."""
         async with self._lane:
             await self._private("find")
             mine = [order for order in self._visible() if order.client_order_id == client_order_id]
@@ -177,13 +177,13 @@ class FakeVenue:
             return mine[-1] if mine else None
 
     async def open_orders(self) -> OrderList:
-        """Give the orders that rest."""
+        """Return the orders that rest."""
         async with self._lane:
             await self._private("open_orders")
             return OrderList(o for o in self._visible() if o.status is VenueOrderStatus.OPEN)
 
     async def closed_orders(self, *, since: int) -> OrderList:
-        """Give the finished orders that ended at or after `since`, filled or not, oldest first."""
+        """Return the finished orders that ended at or after `since`, filled or not, oldest first."""
         async with self._lane:
             await self._private("closed_orders")
             ended = [o for o in self.account.orders if o.closed_at is not None and o.closed_at >= since]

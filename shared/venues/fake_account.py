@@ -56,7 +56,7 @@ class FakeAccount:
     ids: count[int] = field(default_factory=lambda: count(1))
 
     def fee_of(self, symbol: Symbol) -> Decimal:
-        """Give the taker fee of a pair."""
+        """Return the taker fee of a pair."""
         return self.pair_fees.get(symbol, self.taker_fee)
 
     def move(self, asset: str, amount: Decimal) -> None:

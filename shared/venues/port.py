@@ -120,7 +120,7 @@ class Venue(PublicVenue, Protocol):
         ...
 
     async def taker_fee(self, symbol: Symbol) -> Decimal:
-        """Give the taker fee of this account as a fraction (0.004 is 0.40 %)."""
+        """Return the taker fee of this account as a fraction (0.004 is 0.40 %)."""
         ...
 
     async def place(self, order: OrderRequest, begin: BeginSend) -> Accepted:

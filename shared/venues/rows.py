@@ -88,7 +88,7 @@ class LeftOut:
     """The venue's name of the pair, where that could be read."""
 
     def may_be(self, client_order_id: str) -> bool:
-        """Say whether this may be the order with this client id."""
+        """Return whether this may be the order with this client id."""
         return self.client_order_id is None or self.client_order_id == client_order_id
 
 

@@ -53,7 +53,7 @@ class VenueTime(Protocol):
 
     @property
     def measured(self) -> bool:
-        """Whether the venue has said what time it is."""
+        """Return whether the venue has said what time it is."""
         ...
 
     def __call__(self) -> int:
@@ -146,7 +146,7 @@ class VenueClock:
 
     @property
     def measured(self) -> bool:
-        """Whether the venue has said what time it is."""
+        """Return whether the venue has said what time it is."""
         return self._bounds is not None
 
     def __call__(self) -> int:

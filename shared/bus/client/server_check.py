@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What a server says of how it keeps data; an empty text is what it does not tell."""
+    """What a server says of how it keeps data; an empty string is what it does not tell."""
 
     appendonly: str
     appendfsync: str
@@ -97,7 +97,7 @@ def _fields(info: str) -> dict[str, str]:
 
 
 def _wrong_kind(info: Mapping[str, str]) -> str:
-    """Say what the server is, if it is no single primary."""
+    """Return what the server is, if it is no single primary."""
     mode = info.get("redis_mode") or info.get("server_mode", "")  # Valkey has renamed it
     if mode == "sentinel":
         return "a Sentinel, which is not supported yet; give the address of the primary that it watches"

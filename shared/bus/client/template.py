@@ -21,7 +21,7 @@ class CommandTemplate:
         )
 
     def filled(self, *words: str) -> bytes:
-        """Give the command with these words at its places, in order; ready to be sent."""
+        """Return the command with these words at its places, in order; ready to be sent."""
         values: list[int | bytes] = []
         for word in words:
             raw = word.encode()

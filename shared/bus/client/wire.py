@@ -176,7 +176,7 @@ class _Link(asyncio.Protocol):
         return asked.done
 
     def data_received(self, data: bytes) -> None:
-        """Give the answers in `data` to those who wait for them."""
+        """Return the answers in `data` to those who wait for them."""
         left_by: ResponseError | None = None
         try:
             self._reader.feed(data)

@@ -55,7 +55,7 @@ async def still_holding(bus: Bus, users: Collection[str]) -> set[str]:
 
 
 def _behind(answer: object) -> bool:
-    """Say whether an order has not been carried out to its end, by the answer about the groups of a stream."""
+    """Return whether an order has not been carried out to its end, by the answer about the groups of a stream."""
     for group in answer if isinstance(answer, list) else ():
         facts: dict[str, object] = dict(pairs(group))
         if facts.get("name") == keys.EXECUTOR:

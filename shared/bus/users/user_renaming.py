@@ -35,7 +35,7 @@ class UserRenaming:
         self._venues = venues
 
     async def unfinished(self) -> str:
-        """Say what of the old name's is still on its way; an empty text if nothing. Raises BusUnavailable."""
+        """Return what of the old name's is still on its way; an empty string if nothing. Raises BusUnavailable."""
         user = self._old.holder
         for venue in self._venues:
             if names := await self._bus.do("HKEYS", keys.own_exits(user, venue)):
@@ -47,7 +47,7 @@ class UserRenaming:
         return await self._undone(user)
 
     async def occupied(self) -> str:
-        """Say what stands under the new name already that is somebody's; an empty text if nothing."""
+        """Return what stands under the new name already that is somebody's; an empty string if nothing."""
         user = self._new.holder
         for venue in self._venues:
             books = pairs(await self._bus.do("HGETALL", keys.books(user, venue)))
@@ -60,7 +60,7 @@ class UserRenaming:
         return await self._undone(user)
 
     async def committed(self) -> bool:
-        """Say whether an earlier run has taken everything away from the old name already."""
+        """Return whether an earlier run has taken everything away from the old name already."""
         answers = await self._bus.do_all(
             [("HGET", keys.books(self._old.holder, venue), "renamed_to") for venue in self._venues]
         )
@@ -120,7 +120,7 @@ class UserRenaming:
         return f"{ms}-{sequence - 1}" if sequence else f"{max(ms - 1, 0)}-{2**64 - 1 if ms else 0}"
 
     async def _undone(self, user: str) -> str:
-        """Say what of a user's stream nobody has carried out yet."""
+        """Return what of a user's stream nobody has carried out yet."""
         stream = keys.orders(user)
         groups, facts = await self._bus.do_all([("XINFO", "GROUPS", stream), ("XINFO", "STREAM", stream)])
         if isinstance(facts, Exception):

@@ -201,7 +201,7 @@ class UserFile(_Section):
         return self
 
     def policy(self, user: str) -> UserPolicy:
-        """Give the settings as values."""
+        """Return the settings as values."""
         return UserPolicy(
             user=user,
             enabled=self.enabled,

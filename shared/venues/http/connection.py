@@ -32,7 +32,7 @@ class HttpAnswer(NamedTuple):
     body: bytes
 
     def header(self, name: bytes) -> str:
-        """Give the first header of this name (in small letters); empty if there is none."""
+        """Return the first header of this name (in small letters); empty if there is none."""
         for found, value in self.headers:
             if found.lower() == name:
                 return value.decode("latin-1")
@@ -58,7 +58,7 @@ class HttpConnection(asyncio.Protocol):
 
     @property
     def quiet(self) -> bool:
-        """Whether a request may be sent: it has not ended, and nothing has come that nobody asked for.
+        """Return whether a request may be sent: it has not ended, and nothing has come that nobody asked for.
 
         What has come is looked for at the socket as well, for the loop may not have read it yet. It could be an answer that was
         repeated, or the end of the connection; neither may be met by a request.
@@ -149,7 +149,7 @@ class HttpConnection(asyncio.Protocol):
         self._body.append(body)
 
     def on_message_complete(self) -> None:
-        """Give the answer, unless it is one of those that come before the answer (1xx)."""
+        """Return the answer, unless it is one of those that come before the answer (1xx)."""
         status = self._parser.get_status_code()
         if status < 200 or self._answer is None or self._answer.done():
             return

@@ -65,7 +65,7 @@ class Dialer:
 
 
 def _read_literal(host: str, port: int) -> list[AddrInfoType]:
-    """Give the address that `host` is, without asking anyone; none if it is a name."""
+    """Return the address that `host` is, without asking anyone; none if it is a name."""
     try:
         return [*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)]
     except socket.gaierror:

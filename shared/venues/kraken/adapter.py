@@ -58,7 +58,7 @@ class KrakenVenue:
         self._fees: dict[Symbol, tuple[Decimal, int]] = {}
 
     async def instruments(self) -> Mapping[Symbol, Instrument]:
-        """Give all spot pairs, at most ten minutes old while Kraken answers."""
+        """Return all spot pairs, at most ten minutes old while Kraken answers."""
         return await self._public.instruments()
 
     async def renames(self) -> Mapping[str, str]:
@@ -91,7 +91,7 @@ class KrakenVenue:
         return found
 
     async def taker_fee(self, symbol: Symbol) -> Decimal:
-        """Give the account's taker fee, asked hourly; the base tier's if the key may not ask or Kraken lists none."""
+        """Return the account's taker fee, asked hourly; the base tier's if the key may not ask or Kraken lists none."""
         fee, old_at = self._fees.get(symbol, (BASE_TIER_TAKER_FEE, 0))
         if self._clock() >= old_at:
             fee = await self._ask_fee(await self._pair(symbol))

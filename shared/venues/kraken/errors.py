@@ -51,7 +51,7 @@ _REFUSED: Final = re.compile(
 
 
 def failure_of(texts: Iterable[str], *, order: bool, now: float) -> VenueError | None:
-    """Give the leaf for the error texts of an answer, or None when there are only warnings (`W...`) or nothing.
+    """Return the leaf for the error texts of an answer, or None when there are only warnings (`W...`) or nothing.
 
     `order` says whether the call was to place one, where some texts mean something else than in a lookup. `now` is epoch
     seconds, to turn Kraken's "throttled until" into a wait. Of several texts the most doubtful one decides.

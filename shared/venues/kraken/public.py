@@ -57,7 +57,7 @@ class KrakenPublic:
         self._asked_for: dict[str, int] = {}
 
     async def instruments(self) -> Mapping[Symbol, Instrument]:
-        """Give all spot pairs, at most ten minutes old while the venue answers."""
+        """Return all spot pairs, at most ten minutes old while the venue answers."""
         return (await self.book()).instruments
 
     async def prices(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Price]:
@@ -98,11 +98,11 @@ class KrakenPublic:
         """Let go of nothing: the HTTP session belongs to whoever made it."""
 
     async def names(self) -> PairBook:
-        """Give the list of pairs for their names, which do not change: of any age, so that no order waits for a new list."""
+        """Return the list of pairs for their names, which do not change: of any age, so that no order waits for a new list."""
         return self._book or await self.book()
 
     async def book(self) -> PairBook:
-        """Give the list of pairs, asking for it when it is old. Raises Unavailable only if there is none at all."""
+        """Return the list of pairs, asking for it when it is old. Raises Unavailable only if there is none at all."""
         if self._book is not None and self._clock() < self._book_is_old_at:
             return self._book
         async with self._refreshing:

@@ -60,7 +60,7 @@ class AssetNames:
         """Ids that are plain names of their own and that the venue calls by another name now: an asset keeps its id for ever."""
 
     def plain(self, asset: str) -> str:
-        """Give the plain name of an asset id or altname: `XXBT` and `XBT` are `BTC`, `XBT.M` is `BTC.M`."""
+        """Return the plain name of an asset id or altname: `XXBT` and `XBT` are `BTC`, `XBT.M` is `BTC.M`."""
         name, dot, suffix = asset.partition(".")
         if dot and suffix in _SUFFIXES:
             return f"{self.plain(name)}.{suffix}"
@@ -68,7 +68,7 @@ class AssetNames:
         return _RENAMED.get(altname, altname)
 
     def coin(self, asset: str) -> str:
-        """Give the coin that a balance is worth as much as: `BTC` for `XXBT`, `XBT.M` and `XBT.F`, `DOT` for `DOT28.S`."""
+        """Return the coin that a balance is worth as much as: `BTC` for `XXBT`, `XBT.M` and `XBT.F`, `DOT` for `DOT28.S`."""
         name, dot, suffix = asset.partition(".")
         if not (dot and suffix in _SUFFIXES | _HELD):
             name = asset
@@ -88,7 +88,7 @@ class AssetNames:
 
 
 def is_tradable(asset: str) -> bool:
-    """Say whether a balance of this name can be traded on the spot market: not if it is lent out, staked or bonded."""
+    """Return whether a balance of this name can be traded on the spot market: not if it is lent out, staked or bonded."""
     name, dot, suffix = asset.partition(".")
     return not (dot and suffix in _SUFFIXES | _HELD) and name not in _STAKED
 
@@ -125,7 +125,7 @@ class PairBook:
                 self._symbols[spelling] = symbol
 
     def pair_name(self, symbol: Symbol) -> str | None:
-        """Give the name to ask Kraken with (the altname, which every method takes), or None for a pair it does not list."""
+        """Return the name to ask Kraken with (the altname, which every method takes), or None for a pair it does not list."""
         return self._altname.get(symbol)
 
     def symbol(self, spelling: str) -> Symbol | None:
