@@ -1,7 +1,7 @@
-"""How a process gets its venues: the one place that knows which classes stand behind the port.
+"""Builds the venues of a process: the one place that knows which classes implement the port.
 
 Callers hold `Venue` and `PublicVenue`. All venues of a process share one HTTP session and, per venue, one public side, so that a
-hundred users do not ask a hundred times for the same list of pairs.
+hundred users do not fetch the same list of pairs a hundred times.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def open_public_kraken(
 ) -> KrakenPublic:
     """Open Kraken's public side at a base URL without path. `timeout` in seconds per call.
 
-    `clock` is the `VenueClock` of this URL, which learns from every answer; any other clock (epoch ms) is taken for exact.
+    `clock` is the `VenueClock` of this URL, which learns from every answer; any other clock (epoch ms) is assumed to be exact.
     Rows of answers that cannot be read are counted in `faults`.
     """
     known = venue_time(clock)
@@ -76,16 +76,16 @@ def open_kraken(
 ) -> KrakenVenue:
     """Open the account of a key. Sends nothing yet.
 
-    `nonces` must be the one source of this key in all processes, `budget` the one count of its calls in this process, and `clock`
-    the one `VenueClock` of the URL in it (any other clock, in epoch ms, is taken for exact: of a venue in this process). Pass
-    the `public` of the same URL to share its list of pairs. With `paper` nothing is signed before the other side has named itself
-    as the paper exchange. Raises Rejected(AUTH) for a key or secret that cannot be one, so that the account is parked before
-    anything is signed with it.
+    `nonces` must be the only source of this key's nonces in all processes, `budget` the only count of its calls in this process,
+    and `clock` the only `VenueClock` of the URL in it (any other clock, in epoch ms, is assumed to be exact: of a venue in this
+    process). Pass the `public` of the same URL to share its list of pairs. With `paper` nothing is signed before the other side
+    has identified itself as the paper exchange. Raises Rejected(AUTH) for a malformed key or secret: the account is then parked
+    before anything is signed with it.
     """
     if not api_key.strip():
         raise Rejected("the API key is empty", Refusal.AUTH)
     if not (api_key.isascii() and api_key.isprintable()):
-        raise Rejected("the API key has characters that no key of Kraken's has", Refusal.AUTH)
+        raise Rejected("the API key has characters that never occur in a key of Kraken", Refusal.AUTH)
     if fault := VENUE_FACTS[VenueName.KRAKEN].find_secret_fault(api_secret):
         raise Rejected(fault, Refusal.AUTH)
     kind = PaperKrakenApi if paper else KrakenApi

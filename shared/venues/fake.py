@@ -1,11 +1,11 @@
-"""An in-memory venue that honours the port, shipped beside it so that tests need no patched mocks.
+"""An in-memory venue that implements the port, shipped beside it so that tests need no patched mocks.
 
 It keeps what makes a real venue dangerous: a client id that is placed twice buys twice, an order can be invisible for a few
-lookups, a reply can be lost after the order was taken, a nonce that does not rise is refused. Three parts, as in life: the
+lookups, a reply can be lost after the order was accepted, a nonce that does not increase is refused. It has three parts: the
 market (prices and pairs, shared by all), the account (what the venue knows) and the venue (one process's connection to the
-account, with its lane). Two venues over one account are two processes that fight for it.
+account, with its lane). Two venues over one account are two processes that compete for it.
 
-It must never grow behaviour that the paper exchange and the contract tests do not show.
+It must never behave in a way that the paper exchange and the contract tests do not show.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _SEND_WINDOW: Final = 5_000  # ms from the start of a send to its deadline
 
 
 class MemoryNonces:
-    """A nonce source for tests: counts up in this process. Set `fenced` to have every further nonce refused with it."""
+    """A nonce source for tests: counts up in this process. Set `fenced` to the error that every further request shall raise."""
 
     def __init__(self, start: int = _FIRST_NONCE) -> None:
         self.last = start
@@ -58,7 +58,7 @@ class MemoryNonces:
         return self.last
 
     async def begin(self, deadline_at: int) -> int:
-        """Begin a send with nothing recorded but the nonce."""
+        """Return the nonce of a send; nothing else is recorded."""
         del deadline_at
         return await self.next()
 
@@ -94,7 +94,7 @@ class FakeVenue:
         self._gates: dict[str, asyncio.Event] = {}
 
     def fail(self, method: str, error: Exception, *, times: int = 1, after_accept: bool = False) -> None:
-        """Make the next `times` calls of a method raise; `after_accept` lets the order be taken first (a lost reply)."""
+        """Make the next `times` calls of a method raise; with `after_accept` the order is accepted first (a lost reply)."""
         self._failures[method].extend(_Failure(error, after_accept) for _ in range(times))
 
     def hold(self, method: str) -> asyncio.Event:
@@ -107,7 +107,7 @@ class FakeVenue:
         return dict(self.market.instruments)
 
     async def renames(self) -> Mapping[str, str]:
-        """Return what the market calls by another name now."""
+        """Return the assets that the market has renamed."""
         await self._enter("renames")
         return dict(self.market.renamed)
 
@@ -124,11 +124,11 @@ class FakeVenue:
         return list(self.market.candles.get(symbol, []))
 
     async def close(self) -> None:
-        """Note that the connection was let go of."""
+        """Record that the connection was closed."""
         self.closed = True
 
     async def balances(self, *, patient: bool = False) -> Balances:
-        """Return the balances; nothing is held, since immediate orders rest for no time."""
+        """Return the balances; nothing is on hold, since immediate orders never rest."""
         del patient
         async with self._lane:
             await self._private("balances")
@@ -159,7 +159,7 @@ class FakeVenue:
             return accepted
 
     async def order(self, venue_order_id: str) -> VenueOrder:
-        """Return one order; Rejected(GONE) while it is hidden or if it never was."""
+        """Return one order. Raises Rejected(GONE) while it is hidden or if it does not exist."""
         async with self._lane:
             await self._private("order")
             found = [o for o in self._visible() if o.venue_order_id == venue_order_id]
@@ -168,7 +168,7 @@ class FakeVenue:
             return found[0]
 
     async def find(self, client_order_id: str, *, since: int | None) -> VenueOrder | None:
-        """Return the newest order with this client id that is open or was opened at or after `since`, where that is given."""
+        """Return the newest order with this client id that is open or, if `since` is given, was opened at or after it."""
         async with self._lane:
             await self._private("find")
             mine = [order for order in self._visible() if order.client_order_id == client_order_id]
@@ -177,7 +177,7 @@ class FakeVenue:
             return mine[-1] if mine else None
 
     async def open_orders(self) -> OrderList:
-        """Return the orders that rest."""
+        """Return the open orders."""
         async with self._lane:
             await self._private("open_orders")
             return OrderList(o for o in self._visible() if o.status is VenueOrderStatus.OPEN)

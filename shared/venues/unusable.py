@@ -1,6 +1,6 @@
-"""A venue that cannot be used, and says why: what stands behind an account whose key is missing or whose adapter is not there.
+"""The venue of an account that cannot trade, because its key is missing or its venue has no adapter. It answers with the reason.
 
-So that account is parked with a plain reason by the same path as one whose key the venue refuses, and the others run.
+So that account is parked by the same path as one whose key the venue refuses, and the others run.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class UnusableVenue:
         self._refuse()
 
     async def place(self, order: OrderRequest, begin: BeginSend) -> Accepted:
-        """Refuse, before anything is begun."""
+        """Refuse, without a call of `begin`."""
         self._refuse()
 
     async def order(self, venue_order_id: str) -> VenueOrder:
@@ -72,4 +72,4 @@ class UnusableVenue:
         self._refuse()
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """Close nothing: nothing was opened."""

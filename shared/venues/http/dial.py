@@ -1,9 +1,9 @@
-"""How a connection to one host and port is made: its addresses (or those of a proxy), the fastest that answers, then TLS.
+"""Connects to one host and port: looks up its addresses (or those of a proxy), takes the first that answers, then does TLS.
 
 A name can have addresses that do not answer from here (IPv6 behind a router that drops it, a dead balancer). aiohappyeyeballs
 tries them in turn, families alternating, each with a short start before the next (RFC 8305): no order waits for a dead one.
 
-It must never leave a socket open that nobody holds: what is not handed out is closed, also when whoever asked has given up.
+It must never leak a socket: one that is not returned is closed, also when the caller was cancelled.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ class Dialer:
     """Makes connections to one host and port."""
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, proxy: Proxy | None = None) -> None:
-        """With `tls` the other side has to prove that it is `host`; a proxy, which needs `tls`, only passes bytes on."""
+        """With `tls` the other side has to prove that it is `host`; a proxy, which needs `tls`, only relays bytes."""
         if proxy is not None and tls is None:
-            raise ValueError("only what is spoken to by TLS is reached through a proxy")
+            raise ValueError("only TLS connections can go through a proxy")
         self._name = host
         self._target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._tls = tls
         self._proxy = proxy
-        self._host = host if proxy is None else proxy.origin.host  # whom the connection is made to
+        self._host = host if proxy is None else proxy.origin.host  # the other end of the TCP connection
         self._port = port if proxy is None else proxy.origin.port
         self._literal = _read_literal(self._host, self._port)
         self._resolving: asyncio.Future[Any] | None = None
 
     async def dial(self, make: Callable[[], _P]) -> _P:
-        """Connect and give the protocol that `make` made. Raises OSError; set a time-out around it, for it has none."""
+        """Connect and return the protocol that `make` made. Raises OSError; it has no time-out, so set one around it."""
         link = await _first_to_answer(self._literal or await self._resolve())
         if self._proxy is not None:
             await open_tunnel(link, self._target, self._proxy.authorization)
@@ -51,7 +51,7 @@ class Dialer:
         return protocol
 
     async def _resolve(self) -> list[AddrInfoType]:
-        """Look the name up, once for all who ask meanwhile: a process may open a thousand connections at once."""
+        """Resolve the name, once for all concurrent callers: a process may open a thousand connections at once."""
         if self._resolving is None:
             looking = asyncio.get_running_loop().getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
             self._resolving = asyncio.ensure_future(looking)
@@ -61,11 +61,11 @@ class Dialer:
     def _resolved(self, looking: asyncio.Future[Any]) -> None:
         self._resolving = None
         if not looking.cancelled():
-            looking.exception()  # seen, should nobody wait any more
+            looking.exception()  # retrieved here in case no caller is left
 
 
 def _read_literal(host: str, port: int) -> list[AddrInfoType]:
-    """Return the address that `host` is, without asking anyone; none if it is a name."""
+    """Return the address that `host` spells out, without a lookup; an empty list if it is a name."""
     try:
         return [*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)]
     except socket.gaierror:

@@ -1,10 +1,10 @@
 """One Kraken account: the venue port over the account's lane and Kraken's public side.
 
 Kraken has no idempotent AddOrder: `cl_ord_id` is unique among *open* orders only, so the same id sent again after a fill buys
-again. Hence an order goes out once, with a `deadline` after which the matching engine refuses it, and whoever lost the answer
-asks with `find`.
+again. Hence an order goes out once, with a `deadline` after which the matching engine refuses it, and after a lost answer the
+caller uses `find`.
 
-It must never answer "no such order" or "no balance" for a question that failed, and never count what is lent out as free.
+It must never answer "no such order" or "no balance" for a call that failed, and never count a lent-out balance as free.
 Sources: docs.kraken.com REST reference (Add Order, Query Orders Info, Get Open/Closed Orders, Get Trades History, Get Trade
 Volume), `guides/general/clordid`; KRAKEN.md, K7 to K14 and K20 to K23.
 """
@@ -38,7 +38,9 @@ from shared.venues.venue_clock import VenueTime
 
 BASE_TIER_TAKER_FEE: Final = dearest_taker_fee(VenueName.KRAKEN)
 _FEE_MAX_AGE: Final = 3_600_000  # ms
-_CLOCK_SLACK: Final = 60  # seconds that `find` looks back further than asked, should our clock be ahead of Kraken's
+_CLOCK_SLACK: Final = (
+    60  # seconds that `find` searches further back than requested, in case our clock is ahead of Kraken's
+)
 _UNKNOWN_PAIR: Final = "unknown asset pair"
 _QUERY_ORDERS_MAX: Final = 50  # ids per QueryOrders
 
@@ -46,7 +48,7 @@ _log = structlog.get_logger(__name__)
 
 
 class KrakenVenue:
-    """The account that a key opens. `public` is shared by all accounts of the process."""
+    """The account of a key. `public` is shared by all accounts of the process."""
 
     name: str = VenueName.KRAKEN
 
@@ -62,26 +64,26 @@ class KrakenVenue:
         return await self._public.instruments()
 
     async def renames(self) -> Mapping[str, str]:
-        """Return the assets whose id is a plain name that Kraken calls by another one now."""
+        """Return the assets that Kraken lists under a new name: old plain name to present one."""
         return (await self._public.names()).names.renamed
 
     async def prices(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Price]:
-        """Ask for last trades."""
+        """Return the prices of the last trades."""
         return await self._public.prices(symbols)
 
     async def candles(self, symbol: Symbol, minutes: int) -> Sequence[Candle]:
-        """Ask for the committed candles of a symbol, oldest first."""
+        """Return the committed candles of a symbol, oldest first."""
         return await self._public.candles(symbol, minutes)
 
     async def close(self) -> None:
-        """Let go of nothing: the HTTP session belongs to whoever made it."""
+        """Close nothing: the HTTP session belongs to its creator."""
 
     async def ask_time(self) -> None:
-        """Ask for the venue's time, and have the account's clock learn from it."""
+        """Query the venue's time; the account's clock learns from the answer."""
         await self._public.ask_time()
 
     async def balances(self, *, patient: bool = False) -> Balances:
-        """Ask for all balances; what is lent out or staked stands under its own name (`USDT.F`) with nothing free."""
+        """Return all balances; lent-out and staked ones have their own name (`USDT.F`) and nothing free."""
         names = (await self._public.names()).names
         extended = await self._lane.look_up("BalanceEx", patient=patient)
         with parse.readable("BalanceEx"):
@@ -91,7 +93,7 @@ class KrakenVenue:
         return found
 
     async def taker_fee(self, symbol: Symbol) -> Decimal:
-        """Return the account's taker fee, asked hourly; the base tier's if the key may not ask or Kraken lists none."""
+        """Return the account's taker fee, queried hourly; the base tier's if the key lacks the right or Kraken lists none."""
         fee, old_at = self._fees.get(symbol, (BASE_TIER_TAKER_FEE, 0))
         if self._clock() >= old_at:
             fee = await self._ask_fee(await self._pair(symbol))
@@ -101,7 +103,7 @@ class KrakenVenue:
     async def place(self, order: OrderRequest, begin: BeginSend) -> Accepted:
         """Send one order; see the port. The order must have been floored to the pair's steps already.
 
-        Kraken is told a deadline of one time-out from the start of the send; an order that is not begun in time is not sent.
+        The order carries a deadline of one time-out from the start of the send; one whose send cannot start in time is not sent.
         """
         pair = await self._pair(order.symbol)
         if not self._clock.measured:  # the answers so far had no date
@@ -115,11 +117,11 @@ class KrakenVenue:
             raise
         venue_order_id = parse.accepted_id(result)
         if venue_order_id is None:
-            raise OutcomeUnknown("Kraken took the order without naming it")
+            raise OutcomeUnknown("Kraken accepted the order without returning its id")
         return Accepted(venue_order_id)
 
     async def order(self, venue_order_id: str) -> VenueOrder:
-        """Ask for one order. Rejected(GONE) when Kraken shows no such order, which can pass for a fresh one."""
+        """Return one order. Raises Rejected(GONE) when Kraken shows no such order, as can happen with a fresh one."""
         book = await self._public.names()
         found = await self._lane.look_up("QueryOrders", {"txid": venue_order_id})
         with parse.readable("QueryOrders"):
@@ -132,7 +134,7 @@ class KrakenVenue:
         return order
 
     async def find(self, client_order_id: str, *, since: int | None) -> VenueOrder | None:
-        """Look among open orders, closed orders, then the orders behind the trades since `since`; see the port.
+        """Search open orders, closed orders, then the orders of the trades since `since`; see the port.
 
         Costs 6 of a key's lookups as Shoal counts them, 4 without trades.
         """
@@ -147,15 +149,15 @@ class KrakenVenue:
         return found
 
     async def open_orders(self) -> OrderList:
-        """List open orders, all in one answer."""
+        """Return the open orders, all in one answer."""
         rows = await self._rows("OpenOrders", "open", {})
         return await self._read("OpenOrders", rows)
 
     async def closed_orders(self, *, since: int) -> OrderList:
-        """List ended orders, filled or not, oldest first.
+        """Return ended orders, filled or not, oldest first.
 
-        What Kraken lists here has ended, whatever word it has for its status: an order that is left out would be sent again. What
-        ended within one millisecond keeps the venue's order: a purchase must not come after the sale of what it bought.
+        Every row of this list has ended, whatever its status says: an order that is left out would be sent again. Orders that
+        ended within one millisecond keep the venue's sequence: a purchase must not come after the sale of what it bought.
         """
         rows = await self._pages("ClosedOrders", "closed", {"start": str(since // 1000 - 1), "closetime": "close"})
         newest_first = await self._read("ClosedOrders", rows)
@@ -164,7 +166,7 @@ class KrakenVenue:
         return OrderList([order for at, order in sorted(ended, key=itemgetter(0)) if at >= since], left_out)
 
     async def _read(self, method: str, rows: Mapping[str, Any]) -> OrderList:
-        """Read rows of orders; for one on a pair that is not in the list of pairs the list is read again, now and then."""
+        """Parse rows of orders; for a row with an unknown pair the list of pairs is fetched again, if that is not just done."""
         read = parse.orders(await self._public.names(), rows)
         unknown = [each for each in read.left_out if each.reason is RowReason.UNKNOWN_PAIR]
         if unknown and await self._public.learn({each.pair for each in unknown}):
@@ -211,13 +213,13 @@ class KrakenVenue:
         if not found:
             for each in read.left_out:
                 if each.may_be(client_order_id):
-                    raise Unavailable(f"it cannot be said whether Kraken has the order: {each.detail}")
+                    raise Unavailable(f"cannot tell whether Kraken has the order: {each.detail}")
         if len(found) > 1:
             _log.error("one client id, several orders", orders=[order.venue_order_id for order in found])
         return max(found, key=lambda order: (order.filled.amount > 0, order.opened_at), default=None)
 
     async def _behind_trades(self, start: int) -> Mapping[str, Any]:
-        """Trades carry no client id, so ask for the orders that they belong to. A trade that cannot be read proves no absence."""
+        """Return the orders of trades, which carry no client id themselves. An unreadable trade raises: it proves no absence."""
         trades = await self._pages("TradesHistory", "trades", {"start": str(start)})
         with parse.readable("TradesHistory"):
             ids = sorted({str(trade["ordertxid"]) for trade in trades.values()})
@@ -227,7 +229,7 @@ class KrakenVenue:
         return rows
 
     async def _pages(self, method: str, key: str, params: Mapping[str, str]) -> dict[str, Any]:
-        """Ask for all pages, newest first; what is added meanwhile only moves rows to later pages, so that none is missed."""
+        """Return the rows of all pages, newest first; a row added meanwhile only moves others to later pages: none is missed."""
         found: dict[str, Any] = {}
         while True:
             result = await self._lane.look_up(method, {**params, "ofs": str(len(found))})
@@ -240,7 +242,7 @@ class KrakenVenue:
                     return found
 
     async def _rows(self, method: str, key: str, params: Mapping[str, str]) -> dict[str, Any]:
-        """Ask for one page of rows by id. "No such order" is an answer here, not a failure."""
+        """Return one page of rows by id. "No such order" is an answer here, not a failure."""
         try:
             result = await self._lane.look_up(method, params)
         except Rejected as refused:
