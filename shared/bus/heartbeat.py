@@ -54,7 +54,7 @@ class Heartbeat:
         self.capacity: int | None = None
         self.serving: int | None = None
 
-    async def tell(self, state: str) -> None:
+    async def publish(self, state: str) -> None:
         """Change the state and write it at once, so that health checks need not wait."""
         self.state = state
         if state != self._said:
@@ -76,5 +76,5 @@ class Heartbeat:
     async def run(self) -> None:
         """Write for ever, through outages of Redis."""
         while True:
-            await self.tell(self.state)
+            await self.publish(self.state)
             await asyncio.sleep(_EVERY)

@@ -54,7 +54,7 @@ class PositionChange:
 
 
 @dataclass(frozen=True, slots=True)
-class NotedExits:
+class OwnExits:
     """The user's own exits that have begun and not ended; `unreadable` says by symbol why a note cannot be read."""
 
     decisions: tuple[Decision, ...]
@@ -240,7 +240,7 @@ class OrderStore:
             raise LeaseLost(f"somebody else serves {self._lease.holder} now")
         return bool(answer == "ok")
 
-    async def own_exits(self) -> NotedExits:
+    async def own_exits(self) -> OwnExits:
         """Read the user's own exits that have begun and not ended."""
         found, unreadable = [], {}
         flat = iter(await self._bus.do("HGETALL", keys.own_exits(self._user, self._venue)))
@@ -249,7 +249,7 @@ class OrderStore:
                 found.append(read_own_exit(self._user, self._venue, Symbol.parse(name), written))
             except ValueError as error:
                 unreadable[name] = str(error)
-        return NotedExits(tuple(found), unreadable)
+        return OwnExits(tuple(found), unreadable)
 
     async def note_own_exit(self, decision: Decision) -> None:
         """Note durably that an own exit begins, before anything of it is sent. Raises LeaseLost, BusUnavailable."""

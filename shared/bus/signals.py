@@ -40,10 +40,10 @@ class SignalLog:
         """Read the newest entries, newest first."""
         return read_entries(keys.SIGNALS, await self._bus.do("XREVRANGE", keys.SIGNALS, "+", "-", "COUNT", count))
 
-    async def told_until(self, user: str, venue: str) -> int | None:
+    async def fill_cursor(self, user: str, venue: str) -> int | None:
         """Read the instant (epoch ms) from which on fills are to be compared with the stream; None before the first start."""
         return whole(await self._bus.do("GET", keys.fill_cursor(user, venue)))
 
-    async def remember_told(self, user: str, venue: str, until: int) -> None:
+    async def set_fill_cursor(self, user: str, venue: str, until: int) -> None:
         """Record that every fill that ended before `until` (epoch ms) has been told or passed over for good."""
         await self._bus.do("SET", keys.fill_cursor(user, venue), until)

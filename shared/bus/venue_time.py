@@ -71,7 +71,7 @@ class VenueTimeWriter:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _VenueOffset:
     venue: str
     to_steady: float
     uncertainty: float
@@ -92,7 +92,7 @@ class VenueTimes:
         self._venues = venues
         self._wall = wall
         self._steady = steady
-        self._known: _Known | None = None
+        self._known: _VenueOffset | None = None
 
     def __call__(self) -> int:
         """Return the venue's time."""
@@ -126,7 +126,7 @@ class VenueTimes:
         if found and self._may_take_up(best := min(found, key=lambda each: each.uncertainty)):
             self._known = best
 
-    def _may_take_up(self, new: _Known) -> bool:
+    def _may_take_up(self, new: _VenueOffset) -> bool:
         """Refuse to combine Redis's clock of now with a difference that was written before that clock was set."""
         known = self._known
         moved = known is not None and abs(known.redis_to_steady - new.redis_to_steady) > _SET_MS + new.uncertainty
@@ -138,11 +138,11 @@ def _redis_time(answer: Any, began: float, ended: float) -> _RedisTime:
     return _RedisTime(at, at - (began + ended) * 500, (ended - began) * 500)
 
 
-def _read(venue: str, fields: Mapping[str, str], redis: _RedisTime) -> _Known | None:
+def _read(venue: str, fields: Mapping[str, str], redis: _RedisTime) -> _VenueOffset | None:
     try:
         difference, uncertainty, at = (int(fields[name]) for name in ("difference", "uncertainty", "at"))
     except (KeyError, ValueError):
         return None
     if not -_FUTURE_MS < redis.at - at < _OLDEST_MS or redis.uncertainty > _LONGEST_TRIP_MS:
         return None
-    return _Known(venue, difference + redis.to_steady, uncertainty + redis.uncertainty, redis.to_steady, at)
+    return _VenueOffset(venue, difference + redis.to_steady, uncertainty + redis.uncertainty, redis.to_steady, at)

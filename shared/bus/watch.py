@@ -22,7 +22,7 @@ from shared.domain.values.symbol import Symbol
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class WatchedHoldings:
     """What is held from copying, the switches over it, and why which records cannot be read."""
 
     positions: Mapping[Symbol, Position]
@@ -31,7 +31,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Market:
+class WatchedMarket:
     """Published prices with their instants (epoch ms), and the switches of symbols."""
 
     prices: Mapping[Symbol, tuple[Price, int]]
@@ -44,15 +44,15 @@ class Watch:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def held(self, user: str, venue: str) -> Held:
+    async def held(self, user: str, venue: str) -> WatchedHoldings:
         """Read what a user holds from copying, and everybody's switch and his own."""
         positions, everybody, own = await self._bus.do_all(
             [hgetall(keys.positions(user, venue)), hgetall(keys.CONTROL), hgetall(keys.control(user))]
         )
         holdings = read_holdings(positions)
-        return Held(holdings.positions, (read_control(everybody), read_control(own)), holdings.unreadable)
+        return WatchedHoldings(holdings.positions, (read_control(everybody), read_control(own)), holdings.unreadable)
 
-    async def market(self, venue: str, symbols: Collection[Symbol]) -> Market:
+    async def market(self, venue: str, symbols: Collection[Symbol]) -> WatchedMarket:
         """Read the prices and switches of some symbols."""
         wanted = list(symbols)
         prices, *switches = await self._bus.do_all(
@@ -66,7 +66,7 @@ class Watch:
             with suppress(ValueError):
                 if written is not None:
                     found[symbol] = read_price(symbol, written)
-        return Market(found, dict(zip(wanted, map(read_control, switches), strict=True)))
+        return WatchedMarket(found, dict(zip(wanted, map(read_control, switches), strict=True)))
 
     async def ask_for(self, venue: str, symbols: Collection[Symbol], now: int) -> None:
         """Return that the prices of these symbols are needed; to be said again while they are."""

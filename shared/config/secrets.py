@@ -104,7 +104,7 @@ def _refuse_shared(name: str, key: str, names: Mapping[str, Sequence[str]]) -> N
             raise ConfigurationError(f"{name} and {other} hold the same key; every account needs its own")
 
 
-def keys_of_nobody(users: Iterable[str]) -> list[str]:
+def keys_without_user(users: Iterable[str]) -> list[str]:
     """Name the variables with a key whose user there is none, misspelt perhaps; the user may also come later."""
     known = {variable_part(user) for user in users}
     return [

@@ -21,7 +21,7 @@ from services.executor.account.keeper import PARKING, AccountKeeper
 from shared.execution.attempt import Sent
 from shared.execution.timing import PROVEN_AFTER_MS, VISIBLE_AFTER_MS
 from shared.venues.errors import OutcomeUnknown, Rejected, Unavailable, VenueError
-from shared.venues.port import LeftOut, Venue, VenueOrder
+from shared.venues.port import OmittedRow, Venue, VenueOrder
 from shared.venues.venue_clock import VenueTime
 
 _REACH_MS: Final = 60_000
@@ -55,7 +55,7 @@ class History:
         self._since: int | None = None
         self._listed = _Moment(0.0, 0)
         self._orders: dict[str, VenueOrder] = {}
-        self._left_out: tuple[LeftOut, ...] = ()
+        self._left_out: tuple[OmittedRow, ...] = ()
         self._lock = asyncio.Lock()
 
     async def find(self, client_order_id: str, *, decided_at: int, begun: Sent | None) -> VenueOrder | None:

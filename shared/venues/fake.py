@@ -25,12 +25,12 @@ from shared.domain.values.venue import VenueName
 from shared.venues.errors import Refusal, Rejected
 from shared.venues.fake_account import FakeAccount, FakeMarket
 from shared.venues.port import (
-    Accepted,
     Balance,
     Balances,
     BeginSend,
     Candle,
     NonceSource,
+    OrderAck,
     OrderList,
     OrderRequest,
     VenueOrder,
@@ -144,7 +144,7 @@ class FakeVenue:
             await self._private("taker_fee")
             return self.account.fee_of(symbol)
 
-    async def place(self, order: OrderRequest, begin: BeginSend) -> Accepted:
+    async def place(self, order: OrderRequest, begin: BeginSend) -> OrderAck:
         """Execute the order at the market's price, as an immediate order does."""
         async with self._lane:
             if self._clock() >= order.deadline_at:
@@ -191,7 +191,7 @@ class FakeVenue:
             left_out = [row for row in self.account.left_out if row.at is None or row.at >= since]
             return OrderList(ended, left_out)
 
-    def _accept(self, order: OrderRequest) -> Accepted:
+    def _accept(self, order: OrderRequest) -> OrderAck:
         self.sent.append(order)
         instrument = self.market.instruments.get(order.symbol)
         price = Price(self.market.prices.get(order.symbol, ZERO), order.symbol)
@@ -207,7 +207,7 @@ class FakeVenue:
         if not self.account.rests:
             share = self.account.fill_share if _crosses(order, price) else ZERO
             self.account.finish(record.venue_order_id, share, price, order.size, self._clock())
-        return Accepted(record.venue_order_id)
+        return OrderAck(record.venue_order_id)
 
     def _check_funds(self, order: OrderRequest, price: Price) -> None:
         cost = (order.size * price).amount

@@ -15,7 +15,7 @@ from shared.domain.values.instrument import Instrument, seed_instruments
 from shared.domain.values.money import ZERO, Price, Quantity
 from shared.domain.values.symbol import Symbol
 from shared.domain.values.venue import VenueName
-from shared.venues.port import Candle, LeftOut, VenueOrder, VenueOrderStatus
+from shared.venues.port import Candle, OmittedRow, VenueOrder, VenueOrderStatus
 
 
 @dataclass
@@ -48,7 +48,7 @@ class FakeAccount:
     last_nonce: int = 0
     hidden_lookups: int = 0
     """How many further lookups of orders find nothing."""
-    left_out: list[LeftOut] = field(default_factory=list)
+    left_out: list[OmittedRow] = field(default_factory=list)
     """Rows of ended orders that the adapter cannot read."""
     unreadable_balances: set[str] = field(default_factory=set)
     lagging: dict[str, Decimal] = field(default_factory=dict)

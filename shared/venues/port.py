@@ -15,16 +15,25 @@ from shared.domain.order import Side
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import Price, Quantity
 from shared.domain.values.symbol import Symbol
-from shared.venues.rows import Balance, Balances, LeftOut, OrderList, RowReason, TradeKind, VenueOrder, VenueOrderStatus
+from shared.venues.rows import (
+    Balance,
+    Balances,
+    OmittedRow,
+    OrderList,
+    RowReason,
+    TradeKind,
+    VenueOrder,
+    VenueOrderStatus,
+)
 
 __all__ = [
-    "Accepted",
     "Balance",
     "Balances",
     "BeginSend",
     "Candle",
-    "LeftOut",
     "NonceSource",
+    "OmittedRow",
+    "OrderAck",
     "OrderList",
     "OrderRequest",
     "PublicVenue",
@@ -63,7 +72,7 @@ class OrderRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class OrderAck:
     """The venue accepted the order; query its fills with `order`."""
 
     venue_order_id: str
@@ -123,7 +132,7 @@ class Venue(PublicVenue, Protocol):
         """Return the taker fee of this account as a fraction (0.004 is 0.40 %)."""
         ...
 
-    async def place(self, order: OrderRequest, begin: BeginSend) -> Accepted:
+    async def place(self, order: OrderRequest, begin: BeginSend) -> OrderAck:
         """Send an order once, inside the lane: `begin` gets the deadline and returns the nonce; no byte leaves before that.
 
         Never retries, except with one fresh nonce after the venue's own `Invalid nonce` reply (the order was refused before it

@@ -73,7 +73,7 @@ class RowReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class OmittedRow:
     """A row that was left out of a list, as far as it could be read."""
 
     row_id: str
@@ -95,9 +95,9 @@ class LeftOut:
 class OrderList(list[VenueOrder]):
     """Orders as the venue lists them, and the rows that could not be read."""
 
-    def __init__(self, orders: Iterable[VenueOrder] = (), left_out: Iterable[LeftOut] = ()) -> None:
+    def __init__(self, orders: Iterable[VenueOrder] = (), left_out: Iterable[OmittedRow] = ()) -> None:
         super().__init__(orders)
-        self.left_out: tuple[LeftOut, ...] = tuple(left_out)
+        self.left_out: tuple[OmittedRow, ...] = tuple(left_out)
 
 
 @dataclass(frozen=True, slots=True)

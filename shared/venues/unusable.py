@@ -13,7 +13,7 @@ from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
 from shared.venues.errors import Refusal, Rejected
-from shared.venues.port import Accepted, Balances, BeginSend, Candle, OrderList, OrderRequest, VenueOrder
+from shared.venues.port import Balances, BeginSend, Candle, OrderAck, OrderList, OrderRequest, VenueOrder
 
 
 class UnusableVenue:
@@ -51,7 +51,7 @@ class UnusableVenue:
         """Refuse."""
         self._refuse()
 
-    async def place(self, order: OrderRequest, begin: BeginSend) -> Accepted:
+    async def place(self, order: OrderRequest, begin: BeginSend) -> OrderAck:
         """Refuse, without a call of `begin`."""
         self._refuse()
 

@@ -36,7 +36,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _Persistence:
     """What a server says of how it keeps data; an empty string is what it does not tell."""
 
     appendonly: str
@@ -69,7 +69,7 @@ async def check_server(wire: Wire, where: str, durability: Durability) -> None:
     if why := _wrong_kind(info):
         raise ConfigurationError(f"REDIS_URL: {where} is {why}")
     if durability is not Durability.UNCHECKED:
-        _judge(await _kept(wire, info), where, durability)
+        _judge(await _read_persistence(wire, info), where, durability)
 
 
 async def _ask_for_info(wire: Wire, where: str) -> str:
@@ -109,7 +109,7 @@ def _wrong_kind(info: Mapping[str, str]) -> str:
     return ""
 
 
-async def _kept(wire: Wire, info: Mapping[str, str]) -> _Kept:
+async def _read_persistence(wire: Wire, info: Mapping[str, str]) -> _Persistence:
     """Ask how data is kept: by CONFIG, or by INFO where a managed Redis forbids that."""
     try:
         (answer,) = await wire.ask([("CONFIG", "GET", *_SETTINGS)])
@@ -117,7 +117,7 @@ async def _kept(wire: Wire, info: Mapping[str, str]) -> _Kept:
         answer = None
     told = _pairs(answer)
     aof = {"1": "yes", "0": "no"}.get(info.get("aof_enabled", ""), "")
-    return _Kept(
+    return _Persistence(
         appendonly=told.get("appendonly", aof),
         appendfsync=told.get("appendfsync", ""),
         policy=told.get("maxmemory-policy", info.get("maxmemory_policy", "")),
@@ -131,7 +131,7 @@ def _pairs(answer: Any) -> dict[str, str]:
     return dict(zip(words, words, strict=False))
 
 
-def _judge(kept: _Kept, where: str, durability: Durability) -> None:
+def _judge(kept: _Persistence, where: str, durability: Durability) -> None:
     strict = durability in {Durability.REQUIRED, Durability.TRUSTED}
     if faults := kept.faults():
         words = f"{where} may lose orders: {'; '.join(faults)}"

@@ -151,7 +151,7 @@ class _Link(asyncio.Protocol):
             replyError=ResponseError, encoding="utf-8", errors="replace", notEnoughData=_NOTHING
         )
         self._packed: list[bytes] = []
-        self._open: deque[_Asked] = deque()
+        self._open: deque[_Request] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self.lost = self._loop.create_future()
@@ -169,7 +169,7 @@ class _Link(asyncio.Protocol):
         if not self._packed:
             self._loop.call_soon(self._flush)
         self._packed += [command if isinstance(command, bytes) else pack(command) for command in commands]
-        asked = _Asked(len(commands), self._loop.time(), self._loop.create_future())
+        asked = _Request(len(commands), self._loop.time(), self._loop.create_future())
         self._open.append(asked)
         if self._timer is None:
             self._timer = self._loop.call_at(asked.at + self._timeout, self._watch)
@@ -237,7 +237,7 @@ class _Link(asyncio.Protocol):
                 asked.done.set_exception(reason)
 
 
-class _Asked:
+class _Request:
     """What one asker waits for."""
 
     __slots__ = ("answers", "at", "count", "done")

@@ -32,8 +32,8 @@ from shared.venues.kraken.lane import Lane
 from shared.venues.kraken.public import KrakenPublic
 from shared.venues.kraken.rate_budget import RateBudget
 from shared.venues.kraken.symbols import PairBook
-from shared.venues.port import Accepted, BeginSend, Candle, OrderRequest
-from shared.venues.rows import Balances, LeftOut, OrderList, RowReason, VenueOrder
+from shared.venues.port import BeginSend, Candle, OrderAck, OrderRequest
+from shared.venues.rows import Balances, OmittedRow, OrderList, RowReason, VenueOrder
 from shared.venues.venue_clock import VenueTime
 
 BASE_TIER_TAKER_FEE: Final = dearest_taker_fee(VenueName.KRAKEN)
@@ -100,7 +100,7 @@ class KrakenVenue:
             self._fees[symbol] = (fee, self._clock() + _FEE_MAX_AGE)
         return fee
 
-    async def place(self, order: OrderRequest, begin: BeginSend) -> Accepted:
+    async def place(self, order: OrderRequest, begin: BeginSend) -> OrderAck:
         """Send one order; see the port. The order must have been floored to the pair's steps already.
 
         The order carries a deadline of one time-out from the start of the send; one whose send cannot start in time is not sent.
@@ -118,7 +118,7 @@ class KrakenVenue:
         venue_order_id = parse.accepted_id(result)
         if venue_order_id is None:
             raise OutcomeUnknown("Kraken accepted the order without returning its id")
-        return Accepted(venue_order_id)
+        return OrderAck(venue_order_id)
 
     async def order(self, venue_order_id: str) -> VenueOrder:
         """Return one order. Raises Rejected(GONE) when Kraken shows no such order, as can happen with a fresh one."""
@@ -129,7 +129,7 @@ class KrakenVenue:
             order = None if row is None else parse.order(book, venue_order_id, row)
         if row is None or order is None:
             raise Rejected("Kraken shows no such order", Refusal.GONE)
-        if isinstance(order, LeftOut):
+        if isinstance(order, OmittedRow):
             raise Unavailable(order.detail)
         return order
 

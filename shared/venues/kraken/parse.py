@@ -23,7 +23,16 @@ from shared.venues.errors import Unavailable
 from shared.venues.kraken.errors import presentable
 from shared.venues.kraken.symbols import FEE_CREDITS, AssetNames, Pair, PairBook, is_tradable
 from shared.venues.port import Candle
-from shared.venues.rows import Balance, Balances, LeftOut, OrderList, RowReason, TradeKind, VenueOrder, VenueOrderStatus
+from shared.venues.rows import (
+    Balance,
+    Balances,
+    OmittedRow,
+    OrderList,
+    RowReason,
+    TradeKind,
+    VenueOrder,
+    VenueOrderStatus,
+)
 
 _ENDED: Final = frozenset({"closed", "canceled", "expired"})
 _AMOUNT: Final = re.compile(r"[+-]?[0-9]{1,40}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,2})?")
@@ -216,8 +225,8 @@ def balances(names: AssetNames, extended: Mapping[str, Any]) -> Balances:
     return Balances(found, unreadable)
 
 
-def order(book: PairBook, venue_order_id: str, row: Mapping[str, Any]) -> VenueOrder | LeftOut:
-    """Parse an order of OpenOrders, ClosedOrders or QueryOrders; a LeftOut if its pair is not a listed spot pair.
+def order(book: PairBook, venue_order_id: str, row: Mapping[str, Any]) -> VenueOrder | OmittedRow:
+    """Parse an order of OpenOrders, ClosedOrders or QueryOrders; a OmittedRow if its pair is not a listed spot pair.
 
     Kraken's status says nothing about fills (a cancelled order may have filled in part), so only `vol_exec` counts.
     An unknown status leaves the order open: it is queried again rather than assumed to have ended.
@@ -227,7 +236,7 @@ def order(book: PairBook, venue_order_id: str, row: Mapping[str, Any]) -> VenueO
     if symbol is None:
         unlisted = (RowReason.UNKNOWN_PAIR, f"the pair {pair} is not in the list of pairs")
         reason, detail = book.left_out.get(pair, unlisted)
-        return LeftOut(venue_order_id, reason, detail, _client_id(row), _ended_at(row), pair)
+        return OmittedRow(venue_order_id, reason, detail, _client_id(row), _ended_at(row), pair)
     ended = str(row["status"]) in _ENDED
     flags = str(row.get("oflags") or "").split(",")
     return VenueOrder(
@@ -255,8 +264,8 @@ def orders(book: PairBook, rows: Mapping[str, Any]) -> OrderList:
             read = order(book, txid, row)
         except _UNREADABLE as error:
             words = f"{type(error).__name__} in the row of order {txid}"
-            read = LeftOut(txid, RowReason.UNREADABLE, words, _client_id(row), _ended_at(row))
-        if isinstance(read, LeftOut):
+            read = OmittedRow(txid, RowReason.UNREADABLE, words, _client_id(row), _ended_at(row))
+        if isinstance(read, OmittedRow):
             left_out.append(read)
         else:
             found.append(read)

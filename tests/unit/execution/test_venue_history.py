@@ -14,7 +14,7 @@ from shared.execution.timing import PROVEN_AFTER_MS, VISIBLE_AFTER_MS
 from shared.execution.venue_history import History
 from shared.venues.errors import Unavailable
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
-from shared.venues.port import LeftOut, RowReason
+from shared.venues.port import OmittedRow, RowReason
 from shared.venues.venue_clock import ExactTime
 from tests.support.examples import BTC_USD
 
@@ -112,13 +112,13 @@ async def test_a_row_that_cannot_be_read_and_may_be_the_order_proves_no_absence(
     orders: History, venue: FakeVenue, whose: str | None
 ) -> None:
     """A sibling of case E1: taken for absent, it would be sent a second time."""
-    venue.account.left_out.append(LeftOut("OBAD", RowReason.UNREADABLE, "ValueError", whose))
+    venue.account.left_out.append(OmittedRow("OBAD", RowReason.UNREADABLE, "ValueError", whose))
     venue.fail("find", Unavailable("a row cannot be read"), times=2)
     assert await orders.find("mine", decided_at=CONNECTED_AT, begun=None) is None
     assert venue.calls["find"] == 3  # until it could be said
 
 
 async def test_a_row_of_another_order_that_cannot_be_read_hinders_nobody(orders: History, venue: FakeVenue) -> None:
-    venue.account.left_out.append(LeftOut("OBAD", RowReason.UNREADABLE, "ValueError", "another's"))
+    venue.account.left_out.append(OmittedRow("OBAD", RowReason.UNREADABLE, "ValueError", "another's"))
     assert await orders.find("mine", decided_at=CONNECTED_AT, begun=None) is None
     assert venue.calls["find"] == 0
