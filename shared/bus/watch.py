@@ -1,6 +1,6 @@
-"""What a user's own exits are decided from, read in one or two round trips: positions, switches, and prices of what is held.
+"""Reads what a user's own exits are decided from, in one or two round trips: positions, switches, and prices of the holdings.
 
-And what the price feed is told: which symbols somebody needs the price of all the time.
+It also keeps the list of symbols whose prices are needed all the time, for the price feed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from shared.domain.values.symbol import Symbol
 
 @dataclass(frozen=True, slots=True)
 class WatchedHoldings:
-    """What is held from copying, the switches over it, and why which records cannot be read."""
+    """What is held from copying, the kill switches that apply, and why a record cannot be read, by its field."""
 
     positions: Mapping[Symbol, Position]
     switches: tuple[Control, ...]
@@ -45,7 +45,7 @@ class Watch:
         self._bus = bus
 
     async def held(self, user: str, venue: str) -> WatchedHoldings:
-        """Read what a user holds from copying, and everybody's switch and his own."""
+        """Read what a user holds from copying, the global kill switch and the user's."""
         positions, everybody, own = await self._bus.do_all(
             [hgetall(keys.positions(user, venue)), hgetall(keys.CONTROL), hgetall(keys.control(user))]
         )
@@ -69,13 +69,13 @@ class Watch:
         return WatchedMarket(found, dict(zip(wanted, map(read_control, switches), strict=True)))
 
     async def ask_for(self, venue: str, symbols: Collection[Symbol], now: int) -> None:
-        """Return that the prices of these symbols are needed; to be said again while they are."""
+        """Record that the prices of these symbols are needed; repeat it while they are."""
         flat = [part for symbol in symbols for part in (str(symbol), str(now))]
         if flat:
             await self._bus.do("HSET", keys.watched(venue), *flat)
 
     async def asked_for(self, venue: str, since: int) -> frozenset[Symbol]:
-        """Return the symbols that somebody has asked for since `since` (epoch ms) or the master holds; forget the others."""
+        """Return the symbols that were requested at or after `since` (epoch ms) or that the master holds; remove the others."""
         watched, held = await self._bus.do_all(
             [("HGETALL", keys.watched(venue)), ("HKEYS", keys.positions(MASTER, venue))]
         )

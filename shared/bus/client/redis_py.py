@@ -18,7 +18,7 @@ PRIVATE_PARTS: Final = {
     "_writer": "the stream of a made connection: the only way to its transport",
     "_close": "closes at once, without a wait: `disconnect` waits for the stream, which has lost its transport to wire.py",
 }
-"""What is used of a connection, and why the public part will not do."""
+"""What is used of a connection, and why the public part is not enough."""
 
 
 def missing_parts(connection: AbstractConnection) -> list[str]:
@@ -32,5 +32,5 @@ def transport_of(connection: AbstractConnection) -> asyncio.Transport:
 
 
 def let_go(connection: AbstractConnection) -> None:
-    """Have redis-py forget a connection whose transport was taken over; it would warn of an open one otherwise."""
+    """Close redis-py's side of a connection whose transport was taken over; redis-py would warn of an open one otherwise."""
     connection._close()  # type: ignore[no-untyped-call]  # noqa: SLF001

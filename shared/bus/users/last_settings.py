@@ -1,6 +1,6 @@
-"""The last settings by which each user was served, for when their file is bad or gone: exits go on by them.
+"""The last settings with which each user was served, for when their file is bad or missing: exits go on by them.
 
-Written by whoever serves the user, read at every start. They are no second source of settings: while there is a file, it decides.
+Written by the process that serves the user, read at every start. While there is a file, only the file counts.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from shared.domain.values.venue import VENUES
 
 
 class LastSettings:
-    """Reads and writes them. Every method raises only BusUnavailable."""
+    """Reads and writes the last settings. Every method raises only BusUnavailable."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
     async def write(self, policies: Iterable[UserPolicy]) -> None:
-        """Keep the settings of these users; only those of a file that could be used are worth it."""
+        """Write the settings of these users; those that are not from a usable file are left out."""
         kept = [
             ("SET", keys.last_settings(policy.user), write_settings(policy)) for policy in policies if not policy.fault
         ]
         await self._bus.do_all(kept)
 
     async def read(self, users: Collection[str]) -> dict[str, UserPolicy]:
-        """Read the settings of these users; those of whom nothing can be read are left out."""
+        """Read the settings of these users; users without readable ones are left out."""
         names = list(users)
         answers = await self._bus.do_all([("GET", keys.last_settings(user)) for user in names])
         found = {}
@@ -41,13 +41,13 @@ class LastSettings:
 
 
 async def holders(bus: Bus) -> set[str]:
-    """Name every user who holds something from copying. Raises BusUnavailable."""
+    """Return every user who holds something from copying. Raises BusUnavailable."""
     names = await bus.scan(keys.positions("*", "*"))
     return {name.partition("{")[2].partition("}")[0] for name in names} - {MASTER}
 
 
 async def still_holding(bus: Bus, users: Collection[str]) -> set[str]:
-    """Name those of these users for whom something is held or still to be carried out. Raises BusUnavailable."""
+    """Return those of these users who hold something or have unfinished decisions. Raises BusUnavailable."""
     names = list(users)
     held = await bus.do_all([("EXISTS", *(keys.positions(user, venue) for venue in VENUES)) for user in names])
     groups = await bus.do_all([("XINFO", "GROUPS", keys.orders(user)) for user in names])
@@ -55,7 +55,7 @@ async def still_holding(bus: Bus, users: Collection[str]) -> set[str]:
 
 
 def _behind(answer: object) -> bool:
-    """Return whether an order has not been carried out to its end, by the answer about the groups of a stream."""
+    """Return whether a stream has unfinished decisions, by the answer to XINFO GROUPS."""
     for group in answer if isinstance(answer, list) else ():
         facts: dict[str, object] = dict(pairs(group))
         if facts.get("name") == keys.EXECUTOR:
