@@ -46,7 +46,7 @@ async def main(settings: Settings) -> None:
             app, follower = build(bus, settings)
             faults = Faults(_now_ms)
             heartbeat = Heartbeat(Records(bus), "api", instance_name(), faults, _now_ms, settings.shoal_mode)
-            await heartbeat.tell("running")
+            await heartbeat.publish("running")
             log_mode(settings)
             log.info("API started", url=f"http://{settings.api_host}:{settings.api_port}")
             async with asyncio.TaskGroup() as group:

@@ -29,7 +29,7 @@ from shared.contracts import keys
 from shared.contracts.heartbeat import Phase
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.limits.policy import UserPolicy
-from shared.ledger.status import VENUES
+from shared.domain.values.venue import VENUES
 from shared.runtime.clock_alarm import ClockAlarm
 from shared.runtime.crash_points import CrashPoints
 from shared.runtime.mode_line import log_mode

@@ -101,7 +101,7 @@ class Engine:
             log.warning("user is not ready: entries will be skipped until it is", user=user)
         log.info("Copy engine started: user trades will be replicated", ready=len(readiness.ready), users=len(enabled))
         self._heartbeat.phase = Phase.OPEN
-        await self._heartbeat.tell("running")
+        await self._heartbeat.publish("running")
         for entry in await self._group.all_pending(keys.SIGNALS):
             await self._carry(entry)
         while True:

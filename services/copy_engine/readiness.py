@@ -16,8 +16,8 @@ from shared.bus.records import Records
 from shared.contracts import keys
 from shared.domain.account import MASTER, AccountState
 from shared.domain.limits.policy import UserPolicy
+from shared.domain.values.venue import VENUES
 
-_VENUES: Final = ("kraken", "coinbase")
 _POLL: Final = 0.25
 _PATIENCE: Final = 20.0
 """Seconds to wait for users that no executor has spoken of, once another user is ready: less than the age at which an entry
@@ -53,7 +53,7 @@ class Readiness:
 
 async def read_readiness(bus: Bus, records: Records, users: Sequence[UserPolicy]) -> Readiness:
     """Read who is ready."""
-    masters = await records.accounts([(MASTER, venue) for venue in _VENUES])
+    masters = await records.accounts([(MASTER, venue) for venue in VENUES])
     master = any(account is not None and account.state is AccountState.READY for account in masters)
     if not master:
         master = bool(await bus.do("XLEN", keys.SIGNALS))

@@ -27,7 +27,7 @@ from shared.bus.users.gone_users import recall_users, settle_gone_users
 from shared.bus.users.last_settings import LastSettings
 from shared.bus.venue_time import VenueTimeWriter
 from shared.config.preflight import require_green
-from shared.config.secrets import keys_of_nobody
+from shared.config.secrets import keys_without_user
 from shared.config.settings import Settings
 from shared.config.users.watch import UsersWatch
 from shared.domain.fault import FaultKind, Faults
@@ -59,7 +59,7 @@ async def main(settings: Settings) -> None:
         new_http_session(settings.proxy) as http,
     ):
         await recall_users(bus, watch)
-        for name in keys_of_nobody(watch.everybody):
+        for name in keys_without_user(watch.everybody):
             log.warning("a key belongs to no user: there is no file of that name", variable=name)
         roster = Roster(watch.everybody, settings.executor_users, str(settings.shoal_config))
         await Executor(settings, bus, http, roster, watch).run()

@@ -68,7 +68,7 @@ async def main(settings: Settings) -> None:
     alarm = ClockAlarm(faults, time_of_venue.offset)
     clock = clock_of(time_of_venue, alarm)
     crash_points = CrashPoints(settings.debug_die_at)
-    budget = open_budget(settings.kraken_tier)
+    budget = open_budget(settings.venue_tier(_VENUE))
     if settings.ignored_proxy:
         _log.warning(settings.ignored_proxy)
     async with AsyncExitStack() as stack:

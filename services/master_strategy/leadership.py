@@ -114,7 +114,7 @@ class Leadership:
             if state != said:
                 said = state
                 _log.info(state)
-                await self._heartbeat.tell(state)
+                await self._heartbeat.publish(state)
             await self._clock.sleep(_ASK_EVERY)
 
     def _forget_faults(self) -> None:
@@ -145,7 +145,7 @@ class Leadership:
         while True:
             # Asked here, not after the failure: losing Redis meanwhile must not cut a lockout's silence short.
             await self._clock.sleep(max(0.0, self._quiet_until - self._clock.steady()))
-            await self._heartbeat.tell("connecting")
+            await self._heartbeat.publish("connecting")
             begun = self._clock.steady()
             failures: list[Exception] = []
             try:
@@ -171,7 +171,7 @@ class Leadership:
                 f"MASTER ACCOUNT: PARKED (Broker: {self._venue.upper()})", why=refused.words, again_in_s=round(wait)
             )
             await self._records.mark_account(MASTER, self._venue, AccountState.PARKED, refused.words)
-            await self._heartbeat.tell(f"parked: {refused.words}")
+            await self._heartbeat.publish(f"parked: {refused.words}")
         else:
             failure = failures[0]
             wait = min(_AWAY_FIRST * 2 ** (self._failures - 1), _AWAY_LONGEST)
@@ -180,7 +180,7 @@ class Leadership:
             self._stay_away(wait)
             _log.warning("the venue gives no answer", why=str(failure), again_in_s=round(wait))
             await self._records.mark_account(MASTER, self._venue, AccountState.CONNECTING, str(failure))
-            await self._heartbeat.tell(f"connecting: {failure}")
+            await self._heartbeat.publish(f"connecting: {failure}")
 
     def _stay_away(self, seconds: float) -> None:
         self._quiet_until = self._clock.steady() + seconds

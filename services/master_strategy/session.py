@@ -173,7 +173,7 @@ class Session:
             await clock.sleep(_RETRY_SCAN)
         self.heartbeat.phase = Phase.MIRROR if strategy is None else Phase.OPEN
         self.heartbeat.faults.clear(FaultKind.REDIS, MASTER)
-        await self.heartbeat.tell("mirror only" if strategy is None else "trading")
+        await self.heartbeat.publish("mirror only" if strategy is None else "trading")
         for loop in (mirror.run, watcher.run):
             tasks.create_task(endless("a loop of the master's session", loop()))
         tasks.create_task(endless("names", until_renamed(venue, self.table, names, clock)))

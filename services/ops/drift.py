@@ -26,9 +26,9 @@ from shared.config.settings import Settings
 from shared.domain.control import Control, ControlMode
 from shared.domain.rename import NO_RENAMES
 from shared.domain.values.money import plain
+from shared.domain.values.venue import VENUES
 from shared.ledger.drift import Drift, plan_repair
 from shared.ledger.holdings import master_unsure, read_drifts, traded_since
-from shared.ledger.status import VENUES
 
 _SETTLED_MS: Final = 30_000
 """What the master has traded this lately may still be on its way to the users."""
@@ -75,7 +75,7 @@ async def mend(settings: Settings, bus: Bus, user: str) -> list[dict[str, str]]:
     everybody = await read(settings, bus, "")  # a scope is judged by all that it would close
     now = time.time_ns() // 1_000_000
     lately = await traded_since(bus, now - _SETTLED_MS)
-    unsure = {venue: await master_unsure(bus, venue, now) for venue in VENUES}
+    unsure: dict[str, str] = {venue: await master_unsure(bus, venue, now) for venue in VENUES}
     plan = plan_repair([each for each in everybody if each.held.amount > 0])
     scopes = [Scope(user=name) for name in plan.users] + [Scope(symbol=symbol) for symbol in plan.symbols]
     rows = [

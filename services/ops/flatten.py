@@ -32,8 +32,8 @@ from shared.domain.control import ControlMode
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.values.money import ZERO, plain
 from shared.domain.values.symbol import Symbol
+from shared.domain.values.venue import VENUES
 from shared.ledger.reading import known_users
-from shared.ledger.status import VENUES
 
 PATIENCE: Final = 30.0
 """Seconds to wait for positions to be closed: executors look every second, and exits are retried."""

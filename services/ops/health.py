@@ -15,7 +15,8 @@ from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.config.settings import Settings
 from shared.domain.account import MASTER, AccountState
-from shared.ledger.status import VENUES, read_signs
+from shared.domain.values.venue import VENUES
+from shared.ledger.status import read_signs
 
 SERVICES: Final = ("master-strategy", "copy-engine", "executor", "api")
 _USAGE: Final = f"health needs one service of {', '.join(SERVICES)} (and --here for processes of this host only)"

@@ -14,7 +14,7 @@ from shared.config.settings import Settings
 from shared.contracts import keys
 from shared.domain.account import MASTER
 from shared.domain.values.money import ZERO, plain
-from shared.ledger.status import VENUES
+from shared.domain.values.venue import VENUES
 
 _LAST: Final = 20
 

@@ -16,20 +16,20 @@ from services.ops.output import AsJson, console, print_json
 from shared.bus.connection import open_bus
 from shared.bus.errors import BusError
 from shared.config.errors import ConfigurationError
-from shared.config.preflight import Check, Verdict, preflight as run_checks
+from shared.config.preflight import Check, CheckStatus, preflight as run_checks
 from shared.config.settings import Settings, load_settings
 from shared.domain.durability import Durability
 
-_STYLES: Final = {Verdict.GREEN: "green", Verdict.YELLOW: "yellow", Verdict.RED: "bold red"}
+_STYLES: Final = {CheckStatus.GREEN: "green", CheckStatus.YELLOW: "yellow", CheckStatus.RED: "bold red"}
 
 
 def preflight(as_json: AsJson = False) -> None:
     """Check mode, keys, strategy, users, limits, Redis and .env before going live; exit 1 if any check is red."""
     settings = load_settings()
     checks = [*run_checks(settings), asyncio.run(check_redis(settings))]
-    red = sum(each.verdict is Verdict.RED for each in checks)
+    red = sum(each.status is CheckStatus.RED for each in checks)
     if as_json:
-        rows = [{"check": each.name, "verdict": each.verdict, "text": each.text} for each in checks]
+        rows = [{"check": each.name, "verdict": each.status, "text": each.text} for each in checks]
         print_json({"ok": not red, "red": red, "checks": rows})
     else:
         _show(checks, red)
@@ -43,18 +43,18 @@ async def check_redis(settings: Settings) -> Check:
         async with open_bus(settings.redis_url, "ops", Durability.TRUSTED if trusted else Durability.REQUIRED):
             if trusted:
                 return Check(
-                    "Redis", Verdict.YELLOW, "answers; that it loses nothing is taken on trust (REDIS_UNCHECKED)"
+                    "Redis", CheckStatus.YELLOW, "answers; that it loses nothing is taken on trust (REDIS_UNCHECKED)"
                 )
-            return Check("Redis", Verdict.GREEN, "answers, and keeps what it was told")
+            return Check("Redis", CheckStatus.GREEN, "answers, and keeps what it was told")
     except (ConfigurationError, BusError) as error:
-        return Check("Redis", Verdict.RED, str(error))
+        return Check("Redis", CheckStatus.RED, str(error))
 
 
 def _show(checks: list[Check], red: int) -> None:
     out = console()
     rows = Table.grid(padding=(0, 2, 0, 0))
     for each in checks:
-        rows.add_row(Text(each.verdict, _STYLES[each.verdict]), Text(each.name, no_wrap=True), Text(each.text))
+        rows.add_row(Text(each.status, _STYLES[each.status]), Text(each.name, no_wrap=True), Text(each.text))
     out.print(rows)
     out.print()
     if red:

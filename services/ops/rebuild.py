@@ -27,7 +27,7 @@ from shared.config.users.loader import load_users
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.rebuilding import RebuildAnswer, RebuildMode, RebuildRequest, read_held
-from shared.ledger.status import VENUES
+from shared.domain.values.venue import VENUES
 
 _PATIENCE: Final = 60.0
 """Seconds to wait for answers: a list of some weeks' orders takes several calls."""

@@ -25,8 +25,8 @@ from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.reconciliation import ReconcileAnswer, ReconcileMode, ReconcileRequest
 from shared.domain.limits.policy import FileState, UserPolicy
+from shared.domain.values.venue import VENUES
 from shared.ledger.attention import Differing, read_differences
-from shared.ledger.status import VENUES
 
 _PATIENCE: Final = 20.0
 """Seconds to wait for answers: an executor looks every 2 s, asks its venue, and waits a while for repairs."""

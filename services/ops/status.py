@@ -13,11 +13,12 @@ from services.ops.unknown import show_unknown
 from services.ops.users import users_of
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
+from shared.domain.values.venue import VENUES
 from shared.ledger.attention import read_differences, read_unproven
 from shared.ledger.backlog import read_backlog, read_nonces
 from shared.ledger.reading import known_users
 from shared.ledger.restraint import UserState
-from shared.ledger.status import NO_EXECUTOR, VENUES, read_status, read_symbol_switches
+from shared.ledger.status import NO_EXECUTOR, read_status, read_symbol_switches
 from shared.ledger.views import AccountView, StatusView
 
 _MODES: Final = {

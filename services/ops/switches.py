@@ -21,8 +21,8 @@ from shared.contracts import keys
 from shared.domain.control import Control, ControlMode
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.values.symbol import Symbol
+from shared.domain.values.venue import VENUES
 from shared.ledger.reading import user_of
-from shared.ledger.status import VENUES
 
 _WRONG_TYPE: Final = "WRONGTYPE"
 _SYMBOLS: Final = keys.control_of_symbol("")

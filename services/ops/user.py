@@ -19,12 +19,12 @@ from shared.bus.lease import Lease, acquire
 from shared.bus.streams import flatten
 from shared.bus.users.user_renaming import UserRenaming
 from shared.config.errors import ConfigurationError
-from shared.config.secrets import variable_part
 from shared.config.settings import Settings
 from shared.config.users.loader import load_users, users_folder
+from shared.config.venue_settings import VENUE_FACTS
 from shared.contracts import keys
 from shared.domain.limits.policy import RESERVED_NAMES
-from shared.ledger.status import VENUES
+from shared.domain.values.venue import VENUES
 
 _USER_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _KEPT: Final = 100_000
@@ -70,8 +70,8 @@ def rename(old: Old, new: New, yes: Yes = False, as_json: AsJson = False) -> Non
     done = connected(work)
     variables = [
         (
-            f"{venue.upper()}_USER_{variable_part(old)}_API_{part}",
-            f"{venue.upper()}_USER_{variable_part(new)}_API_{part}",
+            f"{VENUE_FACTS[venue].key_stem(old)}_{part}",
+            f"{VENUE_FACTS[venue].key_stem(new)}_{part}",
         )
         for venue in VENUES
         for part in ("KEY", "SECRET")

@@ -1,1 +1,1 @@
-"""The only package that speaks to Redis."""
+"""The only package that sends commands to Redis."""

@@ -1,8 +1,8 @@
 """The single point of control for connections to Redis. Every option that matters is set here, on purpose.
 
-redis-py retries commands by default. A retried XADD is a second order, so nothing here retries anything; the loops above begin
-again from what Redis holds, and scripts make repeating harmless. A blocking read must not end by a time-out before its BLOCK
-does, and must hold up nobody's commands: so reads that wait have a connection each, and everything else shares one.
+redis-py retries commands by default. A retried XADD is a second order, so nothing here retries anything; the callers' loops start
+again from what Redis holds, and scripts make repeating harmless. A blocking read must not time out before its BLOCK ends, and
+must not delay other commands: so each blocking read has its own connection, and everything else shares one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from shared.domain.durability import Durability
 from shared.runtime.logging import hide
 
 BLOCK_MS: Final = 2_000
-"""How long a read waits for entries. Short enough that a stop or a changed set of users is seen soon; 0.5 wake-ups a second."""
+"""How long a read waits for entries. Short enough to notice a stop or a changed set of users soon; 0.5 wake-ups a second."""
 _READ_TIMEOUT: Final = BLOCK_MS / 1000 + 3.0
 """Socket time-out of the reader: above BLOCK, or every quiet read would look like a dead server."""
 _WRITE_TIMEOUT: Final = 3.0
@@ -37,7 +37,7 @@ _NO_SCRIPT: Final = "NOSCRIPT"
 
 
 class Bus:
-    """The connections of one process, and the rule for what their failures mean."""
+    """The connections of one process; their failures are raised as the errors of `shared/bus/errors.py`."""
 
     def __init__(self, reader: Wires, writer: Wire) -> None:
         self._reader = reader
@@ -51,7 +51,7 @@ class Bus:
             raise meaning(error) from None
 
     async def do(self, *command: str | bytes | float) -> Any:
-        """Run one command once. Raises BusUnavailable; it may have run all the same."""
+        """Run one command once. Raises BusUnavailable, after which it may still have run."""
         try:
             (answer,) = await self._writer.ask([command])
             return _answer(answer)
@@ -59,7 +59,7 @@ class Bus:
             raise meaning(error) from None
 
     async def do_all(self, commands: Sequence[Command]) -> list[Any]:
-        """Run commands in one round trip, each on its own: a refused one stands in the answers as its ResponseError.
+        """Run commands in one round trip, each on its own: the answer to a refused one is its ResponseError.
 
         Raises BusUnavailable if the server refuses any because of its own state; the others may have run.
         """
@@ -75,7 +75,7 @@ class Bus:
         return answers
 
     async def run(self, script: Script, keys: list[str], args: list[str | int]) -> Any:
-        """Run a Lua script: by its hash, or by its text where the server does not know it (after a restart or a flush)."""
+        """Run a Lua script by its hash, or by its text if the server does not know it (after a restart or a flush)."""
         try:
             (answer,) = await self._writer.ask([("EVALSHA", script.sha, len(keys), *keys, *args)])
             if isinstance(answer, ResponseError) and str(answer).startswith(_NO_SCRIPT):
@@ -87,11 +87,11 @@ class Bus:
     async def until_lost(self) -> None:
         """Wait until the connection for commands is lost, then raise BusUnavailable.
 
-        What answers after that may be another server, or the same one with less: after a fail-over the last writes are missing.
-        Whoever goes by what he remembers of them must begin again from what is there.
+        The next connection may reach another server, or the same one with less data: after a fail-over the last writes are
+        missing. So the caller must not rely on state in memory, but start again from what Redis holds.
         """
         await self._writer.until_lost()
-        raise BusUnavailable("Redis: the connection was lost, and with it the certainty of what was written last")
+        raise BusUnavailable("Redis: the connection was lost, so the last writes are uncertain")
 
     async def scan(self, pattern: str) -> list[str]:
         """Find keys by pattern, page by page; never blocks the server. A key may be listed twice."""
@@ -110,7 +110,7 @@ class Bus:
 
 
 def _answer(answer: Any) -> Any:
-    """Give an answer back, or raise the refusal that it is."""
+    """Return an answer. Raises it if it is an error reply."""
     if isinstance(answer, ResponseError):
         raise answer
     return answer
@@ -118,10 +118,10 @@ def _answer(answer: Any) -> Any:
 
 @asynccontextmanager
 async def open_bus(url: str, name: str, durability: Durability = Durability.UNCHECKED) -> AsyncIterator[Bus]:
-    """Connect as `name` (shown by CLIENT LIST) and check that the server is fit; `durability` says how strictly.
+    """Connect as `name` (shown by CLIENT LIST) and check that the server is suitable; `durability` sets how strictly.
 
-    Raises ConfigurationError in one line if nothing answers at `url`, it refuses us, is older than 7.0, is no single primary, or
-    might lose what it was told.
+    Raises ConfigurationError in one line if no server answers at `url`, or if it refuses us, is older than 7.0, is not a single
+    primary, or might lose data.
     """
     where = _address(url)
     writer = Wire(_pool(url, f"{name}:write"), _WRITE_TIMEOUT)
@@ -134,7 +134,7 @@ async def open_bus(url: str, name: str, durability: Durability = Durability.UNCH
 
 
 def _address(url: str) -> str:
-    """Return the URL as it may be shown, and have the log hide its password."""
+    """Return the URL in the form that may be shown; its password is registered with the log filter."""
     try:
         address = read_redis_url(url)
     except RedisUrlError as error:
@@ -144,12 +144,12 @@ def _address(url: str) -> str:
 
 
 def _pool(url: str, name: str) -> ConnectionPool:
-    """Say how to connect; what goes over the connection is not redis-py's (see wire.py)."""
+    """Return the options for connecting; the bytes after that are sent by `wire.py`, not by redis-py."""
     try:
         return ConnectionPool.from_url(
             url,
             client_name=name,
-            driver_info=None,  # two commands less to connect; an ACL need not allow them, and Redis 7.0 does not know them
+            driver_info=None,  # saves two commands per connection, which an ACL may forbid and Redis 7.0 does not know
             socket_timeout=_CONNECT_TIMEOUT,
             socket_connect_timeout=_CONNECT_TIMEOUT,
             socket_keepalive=True,

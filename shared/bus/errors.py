@@ -1,11 +1,11 @@
-"""What can go wrong on the bus.
+"""The failures of the bus.
 
 BusError
 ├── BusUnavailable   Redis did not answer; the command may or may not have run, scripts make repeating it harmless
-│   └── BusForbidden it refuses the command to this Redis user: an outage, which may be of one key alone
-├── BusRefused       Redis refuses this very command: a key of another type, say
-├── GroupLost        a consumer group that was there is gone: Redis has lost its data
-└── LeaseLost        somebody else serves this holder now, or the lease is too short to start anything
+│   └── BusForbidden it refuses the command to this Redis user: an outage, perhaps of one key only
+├── BusRefused       Redis refuses this particular command, such as one on a key of another type
+├── GroupLost        a consumer group has disappeared: Redis has lost its data
+└── LeaseLost        another process serves this holder now, or the lease is too short to start anything
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ class BusError(Exception):
 
 
 class BusUnavailable(BusError):  # noqa: N818  # a state of the bus, named as one
-    """Redis did not answer, or is not the master any more. Wait, and begin again from what Redis holds."""
+    """Redis did not answer, or is no longer the primary. Wait, and start again from what Redis holds."""
 
 
 class BusForbidden(BusUnavailable):
-    """Redis does not allow it (its ACL). It did not run; until somebody allows it, it is an outage."""
+    """The ACL of Redis forbids the command, which did not run. An outage until an operator allows it."""
 
 
 class BusRefused(BusError):  # noqa: N818
-    """Redis refuses this very command; the text is its reason."""
+    """Redis refuses this particular command; the text is its reason."""
 
 
 class LeaseLost(BusError):  # noqa: N818
@@ -34,8 +34,8 @@ class LeaseLost(BusError):  # noqa: N818
 
 
 class GroupLost(BusError):  # noqa: N818
-    """A consumer group that was there is gone, and with it everything else that Redis held."""
+    """A consumer group has disappeared, and with it everything else that Redis held."""
 
 
 ENDS_A_TURN: Final = (BusUnavailable, LeaseLost, GroupLost)
-"""Failures after which nothing may be begun before all is read anew. BusRefused is not one: it is about one key."""
+"""Failures after which nothing may start before all state is read again. BusRefused is not one: it is about one key."""

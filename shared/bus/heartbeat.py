@@ -1,4 +1,4 @@
-"""Signs of life: how others see that a process runs, what it is waiting for, and what is wrong in it."""
+"""Heartbeats: they show that a process runs, what it is waiting for, and its faults."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from shared.contracts.heartbeat import HeartbeatRecord, Phase, write_counts, wri
 from shared.domain.fault import Faults
 
 _EVERY: Final = 5.0
-"""Seconds between two signs; three may be missed before the key ends."""
+"""Seconds between two heartbeats; three may be missed before the key expires."""
 
 
 def instance_name() -> str:
-    """Name this process among its like: host, pid and a random part, so that a restart is another owner."""
+    """Return a unique name for this process: host, pid and a random part, so that a restart is another owner."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
 class Heartbeat:
     """Writes `shoal:heartbeat:<service>:<instance>` until cancelled; `state` is a short text for people.
 
-    `faults` is the register of the process, published with each sign. An executor also sets `capacity` and `serving`.
-    `mode` says whose money the process moves, `phase` how far it has come, for those who judge by it.
+    `faults` is the register of the process, published with each heartbeat. An executor also sets `capacity` and `serving`.
+    `mode` is paper or live, `phase` how far the process has started, for programs that judge by it.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class Heartbeat:
         self.capacity: int | None = None
         self.serving: int | None = None
 
-    async def tell(self, state: str) -> None:
-        """Change the state and write it at once, so that health checks need not wait."""
+    async def publish(self, state: str) -> None:
+        """Set the state and write it at once, so that health checks need not wait."""
         self.state = state
         if state != self._said:
             self._said, self._since = state, self._clock()
@@ -76,5 +76,5 @@ class Heartbeat:
     async def run(self) -> None:
         """Write for ever, through outages of Redis."""
         while True:
-            await self.tell(self.state)
+            await self.publish(self.state)
             await asyncio.sleep(_EVERY)

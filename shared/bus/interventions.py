@@ -1,6 +1,6 @@
 """What an operator may write into a running system: verdicts on orders, dead letters put back or dropped, requests.
 
-None of it changes an order's state, a position or a nonce: those belong to whoever holds the lease.
+None of it changes an order's state, a position or a nonce: only the holder of the lease may do that.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from shared.contracts.verdict import VerdictRecord
 
 
 async def give_verdict(bus: Bus, user: str, order_id: str, nonce: str, verdict: VerdictRecord) -> bool:
-    """Add a verdict to the record of an order; `nonce` is that of the send it is about, as the record tells it.
+    """Add a verdict to the record of an order; `nonce` is that of the send that was judged, as in the record.
 
-    False if the order has ended or gone on to another send: then nothing was written. Raises BusUnavailable.
+    Return False if the order has ended or gone on to another send: then nothing was written. Raises BusUnavailable.
     """
     answer = await bus.run(load("give_verdict"), [keys.order(user, order_id)], [nonce, *flatten(verdict.fields())])
     return bool(answer == "ok")
 
 
 async def put_back_order(bus: Bus, stream: str, entry_id: str, letters: Sequence[str]) -> bool:
-    """Make a buried order pending again and remove its letters; False if its entry is not in the stream any more.
+    """Make a dead-lettered order pending again and remove its dead letters; False if its entry is no longer in the stream.
 
     It keeps its entry id, which is its signal's: a second entry would be a second decision. Raises BusUnavailable.
     """
@@ -37,9 +37,9 @@ async def put_back_order(bus: Bus, stream: str, entry_id: str, letters: Sequence
 
 
 async def put_back_signal(bus: Bus, entry_id: str, letters: Sequence[str]) -> str | None:
-    """Append a buried signal anew and remove its letters; answers its new entry id, None if it is not in the stream any more.
+    """Append a dead-lettered signal again and remove its dead letters; return its new entry id, or None if it is no longer there.
 
-    Its old id is of no use: users' streams, which take their ids from it, are past it. Raises BusUnavailable; repeat it.
+    Its old id cannot be used: users' streams, which take their ids from it, are past it. Raises BusUnavailable; repeat it.
     """
     new = await bus.run(load("append_again"), [keys.SIGNALS], [entry_id])
     if not new:
@@ -49,17 +49,17 @@ async def put_back_signal(bus: Bus, entry_id: str, letters: Sequence[str]) -> st
 
 
 async def drop(bus: Bus, stream: str, entry_id: str, letters: Sequence[str], *, by: str, at: int, why: str) -> None:
-    """Remove the letters of an entry and record who has given it up, when (epoch ms) and why. Raises BusUnavailable."""
-    said = json.dumps({"by": by, "at": at, "why": why}, ensure_ascii=False)
-    await bus.do("HSET", keys.dropped(stream), entry_id, said)
+    """Remove the dead letters of an entry and record who dropped it, when (epoch ms) and why. Raises BusUnavailable."""
+    record = json.dumps({"by": by, "at": at, "why": why}, ensure_ascii=False)
+    await bus.do("HSET", keys.dropped(stream), entry_id, record)
     await bus.do("XDEL", keys.dead(stream), *letters)
 
 
 async def ask_for_reconciliation(bus: Bus, user: str, request: ReconcileRequest) -> None:
-    """Ask whoever serves the user to compare his positions with his balances. Raises BusUnavailable."""
+    """Request that the process that serves a user compares their positions with their balances. Raises BusUnavailable."""
     await bus.do("HSET", keys.control(user), *flatten(request.fields()))
 
 
 async def ask_for_rebuilding(bus: Bus, user: str, request: RebuildRequest) -> None:
-    """Ask whoever serves the user to rebuild the books that Redis has lost. Raises BusUnavailable."""
+    """Request that the process that serves a user rebuilds their lost books. Raises BusUnavailable."""
     await bus.do("HSET", keys.control(user), *flatten(request.fields()))

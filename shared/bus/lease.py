@@ -1,7 +1,8 @@
 """Leases with fencing tokens: who serves a user, who is the engine, who feeds the prices.
 
-A lease only says who should act; what makes it safe is that every script that changes money's state checks the token, and that
-the venue refuses the older nonce. The owner's own clock stops it earlier: it starts nothing that its lease might not outlive.
+A lease only states who should act. It is safe because every script that changes orders, positions or nonces checks the token, and
+because the venue refuses the older nonce. The owner's own clock stops it earlier: it starts nothing that its lease might not
+outlive.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ RENEW_EVERY: Final = 3.0
 
 
 class Lease:
-    """A lease that was acquired. `token` is its fencing token, `since` the Redis clock at its start (epoch ms)."""
+    """An acquired lease. `token` is its fencing token, `since` the Redis clock at its start (epoch ms)."""
 
     def __init__(
         self,
@@ -43,7 +44,7 @@ class Lease:
         self._expires = expires
         self._asked = 0.0
         self._command: bytes | None = None
-        self._forsaken = False
+        self._invalidated = False
         self.holder = holder
         self.token = token
         self.since = since
@@ -52,37 +53,37 @@ class Lease:
 
     @property
     def remaining(self) -> float:
-        """Seconds for which the lease certainly still stands, by this process's clock; negative when it ran out."""
+        """Return the seconds for which the lease is certainly held, by this process's clock; negative after it has expired."""
         return self._expires - self._clock()
 
     def require(self, seconds: float) -> None:
-        """Raise LeaseLost unless at least so many seconds are left."""
+        """Raise LeaseLost unless at least that many seconds are left."""
         if self.remaining < seconds:
             raise LeaseLost(
                 f"the lease of {self.holder} has {max(self.remaining, 0):.1f} s left, {seconds:.1f} s are needed"
             )
 
     async def renew(self) -> None:
-        """Prolong it. Raises LeaseLost if somebody else has it now, BusUnavailable if Redis does not answer."""
+        """Renew it. Raises LeaseLost if another process has it now, BusUnavailable if Redis does not answer."""
         self._asked = self._clock()  # before the call: the server's count starts later, never earlier
-        script, names, told = self._renewal()
-        self.apply_renewal(await self._bus.run(script, names, told))
+        script, names, args = self._renewal()
+        self.apply_renewal(await self._bus.run(script, names, args))
 
     def renewal_command(self) -> bytes:
-        """Give the command that prolongs it, to be sent now; its answer must be told to `hear`."""
+        """Return the command that renews it, to be sent now; its answer must be passed to `apply_renewal`."""
         self._asked = self._clock()
         if self._command is None:
-            script, names, told = self._renewal()
-            self._command = pack(("EVALSHA", script.sha, len(names), *names, *told))
+            script, names, args = self._renewal()
+            self._command = pack(("EVALSHA", script.sha, len(names), *names, *args))
         return self._command
 
     def apply_renewal(self, held: int) -> None:
-        """Go by what Redis has answered to `ask`. Raises LeaseLost if it has passed on or was forsaken."""
-        if self._forsaken:
-            raise LeaseLost(f"the lease of {self.holder} was forsaken")
+        """Apply the answer to `renewal_command`. Raises LeaseLost if another process has the lease or it was invalidated."""
+        if self._invalidated:
+            raise LeaseLost(f"the lease of {self.holder} was invalidated")
         if not held:
             self._expires = self._asked
-            raise LeaseLost(f"somebody else serves {self.holder} now")
+            raise LeaseLost(f"another process serves {self.holder} now")
         self._expires = self._asked + TTL_MS / 1000
 
     def _renewal(self) -> tuple[Script, list[str], list[str | int]]:
@@ -93,23 +94,23 @@ class Lease:
         )
 
     def invalidate(self) -> None:
-        """Count it as lost from now on, whatever Redis says: nothing more may be begun under it."""
-        self._forsaken = True
+        """Count it as lost from now on, whatever Redis says: nothing more may start under it."""
+        self._invalidated = True
         self._expires = self._clock()
 
     async def release(self) -> None:
-        """Hand it back, so that the next owner need not wait for its end; silent if Redis does not answer or refuses."""
+        """Release it, so that the next owner need not wait for its end; silent if Redis does not answer or refuses."""
         self.invalidate()
         try:
             await self._bus.run(
                 load("release"), [keys.lease(self.holder), keys.fence(self.holder)], [self._owner, self.token]
             )
         except BusError:
-            return  # it ends by itself
+            return  # it expires by itself
 
 
 async def acquire(bus: Bus, holder: str, owner: str, clock: Callable[[], float] = time.monotonic) -> Lease | None:
-    """Try to take the lease of `holder` for the process `owner`; None while somebody else holds it."""
+    """Acquire the lease of `holder` for the process `owner`; None while another process holds it."""
     asked = clock()
     answer = await bus.run(load("acquire"), [keys.lease(holder), keys.fence(holder)], [owner, TTL_MS])
     if not answer:

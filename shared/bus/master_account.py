@@ -1,6 +1,7 @@
-"""What stands in Redis of the master's account beside the signals: what was not copied, and what the account holds.
+"""The records of the master's account beside the signals: trades that were not copied, and what the account holds.
 
-The master writes under its lease, each change with what belongs to it in one step. Whoever reads leaves out what cannot be read.
+The master writes under its lease, each change together with what belongs to it, in one step. Reading leaves out unreadable
+records.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from shared.domain.values.symbol import Symbol
 
 _POSITIONS, _UNCOPIED, _HOLDINGS, _STRATEGY = "1", "2", "3", "4"
 KEPT_MS: Final = 30 * 24 * 3600 * 1000
-"""How long it is remembered that an order was passed over: longer than the venue is asked for ended orders."""
+"""How long the record of an uncopied order is kept: longer than the venue is queried for ended orders."""
 
 
 async def read_all_uncopied(bus: Bus, venue: str) -> dict[str, Uncopied]:
-    """Read what was passed over, by the id of the order."""
+    """Read the orders that were not copied, by the id of the order."""
     found = {}
     for row_id, written in pairs(await bus.do("HGETALL", keys.uncopied(MASTER, venue))).items():
         try:
@@ -38,7 +39,7 @@ async def read_all_uncopied(bus: Bus, venue: str) -> dict[str, Uncopied]:
 
 
 async def read_holdings(bus: Bus, venue: str) -> dict[str, Holding]:
-    """Read what the account holds, by coin."""
+    """Read the holdings of the account, by coin."""
     found = {}
     for coin, written in pairs(await bus.do("HGETALL", keys.holdings(MASTER, venue))).items():
         try:
@@ -49,7 +50,7 @@ async def read_holdings(bus: Bus, venue: str) -> dict[str, Holding]:
 
 
 async def read_positions(bus: Bus, key: str) -> tuple[dict[Symbol, Position], dict[str, str]]:
-    """Read a hash of positions; beside them why each of the others cannot be read, by its field."""
+    """Read a hash of positions; the second part of the result is why a record cannot be read, by its field."""
     found, unreadable = {}, {}
     for name, written in pairs(await bus.do("HGETALL", key)).items():
         try:
@@ -82,7 +83,7 @@ class MasterRecords:
         strategy: Iterable[Position] = (),
         forget: Iterable[str] = (),
     ) -> None:
-        """Write in one step; `forget` names orders that were passed over long ago. Raises LeaseLost, BusUnavailable."""
+        """Write in one step; `forget` names old uncopied orders, whose records are removed. Raises LeaseLost, BusUnavailable."""
         fields = [(_POSITIONS, str(each.symbol), _written(each)) for each in positions]
         fields += [(_UNCOPIED, each.id, write_uncopied(each)) for each in uncopied]
         fields += [(_HOLDINGS, each.coin, write_holding(each) if each.total.amount > 0 else "") for each in holdings]
@@ -92,7 +93,7 @@ class MasterRecords:
             return
         flat = [part for field in fields for part in field]
         if await self.bus.run(load("put_fields"), self._keys, [self._lease.token, *flat]) == "fenced":
-            raise LeaseLost(f"somebody else serves {self._lease.holder} now")
+            raise LeaseLost(f"another process serves {self._lease.holder} now")
 
 
 def _written(position: Position) -> str:

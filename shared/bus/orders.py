@@ -16,7 +16,7 @@ from shared.contracts import keys
 from shared.contracts.messages import ReportMessage
 from shared.contracts.own_exit import read_own_exit, write_own_exit
 from shared.contracts.records import read_position, write_position
-from shared.domain.funds import Books, Funds
+from shared.domain.funds import Funds, FundsMark
 from shared.domain.order import TERMINAL, Decision, OrderState
 from shared.domain.rename import Renames, merged
 from shared.domain.values.symbol import Symbol
@@ -26,7 +26,7 @@ RETENTION_MS: Final = 30 * 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class SendPermit:
     """The intent is durable; send with this nonce."""
 
     nonce: int
@@ -34,28 +34,28 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
-class NotBegun:
-    """Nothing may be sent: the order already stands in this state."""
+class SendRefusal:
+    """Nothing may be sent: the order is already in this state."""
 
     state: OrderState
 
     @property
     def terminal(self) -> bool:
-        """Whether it has ended; if not, its last send has no proven end and must be resolved."""
+        """Return whether the order has ended; if not, the outcome of its last send is not proven and must be resolved."""
         return self.state in TERMINAL
 
 
 @dataclass(frozen=True, slots=True)
 class PositionChange:
-    """What a settlement writes to the positions hash; a None record removes the symbol."""
+    """A change of the positions hash; a record of None removes the symbol."""
 
     symbol: str
     record: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class NotedExits:
-    """The user's own exits that have begun and not ended; `unreadable` says by symbol why a note cannot be read."""
+class OwnExits:
+    """The user's own exits that have begun and not ended; `unreadable` is why a record cannot be read, by symbol."""
 
     decisions: tuple[Decision, ...]
     unreadable: Mapping[str, str]
@@ -74,7 +74,7 @@ class OrderStore:
         *,
         positions: str | None = None,
     ) -> None:
-        """`positions` is the key of the hash that ended orders change; the user's positions from copying if not given."""
+        """`positions` is the key of the hash that ended orders change; by default the user's positions from copying."""
         self._bus = bus
         self._positions = positions or keys.positions(user, venue)
         self._lease = lease
@@ -84,12 +84,12 @@ class OrderStore:
         self._retention_ms = retention_ms
 
     async def load(self, order_id: str) -> Mapping[str, str]:
-        """Read the record of an order; empty if nothing was ever begun."""
+        """Read the record of an order; empty if its first send never began."""
         flat = iter(await self._bus.do("HGETALL", keys.order(self._user, order_id)))
         return dict(zip(flat, flat, strict=True))
 
     async def open_orders(self) -> dict[str, Mapping[str, str]]:
-        """Find the records whose order has no end yet, by id: a walk over the keyspace, for the start of a process only."""
+        """Read the records of orders that have not ended, by id: scans the keyspace, so only for the start of a process."""
         names: set[str] = set()
         cursor = "0"
         while True:
@@ -103,18 +103,18 @@ class OrderStore:
             order_id: fields for order_id, fields in found.items() if fields and fields.get("state") not in TERMINAL
         }
 
-    async def begin(self, order_id: str, nonces: NonceCounter, fields: Mapping[str, str]) -> Begun | NotBegun:
-        """Record the intent to send and take its nonce. Raises LeaseLost, BusUnavailable (then it may have been recorded)."""
+    async def begin(self, order_id: str, nonces: NonceCounter, fields: Mapping[str, str]) -> SendPermit | SendRefusal:
+        """Record the intent to send and allocate its nonce. Raises LeaseLost, BusUnavailable (then it may have been recorded)."""
         answer = await self._bus.run(
             load("begin_send"),
             [self._fence, keys.order(self._user, order_id), nonces.key],
             [self._lease.token, nonces.floor, *flatten(fields)],
         )
         if answer[0] == "fenced":
-            raise LeaseLost(f"somebody else serves {self._lease.holder} now")
+            raise LeaseLost(f"another process serves {self._lease.holder} now")
         if answer[0] == "state":
-            return NotBegun(OrderState(answer[1]))
-        return Begun(nonces.used(int(answer[1])), int(answer[2]))
+            return SendRefusal(OrderState(answer[1]))
+        return SendPermit(nonces.used(int(answer[1])), int(answer[2]))
 
     async def move(
         self,
@@ -124,9 +124,9 @@ class OrderStore:
         position: PositionChange | None = None,
         risk: Mapping[str, str] | None = None,
     ) -> None:
-        """Record a step between non-terminal states, with the position and the risk state that a finished leg changed.
+        """Record a transition between non-terminal states, with the position and the risk state that a finished leg changed.
 
-        Raises LeaseLost, and ValueError for a step that is not legal.
+        Raises LeaseLost, and ValueError for a transition that is not legal.
         """
         answer = await self._bus.run(
             load("transition"),
@@ -139,7 +139,7 @@ class OrderStore:
             [self._lease.token, state, *_position_args(position), *_counted(risk), *flatten(fields)],
         )
         if answer == "fenced":
-            raise LeaseLost(f"somebody else serves {self._lease.holder} now")
+            raise LeaseLost(f"another process serves {self._lease.holder} now")
         if answer != "ok":
             raise ValueError(f"order {order_id} is {answer}; it cannot become {state}")
 
@@ -152,10 +152,10 @@ class OrderStore:
         position: PositionChange | None = None,
         risk: Mapping[str, str] | None = None,
     ) -> bool:
-        """End an order with its report, the position and risk state it changed and the acknowledgement of its entry, in one step.
+        """Settle an order: write its report, the changed position and risk state, and acknowledge its entry, in one step.
 
-        `entry_id` is empty for an order that did not come from the stream. Answers False if it had ended before; then nothing
-        but the acknowledgement happens. Raises LeaseLost, BusUnavailable (repeat it: the second time is harmless).
+        `entry_id` is empty for an order that did not come from the stream. Return False if it had ended before; then only the
+        acknowledgement happens. Raises LeaseLost, BusUnavailable (repeat it: the second time is harmless).
         """
         answer = await self._bus.run(
             load("settle"),
@@ -180,14 +180,14 @@ class OrderStore:
             ],
         )
         if answer == "fenced":
-            raise LeaseLost(f"somebody else serves {self._lease.holder} now")
+            raise LeaseLost(f"another process serves {self._lease.holder} now")
         return bool(answer == "ok")
 
-    async def mark_books(self, funds: Funds, *, anew: bool) -> Books:
-        """Record which money the account's books are of. Raises LeaseLost, BusUnavailable.
+    async def mark_books(self, funds: Funds, *, anew: bool) -> FundsMark:
+        """Record whether the account's books are of paper or real money. Raises LeaseLost, BusUnavailable.
 
-        With `anew` everything that they hold is forgotten in the same step: positions, risk state, differences, and the balances
-        that the engine sizes by.
+        With `anew` their content is deleted in the same step: positions, risk state, differences, and the balances that the
+        engine sizes by.
         """
         user, venue = self._user, self._venue
         forgotten = [keys.positions(user, venue), keys.risk(user, venue), keys.differences(user, venue)]
@@ -197,13 +197,13 @@ class OrderStore:
             [self._lease.token, funds],
         )
         if not answer:
-            raise LeaseLost(f"somebody else serves {self._lease.holder} now")
-        return Books(funds, int(answer))
+            raise LeaseLost(f"another process serves {self._lease.holder} now")
+        return FundsMark(funds, int(answer))
 
     async def rebuild_books(self, funds: Funds, positions: Mapping[str, str]) -> bool:
-        """Begin lost books with these position records by symbol; False if there are books already, and nothing was written.
+        """Write lost books with these position records by symbol; False if there are books already: then nothing was written.
 
-        Raises LeaseLost, BusUnavailable (repeat it: the second time answers False).
+        Raises LeaseLost, BusUnavailable (repeat it: the second time returns False).
         """
         user, venue = self._user, self._venue
         answer = await self._bus.run(
@@ -212,18 +212,18 @@ class OrderStore:
             [self._lease.token, funds, *flatten(positions)],
         )
         if answer == "fenced":
-            raise LeaseLost(f"somebody else serves {self._lease.holder} now")
+            raise LeaseLost(f"another process serves {self._lease.holder} now")
         return bool(answer == "ok")
 
     async def correct(self, change: PositionChange) -> None:
-        """Correct a position without an order, because an operator asked for it. Raises LeaseLost, BusUnavailable."""
+        """Correct a position without an order, on an operator's request. Raises LeaseLost, BusUnavailable."""
         await self._put(keys.positions(self._user, self._venue), *_position_args(change))
 
     async def move_position(self, old: Symbol, new: Symbol, renames: Renames) -> bool:
-        """Move a position to another name of its symbol, in one step, and add it to what is held under that already.
+        """Move a position to another name of its symbol, in one step, and add it to a position under that name.
 
-        False if there is none, or one of them changed meanwhile: then nothing was written. Raises LeaseLost, BusUnavailable
-        (repeat it: the second time answers False), MalformedMessageError.
+        Return False if there is none, or one of the two changed meanwhile: then nothing was written. Raises LeaseLost,
+        BusUnavailable (repeat it: the second time returns False), MalformedMessageError.
         """
         key = keys.positions(self._user, self._venue)
         held = [value or "" for value in await self._bus.do("HMGET", key, str(old), str(new))]
@@ -237,10 +237,10 @@ class OrderStore:
             [self._lease.token, str(old), held[0], str(new), held[1], after],
         )
         if answer == "fenced":
-            raise LeaseLost(f"somebody else serves {self._lease.holder} now")
+            raise LeaseLost(f"another process serves {self._lease.holder} now")
         return bool(answer == "ok")
 
-    async def own_exits(self) -> NotedExits:
+    async def own_exits(self) -> OwnExits:
         """Read the user's own exits that have begun and not ended."""
         found, unreadable = [], {}
         flat = iter(await self._bus.do("HGETALL", keys.own_exits(self._user, self._venue)))
@@ -249,30 +249,30 @@ class OrderStore:
                 found.append(read_own_exit(self._user, self._venue, Symbol.parse(name), written))
             except ValueError as error:
                 unreadable[name] = str(error)
-        return NotedExits(tuple(found), unreadable)
+        return OwnExits(tuple(found), unreadable)
 
     async def note_own_exit(self, decision: Decision) -> None:
-        """Note durably that an own exit begins, before anything of it is sent. Raises LeaseLost, BusUnavailable."""
+        """Record durably that an own exit begins, before anything of it is sent. Raises LeaseLost, BusUnavailable."""
         await self._put(keys.own_exits(self._user, self._venue), str(decision.symbol), write_own_exit(decision))
 
     async def forget_own_exit(self, decision: Decision) -> None:
-        """Note that an own exit has ended. Raises LeaseLost, BusUnavailable."""
+        """Remove the record of an own exit, since it has ended. Raises LeaseLost, BusUnavailable."""
         await self._put(keys.own_exits(self._user, self._venue), str(decision.symbol), "")
 
     async def write_risk(self, fields: Mapping[str, str], stop_out: Mapping[str, str] | None = None) -> None:
-        """Record the risk state after a look, with a stop-out that has just begun. Raises LeaseLost, BusUnavailable."""
+        """Record the risk state, with a stop-out that has just begun. Raises LeaseLost, BusUnavailable."""
         answer = await self._bus.run(
             load("write_risk"),
             [self._fence, keys.risk(self._user, self._venue), keys.stopouts(self._user)],
             [self._lease.token, *_counted(fields), *flatten(stop_out or {})],
         )
         if answer == "fenced":
-            raise LeaseLost(f"somebody else serves {self._lease.holder} now")
+            raise LeaseLost(f"another process serves {self._lease.holder} now")
 
     async def _put(self, key: str, field: str, value: str) -> None:
         answer = await self._bus.run(load("put_field"), [self._fence, key], [self._lease.token, field, value])
         if answer == "fenced":
-            raise LeaseLost(f"somebody else serves {self._lease.holder} now")
+            raise LeaseLost(f"another process serves {self._lease.holder} now")
 
 
 def _position_args(position: PositionChange | None) -> list[str]:
@@ -280,5 +280,5 @@ def _position_args(position: PositionChange | None) -> list[str]:
 
 
 def _counted(fields: Mapping[str, str] | None) -> list[str | int]:
-    """Lay fields out behind the number of their texts, which may be none."""
+    """Return the fields as a flat list, preceded by its length, which may be 0."""
     return [len(fields or {}) * 2, *flatten(fields or {})]

@@ -1,4 +1,4 @@
-"""Accounts, positions, prices, instruments, switches and heartbeats as they stand in Redis. Unreadable fields are left out."""
+"""Reads and writes accounts, positions, prices, instruments, switches and heartbeats. Unreadable fields are left out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from shared.contracts.records import (
 from shared.contracts.risk import RiskRecord
 from shared.domain.account import EVERY_POSITION, Account, AccountState, Holdings, Position
 from shared.domain.control import RUNNING, Control, ControlMode
-from shared.domain.funds import Books
+from shared.domain.funds import FundsMark
 from shared.domain.limits.risk_state import RiskState
 from shared.domain.values.instrument import Instrument, seed_instruments
 from shared.domain.values.money import Money, Price
@@ -38,7 +38,7 @@ _HEARTBEAT: Final = load("heartbeat")
 
 
 def pairs(answer: Any) -> dict[str, str]:
-    """Read a hash as the wire gives it; an error or nothing gives an empty one."""
+    """Return a hash from the wire's answer; an error or nothing becomes an empty one."""
     if not isinstance(answer, (list, tuple)):
         return {}
     values = iter(answer)
@@ -46,30 +46,30 @@ def pairs(answer: Any) -> dict[str, str]:
 
 
 class Records:
-    """The small state beside the streams. Every method is one round trip and raises only BusUnavailable."""
+    """The state beside the streams. Every method is one round trip and, if not stated otherwise, raises only BusUnavailable."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
     async def write_account(self, account: Account) -> None:
-        """Write an account as it was read at its instant."""
+        """Write an account, with the instant at which it was read."""
         fields = AccountRecord.from_domain(account).fields()
         flat = [part for pair in fields.items() for part in pair]
         await self._bus.do("HSET", keys.account(account.user, account.venue), *flat)
 
     async def mark_account(self, user: str, venue: str, state: AccountState, reason: str) -> None:
-        """Change only the state of an account; the amounts last known stay."""
+        """Change only the state of an account; the last known amounts stay."""
         await self._bus.do(
             "HSET", keys.account(user, venue), "v", "1", "user", user, "venue", venue, "state", state, "reason", reason
         )
 
     async def accounts(self, who: Sequence[tuple[str, str]]) -> list[Account | None]:
-        """Read accounts of (user, venue); None where nothing was ever recorded or it cannot be read."""
+        """Read accounts of (user, venue); None if nothing was recorded or it cannot be read."""
         answers = await self._bus.do_all([("HGETALL", keys.account(user, venue)) for user, venue in who])
         return [read_account(user, venue, pairs(answer)) for (user, venue), answer in zip(who, answers, strict=True)]
 
-    async def books(self, who: Sequence[tuple[str, str]]) -> list[Books | None]:
-        """Read which money the books of (user, venue) are of; None where it was never recorded. Raises MalformedMessageError."""
+    async def books(self, who: Sequence[tuple[str, str]]) -> list[FundsMark | None]:
+        """Read the funds mark of (user, venue); None if it was never recorded. Raises MalformedMessageError."""
         answers = await self._bus.do_all([("HGETALL", keys.books(user, venue)) for user, venue in who])
         found = map(pairs, answers)
         return [FundsMarkRecord.parse(fields).to_domain() if fields else None for fields in found]
@@ -90,30 +90,30 @@ class Records:
         return _position(held), price
 
     async def holdings(self, user: str, venue: str) -> Holdings:
-        """Read everything a user holds from copying; a record that cannot be read is named beside the others."""
+        """Read all that a user holds from copying; records that cannot be read are in `Holdings.unreadable`."""
         (answer,) = await self._bus.do_all([("HGETALL", keys.positions(user, venue))])
         return read_holdings(answer)
 
     async def positions(self, user: str, venue: str) -> dict[Symbol, Position]:
-        """Read everything a user holds from copying, for who must judge by all of it. Raises MalformedMessageError."""
+        """Read all that a user holds from copying, if every record can be read. Raises MalformedMessageError."""
         try:
             return dict((await self.holdings(user, venue)).whole())
         except ValueError as error:
             raise MalformedMessageError(str(error)) from None
 
     async def write_position(self, user: str, venue: str, position: Position) -> None:
-        """Write what is held of a symbol; a flat position is taken out."""
+        """Write the position of a symbol; a flat one is removed."""
         if position.size.amount > 0:
             await self._bus.do("HSET", keys.positions(user, venue), str(position.symbol), write_position(position))
         else:
             await self._bus.do("HDEL", keys.positions(user, venue), str(position.symbol))
 
     async def differences(self, user: str, venue: str) -> dict[str, str]:
-        """Read where positions differ from balances, as last told: text by symbol."""
+        """Read where positions differ from balances, as last recorded: text by symbol."""
         return pairs(await self._bus.do("HGETALL", keys.differences(user, venue)))
 
     async def write_differences(self, user: str, venue: str, found: Mapping[str, str], gone: Iterable[str]) -> None:
-        """Record the differences of a pass, and that others are gone."""
+        """Write the differences of a reconciliation, and remove those that no longer exist."""
         key = keys.differences(user, venue)
         commands: list[tuple[str | int | bytes, ...]] = [("HDEL", key, symbol) for symbol in gone]
         commands += [("HSET", key, symbol, text) for symbol, text in found.items()]
@@ -149,7 +149,7 @@ class Records:
         return found
 
     async def write_instruments(self, venue: str, instruments: Iterable[Instrument]) -> None:
-        """Publish what the venue says of its pairs now."""
+        """Publish the present listing of a venue's pairs."""
         flat = [part for each in instruments for part in (str(each.symbol), write_instrument(each))]
         if flat:
             await self._bus.do("HSET", keys.instruments(venue), *flat)
@@ -177,18 +177,13 @@ class Records:
         fields = pairs(await self._bus.do("HGETALL", keys.risk(user, venue)))
         return RiskRecord.parse(fields).to_domain() if fields else None
 
-    async def write_risk(self, user: str, venue: str, state: RiskState) -> None:
-        """Record it; only the process that serves the user may."""
-        fields = RiskRecord.from_domain(state).fields()
-        await self._bus.do("HSET", keys.risk(user, venue), *[part for pair in fields.items() for part in pair])
-
     async def write_heartbeat(self, service: str, instance: str, sign: HeartbeatRecord) -> None:
-        """Write that a process lives, and how; it counts for `HEARTBEAT_TTL_MS`."""
+        """Write a heartbeat, which expires after `HEARTBEAT_TTL_MS`."""
         flat = [part for pair in sign.fields().items() for part in pair]
         await self._bus.run(_HEARTBEAT, [keys.heartbeat(service, instance)], [HEARTBEAT_TTL_MS, *flat])
 
     async def heartbeats(self) -> Mapping[str, HeartbeatRecord]:
-        """Read all signs of life by `<service>:<instance>`; what cannot be read is left out."""
+        """Read all heartbeats by `<service>:<instance>`; those that cannot be read are left out."""
         names = sorted(set(await self._bus.scan(keys.HEARTBEATS)))
         answers = await self._bus.do_all([("HGETALL", name) for name in names])
         found = {}
@@ -200,7 +195,7 @@ class Records:
 
 
 def _position(answer: Any) -> Position | None:
-    """Read one position as the wire gives it. Raises MalformedMessageError, also for a key that holds something else."""
+    """Parse one position from the wire's answer. Raises MalformedMessageError, also for a key of another type."""
     if isinstance(answer, Exception):
         if not str(answer).startswith("WRONGTYPE"):
             raise BusRefused(str(answer))
@@ -209,7 +204,7 @@ def _position(answer: Any) -> Position | None:
 
 
 def read_holdings(answer: Any) -> Holdings:
-    """Read a hash of positions as the wire gives it; what cannot be read is named, and hides nothing else."""
+    """Parse a hash of positions from the wire's answer; unreadable ones are listed and do not hide the others."""
     if isinstance(answer, Exception):  # an outage is raised before it comes here
         return Holdings({}, {EVERY_POSITION: str(answer)})
     found: dict[Symbol, Position] = {}
@@ -226,7 +221,7 @@ def read_holdings(answer: Any) -> Holdings:
 
 
 def read_control(answer: Any) -> Control:
-    """Read a kill switch as the wire gives it; one that cannot be read (`SET` instead of `HSET`) stops entries."""
+    """Parse a kill switch from the wire's answer; one that cannot be read (`SET` instead of `HSET`) stops entries."""
     if not answer:
         return RUNNING
     if isinstance(answer, Exception):
@@ -235,12 +230,12 @@ def read_control(answer: Any) -> Control:
 
 
 def read_equity(answer: Any) -> Money | None:
-    """Read what HMGET says of `equity` and `currency` of an account hash; None if nothing is known or it cannot be read."""
+    """Parse the answer to HMGET of `equity` and `currency` of an account hash; None if unknown or unreadable."""
     return read_money(*answer) if isinstance(answer, list) and None not in answer else None
 
 
 def read_account(user: str, venue: str, fields: Mapping[str, str]) -> Account | None:
-    """Read the fields of an account hash; None if there is none or it cannot be read."""
+    """Parse the fields of an account hash; None if there is none or it cannot be read."""
     if not fields:
         return None
     try:

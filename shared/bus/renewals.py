@@ -1,12 +1,12 @@
 """Keeps leases while work is done under them. Those of one process are renewed together, many in one round trip.
 
 A process that serves thousands renews more than a thousand a second; one by one, those of a thousand users took 3.7 % of a core
-more, and 2.8 % in Redis (machine of `make bench`, at rest). What must never happen here is that a lease is taken for kept which
-is not: whoever works under a lost one is ended, and told why.
+more, and 2.8 % in Redis (machine of `make bench`, at rest). It must never treat a lost lease as held: the work under a lost one
+is ended, with the reason.
 
-A lease is kept over one connection. When that is lost, so is every lease, however soon Redis is back: after a fail-over the last
-second's writes are missing, and who went on from what he remembers would sell by a position of before. Whoever begins again finds
-what is pending, in its order.
+Leases are kept over one connection. When that is lost, so is every lease, however soon Redis is back: after a fail-over the
+writes of the last second are missing, and work that went on from memory would sell an outdated position. Work that starts again
+finds what is pending, in sequence.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from shared.bus.errors import BusError, BusUnavailable
 from shared.bus.lease import RENEW_EVERY, TTL_MS, Lease
 
 _TOGETHER: Final = 0.1
-"""Seconds before its time that a lease is renewed along with others."""
+"""A lease is renewed up to this many seconds early, together with others."""
 _GAP: Final = 0.02
-"""Seconds between round trips, for commands that matter more. The longer one takes, the more leases are due for the next."""
+"""Seconds between round trips, left to more important commands. The longer one takes, the more leases the next one renews."""
 _AFTER_OUTAGE: Final = 1.0
 
 log = structlog.get_logger()
@@ -38,11 +38,11 @@ class Renewals:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._kept: dict[Lease, asyncio.Future[None]] = {}
-        """Each with the news of its loss; the one that was renewed longest ago comes first."""
+        """Each with a future that fails when it is lost; the one renewed longest ago comes first."""
         self._renewing: asyncio.Task[None] | None = None
 
     async def keep(self, lease: Lease, work: Coroutine[Any, Any, None]) -> None:
-        """Run `work` under a lease that was just acquired; whichever of the two fails ends both, and its failure is raised."""
+        """Run `work` under a lease that was just acquired; if either fails, both end and the failure is raised."""
         lost = self._kept[lease] = asyncio.get_running_loop().create_future()
         if self._renewing is None:
             self._renewing = asyncio.create_task(self._run())
@@ -68,34 +68,34 @@ class Renewals:
                 due_in = _due_in(next(iter(self._kept)))
                 await asyncio.wait({connection}, timeout=max(due_in, _GAP))
                 if connection.done():
-                    connection.result()  # raises what it means
+                    connection.result()  # raises BusUnavailable
                 try:
                     await self._renew(list(takewhile(lambda lease: _due_in(lease) <= _TOGETHER, self._kept)))
                 except BusUnavailable:
-                    # A server that only takes no commands just now is waited for while the leases still stand.
-                    self._end_those_that_run_out()
+                    # If the server refuses commands only for a moment, wait while the leases are still held.
+                    self._end_expiring()
                     await asyncio.wait({connection}, timeout=_AFTER_OUTAGE)
         except BusUnavailable as error:
             self._end_all(error)
-        except Exception as error:  # nobody would renew them any more: whoever works under them must be told
+        except Exception as error:  # no lease would be renewed any more, so the work under them must end
             log.exception("renewing leases failed", leases=len(self._kept))
             self._end_all(error)
         finally:
-            self._end_all(BusUnavailable("leases are not renewed any more"))  # nobody is left here, unless this died
+            self._end_all(BusUnavailable("leases are no longer renewed"))  # none is left here, unless this task failed
             connection.cancel()
             if self._renewing is asyncio.current_task():
                 self._renewing = None
 
     async def _renew(self, leases: Sequence[Lease]) -> None:
-        """Renew some. Raises BusUnavailable."""
+        """Renew some leases. Raises BusUnavailable."""
         answers = await self._bus.do_all([lease.renewal_command() for lease in leases])
         for lease, answer in zip(leases, answers, strict=True):
-            await self._hear(lease, answer)
+            await self._apply(lease, answer)
 
-    async def _hear(self, lease: Lease, answer: Any) -> None:
+    async def _apply(self, lease: Lease, answer: Any) -> None:
         try:
             if isinstance(answer, ResponseError):
-                await lease.renew()  # by the script's text: a server that was restarted does not know it yet
+                await lease.renew()  # by the script's text: a restarted server does not know its hash yet
             else:
                 lease.apply_renewal(answer)
         except BusUnavailable:
@@ -103,10 +103,10 @@ class Renewals:
         except BusError as error:
             self._end(lease, error)
         else:
-            if (lost := self._kept.pop(lease, None)) is not None:  # else the work under it has just ended
+            if (lost := self._kept.pop(lease, None)) is not None:  # otherwise the work under it has just ended
                 self._kept[lease] = lost
 
-    def _end_those_that_run_out(self) -> None:
+    def _end_expiring(self) -> None:
         for lease in list(self._kept):
             try:
                 lease.require(RENEW_EVERY)

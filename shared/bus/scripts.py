@@ -1,8 +1,8 @@
-"""The Lua scripts: what must happen in one step, happens in Redis.
+"""Loads the Lua scripts: what must happen in one step happens in Redis.
 
-One file each under `lua/`, with its contract at the top. A first line `-- uses: name` puts `lua/_name.lua` before the text,
-which is how two scripts share the nonce rule. Everything a script touches lies in one user's slot.
-One that uses `rights` fails, and has written nothing, where this Redis user may not run what it would run.
+One file each under `lua/`, with its contract at the top. A first line `-- uses: name` puts `lua/_name.lua` before the text, so
+that scripts share a rule. All keys of a script are in one user's slot. A script that uses `rights` fails before its first write
+if the ACL forbids one of its commands.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _USES: Final = "-- uses: "
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script's text and the hash under which the server knows it."""
+    """A script's text and the hash by which the server knows it."""
 
     text: str
     sha: str
@@ -27,7 +27,7 @@ class Script:
 
 @cache
 def load(name: str) -> Script:
-    """Read `lua/<name>.lua` with what it uses."""
+    """Return the script `lua/<name>.lua` with the parts that it uses."""
     text = (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
     first = text.splitlines()[0]
     if first.startswith(_USES):
@@ -35,5 +35,5 @@ def load(name: str) -> Script:
             (_FOLDER / f"_{part.strip()}.lua").read_text(encoding="utf-8") for part in first[len(_USES) :].split(",")
         ]
         text = "".join([*parts, text])
-    # SHA-1 is the name that EVALSHA goes by, not a protection.
+    # EVALSHA identifies scripts by SHA-1; it is not a protection here.
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())

@@ -1,4 +1,4 @@
-"""The signal stream as its one writer sees it: append once, and read back what was told."""
+"""The signal stream for its only writer: append each signal once, and read back what was emitted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.domain.signal import Signal
 from shared.domain.values.numerals import whole
 
 _REMEMBER_MS: Final = 30 * 24 * 3600 * 1000
-"""How long the id of an emitted signal is kept: far longer than any venue's list of recent fills is asked for."""
+"""How long the id of an emitted signal is kept: far longer than the period for which a venue's recent fills are queried."""
 
 
 class SignalLog:
@@ -23,7 +23,7 @@ class SignalLog:
         self._bus = bus
 
     async def emit(self, signal: Signal) -> str | None:
-        """Append a signal and answer its entry id; None if this id was emitted before. Raises BusUnavailable: repeat it."""
+        """Append a signal and return its entry id; None if this id was emitted before. Raises BusUnavailable: repeat it."""
         answer = await self._bus.run(
             load("emit_signal"),
             [keys.SIGNALS, keys.EMITTED],
@@ -40,10 +40,10 @@ class SignalLog:
         """Read the newest entries, newest first."""
         return read_entries(keys.SIGNALS, await self._bus.do("XREVRANGE", keys.SIGNALS, "+", "-", "COUNT", count))
 
-    async def told_until(self, user: str, venue: str) -> int | None:
-        """Read the instant (epoch ms) from which on fills are to be compared with the stream; None before the first start."""
+    async def fill_cursor(self, user: str, venue: str) -> int | None:
+        """Read the instant (epoch ms) from which fills have to be compared with the stream; None before the first start."""
         return whole(await self._bus.do("GET", keys.fill_cursor(user, venue)))
 
-    async def remember_told(self, user: str, venue: str, until: int) -> None:
-        """Record that every fill that ended before `until` (epoch ms) has been told or passed over for good."""
+    async def set_fill_cursor(self, user: str, venue: str, until: int) -> None:
+        """Record that every fill of an order that ended before `until` (epoch ms) was emitted or is never copied."""
         await self._bus.do("SET", keys.fill_cursor(user, venue), until)

@@ -1,6 +1,6 @@
 """Streams with consumer groups: read new, replay own pending, acknowledge, append, and the dead-letter stream.
 
-Each group has one fixed consumer name, so that whoever takes over replays the same pending list and nothing has to be claimed.
+Each group has one fixed consumer name, so that a new owner replays the same pending list and no entry has to be claimed.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from shared.bus.errors import BusForbidden, BusRefused, GroupLost
 from shared.contracts import keys
 
 MAX_DELIVERIES: Final = 5
-"""An entry that could not be read so many times goes to the dead-letter stream."""
+"""An entry that could not be read this many times goes to the dead-letter stream."""
 
 NOTHING_DELIVERED: Final = "0-0"
-"""The last-delivered id of a group that has not handed out anything yet."""
+"""The last-delivered id of a group that has not delivered anything yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of a stream; `fields` is empty if it was deleted while pending."""
+    """One entry of a stream; `fields` is empty if it was deleted while it was pending."""
 
     stream: str
     id: str
@@ -31,12 +31,12 @@ class Entry:
 
 
 def entry_ms(entry_id: str) -> int:
-    """Give the instant (epoch ms, Redis clock) that an entry id carries."""
+    """Return the instant (epoch ms, Redis clock) of an entry id."""
     return int(entry_id.split("-", 1)[0])
 
 
 def entry_order(entry_id: str) -> tuple[int, int]:
-    """Give an entry id as something that can be compared."""
+    """Return an entry id in a form that compares in stream order."""
     ms, _, sequence = entry_id.partition("-")
     return int(ms), int(sequence or 0)
 
@@ -60,9 +60,9 @@ class Group:
     async def read_new(
         self, streams: Sequence[str], count: int, block_ms: int = BLOCK_MS, *, renew: bool = True
     ) -> list[Entry]:
-        """Wait for entries that nobody was given yet; empty after `block_ms`.
+        """Wait for entries that were never delivered; return an empty list after `block_ms`.
 
-        A group that is missing (a flush) is made anew; without `renew` it raises GroupLost.
+        A missing group (a flush) is created again; without `renew` this raises GroupLost.
         """
         ids = [">"] * len(streams)
         try:
@@ -89,18 +89,18 @@ class Group:
         return _entries(answer)
 
     async def read_pending(self, stream: str, after: str = "0", count: int = 500) -> list[Entry]:
-        """Read entries that were delivered but not acknowledged, oldest first, those after the id `after`."""
+        """Read entries after the id `after` that were delivered but not acknowledged, oldest first."""
         answer = await self._bus.do(
             "XREADGROUP", "GROUP", self.name, self.name, "COUNT", count, "STREAMS", stream, after
         )
         return _entries(answer)
 
     async def refused(self, streams: Sequence[str]) -> dict[str, str]:
-        """Find out which streams Redis refuses to read, each with its words; a missing group is made anew.
+        """Return the streams that Redis refuses to read, each with its error; a missing group is created again.
 
         Raises BusUnavailable for an outage that is not about one of them.
         """
-        tries = [self._try(stream) for stream in streams]  # they leave together, in one round trip
+        tries = [self._try(stream) for stream in streams]  # sent together, in one round trip
         reasons = zip(streams, await asyncio.gather(*tries), strict=True)
         return {stream: reason for stream, reason in reasons if reason}
 
@@ -128,23 +128,23 @@ class Group:
         return found
 
     async def deliveries(self, stream: str, entry_id: str) -> int:
-        """Say how often a pending entry has been delivered; 0 if it is not pending."""
+        """Return how often a pending entry has been delivered; 0 if it is not pending."""
         rows = await self._bus.do("XPENDING", stream, self.name, entry_id, entry_id, 1)
         return int(rows[0][3]) if rows else 0
 
     async def pending(self, stream: str) -> int:
-        """Count the entries that were delivered and not acknowledged."""
+        """Return how many entries were delivered and not acknowledged."""
         return int((await self._bus.do("XPENDING", stream, self.name))[0])
 
     async def deliver_again(self, entry: Entry) -> int:
-        """Have a pending entry delivered once more and say how often it has been."""
+        """Deliver a pending entry once more; return how often it has been delivered."""
         ms, sequence = entry_order(entry.id)
         before = f"{ms}-{sequence - 1}" if sequence else f"{ms - 1}-{2**64 - 1}"
         await self.read_pending(entry.stream, before, 1)
         return await self.deliveries(entry.stream, entry.id)
 
     async def last_delivered(self, stream: str) -> str:
-        """Give the id up to which a stream has been handed out."""
+        """Return the id up to which a stream has been delivered."""
         for row in await self._bus.do("XINFO", "GROUPS", stream):
             facts = dict(zip(row[::2], row[1::2], strict=True))
             if facts["name"] == self.name:
@@ -159,7 +159,7 @@ class Group:
     async def dead_letter(self, entry: Entry, reason: str) -> None:
         """Move an entry that cannot be read to the dead-letter stream, with the reason, and acknowledge it.
 
-        Both keys lie in one slot for a user's stream; for the signal stream a crash in between buries it twice at most.
+        For a user's stream both keys are in one slot; for the signal stream a crash in between writes at most two dead letters.
         """
         await write_dead_letter(self._bus, entry, self.name, reason)
         await self.ack(entry.stream, entry.id)
@@ -174,7 +174,7 @@ async def write_dead_letter(bus: Bus, entry: Entry, group: str, reason: str) -> 
 
 
 def read_entries(stream: str, rows: Any) -> list[Entry]:
-    """Read the rows of XRANGE, XREVRANGE or one stream of XREADGROUP."""
+    """Parse the rows of XRANGE, XREVRANGE or one stream of XREADGROUP."""
     found = []
     for entry_id, flat in rows or ():
         values = iter(flat or ())
@@ -187,7 +187,7 @@ def _entries(answer: Any) -> list[Entry]:
 
 
 def flatten(fields: Mapping[str, str]) -> list[str]:
-    """Lay fields out as XADD and the scripts take them."""
+    """Return fields as the flat list that XADD and the scripts take."""
     flat: list[str] = []
     for name, value in fields.items():
         flat.append(name)

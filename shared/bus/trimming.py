@@ -1,6 +1,6 @@
-"""Trims streams, never by length: only what every group has acknowledged, and only once it is older than the retention.
+"""Trims streams, never by length: only entries that every group has acknowledged and that are older than the retention.
 
-An entry that was not carried out yet would be a lost order; one that was is still a line of the ledger that `audit` reads.
+To trim an entry that is not settled yet would lose an order; a settled one is still read by `audit`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from shared.bus.streams import entry_order
 
 
 async def trim(bus: Bus, stream: str, older_than: int) -> int:
-    """Remove acknowledged entries from before `older_than` (epoch ms); answers how many. Raises BusUnavailable."""
+    """Remove acknowledged entries from before `older_than` (epoch ms); return how many. Raises BusUnavailable."""
     if not await bus.do("EXISTS", stream):
         return 0
     keep_from = (older_than, 0)

@@ -1,7 +1,7 @@
-"""A venue's time for processes that speak to no venue: what Redis's clock and the venue's differ by.
+"""A venue's time for processes that never call a venue: the difference between Redis's clock and the venue's.
 
-Whoever measures the venue's time publishes the difference; a reader knows its own difference to Redis's clock and so has the
-venue's time on a steady clock of its own. After that neither this host's wall clock nor Redis's matters, however they step.
+A process that measures the venue's time publishes the difference; a reader measures its own difference to Redis's clock, and so
+has the venue's time on its own steady clock. After that neither this host's wall clock nor Redis's matters, however they step.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from shared.domain.values.clock_offset import ClockOffset
 
 _WRITE_EVERY: Final = 60.0
 _MOVED_MS: Final = 100.0
-"""A difference that has changed by so much is written at once: it is known better, or a clock was set."""
+"""A difference that has changed by this much is written at once: the measurement is better, or a clock was set."""
 _SET_MS: Final = 250.0
-"""Redis's clock was set if it has moved by so much against the steady one."""
+"""Redis's clock was set if it has moved by this much against the steady clock."""
 _READ_EVERY: Final = 15.0
 _READ_FIRST: Final = 2.0
-"""Seconds between readings while there is nothing to go by."""
+"""Seconds between readings until the first usable one."""
 _OLDEST_MS: Final = 150_000
-"""A record older than this is not taken up: nobody measures any more, or Redis's clock was set since."""
+"""A record older than this is ignored: it is no longer measured, or Redis's clock was set since."""
 _FUTURE_MS: Final = 2_000
 _LONGEST_TRIP_MS: Final = 2_000.0
 
@@ -37,7 +37,7 @@ Steady = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class _RedisTime:
-    """Redis's clock: epoch ms, its difference to the steady clock, and how far the truth may be from that."""
+    """Redis's clock: epoch ms, its difference to the steady clock, and the uncertainty of that."""
 
     at: float
     to_steady: float
@@ -51,10 +51,10 @@ class VenueTimeWriter:
         self._bus = bus
         self._steady = steady
         self._written: dict[str, tuple[float, float]] = {}
-        """By venue: the difference as last written, and when (steady)."""
+        """By venue: the difference as last written, and the instant (steady)."""
 
     async def write(self, venue: str, to_steady: tuple[float, float]) -> None:
-        """Publish a venue's time, given as its difference to the steady clock and the uncertainty (ms), if that is news."""
+        """Publish a venue's time, given as its difference to the steady clock and the uncertainty (ms), if it has changed."""
         began = self._steady()
         redis = _redis_time(await self._bus.do("TIME"), began, self._steady())
         difference = to_steady[0] - redis.to_steady
@@ -71,7 +71,7 @@ class VenueTimeWriter:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _VenueOffset:
     venue: str
     to_steady: float
     uncertainty: float
@@ -80,9 +80,9 @@ class _Known:
 
 
 class VenueTimes:
-    """The time of whichever venue is known best, in epoch ms; this host's wall clock while none is known.
+    """The time of the venue with the least uncertainty, in epoch ms; this host's wall clock while none is known.
 
-    One will do for all: what is wrong is a host's clock, and venues agree with one another.
+    One serves for all: only this host's clock may be wrong, and venues agree with one another.
     """
 
     def __init__(
@@ -92,14 +92,14 @@ class VenueTimes:
         self._venues = venues
         self._wall = wall
         self._steady = steady
-        self._known: _Known | None = None
+        self._known: _VenueOffset | None = None
 
     def __call__(self) -> int:
         """Return the venue's time."""
         return self._wall() if self._known is None else round(self._steady() * 1000 + self._known.to_steady)
 
     def offset(self) -> ClockOffset | None:
-        """Return how far this host's wall clock is from the venue's; None while that is not known."""
+        """Return how far this host's wall clock is from the venue's; None while that is unknown."""
         known = self._known
         return None if known is None else ClockOffset(known.venue, self._wall() - self(), ceil(known.uncertainty))
 
@@ -111,23 +111,23 @@ class VenueTimes:
             await asyncio.sleep(_READ_FIRST if self._known is None else _READ_EVERY)
 
     async def refresh(self) -> None:
-        """Read what is published; without an answer what is known stands."""
+        """Read what is published; without an answer the last reading stays in use."""
         began = self._steady()
         try:
             answers = await self._bus.do_all([("TIME",), *(("HGETALL", keys.clock(venue)) for venue in self._venues)])
             redis = _redis_time(answers[0], began, self._steady())
-        except (BusError, TypeError, ValueError):  # Redis does not answer, or will not say what time it is
+        except (BusError, TypeError, ValueError):  # Redis does not answer, or refuses TIME
             return
         found = [
             each
             for venue, answer in zip(self._venues, answers[1:], strict=True)
             if (each := _read(venue, pairs(answer), redis)) is not None
         ]
-        if found and self._may_take_up(best := min(found, key=lambda each: each.uncertainty)):
+        if found and self._is_usable(best := min(found, key=lambda each: each.uncertainty)):
             self._known = best
 
-    def _may_take_up(self, new: _Known) -> bool:
-        """Refuse to combine Redis's clock of now with a difference that was written before that clock was set."""
+    def _is_usable(self, new: _VenueOffset) -> bool:
+        """Return False if the difference was written before Redis's clock was set: it must not be combined with the new time."""
         known = self._known
         moved = known is not None and abs(known.redis_to_steady - new.redis_to_steady) > _SET_MS + new.uncertainty
         return known is None or not moved or known.written_at != new.written_at
@@ -138,11 +138,11 @@ def _redis_time(answer: Any, began: float, ended: float) -> _RedisTime:
     return _RedisTime(at, at - (began + ended) * 500, (ended - began) * 500)
 
 
-def _read(venue: str, fields: Mapping[str, str], redis: _RedisTime) -> _Known | None:
+def _read(venue: str, fields: Mapping[str, str], redis: _RedisTime) -> _VenueOffset | None:
     try:
         difference, uncertainty, at = (int(fields[name]) for name in ("difference", "uncertainty", "at"))
     except (KeyError, ValueError):
         return None
     if not -_FUTURE_MS < redis.at - at < _OLDEST_MS or redis.uncertainty > _LONGEST_TRIP_MS:
         return None
-    return _Known(venue, difference + redis.to_steady, uncertainty + redis.uncertainty, redis.to_steady, at)
+    return _VenueOffset(venue, difference + redis.to_steady, uncertainty + redis.uncertainty, redis.to_steady, at)

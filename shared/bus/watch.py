@@ -1,6 +1,6 @@
-"""What a user's own exits are decided from, read in one or two round trips: positions, switches, and prices of what is held.
+"""Reads what a user's own exits are decided from, in one or two round trips: positions, switches, and prices of the holdings.
 
-And what the price feed is told: which symbols somebody needs the price of all the time.
+It also keeps the list of symbols whose prices are needed all the time, for the price feed.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from shared.domain.values.symbol import Symbol
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """What is held from copying, the switches over it, and why which records cannot be read."""
+class WatchedHoldings:
+    """What is held from copying, the kill switches that apply, and why a record cannot be read, by its field."""
 
     positions: Mapping[Symbol, Position]
     switches: tuple[Control, ...]
@@ -31,7 +31,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Market:
+class WatchedMarket:
     """Published prices with their instants (epoch ms), and the switches of symbols."""
 
     prices: Mapping[Symbol, tuple[Price, int]]
@@ -44,15 +44,15 @@ class Watch:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def held(self, user: str, venue: str) -> Held:
-        """Read what a user holds from copying, and everybody's switch and his own."""
+    async def held(self, user: str, venue: str) -> WatchedHoldings:
+        """Read what a user holds from copying, the global kill switch and the user's."""
         positions, everybody, own = await self._bus.do_all(
             [hgetall(keys.positions(user, venue)), hgetall(keys.CONTROL), hgetall(keys.control(user))]
         )
         holdings = read_holdings(positions)
-        return Held(holdings.positions, (read_control(everybody), read_control(own)), holdings.unreadable)
+        return WatchedHoldings(holdings.positions, (read_control(everybody), read_control(own)), holdings.unreadable)
 
-    async def market(self, venue: str, symbols: Collection[Symbol]) -> Market:
+    async def market(self, venue: str, symbols: Collection[Symbol]) -> WatchedMarket:
         """Read the prices and switches of some symbols."""
         wanted = list(symbols)
         prices, *switches = await self._bus.do_all(
@@ -66,16 +66,16 @@ class Watch:
             with suppress(ValueError):
                 if written is not None:
                     found[symbol] = read_price(symbol, written)
-        return Market(found, dict(zip(wanted, map(read_control, switches), strict=True)))
+        return WatchedMarket(found, dict(zip(wanted, map(read_control, switches), strict=True)))
 
     async def ask_for(self, venue: str, symbols: Collection[Symbol], now: int) -> None:
-        """Say that the prices of these symbols are needed; to be said again while they are."""
+        """Record that the prices of these symbols are needed; repeat it while they are."""
         flat = [part for symbol in symbols for part in (str(symbol), str(now))]
         if flat:
             await self._bus.do("HSET", keys.watched(venue), *flat)
 
     async def asked_for(self, venue: str, since: int) -> frozenset[Symbol]:
-        """Give the symbols that somebody has asked for since `since` (epoch ms) or the master holds; forget the others."""
+        """Return the symbols that were requested at or after `since` (epoch ms) or that the master holds; remove the others."""
         watched, held = await self._bus.do_all(
             [("HGETALL", keys.watched(venue)), ("HKEYS", keys.positions(MASTER, venue))]
         )

@@ -6,8 +6,6 @@ on a red one. A fault of one user is not among these: that account is parked, an
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,17 +21,20 @@ from shared.config.secrets import key_names, read_api_key
 from shared.config.settings import Mode, Settings
 from shared.config.strategy_choice import MIRROR_ONLY, STRATEGY_FILE, read_strategy_choice
 from shared.config.users.loader import Users, load_users
+from shared.config.venue_settings import VENUE_FACTS
 from shared.domain.account import MASTER
 from shared.domain.limits.policy import UserPolicy
+from shared.domain.values.venue import SUPPORTED_VENUES, VenueName
 
-SUPPORTED_VENUE: Final = "kraken"
+_MASTER_VENUE: Final = VenueName.KRAKEN
+"""Where the master account is; `services/master_strategy/app.py` opens it there."""
 _SHOWN: Final = 5
 _HERE: Final = Path()
 
 log = structlog.get_logger()
 
 
-class Verdict(StrEnum):
+class CheckStatus(StrEnum):
     """How a check ended."""
 
     GREEN = "ok"
@@ -46,7 +47,7 @@ class Check:
     """One line of a preflight. `user` is whom it concerns; empty: the whole system."""
 
     name: str
-    verdict: Verdict
+    status: CheckStatus
     text: str
     user: str = ""
 
@@ -73,9 +74,9 @@ def require_green(settings: Settings, *checks: Callable[[Settings], Check]) -> N
         return
     found = [*(check(settings) for check in checks), check_env_file(), *_venue_urls(settings)]
     for each in found:
-        if each.verdict is Verdict.YELLOW:
+        if each.status is CheckStatus.YELLOW:
             log.warning("preflight", check=each.name, why=each.text)
-    if red := [each for each in found if each.verdict is Verdict.RED]:
+    if red := [each for each in found if each.status is CheckStatus.RED]:
         raise ConfigurationError("; ".join(each.text for each in red))
 
 
@@ -84,16 +85,16 @@ def check_strategy(settings: Settings) -> Check:
     try:
         choice = read_strategy_choice(settings.shoal_config, Mode.LIVE)
     except ConfigurationError as error:
-        return Check("strategy", Verdict.RED, str(error))
+        return Check("strategy", CheckStatus.RED, str(error))
     file = settings.shoal_config / STRATEGY_FILE
     if not choice.explicit:
         return Check(
-            "strategy", Verdict.YELLOW, f'{file} names none, so it is mirror only; write name = "none" to say so'
+            "strategy", CheckStatus.YELLOW, f'{file} names none, so it is mirror only; write name = "none" to say so'
         )
     if choice.name == MIRROR_ONLY:
-        return Check("strategy", Verdict.GREEN, "mirror only: no strategy trades the master account")
+        return Check("strategy", CheckStatus.GREEN, "mirror only: no strategy trades the master account")
     return Check(
-        "strategy", Verdict.YELLOW, f"{choice.name} WILL trade the master account (trade_live = true in {file})"
+        "strategy", CheckStatus.YELLOW, f"{choice.name} WILL trade the master account (trade_live = true in {file})"
     )
 
 
@@ -101,19 +102,19 @@ def check_key(settings: Settings, owner: str, policy: UserPolicy | None = None) 
     """Check that an account's key is there, is no placeholder and can be a key; its value is never shown."""
     user = "" if owner == MASTER else owner
     name = f"key of {owner}"
-    venues = policy.venues if policy else (SUPPORTED_VENUE,)
+    venues = policy.venues if policy else (_MASTER_VENUE,)
     prints = []
     for venue in venues:
-        if venue != SUPPORTED_VENUE:
-            return Check(name, Verdict.RED, f"{venue} is not supported yet; take it out of venues", user)
+        if venue not in SUPPORTED_VENUES:
+            return Check(name, CheckStatus.RED, f"{venue} is not supported yet; take it out of venues", user)
         try:
             key = read_api_key(venue, owner, Mode.LIVE, paper=bool(policy and policy.paper), names=key_names())
         except ConfigurationError as error:
-            return Check(name, Verdict.RED, str(error), user)
-        if not _is_base64(key.secret):
-            return Check(name, Verdict.RED, "the secret is not the base64 text that Kraken shows with a new key", user)
+            return Check(name, CheckStatus.RED, str(error), user)
+        if fault := VENUE_FACTS[venue].find_secret_fault(key.secret):
+            return Check(name, CheckStatus.RED, fault, user)
         prints.append(f"{venue} {key.fingerprint}")
-    return Check(name, Verdict.GREEN, ", ".join(prints) + (" (paper)" if policy and policy.paper else ""), user)
+    return Check(name, CheckStatus.GREEN, ", ".join(prints) + (" (paper)" if policy and policy.paper else ""), user)
 
 
 def check_env_file(folder: Path = _HERE) -> Check:
@@ -121,10 +122,10 @@ def check_env_file(folder: Path = _HERE) -> Check:
     try:
         refuse_open_env_file(Mode.LIVE, folder)
     except ConfigurationError as error:
-        return Check(".env", Verdict.RED, str(error))
+        return Check(".env", CheckStatus.RED, str(error))
     if (folder / ".env").exists():
-        return Check(".env", Verdict.GREEN, "nobody else can read it")
-    return Check(".env", Verdict.GREEN, "there is none here; keys come from the environment or from secret files")
+        return Check(".env", CheckStatus.GREEN, "nobody else can read it")
+    return Check(".env", CheckStatus.GREEN, "there is none here; keys come from the environment or from secret files")
 
 
 def _users(settings: Settings) -> Users | ConfigurationError:
@@ -136,56 +137,50 @@ def _users(settings: Settings) -> Users | ConfigurationError:
 
 def _users_check(settings: Settings, users: Users | ConfigurationError) -> Check:
     if isinstance(users, ConfigurationError):
-        return Check("users", Verdict.RED, str(users))
+        return Check("users", CheckStatus.RED, str(users))
     if users.problems:
-        return Check("users", Verdict.RED, "; ".join(map(str, users.problems[:_SHOWN])))
+        return Check("users", CheckStatus.RED, "; ".join(map(str, users.problems[:_SHOWN])))
     enabled = [name for name, policy in users.items() if policy.enabled]
     if not enabled:
-        return Check("users", Verdict.RED, f"{settings.shoal_config / 'users'} holds no enabled user")
+        return Check("users", CheckStatus.RED, f"{settings.shoal_config / 'users'} holds no enabled user")
     paper = [name for name in enabled if users[name].paper]
     text = f"{len(enabled)} enabled: {_listed(enabled)}"
-    return Check("users", Verdict.GREEN, text + (f"; on paper money: {_listed(paper)}" if paper else ""))
+    return Check("users", CheckStatus.GREEN, text + (f"; on paper money: {_listed(paper)}" if paper else ""))
 
 
 def _mode(settings: Settings) -> Check:
     if settings.shoal_mode is Mode.LIVE:
-        return Check("mode", Verdict.GREEN, "SHOAL_MODE is live: REAL MONEY")
-    return Check("mode", Verdict.RED, "SHOAL_MODE is paper: nothing here would trade for real; set SHOAL_MODE=live")
+        return Check("mode", CheckStatus.GREEN, "SHOAL_MODE is live: REAL MONEY")
+    return Check("mode", CheckStatus.RED, "SHOAL_MODE is paper: nothing here would trade for real; set SHOAL_MODE=live")
 
 
 def _venue_urls(settings: Settings) -> Iterable[Check]:
     """Check that live orders would go to the real venue: settings.py sees to https; whose host it is can be told here."""
     if settings.shoal_mode is not Mode.LIVE:
         return
-    url = settings.venue_url(SUPPORTED_VENUE)
     paper = urlsplit(settings.paper_url).netloc
-    if urlsplit(url).netloc == paper:
-        yield Check("venue", Verdict.RED, f"KRAKEN_URL is {url}, which is the paper exchange")
-    elif settings.kraken_url:
-        yield Check(
-            "venue", Verdict.YELLOW, f"KRAKEN_URL is {url}: orders and keys go there instead of Kraken's own address"
-        )
-    else:
-        yield Check("venue", Verdict.GREEN, url)
+    for venue in SUPPORTED_VENUES:
+        facts, known = VENUE_FACTS[venue], settings.venue(venue)
+        place = f"{facts.url_variable} is {known.url}"
+        if urlsplit(known.url).netloc == paper:
+            yield Check("venue", CheckStatus.RED, f"{place}, which is the paper exchange")
+        elif known.url_is_given:
+            text = f"{place}: orders and keys go there instead of {facts.title}'s own address"
+            yield Check("venue", CheckStatus.YELLOW, text)
+        else:
+            yield Check("venue", CheckStatus.GREEN, known.url)
 
 
 def _limits(users: Iterable[UserPolicy]) -> Iterable[Check]:
     without = [each.user for each in users if each.enabled and not each.paper and each.limits.max_order_quote is None]
     if without:
         text = f"no limits.max_order_quote: {_listed(without)}; set one before the first trades"
-        yield Check("limits", Verdict.YELLOW, text)
+        yield Check("limits", CheckStatus.YELLOW, text)
     else:
-        yield Check("limits", Verdict.GREEN, "every user has limits.max_order_quote")
+        yield Check("limits", CheckStatus.GREEN, "every user has limits.max_order_quote")
 
 
 def _listed(names: Iterable[str]) -> str:
     found = sorted(names)
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return ", ".join(found[:_SHOWN]) + more
-
-
-def _is_base64(text: str) -> bool:
-    try:
-        return bool(base64.b64decode(text, validate=True))
-    except (binascii.Error, ValueError):
-        return False

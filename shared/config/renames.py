@@ -19,6 +19,7 @@ from shared.config.toml_file import read_toml
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.rename import NO_RENAMES, Rename, Renames, under_all_names
+from shared.domain.values.venue import VenueName
 
 FILE: Final = "renames.toml"
 
@@ -37,7 +38,7 @@ _Ratio = Annotated[Decimal, BeforeValidator(_exact), Field(gt=0, le=10**12, allo
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
 
-    venue: Literal["kraken", "coinbase"]
+    venue: VenueName
     old: _Asset = Field(alias="from")
     new: _Asset | Literal[""] = Field(default="", alias="to")
     ratio: _Ratio = Decimal(1)

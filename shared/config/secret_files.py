@@ -53,7 +53,7 @@ def refuse_open_env_file(mode: Mode, folder: Path) -> None:
 
 
 def _open_to(facts: os.stat_result) -> str:
-    """Say to whom a file is open that it should not be; an empty text if to nobody."""
+    """Return to whom a file is open that it should not be; an empty string if to nobody."""
     if facts.st_mode & (stat.S_IROTH | stat.S_IWOTH):
         return "everybody on this machine"
     owned = facts.st_uid == os.geteuid()

@@ -19,11 +19,10 @@ from typing import Final
 from shared.config.errors import ConfigurationError
 from shared.config.secret_files import refuse_open_file
 from shared.config.settings import Mode
+from shared.config.venue_settings import KEY_VARIABLE, VENUE_FACTS, variable_part
 from shared.contracts.keys import fingerprint
-from shared.domain.account import MASTER
 from shared.runtime.logging import hide
 
-_USER_KEY: Final = re.compile(r"(?:KRAKEN|COINBASE)_USER_([A-Z0-9_]+)_API_KEY(?:_FILE)?")
 _SHORTEST_REAL: Final = 50
 """Kraken's keys have 56 characters and its secrets 88: one of those may begin with any word by chance."""
 _PLACEHOLDERS: Final = (
@@ -39,7 +38,6 @@ _PLACEHOLDERS: Final = (
     "<",
     "...",
 )
-_KEY_VARIABLE: Final = re.compile(r"((?:KRAKEN|COINBASE)_(?:MASTER|USER_.+)_API_KEY)(_FILE)?")
 _PAPER_PREFIX: Final = "PAPER"
 """Keys that the paper exchange makes begin with this, so that live mode can refuse them, or ask for one."""
 
@@ -66,8 +64,7 @@ def read_api_key(
     gave a moment ago, for whoever reads the keys of thousands. Raises ConfigurationError naming the variable that is missing,
     blank, a placeholder, or of the wrong money.
     """
-    who = "MASTER" if owner == MASTER else f"USER_{variable_part(owner)}"
-    stem = f"{venue.upper()}_{who}_API"
+    stem = VENUE_FACTS[venue].key_stem(owner)
     files = Mode.PAPER if paper else mode  # of what opens no real account it is only warned
     key, secret = _read(f"{stem}_KEY", files), _read(f"{stem}_SECRET", files)
     hide(key, secret)
@@ -89,7 +86,7 @@ def key_names() -> Mapping[str, Sequence[str]]:
     out here; whoever needs it is told why.
     """
     found: dict[str, list[str]] = {}
-    for name in sorted({match[1] for match in map(_KEY_VARIABLE.fullmatch, os.environ) if match}):
+    for name in sorted({match["name"] for _, match in _key_variables()}):
         try:
             value = _value(name)
         except ConfigurationError:
@@ -107,16 +104,20 @@ def _refuse_shared(name: str, key: str, names: Mapping[str, Sequence[str]]) -> N
             raise ConfigurationError(f"{name} and {other} hold the same key; every account needs its own")
 
 
-def variable_part(user: str) -> str:
-    """Give the part of a variable's name that stands for a user: the whole id, upper-cased, `-` as `_`."""
-    return user.upper().replace("-", "_")
-
-
-def keys_of_nobody(users: Iterable[str]) -> list[str]:
+def keys_without_user(users: Iterable[str]) -> list[str]:
     """Name the variables with a key whose user there is none, misspelt perhaps; the user may also come later."""
     known = {variable_part(user) for user in users}
-    named = ((name, _USER_KEY.fullmatch(name)) for name in sorted(os.environ))
-    return [name for name, match in named if match and match[1] not in known and os.environ[name].strip()]
+    return [
+        name
+        for name, match in _key_variables()
+        if match["user"] and match["user"] not in known and os.environ[name].strip()
+    ]
+
+
+def _key_variables() -> list[tuple[str, re.Match[str]]]:
+    """List the variables with a key, or with the name of its file, in alphabetical order."""
+    named = ((name, KEY_VARIABLE.fullmatch(name)) for name in sorted(os.environ))
+    return [(name, match) for name, match in named if match and match["part"] == "KEY"]
 
 
 def _read(name: str, mode: Mode) -> str:
@@ -130,7 +131,7 @@ def _read(name: str, mode: Mode) -> str:
 
 
 def _value(name: str, mode: Mode | None = None) -> str:
-    """Return what a variable holds, or the file that `<name>_FILE` names; an empty text if neither is set.
+    """Return what a variable holds, or the file that `<name>_FILE` names; an empty string if neither is set.
 
     Who else can read the file is looked at where `mode` is given: of the key that is to be used.
     """

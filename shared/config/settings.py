@@ -8,7 +8,6 @@ which few services may import.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
@@ -22,19 +21,18 @@ from shared.config.origins import read_host, read_origin
 from shared.config.proxy import Proxy, read_proxy
 from shared.config.redis_url import read_redis_url
 from shared.config.refusal import in_one_line, nearest
+from shared.config.venue_settings import KEY_VARIABLE, VENUE_FACTS, VENUE_PREFIXES, VENUE_URL_FIELDS, VenueSettings
+from shared.domain.account import MASTER
 from shared.domain.durability import Durability
 from shared.domain.funds import Funds
+from shared.domain.values.venue import VenueName
 from shared.runtime.crash_points import CrashPoint, CrashPoints
 
-_PREFIXES: Final = ("SHOAL_", "KRAKEN_", "COINBASE_", "EXECUTOR_")
+_PREFIXES: Final = ("SHOAL_", *VENUE_PREFIXES, "EXECUTOR_")
 """How the variables begin that are Shoal's alone: a misspelt one is refused. `PAPER_` and `API_` may belong to others."""
-_KEY_VARIABLE: Final = re.compile(r"(KRAKEN|COINBASE)_(MASTER|USER_[A-Z0-9][A-Z0-9_]*)_API_(KEY|SECRET)(_FILE)?")
 _KEY_EXAMPLES: Final = tuple(
-    f"{venue}_MASTER_API_{part}" for venue in ("KRAKEN", "COINBASE") for part in ("KEY", "SECRET")
+    f"{facts.key_stem(MASTER)}_{part}" for facts in VENUE_FACTS.values() for part in ("KEY", "SECRET")
 )
-REAL_VENUE_DOMAINS: Final = ("kraken.com", "coinbase.com")
-REAL_KRAKEN_URL: Final = "https://api.kraken.com"
-REAL_COINBASE_URL: Final = "https://api.coinbase.com"
 _HOLDS_URL: Final = ("_URL", "_PROXY")
 
 
@@ -135,7 +133,7 @@ class Settings(BaseSettings):
             read_proxy(value)
         return value
 
-    @field_validator("kraken_url", "coinbase_url", "paper_url", "paper_prices_url")
+    @field_validator(*VENUE_URL_FIELDS, "paper_url", "paper_prices_url")
     @classmethod
     def _http_url(cls, value: str) -> str:
         if value:
@@ -145,7 +143,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _paper_never_reaches_a_real_venue(self) -> Self:
         if self.shoal_mode is Mode.PAPER:
-            for name in ("paper_url", "kraken_url", "coinbase_url", "paper_prices_url"):
+            for name in ("paper_url", *VENUE_URL_FIELDS, "paper_prices_url"):
                 value: str = getattr(self, name)
                 if value and not self._is_own_exchange(value):
                     raise ValueError(
@@ -153,7 +151,7 @@ class Settings(BaseSettings):
                         f"PAPER_URL or a loopback address may be reached; set SHOAL_MODE=live to trade for real"
                     )
         else:
-            for name in ("kraken_url", "coinbase_url"):
+            for name in VENUE_URL_FIELDS:
                 value = getattr(self, name)
                 if value and read_origin(value).scheme != "https":
                     raise ValueError(f"{name.upper()} must be https:// when SHOAL_MODE is live")
@@ -163,7 +161,7 @@ class Settings(BaseSettings):
 
     def _is_own_exchange(self, url: str) -> bool:
         origin, own = read_origin(url), read_origin(self.paper_url)
-        if any(origin.is_within(domain) for domain in REAL_VENUE_DOMAINS):
+        if any(origin.is_within(facts.real_domain) for facts in VENUE_FACTS.values()):
             return False
         return origin.is_loopback or (origin.host, origin.port) == (own.host, own.port)
 
@@ -174,7 +172,7 @@ class Settings(BaseSettings):
 
     @property
     def ignored_proxy(self) -> str:
-        """Say that HTTPS_PROXY is set and not obeyed; an empty text where that is of no interest."""
+        """Return that HTTPS_PROXY is set and not obeyed; an empty string where that is of no interest."""
         if self.shoal_mode is Mode.PAPER or self.venue_proxy or not self.https_proxy:
             return ""
         return "HTTPS_PROXY is set and not used for venues; set VENUE_PROXY to reach them through a proxy"
@@ -197,23 +195,31 @@ class Settings(BaseSettings):
 
     @property
     def prices_url(self) -> str:
-        """Give the URL whose prices the paper exchange follows; empty if it makes its own.
+        """Return the URL whose prices the paper exchange follows; empty if it makes its own.
 
         In live mode the real venue's unless told otherwise: a paper user who follows real signals at made-up prices would be told
         of profits that nobody could have made.
         """
         if self.paper_prices_url or self.shoal_mode is Mode.PAPER:
             return self.paper_prices_url
-        return self.venue_url("kraken")
+        return self.venue_url(VenueName.KRAKEN)  # the paper exchange speaks as Kraken does and lists its pairs
+
+    def venue(self, name: str) -> VenueSettings:
+        """Return what is set for a venue. Raises KeyError for a venue that Shoal does not know."""
+        facts = VENUE_FACTS[name]
+        given: str = getattr(self, facts.url_field)
+        default = self.paper_url if self.shoal_mode is Mode.PAPER else facts.real_url
+        return VenueSettings(
+            name=facts.name, url=given or default, url_is_given=bool(given), tier=getattr(self, f"{name}_tier", None)
+        )
 
     def venue_url(self, venue: str) -> str:
-        """Give the base URL of a venue (`kraken` or `coinbase`) in this mode, without a trailing slash."""
-        given = self.kraken_url if venue == "kraken" else self.coinbase_url
-        if given:
-            return given
-        if self.shoal_mode is Mode.PAPER:
-            return self.paper_url
-        return REAL_KRAKEN_URL if venue == "kraken" else REAL_COINBASE_URL
+        """Return the base URL of a venue in this mode, without a trailing slash."""
+        return self.venue(venue).url
+
+    def venue_tier(self, venue: str) -> str | None:
+        """Return the tier of the accounts at a venue; None at a venue that has no tiers."""
+        return self.venue(venue).tier
 
 
 def load_settings() -> Settings:
@@ -223,7 +229,7 @@ def load_settings() -> Settings:
     """
     known = {name.upper() for name in Settings.model_fields}
     for name in sorted(os.environ):
-        if name.startswith(_PREFIXES) and name not in known and not _KEY_VARIABLE.fullmatch(name):
+        if name.startswith(_PREFIXES) and name not in known and not KEY_VARIABLE.fullmatch(name):
             raise ConfigurationError(f"unknown environment variable {name}{_hint(name, known)}")
     try:
         return Settings()

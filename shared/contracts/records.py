@@ -22,7 +22,7 @@ from shared.contracts.fields import (
     type_or_blank,
 )
 from shared.domain.account import Account, AccountState, Position
-from shared.domain.funds import Books, Funds
+from shared.domain.funds import Funds, FundsMark
 from shared.domain.values.fees import dearest_taker_fee
 from shared.domain.values.instrument import Instrument, PairStatus
 from shared.domain.values.money import ZERO, Money, Price, Quantity, plain
@@ -90,9 +90,9 @@ class FundsMarkRecord(Message):
     renamed_at: Instant = 0
     taken_from: str = ""
 
-    def to_domain(self) -> Books:
+    def to_domain(self) -> FundsMark:
         """Give it as a value."""
-        return Books(self.funds, self.since, self.renamed_to, self.renamed_at, self.taken_from)
+        return FundsMark(self.funds, self.since, self.renamed_to, self.renamed_at, self.taken_from)
 
 
 class PositionRecord(Message):

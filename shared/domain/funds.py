@@ -19,7 +19,7 @@ class Funds(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class FundsMark:
     """Which money the books of an account (positions, risk state, equity) are of.
 
     `since` is the instant (epoch ms, by the clock that stream entries are named by) at which they were begun anew because the

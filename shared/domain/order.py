@@ -104,10 +104,6 @@ class Copy:
             return None
         return EntryTerms(self.base_size, self.limit_price, self.not_after)
 
-    def late_by(self, now: int) -> int:
-        """Give how many ms an entry is past its last moment: 0 up to and at that moment, and always for an exit."""
-        return 0 if self.not_after is None else max(now - self.not_after, 0)
-
 
 @dataclass(frozen=True, slots=True)
 class Decision:

@@ -132,7 +132,7 @@ def under_all_names(symbols: SymbolPolicy, tables: Iterable[Renames]) -> SymbolP
         exclude |= {table.symbol(symbol) for symbol in symbols.exclude}
         for source, target in symbols.map.items():
             mapped.setdefault(table.symbol(source), table.symbol(target))
-    found = SymbolPolicy(frozenset(include), frozenset(exclude), mapped)
+    found = SymbolPolicy(include=frozenset(include), exclude=frozenset(exclude), map=mapped)
     return symbols if found == symbols else found
 
 

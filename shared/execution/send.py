@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from shared.bus.orders import NotBegun
+from shared.bus.orders import SendRefusal
 from shared.domain.order import OrderState
 from shared.execution.attempt import Attempt
 from shared.execution.leg import Leg
@@ -92,7 +92,7 @@ class _Sending:
         self._intent = OrderRecord.intent(self._leg, self.request, sent_at=attempt.sent_at, deadline_at=deadline_at)
         begun = await sender.store.begin(self._id, sender.permit, self._intent)
         attempt.may_have_left = True
-        if isinstance(begun, NotBegun):
+        if isinstance(begun, SendRefusal):
             if begun.terminal:
                 raise _StopSending(Denied(begun.state, "ended before"))
             raise _AlreadyBegunError

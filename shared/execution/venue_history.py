@@ -20,7 +20,7 @@ from shared.execution.clock import Clock
 from shared.execution.sender import AccountState
 from shared.execution.timing import SECOND, timing_of
 from shared.venues.errors import KEY_REFUSALS, OutcomeUnknown, Rejected, Unavailable, VenueError
-from shared.venues.port import LeftOut, Venue, VenueOrder
+from shared.venues.port import OmittedRow, Venue, VenueOrder
 
 _REACH_MS: Final = 60_000
 """How much earlier than a decision's own instant the list begins: clocks differ."""
@@ -58,7 +58,7 @@ class VenueHistory:
         self._since: int | None = None
         self._listed = _Moment(0.0, 0)
         self._orders: dict[str, VenueOrder] = {}
-        self._left_out: tuple[LeftOut, ...] = ()
+        self._left_out: tuple[OmittedRow, ...] = ()
         self._lock = asyncio.Lock()
 
     async def find(self, client_order_id: str, *, decided_at: int, attempt: Attempt | None) -> VenueOrder | None:

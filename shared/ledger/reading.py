@@ -5,7 +5,7 @@ Streams grow to millions of entries: nothing here holds more than one page, and 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -63,12 +63,6 @@ async def known_users(bus: Bus) -> list[str]:
 def user_of(key: str) -> str:
     """Read the hash tag of a key: `alice` of `shoal:orders:{alice}`."""
     return key.partition("{")[2].partition("}")[0]
-
-
-def chunks(items: Sequence[str], size: int) -> Iterable[Sequence[str]]:
-    """Cut a list into parts of at most `size`."""
-    for first in range(0, len(items), size):
-        yield items[first : first + size]
 
 
 def _kept(answer: Any) -> Kept:

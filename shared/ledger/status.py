@@ -22,10 +22,10 @@ from shared.domain.control import Control, ControlMode
 from shared.domain.fault import Fault
 from shared.domain.limits.policy import FileState, UserPolicy
 from shared.domain.limits.risk_state import RiskState
+from shared.domain.values.venue import VENUES
 from shared.ledger.restraint import HELD, Restraint, UserState, count_in_words, describe, restraint
 from shared.ledger.users import describe_held
 
-VENUES: Final = ("kraken", "coinbase")
 NO_EXECUTOR: Final = "no executor serves this user"
 _CLOSED: Final = ("starting", "waiting", "standby", "failed")
 """How the state of an engine begins that carries no signals."""
@@ -310,8 +310,3 @@ async def _risks(bus: Bus, policies: Sequence[UserPolicy]) -> Mapping[str, RiskS
         if state is not None and (user not in found or state.stopped_until > found[user].stopped_until):
             found[user] = state
     return found
-
-
-def switched_off(control: Control) -> str:
-    """Say that a kill switch is set; an empty text if it is not."""
-    return "" if control.mode is ControlMode.RUN else f"{control.mode}: {control.reason}".rstrip(": ")

@@ -16,7 +16,7 @@ from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.risk import RiskRecord
 from shared.domain.limits.risk_state import RiskState
-from shared.ledger.status import VENUES
+from shared.domain.values.venue import VENUES
 from shared.ledger.stories import instant
 
 

@@ -39,7 +39,7 @@ class ClockAlarm:
         self._told_ms = 0
 
     def refusal(self) -> str:
-        """Return why no entry may be sent now; an empty text if the clock forbids none."""
+        """Return why no entry may be sent now; an empty string if the clock forbids none."""
         offset = self.look()
         return f"{offset.words}; {_STOPPED}" if offset is not None and self._level is _Level.STOPS_ENTRIES else ""
 

@@ -1,1 +1,1 @@
-"""The only package that speaks to an exchange."""
+"""The only package that sends requests to an exchange."""

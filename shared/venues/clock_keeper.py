@@ -1,7 +1,7 @@
-"""Keeps a venue's clock measured: asks for its time at once and every minute, besides what every answer tells.
+"""Keeps a venue's clock measured: asks for its time at once and every minute, besides the dates of all other answers.
 
-The answers are whole seconds, so each is asked for at the moment at which it says most: a few of them are as good as one in
-milliseconds. It must never fail because the venue or Redis does not answer: what is known stands, with a growing uncertainty.
+The answers are whole seconds, so each request is timed to be most informative: a few of them are as good as one in milliseconds.
+It must never fail because the venue or Redis does not answer: the last measurement stays in use, with a growing uncertainty.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from shared.venues.venue_clock import VenueClock
 
 _EVERY: Final = 60.0
 _SOON: Final = 3.0
-"""Seconds to the next question while little is known: many processes share one address and its budget of public calls."""
+"""Seconds to the next request while the uncertainty is wide: many processes share one address and its budget of public calls."""
 _WIDE_MS: Final = 60.0
 _TICK: Final = 5.0
 
 
 class ClockKeeper:
-    """Measures one venue's clock. `look` is called every few seconds, for whoever judges and publishes it."""
+    """Measures one venue's clock. `look` is called every few seconds, to check and publish the measurement."""
 
     def __init__(
         self, clock: VenueClock, ask_time: Callable[[], Awaitable[None]], look: Callable[[], Awaitable[None]]
@@ -31,7 +31,7 @@ class ClockKeeper:
         self._ask_time = ask_time
         self._look = look
         self._trip = 0.0
-        """Seconds that the last question took, there and back."""
+        """Round-trip time of the last request, in seconds."""
 
     async def run(self) -> None:
         """Measure until cancelled."""
@@ -49,7 +49,7 @@ class ClockKeeper:
         try:
             await self._ask_time()
         except VenueError:
-            return  # who trades says that the venue does not answer
+            return  # the code that trades reports that the venue does not answer
         self._trip = time.monotonic() - began
 
     @property

@@ -5,8 +5,8 @@
     ├── Unavailable     definitely not sent, or not processed: the same call may be made again
     └── OutcomeUnknown  it may have happened: ask the venue before anything else is sent
 
-An adapter maps every answer to one of them by family, never by one exact string; whatever it does not know after the bytes
-of an order left is OutcomeUnknown. Texts are the venue's words and never carry keys, signatures or request bodies.
+An adapter maps every answer to one of them by family, never by one exact string; an answer that it does not know, after the
+bytes of an order left, is OutcomeUnknown. Texts are the venue's words and never carry keys, signatures or request bodies.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final
 
 
 class Refusal(StrEnum):
-    """Families of definite refusals; what the caller does differs by family, not by words."""
+    """Families of definite refusals; callers decide by the family, not by the words."""
 
     AUTH = "auth"  # unknown key, bad signature, missing permission, account disabled: park the account
     LOCKED = "locked"  # the venue's lockout: each further try resets its timer, so park and stay quiet
@@ -24,10 +24,10 @@ class Refusal(StrEnum):
     FUNDS = "funds"
     MINIMUM = "minimum"
     PRECISION = "precision"  # too many decimals, off the tick: our pair facts are old
-    HALTED = "halted"  # the venue or the pair takes no such orders now; later it may
+    HALTED = "halted"  # the venue or the pair accepts no such orders now; later it may
     DEADLINE = "deadline"  # arrived after its deadline; safe
-    DUPLICATE = "duplicate"  # an order with this client id exists: look it up
-    GONE = "gone"  # no such order any more; it may have filled
+    DUPLICATE = "duplicate"  # an order with this client id exists: query it
+    GONE = "gone"  # the order no longer exists; it may have filled
     OTHER = "other"
 
 
@@ -58,7 +58,7 @@ class Unavailable(VenueError):  # noqa: N818
 
 
 class OutcomeUnknown(VenueError):  # noqa: N818
-    """The call may have been processed; only the venue's own record can tell."""
+    """The call may have been processed; only the venue's own record shows whether it was."""
 
     def __init__(self, words: str) -> None:
         super().__init__(words)

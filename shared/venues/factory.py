@@ -1,25 +1,25 @@
-"""How a process gets its venues: the one place that knows which classes stand behind the port.
+"""Builds the venues of a process: the one place that knows which classes implement the port.
 
 Callers hold `Venue` and `PublicVenue`. All venues of a process share one HTTP session and, per venue, one public side, so that a
-hundred users do not ask a hundred times for the same list of pairs.
+hundred users do not fetch the same list of pairs a hundred times.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable
 
+from shared.config.venue_settings import VENUE_FACTS
 from shared.domain.fault import Faults
+from shared.domain.values.venue import VenueName
 from shared.venues.errors import Refusal, Rejected
 from shared.venues.http.session import HttpSession, new_http_session
 from shared.venues.kraken.adapter import KrakenVenue
 from shared.venues.kraken.lane import Lane
 from shared.venues.kraken.paper import PaperKrakenApi
 from shared.venues.kraken.public import KrakenPublic
+from shared.venues.kraken.rate_budget import RateBudget, Tier
 from shared.venues.kraken.transport import KrakenApi
 from shared.venues.port import NonceSource
-from shared.venues.rate_budget import RateBudget, Tier
 from shared.venues.row_log import RowLog
 from shared.venues.venue_clock import venue_time
 
@@ -40,7 +40,7 @@ def open_public_kraken(
 ) -> KrakenPublic:
     """Open Kraken's public side at a base URL without path. `timeout` in seconds per call.
 
-    `clock` is the `VenueClock` of this URL, which learns from every answer; any other clock (epoch ms) is taken for exact.
+    `clock` is the `VenueClock` of this URL, which learns from every answer; any other clock (epoch ms) is assumed to be exact.
     Rows of answers that cannot be read are counted in `faults`.
     """
     known = venue_time(clock)
@@ -48,13 +48,13 @@ def open_public_kraken(
     return KrakenPublic(api, timeout=timeout, clock=known, rows=RowLog(faults))
 
 
-def tier_named(name: str) -> Tier | None:
-    """Give the tier of a name as KRAKEN_TIER has it; None for `none`, with which the venue alone judges."""
-    return None if name == "none" else Tier[name.upper()]
+def tier_named(name: str | None) -> Tier | None:
+    """Return the tier of a name as KRAKEN_TIER has it; None for `none` and for no tier at all: the venue alone limits calls."""
+    return None if name is None or name == "none" else Tier[name.upper()]
 
 
-def open_budget(tier: str) -> RateBudget:
-    """Begin to count what one key asks, by the tier that KRAKEN_TIER names.
+def open_budget(tier: str | None) -> RateBudget:
+    """Return a new count of the calls of one key, within the tier that `Settings.venue_tier` names.
 
     One budget per key and process: Kraken goes on counting when a turn or a session ends.
     """
@@ -76,28 +76,21 @@ def open_kraken(
 ) -> KrakenVenue:
     """Open the account of a key. Sends nothing yet.
 
-    `nonces` must be the one source of this key in all processes, `budget` the one count of its calls in this process, and `clock`
-    the one `VenueClock` of the URL in it (any other clock, in epoch ms, is taken for exact: of a venue in this process). Pass
-    the `public` of the same URL to share its list of pairs. With `paper` nothing is signed before the other side has named itself
-    as the paper exchange. Raises Rejected(AUTH) for a key or secret that cannot be one, so that the account is parked before
-    anything is signed with it.
+    `nonces` must be the only source of this key's nonces in all processes, `budget` the only count of its calls in this process,
+    and `clock` the only `VenueClock` of the URL in it (any other clock, in epoch ms, is assumed to be exact: of a venue in this
+    process). Pass the `public` of the same URL to share its list of pairs. With `paper` nothing is signed before the other side
+    has identified itself as the paper exchange. Raises Rejected(AUTH) for a malformed key or secret: the account is then parked
+    before anything is signed with it.
     """
     if not api_key.strip():
         raise Rejected("the API key is empty", Refusal.AUTH)
     if not (api_key.isascii() and api_key.isprintable()):
-        raise Rejected("the API key has characters that no key of Kraken's has", Refusal.AUTH)
-    if not _is_base64(api_secret):
-        raise Rejected("the API secret is not the text that Kraken shows when a key is made (base64)", Refusal.AUTH)
+        raise Rejected("the API key has characters that never occur in a key of Kraken", Refusal.AUTH)
+    if fault := VENUE_FACTS[VenueName.KRAKEN].find_secret_fault(api_secret):
+        raise Rejected(fault, Refusal.AUTH)
     kind = PaperKrakenApi if paper else KrakenApi
     known = venue_time(clock)
     api = kind(url=url, http=http, timeout=timeout, api_key=api_key, api_secret=api_secret, clock=known)
     lane = Lane(api, nonces, budget, timeout=timeout, clock=known)
     shared = public or open_public_kraken(url=url, http=http, timeout=timeout, clock=known)
     return KrakenVenue(shared, lane, budget, clock=known)
-
-
-def _is_base64(text: str) -> bool:
-    try:
-        return bool(base64.b64decode(text, validate=True))
-    except (binascii.Error, ValueError):
-        return False

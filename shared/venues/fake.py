@@ -1,11 +1,11 @@
-"""An in-memory venue that honours the port, shipped beside it so that tests need no patched mocks.
+"""An in-memory venue that implements the port, shipped beside it so that tests need no patched mocks.
 
 It keeps what makes a real venue dangerous: a client id that is placed twice buys twice, an order can be invisible for a few
-lookups, a reply can be lost after the order was taken, a nonce that does not rise is refused. Three parts, as in life: the
+lookups, a reply can be lost after the order was accepted, a nonce that does not increase is refused. It has three parts: the
 market (prices and pairs, shared by all), the account (what the venue knows) and the venue (one process's connection to the
-account, with its lane). Two venues over one account are two processes that fight for it.
+account, with its lane). Two venues over one account are two processes that compete for it.
 
-It must never grow behaviour that the paper exchange and the contract tests do not show.
+It must never behave in a way that the paper exchange and the contract tests do not show.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ from shared.domain.order import Side
 from shared.domain.values.instrument import Instrument, PairStatus
 from shared.domain.values.money import ZERO, Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
+from shared.domain.values.venue import VenueName
 from shared.venues.errors import Refusal, Rejected
 from shared.venues.fake_account import FakeAccount, FakeMarket
 from shared.venues.port import (
-    Accepted,
     Balance,
     Balances,
     BeginSend,
     Candle,
     NonceSource,
+    OrderAck,
     OrderList,
     OrderRequest,
     VenueOrder,
@@ -43,7 +44,7 @@ _SEND_WINDOW: Final = 5_000  # ms from the start of a send to its deadline
 
 
 class MemoryNonces:
-    """A nonce source for tests: counts up in this process. Set `fenced` to have every further nonce refused with it."""
+    """A nonce source for tests: counts up in this process. Set `fenced` to the error that every further request shall raise."""
 
     def __init__(self, start: int = _FIRST_NONCE) -> None:
         self.last = start
@@ -57,7 +58,7 @@ class MemoryNonces:
         return self.last
 
     async def begin(self, deadline_at: int) -> int:
-        """Begin a send with nothing recorded but the nonce."""
+        """Return the nonce of a send; nothing else is recorded."""
         del deadline_at
         return await self.next()
 
@@ -81,7 +82,7 @@ class FakeVenue:
         *,
         clock: Callable[[], int],
         nonces: NonceSource | None = None,
-        name: str = "kraken",
+        name: str = VenueName.KRAKEN,
     ) -> None:
         self.name = name
         self.market = market
@@ -96,7 +97,7 @@ class FakeVenue:
         self._gates: dict[str, asyncio.Event] = {}
 
     def fail(self, method: str, error: Exception, *, times: int = 1, after_accept: bool = False) -> None:
-        """Make the next `times` calls of a method raise; `after_accept` lets the order be taken first (a lost reply)."""
+        """Make the next `times` calls of a method raise; with `after_accept` the order is accepted first (a lost reply)."""
         self._failures[method].extend(_Failure(error, after_accept) for _ in range(times))
 
     def hold(self, method: str) -> asyncio.Event:
@@ -104,33 +105,33 @@ class FakeVenue:
         return self._gates.setdefault(method, asyncio.Event())
 
     async def instruments(self) -> Mapping[Symbol, Instrument]:
-        """Give the market's pairs."""
+        """Return the market's pairs."""
         await self._enter("instruments")
         return dict(self.market.instruments)
 
     async def renames(self) -> Mapping[str, str]:
-        """Give what the market calls by another name now."""
+        """Return the assets that the market has renamed."""
         await self._enter("renames")
         return dict(self.market.renamed)
 
     async def prices(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Price]:
-        """Give the market's prices; an unpriced symbol is left out."""
+        """Return the market's prices; an unpriced symbol is left out."""
         await self._enter("prices")
         known = self.market.prices
         return {symbol: Price(known[symbol], symbol) for symbol in symbols if known.get(symbol, ZERO) > 0}
 
     async def candles(self, symbol: Symbol, minutes: int) -> Sequence[Candle]:
-        """Give the market's candles, whatever their length."""
+        """Return the market's candles, whatever their length."""
         del minutes
         await self._enter("candles")
         return list(self.market.candles.get(symbol, []))
 
     async def close(self) -> None:
-        """Note that the connection was let go of."""
+        """Record that the connection was closed."""
         self.closed = True
 
     async def balances(self, *, patient: bool = False) -> Balances:
-        """Give the balances; nothing is held, since immediate orders rest for no time."""
+        """Return the balances; nothing is on hold, since immediate orders never rest."""
         del patient
         async with self._lane:
             await self._private("balances")
@@ -141,12 +142,12 @@ class FakeVenue:
             return Balances(shown | staked, self.account.unreadable_balances)
 
     async def taker_fee(self, symbol: Symbol) -> Decimal:
-        """Give the account's fee of a pair."""
+        """Return the account's fee of a pair."""
         async with self._lane:
             await self._private("taker_fee")
             return self.account.fee_of(symbol)
 
-    async def place(self, order: OrderRequest, begin: BeginSend) -> Accepted:
+    async def place(self, order: OrderRequest, begin: BeginSend) -> OrderAck:
         """Execute the order at the market's price, as an immediate order does."""
         async with self._lane:
             if self._clock() >= order.deadline_at:
@@ -161,7 +162,7 @@ class FakeVenue:
             return accepted
 
     async def order(self, venue_order_id: str) -> VenueOrder:
-        """Give one order; Rejected(GONE) while it is hidden or if it never was."""
+        """Return one order. Raises Rejected(GONE) while it is hidden or if it does not exist."""
         async with self._lane:
             await self._private("order")
             found = [o for o in self._visible() if o.venue_order_id == venue_order_id]
@@ -170,7 +171,7 @@ class FakeVenue:
             return found[0]
 
     async def find(self, client_order_id: str, *, since: int | None) -> VenueOrder | None:
-        """Give the newest order with this client id that is open or was opened at or after `since`, where that is given."""
+        """Return the newest order with this client id that is open or, if `since` is given, was opened at or after it."""
         async with self._lane:
             await self._private("find")
             mine = [order for order in self._visible() if order.client_order_id == client_order_id]
@@ -179,13 +180,13 @@ class FakeVenue:
             return mine[-1] if mine else None
 
     async def open_orders(self) -> OrderList:
-        """Give the orders that rest."""
+        """Return the open orders."""
         async with self._lane:
             await self._private("open_orders")
             return OrderList(o for o in self._visible() if o.status is VenueOrderStatus.OPEN)
 
     async def closed_orders(self, *, since: int) -> OrderList:
-        """Give the finished orders that ended at or after `since`, filled or not, oldest first."""
+        """Return the finished orders that ended at or after `since`, filled or not, oldest first."""
         async with self._lane:
             await self._private("closed_orders")
             ended = [o for o in self.account.orders if o.closed_at is not None and o.closed_at >= since]
@@ -193,7 +194,7 @@ class FakeVenue:
             left_out = [row for row in self.account.left_out if row.at is None or row.at >= since]
             return OrderList(ended, left_out)
 
-    def _accept(self, order: OrderRequest) -> Accepted:
+    def _accept(self, order: OrderRequest) -> OrderAck:
         self.sent.append(order)
         instrument = self.market.instruments.get(order.symbol)
         price = Price(self.market.prices.get(order.symbol, ZERO), order.symbol)
@@ -209,7 +210,7 @@ class FakeVenue:
         if not self.account.rests:
             share = self.account.fill_share if _crosses(order, price) else ZERO
             self.account.finish(record.venue_order_id, share, price, order.size, self._clock())
-        return Accepted(record.venue_order_id)
+        return OrderAck(record.venue_order_id)
 
     def _check_funds(self, order: OrderRequest, price: Price) -> None:
         cost = (order.size * price).amount

@@ -1,6 +1,6 @@
-"""What a fake venue stands on: the market that all accounts see, and what the venue knows of one account.
+"""The state of a fake venue: the market that all accounts see, and what the venue knows of one account.
 
-Plain state for tests to set up and to compare with; the calls are in `fake.py`. It must never decide anything that a real
+Plain values for tests to set up and to compare with; the calls are in `fake.py`. It must never decide anything that a real
 venue would not.
 """
 
@@ -14,7 +14,8 @@ from shared.domain.order import Side
 from shared.domain.values.instrument import Instrument, seed_instruments
 from shared.domain.values.money import ZERO, Price, Quantity
 from shared.domain.values.symbol import Symbol
-from shared.venues.port import Candle, LeftOut, VenueOrder, VenueOrderStatus
+from shared.domain.values.venue import VenueName
+from shared.venues.port import Candle, OmittedRow, VenueOrder, VenueOrderStatus
 
 
 @dataclass
@@ -22,10 +23,10 @@ class FakeMarket:
     """Prices and pairs that every account sees. Assign to them to steer the market."""
 
     prices: dict[Symbol, Decimal] = field(default_factory=dict)
-    instruments: dict[Symbol, Instrument] = field(default_factory=lambda: dict(seed_instruments("kraken")))
+    instruments: dict[Symbol, Instrument] = field(default_factory=lambda: dict(seed_instruments(VenueName.KRAKEN)))
     candles: dict[Symbol, list[Candle]] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)
-    """What the venue's own lists say of it."""
+    """Old name to new name, as the venue's own lists have it."""
 
 
 @dataclass
@@ -35,9 +36,9 @@ class FakeAccount:
     balances: dict[str, Decimal] = field(default_factory=dict)
     taker_fee: Decimal = Decimal("0.004")
     pair_fees: dict[Symbol, Decimal] = field(default_factory=dict)
-    """Fees of pairs with a schedule of their own."""
+    """Fees of pairs that have their own schedule."""
     staked: dict[str, Decimal] = field(default_factory=dict)
-    """What is lent out or staked, by coin: it cannot be traded."""
+    """Amounts that are lent out or staked, by coin: they cannot be traded."""
     fee_in_base: bool = False
     fill_share: Decimal = Decimal(1)
     """Share of each order that fills; the rest of an immediate order is cancelled."""
@@ -46,20 +47,20 @@ class FakeAccount:
     orders: list[VenueOrder] = field(default_factory=list)
     last_nonce: int = 0
     hidden_lookups: int = 0
-    """How many further lookups of orders see nothing."""
-    left_out: list[LeftOut] = field(default_factory=list)
+    """How many further lookups of orders find nothing."""
+    left_out: list[OmittedRow] = field(default_factory=list)
     """Rows of ended orders that the adapter cannot read."""
     unreadable_balances: set[str] = field(default_factory=set)
     lagging: dict[str, Decimal] = field(default_factory=dict)
-    """What balances do not show yet of what has arrived, by asset."""
+    """The amounts that have arrived and are not in the balances yet, by asset."""
     ids: count[int] = field(default_factory=lambda: count(1))
 
     def fee_of(self, symbol: Symbol) -> Decimal:
-        """Give the taker fee of a pair."""
+        """Return the taker fee of a pair."""
         return self.pair_fees.get(symbol, self.taker_fee)
 
     def move(self, asset: str, amount: Decimal) -> None:
-        """Book an amount onto a balance."""
+        """Add an amount to a balance."""
         self.balances[asset] = self.balances.get(asset, ZERO) + amount
 
     def shown(self) -> dict[str, Decimal]:

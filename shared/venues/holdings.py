@@ -1,6 +1,6 @@
-"""What an account owns of each coin, wherever the venue keeps it: on the spot wallet, staked, lent out or on hold.
+"""The total that an account owns of each coin, wherever the venue keeps it: in the spot wallet, staked, lent out or on hold.
 
-For valuing and comparing only. What can be sold is the spot balance alone: never add a staked balance to that.
+For valuing and comparing only. Only the spot balance can be sold: never add a staked balance to that.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from shared.venues.port import Balance
 
 
 def owned(balances: Mapping[str, Balance]) -> dict[str, Decimal]:
-    """Add up the totals by plain name of the coin."""
+    """Return the totals by plain name of the coin."""
     found: dict[str, Decimal] = {}
     for asset, balance in balances.items():
         coin = balance.coin or asset

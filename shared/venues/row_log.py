@@ -1,6 +1,6 @@
-"""Says once of every row of a venue's answers that was left out: which, of what, and why.
+"""Logs each row that was left out of a venue's answers once: its id, the method and the reason.
 
-A row that cannot be read comes again with every answer; the log must not fill with it. It must never hold a row's content.
+A row that cannot be read comes again with every answer; the log must not fill with it. It must never contain a row's content.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import structlog
 from shared.domain.fault import FaultKind, Faults
 
 _MOST: Final = 10_000
-"""Rows remembered as said."""
+"""How many logged rows are remembered."""
 
 _log = structlog.get_logger(__name__)
 
@@ -26,7 +26,7 @@ class RowLog:
         self._said: dict[tuple[str, str], str] = {}
 
     def note(self, method: str, left_out: Mapping[str, str]) -> None:
-        """Note what an answer to `method` had left out: the reason by the row's id."""
+        """Record what was left out of an answer to `method`: the reason by the row's id."""
         for row, why in left_out.items():
             if self._said.get((method, row)) == why:
                 continue

@@ -1,8 +1,8 @@
-"""What a venue answers in rows, and which of them could not be read.
+"""The rows of a venue's answers, and which of them could not be read.
 
-One row that cannot be read must not hide the others, and must never pass for a row that is not there: "no such order" and "no
-balance" are conclusions that money hangs on. So a list of orders carries what was left out of it, and a balance that could not be
-read raises where somebody asks for it.
+One row that cannot be read must not hide the others, and must never be mistaken for a missing row: "no such order" and "no
+balance" are conclusions that move money. So a list of orders carries the rows that were left out of it, and accessing a balance
+that could not be read raises.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from shared.venues.errors import Unavailable
 
 
 class VenueOrderStatus(StrEnum):
-    """Where an order stands at the venue. Only `filled` is the amount that counts, whatever the status says."""
+    """The state of an order at the venue. Only `filled` counts as traded, whatever the status is."""
 
     OPEN = "open"
     DONE = "done"  # nothing more will fill: filled, cancelled or expired
 
 
 class TradeKind(StrEnum):
-    """What an order traded. Stable words: they are logged and shown as the reason why an order was not copied."""
+    """The kind of trade of an order. Stable words: they are logged and shown as the reason why an order was not copied."""
 
     SPOT = "spot"
     MARGIN = "margin"  # with borrowed funds: it opens or closes a position, and no balance of the coin moves
@@ -57,7 +57,7 @@ class VenueOrder:
 
     @property
     def average_price(self) -> Price | None:
-        """Average fill price; None when nothing filled."""
+        """Return the average fill price; None when nothing filled."""
         if self.filled.amount == 0:
             return None
         return Price(self.cost.amount / self.filled.amount, self.symbol)
@@ -67,55 +67,55 @@ class RowReason(StrEnum):
     """Why a row was left out. Stable words, for logs and reports."""
 
     UNREADABLE = "unreadable"
-    UNKNOWN_PAIR = "unknown_pair"  # the venue lists no such pair: a new one, or one that is gone
+    UNKNOWN_PAIR = "unknown_pair"  # the venue does not list the pair: it is new, or delisted
     NOT_A_CURRENCY = "not_a_currency"  # a pair of another asset class, such as tokenised shares
-    UNUSABLE_PAIR = "unusable_pair"  # a pair that is listed with facts that make no sense, or a dark pool
+    UNUSABLE_PAIR = "unusable_pair"  # a pair that is listed with impossible values, or a dark pool
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class OmittedRow:
     """A row that was left out of a list, as far as it could be read."""
 
     row_id: str
     reason: RowReason
     detail: str
-    """For people; nothing of the row's content but names of fields, pairs and errors."""
+    """For people: names of fields, pairs and errors, and nothing else of the row's content."""
     client_order_id: str | None = None
-    """None where not even that could be read: then it may be any order's."""
+    """None if not even that could be read: then the row may be of any order."""
     at: int | None = None
     """When it ended, epoch ms; None if that is not known."""
     pair: str = ""
     """The venue's name of the pair, where that could be read."""
 
     def may_be(self, client_order_id: str) -> bool:
-        """Say whether this may be the order with this client id."""
+        """Return whether this row may be the order with this client id."""
         return self.client_order_id is None or self.client_order_id == client_order_id
 
 
 class OrderList(list[VenueOrder]):
-    """Orders as the venue lists them, and beside them the rows that could not be read."""
+    """Orders as the venue lists them, and the rows that could not be read."""
 
-    def __init__(self, orders: Iterable[VenueOrder] = (), left_out: Iterable[LeftOut] = ()) -> None:
+    def __init__(self, orders: Iterable[VenueOrder] = (), left_out: Iterable[OmittedRow] = ()) -> None:
         super().__init__(orders)
-        self.left_out: tuple[LeftOut, ...] = tuple(left_out)
+        self.left_out: tuple[OmittedRow, ...] = tuple(left_out)
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
     """One asset of an account: `total` owned, `free` not held by open orders; plain asset names (`BTC`, `USD`).
 
-    A balance that is staked, lent out or on hold has a name of its own (`BTC.F`), nothing free, and the coin that it counts as.
+    A balance that is staked, lent out or on hold has its own name (`BTC.F`), nothing free, and the coin that it is worth.
     """
 
     asset: str
     total: Decimal
     free: Decimal
     coin: str = ""
-    """The coin that this is worth as much as, where that is not `asset` itself."""
+    """The coin that this is worth, if that is not `asset` itself."""
 
 
 class Balances(Mapping[str, Balance]):
-    """The balances of an account by plain asset name. One that could not be read is not among them, and is no zero either."""
+    """The balances of an account by plain asset name. One that could not be read is not among them, and is not zero either."""
 
     def __init__(self, balances: Mapping[str, Balance], unreadable: Iterable[str] = ()) -> None:
         self.unreadable = frozenset(unreadable)
@@ -123,7 +123,7 @@ class Balances(Mapping[str, Balance]):
         self._balances = {asset: each for asset, each in balances.items() if asset not in self.unreadable}
 
     def __getitem__(self, asset: str) -> Balance:
-        """Return a balance. Raises Unavailable for one that could not be read, KeyError for an asset that is not there."""
+        """Return a balance. Raises Unavailable for one that could not be read, KeyError for an asset without a balance."""
         if asset in self.unreadable:
             raise Unavailable(f"the balance of {asset} could not be read")
         return self._balances[asset]

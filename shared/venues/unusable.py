@@ -1,6 +1,6 @@
-"""A venue that cannot be used, and says why: what stands behind an account whose key is missing or whose adapter is not there.
+"""The venue of an account that cannot trade, because its key is missing or its venue has no adapter. It answers with the reason.
 
-So that account is parked with a plain reason by the same path as one whose key the venue refuses, and the others run.
+So that account is parked by the same path as one whose key the venue refuses, and the others run.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
 from shared.venues.errors import Refusal, Rejected
-from shared.venues.port import Accepted, Balances, BeginSend, Candle, OrderList, OrderRequest, VenueOrder
+from shared.venues.port import Balances, BeginSend, Candle, OrderAck, OrderList, OrderRequest, VenueOrder
 
 
 class UnusableVenue:
@@ -54,8 +54,8 @@ class UnusableVenue:
         """Refuse."""
         self._refuse()
 
-    async def place(self, order: OrderRequest, begin: BeginSend) -> Accepted:
-        """Refuse, before anything is begun."""
+    async def place(self, order: OrderRequest, begin: BeginSend) -> OrderAck:
+        """Refuse, without a call of `begin`."""
         self._refuse()
 
     async def order(self, venue_order_id: str) -> VenueOrder:
@@ -75,4 +75,4 @@ class UnusableVenue:
         self._refuse()
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """Close nothing: nothing was opened."""

@@ -1,21 +1,20 @@
-"""A venue's time as its own answers tell it, carried on by a clock of this process that does not step.
+"""A venue's time, measured from its own answers and carried on by a clock of this process that does not step.
 
     venue time = steady clock + K
 
 Each answer bounds K: the instant that it names lies between the moment its request left and the moment it came. Bounds are
-intersected, and widened with their age, since either clock may be slewed. So a held-up answer, which says little, moves nothing,
-and after the first answer nothing here depends on the host's wall clock, however that steps.
+intersected, and widened with their age, since either clock may be slewed. So a delayed answer, which bounds little, changes
+nothing, and after the first answer nothing here depends on the host's wall clock, however that steps.
 
-An answer can name an instant that is over (a header that is renewed once a second, a proxy's copy), but none that is still to
-come. Hence:
+An answer can name a past instant (a header that is renewed once a second, a proxy's copy), but never a future one. Hence:
 
-    later than was thought possible      the venue's clock, or this host's sleep: believed at once
-    earlier than was thought possible    believed once several answers in a row say so for a while
+    later than the bounds      the venue's clock was set, or this host slept: accepted at once
+    earlier than the bounds    accepted once several answers in a row agree for a while
 
-Whatever contradicts what was known stays a doubt for a while, and `earliest` then goes by the earlier of the two: a proof that an
-order can no longer be accepted must not rest on a clock that has just jumped.
+A contradiction counts as a doubt for a while, and `earliest` then uses the earlier of the two: a proof that an order can no
+longer be accepted must not rest on a clock that has just jumped.
 
-It must never take a guess for a measurement: before the first answer `measured` is False and `earliest` proves nothing.
+It must never use a guess as a measurement: before the first answer `measured` is False and `earliest` proves nothing.
 """
 
 from __future__ import annotations
@@ -33,27 +32,27 @@ from shared.domain.values.clock_offset import ClockOffset
 DATE_RESOLUTION_MS: Final = 2_000
 """A `Date` header names whole seconds, and some servers renew it once a second only (RFC 9110, 6.6.1: an approximation)."""
 SECONDS_RESOLUTION_MS: Final = 1_000
-"""An instant in whole seconds that was read from the clock for this very answer."""
+"""The resolution of an instant in whole seconds that was read from the clock for this answer."""
 _LIKELY_MS: Final = 1_000
-"""Within so much of the lower bound the truth is looked for: few servers let a header grow old."""
+"""The best estimate is within this distance of the lower bound: few servers send an old header."""
 _DRIFT: Final = 0.001
 """How fast two clocks may move apart: each may be slewed by 500 ppm (adjtime(2), NTP)."""
 _DOUBT_SECONDS: Final = 90.0
 """How long a contradiction counts: longer than the time between two measurements."""
 _DOUBT_REACH_MS: Final = 60_000
-"""A doubt of more is none: a venue whose clock were that far behind would refuse every order, since Kraken takes no deadline
-further ahead than a minute (docs.kraken.com, Add Order)."""
+"""A larger doubt is ignored: a venue whose clock were that far behind would refuse every order, since Kraken accepts no deadline
+more than a minute ahead (docs.kraken.com, Add Order)."""
 _BACKWARD_ANSWERS: Final = 3
 _BACKWARD_SECONDS: Final = 10.0
-"""So many answers in a row, over so long, prove that the venue's clock was set back."""
+"""This many answers in a row, over this time, prove that the venue's clock was set back."""
 
 
 class VenueTime(Protocol):
-    """A venue's time, in epoch ms: what an account is traded by."""
+    """A venue's time in epoch ms, by which an account trades."""
 
     @property
     def measured(self) -> bool:
-        """Whether the venue has said what time it is."""
+        """Return whether an answer of the venue has been measured."""
         ...
 
     def __call__(self) -> int:
@@ -61,15 +60,15 @@ class VenueTime(Protocol):
         ...
 
     def earliest(self) -> int:
-        """Return what the venue's clock shows at least: only by this may it be said that an instant is over for the venue."""
+        """Return the earliest time that the venue's clock can show: the only proof that an instant has passed at the venue."""
         ...
 
     def heard(self, date: str, age: str, sent: float, received: float) -> None:
-        """Take in an answer's `Date` and `Age` headers, with the steady instants (seconds) around the exchange."""
+        """Learn from an answer's `Date` and `Age` headers, with the steady instants (seconds) around the exchange."""
         ...
 
     def note(self, at: int, resolution_ms: int, sent: float, received: float) -> None:
-        """Take in an instant of the venue's, which lies between the two steady instants; see `VenueClock`."""
+        """Learn from an instant of the venue that lies between the two steady instants; see `VenueClock`."""
         ...
 
 
@@ -98,7 +97,7 @@ class ExactTime:
 
 @dataclass(frozen=True, slots=True)
 class _Bounds:
-    """Between which K lies, in ms, as of a steady instant (seconds)."""
+    """The bounds of K in ms, as of a steady instant (seconds)."""
 
     low: float
     high: float
@@ -117,7 +116,7 @@ class _Bounds:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Answers in a row that were earlier than was thought possible."""
+    """Answers in a row that were earlier than the bounds."""
 
     bounds: _Bounds
     began: float
@@ -134,19 +133,19 @@ class VenueClock:
         wall: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`wall` gives epoch ms, `steady` seconds of a clock that does not step."""
+        """`wall` returns epoch ms, `steady` seconds of a clock that does not step."""
         self.venue = venue
         self._wall = wall
         self._steady = steady
         self._bounds: _Bounds | None = None
         self._behind: _Run | None = None
         self._doubt = (0.0, 0.0)
-        """The least K that is doubted for, and the steady instant at which the doubt is over."""
+        """The smallest doubted K, and the steady instant at which the doubt ends."""
         self._last_date: tuple[str, int | None] = ("", None)
 
     @property
     def measured(self) -> bool:
-        """Whether the venue has said what time it is."""
+        """Return whether an answer of the venue has been measured."""
         return self._bounds is not None
 
     def __call__(self) -> int:
@@ -156,7 +155,7 @@ class VenueClock:
         return round(known.at * 1000 + self._likely(known))
 
     def earliest(self) -> int:
-        """Return what the venue's clock shows at least, doubts included; 0 before it was measured: nothing is over then."""
+        """Return the earliest time that the venue's clock can show, doubts included; 0 before it was measured."""
         if (known := self._now_bounds()) is None:
             return 0
         doubt, until = self._doubt
@@ -164,22 +163,22 @@ class VenueClock:
         return floor(known.at * 1000 + low)
 
     def latest(self) -> int:
-        """Return what the venue's clock shows at most; this host's wall clock before it was measured."""
+        """Return the latest time that the venue's clock can show; this host's wall clock before it was measured."""
         if (known := self._now_bounds()) is None:
             return self._wall()
         return ceil(known.at * 1000 + known.high)
 
     def to_steady(self) -> tuple[float, float] | None:
-        """Return the venue's time minus the steady clock, and how far the truth may be from that; in ms. None if unmeasured."""
+        """Return the venue's time minus the steady clock, and the uncertainty of that; in ms. None if unmeasured."""
         if (known := self._now_bounds()) is None:
             return None
         likely = self._likely(known)
         return likely, max(known.high - likely, likely - known.low)
 
     def until_next_second(self) -> float:
-        """Return the seconds until the venue's clock shows a full second, by the middle of what is possible; 0 if unmeasured.
+        """Return the seconds until the venue's clock shows a full second, by the middle of the bounds; 0 if unmeasured.
 
-        An answer of that moment, which names whole seconds, says most: on which side of the middle the truth is.
+        An answer in whole seconds is most informative at that moment: it excludes one half of the bounds.
         """
         if (known := self._now_bounds()) is None:
             return 0.0
@@ -192,7 +191,7 @@ class VenueClock:
         return ClockOffset(self.venue, round(self._wall() - self._steady() * 1000 - anchor[0]), ceil(anchor[1]))
 
     def heard(self, date: str, age: str, sent: float, received: float) -> None:
-        """Take in an answer's `Date` header. An answer that a cache says it kept (`Age`) is of no use, nor one without a date."""
+        """Learn from an answer's `Date` header. An answer from a cache (`Age`) is ignored, and so is one without a date."""
         if date != self._last_date[0]:
             self._last_date = (date, _read_date(date))
         at = self._last_date[1]
@@ -200,7 +199,7 @@ class VenueClock:
             self.note(at, DATE_RESOLUTION_MS, sent, received)
 
     def note(self, at: int, resolution_ms: int, sent: float, received: float) -> None:
-        """Take in an instant of the venue's.
+        """Learn from an instant of the venue.
 
         Its clock showed `at` (epoch ms) or up to `resolution_ms` more at some moment between `sent` and `received`, which are
         seconds of the steady clock.
@@ -221,7 +220,7 @@ class VenueClock:
                 self._behind = None
 
     def _set_back(self, known: _Bounds, sample: _Bounds) -> _Bounds:
-        """Weigh an answer that is earlier than was thought possible; return what counts from now on."""
+        """Return the bounds to use after an answer that is earlier than the known ones."""
         self._doubt_from(sample.low, known.low, sample.at)
         run, self._behind = self._behind, _Run(sample, sample.at)
         if run is not None and (before := run.bounds.aged(sample.at)).meets(sample):
@@ -233,7 +232,7 @@ class VenueClock:
         return believed
 
     def _doubt_from(self, low: float, believed: float, now: float) -> None:
-        """Keep a bound that contradicts what is believed, for as long as doubts last."""
+        """Keep a bound that contradicts the known ones, for as long as doubts last."""
         low = max(low, believed - _DOUBT_REACH_MS)
         standing, until = self._doubt
         self._doubt = (min(low, standing) if now < until else low, now + _DOUBT_SECONDS)
@@ -247,7 +246,7 @@ class VenueClock:
 
 
 def _read_date(date: str) -> int | None:
-    """Read an HTTP date as epoch ms; None for what is not one."""
+    """Parse an HTTP date to epoch ms; None if it is not one."""
     try:
         read = parsedate_to_datetime(date)
         return int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()) * 1000
@@ -256,5 +255,5 @@ def _read_date(date: str) -> int | None:
 
 
 def venue_time(clock: Callable[[], int]) -> VenueTime:
-    """Return a venue's clock as it is; any other clock is taken for exact."""
+    """Return a venue's clock as it is; any other clock is assumed to be exact."""
     return clock if isinstance(clock, VenueClock | ExactTime) else ExactTime(clock)

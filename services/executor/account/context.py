@@ -19,7 +19,7 @@ from shared.bus.orders import RETENTION_MS, OrderStore
 from shared.bus.records import Records
 from shared.domain.control import Control
 from shared.domain.fault import Faults
-from shared.domain.funds import Books, Funds
+from shared.domain.funds import Funds, FundsMark
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.rename import Renames
 from shared.domain.values.symbol import Symbol
@@ -47,7 +47,7 @@ class AccountContext:
     crash_points: CrashPoints = field(default_factory=CrashPoints)
     priority: SendPriority = field(default_factory=SendPriority)
     """Shared by all accounts of a process."""
-    books: Books = field(default_factory=lambda: Books(Funds.LIVE))
+    books: FundsMark = field(default_factory=lambda: FundsMark(Funds.LIVE))
     alarm: ClockAlarm = field(default_factory=lambda: ClockAlarm(Faults(), lambda: None))
     """Whether this host's clock is too far from the venue's for entries; shared by all accounts of a venue."""
     booking: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -33,7 +33,7 @@ from shared.config.secrets import ApiKey, key_names, read_api_key
 from shared.config.settings import Mode, Settings
 from shared.contracts import keys
 from shared.domain.fault import Faults
-from shared.domain.funds import Books
+from shared.domain.funds import FundsMark
 from shared.domain.limits.policy import FileState, UserPolicy
 from shared.execution.attempt import Attempt
 from shared.execution.clock import AccountClock
@@ -91,7 +91,7 @@ class AccountContextFactory:
         """Set up one account of a user under its lease; sends nothing yet. Raises LeaseLost, BusUnavailable."""
         store = OrderStore(self._bus, lease, policy.user, venue_name, self._settings.retention_ms)
         funds = self._settings.funds(paper=policy.paper)
-        books = Books(funds)
+        books = FundsMark(funds)
         records = Records(self._bus)
         of_venue = self._paper_time if self._apart(paper=policy.paper) else self.time
         gates: list[Gate] = []
@@ -183,7 +183,7 @@ class AccountContextFactory:
     def _memory(self, fingerprint: str) -> KeyMemory:
         """Give what this process knows of a key, from the first time on."""
         if fingerprint not in self._keys:
-            self._keys[fingerprint] = KeyMemory(open_budget(self._settings.kraken_tier))
+            self._keys[fingerprint] = KeyMemory(open_budget(self._settings.venue_tier(self.public.name)))
         return self._keys[fingerprint]
 
     def _key(self, policy: UserPolicy, venue_name: str) -> ApiKey:

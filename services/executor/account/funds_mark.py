@@ -19,7 +19,7 @@ from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.contracts import keys
 from shared.domain.account import Position
-from shared.domain.funds import Books, Funds
+from shared.domain.funds import Funds, FundsMark
 from shared.domain.values.numerals import whole
 from shared.domain.values.symbol import Symbol
 
@@ -45,7 +45,7 @@ class Unknown:
 
 async def check_funds_kind(
     bus: Bus, store: OrderStore, user: str, venue: str, funds: Funds, key: str
-) -> Books | WrongFunds | Unknown:
+) -> FundsMark | WrongFunds | Unknown:
     """Open an account's books for this money; `key` is the fingerprint of the API key that it is about to trade with.
 
     To be called under the user's lease, before anything is sent. Raises LeaseLost, BusUnavailable.
@@ -76,7 +76,7 @@ async def check_funds_kind(
     return books
 
 
-def _renamed(user: str, found: Books) -> str:
+def _renamed(user: str, found: FundsMark) -> str:
     """Say why books may not be traded by because their user is being renamed, or has been; an empty text if not."""
     if found.renamed_to:
         return f"{user} is called {found.renamed_to} now: its file and its key stand under that name (ops user rename)"
@@ -129,7 +129,7 @@ async def _open(store: OrderStore, held: Mapping[Symbol, Position], dust: frozen
     return f"order {min(under_way)} under way" if under_way else ""
 
 
-def _reason(user: str, found: Books | None, open_: str) -> str:
+def _reason(user: str, found: FundsMark | None, open_: str) -> str:
     if found is None:
         return (
             f"these books were made with another key, before it was noted whether that is paper or real money, with {open_}: "

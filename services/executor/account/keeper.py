@@ -45,7 +45,7 @@ _RETRY_FIRST, _RETRY_MOST = 1.0, 60.0
 _REFUSED_RETRY: Final = 60.0
 """Seconds until a refused key is tried again: the person may have put it right at the venue."""
 _LOCKOUT: Final = 15 * 60.0 + 30.0
-"""Kraken's lockout lasts about 15 min and each call restarts it (KRAKEN.md, K5)."""
+"""Kraken's lockout lasts about 15 min and each call restarts it (shared/venues/kraken/KRAKEN.md, K5)."""
 
 log = structlog.get_logger()
 

@@ -19,7 +19,7 @@ from services.executor.account.context import AccountContext
 from services.executor.protection.own_exits import OwnExits
 from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.orders import PositionChange
-from shared.bus.watch import Held, Market, Watch
+from shared.bus.watch import Watch, WatchedHoldings, WatchedMarket
 from shared.contracts.records import write_position
 from shared.domain.account import Position
 from shared.domain.control import flattening, refusal
@@ -137,7 +137,7 @@ class Guardian:
             if why is not None:
                 self._exits.close(position, why.rule, why.words)
 
-    def _report_unreadable(self, held: Held) -> None:
+    def _report_unreadable(self, held: WatchedHoldings) -> None:
         """Say of which positions the records cannot be read; the others are guarded all the same."""
         context = self._context
         if context.faults.any:  # an exit may have found one before
@@ -150,7 +150,7 @@ class Guardian:
                 log.error("a position cannot be read: it is not guarded", user=context.user, symbol=name, reason=why)
         self._unreadable = frozenset(held.unreadable)
 
-    async def _look_at_losses(self, held: Held) -> None:
+    async def _look_at_losses(self, held: WatchedHoldings) -> None:
         """Look for a stop-out; whatever fails in that must not keep the positions unguarded."""
         context = self._context
         try:
@@ -164,7 +164,7 @@ class Guardian:
         else:
             context.faults.clear(FaultKind.RECORD, "losses")
 
-    def _why(self, position: Position, held: Held, market: Market) -> _Why | None:
+    def _why(self, position: Position, held: WatchedHoldings, market: WatchedMarket) -> _Why | None:
         """Say why a position must be closed now, if it must."""
         context, policy, symbol = self._context, self._context.policy, position.symbol
         names = [symbol, *(source for source, target in policy.symbols.map.items() if target == symbol)]
@@ -181,12 +181,12 @@ class Guardian:
         intent = due(position, self._price(position, market), context.clock(), policy.exits)
         return None if intent is None else _Why(intent.rule, intent.words)
 
-    def _price(self, position: Position, market: Market) -> Price | None:
+    def _price(self, position: Position, market: WatchedMarket) -> Price | None:
         """Give the fresh price, unless it is one of before the last trade: that would be no move against this position."""
         price, at = self._fresh(position.symbol, market) or (None, 0)
         return price if at >= position.updated_at else None
 
-    def _fresh(self, symbol: Symbol, market: Market) -> tuple[Price, int] | None:
+    def _fresh(self, symbol: Symbol, market: WatchedMarket) -> tuple[Price, int] | None:
         found = market.prices.get(symbol)
         return found if found is not None and self._context.clock() - found[1] <= STALE_MS else None
 

@@ -12,8 +12,8 @@ from shared.bus.errors import BusError
 from shared.bus.records import Records
 from shared.contracts import keys
 from shared.domain.account import MASTER, AccountState
+from shared.domain.values.venue import VENUES
 
-_VENUES: Final = ("kraken", "coinbase")
 _POLL: Final = 0.5
 
 log = structlog.get_logger()
@@ -25,7 +25,7 @@ async def watch_for_master(bus: Bus, seen: asyncio.Event) -> None:
     said = False
     while True:
         try:
-            accounts = await records.accounts([(MASTER, venue) for venue in _VENUES])
+            accounts = await records.accounts([(MASTER, venue) for venue in VENUES])
             ready = any(account is not None and account.state is AccountState.READY for account in accounts)
             if ready or await bus.do("XLEN", keys.SIGNALS):
                 seen.set()

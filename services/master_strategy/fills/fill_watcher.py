@@ -149,7 +149,7 @@ class FillWatcher:
             await self.emit_missing(order, await self._own(order))
         await self._compare_with_the_account(opened, all_read=not self._unread.waiting)
         self._since = min(max(since, begun - _OVERLAP), self._unread.since(begun))
-        await self._signals.remember_told(MASTER, self._venue.name, self._since)
+        await self._signals.set_fill_cursor(MASTER, self._venue.name, self._since)
 
     async def emit_missing(self, order: VenueOrder, own: OwnOrder | None) -> EmitResult:
         """Emit what an order has filled and nobody was told. `own` is the strategy's record of it, None for anyone else's."""
@@ -342,11 +342,11 @@ class FillWatcher:
             return None
 
     async def _first_since(self, now: int) -> int:
-        known = await self._signals.told_until(MASTER, self._venue.name)
+        known = await self._signals.fill_cursor(MASTER, self._venue.name)
         if known is None or known > now:  # none, or one that was written by a clock that was ahead
             newest = self._book.newest_fill
             known = now if newest is None else min(newest, now) - _OVERLAP  # one dated ahead must not hide the others
-            await self._signals.remember_told(MASTER, self._venue.name, known)
+            await self._signals.set_fill_cursor(MASTER, self._venue.name, known)
         return known
 
 

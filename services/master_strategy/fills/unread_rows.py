@@ -13,7 +13,7 @@ import structlog
 
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.master_account import Uncopied
-from shared.venues.port import LeftOut, RowReason
+from shared.venues.port import OmittedRow, RowReason
 
 _RETRY_FOR: Final = 3_600_000  # ms
 _FOR_GOOD: Final = frozenset({RowReason.NOT_A_CURRENCY})
@@ -27,7 +27,7 @@ class UnreadRows:
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
-        self._waiting: dict[str, tuple[LeftOut, int]] = {}
+        self._waiting: dict[str, tuple[OmittedRow, int]] = {}
         self._given_up: set[str] = set()
         self._before = {fault.subject for fault in faults.standing if fault.kind is FaultKind.MASTER_ROW}
         """What a former session of this process has reported: over, unless the first scan leaves it out again."""
@@ -42,7 +42,7 @@ class UnreadRows:
         waiting = [row.at if row.at is not None else seen_at for row, seen_at in self._waiting.values()]
         return min(waiting, default=_FAR) if waiting else max(now, 0)
 
-    def take(self, rows: Iterable[LeftOut], now: int) -> list[Uncopied]:
+    def take(self, rows: Iterable[OmittedRow], now: int) -> list[Uncopied]:
         """Take the rows that a scan has left out; return those that are given up by it."""
         left_out = {row.row_id: row for row in rows if row.row_id not in self._given_up}
         for row_id in self._waiting.keys() - left_out.keys():

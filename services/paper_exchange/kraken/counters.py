@@ -1,6 +1,6 @@
 """Kraken's two rate counters: REST calls per API key, trading per account and pair. They decay on the wall clock.
 
-Figures: shared/venues/KRAKEN.md, K19; costs of cancelling and amending by an order's age: docs.kraken.com
+Figures: shared/venues/kraken/KRAKEN.md, K19; costs of cancelling and amending by an order's age: docs.kraken.com
 guides/general/ratelimits and the rate limits of Kraken's SDK. A refused REST call still counts a little, because calling while
 limited prolongs the limit. Cancels are never refused: they only cost.
 """

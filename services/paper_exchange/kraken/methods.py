@@ -1,8 +1,8 @@
 """Kraken's private methods: handler, the permissions that open it, and its cost on the REST counter.
 
 Permissions as Kraken's OpenAPI states them per endpoint; any one of the sets is enough. Costs: docs.kraken.com rate limits
-(ledger and trade history 2, trading 0 because it has a counter of its own, everything else 1). See shared/venues/KRAKEN.md, K19
-and K27.
+(ledger and trade history 2, trading 0 because it has a counter of its own, everything else 1). See
+shared/venues/kraken/KRAKEN.md, K19 and K27.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Kraken's pairs, assets and fees as of shared/venues/KRAKEN.md (K20 to K24): ids, altnames, steps and minimums.
+"""Kraken's pairs, assets and fees as of shared/venues/kraken/KRAKEN.md (K20 to K24): ids, altnames, steps and minimums.
 
 XBT is BTC and XDG is DOGE by table, never by a rule on letters: XTZ, XRP and XLM begin with an X of their own.
 """

@@ -2,7 +2,7 @@
 
 Order of the checks: what must be there, the pair, the types, the volume, the prices, the minimums, flags and times, then
 the mode of the venue. Facts: docs.kraken.com, Add Order; Kraken's SDK, placing orders (forms of cl_ord_id,
-FOK); shared/venues/KRAKEN.md, K8, K9.
+FOK); shared/venues/kraken/KRAKEN.md, K8, K9.
 """
 
 from __future__ import annotations

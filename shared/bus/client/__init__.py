@@ -1,1 +1,1 @@
-"""The connection below the bus: bytes, refusals, what the server must be like."""
+"""The connection below the bus: bytes, error replies, and the check of the server."""

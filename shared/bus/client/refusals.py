@@ -1,8 +1,8 @@
-"""What an error reply of Redis means: an outage, unless it is proved to be about one key or one command.
+"""Classifies error replies of Redis: an outage, unless a reply is known to be about one key or one command.
 
-A reply that nobody foresaw counts as an outage: waiting costs time, while taking an outage for one bad entry would leave a user
-unread for ever. Some outages also say that this server is not the one to write to any more; then the connection must end, or a
-process would stay with a demoted primary for ever.
+An unknown reply counts as an outage: waiting costs time, while treating an outage as one bad entry would leave a user unread for
+ever. Some outages also mean that this server is no longer the one to write to; then the connection must end, or a process would
+stay with a demoted primary for ever.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError, ResponseEr
 from shared.bus.errors import BusForbidden, BusRefused, BusUnavailable
 
 LOST: Final = (RedisConnectionError, RedisTimeoutError, OSError)
-"""What is raised for a server that is gone or silent. asyncio's own TimeoutError is an OSError."""
+"""What is raised for a server that is unreachable or silent. asyncio's own TimeoutError is an OSError."""
 FAILURES: Final = (*LOST, ResponseError)
 
 _ABOUT_ONE_KEY: Final = frozenset({"WRONGTYPE", "NOGROUP", "BUSYGROUP", "NOSCRIPT"})
@@ -25,11 +25,11 @@ _ABOUT_THE_SERVER: Final = (
     "operation not permitted",
     "ERR AUTH",
 )
-"""Parts of plain ERR replies that are about the server or about who asks."""
+"""Parts of plain ERR replies that are about the server or the client."""
 _FORBIDDEN: Final = ("NOPERM", "ERR ACL failure", "ERR unknown command", "ERR unknown subcommand")
 """Not allowed, renamed or switched off."""
 _OTHER_SERVER: Final = ("READONLY", "MASTERDOWN", "LOADING", "NOREPLICAS", "UNBLOCKED force unblock")
-"""The server is a replica now, or begins anew, or has lost its replicas to a new primary."""
+"""The server is a replica now, or is starting, or has lost its replicas to a new primary."""
 
 
 def ends_connection(error: ResponseError) -> bool:
@@ -38,7 +38,7 @@ def ends_connection(error: ResponseError) -> bool:
 
 
 def is_outage(error: Exception) -> bool:
-    """Return whether an error speaks of the server's state rather than of one key or command."""
+    """Return whether an error is about the server's state rather than about one key or command."""
     if isinstance(error, LOST):
         return True
     text = str(error)
@@ -51,7 +51,7 @@ def is_outage(error: Exception) -> bool:
 
 
 def meaning(error: Exception) -> BusUnavailable | BusRefused:
-    """Return what a failure means to the caller."""
+    """Return the bus error for a failure."""
     if not is_outage(error):
         return BusRefused(str(error))
     if isinstance(error, ResponseError) and str(error).startswith(_FORBIDDEN):
@@ -60,5 +60,5 @@ def meaning(error: Exception) -> BusUnavailable | BusRefused:
 
 
 def _is_of_a_script(code: str) -> bool:
-    """Return whether a reply has no code at all: a script's own words, which are about its arguments."""
+    """Return whether a reply has no code at all: then it is a script's own error, about its arguments."""
     return not (code.isupper() and code.isalpha())

@@ -1,7 +1,7 @@
-"""A command of which few words differ from one time to the next, laid out once and only filled in after that.
+"""A command with few variable words: encoded once, and only filled in after that.
 
-The protocol writes each word behind its length (redis.io/docs/reference/protocol-spec): what never differs is bytes that can be
-kept. For a thousand entries that are alike but for a user, an id and a size, that is most of the work.
+The protocol writes each word after its length (redis.io/docs/reference/protocol-spec): the constant words can be kept as bytes.
+For a thousand entries that differ only in a user, an id and a size, that is most of the work.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _WORD: Final = b"$%d\r\n%b\r\n"
 
 
 class CommandTemplate:
-    """`words` of a command; those at `places` are only examples."""
+    """The `words` of a command; those at `places` are only examples."""
 
     def __init__(self, words: Sequence[str], places: Collection[int]) -> None:
         self._form = b"*%d\r\n" % len(words) + b"".join(
@@ -21,7 +21,7 @@ class CommandTemplate:
         )
 
     def filled(self, *words: str) -> bytes:
-        """Give the command with these words at its places, in order; ready to be sent."""
+        """Return the bytes of the command with these words at its places, in sequence."""
         values: list[int | bytes] = []
         for word in words:
             raw = word.encode()

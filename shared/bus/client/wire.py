@@ -1,13 +1,13 @@
-"""Connections to Redis. What any number of askers ask of a wire in one turn of the event loop leaves together.
+"""Connections to Redis. All commands of one turn of the event loop, from any number of callers, are sent together.
 
 A command on its own costs a round trip, a wake-up and, with `appendfsync always`, a wait for the disk; a thousand accounts that
-settle at once would pay each a thousand times. Here they pay once per turn, and whoever asks need not know.
+settle at once would pay each a thousand times. Here they pay once per turn, without any work of the callers.
 
 redis-py connects (addresses, TLS, passwords, names) and hiredis knows the protocol; the bytes between them pass through here.
 
-It must never send a command twice: when the connection is lost, whatever was under way fails, although it may have run, and the
-next command connects anew. And it must never stay with a server that is not the one to write to any more: a primary that was
-demoted keeps its connections, while the name or proxy in front of it leads to the new one only whoever connects.
+It must never send a command twice: when the connection is lost, commands in flight fail, although they may have run, and the
+next command connects again. And it must never stay with a server that is no longer the one to write to: a demoted primary keeps
+its connections, while the name or proxy in front of it leads only new connections to the new one.
 """
 
 from __future__ import annotations
@@ -27,40 +27,41 @@ from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
 
+from shared.bus.client.redis_py import let_go, transport_of
 from shared.bus.client.refusals import ends_connection
 
 Words = tuple[str | bytes | float, ...]
 Command = Words | bytes
-"""The words of a command, or what `pack` made of them before."""
+"""The words of a command, or their bytes from `pack`."""
 
 _NOTHING: Final = object()
 
 
 def pack(words: Words) -> bytes:
-    """Make of a command what goes over the wire; worth keeping where the same is asked again and again."""
+    """Return the bytes of a command; worth keeping if it is sent again and again."""
     return cast("bytes", hiredis.pack_command(words))  # type: ignore[arg-type]  # its stub is wrong
 
 
 @lru_cache(maxsize=65_536)
 def hgetall(key: str) -> bytes:
-    """Pack the reading of a hash, once per key: the same few of every user are read before each send and at each look."""
+    """Return the bytes of HGETALL, packed once per key: the same few of every user are read again and again."""
     return pack(("HGETALL", key))
 
 
 class Wire:
-    """Sends commands in the order in which they were asked and gives each asker its answers; a refusal stands in its place."""
+    """Sends commands in sequence and returns to each caller its answers; an error reply is one of them."""
 
     def __init__(self, pool: ConnectionPool, timeout: float) -> None:
-        """`pool` only says how to connect. `timeout` in seconds from asking to the last answer; it ends the connection."""
+        """`pool` only holds the options. `timeout`: seconds from `ask` to the last answer, after which the connection ends."""
         self._pool = pool
         self._timeout = timeout
         self._link: _Link | None = None
         self._making: asyncio.Task[_Link] | None = None
 
     async def ask(self, commands: Sequence[Command]) -> list[Any]:
-        """Run commands and give their answers, in order. Raises what redis-py raises for a lost or silent server.
+        """Run commands and return their answers, in sequence. Raises what redis-py raises for a lost or silent server.
 
-        Whoever stops waiting does not take back what was asked.
+        Cancelling the caller does not cancel the commands.
         """
         link = self._link
         if link is None or link.ended:
@@ -68,12 +69,12 @@ class Wire:
         return await link.ask(commands)
 
     async def until_lost(self) -> None:
-        """Wait until the connection as it stands now is lost; at once if there is none."""
+        """Wait until the present connection is lost; return at once if there is none."""
         if self._link is not None and not self._link.ended:
             await asyncio.shield(self._link.lost)
 
     def drop(self) -> None:
-        """End the connection at once; what is still open fails."""
+        """End the connection at once; commands in flight fail."""
         if self._link is not None:
             self._link.end(RedisConnectionError("the connection was closed"))
 
@@ -87,7 +88,7 @@ class Wire:
             await self._link.lost
 
     async def _connected(self) -> _Link:
-        """Connect, once for all who ask meanwhile."""
+        """Connect, once for all concurrent callers."""
         if self._making is None:
             self._making = asyncio.create_task(self._connect())
             self._making.add_done_callback(self._made)
@@ -102,7 +103,7 @@ class Wire:
             with suppress(Exception):
                 await connection.disconnect(nowait=True)
             if isinstance(error, RuntimeError):
-                # What uvloop says of a connection that was lost between two steps of the greeting.
+                # What uvloop raises for a connection that was lost during the handshake.
                 raise RedisConnectionError(f"lost while connecting: {error}") from None
             raise
 
@@ -113,23 +114,23 @@ class Wire:
 
 
 class Wires:
-    """As many connections as there are askers at once: for reads that wait."""
+    """As many connections as there are concurrent callers: for blocking reads."""
 
     def __init__(self, pool: ConnectionPool, timeout: float) -> None:
-        """See Wire."""
+        """See `Wire`."""
         self._pool = pool
         self._timeout = timeout
         self._idle: list[Wire] = []
         self._all: set[Wire] = set()
 
     async def ask(self, command: Command) -> Any:
-        """Run one command on a connection of its own and give its answer; a refusal is an answer. Raises as Wire.ask does."""
+        """Run one command on its own connection and return its answer; an error reply is an answer. Raises as Wire.ask does."""
         wire = self._idle.pop() if self._idle else Wire(self._pool, self._timeout)
         self._all.add(wire)
         try:
             (answer,) = await wire.ask([command])
         except BaseException:
-            wire.drop()  # it may still be waiting for an answer that nobody wants
+            wire.drop()  # its answer may still come, and has no caller any more
             raise
         finally:
             self._idle.append(wire)
@@ -141,42 +142,41 @@ class Wires:
 
 
 class _Link(asyncio.Protocol):
-    """The life of one connection, from its making to its loss."""
+    """One connection, from its creation to its loss."""
 
     def __init__(self, connection: AbstractConnection, timeout: float) -> None:
         self._timeout = timeout
-        # A byte that is no text must reach whoever parses the entry and buries it; failing here would fail everybody's commands.
+        # Invalid UTF-8 must reach the parser of the entry, which dead-letters it; an error here would fail all callers' commands.
         self._reader = hiredis.Reader(
             replyError=ResponseError, encoding="utf-8", errors="replace", notEnoughData=_NOTHING
         )
         self._packed: list[bytes] = []
-        self._open: deque[_Asked] = deque()
+        self._open: deque[_Request] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self.lost = self._loop.create_future()
         self.ended = False
-        # redis-py has no public way to hand over a connection that it has made.
         self._connection = connection
-        self._transport = cast("asyncio.Transport", cast("asyncio.StreamWriter", connection._writer).transport)  # noqa: SLF001
-        if self._transport.is_closing():  # nobody would be told that it was lost
+        self._transport = transport_of(connection)
+        if self._transport.is_closing():  # connection_lost would never be called
             raise RedisConnectionError("lost while connecting")
         self._transport.set_protocol(self)
 
     def ask(self, commands: Sequence[Command]) -> asyncio.Future[list[Any]]:
-        """Queue commands; they leave at the end of this turn of the loop."""
-        if self.ended:  # it was lost between its making and now
+        """Queue commands; they are sent at the end of this turn of the loop."""
+        if self.ended:  # it was lost after it was made
             raise RedisConnectionError("the connection was lost")
         if not self._packed:
             self._loop.call_soon(self._flush)
         self._packed += [command if isinstance(command, bytes) else pack(command) for command in commands]
-        asked = _Asked(len(commands), self._loop.time(), self._loop.create_future())
+        asked = _Request(len(commands), self._loop.time(), self._loop.create_future())
         self._open.append(asked)
         if self._timer is None:
             self._timer = self._loop.call_at(asked.at + self._timeout, self._watch)
         return asked.done
 
     def data_received(self, data: bytes) -> None:
-        """Give the answers in `data` to those who wait for them."""
+        """Pass the answers in `data` to their callers."""
         left_by: ResponseError | None = None
         try:
             self._reader.feed(data)
@@ -195,13 +195,13 @@ class _Link(asyncio.Protocol):
                     if not asked.done.done():
                         asked.done.set_result(answers)
         except (hiredis.HiredisError, IndexError) as error:
-            self.end(RedisConnectionError(f"what answers does not speak as Redis does: {error!r}"))
+            self.end(RedisConnectionError(f"the server does not speak the Redis protocol: {error!r}"))
         if left_by is not None:
-            # Whoever asks next connects anew: the name, or the proxy, may lead to another server by now.
+            # The next command connects again: the name, or the proxy, may lead to another server by now.
             self.end(RedisConnectionError(f"the connection was left: {left_by}"))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Fail whatever is open."""
+        """Fail the commands in flight."""
         self.end(RedisConnectionError(f"connection lost: {exc or 'closed by the server'}"))
         if not self.lost.done():
             self.lost.set_result(None)
@@ -212,7 +212,7 @@ class _Link(asyncio.Protocol):
             self._transport.write(b"".join(packed))
 
     def _watch(self) -> None:
-        """Look at the oldest of what is open, and come back when it would be too late for it."""
+        """Check the oldest command in flight, and schedule the next check for its time-out."""
         self._timer = None
         if not self._open:
             return
@@ -223,22 +223,22 @@ class _Link(asyncio.Protocol):
             self.end(RedisTimeoutError(f"no answer within {self._timeout:g} s"))
 
     def end(self, reason: Exception) -> None:
-        """Fail whatever is open and close."""
+        """Fail the commands in flight and close."""
         if self.ended:
             return
         self.ended = True
         if self._timer is not None:
             self._timer.cancel()
         self._transport.abort()
-        self._connection._close()  # type: ignore[no-untyped-call]  # noqa: SLF001  # lets go of the transport, which has been taken over above
+        let_go(self._connection)
         while self._open:
             asked = self._open.popleft()
             if not asked.done.done():
                 asked.done.set_exception(reason)
 
 
-class _Asked:
-    """What one asker waits for."""
+class _Request:
+    """The commands of one caller, and their answers so far."""
 
     __slots__ = ("answers", "at", "count", "done")
 

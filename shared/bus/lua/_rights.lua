@@ -1,6 +1,6 @@
--- forbidden(key, command, ...): an error reply if this Redis user may not run one of the commands on the key, else nil.
--- A script that is refused half way leaves what it wrote, so whatever it will run is asked for before the first write. Servers
--- and fakes that cannot be asked refuse when they refuse.
+-- forbidden(key, command, ...): returns an error reply if this Redis user may not run one of the commands on the key, else nil.
+-- A script that is refused half way leaves what it wrote, so its commands are checked before the first write. Servers and fakes
+-- without `acl_check_cmd` refuse only when the command runs.
 local function forbidden(key, ...)
   if not redis.acl_check_cmd then
     return nil

@@ -1,15 +1,15 @@
 -- uses: rights
--- Take a lease that nobody else holds, with a new fencing token. The caller's own lease counts as free: its process lost a turn
--- (an outage, say) and begins another; the new token voids what was left of the old one.
+-- Acquire a lease that no other process holds, with a new fencing token. The caller's own lease counts as free: its process lost
+-- a turn (in an outage, for example) and begins another; the new token voids the old one.
 -- KEYS: lease, fence.  ARGV: owner, time to live in ms.
--- Answers {token, now in epoch ms, 'known' or 'new'}, or false while somebody holds it. 'new' says that the fence was gone: Redis
--- has lost its data, or this holder is served for the first time. The token is never below the clock in microseconds, so that none
--- of before a flush or a fail-over ever comes back.
+-- Returns {token, now in epoch ms, 'known' or 'new'}, or false while another process holds it. 'new': the fence was missing, so
+-- Redis has lost its data, or this holder is served for the first time. The token is never below the clock in microseconds, so
+-- that a token from before a flush or a fail-over never comes back.
 local owner = redis.call('GET', KEYS[1])
 if owner and owner ~= ARGV[1] then
   return false
 end
--- Read before the first write: a lease without its token would keep everybody out until it ends.
+-- Read before the first write: a lease without its token would block all processes until it expires.
 local current = redis.call('GET', KEYS[2])
 local now = redis.call('TIME')
 local known = current and 'known' or 'new'

@@ -1,7 +1,7 @@
 -- uses: rights
--- Move an entry to the end of its stream, under a new id: whoever reads the stream in order meets it once more.
+-- Move an entry to the end of its stream, under a new id, so that the groups of the stream read it again.
 -- KEYS: stream.  ARGV: entry id.
--- Answers the new id, or false where the entry is not in the stream any more: trimmed, or moved before.
+-- Returns the new id, or false if the entry is no longer in the stream: trimmed, or moved before.
 local found = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])
 if #found == 0 then
   return false

@@ -1,10 +1,10 @@
 -- uses: fence, kinds, rights
--- Record which money an account's books are of; and where that has changed, begin them anew, in the same step: what was held, made
--- and lost with one kind of money says nothing about the other. Whether they may be is the caller's judgement.
--- KEYS: fence, books hash, then the account's hashes that are forgotten (none: the books are only marked).
+-- Record whether an account's books are of paper or real money; if that has changed, delete their content in the same step: what
+-- was held, made and lost with one kind of money does not apply to the other. The caller decides whether that is permitted.
+-- KEYS: fence, books hash, then the account's hashes that are deleted (none: the books are only marked).
 -- ARGV: fencing token, funds.
--- Answers since when they are of this money (epoch ms; 0 where they are only marked), or false if the caller is not the owner.
--- An error, and nothing written, if the books are no hash.
+-- Returns the instant since which they are of this money (epoch ms; 0 if they are only marked), or false if the caller is not the
+-- owner. An error, and nothing written, if the books are not a hash.
 if not owns(KEYS[1], ARGV[1]) then
   return false
 end

@@ -2,10 +2,10 @@
 -- The write-ahead of a send: lease check, durable intent and nonce in one step. Nothing may be sent without its `ok`.
 -- KEYS: fence, order hash, nonce counter.
 -- ARGV: fencing token, nonce floor, then field/value pairs of the order (the venue parameters).
--- Answers {'ok', nonce, attempt}
---      or {'fenced'}           the caller is not the owner any more
---      or {'state', state}     the order is past its beginning: terminal, or its last send has no proven end
--- The keys are read, and so their kinds seen to, before the first write.
+-- Returns {'ok', nonce, attempt}
+--      or {'fenced'}           the caller is no longer the owner
+--      or {'state', state}     the order is not `planned`: it is terminal, or the outcome of its last send is not proven
+-- The keys are read, and so their types checked, before the first write.
 if not owns(KEYS[1], ARGV[1]) then
   return {'fenced'}
 end

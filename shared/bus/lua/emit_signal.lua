@@ -1,8 +1,8 @@
 -- uses: rights
 -- Append a signal once: the same id is never appended twice, however often a fill is found.
--- KEYS: signal stream, set of emitted ids.  ARGV: signal id, now (epoch ms), ids older than this are forgotten (epoch ms),
---       then the signal's field/value texts.
--- Answers the entry id, or false if it was emitted before.
+-- KEYS: signal stream, set of emitted ids.  ARGV: signal id, now (epoch ms), ids older than this are removed (epoch ms),
+--       then the signal's field/value pairs.
+-- Returns the entry id, or false if it was emitted before.
 if redis.call('ZSCORE', KEYS[2], ARGV[1]) then
   return false
 end

@@ -1,7 +1,7 @@
--- Add an operator's verdict to the record of an order whose last send has no proven end. Never touches the order's state.
+-- Add an operator's verdict to the record of an order whose last send has no proven outcome. Never changes the order's state.
 -- KEYS: order hash.
--- ARGV: nonce of the send that the operator looked at ('' if its record has none), then field/value pairs of the verdict.
--- Answers 'ok', or 'moved' where the order has ended, or gone on to another send, in the meantime.
+-- ARGV: nonce of the send that the operator judged ('' if its record has none), then field/value pairs of the verdict.
+-- Returns 'ok', or 'moved' if the order has ended, or gone on to another send, in the meantime.
 local now = redis.call('HMGET', KEYS[1], 'state', 'nonce')
 local open = {sending = true, accepted = true, unknown = true}
 if not open[now[1]] or (now[2] or '') ~= ARGV[1] then

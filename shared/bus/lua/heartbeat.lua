@@ -1,6 +1,6 @@
 -- uses: rights
--- Write a sign of life and its time to live in one step: a hash without one would show a dead process as alive for ever.
--- KEYS: heartbeat.  ARGV: milliseconds until it ends, then field and value in turn.
+-- Write a heartbeat and its time to live in one step: a hash without one would show a dead process as alive for ever.
+-- KEYS: heartbeat.  ARGV: milliseconds until it expires, then field/value pairs.
 local refused = forbidden(KEYS[1], 'HSET', 'PEXPIRE')
 if refused then
   return refused

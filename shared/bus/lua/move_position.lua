@@ -1,8 +1,8 @@
 -- uses: fence, rights
--- Move a position to another name of its symbol, in one step: the old field goes, the new one becomes what both come to.
+-- Move a position to another name of its symbol, in one step: the old field is removed, the new one holds the sum of both.
 -- KEYS: fence, positions hash.
 -- ARGV: fencing token, old symbol, its record as the caller read it, new symbol, its record as read ('': none), its record after.
--- Answers 'ok', 'fenced', or 'changed' where either is not as the caller read it: then nothing is written.
+-- Returns 'ok', 'fenced', or 'changed' if one of them is not as the caller read it: then nothing is written.
 if not owns(KEYS[1], ARGV[1]) then
   return 'fenced'
 end

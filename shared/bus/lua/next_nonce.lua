@@ -1,7 +1,7 @@
 -- uses: nonce, fence
 -- Allocate a nonce for a private call that is not an order.
 -- KEYS: fence, nonce counter.  ARGV: fencing token, floor, advance.
--- Answers the nonce, or false if the caller is not the owner any more.
+-- Returns the nonce, or false if the caller is no longer the owner.
 if not owns(KEYS[1], ARGV[1]) then
   return false
 end

@@ -1,8 +1,8 @@
 -- uses: kinds, rights
--- Make a buried entry pending again under its own id, for the stream's one consumer to take up, and remove its letters.
--- KEYS: stream, its dead-letter stream.  ARGV: group (and consumer), entry id, then the ids of the letters.
--- Answers 1, or 0 where the entry is not in the stream any more; then nothing has been changed.
--- An error, and nothing changed, if the letters are no stream.
+-- Make a dead-lettered entry pending again under its own id, for the stream's only consumer, and remove its dead letters.
+-- KEYS: stream, its dead-letter stream.  ARGV: group (and consumer), entry id, then the ids of the dead letters.
+-- Returns 1, or 0 if the entry is no longer in the stream; then nothing has been changed.
+-- An error, and nothing changed, if the dead-letter key is not a stream.
 if #redis.call('XRANGE', KEYS[1], ARGV[2], ARGV[2]) == 0 then
   return 0
 end

@@ -1,8 +1,8 @@
 -- uses: fence
--- Write one field of a hash of the user's, outside of any order's steps: a position that an operator has corrected or whose
--- highest price has risen, or an exit of the user's own that begins or has ended.
+-- Write one field of a user's hash, outside of any order's transitions: a position that an operator has corrected or whose
+-- highest price has risen, or one of the user's own exits that begins or has ended.
 -- KEYS: fence, hash.  ARGV: fencing token, field, value ('': remove it).
--- Answers 'ok', or 'fenced'.
+-- Returns 'ok', or 'fenced'.
 if not owns(KEYS[1], ARGV[1]) then
   return 'fenced'
 end

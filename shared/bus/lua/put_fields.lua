@@ -1,8 +1,8 @@
 -- uses: fence, kinds, rights
--- Write fields of several hashes of one holder in one step: what was passed over, and the position that it changed.
--- KEYS: fence, hash, ...  ARGV: fencing token, then three texts for each field: the number of its hash (1 is the first after the
---       fence), field, value ('': remove it).
--- Answers 'ok', or 'fenced'. An error, and nothing written, if one of them is no hash.
+-- Write fields of several hashes of one holder in one step: an order that was not copied, and the position that it changed.
+-- KEYS: fence, hash, ...  ARGV: fencing token, then three strings for each field: the number of its hash (1 is the first after
+--       the fence), field, value ('': remove it).
+-- Returns 'ok', or 'fenced'. An error, and nothing written, if one of them is not a hash.
 if not owns(KEYS[1], ARGV[1]) then
   return 'fenced'
 end

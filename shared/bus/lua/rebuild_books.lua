@@ -1,8 +1,8 @@
 -- uses: fence, rights
--- Write the books of an account anew that Redis has lost: the positions and the mark of whose money they are, in one step.
+-- Write the lost books of an account again: the positions and the funds mark, in one step.
 -- KEYS: fence, books hash, positions hash.
 -- ARGV: fencing token, funds, then symbol and position record of each position.
--- Answers 'ok', 'fenced', or 'stands' where there are books or positions already: then nothing is written.
+-- Returns 'ok', 'fenced', or 'stands' if there are books or positions already: then nothing is written.
 if not owns(KEYS[1], ARGV[1]) then
   return 'fenced'
 end

@@ -1,8 +1,8 @@
 -- uses: fence, kinds, rights
--- Take the books of a user who has another name now away from the old one, in one step: from here on nothing can be sold by them.
+-- Retire the old name of a renamed user, in one step: its books record the new name and are emptied, so that nothing is sold by them.
 -- KEYS: fence, following hash, then for each venue: books hash, positions, risk, own exits, differences, account.
--- ARGV: fencing token, new name, now (epoch ms), last entry id that was due to the old name, funds where none are noted.
--- Answers 'ok', or 'fenced'.
+-- ARGV: fencing token, new name, now (epoch ms), last entry id that was due to the old name, funds for books without a mark.
+-- Returns 'ok', or 'fenced'.
 if not owns(KEYS[1], ARGV[1]) then
   return 'fenced'
 end

@@ -1,14 +1,14 @@
 -- uses: fence, kinds, rights
--- End an order: its terminal state, its report, the position and risk state it changed and the acknowledgement of its entry, in
--- one step.
+-- Settle an order: write its terminal state, its report and the changed position and risk state, and acknowledge its entry, in one
+-- step.
 -- KEYS: fence, order hash, report stream, order stream, positions hash, risk hash.
 -- ARGV: fencing token, terminal state, retention of the order hash in ms,
 --       group, entry id ('' if the order did not come from the stream),
 --       symbol, position record ('' symbol: no change; '' record: flat),
---       number n of texts, n field/value texts of the order, number m, m field/value texts of the risk state, then the report's
---       field/value texts.
--- Answers 'ok', 'fenced', or 'already' where an earlier settle has done it (the entry is acknowledged all the same).
--- An error, and nothing written, if the state is not a terminal one, a key holds something else or a command is forbidden.
+--       count n of strings, n strings of the order's field/value pairs, count m, m strings of the risk state's field/value pairs,
+--       then the report's field/value pairs.
+-- Returns 'ok', 'fenced', or 'already' if it was settled before (the entry is acknowledged nevertheless).
+-- An error, and nothing written, if the state is not terminal, a key is of another type or a command is forbidden.
 local ends = {filled = true, partial = true, skipped = true, rejected = true, expired = true, failed = true}
 if not ends[ARGV[2]] then
   return redis.error_reply('ERR not a terminal state: ' .. ARGV[2])

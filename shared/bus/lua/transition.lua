@@ -1,12 +1,12 @@
 -- uses: fence, kinds, rights
--- Move an order between non-terminal states, or record more in the one it is in; `settle` alone makes an end.
+-- Move an order between non-terminal states, or record more in the present one; only `settle` writes a terminal state.
 -- KEYS: fence, order hash, positions hash, risk hash.
 -- ARGV: fencing token, new state,
 --       symbol, position record ('' symbol: no change; '' record: flat), for a leg that ended and changed the position,
---       number m of texts, m field/value texts of the risk state that this leg changed,
---       then field/value texts to record.
--- Answers 'ok', 'fenced', or the present state where the step is not legal.
--- An error, and nothing written, if a key that is to be written holds something else.
+--       count m of strings, m strings of field/value pairs of the risk state that this leg changed,
+--       then field/value pairs to record.
+-- Returns 'ok', 'fenced', or the present state if the transition is not legal.
+-- An error, and nothing written, if a key that is to be written is of another type.
 local legal = {
   planned = {accepted = true, unknown = true},
   sending = {accepted = true, unknown = true, planned = true},

@@ -1,8 +1,8 @@
 -- uses: fence, kinds, rights
--- Record the risk state of an account after a look at it, with the stop-out that has just begun, if one has.
+-- Write the risk state of an account, and the stop-out that has just begun, if there is one.
 -- KEYS: fence, risk hash, stop-out stream.
--- ARGV: fencing token, number m of texts, m field/value texts of the state, then field/value texts of the stop-out (or none).
--- Answers 'ok', or 'fenced'. An error, and nothing written, if a key that is to be written holds something else.
+-- ARGV: fencing token, count m of strings, m strings of the state's field/value pairs, then those of the stop-out (or none).
+-- Returns 'ok', or 'fenced'. An error, and nothing written, if a key that is to be written is of another type.
 if not owns(KEYS[1], ARGV[1]) then
   return 'fenced'
 end

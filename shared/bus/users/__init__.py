@@ -1,1 +1,1 @@
-"""What Redis holds of users beside their orders: settings, keys, names, farewells."""
+"""What Redis holds of users beside their orders: settings, claims of keys, renamings, users without a file."""

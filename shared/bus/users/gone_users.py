@@ -1,5 +1,6 @@
-"""Users whose file is bad or gone, as a service meets them: what is known of them is read at the start, and who has nothing left
-to be sold is let go of. A start waits here for Redis; without what stands there nobody can tell whose exits have to go on.
+"""Users whose file is bad or missing: their last settings are read at the start, and a user with nothing left to sell is removed.
+
+A start waits here for Redis: without these records it is unknown whose exits have to go on.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from shared.config.users.watch import UsersWatch
 from shared.domain.limits.policy import UserPolicy
 
 _LOOK: Final = 10.0
-"""Seconds between looks whether anything is held for users without a file."""
+"""Seconds between checks whether anything is held for users without a file."""
 _RETRY: Final = 1.0
 
 log = structlog.get_logger()
 
 
 async def recall_users(bus: Bus, watch: UsersWatch) -> None:
-    """Read the last settings of users with a bad file, and who holds something without a file. Waits for Redis."""
+    """Read the last settings of users with a bad file, and the users without a file who hold something. Waits for Redis."""
     while True:
         try:
             without_file = await holders(bus) - watch.users.keys()
@@ -38,13 +39,13 @@ async def recall_users(bus: Bus, watch: UsersWatch) -> None:
 
 
 async def settle_gone_users(bus: Bus, watch: UsersWatch, apply: Callable[[Mapping[str, UserPolicy]], None]) -> None:
-    """Look for ever who without a file still holds something; `apply` is given everybody when somebody was let go of."""
+    """Keep checking which users without a file still hold something; `apply` gets all users after one was removed."""
     while True:
         try:
             if watch.gone:
                 await _settle(bus, watch, apply)
         except BusError:
-            pass  # looked at again below; until then they are served
+            pass  # checked again below; until then they are served
         await asyncio.sleep(_LOOK)
 
 

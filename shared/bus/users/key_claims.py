@@ -1,7 +1,7 @@
-"""Who trades with which API key, across processes and hosts: one key for two users would make one account of two.
+"""Records which user trades with which API key, across processes and hosts: two users with one key would share one account.
 
-A claim counts as long as the claimant's lease stands under the very fencing token with which it was made. So a key passes on by
-itself: when its user is renamed, is served with another key, or is served by nobody any more. Only fingerprints are written.
+A claim counts while the claimant's lease exists under the fencing token with which the claim was made. So a claim ends by itself
+when its user is renamed, is served with another key, or is no longer served. Only fingerprints are written.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from shared.contracts import keys
 
 
 async def claim_key(bus: Bus, fingerprint: str, lease: Lease) -> list[str]:
-    """Claim a key for the holder of a lease; return who else trades with it now, by name. Raises BusUnavailable.
+    """Claim a key for the holder of a lease; return the names of others who trade with it now. Raises BusUnavailable.
 
-    The claim is written before the others' are read: of two who claim at the same time, each sees the other.
+    The claim is written before the others' are read: of two concurrent claims each sees the other.
     """
     key = keys.api_key(fingerprint)
     _, answer = await bus.do_all([("HSET", key, lease.holder, lease.token), ("HGETALL", key)])

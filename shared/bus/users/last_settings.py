@@ -1,12 +1,11 @@
-"""The last settings by which each user was served, for when their file is bad or gone: exits go on by them.
+"""The last settings with which each user was served, for when their file is bad or missing: exits go on by them.
 
-Written by whoever serves the user, read at every start. They are no second source of settings: while there is a file, it decides.
+Written by the process that serves the user, read at every start. While there is a file, only the file counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Final
 
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
@@ -14,25 +13,24 @@ from shared.config.users.text import read_settings, write_settings
 from shared.contracts import keys
 from shared.domain.account import MASTER
 from shared.domain.limits.policy import UserPolicy
-
-_VENUES: Final = ("kraken", "coinbase")
+from shared.domain.values.venue import VENUES
 
 
 class LastSettings:
-    """Reads and writes them. Every method raises only BusUnavailable."""
+    """Reads and writes the last settings. Every method raises only BusUnavailable."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
     async def write(self, policies: Iterable[UserPolicy]) -> None:
-        """Keep the settings of these users; only those of a file that could be used are worth it."""
+        """Write the settings of these users; those that are not from a usable file are left out."""
         kept = [
             ("SET", keys.last_settings(policy.user), write_settings(policy)) for policy in policies if not policy.fault
         ]
         await self._bus.do_all(kept)
 
     async def read(self, users: Collection[str]) -> dict[str, UserPolicy]:
-        """Read the settings of these users; those of whom nothing can be read are left out."""
+        """Read the settings of these users; users without readable ones are left out."""
         names = list(users)
         answers = await self._bus.do_all([("GET", keys.last_settings(user)) for user in names])
         found = {}
@@ -43,21 +41,21 @@ class LastSettings:
 
 
 async def holders(bus: Bus) -> set[str]:
-    """Name every user who holds something from copying. Raises BusUnavailable."""
+    """Return every user who holds something from copying. Raises BusUnavailable."""
     names = await bus.scan(keys.positions("*", "*"))
     return {name.partition("{")[2].partition("}")[0] for name in names} - {MASTER}
 
 
 async def still_holding(bus: Bus, users: Collection[str]) -> set[str]:
-    """Name those of these users for whom something is held or still to be carried out. Raises BusUnavailable."""
+    """Return those of these users who hold something or have unfinished decisions. Raises BusUnavailable."""
     names = list(users)
-    held = await bus.do_all([("EXISTS", *(keys.positions(user, venue) for venue in _VENUES)) for user in names])
+    held = await bus.do_all([("EXISTS", *(keys.positions(user, venue) for venue in VENUES)) for user in names])
     groups = await bus.do_all([("XINFO", "GROUPS", keys.orders(user)) for user in names])
     return {user for user, any_held, answer in zip(names, held, groups, strict=True) if any_held or _behind(answer)}
 
 
 def _behind(answer: object) -> bool:
-    """Say whether an order has not been carried out to its end, by the answer about the groups of a stream."""
+    """Return whether a stream has unfinished decisions, by the answer to XINFO GROUPS."""
     for group in answer if isinstance(answer, list) else ():
         facts: dict[str, object] = dict(pairs(group))
         if facts.get("name") == keys.EXECUTOR:

@@ -1,8 +1,8 @@
 """Moves everything that Redis holds of a user to another name: for `ops user rename`, under the leases of both.
 
-The two names lie in different slots, so it is not one step; it is one commit. Before it, the old name has everything and the new
-one has copies that nobody may trade by (`taken_from`). After it, the old name has nothing that could be sold, and says whose it
-is now. Each half can be repeated. The streams stay where they are, as history.
+The two names are in different slots, so the move is not one step, but it has one commit. Before it, the old name has everything
+and the new one has copies that must not be traded by (`taken_from`). After it, the old name has nothing that could be sold, and
+records the new name. Each half can be repeated. The streams stay where they are, as history.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class UserRenaming:
         self._venues = venues
 
     async def unfinished(self) -> str:
-        """Say what of the old name's is still on its way; an empty text if nothing. Raises BusUnavailable."""
+        """Return what is unfinished under the old name; an empty string if nothing. Raises BusUnavailable."""
         user = self._old.holder
         for venue in self._venues:
             if names := await self._bus.do("HKEYS", keys.own_exits(user, venue)):
@@ -47,12 +47,12 @@ class UserRenaming:
         return await self._undone(user)
 
     async def occupied(self) -> str:
-        """Say what stands under the new name already that is somebody's; an empty text if nothing."""
+        """Return what already exists under the new name; an empty string if nothing."""
         user = self._new.holder
         for venue in self._venues:
             books = pairs(await self._bus.do("HGETALL", keys.books(user, venue)))
             if books.get("taken_from") == self._old.holder:
-                continue  # our own copies, of a run that did not get to its commit
+                continue  # our own copies, of a run that did not commit
             if books and not books.get("renamed_to"):
                 return f"{user} has books at {venue}"
             if await self._bus.do("EXISTS", keys.positions(user, venue), keys.own_exits(user, venue)):
@@ -60,14 +60,14 @@ class UserRenaming:
         return await self._undone(user)
 
     async def committed(self) -> bool:
-        """Say whether an earlier run has taken everything away from the old name already."""
+        """Return whether an earlier run has already committed."""
         answers = await self._bus.do_all(
             [("HGET", keys.books(self._old.holder, venue), "renamed_to") for venue in self._venues]
         )
         return all(answer == self._new.holder for answer in answers)
 
     async def copy(self, until: str) -> dict[str, int]:
-        """Copy to the new name; return how many positions by venue. What an interrupted run left there is replaced."""
+        """Copy to the new name; return the number of positions by venue. Copies of an interrupted run are replaced."""
         old, new = self._old.holder, self._new.holder
         self._require()
         await self._copy_nonces()
@@ -81,14 +81,14 @@ class UserRenaming:
         for venue in self._venues:
             books = pairs(await self._bus.do("HGETALL", keys.books(old, venue)))
             marked = {**books, "taken_from": old} if books else {}
-            await self._replace(keys.books(new, venue), marked)  # first: what follows may not be traded by
+            await self._replace(keys.books(new, venue), marked)  # first, so that what follows is not traded by
             for key in (keys.risk, keys.positions):
                 await self._replace(key(new, venue), pairs(await self._bus.do("HGETALL", key(old, venue))))
             held[venue] = int(await self._bus.do("HLEN", keys.positions(new, venue)))
         return held
 
     async def commit(self, until: str, funds: Funds, now: int) -> None:
-        """Take everything away from the old name, in one step. Raises LeaseLost, BusUnavailable."""
+        """Retire the old name, in one step: it has no books any more. Raises LeaseLost, BusUnavailable."""
         self._require()
         user = self._old.holder
         named = (keys.books, keys.positions, keys.risk, keys.own_exits, keys.differences, keys.account)
@@ -98,17 +98,17 @@ class UserRenaming:
             [self._old.token, self._new.holder, now, until, funds],
         )
         if answer == "fenced":
-            raise LeaseLost(f"somebody else serves {user} now")
+            raise LeaseLost(f"another process serves {user} now")
 
     async def finish(self) -> None:
-        """Let the new name trade by what it was given."""
+        """Permit trading under the new name."""
         for venue in self._venues:
             await self._bus.do("HDEL", keys.books(self._new.holder, venue), "taken_from")
         await self._bus.do("HDEL", keys.LAST_RELOADED_SETTINGS, self._old.holder)
         await self._bus.do("DEL", keys.last_settings(self._old.holder))
 
     async def carried(self) -> str:
-        """Return the id up to which every signal has reached all users; to be asked while no engine runs."""
+        """Return the id up to which every signal has reached all users; only valid while no engine runs."""
         group = Group(self._bus, keys.ENGINE)
         try:
             pending = await group.read_pending(keys.SIGNALS, count=1)
@@ -120,7 +120,7 @@ class UserRenaming:
         return f"{ms}-{sequence - 1}" if sequence else f"{max(ms - 1, 0)}-{2**64 - 1 if ms else 0}"
 
     async def _undone(self, user: str) -> str:
-        """Say what of a user's stream nobody has carried out yet."""
+        """Return what is unfinished in a user's stream; an empty string if nothing."""
         stream = keys.orders(user)
         groups, facts = await self._bus.do_all([("XINFO", "GROUPS", stream), ("XINFO", "STREAM", stream)])
         if isinstance(facts, Exception):
@@ -131,12 +131,12 @@ class UserRenaming:
             if group.get("name") != keys.EXECUTOR:
                 continue
             if int(group.get("pending", 0)) or str(group.get("last-delivered-id")) != last:
-                return f"decisions in {stream} are not carried out yet"
+                return f"decisions in {stream} are not finished yet"
             return ""
-        return f"decisions in {stream} are not carried out yet" if int(pairs(facts).get("length", 0)) else ""
+        return f"decisions in {stream} are not finished yet" if int(pairs(facts).get("length", 0)) else ""
 
     async def _copy_nonces(self) -> None:
-        """Raise the new name's counters to the old one's: the exchange takes no lower nonce of the same key."""
+        """Raise the new name's counters to the old one's: the exchange refuses a lower nonce of the same key."""
         prefix = keys.nonce(self._old.holder, "")
         for name in set(await self._bus.scan(keys.nonce(self._old.holder, "*"))):
             target = keys.nonce(self._new.holder, name.removeprefix(prefix))
@@ -145,7 +145,7 @@ class UserRenaming:
                 await self._bus.do("SET", target, value)
 
     async def _replace(self, key: str, fields: Mapping[str, str]) -> None:
-        """Write a hash anew. Between the two commands it is empty, which nobody can trade by."""
+        """Replace a hash. Between the two commands it is empty, so that nothing can be traded by it."""
         await self._bus.do("DEL", key)
         if fields:
             await self._bus.do("HSET", key, *flatten(fields))

@@ -64,7 +64,7 @@ def differences(old: UserPolicy, new: UserPolicy) -> tuple[SettingChange, ...]:
 
 
 def settings_of(policy: UserPolicy) -> dict[str, str]:
-    """Give every setting of a user as text, by its key as the file spells it: `limits.max_order_pct`."""
+    """Return every setting of a user as text, by its key as the file spells it: `limits.max_order_pct`."""
     return {key: value for key, value in _flat(policy) if key not in _NO_SETTINGS}
 
 

@@ -10,7 +10,7 @@ import math
 import re
 from decimal import Decimal
 from functools import partial
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -29,6 +29,7 @@ from shared.domain.limits.policy import (
     UserPolicy,
 )
 from shared.domain.values.symbol import Symbol
+from shared.domain.values.venue import VenueName
 
 _DURATION: Final = re.compile(r"(\d{1,15})(ms|s|m|h|d)")
 _UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -180,7 +181,7 @@ class UserFile(_Section):
     """A whole file."""
 
     enabled: bool = True
-    venues: Annotated[list[Literal["kraken", "coinbase"]], Field(min_length=1)] = ["kraken"]
+    venues: Annotated[list[VenueName], Field(min_length=1)] = [VenueName.KRAKEN]
     paper: bool = False
     on_join: OnJoin = OnJoin.NEW_ONLY
     on_join_bps: _Basis = Decimal(50)
@@ -200,19 +201,31 @@ class UserFile(_Section):
         return self
 
     def policy(self, user: str) -> UserPolicy:
-        """Give the settings as values."""
+        """Return the settings as values."""
         return UserPolicy(
             user=user,
             enabled=self.enabled,
             venues=tuple(self.venues),
             sizing=SizingPolicy(
-                self.sizing.multiplier, self.sizing.below_minimum, self.sizing.mode, self.sizing.quote_amount
+                multiplier=self.sizing.multiplier,
+                below_minimum=self.sizing.below_minimum,
+                mode=self.sizing.mode,
+                quote_amount=self.sizing.quote_amount,
             ),
             limits=self.limits.policy(),
-            guards=GuardPolicy(self.guards.max_signal_age, self.guards.max_slippage_bps, self.guards.exit_slippage_bps),
-            symbols=SymbolPolicy(frozenset(self.symbols.include), frozenset(self.symbols.exclude), self.symbols.map),
+            guards=GuardPolicy(
+                max_signal_age_ms=self.guards.max_signal_age,
+                max_slippage_bps=self.guards.max_slippage_bps,
+                exit_slippage_bps=self.guards.exit_slippage_bps,
+            ),
+            symbols=SymbolPolicy(
+                include=frozenset(self.symbols.include), exclude=frozenset(self.symbols.exclude), map=self.symbols.map
+            ),
             exits=ExitPolicy(
-                self.exits.stop_loss_pct, self.exits.take_profit_pct, self.exits.trailing_pct, self.exits.max_hold
+                stop_loss_pct=self.exits.stop_loss_pct,
+                take_profit_pct=self.exits.take_profit_pct,
+                trailing_pct=self.exits.trailing_pct,
+                max_hold_ms=self.exits.max_hold,
             ),
             on_join=self.on_join,
             on_join_bps=self.on_join_bps,

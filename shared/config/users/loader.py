@@ -80,7 +80,7 @@ def users_folder(config: Path) -> Path:
 
 
 def is_users_file(name: str) -> bool:
-    """Say whether a file of this name is meant to be a user's."""
+    """Return whether a file of this name is meant to be a user's."""
     return name.endswith(SUFFIX) and not name.startswith(".")
 
 

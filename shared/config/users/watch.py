@@ -141,7 +141,7 @@ class UsersWatch:
         return changes(before, self._users), told
 
     def _settled(self, name: str, stamp: _Stamp) -> bool:
-        """Say whether a file differs from what is in force, and has done so alike for two looks."""
+        """Return whether a file differs from what is in force, and has done so alike for two looks."""
         if name in self._stamps and self._stamps[name] == stamp:
             self._fresh.pop(name, None)
             return False

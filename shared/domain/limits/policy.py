@@ -67,7 +67,7 @@ class FileState(StrEnum):
     GONE = "gone"  # there is none, but something is held from copying
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SizingPolicy:
     """How a master's size becomes the user's; `quote_amount` belongs to `fixed_quote` alone."""
 
@@ -77,7 +77,7 @@ class SizingPolicy:
     quote_amount: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitPolicy:
     """Caps on an entry, on what is held, and on what may be lost."""
 
@@ -114,7 +114,7 @@ class LimitPolicy:
         return self.stop_out or self.max_trades_per_day is not None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GuardPolicy:
     """What makes an entry too old or too dear, and how far below the price the first try of an exit may sell."""
 
@@ -123,7 +123,7 @@ class GuardPolicy:
     exit_slippage_bps: Decimal = Decimal(200)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SymbolPolicy:
     """Which of the master's symbols are copied, and under which name; exits of what is held pass every filter."""
 
@@ -149,7 +149,7 @@ class SymbolPolicy:
         return ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExitPolicy:
     """The user's own protective exits, in per cent of the average cost with fees; trailing, of the highest price since."""
 
@@ -159,7 +159,7 @@ class ExitPolicy:
     max_hold_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UserPolicy:
     """Everything one user has set."""
 

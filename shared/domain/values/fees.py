@@ -12,10 +12,11 @@ from decimal import Decimal
 from typing import Final
 
 from shared.domain.values.symbol import Symbol
+from shared.domain.values.venue import VenueName
 
 _DEAREST: Final[Mapping[str, Decimal]] = {
-    "kraken": Decimal("0.004"),  # kraken.com/features/fee-schedule; shared/venues/KRAKEN.md, K23
-    "coinbase": Decimal("0.012"),  # the base tier in recorded answers; there is no adapter yet
+    VenueName.KRAKEN: Decimal("0.004"),  # kraken.com/features/fee-schedule; shared/venues/kraken/KRAKEN.md, K23
+    VenueName.COINBASE: Decimal("0.012"),  # the base tier in recorded answers; there is no adapter yet
 }
 
 

@@ -1,7 +1,7 @@
 """What a venue says about a pair: its steps, its minimums and whether it trades.
 
 The table below is only a seed, for the moment before the venue has been asked: the executor and the master publish what the
-venue says now, and that wins. Figures: shared/venues/KRAKEN.md, K24 (Kraken minimums of 2026-07, ticks of 2025-07;
+venue says now, and that wins. Figures: shared/venues/kraken/KRAKEN.md, K24 (Kraken minimums of 2026-07, ticks of 2025-07;
 Coinbase of 2025-06, from the same open-source table as those ticks). Kraken's minimum order value is 0.5 USD
 on all of them, Coinbase's is 1 USD.
 """
@@ -16,6 +16,7 @@ from typing import Final
 
 from shared.domain.values.money import Money, Price, Quantity, ceil_to
 from shared.domain.values.symbol import Symbol
+from shared.domain.values.venue import VenueName
 
 
 class PairStatus(StrEnum):
@@ -69,7 +70,10 @@ DOGE 0.1 0.00001 1|LTC 0.00000001 0.01 8|LINK 0.01 0.001 2|AVAX 0.00000001 0.01 
 BCH 0.00000001 0.01 8|UNI 0.000001 0.001 6|AAVE 0.001 0.01 3|SUI 0.1 0.0001 1|ALGO 0.1 0.0001 1|ATOM 0.01 0.001 2|
 XLM 0.00000001 0.000001 8|USDT 0.01 0.00001 2
 """
-_SEEDS: Final = {"kraken": (_KRAKEN_SEED, "0.5"), "coinbase": (_COINBASE_SEED, "1")}
+_SEEDS: Final[Mapping[str, tuple[str, str]]] = {
+    VenueName.KRAKEN: (_KRAKEN_SEED, "0.5"),
+    VenueName.COINBASE: (_COINBASE_SEED, "1"),
+}
 """Table and minimum order value in USD by venue."""
 
 

@@ -19,15 +19,15 @@ from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import SignalMessage
 from shared.domain.account import MASTER
-from shared.domain.funds import Books, Funds
+from shared.domain.funds import Funds, FundsMark
 from shared.domain.values.money import ZERO
 from shared.domain.values.numerals import DECIMAL, whole
+from shared.domain.values.venue import VENUES
 from shared.ledger.audit.audit import audit_signals, audit_user
 from shared.ledger.audit.findings import AuditReport, Finding, FindingKind, Tally
 from shared.ledger.audit.journal import VenueOrder, audit_acceptances
 from shared.ledger.books import Decided, Following, Moment, Reported, SignalBook, UserBook
 from shared.ledger.reading import entries, kept, known_users
-from shared.ledger.status import VENUES
 
 
 async def run_audit(
@@ -54,7 +54,7 @@ async def run_audit(
         book = await read_user(bus, user)
         if book.following is not None and not book.following.until:
             followed.append(user)
-        mark = marks.get(user, Books(unmarked if user in users else Funds.PAPER))
+        mark = marks.get(user, FundsMark(unmarked if user in users else Funds.PAPER))
         rows = None if journal is None or mark.funds is not Funds.PAPER else journal.get(user, ())
         compared += [user] if rows is not None else []
         tally.add(audit_user(signals, replace(book, since=mark.since), rows, moment))
@@ -73,21 +73,21 @@ async def run_audit(
     )
 
 
-async def read_marks(bus: Bus, users: Sequence[str]) -> dict[str, Books]:
+async def read_marks(bus: Bus, users: Sequence[str]) -> dict[str, FundsMark]:
     """Read whose money each user's books are of, and since when; who trades with both kinds counts as on paper money."""
     who = [(user, venue) for user in users for venue in VENUES]
     names = ("funds", "since", "renamed_to", "renamed_at")
     answers = await bus.do_all([("HMGET", keys.books(*each), *names) for each in who])
-    found: dict[str, Books] = {}
+    found: dict[str, FundsMark] = {}
     for (user, _), answer in zip(who, answers, strict=True):
         funds, since, to, at = answer if isinstance(answer, list) else (None,) * len(names)
-        if funds in set(Funds) and found.get(user, Books(Funds.LIVE)).funds is not Funds.PAPER:
-            found[user] = Books(Funds(funds), _instant(since or ""), to or "", _instant(at or ""))
+        if funds in set(Funds) and found.get(user, FundsMark(Funds.LIVE)).funds is not Funds.PAPER:
+            found[user] = FundsMark(Funds(funds), _instant(since or ""), to or "", _instant(at or ""))
     return found
 
 
 def under_present_names(
-    journal: Mapping[str, Sequence[VenueOrder]], marks: Mapping[str, Books]
+    journal: Mapping[str, Sequence[VenueOrder]], marks: Mapping[str, FundsMark]
 ) -> dict[str, list[VenueOrder]]:
     """Sort the journal's rows by what their user was called when the venue accepted them; its account keeps its first name."""
     found: dict[str, list[VenueOrder]] = {}
@@ -97,7 +97,7 @@ def under_present_names(
     return found
 
 
-def _called(user: str, at: int, marks: Mapping[str, Books]) -> str:
+def _called(user: str, at: int, marks: Mapping[str, FundsMark]) -> str:
     seen = {user}
     while (mark := marks.get(user)) is not None and mark.renamed_to and at >= mark.renamed_at:
         user = mark.renamed_to

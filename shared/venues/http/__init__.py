@@ -1,1 +1,1 @@
-"""One HTTP request at a time over connections of our own, with deadlines, repeating nothing."""
+"""The HTTP client: one request at a time per connection, each with a deadline, none repeated."""

@@ -1,7 +1,7 @@
-"""The CONNECT request that makes a proxy pass bytes on to a venue, on a socket that is connected to the proxy.
+"""Sends the CONNECT request that makes a proxy relay bytes to a venue, on a socket that is connected to the proxy.
 
 Nothing of an order has been written when this fails, so each failure means "surely not sent". It must never read beyond the
-proxy's own answer: what follows is the venue's. And the proxy's words are never repeated: it may print what it was sent.
+proxy's own answer: the bytes after it are the venue's. And the proxy's words are never repeated: they may contain the password.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ _STATUS: Final = re.compile(rb"HTTP/1\.[01] (\d{3})(?: [^\r\n]*)?\r\n")
 _END: Final = b"\r\n\r\n"
 
 
-class ProxyFailed(OSError):  # noqa: N818  # a failure of a connection like others; its words are fit to be shown
-    """The proxy does not pass anything on."""
+class ProxyFailed(OSError):  # noqa: N818  # a connection failure like others; its text may be shown
+    """The proxy does not relay."""
 
 
 async def open_tunnel(link: socket.socket, target: str, authorization: str) -> None:
-    """Ask the proxy to pass bytes on to `target` (host:port); closes the socket if it does not.
+    """Have the proxy relay bytes to `target` (host:port); closes the socket if it does not.
 
-    Raises OSError; set a time-out around it, for it has none.
+    Raises OSError; it has no time-out, so set one around it.
     """
     lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
     if authorization:
@@ -60,4 +60,6 @@ def _judge(answer: bytes) -> None:
     if not 200 <= code < 300:
         raise ProxyFailed(f"the proxy refuses to connect ({code})")
     if not answer.endswith(_END):
-        raise ProxyFailed("the proxy has sent more than its answer")  # TLS begins with us: nobody else speaks yet
+        raise ProxyFailed(
+            "the proxy has sent more than its answer"
+        )  # TLS begins with our bytes: nothing can follow yet

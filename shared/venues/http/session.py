@@ -1,18 +1,18 @@
-"""The HTTP client of all venues of a process: connections kept per asker, a request sent once, failures told apart.
+"""The HTTP client of all venues of a process: connections kept per account, each request sent once, failures classified.
 
 Written for orders. A general client costs several times what an order needs, and repeats, redirects or reads the environment
-where an order must not. This one knows HTTP/1.1 with GET and POST, plain or over TLS (through a proxy's CONNECT, if one is set),
-and nothing else: no redirects, cookies, netrc or compression.
+where an order must not. This one supports HTTP/1.1 with GET and POST, plain or over TLS (through a proxy's CONNECT, if one is
+set), and nothing else: no redirects, cookies, netrc or compression.
 
 Every failure is one of two:
 
     Unavailable     no connection was made: surely nothing was sent
     OutcomeUnknown  something was sent and no whole answer came
 
-It must never send a request over a connection that another account uses: whatever repeats or swaps answers on the way could hand
-one account's answer to the other. Whoever asks has connections of their own. And it must never send a request twice, not even a
+It must never send a request over a connection that another account uses: a gateway that repeats or swaps answers could deliver
+one account's answer to the other. So each account has its own connections. And it must never send a request twice, not even a
 GET, and not even if the connection turns out to have been closed meanwhile: if that is seen before the request is written,
-another connection is taken; if it is seen afterwards, nobody knows.
+another connection is used; if it is seen afterwards, the outcome is unknown.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from shared.venues.http.request import Verb, request_bytes
 
 KEEP_ALIVE: Final = 60.0  # seconds; a new TLS connection costs an order more than everything else on its way
 CONNECT_SHARE: Final = 0.5
-"""Of the time-out: what fails while connecting was surely not sent, so it is told apart early."""
+"""Share of the time-out for connecting: a failure there means "surely not sent", so it should come early."""
 
 
 def new_http_session(proxy: Proxy | None = None) -> HttpSession:
-    """Make the session that all venues of a process share; whoever makes it closes it. Needs a running loop.
+    """Return a new session for all venues of a process; the caller closes it. Needs a running loop.
 
-    What is spoken to by TLS is reached through `proxy`; what is not (a paper exchange of one's own) never is.
+    TLS connections go through `proxy`; plain ones (to a paper exchange) never do.
     """
     return HttpSession(proxy)
 
 
 class HttpSession:
-    """All origins of a process: what they share is how to connect, and no connection."""
+    """All origins of a process: they share how to connect, but no connection."""
 
     def __init__(self, proxy: Proxy | None = None) -> None:
         self._proxy = proxy
@@ -78,12 +78,12 @@ class HttpSession:
         return origin
 
     async def close(self) -> None:
-        """Close all connections and wait until they are; what is under way fails."""
+        """Close all connections and wait until they are closed; requests in flight fail."""
         self._closed = True
         await asyncio.gather(*(origin.close() for origin in list(self._origins)))
 
     def _context(self) -> ssl.SSLContext:
-        """Make what all TLS connections share: the system's authorities, names checked. Reading them takes long, so only once."""
+        """Return the TLS context of all connections: the system's authorities, names checked. Loaded only once, as it is slow."""
         if self._tls is None:
             self._tls = ssl.create_default_context()
             self._tls.set_alpn_protocols(["http/1.1"])
@@ -91,9 +91,9 @@ class HttpSession:
 
 
 class HttpOrigin:
-    """One scheme, host and port, and one asker's connections to it. Those used last are used first, so that the others grow old.
+    """One scheme, host and port, and one caller's connections to it. The last used is used first, so that the others expire.
 
-    There are as many as the asker needs at once: one for an account, which asks one thing after another.
+    There are as many as the caller needs at once: one for an account, which sends one request after another.
     """
 
     def __init__(self, host: str, port: int, *, tls: ssl.SSLContext | None, dialer: Dialer) -> None:
@@ -110,11 +110,11 @@ class HttpOrigin:
     async def ask(
         self, verb: Verb, target: str, headers: Mapping[str, str], body: bytes | None = None, *, timeout: float
     ) -> HttpAnswer:
-        """Send one request, once, and give its answer, whatever its status.
+        """Send one request, once, and return its answer, whatever its status.
 
         `target` is path and query, `timeout` the seconds for everything together. Raises Unavailable if nothing was sent,
-        OutcomeUnknown if something was and no whole answer came, ValueError for what cannot stand in a request. No failure
-        carries anything of the request.
+        OutcomeUnknown if something was and no whole answer came, ValueError for characters that are not allowed in a request. No
+        failure carries anything of the request.
         """
         request = request_bytes(verb, target, self._named, headers, body)
         until = asyncio.get_running_loop().time() + timeout
@@ -124,16 +124,16 @@ class HttpOrigin:
         return answer
 
     def drop_idle(self) -> None:
-        """Close the connections that are not in use: what came over one of them was not the answer that was asked for."""
+        """Close the connections that are not in use: one of them delivered an answer to another request."""
         for connection in list(self._idle):
             connection.end("its answers are in doubt")
 
     def refuse(self) -> None:
-        """Take no request any more."""
+        """Refuse further requests."""
         self._closed = True
 
     async def close(self) -> None:
-        """Take no request any more, and close all connections."""
+        """Refuse further requests, and close all connections."""
         self.refuse()
         if self._sweep is not None:
             self._sweep.cancel()
@@ -158,7 +158,7 @@ class HttpOrigin:
                 connection = await self._dialer.dial(lambda: HttpConnection(self.host, self._forget))
         except ProxyFailed as error:
             failed = str(error)
-        except OSError as error:  # TimeoutError and all of TLS's are of its kind
+        except OSError as error:  # TimeoutError and all TLS errors are subclasses
             failed = type(error).__name__
         else:
             if self._closed:
@@ -179,7 +179,7 @@ class HttpOrigin:
             self._sweep = loop.call_later(KEEP_ALIVE, self._drop_old)
 
     def _drop_old(self) -> None:
-        """Drop connections that nobody has used for long, and come back when the next one may be due."""
+        """Close connections that were idle for too long, and schedule the next check."""
         self._sweep = None
         loop = asyncio.get_running_loop()
         for connection in list(self._idle):

@@ -1,1 +1,1 @@
-"""Kraken behind the port. The venue facts are in KRAKEN.md."""
+"""The Kraken adapter. The facts about the venue that it relies on are in KRAKEN.md."""

@@ -1,10 +1,10 @@
 """One Kraken account: the venue port over the account's lane and Kraken's public side.
 
 Kraken has no idempotent AddOrder: `cl_ord_id` is unique among *open* orders only, so the same id sent again after a fill buys
-again. Hence an order goes out once, with a `deadline` after which the matching engine refuses it, and whoever lost the answer
-asks with `find`.
+again. Hence an order goes out once, with a `deadline` after which the matching engine refuses it, and after a lost answer the
+caller uses `find`.
 
-It must never answer "no such order" or "no balance" for a question that failed, and never count what is lent out as free.
+It must never answer "no such order" or "no balance" for a call that failed, and never count a lent-out balance as free.
 Sources: docs.kraken.com REST reference (Add Order, Query Orders Info, Get Open/Closed Orders, Get Trades History, Get Trade
 Volume), `guides/general/clordid`; KRAKEN.md, K7 to K14 and K20 to K23.
 """
@@ -24,20 +24,23 @@ from shared.domain.values.fees import dearest_taker_fee
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import Price, plain
 from shared.domain.values.symbol import Symbol
+from shared.domain.values.venue import VenueName
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.kraken import parse
 from shared.venues.kraken.errors import lacks_permission
 from shared.venues.kraken.lane import Lane
 from shared.venues.kraken.public import KrakenPublic
+from shared.venues.kraken.rate_budget import RateBudget
 from shared.venues.kraken.symbols import PairBook
-from shared.venues.port import Accepted, BeginSend, Candle, OrderRequest
-from shared.venues.rate_budget import RateBudget
-from shared.venues.rows import Balances, LeftOut, OrderList, RowReason, VenueOrder
+from shared.venues.port import BeginSend, Candle, OrderAck, OrderRequest
+from shared.venues.rows import Balances, OmittedRow, OrderList, RowReason, VenueOrder
 from shared.venues.venue_clock import VenueTime
 
-BASE_TIER_TAKER_FEE: Final = dearest_taker_fee("kraken")
+BASE_TIER_TAKER_FEE: Final = dearest_taker_fee(VenueName.KRAKEN)
 _FEE_MAX_AGE: Final = 3_600_000  # ms
-_CLOCK_SLACK: Final = 60  # seconds that `find` looks back further than asked, should our clock be ahead of Kraken's
+_CLOCK_SLACK: Final = (
+    60  # seconds that `find` searches further back than requested, in case our clock is ahead of Kraken's
+)
 _UNKNOWN_PAIR: Final = "unknown asset pair"
 _QUERY_ORDERS_MAX: Final = 50  # ids per QueryOrders
 
@@ -45,11 +48,11 @@ _log = structlog.get_logger(__name__)
 
 
 class KrakenVenue:
-    """The account that a key opens. `public` is shared by all accounts of the process."""
+    """The account of a key. `public` is shared by all accounts of the process."""
 
-    name = "kraken"
+    name: str = VenueName.KRAKEN
     visible_after_ms = 3_000
-    """Our choice: no figure is published (KRAKEN.md, K10)."""
+    """Our choice: no figure is published (KRAKEN.md beside this file, K10)."""
     furthest_deadline_ms = 60_000
     """docs.kraken.com, Add Order: `deadline` lies at most 60 s ahead."""
 
@@ -61,30 +64,30 @@ class KrakenVenue:
         self._fees: dict[Symbol, tuple[Decimal, int]] = {}
 
     async def instruments(self) -> Mapping[Symbol, Instrument]:
-        """Give all spot pairs, at most ten minutes old while Kraken answers."""
+        """Return all spot pairs, at most ten minutes old while Kraken answers."""
         return await self._public.instruments()
 
     async def renames(self) -> Mapping[str, str]:
-        """Return the assets whose id is a plain name that Kraken calls by another one now."""
+        """Return the assets that Kraken lists under a new name: old plain name to present one."""
         return (await self._public.names()).names.renamed
 
     async def prices(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Price]:
-        """Ask for last trades."""
+        """Return the prices of the last trades."""
         return await self._public.prices(symbols)
 
     async def candles(self, symbol: Symbol, minutes: int) -> Sequence[Candle]:
-        """Ask for the committed candles of a symbol, oldest first."""
+        """Return the committed candles of a symbol, oldest first."""
         return await self._public.candles(symbol, minutes)
 
     async def close(self) -> None:
-        """Let go of nothing: the HTTP session belongs to whoever made it."""
+        """Close nothing: the HTTP session belongs to its creator."""
 
     async def ask_time(self) -> None:
-        """Ask for the venue's time, and have the account's clock learn from it."""
+        """Query the venue's time; the account's clock learns from the answer."""
         await self._public.ask_time()
 
     async def balances(self, *, patient: bool = False) -> Balances:
-        """Ask for all balances; what is lent out or staked stands under its own name (`USDT.F`) with nothing free."""
+        """Return all balances; lent-out and staked ones have their own name (`USDT.F`) and nothing free."""
         names = (await self._public.names()).names
         extended = await self._lane.look_up("BalanceEx", patient=patient)
         with parse.readable("BalanceEx"):
@@ -94,17 +97,17 @@ class KrakenVenue:
         return found
 
     async def taker_fee(self, symbol: Symbol) -> Decimal:
-        """Give the account's taker fee, asked hourly; the base tier's if the key may not ask or Kraken lists none."""
+        """Return the account's taker fee, queried hourly; the base tier's if the key lacks the right or Kraken lists none."""
         fee, old_at = self._fees.get(symbol, (BASE_TIER_TAKER_FEE, 0))
         if self._clock() >= old_at:
             fee = await self._ask_fee(await self._pair(symbol))
             self._fees[symbol] = (fee, self._clock() + _FEE_MAX_AGE)
         return fee
 
-    async def place(self, order: OrderRequest, begin: BeginSend) -> Accepted:
+    async def place(self, order: OrderRequest, begin: BeginSend) -> OrderAck:
         """Send one order; see the port. The order must have been floored to the pair's steps already.
 
-        Kraken is told a deadline of one time-out from the start of the send; an order that is not begun in time is not sent.
+        The order carries a deadline of one time-out from the start of the send; one whose send cannot start in time is not sent.
         """
         pair = await self._pair(order.symbol)
         if not self._clock.measured:  # the answers so far had no date
@@ -118,11 +121,11 @@ class KrakenVenue:
             raise
         venue_order_id = parse.accepted_id(result)
         if venue_order_id is None:
-            raise OutcomeUnknown("Kraken took the order without naming it")
-        return Accepted(venue_order_id)
+            raise OutcomeUnknown("Kraken accepted the order without returning its id")
+        return OrderAck(venue_order_id)
 
     async def order(self, venue_order_id: str) -> VenueOrder:
-        """Ask for one order. Rejected(GONE) when Kraken shows no such order, which can pass for a fresh one."""
+        """Return one order. Raises Rejected(GONE) when Kraken shows no such order, as can happen with a fresh one."""
         book = await self._public.names()
         found = await self._lane.look_up("QueryOrders", {"txid": venue_order_id})
         with parse.readable("QueryOrders"):
@@ -130,12 +133,12 @@ class KrakenVenue:
             order = None if row is None else parse.order(book, venue_order_id, row)
         if row is None or order is None:
             raise Rejected("Kraken shows no such order", Refusal.GONE)
-        if isinstance(order, LeftOut):
+        if isinstance(order, OmittedRow):
             raise Unavailable(order.detail)
         return order
 
     async def find(self, client_order_id: str, *, since: int | None) -> VenueOrder | None:
-        """Look among open orders, closed orders, then the orders behind the trades since `since`; see the port.
+        """Search open orders, closed orders, then the orders of the trades since `since`; see the port.
 
         Costs 6 of a key's lookups as Shoal counts them, 4 without trades.
         """
@@ -150,15 +153,15 @@ class KrakenVenue:
         return found
 
     async def open_orders(self) -> OrderList:
-        """List open orders, all in one answer."""
+        """Return the open orders, all in one answer."""
         rows = await self._rows("OpenOrders", "open", {})
         return await self._read("OpenOrders", rows)
 
     async def closed_orders(self, *, since: int) -> OrderList:
-        """List ended orders, filled or not, oldest first.
+        """Return ended orders, filled or not, oldest first.
 
-        What Kraken lists here has ended, whatever word it has for its status: an order that is left out would be sent again. What
-        ended within one millisecond keeps the venue's order: a purchase must not come after the sale of what it bought.
+        Every row of this list has ended, whatever its status says: an order that is left out would be sent again. Orders that
+        ended within one millisecond keep the venue's sequence: a purchase must not come after the sale of what it bought.
         """
         rows = await self._pages("ClosedOrders", "closed", {"start": str(since // 1000 - 1), "closetime": "close"})
         newest_first = await self._read("ClosedOrders", rows)
@@ -167,7 +170,7 @@ class KrakenVenue:
         return OrderList([order for at, order in sorted(ended, key=itemgetter(0)) if at >= since], left_out)
 
     async def _read(self, method: str, rows: Mapping[str, Any]) -> OrderList:
-        """Read rows of orders; for one on a pair that is not in the list of pairs the list is read again, now and then."""
+        """Parse rows of orders; for a row with an unknown pair the list of pairs is fetched again, if that is not just done."""
         read = parse.orders(await self._public.names(), rows)
         unknown = [each for each in read.left_out if each.reason is RowReason.UNKNOWN_PAIR]
         if unknown and await self._public.learn({each.pair for each in unknown}):
@@ -214,13 +217,13 @@ class KrakenVenue:
         if not found:
             for each in read.left_out:
                 if each.may_be(client_order_id):
-                    raise Unavailable(f"it cannot be said whether Kraken has the order: {each.detail}")
+                    raise Unavailable(f"cannot tell whether Kraken has the order: {each.detail}")
         if len(found) > 1:
             _log.error("one client id, several orders", orders=[order.venue_order_id for order in found])
         return max(found, key=lambda order: (order.filled.amount > 0, order.opened_at), default=None)
 
     async def _behind_trades(self, start: int) -> Mapping[str, Any]:
-        """Trades carry no client id, so ask for the orders that they belong to. A trade that cannot be read proves no absence."""
+        """Return the orders of trades, which carry no client id themselves. An unreadable trade raises: it proves no absence."""
         trades = await self._pages("TradesHistory", "trades", {"start": str(start)})
         with parse.readable("TradesHistory"):
             ids = sorted({str(trade["ordertxid"]) for trade in trades.values()})
@@ -230,7 +233,7 @@ class KrakenVenue:
         return rows
 
     async def _pages(self, method: str, key: str, params: Mapping[str, str]) -> dict[str, Any]:
-        """Ask for all pages, newest first; what is added meanwhile only moves rows to later pages, so that none is missed."""
+        """Return the rows of all pages, newest first; a row added meanwhile only moves others to later pages: none is missed."""
         found: dict[str, Any] = {}
         while True:
             result = await self._lane.look_up(method, {**params, "ofs": str(len(found))})
@@ -243,7 +246,7 @@ class KrakenVenue:
                     return found
 
     async def _rows(self, method: str, key: str, params: Mapping[str, str]) -> dict[str, Any]:
-        """Ask for one page of rows by id. "No such order" is an answer here, not a failure."""
+        """Return one page of rows by id. "No such order" is an answer here, not a failure."""
         try:
             result = await self._lane.look_up(method, params)
         except Rejected as refused:

@@ -1,14 +1,14 @@
-"""What Kraken's error texts mean: families of texts onto the three leaves.
+"""Maps Kraken's error texts, by families, to the three errors of the port.
 
 Kraken answers HTTP 200 with a list of texts such as `EOrder:Insufficient funds`; the same cause has more than one spelling and
-details are appended to it, so a text is matched by what it begins with or contains, never as a whole. The tables below are the
-only place where such a text is known.
+details are appended to it, so a text is matched by its beginning or a part, never as a whole. The tables below are the only place
+where such texts are spelt.
 
     Rejected        a family of the refusal table
-    Unavailable     a rate limit: the venue turned the call away before it did anything
+    Unavailable     a rate limit: the venue refused the call before it did anything
     OutcomeUnknown  the venue's own failures, and every text that is in no table
 
-It must never call a refusal what is not one: an order that was taken for refused and filled is a position nobody knows of.
+It must never report a refusal that is not one: an order that counts as refused but has filled is an unknown position.
 Sources: docs.kraken.com `guides/general/errors`, `guides/general/ratelimits`; KRAKEN.md, K15 to K18.
 """
 
@@ -20,14 +20,14 @@ from typing import Final
 
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable, VenueError
 
-LONGEST_WAIT: Final = 60.0  # seconds; a venue's "wait until" further off than this is not believed
+LONGEST_WAIT: Final = 60.0  # seconds; a longer "wait until" of the venue is not believed
 _LONGEST_TEXT: Final = 200
 
 _RATE: Final = re.compile(r"rate limit exceeded|throttled|too many requests")
 _THROTTLED_UNTIL: Final = re.compile(r"throttled:\s*(\d{9,11})\b")
 _AMBIGUOUS: Final = re.compile(r"internal error|^eservice:\s*(unavailable|busy|timeout)|^edatabase:")
 
-# In this order: the first family that matches is the one. Matched against the text in lower case.
+# The first family that matches decides. Matched against the text in lower case.
 _REFUSALS: Final[Sequence[tuple[re.Pattern[str], Refusal]]] = tuple(
     (re.compile(pattern), refusal)
     for pattern, refusal in (
@@ -42,7 +42,7 @@ _REFUSALS: Final[Sequence[tuple[re.Pattern[str], Refusal]]] = tuple(
         (r"tick size|^eorder:\s*invalid price|can only be specified up to", Refusal.PRECISION),
     )
 )
-_DUPLICATE: Final = re.compile(r"uplicate|cl_ord_id|reference id")  # the exact text is published nowhere
+_DUPLICATE: Final = re.compile(r"uplicate|cl_ord_id|reference id")  # the exact text is not published
 _GONE: Final = re.compile(r"^eorder:\s*(unknown|invalid) order")
 _REFUSED: Final = re.compile(
     r"^eorder:\s*(invalid|unknown|post only|margin|insufficient margin|cannot open|reduce only|trading agreement)"
@@ -51,10 +51,10 @@ _REFUSED: Final = re.compile(
 
 
 def failure_of(texts: Iterable[str], *, order: bool, now: float) -> VenueError | None:
-    """Give the leaf for the error texts of an answer, or None when there are only warnings (`W...`) or nothing.
+    """Return the error for the texts of an answer, or None when there are only warnings (`W...`) or none.
 
-    `order` says whether the call was to place one, where some texts mean something else than in a lookup. `now` is epoch
-    seconds, to turn Kraken's "throttled until" into a wait. Of several texts the most doubtful one decides.
+    `order`: the call was to place an order, for which some texts have another meaning than for a lookup. `now` is epoch seconds,
+    to turn Kraken's "throttled until" into a wait. Of several texts the one that leaves most unknown decides.
     """
     failures = [_failure(text, order=order, now=now) for text in texts if not text.startswith("W")]
     for leaf in (OutcomeUnknown, Rejected, Unavailable):
@@ -65,17 +65,17 @@ def failure_of(texts: Iterable[str], *, order: bool, now: float) -> VenueError |
 
 
 def lacks_permission(words: str) -> bool:
-    """Return whether a refusal is about this one call alone: the key itself is sound."""
+    """Return whether a refusal is only about a missing permission for this call: the key itself works."""
     return "permission denied" in words.lower()
 
 
 def as_read(failure: VenueError) -> VenueError:
-    """Turn doubt into Unavailable: whether a lookup was processed does not matter, it may be asked again."""
+    """Return Unavailable for OutcomeUnknown: whether a lookup was processed does not matter, it may be repeated."""
     return Unavailable(failure.words) if isinstance(failure, OutcomeUnknown) else failure
 
 
 def presentable(text: str) -> str:
-    """Cut a venue's text to what may stand in a log line: one line, printable, short."""
+    """Return a venue's text in a form that is safe to log: one line, printable, short."""
     return "".join(letter if letter.isprintable() else " " for letter in text[:_LONGEST_TEXT])
 
 
@@ -96,7 +96,7 @@ def _failure(text: str, *, order: bool, now: float) -> VenueError:
 
 
 def _wait(lower: str, now: float) -> float:
-    """Seconds to stay away. Starter, the slowest tier, forgets one call in 3 s and one order in 1 s (`guides/.../ratelimits`)."""
+    """Return the seconds to wait. Starter, the slowest tier, recovers a call in 3 s and an order in 1 s (`.../ratelimits`)."""
     if until := _THROTTLED_UNTIL.search(lower):
         return min(max(float(until.group(1)) - now, 0.0), LONGEST_WAIT)
     return 1.0 if lower.startswith("eorder") else 3.0

@@ -1,11 +1,11 @@
 """One API key's lane to Kraken: one private call in flight, its nonce allocated and sent inside the same lock.
 
-Kraken accepts a nonce only if it is above the last one that *arrived*, so that two requests of one key that overtake each other
-on the way lose one of them; the lock is held until the reply is in, and a request that was given up on is void at the venue as
-soon as the next one arrives.
+Kraken accepts a nonce only if it is above the last one that *arrived*, so of two requests of one key that overtake each other one
+is refused; the lock is held until the reply is in, and a request that timed out is void at the venue as soon as the next one
+arrives.
 
-It must never send an order twice, but for the one case in which the venue itself said that the first was turned away unread:
-`EAPI:Invalid nonce`. Sources: docs.kraken.com `guides/rest/authentication`; KRAKEN.md, K2 to K4, K9.
+It must never send an order twice, except in the one case in which the venue itself answered that it rejected the first without
+processing it: `EAPI:Invalid nonce`. Sources: docs.kraken.com `guides/rest/authentication`; KRAKEN.md, K2 to K4, K9.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ import structlog
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable, VenueError
 from shared.venues.kraken.errors import as_read, failure_of
 from shared.venues.kraken.parse import accepted_id
+from shared.venues.kraken.rate_budget import RateBudget
 from shared.venues.kraken.shapes import may_answer
 from shared.venues.kraken.transport import KrakenApi, Reply
 from shared.venues.port import BeginSend, NonceSource
-from shared.venues.rate_budget import RateBudget
 from shared.venues.venue_clock import VenueTime
 
-NONCE_ADVANCE: Final = 1_000_000  # nonces are microseconds: one second past whoever else counted
+NONCE_ADVANCE: Final = 1_000_000  # nonces are microseconds: one second above the other program's
 KEY_IN_USE: Final = "this key is used by another program; create a dedicated key"
 ATTEMPTS: Final = 3  # of a lookup
-_PATIENCE: Final = 5.0  # seconds; a longer wait is the caller's to decide
-_DEADLINE_MIN: Final = 2_000  # ms; Kraken takes no deadline that is nearer
-_SHORTEST_SEND: Final = 3_000  # ms from the start of a send to its deadline: that, and time to begin
+_PATIENCE: Final = 5.0  # seconds; callers decide about a longer wait
+_DEADLINE_MIN: Final = 2_000  # ms; Kraken refuses a nearer deadline
+_SHORTEST_SEND: Final = 3_000  # ms from the start of a send to its deadline: the minimum, and time for the write-ahead
 
 _NAMED: Final = 64
-"""How many orders' ids are remembered: more than can be answered while a repeated answer is on its way."""
+"""How many order ids are remembered: more than can be placed while a repeated answer is on its way."""
 
 _T = TypeVar("_T")
 
@@ -43,7 +43,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Lane:
-    """Everything private that one key sends. Raises the three leaves, and whatever the nonce source or `begin` raises."""
+    """Sends all private calls of one key. Raises the three errors of the port, and what the nonce source or `begin` raises."""
 
     def __init__(
         self, api: KrakenApi, nonces: NonceSource, budget: RateBudget, *, timeout: float, clock: VenueTime
@@ -57,9 +57,9 @@ class Lane:
         self._named: deque[str] = deque(maxlen=_NAMED)
 
     async def look_up(self, method: str, params: Mapping[str, str] | None = None, *, patient: bool = False) -> Any:
-        """Ask a question and give its result. Asks again, with a new nonce each time, while Kraken is unavailable.
+        """Send a lookup and return its result. Repeats it, with a new nonce each time, while Kraken is unavailable.
 
-        A `patient` one leaves what little may be asked to the others, for a while.
+        A `patient` one lets other lookups go first for a while if the rate budget is low.
         """
 
         async def once() -> Any:
@@ -70,15 +70,16 @@ class Lane:
         return await with_patience(once, self._timeout)
 
     async def add_order(self, params: Callable[[int], Mapping[str, str]], begin: BeginSend, *, not_after: int) -> Any:
-        """Send AddOrder once and give its result.
+        """Send AddOrder once and return its result.
 
-        The deadline that Kraken is told is one time-out from the moment the lane is ours, and is the one that `begin` records: it
-        is never stretched, so that "absent after the deadline" is a proof. It is in the venue's time: before that was measured no
-        order leaves. An order that is not begun by `not_after`, or cannot leave in time after it was begun, is refused here.
+        The order's deadline is one time-out from the moment at which the lane was acquired, and is the one that `begin` records:
+        it is never extended, so that "absent after the deadline" is a proof. It is in the venue's time: before that was measured
+        no order leaves. An order whose send has not begun by `not_after`, or that cannot leave in time after `begin`, is refused
+        here.
         """
         async with self._lock:
             if not self._clock.measured:
-                raise Unavailable("the venue has not said yet what time it is")
+                raise Unavailable("the venue's time has not been measured yet")
             self._in_time(not_after)
             deadline = self._clock() + max(int(self._timeout * 1000), _SHORTEST_SEND)
             form = params(deadline)
@@ -109,7 +110,7 @@ class Lane:
             failure = self._failure(method, reply, order=False)
             if failure is None and not may_answer(method, params, reply.result):
                 self._api.doubt()
-                raise Unavailable(f"what came was no answer to {method}")
+                raise Unavailable(f"the answer does not match {method}")
             if failure is None:
                 return reply.result
             if not _is_nonce(failure):
@@ -121,7 +122,7 @@ class Lane:
         reply = await self._api.private("AddOrder", params, nonce)
         failure = self._failure("AddOrder", reply, order=True)
         if failure is None:
-            return self._named_anew(reply.result)
+            return self._with_new_id(reply.result)
         if isinstance(failure, Unavailable):
             failure.retry_after = max(failure.retry_after, self._budget.orders_exceeded(params["pair"]))
         if last and _is_nonce(failure):
@@ -130,13 +131,15 @@ class Lane:
             failure = OutcomeUnknown(f"an order and a failure in one answer: {failure}")
         raise failure
 
-    def _named_anew(self, result: Any) -> Any:
-        """Return the result of AddOrder if it names an order that was never named before: else it answers another request."""
+    def _with_new_id(self, result: Any) -> Any:
+        """Return the result of AddOrder if its order id is a new one; otherwise it is the answer to another request."""
         named = accepted_id(result)
         if named is None or named in self._named:
             self._api.doubt()
             raise OutcomeUnknown(
-                "Kraken took the order without naming it" if named is None else f"Kraken has named {named} before"
+                "Kraken accepted the order without returning its id"
+                if named is None
+                else f"Kraken returned {named} before"
             )
         self._named.append(named)
         return result
@@ -154,7 +157,7 @@ class Lane:
 
 
 async def with_patience(once: Callable[[], Awaitable[_T]], timeout: float) -> _T:
-    """Make a lookup; repeat it only while the venue is unavailable, and only for about one time-out (seconds)."""
+    """Run a lookup; repeat it only while the venue is unavailable, and only for about one time-out (seconds)."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     first: Unavailable | None = None
@@ -165,8 +168,8 @@ async def with_patience(once: Callable[[], Awaitable[_T]], timeout: float) -> _T
         if left <= 0 or _again(failure) is False:
             raise
         first = failure
-    # Built for a failure alone, since building it costs as much as the lookup's own work. The first attempt is told to it as
-    # it went, so that attempts and waits are counted from there.
+    # Built only after a failure, since building it costs as much as the lookup itself. The first attempt's failure is raised in
+    # it again, so that attempts and waits are counted from there.
     context = stamina.retry_context(
         on=_again, attempts=ATTEMPTS, timeout=left, wait_initial=0.1, wait_max=2.0, wait_jitter=0.2
     )

@@ -1,7 +1,7 @@
-"""A Kraken that must be the paper exchange: asked to say so before anything is signed for it.
+"""A Kraken API that must be the paper exchange: it has to identify itself before anything is signed for it.
 
-For users on paper money beside others on real money. A URL alone proves nothing: a name may lead elsewhere tomorrow. Whoever
-answers like Kraken but does not name itself as the paper exchange never sees a request of such a user's.
+For users on paper money beside others on real money. A URL alone proves nothing: its name may resolve elsewhere tomorrow. A
+server that answers like Kraken but does not identify itself as the paper exchange never receives a request of such a user.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NAME: Final = "shoal-paper"
 
 
 class PaperKrakenApi(KrakenApi):
-    """Kraken over HTTP, for paper keys alone."""
+    """Kraken over HTTP, for paper keys only."""
 
     def __init__(
         self,
@@ -36,9 +36,9 @@ class PaperKrakenApi(KrakenApi):
         self._proven = False
 
     async def private(self, method: str, params: Mapping[str, str], nonce: int) -> Reply:
-        """Sign and send as to Kraken, once the other side is known for a paper exchange.
+        """Sign and send as to Kraken, after the other side has identified itself as a paper exchange.
 
-        Raises Rejected if it is something else, and Unavailable while it cannot be asked; nothing is signed then.
+        Raises Rejected if it is something else, and Unavailable while it does not answer; nothing is signed then.
         """
         if not self._proven:
             await self._prove()
@@ -54,13 +54,13 @@ class PaperKrakenApi(KrakenApi):
             raise Unavailable(f"the paper exchange at {self.uri} does not answer: {error}") from None
         if answer.status >= 500:
             raise Unavailable(f"the paper exchange at {self.uri} does not answer: HTTP {answer.status}")
-        if not _says_so(answer.status, answer.body):
-            raise Rejected(f"PAPER_URL: what answers at {self.uri} is no paper exchange", Refusal.AUTH)
+        if not _identifies(answer.status, answer.body):
+            raise Rejected(f"PAPER_URL: the server at {self.uri} is not a paper exchange", Refusal.AUTH)
 
 
-def _says_so(status: int, raw: bytes) -> bool:
+def _identifies(status: int, raw: bytes) -> bool:
     try:
-        said = json.loads(raw)
+        identity = json.loads(raw)
     except (ValueError, RecursionError):
         return False
-    return status == 200 and isinstance(said, dict) and said.get("exchange") == _NAME
+    return status == 200 and isinstance(identity, dict) and identity.get("exchange") == _NAME

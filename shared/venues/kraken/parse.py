@@ -1,8 +1,8 @@
-"""Kraken's shapes into values: pairs, prices, candles, balances, orders.
+"""Parses Kraken's answers: pairs, prices, candles, balances, orders.
 
 Pure functions over decoded JSON. An answer that cannot be read raises (`readable` turns that into Unavailable); one row of many
-that cannot be read is left out and named, so that the others are read. A missing amount is never zero, a balance that failed to
-parse is never an empty account, and a row that was asked for is never taken for one that is not there.
+that cannot be read is left out and reported, so that the others are read. A missing amount is never zero, a balance that failed
+to parse is never an empty account, and an unreadable row never counts as a missing one.
 Shapes: docs.kraken.com REST reference (Get Tradable Asset Pairs, Get Ticker, Get OHLC, Get Extended Balance, Get Closed Orders);
 KRAKEN.md, K11, K14 and K20 to K26.
 """
@@ -23,13 +23,22 @@ from shared.venues.errors import Unavailable
 from shared.venues.kraken.errors import presentable
 from shared.venues.kraken.symbols import FEE_CREDITS, AssetNames, Pair, PairBook, is_tradable
 from shared.venues.port import Candle
-from shared.venues.rows import Balance, Balances, LeftOut, OrderList, RowReason, TradeKind, VenueOrder, VenueOrderStatus
+from shared.venues.rows import (
+    Balance,
+    Balances,
+    OmittedRow,
+    OrderList,
+    RowReason,
+    TradeKind,
+    VenueOrder,
+    VenueOrderStatus,
+)
 
 _ENDED: Final = frozenset({"closed", "canceled", "expired"})
 _AMOUNT: Final = re.compile(r"[+-]?[0-9]{1,40}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,2})?")
 _MOST_DECIMALS: Final = 40
 _LARGEST: Final = 25
-"""Powers of ten: what is larger or finer is no amount of anything, and arithmetic with it overflows or fills a screen."""
+"""Powers of ten: no real amount is larger or finer, and arithmetic with such a number overflows or fills a screen."""
 _LATEST: Final = 10**14
 """Epoch ms of the year 5138."""
 _ID: Final = re.compile(r"[!-~]{1,64}")
@@ -41,7 +50,7 @@ _SETTLE: Final = "settle-position"
 
 @contextmanager
 def readable(method: str) -> Generator[None]:
-    """Turn any surprise in the shape of an answer into Unavailable; its text names the method and nothing of the content."""
+    """Raise Unavailable for any unexpected shape of an answer; its text names the method and nothing of the content."""
     try:
         yield
     except _UNREADABLE as error:
@@ -49,7 +58,7 @@ def readable(method: str) -> Generator[None]:
 
 
 def decimal(value: object) -> Decimal:
-    """Read an amount, which Kraken writes as a text and sometimes as a number. Raises ValueError unless it is finite."""
+    """Parse an amount, which Kraken writes as a string and sometimes as a number. Raises ValueError unless it is finite."""
     if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
         raise TypeError("not an amount")
     if isinstance(value, str) and not _AMOUNT.fullmatch(value):
@@ -57,12 +66,12 @@ def decimal(value: object) -> Decimal:
     amount = Decimal(value)
     exponent = amount.as_tuple().exponent
     if not isinstance(exponent, int) or exponent < -_MOST_DECIMALS or amount.adjusted() > _LARGEST:
-        raise ValueError("not an amount of anything")
+        raise ValueError("beyond the range of amounts")
     return amount
 
 
 def milliseconds(value: object) -> int:
-    """Read Kraken's epoch seconds, which carry a fraction, as epoch ms."""
+    """Parse Kraken's epoch seconds, which have a fraction, to epoch ms."""
     instant = int(decimal(value) * 1000)
     if not 0 <= instant < _LATEST:
         raise ValueError("not an instant")
@@ -70,14 +79,14 @@ def milliseconds(value: object) -> int:
 
 
 def venue_id(value: str) -> str:
-    """Check an id of the venue's: it goes into records, log lines and further requests."""
+    """Return an id of the venue if it is well-formed: it goes into records, log lines and further requests."""
     if not _ID.fullmatch(value):
         raise ValueError("not an id")
     return value
 
 
 def quantity(value: object) -> Decimal:
-    """Read an amount that cannot be negative, such as what was executed."""
+    """Parse an amount that cannot be negative, such as the executed size."""
     amount = decimal(value)
     if amount < 0:
         raise ValueError("below zero")
@@ -85,7 +94,7 @@ def quantity(value: object) -> Decimal:
 
 
 def asset_names(assets: Mapping[str, Any]) -> AssetNames:
-    """Read the answer to Assets; an asset that cannot be read goes by the name that Kraken has for it."""
+    """Parse the answer to Assets; an asset that cannot be read keeps Kraken's own name."""
     found = {}
     for asset, row in assets.items():
         try:
@@ -96,9 +105,9 @@ def asset_names(assets: Mapping[str, Any]) -> AssetNames:
 
 
 def pair_book(names: AssetNames, listed: Mapping[str, Any], *, as_of: int) -> PairBook:
-    """Read the answer to AssetPairs, given at `as_of` (epoch ms).
+    """Parse the answer to AssetPairs of `as_of` (epoch ms).
 
-    Pairs that are no spot pairs or whose facts make no sense are left out, and the book knows why.
+    Pairs that are not spot pairs or have impossible values are left out, with the reason in `PairBook.left_out`.
     """
     pairs: list[Pair] = []
     left_out: dict[str, tuple[RowReason, str]] = {}
@@ -130,15 +139,15 @@ def _pair(names: AssetNames, pair_id: str, row: Any, as_of: int) -> Pair | tuple
             tick=decimal(row["tick_size"]) if row.get("tick_size") else _step(row["pair_decimals"]),
             min_size=decimal(row["ordermin"]),
             min_cost=decimal(row.get("costmin") or 0),
-            # A status that is not known yet is taken for the one that takes no new orders.
+            # An unknown status counts as the one that accepts no new orders.
             status=_STATUSES.get(str(row.get("status", "online")), PairStatus.CANCEL_ONLY),
             as_of=as_of,
         )
         wsname = str(row.get("wsname", altname))
     except _UNREADABLE as error:
-        return RowReason.UNUSABLE_PAIR, f"the facts of {pair_id} cannot be read ({type(error).__name__})"
+        return RowReason.UNUSABLE_PAIR, f"the listing of {pair_id} cannot be read ({type(error).__name__})"
     if instrument.tick <= 0 or instrument.min_size <= 0 or instrument.min_cost < 0:
-        return RowReason.UNUSABLE_PAIR, f"the facts of {pair_id} make no sense"
+        return RowReason.UNUSABLE_PAIR, f"the listing of {pair_id} has impossible values"
     return Pair(instrument, pair_id, altname, wsname)
 
 
@@ -150,9 +159,9 @@ def _step(decimals: object) -> Decimal:
 
 
 def prices(book: PairBook, ticker: Mapping[str, Any]) -> dict[Symbol, Price]:
-    """Read the answer to Ticker: `c[0]`, the last trade.
+    """Parse the answer to Ticker: `c[0]`, the last trade.
 
-    A dead pair says "0" or nothing and is left out, and so is a row that cannot be read: neither has a price.
+    A pair without trades has "0" or nothing and is left out, and so is a row that cannot be read: neither has a price.
     """
     found = {}
     for spelling, row in ticker.items():
@@ -169,7 +178,7 @@ def prices(book: PairBook, ticker: Mapping[str, Any]) -> dict[Symbol, Price]:
 
 
 def candles(result: Mapping[str, Any]) -> list[Candle]:
-    """Read the answer to OHLC: the rows of its one key that is not `last`, whatever spelling it has.
+    """Parse the answer to OHLC: the rows of its one key that is not `last`, however the pair is spelt there.
 
     `last` is the id of the newest committed row; the row after it is still forming and is left out.
     """
@@ -182,7 +191,7 @@ def candles(result: Mapping[str, Any]) -> list[Candle]:
 
 
 def _candle(row: Any, newest: int) -> Candle | None:
-    """Read one row; None for the one that is forming and for one that cannot be read, which leaves a gap that strategies see."""
+    """Parse one row; None for the one that is forming and for one that cannot be read: strategies then see a gap."""
     try:
         bar = Candle(int(row[0]) * 1000, *(decimal(row[column]) for column in (1, 2, 3, 4, 6)))
     except _UNREADABLE:
@@ -191,10 +200,10 @@ def _candle(row: Any, newest: int) -> Candle | None:
 
 
 def balances(names: AssetNames, extended: Mapping[str, Any]) -> Balances:
-    """Read the answer to BalanceEx. Free is balance + credit - credit_used - hold_trade; of a lent-out balance it is 0.
+    """Parse the answer to BalanceEx. Free is balance + credit - credit_used - hold_trade; of a lent-out balance it is 0.
 
-    An asset of which a row cannot be read is unknown, not zero. Raises if there are rows and none of them can be read.
-    Fee credits are left out: they are neither coin nor money.
+    An asset with a row that cannot be read is unknown, not zero. Raises if there are rows and none of them can be read.
+    Fee credits are left out: they are neither a coin nor a currency.
     """
     found: dict[str, Balance] = {}
     unreadable = set()
@@ -216,18 +225,18 @@ def balances(names: AssetNames, extended: Mapping[str, Any]) -> Balances:
     return Balances(found, unreadable)
 
 
-def order(book: PairBook, venue_order_id: str, row: Mapping[str, Any]) -> VenueOrder | LeftOut:
-    """Read an order of OpenOrders, ClosedOrders or QueryOrders; a LeftOut if its pair is not a spot pair that is listed.
+def order(book: PairBook, venue_order_id: str, row: Mapping[str, Any]) -> VenueOrder | OmittedRow:
+    """Parse an order of OpenOrders, ClosedOrders or QueryOrders; a OmittedRow if its pair is not a listed spot pair.
 
-    Kraken's words for the status say nothing about fills (a cancelled order may have filled in part), so only `vol_exec` counts.
-    A status that is not known leaves the order open: it is asked for again rather than believed to be over.
+    Kraken's status says nothing about fills (a cancelled order may have filled in part), so only `vol_exec` counts.
+    An unknown status leaves the order open: it is queried again rather than assumed to have ended.
     """
     pair = str(row["descr"]["pair"])
     symbol = book.symbol(pair)
     if symbol is None:
         unlisted = (RowReason.UNKNOWN_PAIR, f"the pair {pair} is not in the list of pairs")
         reason, detail = book.left_out.get(pair, unlisted)
-        return LeftOut(venue_order_id, reason, detail, _client_id(row), _ended_at(row), pair)
+        return OmittedRow(venue_order_id, reason, detail, _client_id(row), _ended_at(row), pair)
     ended = str(row["status"]) in _ENDED
     flags = str(row.get("oflags") or "").split(",")
     return VenueOrder(
@@ -248,15 +257,15 @@ def order(book: PairBook, venue_order_id: str, row: Mapping[str, Any]) -> VenueO
 
 
 def orders(book: PairBook, rows: Mapping[str, Any]) -> OrderList:
-    """Read the rows of a list of orders, in their order; each that cannot be read is left out and named."""
+    """Parse the rows of a list of orders, in their sequence; each that cannot be read is left out and reported."""
     found, left_out = [], []
     for txid, row in rows.items():
         try:
             read = order(book, txid, row)
         except _UNREADABLE as error:
             words = f"{type(error).__name__} in the row of order {txid}"
-            read = LeftOut(txid, RowReason.UNREADABLE, words, _client_id(row), _ended_at(row))
-        if isinstance(read, LeftOut):
+            read = OmittedRow(txid, RowReason.UNREADABLE, words, _client_id(row), _ended_at(row))
+        if isinstance(read, OmittedRow):
             left_out.append(read)
         else:
             found.append(read)
@@ -264,7 +273,7 @@ def orders(book: PairBook, rows: Mapping[str, Any]) -> OrderList:
 
 
 def _trade_kind(described: Mapping[str, Any], flags: Sequence[str]) -> TradeKind:
-    """Tell a plain spot trade from what only looks like one. Leverage is "none" or "2:1" (docs.kraken.com, Get Closed Orders)."""
+    """Return the kind of trade of an order. Leverage is "none" or "2:1" (docs.kraken.com, Get Closed Orders)."""
     if str(described.get("ordertype") or "") == _SETTLE:
         return TradeKind.SETTLEMENT
     if str(described.get("leverage") or "").strip().lower() not in _NO_LEVERAGE:
@@ -273,7 +282,7 @@ def _trade_kind(described: Mapping[str, Any], flags: Sequence[str]) -> TradeKind
 
 
 def _client_id(row: Any) -> str | None:
-    """Read the client id of a row that may be anything; None if it may be any order's."""
+    """Return the client id of a row of any shape; None if the row may be of any order."""
     if not isinstance(row, Mapping):
         return None
     found = row.get("cl_ord_id")
@@ -288,7 +297,7 @@ def _ended_at(row: Any) -> int | None:
 
 
 def accepted_id(result: object) -> str | None:
-    """Find the order's id in the answer to AddOrder, `{"txid": ["O..."]}`; None when it names none."""
+    """Return the order's id in the answer to AddOrder, `{"txid": ["O..."]}`; None when it has none."""
     listed = result.get("txid") if isinstance(result, Mapping) else None
     if isinstance(listed, str):
         listed = [listed]
@@ -298,6 +307,6 @@ def accepted_id(result: object) -> str | None:
 
 
 def taker_fee(result: Mapping[str, Any]) -> Decimal | None:
-    """Read the one fee, a percentage, in an answer to TradeVolume for one pair; None when it lists none."""
+    """Return the fee, as a fraction, of an answer to TradeVolume for one pair (in per cent there); None when it lists none."""
     rows = list((result.get("fees") or {}).values())
     return decimal(rows[0]["fee"]) / 100 if len(rows) == 1 else None

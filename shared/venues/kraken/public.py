@@ -1,9 +1,9 @@
-"""What Kraken tells anyone: pairs with their steps, prices, candles. Shared by all accounts of a process.
+"""Kraken's public calls: pairs with their steps, prices, candles. Shared by all accounts of a process.
 
-Minimums and ticks change while a program runs, so the list of pairs has an age. When it is old and the venue can't be
-asked, the old list still serves: an exit must not wait for it, and an order on outdated facts is refused by the venue itself.
+Minimums and ticks change while a program runs, so the list of pairs has an age. When it is old and the venue does not answer, the
+old list stays in use: an exit must not wait for it, and an order with an outdated step is refused by the venue itself.
 
-It must never hand out the candle that is still forming, nor a price of zero.
+It must never return the candle that is still forming, nor a price of zero.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import structlog
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
+from shared.domain.values.venue import VenueName
 from shared.venues.errors import Rejected, Unavailable, VenueError
 from shared.venues.kraken import parse
 from shared.venues.kraken.errors import as_read, failure_of
@@ -30,19 +31,19 @@ from shared.venues.rows import RowReason
 from shared.venues.venue_clock import SECONDS_RESOLUTION_MS, VenueTime
 
 PAIRS_MAX_AGE: Final = 600_000  # ms
-_PAIRS_RETRY: Final = 30_000  # ms until the venue is asked again after it could not give the list
-_UNKNOWN_RETRY: Final = 30_000  # ms until the list is read again for a name that was not in it
-_MOST_UNKNOWN: Final = 1_000  # such names that are remembered
-_BATCH: Final = 100  # pairs named in a Ticker call, so that the URL stays short; more are asked for as "all"
+_PAIRS_RETRY: Final = 30_000  # ms to the next attempt after the list could not be fetched
+_UNKNOWN_RETRY: Final = 30_000  # ms until the list is fetched again for a name that was not in it
+_MOST_UNKNOWN: Final = 1_000  # how many such names are remembered
+_BATCH: Final = 100  # pairs named in a Ticker call, so that the URL stays short; for more, all pairs are queried
 _INTERVALS: Final = frozenset({1, 5, 15, 30, 60, 240, 1440, 10080, 21600})  # docs.kraken.com, Get OHLC
 
 _log = structlog.get_logger(__name__)
 
 
 class KrakenPublic:
-    """Kraken's public side."""
+    """The public calls of one URL, and the list of pairs that their answers are parsed with."""
 
-    name = "kraken"
+    name: str = VenueName.KRAKEN
 
     def __init__(self, api: KrakenApi, *, timeout: float, clock: VenueTime, rows: RowLog | None = None) -> None:
         self.rows = rows or RowLog()
@@ -56,23 +57,23 @@ class KrakenPublic:
         self._asked_for: dict[str, int] = {}
 
     async def instruments(self) -> Mapping[Symbol, Instrument]:
-        """Give all spot pairs, at most ten minutes old while the venue answers."""
+        """Return all spot pairs, at most ten minutes old while the venue answers."""
         return (await self.book()).instruments
 
     async def prices(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Price]:
-        """Ask for last trades."""
+        """Return the prices of the last trades."""
         book = await self.names()
         names = [name for name in map(book.pair_name, symbols) if name is not None]
         if not names:
             return {}
-        # One call whatever the number: the public counter is small, and without `pair` the venue answers with all.
+        # One call for any number: the public rate limit is low, and without `pair` the venue answers with all pairs.
         ticker = await self._ask("Ticker", {"pair": ",".join(names)} if len(names) <= _BATCH else {})
         with parse.readable("Ticker"):
             found = parse.prices(book, ticker)
         return {symbol: found[symbol] for symbol in symbols if symbol in found}
 
     async def candles(self, symbol: Symbol, minutes: int) -> Sequence[Candle]:
-        """Ask for the committed candles of a symbol, oldest first; Kraken keeps 720. Rejected for a length it does not offer."""
+        """Return the committed candles of a symbol, oldest first; Kraken keeps 720. Raises Rejected for an unknown length."""
         book = await self.names()
         name = book.pair_name(symbol)
         if name is None or minutes not in _INTERVALS:
@@ -81,11 +82,11 @@ class KrakenPublic:
         with parse.readable("OHLC"):
             if not any(book.symbol(spelling) == symbol for spelling in answer):
                 self._api.doubt()
-                raise Unavailable(f"what came were no candles of {symbol}")
+                raise Unavailable(f"the answer does not contain candles of {symbol}")
             return parse.candles(answer)
 
     async def ask_time(self) -> None:
-        """Ask for the venue's time, to the second, and have the clock learn from it (docs.kraken.com, Get Server Time)."""
+        """Query the venue's time, in whole seconds; the clock learns from it (docs.kraken.com, Get Server Time)."""
         began = time.monotonic()
         answer = await self._ask("Time", {})
         ended = time.monotonic()
@@ -94,14 +95,14 @@ class KrakenPublic:
         self._clock.note(at * 1000, SECONDS_RESOLUTION_MS, began, ended)
 
     async def close(self) -> None:
-        """Let go of nothing: the HTTP session belongs to whoever made it."""
+        """Close nothing: the HTTP session belongs to its creator."""
 
     async def names(self) -> PairBook:
-        """Give the list of pairs for their names, which do not change: of any age, so that no order waits for a new list."""
+        """Return the list of pairs of any age, for their names, which do not change: no order waits for a new list."""
         return self._book or await self.book()
 
     async def book(self) -> PairBook:
-        """Give the list of pairs, asking for it when it is old. Raises Unavailable only if there is none at all."""
+        """Return the list of pairs, fetched when it is old. Raises Unavailable only if there is none at all."""
         if self._book is not None and self._clock() < self._book_is_old_at:
             return self._book
         async with self._refreshing:
@@ -119,9 +120,9 @@ class KrakenPublic:
             return self._book
 
     def meet(self, assets: Iterable[str]) -> None:
-        """Have the list of pairs asked for again if an asset that somebody holds is in none of them: it may be a new name.
+        """Mark the list of pairs as old if an asset of a balance is in none of them: it may be a new name.
 
-        Once for each name: what is not traded at all would have it asked for for ever.
+        Once for each name: an asset that is not traded at all would cause a fetch each time.
         """
         if self._book is None:
             return
@@ -131,7 +132,7 @@ class KrakenPublic:
             self.distrust()
 
     async def learn(self, pairs: Collection[str]) -> bool:
-        """Read the list of pairs again for names that are not in it; False if that was done for them a moment ago.
+        """Fetch the list of pairs again for names that are not in it; False if that was done for them a moment ago.
 
         A pair that was listed minutes ago must not be unknown until the list is old.
         """
@@ -147,7 +148,7 @@ class KrakenPublic:
         return True
 
     def distrust(self) -> None:
-        """Have the list of pairs asked for again: the venue refused an order for its size, its price or its pair."""
+        """Mark the list of pairs as old: the venue refused an order for its size, its price or its pair."""
         self._book_is_old_at = 0
 
     async def _list_pairs(self) -> PairBook:

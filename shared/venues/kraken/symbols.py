@@ -1,9 +1,9 @@
-"""Kraken's spellings and ours: `XXBTZUSD`, `XBTUSD`, `XBT/USD` and `BTC/USD` are one pair.
+"""Translates Kraken's spellings into plain names: `XXBTZUSD`, `XBTUSD`, `XBT/USD` and `BTC/USD` are one pair.
 
-Kraken writes old assets with a class letter (`XXBT`, `ZUSD`) and two of them under a name that nobody else uses. Both are
-tables here, filled by what the venue lists: XTZ, XRP, ZRX and ZEC begin with X or Z of their own right, so no letter is ever
-cut off by rule. A balance with a suffix (`USDT.F`, `XBT.M`) is lent out, staked or bonded: it keeps its suffix and is never the
-tradable asset, but it is worth as much as its coin (`AssetNames.coin`).
+Kraken writes old assets with a class letter (`XXBT`, `ZUSD`) and two of them under names of its own. Both are tables here, filled
+from the venue's lists: the names XTZ, XRP, ZRX and ZEC really begin with X or Z, so no letter is ever removed by rule. A balance
+with a suffix (`USDT.F`, `XBT.M`) is lent out, staked or bonded: it keeps its suffix and is never the tradable asset, but it is
+worth as much as its coin (`AssetNames.coin`).
 Sources: KRAKEN.md, K20 to K22; docs.kraken.com `get-account-balance` (suffixes).
 """
 
@@ -40,27 +40,27 @@ _CLASSIC: Final[Mapping[str, str]] = {
 }
 """Asset id to altname for the assets that have a class letter; all later ones are their own altname."""
 _SUFFIXES: Final = frozenset({"B", "F", "M", "S", "T"})
-"""B: yield-bearing, F: Kraken Rewards, M: opt-in rewards, S: staked, T: tokenised. Read-only balances all."""
+"""B: yield-bearing, F: Kraken Rewards, M: opt-in rewards, S: staked, T: tokenised. None of them can be traded."""
 _HELD: Final = frozenset({"HOLD"})
 """Deposits that the venue has credited and not released yet (`USD.HOLD`)."""
 _STAKED: Final[Mapping[str, str]] = {"ETH2": "ETH"}
-"""Staked coins that have a name of their own, with or without a suffix (`ETH2`, `ETH2.S`)."""
+"""Staked coins with their own name, with or without a suffix (`ETH2`, `ETH2.S`)."""
 _BONDED: Final = re.compile(r"([A-Z]+)[0-9]{2}")
 """A bonded coin carries its days before the suffix: `DOT28.S`, `ATOM21.S`, `SOL03.S`."""
 FEE_CREDITS: Final = "KFEE"
-"""Kraken's fee credits stand among the balances, and are neither coin nor money."""
+"""Kraken lists its fee credits among the balances; they are neither a coin nor a currency."""
 
 
 class AssetNames:
-    """Plain names of assets: by the venue's list of altnames, by the table of classic ids where it lists none."""
+    """Plain names of assets: by the venue's list of altnames, or by the table of classic ids if it lists none."""
 
     def __init__(self, altnames: Mapping[str, str] | None = None) -> None:
         self._altnames = {**_CLASSIC, **(altnames or {})}
         self.renamed = self._renamed(altnames or {})
-        """Ids that are plain names of their own and that the venue calls by another name now: an asset keeps its id for ever."""
+        """Old plain names, found as ids, to the present ones: an asset keeps its id for ever."""
 
     def plain(self, asset: str) -> str:
-        """Give the plain name of an asset id or altname: `XXBT` and `XBT` are `BTC`, `XBT.M` is `BTC.M`."""
+        """Return the plain name of an asset id or altname: `XXBT` and `XBT` are `BTC`, `XBT.M` is `BTC.M`."""
         name, dot, suffix = asset.partition(".")
         if dot and suffix in _SUFFIXES:
             return f"{self.plain(name)}.{suffix}"
@@ -68,7 +68,7 @@ class AssetNames:
         return _RENAMED.get(altname, altname)
 
     def coin(self, asset: str) -> str:
-        """Give the coin that a balance is worth as much as: `BTC` for `XXBT`, `XBT.M` and `XBT.F`, `DOT` for `DOT28.S`."""
+        """Return the coin that a balance is worth: `BTC` for `XXBT`, `XBT.M` and `XBT.F`, `DOT` for `DOT28.S`."""
         name, dot, suffix = asset.partition(".")
         if not (dot and suffix in _SUFFIXES | _HELD):
             name = asset
@@ -88,7 +88,7 @@ class AssetNames:
 
 
 def is_tradable(asset: str) -> bool:
-    """Say whether a balance of this name can be traded on the spot market: not if it is lent out, staked or bonded."""
+    """Return whether a balance of this name can be traded on the spot market: not if it is lent out, staked or bonded."""
     name, dot, suffix = asset.partition(".")
     return not (dot and suffix in _SUFFIXES | _HELD) and name not in _STAKED
 
@@ -106,7 +106,7 @@ class Pair:
 class PairBook:
     """Kraken's spot pairs as it listed them at one moment.
 
-    `left_out` says by every spelling why a pair that Kraken lists is not among them; to ask again would not bring it.
+    `left_out` has, by every spelling, the reason why a listed pair is not among them; to fetch the list again would not add it.
     """
 
     def __init__(
@@ -125,9 +125,9 @@ class PairBook:
                 self._symbols[spelling] = symbol
 
     def pair_name(self, symbol: Symbol) -> str | None:
-        """Give the name to ask Kraken with (the altname, which every method takes), or None for a pair it does not list."""
+        """Return the altname, which every method of Kraken accepts, or None for a pair that it does not list."""
         return self._altname.get(symbol)
 
     def symbol(self, spelling: str) -> Symbol | None:
-        """Read any of Kraken's spellings of a pair, or None for a pair it does not list."""
+        """Return the symbol of any of Kraken's spellings of a pair, or None for a pair that it does not list."""
         return self._symbols.get(spelling)

@@ -1,7 +1,7 @@
-"""Kraken over HTTP: krakenex knows the paths and the signature, the process's HTTP session carries the bytes.
+"""Kraken over HTTP: krakenex knows the paths and the signature, the process's HTTP session sends the bytes.
 
 krakenex alone would open a connection pool per key, wait for ever and make its nonces from the clock's milliseconds, which
-collide. Here its `_nonce` gives what the lane allocated and its `_query` sends, with a time-out always set.
+collide. Here its `_nonce` returns the nonce that the lane allocated, and its `_query` sends with a time-out always set.
 
 It must never send a signed request twice, never send anything but the bytes that were signed, and never let a header or a body
 into an exception.
@@ -29,15 +29,15 @@ from shared.venues.kraken.errors import LONGEST_WAIT, presentable
 from shared.venues.venue_clock import VenueTime
 
 _FORM: Final = "application/x-www-form-urlencoded; charset=utf-8"
-_RETRY_AFTER: Final = 5.0  # seconds after a 429 that names none
+_RETRY_AFTER: Final = 5.0  # seconds after a 429 without the header
 _PLAIN_FORM: Final = re.compile(r"[A-Za-z0-9_.~:=&-]*")
-_NO_TEXT: Final = "an error that is no text"
+_NO_TEXT: Final = "an error that is not a string"
 _OK: Final = frozenset({200, 201, 202})
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What Kraken said: its texts, warnings included, and the result, which may be None, `{}` or `[]` beside an error."""
+    """Kraken's answer: its texts, warnings included, and the result, which may be None, `{}` or `[]` beside an error."""
 
     texts: tuple[str, ...]
     result: Any
@@ -56,16 +56,16 @@ class KrakenApi(krakenex.API):  # type: ignore[misc]  # krakenex ships no types
         api_secret: str = "",
         clock: VenueTime | None = None,
     ) -> None:
-        """`clock` is told the date of every answer."""
+        """Prepare the calls of one key; without a key, the public ones. `clock` learns from the date of every answer."""
         super().__init__(key=api_key, secret=api_secret)
-        # The requests session carries nothing here, and a thousand accounts would keep one each.
+        # The requests session is not used here, and a thousand accounts would keep one each.
         unused = self.__dict__["session"]
         del self.__dict__["session"]
         self._agent = str(unused.headers["User-Agent"])
         unused.close()
         self.uri = url.rstrip("/")
         self._origin = http.origin(self.uri)
-        self._base = urlsplit(self.uri).path  # a venue behind a path of somebody's own
+        self._base = urlsplit(self.uri).path  # a venue behind a path, such as that of a reverse proxy
         self._timeout = timeout
         self._clock = clock
         self._allocated = 0
@@ -84,18 +84,18 @@ class KrakenApi(krakenex.API):  # type: ignore[misc]  # krakenex ships no types
         return reply
 
     def doubt(self) -> None:
-        """Use no connection again over which answers have come: one of them was not to the question that was asked."""
+        """Close the idle connections: one of them delivered an answer to another request."""
         self._origin.drop_idle()
 
     def redact(self, text: str) -> str:
-        """Cut the key out of a text of the venue, should it ever repeat it."""
+        """Return a text of the venue without the key, in case it ever repeats it."""
         return text.replace(self.key, "[key]") if self.key else text
 
     def _nonce(self) -> int:
         return self._allocated
 
     def _sign(self, data: Mapping[str, Any], urlpath: str) -> str:
-        """Sign as krakenex does (a test compares them), but write the form once for the signature and for the request.
+        """Sign as krakenex does (a test compares them), but encode the form once for both the signature and the request.
 
         HMAC-SHA512 under the decoded secret of the path and SHA-256 of nonce and form: docs.kraken.com
         `guides/rest/authentication`.
@@ -124,14 +124,14 @@ class KrakenApi(krakenex.API):  # type: ignore[misc]  # krakenex ships no types
         try:
             return read_reply(answer.status, answer.body, answer.header(b"retry-after"))
         except OutcomeUnknown:
-            self.doubt()  # a gateway that answered for Kraken may pass Kraken's own answer on later
+            self.doubt()  # a gateway that answered for Kraken may deliver Kraken's own answer later
             raise
 
 
 def form_of(data: Mapping[str, Any]) -> str:
-    """Write a form as `urllib.parse.urlencode` does, at a fifth of its cost where there is next to nothing to quote.
+    """Encode a form as `urllib.parse.urlencode` does, at a fifth of its cost if only colons need quoting.
 
-    That is so on every order's way: names, numbers, ids and instants hold no character with a meaning of its own but the colon.
+    That is so for every order: names, numbers, ids and instants contain no other reserved character.
     """
     form = "&".join([f"{name}={value}" for name, value in data.items()])
     if _PLAIN_FORM.fullmatch(form) and form.count("=") == len(data) and form.count("&") == max(len(data) - 1, 0):
@@ -140,17 +140,17 @@ def form_of(data: Mapping[str, Any]) -> str:
 
 
 def read_reply(status: int, raw: bytes, retry_after: str = "") -> Reply:
-    """Read an answer's envelope, `{"error": [...], "result": ...}` (docs.kraken.com `guides/rest/responses`).
+    """Parse an answer's envelope, `{"error": [...], "result": ...}` (docs.kraken.com `guides/rest/responses`).
 
-    Raises Unavailable for a 429, which is turned away at the door, and OutcomeUnknown for whatever is not an envelope or comes
-    with a server's failure status. `result` may be missing beside an error.
+    Raises Unavailable for a 429, which is refused before it is processed, and OutcomeUnknown for anything that is not an envelope
+    or has the status of a server's failure. `result` may be missing beside an error.
     """
     if status == 429:
         raise Unavailable("HTTP 429: too many requests", _seconds(retry_after))
     envelope = _parsed(raw) if status in _OK or 400 <= status < 500 else None
     texts = _texts(envelope)
     if envelope is None or (not texts and (status not in _OK or "result" not in envelope)):
-        raise OutcomeUnknown(f"HTTP {status} with {len(raw)} bytes that are no answer of Kraken's")
+        raise OutcomeUnknown(f"HTTP {status} with {len(raw)} bytes that are not an answer of Kraken")
     return Reply(texts, envelope.get("result"))
 
 
@@ -159,18 +159,18 @@ def _no_constants(name: str) -> Any:
 
 
 def _number(text: str) -> Decimal:
-    """Read a number with a point or an exponent; Decimal raises another kind of error than JSON's for one beyond its bounds."""
+    """Parse a number with a point or an exponent. Raises ValueError, as the JSON parser expects, for one out of range."""
     try:
         return Decimal(text)
     except ArithmeticError:
-        raise ValueError("a number beyond all bounds") from None
+        raise ValueError("a number is out of range") from None
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Read an object; of two values under one name nobody knows which is meant."""
+    """Return an object. Raises ValueError for two values under one name: it is unknown which is meant."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name that stands twice")
+        raise ValueError("a name occurs twice")
     return found
 
 
@@ -182,7 +182,7 @@ def _parsed(raw: bytes) -> dict[str, Any] | None:
     try:
         envelope = _DECODER.decode(raw.decode())
         if _ESCAPE in raw:
-            json.dumps(envelope, ensure_ascii=False, default=str).encode()  # half a character can be written nowhere
+            json.dumps(envelope, ensure_ascii=False, default=str).encode()  # half of a surrogate pair cannot be encoded
     except (ValueError, RecursionError):
         return None
     return envelope if isinstance(envelope, dict) else None

@@ -8,7 +8,7 @@ from uuid import uuid4
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
-from shared.bus.orders import Begun, OrderStore
+from shared.bus.orders import OrderStore, SendPermit
 from shared.bus.records import pairs
 from shared.bus.streams import Group
 from shared.contracts import keys
@@ -52,7 +52,7 @@ class Account:
         if target in TERMINAL:
             return await self.store.settle(a_report(order_id, target), entry_id="", fields={})
         if target is OrderState.SENDING:
-            return isinstance(await self.store.begin(order_id, self.nonces, {}), Begun)
+            return isinstance(await self.store.begin(order_id, self.nonces, {}), SendPermit)
         try:
             await self.store.move(order_id, target, {})
         except ValueError:

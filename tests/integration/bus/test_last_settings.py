@@ -24,7 +24,7 @@ async def hold(bus: Bus, user: str) -> None:
 
 async def test_settings_are_kept_by_user_and_those_of_a_bad_file_are_not(bus: Bus) -> None:
     last = LastSettings(bus)
-    alice = a_policy("alice", exits=ExitPolicy(Decimal(7)))
+    alice = a_policy("alice", exits=ExitPolicy(stop_loss_pct=Decimal(7)))
     await last.write([alice, a_policy("bob", fault="bob.toml: not valid TOML")])
     assert await bus.do("KEYS", "shoal:settings*") == ["shoal:settings:{alice}"]
     await bus.do("SET", keys.last_settings("carol"), "not JSON")
@@ -38,7 +38,9 @@ async def test_a_start_finds_books_without_a_file_and_the_last_settings(bus: Bus
         (tmp_path / "users" / f"{user}.toml").write_text(text)
     for user in ("alice", "gone", MASTER):
         await hold(bus, user)
-    await LastSettings(bus).write([a_policy(user, exits=ExitPolicy(Decimal(7))) for user in ("bob", "gone", "flat")])
+    await LastSettings(bus).write(
+        [a_policy(user, exits=ExitPolicy(stop_loss_pct=Decimal(7))) for user in ("bob", "gone", "flat")]
+    )
     watch = UsersWatch(tmp_path)
     await recall_users(bus, watch)
     assert {user: (each.exits.stop_loss_pct, each.file) for user, each in watch.everybody.items()} == {

@@ -96,7 +96,7 @@ async def test_an_owner_stops_by_its_own_clock_before_the_server_takes_the_lease
 
 async def test_a_lease_that_has_passed_on_cannot_be_renewed(bus: Bus, lease: Lease) -> None:
     newer = await take_over(bus)
-    with pytest.raises(LeaseLost, match="somebody else serves alice"):
+    with pytest.raises(LeaseLost, match="another process serves alice"):
         await lease.renew()
     assert lease.remaining <= 0
     await newer.renew()

@@ -133,6 +133,6 @@ async def test_who_is_not_the_owner_any_more_gets_none_and_changes_nothing(bus: 
     await nonces.next()
     stands = await bus.do("GET", KEY)
     await take_over(bus)
-    with pytest.raises(LeaseLost, match="somebody else serves alice now"):
+    with pytest.raises(LeaseLost, match="another process serves alice now"):
         await nonces.next(advance=50)
     assert await bus.do("GET", KEY) == stands

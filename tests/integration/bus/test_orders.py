@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused, LeaseLost
 from shared.bus.lease import Lease
-from shared.bus.orders import Begun, NotBegun, OrderStore, PositionChange
+from shared.bus.orders import OrderStore, PositionChange, SendPermit, SendRefusal
 from shared.contracts import keys
 from shared.domain.order import STEPS, TERMINAL, OrderState
 from tests.integration.bus.account import Account, a_delivered_entry, a_report, pending
@@ -31,7 +31,7 @@ def account(bus: Bus, lease: Lease) -> Account:
 async def test_begin_writes_the_intent_ahead_and_takes_a_nonce_in_one_step(account: Account) -> None:
     order_id = await account.put(None)
     begun = await account.store.begin(order_id, account.nonces, {"base_size": "0.05", "limit_price": "60300"})
-    assert isinstance(begun, Begun)
+    assert isinstance(begun, SendPermit)
     assert begun.attempt == 1
     assert await account.store.load(order_id) == {
         "state": "sending",
@@ -48,9 +48,9 @@ async def test_begin_writes_the_intent_ahead_and_takes_a_nonce_in_one_step(accou
 async def test_an_order_is_not_begun_twice_and_a_refusal_takes_no_nonce(account: Account) -> None:
     order_id = await account.put(None)
     begun = await account.store.begin(order_id, account.nonces, {"n": "1"})
-    assert isinstance(begun, Begun)
+    assert isinstance(begun, SendPermit)
     again = await account.store.begin(order_id, account.nonces, {"n": "2"})
-    assert again == NotBegun(OrderState.SENDING)
+    assert again == SendRefusal(OrderState.SENDING)
     assert not again.terminal
     assert (await account.store.load(order_id))["n"] == "1"
     assert await account.nonces.next() == begun.nonce + 1
@@ -60,7 +60,7 @@ async def test_an_order_is_not_begun_twice_and_a_refusal_takes_no_nonce(account:
 async def test_an_order_that_has_ended_is_never_begun_again(account: Account, state: OrderState) -> None:
     order_id = await account.put(state)
     refused = await account.store.begin(order_id, account.nonces, {"n": "1"})
-    assert refused == NotBegun(state)
+    assert refused == SendRefusal(state)
     assert refused.terminal
     assert await account.store.load(order_id) == {"state": state}
 
@@ -70,8 +70,8 @@ async def test_an_order_that_was_proven_absent_can_be_begun_again_with_a_higher_
     first = await account.store.begin(order_id, account.nonces, {})
     await account.store.move(order_id, OrderState.PLANNED, {"reason": "the venue never had it"})
     second = await account.store.begin(order_id, account.nonces, {})
-    assert isinstance(first, Begun)
-    assert isinstance(second, Begun)
+    assert isinstance(first, SendPermit)
+    assert isinstance(second, SendPermit)
     assert second.nonce > first.nonce
     assert second.attempt == 2
 
@@ -223,7 +223,7 @@ async def test_the_successor_goes_on_where_the_predecessor_stopped(account: Acco
     order_id = await account.put(None)
     await account.store.begin(order_id, account.nonces, {"base_size": "0.05"})
     successor = Account(account.bus, await take_over(account.bus))
-    assert await successor.store.begin(order_id, successor.nonces, {}) == NotBegun(OrderState.SENDING)
+    assert await successor.store.begin(order_id, successor.nonces, {}) == SendRefusal(OrderState.SENDING)
     await successor.store.move(order_id, OrderState.UNKNOWN, {})
     assert await successor.store.settle(a_report(order_id), entry_id="", fields={})
 

@@ -74,7 +74,7 @@ async def test_where_config_is_forbidden_info_is_asked(own_server: RedisServer, 
     url = await limited(own_bus, own_server, "-config")
     for durability in (Durability.REQUIRED, Durability.WARNED):
         (words,) = await warnings(url, durability)
-        assert words.endswith("does not tell appendfsync")
+        assert words.endswith("does not report appendfsync")
     await own_bus.do("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     assert "set `maxmemory-policy noeviction`" in await refusal(url, Durability.REQUIRED)
     await own_bus.do("CONFIG", "SET", "maxmemory-policy", "noeviction", "appendonly", "no")
@@ -86,7 +86,7 @@ async def test_where_neither_answers_live_mode_refuses_unless_a_setting_accepts_
 ) -> None:
     url = await limited(own_bus, own_server, "-config", "-info")
     words = await refusal(url, Durability.REQUIRED)
-    assert "does not tell appendonly, appendfsync, maxmemory-policy" in words
+    assert "does not report appendonly, appendfsync, maxmemory-policy" in words
     assert "REDIS_UNCHECKED=accept" in words
     for durability in (Durability.TRUSTED, Durability.WARNED):
         assert len(await warnings(url, durability)) == 1

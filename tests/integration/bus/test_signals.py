@@ -53,7 +53,7 @@ async def test_the_newest_signals_come_first(bus: Bus) -> None:
 
 async def test_how_far_fills_were_told_is_remembered(bus: Bus) -> None:
     log = SignalLog(bus)
-    assert await log.told_until("master", "kraken") is None
-    await log.remember_told("master", "kraken", NOW)
-    assert await SignalLog(bus).told_until("master", "kraken") == NOW
-    assert await log.told_until("master", "coinbase") is None
+    assert await log.fill_cursor("master", "kraken") is None
+    await log.set_fill_cursor("master", "kraken", NOW)
+    assert await SignalLog(bus).fill_cursor("master", "kraken") == NOW
+    assert await log.fill_cursor("master", "coinbase") is None

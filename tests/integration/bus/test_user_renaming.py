@@ -15,11 +15,12 @@ from shared.bus.users.user_renaming import UserRenaming
 from shared.contracts import keys
 from shared.contracts.own_exit import write_own_exit
 from shared.domain.account import Position
-from shared.domain.funds import Books, Funds
+from shared.domain.funds import Funds, FundsMark
 from shared.domain.limits.risk_state import RiskState
 from shared.domain.order import OrderState
 from shared.domain.own_exit import own_exit
 from tests.support.examples import BTC_USD, NOW, an_account, btc, btc_price, usd
+from tests.support.risk_states import write_risk
 
 OLD, NEW, VENUES = "alice", "alicia", ("kraken", "coinbase")
 HELD = Position.flat(BTC_USD, NOW).bought(btc("0.05"), usd(3000), NOW, btc_price(60_000))
@@ -43,7 +44,7 @@ async def alice(bus: Bus) -> Records:
     records = Records(bus)
     await bus.do("HSET", keys.books(OLD, "kraken"), "v", "1", "funds", "live", "since", "0")
     await records.write_position(OLD, "kraken", HELD)
-    await records.write_risk(OLD, "kraken", RiskState.fresh("USD", NOW))
+    await write_risk(bus, OLD, "kraken", RiskState.fresh("USD", NOW))
     await records.write_account(an_account(OLD))
     await bus.do("HSET", keys.control(OLD), "mode", "pause", "reason", "a test", "reconcile_at", "5")
     await bus.do("HSET", keys.following(OLD), "from", "0-0")
@@ -58,8 +59,8 @@ async def whole(bus: Bus, records: Records) -> None:
     assert await records.risk(OLD, "kraken") is None
     assert await records.risk(NEW, "kraken") == RiskState.fresh("USD", NOW)
     (old, new) = await records.books([(OLD, "kraken"), (NEW, "kraken")])
-    assert old == Books(Funds.LIVE, 0, NEW, NOW)
-    assert new == Books(Funds.LIVE)
+    assert old == FundsMark(Funds.LIVE, 0, NEW, NOW)
+    assert new == FundsMark(Funds.LIVE)
     assert pairs(await bus.do("HGETALL", keys.control(NEW))) == {"mode": "pause", "reason": "a test"}
     assert pairs(await bus.do("HGETALL", keys.following(NEW))) == {"from": UNTIL}
     assert pairs(await bus.do("HGETALL", keys.following(OLD))) == {"from": "0-0", "until": UNTIL}
@@ -147,9 +148,9 @@ async def test_an_own_exit_or_a_decision_that_nobody_has_carried_out_is_in_the_w
     await group.ensure([keys.orders(OLD)])
     assert await renaming.unfinished() == ""
     await bus.do("XADD", keys.orders(OLD), "*", "id", "x")
-    assert "not carried out" in await renaming.unfinished()
+    assert "not finished" in await renaming.unfinished()
     (entry,) = await group.read_new([keys.orders(OLD)], 10, 1)
-    assert "not carried out" in await renaming.unfinished()
+    assert "not finished" in await renaming.unfinished()
     await group.ack(keys.orders(OLD), entry.id)
     assert await renaming.unfinished() == ""
 

@@ -20,6 +20,7 @@ from shared.domain.limits.risk_state import RiskState
 from shared.domain.values.money import Money
 from shared.domain.values.symbol import Symbol
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_exit, btc, btc_price, usd
+from tests.support.risk_states import write_risk
 from tests.support.wire_words import words_of
 
 BTC_USDC = Symbol("BTC", "USDC")
@@ -91,7 +92,7 @@ async def test_positions_prices_and_risk_are_read_as_they_stand(bus: Bus) -> Non
     await records.write_account(account)
     await records.write_position("alice", "kraken", position)
     await records.write_prices("kraken", [btc_price(61000)], NOW)
-    await records.write_risk("alice", "kraken", state)
+    await write_risk(bus, "alice", "kraken", state)
     reader = Reader(bus, clock)
     for _ in range(2):  # the second time from what is remembered
         (alice,) = await reader.followers(an_entry(), [a_policy(limits=EVERY_LIMIT)])
@@ -100,7 +101,7 @@ async def test_positions_prices_and_risk_are_read_as_they_stand(bus: Bus) -> Non
         assert alice.book.exposure("USD") == usd(30500)
     poorer, later = account._replace(cash=usd(1)), state.after_fill(NOW, entry=True)
     await records.write_account(poorer)
-    await records.write_risk("alice", "kraken", later)
+    await write_risk(bus, "alice", "kraken", later)
     (alice,) = await reader.followers(an_entry(), [a_policy(limits=EVERY_LIMIT)])
     assert (alice.account, alice.risk) == (poorer, later)
 

@@ -38,7 +38,7 @@ async def test_a_changed_setting_counts_from_the_next_signal_on(
     async with running(bus, users) as engine:
         await emit(an_entry("1"))
         await carried(bus, 1)
-        engine.follow([replace(users[0], sizing=SizingPolicy(Decimal("0.5"))), *users[1:], a_policy("dave")])
+        engine.follow([replace(users[0], sizing=SizingPolicy(multiplier=Decimal("0.5"))), *users[1:], a_policy("dave")])
         await until(lambda: _exists(bus, keys.following("dave")))  # both are in force together
         await emit(an_entry("2"))
         await carried(bus, 2)

@@ -16,7 +16,7 @@ from shared.execution import resolution as resolving
 from shared.execution.attempt import Attempt
 from shared.execution.resolution import until_search
 from shared.venues.errors import OutcomeUnknown
-from shared.venues.port import Accepted, BeginSend, OrderRequest, VenueOrder
+from shared.venues.port import BeginSend, OrderAck, OrderRequest, VenueOrder
 from tests.integration.executor.rig import PATIENCE, USER, Owner, Rig, crash, until
 from tests.support.examples import btc, btc_price
 
@@ -165,7 +165,7 @@ async def _break_off(rig: Rig, owner: Owner, decision: Decision) -> None:
     """Have a decision carried out by a process that dies when the venue has taken the order and nobody knows it yet."""
     taken, place = asyncio.Event(), owner.venue.place
 
-    async def unheard(order: OrderRequest, begin: BeginSend) -> Accepted:
+    async def unheard(order: OrderRequest, begin: BeginSend) -> OrderAck:
         await place(order, begin)
         taken.set()
         return await asyncio.Future()

@@ -17,7 +17,7 @@ from shared.domain.order import OrderState
 from shared.domain.values.clock_offset import ClockOffset
 from shared.runtime.clock_alarm import ClockAlarm
 from shared.venues.errors import Refusal, Rejected, Unavailable
-from shared.venues.port import Accepted, BeginSend, OrderRequest
+from shared.venues.port import BeginSend, OrderAck, OrderRequest
 from tests.integration.executor.rig import USER, Owner, Rig, crash, until
 from tests.support.examples import BTC_USD, btc, btc_price, usd
 
@@ -45,7 +45,7 @@ async def test_a_record_that_redis_loses_while_the_order_is_sent_is_whole_again_
     decision = rig.entry("0.05")
     place = owner.venue.place
 
-    async def forgetting(order: OrderRequest, begin: BeginSend) -> Accepted:
+    async def forgetting(order: OrderRequest, begin: BeginSend) -> OrderAck:
         accepted = await place(order, begin)
         await rig.bus.do("DEL", keys.order(USER, decision.id))
         return accepted

@@ -14,13 +14,14 @@ from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.contracts import keys
 from shared.domain.account import AccountState, Position
-from shared.domain.funds import Books, Funds
+from shared.domain.funds import Funds, FundsMark
 from shared.domain.limits.risk_state import RiskState
 from shared.domain.order import OrderState
 from shared.domain.own_exit import own_exit
 from tests.integration.executor.rig import USER, Rig
 from tests.support.examples import BTC_USD, NOW, an_account, btc, btc_price, usd
 from tests.support.leases import take_over
+from tests.support.risk_states import write_risk
 
 PAPER_KEY, LIVE_KEY = "a" * 16, "b" * 16
 HELD = Position.flat(BTC_USD, NOW).bought(btc("0.05"), usd(3000), NOW, btc_price(60_000))
@@ -37,7 +38,7 @@ class Alice:
         """Take her over."""
         return OrderStore(self.bus, await take_over(self.bus, USER, str(uuid4())), USER, "kraken")
 
-    async def open(self, funds: Funds, key: str = "") -> Books | WrongFunds:
+    async def open(self, funds: Funds, key: str = "") -> FundsMark | WrongFunds:
         """Open her books for a kind of money, under the key that belongs to it unless another is named."""
         fingerprint = key or (PAPER_KEY if funds is Funds.PAPER else LIVE_KEY)
         store = await self.store()
@@ -76,10 +77,10 @@ def alice(bus: Bus) -> Alice:
 
 @pytest.mark.parametrize("funds", list(Funds))
 async def test_new_books_are_of_the_money_that_they_begin_with(alice: Alice, funds: Funds) -> None:
-    assert await alice.open(funds) == Books(funds)
+    assert await alice.open(funds) == FundsMark(funds)
     await alice.has(HELD)
-    assert await alice.open(funds) == Books(funds)
-    assert await alice.records.books([(USER, "kraken")]) == [Books(funds)]
+    assert await alice.open(funds) == FundsMark(funds)
+    assert await alice.records.books([(USER, "kraken")]) == [FundsMark(funds)]
     assert await alice.records.position(USER, "kraken", BTC_USD) == HELD
 
 
@@ -92,7 +93,7 @@ async def test_what_is_held_of_one_money_parks_the_account_under_the_other(
     reason = await alice.refused(after)
     assert reason.startswith(f"these books are of {before.words}, with 0.05 BTC held: set ")
     assert "close out there (ops flatten --user alice), then change over" in reason
-    assert await alice.open(before) == Books(before)
+    assert await alice.open(before) == FundsMark(before)
 
 
 async def test_an_own_exit_that_has_begun_parks_it(alice: Alice) -> None:
@@ -112,14 +113,14 @@ async def test_an_order_without_a_proven_end_parks_it(alice: Alice, state: Order
 async def test_where_nothing_is_held_and_nothing_under_way_the_books_are_begun_anew(alice: Alice) -> None:
     await alice.open(Funds.LIVE)
     stopped = replace(RiskState.fresh("USD", NOW), stopped_until=NOW * 2, stopped_reason="lost real money")
-    await alice.records.write_risk(USER, "kraken", stopped)
+    await write_risk(alice.bus, USER, "kraken", stopped)
     await alice.records.write_account(an_account(USER, state=AccountState.READY, equity=usd(100_000)))
     await alice.bus.do("HSET", keys.order(USER, "one"), "state", OrderState.FILLED)
 
     lease = await take_over(alice.bus, USER, "first")
     opened = await alice.open(Funds.PAPER)
 
-    assert isinstance(opened, Books)
+    assert isinstance(opened, FundsMark)
     assert opened.funds is Funds.PAPER
     assert opened.since >= lease.since
     assert await alice.records.risk(USER, "kraken") is None
@@ -132,14 +133,14 @@ async def test_where_nothing_is_held_and_nothing_under_way_the_books_are_begun_a
 async def test_less_than_the_venue_takes_in_one_order_does_not_hold_anybody_back(alice: Alice) -> None:
     await alice.open(Funds.LIVE)
     await alice.has(replace(HELD, size=btc("0.00004")))
-    assert isinstance(await alice.open(Funds.PAPER), Books)
+    assert isinstance(await alice.open(Funds.PAPER), FundsMark)
     assert await alice.records.positions(USER, "kraken") == {}
 
 
 async def test_books_from_before_there_was_a_mark_are_of_the_key_that_was_used_last(alice: Alice) -> None:
     await alice.has(HELD)
     await alice.traded(PAPER_KEY, LIVE_KEY)
-    assert await alice.open(Funds.LIVE) == Books(Funds.LIVE)
+    assert await alice.open(Funds.LIVE) == FundsMark(Funds.LIVE)
 
 
 async def test_books_without_a_mark_and_with_something_held_do_not_go_on_with_another_key(alice: Alice) -> None:
@@ -148,7 +149,7 @@ async def test_books_without_a_mark_and_with_something_held_do_not_go_on_with_an
     reason = await alice.refused(Funds.LIVE)
     assert reason.startswith("these books were made with another key")
     assert "0.05 BTC held" in reason
-    assert await alice.open(Funds.PAPER) == Books(Funds.PAPER), "as the reason says: the former key notes it"
+    assert await alice.open(Funds.PAPER) == FundsMark(Funds.PAPER), "as the reason says: the former key notes it"
     assert "these books are of paper money" in await alice.refused(Funds.LIVE)
 
 
@@ -156,12 +157,12 @@ async def test_a_new_key_of_the_same_money_changes_nothing(alice: Alice) -> None
     await alice.open(Funds.LIVE)
     await alice.has(HELD)
     await alice.traded(LIVE_KEY)
-    assert await alice.open(Funds.LIVE, "c" * 16) == Books(Funds.LIVE)
+    assert await alice.open(Funds.LIVE, "c" * 16) == FundsMark(Funds.LIVE)
 
 
 async def test_a_stop_out_outlives_the_first_start_that_marks_the_books(alice: Alice) -> None:
     state = replace(RiskState.fresh("USD", NOW), stopped_until=NOW * 2, stopped_reason="lost real money")
-    await alice.records.write_risk(USER, "kraken", state)
+    await write_risk(alice.bus, USER, "kraken", state)
     await alice.traded(LIVE_KEY)
     await alice.open(Funds.LIVE)
     assert await alice.records.risk(USER, "kraken") == state
@@ -187,7 +188,9 @@ async def test_a_former_owner_marks_nothing(alice: Alice) -> None:
 async def test_an_entry_decided_for_the_other_money_is_not_sent(bus: Bus) -> None:
     rig = Rig(bus)
     owner = await rig.start()
-    owner.context.books = Books(Funds.PAPER, since=rig.clock.now + 1)  # the instant of the entry that `append` writes
+    owner.context.books = FundsMark(
+        Funds.PAPER, since=rig.clock.now + 1
+    )  # the instant of the entry that `append` writes
     report = await rig.carry(owner, rig.entry())
     assert (report.outcome, report.reason) == (
         OrderState.SKIPPED,

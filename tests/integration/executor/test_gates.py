@@ -20,7 +20,7 @@ from shared.bus.records import Records, pairs
 from shared.contracts import keys
 from shared.contracts.rebuilding import RebuildMode, RebuildRequest
 from shared.domain.fault import FaultKind, Faults
-from shared.domain.funds import Books, Funds
+from shared.domain.funds import Funds, FundsMark
 from shared.domain.order import OrderState
 from shared.venues.errors import Unavailable
 from shared.venues.factory import RateBudget
@@ -80,7 +80,7 @@ def gate_of(rig: Rig, owner: Owner) -> BooksGate:
 async def test_a_new_account_is_let_in_and_not_doubted_again(rig: Rig, owner: Owner) -> None:
     gate = gate_of(rig, owner)
     await gate.check()
-    assert await owner.context.records.books([(USER, "kraken")]) == [Books(Funds.LIVE)]
+    assert await owner.context.records.books([(USER, "kraken")]) == [FundsMark(Funds.LIVE)]
     asked = owner.venue.calls.total()
     await gate.check()
     assert owner.venue.calls.total() == asked

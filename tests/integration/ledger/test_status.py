@@ -15,7 +15,7 @@ from shared.ledger.status import read_status
 from shared.ledger.views import StatusView
 from tests.support.copies import Copies
 
-POLICIES = {name: UserPolicy(name, True, ("kraken",)) for name in ("alice", "bob")}
+POLICIES = {name: UserPolicy(user=name, enabled=True, venues=("kraken",)) for name in ("alice", "bob")}
 
 
 async def test_a_running_system_is_shown_as_it_is(bus: Bus) -> None:
@@ -51,7 +51,10 @@ async def test_each_account_shows_whose_money_its_books_are_of(bus: Bus) -> None
         await copies.account(user, AccountState.READY)
     await bus.do("HSET", keys.books("alice", "kraken"), "v", "1", "funds", "paper", "since", "0")
     await bus.do("HSET", keys.books("bob", "kraken"), "v", "1", "funds", "live", "since", "0")
-    policies = {name: UserPolicy(name, True, ("kraken",), paper=name == "alice") for name in ("alice", "bob", "carol")}
+    policies = {
+        name: UserPolicy(user=name, enabled=True, venues=("kraken",), paper=name == "alice")
+        for name in ("alice", "bob", "carol")
+    }
     view = StatusView.of(await read_status(bus, policies), [])
     assert [(user.paper, user.accounts[0].funds) for user in view.users] == [
         (True, "paper"),

@@ -31,7 +31,7 @@ from shared.bus.connection import Bus
 from shared.bus.lease import Lease, acquire
 from shared.bus.master_account import MasterRecords, read_holdings
 from shared.bus.nonce import NonceCounter
-from shared.bus.orders import Begun, OrderStore
+from shared.bus.orders import OrderStore, SendPermit
 from shared.bus.records import Records, pairs
 from shared.bus.signals import SignalLog
 from shared.bus.streams import read_entries
@@ -111,7 +111,7 @@ class Run:
         request = OrderRequest(own.id, own.symbol, own.side, own.size, own.limit_price, deadline_at)
         intent = OrderRecord.intent(leg, request, sent_at=self.time.now, deadline_at=deadline_at)
         begun = await self.store.begin(own.id, self.nonces, intent)
-        assert isinstance(begun, Begun)
+        assert isinstance(begun, SendPermit)
         return begun.nonce
 
     async def place(self, own: OwnOrder) -> OwnOrder:

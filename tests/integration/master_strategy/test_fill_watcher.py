@@ -107,7 +107,7 @@ async def test_a_cursor_that_a_clock_ahead_has_written_hides_no_exit(rig: Rig) -
     run = await rig.start()
     await run.resume()
     await run.trade(buy("0.1"))
-    await SignalLog(rig.bus).remember_told(MASTER, "kraken", rig.time.now + 30_000)
+    await SignalLog(rig.bus).set_fill_cursor(MASTER, "kraken", rig.time.now + 30_000)
     later = await rig.start()
     await rig.someone_trades(later, Side.SELL, "0.1")
     await later.resume()

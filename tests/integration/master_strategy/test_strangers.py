@@ -23,7 +23,7 @@ from shared.domain.signal import Source
 from shared.domain.values.instrument import seed_instruments
 from shared.domain.values.money import ONE
 from shared.domain.values.symbol import Symbol
-from shared.venues.port import LeftOut, OrderRequest, RowReason
+from shared.venues.port import OmittedRow, OrderRequest, RowReason
 from tests.integration.master_strategy.rig import Rig, Run, buy, sell
 from tests.unit.master_strategy.values import BTC, btc, falling, rising
 
@@ -256,7 +256,7 @@ async def test_a_stopped_users_fault_is_over_with_their_halt_in_whichever_sessio
 
 async def test_a_row_that_a_later_session_can_read_is_reported_no_more() -> None:
     faults = Faults()
-    row = LeftOut("O1", RowReason.UNKNOWN_PAIR, "the venue lists no NEWUSD")
+    row = OmittedRow("O1", RowReason.UNKNOWN_PAIR, "the venue lists no NEWUSD")
     UnreadRows(faults).take([row, replace(row, row_id="O2")], 0)
     UnreadRows(faults).take([row], 1)
     assert [each.subject for each in faults.standing] == ["O1"]

@@ -38,7 +38,9 @@ async def test_the_masters_account_keeps_within_it(
 ) -> None:
     env.setenv("KRAKEN_TIER", told)
     settings = load_settings()
-    venue = open_account(settings, KEY, MemoryNonces(), open_budget(settings.kraken_tier), http, system_clock())
+    venue = open_account(
+        settings, KEY, MemoryNonces(), open_budget(settings.venue_tier("kraken")), http, system_clock()
+    )
     _keeps_within(venue, tier)
 
 

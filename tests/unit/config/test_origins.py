@@ -7,9 +7,11 @@ from hypothesis import example, given, strategies as st
 
 from shared.config.errors import ConfigurationError
 from shared.config.origins import Origin, read_origin
-from shared.config.settings import REAL_VENUE_DOMAINS, Settings, load_settings
+from shared.config.settings import Settings, load_settings
+from shared.config.venue_settings import VENUE_FACTS
 from shared.venues.http.session import HttpSession
 
+REAL_DOMAINS = [facts.real_domain for facts in VENUE_FACTS.values()]
 _REAL = [
     "https://api.kraken.com",
     "https://API.KRAKEN.COM",
@@ -139,7 +141,7 @@ def test_where_paper_mode_connects_is_never_a_real_venue(host: str, scheme: str)
         if "." in connected and ":" not in connected
         else connected
     )
-    assert not any(resolved == domain or resolved.endswith("." + domain) for domain in REAL_VENUE_DOMAINS)
+    assert not any(resolved == domain or resolved.endswith("." + domain) for domain in REAL_DOMAINS)
 
 
 async def test_who_connects_reads_as_who_judges() -> None:
@@ -152,4 +154,4 @@ async def test_who_connects_reads_as_who_judges() -> None:
                     http.origin(url)
             else:
                 assert http.origin(url).host == judged.host
-                assert any(judged.is_within(domain) for domain in REAL_VENUE_DOMAINS)
+                assert any(judged.is_within(domain) for domain in REAL_DOMAINS)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.config.errors import ConfigurationError
-from shared.config.preflight import Verdict, check_key, check_strategy, preflight, require_green
+from shared.config.preflight import CheckStatus, check_key, check_strategy, preflight, require_green
 from shared.config.settings import Settings, load_settings
 from shared.domain.account import MASTER
 
@@ -32,20 +32,20 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def verdicts() -> dict[str, Verdict]:
-    return {each.name: each.verdict for each in preflight(load_settings())}
+def statuses() -> dict[str, CheckStatus]:
+    return {each.name: each.status for each in preflight(load_settings())}
 
 
 def red(name: str) -> str:
     found = next(each for each in preflight(load_settings()) if each.name == name)
-    assert found.verdict is Verdict.RED
+    assert found.status is CheckStatus.RED
     assert "\n" not in found.text
     return found.text
 
 
 def test_everything_is_green_where_everything_is_right(config: Path) -> None:
     """Case N2."""
-    assert set(verdicts().values()) == {Verdict.GREEN}
+    assert set(statuses().values()) == {CheckStatus.GREEN}
     require_green(load_settings(), check_strategy, lambda settings: check_key(settings, MASTER))
 
 
@@ -90,7 +90,7 @@ def test_an_env_file_that_others_can_read_is_red(config: Path) -> None:
     with pytest.raises(ConfigurationError, match="chmod 600"):
         require_green(load_settings())
     (config / ".env").unlink()
-    assert verdicts()[".env"] is Verdict.GREEN
+    assert statuses()[".env"] is CheckStatus.GREEN
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_an_env_file_that_others_can_read_is_red(config: Path) -> None:
 def test_what_is_allowed_and_should_be_known_is_yellow(config: Path, file: str, text: str, name: str) -> None:
     """Case N2: no limit on an order, a strategy that will trade, a strategy that is nowhere named."""
     (config / file).write_text(text)
-    assert verdicts()[name] is Verdict.YELLOW
+    assert statuses()[name] is CheckStatus.YELLOW
 
 
 def test_another_address_of_the_venue_is_yellow_and_the_paper_exchange_red(
@@ -112,7 +112,7 @@ def test_another_address_of_the_venue_is_yellow_and_the_paper_exchange_red(
 ) -> None:
     """Case N2: the paper exchange is never the venue of live orders."""
     monkeypatch.setenv("KRAKEN_URL", "https://proxy.internal")
-    assert verdicts()["venue"] is Verdict.YELLOW
+    assert statuses()["venue"] is CheckStatus.YELLOW
     monkeypatch.setenv("PAPER_URL", "https://proxy.internal")
     assert "which is the paper exchange" in red("venue")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.config.errors import ConfigurationError
-from shared.config.secrets import ApiKey, keys_of_nobody, read_api_key
+from shared.config.secrets import ApiKey, keys_without_user, read_api_key
 from shared.config.settings import Mode
 from shared.contracts.keys import fingerprint
 
@@ -182,4 +182,4 @@ def test_a_key_whose_user_there_is_none_is_named(env: pytest.MonkeyPatch) -> Non
     for name in ("KRAKEN_USER_ANN_LEE_API_KEY", "KRAKEN_USER_ZED_API_KEY", "COINBASE_USER_BOB_API_KEY_FILE"):
         env.setenv(name, "x")
     env.setenv("KRAKEN_USER_BLANK_API_KEY", "")
-    assert keys_of_nobody(["ann-lee", "alice"]) == ["COINBASE_USER_BOB_API_KEY_FILE", "KRAKEN_USER_ZED_API_KEY"]
+    assert keys_without_user(["ann-lee", "alice"]) == ["COINBASE_USER_BOB_API_KEY_FILE", "KRAKEN_USER_ZED_API_KEY"]

@@ -56,9 +56,9 @@ def test_an_empty_file_is_a_user_with_the_defaults(config: Path) -> None:
             user="alice",
             enabled=True,
             venues=("kraken",),
-            sizing=SizingPolicy(Decimal(1)),
-            limits=LimitPolicy(None, None),
-            guards=GuardPolicy(30_000, Decimal(50), Decimal(200)),
+            sizing=SizingPolicy(multiplier=Decimal(1)),
+            limits=LimitPolicy(max_order_pct=None, max_order_quote=None),
+            guards=GuardPolicy(max_signal_age_ms=30_000, max_slippage_bps=Decimal(50), exit_slippage_bps=Decimal(200)),
             symbols=SymbolPolicy(),
             exits=ExitPolicy(stop_loss_pct=Decimal(5)),
             on_join=OnJoin.NEW_ONLY,
@@ -115,10 +115,10 @@ def test_every_setting_is_read_exactly(config: Path) -> None:
         enabled=False,
         venues=("coinbase", "kraken"),
         sizing=SizingPolicy(
-            Decimal("0.1"),  # not 0.1000000000000000055511151231257827
-            BelowMinimum.ROUND_UP,
-            SizingMode.FIXED_QUOTE,
-            Decimal("250.5"),
+            multiplier=Decimal("0.1"),  # not 0.1000000000000000055511151231257827
+            below_minimum=BelowMinimum.ROUND_UP,
+            mode=SizingMode.FIXED_QUOTE,
+            quote_amount=Decimal("250.5"),
         ),
         limits=LimitPolicy(
             max_order_pct=Decimal("33.3"),
@@ -132,13 +132,18 @@ def test_every_setting_is_read_exactly(config: Path) -> None:
             stop_out_lasts_ms=36 * 3_600_000,
             max_trades_per_day=10,
         ),
-        guards=GuardPolicy(120_000, Decimal("12.5"), Decimal(300)),
+        guards=GuardPolicy(max_signal_age_ms=120_000, max_slippage_bps=Decimal("12.5"), exit_slippage_bps=Decimal(300)),
         symbols=SymbolPolicy(
             include=frozenset({BTC_USD, ETH_USD}),
             exclude=frozenset({Symbol("SOL", "USD")}),
             map={BTC_USD: Symbol("BTC", "USDC"), ETH_USD: Symbol("ETH", "USDC")},
         ),
-        exits=ExitPolicy(Decimal("7.5"), Decimal(15), Decimal(4), 3 * 86_400_000),
+        exits=ExitPolicy(
+            stop_loss_pct=Decimal("7.5"),
+            take_profit_pct=Decimal(15),
+            trailing_pct=Decimal(4),
+            max_hold_ms=3 * 86_400_000,
+        ),
         on_join=OnJoin.COPY_OPEN,
         on_join_bps=Decimal(25),
         on_leave=OnLeave.EXITS_ONLY,
@@ -149,7 +154,9 @@ def test_every_setting_is_read_exactly(config: Path) -> None:
 
 def test_only_the_stop_loss_has_to_be_switched_off(config: Path) -> None:
     write(config, "alice", 'exits.stop_loss_pct = "off"')
-    assert load_users(config)["alice"].exits == ExitPolicy(None, None, None, None)
+    assert load_users(config)["alice"].exits == ExitPolicy(
+        stop_loss_pct=None, take_profit_pct=None, trailing_pct=None, max_hold_ms=None
+    )
 
 
 def test_a_target_of_just_the_fees_is_allowed(config: Path) -> None:

@@ -155,7 +155,7 @@ async def test_a_service_is_given_all_users_and_the_difference_is_logged(
 
 def test_every_setting_of_a_policy_has_a_key_and_a_text() -> None:
     symbols = SymbolPolicy(map={Symbol("BTC", "USD"): Symbol("BTC", "USDC")}, exclude=frozenset({Symbol("SOL", "USD")}))
-    told = settings_of(a_policy(symbols=symbols, exits=ExitPolicy(None, max_hold_ms=1500)))
+    told = settings_of(a_policy(symbols=symbols, exits=ExitPolicy(stop_loss_pct=None, max_hold_ms=1500)))
     assert told["enabled"] == "true"
     assert told["venues"] == "kraken"
     assert told["sizing.mode"] == "equity"
@@ -243,7 +243,7 @@ def test_a_renamed_file_leaves_its_user_for_exits_only(config: Path) -> None:
 def test_a_start_recalls_the_last_settings_of_users_whose_file_is_bad_or_gone(config: Path) -> None:
     """Case F2, case E2."""
     write(config, "bob", "enabld = true")
-    last = {user: a_policy(user, exits=ExitPolicy(Decimal(7))) for user in ("bob", "carol", "alice")}
+    last = {user: a_policy(user, exits=ExitPolicy(stop_loss_pct=Decimal(7))) for user in ("bob", "carol", "alice")}
     watch = UsersWatch(config)
     watch.recall(last, {"carol", "dave", "not a user"})
     assert {user: (each.exits.stop_loss_pct, each.file) for user, each in watch.everybody.items()} == {

@@ -126,7 +126,7 @@ def test_no_join_is_above_a_limit_or_a_price_bound_or_asks_for_more_than_the_sha
         base_size=btc(size), quote_size=usd(size * average), price=btc_price(average), position_after=btc(size)
     )
     policy = UserPolicy(
-        "alice",
+        user="alice",
         enabled=True,
         venues=("kraken",),
         sizing=SizingPolicy(mode=mode, quote_amount=Decimal(500)),

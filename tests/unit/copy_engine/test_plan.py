@@ -100,7 +100,7 @@ policies = st.builds(
         quote_amount=st.none() | some("0.01", "10000", 2),
     ),
     limits=limit_policies,
-    guards=st.builds(GuardPolicy, st.integers(1, 60_000), some("0", "1000", 2)),
+    guards=st.builds(GuardPolicy, max_signal_age_ms=st.integers(1, 60_000), max_slippage_bps=some("0", "1000", 2)),
     symbols=symbol_policies,
     on_leave=st.sampled_from(OnLeave),
 )

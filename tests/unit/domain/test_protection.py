@@ -50,7 +50,7 @@ def test_the_time_fires_at_its_boundary_and_needs_no_price(held_ms: int, rule: E
 
 
 def test_without_a_price_nothing_is_sold_for_its_price() -> None:
-    exits = ExitPolicy(Decimal(5), Decimal(10), Decimal(1), None)
+    exits = ExitPolicy(stop_loss_pct=Decimal(5), take_profit_pct=Decimal(10), trailing_pct=Decimal(1), max_hold_ms=None)
     assert fired(None, exits, HELD.seen(btc_price(90000))) is None
 
 
@@ -69,7 +69,12 @@ def test_nothing_held_is_nothing_to_protect() -> None:
 
 
 def test_the_stop_goes_before_the_target_and_says_its_numbers() -> None:
-    intent = due(HELD, btc_price("56943"), NOW, ExitPolicy(Decimal(5), Decimal(1), Decimal(1), 1))
+    intent = due(
+        HELD,
+        btc_price("56943"),
+        NOW,
+        ExitPolicy(stop_loss_pct=Decimal(5), take_profit_pct=Decimal(1), trailing_pct=Decimal(1), max_hold_ms=1),
+    )
     assert intent is not None
     assert intent.reason == "stop_loss: 56943 USD is 5 % or more below the average cost of 60000 USD"
     assert intent.fraction == 1
@@ -89,10 +94,10 @@ prices = st.decimals(min_value="0.01", max_value=200_000, places=2)
 percents = st.decimals(min_value="0.1", max_value=100, places=1)
 policies = st.builds(
     ExitPolicy,
-    st.none() | percents,
-    st.none() | percents,
-    st.none() | percents,
-    st.none() | st.integers(min_value=1, max_value=10**9),
+    stop_loss_pct=st.none() | percents,
+    take_profit_pct=st.none() | percents,
+    trailing_pct=st.none() | percents,
+    max_hold_ms=st.none() | st.integers(min_value=1, max_value=10**9),
 )
 positions = st.builds(
     lambda size, cost: Position(BTC_USD, btc(size), usd(cost), NOW, NOW),

@@ -111,7 +111,7 @@ def test_where_the_coins_are_decides(
 
 def test_what_a_user_excluded_stays_excluded_under_its_new_name() -> None:
     euro = Symbol("DOT", "EUR")
-    chosen = SymbolPolicy(frozenset({DOT}), frozenset({NDOT}), {DOT: euro})
+    chosen = SymbolPolicy(include=frozenset({DOT}), exclude=frozenset({NDOT}), map={DOT: euro})
     found = under_all_names(chosen, [TWICE])
     assert found.include == {DOT, XDOT}
     assert found.exclude == {NDOT, XDOT}

@@ -43,8 +43,8 @@ signals = st.builds(
 )
 policies = st.builds(
     lambda multiplier, pct, quote, slippage: a_policy(
-        sizing=SizingPolicy(multiplier),
-        limits=LimitPolicy(pct, quote),
+        sizing=SizingPolicy(multiplier=multiplier),
+        limits=LimitPolicy(max_order_pct=pct, max_order_quote=quote),
         guards=GuardPolicy(max_slippage_bps=slippage),
     ),
     st.decimals(min_value="0.01", max_value=100, places=2),
@@ -64,7 +64,7 @@ def sized(signal: Signal, account: Account, policy: UserPolicy, instrument: Inst
 
 
 def test_the_size_follows_the_ratio_of_equities_times_the_multiplier() -> None:
-    policy = a_policy(sizing=SizingPolicy(Decimal("0.5")))
+    policy = a_policy(sizing=SizingPolicy(multiplier=Decimal("0.5")))
     outcome = size_entry(an_entry(), an_account(), policy, an_instrument())
     assert isinstance(outcome, Sized)
     assert outcome.size == btc("0.025")  # 0.1 x 5000/10000 x 0.5
@@ -198,8 +198,16 @@ def test_no_money_is_a_skip_and_not_the_masters_size() -> None:
     [
         (LimitPolicy(max_order_pct=Decimal(10)), "0.00829187", "limits.max_order_pct 10 (500)"),
         (LimitPolicy(max_order_quote=Decimal(100)), "0.00165837", "limits.max_order_quote 100"),
-        (LimitPolicy(Decimal(10), Decimal(100)), "0.00165837", "limits.max_order_quote 100"),
-        (LimitPolicy(Decimal(1), Decimal(100)), "0.00082918", "limits.max_order_pct 1 (50)"),
+        (
+            LimitPolicy(max_order_pct=Decimal(10), max_order_quote=Decimal(100)),
+            "0.00165837",
+            "limits.max_order_quote 100",
+        ),
+        (
+            LimitPolicy(max_order_pct=Decimal(1), max_order_quote=Decimal(100)),
+            "0.00082918",
+            "limits.max_order_pct 1 (50)",
+        ),
     ],
 )
 def test_a_limit_cuts_the_order_and_says_so(limits: LimitPolicy, size: str, why: str) -> None:

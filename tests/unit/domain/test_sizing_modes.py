@@ -33,7 +33,12 @@ ONE = Decimal(1)
 
 def a_mode(mode: SizingMode, multiplier: str = "1", quote: str | None = None, **changes: Any) -> UserPolicy:
     """Give alice with another way of sizing."""
-    sizing = SizingPolicy(Decimal(multiplier), BelowMinimum.SKIP, mode, None if quote is None else Decimal(quote))
+    sizing = SizingPolicy(
+        multiplier=Decimal(multiplier),
+        below_minimum=BelowMinimum.SKIP,
+        mode=mode,
+        quote_amount=None if quote is None else Decimal(quote),
+    )
     return a_policy(sizing=sizing, **changes)
 
 
@@ -160,7 +165,7 @@ money = st.decimals(min_value=0, max_value=10**6, places=2)
 percents = st.decimals(min_value="0.01", max_value=100, places=2)
 modes = st.builds(
     lambda mode, times, low, quote, pct, most, slippage: a_policy(
-        sizing=SizingPolicy(times, low, mode, quote),
+        sizing=SizingPolicy(multiplier=times, below_minimum=low, mode=mode, quote_amount=quote),
         limits=LimitPolicy(max_order_pct=pct, max_order_quote=most),
         guards=GuardPolicy(max_slippage_bps=slippage),
     ),

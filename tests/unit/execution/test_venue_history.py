@@ -13,7 +13,7 @@ from shared.execution.timing import Timing
 from shared.execution.venue_history import VenueHistory
 from shared.venues.errors import Refusal, Unavailable
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
-from shared.venues.port import LeftOut, RowReason
+from shared.venues.port import OmittedRow, RowReason
 from shared.venues.venue_clock import ExactTime
 from tests.support.examples import BTC_USD
 
@@ -117,7 +117,7 @@ async def test_a_row_that_cannot_be_read_and_may_be_the_order_proves_no_absence(
     orders: VenueHistory, venue: FakeVenue, whose: str | None
 ) -> None:
     """A sibling of case E1: taken for absent, it would be sent a second time."""
-    venue.account.left_out.append(LeftOut("OBAD", RowReason.UNREADABLE, "ValueError", whose))
+    venue.account.left_out.append(OmittedRow("OBAD", RowReason.UNREADABLE, "ValueError", whose))
     venue.fail("find", Unavailable("a row cannot be read"), times=2)
     assert await orders.find("mine", decided_at=CONNECTED_AT, attempt=None) is None
     assert venue.calls["find"] == 3  # until it could be said
@@ -126,6 +126,6 @@ async def test_a_row_that_cannot_be_read_and_may_be_the_order_proves_no_absence(
 async def test_a_row_of_another_order_that_cannot_be_read_hinders_nobody(
     orders: VenueHistory, venue: FakeVenue
 ) -> None:
-    venue.account.left_out.append(LeftOut("OBAD", RowReason.UNREADABLE, "ValueError", "another's"))
+    venue.account.left_out.append(OmittedRow("OBAD", RowReason.UNREADABLE, "ValueError", "another's"))
     assert await orders.find("mine", decided_at=CONNECTED_AT, attempt=None) is None
     assert venue.calls["find"] == 0

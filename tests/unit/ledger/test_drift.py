@@ -18,7 +18,7 @@ from shared.ledger.holdings import in_the_account
 
 BTC, ETH = Symbol("BTC", "USD"), Symbol("ETH", "USD")
 PRICES = {BTC: Price(Decimal(60000), BTC), ETH: Price(Decimal(3000), ETH)}
-ALICE = UserPolicy("alice", enabled=True, venues=("kraken",))
+ALICE = UserPolicy(user="alice", enabled=True, venues=("kraken",))
 
 
 def master(**held: str) -> Leader:

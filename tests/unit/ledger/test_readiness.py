@@ -23,7 +23,9 @@ def user(
     name: str, state: AccountState | None, *, owner: str = "x", reason: str = "", enabled: bool = True
 ) -> UserStatus:
     known = None if state is None else account(name, state, reason)
-    return UserStatus(UserPolicy(name, enabled, ("kraken",)), (("kraken", known),), owner, Control())
+    return UserStatus(
+        UserPolicy(user=name, enabled=enabled, venues=("kraken",)), (("kraken", known),), owner, Control()
+    )
 
 
 WELL = SystemStatus(

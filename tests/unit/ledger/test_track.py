@@ -12,7 +12,7 @@ from shared.domain.signal import Signal
 from shared.ledger.track import MOST_MISSED, Tracking, smallest_balance, track
 from tests.support.examples import BTC_USD, an_entry, an_exit, an_instrument, btc, btc_price, usd
 
-ALICE = UserPolicy("alice", enabled=True, venues=("kraken",))
+ALICE = UserPolicy(user="alice", enabled=True, venues=("kraken",))
 INSTRUMENTS = {BTC_USD: an_instrument()}
 FEE = Decimal("0.004")
 

@@ -62,10 +62,10 @@ class _Memory:
         self.signals.append(signal)
         return f"{len(self.signals)}-0"
 
-    async def told_until(self, user: str, venue: str) -> int | None:
+    async def fill_cursor(self, user: str, venue: str) -> int | None:
         """As the signal log, before the first start."""
 
-    async def remember_told(self, user: str, venue: str, until: int) -> None:
+    async def set_fill_cursor(self, user: str, venue: str, until: int) -> None:
         """As the signal log."""
 
     async def load(self, order_id: str) -> Mapping[str, str]:

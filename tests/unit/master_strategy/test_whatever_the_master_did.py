@@ -18,7 +18,7 @@ from shared.domain.order import Kind, Side
 from shared.domain.signal import Source
 from shared.domain.values.money import ONE, ZERO
 from shared.venues.errors import Unavailable
-from shared.venues.port import LeftOut, RowReason, TradeKind
+from shared.venues.port import OmittedRow, RowReason, TradeKind
 from tests.unit.master_strategy.memory_master import EUR, MemoryMaster
 from tests.unit.master_strategy.values import BTC, btc
 
@@ -248,7 +248,9 @@ async def test_one_row_that_cannot_be_read_is_reported_and_all_others_are_told()
     """Case E1."""
     master = MemoryMaster()
     await master.start()
-    master.account.left_out.append(LeftOut("OBAD", RowReason.UNREADABLE, "ValueError in the row", "", master.now + 1))
+    master.account.left_out.append(
+        OmittedRow("OBAD", RowReason.UNREADABLE, "ValueError in the row", "", master.now + 1)
+    )
     await master.trade(Side.BUY, "1")
     with capture_logs() as logs:
         await master.settle(3)
@@ -261,7 +263,7 @@ async def test_an_unread_row_is_read_again_for_a_while_and_then_given_up() -> No
     """Case B3: it is not dropped for ever, nor does it hold everything back for ever."""
     master = MemoryMaster()
     await master.start()
-    master.account.left_out.append(LeftOut("ONEW", RowReason.UNKNOWN_PAIR, "the pair X", "", master.now + 1, "X"))
+    master.account.left_out.append(OmittedRow("ONEW", RowReason.UNKNOWN_PAIR, "the pair X", "", master.now + 1, "X"))
     await master.settle(20)
     assert [fault.subject for fault in master.faults.standing] == ["ONEW"]  # long after the usual overlap
     master.now += 3_600_000
@@ -275,7 +277,7 @@ async def test_nothing_is_concluded_of_an_account_while_a_row_is_unread() -> Non
     await master.start()
     await master.trade(Side.BUY, "1")
     await master.scan()
-    master.account.left_out.append(LeftOut("OBAD", RowReason.UNREADABLE, "a sale, perhaps", "", master.now + 1))
+    master.account.left_out.append(OmittedRow("OBAD", RowReason.UNREADABLE, "a sale, perhaps", "", master.now + 1))
     master.account.move("BTC", Decimal(-1))
     await master.settle(18)
     assert _fractions(master) == [None]

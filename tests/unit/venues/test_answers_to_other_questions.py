@@ -41,7 +41,7 @@ async def test_an_answer_that_names_an_order_once_more_is_not_the_next_orders_an
 ) -> None:
     stub.answer("AddOrder", result({"txid": ["O1"]}), result({"txid": ["O1"]}), result({"txid": ["O2"]}))
     assert (await venue.place(_order("first"), nonces.begin)).venue_order_id == "O1"
-    with pytest.raises(OutcomeUnknown, match="named O1 before"):
+    with pytest.raises(OutcomeUnknown, match="returned O1 before"):
         await venue.place(_order("second"), nonces.begin)
     before = stub.connections
     assert (await venue.place(_order("third"), nonces.begin)).venue_order_id == "O2"
@@ -81,7 +81,7 @@ async def test_an_absence_is_not_concluded_from_the_answer_to_another_question(
     stub.answer("OpenOrders", copy)
     stub.answer("ClosedOrders", copy, copy, copy)
     before = stub.connections
-    with pytest.raises(Unavailable, match="no answer to ClosedOrders"):
+    with pytest.raises(Unavailable, match="does not match ClosedOrders"):
         await venue.find(ORDER.client_order_id, since=None)
     assert stub.connections > before
 
@@ -91,7 +91,7 @@ async def test_candles_of_another_pair_are_not_taken_for_those_that_were_asked_f
 ) -> None:
     rows = [[60, "1", "1", "1", "1", "1", "1", 1]]
     stub.answer("OHLC", result({"XDGUSD": rows, "last": 60}))
-    with pytest.raises(Unavailable, match="no candles of BTC/USD"):
+    with pytest.raises(Unavailable, match="not contain candles of BTC/USD"):
         await venue.candles(BTC, 1)
 
 

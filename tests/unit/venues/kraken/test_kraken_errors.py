@@ -1,4 +1,4 @@
-"""Every row of the error catalogue (shared/venues/KRAKEN.md, K15 to K18) and the leaf it is mapped to."""
+"""Every row of the error catalogue (shared/venues/kraken/KRAKEN.md, K15 to K18) and the leaf it is mapped to."""
 
 from __future__ import annotations
 

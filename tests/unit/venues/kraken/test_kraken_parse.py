@@ -1,4 +1,4 @@
-"""Kraken's shapes, with the quirks that shared/venues/KRAKEN.md names."""
+"""Kraken's shapes, with the quirks that shared/venues/kraken/KRAKEN.md names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.domain.values.symbol import Symbol
 from shared.venues.errors import Unavailable
 from shared.venues.kraken import parse
 from shared.venues.kraken.symbols import PairBook
-from shared.venues.port import Balance, Candle, LeftOut, RowReason, VenueOrder, VenueOrderStatus
+from shared.venues.port import Balance, Candle, OmittedRow, RowReason, VenueOrder, VenueOrderStatus
 from tests.unit.venues.kraken_stub import ASSETS, PAIRS
 
 BTC, DOGE = Symbol("BTC", "USD"), Symbol("DOGE", "USD")
@@ -159,7 +159,7 @@ def test_a_fee_in_base_an_altname_or_an_id_and_a_pair_that_is_gone() -> None:
     assert isinstance(by_id, VenueOrder)
     assert by_id.side is Side.SELL
     gone = parse.order(_book(), "O1", ROW | {"descr": {"pair": "GONEUSD", "type": "sell"}})
-    assert isinstance(gone, LeftOut)
+    assert isinstance(gone, OmittedRow)
     assert (gone.reason, gone.client_order_id) == (RowReason.UNKNOWN_PAIR, ROW["cl_ord_id"])
 
 

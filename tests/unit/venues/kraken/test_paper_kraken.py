@@ -51,7 +51,7 @@ async def test_whoever_else_answers_never_sees_a_private_request(
     api: PaperKrakenApi, stub: KrakenStub, answer: Raw
 ) -> None:
     stub.answer("identity", answer)
-    with pytest.raises(Rejected, match="is no paper exchange") as refused:
+    with pytest.raises(Rejected, match="is not a paper exchange") as refused:
         await api.private("AddOrder", {"pair": "XBTUSD"}, 1)
     assert refused.value.refusal is Refusal.AUTH
     assert paths(stub) == ["/paper/identity"]

@@ -1,10 +1,10 @@
-"""What one API key may still ask of Kraken: its counters, mirrored on our side, so that the venue never has to refuse.
+"""The rate budget of one API key: Kraken's counters, mirrored on our side, so that the venue never has to refuse.
 
 Kraken keeps a counter per key for lookups and one per key and pair for orders; each call adds its cost and the counters fall
-with time, by the account's tier. A refused call prolongs the refusal, so the cheap thing is to know beforehand. An idle key
-sends at once; a wait is exactly as long as the counter needs to fall.
+with time, by the account's tier. A refused call prolongs the refusal, so it is cheaper to wait beforehand. An idle key sends at
+once; a wait is exactly as long as the counter needs to fall.
 
-It must never delay an order because of lookups: the two counters know nothing of one another, and no wait happens in the lane.
+It must never delay an order because of lookups: the two counters are independent, and no wait happens in the lane.
 Sources: docs.kraken.com `guides/rest/ratelimits` and support 360045239571; KRAKEN.md, K19. Cancelling has a cost by the
 order's age; Shoal's orders end by themselves, so only placing is counted.
 """
@@ -21,16 +21,16 @@ from typing import Final
 from shared.venues.errors import Unavailable
 
 _SPARE: Final = 1.0  # left unused, since our calls arrive a little closer together than they were sent
-_LONGEST_QUEUE: Final = 30.0  # seconds; a lookup that would wait longer is better told so
-_KEPT_FREE: Final = 8.0  # what a patient lookup leaves to the others: to search for one order costs 6, to ask for one 1
+_LONGEST_QUEUE: Final = 30.0  # seconds; a lookup that would wait longer is refused
+_KEPT_FREE: Final = 8.0  # left to others by a patient lookup: to search for an order costs 6, to query one costs 1
 _LONGEST_PATIENCE: Final = 15.0  # seconds
 _COSTS: Final = {"TradesHistory": 2.0, "Ledgers": 2.0, "QueryLedgers": 2.0, "OpenOrders": 2.0, "ClosedOrders": 2.0}
-"""Lookups that cost more than one. Open and closed orders are 1 by the guide and 2 by Kraken's own SDK: count the dearer."""
+"""Lookups that cost more than one. Open and closed orders are 1 by the guide and 2 by Kraken's own SDK: count the higher."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most that two counters may hold, and how much they lose per second."""
+    """The maximum of the two counters, and how much they fall per second."""
 
     lookups: float
     lookups_decay: float
@@ -57,21 +57,21 @@ class Meter:
         self._seen_at = monotonic()
 
     def wait(self, cost: float) -> float:
-        """Seconds until `cost` more fits; 0 when it does now."""
+        """Return the seconds until `cost` more fits; 0 when it does now."""
         return max(0.0, (self._fallen() + cost - (self._maximum - _SPARE)) / self._decay)
 
     def reserve(self, cost: float) -> float:
-        """Add `cost` now and give the seconds to wait before it is used; callers so queue in the order they came."""
+        """Add `cost` now and return the seconds to wait before the call; so callers queue in the order in which they came."""
         wait = self.wait(cost)
         self._level += cost
         return wait
 
     def give_back(self, cost: float) -> None:
-        """Take away what was reserved and is not used."""
+        """Remove a reserved cost that is not used."""
         self._level = max(0.0, self._fallen() - cost)
 
     def overflow(self) -> float:
-        """Note that the venue calls the counter exceeded, whatever we counted; gives the seconds until one call fits."""
+        """Set the counter to its maximum, since the venue refused a call; return the seconds until one call fits."""
         self._level = max(self._fallen(), self._maximum)
         return self.wait(1.0)
 
@@ -83,7 +83,7 @@ class Meter:
 
 
 class RateBudget:
-    """The counters of one API key. Without a tier nothing is counted: the venue alone judges."""
+    """The counters of one API key. Without a tier nothing is counted: only the venue limits calls."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class RateBudget:
         self._orders: dict[str, Meter] = {}
 
     async def admit_lookup(self, method: str, *, patient: bool = False) -> None:
-        """Wait until a lookup fits; a patient one, until others fit beside it. Raises Unavailable when the queue is too long."""
+        """Wait until a lookup fits; with `patient`, until others fit beside it. Raises Unavailable when the queue is too long."""
         if self._lookups is None:
             return
         cost = _COSTS.get(method, 1.0)
@@ -107,7 +107,7 @@ class RateBudget:
             await self._let_others_ask(self._lookups, cost)
         wait = self._lookups.wait(cost)
         if wait > _LONGEST_QUEUE:
-            raise Unavailable(f"this key has asked too much of Kraken; {method} fits in {wait:.0f} s", wait)
+            raise Unavailable(f"this key has sent too many calls to Kraken; {method} fits in {wait:.0f} s", wait)
         await self._reserved(self._lookups, cost)
 
     async def _let_others_ask(self, lookups: Meter, cost: float) -> None:
@@ -126,7 +126,7 @@ class RateBudget:
         await self._reserved(meter, 1.0)
 
     async def _reserved(self, meter: Meter, cost: float) -> None:
-        """Reserve, and wait until it may be used; a wait that is cut short, as by the end of a turn, has asked for nothing."""
+        """Reserve a cost and wait until the call may be sent; a cancelled wait, as at the end of a turn, costs nothing."""
         if (wait := meter.reserve(cost)) > 0:
             try:
                 await self._sleep(wait)
@@ -135,11 +135,11 @@ class RateBudget:
                 raise
 
     def lookups_exceeded(self) -> float:
-        """Note the venue's refusal of a lookup; gives the seconds to stay away."""
+        """Record that the venue refused a lookup for its rate; return the seconds to wait."""
         return 0.0 if self._lookups is None else self._lookups.overflow()
 
     def orders_exceeded(self, pair: str) -> float:
-        """Note the venue's refusal of an order for its rate; gives the seconds to stay away."""
+        """Record that the venue refused an order for its rate; return the seconds to wait."""
         meter = self._meter(pair)
         return 0.0 if meter is None else meter.overflow()
 

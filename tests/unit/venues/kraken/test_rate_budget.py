@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from shared.venues.errors import Unavailable
-from shared.venues.rate_budget import Limits, Meter, RateBudget, Tier
+from shared.venues.kraken.rate_budget import Limits, Meter, RateBudget, Tier
 
 
 class Time:

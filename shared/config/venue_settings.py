@@ -1,0 +1,100 @@
+"""What is set per venue: where it is, how much may be asked of it, and the names of its variables.
+
+`VENUE_FACTS` has a row for each venue; settings, secrets, preflight and renames go by the rows, so a further venue is a row here
+(and a field of `Settings` for each variable it adds). Nothing else may spell a venue's variables or its real address.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from shared.domain.account import MASTER
+from shared.domain.values.venue import VENUES, VenueName
+
+
+@dataclass(frozen=True, slots=True)
+class VenueFacts:
+    """What is the same for every process: the venue's real address and the form of its keys."""
+
+    name: VenueName
+    real_url: str
+    real_domain: str
+    """The domain of which every host is the real venue, never a paper exchange."""
+    find_secret_fault: Callable[[str], str]
+    """Returns why a text cannot be a secret of this venue; an empty string where it can."""
+
+    @property
+    def title(self) -> str:
+        """Return the name as people write it."""
+        return self.name.title()
+
+    @property
+    def prefix(self) -> str:
+        """Return how the names of the venue's variables begin."""
+        return f"{self.name.upper()}_"
+
+    @property
+    def url_field(self) -> str:
+        """Return the field of `Settings` that holds another address; its variable is the same in capitals."""
+        return f"{self.name}_url"
+
+    @property
+    def url_variable(self) -> str:
+        """Return the variable that holds another address than the real one."""
+        return self.url_field.upper()
+
+    def key_stem(self, owner: str) -> str:
+        """Return how the key variables of `owner` (a user id, or `master`) begin: `_KEY` and `_SECRET` follow."""
+        who = "MASTER" if owner == MASTER else f"USER_{variable_part(owner)}"
+        return f"{self.prefix}{who}_API"
+
+
+@dataclass(frozen=True, slots=True)
+class VenueSettings:
+    """What this process has set for a venue."""
+
+    name: VenueName
+    url: str
+    """The base URL in this mode, without a trailing slash."""
+    url_is_given: bool
+    """Whether the URL is the one of the venue's variable."""
+    tier: str | None
+    """How far the accounts are verified, by which they are allowed calls; None at a venue that has no tiers."""
+
+
+def variable_part(user: str) -> str:
+    """Return the part of a variable's name that stands for a user: the whole id, upper-cased, `-` as `_`."""
+    return user.upper().replace("-", "_")
+
+
+def _kraken_secret_fault(secret: str) -> str:
+    try:
+        valid = bool(base64.b64decode(secret, validate=True))
+    except (binascii.Error, ValueError):
+        valid = False
+    return "" if valid else "the secret is not the base64 text that Kraken shows with a new key"
+
+
+def _no_known_fault(secret: str) -> str:
+    del secret
+    return ""
+
+
+VENUE_FACTS: Final[Mapping[str, VenueFacts]] = {
+    facts.name: facts
+    for facts in (
+        VenueFacts(VenueName.KRAKEN, "https://api.kraken.com", "kraken.com", _kraken_secret_fault),
+        VenueFacts(VenueName.COINBASE, "https://api.coinbase.com", "coinbase.com", _no_known_fault),
+    )
+}
+VENUE_PREFIXES: Final = tuple(VENUE_FACTS[venue].prefix for venue in VENUES)
+VENUE_URL_FIELDS: Final = tuple(VENUE_FACTS[venue].url_field for venue in VENUES)
+KEY_VARIABLE: Final = re.compile(
+    rf"(?P<name>(?:{'|'.join(VENUE_PREFIXES)})(?:MASTER|USER_(?P<user>[A-Z0-9][A-Z0-9_]*))_API_(?P<part>KEY|SECRET))(?:_FILE)?"
+)
+"""Matches the variables of keys and secrets, and those that name a file with one."""
