@@ -137,6 +137,7 @@ class OrderMessage(Message):
     """An entry of `shoal:orders:{user}`: one decision. The id of the entry is the id of the signal's entry.
 
     A copied entry must have its bounds: without `limit_price` it would buy at any price, without `not_after` at any time.
+    `code` is any word, since versions differ in the codes that they know, and no code may make an entry unreadable.
     """
 
     demands_version: ClassVar[bool] = True
@@ -154,6 +155,8 @@ class OrderMessage(Message):
     limit_price: Annotated[Positive | None, type_or_blank] = None
     not_after: Annotated[Instant | None, type_or_blank] = None
     reason: str = ""
+    code: str = ""
+    """The reason as a stable word (ReasonCode), where it has one; not written where it has none."""
     master_equity: Annotated[Amount | None, type_or_blank] = None
     user_equity: Annotated[Amount | None, type_or_blank] = None
     signal_at: Instant
@@ -196,6 +199,7 @@ class OrderMessage(Message):
             user_equity=None if self.user_equity is None else Money(self.user_equity, quote),
             signal_at=self.signal_at,
             emitted_at=self.signal_at if self.emitted_at is None else self.emitted_at,
+            code=self.code,
         )
 
     @staticmethod
@@ -216,11 +220,16 @@ class OrderMessage(Message):
             limit_price=copy.limit_price.amount if copy and copy.limit_price else None,
             not_after=copy.not_after if copy else None,
             reason=decision.reason,
+            code=decision.code,
             master_equity=None if decision.master_equity is None else decision.master_equity.amount,
             user_equity=decision.user_equity.amount if decision.user_equity else None,
             signal_at=decision.signal_at,
             emitted_at=decision.emitted_at,
         )
+
+    def fields(self) -> dict[str, str]:
+        """Return the message as flat text fields, without `code` where it is blank."""
+        return {name: value for name, value in super().fields().items() if value or name != "code"}
 
 
 class ReportMessage(Message):
@@ -239,7 +248,7 @@ class ReportMessage(Message):
     outcome: Outcome
     reason: str = ""
     code: str = ""
-    """The reason as a stable word, where it has one: `recalled` for an entry that the venue had taken before Redis forgot it."""
+    """The reason as a stable word (ReasonCode), where it has one."""
     venue_order_id: str = ""
     filled_size: Annotated[Amount | None, type_or_blank] = None
     average_price: Annotated[Amount | None, type_or_blank] = None

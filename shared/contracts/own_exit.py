@@ -12,16 +12,18 @@ from shared.domain.values.symbol import Symbol
 
 
 class OwnExitRecord(Message):
-    """Which order it is, why and since when (epoch ms)."""
+    """Which order it is, why (`code`: the rule as a stable word) and since when (epoch ms)."""
 
     id: Id
     reason: str = ""
+    code: str = ""
     at: Instant
 
 
 def write_own_exit(decision: Decision) -> str:
     """Write it as the text of its field."""
-    return json.dumps(OwnExitRecord(id=decision.id, reason=decision.reason, at=decision.signal_at).fields())
+    record = OwnExitRecord(id=decision.id, reason=decision.reason, code=decision.code, at=decision.signal_at)
+    return json.dumps(record.fields())
 
 
 def read_own_exit(user: str, venue: str, symbol: Symbol, written: str) -> Decision:
@@ -33,4 +35,4 @@ def read_own_exit(user: str, venue: str, symbol: Symbol, written: str) -> Decisi
     if not isinstance(found, dict):
         raise MalformedMessageError(f"not an object: {written[:40]!r}")
     record = OwnExitRecord.parse(found)
-    return own_exit_again(record.id, user, venue, symbol, record.reason, record.at)
+    return own_exit_again(record.id, user, venue, symbol, record.reason, record.at, code=record.code)

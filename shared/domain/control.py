@@ -11,6 +11,8 @@ from enum import StrEnum
 from typing import Final
 
 from shared.domain.order import Kind
+from shared.domain.reason import ReasonCode
+from shared.domain.skip import Skip
 from shared.domain.values.numerals import whole
 
 
@@ -54,12 +56,13 @@ _HALT: Final = ControlMode.HALT
 """By names of their own, since Python 3.11 looks a member of an enum up slowly and every user's switches come past here."""
 
 
-def refusal(kind: Kind, *switches: Control) -> str:
-    """Say which switch forbids sending such an order; an empty text if none. Exits are only stopped by `halt`."""
+def refusal(kind: Kind, *switches: Control) -> Skip | None:
+    """Return why a switch forbids sending such an order; None if none does. Exits are only stopped by `halt`."""
     for switch in switches:
         if switch.mode is not _RUN and (switch.mode is _HALT or kind is Kind.ENTRY):
-            return f"{switch.mode} is set" + (f": {switch.reason}" if switch.reason else "")
-    return ""
+            why = f"{switch.mode} is set" + (f": {switch.reason}" if switch.reason else "")
+            return Skip(why, ReasonCode.KILL_SWITCH)
+    return None
 
 
 def flattening(*switches: Control) -> Control | None:

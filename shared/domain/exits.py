@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Final
 
 from shared.domain.account import Position
-from shared.domain.sizing import Skip
+from shared.domain.reason import ReasonCode
+from shared.domain.skip import Skip
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import ONE, Price, Quantity, plain
 
@@ -50,7 +51,7 @@ def size_exit(
     """
     held = position.size
     if held.amount <= 0:
-        return Skip("nothing is held from copying")
+        return Skip("nothing is held from copying", ReasonCode.NOTHING_HELD)
     size = position.portion(fraction, instrument.lot_step)
     arithmetic = f"{plain(fraction)} of {held} held = {plain(size.amount)}"
     rest = held - size
@@ -62,5 +63,5 @@ def size_exit(
         arithmetic += f", cut to {plain(size.amount)}, which is all that the account has"
     missed = instrument.below_minimum(size, price)
     if missed:
-        return Skip(f"dust: {missed} ({arithmetic})")
+        return Skip(f"dust: {missed} ({arithmetic})", ReasonCode.DUST)
     return Close(size, arithmetic)

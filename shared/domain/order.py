@@ -111,7 +111,10 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the engine decided for one user about one signal. `copy` is None for a skip; `reason` always says why."""
+    """What the engine decided for one user about one signal. `copy` is None for a skip; `reason` always says why.
+
+    `code` is the reason as a stable word, where it has one: a ReasonCode, or a word of another version. It decides nothing.
+    """
 
     id: str
     signal_id: str
@@ -126,6 +129,7 @@ class Decision:
     user_equity: Money | None
     signal_at: int
     emitted_at: int
+    code: str = ""
 
     def exit_as(self, symbol: Symbol) -> Decision:
         """Return this exit under another name of what it sells. Raises ValueError for an entry."""
@@ -158,7 +162,3 @@ def order_id(signal_id: str, user: str, venue: str) -> str:
 def leg_id(order: str, leg: int) -> str:
     """Derive the client order id of a leg: the first is the order's own id, later ones of an exit have their own."""
     return order if leg == 1 else str(uuid5(UUID(order), f"leg-{leg}"))
-
-
-RECALLED: Final = "recalled"
-"""Code of a report: Redis lost the decision to copy, which was then made anew as a skip; the venue had taken the order before."""

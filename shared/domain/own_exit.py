@@ -21,11 +21,14 @@ def own_exit(user: str, venue: str, position: Position, rule: str, words: str, n
     """Decide to close a position by a rule (`stop_loss`, `flatten`, ...); `words` carry the numbers, `now` is epoch ms."""
     state = f"{position.opened_at}:{position.updated_at}"
     name = f"{user}:{venue}:{position.symbol}:{state}:{rule}"
-    return own_exit_again(str(uuid5(_OWN_EXITS, name)), user, venue, position.symbol, f"{rule}: {words}", now)
+    order_id = str(uuid5(_OWN_EXITS, name))
+    return own_exit_again(order_id, user, venue, position.symbol, f"{rule}: {words}", now, code=rule)
 
 
-def own_exit_again(order_id: str, user: str, venue: str, symbol: Symbol, reason: str, at: int) -> Decision:
-    """Give a decision that was made at `at` (epoch ms) and has no end yet."""
+def own_exit_again(
+    order_id: str, user: str, venue: str, symbol: Symbol, reason: str, at: int, *, code: str = ""
+) -> Decision:
+    """Return a decision that was made at `at` (epoch ms) and has no outcome yet; `code` is the word of its rule."""
     return Decision(
         id=order_id,
         signal_id="",
@@ -40,4 +43,5 @@ def own_exit_again(order_id: str, user: str, venue: str, symbol: Symbol, reason:
         user_equity=None,
         signal_at=at,
         emitted_at=at,
+        code=code,
     )

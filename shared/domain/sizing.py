@@ -17,6 +17,7 @@ from shared.domain.book import Book
 from shared.domain.limits.policy import BelowMinimum, SizingMode, UserPolicy
 from shared.domain.limits.risk import Cap, Standing, caps, shown, tightest
 from shared.domain.order import Side
+from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
 from shared.domain.skip import Skip
 from shared.domain.values.currency import alike, counted_in
@@ -56,9 +57,10 @@ def entry_limit(fill: Price, side: Side, slippage_bps: Decimal, tick: Decimal) -
     return fill.shifted(-slippage_bps).ceiled(tick)
 
 
-def master_equity_unknown(reason: str) -> str:
-    """Say that no entry can be sized by the master's equity; `reason` is what is missing in it, if that is known."""
-    return "the master's equity is not fully known" + (f": {reason}" if reason else "")
+def master_equity_unknown(reason: str) -> Skip:
+    """Return the skip for a master whose equity is not fully known; `reason` is what is missing in it, if that is known."""
+    why = "the master's equity is not fully known" + (f": {reason}" if reason else "")
+    return Skip(why, ReasonCode.MASTER_EQUITY_UNKNOWN)
 
 
 _Wanted = tuple[Quantity, str]
@@ -111,25 +113,26 @@ class Sizing:
         theirs, symbol = self._signal.symbol.quote, self._symbol
         if alike(symbol.quote, theirs):
             return None
-        return Skip(f"{symbol} is priced in {symbol.quote}, the master's fill in {theirs}: no rate is known")
+        why = f"{symbol} is priced in {symbol.quote}, the master's fill in {theirs}: no rate is known"
+        return Skip(why, ReasonCode.NO_RATE)
 
     def _by_equity(self, account: Account, _: Money | None) -> _Wanted | Skip:
         masters = self._signal.master_equity
         if masters is None:
-            return Skip(master_equity_unknown(self._signal.equity_reason))
+            return master_equity_unknown(self._signal.equity_reason)
         return self._by_ratio(account.equity, masters, "equity")
 
     def _by_cash(self, account: Account, master_cash: Money | None) -> _Wanted | Skip:
         if master_cash is None:
-            return Skip("the master's cash is not known: no ratio can be taken")
+            return Skip("the master's cash is not known: no ratio can be taken", ReasonCode.MASTER_CASH_UNKNOWN)
         return self._by_ratio(account.cash, master_cash, "cash")
 
     def _by_ratio(self, mine: Money | None, masters: Money, what: str) -> _Wanted | Skip:
         if masters.amount <= 0:
-            return Skip(f"the master's {what} is {masters}: no ratio can be taken")
+            return Skip(f"the master's {what} is {masters}: no ratio can be taken", ReasonCode.NO_RATIO)
         counted = None if mine is None else counted_in(mine, masters.currency)
         if counted is None:
-            return Skip(f"{what} in different currencies: {mine} and {masters}")
+            return Skip(f"{what} in different currencies: {mine} and {masters}", ReasonCode.NO_RATE)
         size = self._signal.base_size.scaled(counted.ratio_to(masters) * self._policy.sizing.multiplier)
         if masters is not self._masters[0]:  # mostly one amount for all users of a signal
             self._masters = (masters, shown(masters))
@@ -143,7 +146,8 @@ class Sizing:
     def _fixed(self) -> _Wanted | Skip:
         sizing, limit_price = self._policy.sizing, self.limit_price
         if sizing.quote_amount is None:
-            return Skip("sizing.mode is fixed_quote, but sizing.quote_amount is not set")
+            why = "sizing.mode is fixed_quote, but sizing.quote_amount is not set"
+            return Skip(why, ReasonCode.SETTINGS_UNUSABLE)
         amount = Money(sizing.quote_amount, limit_price.symbol.quote)
         size = amount.scaled(sizing.multiplier) / limit_price
         return size, f"{shown(amount)} x {self._times} / {plain(limit_price.amount)} = {_amount(size)}"
@@ -188,7 +192,10 @@ class Sizing:
                     least, limit_price, f"{arithmetic}, rounded up to {plain(least.amount)} by sizing.below_minimum"
                 )
             arithmetic += f", not rounded up to {plain(least.amount)}, which is above {cap.why()}"
-        return Skip(f"below venue minimum: {missed} ({arithmetic})")
+        # A share that was too small before any cap is not the cap's fault.
+        too_small = instrument.below_minimum(wanted[0].floored(instrument.lot_step), limit_price)
+        code = ReasonCode.BELOW_MINIMUM if too_small else cap.code
+        return Skip(f"below venue minimum: {missed} ({arithmetic})", code)
 
 
 def _amount(value: Quantity) -> str:

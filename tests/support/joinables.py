@@ -58,7 +58,14 @@ def joined(
 
 
 def skipped(found: Decision | Waiting) -> str:
-    """Give the reason of a skip."""
+    """Return the reason of a skip."""
     assert isinstance(found, Decision)
     assert found.copy is None
     return found.reason
+
+
+def skip_code(found: Decision | Waiting) -> str:
+    """Return the code of a skip."""
+    assert isinstance(found, Decision)
+    assert found.copy is None
+    return found.code

@@ -14,9 +14,10 @@ from shared.domain.account import Account, AccountState
 from shared.domain.book import Book
 from shared.domain.control import Control, refusal
 from shared.domain.limits.policy import UserPolicy
-from shared.domain.limits.risk import Standing, barred
+from shared.domain.limits.risk import Standing, balance_unknown, barred
 from shared.domain.limits.risk_state import RiskState
 from shared.domain.order import Copy, Decision, Kind, order_id
+from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
 from shared.domain.sizing import Sized, Sizing, Skip
 from shared.domain.values.instrument import Instrument, PairStatus
@@ -46,7 +47,7 @@ class Follower:
     """For an exit: the names under which something is held from copying."""
     equity_told: Money | None = None
     """For an exit: what stands beside the decision as the user's equity; nothing is decided by it."""
-    trouble: str = ""
+    unreadable: str = ""
     """What could not be read; it skips entries and never an exit."""
 
     @property
@@ -105,6 +106,7 @@ class Plan:
             user_equity=follower.equity,
             signal_at=signal.filled_at,
             emitted_at=now,
+            code=verdict.code if isinstance(verdict, Skip) else "",
         )
 
     def order_id(self, user: str) -> str:
@@ -126,48 +128,46 @@ class Plan:
     def _unwanted(self) -> Skip | None:
         settings, signal = self._settings, self._signal
         if settings.fault:
-            return Skip(settings.fault)
+            return Skip(settings.fault, ReasonCode.SETTINGS_UNUSABLE)
         if not settings.enabled:
-            return Skip(f"the user is disabled; only exits are followed (on_leave = {settings.on_leave})")
+            why = f"the user is disabled; only exits are followed (on_leave = {settings.on_leave})"
+            return Skip(why, ReasonCode.DISABLED)
         if signal.venue not in settings.venues:
-            return Skip(f"follows on {', '.join(settings.venues)}, not on {signal.venue}")
+            why = f"follows on {', '.join(settings.venues)}, not on {signal.venue}"
+            return Skip(why, ReasonCode.VENUE_NOT_FOLLOWED)
         if unwanted := settings.symbols.refusal(signal.symbol):
-            return Skip(unwanted)
+            return Skip(unwanted, ReasonCode.SYMBOL_FILTERED)
         return None
 
     def _entering(self, follower: Follower, now: int) -> Sized | Skip:
         account = follower.account
         if self._signal.ahead_by(now):
             ahead = (self._signal.filled_at - now) / 1000
-            return Skip(f"stale: the fill is dated {ahead:.1f} s in the future; a clock is wrong")
-        if forbidden := refusal(self._signal.kind, *follower.switches):
-            return Skip(forbidden)
+            why = f"stale: the fill is dated {ahead:.1f} s in the future; a clock is wrong"
+            return Skip(why, ReasonCode.FUTURE_FILL)
+        if (forbidden := refusal(self._signal.kind, *follower.switches)) is not None:
+            return forbidden
         if account is None or account.state is not _READY:
-            return Skip(self._not_ready(account))
-        if follower.trouble:
-            return Skip(follower.trouble)
+            return not_ready(account, self._signal.venue)
+        if follower.unreadable:
+            return Skip(follower.unreadable, ReasonCode.RECORD_UNREADABLE)
         if isinstance(sizing := self._sizing, Skip):
             return sizing
         if account.equity is None or account.cash is None:
-            return Skip(f"balance unknown: {account.reason or 'it has not been read yet'}")
+            return balance_unknown(account.reason)
         standing = Standing(account, follower.book, follower.risk)
-        if why := barred(self._settings, standing, self._symbol, now):
-            return Skip(why)
+        if (denied := barred(self._settings, standing, self._symbol, now)) is not None:
+            return denied
         return sizing.size(standing, follower.master_cash)
-
-    def _not_ready(self, account: Account | None) -> str:
-        if account is not None and account.state is AccountState.PARKED:
-            return f"account is parked: {account.reason}"
-        return f"account at {self._signal.venue} is not connected yet"
 
     @cached_property
     def _sizing(self) -> Sizing | Skip:
         """What entries are sized by; the reason if the venue does not take any."""
         symbol, venue, instrument = self._symbol, self._signal.venue, self._instrument
         if instrument is None:
-            return Skip(f"{symbol} is not traded on {venue}")
+            return Skip(f"{symbol} is not traded on {venue}", ReasonCode.NOT_TRADED)
         if instrument.status in _NO_ENTRIES and not self._traded_since(instrument.as_of):
-            return Skip(f"{venue} has {symbol} in {instrument.status} mode")
+            return Skip(f"{venue} has {symbol} in {instrument.status} mode", ReasonCode.PAIR_RESTRICTED)
         return Sizing(self._signal, self._settings, instrument)
 
     def _traded_since(self, as_of: int | None) -> bool:
@@ -193,6 +193,18 @@ def decide(signal: Signal, follower: Follower, instrument: Instrument | None, no
     return plan.decision(follower, plan.judge(follower, now), now)
 
 
-def skip(signal: Signal, follower: Follower, reason: str, now: int) -> Decision:
-    """Make the decision not to copy."""
-    return Plan(signal, follower.policy, None).decision(follower, Skip(reason), now)
+def decide_skip(signal: Signal, follower: Follower, skip: Skip, now: int) -> Decision:
+    """Return the decision not to copy a signal for one user."""
+    return Plan(signal, follower.policy, None).decision(follower, skip, now)
+
+
+def not_ready(account: Account | None, venue: str) -> Skip:
+    """Return the skip for an account that is not ready: parked, or not connected yet (None: nothing was ever recorded)."""
+    if account is not None and account.state is AccountState.PARKED:
+        return Skip(f"account is parked: {account.reason}", ReasonCode.PARKED)
+    return Skip(f"account at {venue} is not connected yet", ReasonCode.NOT_CONNECTED)
+
+
+def failed(error: Exception) -> Skip:
+    """Return the skip that any error in a decision becomes: no user may receive the master's size because something failed."""
+    return Skip(f"the decision failed: {type(error).__name__}: {error}", ReasonCode.DECISION_FAILED)

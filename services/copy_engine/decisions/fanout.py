@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from services.copy_engine.decisions.decide import Follower, Plan, Verdict
+from services.copy_engine.decisions.decide import Follower, Plan, Verdict, failed
 from services.copy_engine.decisions.order_writer import OrderWriter
 from services.copy_engine.decisions.owed_decisions import OwedDecisions
 from services.copy_engine.followers.reading import Reader
@@ -23,6 +23,7 @@ from shared.contracts.messages import OrderMessage
 from shared.domain.fault import Faults
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.order import Kind
+from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
 from shared.domain.skip import Skip
 from shared.domain.values.instrument import Instrument
@@ -84,7 +85,7 @@ class FanOut:
                     writer = writers[member.settings] = OrderWriter(plan, entry.id)
                 verdict = _judged(writer.plan, follower, now, signal)
                 if refusal and not isinstance(verdict, Skip):
-                    verdict = Skip(refusal)
+                    verdict = Skip(refusal, ReasonCode.CLOCK)
                 copied += not isinstance(verdict, Skip)
                 verdicts.append(verdict)
                 # Whoever is owed an earlier decision gets this one after it: a stream takes no id below its last.
@@ -112,4 +113,4 @@ def _judged(plan: Plan, follower: Follower, now: int, signal: Signal) -> Verdict
         return plan.judge(follower, now)
     except Exception as error:  # any failure in a decision is a skip: nobody may receive the master's size
         log.exception("decision failed", signal_id=signal.id, user=follower.policy.user)
-        return Skip(f"the decision failed: {type(error).__name__}: {error}")
+        return failed(error)

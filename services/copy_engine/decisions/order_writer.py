@@ -1,6 +1,6 @@
 """Writes what was decided into users' streams: one pattern for all users of a plan, filled with what is a user's own.
 
-To validate and format seventeen fields of each order, of which eleven are the same, would cost the engine more than to decide.
+To validate and format the fields of each order, most of which are the same, would cost the engine more than to decide.
 The pattern is written as every message is, so that the schema alone knows names and order. Only values of the domain go in:
 nothing is checked here.
 """
@@ -14,14 +14,13 @@ from shared.bus.client.template import CommandTemplate
 from shared.contracts.messages import OrderMessage
 from shared.domain.order import Decision
 from shared.domain.sizing import Sized
+from shared.domain.skip import Skip
 from shared.domain.values.money import plain
 
 _OWN: Final = frozenset({"id", "user", "base_size", "reason", "user_equity", "emitted_at"})
 """The fields that differ between users whose verdicts are of one kind; `OrderWriter.command` fills them in the schema's order."""
-_PLACES: Final = frozenset(
-    {1} | {4 + 2 * number for number, name in enumerate(OrderMessage.model_fields) if name in _OWN}
-)
-"""Where the stream and they stand in `XADD stream id name value ...`."""
+_STREAM_PLACE, _FIRST_VALUE_PLACE = 1, 4
+"""Places of the stream and of the first field's value in `XADD stream id name value ...`."""
 
 
 class OrderWriter:
@@ -34,10 +33,10 @@ class OrderWriter:
 
     def command(self, stream: str, follower: Follower, verdict: Verdict, now: int) -> bytes:
         """Give the command that appends one user's decision to his stream: word for word what `Plan.decision` says."""
-        alike = verdict.symbol if isinstance(verdict, Close) else type(verdict)
-        template = self._templates.get(alike)
+        kind = _kind(verdict)
+        template = self._templates.get(kind)
         if template is None:
-            template = self._templates[alike] = self._template(self.plan.decision(follower, verdict, now))
+            template = self._templates[kind] = self._template(self.plan.decision(follower, verdict, now))
         user, equity = follower.policy.user, follower.equity
         return template.filled(
             stream,
@@ -52,4 +51,12 @@ class OrderWriter:
     def _template(self, example: Decision) -> CommandTemplate:
         fields = OrderMessage.from_domain(example).fields()
         flat = [part for pair in fields.items() for part in pair]
-        return CommandTemplate(["XADD", "", self._entry_id, *flat], _PLACES)
+        own = {_FIRST_VALUE_PLACE + 2 * number for number, name in enumerate(fields) if name in _OWN}
+        return CommandTemplate(["XADD", "", self._entry_id, *flat], {_STREAM_PLACE} | own)
+
+
+def _kind(verdict: Verdict) -> object:
+    """Return what verdicts have in common that differ only in the fields of `_OWN`."""
+    if isinstance(verdict, Skip):
+        return verdict.code
+    return verdict.symbol if isinstance(verdict, Close) else type(verdict)

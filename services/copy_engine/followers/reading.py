@@ -93,8 +93,8 @@ class Reader:
                 book = _book(positions, prices) if positions else _EMPTY
                 found.append(Follower(user.policy, account, switches, book, user.risk(risk), cash))
             except MalformedMessageError as error:
-                trouble = f"limits cannot be judged: {error}"
-                found.append(Follower(user.policy, account, switches, _EMPTY, trouble=trouble))
+                unreadable = f"limits cannot be judged: {error}"
+                found.append(Follower(user.policy, account, switches, _EMPTY, unreadable=unreadable))
         return found
 
     def _cash_before(self, signal: Signal, answer: Any) -> Money | None:

@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from services.copy_engine.decisions.decide import skip
+from services.copy_engine.decisions.decide import decide_skip, failed
 from services.copy_engine.followers.following import Joining, record_joined
 from services.copy_engine.followers.open_positions import Joinable
 from services.copy_engine.followers.reading import Reader
@@ -148,19 +148,18 @@ class Joiner:
     ) -> Decision | Waiting:
         signal = joinable.latest.signal
         symbol = policy.symbols.mapped(signal.symbol)
-        around, trouble = await self._surroundings(policy.user, signal.venue, symbol)
+        around, unreadable = await self._surroundings(policy.user, signal.venue, symbol)
         # Read as of before the fill: the cash that the master had is what it has and what all this has cost.
         whole = replace(as_one_entry(joinable, around.master, self._clock()), filled_at=0)
         (follower,) = await self._reader.followers(whole, [policy])
-        follower = replace(follower, trouble=trouble or follower.trouble)
+        follower = replace(follower, unreadable=unreadable or follower.unreadable)
         now = self._clock()
         waited = now - newcomer.joining.since
         try:
             return join(joinable, follower, around, instruments.get(symbol), now, waited)
         except Exception as error:  # as in the fan-out: any failure in a decision is a skip
             log.exception("decision failed", signal_id=signal.id, user=policy.user)
-            why = f"the decision failed: {type(error).__name__}: {error}"
-            return skip(replace(whole, filled_at=now), follower, why, now)
+            return decide_skip(replace(whole, filled_at=now), follower, failed(error), now)
 
     async def _surroundings(self, user: str, venue: str, symbol: Symbol) -> tuple[Surroundings, str]:
         """Read what joining must know beside the follower, and say what of it cannot be read."""

@@ -11,14 +11,16 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
-from services.copy_engine.decisions.decide import Follower, decide, skip
+from services.copy_engine.decisions.decide import Follower, decide, decide_skip, not_ready
 from services.copy_engine.followers.open_positions import Joinable
 from shared.domain.account import Account, AccountState
 from shared.domain.limits.policy import SizingMode, UserPolicy
-from shared.domain.limits.risk import MAX_BALANCE_AGE_MS
+from shared.domain.limits.risk import MAX_BALANCE_AGE_MS, balance_unknown
 from shared.domain.order import Decision
+from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
 from shared.domain.sizing import master_equity_unknown
+from shared.domain.skip import Skip
 from shared.domain.values.currency import alike
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import BASIS_POINT, ONE, ZERO, Price, Quantity, plain
@@ -55,26 +57,23 @@ def join(
     signal = as_one_entry(joinable, around.master, now)
     average = joinable.position.average
     if joinable.added is not None:
-        return skip(
-            signal, follower, f"not joined: the master has added to it since, see signal {joinable.added.id}", now
-        )
+        why = f"not joined: the master has added to it since, see signal {joinable.added.id}"
+        return decide_skip(signal, follower, Skip(why, ReasonCode.POSITION_INCREASED), now)
     if follower.policy.symbols.mapped(signal.symbol).base in around.held:
-        return skip(signal, follower, f"not joined: {signal.symbol.base} is held from copying already", now)
+        why = f"not joined: {signal.symbol.base} is held from copying already"
+        return decide_skip(signal, follower, Skip(why, ReasonCode.ALREADY_HELD), now)
     if average is None:
-        return skip(
-            signal,
-            follower,
-            "not joined: the signals by which the master began this position are not known any more",
-            now,
-        )
+        why = "not joined: the signals by which the master opened this position are no longer known"
+        return decide_skip(signal, follower, Skip(why, ReasonCode.HISTORY_INCOMPLETE), now)
     told = f"joins the master's {joinable.position.size} of {average} on average"
     if _wanted(signal, follower.policy):
-        if what := _missing(signal, follower, around, now):
+        if (missing := _missing(signal, follower, around, now)) is not None:
             if waited < PATIENCE_MS:
-                return Waiting(what)
-            return skip(signal, follower, f"{told}: waited {waited // 1000} s, but {what}", now)
+                return Waiting(missing.reason)
+            why = f"{told}: waited {waited // 1000} s, but {missing.reason}"
+            return decide_skip(signal, follower, Skip(why, missing.code), now)
         if dear := _price_above_bound(signal, follower.policy, around):
-            return skip(signal, follower, f"{told}: {dear}", now)
+            return decide_skip(signal, follower, Skip(f"{told}: {dear}", ReasonCode.PRICE_TOO_HIGH), now)
     if around.price is not None:
         told += f", now at {around.price[0]}"
     bound, policy = _bound(signal, follower.policy, around)
@@ -110,32 +109,33 @@ def _wanted(signal: Signal, policy: UserPolicy) -> bool:
     )
 
 
-def _missing(signal: Signal, follower: Follower, around: Surroundings, now: int) -> str:
-    """Say what is not known yet that may still come; an empty text if nothing."""
+def _missing(signal: Signal, follower: Follower, around: Surroundings, now: int) -> Skip | None:
+    """Return what is not known yet and may still come; None if nothing is missing."""
     account = follower.account
-    if account is None or account.state is AccountState.CONNECTING:
-        return f"account at {signal.venue} is not connected yet"
-    if account.state is AccountState.PARKED:
-        return f"account is parked: {account.reason}"
+    if account is None or account.state is not AccountState.READY:
+        return not_ready(account, signal.venue)
     if account.equity is None or account.cash is None:
-        return f"balance unknown: {account.reason or 'it has not been read yet'}"
-    if (age := now - account.as_of) > MAX_BALANCE_AGE_MS:  # of when he followed before: nobody serves him again yet
-        return f"balance is {age // 1000} s old"
-    if missing := _missing_of_master(signal, follower.policy, around.master, now):
+        return balance_unknown(account.reason)
+    if (
+        age := now - account.as_of
+    ) > MAX_BALANCE_AGE_MS:  # recorded when they followed before; no executor serves them yet
+        return Skip(f"balance is {age // 1000} s old", ReasonCode.BALANCE_TOO_OLD)
+    if (missing := _missing_of_master(signal, follower.policy, around.master, now)) is not None:
         return missing
     if around.price is None:
-        return "no price is known"
+        return Skip("no price is known", ReasonCode.PRICE_UNKNOWN)
     if (age := now - around.price[1]) > _PRICE_AGE_MS:
-        return f"the last price is {age // 1000} s old"
-    return ""
+        return Skip(f"the last price is {age // 1000} s old", ReasonCode.PRICE_UNKNOWN)
+    return None
 
 
-def _missing_of_master(signal: Signal, policy: UserPolicy, master: Account | None, now: int) -> str:
+def _missing_of_master(signal: Signal, policy: UserPolicy, master: Account | None, now: int) -> Skip | None:
     if master is not None and now - master.as_of > MAX_BALANCE_AGE_MS:
-        return f"the master's equity has not been read for {(now - master.as_of) // 1000} s"
+        why = f"the master's equity has not been read for {(now - master.as_of) // 1000} s"
+        return Skip(why, ReasonCode.MASTER_EQUITY_UNKNOWN)
     if signal.master_equity is None and policy.sizing.mode is SizingMode.EQUITY:
         return master_equity_unknown(signal.equity_reason)
-    return ""
+    return None
 
 
 def _price_above_bound(signal: Signal, policy: UserPolicy, around: Surroundings) -> str:

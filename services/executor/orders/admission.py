@@ -17,9 +17,10 @@ from services.executor.account.context import AccountContext
 from shared.contracts.fields import MalformedMessageError
 from shared.domain.account import Account, Position
 from shared.domain.book import Book
-from shared.domain.limits.risk import Admitted, Standing, admit
+from shared.domain.limits.risk import Admitted, Standing, admit, balance_unknown
 from shared.domain.limits.risk_state import RiskState, utc_day
 from shared.domain.order import Decision
+from shared.domain.reason import ReasonCode
 from shared.domain.skip import Skip
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import ONE, ZERO, Money, Price, Quantity
@@ -54,9 +55,9 @@ class Admission:
             try:
                 standing = await self._standing(decision, others)
             except MalformedMessageError as error:
-                return Skip(f"limits cannot be judged: {error}")
+                return Skip(f"limits cannot be judged: {error}", ReasonCode.RECORD_UNREADABLE)
             if standing is None:
-                return Skip("balance unknown: it has not been read yet")
+                return balance_unknown("")
             found = admit(size, limit, context.policy, standing, instrument, context.clock())
             if isinstance(found, Admitted):
                 self.reserve(decision, found.size, limit)

@@ -15,7 +15,8 @@ from services.executor.account.context import AccountContext
 from services.executor.orders.admission import Admission
 from services.executor.orders.settlement import settle
 from shared.domain.control import refusal
-from shared.domain.order import CLOCK_TOLERANCE_MS, RECALLED, TERMINAL, Decision, EntryTerms, OrderState
+from shared.domain.order import CLOCK_TOLERANCE_MS, TERMINAL, Decision, EntryTerms, OrderState
+from shared.domain.reason import ReasonCode
 from shared.domain.skip import Skip
 from shared.domain.values.money import ZERO
 from shared.execution.outcome import Denied, Executed, LegOutcome, LegRejected, NeverReceived, NotSent, describe
@@ -60,7 +61,9 @@ class EntryHandler:
         log.warning(
             "an entry was copied before it was decided to be skipped", signal_id=decision.signal_id, user=context.user
         )
-        await self._end(decision, entry_id, end, note=f"; decided anew as a skip: {decision.reason}", code=RECALLED)
+        await self._end(
+            decision, entry_id, end, note=f"; decided anew as a skip: {decision.reason}", code=ReasonCode.RECALLED
+        )
         return True
 
     async def _carry_out(self, decision: Decision, terms: EntryTerms, entry_id: str, *, suspect: bool) -> None:
@@ -125,7 +128,7 @@ class EntryHandler:
         if (late := self._too_late(decision, terms)) is not None:
             return late
         if forbidden := refusal(decision.kind, *await self._context.switches(decision.symbol)):
-            return Denied(OrderState.SKIPPED, forbidden)
+            return Denied(OrderState.SKIPPED, forbidden.reason)
         if stopped := self._context.risk.stopped(self._context.clock()):
             return Denied(OrderState.SKIPPED, stopped)
         if off := self._context.alarm.refusal():

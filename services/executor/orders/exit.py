@@ -31,7 +31,8 @@ from shared.domain.control import refusal
 from shared.domain.exits import Close, size_exit
 from shared.domain.fault import FaultKind
 from shared.domain.order import TERMINAL, Decision, OrderState
-from shared.domain.sizing import Skip
+from shared.domain.reason import ReasonCode
+from shared.domain.skip import Skip
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import ONE, ZERO, Price, Quantity, plain
 from shared.domain.values.symbol import Symbol
@@ -192,7 +193,7 @@ class ExitHandler:
 
     async def _guard(self, decision: Decision) -> Denied | None:
         forbidden = refusal(decision.kind, *await self._context.switches(decision.symbol))
-        return Denied(OrderState.PLANNED, forbidden) if forbidden else None
+        return Denied(OrderState.PLANNED, forbidden.reason) if forbidden else None
 
     async def _plan(
         self, decision: Decision, fraction: Decimal, entry_id: str, progress: _Progress
@@ -207,7 +208,7 @@ class ExitHandler:
             self._say_unreadable(decision, error)
             return None
         if position is None or position.size.amount == 0:
-            return Skip(_NOTHING_HELD)
+            return Skip(_NOTHING_HELD, ReasonCode.NOTHING_HELD)
         free = context.aside.sellable(decision, position.size, context.renames)
         if held_back := free < position.size:
             position = position.sold(position.size - free, context.clock())
@@ -374,5 +375,5 @@ def _rest(
     most = min(wanted, held.amount) if has is None else min(wanted, held.amount, has.amount)
     size = Quantity(most, held.asset).floored(instrument.lot_step)
     if missed := instrument.below_minimum(size, price):
-        return Skip(f"dust: {missed} (the rest of an exit of {plain(record.target or ONE)})")
+        return Skip(f"dust: {missed} (the rest of an exit of {plain(record.target or ONE)})", ReasonCode.DUST)
     return Close(size, f"the rest: {size}")

@@ -13,7 +13,9 @@ from services.master_strategy.strategies.port import Enter, Exit
 from shared.domain.account import Position
 from shared.domain.exits import Close, size_exit
 from shared.domain.order import Side
-from shared.domain.sizing import Skip, entry_limit
+from shared.domain.reason import ReasonCode
+from shared.domain.sizing import entry_limit
+from shared.domain.skip import Skip
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import ONE, Money, Price, Quantity
 
@@ -47,7 +49,7 @@ def plan_entry(
         wanted, reason = spendable, f"{reason}; cut to the free cash"
     size = (wanted / (limit or price)).floored(instrument.lot_step)
     missed = instrument.below_minimum(size, price)
-    return Skip(missed) if missed else OrderPlan(Side.BUY, size, limit, reason)
+    return Skip(missed, ReasonCode.BELOW_MINIMUM) if missed else OrderPlan(Side.BUY, size, limit, reason)
 
 
 def plan_exit(

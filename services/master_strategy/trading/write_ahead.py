@@ -52,7 +52,7 @@ class WriteAhead:
         self._lease.require(_LEASE_NEEDED)
         forbidden = refusal(own.kind, *await self._records.switches(MASTER))
         if forbidden:
-            raise Denied(forbidden)
+            raise Denied(forbidden.reason)
         begun = await self._store.begin(own.id, self._nonces, own.fields())
         if isinstance(begun, NotBegun):
             raise Denied(f"an order with this id is {begun.state} already")

@@ -8,30 +8,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 from typing import Final
 
 from shared.domain.account import Position
 from shared.domain.limits.policy import ExitPolicy
+from shared.domain.reason import ReasonCode
 from shared.domain.values.money import ONE, Money, Price, plain
 
 _HUNDRED: Final = Decimal(100)
-
-
-class ExitReason(StrEnum):
-    """Which of the user's own rules closes a position."""
-
-    STOP_LOSS = "stop_loss"
-    TRAILING = "trailing"
-    TAKE_PROFIT = "take_profit"
-    MAX_HOLD = "max_hold"
 
 
 @dataclass(frozen=True, slots=True)
 class ExitIntent:
     """Close a position; `words` carry the numbers."""
 
-    rule: ExitReason
+    rule: ReasonCode
     words: str
     fraction: Decimal = ONE
 
@@ -54,7 +45,7 @@ def due(position: Position, price: Price | None, now: int, exits: ExitPolicy) ->
                 return intent
     if exits.max_hold_ms is not None and now - position.opened_at >= exits.max_hold_ms:
         return ExitIntent(
-            ExitReason.MAX_HOLD,
+            ReasonCode.MAX_HOLD,
             f"held for {(now - position.opened_at) / 1000:.0f} s of {exits.max_hold_ms / 1000:.0f} s",
         )
     return None
@@ -64,21 +55,21 @@ def _stop_loss(position: Position, price: Price, exits: ExitPolicy) -> ExitInten
     pct = exits.stop_loss_pct
     if pct is None or position.cost.amount <= 0 or not _worth(position, price) <= _part(position.cost, _HUNDRED - pct):
         return None
-    return ExitIntent(ExitReason.STOP_LOSS, f"{price} is {plain(pct)} % or more below {_average(position)}")
+    return ExitIntent(ReasonCode.STOP_LOSS, f"{price} is {plain(pct)} % or more below {_average(position)}")
 
 
 def _take_profit(position: Position, price: Price, exits: ExitPolicy) -> ExitIntent | None:
     pct = exits.take_profit_pct
     if pct is None or position.cost.amount <= 0 or not _part(position.cost, _HUNDRED + pct) <= _worth(position, price):
         return None
-    return ExitIntent(ExitReason.TAKE_PROFIT, f"{price} is {plain(pct)} % or more above {_average(position)}")
+    return ExitIntent(ReasonCode.TAKE_PROFIT, f"{price} is {plain(pct)} % or more above {_average(position)}")
 
 
 def _trailing(position: Position, price: Price, exits: ExitPolicy) -> ExitIntent | None:
     pct, high = exits.trailing_pct, position.high
     if pct is None or high is None or not price.amount * _HUNDRED <= high.amount * (_HUNDRED - pct):
         return None
-    return ExitIntent(ExitReason.TRAILING, f"{price} is {plain(pct)} % or more below the highest price {high}")
+    return ExitIntent(ReasonCode.TRAILING, f"{price} is {plain(pct)} % or more below the highest price {high}")
 
 
 def _worth(position: Position, price: Price) -> Money:

@@ -13,6 +13,7 @@ from shared.domain.account import Account
 from shared.domain.book import Book
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.limits.risk_state import RiskState, utc_minute
+from shared.domain.reason import ReasonCode
 from shared.domain.skip import Skip
 from shared.domain.values.currency import counted_in
 from shared.domain.values.instrument import Instrument
@@ -38,6 +39,7 @@ class Cap(NamedTuple):
 
     most: Money
     why: Callable[[], str]
+    code: ReasonCode
 
 
 class Admitted(NamedTuple):
@@ -47,52 +49,57 @@ class Admitted(NamedTuple):
     note: str
 
 
-def barred(policy: UserPolicy, standing: Standing, symbol: Symbol, now: int) -> str:
-    """Say what forbids an entry of any size at `now` (epoch ms); an empty text if nothing does."""
+def barred(policy: UserPolicy, standing: Standing, symbol: Symbol, now: int) -> Skip | None:
+    """Return why an entry of any size is forbidden at `now` (epoch ms); None if it is not."""
     account, limits, risk = standing.account, policy.limits, standing.risk
     age = now - account.as_of
     if age > MAX_BALANCE_AGE_MS:
         when = f"{age / 1000:.0f} s old" if account.as_of else "of an unknown age"
-        return f"balance is {when}; entries need one of the last {MAX_BALANCE_AGE_MS // 1000} s"
+        why = f"balance is {when}; entries need one of the last {MAX_BALANCE_AGE_MS // 1000} s"
+        return Skip(why, ReasonCode.BALANCE_TOO_OLD)
     if risk is not None:
         if limits.stop_out and risk.stopped(now):
-            return f"stopped out until {utc_minute(risk.stopped_until)}: {risk.stopped_reason}"
+            why = f"stopped out until {utc_minute(risk.stopped_until)}: {risk.stopped_reason}"
+            return Skip(why, ReasonCode.STOPPED_OUT)
         traded = risk.trades_on(now)
         if limits.max_trades_per_day is not None and traded >= limits.max_trades_per_day:
-            return f"{traded} trades today (UTC); limits.max_trades_per_day is {limits.max_trades_per_day}"
+            why = f"{traded} trades today (UTC); limits.max_trades_per_day is {limits.max_trades_per_day}"
+            return Skip(why, ReasonCode.MAX_TRADES)
     if limits.max_positions is not None:
         held = standing.book.assets()
         if symbol.base not in held and len(held) >= limits.max_positions:
-            return f"{len(held)} positions held; limits.max_positions is {limits.max_positions}"
-    return ""
+            why = f"{len(held)} positions held; limits.max_positions is {limits.max_positions}"
+            return Skip(why, ReasonCode.MAX_POSITIONS)
+    return None
 
 
 def caps(policy: UserPolicy, standing: Standing, symbol: Symbol) -> Sequence[Cap] | Skip:
     """List what caps the cost of an entry, each with the room it leaves, which may be nothing or less."""
     account, limits, quote, cash = standing.account, policy.limits, symbol.quote, standing.account.cash
     if account.equity is None or cash is None:
-        return Skip(f"balance unknown: {account.reason or 'it has not been read yet'}")
+        return balance_unknown(account.reason)
     if cash.currency != quote:
-        return Skip(f"{symbol} is paid in {quote}, but the account's cash is counted in {cash.currency}")
+        why = f"{symbol} is paid in {quote}, but the account's cash is counted in {cash.currency}"
+        return Skip(why, ReasonCode.CURRENCY_MISMATCH)
     equity = counted_in(account.equity, quote)
     if equity is None:
-        return Skip(
-            f"the account's equity is counted in {account.equity.currency}, {symbol} in {quote}: no rate is known"
-        )
+        why = f"the account's equity is counted in {account.equity.currency}, {symbol} in {quote}: no rate is known"
+        return Skip(why, ReasonCode.NO_RATE)
     found = []
     if (pct := limits.max_order_pct) is not None:
-        found.append(_share("limits.max_order_pct", pct, equity))
+        found.append(_share("limits.max_order_pct", ReasonCode.MAX_ORDER, pct, equity))
     if limits.max_order_quote is not None:
         most = Money(limits.max_order_quote, quote)
-        found.append(Cap(most, lambda: f"limits.max_order_quote {shown(most)}"))
+        found.append(Cap(most, lambda: f"limits.max_order_quote {shown(most)}", ReasonCode.MAX_ORDER))
     if (pct := limits.max_exposure_pct) is not None:
-        found.append(_share("limits.max_exposure_pct", pct, equity, standing.book.exposure(quote)))
+        held = standing.book.exposure(quote)
+        found.append(_share("limits.max_exposure_pct", ReasonCode.MAX_EXPOSURE, pct, equity, held))
     if (pct := limits.max_symbol_pct) is not None:
         held = standing.book.exposure(quote, symbol.base)
-        found.append(_share("limits.max_symbol_pct", pct, equity, held))
+        found.append(_share("limits.max_symbol_pct", ReasonCode.MAX_SYMBOL, pct, equity, held))
     # The venue holds the fee beside the price, so only this much of the cash can be spent.
     spendable = cash.scaled(ONE / (ONE + account.taker_fee))
-    found.append(Cap(spendable, lambda: f"available funds {shown(cash)} less fee"))
+    found.append(Cap(spendable, lambda: f"available funds {shown(cash)} less fee", ReasonCode.INSUFFICIENT_FUNDS))
     return found
 
 
@@ -101,8 +108,8 @@ def admit(
 ) -> Admitted | Skip:
     """Judge a planned entry once more, as of now: let it pass, cut it down to the room that is left, or skip it."""
     symbol = limit_price.symbol
-    if why := barred(policy, standing, symbol, now):
-        return Skip(why)
+    if (denied := barred(policy, standing, symbol, now)) is not None:
+        return denied
     found = caps(policy, standing, symbol)
     if isinstance(found, Skip):
         return found
@@ -112,8 +119,13 @@ def admit(
     cut = most.floored(instrument.lot_step)
     note = f"cut from {plain(size.amount)} to {plain(cut.amount)} by {cap.why()}"
     if missed := instrument.below_minimum(cut, limit_price):
-        return Skip(f"below venue minimum: {missed} ({note})")
+        return Skip(f"below venue minimum: {missed} ({note})", cap.code)
     return Admitted(cut, note)
+
+
+def balance_unknown(reason: str) -> Skip:
+    """Return the skip for an account whose equity or cash is not known; `reason` says why, if that was recorded."""
+    return Skip(f"balance unknown: {reason or 'it has not been read yet'}", ReasonCode.BALANCE_UNKNOWN)
 
 
 def tightest(found: Sequence[Cap], limit_price: Price) -> tuple[Quantity, Cap]:
@@ -128,8 +140,8 @@ def shown(amount: Money) -> str:
     return f"{amount.amount:,.2f}".removesuffix(".00")
 
 
-def _share(name: str, pct: Decimal, equity: Money, held: Money | None = None) -> Cap:
+def _share(name: str, code: ReasonCode, pct: Decimal, equity: Money, held: Money | None = None) -> Cap:
     share = equity.scaled(pct * _PER_CENT)
     if held is None:
-        return Cap(share, lambda: f"{name} {plain(pct)} ({shown(share)})")
-    return Cap(share - held, lambda: f"{name} {plain(pct)} ({shown(share)}, of which {shown(held)} held)")
+        return Cap(share, lambda: f"{name} {plain(pct)} ({shown(share)})", code)
+    return Cap(share - held, lambda: f"{name} {plain(pct)} ({shown(share)}, of which {shown(held)} held)", code)

@@ -94,8 +94,10 @@ async def test_a_switch_that_cannot_be_read_stops_entries_and_lets_exits_through
 ) -> None:
     await bus.do("SET", key, "pause")  # a person in a hurry: SET instead of HSET
     switches = await records.switches("alice")
-    assert "cannot be read" in refusal(Kind.ENTRY, *switches)
-    assert refusal(Kind.EXIT, *switches) == ""
+    forbidden = refusal(Kind.ENTRY, *switches)
+    assert forbidden is not None
+    assert "cannot be read" in forbidden.reason
+    assert refusal(Kind.EXIT, *switches) is None
 
 
 async def test_a_heartbeat_is_seen_while_it_lasts(bus: Bus, records: Records) -> None:

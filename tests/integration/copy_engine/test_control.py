@@ -15,6 +15,7 @@ from shared.bus.streams import Entry
 from shared.contracts import keys
 from shared.domain.control import ControlMode
 from shared.domain.limits.policy import UserPolicy
+from shared.domain.reason import ReasonCode
 from tests.support.engines import carried, running
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_exit, an_instrument
 from tests.support.order_stream import decided
@@ -46,7 +47,7 @@ async def test_pause_survives_restart(
         await emit(an_entry("after"))
         await carried(again, 2)
         for _, decision in await decided(again, "alice"):
-            assert (decision.copy, decision.reason) == (None, "pause is set: a test")
+            assert (decision.copy, decision.code) == (None, ReasonCode.KILL_SWITCH)
 
 
 @pytest.mark.parametrize("mode", [ControlMode.CLOSE_ONLY, ControlMode.PAUSE, ControlMode.FLATTEN, ControlMode.HALT])
@@ -95,4 +96,4 @@ async def test_kill_switch_mid_fanout(bus: Bus, emit: Emit) -> None:
     decisions = [(await decided(bus, policy.user))[0][1] for policy in users]
     copied = [decision.copy is not None for decision in decisions]
     assert copied == [True] * 16 + [False] * 24  # users are decided in chunks, each with the switches of its own moment
-    assert {decision.reason for decision in decisions[16:]} == {"pause is set: a test"}
+    assert {decision.code for decision in decisions[16:]} == {ReasonCode.KILL_SWITCH}

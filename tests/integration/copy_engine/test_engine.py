@@ -16,6 +16,7 @@ from shared.bus.records import Records, pairs
 from shared.bus.streams import Entry, Group
 from shared.contracts import keys
 from shared.domain.limits.policy import UserPolicy
+from shared.domain.reason import ReasonCode
 from tests.support.engines import carried, running, until
 from tests.support.examples import NOW, an_entry, an_exit, an_id, btc
 from tests.support.order_stream import decided
@@ -130,7 +131,7 @@ async def test_a_signal_of_an_unknown_venue_stops_nobody(bus: Bus, users: Sequen
     async with running(bus, users):
         await carried(bus, 2)
     strange, usual = [decision for _, decision in await decided(bus, "alice")]
-    assert strange.reason == "follows on kraken, not on binance"
+    assert strange.code == ReasonCode.VENUE_NOT_FOLLOWED
     assert usual.copy is not None
     assert usual.copy.base_size == btc("0.05")
 

@@ -16,6 +16,7 @@ from shared.contracts import keys
 from shared.domain.account import MASTER, AccountState, Position
 from shared.domain.limits.policy import OnJoin, OnLeave, SizingMode, SizingPolicy, UserPolicy
 from shared.domain.order import Kind
+from shared.domain.reason import ReasonCode
 from shared.domain.values.symbol import Symbol
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_exit, an_id, btc, btc_price, usd
 from tests.support.newcomers import DAVE, Clock, Turn, joining, market, opened, told
@@ -55,7 +56,7 @@ async def test_patience_ends_in_a_visible_skip(bus: Bus, users: Sequence[UserPol
     await turn.join()
     ((_, decision),) = await told(bus)
     assert decision.copy is None
-    assert decision.reason.endswith("waited 600 s, but account is parked: EAPI:Invalid key")
+    assert decision.code == ReasonCode.PARKED
     assert await joining(bus) == ""
 
 
@@ -91,7 +92,8 @@ async def test_an_entry_that_comes_while_he_waits_is_all_that_he_gets(
     assert copied.copy is not None
     assert join.copy is None
     assert join.signal_id == S
-    assert join.reason == f"not joined: the master has added to it since, see signal {an_id('more')}"
+    assert join.code == ReasonCode.POSITION_INCREASED
+    assert an_id("more") in join.reason
 
 
 async def test_who_comes_back_joins_what_was_opened_meanwhile_and_nothing_that_was_decided_for_him(
@@ -132,7 +134,7 @@ async def test_who_holds_it_already_does_not_buy_it_again(bus: Bus, users: Seque
     await Records(bus).write_position("dave", "kraken", held)
     await (await Turn(bus, [*users, DAVE]).begin()).join()
     ((_, decision),) = await told(bus)
-    assert decision.reason == "not joined: BTC is held from copying already"
+    assert decision.code == ReasonCode.ALREADY_HELD
 
 
 async def test_positions_that_cannot_be_read_are_a_skip(bus: Bus, users: Sequence[UserPolicy], emit: Emit) -> None:
@@ -141,7 +143,7 @@ async def test_positions_that_cannot_be_read_are_a_skip(bus: Bus, users: Sequenc
     await (await Turn(bus, [*users, DAVE]).begin()).join()
     ((_, decision),) = await told(bus)
     assert decision.copy is None
-    assert "what is held cannot be read" in decision.reason
+    assert decision.code == ReasonCode.RECORD_UNREADABLE
 
 
 async def test_another_position_that_cannot_be_read_keeps_nobody_from_joining(

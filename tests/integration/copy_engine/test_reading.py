@@ -95,7 +95,7 @@ async def test_positions_prices_and_risk_are_read_as_they_stand(bus: Bus) -> Non
     reader = Reader(bus, clock)
     for _ in range(2):  # the second time from what is remembered
         (alice,) = await reader.followers(an_entry(), [a_policy(limits=EVERY_LIMIT)])
-        assert (alice.account, alice.risk, alice.trouble) == (account, state, "")
+        assert (alice.account, alice.risk, alice.unreadable) == (account, state, "")
         assert alice.book.positions == {BTC_USD: position}
         assert alice.book.exposure("USD") == usd(30500)
     poorer, later = account._replace(cash=usd(1)), state.after_fill(NOW, entry=True)
@@ -113,10 +113,10 @@ async def test_a_record_that_cannot_be_read_is_a_doubt_about_one_user_alone(bus:
     key = {"positions": keys.positions, "risk": keys.risk}[kind]("alice", "kraken")
     await (bus.do("SET", key, "?") if broken == "no hash" else bus.do("HSET", key, "BTC/USD", "{"))
     alice, bob = await read(bus, a_policy("alice", limits=EVERY_LIMIT), a_policy("bob", limits=EVERY_LIMIT))
-    assert alice.trouble.startswith("limits cannot be judged: ")
-    assert bob.trouble == ""
+    assert alice.unreadable.startswith("limits cannot be judged: ")
+    assert bob.unreadable == ""
     (alice,) = await Reader(bus, clock).followers(an_exit(), [a_policy(limits=EVERY_LIMIT)])
-    assert alice.trouble == ""
+    assert alice.unreadable == ""
 
 
 async def test_a_price_that_cannot_be_read_is_none_and_stops_nobody(bus: Bus) -> None:
@@ -125,7 +125,7 @@ async def test_a_price_that_cannot_be_read_is_none_and_stops_nobody(bus: Bus) ->
     await Records(bus).write_position("alice", "kraken", Position(BTC_USD, btc("0.5"), usd(30000), NOW, NOW))
     await bus.do("HSET", keys.prices("kraken"), "BTC/USD", "much")
     (alice,) = await read(bus, a_policy(limits=EVERY_LIMIT))
-    assert (alice.trouble, alice.book.exposure("USD")) == ("", usd(30000))
+    assert (alice.unreadable, alice.book.exposure("USD")) == ("", usd(30000))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import event, given, settings, strategies as st
 
-from services.copy_engine.decisions.decide import Follower, Plan, Verdict
+from services.copy_engine.decisions.decide import Follower, Plan, Verdict, failed
 from services.copy_engine.decisions.order_writer import OrderWriter
 from shared.contracts.messages import OrderMessage
 from shared.domain.account import AccountState, Position
@@ -27,6 +27,7 @@ from shared.domain.limits.policy import (
 )
 from shared.domain.limits.risk_state import RiskState
 from shared.domain.order import Decision
+from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
 from shared.domain.skip import Skip
 from shared.domain.values.instrument import Instrument, PairStatus
@@ -141,7 +142,7 @@ followers = st.builds(
     risk=risks,
     master_cash=st.none() | moneys,
     held=st.frozensets(st.sampled_from([BTC_USD, BTC_USDC, BTC_EUR, ETH_USD])),
-    trouble=rarely("", st.just("limits cannot be judged: RiskRecord.day")),
+    unreadable=rarely("", st.just("limits cannot be judged: RiskRecord.day")),
 )
 entries = st.builds(
     an_entry,
@@ -166,7 +167,7 @@ def judged(plan: Plan, follower: Follower, now: int) -> Verdict:
     try:
         return plan.judge(follower, now)
     except ArithmeticError as error:
-        return Skip(f"the decision failed: {type(error).__name__}: {error}")
+        return failed(error)
 
 
 def planned(
@@ -236,7 +237,7 @@ def test_users_of_one_plan_get_what_is_theirs() -> None:
         ("carol", None),
         ("bob", btc("0.1")),
     ]
-    assert told[1].reason == "pause is set: on holiday"
+    assert (told[1].reason, told[1].code) == ("pause is set: on holiday", ReasonCode.KILL_SWITCH)
 
 
 def test_a_failure_in_what_users_share_is_no_failure_of_one_whom_something_else_had_skipped_before() -> None:
@@ -244,6 +245,6 @@ def test_a_failure_in_what_users_share_is_no_failure_of_one_whom_something_else_
     parked = Follower(a_policy(), an_account(state=AccountState.PARKED, reason="no key"), (RUN,))
     ready = replace(parked, account=an_account())
     for _ in range(2):
-        assert plan.judge(parked, LATER) == Skip("account is parked: no key")
+        assert plan.judge(parked, LATER) == Skip("account is parked: no key", ReasonCode.PARKED)
         with pytest.raises(ArithmeticError):
             plan.judge(ready, LATER)

@@ -11,6 +11,7 @@ from hypothesis import given, strategies as st
 
 from shared.domain.account import Position
 from shared.domain.exits import Close, size_exit
+from shared.domain.reason import ReasonCode
 from shared.domain.sizing import Skip
 from tests.support.examples import BTC_USD, NOW, an_instrument, btc, btc_price, usd
 
@@ -60,12 +61,15 @@ def test_a_rest_that_could_not_be_sold_later_is_sold_along() -> None:
 
 def test_nothing_held_is_a_skip() -> None:
     flat = Position.flat(BTC_USD, NOW)
-    assert size_exit(flat, Decimal(1), an_instrument(), PRICE) == Skip("nothing is held from copying")
+    assert size_exit(flat, Decimal(1), an_instrument(), PRICE) == Skip(
+        "nothing is held from copying", ReasonCode.NOTHING_HELD
+    )
 
 
 def test_dust_is_a_visible_skip() -> None:
     outcome = size_exit(holding("0.00004"), Decimal(1), an_instrument(), PRICE)
     assert isinstance(outcome, Skip)
+    assert outcome.code is ReasonCode.DUST
     assert outcome.reason.startswith("dust: 0.00004 BTC is below the venue's minimum of 0.00005 BTC")
 
 

@@ -13,6 +13,7 @@ from shared.domain.book import Book
 from shared.domain.limits.policy import LimitPolicy, UserPolicy
 from shared.domain.limits.risk import MAX_BALANCE_AGE_MS, Admitted, Standing, admit, barred
 from shared.domain.limits.risk_state import RiskState, next_day
+from shared.domain.reason import ReasonCode
 from shared.domain.sizing import Sized, Skip, size_entry
 from shared.domain.values.money import Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
@@ -44,18 +45,21 @@ ONE_ETH = a_book(held(ETH_USD, "1", "1000"), ETH="2000")
 @pytest.mark.parametrize(
     ("age", "reason"),
     [
-        (MAX_BALANCE_AGE_MS, ""),
+        (MAX_BALANCE_AGE_MS, None),
         (MAX_BALANCE_AGE_MS + 1, "balance is 120 s old; entries need one of the last 120 s"),
-        (-5_000, ""),  # the clock of another machine
+        (-5_000, None),  # the clock of another machine
     ],
 )
-def test_a_stale_balance_takes_no_entries(age: int, reason: str) -> None:
-    assert barred(a_policy(), Standing(an_account()), BTC_USD, NOW + age) == reason
+def test_a_stale_balance_takes_no_entries(age: int, reason: str | None) -> None:
+    denied = barred(a_policy(), Standing(an_account()), BTC_USD, NOW + age)
+    assert denied == (None if reason is None else Skip(reason, ReasonCode.BALANCE_TOO_OLD))
 
 
 def test_a_balance_without_an_instant_is_of_unknown_age() -> None:
-    why = barred(a_policy(), Standing(an_account(as_of=0)), BTC_USD, NOW)
-    assert why == "balance is of an unknown age; entries need one of the last 120 s"
+    denied = barred(a_policy(), Standing(an_account(as_of=0)), BTC_USD, NOW)
+    assert denied == Skip(
+        "balance is of an unknown age; entries need one of the last 120 s", ReasonCode.BALANCE_TOO_OLD
+    )
 
 
 def stopped() -> RiskState:
@@ -67,40 +71,45 @@ def stopped() -> RiskState:
 def test_who_is_stopped_out_is_told_until_when_and_why() -> None:
     policy = limited(daily_loss_pct=Decimal(5))
     standing = Standing(an_account(as_of=next_day(NOW)), risk=stopped())
-    assert barred(policy, standing, BTC_USD, next_day(NOW) - 1) == (
+    assert barred(policy, standing, BTC_USD, next_day(NOW) - 1) == Skip(
         "stopped out until 2025-11-23 00:00 UTC: "
-        "6 % lost by copying on 2025-11-22 UTC (-60.00 USD, limits.daily_loss_pct 5)"
+        "6 % lost by copying on 2025-11-22 UTC (-60.00 USD, limits.daily_loss_pct 5)",
+        ReasonCode.STOPPED_OUT,
     )
-    assert barred(policy, standing, BTC_USD, next_day(NOW)) == ""
+    assert barred(policy, standing, BTC_USD, next_day(NOW)) is None
 
 
 def test_a_user_who_takes_the_limit_out_is_stopped_no_longer() -> None:
-    assert barred(a_policy(), Standing(an_account(), risk=stopped()), BTC_USD, NOW) == ""
+    assert barred(a_policy(), Standing(an_account(), risk=stopped()), BTC_USD, NOW) is None
 
 
-@pytest.mark.parametrize(("trades", "reason"), [(2, ""), (3, "3 trades today (UTC); limits.max_trades_per_day is 3")])
-def test_the_number_of_trades_a_day_is_a_limit(trades: int, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("trades", "denied"),
+    [(2, None), (3, Skip("3 trades today (UTC); limits.max_trades_per_day is 3", ReasonCode.MAX_TRADES))],
+)
+def test_the_number_of_trades_a_day_is_a_limit(trades: int, denied: Skip | None) -> None:
     state = RiskState.fresh("USD", NOW)
     for _ in range(trades):
         state = state.after_fill(NOW, entry=True)
     standing = Standing(an_account(), risk=state)
-    assert barred(limited(max_trades_per_day=3), standing, BTC_USD, NOW) == reason
+    assert barred(limited(max_trades_per_day=3), standing, BTC_USD, NOW) == denied
     fresh = standing._replace(account=an_account(as_of=next_day(NOW)))
-    assert barred(limited(max_trades_per_day=3), fresh, BTC_USD, next_day(NOW)) == ""
+    assert barred(limited(max_trades_per_day=3), fresh, BTC_USD, next_day(NOW)) is None
 
 
 def test_a_new_position_is_one_too_many_and_more_of_a_held_one_is_not() -> None:
     standing = Standing(an_account(), ONE_ETH)
-    assert barred(limited(max_positions=1), standing, BTC_USD, NOW) == "1 positions held; limits.max_positions is 1"
-    assert barred(limited(max_positions=1), standing, ETH_USD, NOW) == ""
-    assert barred(limited(max_positions=2), standing, BTC_USD, NOW) == ""
+    denied = Skip("1 positions held; limits.max_positions is 1", ReasonCode.MAX_POSITIONS)
+    assert barred(limited(max_positions=1), standing, BTC_USD, NOW) == denied
+    assert barred(limited(max_positions=1), standing, ETH_USD, NOW) is None
+    assert barred(limited(max_positions=2), standing, BTC_USD, NOW) is None
 
 
 def test_dust_fills_no_place_and_one_coin_in_two_currencies_fills_one() -> None:
     dust = a_book(held(ETH_USD, "0.0004", "0.9"), ETH="2000")
-    assert barred(limited(max_positions=1), Standing(an_account(), dust), BTC_USD, NOW) == ""
+    assert barred(limited(max_positions=1), Standing(an_account(), dust), BTC_USD, NOW) is None
     coin = a_book(held(BTC_USD, "1", "10"), held(BTC_USDC, "1", "10"))
-    assert barred(limited(max_positions=2), Standing(an_account(), coin), ETH_USD, NOW) == ""
+    assert barred(limited(max_positions=2), Standing(an_account(), coin), ETH_USD, NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -136,6 +145,7 @@ def test_what_is_held_at_market_leaves_only_so_much_room(
 def test_where_no_room_is_left_the_entry_is_skipped_with_the_numbers() -> None:
     outcome = size_entry(an_entry(), an_account(), limited(max_exposure_pct=Decimal(30)), an_instrument(), book=ONE_ETH)
     assert isinstance(outcome, Skip)
+    assert outcome.code is ReasonCode.MAX_EXPOSURE
     assert "cut to 0 by limits.max_exposure_pct 30 (1,500, of which 2,000 held)" in outcome.reason
 
 
@@ -151,17 +161,23 @@ def test_admit_lets_pass_what_still_fits_and_cuts_what_does_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("standing", "reason"),
+    ("standing", "code"),
     [
-        (Standing(an_account(cash=None, reason="EGeneral:Timeout")), "balance unknown: EGeneral:Timeout"),
-        (Standing(an_account(as_of=NOW - 200_000)), "balance is 200 s old; entries need one of the last 120 s"),
-        (Standing(an_account(cash=usd(2))), "below venue minimum: 0.00003303 BTC is below"),
+        (Standing(an_account(cash=None, reason="EGeneral:Timeout")), ReasonCode.BALANCE_UNKNOWN),
+        (Standing(an_account(as_of=NOW - 200_000)), ReasonCode.BALANCE_TOO_OLD),
+        (Standing(an_account(cash=usd(2))), ReasonCode.INSUFFICIENT_FUNDS),
     ],
 )
-def test_admit_skips_what_must_not_go_out_any_more(standing: Standing, reason: str) -> None:
+def test_admit_skips_what_must_not_go_out_any_more(standing: Standing, code: ReasonCode) -> None:
     outcome = admit(btc("0.04"), btc_price(60300), a_policy(), standing, an_instrument(), NOW)
     assert isinstance(outcome, Skip)
-    assert outcome.reason.startswith(reason)
+    assert outcome.code is code
+
+
+def test_a_cut_below_the_minimum_says_the_numbers() -> None:
+    outcome = admit(btc("0.04"), btc_price(60300), a_policy(), Standing(an_account(cash=usd(2))), an_instrument(), NOW)
+    assert isinstance(outcome, Skip)
+    assert outcome.reason.startswith("below venue minimum: 0.00003303 BTC is below")
 
 
 limit_policies = st.builds(

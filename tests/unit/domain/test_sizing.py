@@ -15,6 +15,7 @@ from hypothesis import assume, example, given, strategies as st
 from shared.domain.account import Account
 from shared.domain.limits.policy import GuardPolicy, LimitPolicy, SizingPolicy, UserPolicy
 from shared.domain.order import Side
+from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
 from shared.domain.sizing import Sized, Skip, entry_limit, size_entry
 from shared.domain.values.instrument import Instrument
@@ -171,26 +172,66 @@ def test_below_the_minimum_nothing_is_bumped_up(
 
 
 @pytest.mark.parametrize(
-    ("signal", "account", "reason"),
+    ("signal", "account", "code", "reason"),
     [
-        (an_entry(), an_account(equity=None), "balance unknown: it has not been read yet"),
-        (an_entry(), an_account(cash=None, reason="EGeneral:Timeout"), "balance unknown: EGeneral:Timeout"),
-        (an_entry(master_equity=usd(0)), an_account(), "the master's equity is 0 USD: no ratio can be taken"),
+        (
+            an_entry(),
+            an_account(equity=None),
+            ReasonCode.BALANCE_UNKNOWN,
+            "balance unknown: it has not been read yet",
+        ),
+        (
+            an_entry(),
+            an_account(cash=None, reason="EGeneral:Timeout"),
+            ReasonCode.BALANCE_UNKNOWN,
+            "balance unknown: EGeneral:Timeout",
+        ),
+        (
+            an_entry(master_equity=usd(0)),
+            an_account(),
+            ReasonCode.NO_RATIO,
+            "the master's equity is 0 USD: no ratio can be taken",
+        ),
         (
             an_entry(),
             an_account(equity=Money(Decimal(5000), "EUR")),
+            ReasonCode.NO_RATE,
             "the account's equity is counted in EUR, BTC/USD in USD: no rate is known",
         ),
     ],
 )
-def test_sizing_failure_skips(signal: Signal, account: Account, reason: str) -> None:
-    assert size_entry(signal, account, a_policy(), an_instrument()) == Skip(reason)
+def test_sizing_failure_skips(signal: Signal, account: Account, code: ReasonCode, reason: str) -> None:
+    assert size_entry(signal, account, a_policy(), an_instrument()) == Skip(reason, code)
 
 
 def test_no_money_is_a_skip_and_not_the_masters_size() -> None:
     outcome = size_entry(an_entry(), an_account(cash=usd(0)), a_policy(), an_instrument())
     assert isinstance(outcome, Skip)
+    assert outcome.code is ReasonCode.INSUFFICIENT_FUNDS
     assert "available funds 0 less" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("size", "limits", "code"),
+    [
+        ("0.00009", LimitPolicy(), ReasonCode.BELOW_MINIMUM),
+        (
+            "0.00009",
+            LimitPolicy(max_order_quote=Decimal(1)),
+            ReasonCode.BELOW_MINIMUM,
+        ),  # too small without the limit too
+        ("0.1", LimitPolicy(max_order_quote=Decimal(1)), ReasonCode.MAX_ORDER),
+        ("0.1", LimitPolicy(max_order_pct=Decimal("0.01")), ReasonCode.MAX_ORDER),
+        ("0.1", LimitPolicy(max_exposure_pct=Decimal("0.01")), ReasonCode.MAX_EXPOSURE),
+        ("0.1", LimitPolicy(max_symbol_pct=Decimal("0.01")), ReasonCode.MAX_SYMBOL),
+    ],
+)
+def test_an_entry_that_is_too_small_is_put_down_to_the_cap_that_made_it_so(
+    size: str, limits: LimitPolicy, code: ReasonCode
+) -> None:
+    outcome = size_entry(an_entry(base_size=btc(size)), an_account(), a_policy(limits=limits), an_instrument())
+    assert isinstance(outcome, Skip)
+    assert outcome.code is code
 
 
 @pytest.mark.parametrize(

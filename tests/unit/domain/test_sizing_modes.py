@@ -20,6 +20,7 @@ from shared.domain.limits.policy import (
     UserPolicy,
 )
 from shared.domain.order import Side
+from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
 from shared.domain.sizing import Sized, Skip, entry_limit, size_entry
 from shared.domain.values.instrument import Instrument
@@ -69,13 +70,15 @@ def test_the_arithmetic_has_the_form_that_people_are_promised() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cash", "words"),
-    [(None, "the master's cash is not known: no ratio can be taken"), (usd(0), "the master's cash is 0 USD: no ratio")],
+    ("cash", "code", "words"),
+    [
+        (None, ReasonCode.MASTER_CASH_UNKNOWN, "the master's cash is not known: no ratio can be taken"),
+        (usd(0), ReasonCode.NO_RATIO, "the master's cash is 0 USD: no ratio can be taken"),
+    ],
 )
-def test_cash_mode_without_the_masters_cash_is_a_skip(cash: Money | None, words: str) -> None:
+def test_cash_mode_without_the_masters_cash_is_a_skip(cash: Money | None, code: ReasonCode, words: str) -> None:
     outcome = size_entry(an_entry(), an_account(), a_mode(SizingMode.CASH), an_instrument(), master_cash=cash)
-    assert isinstance(outcome, Skip)
-    assert outcome.reason.startswith(words)
+    assert outcome == Skip(words, code)
 
 
 def test_a_master_without_equity_stops_only_those_who_are_sized_by_it() -> None:
@@ -86,7 +89,9 @@ def test_a_master_without_equity_stops_only_those_who_are_sized_by_it() -> None:
 
 def test_a_fixed_amount_that_is_missing_is_a_skip_and_not_the_masters_size() -> None:
     outcome = size_entry(an_entry(), an_account(), a_mode(SizingMode.FIXED_QUOTE), an_instrument())
-    assert outcome == Skip("sizing.mode is fixed_quote, but sizing.quote_amount is not set")
+    assert outcome == Skip(
+        "sizing.mode is fixed_quote, but sizing.quote_amount is not set", ReasonCode.SETTINGS_UNUSABLE
+    )
 
 
 def test_round_up_takes_the_venues_minimum_and_says_so() -> None:
@@ -116,7 +121,7 @@ def test_round_up_reaches_the_minimum_value_too() -> None:
 def test_round_up_never_passes_a_limit_or_the_balance(policy: UserPolicy, account: Account, why: str) -> None:
     outcome = size_entry(an_entry(base_size=btc("0.00001")), account, policy, an_instrument())
     assert isinstance(outcome, Skip)
-    assert outcome.reason.startswith("below venue minimum: ")
+    assert outcome.code is ReasonCode.BELOW_MINIMUM
     assert f"not rounded up to 0.00005, which is {why}" in outcome.reason
 
 
@@ -132,7 +137,9 @@ def test_a_mapped_symbol_is_bought_with_its_own_currency_at_the_masters_price() 
 def test_dollars_do_not_pay_for_what_is_quoted_in_the_dollars_coin() -> None:
     policy = a_policy(symbols=SymbolPolicy(map={BTC_USD: BTC_USDC}))
     outcome = size_entry(an_entry(), an_account(), policy, an_instrument(symbol=BTC_USDC))
-    assert outcome == Skip("BTC/USDC is paid in USDC, but the account's cash is counted in USD")
+    assert outcome == Skip(
+        "BTC/USDC is paid in USDC, but the account's cash is counted in USD", ReasonCode.CURRENCY_MISMATCH
+    )
 
 
 def test_no_rate_is_made_up_between_currencies_that_are_not_alike() -> None:
@@ -140,7 +147,7 @@ def test_no_rate_is_made_up_between_currencies_that_are_not_alike() -> None:
     policy = a_policy(symbols=SymbolPolicy(map={BTC_USD: euros}))
     account = an_account(equity=Money(Decimal(5000), "EUR"), cash=Money(Decimal(5000), "EUR"))
     outcome = size_entry(an_entry(), account, policy, an_instrument(symbol=euros))
-    assert outcome == Skip("BTC/EUR is priced in EUR, the master's fill in USD: no rate is known")
+    assert outcome == Skip("BTC/EUR is priced in EUR, the master's fill in USD: no rate is known", ReasonCode.NO_RATE)
 
 
 @pytest.mark.parametrize("side", Side)
