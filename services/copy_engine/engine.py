@@ -14,8 +14,8 @@ import structlog
 
 from services.copy_engine.decisions.fanout import FanOut
 from services.copy_engine.decisions.owed_decisions import OwedDecisions
-from services.copy_engine.followers.following import record_followers
-from services.copy_engine.isolation import carry_to_each
+from services.copy_engine.followers.following_record import record_followers
+from services.copy_engine.isolation import distribute_to_each
 from services.copy_engine.joining.joiner import Joiner
 from services.copy_engine.readiness import wait_until_open
 from shared.bus.connection import BLOCK_MS, Bus
@@ -92,7 +92,7 @@ class Engine:
             self._records,
             enabled,
             time.monotonic,
-            self._say_waiting,
+            self._report_waiting,
             opened_before=await self._group.last_delivered(keys.SIGNALS) != NOTHING_DELIVERED,
         )
         self._changed = self._changed or self._users
@@ -103,19 +103,19 @@ class Engine:
         self._heartbeat.phase = Phase.OPEN
         await self._heartbeat.tell("running")
         for entry in await self._group.all_pending(keys.SIGNALS):
-            await self._carry(entry)
+            await self._process(entry)
         while True:
             lease.require(0)
-            await self._pay_debts()
+            await self._write_owed()
             await self._take_over_settings()
             await self._trim()
-            more = await self._joiner.round(self._users, self._pairs_of)
+            more = await self._joiner.round(self._users, self._instruments_of)
             new = await self._group.read_new([keys.SIGNALS], _BATCH, 1 if more else BLOCK_MS, renew=False)
             self._heartbeat.faults.clear(FaultKind.REDIS, keys.ENGINE)
             for entry in new:
-                await self._carry(entry)
+                await self._process(entry)
 
-    async def _pay_debts(self) -> None:
+    async def _write_owed(self) -> None:
         """Try again to write decisions that Redis refused; a signal is acknowledged once all of its decisions stand."""
         if paid := await self._owed.pay():
             await self._group.ack(keys.SIGNALS, *paid)
@@ -125,7 +125,7 @@ class Engine:
             self._trimmed = self._elapsed()
             await trim(self._bus, keys.SIGNALS, self._clock() - self._retention_ms)
 
-    def _say_waiting(self, what: str) -> None:
+    def _report_waiting(self, what: str) -> None:
         log.info(f"COPY ENGINE: waiting for {what}")
         self._heartbeat.state = f"waiting for {what}"
 
@@ -137,25 +137,25 @@ class Engine:
                 await record_followers(self._bus, self._group, self._users, self._clock(), self._owed.signals)
             )
 
-    async def _carry(self, entry: Entry) -> None:
+    async def _process(self, entry: Entry) -> None:
         self._crash_points.hit(CrashPoint.ENGINE_AFTER_READ)
         signal = await self._read(entry)
         if signal is not None:
-            await self._carry_to_all(entry, signal)
+            await self._distribute(entry, signal)
             self._crash_points.hit(CrashPoint.ENGINE_BEFORE_ACK)
             if not self._owed.owes(entry.id):
                 await self._group.ack(keys.SIGNALS, entry.id)
 
-    async def _carry_to_all(self, entry: Entry, signal: Signal) -> None:
-        instruments = await self._pairs_of(signal.venue)
+    async def _distribute(self, entry: Entry, signal: Signal) -> None:
+        instruments = await self._instruments_of(signal.venue)
         try:
-            await self._fanout.carry(entry, signal, self._users, instruments)
+            await self._fanout.distribute(entry, signal, self._users, instruments)
         except ENDS_A_TURN:
             raise
         except Exception:  # begun again as a whole it would only fail again, and hold up every signal behind it
             log.exception("a signal could not be carried to all at once", signal_id=signal.id)
             faults = self._heartbeat.faults
-            await carry_to_each(self._fanout, self._bus, faults, entry, signal, self._users, instruments)
+            await distribute_to_each(self._fanout, self._bus, faults, entry, signal, self._users, instruments)
 
     async def _read(self, entry: Entry) -> Signal | None:
         """Read a signal; one that cannot be read is buried after its last delivery, so that the rest can flow."""
@@ -167,10 +167,10 @@ class Engine:
                 if deliveries == 0:
                     return None  # not pending any more: somebody has dealt with it
                 if deliveries >= MAX_DELIVERIES:
-                    await self._bury(entry, str(error))
+                    await self._dead_letter(entry, str(error))
                     return None
 
-    async def _bury(self, entry: Entry, reason: str) -> None:
+    async def _dead_letter(self, entry: Entry, reason: str) -> None:
         """Move a signal to the dead letters; where Redis refuses that, the next engine tries again: exits are behind it."""
         try:
             await self._group.dead_letter(entry, reason)
@@ -182,7 +182,7 @@ class Engine:
             self._heartbeat.faults.clear(FaultKind.STREAM, keys.dead(keys.SIGNALS))
             log.error("a signal that cannot be read is now a dead letter", entry_id=entry.id, reason=reason)
 
-    async def _pairs_of(self, venue: str) -> Mapping[Symbol, Instrument]:
+    async def _instruments_of(self, venue: str) -> Mapping[Symbol, Instrument]:
         known = self._instruments.get(venue)
         if known is None or self._elapsed() - known[0] > _INSTRUMENTS_AGE:
             known = (self._elapsed(), await self._records.instruments(venue))

@@ -25,7 +25,7 @@ from shared.domain.values.symbol import Symbol
 log = structlog.get_logger()
 
 
-async def carry_to_each(
+async def distribute_to_each(
     fanout: FanOut,
     bus: Bus,
     faults: Faults,
@@ -40,7 +40,7 @@ async def carry_to_each(
     """
     for policy in users:
         try:
-            await fanout.carry(entry, signal, [policy], instruments)
+            await fanout.distribute(entry, signal, [policy], instruments)
         except ENDS_A_TURN:
             raise
         except Exception as error:

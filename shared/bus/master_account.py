@@ -18,7 +18,7 @@ from shared.contracts.fields import MalformedMessageError
 from shared.contracts.master_account import read_holding, read_uncopied, write_holding, write_uncopied
 from shared.contracts.records import read_position, write_position
 from shared.domain.account import MASTER, Position
-from shared.domain.master_account import Holding, Uncopied
+from shared.domain.master_account import Holding, UncopiedOrder
 from shared.domain.values.symbol import Symbol
 
 _POSITIONS, _UNCOPIED, _HOLDINGS, _STRATEGY = "1", "2", "3", "4"
@@ -26,7 +26,7 @@ KEPT_MS: Final = 30 * 24 * 3600 * 1000
 """How long it is remembered that an order was passed over: longer than the venue is asked for ended orders."""
 
 
-async def read_all_uncopied(bus: Bus, venue: str) -> dict[str, Uncopied]:
+async def read_all_uncopied(bus: Bus, venue: str) -> dict[str, UncopiedOrder]:
     """Read what was passed over, by the id of the order."""
     found = {}
     for row_id, written in pairs(await bus.do("HGETALL", keys.uncopied(MASTER, venue))).items():
@@ -77,7 +77,7 @@ class MasterRecords:
         self,
         *,
         positions: Iterable[Position] = (),
-        uncopied: Iterable[Uncopied] = (),
+        uncopied: Iterable[UncopiedOrder] = (),
         holdings: Iterable[Holding] = (),
         strategy: Iterable[Position] = (),
         forget: Iterable[str] = (),

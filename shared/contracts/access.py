@@ -25,7 +25,7 @@ _ANY: Final = "*"
 
 
 @dataclass(frozen=True, slots=True)
-class Writes:
+class WriteRule:
     """Commands that a service may send to keys of these patterns."""
 
     commands: str
@@ -50,22 +50,22 @@ _OF_A_USER: Final = (
     keys.rebuilt(_ANY, _ANY),
 )
 
-ACCESS: Final[dict[str, tuple[Writes, ...]]] = {
+ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
     "master-strategy": (
-        Writes(f"{_RECORDS} xadd xtrim", (keys.OF_THE_MASTER,)),
-        Writes("xadd zadd zremrangebyscore", (keys.SIGNALS, keys.EMITTED)),
-        Writes(
+        WriteRule(f"{_RECORDS} xadd xtrim", (keys.OF_THE_MASTER,)),
+        WriteRule("xadd zadd zremrangebyscore", (keys.SIGNALS, keys.EMITTED)),
+        WriteRule(
             _HASHES,
             (keys.prices(_ANY), keys.instruments(_ANY), keys.clock(_ANY), keys.heartbeat("master-strategy", _ANY)),
         ),
-        Writes(
+        WriteRule(
             "hset hdel",
             (keys.api_key(_ANY),),
         ),
     ),
     "executor": (
-        Writes(_RECORDS, (*_lease(_ANY), *_OF_A_USER)),
-        Writes(
+        WriteRule(_RECORDS, (*_lease(_ANY), *_OF_A_USER)),
+        WriteRule(
             _HASHES,
             (
                 keys.watched(_ANY),
@@ -76,26 +76,26 @@ ACCESS: Final[dict[str, tuple[Writes, ...]]] = {
                 keys.heartbeat("executor", _ANY),
             ),
         ),
-        Writes(_CONSUMING, (keys.orders(_ANY),)),
-        Writes("xadd xtrim", (keys.reports(_ANY), keys.stopouts(_ANY), keys.dead(keys.orders(_ANY)))),
+        WriteRule(_CONSUMING, (keys.orders(_ANY),)),
+        WriteRule("xadd xtrim", (keys.reports(_ANY), keys.stopouts(_ANY), keys.dead(keys.orders(_ANY)))),
     ),
     "copy-engine": (
-        Writes(_RECORDS, _lease(keys.ENGINE)),
-        Writes(_HASHES, (keys.following(_ANY), keys.heartbeat("copy-engine", _ANY))),
-        Writes(_CONSUMING, (keys.SIGNALS,)),
-        Writes("xadd", (keys.orders(_ANY), keys.dead(keys.SIGNALS))),
+        WriteRule(_RECORDS, _lease(keys.ENGINE)),
+        WriteRule(_HASHES, (keys.following(_ANY), keys.heartbeat("copy-engine", _ANY))),
+        WriteRule(_CONSUMING, (keys.SIGNALS,)),
+        WriteRule("xadd", (keys.orders(_ANY), keys.dead(keys.SIGNALS))),
     ),
     # With the command line, which runs in its container. What changes books by itself (`user rename`) needs another Redis user.
     "api": (
-        Writes(
+        WriteRule(
             _HASHES,
             (keys.heartbeat("api", _ANY), keys.order(_ANY, _ANY), keys.dropped(_ANY), keys.LAST_RELOADED_SETTINGS),
         ),
-        Writes("hget hset hdel del", (keys.CONTROL, keys.control(_ANY), keys.control_of_symbol(_ANY))),
-        Writes("xadd", (keys.CONTROL_LOG,)),
-        Writes("xgroup|create xclaim", (keys.orders(_ANY),)),
-        Writes("xadd xdel", (keys.SIGNALS,)),
-        Writes("xdel", (keys.dead(_ANY),)),
+        WriteRule("hget hset hdel del", (keys.CONTROL, keys.control(_ANY), keys.control_of_symbol(_ANY))),
+        WriteRule("xadd", (keys.CONTROL_LOG,)),
+        WriteRule("xgroup|create xclaim", (keys.orders(_ANY),)),
+        WriteRule("xadd xdel", (keys.SIGNALS,)),
+        WriteRule("xdel", (keys.dead(_ANY),)),
     ),
 }
 """By service. `paper-exchange` and `paper-accounts` have no Redis user: they need none."""

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from shared.contracts.fields import MalformedMessageError
-from shared.domain.master_account import Baseline, Holding, Uncopied
+from shared.domain.master_account import Baseline, Holding, UncopiedOrder
 from shared.domain.order import Side
 from shared.domain.values.money import Quantity, plain
 
 
-def write_uncopied(row: Uncopied) -> str:
+def write_uncopied(row: UncopiedOrder) -> str:
     """Write what was passed over."""
     fields = {"reason": row.reason, "why": row.why, "at": str(row.at), "symbol": row.symbol}
     if row.side is not None:
@@ -22,11 +22,11 @@ def write_uncopied(row: Uncopied) -> str:
     return json.dumps(fields, ensure_ascii=False)
 
 
-def read_uncopied(row_id: str, written: str) -> Uncopied:
+def read_uncopied(row_id: str, written: str) -> UncopiedOrder:
     """Read what was passed over; raises MalformedMessageError."""
     fields = _object(written)
     try:
-        return Uncopied(
+        return UncopiedOrder(
             id=row_id,
             reason=fields["reason"],
             why=fields["why"],

@@ -7,7 +7,7 @@ import json
 from shared.contracts.fields import Instant, MalformedMessageError, Message
 from shared.contracts.messages import Id
 from shared.domain.order import Decision
-from shared.domain.own_exit import own_exit_again
+from shared.domain.own_exit import restore_own_exit
 from shared.domain.values.symbol import Symbol
 
 
@@ -35,4 +35,4 @@ def read_own_exit(user: str, venue: str, symbol: Symbol, written: str) -> Decisi
     if not isinstance(found, dict):
         raise MalformedMessageError(f"not an object: {written[:40]!r}")
     record = OwnExitRecord.parse(found)
-    return own_exit_again(record.id, user, venue, symbol, record.reason, record.at, code=record.code)
+    return restore_own_exit(record.id, user, venue, symbol, record.reason, record.at, code=record.code)

@@ -17,7 +17,7 @@ _ROUNDING: Final = Decimal("0.001")
 
 
 @dataclass(frozen=True, slots=True)
-class Close:
+class ExitSize:
     """A close that may go out, and the arithmetic behind it."""
 
     size: Quantity
@@ -42,7 +42,7 @@ def credited_short(wanted: Quantity, has: Quantity, instrument: Instrument, pric
 
 def size_exit(
     position: Position, fraction: Decimal, instrument: Instrument, price: Price, *, has: Quantity | None = None
-) -> Close | Skip:
+) -> ExitSize | Skip:
     """Size a close as a fraction of what is held from copying.
 
     Never more than is held and never what Shoal did not buy. A rest that the venue would refuse afterwards is sold along; an
@@ -64,4 +64,4 @@ def size_exit(
     missed = instrument.below_minimum(size, price)
     if missed:
         return Skip(f"dust: {missed} ({arithmetic})", ReasonCode.DUST)
-    return Close(size, arithmetic)
+    return ExitSize(size, arithmetic)

@@ -13,7 +13,7 @@ from shared.domain.order import Side
 from shared.domain.values.money import Quantity
 
 
-class NotCopied(StrEnum):
+class UncopiedReason(StrEnum):
     """Why an order of the master's account is no signal. Rows that cannot be read have the venue port's own words."""
 
     TOO_LATE = "too_late"  # an entry that was found when users could no longer follow it
@@ -32,7 +32,7 @@ class Baseline(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Uncopied:
+class UncopiedOrder:
     """An order, or the part of one, that was passed over for good. `size` is what of it was; None where that is not known."""
 
     id: str

@@ -22,10 +22,10 @@ def own_exit(user: str, venue: str, position: Position, rule: str, words: str, n
     state = f"{position.opened_at}:{position.updated_at}"
     name = f"{user}:{venue}:{position.symbol}:{state}:{rule}"
     order_id = str(uuid5(_OWN_EXITS, name))
-    return own_exit_again(order_id, user, venue, position.symbol, f"{rule}: {words}", now, code=rule)
+    return restore_own_exit(order_id, user, venue, position.symbol, f"{rule}: {words}", now, code=rule)
 
 
-def own_exit_again(
+def restore_own_exit(
     order_id: str, user: str, venue: str, symbol: Symbol, reason: str, at: int, *, code: str = ""
 ) -> Decision:
     """Return a decision that was made at `at` (epoch ms) and has no outcome yet; `code` is the word of its rule."""

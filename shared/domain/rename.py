@@ -27,12 +27,12 @@ class Rename:
     ratio: Decimal = ONE
 
 
-class Fate(Enum):
+class RenameAction(Enum):
     """What becomes of a position under a former name, now."""
 
-    STAYS = auto()  # the venue still trades it under that name
-    MOVES = auto()  # the coins are there under the new name
-    WAITS = auto()  # neither: the venue is in the middle of it
+    STAY = auto()  # the venue still trades it under that name
+    MOVE = auto()  # the coins are there under the new name
+    WAIT = auto()  # neither: the venue is in the middle of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +151,14 @@ def merged(one: Position, other: Position) -> Position:
     )
 
 
-def fate(size: Decimal, *, old_listed: bool, old_total: Decimal, new_listed: bool, new_total: Decimal) -> Fate:
+def rename_action(
+    size: Decimal, *, old_listed: bool, old_total: Decimal, new_listed: bool, new_total: Decimal
+) -> RenameAction:
     """Say what becomes of a position of `size` under a former name; the totals are the account's, of either name.
 
     As long as the account has coins of the old name they are what would be sold (a hundredth of the position is a rest that was
     left behind); with none of either, the venue has taken the old ones and not yet given the new, or its lists are old.
     """
     if old_total * _REST > size:
-        return Fate.STAYS if old_listed else Fate.WAITS
-    return Fate.MOVES if new_listed and new_total > ZERO else Fate.WAITS
+        return RenameAction.STAY if old_listed else RenameAction.WAIT
+    return RenameAction.MOVE if new_listed and new_total > ZERO else RenameAction.WAIT

@@ -13,10 +13,10 @@ from functools import cached_property
 from typing import Final, NamedTuple
 
 from shared.domain.account import Account
-from shared.domain.book import Book
 from shared.domain.limits.policy import BelowMinimum, SizingMode, UserPolicy
-from shared.domain.limits.risk import Cap, Standing, caps, shown, tightest
+from shared.domain.limits.risk import AccountSnapshot, Cap, find_caps, format_money, tightest_cap
 from shared.domain.order import Side
+from shared.domain.portfolio import Portfolio
 from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
 from shared.domain.skip import Skip
@@ -24,12 +24,12 @@ from shared.domain.values.currency import alike, counted_in
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import Money, Price, Quantity, plain
 
-__all__ = ["Sized", "Sizing", "Skip", "entry_limit", "size_entry"]
+__all__ = ["EntrySize", "Sizing", "Skip", "entry_limit", "size_entry"]
 
 _SHOWN: Final = Decimal("0.00000001")
 
 
-class Sized(NamedTuple):
+class EntrySize(NamedTuple):
     """An entry that may go out, and the arithmetic behind it."""
 
     size: Quantity
@@ -43,11 +43,11 @@ def size_entry(
     policy: UserPolicy,
     instrument: Instrument,
     *,
-    book: Book | None = None,
+    portfolio: Portfolio | None = None,
     master_cash: Money | None = None,
-) -> Sized | Skip:
+) -> EntrySize | Skip:
     """Scale a master's entry to one user, within limits, funds and the venue's minimums: see Sizing."""
-    return Sizing(signal, policy, instrument).size(Standing(account, book or Book()), master_cash)
+    return Sizing(signal, policy, instrument).size(AccountSnapshot(account, portfolio or Portfolio()), master_cash)
 
 
 def entry_limit(fill: Price, side: Side, slippage_bps: Decimal, tick: Decimal) -> Price:
@@ -89,15 +89,15 @@ class Sizing:
         self._masters: tuple[Money | None, str] = (None, "")
         """The master's amount of the latest ratio, and how it is shown."""
 
-    def size(self, standing: Standing, master_cash: Money | None = None) -> Sized | Skip:
+    def size(self, snapshot: AccountSnapshot, master_cash: Money | None = None) -> EntrySize | Skip:
         """Size one user's entry. Limits on what is held need his book, the mode `cash` the master's cash before the entry."""
         if self._no_rate is not None:
             return self._no_rate
-        bounds = caps(self._policy, standing, self._symbol)
+        bounds = find_caps(self._policy, snapshot, self._symbol)
         if isinstance(bounds, Skip):
             return bounds
         limit_price = self.limit_price  # before the size: a price that cannot be had fails whatever the mode
-        wanted = self._wanted(standing.account, master_cash)
+        wanted = self._wanted(snapshot.account, master_cash)
         if isinstance(wanted, Skip):
             return wanted
         return self._within(wanted, bounds, limit_price)
@@ -135,8 +135,8 @@ class Sizing:
             return Skip(f"{what} in different currencies: {mine} and {masters}", ReasonCode.NO_RATE)
         size = self._signal.base_size.scaled(counted.ratio_to(masters) * self._policy.sizing.multiplier)
         if masters is not self._masters[0]:  # mostly one amount for all users of a signal
-            self._masters = (masters, shown(masters))
-        ratio = f"{shown(counted)}/{self._masters[1]}"
+            self._masters = (masters, format_money(masters))
+        ratio = f"{format_money(counted)}/{self._masters[1]}"
         return size, f"{self._masters_size} x {ratio} x {self._times} = {_amount(size)}"
 
     def _by_quote_amount(self, _: Account, __: Money | None) -> _Wanted | Skip:
@@ -150,7 +150,7 @@ class Sizing:
             return Skip(why, ReasonCode.SETTINGS_UNUSABLE)
         amount = Money(sizing.quote_amount, limit_price.symbol.quote)
         size = amount.scaled(sizing.multiplier) / limit_price
-        return size, f"{shown(amount)} x {self._times} / {plain(limit_price.amount)} = {_amount(size)}"
+        return size, f"{format_money(amount)} x {self._times} / {plain(limit_price.amount)} = {_amount(size)}"
 
     def _by_multiplier(self, _: Account, __: Money | None) -> _Wanted | Skip:
         return self._multiplied
@@ -173,10 +173,10 @@ class Sizing:
     def _least(self) -> str:
         return plain(self._instrument.min_size)
 
-    def _within(self, wanted: _Wanted, bounds: Sequence[Cap], limit_price: Price) -> Sized | Skip:
+    def _within(self, wanted: _Wanted, bounds: Sequence[Cap], limit_price: Price) -> EntrySize | Skip:
         instrument = self._instrument
         allowed, arithmetic = wanted
-        most, cap = tightest(bounds, limit_price)
+        most, cap = tightest_cap(bounds, limit_price)
         if most < allowed:
             allowed = most
             arithmetic += f", cut to {_amount(allowed)} by {cap.why()}"
@@ -184,11 +184,11 @@ class Sizing:
         arithmetic += f", floored to {plain(size.amount)}; min {self._least}"
         missed = instrument.below_minimum(size, limit_price)
         if not missed:
-            return Sized(size, limit_price, arithmetic)
+            return EntrySize(size, limit_price, arithmetic)
         if self._rounds_up:
             least = instrument.least(limit_price)
             if least <= most:
-                return Sized(
+                return EntrySize(
                     least, limit_price, f"{arithmetic}, rounded up to {plain(least.amount)} by sizing.below_minimum"
                 )
             arithmetic += f", not rounded up to {plain(least.amount)}, which is above {cap.why()}"

@@ -12,15 +12,15 @@ from decimal import Decimal
 from typing import Final
 
 from shared.domain.account import Account, AccountState, Position
-from shared.domain.book import Book
 from shared.domain.exits import size_exit
 from shared.domain.limits.policy import BelowMinimum, LimitPolicy, UserPolicy
-from shared.domain.limits.risk import Standing, barred
+from shared.domain.limits.risk import AccountSnapshot, check_hard_limits
 from shared.domain.limits.risk_state import RiskState
 from shared.domain.order import Kind
+from shared.domain.portfolio import Portfolio
 from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
-from shared.domain.sizing import Sized, size_entry
+from shared.domain.sizing import EntrySize, size_entry
 from shared.domain.skip import Skip
 from shared.domain.valuation import value
 from shared.domain.values.instrument import Instrument
@@ -96,18 +96,22 @@ class _Replay:
         account = Account(
             self.policy.user, signal.venue, AccountState.READY, "", self.equity, self.cash, self.fee, as_of=now
         )
-        book = Book(self.positions, self.prices)
+        book = Portfolio(self.positions, self.prices)
         self.risk = self.risk or RiskState.fresh(self.cash.currency, now)
-        if (denied := barred(self.policy, Standing(account, book, self.risk), symbol, now)) is not None:
+        if (
+            denied := check_hard_limits(self.policy, AccountSnapshot(account, book, self.risk), symbol, now)
+        ) is not None:
             return denied
-        sized = size_entry(signal, account, self.policy, instrument, book=book, master_cash=master_cash)
+        sized = size_entry(signal, account, self.policy, instrument, portfolio=book, master_cash=master_cash)
         if isinstance(sized, Skip):
-            free = size_entry(signal, account, _unlimited(self.policy), instrument, book=book, master_cash=master_cash)
+            free = size_entry(
+                signal, account, _unlimited(self.policy), instrument, portfolio=book, master_cash=master_cash
+            )
             return free if isinstance(free, Skip) else sized
         self._fill(sized, price, now)
         return None
 
-    def _fill(self, sized: Sized, price: Price, now: int) -> None:
+    def _fill(self, sized: EntrySize, price: Price, now: int) -> None:
         cost = (sized.size * price).scaled(ONE + self.fee)
         before = self.positions.get(price.symbol) or Position.flat(price.symbol, now)
         self.positions[price.symbol] = before.bought(sized.size, cost, now)

@@ -11,15 +11,15 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID, uuid5
 
-from services.copy_engine.decisions.decide import Follower
+from services.copy_engine.followers.follower import Follower
 from shared.domain.account import Account, AccountState
 from shared.domain.control import refusal
 from shared.domain.limits.policy import BelowMinimum, SizingMode, UserPolicy
-from shared.domain.limits.risk import Standing, barred, caps, shown, tightest
+from shared.domain.limits.risk import AccountSnapshot, check_hard_limits, find_caps, format_money, tightest_cap
 from shared.domain.order import Copy, Decision, Kind
 from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
-from shared.domain.sizing import Sized, entry_limit
+from shared.domain.sizing import EntrySize, entry_limit
 from shared.domain.skip import Skip
 from shared.domain.values.currency import alike, counted_in
 from shared.domain.values.instrument import Instrument, PairStatus
@@ -47,7 +47,7 @@ def decide_plainly(signal: Signal, follower: Follower, instrument: Instrument | 
     return _decision(signal, follower, mapped, Copy(sized.size, None, sized.limit_price, last), sized.reason, now)
 
 
-def _size(signal: Signal, follower: Follower, instrument: Instrument | None, now: int) -> Sized | Skip:
+def _size(signal: Signal, follower: Follower, instrument: Instrument | None, now: int) -> EntrySize | Skip:
     policy = follower.policy
     account = _usable_account(signal, follower, now)
     if isinstance(account, Skip):
@@ -62,10 +62,10 @@ def _size(signal: Signal, follower: Follower, instrument: Instrument | None, now
     if account.equity is None or account.cash is None:
         why = f"balance unknown: {account.reason or 'it has not been read yet'}"
         return Skip(why, ReasonCode.BALANCE_UNKNOWN)
-    standing = Standing(account, follower.book, follower.risk)
-    if (denied := barred(policy, standing, symbol, now)) is not None:
+    snapshot = AccountSnapshot(account, follower.portfolio, follower.risk)
+    if (denied := check_hard_limits(policy, snapshot, symbol, now)) is not None:
         return denied
-    return _scaled(signal, standing, policy, instrument, follower.master_cash)
+    return _scaled(signal, snapshot, policy, instrument, follower.master_cash)
 
 
 def _usable_account(signal: Signal, follower: Follower, now: int) -> Account | Skip:
@@ -91,22 +91,22 @@ def _usable_account(signal: Signal, follower: Follower, now: int) -> Account | S
 
 
 def _scaled(
-    signal: Signal, standing: Standing, policy: UserPolicy, instrument: Instrument, master_cash: Money | None
-) -> Sized | Skip:
+    signal: Signal, snapshot: AccountSnapshot, policy: UserPolicy, instrument: Instrument, master_cash: Money | None
+) -> EntrySize | Skip:
     symbol = policy.symbols.mapped(signal.symbol)
     if not alike(symbol.quote, signal.symbol.quote):
         why = f"{symbol} is priced in {symbol.quote}, the master's fill in {signal.symbol.quote}: no rate is known"
         return Skip(why, ReasonCode.NO_RATE)
-    bounds = caps(policy, standing, symbol)
+    bounds = find_caps(policy, snapshot, symbol)
     if isinstance(bounds, Skip):
         return bounds
     fill = Price(signal.price.amount, symbol)
     limit_price = entry_limit(fill, signal.side, policy.guards.max_slippage_bps, instrument.tick)
-    wanted = _wanted(signal, standing.account, policy, limit_price, master_cash)
+    wanted = _wanted(signal, snapshot.account, policy, limit_price, master_cash)
     if isinstance(wanted, Skip):
         return wanted
     size, arithmetic = wanted
-    most, cap = tightest(bounds, limit_price)
+    most, cap = tightest_cap(bounds, limit_price)
     steps = [arithmetic]
     if most < size:
         size = most
@@ -118,12 +118,12 @@ def _scaled(
         least = instrument.least(limit_price)
         if least <= most:
             steps.append(f"rounded up to {plain(least.amount)} by sizing.below_minimum")
-            return Sized(least, limit_price, ", ".join(steps))
+            return EntrySize(least, limit_price, ", ".join(steps))
         steps.append(f"not rounded up to {plain(least.amount)}, which is above {cap.why()}")
     if missed:
         code = ReasonCode.BELOW_MINIMUM if instrument.below_minimum(whole, limit_price) else cap.code
         return Skip(f"below venue minimum: {missed} ({', '.join(steps)})", code)
-    return Sized(size, limit_price, ", ".join(steps))
+    return EntrySize(size, limit_price, ", ".join(steps))
 
 
 def _wanted(
@@ -138,7 +138,7 @@ def _wanted(
             return Skip(why, ReasonCode.SETTINGS_UNUSABLE)
         amount = Money(sizing.quote_amount, limit_price.symbol.quote)
         size = amount.scaled(sizing.multiplier) / limit_price
-        return size, f"{shown(amount)} x {times} / {plain(limit_price.amount)} = {_amount(size)}"
+        return size, f"{format_money(amount)} x {times} / {plain(limit_price.amount)} = {_amount(size)}"
     if sizing.mode is SizingMode.MULTIPLIER:
         size = signal.base_size.scaled(sizing.multiplier)
         return size, f"{plain(signal.base_size.amount)} x {times} = {_amount(size)}"
@@ -155,7 +155,7 @@ def _wanted(
     if counted is None:
         return Skip(f"{what} in different currencies: {mine} and {masters}", ReasonCode.NO_RATE)
     size = signal.base_size.scaled(counted.ratio_to(masters) * sizing.multiplier)
-    ratio = f"{shown(counted)}/{shown(masters)}"
+    ratio = f"{format_money(counted)}/{format_money(masters)}"
     return size, f"{plain(signal.base_size.amount)} x {ratio} x {times} = {_amount(size)}"
 
 

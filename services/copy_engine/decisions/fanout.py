@@ -11,10 +11,11 @@ from typing import Final
 
 import structlog
 
-from services.copy_engine.decisions.decide import Follower, Plan, Verdict, failed
+from services.copy_engine.decisions.decision_plan import DecisionPlan, Judgement, decision_failed
 from services.copy_engine.decisions.order_writer import OrderWriter
 from services.copy_engine.decisions.owed_decisions import OwedDecisions
-from services.copy_engine.followers.reading import Reader
+from services.copy_engine.followers.follower import Follower
+from services.copy_engine.followers.follower_reader import FollowerReader
 from services.copy_engine.followers.roster import Roster
 from shared.bus.client.wire import Command, pack
 from shared.bus.connection import Bus
@@ -53,11 +54,11 @@ class FanOut:
         self._owed = owed or OwedDecisions(bus, Faults())
         self._clock = clock
         self._crash_points = crash_points or CrashPoints()
-        self._reader = Reader(bus, clock)
+        self._reader = FollowerReader(bus, clock)
         self._roster = Roster([])
         self._turn = 0
 
-    async def carry(
+    async def distribute(
         self, entry: Entry, signal: Signal, users: Sequence[UserPolicy], instruments: Mapping[Symbol, Instrument]
     ) -> None:
         """Write one decision per user. Raises BusUnavailable: then the whole signal is carried again, harmlessly.
@@ -76,25 +77,25 @@ class FanOut:
             followers = await self._reader.followers(signal, [member.policy for member in members])
             now = self._clock()
             commands: list[Command] = []
-            verdicts: list[Verdict] = []
+            judgements: list[Judgement] = []
             for member, follower in zip(members, followers, strict=True):
                 writer = writers.get(member.settings)
                 if writer is None:
                     traded = member.policy.symbols.mapped(signal.symbol)
-                    plan = Plan(signal, member.policy, instruments.get(traded))
+                    plan = DecisionPlan(signal, member.policy, instruments.get(traded))
                     writer = writers[member.settings] = OrderWriter(plan, entry.id)
-                verdict = _judged(writer.plan, follower, now, signal)
-                if refusal and not isinstance(verdict, Skip):
-                    verdict = Skip(refusal, ReasonCode.CLOCK)
-                copied += not isinstance(verdict, Skip)
-                verdicts.append(verdict)
+                judgement = _judge(writer.plan, follower, now, signal)
+                if refusal and not isinstance(judgement, Skip):
+                    judgement = Skip(refusal, ReasonCode.CLOCK)
+                copied += not isinstance(judgement, Skip)
+                judgements.append(judgement)
                 # Whoever is owed an earlier decision gets this one after it: a stream takes no id below its last.
                 owed = member.stream in self._owed.streams
-                commands.append(_NOTHING if owed else writer.command(member.stream, follower, verdict, now))
+                commands.append(_NOTHING if owed else writer.command(member.stream, follower, judgement, now))
             for number, answer in enumerate(await self._bus.do_all(commands)):
                 if isinstance(answer, Exception) or commands[number] is _NOTHING:
                     member = members[number]
-                    decision = writers[member.settings].plan.decision(followers[number], verdicts[number], now)
+                    decision = writers[member.settings].plan.decision(followers[number], judgements[number], now)
                     fields = OrderMessage.from_domain(decision).fields()
                     await self._owed.settle(Entry(member.stream, entry.id, fields), answer)
             self._crash_points.hit(CrashPoint.ENGINE_MID_FANOUT)
@@ -108,9 +109,9 @@ class FanOut:
         )
 
 
-def _judged(plan: Plan, follower: Follower, now: int, signal: Signal) -> Verdict:
+def _judge(plan: DecisionPlan, follower: Follower, now: int, signal: Signal) -> Judgement:
     try:
         return plan.judge(follower, now)
     except Exception as error:  # any failure in a decision is a skip: nobody may receive the master's size
         log.exception("decision failed", signal_id=signal.id, user=follower.policy.user)
-        return failed(error)
+        return decision_failed(error)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.copy_engine.decisions.decide import Close, Follower, Plan, Verdict
+from services.copy_engine.decisions.decision_plan import DecisionPlan, ExitCopy, Judgement
+from services.copy_engine.followers.follower import Follower
 from shared.bus.client.template import CommandTemplate
 from shared.contracts.messages import OrderMessage
 from shared.domain.order import Decision
-from shared.domain.sizing import Sized
+from shared.domain.sizing import EntrySize
 from shared.domain.skip import Skip
 from shared.domain.values.money import plain
 
@@ -26,24 +27,24 @@ _STREAM_PLACE, _FIRST_VALUE_PLACE = 1, 4
 class OrderWriter:
     """Writes the decisions of one plan under the id of the signal's entry."""
 
-    def __init__(self, plan: Plan, entry_id: str) -> None:
+    def __init__(self, plan: DecisionPlan, entry_id: str) -> None:
         self.plan = plan
         self._entry_id = entry_id
         self._templates: dict[object, CommandTemplate] = {}
 
-    def command(self, stream: str, follower: Follower, verdict: Verdict, now: int) -> bytes:
+    def command(self, stream: str, follower: Follower, judgement: Judgement, now: int) -> bytes:
         """Give the command that appends one user's decision to his stream: word for word what `Plan.decision` says."""
-        kind = _kind(verdict)
+        kind = _kind(judgement)
         template = self._templates.get(kind)
         if template is None:
-            template = self._templates[kind] = self._template(self.plan.decision(follower, verdict, now))
+            template = self._templates[kind] = self._template(self.plan.decision(follower, judgement, now))
         user, equity = follower.policy.user, follower.equity
         return template.filled(
             stream,
             self.plan.order_id(user),
             user,
-            plain(verdict.size.amount) if isinstance(verdict, Sized) else "",
-            verdict.reason,
+            plain(judgement.size.amount) if isinstance(judgement, EntrySize) else "",
+            judgement.reason,
             "" if equity is None else plain(equity.amount),
             str(now),
         )
@@ -55,8 +56,8 @@ class OrderWriter:
         return CommandTemplate(["XADD", "", self._entry_id, *flat], {_STREAM_PLACE} | own)
 
 
-def _kind(verdict: Verdict) -> object:
+def _kind(judgement: Judgement) -> object:
     """Return what verdicts have in common that differ only in the fields of `_OWN`."""
-    if isinstance(verdict, Skip):
-        return verdict.code
-    return verdict.symbol if isinstance(verdict, Close) else type(verdict)
+    if isinstance(judgement, Skip):
+        return judgement.code
+    return judgement.symbol if isinstance(judgement, ExitCopy) else type(judgement)

@@ -64,7 +64,7 @@ class OwedDecisions:
         dead letter would be an exit that nobody carries out. Raises BusUnavailable.
         """
         if entry.stream not in self._owed and _PAST_IT in str(answer):
-            await self._settle_past(entry)
+            await self._append_past(entry)
             return
         waiting = self._owed.setdefault(entry.stream, deque())
         if not any(each.id == entry.id for each in waiting):
@@ -82,17 +82,17 @@ class OwedDecisions:
         before = self.signals
         answers = await self._bus.do_all([self._command(waiting[0]) for waiting in self._owed.values()])
         for stream, answer in zip(list(self._owed), answers, strict=True):
-            await self._go_on(stream, answer)
+            await self._write_rest(stream, answer)
         self._pause = min(self._pause * 2, _LONGEST_PAUSE) if self._owed else _FIRST_PAUSE
         self._due = self._elapsed() + self._pause
         return sorted(before - self.signals)
 
-    async def _go_on(self, stream: str, answer: object) -> None:
+    async def _write_rest(self, stream: str, answer: object) -> None:
         """Write the rest for a stream whose oldest decision was written."""
         waiting = self._owed[stream]
         while not isinstance(answer, Exception) or _PAST_IT in str(answer):
             if isinstance(answer, Exception):
-                await self._settle_past(waiting[0])
+                await self._append_past(waiting[0])
             written = waiting.popleft()
             if not waiting:
                 del self._owed[stream]
@@ -102,7 +102,7 @@ class OwedDecisions:
             (answer,) = await self._bus.do_all([self._command(waiting[0])])
         self._report(waiting[0], str(answer))
 
-    async def _settle_past(self, entry: Entry) -> None:
+    async def _append_past(self, entry: Entry) -> None:
         """Append a decision under a new id, unless it stands: the stream is at its id, or past it."""
         order_id = entry.fields["id"]
         if await self._is_recorded(entry, order_id):

@@ -20,7 +20,7 @@ _LEGIBLE: Final = Context(prec=12, rounding=ROUND_FLOOR)
 
 
 @dataclass(frozen=True, slots=True)
-class Entered:
+class EntrySignal:
     """A signal by which the position was bought, and the id of its entry in the stream."""
 
     entry_id: str
@@ -34,7 +34,7 @@ class OpenPosition:
     size: Quantity
     bought: Quantity
     cost: Money
-    entries: tuple[Entered, ...]
+    entries: tuple[EntrySignal, ...]
     whole: bool
     """Whether every entry since the master was flat is among the signals."""
 
@@ -47,10 +47,10 @@ class OpenPosition:
 
 
 @dataclass(frozen=True, slots=True)
-class Joinable:
+class JoinablePosition:
     """A position that was open when a user began to follow, and still is."""
 
-    latest: Entered
+    latest: EntrySignal
     """The last entry before he followed: the signal that joining is a decision about."""
     position: OpenPosition
     added: Signal | None
@@ -68,24 +68,24 @@ class OpenPositions:
         key = (signal.venue, signal.symbol)
         found = self._open.pop(key, None)
         if signal.kind is Kind.ENTRY:
-            found = _entered(found, Entered(entry_id, signal))
+            found = _entered(found, EntrySignal(entry_id, signal))
         elif found is not None:
             found = _sold(found, signal)
         if found is not None and found.size.amount > 0:
             self._open[key] = found
 
-    def joinable(self, start: str) -> list[Joinable]:
+    def joinable(self, start: str) -> list[JoinablePosition]:
         """List what was open when the signal with the entry id `start` had been carried, and has not been closed since."""
         found = []
         for position in self._open.values():
             before = [each for each in position.entries if entry_order(each.entry_id) <= entry_order(start)]
             if before:
                 newest = position.entries[-1]
-                found.append(Joinable(before[-1], position, None if newest is before[-1] else newest.signal))
+                found.append(JoinablePosition(before[-1], position, None if newest is before[-1] else newest.signal))
         return found
 
 
-def _entered(before: OpenPosition | None, new: Entered) -> OpenPosition:
+def _entered(before: OpenPosition | None, new: EntrySignal) -> OpenPosition:
     signal = new.signal
     if before is None or signal.position_before.amount <= 0:
         whole = signal.position_before.amount <= 0

@@ -13,12 +13,12 @@ from typing import Final
 
 import structlog
 
-from services.copy_engine.decisions.decide import decide_skip, failed
-from services.copy_engine.followers.following import Joining, record_joined
-from services.copy_engine.followers.open_positions import Joinable
-from services.copy_engine.followers.reading import Reader
+from services.copy_engine.decisions.decision_plan import decide_skip, decision_failed
+from services.copy_engine.followers.follower_reader import FollowerReader
+from services.copy_engine.followers.following_record import PendingJoin, record_joined
+from services.copy_engine.followers.open_positions import JoinablePosition
+from services.copy_engine.joining.join_decision import JoinContext, JoinDelay, as_one_entry, decide_join
 from services.copy_engine.joining.past_signals import PastSignals
-from services.copy_engine.joining.plan import Surroundings, Waiting, as_one_entry, join
 from shared.bus.connection import Bus
 from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.joined_ids import joined_id
@@ -27,9 +27,9 @@ from shared.bus.streams import NOTHING_DELIVERED, Group, flatten, read_entries
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage
 from shared.domain.account import MASTER
-from shared.domain.book import Book
 from shared.domain.limits.policy import OnJoin, UserPolicy
 from shared.domain.order import Decision, order_id
+from shared.domain.portfolio import Portfolio
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.symbol import Symbol
 
@@ -37,7 +37,7 @@ _AT_ONCE: Final = 16
 """Users looked at between two signals, so that many who join together hold up nobody's exit."""
 _PAGE: Final = 500
 
-PairsOf = Callable[[str], Awaitable[Mapping[Symbol, Instrument]]]
+InstrumentsOf = Callable[[str], Awaitable[Mapping[Symbol, Instrument]]]
 
 log = structlog.get_logger()
 
@@ -46,7 +46,7 @@ log = structlog.get_logger()
 class _Newcomer:
     """A user who is being joined. `standing` are the ids of the orders in his stream, once they have been read."""
 
-    joining: Joining
+    joining: PendingJoin
     standing: set[str] | None = None
     waits_for: str = ""
 
@@ -59,12 +59,12 @@ class Joiner:
         self._group = group
         self._clock = clock
         self._records = Records(bus)
-        self._reader = Reader(bus, clock)
+        self._reader = FollowerReader(bus, clock)
         self._newcomers: dict[str, _Newcomer] = {}
         self._queue: deque[str] = deque()
         self._past: PastSignals | None = None
 
-    def expect(self, joining: Mapping[str, Joining]) -> None:
+    def expect(self, joining: Mapping[str, PendingJoin]) -> None:
         """Take over who is to be joined, as it stands in Redis."""
         before = self._newcomers
         self._newcomers = {
@@ -72,7 +72,7 @@ class Joiner:
             for user, each in joining.items()
         }
 
-    async def round(self, users: Sequence[UserPolicy], pairs_of: PairsOf) -> bool:
+    async def round(self, users: Sequence[UserPolicy], instruments_of: InstrumentsOf) -> bool:
         """Join whom it is time for; True if there is more to do at once. Only where no signal is half carried.
 
         Raises BusUnavailable.
@@ -89,13 +89,13 @@ class Joiner:
             user = self._queue.popleft()
             # Whose file cannot be used just now joins once it can.
             if user in policies and user in self._newcomers and not policies[user].fault:
-                await self._join_or_say_why(policies[user], past, pairs_of)
+                await self._join_safely(policies[user], past, instruments_of)
         return bool(self._queue)
 
-    async def _join_or_say_why(self, policy: UserPolicy, past: PastSignals, pairs_of: PairsOf) -> None:
+    async def _join_safely(self, policy: UserPolicy, past: PastSignals, instruments_of: InstrumentsOf) -> None:
         """Join one user; what fails for him holds up nobody else. It is tried again once settings change or an engine begins."""
         try:
-            await self._join(policy, self._newcomers[policy.user], past, pairs_of)
+            await self._join(policy, self._newcomers[policy.user], past, instruments_of)
         except BusRefused as error:  # a key of this user's: tried again in the next round, for it may be put right
             newcomer = self._newcomers[policy.user]
             newcomer.standing = None
@@ -108,7 +108,9 @@ class Joiner:
             log.exception("a user cannot be joined", user=policy.user)
             del self._newcomers[policy.user]
 
-    async def _join(self, policy: UserPolicy, newcomer: _Newcomer, past: PastSignals, pairs_of: PairsOf) -> None:
+    async def _join(
+        self, policy: UserPolicy, newcomer: _Newcomer, past: PastSignals, instruments_of: InstrumentsOf
+    ) -> None:
         waits_for = ""
         wants = policy.on_join is OnJoin.COPY_OPEN  # he may have changed his mind while he waited
         for each in past.open.joinable(newcomer.joining.start) if wants else []:
@@ -117,8 +119,8 @@ class Joiner:
                 newcomer.standing = await self._standing(policy.user, each.latest.entry_id)
             if order_id(signal.id, policy.user, signal.venue) in newcomer.standing:
                 continue
-            found = await self._decided(policy, each, newcomer, await pairs_of(signal.venue))
-            if isinstance(found, Waiting):
+            found = await self._decide(policy, each, newcomer, await instruments_of(signal.venue))
+            if isinstance(found, JoinDelay):
                 waits_for = f"{signal.symbol}: {found.what}"
             elif horizon := await past.horizon():
                 await self._write(found, horizon)
@@ -143,12 +145,16 @@ class Joiner:
                 return found
             start = f"({rows[-1][0]}"
 
-    async def _decided(
-        self, policy: UserPolicy, joinable: Joinable, newcomer: _Newcomer, instruments: Mapping[Symbol, Instrument]
-    ) -> Decision | Waiting:
+    async def _decide(
+        self,
+        policy: UserPolicy,
+        joinable: JoinablePosition,
+        newcomer: _Newcomer,
+        instruments: Mapping[Symbol, Instrument],
+    ) -> Decision | JoinDelay:
         signal = joinable.latest.signal
         symbol = policy.symbols.mapped(signal.symbol)
-        around, unreadable = await self._surroundings(policy.user, signal.venue, symbol)
+        around, unreadable = await self._read_context(policy.user, signal.venue, symbol)
         # Read as of before the fill: the cash that the master had is what it has and what all this has cost.
         whole = replace(as_one_entry(joinable, around.master, self._clock()), filled_at=0)
         (follower,) = await self._reader.followers(whole, [policy])
@@ -156,23 +162,23 @@ class Joiner:
         now = self._clock()
         waited = now - newcomer.joining.since
         try:
-            return join(joinable, follower, around, instruments.get(symbol), now, waited)
+            return decide_join(joinable, follower, around, instruments.get(symbol), now, waited)
         except Exception as error:  # as in the fan-out: any failure in a decision is a skip
             log.exception("decision failed", signal_id=signal.id, user=policy.user)
-            return decide_skip(replace(whole, filled_at=now), follower, failed(error), now)
+            return decide_skip(replace(whole, filled_at=now), follower, decision_failed(error), now)
 
-    async def _surroundings(self, user: str, venue: str, symbol: Symbol) -> tuple[Surroundings, str]:
+    async def _read_context(self, user: str, venue: str, symbol: Symbol) -> tuple[JoinContext, str]:
         """Read what joining must know beside the follower, and say what of it cannot be read."""
         (master,) = await self._records.accounts([(MASTER, venue)])
         price = (await self._records.prices_of(venue, [symbol])).get(symbol)
         try:
             holdings = await self._records.holdings(user, venue)
         except BusRefused as error:
-            return Surroundings(price, master), f"what is held cannot be read: {error}"
+            return JoinContext(price, master), f"what is held cannot be read: {error}"
         if holdings.may_hold(symbol.base):
-            return Surroundings(price, master), f"what is held cannot be read: a record of {symbol.base}"
-        book = Book(holdings.positions, {symbol: price[0]} if price else {})
-        return Surroundings(price, master, book.assets()), ""
+            return JoinContext(price, master), f"what is held cannot be read: a record of {symbol.base}"
+        portfolio = Portfolio(holdings.positions, {symbol: price[0]} if price else {})
+        return JoinContext(price, master, portfolio.assets()), ""
 
     async def _write(self, decision: Decision, horizon: int) -> None:
         """Append a decision behind every signal that has been carried."""

@@ -28,7 +28,7 @@ from shared.bus.orders import PositionChange
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.records import write_position
 from shared.domain.control import refusal
-from shared.domain.exits import Close, size_exit
+from shared.domain.exits import ExitSize, size_exit
 from shared.domain.fault import FaultKind
 from shared.domain.order import TERMINAL, Decision, OrderState
 from shared.domain.reason import ReasonCode
@@ -238,7 +238,7 @@ class ExitHandler:
         target = record.filled + close.size.amount if record.target is None else record.target
         if (left := progress.funds.without_crumb(close.size, spot, instrument, price)) is not None:
             target -= (close.size - left).amount
-            close = Close(left, close.reason)
+            close = ExitSize(left, close.reason)
         limit = bound(price, instrument, context.policy.guards.exit_slippage_bps, record.leg, progress.refusals)
         return Leg(decision, entry_id, record.leg, close.size, limit, Quantity(target, symbol.base))
 
@@ -369,11 +369,11 @@ def _told(order: VenueOrder, legs: int, progress: _Progress) -> str:
 
 def _rest(
     record: OrderRecord, held: Quantity, instrument: Instrument, price: Price, has: Quantity | None
-) -> Close | Skip:
+) -> ExitSize | Skip:
     """Size what is left of an exit after its first leg: never above what is held now."""
     wanted = max((record.target or ZERO) - record.filled, ZERO)
     most = min(wanted, held.amount) if has is None else min(wanted, held.amount, has.amount)
     size = Quantity(most, held.asset).floored(instrument.lot_step)
     if missed := instrument.below_minimum(size, price):
         return Skip(f"dust: {missed} (the rest of an exit of {plain(record.target or ONE)})", ReasonCode.DUST)
-    return Close(size, f"the rest: {size}")
+    return ExitSize(size, f"the rest: {size}")

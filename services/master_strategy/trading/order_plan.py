@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from services.master_strategy.strategies.port import Enter, Exit
 from shared.domain.account import Position
-from shared.domain.exits import Close, size_exit
+from shared.domain.exits import ExitSize, size_exit
 from shared.domain.order import Side
 from shared.domain.reason import ReasonCode
 from shared.domain.sizing import entry_limit
@@ -63,7 +63,7 @@ def plan_exit(
 ) -> OrderPlan | Skip:
     """Size an exit; `free` is given only after the venue refused the whole for want of it."""
     sized = size_exit(position, intent.fraction, instrument, price, has=free)
-    if not isinstance(sized, Close):
+    if not isinstance(sized, ExitSize):
         return sized
     limit = None if slippage_bps is None else entry_limit(price, Side.SELL, slippage_bps, instrument.tick)
     return OrderPlan(Side.SELL, sized.size, limit, intent.reason)

@@ -10,9 +10,9 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from shared.domain.account import Account
-from shared.domain.book import Book
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.limits.risk_state import RiskState, utc_minute
+from shared.domain.portfolio import Portfolio
 from shared.domain.reason import ReasonCode
 from shared.domain.skip import Skip
 from shared.domain.values.currency import counted_in
@@ -22,15 +22,15 @@ from shared.domain.values.symbol import Symbol
 
 MAX_BALANCE_AGE_MS: Final = 120_000
 """An account that was read longer ago than this takes no entries: a user may have withdrawn or lost since."""
-_NO_BOOK: Final = Book()
+_EMPTY: Final = Portfolio()
 _PER_CENT: Final = Decimal("0.01")
 
 
-class Standing(NamedTuple):
+class AccountSnapshot(NamedTuple):
     """An account, what it holds from copying and what that has made, as last read; `book` and `risk` where limits need them."""
 
     account: Account
-    book: Book = _NO_BOOK
+    portfolio: Portfolio = _EMPTY
     risk: RiskState | None = None
 
 
@@ -42,16 +42,16 @@ class Cap(NamedTuple):
     code: ReasonCode
 
 
-class Admitted(NamedTuple):
+class AllowedSize(NamedTuple):
     """An entry that the limits let pass; `note` says what cut it, and is empty if nothing did."""
 
     size: Quantity
     note: str
 
 
-def barred(policy: UserPolicy, standing: Standing, symbol: Symbol, now: int) -> Skip | None:
+def check_hard_limits(policy: UserPolicy, snapshot: AccountSnapshot, symbol: Symbol, now: int) -> Skip | None:
     """Return why an entry of any size is forbidden at `now` (epoch ms); None if it is not."""
-    account, limits, risk = standing.account, policy.limits, standing.risk
+    account, limits, risk = snapshot.account, policy.limits, snapshot.risk
     age = now - account.as_of
     if age > MAX_BALANCE_AGE_MS:
         when = f"{age / 1000:.0f} s old" if account.as_of else "of an unknown age"
@@ -66,16 +66,16 @@ def barred(policy: UserPolicy, standing: Standing, symbol: Symbol, now: int) -> 
             why = f"{traded} trades today (UTC); limits.max_trades_per_day is {limits.max_trades_per_day}"
             return Skip(why, ReasonCode.MAX_TRADES)
     if limits.max_positions is not None:
-        held = standing.book.assets()
+        held = snapshot.portfolio.assets()
         if symbol.base not in held and len(held) >= limits.max_positions:
             why = f"{len(held)} positions held; limits.max_positions is {limits.max_positions}"
             return Skip(why, ReasonCode.MAX_POSITIONS)
     return None
 
 
-def caps(policy: UserPolicy, standing: Standing, symbol: Symbol) -> Sequence[Cap] | Skip:
+def find_caps(policy: UserPolicy, snapshot: AccountSnapshot, symbol: Symbol) -> Sequence[Cap] | Skip:
     """List what caps the cost of an entry, each with the room it leaves, which may be nothing or less."""
-    account, limits, quote, cash = standing.account, policy.limits, symbol.quote, standing.account.cash
+    account, limits, quote, cash = snapshot.account, policy.limits, symbol.quote, snapshot.account.cash
     if account.equity is None or cash is None:
         return balance_unknown(account.reason)
     if cash.currency != quote:
@@ -90,37 +90,39 @@ def caps(policy: UserPolicy, standing: Standing, symbol: Symbol) -> Sequence[Cap
         found.append(_share("limits.max_order_pct", ReasonCode.MAX_ORDER, pct, equity))
     if limits.max_order_quote is not None:
         most = Money(limits.max_order_quote, quote)
-        found.append(Cap(most, lambda: f"limits.max_order_quote {shown(most)}", ReasonCode.MAX_ORDER))
+        found.append(Cap(most, lambda: f"limits.max_order_quote {format_money(most)}", ReasonCode.MAX_ORDER))
     if (pct := limits.max_exposure_pct) is not None:
-        held = standing.book.exposure(quote)
+        held = snapshot.portfolio.exposure(quote)
         found.append(_share("limits.max_exposure_pct", ReasonCode.MAX_EXPOSURE, pct, equity, held))
     if (pct := limits.max_symbol_pct) is not None:
-        held = standing.book.exposure(quote, symbol.base)
+        held = snapshot.portfolio.exposure(quote, symbol.base)
         found.append(_share("limits.max_symbol_pct", ReasonCode.MAX_SYMBOL, pct, equity, held))
     # The venue holds the fee beside the price, so only this much of the cash can be spent.
     spendable = cash.scaled(ONE / (ONE + account.taker_fee))
-    found.append(Cap(spendable, lambda: f"available funds {shown(cash)} less fee", ReasonCode.INSUFFICIENT_FUNDS))
+    found.append(
+        Cap(spendable, lambda: f"available funds {format_money(cash)} less fee", ReasonCode.INSUFFICIENT_FUNDS)
+    )
     return found
 
 
 def admit(
-    size: Quantity, limit_price: Price, policy: UserPolicy, standing: Standing, instrument: Instrument, now: int
-) -> Admitted | Skip:
+    size: Quantity, limit_price: Price, policy: UserPolicy, snapshot: AccountSnapshot, instrument: Instrument, now: int
+) -> AllowedSize | Skip:
     """Judge a planned entry once more, as of now: let it pass, cut it down to the room that is left, or skip it."""
     symbol = limit_price.symbol
-    if (denied := barred(policy, standing, symbol, now)) is not None:
+    if (denied := check_hard_limits(policy, snapshot, symbol, now)) is not None:
         return denied
-    found = caps(policy, standing, symbol)
+    found = find_caps(policy, snapshot, symbol)
     if isinstance(found, Skip):
         return found
-    most, cap = tightest(found, limit_price)
+    most, cap = tightest_cap(found, limit_price)
     if size <= most:
-        return Admitted(size, "")
+        return AllowedSize(size, "")
     cut = most.floored(instrument.lot_step)
     note = f"cut from {plain(size.amount)} to {plain(cut.amount)} by {cap.why()}"
     if missed := instrument.below_minimum(cut, limit_price):
         return Skip(f"below venue minimum: {missed} ({note})", cap.code)
-    return Admitted(cut, note)
+    return AllowedSize(cut, note)
 
 
 def balance_unknown(reason: str) -> Skip:
@@ -128,14 +130,14 @@ def balance_unknown(reason: str) -> Skip:
     return Skip(f"balance unknown: {reason or 'it has not been read yet'}", ReasonCode.BALANCE_UNKNOWN)
 
 
-def tightest(found: Sequence[Cap], limit_price: Price) -> tuple[Quantity, Cap]:
+def tightest_cap(found: Sequence[Cap], limit_price: Price) -> tuple[Quantity, Cap]:
     """Give the smallest cap, and the size that it allows at `limit_price`, which is never below nothing."""
     cap = found[0] if len(found) == 1 else min(found, key=lambda each: each.most.amount)
     room = cap.most if cap.most.amount > 0 else Money(ZERO, cap.most.currency)
     return room / limit_price, cap
 
 
-def shown(amount: Money) -> str:
+def format_money(amount: Money) -> str:
     """Show an amount to people: `1,000`, `1,000.50`."""
     return f"{amount.amount:,.2f}".removesuffix(".00")
 
@@ -143,5 +145,7 @@ def shown(amount: Money) -> str:
 def _share(name: str, code: ReasonCode, pct: Decimal, equity: Money, held: Money | None = None) -> Cap:
     share = equity.scaled(pct * _PER_CENT)
     if held is None:
-        return Cap(share, lambda: f"{name} {plain(pct)} ({shown(share)})", code)
-    return Cap(share - held, lambda: f"{name} {plain(pct)} ({shown(share)}, of which {shown(held)} held)", code)
+        return Cap(share, lambda: f"{name} {plain(pct)} ({format_money(share)})", code)
+    return Cap(
+        share - held, lambda: f"{name} {plain(pct)} ({format_money(share)}, of which {format_money(held)} held)", code
+    )

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.copy_engine.decisions.decide import Follower, Verdict
+from services.copy_engine.decisions.decision_plan import Judgement
 from services.copy_engine.decisions.order_writer import OrderWriter
+from services.copy_engine.followers.follower import Follower
 from shared.bus.connection import Bus
 from shared.bus.streams import read_entries
 from shared.contracts import keys
@@ -26,10 +27,10 @@ async def test_a_failure_that_nobody_foresaw_holds_up_neither_the_others_nor_the
     """The engine would begin the same signal again and again, and carry no exit to anybody."""
     command = OrderWriter.command
 
-    def broken(self: OrderWriter, stream: str, follower: Follower, verdict: Verdict, now: int) -> bytes:
+    def broken(self: OrderWriter, stream: str, follower: Follower, judgement: Judgement, now: int) -> bytes:
         if follower.policy.user == victim:
             raise RuntimeError("a bug")
-        return command(self, stream, follower, verdict, now)
+        return command(self, stream, follower, judgement, now)
 
     async with running(bus, users) as engine:
         monkeypatch.setattr(OrderWriter, "command", broken)

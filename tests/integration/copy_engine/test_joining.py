@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from services.copy_engine.joining.plan import PATIENCE_MS
+from services.copy_engine.joining.join_decision import PATIENCE_MS
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.streams import Entry
@@ -35,7 +35,7 @@ async def test_he_waits_for_his_account_while_signals_are_decided_as_always(
     await turn.join()
     part = await emit(an_exit("part", "0.5"))
     assert await told(bus) == []
-    await turn.carry()
+    await turn.distribute()
     await Records(bus).write_account(an_account("dave"))
     await turn.join()
     (entry_id, first), (_, join) = await decided(bus, "dave")
@@ -69,7 +69,7 @@ async def test_a_close_ends_the_waiting_with_no_trade(bus: Bus, users: Sequence[
     await Records(bus).write_account(an_account("dave"))
     await turn.join()  # the close is in the stream and not carried yet: it comes first
     assert await told(bus) == []
-    await turn.carry()
+    await turn.distribute()
     await turn.join()
     assert await told(bus) == []
     assert await joining(bus) == ""
@@ -84,7 +84,7 @@ async def test_an_entry_that_comes_while_he_waits_is_all_that_he_gets(
     await turn.join()
     more = an_entry("more", position_before=btc("0.1"), position_after=btc("0.2"))
     entry = await emit(more)
-    await turn.carry()
+    await turn.distribute()
     await market(bus)
     await turn.join()
     (entry_id, copied), (_, join) = await decided(bus, "dave")
@@ -106,7 +106,7 @@ async def test_who_comes_back_joins_what_was_opened_meanwhile_and_nothing_that_w
     flat = replace(btc(0), asset="ETH")
     price = replace(btc_price(3000), symbol=eth)
     await emit(an_entry("eth", **unit, position_before=flat, price=price, quote_size=usd(3000)))
-    await turn.carry()
+    await turn.distribute()
     await Records(bus).write_prices("kraken", [price], NOW)
     await turn.follow([*users, DAVE])
     await turn.join()

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from services.copy_engine.decisions.decide import Follower, decide, decide_skip
+from services.copy_engine.decisions.decision_plan import decide, decide_skip
+from services.copy_engine.followers.follower import Follower
 from shared.domain.account import Account, AccountState
 from shared.domain.control import Control, ControlMode
 from shared.domain.limits.policy import GuardPolicy, SymbolPolicy, UserPolicy

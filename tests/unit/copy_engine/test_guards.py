@@ -9,10 +9,10 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from services.copy_engine.decisions.decide import Follower, decide
+from services.copy_engine.decisions.decision_plan import decide
+from services.copy_engine.followers.follower import Follower
 from shared.contracts.messages import OrderMessage
 from shared.domain.account import Account, Position
-from shared.domain.book import Book
 from shared.domain.control import Control, ControlMode
 from shared.domain.limits.policy import (
     FileState,
@@ -25,6 +25,7 @@ from shared.domain.limits.policy import (
 )
 from shared.domain.limits.risk_state import RiskState, realized_by
 from shared.domain.order import Copy
+from shared.domain.portfolio import Portfolio
 from shared.domain.reason import ReasonCode
 from shared.domain.values.money import Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
@@ -192,8 +193,8 @@ class Market:
         self.risk = RiskState.fresh("USD", NOW).at(NOW, usd(0), self.equity, policy.limits)
 
     @property
-    def book(self) -> Book:
-        return Book(dict(self.positions), dict(self.prices))
+    def book(self) -> Portfolio:
+        return Portfolio(dict(self.positions), dict(self.prices))
 
     @property
     def equity(self) -> Money:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from services.copy_engine.followers.open_positions import OpenPositions
-from services.copy_engine.joining.plan import PATIENCE_MS, Surroundings, Waiting
+from services.copy_engine.joining.join_decision import PATIENCE_MS, JoinContext, JoinDelay
 from shared.domain.account import MASTER, Account, AccountState
 from shared.domain.control import Control, ControlMode
 from shared.domain.limits.policy import SymbolPolicy
@@ -49,13 +49,13 @@ UNREADY = [
 @pytest.mark.parametrize(("account", "code"), UNREADY)
 def test_an_account_that_is_not_ready_is_waited_for_and_then_it_is_a_skip(account: Account, code: ReasonCode) -> None:
     follower = a_joiner(account)
-    assert isinstance(joined(follower, waited=PATIENCE_MS - 1), Waiting)
+    assert isinstance(joined(follower, waited=PATIENCE_MS - 1), JoinDelay)
     assert skip_code(joined(follower, waited=PATIENCE_MS)) == code
 
 
 def test_what_was_waited_for_in_vain_is_the_reason_of_the_skip() -> None:
     follower = a_joiner(an_account(as_of=LATER - 120_001))
-    assert joined(follower) == Waiting("balance is 120 s old")
+    assert joined(follower) == JoinDelay("balance is 120 s old")
     assert skipped(joined(follower, waited=PATIENCE_MS)) == f"{JOINS}: waited 600 s, but balance is 120 s old"
 
 
@@ -81,14 +81,14 @@ def test_what_was_waited_for_in_vain_is_the_reason_of_the_skip() -> None:
     ],
 )
 def test_what_is_not_known_of_the_market_or_the_master_is_waited_for_too(
-    scene: Surroundings, what: str, code: ReasonCode
+    scene: JoinContext, what: str, code: ReasonCode
 ) -> None:
-    assert joined(scene=scene) == Waiting(what)
+    assert joined(scene=scene) == JoinDelay(what)
     assert skip_code(joined(scene=scene, waited=PATIENCE_MS)) == code
 
 
 def test_an_account_that_was_never_recorded_is_waited_for() -> None:
-    assert isinstance(joined(replace(a_joiner(), account=None)), Waiting)
+    assert isinstance(joined(replace(a_joiner(), account=None)), JoinDelay)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, strategies as st
 
-from services.copy_engine.followers.open_positions import Joinable, OpenPositions
+from services.copy_engine.followers.open_positions import JoinablePosition, OpenPositions
 from shared.domain.signal import Signal
 from shared.domain.values.symbol import Symbol
 from tests.support.examples import an_entry, an_exit, btc, btc_price, usd
@@ -38,7 +38,7 @@ def played(*steps: Step, held: str = "0") -> OpenPositions:
     return found
 
 
-def only(found: OpenPositions, start: str) -> Joinable:
+def only(found: OpenPositions, start: str) -> JoinablePosition:
     (joinable,) = found.joinable(start)
     return joinable
 
@@ -84,7 +84,7 @@ def test_an_entry_that_came_after_he_began_to_follow_is_told() -> None:
     assert joinable.added == an_entry_of("2", joinable)
 
 
-def an_entry_of(number: str, joinable: Joinable) -> Signal:
+def an_entry_of(number: str, joinable: JoinablePosition) -> Signal:
     (found,) = [each.signal for each in joinable.position.entries if each.entry_id == f"{number}-0"]
     return found
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from shared.domain.account import Position
-from shared.domain.exits import Close, size_exit
+from shared.domain.exits import ExitSize, size_exit
 from shared.domain.reason import ReasonCode
 from shared.domain.sizing import Skip
 from tests.support.examples import BTC_USD, NOW, an_instrument, btc, btc_price, usd
@@ -29,7 +29,7 @@ def holding(size: str | Decimal) -> Position:
 @pytest.mark.parametrize(("fraction", "sold"), [("1", "0.08"), ("0.37", "0.0296"), ("0.5", "0.04"), ("0.01", "0.0008")])
 def test_exit_is_a_fraction_of_what_is_held(fraction: str, sold: str) -> None:
     outcome = size_exit(holding("0.08"), Decimal(fraction), an_instrument(), PRICE)
-    assert isinstance(outcome, Close)
+    assert isinstance(outcome, ExitSize)
     assert outcome.size == btc(sold)
     assert outcome.reason == f"{fraction} of 0.08 BTC held = {sold}"
 
@@ -54,7 +54,7 @@ def test_never_sells_more_than_is_held_and_never_more_than_the_fraction_unless_t
 
 def test_a_rest_that_could_not_be_sold_later_is_sold_along() -> None:
     outcome = size_exit(holding("0.0001"), Decimal("0.9"), an_instrument(), PRICE)
-    assert isinstance(outcome, Close)
+    assert isinstance(outcome, ExitSize)
     assert outcome.size == btc("0.0001")
     assert "all of it because the rest of 0.00001 BTC could not be sold later" in outcome.reason
 
@@ -81,13 +81,13 @@ def test_deposit_between_entry_and_exit(held: Decimal, free: Decimal) -> None:
     if min(held, free) < instrument.min_size:
         assert isinstance(outcome, Skip)
         return
-    assert isinstance(outcome, Close)
+    assert isinstance(outcome, ExitSize)
     assert outcome.size == btc(min(held, free)).floored(instrument.lot_step)
 
 
 def test_what_the_account_has_in_all_cuts_the_sale_and_is_told() -> None:
     outcome = size_exit(holding("0.08"), Decimal("0.5"), an_instrument(), PRICE, has=btc("0.030000001"))
-    assert isinstance(outcome, Close)
+    assert isinstance(outcome, ExitSize)
     assert outcome.size == btc("0.03")
     assert outcome.reason.endswith("cut to 0.03, which is all that the account has")
 

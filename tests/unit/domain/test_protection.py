@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from shared.domain.account import Position
-from shared.domain.exits import Close, size_exit
+from shared.domain.exits import ExitSize, size_exit
 from shared.domain.limits.policy import ExitPolicy
 from shared.domain.limits.protection import due
 from shared.domain.reason import ReasonCode
@@ -138,7 +138,7 @@ def test_an_exit_never_sells_above_what_is_held(position: Position, price: Decim
     intent = due(position, btc_price(price), NOW + 10**9, exits)
     if intent is not None:
         close = size_exit(position, intent.fraction, an_instrument(), btc_price(price))
-        if isinstance(close, Close):
+        if isinstance(close, ExitSize):
             assert close.size <= position.size
             assert position.sold(close.size, NOW).size.amount < an_instrument().lot_step
 

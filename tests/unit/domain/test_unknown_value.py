@@ -8,7 +8,8 @@ from fractions import Fraction
 
 from hypothesis import given, settings, strategies as st
 
-from services.copy_engine.decisions.decide import Follower, decide
+from services.copy_engine.decisions.decision_plan import decide
+from services.copy_engine.followers.follower import Follower
 from shared.domain.limits.policy import SizingMode, SizingPolicy
 from shared.domain.valuation import DUST, route, value
 from shared.domain.values.instrument import Instrument

@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 from shared.domain.account import Account, AccountState, Position
-from shared.domain.book import Book
 from shared.domain.limits.policy import OnLeave, SizingMode, SizingPolicy, SymbolPolicy, UserPolicy
 from shared.domain.master_account import Baseline, Holding
+from shared.domain.portfolio import Portfolio
 from shared.domain.values.money import Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
 from shared.ledger.drift import Drift, Follows, Leader, drifts, plan_repair
@@ -35,7 +35,7 @@ def compared(leader: Leader, policy: UserPolicy = ALICE, **held: str) -> Mapping
     for base, size in held.items():
         symbol = Symbol(base, "USD")
         positions[symbol] = Position(symbol, Quantity(Decimal(size), base), Money(Decimal(1), "USD"), 1, 1)
-    found = drifts("kraken", leader, Follows(policy, account, Book(positions, PRICES)), PRICES)
+    found = drifts("kraken", leader, Follows(policy, account, Portfolio(positions, PRICES)), PRICES)
     return {each.symbol: each for each in found}
 
 

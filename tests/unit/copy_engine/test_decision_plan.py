@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import event, given, settings, strategies as st
 
-from services.copy_engine.decisions.decide import Follower, Plan, Verdict, failed
+from services.copy_engine.decisions.decision_plan import DecisionPlan, Judgement, decision_failed
 from services.copy_engine.decisions.order_writer import OrderWriter
+from services.copy_engine.followers.follower import Follower
 from shared.contracts.messages import OrderMessage
 from shared.domain.account import AccountState, Position
-from shared.domain.book import Book
 from shared.domain.control import Control, ControlMode
 from shared.domain.limits.policy import (
     BelowMinimum,
@@ -27,6 +27,7 @@ from shared.domain.limits.policy import (
 )
 from shared.domain.limits.risk_state import RiskState
 from shared.domain.order import Decision
+from shared.domain.portfolio import Portfolio
 from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
 from shared.domain.skip import Skip
@@ -111,8 +112,10 @@ positions = st.builds(
     some("0.0001", "5", 4),
     some("0", "50000", 2),
 )
-books = st.builds(
-    lambda held, priced: Book({each.symbol: each for each in held}, {BTC_USD: btc_price(61_000)} if priced else {}),
+portfolios = st.builds(
+    lambda held, priced: Portfolio(
+        {each.symbol: each for each in held}, {BTC_USD: btc_price(61_000)} if priced else {}
+    ),
     st.lists(positions, max_size=2),
     st.booleans(),
 )
@@ -138,7 +141,7 @@ followers = st.builds(
     policy=st.just(a_policy()),  # every one gets his settings and his name below
     account=accounts,
     switches=switches,
-    book=books,
+    portfolio=portfolios,
     risk=risks,
     master_cash=st.none() | moneys,
     held=st.frozensets(st.sampled_from([BTC_USD, BTC_USDC, BTC_EUR, ETH_USD])),
@@ -162,27 +165,27 @@ instruments = st.builds(
 )
 
 
-def judged(plan: Plan, follower: Follower, now: int) -> Verdict:
+def judged(plan: DecisionPlan, follower: Follower, now: int) -> Judgement:
     """Judge as the fan-out does: what fails is a skip."""
     try:
         return plan.judge(follower, now)
     except ArithmeticError as error:
-        return failed(error)
+        return decision_failed(error)
 
 
 def planned(
     signal: Signal, policy: UserPolicy, crowd: list[Follower], instrument: Instrument | None
 ) -> list[tuple[Follower, Decision, list[str], int]]:
     """Decide and write for users of one set of settings by one plan, each a little later than the one before."""
-    plan = Plan(signal, policy, instrument)
+    plan = DecisionPlan(signal, policy, instrument)
     writer = OrderWriter(plan, "7-0")
     found = []
     for number, follower in enumerate(crowd):
         one, now = replace(follower, policy=replace(policy, user=f"user-{number}")), LATER + number % 2
-        verdict = judged(plan, one, now)
-        words = words_of(writer.command(f"to {one.policy.user}", one, verdict, now))
+        judgement = judged(plan, one, now)
+        words = words_of(writer.command(f"to {one.policy.user}", one, judgement, now))
         assert words[:3] == ["XADD", f"to {one.policy.user}", "7-0"]
-        found.append((one, plan.decision(one, verdict, now), words[3:], now))
+        found.append((one, plan.decision(one, judgement, now), words[3:], now))
     return found
 
 
@@ -226,7 +229,7 @@ def test_what_is_written_reads_back_to_that_same_decision(
 def test_users_of_one_plan_get_what_is_theirs() -> None:
     richer = Follower(a_policy("bob"), an_account("bob", equity=usd(10_000), cash=usd(10_000)), (RUN,))
     stopped = Follower(a_policy("carol"), an_account("carol"), (Control(ControlMode.PAUSE, "on holiday"),))
-    plan = Plan(an_entry(), a_policy(), an_instrument())
+    plan = DecisionPlan(an_entry(), a_policy(), an_instrument())
     writer = OrderWriter(plan, "7-0")
     rows = [
         words_of(writer.command("s", each, plan.judge(each, LATER), LATER))[3:] for each in (richer, stopped, richer)
@@ -241,7 +244,7 @@ def test_users_of_one_plan_get_what_is_theirs() -> None:
 
 
 def test_a_failure_in_what_users_share_is_no_failure_of_one_whom_something_else_had_skipped_before() -> None:
-    plan = Plan(an_entry(), a_policy(), an_instrument(tick=Decimal(1_000_000)))  # no price is within the bound
+    plan = DecisionPlan(an_entry(), a_policy(), an_instrument(tick=Decimal(1_000_000)))  # no price is within the bound
     parked = Follower(a_policy(), an_account(state=AccountState.PARKED, reason="no key"), (RUN,))
     ready = replace(parked, account=an_account())
     for _ in range(2):

@@ -11,8 +11,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
-from services.copy_engine.decisions.decide import Follower, decide, decide_skip, not_ready
-from services.copy_engine.followers.open_positions import Joinable
+from services.copy_engine.decisions.decision_plan import decide, decide_skip, not_ready
+from services.copy_engine.followers.follower import Follower
+from services.copy_engine.followers.open_positions import JoinablePosition
 from shared.domain.account import Account, AccountState
 from shared.domain.limits.policy import SizingMode, UserPolicy
 from shared.domain.limits.risk import MAX_BALANCE_AGE_MS, balance_unknown
@@ -32,14 +33,14 @@ _PRICE_AGE_MS: Final = 60_000
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class JoinDelay:
     """It cannot be decided yet."""
 
     what: str
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class JoinContext:
     """What joining must know beside the user himself, at the moment of joining."""
 
     price: tuple[Price, int] | None
@@ -50,9 +51,14 @@ class Surroundings:
     """Assets that the user holds from copying."""
 
 
-def join(
-    joinable: Joinable, follower: Follower, around: Surroundings, instrument: Instrument | None, now: int, waited: int
-) -> Decision | Waiting:
+def decide_join(
+    joinable: JoinablePosition,
+    follower: Follower,
+    around: JoinContext,
+    instrument: Instrument | None,
+    now: int,
+    waited: int,
+) -> Decision | JoinDelay:
     """Decide whether and how a user joins one open position at `now` (epoch ms), having waited for `waited` ms."""
     signal = as_one_entry(joinable, around.master, now)
     average = joinable.position.average
@@ -69,7 +75,7 @@ def join(
     if _wanted(signal, follower.policy):
         if (missing := _missing(signal, follower, around, now)) is not None:
             if waited < PATIENCE_MS:
-                return Waiting(missing.reason)
+                return JoinDelay(missing.reason)
             why = f"{told}: waited {waited // 1000} s, but {missing.reason}"
             return decide_skip(signal, follower, Skip(why, missing.code), now)
         if dear := _price_above_bound(signal, follower.policy, around):
@@ -81,7 +87,7 @@ def join(
     return replace(decision, reason=f"{told}: {decision.reason}")
 
 
-def as_one_entry(joinable: Joinable, master: Account | None, now: int) -> Signal:
+def as_one_entry(joinable: JoinablePosition, master: Account | None, now: int) -> Signal:
     """Give all that the master holds of a position as one entry of just now, under the id of the signal that it is about."""
     position, signal = joinable.position, joinable.latest.signal
     average = position.average or signal.price
@@ -109,7 +115,7 @@ def _wanted(signal: Signal, policy: UserPolicy) -> bool:
     )
 
 
-def _missing(signal: Signal, follower: Follower, around: Surroundings, now: int) -> Skip | None:
+def _missing(signal: Signal, follower: Follower, around: JoinContext, now: int) -> Skip | None:
     """Return what is not known yet and may still come; None if nothing is missing."""
     account = follower.account
     if account is None or account.state is not AccountState.READY:
@@ -138,7 +144,7 @@ def _missing_of_master(signal: Signal, policy: UserPolicy, master: Account | Non
     return None
 
 
-def _price_above_bound(signal: Signal, policy: UserPolicy, around: Surroundings) -> str:
+def _price_above_bound(signal: Signal, policy: UserPolicy, around: JoinContext) -> str:
     """Say by how much the present price is worse than the user accepts; an empty text if it is not."""
     if around.price is None:
         return ""
@@ -149,7 +155,7 @@ def _price_above_bound(signal: Signal, policy: UserPolicy, around: Surroundings)
     return f"the price of {plain(present)} is {plain(above)} bps above that; on_join_bps is {plain(policy.on_join_bps)}"
 
 
-def _bound(signal: Signal, policy: UserPolicy, around: Surroundings) -> tuple[Signal, UserPolicy]:
+def _bound(signal: Signal, policy: UserPolicy, around: JoinContext) -> tuple[Signal, UserPolicy]:
     """Put the lower of the two bounds on its price into the places from which an entry's limit is made."""
     bounds = [(signal.price, policy.on_join_bps)]
     if around.price is not None:

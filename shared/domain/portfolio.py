@@ -17,7 +17,7 @@ RESIDUE: Final = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class Portfolio:
     """Copied positions and the last prices known. Where a price is missing, what was paid stands in for it."""
 
     positions: Mapping[Symbol, Position] = field(default_factory=dict)

@@ -1,124 +1,96 @@
-"""What a signal means for its users. Pure, and total: it answers for every input, or the caller makes it a skip.
+"""What a signal means for its users. Pure, and total: it answers for every input, or the caller turns the failure into a skip.
 
 Entries pass guards here; exits pass none. An exit is always copied, whatever state the account is in: the executor knows what
-is held, and an exit that waits in the stream is an exit that is not lost.
+is held, and an exit that waits in the stream is not lost.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+from services.copy_engine.followers.follower import Follower
 from shared.domain.account import Account, AccountState
-from shared.domain.book import Book
-from shared.domain.control import Control, refusal
+from shared.domain.control import refusal
 from shared.domain.limits.policy import UserPolicy
-from shared.domain.limits.risk import Standing, balance_unknown, barred
-from shared.domain.limits.risk_state import RiskState
+from shared.domain.limits.risk import AccountSnapshot, balance_unknown, check_hard_limits
 from shared.domain.order import Copy, Decision, Kind, order_id
 from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
-from shared.domain.sizing import Sized, Sizing, Skip
+from shared.domain.sizing import EntrySize, Sizing
+from shared.domain.skip import Skip
 from shared.domain.values.instrument import Instrument, PairStatus
-from shared.domain.values.money import ONE, Money, plain
+from shared.domain.values.money import ONE, plain
 from shared.domain.values.symbol import Symbol
 
 _NO_ENTRIES: Final = frozenset({PairStatus.CANCEL_ONLY, PairStatus.POST_ONLY, PairStatus.REDUCE_ONLY})
 _READY: Final = AccountState.READY
 
 
-@dataclass(slots=True)
-class Follower:
-    """A user as the engine sees him at the moment of a signal. What his settings do not need is not read, and stays empty.
-
-    Nobody changes one; it is not frozen because one is made per user and signal, and freezing would treble what that costs.
-    """
-
-    policy: UserPolicy
-    account: Account | None
-    """None if nothing was ever recorded of the account at the signal's venue."""
-    switches: tuple[Control, ...]
-    book: Book = field(default_factory=Book)
-    risk: RiskState | None = None
-    master_cash: Money | None = None
-    """What the master had before the entry."""
-    held: frozenset[Symbol] = frozenset()
-    """For an exit: the names under which something is held from copying."""
-    equity_told: Money | None = None
-    """For an exit: what stands beside the decision as the user's equity; nothing is decided by it."""
-    unreadable: str = ""
-    """What could not be read; it skips entries and never an exit."""
-
-    @property
-    def equity(self) -> Money | None:
-        """What the user has as far as it is known."""
-        return self.equity_told if self.account is None else self.account.equity
-
-
 @dataclass(frozen=True, slots=True)
-class Close:
-    """An exit is copied, of what the user holds under this name."""
+class ExitCopy:
+    """An exit is copied: of what the user holds under this name."""
 
     symbol: Symbol
     reason: str
 
 
-Verdict = Sized | Close | Skip
+Judgement = EntrySize | ExitCopy | Skip
 """What becomes of a signal for one user: an entry of a size, an exit, or nothing."""
 
 
-class Plan:
-    """One signal for any number of users who have the same settings (`settings`, whose user does not matter).
+class DecisionPlan:
+    """One signal for any number of users who have the same settings (`settings`, whose `user` is ignored).
 
-    What hangs on the signal, the settings and the pair is worked out once, when the first user gets so far; what hangs on the
-    user himself is judged for each. Checks stand in the order in which their reasons are told: the first that applies.
+    What depends only on the signal, the settings and the pair is computed once, when the first user needs it; what depends on
+    the user is judged for each. The order of the checks matters: the first one that applies is the reason that users see.
     """
 
     def __init__(self, signal: Signal, settings: UserPolicy, instrument: Instrument | None) -> None:
-        """`instrument` is of the symbol as these users trade it."""
+        """`instrument` is of the symbol as these users trade it; None if the venue does not list it."""
         self._signal = signal
         self._settings = settings
         self._instrument = instrument
         self._symbol = settings.symbols.mapped(signal.symbol)
-        self._exit = signal.kind is Kind.EXIT
+        self._is_exit = signal.kind is Kind.EXIT
 
-    def judge(self, follower: Follower, now: int) -> Verdict:
-        """Decide for one of the users, at `now` (epoch ms)."""
-        if self._exit:
-            return self._closing if not follower.held else Close(self._held_as(follower.held), self._closing.reason)
-        return self._unwanted or self._entering(follower, now)
+    def judge(self, follower: Follower, now: int) -> Judgement:
+        """Judge the signal for one of the users at `now` (epoch ms)."""
+        if self._is_exit:
+            return self._exit if not follower.held else ExitCopy(self._held_as(follower.held), self._exit.reason)
+        return self._unwanted or self._judge_entry(follower, now)
 
-    def decision(self, follower: Follower, verdict: Verdict, now: int) -> Decision:
-        """Put a verdict into words."""
+    def decision(self, follower: Follower, judgement: Judgement, now: int) -> Decision:
+        """Return the decision that a judgement amounts to."""
         signal, user = self._signal, follower.policy.user
         return Decision(
             id=self.order_id(user),
             signal_id=signal.id,
             user=user,
             venue=signal.venue,
-            symbol=verdict.symbol if isinstance(verdict, Close) else self._symbol,
+            symbol=judgement.symbol if isinstance(judgement, ExitCopy) else self._symbol,
             side=signal.side,
             kind=signal.kind,
-            copy=self._copy(verdict),
-            reason=verdict.reason,
+            copy=self._copy(judgement),
+            reason=judgement.reason,
             master_equity=signal.master_equity,
             user_equity=follower.equity,
             signal_at=signal.filled_at,
             emitted_at=now,
-            code=verdict.code if isinstance(verdict, Skip) else "",
+            code=judgement.code if isinstance(judgement, Skip) else "",
         )
 
     def order_id(self, user: str) -> str:
-        """Give the id of one user's order."""
+        """Return the id of one user's order."""
         return order_id(self._signal.id, user, self._signal.venue)
 
     @cached_property
-    def _closing(self) -> Close:
-        return Close(self._symbol, f"the master closed {plain(self._signal.fraction or ONE)} of its position")
+    def _exit(self) -> ExitCopy:
+        return ExitCopy(self._symbol, f"the master closed {plain(self._signal.fraction or ONE)} of its position")
 
     def _held_as(self, held: frozenset[Symbol]) -> Symbol:
-        """Find the name under which a user holds what the master sells: he may have changed his map since he bought it."""
+        """Return the name under which a user holds what the master sells: `symbols.map` may have changed since the entry."""
         if self._symbol in held:
             return self._symbol
         others = sorted((name for name in held if name.base == self._signal.symbol.base), key=str)
@@ -139,7 +111,7 @@ class Plan:
             return Skip(unwanted, ReasonCode.SYMBOL_FILTERED)
         return None
 
-    def _entering(self, follower: Follower, now: int) -> Sized | Skip:
+    def _judge_entry(self, follower: Follower, now: int) -> EntrySize | Skip:
         account = follower.account
         if self._signal.ahead_by(now):
             ahead = (self._signal.filled_at - now) / 1000
@@ -155,14 +127,14 @@ class Plan:
             return sizing
         if account.equity is None or account.cash is None:
             return balance_unknown(account.reason)
-        standing = Standing(account, follower.book, follower.risk)
-        if (denied := barred(self._settings, standing, self._symbol, now)) is not None:
+        snapshot = AccountSnapshot(account, follower.portfolio, follower.risk)
+        if (denied := check_hard_limits(self._settings, snapshot, self._symbol, now)) is not None:
             return denied
-        return sizing.size(standing, follower.master_cash)
+        return sizing.size(snapshot, follower.master_cash)
 
     @cached_property
     def _sizing(self) -> Sizing | Skip:
-        """What entries are sized by; the reason if the venue does not take any."""
+        """The sizing of entries, or the skip if the venue takes none on this pair."""
         symbol, venue, instrument = self._symbol, self._signal.venue, self._instrument
         if instrument is None:
             return Skip(f"{symbol} is not traded on {venue}", ReasonCode.NOT_TRADED)
@@ -171,31 +143,31 @@ class Plan:
         return Sizing(self._signal, self._settings, instrument)
 
     def _traded_since(self, as_of: int | None) -> bool:
-        """Say whether the master has bought this very pair after the venue's list was read: then it takes orders again.
+        """Return whether the master bought this very pair after the venue's list was read: then the pair takes orders again.
 
-        The list is minutes old. If this is wrong nevertheless, the venue refuses, in its own words.
+        The list is minutes old. If the guess is wrong, the venue rejects the order in its own words.
         """
         return as_of is not None and self._signal.filled_at > as_of and self._signal.symbol == self._symbol
 
-    def _copy(self, verdict: Verdict) -> Copy | None:
+    def _copy(self, judgement: Judgement) -> Copy | None:
         signal = self._signal
-        if isinstance(verdict, Skip):
+        if isinstance(judgement, Skip):
             return None
-        if isinstance(verdict, Close):
+        if isinstance(judgement, ExitCopy):
             return Copy(base_size=None, fraction=signal.fraction, limit_price=None, not_after=None)
         last_moment = signal.filled_at + self._settings.guards.max_signal_age_ms
-        return Copy(base_size=verdict.size, fraction=None, limit_price=verdict.limit_price, not_after=last_moment)
+        return Copy(base_size=judgement.size, fraction=None, limit_price=judgement.limit_price, not_after=last_moment)
 
 
 def decide(signal: Signal, follower: Follower, instrument: Instrument | None, now: int) -> Decision:
     """Decide for one user; `instrument` is of the symbol as this user trades it, `now` in epoch ms."""
-    plan = Plan(signal, follower.policy, instrument)
+    plan = DecisionPlan(signal, follower.policy, instrument)
     return plan.decision(follower, plan.judge(follower, now), now)
 
 
 def decide_skip(signal: Signal, follower: Follower, skip: Skip, now: int) -> Decision:
     """Return the decision not to copy a signal for one user."""
-    return Plan(signal, follower.policy, None).decision(follower, skip, now)
+    return DecisionPlan(signal, follower.policy, None).decision(follower, skip, now)
 
 
 def not_ready(account: Account | None, venue: str) -> Skip:
@@ -205,6 +177,6 @@ def not_ready(account: Account | None, venue: str) -> Skip:
     return Skip(f"account at {venue} is not connected yet", ReasonCode.NOT_CONNECTED)
 
 
-def failed(error: Exception) -> Skip:
+def decision_failed(error: Exception) -> Skip:
     """Return the skip that any error in a decision becomes: no user may receive the master's size because something failed."""
     return Skip(f"the decision failed: {type(error).__name__}: {error}", ReasonCode.DECISION_FAILED)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from services.copy_engine.decisions.decide import Follower
+from services.copy_engine.followers.follower import Follower
 from services.copy_engine.followers.follower_cache import FollowerCache
 from shared.bus.client.wire import Command
 from shared.bus.connection import Bus
@@ -18,19 +18,19 @@ from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.records import read_position, read_price
 from shared.domain.account import MASTER, Position
-from shared.domain.book import Book
 from shared.domain.control import Control
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.limits.risk import MAX_BALANCE_AGE_MS
 from shared.domain.order import Kind
+from shared.domain.portfolio import Portfolio
 from shared.domain.signal import Signal
 from shared.domain.values.money import Money, Price
 from shared.domain.values.symbol import Symbol
 
-_EMPTY: Final = Book()
+_EMPTY: Final = Portfolio()
 
 
-class Reader:
+class FollowerReader:
     """Reads followers; remembers of each what it parsed last."""
 
     def __init__(self, bus: Bus, clock: Callable[[], int]) -> None:
@@ -60,7 +60,7 @@ class Reader:
         """An exit passes no guard; all that matters is the name under which its symbol is held. The equity is only told."""
         answers = iter(await self._bus.do_all([command for user in users for command in user.for_exit]))
         return [
-            Follower(user.policy, None, (), _EMPTY, held=user.held(names), equity_told=user.equity(equity))
+            Follower(user.policy, None, (), _EMPTY, held=user.held(names), recorded_equity=user.equity(equity))
             for user, equity, names in zip(users, answers, answers, strict=True)
         ]
 
@@ -90,8 +90,8 @@ class Reader:
             positions = next(answers) if user.needs_positions else None
             risk = next(answers) if user.needs_risk else None
             try:
-                book = _book(positions, prices) if positions else _EMPTY
-                found.append(Follower(user.policy, account, switches, book, user.risk(risk), cash))
+                portfolio = _portfolio(positions, prices) if positions else _EMPTY
+                found.append(Follower(user.policy, account, switches, portfolio, user.risk(risk), cash))
             except MalformedMessageError as error:
                 unreadable = f"limits cannot be judged: {error}"
                 found.append(Follower(user.policy, account, switches, _EMPTY, unreadable=unreadable))
@@ -110,7 +110,7 @@ class Reader:
         return account.cash + signal.quote_size
 
 
-def _book(answer: Any, prices: Mapping[str, str]) -> Book:
+def _portfolio(answer: Any, prices: Mapping[str, str]) -> Portfolio:
     """Put together what is held and what it is worth. Raises MalformedMessageError."""
     if isinstance(answer, Exception):
         raise MalformedMessageError(f"PositionRecord: {answer}")
@@ -122,4 +122,4 @@ def _book(answer: Any, prices: Mapping[str, str]) -> Book:
         if price := prices.get(name):
             with suppress(MalformedMessageError):  # what was paid stands in for a price that cannot be read
                 worth[position.symbol] = read_price(position.symbol, price)[0]
-    return Book(held, worth)
+    return Portfolio(held, worth)

@@ -21,7 +21,7 @@ _JOINING: Final = "joining"
 
 
 @dataclass(frozen=True, slots=True)
-class Joining:
+class PendingJoin:
     """A user who is still to be joined: since when (epoch ms) he follows, and the entry id of the last signal before that."""
 
     start: str
@@ -30,21 +30,21 @@ class Joining:
 
 async def record_followers(
     bus: Bus, group: Group, users: Sequence[UserPolicy], now: int, owed: Collection[str] = ()
-) -> Mapping[str, Joining]:
+) -> Mapping[str, PendingJoin]:
     """Note who is followed from here on and who no longer is; answer who is still to be joined.
 
     Only between two signals: none may be half carried, except those that are `owed` to users who were there before.
     """
-    last = await _carried(group, owed)
+    last = await _last_distributed(group, owed)
     due = {keys.following(policy.user): policy for policy in users}
     joining, begun = {}, []
     for (key, policy), answer in zip(due.items(), await bus.do_all([("HGETALL", key) for key in due]), strict=True):
         fields = pairs(answer)
         if not fields.get("from") or fields.get("until"):
-            fields = _begins(policy, last, now, fields)
+            fields = _initial_fields(policy, last, now, fields)
             begun.append(("HSET", key, *flatten(fields)))
         if (since := whole(fields.get(_JOINING))) is not None:
-            joining[policy.user] = Joining(fields["from"], since)
+            joining[policy.user] = PendingJoin(fields["from"], since)
     await bus.do_all(begun)
     gone = sorted(set(await bus.scan(keys.following("*"))) - due.keys())
     ended = await bus.do_all([("HGET", key, "until") for key in gone])
@@ -58,7 +58,7 @@ async def record_joined(bus: Bus, user: str) -> None:
     await bus.do("HSET", keys.following(user), _JOINING, "")
 
 
-def _begins(policy: UserPolicy, last: str, now: int, before: Mapping[str, str]) -> dict[str, str]:
+def _initial_fields(policy: UserPolicy, last: str, now: int, before: Mapping[str, str]) -> dict[str, str]:
     """Give what is written of a user who begins to follow, all at once: half of it would lose his joining."""
     fields = {"from": last}
     if "until" in before:
@@ -70,7 +70,7 @@ def _begins(policy: UserPolicy, last: str, now: int, before: Mapping[str, str]) 
     return fields
 
 
-async def _carried(group: Group, owed: Collection[str]) -> str:
+async def _last_distributed(group: Group, owed: Collection[str]) -> str:
     """Give the id up to which every signal has reached all users: what is pending (a predecessor died) has not."""
     pending = [entry for entry in await group.read_pending(keys.SIGNALS, count=len(owed) + 1) if entry.id not in owed]
     if not pending:
