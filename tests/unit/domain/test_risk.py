@@ -34,7 +34,7 @@ def held(symbol: Symbol, size: str, cost: str) -> Position:
 
 
 def a_portfolio(*positions: Position, **prices: str) -> Portfolio:
-    """Give a book; prices by asset."""
+    """Return a portfolio; prices by asset."""
     known = {each.symbol: Price(Decimal(prices[each.symbol.base]), each.symbol) for each in positions if prices}
     return Portfolio({each.symbol: each for each in positions}, known)
 
@@ -163,7 +163,7 @@ def test_admit_lets_pass_what_still_fits_and_cuts_what_does_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("standing", "code"),
+    ("snapshot", "code"),
     [
         (AccountSnapshot(an_account(cash=None, reason="EGeneral:Timeout")), ReasonCode.BALANCE_UNKNOWN),
         (AccountSnapshot(an_account(as_of=NOW - 200_000)), ReasonCode.BALANCE_TOO_OLD),
