@@ -1,10 +1,10 @@
-"""What each service may do in Redis, as rules of its ACL: the commands that it sends, and the keys that it writes.
+"""The Redis ACL rules of each service: the commands that it sends and the keys that it writes.
 
-Everybody may read everything of Shoal; a write is allowed where the service is the one that writes it (see the table of keys in
-the design). A script runs with the rights of whoever calls it: each command in it is judged again.
+Every service may read all of Shoal's keys; it may write only the keys that it owns. A script runs
+with the rights of its caller: Redis checks each command in it again.
 
-Nothing here may be wider than needed because it is easier: who has got into one container must not be able to write orders there.
-Only what Redis 7.0 knows may be named, or an older server would not start.
+No rule may be wider than needed for convenience: an attacker in one container must not be able to write orders. Only commands of
+Redis 7.0 may be named, or an older server would not start.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ANY: Final = "*"
 
 @dataclass(frozen=True, slots=True)
 class WriteRule:
-    """Commands that a service may send to keys of these patterns."""
+    """The commands that a service may send to keys of these patterns."""
 
     commands: str
     keys: tuple[str, ...]
@@ -85,7 +85,7 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
         WriteRule(_CONSUMING, (keys.SIGNALS,)),
         WriteRule("xadd", (keys.orders(_ANY), keys.dead(keys.SIGNALS))),
     ),
-    # With the command line, which runs in its container. What changes books by itself (`user rename`) needs another Redis user.
+    # Includes the command line, which runs in its container. `user rename` rewrites records and needs another Redis user.
     "api": (
         WriteRule(
             _HASHES,
@@ -98,11 +98,11 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
         WriteRule("xdel", (keys.dead(_ANY),)),
     ),
 }
-"""By service. `paper-exchange` and `paper-accounts` have no Redis user: they need none."""
+"""By service. `paper-exchange` and `paper-accounts` need no Redis, so they have no Redis user."""
 
 
 def rules(service: str) -> str:
-    """Return the ACL rules of a service's Redis user, without its name and password."""
+    """Return the ACL rules of a service's Redis user, without name and password."""
     parts = ["reset on resetchannels -@all", _allow(_CONNECTION), f"({_allow(_READING)} %R~shoal:*)"]
     parts.append(f"({_allow('eval evalsha')} ~shoal:*)")
     parts += [

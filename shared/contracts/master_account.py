@@ -13,7 +13,7 @@ from shared.domain.values.money import Quantity, plain
 
 
 def write_uncopied(row: UncopiedOrder) -> str:
-    """Write what was passed over."""
+    """Return an uncopied order as the text of its field."""
     fields = {"reason": row.reason, "why": row.why, "at": str(row.at), "symbol": row.symbol}
     if row.side is not None:
         fields["side"] = row.side
@@ -23,7 +23,7 @@ def write_uncopied(row: UncopiedOrder) -> str:
 
 
 def read_uncopied(row_id: str, written: str) -> UncopiedOrder:
-    """Read what was passed over; raises MalformedMessageError."""
+    """Parse an uncopied order. Raises MalformedMessageError."""
     fields = _object(written)
     try:
         return UncopiedOrder(
@@ -40,7 +40,7 @@ def read_uncopied(row_id: str, written: str) -> UncopiedOrder:
 
 
 def write_holding(holding: Holding) -> str:
-    """Write what the account holds of a coin."""
+    """Return what the account holds of a coin as the text of its field."""
     return json.dumps(
         {
             "total": plain(holding.total.amount),
@@ -52,7 +52,7 @@ def write_holding(holding: Holding) -> str:
 
 
 def read_holding(coin: str, written: str) -> Holding:
-    """Read what the account holds of a coin; raises MalformedMessageError."""
+    """Parse what the account holds of a coin. Raises MalformedMessageError."""
     fields = _object(written)
     try:
         return Holding(

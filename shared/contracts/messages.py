@@ -1,34 +1,19 @@
-"""The three messages of the one-way path: signal, order, report. Field names are a contract with everybody who reads Redis.
+"""The three messages of the one-way path: signal, order, report. Their field names are a public contract.
 
-Each knows how to become a domain value and how to be made from one; units are put on and taken off here and nowhere else.
+Each is converted to a domain value and back here; units are added and removed here and nowhere else.
 """
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
-from typing import Annotated, ClassVar, Final, Literal, Self
-from uuid import UUID
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, model_validator
 
-from shared.contracts.fields import Amount, Fraction, Instant, Message, Positive, SymbolField, type_or_blank
+from shared.contracts.fields import Amount, Fraction, Id, Instant, Message, Positive, SymbolField, type_or_blank
 from shared.domain.order import TERMINAL, Copy, Decision, Kind, OrderState, Side
 from shared.domain.signal import Signal, Source
 from shared.domain.values.money import Money, Price, Quantity
-
-_CANONICAL: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-"""How our own ids are spelt; other spellings of a UUID are taken too."""
-_SPELT: Final = re.compile(r"(?:urn:uuid:)?\{?[0-9A-Fa-f-]{32,36}\}?")
-"""UUID() also reads underscores and digits of every script: two texts that look alike would be two ids."""
-
-
-def _uuid(value: str) -> str:
-    if _CANONICAL.fullmatch(value):
-        return value
-    if not _SPELT.fullmatch(value):
-        raise ValueError("must be a UUID")
-    return str(UUID(value))
 
 
 def _terminal(value: OrderState) -> OrderState:
@@ -37,14 +22,13 @@ def _terminal(value: OrderState) -> OrderState:
     return value
 
 
-Id = Annotated[str, AfterValidator(_uuid)]
 Outcome = Annotated[OrderState, AfterValidator(_terminal)]
 
 
 class SignalMessage(Message):
     """An entry of `shoal:signals`. Sizes in base, `quote_size`, `master_equity` and prices in quote units.
 
-    An entry must have the field `master_equity`; left blank it says that the equity is not fully known, and `equity_reason` why.
+    An entry must have the field `master_equity`. Blank means that the equity is not fully known; `equity_reason` says why.
     """
 
     demands_version: ClassVar[bool] = True
@@ -81,7 +65,7 @@ class SignalMessage(Message):
         return self
 
     def to_domain(self) -> Signal:
-        """Put the units on."""
+        """Return the domain value, with units."""
         base, quote = self.symbol.base, self.symbol.quote
         return Signal(
             id=self.id,
@@ -108,7 +92,7 @@ class SignalMessage(Message):
 
     @staticmethod
     def from_domain(signal: Signal) -> SignalMessage:
-        """Take the units off."""
+        """Return the message for a domain value, without units."""
         return SignalMessage.model_construct(
             id=signal.id,
             venue=signal.venue,
@@ -175,7 +159,7 @@ class OrderMessage(Message):
         return self
 
     def to_domain(self) -> Decision:
-        """Put the units on."""
+        """Return the domain value, with units."""
         copy = None
         if self.decision == "copy":
             copy = Copy(
@@ -204,7 +188,7 @@ class OrderMessage(Message):
 
     @staticmethod
     def from_domain(decision: Decision) -> OrderMessage:
-        """Take the units off."""
+        """Return the message for a domain value, without units."""
         copy = decision.copy
         return OrderMessage.model_construct(
             id=decision.id,

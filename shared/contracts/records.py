@@ -1,4 +1,4 @@
-"""What stands in hashes: accounts, positions, prices, instruments. One text per value, JSON where a field holds a record."""
+"""The records in hashes: accounts, positions, prices, instruments. One text per value, JSON where a field holds a record."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ _PLAIN_AMOUNT: Final = re.compile(_NUMBER)
 _PLAIN_NUMBERS: Final = re.compile(f"{_NUMBER} {_NUMBER} {_NUMBER} [0-9]{{1,13}}")
 _READY: Final = AccountState.READY
 ACCOUNT_FIELDS: Final = ("v", "state", "reason", "currency", "equity", "cash", "taker_fee", "as_of")
-"""What is read of an account's hash; whose it is stands in its key."""
+"""The fields that are read of an account's hash; its user and venue are in the key."""
 
 
 class AccountRecord(Message):
-    """The hash `shoal:account:{user}:<venue>`. Amounts in `currency`; blank ones are not known, which is not zero."""
+    """The hash `shoal:account:{user}:<venue>`. Amounts in `currency`; a blank amount is unknown, not zero."""
 
     user: str = ""
     venue: str = ""
@@ -52,7 +52,7 @@ class AccountRecord(Message):
     as_of: Annotated[Instant | None, type_or_blank] = None
 
     def to_domain(self, user: str, venue: str) -> Account:
-        """Put the units on; the fee of the venue's dearest tier stands in for one that is not known."""
+        """Return the account, with units; an unknown fee is taken as that of the venue's highest tier."""
         return Account(
             user=user,
             venue=venue,
@@ -66,7 +66,7 @@ class AccountRecord(Message):
 
     @staticmethod
     def from_domain(account: Account) -> AccountRecord:
-        """Take the units off."""
+        """Return the record of an account, without units."""
         known = account.equity or account.cash
         return AccountRecord(
             user=account.user,
@@ -119,10 +119,10 @@ class InstrumentRecord(Message):
 
 
 def read_account_values(user: str, venue: str, values: Sequence[str | None]) -> Account | None:
-    """Read the values of ACCOUNT_FIELDS; None if nothing was recorded. Raises MalformedMessageError.
+    """Parse the values of ACCOUNT_FIELDS; None if nothing was recorded. Raises MalformedMessageError.
 
-    Nearly every account is ready and has plain numbers, as Shoal writes them; the schema is for what is not. The engine reads
-    one for each user and entry.
+    The engine reads one account per user and entry, and nearly every account is ready and has plain numbers as Shoal writes them:
+    those skip the schema.
     """
     v, state, reason, currency, equity, cash, taker_fee, as_of = values
     if (
@@ -148,7 +148,7 @@ def read_account_values(user: str, venue: str, values: Sequence[str | None]) -> 
 
 
 def read_money(amount: str, currency: str) -> Money | None:
-    """Read an amount of an account's hash by itself; None if it is not known or none."""
+    """Parse a single amount of an account's hash; None if it is blank or not an amount."""
     if _PLAIN_AMOUNT.fullmatch(amount):
         return Money(Decimal(amount), currency)
     try:
@@ -158,7 +158,7 @@ def read_money(amount: str, currency: str) -> Money | None:
 
 
 def write_position(position: Position) -> str:
-    """Write a position as the text of its field."""
+    """Return a position as the text of its field."""
     return json.dumps(
         PositionRecord(
             symbol=position.symbol,
@@ -173,7 +173,7 @@ def write_position(position: Position) -> str:
 
 @lru_cache(maxsize=16_384)
 def read_position(written: str) -> Position:
-    """Read a position; raises MalformedMessageError. What is held is read every second and seldom changes."""
+    """Parse a position. Raises MalformedMessageError. Cached: positions are read every second and seldom change."""
     record = PositionRecord.parse(_object(written))
     return Position(
         symbol=record.symbol,
@@ -186,7 +186,7 @@ def read_position(written: str) -> Position:
 
 
 def write_instrument(instrument: Instrument) -> str:
-    """Write an instrument as the text of its field."""
+    """Return an instrument as the text of its field."""
     return json.dumps(
         InstrumentRecord(
             symbol=instrument.symbol,
@@ -201,7 +201,7 @@ def write_instrument(instrument: Instrument) -> str:
 
 
 def read_instrument(written: str) -> Instrument:
-    """Read an instrument; raises MalformedMessageError."""
+    """Parse an instrument. Raises MalformedMessageError."""
     record = InstrumentRecord.parse(_object(written))
     return Instrument(
         record.symbol, record.lot_step, record.tick, record.min_size, record.min_cost, record.status, record.as_of
@@ -209,13 +209,13 @@ def read_instrument(written: str) -> Instrument:
 
 
 def write_price(price: Price, at: int) -> str:
-    """Write a price and its instant (epoch ms) as the text of its field: `60000.1 1763829000000`."""
+    """Return a price and its instant (epoch ms) as the text of its field: `60000.1 1763829000000`."""
     return f"{plain(price.amount)} {at}"
 
 
 @lru_cache(maxsize=1_024)
 def read_price(symbol: Symbol, written: str) -> tuple[Price, int]:
-    """Read a price and its instant; raises MalformedMessageError. All users read the same few."""
+    """Parse a price and its instant. Raises MalformedMessageError. Cached: all users read the same few prices."""
     match = _PRICE.fullmatch(written)
     price = Decimal(match[1]) if match else ZERO
     if match is None or price <= 0:

@@ -1,4 +1,4 @@
-"""What is known of an account as of an instant, and what is held in it from copying."""
+"""An account at a venue as of an instant, and the positions that copying has bought in it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from shared.domain.values.money import ONE, ZERO, Money, Price, Quantity, floor_
 from shared.domain.values.symbol import Symbol
 
 MASTER = "master"
-"""The name under which the master's own keys in Redis stand; no user may have it."""
+"""The user name in the Redis keys of the master's own account; it is reserved, so no user may have it."""
 
 
 EVERY_POSITION: Final = "every position"
-"""Stands for the name of a record where not even the names can be read."""
+"""Used as the name of an unreadable record where not even the names can be read."""
 
 
 class AccountState(StrEnum):
@@ -28,9 +28,9 @@ class AccountState(StrEnum):
 
 
 class Account(NamedTuple):
-    """An account at a venue as of `as_of` (epoch ms). Without balances it is unknown, never zero.
+    """An account at a venue as of `as_of` (epoch ms). Amounts that were not read are None, never zero.
 
-    An equity that is not fully known: of the master None, of a user what is known at least; `reason` says what is missing.
+    An equity that is not fully known is None for the master, and the known part for a user; `reason` names what is missing.
     """
 
     user: str
@@ -45,9 +45,9 @@ class Account(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What a user holds from copying, as far as its records can be read; `unreadable` says why by name of the record.
+    """What a user holds from copying, as far as its records can be read; `unreadable` maps the name of a record to the error.
 
-    Whoever protects or sells goes on with what can be read. Whoever judges by all of it must ask for `whole()`.
+    Code that protects or sells continues with the readable positions. Code that needs all of them must call `whole()`.
     """
 
     positions: Mapping[Symbol, Position]
@@ -56,18 +56,18 @@ class Holdings:
     def whole(self) -> Mapping[Symbol, Position]:
         """Return all positions. Raises ValueError that names the records that cannot be read."""
         if self.unreadable:
-            said = [f"the position of {name} cannot be read: {why}" for name, why in self.unreadable.items()]
-            raise ValueError("; ".join(said))
+            errors = [f"the position of {name} cannot be read: {why}" for name, why in self.unreadable.items()]
+            raise ValueError("; ".join(errors))
         return self.positions
 
     def may_hold(self, asset: str) -> bool:
-        """Say whether one of the records that cannot be read may be of this asset."""
+        """Return whether one of the unreadable records may be of this asset."""
         return any(name.partition("/")[0] in {asset, EVERY_POSITION} for name in self.unreadable)
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """What a user holds of a symbol from copying, and what it cost. Never what the user bought by himself."""
+    """What a user holds of a symbol from copying, and what it cost. Never what the user bought on their own."""
 
     symbol: Symbol
     size: Quantity
@@ -75,15 +75,15 @@ class Position:
     opened_at: int
     updated_at: int
     high: Price | None = None
-    """The highest price seen since it was opened, for a trailing stop; None if none was looked at."""
+    """The highest price seen since it was opened, for a trailing stop; None if no price was seen yet."""
 
     @staticmethod
     def flat(symbol: Symbol, at: int) -> Position:
-        """Give the empty position."""
+        """Return the empty position."""
         return Position(symbol, Quantity(ZERO, symbol.base), Money(ZERO, symbol.quote), at, at)
 
     def bought(self, size: Quantity, cost: Money, at: int, price: Price | None = None) -> Position:
-        """Add a fill; `size` is what arrived (after a fee in base), `cost` what was paid with fees, `price` the average fill."""
+        """Return the position after a buy: `size` net of a fee in base, `cost` including fees, `price` the average fill price."""
         new = self.size.amount == 0
         opened = at if new else self.opened_at
         held = replace(
@@ -97,17 +97,17 @@ class Position:
         return held if price is None else held.seen(price)
 
     def seen(self, price: Price) -> Position:
-        """Raise the high-water mark to a price; it never falls. The same object if there is nothing to raise."""
+        """Return the position with its high-water mark raised to a price; the same object if the mark is not below it."""
         return replace(self, high=price) if self.high is None or self.high.amount < price.amount else self
 
     def sold(self, size: Quantity, at: int) -> Position:
-        """Take a fill away; the cost shrinks in proportion. Selling more than is held leaves zero, never a debt."""
+        """Return the position after a sale; the cost shrinks in proportion. Selling more than is held leaves zero, no debt."""
         if self.size <= size:
             return replace(self, size=Quantity(ZERO, size.asset), cost=self.cost.scaled(ZERO), updated_at=at)
         kept = ONE - size.amount / self.size.amount
         return replace(self, size=self.size - size, cost=self.cost.scaled(kept), updated_at=at)
 
     def portion(self, fraction: Decimal, lot_step: Decimal) -> Quantity:
-        """Give the amount that a close of `fraction` (0..1] sells: of what is held, floored to the lot."""
+        """Return the amount that an exit of `fraction` (0..1] sells of what is held, floored to the lot."""
         wanted = self.size.amount if fraction >= ONE else self.size.amount * fraction
         return Quantity(floor_to(wanted, lot_step), self.size.asset)

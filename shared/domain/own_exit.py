@@ -1,7 +1,6 @@
-"""A user's own exit: a close that no signal asked for. Pure, and by its form never anything but a sale of what is held.
+"""A user's own exit: an exit without a signal. Pure, and by construction only ever a sale of what is held.
 
-Its id follows from the position as it stood, so that whoever decides on the same position by the same rule, before a crash or
-after it, decides the same order.
+Its id is derived from the position and the rule, so that deciding again after a crash gives the same order.
 """
 
 from __future__ import annotations
@@ -18,7 +17,10 @@ _OWN_EXITS: Final = UUID("b7a6c9a4-53a4-4c4e-8d0e-2f6f0f0c51e7")
 
 
 def own_exit(user: str, venue: str, position: Position, rule: str, words: str, now: int) -> Decision:
-    """Decide to close a position by a rule (`stop_loss`, `flatten`, ...); `words` carry the numbers, `now` is epoch ms."""
+    """Return the decision to close a position by a rule (`stop_loss`, `flatten`, ...) at `now` (epoch ms).
+
+    `words` carry the numbers.
+    """
     state = f"{position.opened_at}:{position.updated_at}"
     name = f"{user}:{venue}:{position.symbol}:{state}:{rule}"
     order_id = str(uuid5(_OWN_EXITS, name))

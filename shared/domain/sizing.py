@@ -1,8 +1,8 @@
 """How much of a master's entry a user copies.
 
-The one rule that must never break: whatever goes wrong in here, the user is skipped with the reason; nobody ever receives the
-master's size unless he has asked for a share of just that. Sizes are rounded down; only a user who asks for `round_up` is
-rounded up, to the venue's minimum, and never above a limit or his cash.
+The one rule that must never break: whatever goes wrong in here, the user is skipped with the reason; no user ever receives the
+master's own size unless their settings ask for that. Sizes are rounded down; only with `round_up` is a size rounded up, to the
+venue's minimum, and never above a limit or the user's cash.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SHOWN: Final = Decimal("0.00000001")
 
 
 class EntrySize(NamedTuple):
-    """An entry that may go out, and the arithmetic behind it."""
+    """The size of an entry that may be sent, and the arithmetic behind it."""
 
     size: Quantity
     limit_price: Price
@@ -46,12 +46,12 @@ def size_entry(
     portfolio: Portfolio | None = None,
     master_cash: Money | None = None,
 ) -> EntrySize | Skip:
-    """Scale a master's entry to one user, within limits, funds and the venue's minimums: see Sizing."""
+    """Scale an entry of the master to one user, within limits, funds and the venue's minimums: see Sizing."""
     return Sizing(signal, policy, instrument).size(AccountSnapshot(account, portfolio or Portfolio()), master_cash)
 
 
 def entry_limit(fill: Price, side: Side, slippage_bps: Decimal, tick: Decimal) -> Price:
-    """Give the worst price an entry accepts: the master's fill shifted by the slippage, rounded to the safe side."""
+    """Return the worst price that an entry accepts: the master's fill shifted by the slippage, rounded to the safe side."""
     if side is Side.BUY:
         return fill.shifted(slippage_bps).floored(tick)
     return fill.shifted(-slippage_bps).ceiled(tick)
@@ -64,14 +64,14 @@ def master_equity_unknown(reason: str) -> Skip:
 
 
 _Wanted = tuple[Quantity, str]
-"""A size that nothing has cut yet, and how it came about."""
+"""A size before caps and rounding, and its arithmetic."""
 
 
 class Sizing:
-    """Scales one entry of the master to any number of users who have the same settings (`policy`, whose user does not matter).
+    """Scales one entry of the master to any number of users who have the same settings (`policy`, whose `user` is ignored).
 
-    What depends on the signal, the settings and the pair alone is worked out once, and only when the first user gets so far: a
-    failure in it is a failure of those who need it, and of nobody whom something else had skipped before.
+    What depends only on the signal, the settings and the pair is computed once, and only when the first user needs it: a failure
+    in it then fails only the users who need it, not those who were skipped before for another reason.
     """
 
     def __init__(self, signal: Signal, policy: UserPolicy, instrument: Instrument) -> None:
@@ -87,16 +87,16 @@ class Sizing:
             SizingMode.MULTIPLIER: self._by_multiplier,
         }[policy.sizing.mode]
         self._masters: tuple[Money | None, str] = (None, "")
-        """The master's amount of the latest ratio, and how it is shown."""
+        """The master's amount in the latest ratio, and its text."""
 
     def size(self, snapshot: AccountSnapshot, master_cash: Money | None = None) -> EntrySize | Skip:
-        """Size one user's entry. Limits on what is held need his book, the mode `cash` the master's cash before the entry."""
+        """Size one user's entry. Limits on what is held need the portfolio; the mode `cash` needs the master's cash before it."""
         if self._no_rate is not None:
             return self._no_rate
         bounds = find_caps(self._policy, snapshot, self._symbol)
         if isinstance(bounds, Skip):
             return bounds
-        limit_price = self.limit_price  # before the size: a price that cannot be had fails whatever the mode
+        limit_price = self.limit_price  # before the size: an impossible price fails in every mode
         wanted = self._wanted(snapshot.account, master_cash)
         if isinstance(wanted, Skip):
             return wanted
@@ -104,7 +104,7 @@ class Sizing:
 
     @cached_property
     def limit_price(self) -> Price:
-        """The master's fill plus the slippage, on the tick inside that bound, in the quote currency that is traded in."""
+        """The master's fill plus the slippage, rounded to the tick inside that bound, in the user's quote currency."""
         fill = Price(self._signal.price.amount, self._symbol)
         return entry_limit(fill, self._signal.side, self._policy.guards.max_slippage_bps, self._instrument.tick)
 
@@ -134,7 +134,7 @@ class Sizing:
         if counted is None:
             return Skip(f"{what} in different currencies: {mine} and {masters}", ReasonCode.NO_RATE)
         size = self._signal.base_size.scaled(counted.ratio_to(masters) * self._policy.sizing.multiplier)
-        if masters is not self._masters[0]:  # mostly one amount for all users of a signal
+        if masters is not self._masters[0]:  # usually one amount for all users of a signal
             self._masters = (masters, format_money(masters))
         ratio = f"{format_money(counted)}/{self._masters[1]}"
         return size, f"{self._masters_size} x {ratio} x {self._times} = {_amount(size)}"

@@ -1,7 +1,7 @@
 """The user's own protective exits: when a copied position is closed without the master. Pure.
 
-They need a position, a price and the time, and nothing of master, engine or api; a price that is missing sells nothing. What they
-ask for is always a close of the whole position, which `size_exit` then bounds by what is held.
+They need a position, a price and the time, and nothing from the master, the engine or the API; without a price nothing is sold.
+They always ask for an exit of the whole position, which `size_exit` then limits to what is held.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _HUNDRED: Final = Decimal(100)
 
 @dataclass(frozen=True, slots=True)
 class ExitIntent:
-    """Close a position; `words` carry the numbers."""
+    """The intent to close a position by a rule; `words` carry the numbers."""
 
     rule: ReasonCode
     words: str
@@ -28,14 +28,15 @@ class ExitIntent:
 
     @property
     def reason(self) -> str:
-        """Give what a report says: `stop_loss: 56943 USD is at or below 57000 USD, 5 % under ...`."""
+        """Return the reason for a report: `stop_loss: 56943 USD is 5 % or more below ...`."""
         return f"{self.rule}: {self.words}"
 
 
 def due(position: Position, price: Price | None, now: int, exits: ExitPolicy) -> ExitIntent | None:
-    """Say whether a position must be closed now, at its boundary exactly; the first rule of stop, trail, target, time.
+    """Return the first rule that closes a position now, in the order stop, trail, target, time; None if none does.
 
-    The average cost includes the fees of buying. A position of which no cost is known has neither stop nor target.
+    A rule applies exactly at its boundary. The average cost includes buying fees. A position of unknown cost has neither stop nor
+    target.
     """
     if position.size.amount <= 0:
         return None

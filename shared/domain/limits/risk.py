@@ -1,6 +1,7 @@
 """What a user's limits allow. Pure: the engine asks when it decides, the executor asks again right before it sends.
 
-Hard limits bar an entry altogether; caps leave room for a smaller one. Every answer carries its numbers. Exits have no limits.
+A hard limit forbids an entry of any size; a cap leaves room for a smaller one. Every denial carries its numbers. Exits have no
+limits.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from shared.domain.values.money import ONE, ZERO, Money, Price, Quantity, plain
 from shared.domain.values.symbol import Symbol
 
 MAX_BALANCE_AGE_MS: Final = 120_000
-"""An account that was read longer ago than this takes no entries: a user may have withdrawn or lost since."""
+"""A balance that was read longer ago than this allows no entries: the user may have withdrawn or lost money since."""
 _EMPTY: Final = Portfolio()
 _PER_CENT: Final = Decimal("0.01")
 
 
 class AccountSnapshot(NamedTuple):
-    """An account, what it holds from copying and what that has made, as last read; `book` and `risk` where limits need them."""
+    """An account with its copied positions and risk state, as last read; `portfolio` and `risk` only where limits need them."""
 
     account: Account
     portfolio: Portfolio = _EMPTY
@@ -35,7 +36,7 @@ class AccountSnapshot(NamedTuple):
 
 
 class Cap(NamedTuple):
-    """The most that an entry may cost, in the order's quote currency, and what says so: worded only for an entry that it cuts."""
+    """The most that an entry may cost, in the order's quote currency. `why` words the limit, only for an entry that it cuts."""
 
     most: Money
     why: Callable[[], str]
@@ -43,7 +44,7 @@ class Cap(NamedTuple):
 
 
 class AllowedSize(NamedTuple):
-    """An entry that the limits let pass; `note` says what cut it, and is empty if nothing did."""
+    """The size of an entry that the limits allow; `note` names the limit that cut it, and is empty if none did."""
 
     size: Quantity
     note: str
@@ -74,7 +75,7 @@ def check_hard_limits(policy: UserPolicy, snapshot: AccountSnapshot, symbol: Sym
 
 
 def find_caps(policy: UserPolicy, snapshot: AccountSnapshot, symbol: Symbol) -> Sequence[Cap] | Skip:
-    """List what caps the cost of an entry, each with the room it leaves, which may be nothing or less."""
+    """Return the caps on the cost of an entry; the room that one leaves may be zero or negative."""
     account, limits, quote, cash = snapshot.account, policy.limits, symbol.quote, snapshot.account.cash
     if account.equity is None or cash is None:
         return balance_unknown(account.reason)
@@ -108,7 +109,7 @@ def find_caps(policy: UserPolicy, snapshot: AccountSnapshot, symbol: Symbol) -> 
 def admit(
     size: Quantity, limit_price: Price, policy: UserPolicy, snapshot: AccountSnapshot, instrument: Instrument, now: int
 ) -> AllowedSize | Skip:
-    """Judge a planned entry once more, as of now: let it pass, cut it down to the room that is left, or skip it."""
+    """Check a planned entry again as of `now` (epoch ms): allow it, cut it to the room that is left, or skip it."""
     symbol = limit_price.symbol
     if (denied := check_hard_limits(policy, snapshot, symbol, now)) is not None:
         return denied
@@ -131,14 +132,14 @@ def balance_unknown(reason: str) -> Skip:
 
 
 def tightest_cap(found: Sequence[Cap], limit_price: Price) -> tuple[Quantity, Cap]:
-    """Give the smallest cap, and the size that it allows at `limit_price`, which is never below nothing."""
+    """Return the size that the smallest cap allows at `limit_price` (never negative), and that cap."""
     cap = found[0] if len(found) == 1 else min(found, key=lambda each: each.most.amount)
     room = cap.most if cap.most.amount > 0 else Money(ZERO, cap.most.currency)
     return room / limit_price, cap
 
 
 def format_money(amount: Money) -> str:
-    """Show an amount to people: `1,000`, `1,000.50`."""
+    """Format an amount for people, without its unit: `1,000`, `1,000.50`."""
     return f"{amount.amount:,.2f}".removesuffix(".00")
 
 

@@ -56,7 +56,7 @@ def test_a_rest_that_could_not_be_sold_later_is_sold_along() -> None:
     outcome = size_exit(holding("0.0001"), Decimal("0.9"), an_instrument(), PRICE)
     assert isinstance(outcome, ExitSize)
     assert outcome.size == btc("0.0001")
-    assert "all of it because the rest of 0.00001 BTC could not be sold later" in outcome.reason
+    assert "all of it because the remainder of 0.00001 BTC could not be sold later" in outcome.reason
 
 
 def test_nothing_held_is_a_skip() -> None:
@@ -89,7 +89,7 @@ def test_what_the_account_has_in_all_cuts_the_sale_and_is_told() -> None:
     outcome = size_exit(holding("0.08"), Decimal("0.5"), an_instrument(), PRICE, has=btc("0.030000001"))
     assert isinstance(outcome, ExitSize)
     assert outcome.size == btc("0.03")
-    assert outcome.reason.endswith("cut to 0.03, which is all that the account has")
+    assert outcome.reason.endswith("cut to 0.03, which is all the account has")
 
 
 def test_a_close_asks_for_neither_cash_nor_equity_nor_the_age_of_the_signal() -> None:
