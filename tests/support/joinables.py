@@ -24,7 +24,7 @@ JOINS = "joins the master's 0.1 BTC of 60000 USD on average"
 def open_now(**changes: Any) -> JoinablePosition:
     """Give the example's 0.1 BTC at 60,000 as what the master has open."""
     found = OpenPositions()
-    found.take("1-0", an_entry(**changes))
+    found.apply("1-0", an_entry(**changes))
     (joinable,) = found.joinable("1-0")
     return joinable
 

@@ -92,7 +92,7 @@ class Turn:
     async def follow(self, users: Sequence[UserPolicy]) -> None:
         """Take over changed settings."""
         self.users = users
-        self.joiner.expect(await record_followers(self.bus, self.group, users, self.clock()))
+        self.joiner.set_pending(await record_followers(self.bus, self.group, users, self.clock()))
 
     async def distribute(self) -> None:
         """Carry what is new."""
@@ -101,7 +101,7 @@ class Turn:
 
     async def join(self) -> bool:
         """Go one round of joining."""
-        return await self.joiner.round(self.users, Records(self.bus).instruments)
+        return await self.joiner.run_round(self.users, Records(self.bus).instruments)
 
     async def _process(self, entry: Entry) -> None:
         signal = SignalMessage.parse(entry.fields).to_domain()

@@ -1,7 +1,7 @@
 """The engine's decision said straight out, for one user and from the beginning: what planned decisions are compared with.
 
-It is how the engine decided before it planned. Rules that others ask as well (`barred`, `caps`, `refusal`, the venue's minimums)
-are the domain's own here too; what is said twice is their order, the arithmetic and the words.
+It is how the engine decided before it planned. Rules that others use as well (`check_hard_limits`, `find_caps`, `refusal`,
+minimums) are the domain's own here too; what is said twice is their order, the arithmetic and the words.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def decide_plainly(signal: Signal, follower: Follower, instrument: Instrument | 
     mapped = follower.policy.symbols.mapped(signal.symbol)
     if signal.kind is Kind.EXIT:
         close = Copy(base_size=None, fraction=signal.fraction, limit_price=None, not_after=None)
-        reason = f"the master closed {plain(signal.fraction or ONE)} of its position"
+        reason = f"the master sold {_share(signal.fraction or ONE)} position"
         return _decision(signal, follower, _held_as(mapped, follower), close, reason, now)
     try:
         sized = _size(signal, follower, instrument, now)
@@ -157,6 +157,13 @@ def _wanted(
     size = signal.base_size.scaled(counted.ratio_to(masters) * sizing.multiplier)
     ratio = f"{format_money(counted)}/{format_money(masters)}"
     return size, f"{plain(signal.base_size.amount)} x {ratio} x {times} = {_amount(size)}"
+
+
+def _share(fraction: Decimal) -> str:
+    if fraction == ONE:
+        return "its whole"
+    percent = round(fraction * 100, 2)
+    return f"{plain(percent)} % of its" if percent else "less than 0.01 % of its"
 
 
 def _held_as(mapped: Symbol, follower: Follower) -> Symbol:

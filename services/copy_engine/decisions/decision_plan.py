@@ -7,6 +7,7 @@ is held, and an exit that waits in the stream is not lost.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 from typing import Final
 
@@ -26,6 +27,7 @@ from shared.domain.values.symbol import Symbol
 
 _NO_ENTRIES: Final = frozenset({PairStatus.CANCEL_ONLY, PairStatus.POST_ONLY, PairStatus.REDUCE_ONLY})
 _READY: Final = AccountState.READY
+_SHOWN_PERCENT: Final = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class DecisionPlan:
 
     @cached_property
     def _exit(self) -> ExitCopy:
-        return ExitCopy(self._symbol, f"the master closed {plain(self._signal.fraction or ONE)} of its position")
+        return ExitCopy(self._symbol, f"the master sold {_share(self._signal.fraction or ONE)} position")
 
     def _held_as(self, held: frozenset[Symbol]) -> Symbol:
         """Return the name under which a user holds what the master sells: `symbols.map` may have changed since the entry."""
@@ -175,6 +177,14 @@ def not_ready(account: Account | None, venue: str) -> Skip:
     if account is not None and account.state is AccountState.PARKED:
         return Skip(f"account is parked: {account.reason}", ReasonCode.PARKED)
     return Skip(f"account at {venue} is not connected yet", ReasonCode.NOT_CONNECTED)
+
+
+def _share(fraction: Decimal) -> str:
+    """Describe a fraction (0..1] of a position: `its whole`, `37 % of its`."""
+    if fraction >= ONE:
+        return "its whole"
+    percent = (fraction * 100).quantize(_SHOWN_PERCENT)
+    return f"{plain(percent)} % of its" if percent else f"less than {plain(_SHOWN_PERCENT)} % of its"
 
 
 def decision_failed(error: Exception) -> Skip:

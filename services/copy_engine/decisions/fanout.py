@@ -1,7 +1,7 @@
-"""Carries one signal to every user: one decision each, written under the signal's own entry id.
+"""Distributes one signal to all users: one decision each, written under the signal's own entry id.
 
-That id is what makes the fan-out safe to repeat: Redis refuses a second decision on the same signal, so the first one stands.
-Signals must be carried strictly in order, each to all users before the next: a stream takes no id below its last.
+That id makes the fan-out safe to repeat: Redis refuses a second decision on the same signal, so the first one is kept. Signals
+must be distributed strictly in order, each to all users before the next: a stream accepts no id below its last.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from shared.domain.values.symbol import Symbol
 from shared.runtime.crash_points import CrashPoint, CrashPoints
 
 _NOTHING: Final = pack(("ECHO", "owed"))
-"""Stands in a round trip for the command of a user who is owed earlier decisions."""
+"""Placeholder in a round trip for a user who is owed earlier decisions."""
 
 log = structlog.get_logger()
 
 
 class FanOut:
-    """Decides and writes for all users; the user that goes first rotates."""
+    """Decides and writes for all users; the user who goes first rotates."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class FanOut:
         refusal: Callable[[], str] = lambda: "",
         owed: OwedDecisions | None = None,
     ) -> None:
-        """`refusal` says why no entry may be copied just now, whoever the user is; an empty text if any may."""
+        """`refusal` returns why this host's clock forbids entries for all users now; an empty text if it does not."""
         self._bus = bus
         self._refusal = refusal
         self._owed = owed or OwedDecisions(bus, Faults())
@@ -61,9 +61,9 @@ class FanOut:
     async def distribute(
         self, entry: Entry, signal: Signal, users: Sequence[UserPolicy], instruments: Mapping[Symbol, Instrument]
     ) -> None:
-        """Write one decision per user. Raises BusUnavailable: then the whole signal is carried again, harmlessly.
+        """Write one decision per user. Raises BusUnavailable: then the whole signal is distributed again, harmlessly.
 
-        Whoever changes users or settings passes another sequence: what follows from them is worked out once per sequence.
+        Pass another sequence object whenever users or settings change: the roster is computed once per sequence.
         """
         if users is not self._roster.users:
             self._roster = Roster(users)
@@ -89,7 +89,7 @@ class FanOut:
                     judgement = Skip(refusal, ReasonCode.CLOCK)
                 copied += not isinstance(judgement, Skip)
                 judgements.append(judgement)
-                # Whoever is owed an earlier decision gets this one after it: a stream takes no id below its last.
+                # A user who is owed an earlier decision gets this one after it: a stream accepts no id below its last.
                 owed = member.stream in self._owed.streams
                 commands.append(_NOTHING if owed else writer.command(member.stream, follower, judgement, now))
             for number, answer in enumerate(await self._bus.do_all(commands)):
@@ -97,7 +97,7 @@ class FanOut:
                     member = members[number]
                     decision = writers[member.settings].plan.decision(followers[number], judgements[number], now)
                     fields = OrderMessage.from_domain(decision).fields()
-                    await self._owed.settle(Entry(member.stream, entry.id, fields), answer)
+                    await self._owed.handle_unwritten(Entry(member.stream, entry.id, fields), answer)
             self._crash_points.hit(CrashPoint.ENGINE_MID_FANOUT)
         log.info(
             "signal carried to users",
@@ -112,6 +112,6 @@ class FanOut:
 def _judge(plan: DecisionPlan, follower: Follower, now: int, signal: Signal) -> Judgement:
     try:
         return plan.judge(follower, now)
-    except Exception as error:  # any failure in a decision is a skip: nobody may receive the master's size
+    except Exception as error:  # any failure in a decision is a skip: no user may receive the master's size
         log.exception("decision failed", signal_id=signal.id, user=follower.policy.user)
         return decision_failed(error)

@@ -1,8 +1,8 @@
-"""Writes what was decided into users' streams: one pattern for all users of a plan, filled with what is a user's own.
+"""Writes decisions into users' streams: one template for all users of a plan, filled with each user's own values.
 
-To validate and format the fields of each order, most of which are the same, would cost the engine more than to decide.
-The pattern is written as every message is, so that the schema alone knows names and order. Only values of the domain go in:
-nothing is checked here.
+Validating and formatting every field of each order, most of which are equal, would cost the engine more than deciding. The
+template is built from an ordinary message, so that only the schema defines names and order. The values come from the domain, so
+they are not checked again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from shared.domain.skip import Skip
 from shared.domain.values.money import plain
 
 _OWN: Final = frozenset({"id", "user", "base_size", "reason", "user_equity", "emitted_at"})
-"""The fields that differ between users whose verdicts are of one kind; `OrderWriter.command` fills them in the schema's order."""
+"""Fields that differ between users with the same kind of judgement; `OrderWriter.command` fills them in schema order."""
 _STREAM_PLACE, _FIRST_VALUE_PLACE = 1, 4
 """Places of the stream and of the first field's value in `XADD stream id name value ...`."""
 
@@ -33,7 +33,7 @@ class OrderWriter:
         self._templates: dict[object, CommandTemplate] = {}
 
     def command(self, stream: str, follower: Follower, judgement: Judgement, now: int) -> bytes:
-        """Give the command that appends one user's decision to his stream: word for word what `Plan.decision` says."""
+        """Return the command that appends one user's decision to their stream; it equals what `DecisionPlan.decision` returns."""
         kind = _kind(judgement)
         template = self._templates.get(kind)
         if template is None:
@@ -57,7 +57,7 @@ class OrderWriter:
 
 
 def _kind(judgement: Judgement) -> object:
-    """Return what verdicts have in common that differ only in the fields of `_OWN`."""
+    """Return a key that is equal for judgements whose orders differ only in the fields of `_OWN`."""
     if isinstance(judgement, Skip):
         return judgement.code
     return judgement.symbol if isinstance(judgement, ExitCopy) else type(judgement)

@@ -227,14 +227,14 @@ async def test_decisions_that_could_not_be_written_are_owed_and_stop_nobody_else
         await fanout.distribute(entries[-1], an_entry(number), users, PAIRS)
     assert len(await decided(bus, "bob")) == len(await decided(bus, "carol")) == 3
     assert [owed.owes(entry.id) for entry in entries] == [True] * 3
-    assert await owed.pay() == []
+    assert await owed.write_due() == []
     (fault,) = faults.standing
     assert (fault.kind, fault.subject) == (FaultKind.STREAM, "alice")
     assert "WRONGTYPE" in fault.reason
     await bus.do("DEL", keys.orders("alice"))
-    assert await owed.pay() == []  # not yet: it has just been tried
+    assert await owed.write_due() == []  # not yet: it has just been tried
     now += 10
-    assert await owed.pay() == [entry.id for entry in entries]
+    assert await owed.write_due() == [entry.id for entry in entries]
     assert [entry_id for entry_id, _ in await decided(bus, "alice")] == [entry.id for entry in entries]
     assert faults.standing == ()
     assert await bus.scan(keys.dead("*")) == []

@@ -180,7 +180,19 @@ def test_an_exit_is_always_copied_and_never_ages(
     decision = decide(an_exit(fraction=fraction), follower, instrument, now)
     assert decision.copy == Copy(base_size=None, fraction=Decimal(fraction), limit_price=None, not_after=None)
     assert (decision.side, decision.kind) == (Side.SELL, Kind.EXIT)
-    assert decision.reason == f"the master closed {fraction} of its position"
+
+
+@pytest.mark.parametrize(
+    ("fraction", "reason"),
+    [
+        ("1", "the master sold its whole position"),
+        ("0.37", "the master sold 37 % of its position"),
+        ("0.3333333333333333", "the master sold 33.33 % of its position"),
+        ("0.00001", "the master sold less than 0.01 % of its position"),
+    ],
+)
+def test_an_exit_says_how_much_the_master_sold(fraction: str, reason: str) -> None:
+    assert decide(an_exit(fraction=fraction), a_follower(), None, LATER).reason == reason
 
 
 @given(followers, pairs)

@@ -126,8 +126,8 @@ def test_who_holds_the_asset_from_copying_does_not_join_whatever_it_is_quoted_in
 
 def test_a_position_that_the_master_has_added_to_since_is_not_joined() -> None:
     found = OpenPositions()
-    found.take("1-0", an_entry("1"))
-    found.take("2-0", an_entry("2", position_before=btc("0.1"), position_after=btc("0.2")))
+    found.apply("1-0", an_entry("1"))
+    found.apply("2-0", an_entry("2", position_before=btc("0.1"), position_after=btc("0.2")))
     (joinable,) = found.joinable("1-0")
     decision = joined(joinable=joinable)
     assert skipped(decision) == f"not joined: the master has added to it since, see signal {an_id('2')}"

@@ -34,7 +34,7 @@ def played(*steps: Step, held: str = "0") -> OpenPositions:
             if what == "buy"
             else an_exit(str(number), size, position_before=before, position_after=btc(position))
         )
-        found.take(f"{number}-0", signal)
+        found.apply(f"{number}-0", signal)
     return found
 
 
@@ -68,7 +68,7 @@ def test_a_closed_position_is_joined_by_nobody(start: str) -> None:
 
 def test_a_close_of_the_whole_is_one_whatever_position_it_tells() -> None:
     found = played(("buy", "0.1", "60000"))
-    found.take("2-0", an_exit("2", "1", position_after=btc("0.1")))
+    found.apply("2-0", an_exit("2", "1", position_after=btc("0.1")))
     assert found.joinable("9-0") == []
 
 
@@ -97,16 +97,16 @@ def test_without_its_beginning_a_position_has_no_known_average() -> None:
 
 def test_an_entry_that_tells_no_position_opens_none() -> None:
     found = OpenPositions()
-    found.take("1-0", an_entry(position_after=btc(0)))
+    found.apply("1-0", an_entry(position_after=btc(0)))
     assert found.joinable("1-0") == []
 
 
 def test_each_symbol_and_venue_has_its_own_position() -> None:
     found = OpenPositions()
-    found.take("1-0", an_entry("1"))
-    found.take("2-0", an_entry("2", venue="coinbase"))
-    found.take("3-0", an_entry("3", symbol=Symbol("BTC", "USDC")))
-    found.take("4-0", an_exit("4", venue="coinbase"))
+    found.apply("1-0", an_entry("1"))
+    found.apply("2-0", an_entry("2", venue="coinbase"))
+    found.apply("3-0", an_entry("3", symbol=Symbol("BTC", "USDC")))
+    found.apply("4-0", an_exit("4", venue="coinbase"))
     assert sorted(each.latest.entry_id for each in found.joinable("4-0")) == ["1-0", "3-0"]
 
 
