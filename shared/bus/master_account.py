@@ -16,9 +16,10 @@ from shared.bus.scripts import load
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.master_account import read_holding, read_uncopied, write_holding, write_uncopied
-from shared.contracts.records import read_position, write_position
-from shared.domain.account import MASTER, Position
+from shared.contracts.position_record import read_position, write_position
+from shared.domain.account import MASTER
 from shared.domain.master_account import Holding, UncopiedOrder
+from shared.domain.position import Position
 from shared.domain.values.symbol import Symbol
 
 _POSITIONS, _UNCOPIED, _HOLDINGS, _STRATEGY = "1", "2", "3", "4"

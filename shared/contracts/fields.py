@@ -5,6 +5,7 @@ Decimals are plain (no exponent), instants are integer epoch milliseconds, a val
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -122,3 +123,14 @@ def text(value: Any) -> str:  # Any: a field of a message can hold any of the ty
     if isinstance(value, Enum):
         return str(value.value)
     return str(value)
+
+
+def read_json_object(written: str) -> Mapping[str, str]:
+    """Parse a JSON object that a hash field holds. Raises MalformedMessageError."""
+    try:
+        found = json.loads(written)
+    except ValueError:
+        raise MalformedMessageError(f"not JSON: {written[:40]!r}") from None
+    if not isinstance(found, dict):
+        raise MalformedMessageError(f"not an object: {written[:40]!r}")
+    return found

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from decimal import Decimal
 
-from shared.contracts.fields import MalformedMessageError
+from shared.contracts.fields import MalformedMessageError, read_json_object
 from shared.domain.master_account import Baseline, Holding, UncopiedOrder
 from shared.domain.order import Side
 from shared.domain.values.money import Quantity, plain
@@ -73,10 +73,7 @@ def _quantity(text: str, coin: str) -> Quantity:
 
 
 def _object(written: str) -> Mapping[str, str]:
-    try:
-        found = json.loads(written)
-    except ValueError:
-        raise MalformedMessageError(f"not JSON: {written[:40]!r}") from None
-    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+    found = read_json_object(written)
+    if not all(isinstance(value, str) for value in found.values()):
         raise MalformedMessageError(f"not an object of texts: {written[:40]!r}")
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from shared.contracts.fields import Id, Instant, MalformedMessageError, Message
+from shared.contracts.fields import Id, Instant, Message, read_json_object
 from shared.domain.order import Decision
 from shared.domain.own_exit import restore_own_exit
 from shared.domain.values.symbol import Symbol
@@ -27,11 +27,5 @@ def write_own_exit(decision: Decision) -> str:
 
 def read_own_exit(user: str, venue: str, symbol: Symbol, written: str) -> Decision:
     """Parse an own exit. Raises MalformedMessageError."""
-    try:
-        found = json.loads(written)
-    except ValueError:
-        raise MalformedMessageError(f"not JSON: {written[:40]!r}") from None
-    if not isinstance(found, dict):
-        raise MalformedMessageError(f"not an object: {written[:40]!r}")
-    record = OwnExitRecord.parse(found)
+    record = OwnExitRecord.parse(read_json_object(written))
     return restore_own_exit(record.id, user, venue, symbol, record.reason, record.at, code=record.code)

@@ -1,36 +1,22 @@
-"""The records in hashes: accounts, positions, prices, instruments. One text per value, JSON where a field holds a record."""
+"""The records of an account in hashes: its state and amounts, and the kind of money that its records are about."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from functools import lru_cache
 from typing import Annotated, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from shared.contracts.fields import (
-    VERSION,
-    Amount,
-    Instant,
-    MalformedMessageError,
-    Message,
-    Positive,
-    SymbolField,
-    type_or_blank,
-)
-from shared.domain.account import Account, AccountState, Position
+from shared.contracts.fields import VERSION, Amount, Instant, Message, type_or_blank
+from shared.domain.account import Account, AccountState
 from shared.domain.funds import Books, Funds
 from shared.domain.values.fees import dearest_taker_fee
-from shared.domain.values.instrument import Instrument, PairStatus
-from shared.domain.values.money import ZERO, Money, Price, Quantity, plain
-from shared.domain.values.symbol import Symbol
+from shared.domain.values.money import Money
 
 _AMOUNT: Final[TypeAdapter[Decimal]] = TypeAdapter(Amount)
 _NUMBER: Final = r"[0-9]{1,18}(?:\.[0-9]{1,40})?"
-_PRICE: Final = re.compile(r"([0-9]{1,21}(?:\.[0-9]{1,100})?) ([0-9]{1,15})")
 _PLAIN_AMOUNT: Final = re.compile(_NUMBER)
 _PLAIN_NUMBERS: Final = re.compile(f"{_NUMBER} {_NUMBER} {_NUMBER} [0-9]{{1,13}}")
 _READY: Final = AccountState.READY
@@ -95,29 +81,6 @@ class FundsMarkRecord(Message):
         return Books(self.funds, self.since, self.renamed_to, self.renamed_at, self.taken_from)
 
 
-class PositionRecord(Message):
-    """One field of `shoal:positions:{user}:<venue>`: JSON text under the symbol."""
-
-    symbol: SymbolField
-    base_size: Amount
-    cost: Amount
-    opened_at: Instant
-    updated_at: Instant
-    high: Annotated[Positive | None, type_or_blank] = None
-
-
-class InstrumentRecord(Message):
-    """One field of `shoal:instruments:<venue>`: JSON text under the symbol."""
-
-    symbol: SymbolField
-    lot_step: Positive
-    tick: Positive
-    min_size: Amount
-    min_cost: Amount
-    status: PairStatus = PairStatus.ONLINE
-    as_of: Annotated[Instant | None, type_or_blank] = None
-
-
 def read_account_values(user: str, venue: str, values: Sequence[str | None]) -> Account | None:
     """Parse the values of ACCOUNT_FIELDS; None if nothing was recorded. Raises MalformedMessageError.
 
@@ -155,79 +118,3 @@ def read_money(amount: str, currency: str) -> Money | None:
         return Money(_AMOUNT.validate_python(amount), currency)
     except ValidationError:
         return None
-
-
-def write_position(position: Position) -> str:
-    """Return a position as the text of its field."""
-    return json.dumps(
-        PositionRecord(
-            symbol=position.symbol,
-            base_size=position.size.amount,
-            cost=position.cost.amount,
-            opened_at=position.opened_at,
-            updated_at=position.updated_at,
-            high=position.high.amount if position.high else None,
-        ).fields()
-    )
-
-
-@lru_cache(maxsize=16_384)
-def read_position(written: str) -> Position:
-    """Parse a position. Raises MalformedMessageError. Cached: positions are read every second and seldom change."""
-    record = PositionRecord.parse(_object(written))
-    return Position(
-        symbol=record.symbol,
-        size=Quantity(record.base_size, record.symbol.base),
-        cost=Money(record.cost, record.symbol.quote),
-        opened_at=record.opened_at,
-        updated_at=record.updated_at,
-        high=None if record.high is None else Price(record.high, record.symbol),
-    )
-
-
-def write_instrument(instrument: Instrument) -> str:
-    """Return an instrument as the text of its field."""
-    return json.dumps(
-        InstrumentRecord(
-            symbol=instrument.symbol,
-            lot_step=instrument.lot_step,
-            tick=instrument.tick,
-            min_size=instrument.min_size,
-            min_cost=instrument.min_cost,
-            status=instrument.status,
-            as_of=instrument.as_of,
-        ).fields()
-    )
-
-
-def read_instrument(written: str) -> Instrument:
-    """Parse an instrument. Raises MalformedMessageError."""
-    record = InstrumentRecord.parse(_object(written))
-    return Instrument(
-        record.symbol, record.lot_step, record.tick, record.min_size, record.min_cost, record.status, record.as_of
-    )
-
-
-def write_price(price: Price, at: int) -> str:
-    """Return a price and its instant (epoch ms) as the text of its field: `60000.1 1763829000000`."""
-    return f"{plain(price.amount)} {at}"
-
-
-@lru_cache(maxsize=1_024)
-def read_price(symbol: Symbol, written: str) -> tuple[Price, int]:
-    """Parse a price and its instant. Raises MalformedMessageError. Cached: all users read the same few prices."""
-    match = _PRICE.fullmatch(written)
-    price = Decimal(match[1]) if match else ZERO
-    if match is None or price <= 0:
-        raise MalformedMessageError(f"price of {symbol}: {written[:80]!r}")
-    return Price(price, symbol), int(match[2])
-
-
-def _object(written: str) -> Mapping[str, str]:
-    try:
-        found = json.loads(written)
-    except ValueError:
-        raise MalformedMessageError(f"not JSON: {written[:40]!r}") from None
-    if not isinstance(found, dict):
-        raise MalformedMessageError(f"not an object: {written[:40]!r}")
-    return found

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID, uuid5
 
-from shared.domain.account import Position
 from shared.domain.order import Copy, Decision, Kind, Side
+from shared.domain.position import Position
 from shared.domain.values.money import ONE
 from shared.domain.values.symbol import Symbol
 

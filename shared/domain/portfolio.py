@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
-from shared.domain.account import Position
+from shared.domain.position import Position
 from shared.domain.values.currency import counted_in
 from shared.domain.values.money import ZERO, Money, Price
 from shared.domain.values.symbol import Symbol

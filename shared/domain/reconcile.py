@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from shared.domain.account import Position
+from shared.domain.position import Position
 from shared.domain.values.money import ZERO, Quantity
 from shared.domain.values.symbol import Symbol
 

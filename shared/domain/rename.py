@@ -12,8 +12,8 @@ from decimal import Decimal
 from enum import Enum, auto
 from typing import Final
 
-from shared.domain.account import Position
 from shared.domain.limits.policy import SymbolPolicy
+from shared.domain.position import Position
 from shared.domain.values.money import ONE, ZERO, Price, Quantity
 from shared.domain.values.symbol import Symbol
 

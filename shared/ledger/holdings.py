@@ -10,11 +10,12 @@ from shared.bus.master_account import read_holdings
 from shared.bus.records import Records
 from shared.bus.streams import read_entries
 from shared.contracts import keys
-from shared.domain.account import MASTER, Account, AccountState, Position
+from shared.domain.account import MASTER, Account, AccountState
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.limits.risk import MAX_BALANCE_AGE_MS
 from shared.domain.master_account import Holding
 from shared.domain.portfolio import Portfolio
+from shared.domain.position import Position
 from shared.domain.rename import NO_RENAMES, Renames
 from shared.domain.values.money import ZERO, Quantity
 from shared.domain.values.symbol import Symbol

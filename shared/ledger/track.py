@@ -11,13 +11,14 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
 
-from shared.domain.account import Account, AccountState, Position
+from shared.domain.account import Account, AccountState
 from shared.domain.exits import size_exit
 from shared.domain.limits.policy import BelowMinimum, LimitPolicy, UserPolicy
 from shared.domain.limits.risk import AccountSnapshot, check_hard_limits
 from shared.domain.limits.risk_state import RiskState
 from shared.domain.order import Kind
 from shared.domain.portfolio import Portfolio
+from shared.domain.position import Position
 from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
 from shared.domain.sizing import EntrySize, size_entry

@@ -16,13 +16,15 @@ from shared.bus.connection import Bus
 from shared.bus.records import pairs, read_account, read_control
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
-from shared.contracts.records import read_position, read_price
-from shared.domain.account import MASTER, Position
+from shared.contracts.market_records import read_price
+from shared.contracts.position_record import read_position
+from shared.domain.account import MASTER
 from shared.domain.control import Control
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.limits.risk import MAX_BALANCE_AGE_MS
 from shared.domain.order import Kind
 from shared.domain.portfolio import Portfolio
+from shared.domain.position import Position
 from shared.domain.signal import Signal
 from shared.domain.values.money import Money, Price
 from shared.domain.values.symbol import Symbol

@@ -21,12 +21,13 @@ from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.risk import RiskRecord
-from shared.domain.account import Account, Position
+from shared.domain.account import Account
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.limits.policy import StopOutAction, UserPolicy
 from shared.domain.limits.risk_state import RiskState, realized_by, utc_minute
 from shared.domain.order import Side
 from shared.domain.portfolio import RESIDUE, Portfolio
+from shared.domain.position import Position
 from shared.domain.values.money import Money, Price
 from shared.domain.values.symbol import Symbol
 from shared.execution.record import quote_fee

@@ -15,11 +15,12 @@ from typing import Final
 
 from services.executor.account.context import AccountContext
 from shared.contracts.fields import MalformedMessageError
-from shared.domain.account import Account, Position
+from shared.domain.account import Account
 from shared.domain.limits.risk import AccountSnapshot, AllowedSize, admit, balance_unknown
 from shared.domain.limits.risk_state import RiskState, utc_day
 from shared.domain.order import Decision
 from shared.domain.portfolio import Portfolio
+from shared.domain.position import Position
 from shared.domain.reason import ReasonCode
 from shared.domain.skip import Skip
 from shared.domain.values.instrument import Instrument

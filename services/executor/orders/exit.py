@@ -26,7 +26,7 @@ from services.executor.orders.set_aside import Postponed
 from services.executor.orders.settlement import book_leg, settle
 from shared.bus.orders import PositionChange
 from shared.contracts.fields import MalformedMessageError
-from shared.contracts.records import write_position
+from shared.contracts.position_record import write_position
 from shared.domain.control import refusal
 from shared.domain.exits import ExitSize, size_exit
 from shared.domain.fault import FaultKind

@@ -20,9 +20,9 @@ from services.master_strategy.clock import Clock
 from services.master_strategy.fills.fills import net_size
 from services.master_strategy.fills.moves import legs
 from shared.bus.master_account import MasterRecords
-from shared.domain.account import Position
 from shared.domain.master_account import Baseline, Holding, coin_of
 from shared.domain.order import Kind, Side
+from shared.domain.position import Position
 from shared.domain.signal import Signal, Source, signal_id
 from shared.domain.values.money import ONE, ZERO, Price, Quantity
 from shared.domain.values.symbol import Symbol

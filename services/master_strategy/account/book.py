@@ -16,9 +16,9 @@ from typing import Final
 
 from services.master_strategy.account.own_positions import OwnPositions
 from services.master_strategy.fills.fills import Emitted, average_price
-from shared.domain.account import Position
 from shared.domain.master_account import UncopiedOrder, zero
 from shared.domain.order import Kind, Side
+from shared.domain.position import Position
 from shared.domain.signal import Signal
 from shared.domain.values.money import ZERO, Money, Price, Quantity
 from shared.domain.values.symbol import Symbol

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from services.master_strategy.strategies.port import Enter, Exit
-from shared.domain.account import Position
 from shared.domain.exits import ExitSize, size_exit
 from shared.domain.order import Side
+from shared.domain.position import Position
 from shared.domain.reason import ReasonCode
 from shared.domain.sizing import entry_limit
 from shared.domain.skip import Skip

@@ -21,7 +21,7 @@ from services.master_strategy.trading.order_plan import OrderPlan
 from services.master_strategy.trading.own_order import OwnOrder, own_id
 from services.master_strategy.trading.write_ahead import Denied, WriteAhead
 from shared.bus.orders import PositionChange
-from shared.contracts.records import write_position
+from shared.contracts.position_record import write_position
 from shared.contracts.verdict import VerdictKind, VerdictRecord
 from shared.domain.account import MASTER
 from shared.domain.exits import credited_short

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from shared.domain.account import Position
 from shared.domain.limits.policy import ExitPolicy
+from shared.domain.position import Position
 from shared.domain.reason import ReasonCode
 from shared.domain.values.money import ONE, Money, Price, plain
 

@@ -16,8 +16,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from shared.domain.account import Position
 from shared.domain.limits.policy import LimitPolicy, StopOutAction
+from shared.domain.position import Position
 from shared.domain.values.money import ONE, ZERO, Money, Quantity, plain
 
 DAY_MS: Final = 86_400_000

@@ -11,9 +11,10 @@ from shared.bus.records import HEARTBEAT_TTL_MS, Records
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.heartbeat import HeartbeatRecord
-from shared.domain.account import AccountState, Position
+from shared.domain.account import AccountState
 from shared.domain.control import Control, ControlMode, refusal
 from shared.domain.order import Kind
+from shared.domain.position import Position
 from shared.domain.values.instrument import PairStatus, seed_instruments
 from tests.support.examples import BTC_USD, NOW, an_account, an_instrument, btc, btc_price, usd
 

@@ -14,9 +14,9 @@ from shared.bus.client.wire import Command
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.contracts import keys
-from shared.domain.account import Position
 from shared.domain.limits.policy import LimitPolicy, SizingMode, SizingPolicy, SymbolPolicy, UserPolicy
 from shared.domain.limits.risk_state import RiskState
+from shared.domain.position import Position
 from shared.domain.values.money import Money
 from shared.domain.values.symbol import Symbol
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_exit, btc, btc_price, usd

@@ -13,9 +13,10 @@ from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.streams import Entry
 from shared.contracts import keys
-from shared.domain.account import MASTER, AccountState, Position
+from shared.domain.account import MASTER, AccountState
 from shared.domain.limits.policy import OnJoin, OnLeave, SizingMode, SizingPolicy, UserPolicy
 from shared.domain.order import Kind
+from shared.domain.position import Position
 from shared.domain.reason import ReasonCode
 from shared.domain.values.symbol import Symbol
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_exit, an_id, btc, btc_price, usd

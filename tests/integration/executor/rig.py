@@ -22,9 +22,9 @@ from shared.bus.records import Records, pairs
 from shared.bus.streams import Group, flatten, read_entries
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage, ReportMessage
-from shared.domain.account import Position
 from shared.domain.fault import Faults
 from shared.domain.order import Copy, Decision, Kind, Side, order_id
+from shared.domain.position import Position
 from shared.execution.venue_history import History
 from shared.venues.factory import RateBudget
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue

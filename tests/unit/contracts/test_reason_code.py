@@ -8,8 +8,8 @@ import pytest
 
 from shared.contracts.messages import OrderMessage
 from shared.contracts.own_exit import read_own_exit, write_own_exit
-from shared.domain.account import Position
 from shared.domain.own_exit import own_exit
+from shared.domain.position import Position
 from shared.domain.reason import ReasonCode
 from tests.support.examples import BTC_USD, NOW, a_copied_entry, btc, usd
 

@@ -13,7 +13,7 @@ from services.copy_engine.decisions.decision_plan import DecisionPlan, Judgement
 from services.copy_engine.decisions.order_writer import OrderWriter
 from services.copy_engine.followers.follower import Follower
 from shared.contracts.messages import OrderMessage
-from shared.domain.account import AccountState, Position
+from shared.domain.account import AccountState
 from shared.domain.control import Control, ControlMode
 from shared.domain.limits.policy import (
     BelowMinimum,
@@ -28,6 +28,7 @@ from shared.domain.limits.policy import (
 from shared.domain.limits.risk_state import RiskState
 from shared.domain.order import Decision
 from shared.domain.portfolio import Portfolio
+from shared.domain.position import Position
 from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
 from shared.domain.skip import Skip

@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 from services.copy_engine.decisions.decision_plan import decide
 from services.copy_engine.followers.follower import Follower
 from shared.contracts.messages import OrderMessage
-from shared.domain.account import Account, Position
+from shared.domain.account import Account
 from shared.domain.control import Control, ControlMode
 from shared.domain.limits.policy import (
     FileState,
@@ -26,6 +26,7 @@ from shared.domain.limits.policy import (
 from shared.domain.limits.risk_state import RiskState, realized_by
 from shared.domain.order import Copy
 from shared.domain.portfolio import Portfolio
+from shared.domain.position import Position
 from shared.domain.reason import ReasonCode
 from shared.domain.values.money import Money, Price, Quantity
 from shared.domain.values.symbol import Symbol

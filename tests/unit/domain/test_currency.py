@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from shared.domain.account import Position
 from shared.domain.portfolio import Portfolio
+from shared.domain.position import Position
 from shared.domain.valuation import value
 from shared.domain.values.currency import alike, counted_in
 from shared.domain.values.money import Money, Price, Quantity

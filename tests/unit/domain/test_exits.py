@@ -9,8 +9,8 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, strategies as st
 
-from shared.domain.account import Position
 from shared.domain.exits import ExitSize, size_exit
+from shared.domain.position import Position
 from shared.domain.reason import ReasonCode
 from shared.domain.sizing import Skip
 from tests.support.examples import BTC_USD, NOW, an_instrument, btc, btc_price, usd

@@ -9,10 +9,10 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, strategies as st
 
-from shared.domain.account import Position
 from shared.domain.exits import ExitSize, size_exit
 from shared.domain.limits.policy import ExitPolicy
 from shared.domain.limits.protection import due
+from shared.domain.position import Position
 from shared.domain.reason import ReasonCode
 from tests.support.examples import BTC_USD, NOW, an_instrument, btc, btc_price, usd
 

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from shared.domain.account import Position
 from shared.domain.limits.policy import SymbolPolicy
+from shared.domain.position import Position
 from shared.domain.rename import Rename, RenameAction, Renames, merged, rename_action, under_all_names
 from shared.domain.values.money import Price, Quantity
 from shared.domain.values.symbol import Symbol

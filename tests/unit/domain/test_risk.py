@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from shared.domain.account import Position
 from shared.domain.limits.policy import LimitPolicy, UserPolicy
 from shared.domain.limits.risk import MAX_BALANCE_AGE_MS, AccountSnapshot, AllowedSize, admit, check_hard_limits
 from shared.domain.limits.risk_state import RiskState, next_day
 from shared.domain.portfolio import Portfolio
+from shared.domain.position import Position
 from shared.domain.reason import ReasonCode
 from shared.domain.sizing import EntrySize, Skip, size_entry
 from shared.domain.values.money import Money, Price, Quantity

@@ -9,9 +9,9 @@ from typing import Final
 import pytest
 from hypothesis import given, strategies as st
 
-from shared.domain.account import Position
 from shared.domain.limits.policy import LimitPolicy, StopOutAction
 from shared.domain.limits.risk_state import DAY_MS, RiskState, StopOut, next_day, realized_by, utc_day
+from shared.domain.position import Position
 from shared.domain.values.money import Money
 from tests.support.examples import BTC_USD, NOW, btc, usd
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from shared.domain.account import Account, AccountState, Position
+from shared.domain.account import Account, AccountState
 from shared.domain.limits.policy import OnLeave, SizingMode, SizingPolicy, SymbolPolicy, UserPolicy
 from shared.domain.master_account import Baseline, Holding
 from shared.domain.portfolio import Portfolio
+from shared.domain.position import Position
 from shared.domain.values.money import Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
 from shared.ledger.drift import Drift, Follows, Leader, drifts, plan_repair
