@@ -18,7 +18,7 @@ from shared.contracts.fields import MalformedMessageError
 from shared.contracts.master_account import read_holding, read_uncopied, write_holding, write_uncopied
 from shared.contracts.position_record import read_position, write_position
 from shared.domain.account import MASTER
-from shared.domain.master_account import Holding, UncopiedOrder
+from shared.domain.master_account import MasterHolding, UncopiedOrder
 from shared.domain.position import Position
 from shared.domain.values.symbol import Symbol
 
@@ -38,7 +38,7 @@ async def read_all_uncopied(bus: Bus, venue: str) -> dict[str, UncopiedOrder]:
     return found
 
 
-async def read_holdings(bus: Bus, venue: str) -> dict[str, Holding]:
+async def read_holdings(bus: Bus, venue: str) -> dict[str, MasterHolding]:
     """Read what the account holds, by coin."""
     found = {}
     for coin, written in pairs(await bus.do("HGETALL", keys.holdings(MASTER, venue))).items():
@@ -79,7 +79,7 @@ class MasterRecords:
         *,
         positions: Iterable[Position] = (),
         uncopied: Iterable[UncopiedOrder] = (),
-        holdings: Iterable[Holding] = (),
+        holdings: Iterable[MasterHolding] = (),
         strategy: Iterable[Position] = (),
         forget: Iterable[str] = (),
     ) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from shared.contracts.fields import MalformedMessageError, read_json_object
-from shared.domain.master_account import Baseline, Holding, UncopiedOrder
+from shared.domain.master_account import Baseline, MasterHolding, UncopiedOrder
 from shared.domain.order import Side
 from shared.domain.values.money import Quantity, plain
 
@@ -39,7 +39,7 @@ def read_uncopied(row_id: str, written: str) -> UncopiedOrder:
         raise MalformedMessageError(f"order {row_id} that was not copied: {error!r}") from None
 
 
-def write_holding(holding: Holding) -> str:
+def write_holding(holding: MasterHolding) -> str:
     """Return what the account holds of a coin as the text of its field."""
     return json.dumps(
         {
@@ -51,11 +51,11 @@ def write_holding(holding: Holding) -> str:
     )
 
 
-def read_holding(coin: str, written: str) -> Holding:
+def read_holding(coin: str, written: str) -> MasterHolding:
     """Parse what the account holds of a coin. Raises MalformedMessageError."""
     fields = _object(written)
     try:
-        return Holding(
+        return MasterHolding(
             total=_quantity(fields["total"], coin),
             apart=_quantity(fields["apart"], coin),
             baseline=Baseline(fields["baseline"]),

@@ -45,7 +45,7 @@ class UncopiedOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class MasterHolding:
     """One coin of the account as of a reading of its balances: all of it, and how much of it is not in the position.
 
     `total` includes what open orders hold and what is lent out or staked.

@@ -13,7 +13,7 @@ from shared.contracts import keys
 from shared.domain.account import MASTER, Account, AccountState
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.limits.risk import MAX_BALANCE_AGE_MS
-from shared.domain.master_account import Holding
+from shared.domain.master_account import MasterHolding
 from shared.domain.portfolio import Portfolio
 from shared.domain.position import Position
 from shared.domain.rename import NO_RENAMES, Renames
@@ -66,7 +66,7 @@ def _hidden(user: str, venue: str, symbol: Symbol) -> Drift:
     )
 
 
-def in_the_account(positions: Mapping[Symbol, Position], holdings: Mapping[str, Holding]) -> dict[Symbol, Quantity]:
+def in_the_account(positions: Mapping[Symbol, Position], holdings: Mapping[str, MasterHolding]) -> dict[Symbol, Quantity]:
     """Return what the master holds of its positions by its account: never more than that was last seen to hold.
 
     A reading from before the last change of a position, or too soon after it, says nothing of it: balances lag behind fills.
