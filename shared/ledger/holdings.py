@@ -66,7 +66,9 @@ def _hidden(user: str, venue: str, symbol: Symbol) -> Drift:
     )
 
 
-def in_the_account(positions: Mapping[Symbol, Position], holdings: Mapping[str, MasterHolding]) -> dict[Symbol, Quantity]:
+def in_the_account(
+    positions: Mapping[Symbol, Position], holdings: Mapping[str, MasterHolding]
+) -> dict[Symbol, Quantity]:
     """Return what the master holds of its positions by its account: never more than that was last seen to hold.
 
     A reading from before the last change of a position, or too soon after it, says nothing of it: balances lag behind fills.

@@ -142,7 +142,7 @@ async def test_more_users_than_fit_one_round_trip_all_get_their_decision(bus: Bu
 async def test_a_failure_inside_one_decision_is_a_skip_for_that_user_alone(
     bus: Bus, users: Sequence[UserPolicy], emit: Emit
 ) -> None:
-    """Bob's fortune is more lots than the arithmetic can count: he gets no size, least of all the master's."""
+    """Bob's equity is more lots than the arithmetic can count: bob gets no size, and above all not the master's."""
     await bus.do("HSET", keys.account("bob", "kraken"), "equity", f"1{'0' * 20}", "cash", f"1{'0' * 20}")
     fine = an_instrument(lot_step=Decimal("1E-14"))
     await FanOut(bus, clock).distribute(await emit(), an_entry(), users, {BTC_USD: fine})

@@ -120,7 +120,7 @@ async def test_a_record_that_cannot_be_read_is_a_doubt_about_one_user_alone(bus:
 
 
 async def test_a_price_that_cannot_be_read_is_none_and_stops_nobody(bus: Bus) -> None:
-    """Case E4, a sibling: what was paid stands in for it, as where no price is known."""
+    """Case E4, a sibling: the cost is used instead, as where no price is known."""
     await Records(bus).write_account(an_account())
     await Records(bus).write_position("alice", "kraken", Position(BTC_USD, btc("0.5"), usd(30000), NOW, NOW))
     await bus.do("HSET", keys.prices("kraken"), "BTC/USD", "much")

@@ -24,7 +24,7 @@ from tests.support.order_stream import decided
 async def test_a_failure_that_nobody_foresaw_holds_up_neither_the_others_nor_the_next_signal(
     bus: Bus, users: Sequence[UserPolicy], emit: Emit, monkeypatch: pytest.MonkeyPatch, victim: str
 ) -> None:
-    """The engine would begin the same signal again and again, and carry no exit to anybody."""
+    """Otherwise the engine would retry the same signal for ever, and deliver no exit."""
     command = OrderWriter.command
 
     def broken(self: OrderWriter, stream: str, follower: Follower, judgement: Judgement, now: int) -> bytes:

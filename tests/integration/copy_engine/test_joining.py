@@ -1,4 +1,4 @@
-"""What becomes of a user who waits to be joined: his account, the master's moves, his own settings and what he holds."""
+"""A user with a pending join: the account, the master's moves, the settings and what is held."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ async def test_who_has_not_asked_for_it_or_only_exits_is_not_joined(
     await opened(bus, emit, users)
     turn = await Turn(bus, [*users, policy]).begin()
     assert await joining(bus) is None
-    await turn.follow([*users, DAVE])  # he asks for it later: he follows already
+    await turn.follow([*users, DAVE])  # dave asks for it later, when dave follows already
     await turn.join()
     assert await joining(bus) is None
     assert await decided(bus, "dave") == []

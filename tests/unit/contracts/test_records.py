@@ -1,4 +1,4 @@
-"""What stands in hashes, both ways; and that an amount that is not known is not zero."""
+"""The records in hashes, written and read; an unknown amount is not zero."""
 
 from __future__ import annotations
 

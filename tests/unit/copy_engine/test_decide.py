@@ -38,7 +38,7 @@ RUN = Control()
 
 
 def a_follower(**changes: Any) -> Follower:
-    """Give alice, ready, with nothing stopped."""
+    """Return alice, ready, with no kill switch set."""
     return replace(Follower(a_policy(), an_account(), (RUN, RUN)), **changes)
 
 

@@ -1,4 +1,4 @@
-"""One plan for many users decides and writes for each what would be decided for him alone, from the beginning."""
+"""One plan for many users decides and writes for each user what would be decided for that user alone."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ RUN = Control()
 
 
 def some(low: str, high: str, places: int) -> st.SearchStrategy[Decimal]:
-    """Give amounts of any size in between, round ones among them."""
+    """Return amounts in this range, with the bounds among them."""
     return st.decimals(low, high, places=places) | st.sampled_from([Decimal(low), Decimal(high)])
 
 
 def rarely(usual: Any, other: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Give what lets an entry pass, mostly: else hardly any would get as far as its size."""
+    """Return mostly a value that lets an entry pass; otherwise hardly any would reach its sizing."""
     return st.integers(0, 9).flatmap(lambda number: other if number == 9 else st.just(usual))
 
 
@@ -92,7 +92,7 @@ limit_policies = rarely(
 )
 policies = st.builds(
     UserPolicy,
-    user=st.just("nobody"),
+    user=st.just("unnamed"),
     enabled=rarely(True, st.just(False)),
     venues=rarely(("kraken",), st.sampled_from([("coinbase",), ("coinbase", "kraken")])),
     sizing=st.builds(
@@ -139,7 +139,7 @@ accounts = rarely(an_account(), st.none()) | st.builds(
 switches = rarely((RUN, RUN, RUN), st.tuples(*[st.builds(Control, st.sampled_from(ControlMode))] * 3))
 followers = st.builds(
     Follower,
-    policy=st.just(a_policy()),  # every one gets his settings and his name below
+    policy=st.just(a_policy()),  # settings and name are set below
     account=accounts,
     switches=switches,
     portfolio=portfolios,
@@ -216,15 +216,15 @@ def test_what_is_written_reads_back_to_that_same_decision(
     signal: Signal, policy: UserPolicy, crowd: list[Follower]
 ) -> None:
     for _, decision, flat, _ in planned(signal, policy, crowd, an_instrument()):
-        quote = decision.symbol.quote  # the wire tells amounts in the order's currency, whatever they were counted in
-        told = replace(
+        quote = decision.symbol.quote  # the wire has amounts in the order's currency, whatever they were counted in
+        read_back = replace(
             decision,
             master_equity=None if decision.master_equity is None else Money(decision.master_equity.amount, quote),
             user_equity=None if decision.user_equity is None else Money(decision.user_equity.amount, quote),
         )
         if decision.copy and decision.copy.base_size and decision.copy.base_size.amount == 0:
             continue  # no venue has a minimum of nothing, and no reader takes such an order
-        assert OrderMessage.parse(dict(zip(flat[::2], flat[1::2], strict=True))).to_domain() == told
+        assert OrderMessage.parse(dict(zip(flat[::2], flat[1::2], strict=True))).to_domain() == read_back
 
 
 def test_users_of_one_plan_get_what_is_theirs() -> None:
@@ -235,13 +235,13 @@ def test_users_of_one_plan_get_what_is_theirs() -> None:
     rows = [
         words_of(writer.command("s", each, plan.judge(each, LATER), LATER))[3:] for each in (richer, stopped, richer)
     ]
-    told = [OrderMessage.parse(dict(zip(row[::2], row[1::2], strict=True))).to_domain() for row in rows]
-    assert [(each.user, each.copy and each.copy.base_size) for each in told] == [
+    read_back = [OrderMessage.parse(dict(zip(row[::2], row[1::2], strict=True))).to_domain() for row in rows]
+    assert [(each.user, each.copy and each.copy.base_size) for each in read_back] == [
         ("bob", btc("0.1")),
         ("carol", None),
         ("bob", btc("0.1")),
     ]
-    assert (told[1].reason, told[1].code) == ("pause is set: on holiday", ReasonCode.KILL_SWITCH)
+    assert (read_back[1].reason, read_back[1].code) == ("pause is set: on holiday", ReasonCode.KILL_SWITCH)
 
 
 def test_a_failure_in_what_users_share_is_no_failure_of_one_whom_something_else_had_skipped_before() -> None:

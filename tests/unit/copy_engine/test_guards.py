@@ -38,7 +38,7 @@ RUN = Control()
 
 
 def a_follower(policy: UserPolicy | None = None, account: Account | None = None) -> Follower:
-    """Give alice, ready, with nothing stopped."""
+    """Return alice, ready, with no kill switch set."""
     return Follower(policy or a_policy(), account or an_account(), (RUN, RUN, RUN))
 
 

@@ -22,7 +22,7 @@ lots = st.sampled_from([Decimal(text) for text in ("0.00000001", "0.00001", "0.0
 
 
 def holding(size: str | Decimal) -> Position:
-    """Give a position of that size."""
+    """Return a position of that size."""
     return Position.flat(BTC_USD, NOW).bought(btc(size), usd(1000), NOW)
 
 

@@ -21,7 +21,7 @@ HELD = Position(BTC_USD, btc("0.5"), usd(30000), NOW, NOW)  # at an average cost
 
 
 def fired(price: str | None, exits: ExitPolicy, position: Position = HELD, now: int = NOW) -> ReasonCode | None:
-    """Say which rule closes the position."""
+    """Return the rule that closes the position."""
     intent = due(position, None if price is None else btc_price(price), now, exits)
     return intent.rule if intent else None
 
@@ -30,7 +30,7 @@ def fired(price: str | None, exits: ExitPolicy, position: Position = HELD, now: 
     ("price", "rule"), [("57000.01", None), ("57000", ReasonCode.STOP_LOSS), ("1", ReasonCode.STOP_LOSS)]
 )
 def test_the_stop_loss_fires_at_its_boundary(price: str, rule: ReasonCode | None) -> None:
-    assert fired(price, ExitPolicy()) is rule  # 5 % is everybody's stop who sets none
+    assert fired(price, ExitPolicy()) is rule  # 5 % is the default stop
 
 
 @pytest.mark.parametrize(("price", "rule"), [("65999.99", None), ("66000", ReasonCode.TAKE_PROFIT)])

@@ -63,7 +63,7 @@ def test_the_venues_own_names_are_added_and_never_override_the_operators() -> No
     table = Renames.of([Rename("DOT", "NDOT")])
     assert table.plus({"DOT": "WRONG", "LUNA": "LUNC"}).symbol(Symbol("LUNA", "USD")).base == "LUNC"
     assert table.plus({"DOT": "WRONG"}) == table
-    assert table.plus({"NDOT": "DOT"}) == table, "a circle is nobody's rename"
+    assert table.plus({"NDOT": "DOT"}) == table, "a circle is not a rename"
 
 
 def test_what_is_gone_has_no_other_name() -> None:

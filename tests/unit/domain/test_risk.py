@@ -24,12 +24,12 @@ BTC_USDC = Symbol("BTC", "USDC")
 
 
 def limited(**limits: Any) -> UserPolicy:
-    """Give alice with these limits."""
+    """Return alice with these limits."""
     return a_policy(limits=LimitPolicy(**limits))
 
 
 def held(symbol: Symbol, size: str, cost: str) -> Position:
-    """Give a copied position."""
+    """Return a copied position."""
     return Position(symbol, Quantity(Decimal(size), symbol.base), Money(Decimal(cost), symbol.quote), NOW, NOW)
 
 
@@ -63,7 +63,7 @@ def test_a_balance_without_an_instant_is_of_unknown_age() -> None:
 
 
 def stopped() -> RiskState:
-    """Give a state that has lost more than allowed."""
+    """Return a state that has lost more than allowed."""
     state = RiskState.fresh("USD", NOW).at(NOW, usd(0), usd(1000), LimitPolicy())
     return state.at(NOW, usd(-60), usd(940), LimitPolicy(daily_loss_pct=Decimal(5)))
 

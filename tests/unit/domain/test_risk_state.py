@@ -22,7 +22,7 @@ FREE = LimitPolicy()
 
 
 def begun(equity: int = 10_000, now: int = NOW) -> RiskState:
-    """Give an account that was looked at once, with nothing held."""
+    """Return a state that was updated once, with nothing held."""
     return RiskState.fresh("USD", now).at(now, usd(0), usd(equity), FREE)
 
 

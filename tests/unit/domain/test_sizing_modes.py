@@ -33,13 +33,13 @@ ONE = Decimal(1)
 
 
 def a_mode(mode: SizingMode, multiplier: str = "1", quote: str | None = None, **changes: Any) -> UserPolicy:
-    """Give alice with another way of sizing."""
+    """Return alice with another sizing mode."""
     sizing = SizingPolicy(Decimal(multiplier), BelowMinimum.SKIP, mode, None if quote is None else Decimal(quote))
     return a_policy(sizing=sizing, **changes)
 
 
 def rounding_up(pct: str, **more: Any) -> UserPolicy:
-    """Give alice, who takes the minimum rather than nothing, up to so many per cent of her equity."""
+    """Return alice with `round_up` and this `max_order_pct`."""
     sizing = SizingPolicy(below_minimum=BelowMinimum.ROUND_UP)
     return a_policy(sizing=sizing, limits=LimitPolicy(max_order_pct=Decimal(pct), **more))
 
