@@ -1,7 +1,7 @@
 """The composition root of the copy engine.
 
-Takes the engine's lease or stands by for it; whatever ends a turn (a lost lease, a Redis that is gone), the next turn begins
-again from what Redis holds.
+The process acquires the engine's lease or stands by. Whatever ends a turn (a lost lease, Redis gone), the next turn starts from
+the state in Redis.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from shared.runtime.crash_points import CrashPoints
 from shared.runtime.mode_line import log_mode
 from shared.runtime.supervision import Supervisor
 
-_NAMES_EVERY: Final = 5.0
-"""Seconds between looks at the table of renamed assets."""
-_PAUSE: Final = 1.0
-"""Seconds between tries to take the lease, and before a new turn after an outage."""
+_RENAMES_EVERY: Final = 5.0
+"""Seconds between checks of the table of renamed assets."""
+_RETRY_EVERY: Final = 1.0
+"""Seconds between attempts to acquire the lease, and before a new turn after an outage."""
 
 log = structlog.get_logger()
 
@@ -68,41 +68,44 @@ async def main(settings: Settings) -> None:
             for engine in serving:
                 engine.follow(renames.named(users.values()))
 
-        async def follow_names() -> None:
+        async def follow_renames() -> None:
             while True:
-                await asyncio.sleep(_NAMES_EVERY)
+                await asyncio.sleep(_RENAMES_EVERY)
                 if renames.look():
                     follow(watch.everybody)
 
-        await times.refresh()  # before anything is judged by its age
+        await times.refresh()  # before any age is judged
         keep_up = Supervisor(faults).keep_up
-        beside = [
+        background = [
             asyncio.create_task(keep_up("heartbeat", heartbeat.run)),
             asyncio.create_task(keep_up("settings", lambda: watch.run(follow))),
             asyncio.create_task(keep_up("gone users", lambda: settle_gone_users(bus, watch, follow))),
             asyncio.create_task(keep_up("the venue's time", lambda: times.run(alarm.look))),
-            asyncio.create_task(keep_up("names", follow_names)),
+            asyncio.create_task(keep_up("names", follow_renames)),
         ]
         try:
-            await _take_turns(bus, instance, heartbeat, new_engine)
+            await _run_turns(bus, instance, heartbeat, new_engine)
         finally:
-            for task in beside:
+            for task in background:
                 task.cancel()
 
 
-async def _take_turns(bus: Bus, instance: str, heartbeat: Heartbeat, new_engine: Callable[[], Engine]) -> None:
+async def _run_turns(bus: Bus, instance: str, heartbeat: Heartbeat, new_engine: Callable[[], Engine]) -> None:
     while True:
         heartbeat.phase = Phase.WAITING
         try:
             lease = await acquire(bus, keys.ENGINE, instance)
             if lease is None:
-                heartbeat.faults.clear(FaultKind.REDIS, keys.ENGINE)  # the active one reports
+                heartbeat.faults.clear(FaultKind.REDIS, keys.ENGINE)  # the active engine reports it
                 if heartbeat.state != "standby":
                     log.info("COPY ENGINE: another engine is active; standing by")
                     heartbeat.state = "standby"
             else:
-                await _turn(Renewals(bus), new_engine(), lease)
-        except (BusUnavailable, BusRefused) as error:  # also a refusal is waited out: who ended would carry nothing
+                await _run_turn(Renewals(bus), new_engine(), lease)
+        except (
+            BusUnavailable,
+            BusRefused,
+        ) as error:  # a refusal is waited out too: a process that exits copies nothing
             heartbeat.state = f"waiting for Redis: {error}"
             if heartbeat.faults.report(FaultKind.REDIS, keys.ENGINE, str(error), blocks=True):
                 log.warning("waiting for Redis", reason=str(error))
@@ -110,10 +113,10 @@ async def _take_turns(bus: Bus, instance: str, heartbeat: Heartbeat, new_engine:
             log.warning("Redis has lost its data; the engine begins anew", reason=str(error))
         except LeaseLost as error:
             log.warning("the engine's lease has passed on; standing by", reason=str(error))
-        await asyncio.sleep(_PAUSE)
+        await asyncio.sleep(_RETRY_EVERY)
 
 
-async def _turn(renewals: Renewals, engine: Engine, lease: Lease) -> None:
+async def _run_turn(renewals: Renewals, engine: Engine, lease: Lease) -> None:
     try:
         await renewals.keep(lease, engine.serve(lease))
     finally:

@@ -1,7 +1,7 @@
-"""The engine's turn: reads signals in order, carries each to all users, acknowledges it. One engine is active, by lease.
+"""The engine's turn: reads signals in order, distributes each to all users, acknowledges it. One engine is active, by lease.
 
-It must never begin a signal before the one ahead of it has reached every user that can be reached, and never acknowledge one that
-has not reached all. A user whose stream Redis refuses to write is owed the decisions: they are written, in order, once it can be.
+It must never start a signal before the previous one has reached every user that can be reached, and never acknowledge a signal
+that has not reached all. If Redis refuses a write to a user's stream, the decisions are owed: they are written later, in order.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import structlog
 
 from services.copy_engine.decisions.fanout import FanOut
 from services.copy_engine.decisions.owed_decisions import OwedDecisions
-from services.copy_engine.followers.following import record_followers
-from services.copy_engine.isolation import carry_to_each
+from services.copy_engine.followers.following_record import record_followers
+from services.copy_engine.isolation import distribute_to_each
 from services.copy_engine.joining.joiner import Joiner
 from services.copy_engine.readiness import wait_until_open
 from shared.bus.connection import BLOCK_MS, Bus
@@ -40,7 +40,7 @@ from shared.runtime.crash_points import CrashPoint, CrashPoints
 _BATCH: Final = 32
 _TRIM_EVERY: Final = 3600.0
 _INSTRUMENTS_AGE: Final = 5.0
-"""Seconds for which the published pair facts are used before they are read again."""
+"""Seconds for which the published instruments are used before they are read again."""
 
 log = structlog.get_logger()
 
@@ -59,7 +59,7 @@ class Engine:
         retention_ms: int = RETENTION_MS,
         refusal: Callable[[], str] = lambda: "",
     ) -> None:
-        """`clock` gives the venue's time, `refusal` says why no entry may be copied just now (empty: any may)."""
+        """`clock` returns the venue's time. `refusal` returns why this host's clock forbids entries now; empty if it does not."""
         self._bus = bus
         self._users: Sequence[UserPolicy] = _followed(users)
         self._changed: Sequence[UserPolicy] | None = None
@@ -77,13 +77,13 @@ class Engine:
         self._instruments: dict[str, tuple[float, Mapping[Symbol, Instrument]]] = {}
 
     def follow(self, users: Iterable[UserPolicy]) -> None:
-        """Have other users, or other settings, from the next signal on."""
+        """Use other users, or other settings, from the next signal on."""
         self._changed = _followed(users)
 
     async def serve(self, lease: Lease) -> None:
-        """Open the flow and carry signals for ever. Raises LeaseLost, BusUnavailable, GroupLost.
+        """Open the flow and distribute signals until cancelled. Raises LeaseLost, BusUnavailable, GroupLost.
 
-        The last says that Redis has lost its data: who is ready has to be found out anew before anything is decided.
+        GroupLost means that Redis has lost its data: readiness must be read again before anything is decided.
         """
         await self._group.ensure([keys.SIGNALS])
         enabled = [policy for policy in self._users if policy.enabled and not policy.fault]
@@ -92,86 +92,86 @@ class Engine:
             self._records,
             enabled,
             time.monotonic,
-            self._say_waiting,
+            self._report_waiting,
             opened_before=await self._group.last_delivered(keys.SIGNALS) != NOTHING_DELIVERED,
         )
         self._changed = self._changed or self._users
-        await self._take_over_settings()
+        await self._apply_settings()
         for user in (*readiness.parked, *readiness.unknown):
             log.warning("user is not ready: entries will be skipped until it is", user=user)
         log.info("Copy engine started: user trades will be replicated", ready=len(readiness.ready), users=len(enabled))
         self._heartbeat.phase = Phase.OPEN
         await self._heartbeat.publish("running")
         for entry in await self._group.all_pending(keys.SIGNALS):
-            await self._carry(entry)
+            await self._process(entry)
         while True:
             lease.require(0)
-            await self._pay_debts()
-            await self._take_over_settings()
+            await self._write_owed()
+            await self._apply_settings()
             await self._trim()
-            more = await self._joiner.round(self._users, self._pairs_of)
+            more = await self._joiner.run_round(self._users, self._instruments_of)
             new = await self._group.read_new([keys.SIGNALS], _BATCH, 1 if more else BLOCK_MS, renew=False)
             self._heartbeat.faults.clear(FaultKind.REDIS, keys.ENGINE)
             for entry in new:
-                await self._carry(entry)
+                await self._process(entry)
 
-    async def _pay_debts(self) -> None:
-        """Try again to write decisions that Redis refused; a signal is acknowledged once all of its decisions stand."""
-        if paid := await self._owed.pay():
-            await self._group.ack(keys.SIGNALS, *paid)
+    async def _write_owed(self) -> None:
+        """Retry decisions that Redis refused; acknowledge a signal once all of its decisions are written."""
+        if settled := await self._owed.write_due():
+            await self._group.ack(keys.SIGNALS, *settled)
 
     async def _trim(self) -> None:
         if self._elapsed() - self._trimmed > _TRIM_EVERY:
             self._trimmed = self._elapsed()
             await trim(self._bus, keys.SIGNALS, self._clock() - self._retention_ms)
 
-    def _say_waiting(self, what: str) -> None:
+    def _report_waiting(self, what: str) -> None:
         log.info(f"COPY ENGINE: waiting for {what}")
         self._heartbeat.state = f"waiting for {what}"
 
-    async def _take_over_settings(self) -> None:
-        """Put changed settings into force between two signals, so that each signal is carried under one set of them."""
+    async def _apply_settings(self) -> None:
+        """Apply changed settings between two signals, so that all users of a signal are decided by the same settings."""
         while self._changed is not None:
             self._users, self._changed = self._changed, None
-            self._joiner.expect(
+            self._joiner.set_pending(
                 await record_followers(self._bus, self._group, self._users, self._clock(), self._owed.signals)
             )
 
-    async def _carry(self, entry: Entry) -> None:
+    async def _process(self, entry: Entry) -> None:
         self._crash_points.hit(CrashPoint.ENGINE_AFTER_READ)
         signal = await self._read(entry)
         if signal is not None:
-            await self._carry_to_all(entry, signal)
+            await self._distribute(entry, signal)
             self._crash_points.hit(CrashPoint.ENGINE_BEFORE_ACK)
             if not self._owed.owes(entry.id):
                 await self._group.ack(keys.SIGNALS, entry.id)
 
-    async def _carry_to_all(self, entry: Entry, signal: Signal) -> None:
-        instruments = await self._pairs_of(signal.venue)
+    async def _distribute(self, entry: Entry, signal: Signal) -> None:
+        instruments = await self._instruments_of(signal.venue)
         try:
-            await self._fanout.carry(entry, signal, self._users, instruments)
+            await self._fanout.distribute(entry, signal, self._users, instruments)
         except ENDS_A_TURN:
             raise
-        except Exception:  # begun again as a whole it would only fail again, and hold up every signal behind it
+        except Exception:  # repeating all at once would fail again and hold up every signal behind it
             log.exception("a signal could not be carried to all at once", signal_id=signal.id)
             faults = self._heartbeat.faults
-            await carry_to_each(self._fanout, self._bus, faults, entry, signal, self._users, instruments)
+            await distribute_to_each(self._fanout, self._bus, faults, entry, signal, self._users, instruments)
 
     async def _read(self, entry: Entry) -> Signal | None:
-        """Read a signal; one that cannot be read is buried after its last delivery, so that the rest can flow."""
+        """Parse a signal; one that cannot be read becomes a dead letter after its last delivery, so that others can follow."""
         while True:
             try:
                 return SignalMessage.parse(entry.fields).to_domain()
             except MalformedMessageError as error:
                 deliveries = await self._group.deliver_again(entry)
                 if deliveries == 0:
-                    return None  # not pending any more: somebody has dealt with it
+                    return None  # no longer pending: an operator has dealt with it
                 if deliveries >= MAX_DELIVERIES:
-                    await self._bury(entry, str(error))
+                    await self._dead_letter(entry, str(error))
                     return None
 
-    async def _bury(self, entry: Entry, reason: str) -> None:
-        """Move a signal to the dead letters; where Redis refuses that, the next engine tries again: exits are behind it."""
+    async def _dead_letter(self, entry: Entry, reason: str) -> None:
+        """Move a signal to the dead letters. If Redis refuses, the next engine retries: the exits behind it come first."""
         try:
             await self._group.dead_letter(entry, reason)
         except BusRefused as error:
@@ -182,12 +182,12 @@ class Engine:
             self._heartbeat.faults.clear(FaultKind.STREAM, keys.dead(keys.SIGNALS))
             log.error("a signal that cannot be read is now a dead letter", entry_id=entry.id, reason=reason)
 
-    async def _pairs_of(self, venue: str) -> Mapping[Symbol, Instrument]:
-        known = self._instruments.get(venue)
-        if known is None or self._elapsed() - known[0] > _INSTRUMENTS_AGE:
-            known = (self._elapsed(), await self._records.instruments(venue))
-            self._instruments[venue] = known
-        return known[1]
+    async def _instruments_of(self, venue: str) -> Mapping[Symbol, Instrument]:
+        cached = self._instruments.get(venue)
+        if cached is None or self._elapsed() - cached[0] > _INSTRUMENTS_AGE:
+            cached = (self._elapsed(), await self._records.instruments(venue))
+            self._instruments[venue] = cached
+        return cached[1]
 
 
 def _followed(users: Iterable[UserPolicy]) -> list[UserPolicy]:

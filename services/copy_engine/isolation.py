@@ -1,7 +1,7 @@
-"""Carries a signal to each user alone where carrying it to all at once has failed: what is wrong with one holds up nobody else.
+"""Distributes a signal to one user at a time after distributing it to all at once has failed, so that only the cause is affected.
 
-An engine that began the same signal again and again would carry no other, and no exit, to anybody. Decisions that stand already
-are refused by Redis, so that a signal may be carried again to those whom it has reached.
+An engine that retried the same signal for ever would deliver no other signal, and no exit, to any user. Redis refuses decisions
+that are already written, so repeating a signal is harmless for the users whom it has reached.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from shared.domain.values.symbol import Symbol
 log = structlog.get_logger()
 
 
-async def carry_to_each(
+async def distribute_to_each(
     fanout: FanOut,
     bus: Bus,
     faults: Faults,
@@ -34,13 +34,13 @@ async def carry_to_each(
     users: Sequence[UserPolicy],
     instruments: Mapping[Symbol, Instrument],
 ) -> None:
-    """Carry a signal to one user after another. Whoever it cannot be carried to has a fault and a dead letter that says why.
+    """Distribute a signal to one user after another. A user for whom that fails gets a fault and a dead letter with the error.
 
-    Raises whatever ends the engine's turn.
+    Raises the errors of ENDS_A_TURN.
     """
     for policy in users:
         try:
-            await fanout.carry(entry, signal, [policy], instruments)
+            await fanout.distribute(entry, signal, [policy], instruments)
         except ENDS_A_TURN:
             raise
         except Exception as error:

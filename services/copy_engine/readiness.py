@@ -1,7 +1,7 @@
-"""When the flow opens: the master first, then the users, then the engine. By what stands in Redis, not by sleeping.
+"""When the flow opens: the master first, then the users, then the engine. Decided by the state in Redis, not by sleeping.
 
-A signal is itself the proof that a master was connected, so an engine that comes late, or whose master has died, still carries
-what is in the stream.
+A signal proves that a master was connected, so an engine that starts late, or whose master has died, still distributes what is
+in the stream.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from shared.domain.values.venue import VENUES
 
 _POLL: Final = 0.25
 _PATIENCE: Final = 20.0
-"""Seconds to wait for users that no executor has spoken of, once another user is ready: less than the age at which an entry
-expires, so that nobody misses a trade because of a user whose executor is not running."""
+"""Seconds to wait for users without a recorded account, once another user is ready. It is less than the age at which an entry
+expires, so that no user misses a trade because another user's executor is not running."""
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Who is ready as of now."""
+    """Which accounts are ready, as last read."""
 
     master: bool
     ready: tuple[str, ...]
@@ -34,9 +34,9 @@ class Readiness:
     unknown: tuple[str, ...]
 
     def may_open(self, waited: float, *, opened_before: bool) -> bool:
-        """Say whether the flow may open after so many seconds of waiting; one that was open before opens at once.
+        """Return whether the flow may open after `waited` seconds; a flow that was open before opens at once.
 
-        Then exits wait for it, and a user who was never served is no reason to keep them waiting at every take-over.
+        Exits may be waiting in it, and a user who was never served must not delay them at every take-over.
         """
         if not self.master:
             return False
@@ -45,7 +45,7 @@ class Readiness:
         return not self.unknown or (bool(self.ready) and waited >= _PATIENCE)
 
     def waiting_for(self) -> str:
-        """Say in words what is missing."""
+        """Describe what is missing."""
         if not self.master:
             return "the master account"
         return f"users {', '.join(self.unknown[:5])}{' and more' if len(self.unknown) > 5 else ''}"
@@ -76,18 +76,18 @@ async def wait_until_open(
     records: Records,
     users: Sequence[UserPolicy],
     clock: Callable[[], float],
-    say: Callable[[str], object],
+    on_change: Callable[[str], object],
     *,
     opened_before: bool = False,
 ) -> Readiness:
-    """Wait until the flow may open; `say` is told, once per change, what is being waited for."""
+    """Wait until the flow may open; `on_change` is called with what is missing, once per change."""
     started = clock()
-    said = ""
+    last = ""
     while True:
         readiness = await read_readiness(bus, records, users)
         if readiness.may_open(clock() - started, opened_before=opened_before):
             return readiness
-        if (now := readiness.waiting_for()) != said:
-            said = now
-            say(now)
+        if (now := readiness.waiting_for()) != last:
+            last = now
+            on_change(now)
         await asyncio.sleep(_POLL)

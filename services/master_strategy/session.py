@@ -47,8 +47,9 @@ from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.heartbeat import Phase
 from shared.contracts.messages import ReportMessage, SignalMessage
-from shared.domain.account import MASTER, Position
+from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
+from shared.domain.position import Position
 from shared.domain.rename import NO_RENAMES, Renames
 from shared.domain.signal import Signal
 from shared.domain.values.symbol import Symbol

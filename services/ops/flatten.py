@@ -27,9 +27,9 @@ from shared.bus.records import read_holdings
 from shared.bus.streams import read_entries
 from shared.config.settings import Settings
 from shared.contracts import keys
-from shared.domain.account import EVERY_POSITION, Position
 from shared.domain.control import ControlMode
 from shared.domain.limits.policy import UserPolicy
+from shared.domain.position import EVERY_POSITION, Position
 from shared.domain.values.money import ZERO, plain
 from shared.domain.values.symbol import Symbol
 from shared.domain.values.venue import VENUES

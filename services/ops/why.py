@@ -95,7 +95,8 @@ def _show_reasons(out: Console, users: Sequence[CopyView]) -> None:
     """Show the reasons beneath the table: they are sentences."""
     for each in users:
         if each.reason:
-            out.print(f"  {each.user}: {each.reason}", markup=False)
+            code = f" [{each.code}]" if each.code else ""
+            out.print(f"  {each.user}: {each.reason}{code}", markup=False)
 
 
 def _row(part: CopyView) -> tuple[object, ...]:

@@ -17,9 +17,10 @@ from shared.bus.scripts import load
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.master_account import read_holding, read_uncopied, write_holding, write_uncopied
-from shared.contracts.records import read_position, write_position
-from shared.domain.account import MASTER, Position
-from shared.domain.master_account import Holding, Uncopied
+from shared.contracts.position_record import read_position, write_position
+from shared.domain.account import MASTER
+from shared.domain.master_account import MasterHolding, UncopiedOrder
+from shared.domain.position import Position
 from shared.domain.values.symbol import Symbol
 
 _POSITIONS, _UNCOPIED, _HOLDINGS, _STRATEGY = "1", "2", "3", "4"
@@ -27,7 +28,7 @@ KEPT_MS: Final = 30 * 24 * 3600 * 1000
 """How long the record of an uncopied order is kept: longer than the venue is queried for ended orders."""
 
 
-async def read_all_uncopied(bus: Bus, venue: str) -> dict[str, Uncopied]:
+async def read_all_uncopied(bus: Bus, venue: str) -> dict[str, UncopiedOrder]:
     """Read the orders that were not copied, by the id of the order."""
     found = {}
     for row_id, written in pairs(await bus.do("HGETALL", keys.uncopied(MASTER, venue))).items():
@@ -38,7 +39,7 @@ async def read_all_uncopied(bus: Bus, venue: str) -> dict[str, Uncopied]:
     return found
 
 
-async def read_holdings(bus: Bus, venue: str) -> dict[str, Holding]:
+async def read_holdings(bus: Bus, venue: str) -> dict[str, MasterHolding]:
     """Read the holdings of the account, by coin."""
     found = {}
     for coin, written in pairs(await bus.do("HGETALL", keys.holdings(MASTER, venue))).items():
@@ -78,8 +79,8 @@ class MasterRecords:
         self,
         *,
         positions: Iterable[Position] = (),
-        uncopied: Iterable[Uncopied] = (),
-        holdings: Iterable[Holding] = (),
+        uncopied: Iterable[UncopiedOrder] = (),
+        holdings: Iterable[MasterHolding] = (),
         strategy: Iterable[Position] = (),
         forget: Iterable[str] = (),
     ) -> None:

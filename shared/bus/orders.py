@@ -15,7 +15,7 @@ from shared.bus.streams import flatten
 from shared.contracts import keys
 from shared.contracts.messages import ReportMessage
 from shared.contracts.own_exit import read_own_exit, write_own_exit
-from shared.contracts.records import read_position, write_position
+from shared.contracts.position_record import read_position, write_position
 from shared.domain.funds import Funds, FundsMark
 from shared.domain.order import TERMINAL, Decision, OrderState
 from shared.domain.rename import Renames, merged

@@ -13,22 +13,15 @@ from shared.bus.scripts import load
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.heartbeat import HeartbeatRecord
-from shared.contracts.records import (
-    AccountRecord,
-    FundsMarkRecord,
-    read_instrument,
-    read_money,
-    read_position,
-    read_price,
-    write_instrument,
-    write_position,
-    write_price,
-)
+from shared.contracts.market_records import read_instrument, read_price, write_instrument, write_price
+from shared.contracts.position_record import read_position, write_position
+from shared.contracts.records import AccountRecord, FundsMarkRecord, read_money
 from shared.contracts.risk import RiskRecord
-from shared.domain.account import EVERY_POSITION, Account, AccountState, Holdings, Position
+from shared.domain.account import Account, AccountState
 from shared.domain.control import RUNNING, Control, ControlMode
 from shared.domain.funds import FundsMark
 from shared.domain.limits.risk_state import RiskState
+from shared.domain.position import EVERY_POSITION, Holdings, Position
 from shared.domain.values.instrument import Instrument, seed_instruments
 from shared.domain.values.money import Money, Price
 from shared.domain.values.symbol import Symbol

@@ -13,9 +13,10 @@ from shared.bus.client.wire import hgetall
 from shared.bus.connection import Bus
 from shared.bus.records import pairs, read_control, read_holdings
 from shared.contracts import keys
-from shared.contracts.records import read_price
-from shared.domain.account import MASTER, Position
+from shared.contracts.market_records import read_price
+from shared.domain.account import MASTER
 from shared.domain.control import Control
+from shared.domain.position import Position
 from shared.domain.values.money import Price
 from shared.domain.values.numerals import whole
 from shared.domain.values.symbol import Symbol

@@ -1,10 +1,10 @@
-"""What each service may do in Redis, as rules of its ACL: the commands that it sends, and the keys that it writes.
+"""The Redis ACL rules of each service: the commands that it sends and the keys that it writes.
 
-Everybody may read everything of Shoal; a write is allowed where the service is the one that writes it (see the table of keys in
-the design). A script runs with the rights of whoever calls it: each command in it is judged again.
+Every service may read all of Shoal's keys; it may write only the keys that it owns. A script runs
+with the rights of its caller: Redis checks each command in it again.
 
-Nothing here may be wider than needed because it is easier: who has got into one container must not be able to write orders there.
-Only what Redis 7.0 knows may be named, or an older server would not start.
+No rule may be wider than needed for convenience: an attacker in one container must not be able to write orders. Only commands of
+Redis 7.0 may be named, or an older server would not start.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _ANY: Final = "*"
 
 
 @dataclass(frozen=True, slots=True)
-class Writes:
-    """Commands that a service may send to keys of these patterns."""
+class WriteRule:
+    """The commands that a service may send to keys of these patterns."""
 
     commands: str
     keys: tuple[str, ...]
@@ -50,22 +50,22 @@ _OF_A_USER: Final = (
     keys.rebuilt(_ANY, _ANY),
 )
 
-ACCESS: Final[dict[str, tuple[Writes, ...]]] = {
+ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
     "master-strategy": (
-        Writes(f"{_RECORDS} xadd xtrim", (keys.OF_THE_MASTER,)),
-        Writes("xadd zadd zremrangebyscore", (keys.SIGNALS, keys.EMITTED)),
-        Writes(
+        WriteRule(f"{_RECORDS} xadd xtrim", (keys.OF_THE_MASTER,)),
+        WriteRule("xadd zadd zremrangebyscore", (keys.SIGNALS, keys.EMITTED)),
+        WriteRule(
             _HASHES,
             (keys.prices(_ANY), keys.instruments(_ANY), keys.clock(_ANY), keys.heartbeat("master-strategy", _ANY)),
         ),
-        Writes(
+        WriteRule(
             "hset hdel",
             (keys.api_key(_ANY),),
         ),
     ),
     "executor": (
-        Writes(_RECORDS, (*_lease(_ANY), *_OF_A_USER)),
-        Writes(
+        WriteRule(_RECORDS, (*_lease(_ANY), *_OF_A_USER)),
+        WriteRule(
             _HASHES,
             (
                 keys.watched(_ANY),
@@ -76,33 +76,33 @@ ACCESS: Final[dict[str, tuple[Writes, ...]]] = {
                 keys.heartbeat("executor", _ANY),
             ),
         ),
-        Writes(_CONSUMING, (keys.orders(_ANY),)),
-        Writes("xadd xtrim", (keys.reports(_ANY), keys.stopouts(_ANY), keys.dead(keys.orders(_ANY)))),
+        WriteRule(_CONSUMING, (keys.orders(_ANY),)),
+        WriteRule("xadd xtrim", (keys.reports(_ANY), keys.stopouts(_ANY), keys.dead(keys.orders(_ANY)))),
     ),
     "copy-engine": (
-        Writes(_RECORDS, _lease(keys.ENGINE)),
-        Writes(_HASHES, (keys.following(_ANY), keys.heartbeat("copy-engine", _ANY))),
-        Writes(_CONSUMING, (keys.SIGNALS,)),
-        Writes("xadd", (keys.orders(_ANY), keys.dead(keys.SIGNALS))),
+        WriteRule(_RECORDS, _lease(keys.ENGINE)),
+        WriteRule(_HASHES, (keys.following(_ANY), keys.heartbeat("copy-engine", _ANY))),
+        WriteRule(_CONSUMING, (keys.SIGNALS,)),
+        WriteRule("xadd", (keys.orders(_ANY), keys.dead(keys.SIGNALS))),
     ),
-    # With the command line, which runs in its container. What changes books by itself (`user rename`) needs another Redis user.
+    # Includes the command line, which runs in its container. `user rename` rewrites records and needs another Redis user.
     "api": (
-        Writes(
+        WriteRule(
             _HASHES,
             (keys.heartbeat("api", _ANY), keys.order(_ANY, _ANY), keys.dropped(_ANY), keys.LAST_RELOADED_SETTINGS),
         ),
-        Writes("hget hset hdel del", (keys.CONTROL, keys.control(_ANY), keys.control_of_symbol(_ANY))),
-        Writes("xadd", (keys.CONTROL_LOG,)),
-        Writes("xgroup|create xclaim", (keys.orders(_ANY),)),
-        Writes("xadd xdel", (keys.SIGNALS,)),
-        Writes("xdel", (keys.dead(_ANY),)),
+        WriteRule("hget hset hdel del", (keys.CONTROL, keys.control(_ANY), keys.control_of_symbol(_ANY))),
+        WriteRule("xadd", (keys.CONTROL_LOG,)),
+        WriteRule("xgroup|create xclaim", (keys.orders(_ANY),)),
+        WriteRule("xadd xdel", (keys.SIGNALS,)),
+        WriteRule("xdel", (keys.dead(_ANY),)),
     ),
 }
-"""By service. `paper-exchange` and `paper-accounts` have no Redis user: they need none."""
+"""By service. `paper-exchange` and `paper-accounts` need no Redis, so they have no Redis user."""
 
 
 def rules(service: str) -> str:
-    """Return the ACL rules of a service's Redis user, without its name and password."""
+    """Return the ACL rules of a service's Redis user, without name and password."""
     parts = ["reset on resetchannels -@all", _allow(_CONNECTION), f"({_allow(_READING)} %R~shoal:*)"]
     parts.append(f"({_allow('eval evalsha')} ~shoal:*)")
     parts += [

@@ -1,14 +1,17 @@
 """Flat field/value strings, so that `redis-cli XRANGE` reads like a ledger.
 
-Decimals are plain (no exponent), instants are integer epoch milliseconds, what does not apply is an empty text.
+Decimals are plain (no exponent), instants are integer epoch milliseconds, a value that does not apply is an empty text.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any, ClassVar, Final, Self
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -18,13 +21,17 @@ from shared.domain.values.symbol import Symbol
 
 VERSION: Final = "1"
 _SMALLEST, _LARGEST = -100, 20
-"""Powers of ten that decimals may span: beyond them arithmetic overflows, and the plain text of one number fills a screen."""
+"""Powers of ten that a decimal may span: beyond them arithmetic overflows, and one number fills a screen."""
 _LATEST: Final = 10**14
-"""Epoch ms of the year 5138: an instant in microseconds is refused, instead of making an entry fresh for ever."""
+"""Epoch ms of the year 5138: an instant in microseconds is refused, instead of keeping an entry fresh for ever."""
+_CANONICAL: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+"""The spelling of our own ids; other spellings of a UUID are accepted as well."""
+_SPELT: Final = re.compile(r"(?:urn:uuid:)?\{?[0-9A-Fa-f-]{32,36}\}?")
+"""UUID() also accepts underscores and digits of every script: two texts that look alike would be two ids."""
 
 
 class MalformedMessageError(ValueError):
-    """An entry that is not what its stream holds; the text names the field."""
+    """An entry or record that does not fit its schema; the text names the field."""
 
 
 def _symbol(value: object) -> object:
@@ -32,7 +39,7 @@ def _symbol(value: object) -> object:
 
 
 def _plain(value: object) -> object:
-    """Refuse a text that Decimal would read and the wire does not have: see `numerals`."""
+    """Reject texts that Decimal would accept but Shoal never writes: see `numerals`."""
     numbers = isinstance(value, (Decimal, int)) and not isinstance(value, bool)
     if numbers or (isinstance(value, str) and DECIMAL.fullmatch(value)):
         return value
@@ -40,7 +47,7 @@ def _plain(value: object) -> object:
 
 
 def _whole(value: object) -> object:
-    """Read a text as a whole number, which `int` would do for too many of them."""
+    """Parse a whole number more strictly than `int` does: see `numerals`."""
     found = whole(value) if isinstance(value, str) else value
     if isinstance(found, int) and not isinstance(found, bool):
         return found
@@ -50,14 +57,23 @@ def _whole(value: object) -> object:
 def _countable(value: Decimal) -> Decimal:
     exponent = value.as_tuple().exponent
     if not isinstance(exponent, int) or not _SMALLEST <= exponent <= value.adjusted() <= _LARGEST:
-        raise ValueError("is not an amount of anything")
+        raise ValueError("is too large or too small for an amount")
     return value
+
+
+def _uuid(value: str) -> str:
+    if _CANONICAL.fullmatch(value):
+        return value
+    if not _SPELT.fullmatch(value):
+        raise ValueError("must be a UUID")
+    return str(UUID(value))
 
 
 def _none_if_blank(value: object) -> object:
     return None if value == "" else value
 
 
+Id = Annotated[str, AfterValidator(_uuid)]
 SymbolField = Annotated[Symbol, BeforeValidator(_symbol)]
 _Plain = Annotated[Decimal, BeforeValidator(_plain)]
 Number = Annotated[_Plain, Field(allow_inf_nan=False), AfterValidator(_countable)]
@@ -70,18 +86,18 @@ type_or_blank: Final = BeforeValidator(_none_if_blank)
 
 
 class Message(BaseModel):
-    """Base of everything that is written to a stream or a record: versioned, flat, frozen."""
+    """Base of every stream entry and record: versioned, flat, frozen."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True)
 
     demands_version: ClassVar[bool] = False
-    """Whether what has no `v` is refused. So it is in streams; a hash may be put right by hand, field by field."""
+    """Whether an entry without `v` is rejected. True for streams; a hash may be repaired by hand, field by field."""
 
     v: Annotated[str, Field(pattern=f"^{VERSION}$")] = VERSION
 
     @classmethod
     def parse(cls, fields: Mapping[str, str]) -> Self:
-        """Read the fields of an entry; raises MalformedMessageError that names the first wrong field."""
+        """Parse the fields of an entry. Raises MalformedMessageError that names the first wrong field."""
         if cls.demands_version and "v" not in fields:
             raise MalformedMessageError(f"{cls.__name__}.v: a message must have its version")
         try:
@@ -92,12 +108,12 @@ class Message(BaseModel):
             raise MalformedMessageError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
 
     def fields(self) -> dict[str, str]:
-        """Write the message as flat text fields, in the order of the schema."""
+        """Return the message as flat text fields, in the order of the schema."""
         return {name: text(getattr(self, name)) for name in type(self).model_fields}
 
 
-def text(value: Any) -> str:  # whatever a field of a message can hold
-    """Write one value as the text that stands in Redis."""
+def text(value: Any) -> str:  # Any: a field of a message can hold any of the types below
+    """Return the text that is written to Redis for one value."""
     if value is None:
         return ""
     if type(value) is str:
@@ -107,3 +123,14 @@ def text(value: Any) -> str:  # whatever a field of a message can hold
     if isinstance(value, Enum):
         return str(value.value)
     return str(value)
+
+
+def read_json_object(written: str) -> Mapping[str, str]:
+    """Parse a JSON object that a hash field holds. Raises MalformedMessageError."""
+    try:
+        found = json.loads(written)
+    except ValueError:
+        raise MalformedMessageError(f"not JSON: {written[:40]!r}") from None
+    if not isinstance(found, dict):
+        raise MalformedMessageError(f"not an object: {written[:40]!r}")
+    return found

@@ -1,4 +1,4 @@
-"""The hash `shoal:heartbeat:<service>:<instance>`: that a process lives, what it is doing, and what is wrong in it."""
+"""The hash `shoal:heartbeat:<service>:<instance>`: a process's sign of life, its state and its faults."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from shared.contracts.fields import Count, Instant, Message, type_or_blank
 from shared.domain.fault import Fault, FaultKind
 
 MOST_PUBLISHED: Final = 50
-"""Faults that stand in a heartbeat: a thousand users with one cause must not make it a megabyte."""
+"""Faults that a heartbeat carries at most: a thousand users with one cause must not make it a megabyte."""
 
 
 class Phase(StrEnum):
-    """How far a process has come. Programs go by this word; `state` beside it is for people."""
+    """How far a process has started. Programs use this word; `state` beside it is for people."""
 
-    WAITING = "waiting"  # it runs, and does not do its work (yet)
+    WAITING = "waiting"  # it runs, but does not do its work (yet)
     OPEN = "open"  # it does its work
-    MIRROR = "mirror"  # a master that follows its account and trades nothing itself
+    MIRROR = "mirror"  # a master that follows its account and does not trade itself
 
 
 class HeartbeatRecord(Message):
     """`state` is a short text for people, `since` its instant; `capacity` and `serving` count users of an executor.
 
-    `faults` is a JSON list of what stands wrong, `fault_counts` a JSON object of events by kind since the process began.
-    `mode` says whose money the process moves, `paper` or `live`. `phase` is blank where nothing hangs on it.
+    `faults` is a JSON list of the active faults, `fault_counts` a JSON object of events by kind since the process started.
+    `mode` is the kind of money that the process moves, `paper` or `live`. `phase` is blank where it has no meaning.
     """
 
     state: str = ""
@@ -41,7 +41,7 @@ class HeartbeatRecord(Message):
 
 
 def write_faults(faults: Iterable[Fault]) -> str:
-    """Write faults as the text of a heartbeat's field; only the first of very many."""
+    """Return faults as the text of a heartbeat's field; only the first `MOST_PUBLISHED`."""
     rows = [
         {
             "kind": fault.kind,
@@ -57,17 +57,17 @@ def write_faults(faults: Iterable[Fault]) -> str:
 
 
 def read_faults(text: str) -> tuple[Fault, ...]:
-    """Read them back; what cannot be read (another version's, say) is left out."""
+    """Parse the text of `write_faults`; what cannot be read (for example from another version) is left out."""
     return tuple(fault for row in _list(text) if (fault := _fault(row)) is not None)
 
 
 def write_counts(events: Mapping[FaultKind, int]) -> str:
-    """Write how often each kind was counted."""
+    """Return the text of the counts by kind."""
     return json.dumps(dict(sorted(events.items()))) if events else ""
 
 
 def read_counts(text: str) -> Mapping[str, int]:
-    """Read them back; kinds that this version does not know are kept under their word."""
+    """Parse the text of `write_counts`; kinds that this version does not know are kept."""
     found = _decoded(text)
     if not isinstance(found, dict):
         return {}

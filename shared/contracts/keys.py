@@ -1,6 +1,6 @@
-"""The only place where a Redis key is spelt.
+"""The only place where Redis keys are spelt.
 
-The user is the hash tag, so everything of one user lives in one slot of a Redis Cluster. Names are relied upon from outside:
+The user is the hash tag, so all keys of one user are in one slot of a Redis Cluster. Programs outside Shoal rely on the names:
 they change with the schema version or not at all.
 """
 
@@ -14,16 +14,16 @@ EMITTED: Final = "shoal:emitted:{shoal:signals}"
 """Sorted set of emitted signal ids by instant; its tag puts it into the slot of the signal stream."""
 CONTROL: Final = "shoal:control"
 CONTROL_LOG: Final = "shoal:control:log"
-"""Stream of every change of a kill switch: who, when, what, why; by whoever changes one."""
+"""Stream of every change of a kill switch: who, when, what, why; by the process that changes it."""
 LAST_RELOADED_SETTINGS: Final = "shoal:settings"
-"""Users' settings as `ops reload` last told them, JSON by user; nobody acts on it."""
+"""Users' settings as `ops reload` last reported them, JSON by user; informational only."""
 HEARTBEATS: Final = "shoal:heartbeat:*"
 OF_THE_MASTER: Final = "shoal:*:{master}*"
 """Pattern of every key of the master account's."""
 ENGINE: Final = "copy-engine"
-"""Group on the signal stream, its one consumer, and the name under which the engine's lease stands."""
+"""The group on the signal stream, its only consumer, and the holder name of the engine's lease."""
 EXECUTOR: Final = "executor"
-"""Group on every order stream, and its one consumer."""
+"""The group on every order stream, and its only consumer."""
 
 
 def orders(user: str) -> str:
@@ -42,7 +42,7 @@ def dead(stream: str) -> str:
 
 
 def dropped(stream: str) -> str:
-    """Hash of dead letters of `stream` that an operator gave up, by entry id: who, when, why as JSON."""
+    """Hash of dead letters of `stream` that an operator dropped, by entry id: who, when, why as JSON."""
     return f"shoal:dropped:{stream}"
 
 
@@ -52,7 +52,7 @@ def nonce(user: str, fingerprint: str) -> str:
 
 
 def api_key(key_fingerprint: str) -> str:
-    """Hash of who trades with an API key, each with their fencing token; more than one is a mistake. By executors and master."""
+    """Hash of the users of an API key with their fencing tokens; more than one is an error. By the executors and the master."""
     return f"shoal:key:{key_fingerprint}"
 
 
@@ -72,32 +72,32 @@ def positions(user: str, venue: str) -> str:
 
 
 def books(user: str, venue: str) -> str:
-    """Which money the books of an account are of, paper or real, and since when; by the executor."""
+    """The kind of money, paper or real, that the records of an account are about, and since when; by the executor."""
     return f"shoal:books:{{{user}}}:{venue}"
 
 
 def differences(user: str, venue: str) -> str:
-    """Where positions from copying exceed the venue's balances, by symbol, as last told."""
+    """Where copied positions exceed the venue's balances, by symbol, as last reported."""
     return f"shoal:differences:{{{user}}}:{venue}"
 
 
 def reconciled(user: str, venue: str) -> str:
-    """Which request for a reconciliation was answered last, and what came of it."""
+    """The last reconciliation request that was answered, and its result."""
     return f"shoal:reconciled:{{{user}}}:{venue}"
 
 
 def rebuilt(user: str, venue: str) -> str:
-    """Which request to rebuild lost books was answered last, and what came of it; by the executor."""
+    """The last request to rebuild lost positions that was answered, and its result; by the executor."""
     return f"shoal:rebuilt:{{{user}}}:{venue}"
 
 
 def own_exits(user: str, venue: str) -> str:
-    """The user's own exits that have begun and not ended, by symbol; by the executor."""
+    """The user's own exits without an outcome yet, by symbol; by the executor."""
     return f"shoal:exits:{{{user}}}:{venue}"
 
 
 def watched(venue: str) -> str:
-    """Symbols whose price somebody needs all the time, and when he last said so (epoch ms); by executors, for the price feed."""
+    """Symbols whose price an executor needs continuously, and when it last said so (epoch ms); read by the price feed."""
     return f"shoal:watched:{venue}"
 
 
@@ -107,22 +107,22 @@ def stopouts(user: str) -> str:
 
 
 def last_settings(user: str) -> str:
-    """The last settings of a user that came from a file which could be used, as JSON; by whoever serves the user."""
+    """The last usable settings of a user, as JSON; by the executor that serves the user."""
     return f"shoal:settings:{{{user}}}"
 
 
 def following(user: str) -> str:
-    """From which signal on a user has been followed, written by the engine."""
+    """The first signal that was due to a user, and whether a join is pending; by the engine."""
     return f"shoal:following:{{{user}}}"
 
 
 def fill_cursor(user: str, venue: str) -> str:
-    """Instant (epoch ms) from which on the account's fills are still to be compared with the signals."""
+    """Instant (epoch ms) from which the account's fills must still be compared with the signals; by the master."""
     return f"shoal:told:{{{user}}}:{venue}"
 
 
 def uncopied(user: str, venue: str) -> str:
-    """Orders on the master's account that were passed over for good, by the venue's id: what, why, when; by the master."""
+    """Orders on the master's account that will never be copied, by the venue's id: what, why, when; by the master."""
     return f"shoal:uncopied:{{{user}}}:{venue}"
 
 
@@ -132,7 +132,7 @@ def holdings(user: str, venue: str) -> str:
 
 
 def strategy(user: str, venue: str) -> str:
-    """What the built-in strategy holds of what it bought itself, by symbol; by the master."""
+    """What the built-in strategy bought and still holds, by symbol; by the master."""
     return f"shoal:strategy:{{{user}}}:{venue}"
 
 
@@ -142,12 +142,12 @@ def prices(venue: str) -> str:
 
 
 def clock(venue: str) -> str:
-    """Venue's clock minus Redis's: `difference` and `uncertainty` in ms, `at` by Redis; by whoever measures the venue's time."""
+    """Venue's clock minus Redis's: `difference` and `uncertainty` in ms, `at` by Redis; by the price feed and the master."""
     return f"shoal:clock:{venue}"
 
 
 def instruments(venue: str) -> str:
-    """Steps and minimums of a venue by symbol, as the venue says now."""
+    """Steps and minimums of a venue by symbol, as the venue states them now."""
     return f"shoal:instruments:{venue}"
 
 
@@ -162,7 +162,7 @@ def fence(holder: str) -> str:
 
 
 def price_feed(venue: str) -> str:
-    """Name under which the price-feed lease of a venue stands."""
+    """Holder name of the price-feed lease of a venue."""
     return f"prices-{venue}"
 
 
@@ -177,7 +177,7 @@ def control_of_symbol(symbol: object) -> str:
 
 
 def risk(user: str, venue: str) -> str:
-    """What copying has made or lost on an account, trades of the day, and whether it is stopped out; by the executor."""
+    """Profit and loss of copying on an account, trades of the day, and a stop-out; by the executor."""
     return f"shoal:risk:{{{user}}}:{venue}"
 
 
@@ -187,5 +187,5 @@ def heartbeat(service: str, instance: str) -> str:
 
 
 def fingerprint(api_key: str) -> str:
-    """Name an API key without telling it: the first 16 hex digits of its SHA-256."""
+    """Return an identifier of an API key that does not reveal it: the first 16 hex digits of its SHA-256."""
     return hashlib.sha256(api_key.encode()).hexdigest()[:16]

@@ -6,14 +6,14 @@ import json
 from collections.abc import Mapping
 from decimal import Decimal
 
-from shared.contracts.fields import MalformedMessageError
-from shared.domain.master_account import Baseline, Holding, Uncopied
+from shared.contracts.fields import MalformedMessageError, read_json_object
+from shared.domain.master_account import Baseline, MasterHolding, UncopiedOrder
 from shared.domain.order import Side
 from shared.domain.values.money import Quantity, plain
 
 
-def write_uncopied(row: Uncopied) -> str:
-    """Write what was passed over."""
+def write_uncopied(row: UncopiedOrder) -> str:
+    """Return an uncopied order as the text of its field."""
     fields = {"reason": row.reason, "why": row.why, "at": str(row.at), "symbol": row.symbol}
     if row.side is not None:
         fields["side"] = row.side
@@ -22,11 +22,11 @@ def write_uncopied(row: Uncopied) -> str:
     return json.dumps(fields, ensure_ascii=False)
 
 
-def read_uncopied(row_id: str, written: str) -> Uncopied:
-    """Read what was passed over; raises MalformedMessageError."""
+def read_uncopied(row_id: str, written: str) -> UncopiedOrder:
+    """Parse an uncopied order. Raises MalformedMessageError."""
     fields = _object(written)
     try:
-        return Uncopied(
+        return UncopiedOrder(
             id=row_id,
             reason=fields["reason"],
             why=fields["why"],
@@ -39,8 +39,8 @@ def read_uncopied(row_id: str, written: str) -> Uncopied:
         raise MalformedMessageError(f"order {row_id} that was not copied: {error!r}") from None
 
 
-def write_holding(holding: Holding) -> str:
-    """Write what the account holds of a coin."""
+def write_holding(holding: MasterHolding) -> str:
+    """Return what the account holds of a coin as the text of its field."""
     return json.dumps(
         {
             "total": plain(holding.total.amount),
@@ -51,11 +51,11 @@ def write_holding(holding: Holding) -> str:
     )
 
 
-def read_holding(coin: str, written: str) -> Holding:
-    """Read what the account holds of a coin; raises MalformedMessageError."""
+def read_holding(coin: str, written: str) -> MasterHolding:
+    """Parse what the account holds of a coin. Raises MalformedMessageError."""
     fields = _object(written)
     try:
-        return Holding(
+        return MasterHolding(
             total=_quantity(fields["total"], coin),
             apart=_quantity(fields["apart"], coin),
             baseline=Baseline(fields["baseline"]),
@@ -73,10 +73,7 @@ def _quantity(text: str, coin: str) -> Quantity:
 
 
 def _object(written: str) -> Mapping[str, str]:
-    try:
-        found = json.loads(written)
-    except ValueError:
-        raise MalformedMessageError(f"not JSON: {written[:40]!r}") from None
-    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+    found = read_json_object(written)
+    if not all(isinstance(value, str) for value in found.values()):
         raise MalformedMessageError(f"not an object of texts: {written[:40]!r}")
     return found

@@ -1,34 +1,19 @@
-"""The three messages of the one-way path: signal, order, report. Field names are a contract with everybody who reads Redis.
+"""The three messages of the one-way path: signal, order, report. Their field names are a public contract.
 
-Each knows how to become a domain value and how to be made from one; units are put on and taken off here and nowhere else.
+Each is converted to a domain value and back here; units are added and removed here and nowhere else.
 """
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
-from typing import Annotated, ClassVar, Final, Literal, Self
-from uuid import UUID
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, model_validator
 
-from shared.contracts.fields import Amount, Fraction, Instant, Message, Positive, SymbolField, type_or_blank
+from shared.contracts.fields import Amount, Fraction, Id, Instant, Message, Positive, SymbolField, type_or_blank
 from shared.domain.order import TERMINAL, Copy, Decision, Kind, OrderState, Side
 from shared.domain.signal import Signal, Source
 from shared.domain.values.money import Money, Price, Quantity
-
-_CANONICAL: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-"""How our own ids are spelt; other spellings of a UUID are taken too."""
-_SPELT: Final = re.compile(r"(?:urn:uuid:)?\{?[0-9A-Fa-f-]{32,36}\}?")
-"""UUID() also reads underscores and digits of every script: two texts that look alike would be two ids."""
-
-
-def _uuid(value: str) -> str:
-    if _CANONICAL.fullmatch(value):
-        return value
-    if not _SPELT.fullmatch(value):
-        raise ValueError("must be a UUID")
-    return str(UUID(value))
 
 
 def _terminal(value: OrderState) -> OrderState:
@@ -37,14 +22,13 @@ def _terminal(value: OrderState) -> OrderState:
     return value
 
 
-Id = Annotated[str, AfterValidator(_uuid)]
 Outcome = Annotated[OrderState, AfterValidator(_terminal)]
 
 
 class SignalMessage(Message):
     """An entry of `shoal:signals`. Sizes in base, `quote_size`, `master_equity` and prices in quote units.
 
-    An entry must have the field `master_equity`; left blank it says that the equity is not fully known, and `equity_reason` why.
+    An entry must have the field `master_equity`. Blank means that the equity is not fully known; `equity_reason` says why.
     """
 
     demands_version: ClassVar[bool] = True
@@ -81,7 +65,7 @@ class SignalMessage(Message):
         return self
 
     def to_domain(self) -> Signal:
-        """Put the units on."""
+        """Return the domain value, with units."""
         base, quote = self.symbol.base, self.symbol.quote
         return Signal(
             id=self.id,
@@ -108,7 +92,7 @@ class SignalMessage(Message):
 
     @staticmethod
     def from_domain(signal: Signal) -> SignalMessage:
-        """Take the units off."""
+        """Return the message for a domain value, without units."""
         return SignalMessage.model_construct(
             id=signal.id,
             venue=signal.venue,
@@ -137,6 +121,7 @@ class OrderMessage(Message):
     """An entry of `shoal:orders:{user}`: one decision. The id of the entry is the id of the signal's entry.
 
     A copied entry must have its bounds: without `limit_price` it would buy at any price, without `not_after` at any time.
+    `code` is any word, since versions differ in the codes that they know, and no code may make an entry unreadable.
     """
 
     demands_version: ClassVar[bool] = True
@@ -154,6 +139,8 @@ class OrderMessage(Message):
     limit_price: Annotated[Positive | None, type_or_blank] = None
     not_after: Annotated[Instant | None, type_or_blank] = None
     reason: str = ""
+    code: str = ""
+    """The reason as a stable word (ReasonCode), where it has one; not written where it has none."""
     master_equity: Annotated[Amount | None, type_or_blank] = None
     user_equity: Annotated[Amount | None, type_or_blank] = None
     signal_at: Instant
@@ -172,7 +159,7 @@ class OrderMessage(Message):
         return self
 
     def to_domain(self) -> Decision:
-        """Put the units on."""
+        """Return the domain value, with units."""
         copy = None
         if self.decision == "copy":
             copy = Copy(
@@ -196,11 +183,12 @@ class OrderMessage(Message):
             user_equity=None if self.user_equity is None else Money(self.user_equity, quote),
             signal_at=self.signal_at,
             emitted_at=self.signal_at if self.emitted_at is None else self.emitted_at,
+            code=self.code,
         )
 
     @staticmethod
     def from_domain(decision: Decision) -> OrderMessage:
-        """Take the units off."""
+        """Return the message for a domain value, without units."""
         copy = decision.copy
         return OrderMessage.model_construct(
             id=decision.id,
@@ -216,11 +204,16 @@ class OrderMessage(Message):
             limit_price=copy.limit_price.amount if copy and copy.limit_price else None,
             not_after=copy.not_after if copy else None,
             reason=decision.reason,
+            code=decision.code,
             master_equity=None if decision.master_equity is None else decision.master_equity.amount,
             user_equity=decision.user_equity.amount if decision.user_equity else None,
             signal_at=decision.signal_at,
             emitted_at=decision.emitted_at,
         )
+
+    def fields(self) -> dict[str, str]:
+        """Return the message as flat text fields, without `code` where it is blank."""
+        return {name: value for name, value in super().fields().items() if value or name != "code"}
 
 
 class ReportMessage(Message):
@@ -239,7 +232,7 @@ class ReportMessage(Message):
     outcome: Outcome
     reason: str = ""
     code: str = ""
-    """The reason as a stable word, where it has one: `recalled` for an entry that the venue had taken before Redis forgot it."""
+    """The reason as a stable word (ReasonCode), where it has one."""
     venue_order_id: str = ""
     filled_size: Annotated[Amount | None, type_or_blank] = None
     average_price: Annotated[Amount | None, type_or_blank] = None

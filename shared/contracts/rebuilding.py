@@ -1,7 +1,8 @@
-"""How an operator asks an executor to rebuild books that Redis has lost, and how it answers.
+"""The operator's request to rebuild positions that Redis has lost, and the executor's answer.
 
-The request stands in `shoal:control:{user}`, beside the kill switch; each of the user's accounts answers it in
-`shoal:rebuilt:{user}:<venue>`. The executor asks the venue: a call with the user's key from elsewhere would void its nonces.
+The request is in `shoal:control:{user}`, beside the kill switch; each of the user's accounts answers it in
+`shoal:rebuilt:{user}:<venue>`. Only the executor asks the venue: a call with the user's key from elsewhere would invalidate its
+nonces.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from shared.contracts.fields import Instant, Message
 
 
 class RebuildMode(StrEnum):
-    """What is asked: to tell what the venue's record comes to, to write it, or to begin empty books: the orders are nobody's."""
+    """What is asked: report what the venue's record amounts to, write it, or start with no positions and disown the orders."""
 
     LOOK = "look"
     WRITE = "write"
@@ -22,21 +23,21 @@ class RebuildMode(StrEnum):
 
 
 class RebuildRequest(Message):
-    """Two fields of the control hash. A request is known by its instant (epoch ms)."""
+    """Two fields of the control hash. A request is identified by its instant (epoch ms)."""
 
     rebuild_at: Instant
     rebuild_mode: RebuildMode = RebuildMode.LOOK
 
     def fields(self) -> dict[str, str]:
-        """Write it as fields of the control hash, which has no version."""
+        """Return the request as fields of the control hash, which has no version."""
         return {name: value for name, value in super().fields().items() if name != "v"}
 
 
 class RebuildAnswer(Message):
-    """What came of the request of `asked_at`. `held` is JSON: size and cost by symbol, as `held_text` writes it.
+    """The answer to the request of `asked_at`. `held` is JSON: size and cost by symbol, as `held_text` writes it.
 
-    `orders` were counted; `uncovered` names symbols of which more was sold than these orders bought; `reason` says why nothing
-    was written though it was asked for.
+    `orders` is the number of orders found; `uncovered` names symbols of which more was sold than these orders bought; `reason`
+    says why a requested write did not happen.
     """
 
     asked_at: Instant
@@ -49,12 +50,12 @@ class RebuildAnswer(Message):
 
 
 def held_text(rows: Iterable[tuple[str, str, str]]) -> str:
-    """Write (symbol, size, cost) rows, amounts with their units."""
+    """Return (symbol, size, cost) rows as JSON, amounts with their units."""
     return json.dumps({symbol: [size, cost] for symbol, size, cost in rows})
 
 
 def read_held(text: str) -> Mapping[str, tuple[str, str]]:
-    """Read what `held_text` wrote; nothing where it cannot be read."""
+    """Parse the text of `held_text`; empty if it cannot be read."""
     try:
         found = json.loads(text)
         return {str(symbol): (str(size), str(cost)) for symbol, (size, cost) in found.items()}

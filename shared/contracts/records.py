@@ -1,12 +1,10 @@
-"""What stands in hashes: accounts, positions, prices, instruments. One text per value, JSON where a field holds a record."""
+"""The records of an account in hashes: its state and amounts, and the kind of money that its records are about."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from functools import lru_cache
 from typing import Annotated, Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -15,31 +13,25 @@ from shared.contracts.fields import (
     VERSION,
     Amount,
     Instant,
-    MalformedMessageError,
     Message,
-    Positive,
-    SymbolField,
     type_or_blank,
 )
-from shared.domain.account import Account, AccountState, Position
+from shared.domain.account import Account, AccountState
 from shared.domain.funds import Funds, FundsMark
 from shared.domain.values.fees import dearest_taker_fee
-from shared.domain.values.instrument import Instrument, PairStatus
-from shared.domain.values.money import ZERO, Money, Price, Quantity, plain
-from shared.domain.values.symbol import Symbol
+from shared.domain.values.money import Money
 
 _AMOUNT: Final[TypeAdapter[Decimal]] = TypeAdapter(Amount)
 _NUMBER: Final = r"[0-9]{1,18}(?:\.[0-9]{1,40})?"
-_PRICE: Final = re.compile(r"([0-9]{1,21}(?:\.[0-9]{1,100})?) ([0-9]{1,15})")
 _PLAIN_AMOUNT: Final = re.compile(_NUMBER)
 _PLAIN_NUMBERS: Final = re.compile(f"{_NUMBER} {_NUMBER} {_NUMBER} [0-9]{{1,13}}")
 _READY: Final = AccountState.READY
 ACCOUNT_FIELDS: Final = ("v", "state", "reason", "currency", "equity", "cash", "taker_fee", "as_of")
-"""What is read of an account's hash; whose it is stands in its key."""
+"""The fields that are read of an account's hash; its user and venue are in the key."""
 
 
 class AccountRecord(Message):
-    """The hash `shoal:account:{user}:<venue>`. Amounts in `currency`; blank ones are not known, which is not zero."""
+    """The hash `shoal:account:{user}:<venue>`. Amounts in `currency`; a blank amount is unknown, not zero."""
 
     user: str = ""
     venue: str = ""
@@ -52,7 +44,7 @@ class AccountRecord(Message):
     as_of: Annotated[Instant | None, type_or_blank] = None
 
     def to_domain(self, user: str, venue: str) -> Account:
-        """Put the units on; the fee of the venue's dearest tier stands in for one that is not known."""
+        """Return the account, with units; an unknown fee is taken as that of the venue's highest tier."""
         return Account(
             user=user,
             venue=venue,
@@ -66,7 +58,7 @@ class AccountRecord(Message):
 
     @staticmethod
     def from_domain(account: Account) -> AccountRecord:
-        """Take the units off."""
+        """Return the record of an account, without units."""
         known = account.equity or account.cash
         return AccountRecord(
             user=account.user,
@@ -95,34 +87,11 @@ class FundsMarkRecord(Message):
         return FundsMark(self.funds, self.since, self.renamed_to, self.renamed_at, self.taken_from)
 
 
-class PositionRecord(Message):
-    """One field of `shoal:positions:{user}:<venue>`: JSON text under the symbol."""
-
-    symbol: SymbolField
-    base_size: Amount
-    cost: Amount
-    opened_at: Instant
-    updated_at: Instant
-    high: Annotated[Positive | None, type_or_blank] = None
-
-
-class InstrumentRecord(Message):
-    """One field of `shoal:instruments:<venue>`: JSON text under the symbol."""
-
-    symbol: SymbolField
-    lot_step: Positive
-    tick: Positive
-    min_size: Amount
-    min_cost: Amount
-    status: PairStatus = PairStatus.ONLINE
-    as_of: Annotated[Instant | None, type_or_blank] = None
-
-
 def read_account_values(user: str, venue: str, values: Sequence[str | None]) -> Account | None:
-    """Read the values of ACCOUNT_FIELDS; None if nothing was recorded. Raises MalformedMessageError.
+    """Parse the values of ACCOUNT_FIELDS; None if nothing was recorded. Raises MalformedMessageError.
 
-    Nearly every account is ready and has plain numbers, as Shoal writes them; the schema is for what is not. The engine reads
-    one for each user and entry.
+    The engine reads one account per user and entry, and nearly every account is ready and has plain numbers as Shoal writes them:
+    those skip the schema.
     """
     v, state, reason, currency, equity, cash, taker_fee, as_of = values
     if (
@@ -148,86 +117,10 @@ def read_account_values(user: str, venue: str, values: Sequence[str | None]) -> 
 
 
 def read_money(amount: str, currency: str) -> Money | None:
-    """Read an amount of an account's hash by itself; None if it is not known or none."""
+    """Parse a single amount of an account's hash; None if it is blank or not an amount."""
     if _PLAIN_AMOUNT.fullmatch(amount):
         return Money(Decimal(amount), currency)
     try:
         return Money(_AMOUNT.validate_python(amount), currency)
     except ValidationError:
         return None
-
-
-def write_position(position: Position) -> str:
-    """Write a position as the text of its field."""
-    return json.dumps(
-        PositionRecord(
-            symbol=position.symbol,
-            base_size=position.size.amount,
-            cost=position.cost.amount,
-            opened_at=position.opened_at,
-            updated_at=position.updated_at,
-            high=position.high.amount if position.high else None,
-        ).fields()
-    )
-
-
-@lru_cache(maxsize=16_384)
-def read_position(written: str) -> Position:
-    """Read a position; raises MalformedMessageError. What is held is read every second and seldom changes."""
-    record = PositionRecord.parse(_object(written))
-    return Position(
-        symbol=record.symbol,
-        size=Quantity(record.base_size, record.symbol.base),
-        cost=Money(record.cost, record.symbol.quote),
-        opened_at=record.opened_at,
-        updated_at=record.updated_at,
-        high=None if record.high is None else Price(record.high, record.symbol),
-    )
-
-
-def write_instrument(instrument: Instrument) -> str:
-    """Write an instrument as the text of its field."""
-    return json.dumps(
-        InstrumentRecord(
-            symbol=instrument.symbol,
-            lot_step=instrument.lot_step,
-            tick=instrument.tick,
-            min_size=instrument.min_size,
-            min_cost=instrument.min_cost,
-            status=instrument.status,
-            as_of=instrument.as_of,
-        ).fields()
-    )
-
-
-def read_instrument(written: str) -> Instrument:
-    """Read an instrument; raises MalformedMessageError."""
-    record = InstrumentRecord.parse(_object(written))
-    return Instrument(
-        record.symbol, record.lot_step, record.tick, record.min_size, record.min_cost, record.status, record.as_of
-    )
-
-
-def write_price(price: Price, at: int) -> str:
-    """Write a price and its instant (epoch ms) as the text of its field: `60000.1 1763829000000`."""
-    return f"{plain(price.amount)} {at}"
-
-
-@lru_cache(maxsize=1_024)
-def read_price(symbol: Symbol, written: str) -> tuple[Price, int]:
-    """Read a price and its instant; raises MalformedMessageError. All users read the same few."""
-    match = _PRICE.fullmatch(written)
-    price = Decimal(match[1]) if match else ZERO
-    if match is None or price <= 0:
-        raise MalformedMessageError(f"price of {symbol}: {written[:80]!r}")
-    return Price(price, symbol), int(match[2])
-
-
-def _object(written: str) -> Mapping[str, str]:
-    try:
-        found = json.loads(written)
-    except ValueError:
-        raise MalformedMessageError(f"not JSON: {written[:40]!r}") from None
-    if not isinstance(found, dict):
-        raise MalformedMessageError(f"not an object: {written[:40]!r}")
-    return found

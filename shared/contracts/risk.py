@@ -1,4 +1,4 @@
-"""The hash `shoal:risk:{user}:<venue>`: what copying has made or lost, trades of the day, and a stop-out. By the executor."""
+"""The hash `shoal:risk:{user}:<venue>`: profit and loss of copying, trades of the day, and a stop-out. By the executor."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _names(value: object) -> object:
 
 
 class RiskRecord(Message):
-    """Amounts in `currency`; the growths are what 1 has become by copying: now, at the day's start, at best."""
+    """Amounts in `currency`; the growths are what 1 has become by copying: now, at the start of the day, at the peak."""
 
     day: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
     trades_today: Count = 0
@@ -38,7 +38,7 @@ class RiskRecord(Message):
     as_of: Instant
 
     def to_domain(self) -> RiskState:
-        """Put the units on."""
+        """Return the risk state, with units."""
         return RiskState(
             day=self.day,
             trades_today=self.trades_today,
@@ -58,7 +58,7 @@ class RiskRecord(Message):
 
     @staticmethod
     def from_domain(state: RiskState) -> RiskRecord:
-        """Take the units off."""
+        """Return the record of a risk state, without units."""
         return RiskRecord(
             day=state.day,
             trades_today=state.trades_today,
@@ -78,5 +78,5 @@ class RiskRecord(Message):
         )
 
     def fields(self) -> dict[str, str]:
-        """Write it as flat text; the rules behind a stop-out as a comma list."""
+        """Return the record as flat text; the rules behind a stop-out as a comma-separated list."""
         return {**super().fields(), "stopped_by": _SEPARATOR.join(self.stopped_by)}

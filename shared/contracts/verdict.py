@@ -1,6 +1,6 @@
-"""What an operator says of an order about which the venue would not: fields that `ops resolve` adds to the order's record.
+"""An operator's verdict on an order that the venue could not resolve: fields that `ops resolve` adds to the order's record.
 
-It is about one send, the one that stood open when the operator looked; the next send of the same order begins without it.
+It applies to one send, the one that was unresolved when the operator looked; the next send of the same order starts without it.
 """
 
 from __future__ import annotations
@@ -37,5 +37,5 @@ class VerdictRecord(Message):
         return self
 
     def fields(self) -> dict[str, str]:
-        """Write it as fields of the order's record, whose version is its own."""
+        """Return the verdict as fields of the order's record, which has a version of its own."""
         return {name: value for name, value in super().fields().items() if name != "v"}

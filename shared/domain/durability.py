@@ -1,4 +1,4 @@
-"""How much a Redis must promise about keeping what it was told."""
+"""How strictly Redis must guarantee that acknowledged writes are not lost."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from enum import StrEnum
 
 
 class Durability(StrEnum):
-    """What becomes of a server that may lose what it was told."""
+    """How a Redis server that may lose acknowledged writes is treated."""
 
     UNCHECKED = "unchecked"  # tools: `ops pause` must work on any Redis
     WARNED = "warned"  # paper money: one line in the log
-    REQUIRED = "required"  # real money: refused
-    TRUSTED = "trusted"  # real money, and the operator vouches for what cannot be asked
+    REQUIRED = "required"  # real money: the server is refused
+    TRUSTED = "trusted"  # real money, and the operator vouches for a server that cannot be checked

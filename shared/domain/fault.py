@@ -1,8 +1,8 @@
-"""What is wrong inside one process while the rest of it goes on: the register behind "faults are local".
+"""Local faults: what is wrong in one place of a process while the rest of it continues.
 
-One unreadable row, record, file, stream or user is reported here and left out; everything else continues. What is reported stands
-until it is cleared; a single event is only counted. Each process publishes its register with its heartbeat, so that status,
-`/readyz` and the metrics show it. In memory and bounded: it must never become a way to fill Redis or a log.
+An unreadable row, record, file, stream or user is reported here and left out. A reported fault stays active until it is cleared;
+a single event is only counted. Each process publishes its register with its heartbeat, so that status, `/readyz` and the metrics
+show it. The register is in memory and bounded: it must never become a way to fill Redis or a log.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from enum import StrEnum
 from typing import Final
 
 MOST_STANDING: Final = 500
-"""Faults that a process remembers one by one; of more than these only the number is known."""
+"""Active faults that a process keeps one by one; further ones are only counted."""
 
 
 class FaultKind(StrEnum):
-    """What kind of thing is wrong. Stable words: metrics and alerts name them."""
+    """The kind of a fault. Stable words: metrics and alerts use them."""
 
-    CLOCK = "clock"  # this host's clock and the venue's differ
+    CLOCK = "clock"  # this host's clock differs from the venue's
     EQUITY = "equity"  # something that an account holds has no known value
     MASTER_ROW = "master_row"  # a row of the master's account is not a plain spot trade, or cannot be read
     MASTER_SCAN = "master_scan"  # the master's fills cannot be seen
@@ -28,17 +28,17 @@ class FaultKind(StrEnum):
     RECORD = "record"  # a record in Redis cannot be read
     STREAM = "stream"  # a stream, or an entry of it, cannot be read
     REDIS = "redis"  # Redis refuses or has lost something
-    ORDER = "order"  # an order cannot be carried to its end
+    ORDER = "order"  # an order cannot be brought to a terminal outcome
     KEY = "key"  # an API key cannot be used, or is used twice
-    SYMBOL = "symbol"  # what is held is not listed by its venue under this name
+    SYMBOL = "symbol"  # the venue does not list a held asset under this name
     TASK = "task"  # a background task has failed and was started again
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that stands wrong. `subject` says what it is about (a user, a row, a file), `since` is epoch ms.
+    """One active fault. `subject` names what it is about (a user, a row, a file), `since` is epoch ms.
 
-    `blocks`: as long as it stands a signal would not be copied.
+    `blocks`: no signal is copied while it is active.
     """
 
     kind: FaultKind
@@ -50,7 +50,7 @@ class Fault:
 
 
 class Faults:
-    """The register of one process. `clock` gives epoch ms."""
+    """The register of one process. `clock` returns epoch ms."""
 
     def __init__(self, clock: Callable[[], int] = lambda: 0) -> None:
         self._clock = clock
@@ -58,9 +58,9 @@ class Faults:
         self._events: dict[FaultKind, int] = {}
 
     def report(self, kind: FaultKind, subject: str, reason: str, *, blocks: bool = False) -> bool:
-        """Note that something is wrong now; return True if that is new, so that the caller logs it once.
+        """Report an active fault; return True if it is new, so that the caller logs it once.
 
-        A repetition counts as an event, keeps `since` and takes over the reason.
+        A repeated report counts as an event, keeps `since` and replaces the reason.
         """
         self._events[kind] = self._events.get(kind, 0) + 1
         known = self._standing.get((kind, subject))
@@ -68,24 +68,24 @@ class Faults:
             self._standing[kind, subject] = replace(known, reason=reason, count=known.count + 1, blocks=blocks)
             return False
         if len(self._standing) >= MOST_STANDING:
-            return False  # counted, and neither kept nor logged: a flood
+            return False  # a flood: counted, but neither kept nor logged
         self._standing[kind, subject] = Fault(kind, subject, reason, self._clock(), blocks=blocks)
         return True
 
     def clear(self, kind: FaultKind, subject: str) -> bool:
-        """Note that it is over; return True if it stood."""
+        """Clear a fault; return True if it was active."""
         return self._standing.pop((kind, subject), None) is not None
 
     def count(self, kind: FaultKind) -> None:
-        """Count one event that is over at once, such as a row that was left out."""
+        """Count one event that leaves no active fault, such as a row that was left out."""
         self._events[kind] = self._events.get(kind, 0) + 1
 
     @property
     def standing(self) -> tuple[Fault, ...]:
-        """Return what stands wrong now: what blocks first, then the oldest."""
+        """Return the active faults: blocking ones first, then the oldest."""
         return tuple(sorted(self._standing.values(), key=lambda fault: (not fault.blocks, fault.since)))
 
     @property
     def events(self) -> Mapping[FaultKind, int]:
-        """Return how often each kind was reported or counted since the process began."""
+        """Return how often each kind was reported or counted since the process started."""
         return dict(self._events)

@@ -1,6 +1,6 @@
-"""What the master's account did that was not copied, and what it holds of each coin beside the position.
+"""What happened on the master's account but was not copied, and what it holds of each coin beside the position.
 
-Stable words and plain values: the master writes them, `ops` and the audit of drift read them.
+Stable words and plain values: the master writes them, `ops` and the drift audit read them.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from shared.domain.order import Side
 from shared.domain.values.money import Quantity
 
 
-class NotCopied(StrEnum):
-    """Why an order of the master's account is no signal. Rows that cannot be read have the venue port's own words."""
+class UncopiedReason(StrEnum):
+    """Why an order on the master's account is not a signal. Unreadable rows have the venue port's own words."""
 
-    TOO_LATE = "too_late"  # an entry that was found when users could no longer follow it
-    ANOTHER_QUOTE = "another_quote"  # an entry that was paid for with another currency than the one that is copied
+    TOO_LATE = "too_late"  # an entry that was found too late for users to follow
+    ANOTHER_QUOTE = "another_quote"  # an entry paid in another currency than the one that is copied
     MARGIN = "margin"
     SETTLEMENT = "settlement"
-    SIZED_IN_QUOTE = "sized_in_quote"  # its size makes no sense as an amount of the coin
-    COPY_OF_A_USER = "copy_of_a_user"  # Shoal's own copy: the user's key opens the master's account
+    SIZED_IN_QUOTE = "sized_in_quote"  # its size is an amount of the quote currency, not of the coin
+    COPY_OF_A_USER = "copy_of_a_user"  # Shoal's own copy: a user's API key opens the master's account
 
 
 class Baseline(StrEnum):
-    """Whether coins that came without an order (held before, bought with a button, deposited) belong to the position."""
+    """Whether coins that came without an order (held before, bought without an order, deposited) belong to the position."""
 
     SEPARATE = "separate"  # a sale is a fraction of what orders have bought
     WHOLE_POSITION = "whole_position"  # a sale is a fraction of all that the account holds
 
 
 @dataclass(frozen=True, slots=True)
-class Uncopied:
-    """An order, or the part of one, that was passed over for good. `size` is what of it was; None where that is not known."""
+class UncopiedOrder:
+    """An order, or part of one, that will never be copied. `size` is the part in question; None if unknown."""
 
     id: str
     reason: str
@@ -45,10 +45,10 @@ class Uncopied:
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
-    """One coin of the account as of a reading of its balances: all of it, and how much of that is not in the position.
+class MasterHolding:
+    """One coin of the account as of a reading of its balances: all of it, and how much of it is not in the position.
 
-    `total` counts what open orders hold and what is lent out or staked.
+    `total` includes what open orders hold and what is lent out or staked.
     """
 
     total: Quantity
@@ -63,10 +63,10 @@ class Holding:
 
 
 def coin_of(asset: str) -> str:
-    """Return the coin that a balance is of: what is lent out or staked (`BTC.F`) is still the master's."""
+    """Return the coin of a balance: what is lent out or staked (`BTC.F`) still belongs to the master."""
     return asset.partition(".")[0]
 
 
 def zero(coin: str) -> Quantity:
-    """Return no amount of a coin."""
+    """Return the zero amount of a coin."""
     return Quantity(Decimal(0), coin)

@@ -1,13 +1,13 @@
-"""Orders: what was decided for a user, and where it stands.
+"""Orders: what was decided for a user, and the state of its execution.
 
-A decision is made once per (signal, user). Its life is a small machine whose legal steps are written here and enforced by the
+A decision is made once per (signal, user). Its states form a small machine; the legal steps are listed here and enforced by the
 Lua scripts of the bus:
 
     planned ──▶ sending ──▶ accepted ──▶ (terminal)
-       ▲           │  └──▶ unknown ──┘        any of them may end; nothing leaves a terminal state
+       ▲           │  └──▶ unknown ──┘        any of them may end; no step leaves a terminal state
        └───────────┴─────────┴─────────       proven absent at the venue, or one leg of an exit has ended
 
-(planned to unknown or accepted: the venue knows an order, or has just taken it, whose record Redis has lost)
+(planned to unknown or accepted: the venue knows an order, or has just accepted it, whose record Redis has lost)
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from shared.domain.values.symbol import Symbol
 
 
 class Side(StrEnum):
-    """Of an order, as seen by its account."""
+    """The side of an order, as seen by its account."""
 
     BUY = "buy"
     SELL = "sell"
 
 
 class Kind(StrEnum):
-    """Whether a trade opens or closes; on spot an entry is a buy and an exit a sell."""
+    """Whether a trade opens or closes a position; on spot an entry is a buy and an exit a sell."""
 
     ENTRY = "entry"
     EXIT = "exit"
 
 
 class OrderState(StrEnum):
-    """Where an order stands on Shoal's side."""
+    """The state of an order, as Shoal has recorded it."""
 
     PLANNED = "planned"
     SENDING = "sending"
@@ -75,12 +75,12 @@ STEPS: Final[Mapping[OrderState, frozenset[OrderState]]] = {
 
 
 CLOCK_TOLERANCE_MS: Final = 5_000
-"""How far ahead of our own clock a fill may be dated. What is dated further ahead would be fresh for as long as it pleases."""
+"""How far ahead of our own clock a fill may be dated. A fill dated further ahead would never become too old."""
 
 
 @dataclass(frozen=True, slots=True)
 class EntryTerms:
-    """What a copied entry is bound by. All of it is needed: nothing is bought at any price, nor at any time."""
+    """The bounds of a copied entry. All are required: no entry may buy at any price, nor at any time."""
 
     size: Quantity
     limit_price: Price
@@ -99,7 +99,7 @@ class Copy:
 
     @property
     def entry(self) -> EntryTerms | None:
-        """Return what an entry is bound by; None if any of it is missing, and then nothing may be bought."""
+        """Return the bounds of an entry; None if any is missing, and then nothing may be bought."""
         if self.base_size is None or self.limit_price is None or self.not_after is None:
             return None
         return EntryTerms(self.base_size, self.limit_price, self.not_after)
@@ -107,7 +107,10 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the engine decided for one user about one signal. `copy` is None for a skip; `reason` always says why."""
+    """What the engine decided for one user about one signal. `copy` is None for a skip; `reason` always says why.
+
+    `code` is the reason as a stable word, where it has one: a ReasonCode, or a word of another version. It decides nothing.
+    """
 
     id: str
     signal_id: str
@@ -122,39 +125,36 @@ class Decision:
     user_equity: Money | None
     signal_at: int
     emitted_at: int
+    code: str = ""
 
     def exit_as(self, symbol: Symbol) -> Decision:
-        """Return this exit under another name of what it sells. Raises ValueError for an entry."""
+        """Return this exit under another name of the same asset. Raises ValueError for an entry."""
         if self.kind is not Kind.EXIT:
-            raise ValueError("only an exit may follow its coin to another name")
+            raise ValueError("only an exit may be moved to another name of its asset")
         return replace(self, symbol=symbol)
 
 
 _VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
-"""What RFC 9562 makes of the digit whose upper bits tell the variant."""
+"""The variant digit of a UUID (RFC 9562) by the hex digit that the hash has in its place."""
 
 
 @lru_cache(maxsize=64)
 def _namespace(signal_id: str) -> hashlib._Hash:
-    """Begin the hash of a name-based UUID: one signal's id is the namespace of as many orders as there are users."""
+    """Return the started hash of a name-based UUID: the signal's id is the namespace of one order per user."""
     return hashlib.sha1(UUID(signal_id).bytes, usedforsecurity=False)  # RFC 9562 wants SHA-1; it keeps no secret
 
 
 def order_id(signal_id: str, user: str, venue: str) -> str:
-    """Derive the order's id, which is its client order id at the venue: the same signal, user and venue always give the same.
+    """Derive the order's id, which is its client order id at the venue: the same signal, user and venue always give the same id.
 
-    It is what `uuid.uuid5` gives for `user:venue` in the signal's namespace, which that would hash anew for every user.
+    It equals `uuid.uuid5` of `user:venue` in the signal's namespace, without hashing the namespace again for every user.
     """
-    begun = _namespace(signal_id).copy()
-    begun.update(f"{user}:{venue}".encode())
-    digest = begun.hexdigest()
+    sha1 = _namespace(signal_id).copy()
+    sha1.update(f"{user}:{venue}".encode())
+    digest = sha1.hexdigest()
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{_VARIANT[digest[16]]}{digest[17:20]}-{digest[20:32]}"
 
 
 def leg_id(order: str, leg: int) -> str:
-    """Derive the client order id of a leg: the first is the order's own id, later ones of an exit have their own."""
+    """Derive the client order id of a leg: the first leg has the order's own id, later legs of an exit have ids of their own."""
     return order if leg == 1 else str(uuid5(UUID(order), f"leg-{leg}"))
-
-
-RECALLED: Final = "recalled"
-"""Code of a report: Redis lost the decision to copy, which was then made anew as a skip; the venue had taken the order before."""

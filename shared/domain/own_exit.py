@@ -1,7 +1,6 @@
-"""A user's own exit: a close that no signal asked for. Pure, and by its form never anything but a sale of what is held.
+"""A user's own exit: an exit without a signal. Pure, and by construction only ever a sale of what is held.
 
-Its id follows from the position as it stood, so that whoever decides on the same position by the same rule, before a crash or
-after it, decides the same order.
+Its id is derived from the position and the rule, so that deciding again after a crash gives the same order.
 """
 
 from __future__ import annotations
@@ -9,8 +8,8 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID, uuid5
 
-from shared.domain.account import Position
 from shared.domain.order import Copy, Decision, Kind, Side
+from shared.domain.position import Position
 from shared.domain.values.money import ONE
 from shared.domain.values.symbol import Symbol
 
@@ -18,14 +17,20 @@ _OWN_EXITS: Final = UUID("b7a6c9a4-53a4-4c4e-8d0e-2f6f0f0c51e7")
 
 
 def own_exit(user: str, venue: str, position: Position, rule: str, words: str, now: int) -> Decision:
-    """Decide to close a position by a rule (`stop_loss`, `flatten`, ...); `words` carry the numbers, `now` is epoch ms."""
+    """Return the decision to close a position by a rule (`stop_loss`, `flatten`, ...) at `now` (epoch ms).
+
+    `words` carry the numbers.
+    """
     state = f"{position.opened_at}:{position.updated_at}"
     name = f"{user}:{venue}:{position.symbol}:{state}:{rule}"
-    return own_exit_again(str(uuid5(_OWN_EXITS, name)), user, venue, position.symbol, f"{rule}: {words}", now)
+    order_id = str(uuid5(_OWN_EXITS, name))
+    return restore_own_exit(order_id, user, venue, position.symbol, f"{rule}: {words}", now, code=rule)
 
 
-def own_exit_again(order_id: str, user: str, venue: str, symbol: Symbol, reason: str, at: int) -> Decision:
-    """Give a decision that was made at `at` (epoch ms) and has no end yet."""
+def restore_own_exit(
+    order_id: str, user: str, venue: str, symbol: Symbol, reason: str, at: int, *, code: str = ""
+) -> Decision:
+    """Return a decision that was made at `at` (epoch ms) and has no outcome yet; `code` is the word of its rule."""
     return Decision(
         id=order_id,
         signal_id="",
@@ -40,4 +45,5 @@ def own_exit_again(order_id: str, user: str, venue: str, symbol: Symbol, reason:
         user_equity=None,
         signal_at=at,
         emitted_at=at,
+        code=code,
     )

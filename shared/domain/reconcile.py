@@ -1,7 +1,7 @@
-"""Compares what Shoal believes an account holds from copying with what the venue says it has. Pure.
+"""Compares the recorded copied positions of an account with the balances at the venue. Pure.
 
-Invariants: the venue's record is the truth; a difference is told, never traded away; the same facts give the same differences, so
-a second pass over an unchanged account has nothing new to tell.
+Invariants: the venue's record is the truth; a difference is reported, never traded away; the same facts give the same
+differences, so a second pass over an unchanged account reports nothing new.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from shared.domain.account import Position
+from shared.domain.position import Position
 from shared.domain.values.money import ZERO, Quantity
 from shared.domain.values.symbol import Symbol
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A position that the venue's balance does not cover."""
+    """A position that exceeds the venue's balance."""
 
     symbol: Symbol
     believed: Quantity
@@ -30,10 +30,10 @@ class Difference:
 def at_rest(
     positions: Mapping[Symbol, Position], moving: Collection[Symbol], changed_before: int
 ) -> dict[Symbol, Position]:
-    """Choose the positions that can be judged: those of assets of which nothing is under way or has just been booked.
+    """Return the positions that can be compared: of assets without an order in flight and without a recent fill.
 
-    `moving` are the symbols with an order under way; a position that changed after `changed_before` (epoch ms) may be ahead of
-    the venue's balance, which lags behind fills. Balances are per asset, so one such symbol withholds all of its asset.
+    `moving` are the symbols with an order in flight. A position that changed after `changed_before` (epoch ms) may be ahead of
+    the venue's balance, which lags behind fills. Balances are per asset, so one such symbol excludes all positions in its asset.
     """
     fresh = {symbol for symbol, position in positions.items() if position.updated_at > changed_before}
     restless = {symbol.base for symbol in (*moving, *fresh)}
@@ -41,17 +41,17 @@ def at_rest(
 
 
 def lowered(position: Position, difference: Difference) -> Position:
-    """Give the position without what the account does not have; its cost shrinks in proportion. Nothing is traded.
+    """Return the position reduced to what the account has; its cost shrinks in proportion. Nothing is traded.
 
-    Its instant stays that of the last fill, which is what a balance may lag behind.
+    Its `updated_at` stays that of the last fill, because that is what a balance may lag behind.
     """
     return position.sold(difference.believed - difference.found, position.updated_at)
 
 
 def compare(positions: Mapping[Symbol, Position], totals: Mapping[str, Decimal]) -> list[Difference]:
-    """List the positions from copying that exceed what the account has of their asset, by symbol.
+    """Return the copied positions that exceed the account's balance of their asset, by symbol.
 
-    `totals` are the venue's total balances by plain asset name. More than believed is no difference: users own coins too.
+    `totals` are the venue's total balances by plain asset name. A larger balance is not a difference: users own coins too.
     Several symbols of one asset (`BTC/USD`, `BTC/USDC`) share its balance, in the order of their names.
     """
     left = dict(totals)

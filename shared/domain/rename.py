@@ -1,7 +1,7 @@
-"""Assets that a venue has renamed: which name counts now, and what that makes of a position. Pure.
+"""Assets that a venue has renamed: the present name, and what a position becomes under it. Pure.
 
-A table says what may happen; whether it has happened, the venue says: by the pairs that it lists and by where the coins are. A
-position is moved whole or not at all, and two under one name become one: nothing is ever counted twice.
+A table lists what may be renamed; the pairs that the venue lists and the account's balances show whether it has happened. A
+position is moved as a whole or not at all, and two under one name are merged: no coin is ever counted twice.
 """
 
 from __future__ import annotations
@@ -12,27 +12,27 @@ from decimal import Decimal
 from enum import Enum, auto
 from typing import Final
 
-from shared.domain.account import Position
 from shared.domain.limits.policy import SymbolPolicy
+from shared.domain.position import Position
 from shared.domain.values.money import ONE, ZERO, Price, Quantity
 from shared.domain.values.symbol import Symbol
 
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """One asset's new name; 1 of the old is `ratio` of the new. An empty `new`: it is gone, and nothing came in its stead."""
+    """The new name of one asset; 1 of the old is `ratio` of the new. An empty `new`: the asset is gone without a successor."""
 
     old: str
     new: str
     ratio: Decimal = ONE
 
 
-class Fate(Enum):
-    """What becomes of a position under a former name, now."""
+class RenameAction(Enum):
+    """What to do now with a position under a former name."""
 
-    STAYS = auto()  # the venue still trades it under that name
-    MOVES = auto()  # the coins are there under the new name
-    WAITS = auto()  # neither: the venue is in the middle of it
+    STAY = auto()  # the venue still trades it under that name
+    MOVE = auto()  # the coins are there under the new name
+    WAIT = auto()  # neither: the venue has not finished the rename
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Renames:
 
     @staticmethod
     def of(renames: Iterable[Rename]) -> Renames:
-        """Put a table together. Raises ValueError for an asset that is renamed twice, or in a circle."""
+        """Return a table of renames. Raises ValueError for an asset that is renamed twice or in a circle."""
         table = tuple(renames)
         olds = [each.old for each in table]
         for old in olds:
@@ -55,16 +55,16 @@ class Renames:
         return found
 
     def plus(self, own: Mapping[str, str]) -> Renames:
-        """Add what the venue itself says (old name to new); the table of the operator comes first."""
+        """Return the table with the venue's own renames (old name to new) added; the operator's table has precedence."""
         known = {each.old for each in self.table}
         more = [Rename(old, new) for old, new in sorted(own.items()) if old not in known]
         try:
             return Renames.of((*self.table, *more)) if more else self
         except ValueError:
-            return self  # the venue's own names contradict the operator's
+            return self  # the venue's renames contradict the operator's
 
     def present(self, asset: str) -> tuple[str, Decimal]:
-        """Return the present name of an asset and what 1 of it is of that. Raises ValueError for a circle."""
+        """Return the present name of an asset and how much of it 1 of this asset is. Raises ValueError for a circle."""
         ratio, seen = ONE, {asset}
         while (each := self._step(asset)) is not None and each.new:
             asset, ratio = each.new, ratio * each.ratio
@@ -74,7 +74,7 @@ class Renames:
         return asset, ratio
 
     def gone(self, asset: str) -> bool:
-        """Say whether the operator has said that an asset is no more."""
+        """Return whether the operator's table declares an asset gone."""
         step = self._step(asset)
         return step is not None and not step.new
 
@@ -85,7 +85,7 @@ class Renames:
         return Symbol(self.present(symbol.base)[0], symbol.quote)
 
     def former(self, symbol: Symbol) -> tuple[Symbol, ...]:
-        """Return the other names that stand for the same as this one, by the table: those that the present one had."""
+        """Return the other names of the same symbol, by the table: present and former ones."""
         if not self.table:
             return ()
         present = self.present(symbol.base)[0]
@@ -93,11 +93,11 @@ class Renames:
         return tuple(Symbol(name, symbol.quote) for name in (*names, present) if name != symbol.base)
 
     def ratio(self, old: Symbol, new: Symbol) -> Decimal:
-        """Return what 1 of the old base is of the new one, both being names of the same."""
+        """Return how much of the new base 1 of the old base is; both are names of the same asset."""
         return self.present(old.base)[1] / self.present(new.base)[1]
 
     def position(self, position: Position, symbol: Symbol) -> Position:
-        """Return a position under another name of its symbol: another amount for the same cost."""
+        """Return a position under another name of its symbol: the amount changes by the ratio, the cost stays."""
         ratio = self.ratio(position.symbol, symbol)
         high = position.high
         return replace(
@@ -108,7 +108,7 @@ class Renames:
         )
 
     def positions(self, held: Mapping[Symbol, Position]) -> dict[Symbol, Position]:
-        """Return everything that is held under present names, for whoever compares what different books hold."""
+        """Return all positions under present names, for comparing records that were written under different names."""
         found: dict[Symbol, Position] = {}
         for symbol, position in held.items():
             name = self.symbol(symbol)
@@ -121,11 +121,11 @@ class Renames:
 
 
 NO_RENAMES: Final = Renames()
-_REST: Final = Decimal(100)
+_REMAINDER: Final = Decimal(100)
 
 
 def under_all_names(symbols: SymbolPolicy, tables: Iterable[Renames]) -> SymbolPolicy:
-    """Return a user's choice of symbols with their present names as well: what was excluded stays so when it is renamed."""
+    """Return a user's symbol settings with the present names added: an excluded symbol stays excluded when it is renamed."""
     include, exclude, mapped = set(symbols.include), set(symbols.exclude), dict(symbols.map)
     for table in tables:
         include |= {table.symbol(symbol) for symbol in symbols.include}
@@ -137,7 +137,7 @@ def under_all_names(symbols: SymbolPolicy, tables: Iterable[Renames]) -> SymbolP
 
 
 def merged(one: Position, other: Position) -> Position:
-    """Return two positions of one symbol as one."""
+    """Return the sum of two positions of one symbol."""
     if not one.size.amount or not other.size.amount:
         return one if one.size.amount else other
     highs = [each.high for each in (one, other) if each.high is not None]
@@ -151,12 +151,14 @@ def merged(one: Position, other: Position) -> Position:
     )
 
 
-def fate(size: Decimal, *, old_listed: bool, old_total: Decimal, new_listed: bool, new_total: Decimal) -> Fate:
-    """Say what becomes of a position of `size` under a former name; the totals are the account's, of either name.
+def rename_action(
+    size: Decimal, *, old_listed: bool, old_total: Decimal, new_listed: bool, new_total: Decimal
+) -> RenameAction:
+    """Return what to do with a position of `size` under a former name; the totals are the account's balances of either name.
 
-    As long as the account has coins of the old name they are what would be sold (a hundredth of the position is a rest that was
-    left behind); with none of either, the venue has taken the old ones and not yet given the new, or its lists are old.
+    While the account has coins of the old name, an exit must sell those (less than a hundredth of the position is a remainder
+    that the venue left behind). With none of either name, the venue has not credited the new coins yet, or its lists are old.
     """
-    if old_total * _REST > size:
-        return Fate.STAYS if old_listed else Fate.WAITS
-    return Fate.MOVES if new_listed and new_total > ZERO else Fate.WAITS
+    if old_total * _REMAINDER > size:
+        return RenameAction.STAY if old_listed else RenameAction.WAIT
+    return RenameAction.MOVE if new_listed and new_total > ZERO else RenameAction.WAIT

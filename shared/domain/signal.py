@@ -1,4 +1,4 @@
-"""Signals: what the master's account did, told once per confirmed fill."""
+"""Signals: what the master's account did, emitted once per confirmed fill."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Signal:
     position_before: Quantity
     position_after: Quantity
     master_equity: Money | None
-    """Before this fill; None if it was not fully known, and then no ratio can be taken of it."""
+    """Before this fill; None if it was not fully known, and then no ratio to it can be computed."""
     master_order_id: str
     source: Source
     strategy: str
@@ -47,15 +47,15 @@ class Signal:
     filled_at: int
     emitted_at: int
     equity_reason: str = ""
-    """Why `master_equity` is not known; an empty text if it is, or if nobody has said why."""
+    """Why `master_equity` is not known; an empty text if it is known, or if no cause was recorded."""
 
     def ahead_by(self, now: int) -> int:
-        """Return by how many ms the fill lies in the future, beyond what clocks may differ; 0 if it does not."""
+        """Return by how many ms the fill is dated in the future, beyond the clock tolerance; 0 if it is not."""
         return max(self.filled_at - now - CLOCK_TOLERANCE_MS, 0)
 
 
 def signal_id(venue: str, master_order_id: str, filled_so_far: Quantity) -> str:
-    """Derive the id of a signal from the venue's facts, so that a fill that is found twice gives the same signal.
+    """Derive the id of a signal from the venue's facts, so that a fill found twice gives the same signal.
 
     `filled_so_far` is the order's cumulative executed base amount including this fill.
     """

@@ -1,8 +1,8 @@
 """How much of a master's entry a user copies.
 
-The one rule that must never break: whatever goes wrong in here, the user is skipped with the reason; nobody ever receives the
-master's size unless he has asked for a share of just that. Sizes are rounded down; only a user who asks for `round_up` is
-rounded up, to the venue's minimum, and never above a limit or his cash.
+The one rule that must never break: whatever goes wrong in here, the user is skipped with the reason; no user ever receives the
+master's own size unless their settings ask for that. Sizes are rounded down; only with `round_up` is a size rounded up, to the
+venue's minimum, and never above a limit or the user's cash.
 """
 
 from __future__ import annotations
@@ -13,23 +13,24 @@ from functools import cached_property
 from typing import Final, NamedTuple
 
 from shared.domain.account import Account
-from shared.domain.book import Book
 from shared.domain.limits.policy import BelowMinimum, SizingMode, UserPolicy
-from shared.domain.limits.risk import Cap, Standing, caps, shown, tightest
+from shared.domain.limits.risk import AccountSnapshot, Cap, find_caps, format_money, tightest_cap
 from shared.domain.order import Side
+from shared.domain.portfolio import Portfolio
+from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
 from shared.domain.skip import Skip
 from shared.domain.values.currency import alike, counted_in
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import Money, Price, Quantity, plain
 
-__all__ = ["Sized", "Sizing", "Skip", "entry_limit", "size_entry"]
+__all__ = ["EntrySize", "Sizing", "Skip", "entry_limit", "size_entry"]
 
 _SHOWN: Final = Decimal("0.00000001")
 
 
-class Sized(NamedTuple):
-    """An entry that may go out, and the arithmetic behind it."""
+class EntrySize(NamedTuple):
+    """The size of an entry that may be sent, and the arithmetic behind it."""
 
     size: Quantity
     limit_price: Price
@@ -42,34 +43,35 @@ def size_entry(
     policy: UserPolicy,
     instrument: Instrument,
     *,
-    book: Book | None = None,
+    portfolio: Portfolio | None = None,
     master_cash: Money | None = None,
-) -> Sized | Skip:
-    """Scale a master's entry to one user, within limits, funds and the venue's minimums: see Sizing."""
-    return Sizing(signal, policy, instrument).size(Standing(account, book or Book()), master_cash)
+) -> EntrySize | Skip:
+    """Scale an entry of the master to one user, within limits, funds and the venue's minimums: see Sizing."""
+    return Sizing(signal, policy, instrument).size(AccountSnapshot(account, portfolio or Portfolio()), master_cash)
 
 
 def entry_limit(fill: Price, side: Side, slippage_bps: Decimal, tick: Decimal) -> Price:
-    """Give the worst price an entry accepts: the master's fill shifted by the slippage, rounded to the safe side."""
+    """Return the worst price that an entry accepts: the master's fill shifted by the slippage, rounded to the safe side."""
     if side is Side.BUY:
         return fill.shifted(slippage_bps).floored(tick)
     return fill.shifted(-slippage_bps).ceiled(tick)
 
 
-def master_equity_unknown(reason: str) -> str:
-    """Say that no entry can be sized by the master's equity; `reason` is what is missing in it, if that is known."""
-    return "the master's equity is not fully known" + (f": {reason}" if reason else "")
+def master_equity_unknown(reason: str) -> Skip:
+    """Return the skip for a master whose equity is not fully known; `reason` is what is missing in it, if that is known."""
+    why = "the master's equity is not fully known" + (f": {reason}" if reason else "")
+    return Skip(why, ReasonCode.MASTER_EQUITY_UNKNOWN)
 
 
 _Wanted = tuple[Quantity, str]
-"""A size that nothing has cut yet, and how it came about."""
+"""A size before caps and rounding, and its arithmetic."""
 
 
 class Sizing:
-    """Scales one entry of the master to any number of users who have the same settings (`policy`, whose user does not matter).
+    """Scales one entry of the master to any number of users who have the same settings (`policy`, whose `user` is ignored).
 
-    What depends on the signal, the settings and the pair alone is worked out once, and only when the first user gets so far: a
-    failure in it is a failure of those who need it, and of nobody whom something else had skipped before.
+    What depends only on the signal, the settings and the pair is computed once, and only when the first user needs it: a failure
+    in it then fails only the users who need it, not those who were skipped before for another reason.
     """
 
     def __init__(self, signal: Signal, policy: UserPolicy, instrument: Instrument) -> None:
@@ -85,24 +87,24 @@ class Sizing:
             SizingMode.MULTIPLIER: self._by_multiplier,
         }[policy.sizing.mode]
         self._masters: tuple[Money | None, str] = (None, "")
-        """The master's amount of the latest ratio, and how it is shown."""
+        """The master's amount in the latest ratio, and its text."""
 
-    def size(self, standing: Standing, master_cash: Money | None = None) -> Sized | Skip:
-        """Size one user's entry. Limits on what is held need his book, the mode `cash` the master's cash before the entry."""
+    def size(self, snapshot: AccountSnapshot, master_cash: Money | None = None) -> EntrySize | Skip:
+        """Size one user's entry. Limits on what is held need the portfolio; the mode `cash` needs the master's cash before it."""
         if self._no_rate is not None:
             return self._no_rate
-        bounds = caps(self._policy, standing, self._symbol)
+        bounds = find_caps(self._policy, snapshot, self._symbol)
         if isinstance(bounds, Skip):
             return bounds
-        limit_price = self.limit_price  # before the size: a price that cannot be had fails whatever the mode
-        wanted = self._wanted(standing.account, master_cash)
+        limit_price = self.limit_price  # before the size: an impossible price fails in every mode
+        wanted = self._wanted(snapshot.account, master_cash)
         if isinstance(wanted, Skip):
             return wanted
         return self._within(wanted, bounds, limit_price)
 
     @cached_property
     def limit_price(self) -> Price:
-        """The master's fill plus the slippage, on the tick inside that bound, in the quote currency that is traded in."""
+        """The master's fill plus the slippage, rounded to the tick inside that bound, in the user's quote currency."""
         fill = Price(self._signal.price.amount, self._symbol)
         return entry_limit(fill, self._signal.side, self._policy.guards.max_slippage_bps, self._instrument.tick)
 
@@ -111,29 +113,30 @@ class Sizing:
         theirs, symbol = self._signal.symbol.quote, self._symbol
         if alike(symbol.quote, theirs):
             return None
-        return Skip(f"{symbol} is priced in {symbol.quote}, the master's fill in {theirs}: no rate is known")
+        why = f"{symbol} is priced in {symbol.quote}, the master's fill in {theirs}: no rate is known"
+        return Skip(why, ReasonCode.NO_RATE)
 
     def _by_equity(self, account: Account, _: Money | None) -> _Wanted | Skip:
         masters = self._signal.master_equity
         if masters is None:
-            return Skip(master_equity_unknown(self._signal.equity_reason))
+            return master_equity_unknown(self._signal.equity_reason)
         return self._by_ratio(account.equity, masters, "equity")
 
     def _by_cash(self, account: Account, master_cash: Money | None) -> _Wanted | Skip:
         if master_cash is None:
-            return Skip("the master's cash is not known: no ratio can be taken")
+            return Skip("the master's cash is not known: no ratio can be taken", ReasonCode.MASTER_CASH_UNKNOWN)
         return self._by_ratio(account.cash, master_cash, "cash")
 
     def _by_ratio(self, mine: Money | None, masters: Money, what: str) -> _Wanted | Skip:
         if masters.amount <= 0:
-            return Skip(f"the master's {what} is {masters}: no ratio can be taken")
+            return Skip(f"the master's {what} is {masters}: no ratio can be taken", ReasonCode.NO_RATIO)
         counted = None if mine is None else counted_in(mine, masters.currency)
         if counted is None:
-            return Skip(f"{what} in different currencies: {mine} and {masters}")
+            return Skip(f"{what} in different currencies: {mine} and {masters}", ReasonCode.NO_RATE)
         size = self._signal.base_size.scaled(counted.ratio_to(masters) * self._policy.sizing.multiplier)
-        if masters is not self._masters[0]:  # mostly one amount for all users of a signal
-            self._masters = (masters, shown(masters))
-        ratio = f"{shown(counted)}/{self._masters[1]}"
+        if masters is not self._masters[0]:  # usually one amount for all users of a signal
+            self._masters = (masters, format_money(masters))
+        ratio = f"{format_money(counted)}/{self._masters[1]}"
         return size, f"{self._masters_size} x {ratio} x {self._times} = {_amount(size)}"
 
     def _by_quote_amount(self, _: Account, __: Money | None) -> _Wanted | Skip:
@@ -143,10 +146,11 @@ class Sizing:
     def _fixed(self) -> _Wanted | Skip:
         sizing, limit_price = self._policy.sizing, self.limit_price
         if sizing.quote_amount is None:
-            return Skip("sizing.mode is fixed_quote, but sizing.quote_amount is not set")
+            why = "sizing.mode is fixed_quote, but sizing.quote_amount is not set"
+            return Skip(why, ReasonCode.SETTINGS_UNUSABLE)
         amount = Money(sizing.quote_amount, limit_price.symbol.quote)
         size = amount.scaled(sizing.multiplier) / limit_price
-        return size, f"{shown(amount)} x {self._times} / {plain(limit_price.amount)} = {_amount(size)}"
+        return size, f"{format_money(amount)} x {self._times} / {plain(limit_price.amount)} = {_amount(size)}"
 
     def _by_multiplier(self, _: Account, __: Money | None) -> _Wanted | Skip:
         return self._multiplied
@@ -169,10 +173,10 @@ class Sizing:
     def _least(self) -> str:
         return plain(self._instrument.min_size)
 
-    def _within(self, wanted: _Wanted, bounds: Sequence[Cap], limit_price: Price) -> Sized | Skip:
+    def _within(self, wanted: _Wanted, bounds: Sequence[Cap], limit_price: Price) -> EntrySize | Skip:
         instrument = self._instrument
         allowed, arithmetic = wanted
-        most, cap = tightest(bounds, limit_price)
+        most, cap = tightest_cap(bounds, limit_price)
         if most < allowed:
             allowed = most
             arithmetic += f", cut to {_amount(allowed)} by {cap.why()}"
@@ -180,15 +184,18 @@ class Sizing:
         arithmetic += f", floored to {plain(size.amount)}; min {self._least}"
         missed = instrument.below_minimum(size, limit_price)
         if not missed:
-            return Sized(size, limit_price, arithmetic)
+            return EntrySize(size, limit_price, arithmetic)
         if self._rounds_up:
             least = instrument.least(limit_price)
             if least <= most:
-                return Sized(
+                return EntrySize(
                     least, limit_price, f"{arithmetic}, rounded up to {plain(least.amount)} by sizing.below_minimum"
                 )
             arithmetic += f", not rounded up to {plain(least.amount)}, which is above {cap.why()}"
-        return Skip(f"below venue minimum: {missed} ({arithmetic})")
+        # A share that was too small before any cap is not the cap's fault.
+        too_small = instrument.below_minimum(wanted[0].floored(instrument.lot_step), limit_price)
+        code = ReasonCode.BELOW_MINIMUM if too_small else cap.code
+        return Skip(f"below venue minimum: {missed} ({arithmetic})", code)
 
 
 def _amount(value: Quantity) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared.domain.reason import ReasonCode
+
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Why something is not done, with the numbers."""
+    """Why something is not done: a sentence with the numbers for people, and a code for programs."""
 
     reason: str
+    code: ReasonCode

@@ -1,11 +1,12 @@
 """What an account is worth in one currency, and whether that is fully known. The only place where holdings are valued.
 
-Equity stands in a ratio, so a holding that is left out of it changes sizes: left out of a user's, they shrink; left out of the
-master's, they grow. Hence what cannot be valued is named, never dropped: a master's equity with something unvalued is not known
-at all, a user's counts without it and says so.
+Sizes follow the ratio of two equities. A holding that is missing in the user's equity makes entries smaller; one that is missing
+in the master's makes them larger. So a holding without a price is reported, never dropped: the master's equity is then unknown,
+a user's is the known part and says so.
 
-A holding is valued by its pair with the currency in either direction (`EUR/USD`, `USD/CAD`), else over one other asset (`HOPS`).
-The dollar's coin counts as a dollar where the market has no price for it. Pure: the caller leaves out prices that are too old.
+A holding is valued by its pair with the currency in either direction (`EUR/USD`, `USD/CAD`), else through one other asset
+(`HOPS`). A dollar stablecoin counts as a dollar if the market has no price for it. Pure: the caller leaves out prices that are
+too old.
 """
 
 from __future__ import annotations
@@ -20,20 +21,20 @@ from shared.domain.values.money import ONE, ZERO, Money, Price, Quantity, plain
 from shared.domain.values.symbol import Symbol
 
 PRICE_SERVES_MS: Final = 600_000
-"""How long the last price of a holding serves while no newer one can be read: 10 minutes. An older one is not known."""
+"""How long the last price of a holding is used while no newer one can be read: 10 minutes."""
 HOPS: Final = ("USD", "EUR", "USDT", "USDC", "BTC", "ETH")
-"""Assets over which a holding without a pair of its own with the currency is valued, in the order in which they are tried."""
+"""Assets through which a holding without a direct pair is valued, in the order in which they are tried."""
 DUST: Final = Decimal("0.00001")
-"""Without a price no worth can be told, so the amount decides: this much of the dearest coin is about a dollar."""
+"""Without a price there is no value, so the amount decides: this much of the most expensive coin is about a dollar."""
 
 Rate = Callable[[str, str], Decimal | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Valuation:
-    """Cash and holdings in the currency of `worth`, and what is not in it.
+    """Cash and holdings in the currency of `worth`, and what is missing in it.
 
-    `unvalued` are holdings above dust that have no known value; `unread` are assets whose very amount is not known.
+    `unvalued` are holdings above dust without a known value; `unread` are assets whose amount is not known.
     """
 
     worth: Money
@@ -52,17 +53,17 @@ class Valuation:
 
     @property
     def at_least(self) -> Money | None:
-        """Return what the account is worth at least; None if what has no value may be a debt."""
+        """Return the least that the account is worth; None if a holding without a value may be a debt."""
         return None if any(each.amount < 0 for each in self.unvalued) else self.worth
 
     @property
     def missing(self) -> str:
-        """Say what has no known value: `no price for 9,000 XYZ`; an empty text if nothing."""
+        """Describe what has no known value: `no price for 9,000 XYZ`; an empty text if nothing."""
         unvalued = ", ".join(f"{_grouped(each.amount)} {each.asset}" for each in self.unvalued)
-        said = [f"no price for {unvalued}"] if unvalued else []
+        parts = [f"no price for {unvalued}"] if unvalued else []
         if self.unread:
-            said.append(f"the balance of {', '.join(self.unread)} could not be read")
-        return "; ".join(said)
+            parts.append(f"the balance of {', '.join(self.unread)} could not be read")
+        return "; ".join(parts)
 
 
 def value(
@@ -74,10 +75,10 @@ def value(
     ignored: Collection[str] = (),
     unread: Iterable[str] = (),
 ) -> Valuation:
-    """Value `cash` and the other holdings (amounts by plain name of the coin), taken the same way for the master and all users.
+    """Return the value of `cash` and the other holdings (amounts by plain asset name); the same for the master and all users.
 
-    `minimums` are the smallest orders of assets (see `smallest_orders`), for telling dust; `ignored` assets are left out on
-    purpose; of `unread` ones the amount itself is not known.
+    `minimums` are the smallest orders of assets (see `smallest_orders`), which tell what is dust; `ignored` assets are left out
+    on purpose; the amounts of `unread` ones are not known.
     """
     rate = _rates(prices)
     total, unvalued = cash, []
@@ -93,7 +94,7 @@ def value(
 
 
 def route(asset: str, currency: str, listed: Container[Symbol]) -> tuple[Symbol, ...]:
-    """Name the pairs whose prices value an asset: one, or two over a hop; none if the venue lists no way."""
+    """Return the pairs whose prices value an asset: one, two over a hop, or none if the venue lists no such pairs."""
     for quote in (currency, *sorted(like(currency))):
         if (pair := _pair(asset, quote, listed)) is not None:
             return (pair,)
@@ -105,7 +106,7 @@ def route(asset: str, currency: str, listed: Container[Symbol]) -> tuple[Symbol,
 
 
 def smallest_orders(minimums: Iterable[tuple[Symbol, Decimal]], assets: Container[str]) -> dict[str, Decimal]:
-    """Find the smallest order of each of these assets among all pairs of it; `minimums` are those of the pairs, in base units."""
+    """Return the smallest order of each asset over all its pairs; `minimums` are those of the pairs, in base units."""
     found: dict[str, Decimal] = {}
     for symbol, least in minimums:
         if symbol.base in assets:
@@ -121,7 +122,7 @@ def _pair(asset: str, quote: str, listed: Container[Symbol]) -> Symbol | None:
 
 
 def _rates(prices: Mapping[Symbol, Price]) -> Rate:
-    """Read prices in either direction: the rate turns an amount of the first asset into one of the second."""
+    """Return a lookup of prices in either direction: the rate converts an amount of the first asset into the second."""
 
     def rate(asset: str, quote: str) -> Decimal | None:
         if (price := prices.get(Symbol(asset, quote))) is not None:
@@ -133,7 +134,7 @@ def _rates(prices: Mapping[Symbol, Price]) -> Rate:
 
 
 def _value_of(asset: str, currency: str, rate: Rate) -> Decimal | None:
-    """Find what one unit of an asset is worth in a currency; None if that is not known."""
+    """Return the value of one unit of an asset in a currency; None if it is not known."""
     for quote in (currency, *sorted(like(currency))):
         if asset != quote and (found := rate(asset, quote)) is not None:
             return found

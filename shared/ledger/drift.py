@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
-from shared.domain.account import Account, Holdings, Position
-from shared.domain.book import Book
+from shared.domain.account import Account
 from shared.domain.limits.policy import OnLeave, SizingMode, UserPolicy
+from shared.domain.portfolio import Portfolio
+from shared.domain.position import Holdings, Position
 from shared.domain.values.currency import counted_in
 from shared.domain.values.money import ZERO, Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
@@ -44,7 +45,7 @@ class Follows:
 
     policy: UserPolicy
     account: Account | None
-    book: Book
+    book: Portfolio
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ from shared.bus.master_account import read_holdings
 from shared.bus.records import Records
 from shared.bus.streams import read_entries
 from shared.contracts import keys
-from shared.domain.account import MASTER, Account, AccountState, Position
-from shared.domain.book import Book
+from shared.domain.account import MASTER, Account, AccountState
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.limits.risk import MAX_BALANCE_AGE_MS
-from shared.domain.master_account import Holding
+from shared.domain.master_account import MasterHolding
+from shared.domain.portfolio import Portfolio
+from shared.domain.position import Position
 from shared.domain.rename import NO_RENAMES, Renames
 from shared.domain.values.money import ZERO, Quantity
 from shared.domain.values.symbol import Symbol
@@ -44,7 +45,7 @@ async def read_drifts(
     found = []
     for policy, account in zip(followers, accounts[1:], strict=True):
         holdings = await records.holdings(policy.user, venue)
-        follows = Follows(policy, account, Book(renames.positions(holdings.positions), prices))
+        follows = Follows(policy, account, Portfolio(renames.positions(holdings.positions), prices))
         hidden = {symbol for name in holdings.unreadable if (symbol := _symbol(name)) is not None}
         found += [each for each in drifts(venue, leader, follows, prices) if each.symbol not in hidden]
         found += [_hidden(policy.user, venue, symbol) for symbol in sorted(hidden, key=str)]
@@ -65,7 +66,9 @@ def _hidden(user: str, venue: str, symbol: Symbol) -> Drift:
     )
 
 
-def in_the_account(positions: Mapping[Symbol, Position], holdings: Mapping[str, Holding]) -> dict[Symbol, Quantity]:
+def in_the_account(
+    positions: Mapping[Symbol, Position], holdings: Mapping[str, MasterHolding]
+) -> dict[Symbol, Quantity]:
     """Return what the master holds of its positions by its account: never more than that was last seen to hold.
 
     A reading from before the last change of a position, or too soon after it, says nothing of it: balances lag behind fills.

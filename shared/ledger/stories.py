@@ -59,6 +59,8 @@ class CopyView(View):
     decision: str
     outcome: str
     reason: str
+    code: str
+    """The reason as a stable word, where it has one."""
     decision_reason: str
     order_id: str
     venue: str
@@ -90,6 +92,7 @@ class CopyView(View):
             decision=copied.decision,
             outcome=copied.outcome,
             reason=copied.reason,
+            code=copied.code,
             decision_reason=order.get("reason", ""),
             order_id=order.get("id", ""),
             venue=order.get("venue", ""),

@@ -11,15 +11,18 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
 
-from shared.domain.account import Account, AccountState, Position
-from shared.domain.book import Book
+from shared.domain.account import Account, AccountState
 from shared.domain.exits import size_exit
 from shared.domain.limits.policy import BelowMinimum, LimitPolicy, UserPolicy
-from shared.domain.limits.risk import Standing, barred
+from shared.domain.limits.risk import AccountSnapshot, check_hard_limits
 from shared.domain.limits.risk_state import RiskState
 from shared.domain.order import Kind
+from shared.domain.portfolio import Portfolio
+from shared.domain.position import Position
+from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
-from shared.domain.sizing import Sized, Skip, size_entry
+from shared.domain.sizing import EntrySize, size_entry
+from shared.domain.skip import Skip
 from shared.domain.valuation import value
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import ONE, ZERO, Money, Price, Quantity
@@ -27,9 +30,8 @@ from shared.domain.values.symbol import Symbol
 
 MOST_MISSED: Final = Decimal("0.05")
 """A balance is sensible if no larger share of the trades falls below the venue's minimum."""
-_BELOW: Final = "below venue minimum"
-_LIMITED: Final = "no room: "
-"""What a limit has left no room for is no miss of the venue's minimum, though the rest of it may be too small."""
+_BELOW_MINIMUM: Final = frozenset({ReasonCode.BELOW_MINIMUM, ReasonCode.INSUFFICIENT_FUNDS})
+"""Skips that count as below the venue's minimum. What only a limit has made too small does not."""
 _HUNDRED: Final = Decimal(100)
 _LEAST, _MOST = Decimal(1), Decimal(10) ** 9
 _NEAR: Final = Decimal("1.005")
@@ -77,36 +79,40 @@ class _Replay:
         whole = self.equity
         return ZERO if whole.amount <= 0 else ONE - self.cash.amount / whole.amount
 
-    def take(self, signal: Signal, master_cash: Money | None) -> str:
-        """Follow one signal; the reason why not, or an empty text."""
+    def take(self, signal: Signal, master_cash: Money | None) -> Skip | None:
+        """Follow one signal; return why not, or None."""
         symbol = self.policy.symbols.mapped(signal.symbol)
         price = Price(signal.price.amount, symbol)
         self.prices[symbol] = price
         instrument = self.instruments.get(symbol)
         if instrument is None:
-            return f"{symbol} is not traded"
+            return Skip(f"{symbol} is not traded", ReasonCode.NOT_TRADED)
         if signal.kind is Kind.EXIT:
             self._sell(signal, symbol, price, instrument)
-            return ""
+            return None
         return self._buy(signal, price, instrument, master_cash)
 
-    def _buy(self, signal: Signal, price: Price, instrument: Instrument, master_cash: Money | None) -> str:
+    def _buy(self, signal: Signal, price: Price, instrument: Instrument, master_cash: Money | None) -> Skip | None:
         now, symbol = signal.filled_at, price.symbol
         account = Account(
             self.policy.user, signal.venue, AccountState.READY, "", self.equity, self.cash, self.fee, as_of=now
         )
-        book = Book(self.positions, self.prices)
+        book = Portfolio(self.positions, self.prices)
         self.risk = self.risk or RiskState.fresh(self.cash.currency, now)
-        if why := barred(self.policy, Standing(account, book, self.risk), symbol, now):
-            return why
-        sized = size_entry(signal, account, self.policy, instrument, book=book, master_cash=master_cash)
+        if (
+            denied := check_hard_limits(self.policy, AccountSnapshot(account, book, self.risk), symbol, now)
+        ) is not None:
+            return denied
+        sized = size_entry(signal, account, self.policy, instrument, portfolio=book, master_cash=master_cash)
         if isinstance(sized, Skip):
-            free = size_entry(signal, account, _unlimited(self.policy), instrument, book=book, master_cash=master_cash)
-            return sized.reason if isinstance(free, Skip) else f"{_LIMITED}{sized.reason}"
+            free = size_entry(
+                signal, account, _unlimited(self.policy), instrument, portfolio=book, master_cash=master_cash
+            )
+            return free if isinstance(free, Skip) else sized
         self._fill(sized, price, now)
-        return ""
+        return None
 
-    def _fill(self, sized: Sized, price: Price, now: int) -> None:
+    def _fill(self, sized: EntrySize, price: Price, now: int) -> None:
         cost = (sized.size * price).scaled(ONE + self.fee)
         before = self.positions.get(price.symbol) or Position.flat(price.symbol, now)
         self.positions[price.symbol] = before.bought(sized.size, cost, now)
@@ -150,11 +156,11 @@ def track(
             continue
         prices[signal.symbol] = signal.price
         master_cash = _master_cash(signal, masters, prices)
-        why = real.take(signal, master_cash)
+        skip = real.take(signal, master_cash)
         ideal.take(signal, master_cash)
         masters[signal.symbol] = signal.position_after
         if signal.kind is Kind.ENTRY:
-            counts["below" if why.startswith(_BELOW) else "limited" if why else "copied"] += 1
+            counts[_outcome(skip)] += 1
         errors.append((real.exposure - ideal.exposure) * _HUNDRED)
     squares = sum((error * error for error in errors), ZERO)
     return Tracking(
@@ -166,6 +172,12 @@ def track(
         error_rms=(squares / len(errors)).sqrt() if errors else ZERO,
         error_worst=max(map(abs, errors), default=ZERO),
     )
+
+
+def _outcome(skip: Skip | None) -> str:
+    if skip is None:
+        return "copied"
+    return "below" if skip.code in _BELOW_MINIMUM else "limited"
 
 
 def smallest_balance(replayed: Callable[[Decimal], Tracking]) -> Decimal | None:

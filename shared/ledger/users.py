@@ -13,8 +13,8 @@ from shared.bus.records import Records
 from shared.bus.users.last_settings import LastSettings, holders
 from shared.config.users.loader import Users, filled, load_users, users_folder
 from shared.contracts.fields import MalformedMessageError
-from shared.domain.account import Position
 from shared.domain.limits.policy import FileState
+from shared.domain.position import Position
 from shared.domain.values.symbol import Symbol
 
 

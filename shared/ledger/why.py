@@ -47,6 +47,11 @@ class Copied:
         """Say why: the outcome's reason, else the decision's."""
         return self.report.get("reason") or self.order.get("reason", "")
 
+    @property
+    def code(self) -> str:
+        """Return the reason as a stable word: the outcome's, else the decision's; an empty text where there is none."""
+        return self.report.get("code") or self.order.get("code", "")
+
 
 @dataclass(frozen=True, slots=True)
 class SignalStory:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from shared.contracts import keys
-from shared.contracts.records import AccountRecord, write_position
-from shared.domain.account import MASTER, Account, AccountState, Position
+from shared.contracts.position_record import write_position
+from shared.contracts.records import AccountRecord
+from shared.domain.account import MASTER, Account, AccountState
+from shared.domain.position import Position
 from shared.domain.values.money import Money, Quantity
 from shared.domain.values.symbol import Symbol
 from tests.support.ops_command import run_ops

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from services.copy_engine.decisions.decide import Follower
-from services.copy_engine.followers.open_positions import Joinable, OpenPositions
-from services.copy_engine.joining.plan import Surroundings, Waiting, join
+from services.copy_engine.followers.follower import Follower
+from services.copy_engine.followers.open_positions import JoinablePosition, OpenPositions
+from services.copy_engine.joining.join_decision import JoinContext, JoinDelay, decide_join
 from shared.domain.account import MASTER, Account
 from shared.domain.control import Control
 from shared.domain.limits.policy import OnJoin
@@ -21,10 +21,10 @@ LATER = NOW + 3_600_000
 JOINS = "joins the master's 0.1 BTC of 60000 USD on average"
 
 
-def open_now(**changes: Any) -> Joinable:
+def open_now(**changes: Any) -> JoinablePosition:
     """Give the example's 0.1 BTC at 60,000 as what the master has open."""
     found = OpenPositions()
-    found.take("1-0", an_entry(**changes))
+    found.apply("1-0", an_entry(**changes))
     (joinable,) = found.joinable("1-0")
     return joinable
 
@@ -35,10 +35,10 @@ def a_joiner(account: Account | None = None, **settings: Any) -> Follower:
     return Follower(policy, account or an_account(as_of=LATER), (Control(),))
 
 
-def around(price: str = "60000", **changes: Any) -> Surroundings:
+def around(price: str = "60000", **changes: Any) -> JoinContext:
     """Give a market, and a master with 10,000 USD."""
     master = an_account(MASTER, equity=usd(10_000), as_of=LATER)
-    return replace(Surroundings((btc_price(price), LATER), master), **changes)
+    return replace(JoinContext((btc_price(price), LATER), master), **changes)
 
 
 UNPRICED = replace(around(), price=None)
@@ -46,19 +46,26 @@ UNPRICED = replace(around(), price=None)
 
 def joined(
     follower: Follower | None = None,
-    scene: Surroundings | None = None,
-    joinable: Joinable | None = None,
+    scene: JoinContext | None = None,
+    joinable: JoinablePosition | None = None,
     waited: int = 0,
     instrument: Any = None,
-) -> Decision | Waiting:
+) -> Decision | JoinDelay:
     """Decide an hour after the master's entry."""
-    return join(
+    return decide_join(
         joinable or open_now(), follower or a_joiner(), scene or around(), instrument or an_instrument(), LATER, waited
     )
 
 
-def skipped(found: Decision | Waiting) -> str:
-    """Give the reason of a skip."""
+def skipped(found: Decision | JoinDelay) -> str:
+    """Return the reason of a skip."""
     assert isinstance(found, Decision)
     assert found.copy is None
     return found.reason
+
+
+def skip_code(found: Decision | JoinDelay) -> str:
+    """Return the code of a skip."""
+    assert isinstance(found, Decision)
+    assert found.copy is None
+    return found.code

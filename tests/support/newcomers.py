@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from services.copy_engine.decisions.fanout import FanOut
-from services.copy_engine.followers.following import record_followers
+from services.copy_engine.followers.following_record import record_followers
 from services.copy_engine.joining.joiner import Joiner
 from shared.bus.client.wire import Command
 from shared.bus.connection import Bus
@@ -86,26 +86,26 @@ class Turn:
         await self.group.ensure([keys.SIGNALS])
         await self.follow(self.users)
         for entry in await self.group.all_pending(keys.SIGNALS):
-            await self._carry(entry)
+            await self._process(entry)
         return self
 
     async def follow(self, users: Sequence[UserPolicy]) -> None:
         """Take over changed settings."""
         self.users = users
-        self.joiner.expect(await record_followers(self.bus, self.group, users, self.clock()))
+        self.joiner.set_pending(await record_followers(self.bus, self.group, users, self.clock()))
 
-    async def carry(self) -> None:
+    async def distribute(self) -> None:
         """Carry what is new."""
         for entry in await self.group.read_new([keys.SIGNALS], 10, 1):
-            await self._carry(entry)
+            await self._process(entry)
 
     async def join(self) -> bool:
         """Go one round of joining."""
-        return await self.joiner.round(self.users, Records(self.bus).instruments)
+        return await self.joiner.run_round(self.users, Records(self.bus).instruments)
 
-    async def _carry(self, entry: Entry) -> None:
+    async def _process(self, entry: Entry) -> None:
         signal = SignalMessage.parse(entry.fields).to_domain()
-        await self.fanout.carry(entry, signal, self.users, {BTC_USD: an_instrument()})
+        await self.fanout.distribute(entry, signal, self.users, {BTC_USD: an_instrument()})
         await self.group.ack(keys.SIGNALS, entry.id)
 
 
@@ -119,7 +119,7 @@ async def opened(bus: Bus, emit: Emit, users: Sequence[UserPolicy]) -> Entry:
     await Records(bus).write_account(an_account("dave"))
     await market(bus)
     entry = await emit(an_entry("open"))
-    await (await Turn(bus, users).begin()).carry()
+    await (await Turn(bus, users).begin()).distribute()
     return entry
 
 

@@ -1,23 +1,25 @@
 """The engine's decision said straight out, for one user and from the beginning: what planned decisions are compared with.
 
-It is how the engine decided before it planned. Rules that others ask as well (`barred`, `caps`, `refusal`, the venue's minimums)
-are the domain's own here too; what is said twice is their order, the arithmetic and the words.
+It is how the engine decided before it planned. Rules that others use as well (`check_hard_limits`, `find_caps`, `refusal`,
+minimums) are the domain's own here too; what is said twice is their order, the arithmetic and the words.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 from uuid import UUID, uuid5
 
-from services.copy_engine.decisions.decide import Follower
+from services.copy_engine.followers.follower import Follower
 from shared.domain.account import Account, AccountState
 from shared.domain.control import refusal
 from shared.domain.limits.policy import BelowMinimum, SizingMode, UserPolicy
-from shared.domain.limits.risk import Standing, barred, caps, shown, tightest
+from shared.domain.limits.risk import AccountSnapshot, check_hard_limits, find_caps, format_money, tightest_cap
 from shared.domain.order import Copy, Decision, Kind
+from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
-from shared.domain.sizing import Sized, entry_limit
+from shared.domain.sizing import EntrySize, entry_limit
 from shared.domain.skip import Skip
 from shared.domain.values.currency import alike, counted_in
 from shared.domain.values.instrument import Instrument, PairStatus
@@ -33,91 +35,95 @@ def decide_plainly(signal: Signal, follower: Follower, instrument: Instrument | 
     mapped = follower.policy.symbols.mapped(signal.symbol)
     if signal.kind is Kind.EXIT:
         close = Copy(base_size=None, fraction=signal.fraction, limit_price=None, not_after=None)
-        reason = f"the master closed {plain(signal.fraction or ONE)} of its position"
+        reason = f"the master sold {_share(signal.fraction or ONE)} position"
         return _decision(signal, follower, _held_as(mapped, follower), close, reason, now)
     try:
         sized = _size(signal, follower, instrument, now)
     except ArithmeticError as error:
-        sized = Skip(f"the decision failed: {type(error).__name__}: {error}")
+        sized = Skip(f"the decision failed: {type(error).__name__}: {error}", ReasonCode.DECISION_FAILED)
     if isinstance(sized, Skip):
-        return _decision(signal, follower, mapped, None, sized.reason, now)
+        return replace(_decision(signal, follower, mapped, None, sized.reason, now), code=sized.code)
     last = signal.filled_at + follower.policy.guards.max_signal_age_ms
     return _decision(signal, follower, mapped, Copy(sized.size, None, sized.limit_price, last), sized.reason, now)
 
 
-def _size(signal: Signal, follower: Follower, instrument: Instrument | None, now: int) -> Sized | Skip:
+def _size(signal: Signal, follower: Follower, instrument: Instrument | None, now: int) -> EntrySize | Skip:
     policy = follower.policy
     account = _usable_account(signal, follower, now)
     if isinstance(account, Skip):
         return account
-    if follower.trouble:
-        return Skip(follower.trouble)
+    if follower.unreadable:
+        return Skip(follower.unreadable, ReasonCode.RECORD_UNREADABLE)
     symbol = policy.symbols.mapped(signal.symbol)
     if instrument is None:
-        return Skip(f"{symbol} is not traded on {signal.venue}")
+        return Skip(f"{symbol} is not traded on {signal.venue}", ReasonCode.NOT_TRADED)
     if instrument.status in _NO_ENTRIES:
-        return Skip(f"{signal.venue} has {symbol} in {instrument.status} mode")
+        return Skip(f"{signal.venue} has {symbol} in {instrument.status} mode", ReasonCode.PAIR_RESTRICTED)
     if account.equity is None or account.cash is None:
-        return Skip(f"balance unknown: {account.reason or 'it has not been read yet'}")
-    standing = Standing(account, follower.book, follower.risk)
-    if why := barred(policy, standing, symbol, now):
-        return Skip(why)
-    return _scaled(signal, standing, policy, instrument, follower.master_cash)
+        why = f"balance unknown: {account.reason or 'it has not been read yet'}"
+        return Skip(why, ReasonCode.BALANCE_UNKNOWN)
+    snapshot = AccountSnapshot(account, follower.portfolio, follower.risk)
+    if (denied := check_hard_limits(policy, snapshot, symbol, now)) is not None:
+        return denied
+    return _scaled(signal, snapshot, policy, instrument, follower.master_cash)
 
 
 def _usable_account(signal: Signal, follower: Follower, now: int) -> Account | Skip:
     policy, account = follower.policy, follower.account
     if not policy.enabled:
-        return Skip(f"the user is disabled; only exits are followed (on_leave = {policy.on_leave})")
+        why = f"the user is disabled; only exits are followed (on_leave = {policy.on_leave})"
+        return Skip(why, ReasonCode.DISABLED)
     if signal.venue not in policy.venues:
-        return Skip(f"follows on {', '.join(policy.venues)}, not on {signal.venue}")
+        why = f"follows on {', '.join(policy.venues)}, not on {signal.venue}"
+        return Skip(why, ReasonCode.VENUE_NOT_FOLLOWED)
     if unwanted := policy.symbols.refusal(signal.symbol):
-        return Skip(unwanted)
+        return Skip(unwanted, ReasonCode.SYMBOL_FILTERED)
     if signal.filled_at > now + 5_000:
-        return Skip(f"stale: the fill is dated {(signal.filled_at - now) / 1000:.1f} s in the future; a clock is wrong")
-    if forbidden := refusal(signal.kind, *follower.switches):
-        return Skip(forbidden)
+        why = f"stale: the fill is dated {(signal.filled_at - now) / 1000:.1f} s in the future; a clock is wrong"
+        return Skip(why, ReasonCode.FUTURE_FILL)
+    if (forbidden := refusal(signal.kind, *follower.switches)) is not None:
+        return forbidden
     if account is None or account.state is AccountState.CONNECTING:
-        return Skip(f"account at {signal.venue} is not connected yet")
+        return Skip(f"account at {signal.venue} is not connected yet", ReasonCode.NOT_CONNECTED)
     if account.state is AccountState.PARKED:
-        return Skip(f"account is parked: {account.reason}")
+        return Skip(f"account is parked: {account.reason}", ReasonCode.PARKED)
     return account
 
 
 def _scaled(
-    signal: Signal, standing: Standing, policy: UserPolicy, instrument: Instrument, master_cash: Money | None
-) -> Sized | Skip:
+    signal: Signal, snapshot: AccountSnapshot, policy: UserPolicy, instrument: Instrument, master_cash: Money | None
+) -> EntrySize | Skip:
     symbol = policy.symbols.mapped(signal.symbol)
     if not alike(symbol.quote, signal.symbol.quote):
-        return Skip(
-            f"{symbol} is priced in {symbol.quote}, the master's fill in {signal.symbol.quote}: no rate is known"
-        )
-    bounds = caps(policy, standing, symbol)
+        why = f"{symbol} is priced in {symbol.quote}, the master's fill in {signal.symbol.quote}: no rate is known"
+        return Skip(why, ReasonCode.NO_RATE)
+    bounds = find_caps(policy, snapshot, symbol)
     if isinstance(bounds, Skip):
         return bounds
     fill = Price(signal.price.amount, symbol)
     limit_price = entry_limit(fill, signal.side, policy.guards.max_slippage_bps, instrument.tick)
-    wanted = _wanted(signal, standing.account, policy, limit_price, master_cash)
+    wanted = _wanted(signal, snapshot.account, policy, limit_price, master_cash)
     if isinstance(wanted, Skip):
         return wanted
     size, arithmetic = wanted
-    most, cap = tightest(bounds, limit_price)
+    most, cap = tightest_cap(bounds, limit_price)
     steps = [arithmetic]
     if most < size:
         size = most
         steps.append(f"cut to {_amount(size)} by {cap.why()}")
-    size = size.floored(instrument.lot_step)
+    whole, size = wanted[0].floored(instrument.lot_step), size.floored(instrument.lot_step)
     steps.append(f"floored to {plain(size.amount)}; min {plain(instrument.min_size)}")
     missed = instrument.below_minimum(size, limit_price)
     if missed and policy.sizing.below_minimum is BelowMinimum.ROUND_UP:
         least = instrument.least(limit_price)
         if least <= most:
             steps.append(f"rounded up to {plain(least.amount)} by sizing.below_minimum")
-            return Sized(least, limit_price, ", ".join(steps))
+            return EntrySize(least, limit_price, ", ".join(steps))
         steps.append(f"not rounded up to {plain(least.amount)}, which is above {cap.why()}")
     if missed:
-        return Skip(f"below venue minimum: {missed} ({', '.join(steps)})")
-    return Sized(size, limit_price, ", ".join(steps))
+        code = ReasonCode.BELOW_MINIMUM if instrument.below_minimum(whole, limit_price) else cap.code
+        return Skip(f"below venue minimum: {missed} ({', '.join(steps)})", code)
+    return EntrySize(size, limit_price, ", ".join(steps))
 
 
 def _wanted(
@@ -128,10 +134,11 @@ def _wanted(
     masters, mine, what = signal.master_equity, account.equity, "equity"
     if sizing.mode is SizingMode.FIXED_QUOTE:
         if sizing.quote_amount is None:
-            return Skip("sizing.mode is fixed_quote, but sizing.quote_amount is not set")
+            why = "sizing.mode is fixed_quote, but sizing.quote_amount is not set"
+            return Skip(why, ReasonCode.SETTINGS_UNUSABLE)
         amount = Money(sizing.quote_amount, limit_price.symbol.quote)
         size = amount.scaled(sizing.multiplier) / limit_price
-        return size, f"{shown(amount)} x {times} / {plain(limit_price.amount)} = {_amount(size)}"
+        return size, f"{format_money(amount)} x {times} / {plain(limit_price.amount)} = {_amount(size)}"
     if sizing.mode is SizingMode.MULTIPLIER:
         size = signal.base_size.scaled(sizing.multiplier)
         return size, f"{plain(signal.base_size.amount)} x {times} = {_amount(size)}"
@@ -139,17 +146,24 @@ def _wanted(
         mine, masters, what = account.cash, master_cash, "cash"
     elif masters is None:
         why = f": {signal.equity_reason}" if signal.equity_reason else ""
-        return Skip(f"the master's equity is not fully known{why}")
+        return Skip(f"the master's equity is not fully known{why}", ReasonCode.MASTER_EQUITY_UNKNOWN)
     if masters is None:
-        return Skip(f"the master's {what} is not known: no ratio can be taken")
+        return Skip(f"the master's {what} is not known: no ratio can be taken", ReasonCode.MASTER_CASH_UNKNOWN)
     if masters.amount <= 0:
-        return Skip(f"the master's {what} is {masters}: no ratio can be taken")
+        return Skip(f"the master's {what} is {masters}: no ratio can be taken", ReasonCode.NO_RATIO)
     counted = None if mine is None else counted_in(mine, masters.currency)
     if counted is None:
-        return Skip(f"{what} in different currencies: {mine} and {masters}")
+        return Skip(f"{what} in different currencies: {mine} and {masters}", ReasonCode.NO_RATE)
     size = signal.base_size.scaled(counted.ratio_to(masters) * sizing.multiplier)
-    ratio = f"{shown(counted)}/{shown(masters)}"
+    ratio = f"{format_money(counted)}/{format_money(masters)}"
     return size, f"{plain(signal.base_size.amount)} x {ratio} x {times} = {_amount(size)}"
+
+
+def _share(fraction: Decimal) -> str:
+    if fraction == ONE:
+        return "its whole"
+    percent = round(fraction * 100, 2)
+    return f"{plain(percent)} % of its" if percent else "less than 0.01 % of its"
 
 
 def _held_as(mapped: Symbol, follower: Follower) -> Symbol:

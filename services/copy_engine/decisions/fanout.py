@@ -1,7 +1,7 @@
-"""Carries one signal to every user: one decision each, written under the signal's own entry id.
+"""Distributes one signal to all users: one decision each, written under the signal's own entry id.
 
-That id is what makes the fan-out safe to repeat: Redis refuses a second decision on the same signal, so the first one stands.
-Signals must be carried strictly in order, each to all users before the next: a stream takes no id below its last.
+That id makes the fan-out safe to repeat: Redis refuses a second decision on the same signal, so the first one is kept. Signals
+must be distributed strictly in order, each to all users before the next: a stream accepts no id below its last.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from typing import Final
 
 import structlog
 
-from services.copy_engine.decisions.decide import Follower, Plan, Verdict
+from services.copy_engine.decisions.decision_plan import DecisionPlan, Judgement, decision_failed
 from services.copy_engine.decisions.order_writer import OrderWriter
 from services.copy_engine.decisions.owed_decisions import OwedDecisions
-from services.copy_engine.followers.reading import Reader
+from services.copy_engine.followers.follower import Follower
+from services.copy_engine.followers.follower_reader import FollowerReader
 from services.copy_engine.followers.roster import Roster
 from shared.bus.client.wire import Command, pack
 from shared.bus.connection import Bus
@@ -23,6 +24,7 @@ from shared.contracts.messages import OrderMessage
 from shared.domain.fault import Faults
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.order import Kind
+from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
 from shared.domain.skip import Skip
 from shared.domain.values.instrument import Instrument
@@ -30,13 +32,13 @@ from shared.domain.values.symbol import Symbol
 from shared.runtime.crash_points import CrashPoint, CrashPoints
 
 _NOTHING: Final = pack(("ECHO", "owed"))
-"""Stands in a round trip for the command of a user who is owed earlier decisions."""
+"""Placeholder in a round trip for a user who is owed earlier decisions."""
 
 log = structlog.get_logger()
 
 
 class FanOut:
-    """Decides and writes for all users; the user that goes first rotates."""
+    """Decides and writes for all users; the user who goes first rotates."""
 
     def __init__(
         self,
@@ -46,22 +48,22 @@ class FanOut:
         refusal: Callable[[], str] = lambda: "",
         owed: OwedDecisions | None = None,
     ) -> None:
-        """`refusal` says why no entry may be copied just now, whoever the user is; an empty text if any may."""
+        """`refusal` returns why this host's clock forbids entries for all users now; an empty text if it does not."""
         self._bus = bus
         self._refusal = refusal
         self._owed = owed or OwedDecisions(bus, Faults())
         self._clock = clock
         self._crash_points = crash_points or CrashPoints()
-        self._reader = Reader(bus, clock)
+        self._reader = FollowerReader(bus, clock)
         self._roster = Roster([])
         self._turn = 0
 
-    async def carry(
+    async def distribute(
         self, entry: Entry, signal: Signal, users: Sequence[UserPolicy], instruments: Mapping[Symbol, Instrument]
     ) -> None:
-        """Write one decision per user. Raises BusUnavailable: then the whole signal is carried again, harmlessly.
+        """Write one decision per user. Raises BusUnavailable: then the whole signal is distributed again, harmlessly.
 
-        Whoever changes users or settings passes another sequence: what follows from them is worked out once per sequence.
+        Pass another sequence object whenever users or settings change: the roster is computed once per sequence.
         """
         if users is not self._roster.users:
             self._roster = Roster(users)
@@ -75,27 +77,27 @@ class FanOut:
             followers = await self._reader.followers(signal, [member.policy for member in members])
             now = self._clock()
             commands: list[Command] = []
-            verdicts: list[Verdict] = []
+            judgements: list[Judgement] = []
             for member, follower in zip(members, followers, strict=True):
                 writer = writers.get(member.settings)
                 if writer is None:
                     traded = member.policy.symbols.mapped(signal.symbol)
-                    plan = Plan(signal, member.policy, instruments.get(traded))
+                    plan = DecisionPlan(signal, member.policy, instruments.get(traded))
                     writer = writers[member.settings] = OrderWriter(plan, entry.id)
-                verdict = _judged(writer.plan, follower, now, signal)
-                if refusal and not isinstance(verdict, Skip):
-                    verdict = Skip(refusal)
-                copied += not isinstance(verdict, Skip)
-                verdicts.append(verdict)
-                # Whoever is owed an earlier decision gets this one after it: a stream takes no id below its last.
+                judgement = _judge(writer.plan, follower, now, signal)
+                if refusal and not isinstance(judgement, Skip):
+                    judgement = Skip(refusal, ReasonCode.CLOCK)
+                copied += not isinstance(judgement, Skip)
+                judgements.append(judgement)
+                # A user who is owed an earlier decision gets this one after it: a stream accepts no id below its last.
                 owed = member.stream in self._owed.streams
-                commands.append(_NOTHING if owed else writer.command(member.stream, follower, verdict, now))
+                commands.append(_NOTHING if owed else writer.command(member.stream, follower, judgement, now))
             for number, answer in enumerate(await self._bus.do_all(commands)):
                 if isinstance(answer, Exception) or commands[number] is _NOTHING:
                     member = members[number]
-                    decision = writers[member.settings].plan.decision(followers[number], verdicts[number], now)
+                    decision = writers[member.settings].plan.decision(followers[number], judgements[number], now)
                     fields = OrderMessage.from_domain(decision).fields()
-                    await self._owed.settle(Entry(member.stream, entry.id, fields), answer)
+                    await self._owed.handle_unwritten(Entry(member.stream, entry.id, fields), answer)
             self._crash_points.hit(CrashPoint.ENGINE_MID_FANOUT)
         log.info(
             "signal carried to users",
@@ -107,9 +109,9 @@ class FanOut:
         )
 
 
-def _judged(plan: Plan, follower: Follower, now: int, signal: Signal) -> Verdict:
+def _judge(plan: DecisionPlan, follower: Follower, now: int, signal: Signal) -> Judgement:
     try:
         return plan.judge(follower, now)
-    except Exception as error:  # any failure in a decision is a skip: nobody may receive the master's size
+    except Exception as error:  # any failure in a decision is a skip: no user may receive the master's size
         log.exception("decision failed", signal_id=signal.id, user=follower.policy.user)
-        return Skip(f"the decision failed: {type(error).__name__}: {error}")
+        return decision_failed(error)

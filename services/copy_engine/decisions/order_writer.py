@@ -1,50 +1,50 @@
-"""Writes what was decided into users' streams: one pattern for all users of a plan, filled with what is a user's own.
+"""Writes decisions into users' streams: one template for all users of a plan, filled with each user's own values.
 
-To validate and format seventeen fields of each order, of which eleven are the same, would cost the engine more than to decide.
-The pattern is written as every message is, so that the schema alone knows names and order. Only values of the domain go in:
-nothing is checked here.
+Validating and formatting every field of each order, most of which are equal, would cost the engine more than deciding. The
+template is built from an ordinary message, so that only the schema defines names and order. The values come from the domain, so
+they are not checked again.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from services.copy_engine.decisions.decide import Close, Follower, Plan, Verdict
+from services.copy_engine.decisions.decision_plan import DecisionPlan, ExitCopy, Judgement
+from services.copy_engine.followers.follower import Follower
 from shared.bus.client.template import CommandTemplate
 from shared.contracts.messages import OrderMessage
 from shared.domain.order import Decision
-from shared.domain.sizing import Sized
+from shared.domain.sizing import EntrySize
+from shared.domain.skip import Skip
 from shared.domain.values.money import plain
 
 _OWN: Final = frozenset({"id", "user", "base_size", "reason", "user_equity", "emitted_at"})
-"""The fields that differ between users whose verdicts are of one kind; `OrderWriter.command` fills them in the schema's order."""
-_PLACES: Final = frozenset(
-    {1} | {4 + 2 * number for number, name in enumerate(OrderMessage.model_fields) if name in _OWN}
-)
-"""Where the stream and they stand in `XADD stream id name value ...`."""
+"""Fields that differ between users with the same kind of judgement; `OrderWriter.command` fills them in schema order."""
+_STREAM_PLACE, _FIRST_VALUE_PLACE = 1, 4
+"""Places of the stream and of the first field's value in `XADD stream id name value ...`."""
 
 
 class OrderWriter:
     """Writes the decisions of one plan under the id of the signal's entry."""
 
-    def __init__(self, plan: Plan, entry_id: str) -> None:
+    def __init__(self, plan: DecisionPlan, entry_id: str) -> None:
         self.plan = plan
         self._entry_id = entry_id
         self._templates: dict[object, CommandTemplate] = {}
 
-    def command(self, stream: str, follower: Follower, verdict: Verdict, now: int) -> bytes:
-        """Give the command that appends one user's decision to his stream: word for word what `Plan.decision` says."""
-        alike = verdict.symbol if isinstance(verdict, Close) else type(verdict)
-        template = self._templates.get(alike)
+    def command(self, stream: str, follower: Follower, judgement: Judgement, now: int) -> bytes:
+        """Return the command that appends one user's decision to their stream; it equals what `DecisionPlan.decision` returns."""
+        kind = _kind(judgement)
+        template = self._templates.get(kind)
         if template is None:
-            template = self._templates[alike] = self._template(self.plan.decision(follower, verdict, now))
+            template = self._templates[kind] = self._template(self.plan.decision(follower, judgement, now))
         user, equity = follower.policy.user, follower.equity
         return template.filled(
             stream,
             self.plan.order_id(user),
             user,
-            plain(verdict.size.amount) if isinstance(verdict, Sized) else "",
-            verdict.reason,
+            plain(judgement.size.amount) if isinstance(judgement, EntrySize) else "",
+            judgement.reason,
             "" if equity is None else plain(equity.amount),
             str(now),
         )
@@ -52,4 +52,12 @@ class OrderWriter:
     def _template(self, example: Decision) -> CommandTemplate:
         fields = OrderMessage.from_domain(example).fields()
         flat = [part for pair in fields.items() for part in pair]
-        return CommandTemplate(["XADD", "", self._entry_id, *flat], _PLACES)
+        own = {_FIRST_VALUE_PLACE + 2 * number for number, name in enumerate(fields) if name in _OWN}
+        return CommandTemplate(["XADD", "", self._entry_id, *flat], {_STREAM_PLACE} | own)
+
+
+def _kind(judgement: Judgement) -> object:
+    """Return a key that is equal for judgements whose orders differ only in the fields of `_OWN`."""
+    if isinstance(judgement, Skip):
+        return judgement.code
+    return judgement.symbol if isinstance(judgement, ExitCopy) else type(judgement)

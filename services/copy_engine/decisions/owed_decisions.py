@@ -1,8 +1,8 @@
-"""Decisions that Redis refused to write, because a user's stream is something else just now: kept, and written when it can be.
+"""Decisions that Redis refused to write, for example because a user's stream has the wrong type: kept and retried.
 
-In memory only, and safe to lose: a signal is not acknowledged while one of its decisions is owed, so that the next engine carries
-it again to everybody, and Redis refuses what stands already. It must never hold up anybody else, nor change the order of one
-user's decisions.
+In memory only, and safe to lose: a signal is not acknowledged while one of its decisions is owed, so the next engine distributes
+it again, and Redis refuses the decisions that are already written. Retrying must never delay other users, nor change the order
+of one user's decisions.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from shared.domain.fault import FaultKind, Faults
 
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 5.0
-_PAST_IT: Final = "equal or smaller"
+_PAST_ID: Final = "equal or smaller"
 _LOOK_BACK: Final = 1_000
-"""Entries of a stream that was past its signal that are looked through for a decision that was appended before."""
+"""Newest entries of a stream that are searched for a decision that was already appended under another id."""
 _CANNOT: Final = "decisions cannot be written"
 
 log = structlog.get_logger()
 
 
 class OwedDecisions:
-    """What is owed, by order stream, oldest first. `elapsed` gives seconds."""
+    """Owed decisions by order stream, oldest first. `elapsed` returns seconds."""
 
     def __init__(self, bus: Bus, faults: Faults, elapsed: Callable[[], float] = time.monotonic) -> None:
         self._bus = bus
@@ -38,33 +38,33 @@ class OwedDecisions:
         self._owed: dict[str, deque[Entry]] = {}
         self._due = 0.0
         self._pause = _FIRST_PAUSE
-        for fault in faults.standing:  # a former turn's: what it owed is carried again
+        for fault in faults.standing:  # from an earlier turn, whose owed signals are distributed again
             if fault.kind is FaultKind.STREAM and fault.reason.startswith(_CANNOT):
                 faults.clear(fault.kind, fault.subject)
 
     @property
     def streams(self) -> Collection[str]:
-        """Return the streams for which decisions wait."""
+        """Return the streams with owed decisions."""
         return self._owed.keys()
 
     @property
     def signals(self) -> frozenset[str]:
-        """Return the entry ids of the signals that are not acknowledged for this reason."""
+        """Return the entry ids of the signals that cannot be acknowledged yet."""
         return frozenset(entry.id for waiting in self._owed.values() for entry in waiting)
 
     def owes(self, entry_id: str) -> bool:
-        """Return whether a decision on this signal waits."""
+        """Return whether a decision on this signal is owed."""
         return bool(self._owed) and entry_id in self.signals
 
-    async def settle(self, entry: Entry, answer: object) -> None:
-        """See to a decision that was not written, without stopping the other users' for it. To be called in the signals' order.
+    async def handle_unwritten(self, entry: Entry, answer: object) -> None:
+        """Handle a decision that was not written, without stopping other users' decisions. Call it in the order of the signals.
 
-        Mostly it stands already. If the stream is past its id instead (after a fail-over), it is appended under a new one: the
-        order's own id keeps it from being carried out twice. If the stream cannot be written at all, the user is owed it: a
-        dead letter would be an exit that nobody carries out. Raises BusUnavailable.
+        Usually the decision is already there. If the stream is past its id instead (after a fail-over), it is appended under a
+        new id: the order's own id prevents a second execution. If the stream cannot be written at all, the decision is owed: as
+        a dead letter, an exit would never be executed. Raises BusUnavailable.
         """
-        if entry.stream not in self._owed and _PAST_IT in str(answer):
-            await self._settle_past(entry)
+        if entry.stream not in self._owed and _PAST_ID in str(answer):
+            await self._append_past(entry)
             return
         waiting = self._owed.setdefault(entry.stream, deque())
         if not any(each.id == entry.id for each in waiting):
@@ -72,8 +72,8 @@ class OwedDecisions:
         if isinstance(answer, Exception):
             self._report(entry, str(answer))
 
-    async def pay(self) -> list[str]:
-        """Write what can be written now, if it is time to try; return the signals that are owed to nobody any more.
+    async def write_due(self) -> list[str]:
+        """Write what can be written, if a retry is due; return the signals of which no decision is owed any more.
 
         Raises BusUnavailable.
         """
@@ -82,17 +82,17 @@ class OwedDecisions:
         before = self.signals
         answers = await self._bus.do_all([self._command(waiting[0]) for waiting in self._owed.values()])
         for stream, answer in zip(list(self._owed), answers, strict=True):
-            await self._go_on(stream, answer)
+            await self._write_rest(stream, answer)
         self._pause = min(self._pause * 2, _LONGEST_PAUSE) if self._owed else _FIRST_PAUSE
         self._due = self._elapsed() + self._pause
         return sorted(before - self.signals)
 
-    async def _go_on(self, stream: str, answer: object) -> None:
-        """Write the rest for a stream whose oldest decision was written."""
+    async def _write_rest(self, stream: str, answer: object) -> None:
+        """Write the remaining decisions of a stream whose oldest owed decision has been answered."""
         waiting = self._owed[stream]
-        while not isinstance(answer, Exception) or _PAST_IT in str(answer):
+        while not isinstance(answer, Exception) or _PAST_ID in str(answer):
             if isinstance(answer, Exception):
-                await self._settle_past(waiting[0])
+                await self._append_past(waiting[0])
             written = waiting.popleft()
             if not waiting:
                 del self._owed[stream]
@@ -102,8 +102,8 @@ class OwedDecisions:
             (answer,) = await self._bus.do_all([self._command(waiting[0])])
         self._report(waiting[0], str(answer))
 
-    async def _settle_past(self, entry: Entry) -> None:
-        """Append a decision under a new id, unless it stands: the stream is at its id, or past it."""
+    async def _append_past(self, entry: Entry) -> None:
+        """Append a decision under a new id unless it is already written: the stream is at its id or past it."""
         order_id = entry.fields["id"]
         if await self._is_recorded(entry, order_id):
             return
@@ -117,12 +117,12 @@ class OwedDecisions:
             await self._bus.do("XADD", entry.stream, "*", *flatten(entry.fields))
 
     async def _is_recorded(self, entry: Entry, order_id: str) -> bool:
-        """Say whether this very decision is what the stream has under the signal's id.
+        """Return whether the entry under the signal's id is this very decision.
 
-        Another entry can have it: one that was appended in the same millisecond, as a late decision or by a person.
+        Another entry can have that id: one appended in the same millisecond, as a late decision or by an operator.
         """
-        there = read_entries(entry.stream, await self._bus.do("XRANGE", entry.stream, entry.id, entry.id))
-        return any(each.fields.get("id") == order_id for each in there)
+        found = read_entries(entry.stream, await self._bus.do("XRANGE", entry.stream, entry.id, entry.id))
+        return any(each.fields.get("id") == order_id for each in found)
 
     async def _is_recorded_under_another_id(self, stream: str, order_id: str) -> bool:
         newest = read_entries(stream, await self._bus.do("XREVRANGE", stream, "+", "-", "COUNT", _LOOK_BACK))

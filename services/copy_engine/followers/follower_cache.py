@@ -1,6 +1,6 @@
-"""What the engine keeps of one user at one venue between signals: what it asks Redis for, and what it made of the last answers.
+"""A cache for one user at one venue between signals: the commands to read the user's records, and the last parsed answers.
 
-Most of what is read has not changed since the last signal, and is not parsed again. A record that has changed is.
+Most records have not changed since the last signal and are not parsed again. A record that has changed always is.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NOTHING: frozenset[Symbol] = frozenset()
 
 
 class FollowerCache:
-    """One user under one set of settings. Answers are as the wire gives them."""
+    """One user under one set of settings. Answers are raw replies of Redis."""
 
     __slots__ = (
         "_account",
@@ -70,7 +70,7 @@ class FollowerCache:
         self._equity_answer: Any = None
 
     def account(self, answer: Any) -> Account | None:
-        """Read the account; None if nothing is known of it or it cannot be read."""
+        """Parse the account; None if nothing was recorded or it cannot be read."""
         if answer != self._account_answer:
             self._account = self._read_account(answer)
             self._account_answer = answer
@@ -85,14 +85,14 @@ class FollowerCache:
             return None
 
     def equity(self, answer: Any) -> Money | None:
-        """Read the account's equity alone; None if it is not known or cannot be read."""
+        """Parse only the account's equity; None if it is not known or cannot be read."""
         if answer != self._equity_answer:
             self._equity = read_equity(answer)
             self._equity_answer = answer
         return self._equity
 
     def risk(self, answer: Any) -> RiskState | None:
-        """Read what copying has made or lost; None if nothing was recorded. Raises MalformedMessageError."""
+        """Parse the risk state; None if nothing was recorded. Raises MalformedMessageError."""
         if not answer:
             return None
         if isinstance(answer, Exception):
@@ -103,7 +103,7 @@ class FollowerCache:
         return self._risk
 
     def held(self, answer: Any) -> frozenset[Symbol]:
-        """Read the names of what is held; what is no name is none, for nothing may stand in the way of an exit."""
+        """Parse the symbols that are held; unreadable names are left out, because no record may hold back an exit."""
         if not answer:
             return _NOTHING
         if answer != self._held_answer:

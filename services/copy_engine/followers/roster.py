@@ -1,7 +1,6 @@
-"""The users as a fan-out goes through them: in turns, in chunks, and with equal settings known as equal.
+"""The order in which a fan-out processes users: rotating, in chunks, with users of equal settings grouped by a number.
 
-Made when settings are taken over and not per signal: to compare the settings of a thousand users takes longer than to decide for
-them.
+Built when settings change and not per signal: comparing the settings of a thousand users takes longer than deciding for them.
 """
 
 from __future__ import annotations
@@ -14,25 +13,25 @@ from shared.contracts import keys
 from shared.domain.limits.policy import UserPolicy
 
 _FIRST_CHUNK: Final = 16
-"""Users of the first round trip: their orders are out while the others' are still being decided."""
+"""Users in the first round trip: their orders are written while the others are still being decided."""
 _LARGEST_CHUNK: Final = 256
-"""Each chunk is twice the one before, up to this: a larger one saves little more, and who is in it waits for all of it."""
+"""Each chunk is twice the previous one, up to this: a larger one saves little, and all users in it wait for the whole chunk."""
 _FEW: Final = 100
 _GOLDEN, _WHOLE = 618_033_989, 1_000_000_000
 """The golden section in billionths."""
 
 
 class Member(NamedTuple):
-    """One user, and what of him is the same at every signal."""
+    """One user, with what is the same for every signal."""
 
     policy: UserPolicy
     settings: int
-    """A number that all who have the same settings share."""
+    """A number shared by all users with equal settings."""
     stream: str
 
 
 class Roster:
-    """All users of one fan-out; who goes first rotates."""
+    """All users of one fan-out; the user who goes first rotates."""
 
     def __init__(self, users: Sequence[UserPolicy]) -> None:
         self.users = users
@@ -43,7 +42,7 @@ class Roster:
         ]
 
     def chunks(self, turn: int) -> Iterator[Sequence[Member]]:
-        """Give all members once, beginning with another one each turn."""
+        """Yield all members once, starting with a different one each turn."""
         start = _first(turn, len(self._members))
         order = [*self._members[start:], *self._members[:start]]
         first, size = 0, _FIRST_CHUNK
@@ -53,8 +52,10 @@ class Roster:
 
 
 def _first(turn: int, count: int) -> int:
-    """Say who goes first: in turn among few; among many by the golden section, so that a hundred turns reach every part
-    of the list alike, where steps of one would leave its end last all day.
+    """Return the index of the user who goes first.
+
+    Few users take turns one by one. Among many, the golden section spreads a hundred turns evenly over the list; steps of one
+    would keep its end last all day.
     """
     if count <= _FEW:
         return turn % count if count else 0

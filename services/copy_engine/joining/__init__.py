@@ -1,1 +1,1 @@
-"""Users that join late: decisions on signals that were emitted before they came."""
+"""Users who join late: decisions on positions that the master opened before they followed."""

@@ -1,7 +1,7 @@
-"""Joins users to what the master had open when they began to follow, between two signals and one user after another.
+"""Joins users to positions that the master had open when they started to follow: between two signals, one user at a time.
 
-Each decision stands in the user's stream before it is noted that his joining is done, and is looked for there before it is made:
-so an engine may die at any point of it. While signals are waiting to be carried nobody is joined: exits come first.
+A decision is written to the user's stream before the join is recorded as done, and is searched for there before it is made: the
+engine may crash at any point. While signals are waiting, no user is joined: exits come first.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Final
 
 import structlog
 
-from services.copy_engine.decisions.decide import skip
-from services.copy_engine.followers.following import Joining, record_joined
-from services.copy_engine.followers.open_positions import Joinable
-from services.copy_engine.followers.reading import Reader
+from services.copy_engine.decisions.decision_plan import decide_skip, decision_failed
+from services.copy_engine.followers.follower_reader import FollowerReader
+from services.copy_engine.followers.following_record import PendingJoin, record_joined
+from services.copy_engine.followers.open_positions import JoinablePosition
+from services.copy_engine.joining.join_decision import JoinContext, JoinDelay, as_one_entry, decide_join
 from services.copy_engine.joining.past_signals import PastSignals
-from services.copy_engine.joining.plan import Surroundings, Waiting, as_one_entry, join
 from shared.bus.connection import Bus
 from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.joined_ids import joined_id
@@ -27,53 +27,53 @@ from shared.bus.streams import NOTHING_DELIVERED, Group, flatten, read_entries
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage
 from shared.domain.account import MASTER
-from shared.domain.book import Book
 from shared.domain.limits.policy import OnJoin, UserPolicy
 from shared.domain.order import Decision, order_id
+from shared.domain.portfolio import Portfolio
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.symbol import Symbol
 
 _AT_ONCE: Final = 16
-"""Users looked at between two signals, so that many who join together hold up nobody's exit."""
+"""Users processed between two signals, so that many joins at once delay no exit."""
 _PAGE: Final = 500
 
-PairsOf = Callable[[str], Awaitable[Mapping[Symbol, Instrument]]]
+InstrumentsOf = Callable[[str], Awaitable[Mapping[Symbol, Instrument]]]
 
 log = structlog.get_logger()
 
 
 @dataclass(slots=True)
 class _Newcomer:
-    """A user who is being joined. `standing` are the ids of the orders in his stream, once they have been read."""
+    """A user who is being joined. `order_ids` are those of the orders in their stream, once they have been read."""
 
-    joining: Joining
-    standing: set[str] | None = None
+    joining: PendingJoin
+    order_ids: set[str] | None = None
     waits_for: str = ""
 
 
 class Joiner:
-    """The joining of one engine's turn."""
+    """The joins of one engine's turn."""
 
     def __init__(self, bus: Bus, group: Group, clock: Callable[[], int]) -> None:
         self._bus = bus
         self._group = group
         self._clock = clock
         self._records = Records(bus)
-        self._reader = Reader(bus, clock)
+        self._reader = FollowerReader(bus, clock)
         self._newcomers: dict[str, _Newcomer] = {}
         self._queue: deque[str] = deque()
         self._past: PastSignals | None = None
 
-    def expect(self, joining: Mapping[str, Joining]) -> None:
-        """Take over who is to be joined, as it stands in Redis."""
+    def set_pending(self, joining: Mapping[str, PendingJoin]) -> None:
+        """Replace the pending joins by those recorded in Redis."""
         before = self._newcomers
         self._newcomers = {
             user: before[user] if user in before and before[user].joining == each else _Newcomer(each)
             for user, each in joining.items()
         }
 
-    async def round(self, users: Sequence[UserPolicy], pairs_of: PairsOf) -> bool:
-        """Join whom it is time for; True if there is more to do at once. Only where no signal is half carried.
+    async def run_round(self, users: Sequence[UserPolicy], instruments_of: InstrumentsOf) -> bool:
+        """Join the next users; return True if there is more to do at once. Call it only between two signals.
 
         Raises BusUnavailable.
         """
@@ -87,44 +87,46 @@ class Joiner:
         self._queue = self._queue or deque(self._newcomers)
         for _ in range(min(_AT_ONCE, len(self._queue))):
             user = self._queue.popleft()
-            # Whose file cannot be used just now joins once it can.
+            # A user whose file is unusable joins once it can be used.
             if user in policies and user in self._newcomers and not policies[user].fault:
-                await self._join_or_say_why(policies[user], past, pairs_of)
+                await self._join_safely(policies[user], past, instruments_of)
         return bool(self._queue)
 
-    async def _join_or_say_why(self, policy: UserPolicy, past: PastSignals, pairs_of: PairsOf) -> None:
-        """Join one user; what fails for him holds up nobody else. It is tried again once settings change or an engine begins."""
+    async def _join_safely(self, policy: UserPolicy, past: PastSignals, instruments_of: InstrumentsOf) -> None:
+        """Join one user; a failure affects no other user. It is retried when settings change or another turn starts."""
         try:
-            await self._join(policy, self._newcomers[policy.user], past, pairs_of)
-        except BusRefused as error:  # a key of this user's: tried again in the next round, for it may be put right
+            await self._join(policy, self._newcomers[policy.user], past, instruments_of)
+        except BusRefused as error:  # one of this user's keys: retried in the next round, because it may be repaired
             newcomer = self._newcomers[policy.user]
-            newcomer.standing = None
+            newcomer.order_ids = None
             if newcomer.waits_for != str(error):
                 newcomer.waits_for = str(error)
                 log.error("a user cannot be joined yet", user=policy.user, reason=str(error))
         except ENDS_A_TURN:
             raise
-        except Exception:  # joining must not end the turn: everybody's exits hang on it
+        except Exception:  # joining must not end the turn: the exits of all users depend on it
             log.exception("a user cannot be joined", user=policy.user)
             del self._newcomers[policy.user]
 
-    async def _join(self, policy: UserPolicy, newcomer: _Newcomer, past: PastSignals, pairs_of: PairsOf) -> None:
+    async def _join(
+        self, policy: UserPolicy, newcomer: _Newcomer, past: PastSignals, instruments_of: InstrumentsOf
+    ) -> None:
         waits_for = ""
-        wants = policy.on_join is OnJoin.COPY_OPEN  # he may have changed his mind while he waited
-        for each in past.open.joinable(newcomer.joining.start) if wants else []:
+        wanted = policy.on_join is OnJoin.COPY_OPEN  # the setting may have changed meanwhile
+        for each in past.positions.joinable(newcomer.joining.start) if wanted else []:
             signal = each.latest.signal
-            if newcomer.standing is None:
-                newcomer.standing = await self._standing(policy.user, each.latest.entry_id)
-            if order_id(signal.id, policy.user, signal.venue) in newcomer.standing:
+            if newcomer.order_ids is None:
+                newcomer.order_ids = await self._read_order_ids(policy.user, each.latest.entry_id)
+            if order_id(signal.id, policy.user, signal.venue) in newcomer.order_ids:
                 continue
-            found = await self._decided(policy, each, newcomer, await pairs_of(signal.venue))
-            if isinstance(found, Waiting):
-                waits_for = f"{signal.symbol}: {found.what}"
+            found = await self._decide(policy, each, newcomer, await instruments_of(signal.venue))
+            if isinstance(found, JoinDelay):
+                waits_for = f"{signal.symbol}: {found.reason}"
             elif horizon := await past.horizon():
                 await self._write(found, horizon)
-                newcomer.standing.add(found.id)
+                newcomer.order_ids.add(found.id)
             else:
-                waits_for = "a signal that is to be carried first"
+                waits_for = "a signal that must be distributed first"
         if not waits_for:
             await record_joined(self._bus, policy.user)
             log.info("user has been joined to what the master had open", user=policy.user)
@@ -133,8 +135,8 @@ class Joiner:
             newcomer.waits_for = waits_for
             log.info("joining waits", user=policy.user, reason=waits_for)
 
-    async def _standing(self, user: str, start: str) -> set[str]:
-        """Read which orders stand in a user's stream from an entry id on."""
+    async def _read_order_ids(self, user: str, start: str) -> set[str]:
+        """Return the ids of the orders in a user's stream from an entry id on."""
         found: set[str] = set()
         while True:
             rows = await self._bus.do("XRANGE", keys.orders(user), start, "+", "COUNT", _PAGE)
@@ -143,40 +145,43 @@ class Joiner:
                 return found
             start = f"({rows[-1][0]}"
 
-    async def _decided(
-        self, policy: UserPolicy, joinable: Joinable, newcomer: _Newcomer, instruments: Mapping[Symbol, Instrument]
-    ) -> Decision | Waiting:
+    async def _decide(
+        self,
+        policy: UserPolicy,
+        joinable: JoinablePosition,
+        newcomer: _Newcomer,
+        instruments: Mapping[Symbol, Instrument],
+    ) -> Decision | JoinDelay:
         signal = joinable.latest.signal
         symbol = policy.symbols.mapped(signal.symbol)
-        around, trouble = await self._surroundings(policy.user, signal.venue, symbol)
-        # Read as of before the fill: the cash that the master had is what it has and what all this has cost.
-        whole = replace(as_one_entry(joinable, around.master, self._clock()), filled_at=0)
+        context, unreadable = await self._read_context(policy.user, signal.venue, symbol)
+        # Dated 0, so that the balance counts as read after the fill: the cash before it is the present cash plus the cost.
+        whole = replace(as_one_entry(joinable, context.master, self._clock()), filled_at=0)
         (follower,) = await self._reader.followers(whole, [policy])
-        follower = replace(follower, trouble=trouble or follower.trouble)
+        follower = replace(follower, unreadable=unreadable or follower.unreadable)
         now = self._clock()
         waited = now - newcomer.joining.since
         try:
-            return join(joinable, follower, around, instruments.get(symbol), now, waited)
+            return decide_join(joinable, follower, context, instruments.get(symbol), now, waited)
         except Exception as error:  # as in the fan-out: any failure in a decision is a skip
             log.exception("decision failed", signal_id=signal.id, user=policy.user)
-            why = f"the decision failed: {type(error).__name__}: {error}"
-            return skip(replace(whole, filled_at=now), follower, why, now)
+            return decide_skip(replace(whole, filled_at=now), follower, decision_failed(error), now)
 
-    async def _surroundings(self, user: str, venue: str, symbol: Symbol) -> tuple[Surroundings, str]:
-        """Read what joining must know beside the follower, and say what of it cannot be read."""
+    async def _read_context(self, user: str, venue: str, symbol: Symbol) -> tuple[JoinContext, str]:
+        """Read what joining needs beside the follower; the text names what cannot be read."""
         (master,) = await self._records.accounts([(MASTER, venue)])
         price = (await self._records.prices_of(venue, [symbol])).get(symbol)
         try:
             holdings = await self._records.holdings(user, venue)
         except BusRefused as error:
-            return Surroundings(price, master), f"what is held cannot be read: {error}"
+            return JoinContext(price, master), f"what is held cannot be read: {error}"
         if holdings.may_hold(symbol.base):
-            return Surroundings(price, master), f"what is held cannot be read: a record of {symbol.base}"
-        book = Book(holdings.positions, {symbol: price[0]} if price else {})
-        return Surroundings(price, master, book.assets()), ""
+            return JoinContext(price, master), f"what is held cannot be read: a record of {symbol.base}"
+        portfolio = Portfolio(holdings.positions, {symbol: price[0]} if price else {})
+        return JoinContext(price, master, portfolio.assets()), ""
 
     async def _write(self, decision: Decision, horizon: int) -> None:
-        """Append a decision behind every signal that has been carried."""
+        """Append a decision behind every signal that has been distributed."""
         stream = keys.orders(decision.user)
         facts = (await self._bus.do_all([("XINFO", "STREAM", stream)]))[0]  # an error where there is no stream yet
         entry_id = joined_id(horizon, str(pairs(facts).get("last-generated-id", NOTHING_DELIVERED)))

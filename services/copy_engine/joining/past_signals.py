@@ -1,4 +1,4 @@
-"""Reads the signals that have been carried already, to know what the master has open. Only while somebody is to be joined."""
+"""Reads the signals that have been distributed, to know the master's open positions. Only while a join is pending."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from shared.contracts.messages import SignalMessage
 
 _PAGE: Final = 500
 _PAGES_AT_ONCE: Final = 4
-"""Pages read between two signals: a tenth of a second, for which an exit may have to wait."""
+"""Pages read between two signals: an exit may have to wait for them, for about a tenth of a second."""
 
 
 class PastSignals:
-    """The signal stream up to the last signal that was carried. Every method may raise BusUnavailable."""
+    """The signal stream up to the last distributed signal. Every method may raise BusUnavailable."""
 
     def __init__(self, bus: Bus, group: Group) -> None:
         self._bus = bus
         self._group = group
         self._read_to = "0-0"
-        self.open = OpenPositions()
+        self.positions = OpenPositions()
 
     async def catch_up(self) -> bool:
-        """Read on, a little at a time; False if there is more of it."""
-        carried = await self._group.last_delivered(keys.SIGNALS)
+        """Read some more signals; return False if there are more left."""
+        distributed = await self._group.last_delivered(keys.SIGNALS)
         for _ in range(_PAGES_AT_ONCE):
-            rows = await self._bus.do("XRANGE", keys.SIGNALS, f"({self._read_to}", carried, "COUNT", _PAGE)
+            rows = await self._bus.do("XRANGE", keys.SIGNALS, f"({self._read_to}", distributed, "COUNT", _PAGE)
             for entry in read_entries(keys.SIGNALS, rows):
                 self._read_to = entry.id
-                with suppress(MalformedMessageError):  # carried to nobody either: it is a dead letter
-                    self.open.take(entry.id, SignalMessage.parse(entry.fields).to_domain())
+                with suppress(MalformedMessageError):  # no user got it either: it is a dead letter
+                    self.positions.apply(entry.id, SignalMessage.parse(entry.fields).to_domain())
             if len(rows) < _PAGE:
                 return True
         return False
 
     async def horizon(self) -> int:
-        """Give an instant (epoch ms of Redis) before which every signal has been carried; 0 if some are still waiting.
+        """Return an instant (epoch ms of Redis) before which every signal has been distributed; 0 if some are waiting.
 
-        A signal that comes after this look has an id of that instant or later.
+        A signal that is emitted after this call has an id of that instant or later.
         """
         seconds, micros = await self._bus.do("TIME")
         now = int(seconds) * 1000 + int(micros) // 1000
-        carried = await self._group.last_delivered(keys.SIGNALS)
-        waiting = await self._bus.do("XRANGE", keys.SIGNALS, f"({carried}", "+", "COUNT", 1)
-        return 0 if waiting or entry_ms(carried) >= now else now
+        distributed = await self._group.last_delivered(keys.SIGNALS)
+        waiting = await self._bus.do("XRANGE", keys.SIGNALS, f"({distributed}", "+", "COUNT", 1)
+        return 0 if waiting or entry_ms(distributed) >= now else now

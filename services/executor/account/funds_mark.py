@@ -18,8 +18,8 @@ from shared.bus.connection import Bus
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.contracts import keys
-from shared.domain.account import Position
 from shared.domain.funds import Funds, FundsMark
+from shared.domain.position import Position
 from shared.domain.values.numerals import whole
 from shared.domain.values.symbol import Symbol
 

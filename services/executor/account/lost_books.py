@@ -19,10 +19,10 @@ from services.executor.account.gates import Withheld, subject
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.contracts.fields import MalformedMessageError
-from shared.domain.account import Position
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.funds import Funds
 from shared.domain.order import Side
+from shared.domain.position import Position
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import ZERO, Quantity
 from shared.domain.values.symbol import Symbol

@@ -20,8 +20,8 @@ from shared.bus.streams import flatten
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import ReportMessage
+from shared.contracts.position_record import write_position
 from shared.contracts.rebuilding import RebuildAnswer, RebuildMode, RebuildRequest, held_text
-from shared.contracts.records import write_position
 from shared.domain.order import Kind, OrderState, Side
 from shared.execution.totals import LegTotals, quote_fee
 from shared.venues.errors import VenueError

@@ -13,7 +13,7 @@ import structlog
 
 from services.executor.account.context import AccountContext
 from shared.domain.fault import FaultKind
-from shared.domain.rename import Fate, fate
+from shared.domain.rename import RenameAction, rename_action
 from shared.domain.values.money import ZERO, plain
 from shared.domain.values.symbol import Symbol
 from shared.venues.port import Balances
@@ -44,16 +44,16 @@ async def present_name(context: AccountContext, symbol: Symbol) -> Named:
         if position is None or position.size.amount == 0:
             continue
         balances = await context.venue.balances()
-        found = fate(
+        found = rename_action(
             position.size.amount,
             old_listed=name in listed,
             old_total=_total(balances, name.base),
             new_listed=present in listed,
             new_total=_total(balances, present.base),
         )
-        if found is Fate.STAYS:
+        if found is RenameAction.STAY:
             return Named(name)
-        if found is Fate.WAITS:
+        if found is RenameAction.WAIT:
             return Named(name, _wait(context, name, present))
         await _move(context, name, present)
     return Named(present if present in listed else symbol)

@@ -21,12 +21,13 @@ from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.risk import RiskRecord
-from shared.domain.account import Account, Position
-from shared.domain.book import RESIDUE, Book
+from shared.domain.account import Account
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.limits.policy import StopOutAction, UserPolicy
 from shared.domain.limits.risk_state import RiskState, realized_by, utc_minute
 from shared.domain.order import Side
+from shared.domain.portfolio import RESIDUE, Portfolio
+from shared.domain.position import Position
 from shared.domain.values.money import Money, Price
 from shared.domain.values.symbol import Symbol
 from shared.execution.totals import quote_fee
@@ -166,7 +167,7 @@ class RiskBook:
                 log.warning("no stop-out is looked for", user=self._user, reason=reason)
             return Money((state.pnl - state.realized).amount, currency)
         self._faults.clear(FaultKind.EQUITY, _LOSSES)
-        return Book(holdings.positions, prices).unrealized(currency)
+        return Portfolio(holdings.positions, prices).unrealized(currency)
 
     async def _prices(self, positions: Mapping[Symbol, Position]) -> Mapping[Symbol, Price]:
         """Read the prices of positions: fresh ones, or such as have come after the position's last fill, however old.

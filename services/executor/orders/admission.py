@@ -15,17 +15,19 @@ from typing import Final
 
 from services.executor.account.context import AccountContext
 from shared.contracts.fields import MalformedMessageError
-from shared.domain.account import Account, Position
-from shared.domain.book import Book
-from shared.domain.limits.risk import Admitted, Standing, admit
+from shared.domain.account import Account
+from shared.domain.limits.risk import AccountSnapshot, AllowedSize, admit, balance_unknown
 from shared.domain.limits.risk_state import RiskState, utc_day
 from shared.domain.order import Decision
+from shared.domain.portfolio import Portfolio
+from shared.domain.position import Position
+from shared.domain.reason import ReasonCode
 from shared.domain.skip import Skip
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import ONE, ZERO, Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
 
-_EMPTY: Final = Book()
+_EMPTY: Final = Portfolio()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,9 @@ class Admission:
         self._lock = asyncio.Lock()
         self._reserved: dict[str, _Reserved] = {}
 
-    async def admit(self, decision: Decision, size: Quantity, limit: Price, instrument: Instrument) -> Admitted | Skip:
+    async def admit(
+        self, decision: Decision, size: Quantity, limit: Price, instrument: Instrument
+    ) -> AllowedSize | Skip:
         """Let an entry pass as it is, cut down, or not at all; what passes stays reserved until `release`."""
         context = self._context
         async with self._lock:
@@ -54,11 +58,11 @@ class Admission:
             try:
                 standing = await self._standing(decision, others)
             except MalformedMessageError as error:
-                return Skip(f"limits cannot be judged: {error}")
+                return Skip(f"limits cannot be judged: {error}", ReasonCode.RECORD_UNREADABLE)
             if standing is None:
-                return Skip("balance unknown: it has not been read yet")
+                return balance_unknown("")
             found = admit(size, limit, context.policy, standing, instrument, context.clock())
-            if isinstance(found, Admitted):
+            if isinstance(found, AllowedSize):
                 self.reserve(decision, found.size, limit)
             return found
 
@@ -71,7 +75,7 @@ class Admission:
         """Give the room back: the entry has ended, and what it bought is recorded."""
         self._reserved.pop(decision.id, None)
 
-    async def _standing(self, decision: Decision, others: Sequence[_Reserved]) -> Standing | None:
+    async def _standing(self, decision: Decision, others: Sequence[_Reserved]) -> AccountSnapshot | None:
         context, limits = self._context, self._context.policy.limits
         account = context.account.after_trades()
         if account is None:
@@ -82,11 +86,11 @@ class Admission:
         if limits.need_positions:
             held = _with(others, await context.records.positions(context.user, context.venue.name), context.clock())
             prices = await context.records.prices_of(context.venue.name, list(held)) if limits.need_prices else {}
-            book = Book(held, {symbol: price for symbol, (price, _) in prices.items()})
+            book = Portfolio(held, {symbol: price for symbol, (price, _) in prices.items()})
         else:
             await self._readable(decision.symbol)
         risk = await self._risk(len(others)) if limits.need_risk else None
-        return Standing(account, book, risk)
+        return AccountSnapshot(account, book, risk)
 
     async def _readable(self, symbol: Symbol) -> None:
         """See that what is bought finds a record that it can be added to. Raises MalformedMessageError."""

@@ -21,6 +21,7 @@ from services.executor.orders.settlement import settle
 from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.streams import MAX_DELIVERIES, entry_ms
 from shared.domain.order import TERMINAL, Decision, Kind, OrderState
+from shared.domain.reason import ReasonCode
 from shared.domain.values.money import ZERO
 from shared.runtime.crash_points import CrashPoint
 
@@ -83,11 +84,11 @@ class Dispatcher:
         context.crash_points.hit(CrashPoint.EXECUTOR_AFTER_READ)
         if copy is None:
             if not await self._was_copied_before(decision, entry_id, redelivered=redelivered):
-                await settle(context, decision, entry_id, OrderState.SKIPPED, decision.reason)
+                await settle(context, decision, entry_id, OrderState.SKIPPED, decision.reason, code=decision.code)
             return
         if decision.kind is Kind.ENTRY and entry_id and context.books.precede(entry_ms(entry_id)):
             reason = f"decided before this account went over to {context.books.funds.words}"
-            await settle(context, decision, entry_id, OrderState.SKIPPED, reason)
+            await settle(context, decision, entry_id, OrderState.SKIPPED, reason, code=ReasonCode.FUNDS_CHANGED)
             return
         suspect = self._suspect(decision, entry_id, redelivered=redelivered)
         if suspect:
@@ -97,11 +98,25 @@ class Dispatcher:
         if decision.kind is Kind.ENTRY and copy.entry is not None:
             await self._entries.execute(decision, copy.entry, entry_id, suspect=suspect)
         elif decision.kind is Kind.ENTRY:
-            await settle(context, decision, entry_id, OrderState.FAILED, "a copied entry without its bounds")
+            await settle(
+                context,
+                decision,
+                entry_id,
+                OrderState.FAILED,
+                "a copied entry without its bounds",
+                code=ReasonCode.ORDER_MALFORMED,
+            )
         elif copy.fraction is not None:
             await self._exits.execute(decision, copy.fraction, entry_id, suspect=suspect)
         else:
-            await settle(context, decision, entry_id, OrderState.FAILED, "a copied exit without its fraction")
+            await settle(
+                context,
+                decision,
+                entry_id,
+                OrderState.FAILED,
+                "a copied exit without its fraction",
+                code=ReasonCode.ORDER_MALFORMED,
+            )
 
     async def _was_copied_before(self, decision: Decision, entry_id: str, *, redelivered: bool) -> bool:
         """End an entry to be skipped that was copied before Redis lost its last writes; not asked while the account is parked."""

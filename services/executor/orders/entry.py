@@ -14,9 +14,11 @@ import structlog
 
 from services.executor.account.context import AccountContext
 from services.executor.orders.admission import Admission
+from services.executor.orders.refusal_codes import code_of
 from services.executor.orders.settlement import settle
 from shared.domain.control import refusal
-from shared.domain.order import CLOCK_TOLERANCE_MS, RECALLED, TERMINAL, Decision, EntryTerms, OrderState
+from shared.domain.order import CLOCK_TOLERANCE_MS, TERMINAL, Decision, EntryTerms, OrderState
+from shared.domain.reason import ReasonCode
 from shared.domain.skip import Skip
 from shared.domain.values.money import ZERO
 from shared.execution.leg import Leg, TrackedOrder
@@ -65,7 +67,9 @@ class EntryHandler:
         log.warning(
             "an entry was copied before it was decided to be skipped", signal_id=decision.signal_id, user=context.user
         )
-        await self._end(decision, entry_id, outcome, note=f"; decided anew as a skip: {decision.reason}", code=RECALLED)
+        await self._end(
+            decision, entry_id, outcome, note=f"; decided anew as a skip: {decision.reason}", code=ReasonCode.RECALLED
+        )
         return True
 
     async def _send_while_fresh(self, decision: Decision, terms: EntryTerms, entry_id: str, *, suspect: bool) -> None:
@@ -102,20 +106,28 @@ class EntryHandler:
         if (stop := self._barred(decision, terms)) is not None:
             return stop
         if other := context.aside.in_the_way(decision, context.renames):
-            return Denied(OrderState.SKIPPED, f"order {other} of {decision.symbol} has not come to its end")
+            return Denied(
+                OrderState.SKIPPED,
+                f"order {other} of {decision.symbol} has not come to its end",
+                ReasonCode.ORDER_UNRESOLVED,
+            )
         instrument = (await context.venue.instruments()).get(decision.symbol)
         if instrument is None:
-            return Denied(OrderState.SKIPPED, f"{decision.symbol} is not traded on {decision.venue}")
+            return Denied(
+                OrderState.SKIPPED, f"{decision.symbol} is not traded on {decision.venue}", ReasonCode.NOT_TRADED
+            )
         size, limit = terms.size.floored(instrument.lot_step), terms.limit_price.floored(instrument.tick)
         if limit.amount <= 0:
             return Denied(
-                OrderState.SKIPPED, f"its limit of {terms.limit_price} is below one tick of {instrument.tick}"
+                OrderState.SKIPPED,
+                f"its limit of {terms.limit_price} is below one tick of {instrument.tick}",
+                ReasonCode.BELOW_MINIMUM,
             )
         if missed := instrument.below_minimum(size, limit):
-            return Denied(OrderState.SKIPPED, f"below venue minimum: {missed}")
+            return Denied(OrderState.SKIPPED, f"below venue minimum: {missed}", ReasonCode.BELOW_MINIMUM)
         admitted = await self._admission.admit(decision, size, limit, instrument)
         if isinstance(admitted, Skip):
-            return Denied(OrderState.SKIPPED, admitted.reason)
+            return Denied(OrderState.SKIPPED, admitted.reason, admitted.code)
         if admitted.note:
             self._cuts[decision.id] = f" ({admitted.note})"
         size = admitted.size
@@ -125,22 +137,22 @@ class EntryHandler:
     def _barred(self, decision: Decision, terms: EntryTerms) -> Denied | None:
         context = self._context
         if not context.account.ready:
-            return Denied(OrderState.FAILED, f"account is parked: {context.account.reason}")
+            return Denied(OrderState.FAILED, f"account is parked: {context.account.reason}", ReasonCode.PARKED)
         if context.policy.fault:
-            return Denied(OrderState.SKIPPED, context.policy.fault)
+            return Denied(OrderState.SKIPPED, context.policy.fault, ReasonCode.SETTINGS_UNUSABLE)
         if not context.policy.enabled:
-            return Denied(OrderState.SKIPPED, "the user is disabled")
+            return Denied(OrderState.SKIPPED, "the user is disabled", ReasonCode.DISABLED)
         return self._too_late(decision, terms)
 
     async def _guard(self, decision: Decision, terms: EntryTerms) -> Denied | None:
         if (late := self._too_late(decision, terms)) is not None:
             return late
         if forbidden := refusal(decision.kind, *await self._context.switches(decision.symbol)):
-            return Denied(OrderState.SKIPPED, forbidden)
+            return Denied(OrderState.SKIPPED, forbidden.reason, forbidden.code)
         if stopped := self._context.risk.stopped(self._context.clock()):
-            return Denied(OrderState.SKIPPED, stopped)
+            return Denied(OrderState.SKIPPED, stopped, ReasonCode.STOPPED_OUT)
         if off := self._context.alarm.refusal():
-            return Denied(OrderState.SKIPPED, off)
+            return Denied(OrderState.SKIPPED, off, ReasonCode.CLOCK)
         return None
 
     def _too_late(self, decision: Decision, terms: EntryTerms) -> Denied | None:
@@ -149,11 +161,17 @@ class EntryHandler:
         ahead = decision.signal_at - now
         if ahead > CLOCK_TOLERANCE_MS:
             return Denied(
-                OrderState.EXPIRED, f"its signal is dated {ahead / 1000:.1f} s in the future; a clock is wrong"
+                OrderState.EXPIRED,
+                f"its signal is dated {ahead / 1000:.1f} s in the future; a clock is wrong",
+                ReasonCode.FUTURE_FILL,
             )
         last_moment = min(terms.not_after, decision.signal_at + self._context.policy.guards.max_signal_age_ms)
         if now > last_moment:
-            return Denied(OrderState.EXPIRED, f"{(now - last_moment) / 1000:.1f} s past the age this user accepts")
+            return Denied(
+                OrderState.EXPIRED,
+                f"{(now - last_moment) / 1000:.1f} s past the age this user accepts",
+                ReasonCode.STALE,
+            )
         return None
 
     async def _end(
@@ -170,7 +188,15 @@ class EntryHandler:
             await settle(context, decision, entry_id, outcome.outcome, outcome.reason, code=outcome.code)
             return
         if isinstance(outcome, LegRejected):
-            await settle(context, decision, entry_id, OrderState.REJECTED, outcome.words, sent_at=outcome.sent_at)
+            await settle(
+                context,
+                decision,
+                entry_id,
+                OrderState.REJECTED,
+                outcome.words,
+                code=code_of(outcome.refusal),
+                sent_at=outcome.sent_at,
+            )
             return
         order = outcome.order
         if order.filled.amount == 0:
@@ -185,7 +211,7 @@ class EntryHandler:
             entry_id,
             state,
             describe(order) + self._cuts.get(decision.id, "") + note,
-            code=code,
+            code=ReasonCode.SETTLED_BY_HAND if outcome.settled_by else code,
             totals=LegTotals.nothing(decision.symbol).plus(order),
             traded=order,
             venue_order_id=order.venue_order_id,

@@ -23,10 +23,11 @@ from services.executor.orders.exit_progress import ExitProgress
 from services.executor.orders.settlement import book_leg, settle
 from shared.bus.orders import PositionChange
 from shared.contracts.fields import MalformedMessageError
-from shared.contracts.records import write_position
+from shared.contracts.position_record import write_position
 from shared.domain.control import refusal
 from shared.domain.order import TERMINAL, Decision, OrderState
-from shared.domain.sizing import Skip
+from shared.domain.reason import ReasonCode
+from shared.domain.skip import Skip
 from shared.domain.values.money import ONE, plain
 from shared.execution.leg import Leg, TrackedOrder
 from shared.execution.lost_record import recover_lost_record
@@ -75,7 +76,7 @@ class ExitHandler:
             if plan is None:
                 continue
             if isinstance(plan, Skip):
-                await self._finish(decision, entry_id, plan.reason, progress)
+                await self._finish(decision, entry_id, plan, progress)
                 return
             if await self._book(decision, entry_id, await self._send(decision, plan, progress), progress):
                 return
@@ -116,7 +117,7 @@ class ExitHandler:
             await settle(context, decision, entry_id, OrderState.FAILED, "ended before")  # acknowledges, no more
             return True
         if record.state is None and await self._holds_nothing_and_cannot_ask(decision):
-            await settle(context, decision, entry_id, OrderState.SKIPPED, NOTHING_HELD)
+            await settle(context, decision, entry_id, OrderState.SKIPPED, NOTHING_HELD, code=ReasonCode.NOTHING_HELD)
             return True
         begun = record.state not in {None, OrderState.PLANNED}
         order = TrackedOrder.of(decision, entry_id)
@@ -170,7 +171,7 @@ class ExitHandler:
 
     async def _guard(self, decision: Decision) -> Denied | None:
         forbidden = refusal(decision.kind, *await self._context.switches(decision.symbol))
-        return Denied(OrderState.PLANNED, forbidden) if forbidden else None
+        return Denied(OrderState.PLANNED, forbidden.reason, forbidden.code) if forbidden else None
 
     async def _book(self, decision: Decision, entry_id: str, outcome: LegOutcome, progress: ExitProgress) -> bool:
         """Book how a leg ended; True if that was the end of the exit."""
@@ -220,6 +221,7 @@ class ExitHandler:
                 traded=order,
                 written_off=progress.funds.crumb,
                 venue_order_id=order.venue_order_id,
+                code=ReasonCode.SETTLED_BY_HAND if outcome.settled_by else "",
                 sent_at=outcome.sent_at,
                 accepted_at=outcome.accepted_at,
             )
@@ -230,13 +232,13 @@ class ExitHandler:
         await book_leg(context, decision, order, {**totals.fields(), **next_leg})
         return False
 
-    async def _finish(self, decision: Decision, entry_id: str, reason: str, progress: ExitProgress) -> None:
+    async def _finish(self, decision: Decision, entry_id: str, end: Skip, progress: ExitProgress) -> None:
         """End an exit of which no more can be sold: skipped if nothing was, partial if something was."""
-        context = self._context
+        context, reason = self._context, end.reason
         record = OrderRecord.read(await context.store.load(decision.id))
         totals = record.totals(decision.symbol)
         outcome = OrderState.PARTIAL if totals.filled.amount else OrderState.SKIPPED
-        if totals.filled.amount and record.target is None and reason == NOTHING_HELD:
+        if totals.filled.amount and record.target is None and end.code is ReasonCode.NOTHING_HELD:
             outcome = OrderState.FILLED  # found at the venue after Redis forgot it, and nothing is left to sell
         position = await self._lowered(decision, progress)
         if position is not None:
@@ -247,6 +249,7 @@ class ExitHandler:
             entry_id,
             outcome,
             reason,
+            code=end.code,
             totals=totals,
             position=position,
             venue_order_id=progress.venue_order_id,

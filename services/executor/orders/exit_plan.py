@@ -17,9 +17,10 @@ from services.executor.orders.exit_price import bound
 from services.executor.orders.exit_progress import ExitProgress
 from services.executor.orders.set_aside import Postponed
 from shared.contracts.fields import MalformedMessageError
-from shared.domain.exits import Close, size_exit
+from shared.domain.exits import ExitSize, size_exit
 from shared.domain.fault import FaultKind
 from shared.domain.order import Decision
+from shared.domain.reason import ReasonCode
 from shared.domain.skip import Skip
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import ONE, ZERO, Price, Quantity, plain
@@ -59,7 +60,7 @@ class ExitPlanner:
             self.report_unreadable(decision, error)
             return None
         if position is None or position.size.amount == 0:
-            return Skip(NOTHING_HELD)
+            return Skip(NOTHING_HELD, ReasonCode.NOTHING_HELD)
         free = context.aside.sellable(decision, position.size, context.renames)
         if held_back := free < position.size:
             position = position.sold(position.size - free, context.clock())
@@ -90,7 +91,7 @@ class ExitPlanner:
         target = record.filled + close.size.amount if record.target is None else record.target
         if (left := progress.funds.without_crumb(close.size, spot, instrument, price)) is not None:
             target -= (close.size - left).amount
-            close = Close(left, close.reason)
+            close = ExitSize(left, close.reason)
         limit = bound(price, instrument, context.policy.guards.exit_slippage_bps, record.leg, progress.refusals)
         order = TrackedOrder.of(decision, entry_id)
         return Leg(order, record.leg, close.size, limit, Quantity(target, symbol.base))
@@ -137,11 +138,11 @@ class ExitPlanner:
 
 def _rest(
     record: OrderRecord, held: Quantity, instrument: Instrument, price: Price, has: Quantity | None
-) -> Close | Skip:
+) -> ExitSize | Skip:
     """Size what is left of an exit after its first leg: never above what is held now."""
     wanted = max((record.target or ZERO) - record.filled, ZERO)
     most = min(wanted, held.amount) if has is None else min(wanted, held.amount, has.amount)
     size = Quantity(most, held.asset).floored(instrument.lot_step)
     if missed := instrument.below_minimum(size, price):
-        return Skip(f"dust: {missed} (the rest of an exit of {plain(record.target or ONE)})")
-    return Close(size, f"the rest: {size}")
+        return Skip(f"dust: {missed} (the rest of an exit of {plain(record.target or ONE)})", ReasonCode.DUST)
+    return ExitSize(size, f"the rest: {size}")

@@ -16,10 +16,10 @@ from services.executor.account.context import AccountContext
 from shared.bus.orders import PositionChange
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import ReportMessage
-from shared.contracts.records import read_position, write_position
-from shared.domain.account import Position
+from shared.contracts.position_record import read_position, write_position
 from shared.domain.fault import FaultKind
 from shared.domain.order import Decision, OrderState, Side
+from shared.domain.position import Position
 from shared.domain.values.money import Quantity, plain
 from shared.domain.values.symbol import Symbol
 from shared.execution.totals import LegTotals, quote_fee, received_quantity
@@ -111,6 +111,7 @@ async def settle(
     now = context.clock()
     if not decision.signal_id:
         reason = f"{decision.reason}; {reason}"  # of the user's own exits, the report alone says why
+        code = code or decision.code
     total = totals or LegTotals.nothing(decision.symbol)
     report = ReportMessage.model_construct(
         id=str(uuid5(UUID(decision.id), _REPORT)),

@@ -20,13 +20,13 @@ from services.executor.protection.own_exits import OwnExits
 from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.orders import PositionChange
 from shared.bus.watch import Watch, WatchedHoldings, WatchedMarket
-from shared.contracts.records import write_position
-from shared.domain.account import Position
+from shared.contracts.position_record import write_position
 from shared.domain.control import flattening, refusal
 from shared.domain.fault import FaultKind
 from shared.domain.limits.policy import OnLeave
 from shared.domain.limits.protection import due
 from shared.domain.order import Kind
+from shared.domain.position import Position
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
 from shared.runtime.supervision import Supervisor

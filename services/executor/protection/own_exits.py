@@ -16,10 +16,10 @@ from services.executor.orders.dispatcher import Dispatcher
 from services.executor.protection.housekeeper import Task
 from services.executor.turn.symbol_queues import SymbolQueues
 from shared.contracts.fields import MalformedMessageError
-from shared.domain.account import Position
 from shared.domain.fault import FaultKind
 from shared.domain.order import Decision
 from shared.domain.own_exit import own_exit
+from shared.domain.position import Position
 from shared.domain.values.symbol import Symbol
 
 log = structlog.get_logger()

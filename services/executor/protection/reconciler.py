@@ -16,8 +16,8 @@ import structlog
 from services.executor.account.context import AccountContext
 from services.executor.account.renaming import is_unlisted
 from shared.bus.orders import PositionChange
-from shared.contracts.records import write_position
-from shared.domain.account import Position
+from shared.contracts.position_record import write_position
+from shared.domain.position import Position
 from shared.domain.reconcile import Difference, at_rest, compare, lowered
 from shared.domain.values.money import ZERO, Quantity
 from shared.domain.values.symbol import Symbol

@@ -35,6 +35,7 @@ from shared.contracts.fields import MalformedMessageError
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.limits.policy import FileState, UserPolicy
 from shared.domain.order import Decision, Kind, OrderState
+from shared.domain.reason import ReasonCode
 from shared.domain.values.symbol import Symbol
 from shared.runtime.supervision import Supervisor, endless
 from shared.venues.errors import VenueError
@@ -303,8 +304,12 @@ class Session:
     async def _refuse(self, work: _Work) -> None:
         """Settle a decision for a venue on which this user has no account."""
         decision = work.decision
-        reason = decision.reason if decision.copy is None else f"follows no account on {decision.venue}"
-        await settle(next(iter(self._contexts.values())), decision, work.entry.id, OrderState.SKIPPED, reason)
+        reason, code = decision.reason, decision.code
+        if decision.copy is not None:
+            reason, code = f"follows no account on {decision.venue}", ReasonCode.VENUE_NOT_FOLLOWED
+        await settle(
+            next(iter(self._contexts.values())), decision, work.entry.id, OrderState.SKIPPED, reason, code=code
+        )
 
     async def _process_stragglers(self, work: _Work) -> None:
         """Carry out earlier decisions for the symbol that nobody works on, before this exit.

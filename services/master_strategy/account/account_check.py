@@ -20,9 +20,9 @@ from services.master_strategy.clock import Clock
 from services.master_strategy.fills.fills import net_size
 from services.master_strategy.fills.moves import legs
 from shared.bus.master_account import MasterRecords
-from shared.domain.account import Position
-from shared.domain.master_account import Baseline, Holding, coin_of
+from shared.domain.master_account import Baseline, MasterHolding, coin_of
 from shared.domain.order import Kind, Side
+from shared.domain.position import Position
 from shared.domain.signal import Signal, Source, signal_id
 from shared.domain.values.money import ONE, ZERO, Price, Quantity
 from shared.domain.values.symbol import Symbol
@@ -250,9 +250,9 @@ class AccountCheck:
             return []
         return self._book.own.lowered(self._mirror.total(coin), self._clock.now())
 
-    def _holding(self, coin: str) -> Holding:
+    def _holding(self, coin: str) -> MasterHolding:
         apart = Quantity(self._true_up.apart(coin), coin)
-        return Holding(self._mirror.total(coin), apart, self._baseline, self._mirror.read_at)
+        return MasterHolding(self._mirror.total(coin), apart, self._baseline, self._mirror.read_at)
 
     def _is_dust(self, size: Quantity, price: Price) -> bool:
         instrument = self._mirror.instruments.get(price.symbol)

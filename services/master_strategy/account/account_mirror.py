@@ -147,7 +147,7 @@ class AccountMirror:
             except (Unavailable, OutcomeUnknown) as failure:
                 _log.warning("account not refreshed: the venue gives no answer", words=str(failure))
                 if self.stale:
-                    why = master_equity_unknown(self.equity_reason)
+                    why = master_equity_unknown(self.equity_reason).reason
                     self._faults.report(FaultKind.EQUITY, MASTER, why, blocks=True)
                 await self._clock.sleep(_AFTER_A_FAILURE)
 
@@ -184,7 +184,7 @@ class AccountMirror:
         if valued.whole:
             if self._faults.clear(FaultKind.EQUITY, MASTER):
                 _log.info("the master's equity is fully known again", equity=str(valued.worth))
-        elif self._faults.report(FaultKind.EQUITY, MASTER, master_equity_unknown(valued.missing), blocks=True):
+        elif self._faults.report(FaultKind.EQUITY, MASTER, master_equity_unknown(valued.missing).reason, blocks=True):
             _log.error(
                 "the master's equity is not fully known: entries are skipped where sizes depend on it",
                 missing=valued.missing,

@@ -16,9 +16,9 @@ from typing import Final
 
 from services.master_strategy.account.own_positions import OwnPositions
 from services.master_strategy.fills.fills import Emitted, average_price
-from shared.domain.account import Position
-from shared.domain.master_account import Uncopied, zero
+from shared.domain.master_account import UncopiedOrder, zero
 from shared.domain.order import Kind, Side
+from shared.domain.position import Position
 from shared.domain.signal import Signal
 from shared.domain.values.money import ZERO, Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
@@ -36,7 +36,7 @@ class MasterBook:
         recorded: Mapping[Symbol, Position],
         signals: Iterable[Signal] = (),
         *,
-        uncopied: Mapping[str, Uncopied] | None = None,
+        uncopied: Mapping[str, UncopiedOrder] | None = None,
         own: OwnPositions | None = None,
     ) -> None:
         """`recorded` is the positions hash; `signals` the stream, oldest first; `uncopied` what was passed over."""
@@ -48,7 +48,7 @@ class MasterBook:
         self._gained: dict[str, int] = {}
         self.recent: deque[Signal] = deque(maxlen=_RECENT)
         """The latest signals, newest first."""
-        self.uncopied: dict[str, Uncopied] = dict(uncopied or {})
+        self.uncopied: dict[str, UncopiedOrder] = dict(uncopied or {})
         self.own = own or OwnPositions()
         """What the built-in strategy bought itself."""
         self.under_way: set[Symbol] = set()

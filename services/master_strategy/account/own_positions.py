@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 
 from services.master_strategy.fills.fills import net_size
 from shared.contracts.messages import ReportMessage
-from shared.domain.account import Position
 from shared.domain.order import Side
+from shared.domain.position import Position
 from shared.domain.values.money import Price, Quantity
 from shared.domain.values.symbol import Symbol
 from shared.venues.port import VenueOrder

@@ -14,7 +14,8 @@ import structlog
 from services.master_strategy.clock import Clock
 from shared.bus.master_account import MasterRecords, read_positions
 from shared.contracts import keys
-from shared.domain.account import MASTER, Position
+from shared.domain.account import MASTER
+from shared.domain.position import Position
 from shared.domain.rename import Renames
 from shared.domain.signal import Signal
 from shared.domain.values.money import Price, Quantity

@@ -39,7 +39,7 @@ from shared.bus.records import Records
 from shared.bus.signals import SignalLog
 from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
-from shared.domain.master_account import NotCopied, Uncopied
+from shared.domain.master_account import UncopiedOrder, UncopiedReason
 from shared.domain.order import Side
 from shared.domain.signal import Signal, Source
 from shared.domain.values.money import ONE, Price
@@ -169,7 +169,7 @@ class FillWatcher:
         reason = await self._why_not(order, leg, own, now)
         if reason is not None:
             await self._pass_over(leg, reason, own, now)
-            return EmitResult.TOO_LATE if reason.word is NotCopied.TOO_LATE else EmitResult.NOT_COPYABLE
+            return EmitResult.TOO_LATE if reason.word is UncopiedReason.TOO_LATE else EmitResult.NOT_COPYABLE
         told, copied = self._book.emitted(leg.order), leg.order
         if not leg.exact:
             price = await self._price(copied.symbol)
@@ -207,7 +207,7 @@ class FillWatcher:
         owner = await self._copies.owner(order.client_order_id, self._book.recent)
         if owner:
             await self._copies.stop(owner, order.client_order_id)
-            return Reason(NotCopied.COPY_OF_A_USER, f"it is {owner}'s copy: {REASON}")
+            return Reason(UncopiedReason.COPY_OF_A_USER, f"it is {owner}'s copy: {REASON}")
         price = await self._price(order.symbol) if order.trade is TradeKind.SIZED_IN_QUOTE else None
         reason = of_order(order, price) or of_leg(leg, _age(order, now), self._freshness_ms, self._mirror.currency)
         coin = leg.order.symbol.base
@@ -218,7 +218,7 @@ class FillWatcher:
             and not self._book.open_symbols(coin)
         ):
             return Reason(
-                NotCopied.ANOTHER_QUOTE, f"it is not quoted in {self._mirror.currency}, and no {coin} was copied"
+                UncopiedReason.ANOTHER_QUOTE, f"it is not quoted in {self._mirror.currency}, and no {coin} was copied"
             )
         return reason
 
@@ -227,7 +227,7 @@ class FillWatcher:
         order, told = leg.order, self._book.emitted(leg.order)
         new, before = order.filled - told.size, self._book.uncopied.get(order.venue_order_id)
         size = new if before is None or before.size is None else before.size + new
-        row = Uncopied(order.venue_order_id, reason.word, reason.why, now, str(order.symbol), order.side, size)
+        row = UncopiedOrder(order.venue_order_id, reason.word, reason.why, now, str(order.symbol), order.side, size)
         positions = []
         if leg.gains and reason.word in MOVES_THE_POSITION:
             held, moved = self._book.position(order.symbol), net_size(order, new)
@@ -252,7 +252,7 @@ class FillWatcher:
             source=(Source.STRATEGY if own else Source.ACCOUNT).value,
         )
 
-    async def _given_up(self, rows: Sequence[Uncopied]) -> None:
+    async def _given_up(self, rows: Sequence[UncopiedOrder]) -> None:
         """Note durably the rows that will not be read again."""
         new = [row for row in rows if row.id not in self._book.uncopied]
         await self._master.write(uncopied=new)

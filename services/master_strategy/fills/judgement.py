@@ -10,31 +10,31 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from services.master_strategy.fills.moves import Leg
-from shared.domain.master_account import NotCopied
+from shared.domain.master_account import UncopiedReason
 from shared.domain.values.money import Price
 from shared.venues.port import TradeKind, VenueOrder
 
 _PLAUSIBLE: Final = (Decimal("0.5"), Decimal(2))
 """Bounds of an average price against the market's: far wider than any market moves, far narrower than a mistaken unit."""
-MOVES_THE_POSITION: Final = frozenset({NotCopied.TOO_LATE, NotCopied.ANOTHER_QUOTE})
+MOVES_THE_POSITION: Final = frozenset({UncopiedReason.TOO_LATE, UncopiedReason.ANOTHER_QUOTE})
 """What changes the position although it is not copied: the coins are there, and the next sale is a fraction of them too."""
 
 
 class Reason(NamedTuple):
     """Why something is not copied: the stable word and a sentence."""
 
-    word: NotCopied
+    word: UncopiedReason
     why: str
 
 
 def of_order(order: VenueOrder, price: Price | None) -> Reason | None:
     """Judge what an order is; `price` is the market's of its own symbol, needed only for one that was sized in quote."""
     if order.trade is TradeKind.MARGIN:
-        return Reason(NotCopied.MARGIN, "it was traded on margin")
+        return Reason(UncopiedReason.MARGIN, "it was traded on margin")
     if order.trade is TradeKind.SETTLEMENT:
-        return Reason(NotCopied.SETTLEMENT, "it settled a margin position")
+        return Reason(UncopiedReason.SETTLEMENT, "it settled a margin position")
     if order.trade is TradeKind.SIZED_IN_QUOTE and not _plausible(order, price):
-        return Reason(NotCopied.SIZED_IN_QUOTE, f"its size makes no sense as an amount of {order.symbol.base}")
+        return Reason(UncopiedReason.SIZED_IN_QUOTE, f"its size makes no sense as an amount of {order.symbol.base}")
     return None
 
 
@@ -43,10 +43,10 @@ def of_leg(leg: Leg, age_ms: int, freshness_ms: int, currency: str) -> Reason | 
     if not leg.gains:
         return None
     if not leg.exact:
-        return Reason(NotCopied.ANOTHER_QUOTE, f"it is not quoted in {currency}")
+        return Reason(UncopiedReason.ANOTHER_QUOTE, f"it is not quoted in {currency}")
     if age_ms > freshness_ms:
         limit = freshness_ms // 1000
-        return Reason(NotCopied.TOO_LATE, f"the entry is {age_ms / 1000:.0f} s old, {limit} s is the limit")
+        return Reason(UncopiedReason.TOO_LATE, f"the entry is {age_ms / 1000:.0f} s old, {limit} s is the limit")
     return None
 
 

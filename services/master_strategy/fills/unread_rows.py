@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from shared.domain.fault import FaultKind, Faults
-from shared.domain.master_account import Uncopied
+from shared.domain.master_account import UncopiedOrder
 from shared.venues.port import OmittedRow, RowReason
 
 _RETRY_FOR: Final = 3_600_000  # ms
@@ -42,7 +42,7 @@ class UnreadRows:
         waiting = [row.at if row.at is not None else seen_at for row, seen_at in self._waiting.values()]
         return min(waiting, default=_FAR) if waiting else max(now, 0)
 
-    def take(self, rows: Iterable[OmittedRow], now: int) -> list[Uncopied]:
+    def take(self, rows: Iterable[OmittedRow], now: int) -> list[UncopiedOrder]:
         """Take the rows that a scan has left out; return those that are given up by it."""
         left_out = {row.row_id: row for row in rows if row.row_id not in self._given_up}
         for row_id in self._waiting.keys() - left_out.keys():
@@ -63,7 +63,7 @@ class UnreadRows:
                 self._waiting.pop(row_id, None)
                 self._given_up.add(row_id)
                 self._faults.clear(FaultKind.MASTER_ROW, row_id)
-                given_up.append(Uncopied(row_id, row.reason.value, row.detail, now, row.pair))
+                given_up.append(UncopiedOrder(row_id, row.reason.value, row.detail, now, row.pair))
             else:
                 self._waiting[row_id] = (row, first)
                 self._faults.report(FaultKind.MASTER_ROW, row_id, row.detail)

@@ -20,7 +20,9 @@ from services.master_strategy.strategies.port import Enter, Exit, Intent, Market
 from services.master_strategy.strategies.settings import StrategySettings
 from services.master_strategy.trading.order_plan import OrderPlan, plan_entry, plan_exit
 from services.master_strategy.trading.trader import Trader
-from shared.domain.sizing import Skip, master_equity_unknown
+from shared.domain.reason import ReasonCode
+from shared.domain.sizing import master_equity_unknown
+from shared.domain.skip import Skip
 from shared.domain.values.money import Price, Quantity
 from shared.domain.values.symbol import Symbol
 from shared.venues.errors import VenueError
@@ -144,7 +146,7 @@ class Cycle:
         elif self._clock.now() - self._last_entry < self._settings.entry_gap_seconds * 1000:
             return False
         elif off := self._clock.refusal():
-            plan = Skip(off)
+            plan = Skip(off, ReasonCode.CLOCK)
         else:
             plan = self._plan_entry(intent, price)
         if isinstance(plan, Skip):
@@ -161,7 +163,7 @@ class Cycle:
         """Size an entry; none is made by an equity that is not known, for no user could follow it."""
         mirror, symbol = self._mirror, intent.symbol
         if (equity := mirror.equity) is None:
-            return Skip(master_equity_unknown(mirror.equity_reason))
+            return master_equity_unknown(mirror.equity_reason)
         return plan_entry(
             intent,
             mirror.instruments[symbol],

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from services.master_strategy.strategies.port import Enter, Exit
-from shared.domain.account import Position
-from shared.domain.exits import Close, size_exit
+from shared.domain.exits import ExitSize, size_exit
 from shared.domain.order import Side
-from shared.domain.sizing import Skip, entry_limit
+from shared.domain.position import Position
+from shared.domain.reason import ReasonCode
+from shared.domain.sizing import entry_limit
+from shared.domain.skip import Skip
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import ONE, Money, Price, Quantity
 
@@ -47,7 +49,7 @@ def plan_entry(
         wanted, reason = spendable, f"{reason}; cut to the free cash"
     size = (wanted / (limit or price)).floored(instrument.lot_step)
     missed = instrument.below_minimum(size, price)
-    return Skip(missed) if missed else OrderPlan(Side.BUY, size, limit, reason)
+    return Skip(missed, ReasonCode.BELOW_MINIMUM) if missed else OrderPlan(Side.BUY, size, limit, reason)
 
 
 def plan_exit(
@@ -61,7 +63,7 @@ def plan_exit(
 ) -> OrderPlan | Skip:
     """Size an exit; `free` is given only after the venue refused the whole for want of it."""
     sized = size_exit(position, intent.fraction, instrument, price, has=free)
-    if not isinstance(sized, Close):
+    if not isinstance(sized, ExitSize):
         return sized
     limit = None if slippage_bps is None else entry_limit(price, Side.SELL, slippage_bps, instrument.tick)
     return OrderPlan(Side.SELL, sized.size, limit, intent.reason)

@@ -23,7 +23,7 @@ from services.master_strategy.trading.own_order_records import OwnOrderRecords
 from services.master_strategy.trading.send_hooks import MasterHooks
 from shared.bus.orders import PositionChange
 from shared.bus.records import Records
-from shared.contracts.records import write_position
+from shared.contracts.position_record import write_position
 from shared.domain.account import MASTER
 from shared.domain.control import refusal
 from shared.domain.exits import credited_short
@@ -122,7 +122,7 @@ class Trader:
     async def _send(self, own: OwnOrder) -> None:
         async def guard() -> Denied | None:
             forbidden = refusal(own.kind, *await self._records.switches(MASTER))
-            return Denied(OrderState.FAILED, forbidden) if forbidden else None
+            return Denied(OrderState.FAILED, forbidden.reason, forbidden.code) if forbidden else None
 
         await self._conclude(own, await send_once(self._sender, own.leg(), guard))
 

@@ -1,6 +1,7 @@
 """What a user's limits allow. Pure: the engine asks when it decides, the executor asks again right before it sends.
 
-Hard limits bar an entry altogether; caps leave room for a smaller one. Every answer carries its numbers. Exits have no limits.
+A hard limit forbids an entry of any size; a cap leaves room for a smaller one. Every denial carries its numbers. Exits have no
+limits.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from shared.domain.account import Account
-from shared.domain.book import Book
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.limits.risk_state import RiskState, utc_minute
+from shared.domain.portfolio import Portfolio
+from shared.domain.reason import ReasonCode
 from shared.domain.skip import Skip
 from shared.domain.values.currency import counted_in
 from shared.domain.values.instrument import Instrument
@@ -20,116 +22,131 @@ from shared.domain.values.money import ONE, ZERO, Money, Price, Quantity, plain
 from shared.domain.values.symbol import Symbol
 
 MAX_BALANCE_AGE_MS: Final = 120_000
-"""An account that was read longer ago than this takes no entries: a user may have withdrawn or lost since."""
-_NO_BOOK: Final = Book()
+"""A balance that was read longer ago than this allows no entries: the user may have withdrawn or lost money since."""
+_EMPTY: Final = Portfolio()
 _PER_CENT: Final = Decimal("0.01")
 
 
-class Standing(NamedTuple):
-    """An account, what it holds from copying and what that has made, as last read; `book` and `risk` where limits need them."""
+class AccountSnapshot(NamedTuple):
+    """An account with its copied positions and risk state, as last read; `portfolio` and `risk` only where limits need them."""
 
     account: Account
-    book: Book = _NO_BOOK
+    portfolio: Portfolio = _EMPTY
     risk: RiskState | None = None
 
 
 class Cap(NamedTuple):
-    """The most that an entry may cost, in the order's quote currency, and what says so: worded only for an entry that it cuts."""
+    """The most that an entry may cost, in the order's quote currency. `why` words the limit, only for an entry that it cuts."""
 
     most: Money
     why: Callable[[], str]
+    code: ReasonCode
 
 
-class Admitted(NamedTuple):
-    """An entry that the limits let pass; `note` says what cut it, and is empty if nothing did."""
+class AllowedSize(NamedTuple):
+    """The size of an entry that the limits allow; `note` names the limit that cut it, and is empty if none did."""
 
     size: Quantity
     note: str
 
 
-def barred(policy: UserPolicy, standing: Standing, symbol: Symbol, now: int) -> str:
-    """Say what forbids an entry of any size at `now` (epoch ms); an empty text if nothing does."""
-    account, limits, risk = standing.account, policy.limits, standing.risk
+def check_hard_limits(policy: UserPolicy, snapshot: AccountSnapshot, symbol: Symbol, now: int) -> Skip | None:
+    """Return why an entry of any size is forbidden at `now` (epoch ms); None if it is not."""
+    account, limits, risk = snapshot.account, policy.limits, snapshot.risk
     age = now - account.as_of
     if age > MAX_BALANCE_AGE_MS:
         when = f"{age / 1000:.0f} s old" if account.as_of else "of an unknown age"
-        return f"balance is {when}; entries need one of the last {MAX_BALANCE_AGE_MS // 1000} s"
+        why = f"balance is {when}; entries need one of the last {MAX_BALANCE_AGE_MS // 1000} s"
+        return Skip(why, ReasonCode.BALANCE_TOO_OLD)
     if risk is not None:
         if limits.stop_out and risk.stopped(now):
-            return f"stopped out until {utc_minute(risk.stopped_until)}: {risk.stopped_reason}"
+            why = f"stopped out until {utc_minute(risk.stopped_until)}: {risk.stopped_reason}"
+            return Skip(why, ReasonCode.STOPPED_OUT)
         traded = risk.trades_on(now)
         if limits.max_trades_per_day is not None and traded >= limits.max_trades_per_day:
-            return f"{traded} trades today (UTC); limits.max_trades_per_day is {limits.max_trades_per_day}"
+            why = f"{traded} trades today (UTC); limits.max_trades_per_day is {limits.max_trades_per_day}"
+            return Skip(why, ReasonCode.MAX_TRADES)
     if limits.max_positions is not None:
-        held = standing.book.assets()
+        held = snapshot.portfolio.assets()
         if symbol.base not in held and len(held) >= limits.max_positions:
-            return f"{len(held)} positions held; limits.max_positions is {limits.max_positions}"
-    return ""
+            why = f"{len(held)} positions held; limits.max_positions is {limits.max_positions}"
+            return Skip(why, ReasonCode.MAX_POSITIONS)
+    return None
 
 
-def caps(policy: UserPolicy, standing: Standing, symbol: Symbol) -> Sequence[Cap] | Skip:
-    """List what caps the cost of an entry, each with the room it leaves, which may be nothing or less."""
-    account, limits, quote, cash = standing.account, policy.limits, symbol.quote, standing.account.cash
+def find_caps(policy: UserPolicy, snapshot: AccountSnapshot, symbol: Symbol) -> Sequence[Cap] | Skip:
+    """Return the caps on the cost of an entry; the room that one leaves may be zero or negative."""
+    account, limits, quote, cash = snapshot.account, policy.limits, symbol.quote, snapshot.account.cash
     if account.equity is None or cash is None:
-        return Skip(f"balance unknown: {account.reason or 'it has not been read yet'}")
+        return balance_unknown(account.reason)
     if cash.currency != quote:
-        return Skip(f"{symbol} is paid in {quote}, but the account's cash is counted in {cash.currency}")
+        why = f"{symbol} is paid in {quote}, but the account's cash is counted in {cash.currency}"
+        return Skip(why, ReasonCode.CURRENCY_MISMATCH)
     equity = counted_in(account.equity, quote)
     if equity is None:
-        return Skip(
-            f"the account's equity is counted in {account.equity.currency}, {symbol} in {quote}: no rate is known"
-        )
+        why = f"the account's equity is counted in {account.equity.currency}, {symbol} in {quote}: no rate is known"
+        return Skip(why, ReasonCode.NO_RATE)
     found = []
     if (pct := limits.max_order_pct) is not None:
-        found.append(_share("limits.max_order_pct", pct, equity))
+        found.append(_share("limits.max_order_pct", ReasonCode.MAX_ORDER, pct, equity))
     if limits.max_order_quote is not None:
         most = Money(limits.max_order_quote, quote)
-        found.append(Cap(most, lambda: f"limits.max_order_quote {shown(most)}"))
+        found.append(Cap(most, lambda: f"limits.max_order_quote {format_money(most)}", ReasonCode.MAX_ORDER))
     if (pct := limits.max_exposure_pct) is not None:
-        found.append(_share("limits.max_exposure_pct", pct, equity, standing.book.exposure(quote)))
+        held = snapshot.portfolio.exposure(quote)
+        found.append(_share("limits.max_exposure_pct", ReasonCode.MAX_EXPOSURE, pct, equity, held))
     if (pct := limits.max_symbol_pct) is not None:
-        held = standing.book.exposure(quote, symbol.base)
-        found.append(_share("limits.max_symbol_pct", pct, equity, held))
+        held = snapshot.portfolio.exposure(quote, symbol.base)
+        found.append(_share("limits.max_symbol_pct", ReasonCode.MAX_SYMBOL, pct, equity, held))
     # The venue holds the fee beside the price, so only this much of the cash can be spent.
     spendable = cash.scaled(ONE / (ONE + account.taker_fee))
-    found.append(Cap(spendable, lambda: f"available funds {shown(cash)} less fee"))
+    found.append(
+        Cap(spendable, lambda: f"available funds {format_money(cash)} less fee", ReasonCode.INSUFFICIENT_FUNDS)
+    )
     return found
 
 
 def admit(
-    size: Quantity, limit_price: Price, policy: UserPolicy, standing: Standing, instrument: Instrument, now: int
-) -> Admitted | Skip:
-    """Judge a planned entry once more, as of now: let it pass, cut it down to the room that is left, or skip it."""
+    size: Quantity, limit_price: Price, policy: UserPolicy, snapshot: AccountSnapshot, instrument: Instrument, now: int
+) -> AllowedSize | Skip:
+    """Check a planned entry again as of `now` (epoch ms): allow it, cut it to the room that is left, or skip it."""
     symbol = limit_price.symbol
-    if why := barred(policy, standing, symbol, now):
-        return Skip(why)
-    found = caps(policy, standing, symbol)
+    if (denied := check_hard_limits(policy, snapshot, symbol, now)) is not None:
+        return denied
+    found = find_caps(policy, snapshot, symbol)
     if isinstance(found, Skip):
         return found
-    most, cap = tightest(found, limit_price)
+    most, cap = tightest_cap(found, limit_price)
     if size <= most:
-        return Admitted(size, "")
+        return AllowedSize(size, "")
     cut = most.floored(instrument.lot_step)
     note = f"cut from {plain(size.amount)} to {plain(cut.amount)} by {cap.why()}"
     if missed := instrument.below_minimum(cut, limit_price):
-        return Skip(f"below venue minimum: {missed} ({note})")
-    return Admitted(cut, note)
+        return Skip(f"below venue minimum: {missed} ({note})", cap.code)
+    return AllowedSize(cut, note)
 
 
-def tightest(found: Sequence[Cap], limit_price: Price) -> tuple[Quantity, Cap]:
-    """Give the smallest cap, and the size that it allows at `limit_price`, which is never below nothing."""
+def balance_unknown(reason: str) -> Skip:
+    """Return the skip for an account whose equity or cash is not known; `reason` says why, if that was recorded."""
+    return Skip(f"balance unknown: {reason or 'it has not been read yet'}", ReasonCode.BALANCE_UNKNOWN)
+
+
+def tightest_cap(found: Sequence[Cap], limit_price: Price) -> tuple[Quantity, Cap]:
+    """Return the size that the smallest cap allows at `limit_price` (never negative), and that cap."""
     cap = found[0] if len(found) == 1 else min(found, key=lambda each: each.most.amount)
     room = cap.most if cap.most.amount > 0 else Money(ZERO, cap.most.currency)
     return room / limit_price, cap
 
 
-def shown(amount: Money) -> str:
-    """Show an amount to people: `1,000`, `1,000.50`."""
+def format_money(amount: Money) -> str:
+    """Format an amount for people, without its unit: `1,000`, `1,000.50`."""
     return f"{amount.amount:,.2f}".removesuffix(".00")
 
 
-def _share(name: str, pct: Decimal, equity: Money, held: Money | None = None) -> Cap:
+def _share(name: str, code: ReasonCode, pct: Decimal, equity: Money, held: Money | None = None) -> Cap:
     share = equity.scaled(pct * _PER_CENT)
     if held is None:
-        return Cap(share, lambda: f"{name} {plain(pct)} ({shown(share)})")
-    return Cap(share - held, lambda: f"{name} {plain(pct)} ({shown(share)}, of which {shown(held)} held)")
+        return Cap(share, lambda: f"{name} {plain(pct)} ({format_money(share)})", code)
+    return Cap(
+        share - held, lambda: f"{name} {plain(pct)} ({format_money(share)}, of which {format_money(held)} held)", code
+    )

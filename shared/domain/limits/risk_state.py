@@ -1,9 +1,9 @@
 """What copying has made or lost on one account, and whether a loss has stopped it.
 
-Measured by the profit and loss of copying alone. Every look takes the change in profit since the last look over the equity
-of that last look, and compounds it to `growth`: what 1 has become by copying. A deposit, a withdrawal or a rise of the user's own
-coins changes the equity and not the profit, so it moves `growth` by nothing: it neither triggers a stop-out nor hides one, and
-from the next look on the new equity is what losses are measured against.
+Only the profit and loss of copying counts. Each update divides the change in profit since the last update by the equity of that
+update, and compounds it into `growth`: what 1 has become by copying. A deposit, a withdrawal or a price rise of the user's own
+coins changes the equity but not the profit, so it does not move `growth`: it neither triggers a stop-out nor hides one, and from
+the next update on, losses are measured against the new equity.
 
 The executor writes the state; the engine reads it.
 """
@@ -16,8 +16,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from shared.domain.account import Position
 from shared.domain.limits.policy import LimitPolicy, StopOutAction
+from shared.domain.position import Position
 from shared.domain.values.money import ONE, ZERO, Money, Quantity, plain
 
 DAY_MS: Final = 86_400_000
@@ -25,10 +25,10 @@ DRAWDOWN_LASTS_MS: Final = DAY_MS
 _HUNDRED: Final = Decimal(100)
 _GROWTH_STEP: Final = Decimal("1E-18")
 _RUIN: Final = Decimal("1E-9")
-"""What growth becomes when all is lost, of a best of 1: still something that later losses can be measured against."""
+"""The growth after a total loss, against a peak of 1: positive, so that later losses can still be measured."""
 _LEAST_GROWTH: Final = Decimal("1E-15")
 _MEASURED: Final = Decimal("1E-9")
-"""Losses are compared to a billionth, so that rounding in the chain cannot move a boundary."""
+"""Losses are rounded to a billionth, so that accumulated rounding cannot move a boundary."""
 
 
 class StopOut(StrEnum):
@@ -40,14 +40,14 @@ class StopOut(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RiskState:
-    """As of `as_of` (epoch ms). Amounts in one quote currency; the growths are pure numbers that begin at 1."""
+    """The state as of `as_of` (epoch ms). Amounts in one quote currency; the growths are pure numbers that start at 1."""
 
     day: str
-    """UTC date that `trades_today` and the two day starts belong to."""
+    """The UTC date of `trades_today` and of the two day starts."""
     trades_today: int
     realized: Money
     pnl: Money
-    """Realised and unrealised, as last looked at."""
+    """Realised and unrealised, as of the last update."""
     day_start_pnl: Money
     equity: Money | None
     growth: Decimal
@@ -62,29 +62,29 @@ class RiskState:
 
     @staticmethod
     def fresh(currency: str, now: int) -> RiskState:
-        """Give the state of an account that has never copied."""
+        """Return the state of an account that has never copied."""
         nothing = Money(ZERO, currency)
         return RiskState(utc_day(now), 0, nothing, nothing, nothing, None, ONE, ONE, ONE, 0, (), None, "", now)
 
     def stopped(self, now: int) -> bool:
-        """Say whether a stop-out is in force."""
+        """Return whether a stop-out is in force."""
         return now < self.stopped_until
 
     def trades_on(self, now: int) -> int:
-        """Count the entries that traded on the UTC day of `now`."""
+        """Return how many entries traded on the UTC day of `now`."""
         return self.trades_today if self.day == utc_day(now) else 0
 
     def after_fill(self, now: int, *, realized: Money | None = None, entry: bool = False) -> RiskState:
-        """Count an order that traded: an entry as one of the day's trades, a sale with what it realised."""
+        """Return the state after an order that traded: an entry counts as a trade of the day, a sale adds what it realised."""
         state = _rolled(self, now)
         total = state.realized if realized is None else Money(state.realized.amount + realized.amount, self.currency)
         return replace(state, trades_today=state.trades_today + entry, realized=total, as_of=max(now, state.as_of))
 
     def at(self, now: int, unrealized: Money, equity: Money | None, limits: LimitPolicy) -> RiskState:
-        """Look at the account: roll the UTC day, lift a stop-out that is over, book the change in profit, detect a stop-out.
+        """Return the state as of `now`: the UTC day rolled, an expired stop-out lifted, the profit booked, a stop-out detected.
 
-        `unrealized` is of the copied positions at market (`Book.unrealized`); `equity` of the whole account if it was read since
-        the last look, None otherwise: then the last one is carried on by the profit made since.
+        `unrealized` is the profit of the copied positions at market (`Portfolio.unrealized`). `equity` is that of the whole
+        account if it was read since the last update; None adds the profit made since to the last one.
         """
         state = _rolled(_lifted(self, now, limits), now)
         if unrealized.currency != state.currency:
@@ -96,33 +96,33 @@ class RiskState:
 
     @property
     def currency(self) -> str:
-        """Give the currency of the amounts."""
+        """Return the currency of the amounts."""
         return self.realized.currency
 
 
 def realized_by(position: Position, sold: Quantity, proceeds: Money, fee: Money) -> Money:
-    """Work out what a sale out of `position` (as it was before) realised: proceeds less fee less the share of the cost."""
+    """Return what a sale out of `position` (as it was before) realised: proceeds less fee less the share of the cost."""
     kept = position.sold(sold, position.updated_at).cost
     return proceeds - fee - (position.cost - kept)
 
 
 def utc_day(now: int) -> str:
-    """Give the UTC date of an instant (epoch ms), as `2026-11-22`."""
+    """Return the UTC date of an instant (epoch ms), as `2026-11-22`."""
     return datetime.fromtimestamp(now // 1000, UTC).date().isoformat()
 
 
 def next_day(now: int) -> int:
-    """Give the instant (epoch ms) at which the next UTC day begins."""
+    """Return the instant (epoch ms) at which the next UTC day begins."""
     return (now // DAY_MS + 1) * DAY_MS
 
 
 def utc_minute(instant: int) -> str:
-    """Show an instant to people: `2026-11-23 00:00 UTC`."""
+    """Format an instant for people: `2026-11-23 00:00 UTC`."""
     return datetime.fromtimestamp(instant // 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _rolled(state: RiskState, now: int) -> RiskState:
-    """Begin a new UTC day, from what was last seen. A clock that steps back begins none."""
+    """Start a new UTC day from the last figures. A clock that steps back starts none."""
     day = utc_day(now)
     if day <= state.day:
         return state
@@ -130,7 +130,7 @@ def _rolled(state: RiskState, now: int) -> RiskState:
 
 
 def _lifted(state: RiskState, now: int, limits: LimitPolicy) -> RiskState:
-    """End a stop-out whose time has come; what triggered it is measured anew from here, or it would trigger again at once."""
+    """Lift a stop-out that has expired, and reset what triggered it: otherwise it would trigger again at once."""
     if not state.stopped_until or state.stopped(now):
         return state
     lifted = replace(state, stopped_until=0, stopped_by=(), stopped_action=None, stopped_reason="")
@@ -143,7 +143,7 @@ def _lifted(state: RiskState, now: int, limits: LimitPolicy) -> RiskState:
 
 def _booked(state: RiskState, pnl: Money) -> RiskState:
     if state.equity is None:
-        # The first look: what was lost before it is not known, and not held against the user.
+        # The first update: what was lost before it is unknown, and does not count against the user.
         return replace(state, pnl=pnl, day_start_pnl=pnl)
     if state.equity.amount <= 0:
         return replace(state, pnl=pnl)
@@ -170,7 +170,7 @@ def _stopped(state: RiskState, limits: LimitPolicy, now: int) -> RiskState:
 
 
 def _stop(state: RiskState, rule: StopOut, end: int, reason: str, limits: LimitPolicy) -> RiskState:
-    """Stop an account by a rule that is not behind the present stop-out already; the later end of two counts."""
+    """Stop an account by a rule, unless the present stop-out names that rule already; the later end of two counts."""
     if rule in state.stopped_by:
         return state
     state = replace(state, stopped_by=(*state.stopped_by, rule), stopped_action=limits.on_stop_out)
@@ -190,7 +190,7 @@ def _breached(loss: Decimal, limit_pct: Decimal | None) -> bool:
 
 
 def _recounted(state: RiskState, currency: str) -> RiskState:
-    """Count on in another currency, because the user has changed it; growth has none, and goes on."""
+    """Convert the state to another currency that the user has chosen; growth has no currency and continues."""
     return replace(
         state,
         realized=Money(state.realized.amount, currency),

@@ -1,6 +1,6 @@
-"""Which currencies are counted alike. The dollar and its coin are one unit of account, and still two kinds of cash.
+"""Which currencies count as equal. USD and USDC are one unit of account, but two kinds of cash.
 
-So an equity in USDC can be compared with a master's in USD, but what is paid for in USDC takes USDC to pay.
+So an equity in USDC can be compared with a master's in USD, but a pair that is paid in USDC needs USDC.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ _DOLLARS: Final = frozenset({"USD", "USDC"})
 
 
 def alike(one: str, other: str) -> bool:
-    """Say whether amounts of two currencies may be compared one to one."""
+    """Return whether amounts of two currencies may be compared one to one."""
     return one == other or (one in _DOLLARS and other in _DOLLARS)
 
 
 def like(currency: str) -> frozenset[str]:
-    """Give the other currencies that are counted like this one."""
+    """Return the other currencies that count as equal to this one."""
     return _DOLLARS - {currency} if currency in _DOLLARS else frozenset()
 
 
 def counted_in(amount: Money, currency: str) -> Money | None:
-    """Count an amount in another currency; None if no rate is known, and then it counts nothing."""
+    """Return an amount in another currency; None if no rate is known."""
     if amount.currency == currency:
         return amount
     return Money(amount.amount, currency) if alike(amount.currency, currency) else None

@@ -1,8 +1,8 @@
-"""What trades cost, by pair: kept where cash is reserved, so that an order never asks for more than the account can pay.
+"""Taker fees by pair, for reserving cash: an order must never ask for more than the account can pay.
 
-A venue has several fee schedules (Kraken's for stable coins and currencies differs from that of coins), so the fee of one pair
-says nothing about another. A pair whose fee has not been asked yet is taken to cost what the venue's dearest tier does: too much
-cash may be reserved, never too little.
+A venue has several fee schedules (Kraken's for stablecoins and currencies differs from that for other coins), so the fee of one
+pair says nothing about another. Until the fee of a pair is known, that of the venue's highest tier is assumed: too much cash may
+be reserved, never too little.
 """
 
 from __future__ import annotations
@@ -21,40 +21,40 @@ _DEAREST: Final[Mapping[str, Decimal]] = {
 
 
 def dearest_taker_fee(venue: str) -> Decimal:
-    """Return the taker fee of a venue's dearest tier, as a fraction; of an unknown venue the dearest of all."""
+    """Return the taker fee of a venue's highest tier, as a fraction; for an unknown venue the highest of all."""
     return _DEAREST.get(venue, max(_DEAREST.values()))
 
 
 class TakerFees:
-    """The taker fees of one account, as far as they have been asked. In memory; whoever owns it asks the venue, pair by pair."""
+    """The taker fees of one account, as far as they are known. In memory; the owner of it asks the venue pair by pair."""
 
     def __init__(self, venue: str, symbols: Iterable[Symbol] = ()) -> None:
-        """`symbols` are the pairs that are known from the start to be traded."""
+        """`symbols` are the pairs whose fees are asked for from the start."""
         self._dearest = dearest_taker_fee(venue)
         self._known: dict[Symbol, Decimal] = {}
         self._wanted = dict.fromkeys(symbols)
 
     def of(self, symbol: Symbol) -> Decimal:
-        """Return the fee of a pair; the dearest tier's until it is known, and from then on it is asked for."""
+        """Return the fee of a pair, or the highest tier's while it is unknown; the pair is asked for from now on."""
         self._wanted.setdefault(symbol)
         return self._known.get(symbol, self._dearest)
 
     @property
     def dearest(self) -> Decimal:
-        """Return the dearest fee among the pairs that are traded; the dearest tier's while one of them is not known."""
+        """Return the highest fee among the pairs that are traded; the highest tier's while one of them is unknown."""
         return max((self._known.get(symbol, self._dearest) for symbol in self._wanted), default=self._dearest)
 
     def next(self) -> Symbol | None:
-        """Name the pair to ask for next: one that is not known, else the one asked longest ago; None if there is none."""
+        """Return the pair to ask for next: an unknown one, else the one asked longest ago; None if there is none."""
         return next((each for each in self._wanted if each not in self._known), next(iter(self._known), None))
 
     def learn(self, symbol: Symbol, fee: Decimal) -> None:
-        """Take over what the venue says."""
+        """Store the fee of a pair as the venue states it."""
         self._wanted.setdefault(symbol)
-        self._known.pop(symbol, None)  # to the end: asked just now
+        self._known.pop(symbol, None)  # moves to the end of the queue
         self._known[symbol] = fee
 
     def forget(self, symbol: Symbol) -> None:
-        """Ask no more for a pair that the venue does not list."""
+        """Stop asking for a pair that the venue does not list."""
         self._wanted.pop(symbol, None)
         self._known.pop(symbol, None)

@@ -1,4 +1,4 @@
-"""What a venue says about a pair: its steps, its minimums and whether it trades.
+"""The trading rules of a pair at a venue: its steps, its minimums and whether it trades.
 
 The table below is only a seed, for the moment before the venue has been asked: the executor and the master publish what the
 venue says now, and that wins. Figures: shared/venues/kraken/KRAKEN.md, K24 (Kraken minimums of 2026-07, ticks of 2025-07;
@@ -20,7 +20,7 @@ from shared.domain.values.venue import VenueName
 
 
 class PairStatus(StrEnum):
-    """Which orders the venue takes on a pair just now."""
+    """Which orders the venue accepts on a pair at the moment."""
 
     ONLINE = "online"
     CANCEL_ONLY = "cancel_only"
@@ -40,10 +40,10 @@ class Instrument:
     min_cost: Decimal
     status: PairStatus = PairStatus.ONLINE
     as_of: int | None = None
-    """When the venue had said so, epoch ms; unknown for what was not asked of it."""
+    """When the venue stated this, epoch ms; None for the seed table."""
 
     def below_minimum(self, size: Quantity, price: Price) -> str:
-        """Say which minimum an order would miss; an empty text if none."""
+        """Describe the minimum that an order would miss; an empty text if none."""
         if size.amount < self.min_size:
             return f"{size} is below the venue's minimum of {Quantity(self.min_size, self.symbol.base)}"
         cost = size * price
@@ -52,7 +52,7 @@ class Instrument:
         return ""
 
     def least(self, price: Price) -> Quantity:
-        """Give the smallest whole number of lots that misses no minimum at this price."""
+        """Return the smallest whole number of lots that meets every minimum at this price."""
         least = Quantity(ceil_to(max(self.min_size, self.min_cost / price.amount), self.lot_step), self.symbol.base)
         if self.below_minimum(least, price):  # the quotient above is rounded
             least = least + Quantity(self.lot_step, self.symbol.base)
@@ -78,7 +78,7 @@ _SEEDS: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def seed_instruments(venue: str) -> Mapping[Symbol, Instrument]:
-    """Give the seed table of a venue (`kraken` or `coinbase`), all pairs against USD; of any other venue nothing is known."""
+    """Return the seed table of a venue (`kraken` or `coinbase`), all pairs against USD; empty for any other venue."""
     if venue not in _SEEDS:
         return {}
     table, min_cost = _SEEDS[venue]

@@ -1,8 +1,8 @@
 """Amounts that know their unit.
 
-NIJA, the bot that Shoal replaces, mixed base and quote amounts and kept 99.998 % of a position that it had to sell. Here an
-amount of a coin, an amount of money and a price are three types, and only products that make sense exist. Everything is
-`Decimal`; a float never enters.
+NIJA, the bot that Shoal replaces, mixed up base and quote amounts and kept 99.998 % of a position that it had to sell. Here an
+amount of a coin, an amount of money and a price are three types, and only meaningful products of them are defined. Everything is
+`Decimal`; floats are not accepted.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _SHOWN: Final = Decimal("0.00000001")
 
 
 class UnitMismatchError(TypeError):
-    """Two amounts of different units met in one sum."""
+    """Two amounts of different units in one operation."""
 
 
 def plain(value: Decimal) -> str:
     """Write a decimal without an exponent and without trailing zeros: `0.00005`, `60000`, `0`."""
-    text = str(value)  # thrice as fast as a format; the same where it has no exponent
+    text = str(value)  # three times as fast as format(), with the same result where there is no exponent
     if "E" in text:
         text = format(value, "f")
     if "." in text:
@@ -62,7 +62,7 @@ class Quantity:
         return Quantity(self.amount * ratio, self.asset)
 
     def floored(self, step: Decimal) -> Quantity:
-        """Round down to a multiple of `step` (in the same asset); never up, so that nothing is spent that was not meant."""
+        """Round down to a multiple of `step` (in the same asset); never up, so that no more is spent than intended."""
         return Quantity(floor_to(self.amount, step), self.asset)
 
     def _same(self, other: Quantity) -> Decimal:
@@ -103,7 +103,7 @@ class Money:
         return Money(self.amount * ratio, self.currency)
 
     def ratio_to(self, other: Money) -> Decimal:
-        """Divide two amounts of one currency into a pure number; raises ZeroDivisionError-like errors of Decimal."""
+        """Return the ratio of two amounts of one currency. Raises an ArithmeticError of `decimal` if `other` is zero."""
         return self.amount / self._same(other)
 
     def _same(self, other: Money) -> Decimal:
@@ -123,7 +123,7 @@ class Price:
     symbol: Symbol
 
     def shifted(self, basis_points: Decimal) -> Price:
-        """Move by so many basis points: +50 makes 100 into 100.5."""
+        """Return the price moved by basis points: +50 turns 100 into 100.5."""
         return Price(self.amount * (ONE + basis_points * BASIS_POINT), self.symbol)
 
     def floored(self, tick: Decimal) -> Price:
@@ -135,7 +135,7 @@ class Price:
         return Price(ceil_to(self.amount, tick), self.symbol)
 
     def shown(self) -> Decimal:
-        """Round to 8 decimals, for reports and people: an average over fills has no end of digits."""
+        """Return the amount rounded to 8 decimals, for reports and people: an average over fills can have many digits."""
         return self.amount.quantize(_SHOWN)
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
-"""How numbers are written in whatever Shoal reads from Redis: plain ASCII digits, and no more of them than a real number has.
+"""How numbers are spelt in what Shoal reads from Redis: plain ASCII digits, and no more of them than a real amount has.
 
-Python's own `int` and `Decimal` also take underscores, digits of every script, signs, exponents, blanks and a million digits, and
-`str.isdigit` says yes to digits that `int` then refuses. What is written so was not written by Shoal: it is refused, not guessed.
+Python's own `int` and `Decimal` also accept underscores, digits of every script, signs, exponents, blanks and a million digits,
+and `str.isdigit` accepts digits that `int` then rejects. Shoal never writes such numbers, so they are refused, not guessed.
 """
 
 from __future__ import annotations
@@ -15,5 +15,5 @@ _WHOLE: Final = re.compile(r"[0-9]{1,19}")
 
 
 def whole(text: str | None, *, digits: int = 15) -> int | None:
-    """Read a whole number that is not negative; None for anything else. 15 digits hold every instant in epoch ms."""
+    """Parse a whole number that is not negative; None for anything else. 15 digits hold every instant in epoch ms."""
     return int(text) if text is not None and len(text) <= digits and _WHOLE.fullmatch(text) else None

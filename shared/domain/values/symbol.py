@@ -1,4 +1,4 @@
-"""Names of what is traded: `BTC/USD`, the same text on every venue. Venues' own spellings never leave their adapters."""
+"""Symbols: `BTC/USD`, the same text on every venue. A venue's own spelling never leaves its adapter."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Symbol:
     @staticmethod
     @lru_cache(maxsize=4096)
     def parse(text: str) -> Symbol:
-        """Read `BASE/QUOTE` in capitals; raises ValueError for anything else."""
+        """Parse `BASE/QUOTE` in capitals. Raises ValueError for anything else."""
         if not _SHAPE.fullmatch(text):
             raise ValueError(f"not a symbol like BTC/USD: {text!r}")
         base, quote = text.split("/")

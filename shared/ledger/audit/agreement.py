@@ -10,7 +10,8 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Final
 
-from shared.domain.order import RECALLED, OrderState, leg_id
+from shared.domain.order import OrderState, leg_id
+from shared.domain.reason import ReasonCode
 from shared.domain.values.money import ZERO, plain
 from shared.ledger.audit.findings import FindingKind, Tally
 from shared.ledger.audit.journal import VenueOrder
@@ -49,7 +50,7 @@ def _owners(book: UserBook, accepted: Mapping[str, Decimal]) -> dict[str, str]:
     """Give the order to which each client id belongs that was decided, or that is an own exit's."""
     exits = {each.order_id for each in book.decided if each.copy and each.exit}
     exits.update(each.order_id for each in (*book.reported, *book.late) if not each.signal_id)
-    recalled = {each.order_id for each in (*book.reported, *book.late) if each.code == RECALLED}
+    recalled = {each.order_id for each in (*book.reported, *book.late) if each.code == ReasonCode.RECALLED}
     owners = {each.order_id: each.order_id for each in book.decided if each.copy or each.order_id in recalled}
     for order in exits:
         owners[order] = order

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from shared.bus.joined_ids import is_joined
 from shared.bus.streams import entry_ms
-from shared.domain.order import RECALLED, OrderState
+from shared.domain.order import OrderState
+from shared.domain.reason import ReasonCode
 from shared.ledger.audit.agreement import TRADED, agree
 from shared.ledger.audit.findings import FindingKind, Tally
 from shared.ledger.audit.journal import VenueOrder
@@ -125,7 +126,7 @@ def _outcomes(book: UserBook, moment: Moment, tally: Tally) -> None:
             if not order_trimmed(book, each):
                 detail = f"{each.outcome}, signal {each.signal_id}"
                 tally.find(FindingKind.OUTCOME_WITHOUT_DECISION, book.user, each.order_id, detail)
-        elif not decision.copy and each.outcome in TRADED and each.code != RECALLED:
+        elif not decision.copy and each.outcome in TRADED and each.code != ReasonCode.RECALLED:
             detail = f"decided to skip, yet {each.outcome}"
             tally.find(FindingKind.OUTCOME_AGAINST_DECISION, book.user, each.order_id, detail)
     # Those that came meanwhile may belong to decisions that did too, so they are only counted.

@@ -12,8 +12,9 @@ from shared.bus.users.gone_users import recall_users
 from shared.bus.users.last_settings import LastSettings, holders, still_holding
 from shared.config.users.watch import UsersWatch
 from shared.contracts import keys
-from shared.domain.account import MASTER, Position
+from shared.domain.account import MASTER
 from shared.domain.limits.policy import ExitPolicy, FileState
+from shared.domain.position import Position
 from tests.support.examples import BTC_USD, NOW, a_policy, btc, usd
 
 

@@ -11,9 +11,10 @@ from shared.bus.records import HEARTBEAT_TTL_MS, Records
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.heartbeat import HeartbeatRecord
-from shared.domain.account import AccountState, Position
+from shared.domain.account import AccountState
 from shared.domain.control import Control, ControlMode, refusal
 from shared.domain.order import Kind
+from shared.domain.position import Position
 from shared.domain.values.instrument import PairStatus, seed_instruments
 from tests.support.examples import BTC_USD, NOW, an_account, an_instrument, btc, btc_price, usd
 
@@ -94,8 +95,10 @@ async def test_a_switch_that_cannot_be_read_stops_entries_and_lets_exits_through
 ) -> None:
     await bus.do("SET", key, "pause")  # a person in a hurry: SET instead of HSET
     switches = await records.switches("alice")
-    assert "cannot be read" in refusal(Kind.ENTRY, *switches)
-    assert refusal(Kind.EXIT, *switches) == ""
+    forbidden = refusal(Kind.ENTRY, *switches)
+    assert forbidden is not None
+    assert "cannot be read" in forbidden.reason
+    assert refusal(Kind.EXIT, *switches) is None
 
 
 async def test_a_heartbeat_is_seen_while_it_lasts(bus: Bus, records: Records) -> None:

@@ -14,11 +14,11 @@ from shared.bus.streams import Group
 from shared.bus.users.user_renaming import UserRenaming
 from shared.contracts import keys
 from shared.contracts.own_exit import write_own_exit
-from shared.domain.account import Position
 from shared.domain.funds import Funds, FundsMark
 from shared.domain.limits.risk_state import RiskState
 from shared.domain.order import OrderState
 from shared.domain.own_exit import own_exit
+from shared.domain.position import Position
 from tests.support.examples import BTC_USD, NOW, an_account, btc, btc_price, usd
 from tests.support.risk_states import write_risk
 

@@ -15,6 +15,7 @@ from shared.bus.streams import Entry
 from shared.contracts import keys
 from shared.domain.control import ControlMode
 from shared.domain.limits.policy import UserPolicy
+from shared.domain.reason import ReasonCode
 from tests.support.engines import carried, running
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_exit, an_instrument
 from tests.support.order_stream import decided
@@ -46,7 +47,7 @@ async def test_pause_survives_restart(
         await emit(an_entry("after"))
         await carried(again, 2)
         for _, decision in await decided(again, "alice"):
-            assert (decision.copy, decision.reason) == (None, "pause is set: a test")
+            assert (decision.copy, decision.code) == (None, ReasonCode.KILL_SWITCH)
 
 
 @pytest.mark.parametrize("mode", [ControlMode.CLOSE_ONLY, ControlMode.PAUSE, ControlMode.FLATTEN, ControlMode.HALT])
@@ -57,7 +58,7 @@ async def test_close_only_lets_exits_through(
     """The engine decides every exit under any switch; only the executor holds one back, and only while `halt` is set."""
     await set_switch(bus, scope, mode)
     for number, signal in enumerate([an_entry("in"), an_exit("out")]):
-        await FanOut(bus, lambda: NOW + 40).carry(await emit(signal), signal, users, PAIRS)
+        await FanOut(bus, lambda: NOW + 40).distribute(await emit(signal), signal, users, PAIRS)
         decision = (await decided(bus, "alice"))[number][1]
         assert (decision.copy is not None) is (signal.fraction is not None)
 
@@ -65,7 +66,7 @@ async def test_close_only_lets_exits_through(
 async def test_a_switch_stops_no_more_than_its_scope(bus: Bus, users: Sequence[UserPolicy], emit: Emit) -> None:
     await set_switch(bus, keys.control("alice"), ControlMode.PAUSE)
     await set_switch(bus, keys.control_of_symbol("ETH/USD"), ControlMode.HALT)
-    await FanOut(bus, lambda: NOW + 40).carry(await emit(), an_entry(), users, PAIRS)
+    await FanOut(bus, lambda: NOW + 40).distribute(await emit(), an_entry(), users, PAIRS)
     copied = {policy.user: (await decided(bus, policy.user))[0][1].copy is not None for policy in users}
     assert copied == {"alice": False, "bob": True, "carol": True}
 
@@ -91,8 +92,8 @@ async def test_kill_switch_mid_fanout(bus: Bus, emit: Emit) -> None:
     users = [a_policy(f"user-{number:02}") for number in range(40)]
     for policy in users:
         await Records(bus).write_account(an_account(policy.user))
-    await FanOut(SwitchingBus(bus), lambda: NOW + 40).carry(await emit(), an_entry(), users, PAIRS)
+    await FanOut(SwitchingBus(bus), lambda: NOW + 40).distribute(await emit(), an_entry(), users, PAIRS)
     decisions = [(await decided(bus, policy.user))[0][1] for policy in users]
     copied = [decision.copy is not None for decision in decisions]
     assert copied == [True] * 16 + [False] * 24  # users are decided in chunks, each with the switches of its own moment
-    assert {decision.reason for decision in decisions[16:]} == {"pause is set: a test"}
+    assert {decision.code for decision in decisions[16:]} == {ReasonCode.KILL_SWITCH}

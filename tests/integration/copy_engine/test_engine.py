@@ -16,6 +16,7 @@ from shared.bus.records import Records, pairs
 from shared.bus.streams import Entry, Group
 from shared.contracts import keys
 from shared.domain.limits.policy import UserPolicy
+from shared.domain.reason import ReasonCode
 from tests.support.engines import carried, running, until
 from tests.support.examples import NOW, an_entry, an_exit, an_id, btc
 from tests.support.order_stream import decided
@@ -113,13 +114,13 @@ async def test_no_kind_of_poison_stops_the_engine(
 
 
 async def test_poison_that_cannot_be_buried_holds_up_no_exit(bus: Bus, users: Sequence[UserPolicy], emit: Emit) -> None:
-    """The dead letters' key is something else: one turn after the other ended by that, for everybody."""
+    """The dead-letter key has the wrong type: that ended one turn after the other, for all users."""
     await bus.do("SET", keys.dead(keys.SIGNALS), "no stream")
     await bus.do("XADD", keys.SIGNALS, "*", "nothing", "of the kind")
     last = await emit(an_exit("last"))
     async with running(bus, users):
         async with asyncio.timeout(30):
-            while not await decided(bus, "alice"):  # noqa: ASYNC110  # nobody tells when a stream grows
+            while not await decided(bus, "alice"):  # noqa: ASYNC110  # there is no event for a stream that grows
                 await asyncio.sleep(0.01)
     assert [entry_id for entry_id, _ in await decided(bus, "alice")] == [last.id]
 
@@ -130,7 +131,7 @@ async def test_a_signal_of_an_unknown_venue_stops_nobody(bus: Bus, users: Sequen
     async with running(bus, users):
         await carried(bus, 2)
     strange, usual = [decision for _, decision in await decided(bus, "alice")]
-    assert strange.reason == "follows on kraken, not on binance"
+    assert strange.code == ReasonCode.VENUE_NOT_FOLLOWED
     assert usual.copy is not None
     assert usual.copy.base_size == btc("0.05")
 

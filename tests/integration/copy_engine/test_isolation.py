@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.copy_engine.decisions.decide import Follower, Verdict
+from services.copy_engine.decisions.decision_plan import Judgement
 from services.copy_engine.decisions.order_writer import OrderWriter
+from services.copy_engine.followers.follower import Follower
 from shared.bus.connection import Bus
 from shared.bus.streams import read_entries
 from shared.contracts import keys
@@ -23,13 +24,13 @@ from tests.support.order_stream import decided
 async def test_a_failure_that_nobody_foresaw_holds_up_neither_the_others_nor_the_next_signal(
     bus: Bus, users: Sequence[UserPolicy], emit: Emit, monkeypatch: pytest.MonkeyPatch, victim: str
 ) -> None:
-    """The engine would begin the same signal again and again, and carry no exit to anybody."""
+    """Otherwise the engine would retry the same signal for ever, and deliver no exit."""
     command = OrderWriter.command
 
-    def broken(self: OrderWriter, stream: str, follower: Follower, verdict: Verdict, now: int) -> bytes:
+    def broken(self: OrderWriter, stream: str, follower: Follower, judgement: Judgement, now: int) -> bytes:
         if follower.policy.user == victim:
             raise RuntimeError("a bug")
-        return command(self, stream, follower, verdict, now)
+        return command(self, stream, follower, judgement, now)
 
     async with running(bus, users) as engine:
         monkeypatch.setattr(OrderWriter, "command", broken)

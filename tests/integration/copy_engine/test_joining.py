@@ -1,4 +1,4 @@
-"""What becomes of a user who waits to be joined: his account, the master's moves, his own settings and what he holds."""
+"""A user with a pending join: the account, the master's moves, the settings and what is held."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from typing import Final
 
 import pytest
 
-from services.copy_engine.joining.plan import PATIENCE_MS
+from services.copy_engine.joining.join_decision import PATIENCE_MS
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.streams import Entry
 from shared.contracts import keys
-from shared.domain.account import MASTER, AccountState, Position
+from shared.domain.account import MASTER, AccountState
 from shared.domain.limits.policy import OnJoin, OnLeave, SizingMode, SizingPolicy, UserPolicy
 from shared.domain.order import Kind
+from shared.domain.position import Position
+from shared.domain.reason import ReasonCode
 from shared.domain.values.symbol import Symbol
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_exit, an_id, btc, btc_price, usd
 from tests.support.newcomers import DAVE, Clock, Turn, joining, market, opened, told
@@ -34,7 +36,7 @@ async def test_he_waits_for_his_account_while_signals_are_decided_as_always(
     await turn.join()
     part = await emit(an_exit("part", "0.5"))
     assert await told(bus) == []
-    await turn.carry()
+    await turn.distribute()
     await Records(bus).write_account(an_account("dave"))
     await turn.join()
     (entry_id, first), (_, join) = await decided(bus, "dave")
@@ -55,7 +57,7 @@ async def test_patience_ends_in_a_visible_skip(bus: Bus, users: Sequence[UserPol
     await turn.join()
     ((_, decision),) = await told(bus)
     assert decision.copy is None
-    assert decision.reason.endswith("waited 600 s, but account is parked: EAPI:Invalid key")
+    assert decision.code == ReasonCode.PARKED
     assert await joining(bus) == ""
 
 
@@ -68,7 +70,7 @@ async def test_a_close_ends_the_waiting_with_no_trade(bus: Bus, users: Sequence[
     await Records(bus).write_account(an_account("dave"))
     await turn.join()  # the close is in the stream and not carried yet: it comes first
     assert await told(bus) == []
-    await turn.carry()
+    await turn.distribute()
     await turn.join()
     assert await told(bus) == []
     assert await joining(bus) == ""
@@ -83,7 +85,7 @@ async def test_an_entry_that_comes_while_he_waits_is_all_that_he_gets(
     await turn.join()
     more = an_entry("more", position_before=btc("0.1"), position_after=btc("0.2"))
     entry = await emit(more)
-    await turn.carry()
+    await turn.distribute()
     await market(bus)
     await turn.join()
     (entry_id, copied), (_, join) = await decided(bus, "dave")
@@ -91,7 +93,8 @@ async def test_an_entry_that_comes_while_he_waits_is_all_that_he_gets(
     assert copied.copy is not None
     assert join.copy is None
     assert join.signal_id == S
-    assert join.reason == f"not joined: the master has added to it since, see signal {an_id('more')}"
+    assert join.code == ReasonCode.POSITION_INCREASED
+    assert an_id("more") in join.reason
 
 
 async def test_who_comes_back_joins_what_was_opened_meanwhile_and_nothing_that_was_decided_for_him(
@@ -104,7 +107,7 @@ async def test_who_comes_back_joins_what_was_opened_meanwhile_and_nothing_that_w
     flat = replace(btc(0), asset="ETH")
     price = replace(btc_price(3000), symbol=eth)
     await emit(an_entry("eth", **unit, position_before=flat, price=price, quote_size=usd(3000)))
-    await turn.carry()
+    await turn.distribute()
     await Records(bus).write_prices("kraken", [price], NOW)
     await turn.follow([*users, DAVE])
     await turn.join()
@@ -132,7 +135,7 @@ async def test_who_holds_it_already_does_not_buy_it_again(bus: Bus, users: Seque
     await Records(bus).write_position("dave", "kraken", held)
     await (await Turn(bus, [*users, DAVE]).begin()).join()
     ((_, decision),) = await told(bus)
-    assert decision.reason == "not joined: BTC is held from copying already"
+    assert decision.code == ReasonCode.ALREADY_HELD
 
 
 async def test_positions_that_cannot_be_read_are_a_skip(bus: Bus, users: Sequence[UserPolicy], emit: Emit) -> None:
@@ -141,7 +144,7 @@ async def test_positions_that_cannot_be_read_are_a_skip(bus: Bus, users: Sequenc
     await (await Turn(bus, [*users, DAVE]).begin()).join()
     ((_, decision),) = await told(bus)
     assert decision.copy is None
-    assert "what is held cannot be read" in decision.reason
+    assert decision.code == ReasonCode.RECORD_UNREADABLE
 
 
 async def test_another_position_that_cannot_be_read_keeps_nobody_from_joining(
@@ -194,7 +197,7 @@ async def test_who_has_not_asked_for_it_or_only_exits_is_not_joined(
     await opened(bus, emit, users)
     turn = await Turn(bus, [*users, policy]).begin()
     assert await joining(bus) is None
-    await turn.follow([*users, DAVE])  # he asks for it later: he follows already
+    await turn.follow([*users, DAVE])  # dave asks for it later, when dave follows already
     await turn.join()
     assert await joining(bus) is None
     assert await decided(bus, "dave") == []

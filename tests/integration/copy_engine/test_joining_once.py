@@ -95,7 +95,7 @@ async def test_whatever_step_an_engine_dies_at_there_is_one_join_and_none_after_
             await emit(an_exit("close"))
         second = await Turn(bus, [*users, DAVE]).begin()
         await second.join()
-        await second.carry()
+        await second.distribute()
         await second.join()
         rows = await decided(bus, "dave")
         exits = [place for place, (_, decision) in enumerate(rows) if decision.kind is Kind.EXIT]

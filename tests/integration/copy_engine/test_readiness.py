@@ -1,4 +1,4 @@
-"""The gate: master first, then users, then the flow; by what stands in Redis, on a clock that the test moves."""
+"""The gate: master first, then users, then the flow; by the state in Redis, on a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def records(bus: Bus) -> Records:
 
 
 def clock(*instants: float) -> Callable[[], float]:
-    """Give these instants one after another, one for the start and one for each look."""
+    """Return these instants one after another, one for the start and one for each check."""
     left: Iterator[float] = iter(instants)
     return lambda: next(left)
 

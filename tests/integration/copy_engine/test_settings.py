@@ -11,6 +11,7 @@ from shared.bus.records import Records, pairs
 from shared.bus.streams import Entry, Group
 from shared.contracts import keys
 from shared.domain.limits.policy import OnLeave, SizingPolicy, UserPolicy
+from shared.domain.reason import ReasonCode
 from tests.support.engines import carried, running, until
 from tests.support.examples import a_policy, an_account, an_entry, an_exit, btc
 from tests.support.order_stream import decided
@@ -93,10 +94,7 @@ async def test_a_disabled_user_gets_what_he_asked_for_on_leaving(
         await carried(bus, 3)
     assert len(await decided(bus, "alice")) == len(await decided(bus, "carol")) == 1
     _, entry, close = [decision for _, decision in await decided(bus, "bob")]
-    assert (entry.copy, entry.reason) == (
-        None,
-        "the user is disabled; only exits are followed (on_leave = exits_only)",
-    )
+    assert (entry.copy, entry.code) == (None, ReasonCode.DISABLED)
     assert close.copy is not None
     assert (await following(bus, "bob")).get("until", "") == ""
 

@@ -26,9 +26,9 @@ from shared.bus.records import Records, pairs
 from shared.bus.streams import Group, flatten, read_entries
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage, ReportMessage
-from shared.domain.account import Position
 from shared.domain.fault import Faults
 from shared.domain.order import Copy, Decision, Kind, Side, order_id
+from shared.domain.position import Position
 from shared.execution.clock import AccountClock
 from shared.execution.sender import Sender
 from shared.execution.venue_history import VenueHistory

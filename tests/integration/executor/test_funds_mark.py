@@ -13,11 +13,12 @@ from shared.bus.errors import LeaseLost
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.contracts import keys
-from shared.domain.account import AccountState, Position
+from shared.domain.account import AccountState
 from shared.domain.funds import Funds, FundsMark
 from shared.domain.limits.risk_state import RiskState
 from shared.domain.order import OrderState
 from shared.domain.own_exit import own_exit
+from shared.domain.position import Position
 from tests.integration.executor.rig import USER, Rig
 from tests.support.examples import BTC_USD, NOW, an_account, btc, btc_price, usd
 from tests.support.leases import take_over

@@ -21,9 +21,9 @@ from shared.bus.records import Records
 from shared.bus.watch import Watch
 from shared.contracts import keys
 from shared.contracts.messages import ReportMessage
-from shared.domain.account import Position
 from shared.domain.limits.policy import ExitPolicy
 from shared.domain.order import OrderState
+from shared.domain.position import Position
 from tests.integration.executor.rig import USER, Owner, Rig, crash, until
 from tests.support.examples import BTC_USD, btc, btc_price, usd
 

@@ -15,10 +15,10 @@ from shared.bus.connection import Bus
 from shared.bus.errors import LeaseLost
 from shared.bus.records import Records
 from shared.contracts import keys
-from shared.domain.account import Position
 from shared.domain.control import ControlMode
 from shared.domain.fault import FaultKind
 from shared.domain.order import Decision, OrderState
+from shared.domain.position import Position
 from shared.domain.rename import Rename, Renames
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import Price, Quantity

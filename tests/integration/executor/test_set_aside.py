@@ -19,10 +19,10 @@ from services.executor.orders.set_aside import SetAside
 from services.executor.protection.housekeeper import Housekeeper, Task
 from services.executor.turn.symbol_queues import SymbolQueues
 from shared.contracts import keys
-from shared.domain.account import Position
 from shared.domain.fault import Fault, FaultKind, Faults
 from shared.domain.order import Decision, Kind, OrderState
 from shared.domain.own_exit import own_exit
+from shared.domain.position import Position
 from shared.domain.rename import Rename, Renames
 from shared.domain.values.money import Quantity
 from shared.domain.values.symbol import Symbol

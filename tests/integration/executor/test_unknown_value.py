@@ -13,10 +13,10 @@ import pytest
 
 from shared.bus.records import Records
 from shared.contracts import keys
-from shared.domain.account import Position
 from shared.domain.fault import FaultKind
 from shared.domain.limits.policy import ExitPolicy, LimitPolicy, StopOutAction
 from shared.domain.order import OrderState
+from shared.domain.position import Position
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import Price, Quantity
 from shared.domain.values.symbol import Symbol

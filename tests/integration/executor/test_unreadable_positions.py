@@ -13,10 +13,10 @@ from services.executor.protection.reconciler import Reconciler
 from shared.bus.errors import BusUnavailable
 from shared.bus.records import Records
 from shared.contracts import keys
-from shared.domain.account import Position
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.limits.policy import LimitPolicy, StopOutAction
 from shared.domain.order import Decision, OrderState
+from shared.domain.position import Position
 from shared.domain.values.money import Price, Quantity
 from shared.domain.values.symbol import Symbol
 from tests.integration.executor.rig import USER, Owner, Rig, until

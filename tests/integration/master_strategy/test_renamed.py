@@ -20,9 +20,10 @@ from shared.bus.lease import Lease, acquire
 from shared.bus.master_account import MasterRecords
 from shared.bus.records import Records
 from shared.bus.signals import SignalLog
-from shared.domain.account import MASTER, Position
+from shared.domain.account import MASTER
 from shared.domain.fault import Faults
 from shared.domain.order import Side
+from shared.domain.position import Position
 from shared.domain.rename import Rename, Renames
 from shared.domain.signal import Signal
 from shared.domain.values.money import Price, Quantity

@@ -17,7 +17,7 @@ from shared.bus.streams import read_entries
 from shared.contracts import keys
 from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
-from shared.domain.master_account import NotCopied
+from shared.domain.master_account import UncopiedReason
 from shared.domain.order import Kind, Side, leg_id, order_id
 from shared.domain.signal import Source
 from shared.domain.values.instrument import seed_instruments
@@ -108,7 +108,7 @@ async def test_what_was_passed_over_stays_so_and_in_the_position_after_a_restart
         await run.resume()
     assert run.book.size_of("BTC") == btc("0.6")
     (row,) = (await read_all_uncopied(rig.bus, "kraken")).values()
-    assert (row.reason, row.size) == (NotCopied.TOO_LATE, btc("0.3"))
+    assert (row.reason, row.size) == (UncopiedReason.TOO_LATE, btc("0.3"))
     await rig.someone_trades(run, Side.SELL, "0.3")
     await run.watcher.scan()
     assert (await rig.signals())[-1].fraction == Decimal("0.5")

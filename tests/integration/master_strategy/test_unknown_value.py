@@ -13,9 +13,10 @@ import pytest
 from services.master_strategy.account.account_mirror import AccountMirror
 from shared.bus.records import Records
 from shared.contracts import keys
-from shared.domain.account import MASTER, Position
+from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.order import Kind, OrderState, Side
+from shared.domain.position import Position
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import Quantity
 from shared.domain.values.symbol import Symbol

@@ -13,7 +13,8 @@ from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.streams import read_entries
 from shared.contracts import keys
-from shared.domain.account import MASTER, Account, AccountState, Position
+from shared.domain.account import MASTER, Account, AccountState
+from shared.domain.position import Position
 from shared.domain.values.money import Money, Quantity
 from shared.domain.values.symbol import Symbol
 from tests.integration.ops.command import ops

@@ -13,10 +13,10 @@ from shared.bus.records import Records
 from shared.bus.streams import flatten, read_entries
 from shared.contracts import keys
 from shared.contracts.risk import RiskRecord
-from shared.domain.account import Position
 from shared.domain.control import ControlMode
 from shared.domain.limits.policy import StopOutAction
 from shared.domain.limits.risk_state import RiskState, StopOut
+from shared.domain.position import Position
 from shared.domain.values.money import Money, Quantity
 from shared.domain.values.symbol import Symbol
 from tests.integration.ops.command import Ran, ops

@@ -16,9 +16,11 @@ from hypothesis import given, strategies as st
 
 from shared.contracts.fields import MalformedMessageError, Message
 from shared.contracts.heartbeat import HeartbeatRecord
+from shared.contracts.market_records import InstrumentRecord, read_price
 from shared.contracts.messages import OrderMessage, ReportMessage, SignalMessage
+from shared.contracts.position_record import PositionRecord, read_position
 from shared.contracts.reconciliation import ReconcileAnswer
-from shared.contracts.records import AccountRecord, InstrumentRecord, PositionRecord, read_position, read_price
+from shared.contracts.records import AccountRecord
 from shared.contracts.risk import RiskRecord
 from shared.contracts.verdict import VerdictRecord
 from shared.domain.control import Control, ControlMode

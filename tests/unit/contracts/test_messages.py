@@ -1,4 +1,4 @@
-"""The wire, word for word: field names, their order and their texts are a contract with everybody who reads Redis."""
+"""The wire, word for word: field names, their order and their texts are a public contract."""
 
 from __future__ import annotations
 
@@ -268,7 +268,7 @@ def test_an_entry_of_a_stream_without_any_fields_is_malformed() -> None:
 
 
 def test_a_blank_equity_of_the_master_is_not_known_and_a_missing_one_is_malformed() -> None:
-    """Case D1: blank says that something in it has no known value; left out it is a mistake of whoever writes signals."""
+    """Case D1: blank says that something in it has no known value; left out it is a mistake of the writer."""
     why = "no price for 9,000 XYZ"
     signal = SignalMessage.parse({**ENTRY, "master_equity": "", "equity_reason": why}).to_domain()
     assert (signal.master_equity, signal.equity_reason) == (None, why)

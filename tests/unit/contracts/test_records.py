@@ -1,4 +1,4 @@
-"""What stands in hashes, both ways; and that an amount that is not known is not zero."""
+"""The records in hashes, written and read; an unknown amount is not zero."""
 
 from __future__ import annotations
 
@@ -9,16 +9,11 @@ import pytest
 from hypothesis import given, strategies as st
 
 from shared.contracts.fields import MalformedMessageError
-from shared.contracts.records import (
-    AccountRecord,
-    read_instrument,
-    read_position,
-    read_price,
-    write_instrument,
-    write_position,
-    write_price,
-)
-from shared.domain.account import AccountState, Position
+from shared.contracts.market_records import read_instrument, read_price, write_instrument, write_price
+from shared.contracts.position_record import read_position, write_position
+from shared.contracts.records import AccountRecord
+from shared.domain.account import AccountState
+from shared.domain.position import Position
 from shared.domain.values.instrument import PairStatus
 from shared.domain.values.money import Money
 from tests.support.examples import BTC_USD, NOW, an_account, an_instrument, btc, btc_price, usd

@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from services.copy_engine.decisions.decide import Follower, decide, skip
+from services.copy_engine.decisions.decision_plan import decide, decide_skip
+from services.copy_engine.followers.follower import Follower
 from shared.domain.account import Account, AccountState
 from shared.domain.control import Control, ControlMode
 from shared.domain.limits.policy import GuardPolicy, SymbolPolicy, UserPolicy
 from shared.domain.order import Copy, Kind, Side, order_id
+from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
+from shared.domain.skip import Skip
 from shared.domain.values.instrument import Instrument, PairStatus
 from shared.domain.values.symbol import Symbol
 from tests.support.examples import (
@@ -35,7 +38,7 @@ RUN = Control()
 
 
 def a_follower(**changes: Any) -> Follower:
-    """Give alice, ready, with nothing stopped."""
+    """Return alice, ready, with no kill switch set."""
     return replace(Follower(a_policy(), an_account(), (RUN, RUN)), **changes)
 
 
@@ -53,42 +56,72 @@ def test_an_entry_is_copied_with_its_size_its_bound_and_its_last_moment() -> Non
 
 
 @pytest.mark.parametrize(
-    ("follower", "reason"),
+    ("follower", "code", "reason"),
     [
-        (a_follower(policy=a_policy(venues=("coinbase",))), "follows on coinbase, not on kraken"),
-        (a_follower(switches=(Control(ControlMode.PAUSE), RUN)), "pause is set"),
-        (a_follower(switches=(RUN, Control(ControlMode.PAUSE, "on holiday"))), "pause is set: on holiday"),
-        (a_follower(switches=(RUN, Control(ControlMode.CLOSE_ONLY))), "close_only is set"),
-        (a_follower(switches=(Control(ControlMode.HALT), RUN)), "halt is set"),
-        (a_follower(account=None), "account at kraken is not connected yet"),
-        (a_follower(account=an_account(state=AccountState.CONNECTING)), "account at kraken is not connected yet"),
+        (
+            a_follower(policy=a_policy(venues=("coinbase",))),
+            ReasonCode.VENUE_NOT_FOLLOWED,
+            "follows on coinbase, not on kraken",
+        ),
+        (a_follower(account=None), ReasonCode.NOT_CONNECTED, "account at kraken is not connected yet"),
         (
             a_follower(account=an_account(state=AccountState.PARKED, reason="EAPI:Invalid key")),
+            ReasonCode.PARKED,
             "account is parked: EAPI:Invalid key",
         ),
-        (a_follower(account=an_account(equity=None)), "balance unknown: it has not been read yet"),
-        (a_follower(account=an_account(cash=None, reason="timeout")), "balance unknown: timeout"),
     ],
 )
-def test_a_user_who_cannot_take_an_entry_is_skipped_and_told_why(follower: Follower, reason: str) -> None:
+def test_a_user_who_cannot_take_an_entry_is_skipped_with_a_code_for_programs_and_a_sentence_for_people(
+    follower: Follower, code: ReasonCode, reason: str
+) -> None:
     decision = decide(an_entry(), follower, an_instrument(), LATER)
-    assert decision.copy is None
-    assert decision.reason == reason
+    assert (decision.copy, decision.code, decision.reason) == (None, code, reason)
 
 
 @pytest.mark.parametrize(
-    ("instrument", "reason"),
+    ("follower", "code"),
     [
-        (None, "BTC/USD is not traded on kraken"),
-        (an_instrument(status=PairStatus.CANCEL_ONLY), "kraken has BTC/USD in cancel_only mode"),
-        (an_instrument(status=PairStatus.POST_ONLY), "kraken has BTC/USD in post_only mode"),
-        (an_instrument(status=PairStatus.REDUCE_ONLY), "kraken has BTC/USD in reduce_only mode"),
+        (a_follower(switches=(Control(ControlMode.PAUSE), RUN)), ReasonCode.KILL_SWITCH),
+        (a_follower(switches=(RUN, Control(ControlMode.PAUSE, "on holiday"))), ReasonCode.KILL_SWITCH),
+        (a_follower(switches=(RUN, Control(ControlMode.CLOSE_ONLY))), ReasonCode.KILL_SWITCH),
+        (a_follower(switches=(Control(ControlMode.HALT), RUN)), ReasonCode.KILL_SWITCH),
+        (a_follower(account=an_account(state=AccountState.CONNECTING)), ReasonCode.NOT_CONNECTED),
+        (a_follower(account=an_account(equity=None)), ReasonCode.BALANCE_UNKNOWN),
+        (a_follower(account=an_account(cash=None, reason="timeout")), ReasonCode.BALANCE_UNKNOWN),
     ],
 )
-def test_an_entry_that_the_venue_would_not_take_is_skipped(instrument: Instrument | None, reason: str) -> None:
+def test_every_guard_of_an_entry_has_its_code(follower: Follower, code: ReasonCode) -> None:
+    decision = decide(an_entry(), follower, an_instrument(), LATER)
+    assert (decision.copy, decision.code) == (None, code)
+    assert decision.reason
+
+
+@pytest.mark.parametrize(
+    ("instrument", "code", "reason"),
+    [
+        (None, ReasonCode.NOT_TRADED, "BTC/USD is not traded on kraken"),
+        (
+            an_instrument(status=PairStatus.CANCEL_ONLY),
+            ReasonCode.PAIR_RESTRICTED,
+            "kraken has BTC/USD in cancel_only mode",
+        ),
+        (
+            an_instrument(status=PairStatus.POST_ONLY),
+            ReasonCode.PAIR_RESTRICTED,
+            "kraken has BTC/USD in post_only mode",
+        ),
+        (
+            an_instrument(status=PairStatus.REDUCE_ONLY),
+            ReasonCode.PAIR_RESTRICTED,
+            "kraken has BTC/USD in reduce_only mode",
+        ),
+    ],
+)
+def test_an_entry_that_the_venue_would_not_take_is_skipped(
+    instrument: Instrument | None, code: ReasonCode, reason: str
+) -> None:
     decision = decide(an_entry(), a_follower(), instrument, LATER)
-    assert decision.copy is None
-    assert decision.reason == reason
+    assert (decision.copy, decision.code, decision.reason) == (None, code, reason)
 
 
 def test_a_halt_is_over_where_the_master_has_bought_since_the_venues_list_was_read() -> None:
@@ -103,7 +136,7 @@ def test_what_the_master_has_bought_tells_nothing_of_the_pair_that_a_user_trades
     other = Symbol("BTC", "USDC")
     follower = a_follower(policy=a_policy(symbols=SymbolPolicy(map={BTC_USD: other})))
     halted = an_instrument(symbol=other, status=PairStatus.CANCEL_ONLY, as_of=0)
-    assert "cancel_only" in decide(an_entry(), follower, halted, LATER).reason
+    assert decide(an_entry(), follower, halted, LATER).code == ReasonCode.PAIR_RESTRICTED
 
 
 @pytest.mark.parametrize("status", [PairStatus.ONLINE, PairStatus.LIMIT_ONLY])
@@ -147,7 +180,19 @@ def test_an_exit_is_always_copied_and_never_ages(
     decision = decide(an_exit(fraction=fraction), follower, instrument, now)
     assert decision.copy == Copy(base_size=None, fraction=Decimal(fraction), limit_price=None, not_after=None)
     assert (decision.side, decision.kind) == (Side.SELL, Kind.EXIT)
-    assert decision.reason == f"the master closed {fraction} of its position"
+
+
+@pytest.mark.parametrize(
+    ("fraction", "reason"),
+    [
+        ("1", "the master sold its whole position"),
+        ("0.37", "the master sold 37 % of its position"),
+        ("0.3333333333333333", "the master sold 33.33 % of its position"),
+        ("0.00001", "the master sold less than 0.01 % of its position"),
+    ],
+)
+def test_an_exit_says_how_much_the_master_sold(fraction: str, reason: str) -> None:
+    assert decide(an_exit(fraction=fraction), a_follower(), None, LATER).reason == reason
 
 
 @given(followers, pairs)
@@ -183,8 +228,15 @@ def test_nobody_receives_the_masters_size_but_by_his_own_ratio(size: Decimal, mi
 
 
 def test_a_skip_keeps_what_is_known_of_the_user_and_never_a_size() -> None:
-    decision = skip(an_entry(), a_follower(account=None), "because", LATER)
+    because = Skip("because", ReasonCode.CLOCK)
+    decision = decide_skip(an_entry(), a_follower(account=None), because, LATER)
     assert (decision.copy, decision.reason, decision.user_equity) == (None, "because", None)
+    assert decision.code == ReasonCode.CLOCK
+
+
+def test_a_decision_to_copy_has_no_code() -> None:
+    assert decide(an_entry(), a_follower(), an_instrument(), LATER).code == ""
+    assert decide(an_exit(), a_follower(), an_instrument(), LATER).code == ""
 
 
 def test_two_users_get_two_orders_of_one_signal() -> None:

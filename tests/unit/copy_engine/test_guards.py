@@ -9,10 +9,10 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from services.copy_engine.decisions.decide import Follower, decide
+from services.copy_engine.decisions.decision_plan import decide
+from services.copy_engine.followers.follower import Follower
 from shared.contracts.messages import OrderMessage
-from shared.domain.account import Account, Position
-from shared.domain.book import Book
+from shared.domain.account import Account
 from shared.domain.control import Control, ControlMode
 from shared.domain.limits.policy import (
     FileState,
@@ -25,6 +25,9 @@ from shared.domain.limits.policy import (
 )
 from shared.domain.limits.risk_state import RiskState, realized_by
 from shared.domain.order import Copy
+from shared.domain.portfolio import Portfolio
+from shared.domain.position import Position
+from shared.domain.reason import ReasonCode
 from shared.domain.values.money import Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_exit, an_instrument, usd
@@ -35,7 +38,7 @@ RUN = Control()
 
 
 def a_follower(policy: UserPolicy | None = None, account: Account | None = None) -> Follower:
-    """Give alice, ready, with nothing stopped."""
+    """Return alice, ready, with no kill switch set."""
     return Follower(policy or a_policy(), account or an_account(), (RUN, RUN, RUN))
 
 
@@ -64,7 +67,8 @@ def test_a_user_whose_file_is_bad_gets_no_entry_and_every_exit(state: FileState)
     """Case E2."""
     policy = a_policy(file=state, fault="bob.toml: not valid TOML")
     entry = decide(an_entry(), a_follower(policy), an_instrument(), NOW + 40)
-    assert (entry.copy, entry.reason) == (None, "bob.toml: not valid TOML")
+    assert (entry.copy, entry.code) == (None, ReasonCode.SETTINGS_UNUSABLE)
+    assert entry.reason == "bob.toml: not valid TOML"
     close = decide(an_exit(), a_follower(policy), an_instrument(), NOW + 40)
     assert close.copy == Copy(None, Decimal(1), None, None)
 
@@ -73,21 +77,22 @@ def test_balance_call_fails() -> None:
     """A balance that is not known is unknown, not zero: entries are skipped and say so, and the exit still goes."""
     account = an_account(equity=None, cash=None, reason="EGeneral:Timeout")
     entry = decide(an_entry(), a_follower(account=account), an_instrument(), NOW + 40)
-    assert (entry.copy, entry.reason) == (None, "balance unknown: EGeneral:Timeout")
+    assert (entry.copy, entry.code) == (None, ReasonCode.BALANCE_UNKNOWN)
     close = decide(an_exit(), a_follower(account=account), an_instrument(), NOW + 40)
     assert close.copy == Copy(None, Decimal(1), None, None)
 
 
 def test_a_balance_that_was_read_too_long_ago_skips_and_says_so() -> None:
     entry = decide(an_entry(), a_follower(account=an_account(as_of=NOW - 600_000)), an_instrument(), NOW + 40)
-    assert (entry.copy, entry.reason) == (None, "balance is 600 s old; entries need one of the last 120 s")
+    assert (entry.copy, entry.code) == (None, ReasonCode.BALANCE_TOO_OLD)
 
 
 @pytest.mark.parametrize("mode", [mode for mode in ControlMode if mode is not ControlMode.RUN])
 def test_the_switch_of_a_symbol_stops_its_entries_for_everybody(mode: ControlMode) -> None:
     follower = replace(a_follower(), switches=(RUN, RUN, Control(mode, "delisted")))
     decision = decide(an_entry(), follower, an_instrument(), NOW + 40)
-    assert (decision.copy, decision.reason) == (None, f"{mode} is set: delisted")
+    assert (decision.copy, decision.code) == (None, ReasonCode.KILL_SWITCH)
+    assert str(mode) in decision.reason
 
 
 @pytest.mark.parametrize(
@@ -106,7 +111,7 @@ def test_a_symbol_that_the_user_does_not_want_is_skipped_and_its_exit_is_not(
 ) -> None:
     follower = a_follower(a_policy(symbols=symbols))
     entry = decide(an_entry(), follower, an_instrument(), NOW + 40)
-    assert (entry.copy, entry.reason) == (None, reason)
+    assert (entry.copy, entry.code, entry.reason) == (None, ReasonCode.SYMBOL_FILTERED, reason)
     assert decide(an_exit(), follower, an_instrument(), NOW + 40).copy is not None
 
 
@@ -118,7 +123,8 @@ def test_a_mapped_symbol_is_the_symbol_of_the_decision() -> None:
         assert decision.copy is not None
         assert decision.symbol == BTC_USDC
     unlisted = decide(an_entry(), a_follower(policy, account), None, NOW + 40)
-    assert unlisted.reason == "BTC/USDC is not traded on kraken"
+    assert unlisted.code == ReasonCode.NOT_TRADED
+    assert "BTC/USDC" in unlisted.reason
 
 
 @pytest.mark.parametrize(
@@ -143,13 +149,15 @@ def test_a_disabled_user_who_asked_for_it_gets_exits_and_no_entries() -> None:
     assert not a_policy(enabled=False).followed
     assert not a_policy(enabled=False, on_leave=OnLeave.CLOSE_NOW).followed
     entry = decide(an_entry(), a_follower(policy), an_instrument(), NOW + 40)
+    assert entry.code == ReasonCode.DISABLED
     assert entry.reason == "the user is disabled; only exits are followed (on_leave = exits_only)"
     assert decide(an_exit(), a_follower(policy), an_instrument(), NOW + 40).copy is not None
 
 
 def test_what_could_not_be_read_skips_entries_and_never_an_exit() -> None:
-    follower = replace(a_follower(), trouble="limits cannot be judged: RiskRecord.day")
-    assert decide(an_entry(), follower, an_instrument(), NOW + 40).reason == "limits cannot be judged: RiskRecord.day"
+    follower = replace(a_follower(), unreadable="limits cannot be judged: RiskRecord.day")
+    entry = decide(an_entry(), follower, an_instrument(), NOW + 40)
+    assert (entry.code, entry.reason) == (ReasonCode.RECORD_UNREADABLE, "limits cannot be judged: RiskRecord.day")
     assert decide(an_exit(), follower, an_instrument(), NOW + 40).copy is not None
 
 
@@ -185,8 +193,8 @@ class Market:
         self.risk = RiskState.fresh("USD", NOW).at(NOW, usd(0), self.equity, policy.limits)
 
     @property
-    def book(self) -> Book:
-        return Book(dict(self.positions), dict(self.prices))
+    def book(self) -> Portfolio:
+        return Portfolio(dict(self.positions), dict(self.prices))
 
     @property
     def equity(self) -> Money:
@@ -281,6 +289,7 @@ def test_a_fill_dated_in_the_future_is_stale_and_an_exit_of_it_is_copied() -> No
         entry = decide(an_entry(filled_at=NOW + ahead), a_follower(), an_instrument(), NOW)
         assert (entry.copy is not None) is copied
         if not copied:
+            assert entry.code == ReasonCode.FUTURE_FILL
             assert entry.reason == f"stale: the fill is dated {ahead / 1000:.1f} s in the future; a clock is wrong"
         assert decide(an_exit(filled_at=NOW + ahead), a_follower(), an_instrument(), NOW).copy is not None
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, strategies as st
 
-from services.copy_engine.decisions.decide import Follower
+from services.copy_engine.followers.follower import Follower
 from shared.domain.account import MASTER
 from shared.domain.control import Control
 from shared.domain.limits.policy import (

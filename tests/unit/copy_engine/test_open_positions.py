@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, strategies as st
 
-from services.copy_engine.followers.open_positions import Joinable, OpenPositions
+from services.copy_engine.followers.open_positions import JoinablePosition, OpenPositions
 from shared.domain.signal import Signal
 from shared.domain.values.symbol import Symbol
 from tests.support.examples import an_entry, an_exit, btc, btc_price, usd
@@ -34,11 +34,11 @@ def played(*steps: Step, held: str = "0") -> OpenPositions:
             if what == "buy"
             else an_exit(str(number), size, position_before=before, position_after=btc(position))
         )
-        found.take(f"{number}-0", signal)
+        found.apply(f"{number}-0", signal)
     return found
 
 
-def only(found: OpenPositions, start: str) -> Joinable:
+def only(found: OpenPositions, start: str) -> JoinablePosition:
     (joinable,) = found.joinable(start)
     return joinable
 
@@ -68,7 +68,7 @@ def test_a_closed_position_is_joined_by_nobody(start: str) -> None:
 
 def test_a_close_of_the_whole_is_one_whatever_position_it_tells() -> None:
     found = played(("buy", "0.1", "60000"))
-    found.take("2-0", an_exit("2", "1", position_after=btc("0.1")))
+    found.apply("2-0", an_exit("2", "1", position_after=btc("0.1")))
     assert found.joinable("9-0") == []
 
 
@@ -84,7 +84,7 @@ def test_an_entry_that_came_after_he_began_to_follow_is_told() -> None:
     assert joinable.added == an_entry_of("2", joinable)
 
 
-def an_entry_of(number: str, joinable: Joinable) -> Signal:
+def an_entry_of(number: str, joinable: JoinablePosition) -> Signal:
     (found,) = [each.signal for each in joinable.position.entries if each.entry_id == f"{number}-0"]
     return found
 
@@ -97,16 +97,16 @@ def test_without_its_beginning_a_position_has_no_known_average() -> None:
 
 def test_an_entry_that_tells_no_position_opens_none() -> None:
     found = OpenPositions()
-    found.take("1-0", an_entry(position_after=btc(0)))
+    found.apply("1-0", an_entry(position_after=btc(0)))
     assert found.joinable("1-0") == []
 
 
 def test_each_symbol_and_venue_has_its_own_position() -> None:
     found = OpenPositions()
-    found.take("1-0", an_entry("1"))
-    found.take("2-0", an_entry("2", venue="coinbase"))
-    found.take("3-0", an_entry("3", symbol=Symbol("BTC", "USDC")))
-    found.take("4-0", an_exit("4", venue="coinbase"))
+    found.apply("1-0", an_entry("1"))
+    found.apply("2-0", an_entry("2", venue="coinbase"))
+    found.apply("3-0", an_entry("3", symbol=Symbol("BTC", "USDC")))
+    found.apply("4-0", an_exit("4", venue="coinbase"))
     assert sorted(each.latest.entry_id for each in found.joinable("4-0")) == ["1-0", "3-0"]
 
 

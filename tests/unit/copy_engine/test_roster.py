@@ -54,7 +54,7 @@ def test_among_many_a_hundred_turns_reach_every_part_alike(count: int) -> None:
 
 
 def firsts(count: int, *, turns: int) -> list[int]:
-    """Give the places of those who go first in the first turns."""
+    """Return the indices of the users who go first in the first turns."""
     users = [a_policy(f"user-{number:04}") for number in range(count)]
     roster = Roster(users)
     return [int(next(iter(roster.chunks(turn)))[0].policy.user.removeprefix("user-")) for turn in range(turns)]

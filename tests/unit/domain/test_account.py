@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, strategies as st
 
-from shared.domain.account import Position
+from shared.domain.position import Position
 from shared.domain.values.money import UnitMismatchError
 from shared.domain.values.symbol import Symbol
 from tests.support.examples import BTC_USD, NOW, btc, usd

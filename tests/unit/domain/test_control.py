@@ -6,6 +6,8 @@ import pytest
 
 from shared.domain.control import Control, ControlMode, flattening, refusal
 from shared.domain.order import Kind
+from shared.domain.reason import ReasonCode
+from shared.domain.skip import Skip
 
 
 @pytest.mark.parametrize(
@@ -26,9 +28,10 @@ def test_each_mode_stops_what_it_says(mode: str, entry_stops: bool, exit_stops: 
 
 def test_one_switch_of_several_is_enough_and_its_reason_is_told() -> None:
     paused = Control(ControlMode.PAUSE, "maintenance")
-    assert refusal(Kind.ENTRY, Control(), paused) == "pause is set: maintenance"
-    assert refusal(Kind.ENTRY, paused, Control()) == "pause is set: maintenance"
-    assert refusal(Kind.ENTRY, Control(), Control()) == ""
+    forbidden = Skip("pause is set: maintenance", ReasonCode.KILL_SWITCH)
+    assert refusal(Kind.ENTRY, Control(), paused) == forbidden
+    assert refusal(Kind.ENTRY, paused, Control()) == forbidden
+    assert refusal(Kind.ENTRY, Control(), Control()) is None
 
 
 def test_a_switch_that_nobody_has_set_is_run() -> None:
@@ -54,5 +57,7 @@ def test_flatten_is_asked_for_by_any_scope_and_waits_for_a_halt_to_end() -> None
 
 def test_a_mode_that_nobody_knows_stops_entries_and_lets_exits_through() -> None:
     doubt = Control.read({"mode": "PAUSED!"})
-    assert "unknown control mode 'PAUSED!'" in refusal(Kind.ENTRY, doubt)
-    assert refusal(Kind.EXIT, doubt) == ""
+    forbidden = refusal(Kind.ENTRY, doubt)
+    assert forbidden is not None
+    assert "unknown control mode 'PAUSED!'" in forbidden.reason
+    assert refusal(Kind.EXIT, doubt) is None

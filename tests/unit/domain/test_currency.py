@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from shared.domain.account import Position
-from shared.domain.book import Book
+from shared.domain.portfolio import Portfolio
+from shared.domain.position import Position
 from shared.domain.valuation import value
 from shared.domain.values.currency import alike, counted_in
 from shared.domain.values.money import Money, Price, Quantity
@@ -40,7 +40,7 @@ def test_a_price_in_dollars_values_what_an_account_in_their_coin_holds() -> None
 
 
 def test_a_book_sums_what_is_held_at_market_and_what_it_gained() -> None:
-    book = Book(
+    book = Portfolio(
         {
             BTC_USD: Position(BTC_USD, btc("0.5"), usd(25000), NOW, NOW),
             BTC_USDC: Position(BTC_USDC, btc("0.1"), Money(Decimal(7000), "USDC"), NOW, NOW),

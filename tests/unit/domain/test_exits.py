@@ -9,8 +9,9 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, strategies as st
 
-from shared.domain.account import Position
-from shared.domain.exits import Close, size_exit
+from shared.domain.exits import ExitSize, size_exit
+from shared.domain.position import Position
+from shared.domain.reason import ReasonCode
 from shared.domain.sizing import Skip
 from tests.support.examples import BTC_USD, NOW, an_instrument, btc, btc_price, usd
 
@@ -21,14 +22,14 @@ lots = st.sampled_from([Decimal(text) for text in ("0.00000001", "0.00001", "0.0
 
 
 def holding(size: str | Decimal) -> Position:
-    """Give a position of that size."""
+    """Return a position of that size."""
     return Position.flat(BTC_USD, NOW).bought(btc(size), usd(1000), NOW)
 
 
 @pytest.mark.parametrize(("fraction", "sold"), [("1", "0.08"), ("0.37", "0.0296"), ("0.5", "0.04"), ("0.01", "0.0008")])
 def test_exit_is_a_fraction_of_what_is_held(fraction: str, sold: str) -> None:
     outcome = size_exit(holding("0.08"), Decimal(fraction), an_instrument(), PRICE)
-    assert isinstance(outcome, Close)
+    assert isinstance(outcome, ExitSize)
     assert outcome.size == btc(sold)
     assert outcome.reason == f"{fraction} of 0.08 BTC held = {sold}"
 
@@ -53,19 +54,22 @@ def test_never_sells_more_than_is_held_and_never_more_than_the_fraction_unless_t
 
 def test_a_rest_that_could_not_be_sold_later_is_sold_along() -> None:
     outcome = size_exit(holding("0.0001"), Decimal("0.9"), an_instrument(), PRICE)
-    assert isinstance(outcome, Close)
+    assert isinstance(outcome, ExitSize)
     assert outcome.size == btc("0.0001")
-    assert "all of it because the rest of 0.00001 BTC could not be sold later" in outcome.reason
+    assert "all of it because the remainder of 0.00001 BTC could not be sold later" in outcome.reason
 
 
 def test_nothing_held_is_a_skip() -> None:
     flat = Position.flat(BTC_USD, NOW)
-    assert size_exit(flat, Decimal(1), an_instrument(), PRICE) == Skip("nothing is held from copying")
+    assert size_exit(flat, Decimal(1), an_instrument(), PRICE) == Skip(
+        "nothing is held from copying", ReasonCode.NOTHING_HELD
+    )
 
 
 def test_dust_is_a_visible_skip() -> None:
     outcome = size_exit(holding("0.00004"), Decimal(1), an_instrument(), PRICE)
     assert isinstance(outcome, Skip)
+    assert outcome.code is ReasonCode.DUST
     assert outcome.reason.startswith("dust: 0.00004 BTC is below the venue's minimum of 0.00005 BTC")
 
 
@@ -77,15 +81,15 @@ def test_deposit_between_entry_and_exit(held: Decimal, free: Decimal) -> None:
     if min(held, free) < instrument.min_size:
         assert isinstance(outcome, Skip)
         return
-    assert isinstance(outcome, Close)
+    assert isinstance(outcome, ExitSize)
     assert outcome.size == btc(min(held, free)).floored(instrument.lot_step)
 
 
 def test_what_the_account_has_in_all_cuts_the_sale_and_is_told() -> None:
     outcome = size_exit(holding("0.08"), Decimal("0.5"), an_instrument(), PRICE, has=btc("0.030000001"))
-    assert isinstance(outcome, Close)
+    assert isinstance(outcome, ExitSize)
     assert outcome.size == btc("0.03")
-    assert outcome.reason.endswith("cut to 0.03, which is all that the account has")
+    assert outcome.reason.endswith("cut to 0.03, which is all the account has")
 
 
 def test_a_close_asks_for_neither_cash_nor_equity_nor_the_age_of_the_signal() -> None:

@@ -1,4 +1,4 @@
-"""The register of faults: what stands, what is new, and what it must not become."""
+"""The register of faults: what is active, what is new, and its bounds."""
 
 from __future__ import annotations
 

@@ -9,42 +9,43 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, strategies as st
 
-from shared.domain.account import Position
-from shared.domain.exits import Close, size_exit
+from shared.domain.exits import ExitSize, size_exit
 from shared.domain.limits.policy import ExitPolicy
-from shared.domain.limits.protection import ExitReason, due
+from shared.domain.limits.protection import due
+from shared.domain.position import Position
+from shared.domain.reason import ReasonCode
 from tests.support.examples import BTC_USD, NOW, an_instrument, btc, btc_price, usd
 
 NOTHING = ExitPolicy(stop_loss_pct=None)
 HELD = Position(BTC_USD, btc("0.5"), usd(30000), NOW, NOW)  # at an average cost of 60,000 with fees
 
 
-def fired(price: str | None, exits: ExitPolicy, position: Position = HELD, now: int = NOW) -> ExitReason | None:
-    """Say which rule closes the position."""
+def fired(price: str | None, exits: ExitPolicy, position: Position = HELD, now: int = NOW) -> ReasonCode | None:
+    """Return the rule that closes the position."""
     intent = due(position, None if price is None else btc_price(price), now, exits)
     return intent.rule if intent else None
 
 
 @pytest.mark.parametrize(
-    ("price", "rule"), [("57000.01", None), ("57000", ExitReason.STOP_LOSS), ("1", ExitReason.STOP_LOSS)]
+    ("price", "rule"), [("57000.01", None), ("57000", ReasonCode.STOP_LOSS), ("1", ReasonCode.STOP_LOSS)]
 )
-def test_the_stop_loss_fires_at_its_boundary(price: str, rule: ExitReason | None) -> None:
-    assert fired(price, ExitPolicy()) is rule  # 5 % is everybody's stop who sets none
+def test_the_stop_loss_fires_at_its_boundary(price: str, rule: ReasonCode | None) -> None:
+    assert fired(price, ExitPolicy()) is rule  # 5 % is the default stop
 
 
-@pytest.mark.parametrize(("price", "rule"), [("65999.99", None), ("66000", ExitReason.TAKE_PROFIT)])
-def test_the_target_fires_at_its_boundary(price: str, rule: ExitReason | None) -> None:
+@pytest.mark.parametrize(("price", "rule"), [("65999.99", None), ("66000", ReasonCode.TAKE_PROFIT)])
+def test_the_target_fires_at_its_boundary(price: str, rule: ReasonCode | None) -> None:
     assert fired(price, ExitPolicy(take_profit_pct=Decimal(10))) is rule
 
 
-@pytest.mark.parametrize(("price", "rule"), [("63000.01", None), ("63000", ExitReason.TRAILING)])
-def test_the_trail_fires_at_its_boundary_below_the_highest_price(price: str, rule: ExitReason | None) -> None:
+@pytest.mark.parametrize(("price", "rule"), [("63000.01", None), ("63000", ReasonCode.TRAILING)])
+def test_the_trail_fires_at_its_boundary_below_the_highest_price(price: str, rule: ReasonCode | None) -> None:
     exits = replace(NOTHING, trailing_pct=Decimal(10))
     assert fired(price, exits, HELD.seen(btc_price(70000))) is rule
 
 
-@pytest.mark.parametrize(("held_ms", "rule"), [(3_599_999, None), (3_600_000, ExitReason.MAX_HOLD)])
-def test_the_time_fires_at_its_boundary_and_needs_no_price(held_ms: int, rule: ExitReason | None) -> None:
+@pytest.mark.parametrize(("held_ms", "rule"), [(3_599_999, None), (3_600_000, ReasonCode.MAX_HOLD)])
+def test_the_time_fires_at_its_boundary_and_needs_no_price(held_ms: int, rule: ReasonCode | None) -> None:
     exits = replace(NOTHING, max_hold_ms=3_600_000)
     assert fired(None, exits, now=NOW + held_ms) is rule
 
@@ -125,13 +126,13 @@ def test_a_rule_fires_exactly_when_its_own_arithmetic_says_so(
     assert position.high is not None
     average = Fraction(position.cost.amount) / Fraction(position.size.amount)
     said = {
-        ExitReason.STOP_LOSS: exits.stop_loss_pct is not None
+        ReasonCode.STOP_LOSS: exits.stop_loss_pct is not None
         and Fraction(price) <= average * (1 - Fraction(exits.stop_loss_pct) / 100),
-        ExitReason.TRAILING: exits.trailing_pct is not None
+        ReasonCode.TRAILING: exits.trailing_pct is not None
         and Fraction(price) <= Fraction(position.high.amount) * (1 - Fraction(exits.trailing_pct) / 100),
-        ExitReason.TAKE_PROFIT: exits.take_profit_pct is not None
+        ReasonCode.TAKE_PROFIT: exits.take_profit_pct is not None
         and Fraction(price) >= average * (1 + Fraction(exits.take_profit_pct) / 100),
-        ExitReason.MAX_HOLD: exits.max_hold_ms is not None and age >= exits.max_hold_ms,
+        ReasonCode.MAX_HOLD: exits.max_hold_ms is not None and age >= exits.max_hold_ms,
     }
     intent = due(position, btc_price(price), NOW + age, exits)
     assert (intent.rule if intent else None) == next((rule for rule, fires in said.items() if fires), None)
@@ -142,7 +143,7 @@ def test_an_exit_never_sells_above_what_is_held(position: Position, price: Decim
     intent = due(position, btc_price(price), NOW + 10**9, exits)
     if intent is not None:
         close = size_exit(position, intent.fraction, an_instrument(), btc_price(price))
-        if isinstance(close, Close):
+        if isinstance(close, ExitSize):
             assert close.size <= position.size
             assert position.sold(close.size, NOW).size.amount < an_instrument().lot_step
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from hypothesis import given, strategies as st
 
-from shared.domain.account import Position
+from shared.domain.position import Position
 from shared.domain.reconcile import at_rest, compare, lowered
 from shared.domain.values.money import Money, Quantity
 from shared.domain.values.symbol import Symbol

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from shared.domain.account import Position
 from shared.domain.limits.policy import SymbolPolicy
-from shared.domain.rename import Fate, Rename, Renames, fate, merged, under_all_names
+from shared.domain.position import Position
+from shared.domain.rename import Rename, RenameAction, Renames, merged, rename_action, under_all_names
 from shared.domain.values.money import Price, Quantity
 from shared.domain.values.symbol import Symbol
 from tests.support.examples import NOW, usd
@@ -63,7 +63,7 @@ def test_the_venues_own_names_are_added_and_never_override_the_operators() -> No
     table = Renames.of([Rename("DOT", "NDOT")])
     assert table.plus({"DOT": "WRONG", "LUNA": "LUNC"}).symbol(Symbol("LUNA", "USD")).base == "LUNC"
     assert table.plus({"DOT": "WRONG"}) == table
-    assert table.plus({"NDOT": "DOT"}) == table, "a circle is nobody's rename"
+    assert table.plus({"NDOT": "DOT"}) == table, "a circle is not a rename"
 
 
 def test_what_is_gone_has_no_other_name() -> None:
@@ -75,31 +75,31 @@ def test_what_is_gone_has_no_other_name() -> None:
 @pytest.mark.parametrize(
     ("old_listed", "old_total", "new_listed", "new_total", "expected"),
     [
-        (True, "10", False, "0", Fate.STAYS),  # an entry in the table before the day
-        (True, "10", True, "3", Fate.STAYS),  # both are traded, and the coins are still the old ones
-        (False, "10", True, "0", Fate.WAITS),
-        (False, "10", True, "10", Fate.WAITS),  # the new ones are the owner's: the old ones are not changed yet
-        (False, "0", True, "0", Fate.WAITS),
-        (False, "0", False, "0", Fate.WAITS),
-        (True, "0", True, "0", Fate.WAITS),
+        (True, "10", False, "0", RenameAction.STAY),  # an entry in the table before the day
+        (True, "10", True, "3", RenameAction.STAY),  # both are traded, and the coins are still the old ones
+        (False, "10", True, "0", RenameAction.WAIT),
+        (False, "10", True, "10", RenameAction.WAIT),  # the new ones are the owner's: the old ones are not changed yet
+        (False, "0", True, "0", RenameAction.WAIT),
+        (False, "0", False, "0", RenameAction.WAIT),
+        (True, "0", True, "0", RenameAction.WAIT),
         (
             True,
             "0",
             False,
             "0",
-            Fate.WAITS,
+            RenameAction.WAIT,
         ),  # the list of pairs is old, or the owner has moved the coins
-        (True, "0", False, "10", Fate.WAITS),  # as above, and the coins are there
-        (False, "0", True, "10", Fate.MOVES),
-        (False, "0.01", True, "10", Fate.MOVES),  # a rest that the venue left behind
-        (True, "0", True, "10", Fate.MOVES),
-        (False, "0", False, "10", Fate.WAITS),  # the coins are there and cannot be sold yet
+        (True, "0", False, "10", RenameAction.WAIT),  # as above, and the coins are there
+        (False, "0", True, "10", RenameAction.MOVE),
+        (False, "0.01", True, "10", RenameAction.MOVE),  # a rest that the venue left behind
+        (True, "0", True, "10", RenameAction.MOVE),
+        (False, "0", False, "10", RenameAction.WAIT),  # the coins are there and cannot be sold yet
     ],
 )
 def test_where_the_coins_are_decides(
-    old_listed: bool, old_total: str, new_listed: bool, new_total: str, expected: Fate
+    old_listed: bool, old_total: str, new_listed: bool, new_total: str, expected: RenameAction
 ) -> None:
-    found = fate(
+    found = rename_action(
         Decimal(10),
         old_listed=old_listed,
         old_total=Decimal(old_total),

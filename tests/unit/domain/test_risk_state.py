@@ -9,9 +9,9 @@ from typing import Final
 import pytest
 from hypothesis import given, strategies as st
 
-from shared.domain.account import Position
 from shared.domain.limits.policy import LimitPolicy, StopOutAction
 from shared.domain.limits.risk_state import DAY_MS, RiskState, StopOut, next_day, realized_by, utc_day
+from shared.domain.position import Position
 from shared.domain.values.money import Money
 from tests.support.examples import BTC_USD, NOW, btc, usd
 
@@ -22,7 +22,7 @@ FREE = LimitPolicy()
 
 
 def begun(equity: int = 10_000, now: int = NOW) -> RiskState:
-    """Give an account that was looked at once, with nothing held."""
+    """Return a state that was updated once, with nothing held."""
     return RiskState.fresh("USD", now).at(now, usd(0), usd(equity), FREE)
 
 

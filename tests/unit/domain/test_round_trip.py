@@ -7,9 +7,9 @@ from decimal import Decimal
 
 from hypothesis import assume, given, strategies as st
 
-from shared.domain.account import Position
 from shared.domain.exits import size_exit
 from shared.domain.limits.policy import GuardPolicy
+from shared.domain.position import Position
 from shared.domain.sizing import Skip, size_entry
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import Price, Quantity

@@ -15,8 +15,9 @@ from hypothesis import assume, example, given, strategies as st
 from shared.domain.account import Account
 from shared.domain.limits.policy import GuardPolicy, LimitPolicy, SizingPolicy, UserPolicy
 from shared.domain.order import Side
+from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
-from shared.domain.sizing import Sized, Skip, entry_limit, size_entry
+from shared.domain.sizing import EntrySize, Skip, entry_limit, size_entry
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import Money, Price
 from tests.support.examples import BTC_USD, a_policy, an_account, an_entry, an_instrument, btc, btc_price, usd
@@ -54,19 +55,19 @@ policies = st.builds(
 )
 
 
-def sized(signal: Signal, account: Account, policy: UserPolicy, instrument: Instrument) -> Sized:
+def sized(signal: Signal, account: Account, policy: UserPolicy, instrument: Instrument) -> EntrySize:
     """Size an entry of which something is left."""
     limit = entry_limit(signal.price, signal.side, policy.guards.max_slippage_bps, instrument.tick)
     assume(limit.amount > 0)  # a tick above the price leaves no price at all: see the example-based test
     outcome = size_entry(signal, account, policy, instrument)
-    assert isinstance(outcome, Sized)  # minimums are zero here
+    assert isinstance(outcome, EntrySize)  # minimums are zero here
     return outcome
 
 
 def test_the_size_follows_the_ratio_of_equities_times_the_multiplier() -> None:
     policy = a_policy(sizing=SizingPolicy(multiplier=Decimal("0.5")))
     outcome = size_entry(an_entry(), an_account(), policy, an_instrument())
-    assert isinstance(outcome, Sized)
+    assert isinstance(outcome, EntrySize)
     assert outcome.size == btc("0.025")  # 0.1 x 5000/10000 x 0.5
     assert outcome.limit_price == btc_price(60300)  # 50 basis points above 60000
     assert outcome.reason == "0.1 x 5,000/10,000 x 0.5 = 0.025, floored to 0.025; min 0.00005"
@@ -89,7 +90,7 @@ def test_a_balance_that_is_exactly_enough_is_spent_to_the_last_lot_and_not_beyon
     for cash, size in (("50.20", "0.5"), ("50.19", "0.49"), ("51.19", "0.5")):  # 0.5 x 100 and its fee of 0.4 %
         account = an_account(equity=usd(1000), cash=usd(cash))
         outcome = size_entry(signal, account, policy, instrument)
-        assert isinstance(outcome, Sized)
+        assert isinstance(outcome, EntrySize)
         assert outcome.size == btc(size), cash
         assert "by available funds" in outcome.reason
 
@@ -166,31 +167,71 @@ def test_below_the_minimum_nothing_is_bumped_up(
     if without.size.amount < minimum:
         assert isinstance(outcome, Skip)
     else:
-        assert isinstance(outcome, Sized)
+        assert isinstance(outcome, EntrySize)
         assert outcome.size == without.size
 
 
 @pytest.mark.parametrize(
-    ("signal", "account", "reason"),
+    ("signal", "account", "code", "reason"),
     [
-        (an_entry(), an_account(equity=None), "balance unknown: it has not been read yet"),
-        (an_entry(), an_account(cash=None, reason="EGeneral:Timeout"), "balance unknown: EGeneral:Timeout"),
-        (an_entry(master_equity=usd(0)), an_account(), "the master's equity is 0 USD: no ratio can be taken"),
+        (
+            an_entry(),
+            an_account(equity=None),
+            ReasonCode.BALANCE_UNKNOWN,
+            "balance unknown: it has not been read yet",
+        ),
+        (
+            an_entry(),
+            an_account(cash=None, reason="EGeneral:Timeout"),
+            ReasonCode.BALANCE_UNKNOWN,
+            "balance unknown: EGeneral:Timeout",
+        ),
+        (
+            an_entry(master_equity=usd(0)),
+            an_account(),
+            ReasonCode.NO_RATIO,
+            "the master's equity is 0 USD: no ratio can be taken",
+        ),
         (
             an_entry(),
             an_account(equity=Money(Decimal(5000), "EUR")),
+            ReasonCode.NO_RATE,
             "the account's equity is counted in EUR, BTC/USD in USD: no rate is known",
         ),
     ],
 )
-def test_sizing_failure_skips(signal: Signal, account: Account, reason: str) -> None:
-    assert size_entry(signal, account, a_policy(), an_instrument()) == Skip(reason)
+def test_sizing_failure_skips(signal: Signal, account: Account, code: ReasonCode, reason: str) -> None:
+    assert size_entry(signal, account, a_policy(), an_instrument()) == Skip(reason, code)
 
 
 def test_no_money_is_a_skip_and_not_the_masters_size() -> None:
     outcome = size_entry(an_entry(), an_account(cash=usd(0)), a_policy(), an_instrument())
     assert isinstance(outcome, Skip)
+    assert outcome.code is ReasonCode.INSUFFICIENT_FUNDS
     assert "available funds 0 less" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("size", "limits", "code"),
+    [
+        ("0.00009", LimitPolicy(), ReasonCode.BELOW_MINIMUM),
+        (
+            "0.00009",
+            LimitPolicy(max_order_quote=Decimal(1)),
+            ReasonCode.BELOW_MINIMUM,
+        ),  # too small without the limit too
+        ("0.1", LimitPolicy(max_order_quote=Decimal(1)), ReasonCode.MAX_ORDER),
+        ("0.1", LimitPolicy(max_order_pct=Decimal("0.01")), ReasonCode.MAX_ORDER),
+        ("0.1", LimitPolicy(max_exposure_pct=Decimal("0.01")), ReasonCode.MAX_EXPOSURE),
+        ("0.1", LimitPolicy(max_symbol_pct=Decimal("0.01")), ReasonCode.MAX_SYMBOL),
+    ],
+)
+def test_an_entry_that_is_too_small_is_put_down_to_the_cap_that_made_it_so(
+    size: str, limits: LimitPolicy, code: ReasonCode
+) -> None:
+    outcome = size_entry(an_entry(base_size=btc(size)), an_account(), a_policy(limits=limits), an_instrument())
+    assert isinstance(outcome, Skip)
+    assert outcome.code is code
 
 
 @pytest.mark.parametrize(
@@ -212,6 +253,6 @@ def test_no_money_is_a_skip_and_not_the_masters_size() -> None:
 )
 def test_a_limit_cuts_the_order_and_says_so(limits: LimitPolicy, size: str, why: str) -> None:
     outcome = size_entry(an_entry(), an_account(), a_policy(limits=limits), an_instrument())
-    assert isinstance(outcome, Sized)
+    assert isinstance(outcome, EntrySize)
     assert outcome.size == btc(size)
     assert f"by {why}" in outcome.reason

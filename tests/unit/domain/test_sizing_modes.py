@@ -20,8 +20,9 @@ from shared.domain.limits.policy import (
     UserPolicy,
 )
 from shared.domain.order import Side
+from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
-from shared.domain.sizing import Sized, Skip, entry_limit, size_entry
+from shared.domain.sizing import EntrySize, Skip, entry_limit, size_entry
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import Money
 from shared.domain.values.symbol import Symbol
@@ -43,7 +44,7 @@ def a_mode(mode: SizingMode, multiplier: str = "1", quote: str | None = None, **
 
 
 def rounding_up(pct: str, **more: Any) -> UserPolicy:
-    """Give alice, who takes the minimum rather than nothing, up to so many per cent of her equity."""
+    """Return alice with `round_up` and this `max_order_pct`."""
     sizing = SizingPolicy(below_minimum=BelowMinimum.ROUND_UP)
     return a_policy(sizing=sizing, limits=LimitPolicy(max_order_pct=Decimal(pct), **more))
 
@@ -60,7 +61,7 @@ def rounding_up(pct: str, **more: Any) -> UserPolicy:
 )
 def test_each_mode_scales_by_its_own_measure_and_shows_it(policy: UserPolicy, size: str, arithmetic: str) -> None:
     outcome = size_entry(an_entry(), an_account(), policy, an_instrument(), master_cash=usd(8000))
-    assert isinstance(outcome, Sized)
+    assert isinstance(outcome, EntrySize)
     assert outcome.size == btc(size)
     assert outcome.reason == f"{arithmetic}, floored to {size}; min 0.00005"
 
@@ -69,35 +70,41 @@ def test_the_arithmetic_has_the_form_that_people_are_promised() -> None:
     signal = an_entry(base_size=btc("0.0123"))
     account = an_account(equity=usd(1000), cash=usd(1000))
     outcome = size_entry(signal, account, a_policy(), an_instrument(lot_step=Decimal("0.00002")))
-    assert isinstance(outcome, Sized)
+    assert isinstance(outcome, EntrySize)
     assert outcome.reason == "0.0123 x 1,000/10,000 x 1.0 = 0.00123, floored to 0.00122; min 0.00005"
 
 
 @pytest.mark.parametrize(
-    ("cash", "words"),
-    [(None, "the master's cash is not known: no ratio can be taken"), (usd(0), "the master's cash is 0 USD: no ratio")],
+    ("cash", "code", "words"),
+    [
+        (None, ReasonCode.MASTER_CASH_UNKNOWN, "the master's cash is not known: no ratio can be taken"),
+        (usd(0), ReasonCode.NO_RATIO, "the master's cash is 0 USD: no ratio can be taken"),
+    ],
 )
-def test_cash_mode_without_the_masters_cash_is_a_skip(cash: Money | None, words: str) -> None:
+def test_cash_mode_without_the_masters_cash_is_a_skip(cash: Money | None, code: ReasonCode, words: str) -> None:
     outcome = size_entry(an_entry(), an_account(), a_mode(SizingMode.CASH), an_instrument(), master_cash=cash)
-    assert isinstance(outcome, Skip)
-    assert outcome.reason.startswith(words)
+    assert outcome == Skip(words, code)
 
 
 def test_a_master_without_equity_stops_only_those_who_are_sized_by_it() -> None:
     signal = an_entry(master_equity=usd(0))
     assert isinstance(size_entry(signal, an_account(), a_mode(SizingMode.EQUITY), an_instrument()), Skip)
-    assert isinstance(size_entry(signal, an_account(), a_mode(SizingMode.MULTIPLIER, "0.1"), an_instrument()), Sized)
+    assert isinstance(
+        size_entry(signal, an_account(), a_mode(SizingMode.MULTIPLIER, "0.1"), an_instrument()), EntrySize
+    )
 
 
 def test_a_fixed_amount_that_is_missing_is_a_skip_and_not_the_masters_size() -> None:
     outcome = size_entry(an_entry(), an_account(), a_mode(SizingMode.FIXED_QUOTE), an_instrument())
-    assert outcome == Skip("sizing.mode is fixed_quote, but sizing.quote_amount is not set")
+    assert outcome == Skip(
+        "sizing.mode is fixed_quote, but sizing.quote_amount is not set", ReasonCode.SETTINGS_UNUSABLE
+    )
 
 
 def test_round_up_takes_the_venues_minimum_and_says_so() -> None:
     signal = an_entry(base_size=btc("0.00001"))
     outcome = size_entry(signal, an_account(), rounding_up("10"), an_instrument())
-    assert isinstance(outcome, Sized)
+    assert isinstance(outcome, EntrySize)
     assert outcome.size == btc("0.00005")
     assert outcome.reason.endswith("floored to 0.000005; min 0.00005, rounded up to 0.00005 by sizing.below_minimum")
 
@@ -105,7 +112,7 @@ def test_round_up_takes_the_venues_minimum_and_says_so() -> None:
 def test_round_up_reaches_the_minimum_value_too() -> None:
     instrument = an_instrument(lot_step=Decimal("0.00001"), min_size=Decimal(0), min_cost=Decimal(5))
     outcome = size_entry(an_entry(base_size=btc("0.00001")), an_account(), rounding_up("10"), instrument)
-    assert isinstance(outcome, Sized)
+    assert isinstance(outcome, EntrySize)
     assert outcome.size == btc("0.00009")  # 5 / 60300 = 0.0000829...
     assert (outcome.size * outcome.limit_price).amount >= 5
 
@@ -121,7 +128,7 @@ def test_round_up_reaches_the_minimum_value_too() -> None:
 def test_round_up_never_passes_a_limit_or_the_balance(policy: UserPolicy, account: Account, why: str) -> None:
     outcome = size_entry(an_entry(base_size=btc("0.00001")), account, policy, an_instrument())
     assert isinstance(outcome, Skip)
-    assert outcome.reason.startswith("below venue minimum: ")
+    assert outcome.code is ReasonCode.BELOW_MINIMUM
     assert f"not rounded up to 0.00005, which is {why}" in outcome.reason
 
 
@@ -129,7 +136,7 @@ def test_a_mapped_symbol_is_bought_with_its_own_currency_at_the_masters_price() 
     policy = a_policy(symbols=SymbolPolicy(map={BTC_USD: BTC_USDC}))
     account = an_account(equity=Money(Decimal(5000), "USDC"), cash=Money(Decimal(5000), "USDC"))
     outcome = size_entry(an_entry(), account, policy, an_instrument(symbol=BTC_USDC))
-    assert isinstance(outcome, Sized)
+    assert isinstance(outcome, EntrySize)
     assert outcome.size == btc("0.05")
     assert (outcome.limit_price.amount, outcome.limit_price.symbol) == (Decimal(60300), BTC_USDC)
 
@@ -137,7 +144,9 @@ def test_a_mapped_symbol_is_bought_with_its_own_currency_at_the_masters_price() 
 def test_dollars_do_not_pay_for_what_is_quoted_in_the_dollars_coin() -> None:
     policy = a_policy(symbols=SymbolPolicy(map={BTC_USD: BTC_USDC}))
     outcome = size_entry(an_entry(), an_account(), policy, an_instrument(symbol=BTC_USDC))
-    assert outcome == Skip("BTC/USDC is paid in USDC, but the account's cash is counted in USD")
+    assert outcome == Skip(
+        "BTC/USDC is paid in USDC, but the account's cash is counted in USD", ReasonCode.CURRENCY_MISMATCH
+    )
 
 
 def test_no_rate_is_made_up_between_currencies_that_are_not_alike() -> None:
@@ -145,7 +154,7 @@ def test_no_rate_is_made_up_between_currencies_that_are_not_alike() -> None:
     policy = a_policy(symbols=SymbolPolicy(map={BTC_USD: euros}))
     account = an_account(equity=Money(Decimal(5000), "EUR"), cash=Money(Decimal(5000), "EUR"))
     outcome = size_entry(an_entry(), account, policy, an_instrument(symbol=euros))
-    assert outcome == Skip("BTC/EUR is priced in EUR, the master's fill in USD: no rate is known")
+    assert outcome == Skip("BTC/EUR is priced in EUR, the master's fill in USD: no rate is known", ReasonCode.NO_RATE)
 
 
 @pytest.mark.parametrize("side", Side)
@@ -197,8 +206,8 @@ def test_no_mode_and_no_rounding_passes_a_limit_or_the_balance(
 ) -> None:
     account = an_account(equity=usd(equity), cash=usd(cash))
     outcome = size_entry(signal, account, policy, instrument, master_cash=usd(masters))
-    assume(isinstance(outcome, Sized))
-    assert isinstance(outcome, Sized)
+    assume(isinstance(outcome, EntrySize))
+    assert isinstance(outcome, EntrySize)
     cost = Fraction(outcome.size.amount) * Fraction(outcome.limit_price.amount)
     assert cost * (1 + Fraction(account.taker_fee)) <= Fraction(cash)
     assert cost <= Fraction(equity) * Fraction(policy.limits.max_order_pct or 0) / 100
@@ -213,8 +222,8 @@ def test_only_who_asks_for_it_is_ever_rounded_up_and_then_to_the_minimum_alone(
 ) -> None:
     account = an_account(equity=usd(equity), cash=usd(equity))
     outcome = size_entry(signal, account, policy, instrument, master_cash=usd(5000))
-    assume(isinstance(outcome, Sized))
-    assert isinstance(outcome, Sized)
+    assume(isinstance(outcome, EntrySize))
+    assert isinstance(outcome, EntrySize)
     assert signal.master_equity is not None
     asked, times = Fraction(signal.base_size.amount), Fraction(policy.sizing.multiplier)
     share = {

@@ -8,7 +8,8 @@ from fractions import Fraction
 
 from hypothesis import given, settings, strategies as st
 
-from services.copy_engine.decisions.decide import Follower, decide
+from services.copy_engine.decisions.decision_plan import decide
+from services.copy_engine.followers.follower import Follower
 from shared.domain.limits.policy import SizingMode, SizingPolicy
 from shared.domain.valuation import DUST, route, value
 from shared.domain.values.instrument import Instrument
@@ -23,7 +24,7 @@ WORTH = {
     "BTC": Decimal(60_000), "ETH": Decimal(3_000), "EUR": Decimal("1.1"), "CAD": Decimal("0.8"), "SOL": Decimal(150),
     "XYZ": Decimal(1), "NEW": Decimal(40),
 }  # fmt: skip
-"""What one unit of each asset is truly worth in dollars, whether anybody can tell or not."""
+"""What one unit of each asset is truly worth in dollars, whether a price is known or not."""
 LISTED = [Symbol.parse(name) for name in ("BTC/USD", "ETH/USD", "SOL/USD", "BTC/EUR", "ETH/BTC", "USD/CAD", "XYZ/EUR")]
 """No pair trades NEW, and XYZ has none with the dollar."""
 
@@ -78,7 +79,7 @@ def _balances(extended: dict[str, str]) -> dict[str, Decimal]:
 
 
 def _bought(master: dict[str, str], prices: dict[Symbol, Price], instrument: Instrument) -> tuple[Decimal, str]:
-    """Have the master buy for 300 dollars, and alice with 5,000 copy it; answers her dollars and the reason."""
+    """Let the master buy for 300 dollars and alice with 5,000 copy it; return the dollars of the copy and the reason."""
     held = _balances(master)
     valued = value(usd(held["USD"]), held, prices)
     signal = an_entry(base_size=btc("0.005"), quote_size=usd(300), master_equity=valued.equity)

@@ -9,7 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from shared.domain.order import RECALLED, leg_id
+from shared.domain.order import leg_id
+from shared.domain.reason import ReasonCode
 from shared.ledger.audit.audit import audit_signals, audit_user
 from shared.ledger.audit.findings import AuditReport, FindingKind, Tally
 from shared.ledger.audit.journal import VenueOrder, audit_acceptances
@@ -175,7 +176,9 @@ def test_a_fill_of_what_was_decided_to_be_skipped_is_found() -> None:
 
 
 def test_a_skip_that_was_copied_before_redis_forgot_it_is_no_finding_at_the_venue_either() -> None:
-    book = replace(WHOLE_BOOK, decided=[COPY._replace(copy=False)], reported=[FILLED._replace(code=RECALLED)])
+    book = replace(
+        WHOLE_BOOK, decided=[COPY._replace(copy=False)], reported=[FILLED._replace(code=ReasonCode.RECALLED)]
+    )
     assert kinds(judge(book, [ROW])) == {}
 
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from shared.domain.account import Account, AccountState, Position
-from shared.domain.book import Book
+from shared.domain.account import Account, AccountState
 from shared.domain.limits.policy import OnLeave, SizingMode, SizingPolicy, SymbolPolicy, UserPolicy
-from shared.domain.master_account import Baseline, Holding
+from shared.domain.master_account import Baseline, MasterHolding
+from shared.domain.portfolio import Portfolio
+from shared.domain.position import Position
 from shared.domain.values.money import Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
 from shared.ledger.drift import Drift, Follows, Leader, drifts, plan_repair
@@ -35,7 +36,7 @@ def compared(leader: Leader, policy: UserPolicy = ALICE, **held: str) -> Mapping
     for base, size in held.items():
         symbol = Symbol(base, "USD")
         positions[symbol] = Position(symbol, Quantity(Decimal(size), base), Money(Decimal(1), "USD"), 1, 1)
-    found = drifts("kraken", leader, Follows(policy, account, Book(positions, PRICES)), PRICES)
+    found = drifts("kraken", leader, Follows(policy, account, Portfolio(positions, PRICES)), PRICES)
     return {each.symbol: each for each in found}
 
 
@@ -107,7 +108,7 @@ def test_a_user_who_holds_nothing_but_what_the_master_holds_needs_no_repair() ->
 def test_the_masters_side_is_what_its_account_holds_and_not_what_its_signals_say() -> None:
     """Case S3."""
     position = Position(BTC, Quantity(Decimal(10), "BTC"), Money(Decimal(1), "USD"), 1, 1_000)
-    seen = Holding(Quantity(Decimal(2), "BTC"), Quantity(Decimal(0), "BTC"), Baseline.SEPARATE, as_of=100_000)
+    seen = MasterHolding(Quantity(Decimal(2), "BTC"), Quantity(Decimal(0), "BTC"), Baseline.SEPARATE, as_of=100_000)
     assert in_the_account({BTC: position}, {"BTC": seen}) == {BTC: Quantity(Decimal(2), "BTC")}
     assert in_the_account({BTC: position}, {}) == {BTC: position.size}
     too_soon = replace(seen, as_of=2_000)

@@ -25,7 +25,7 @@ from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.bus.signals import SignalLog
 from shared.domain.fault import Faults
-from shared.domain.master_account import Baseline, Holding, Uncopied
+from shared.domain.master_account import Baseline, MasterHolding, UncopiedOrder
 from shared.domain.order import Kind, Side
 from shared.domain.signal import Signal
 from shared.domain.values.instrument import seed_instruments
@@ -47,8 +47,8 @@ class _Memory:
     def __init__(self) -> None:
         self.signals: list[Signal] = []
         self.ids: set[str] = set()
-        self.uncopied: dict[str, Uncopied] = {}
-        self.holdings: dict[str, Holding] = {}
+        self.uncopied: dict[str, UncopiedOrder] = {}
+        self.holdings: dict[str, MasterHolding] = {}
         self.positions: dict[Symbol, object] = {}
 
     def require(self, seconds: float) -> None:

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from services.master_strategy.account.book import MasterBook
 from services.master_strategy.fills.fills import missing_signal
-from shared.domain.account import Position
 from shared.domain.order import Side
+from shared.domain.position import Position
 from shared.domain.signal import Signal, Source
 from tests.unit.master_strategy.values import BTC, NOW, btc, done, usd
 

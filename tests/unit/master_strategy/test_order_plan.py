@@ -8,8 +8,8 @@ from decimal import Decimal
 from services.master_strategy.strategies.port import Enter, Exit
 from services.master_strategy.trading.order_plan import OrderPlan, plan_entry, plan_exit
 from services.master_strategy.trading.own_order import OwnOrder
-from shared.domain.account import Position
 from shared.domain.order import Side
+from shared.domain.position import Position
 from shared.domain.sizing import Skip
 from shared.domain.values.instrument import seed_instruments
 from shared.domain.values.money import Money, Quantity

@@ -13,7 +13,7 @@ from hypothesis import given, settings, strategies as st
 from structlog.testing import capture_logs
 
 from shared.domain.fault import FaultKind
-from shared.domain.master_account import Baseline, NotCopied
+from shared.domain.master_account import Baseline, UncopiedReason
 from shared.domain.order import Kind, Side
 from shared.domain.signal import Source
 from shared.domain.values.money import ONE, ZERO
@@ -41,8 +41,8 @@ async def test_a_margin_order_and_its_cover_are_no_signals_and_it_is_said_once()
         await master.settle()
     assert [signal.kind for signal in master.signals] == [Kind.ENTRY]
     said = [line["reason"] for line in logs if line["event"] == "fill is not told to the users"]
-    assert said == [NotCopied.MARGIN, NotCopied.MARGIN]
-    assert {row.reason for row in master.memory.uncopied.values()} == {NotCopied.MARGIN}
+    assert said == [UncopiedReason.MARGIN, UncopiedReason.MARGIN]
+    assert {row.reason for row in master.memory.uncopied.values()} == {UncopiedReason.MARGIN}
     assert master.faults.events[FaultKind.MASTER_ROW] == 2
     assert (master.book.size_of("BTC"), master.user()) == (btc("0.1"), Decimal("0.1"))
 
@@ -73,7 +73,7 @@ async def test_an_entry_paid_for_in_euros_is_not_copied_and_counts_at_the_next_e
     await master.settle()
     assert _fractions(master) == [None, Decimal("0.25")]
     (row,) = master.memory.uncopied.values()
-    assert (row.reason, row.size) == (NotCopied.ANOTHER_QUOTE, btc("1"))
+    assert (row.reason, row.size) == (UncopiedReason.ANOTHER_QUOTE, btc("1"))
 
 
 async def test_what_was_bought_too_late_to_copy_counts_at_the_next_exit() -> None:
@@ -294,7 +294,7 @@ async def test_an_order_sized_in_quote_is_copied_only_if_its_size_is_plausible(c
     master.account.orders[-1] = replace(order, cost=type(order.cost)(Decimal(cost), "USD"))
     await master.scan()
     assert bool(master.signals) is told
-    assert [row.reason for row in master.memory.uncopied.values()] == ([] if told else [NotCopied.SIZED_IN_QUOTE])
+    assert [row.reason for row in master.memory.uncopied.values()] == ([] if told else [UncopiedReason.SIZED_IN_QUOTE])
 
 
 async def test_scans_that_fail_for_a_minute_block_until_one_succeeds() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.master_account import read_holding, read_uncopied, write_holding, write_uncopied
-from shared.domain.master_account import Baseline, Holding, Uncopied
+from shared.domain.master_account import Baseline, MasterHolding, UncopiedOrder
 from shared.domain.order import Side
 from shared.domain.values.money import Quantity
 
@@ -18,11 +18,11 @@ def _btc(amount: str) -> Quantity:
 
 
 def test_what_is_written_is_read_back() -> None:
-    holding = Holding(_btc("0.7"), _btc("0.5"), Baseline.WHOLE_POSITION, 123)
+    holding = MasterHolding(_btc("0.7"), _btc("0.5"), Baseline.WHOLE_POSITION, 123)
     assert read_holding("BTC", write_holding(holding)) == holding
     for row in (
-        Uncopied("O1", "margin", "it was traded on margin", 1, "BTC/USD", Side.SELL, _btc("0.1")),
-        Uncopied("O2", "unreadable", "ValueError", 2),
+        UncopiedOrder("O1", "margin", "it was traded on margin", 1, "BTC/USD", Side.SELL, _btc("0.1")),
+        UncopiedOrder("O2", "unreadable", "ValueError", 2),
     ):
         assert read_uncopied(row.id, write_uncopied(row)) == row
 

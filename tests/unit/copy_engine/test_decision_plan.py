@@ -1,4 +1,4 @@
-"""One plan for many users decides and writes for each what would be decided for him alone, from the beginning."""
+"""One plan for many users decides and writes for each user what would be decided for that user alone."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import event, given, settings, strategies as st
 
-from services.copy_engine.decisions.decide import Follower, Plan, Verdict
+from services.copy_engine.decisions.decision_plan import DecisionPlan, Judgement, decision_failed
 from services.copy_engine.decisions.order_writer import OrderWriter
+from services.copy_engine.followers.follower import Follower
 from shared.contracts.messages import OrderMessage
-from shared.domain.account import AccountState, Position
-from shared.domain.book import Book
+from shared.domain.account import AccountState
 from shared.domain.control import Control, ControlMode
 from shared.domain.limits.policy import (
     BelowMinimum,
@@ -27,6 +27,9 @@ from shared.domain.limits.policy import (
 )
 from shared.domain.limits.risk_state import RiskState
 from shared.domain.order import Decision
+from shared.domain.portfolio import Portfolio
+from shared.domain.position import Position
+from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
 from shared.domain.skip import Skip
 from shared.domain.values.instrument import Instrument, PairStatus
@@ -53,12 +56,12 @@ RUN = Control()
 
 
 def some(low: str, high: str, places: int) -> st.SearchStrategy[Decimal]:
-    """Give amounts of any size in between, round ones among them."""
+    """Return amounts in this range, with the bounds among them."""
     return st.decimals(low, high, places=places) | st.sampled_from([Decimal(low), Decimal(high)])
 
 
 def rarely(usual: Any, other: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Give what lets an entry pass, mostly: else hardly any would get as far as its size."""
+    """Return mostly a value that lets an entry pass; otherwise hardly any would reach its sizing."""
     return st.integers(0, 9).flatmap(lambda number: other if number == 9 else st.just(usual))
 
 
@@ -89,7 +92,7 @@ limit_policies = rarely(
 )
 policies = st.builds(
     UserPolicy,
-    user=st.just("nobody"),
+    user=st.just("unnamed"),
     enabled=rarely(True, st.just(False)),
     venues=rarely(("kraken",), st.sampled_from([("coinbase",), ("coinbase", "kraken")])),
     sizing=st.builds(
@@ -110,8 +113,10 @@ positions = st.builds(
     some("0.0001", "5", 4),
     some("0", "50000", 2),
 )
-books = st.builds(
-    lambda held, priced: Book({each.symbol: each for each in held}, {BTC_USD: btc_price(61_000)} if priced else {}),
+portfolios = st.builds(
+    lambda held, priced: Portfolio(
+        {each.symbol: each for each in held}, {BTC_USD: btc_price(61_000)} if priced else {}
+    ),
     st.lists(positions, max_size=2),
     st.booleans(),
 )
@@ -134,14 +139,14 @@ accounts = rarely(an_account(), st.none()) | st.builds(
 switches = rarely((RUN, RUN, RUN), st.tuples(*[st.builds(Control, st.sampled_from(ControlMode))] * 3))
 followers = st.builds(
     Follower,
-    policy=st.just(a_policy()),  # every one gets his settings and his name below
+    policy=st.just(a_policy()),  # settings and name are set below
     account=accounts,
     switches=switches,
-    book=books,
+    portfolio=portfolios,
     risk=risks,
     master_cash=st.none() | moneys,
     held=st.frozensets(st.sampled_from([BTC_USD, BTC_USDC, BTC_EUR, ETH_USD])),
-    trouble=rarely("", st.just("limits cannot be judged: RiskRecord.day")),
+    unreadable=rarely("", st.just("limits cannot be judged: RiskRecord.day")),
 )
 entries = st.builds(
     an_entry,
@@ -161,27 +166,27 @@ instruments = st.builds(
 )
 
 
-def judged(plan: Plan, follower: Follower, now: int) -> Verdict:
+def judged(plan: DecisionPlan, follower: Follower, now: int) -> Judgement:
     """Judge as the fan-out does: what fails is a skip."""
     try:
         return plan.judge(follower, now)
     except ArithmeticError as error:
-        return Skip(f"the decision failed: {type(error).__name__}: {error}")
+        return decision_failed(error)
 
 
 def planned(
     signal: Signal, policy: UserPolicy, crowd: list[Follower], instrument: Instrument | None
 ) -> list[tuple[Follower, Decision, list[str], int]]:
     """Decide and write for users of one set of settings by one plan, each a little later than the one before."""
-    plan = Plan(signal, policy, instrument)
+    plan = DecisionPlan(signal, policy, instrument)
     writer = OrderWriter(plan, "7-0")
     found = []
     for number, follower in enumerate(crowd):
         one, now = replace(follower, policy=replace(policy, user=f"user-{number}")), LATER + number % 2
-        verdict = judged(plan, one, now)
-        words = words_of(writer.command(f"to {one.policy.user}", one, verdict, now))
+        judgement = judged(plan, one, now)
+        words = words_of(writer.command(f"to {one.policy.user}", one, judgement, now))
         assert words[:3] == ["XADD", f"to {one.policy.user}", "7-0"]
-        found.append((one, plan.decision(one, verdict, now), words[3:], now))
+        found.append((one, plan.decision(one, judgement, now), words[3:], now))
     return found
 
 
@@ -211,39 +216,39 @@ def test_what_is_written_reads_back_to_that_same_decision(
     signal: Signal, policy: UserPolicy, crowd: list[Follower]
 ) -> None:
     for _, decision, flat, _ in planned(signal, policy, crowd, an_instrument()):
-        quote = decision.symbol.quote  # the wire tells amounts in the order's currency, whatever they were counted in
-        told = replace(
+        quote = decision.symbol.quote  # the wire has amounts in the order's currency, whatever they were counted in
+        read_back = replace(
             decision,
             master_equity=None if decision.master_equity is None else Money(decision.master_equity.amount, quote),
             user_equity=None if decision.user_equity is None else Money(decision.user_equity.amount, quote),
         )
         if decision.copy and decision.copy.base_size and decision.copy.base_size.amount == 0:
             continue  # no venue has a minimum of nothing, and no reader takes such an order
-        assert OrderMessage.parse(dict(zip(flat[::2], flat[1::2], strict=True))).to_domain() == told
+        assert OrderMessage.parse(dict(zip(flat[::2], flat[1::2], strict=True))).to_domain() == read_back
 
 
 def test_users_of_one_plan_get_what_is_theirs() -> None:
     richer = Follower(a_policy("bob"), an_account("bob", equity=usd(10_000), cash=usd(10_000)), (RUN,))
     stopped = Follower(a_policy("carol"), an_account("carol"), (Control(ControlMode.PAUSE, "on holiday"),))
-    plan = Plan(an_entry(), a_policy(), an_instrument())
+    plan = DecisionPlan(an_entry(), a_policy(), an_instrument())
     writer = OrderWriter(plan, "7-0")
     rows = [
         words_of(writer.command("s", each, plan.judge(each, LATER), LATER))[3:] for each in (richer, stopped, richer)
     ]
-    told = [OrderMessage.parse(dict(zip(row[::2], row[1::2], strict=True))).to_domain() for row in rows]
-    assert [(each.user, each.copy and each.copy.base_size) for each in told] == [
+    read_back = [OrderMessage.parse(dict(zip(row[::2], row[1::2], strict=True))).to_domain() for row in rows]
+    assert [(each.user, each.copy and each.copy.base_size) for each in read_back] == [
         ("bob", btc("0.1")),
         ("carol", None),
         ("bob", btc("0.1")),
     ]
-    assert told[1].reason == "pause is set: on holiday"
+    assert (read_back[1].reason, read_back[1].code) == ("pause is set: on holiday", ReasonCode.KILL_SWITCH)
 
 
 def test_a_failure_in_what_users_share_is_no_failure_of_one_whom_something_else_had_skipped_before() -> None:
-    plan = Plan(an_entry(), a_policy(), an_instrument(tick=Decimal(1_000_000)))  # no price is within the bound
+    plan = DecisionPlan(an_entry(), a_policy(), an_instrument(tick=Decimal(1_000_000)))  # no price is within the bound
     parked = Follower(a_policy(), an_account(state=AccountState.PARKED, reason="no key"), (RUN,))
     ready = replace(parked, account=an_account())
     for _ in range(2):
-        assert plan.judge(parked, LATER) == Skip("account is parked: no key")
+        assert plan.judge(parked, LATER) == Skip("account is parked: no key", ReasonCode.PARKED)
         with pytest.raises(ArithmeticError):
             plan.judge(ready, LATER)

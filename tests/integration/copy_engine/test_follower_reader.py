@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from services.copy_engine.decisions.decide import Follower
-from services.copy_engine.followers.reading import Reader
+from services.copy_engine.followers.follower import Follower
+from services.copy_engine.followers.follower_reader import FollowerReader
 from shared.bus.client.wire import Command
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.contracts import keys
-from shared.domain.account import Position
 from shared.domain.limits.policy import LimitPolicy, SizingMode, SizingPolicy, SymbolPolicy, UserPolicy
 from shared.domain.limits.risk_state import RiskState
+from shared.domain.position import Position
 from shared.domain.values.money import Money
 from shared.domain.values.symbol import Symbol
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_exit, btc, btc_price, usd
@@ -48,7 +48,7 @@ def clock() -> int:
 
 async def read(bus: Bus, *users: UserPolicy) -> list[Follower]:
     """Read followers for the example entry."""
-    return await Reader(bus, clock).followers(an_entry(), users)
+    return await FollowerReader(bus, clock).followers(an_entry(), users)
 
 
 async def test_settings_without_limits_cost_an_account_and_a_switch(bus: Bus) -> None:
@@ -93,12 +93,12 @@ async def test_positions_prices_and_risk_are_read_as_they_stand(bus: Bus) -> Non
     await records.write_position("alice", "kraken", position)
     await records.write_prices("kraken", [btc_price(61000)], NOW)
     await write_risk(bus, "alice", "kraken", state)
-    reader = Reader(bus, clock)
+    reader = FollowerReader(bus, clock)
     for _ in range(2):  # the second time from what is remembered
         (alice,) = await reader.followers(an_entry(), [a_policy(limits=EVERY_LIMIT)])
-        assert (alice.account, alice.risk, alice.trouble) == (account, state, "")
-        assert alice.book.positions == {BTC_USD: position}
-        assert alice.book.exposure("USD") == usd(30500)
+        assert (alice.account, alice.risk, alice.unreadable) == (account, state, "")
+        assert alice.portfolio.positions == {BTC_USD: position}
+        assert alice.portfolio.exposure("USD") == usd(30500)
     poorer, later = account._replace(cash=usd(1)), state.after_fill(NOW, entry=True)
     await records.write_account(poorer)
     await write_risk(bus, "alice", "kraken", later)
@@ -114,19 +114,19 @@ async def test_a_record_that_cannot_be_read_is_a_doubt_about_one_user_alone(bus:
     key = {"positions": keys.positions, "risk": keys.risk}[kind]("alice", "kraken")
     await (bus.do("SET", key, "?") if broken == "no hash" else bus.do("HSET", key, "BTC/USD", "{"))
     alice, bob = await read(bus, a_policy("alice", limits=EVERY_LIMIT), a_policy("bob", limits=EVERY_LIMIT))
-    assert alice.trouble.startswith("limits cannot be judged: ")
-    assert bob.trouble == ""
-    (alice,) = await Reader(bus, clock).followers(an_exit(), [a_policy(limits=EVERY_LIMIT)])
-    assert alice.trouble == ""
+    assert alice.unreadable.startswith("limits cannot be judged: ")
+    assert bob.unreadable == ""
+    (alice,) = await FollowerReader(bus, clock).followers(an_exit(), [a_policy(limits=EVERY_LIMIT)])
+    assert alice.unreadable == ""
 
 
 async def test_a_price_that_cannot_be_read_is_none_and_stops_nobody(bus: Bus) -> None:
-    """Case E4, a sibling: what was paid stands in for it, as where no price is known."""
+    """Case E4, a sibling: the cost is used instead, as where no price is known."""
     await Records(bus).write_account(an_account())
     await Records(bus).write_position("alice", "kraken", Position(BTC_USD, btc("0.5"), usd(30000), NOW, NOW))
     await bus.do("HSET", keys.prices("kraken"), "BTC/USD", "much")
     (alice,) = await read(bus, a_policy(limits=EVERY_LIMIT))
-    assert (alice.trouble, alice.book.exposure("USD")) == ("", usd(30000))
+    assert (alice.unreadable, alice.portfolio.exposure("USD")) == ("", usd(30000))
 
 
 @pytest.mark.parametrize(
@@ -156,5 +156,5 @@ async def test_an_exit_asks_under_which_names_something_is_held(bus: Bus) -> Non
     await Records(bus).write_position("alice", "kraken", Position(BTC_USD, btc(1), usd(1), NOW, NOW))
     await bus.do("HSET", keys.positions("alice", "kraken"), "nonsense", "{")
     await bus.do("SET", keys.positions("bob", "kraken"), "?")
-    alice, bob = await Reader(bus, clock).followers(an_exit(), [a_policy("alice"), a_policy("bob")])
+    alice, bob = await FollowerReader(bus, clock).followers(an_exit(), [a_policy("alice"), a_policy("bob")])
     assert [alice.held, bob.held] == [frozenset({BTC_USD}), frozenset()]

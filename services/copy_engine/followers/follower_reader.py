@@ -1,6 +1,6 @@
-"""What the engine must know of its users to decide about one signal: read in one round trip, and no more than settings ask for.
+"""Reads what is needed to decide about one signal: in one round trip, and only what the users' settings need.
 
-A record that cannot be read skips the entries of that user alone.
+A record that cannot be read skips the entries of that user only.
 """
 
 from __future__ import annotations
@@ -9,58 +9,60 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from services.copy_engine.decisions.decide import Follower
+from services.copy_engine.followers.follower import Follower
 from services.copy_engine.followers.follower_cache import FollowerCache
 from shared.bus.client.wire import Command
 from shared.bus.connection import Bus
 from shared.bus.records import pairs, read_account, read_control
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
-from shared.contracts.records import read_position, read_price
-from shared.domain.account import MASTER, Position
-from shared.domain.book import Book
+from shared.contracts.market_records import read_price
+from shared.contracts.position_record import read_position
+from shared.domain.account import MASTER
 from shared.domain.control import Control
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.limits.risk import MAX_BALANCE_AGE_MS
 from shared.domain.order import Kind
+from shared.domain.portfolio import Portfolio
+from shared.domain.position import Position
 from shared.domain.signal import Signal
 from shared.domain.values.money import Money, Price
 from shared.domain.values.symbol import Symbol
 
-_EMPTY: Final = Book()
+_EMPTY: Final = Portfolio()
 
 
-class Reader:
-    """Reads followers; remembers of each what it parsed last."""
+class FollowerReader:
+    """Reads followers; caches what it parsed last for each."""
 
     def __init__(self, bus: Bus, clock: Callable[[], int]) -> None:
         self._bus = bus
         self._clock = clock
-        self._known: dict[str, dict[str, FollowerCache]] = {}
+        self._caches: dict[str, dict[str, FollowerCache]] = {}
         """By venue and user."""
 
     async def followers(self, signal: Signal, users: Sequence[UserPolicy]) -> list[Follower]:
         """Read what is needed to decide about a signal for these users. Raises BusUnavailable."""
-        known = self._about(users, signal.venue)
+        caches = self._caches_of(users, signal.venue)
         if signal.kind is Kind.EXIT:
-            return await self._for_exit(known)
-        return await self._for_entry(signal, known)
+            return await self._for_exit(caches)
+        return await self._for_entry(signal, caches)
 
-    def _about(self, users: Sequence[UserPolicy], venue: str) -> list[FollowerCache]:
-        known = self._known.setdefault(venue, {})
+    def _caches_of(self, users: Sequence[UserPolicy], venue: str) -> list[FollowerCache]:
+        caches = self._caches.setdefault(venue, {})
         found = []
         for policy in users:
-            each = known.get(policy.user)
+            each = caches.get(policy.user)
             if each is None or each.policy is not policy:
-                each = known[policy.user] = FollowerCache(policy, venue)
+                each = caches[policy.user] = FollowerCache(policy, venue)
             found.append(each)
         return found
 
     async def _for_exit(self, users: Sequence[FollowerCache]) -> list[Follower]:
-        """An exit passes no guard; all that matters is the name under which its symbol is held. The equity is only told."""
+        """Read what an exit needs: the name under which its symbol is held. The equity is only written beside the decision."""
         answers = iter(await self._bus.do_all([command for user in users for command in user.for_exit]))
         return [
-            Follower(user.policy, None, (), _EMPTY, held=user.held(names), equity_told=user.equity(equity))
+            Follower(user.policy, None, (), _EMPTY, held=user.held(names), recorded_equity=user.equity(equity))
             for user, equity, names in zip(users, answers, answers, strict=True)
         ]
 
@@ -76,7 +78,7 @@ class Reader:
         for user in users:
             commands += user.for_entry
         answers = iter(await self._bus.do_all(commands))
-        everybody = read_control(next(answers))
+        for_all = read_control(next(answers))
         of_symbol = {symbol: read_control(next(answers)) for symbol in traded}
         stopped = of_symbol[signal.symbol]
         cash = self._cash_before(signal, next(answers)) if needs_cash else None
@@ -84,23 +86,23 @@ class Reader:
         found = []
         for user in users:
             account = user.account(next(answers))
-            switches: tuple[Control, ...] = (everybody, read_control(next(answers)), stopped)
+            switches: tuple[Control, ...] = (for_all, read_control(next(answers)), stopped)
             if user.policy.symbols.map:
                 switches += (of_symbol[user.policy.symbols.mapped(signal.symbol)],)
             positions = next(answers) if user.needs_positions else None
             risk = next(answers) if user.needs_risk else None
             try:
-                book = _book(positions, prices) if positions else _EMPTY
-                found.append(Follower(user.policy, account, switches, book, user.risk(risk), cash))
+                portfolio = _portfolio(positions, prices) if positions else _EMPTY
+                found.append(Follower(user.policy, account, switches, portfolio, user.risk(risk), cash))
             except MalformedMessageError as error:
-                trouble = f"limits cannot be judged: {error}"
-                found.append(Follower(user.policy, account, switches, _EMPTY, trouble=trouble))
+                unreadable = f"limits cannot be judged: {error}"
+                found.append(Follower(user.policy, account, switches, _EMPTY, unreadable=unreadable))
         return found
 
     def _cash_before(self, signal: Signal, answer: Any) -> Money | None:
-        """Give the master's cash before the entry; None if it is not known, or not of late.
+        """Return the master's cash before the entry; None if it is not known or too old.
 
-        A balance that was read after the fill is already without what the entry cost.
+        A balance that was read after the fill no longer contains what the entry cost.
         """
         account = read_account(MASTER, signal.venue, pairs(answer))
         if account is None or account.cash is None or self._clock() - account.as_of > MAX_BALANCE_AGE_MS:
@@ -110,8 +112,8 @@ class Reader:
         return account.cash + signal.quote_size
 
 
-def _book(answer: Any, prices: Mapping[str, str]) -> Book:
-    """Put together what is held and what it is worth. Raises MalformedMessageError."""
+def _portfolio(answer: Any, prices: Mapping[str, str]) -> Portfolio:
+    """Return the portfolio from raw records of positions and prices. Raises MalformedMessageError."""
     if isinstance(answer, Exception):
         raise MalformedMessageError(f"PositionRecord: {answer}")
     held: dict[Symbol, Position] = {}
@@ -120,6 +122,6 @@ def _book(answer: Any, prices: Mapping[str, str]) -> Book:
         position = read_position(written)
         held[position.symbol] = position
         if price := prices.get(name):
-            with suppress(MalformedMessageError):  # what was paid stands in for a price that cannot be read
+            with suppress(MalformedMessageError):  # without a readable price the position is valued at its cost
                 worth[position.symbol] = read_price(position.symbol, price)[0]
-    return Book(held, worth)
+    return Portfolio(held, worth)

@@ -1,7 +1,7 @@
-"""From which signal on each user is followed, as it stands in Redis, so that `audit` knows what was due to whom.
+"""The record in Redis of the signal from which each user follows, so that `audit` knows which signals were due to whom.
 
-And who is still to be joined to what the master had open when he began to follow: it stands there until it is done, so that an
-engine which dies in between leaves it to the next.
+It also records pending joins to positions that the master had open when a user started to follow. A pending join stays recorded
+until it is done, so that the next engine continues it after a crash.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _JOINING: Final = "joining"
 
 
 @dataclass(frozen=True, slots=True)
-class Joining:
-    """A user who is still to be joined: since when (epoch ms) he follows, and the entry id of the last signal before that."""
+class PendingJoin:
+    """A pending join: the entry id of the last signal before the user followed, and since when they follow (epoch ms)."""
 
     start: str
     since: int
@@ -30,36 +30,36 @@ class Joining:
 
 async def record_followers(
     bus: Bus, group: Group, users: Sequence[UserPolicy], now: int, owed: Collection[str] = ()
-) -> Mapping[str, Joining]:
-    """Note who is followed from here on and who no longer is; answer who is still to be joined.
+) -> Mapping[str, PendingJoin]:
+    """Record who follows from here on and who no longer does; return the pending joins by user.
 
-    Only between two signals: none may be half carried, except those that are `owed` to users who were there before.
+    Call it only between two signals: none may be half distributed, except those `owed` to users who followed before.
     """
-    last = await _carried(group, owed)
+    last = await _last_distributed(group, owed)
     due = {keys.following(policy.user): policy for policy in users}
-    joining, begun = {}, []
+    joining, started = {}, []
     for (key, policy), answer in zip(due.items(), await bus.do_all([("HGETALL", key) for key in due]), strict=True):
         fields = pairs(answer)
         if not fields.get("from") or fields.get("until"):
-            fields = _begins(policy, last, now, fields)
-            begun.append(("HSET", key, *flatten(fields)))
+            fields = _initial_fields(policy, last, now, fields)
+            started.append(("HSET", key, *flatten(fields)))
         if (since := whole(fields.get(_JOINING))) is not None:
-            joining[policy.user] = Joining(fields["from"], since)
-    await bus.do_all(begun)
+            joining[policy.user] = PendingJoin(fields["from"], since)
+    await bus.do_all(started)
     gone = sorted(set(await bus.scan(keys.following("*"))) - due.keys())
     ended = await bus.do_all([("HGET", key, "until") for key in gone])
-    # What cannot be read of one user (a key of another type) is no reason to carry nothing to the others.
+    # An unreadable record of one user (a key of another type) must not stop the others.
     await bus.do_all([("HSET", key, "until", last) for key, until in zip(gone, ended, strict=True) if not until])
     return joining
 
 
 async def record_joined(bus: Bus, user: str) -> None:
-    """Note that nothing is left to be joined: every decision about it stands in his stream."""
+    """Record that a join is done: every decision about it is in the user's stream."""
     await bus.do("HSET", keys.following(user), _JOINING, "")
 
 
-def _begins(policy: UserPolicy, last: str, now: int, before: Mapping[str, str]) -> dict[str, str]:
-    """Give what is written of a user who begins to follow, all at once: half of it would lose his joining."""
+def _initial_fields(policy: UserPolicy, last: str, now: int, before: Mapping[str, str]) -> dict[str, str]:
+    """Return all fields for a user who starts to follow. They are written at once: a partial write would lose the join."""
     fields = {"from": last}
     if "until" in before:
         fields["until"] = ""
@@ -70,8 +70,8 @@ def _begins(policy: UserPolicy, last: str, now: int, before: Mapping[str, str]) 
     return fields
 
 
-async def _carried(group: Group, owed: Collection[str]) -> str:
-    """Give the id up to which every signal has reached all users: what is pending (a predecessor died) has not."""
+async def _last_distributed(group: Group, owed: Collection[str]) -> str:
+    """Return the id up to which every signal has reached all users; pending ones (of an engine that died) have not."""
     pending = [entry for entry in await group.read_pending(keys.SIGNALS, count=len(owed) + 1) if entry.id not in owed]
     if not pending:
         return await group.last_delivered(keys.SIGNALS)

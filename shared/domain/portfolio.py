@@ -1,4 +1,4 @@
-"""What a user holds from copying, at market: the figures that limits on positions and on losses are about."""
+"""A user's copied positions at market prices: the figures behind limits on positions and on losses."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
-from shared.domain.account import Position
+from shared.domain.position import Position
 from shared.domain.values.currency import counted_in
 from shared.domain.values.money import ZERO, Money, Price
 from shared.domain.values.symbol import Symbol
 
 RESIDUE: Final = Decimal(1)
-"""Worth less than this in quote, what is left of a position is dust that no venue takes back; it fills no place."""
+"""A position worth less than this in quote is dust: no venue buys it back, so it does not count as a position."""
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
-    """Copied positions and the last prices known. Where a price is missing, what was paid stands in for it."""
+class Portfolio:
+    """Copied positions and their last known prices. Without a price, a position is valued at its cost."""
 
     positions: Mapping[Symbol, Position] = field(default_factory=dict)
     prices: Mapping[Symbol, Price] = field(default_factory=dict)
 
     def value(self, position: Position) -> Money:
-        """Value a position at market."""
+        """Return the market value of a position."""
         price = self.prices.get(position.symbol)
         return position.cost if price is None else position.size * price
 
     def exposure(self, currency: str, base: str = "") -> Money:
-        """Sum up what is held at market, of one asset if `base` names it, of all otherwise."""
+        """Return the market value of all positions, or of those in the asset `base`."""
         total = Money(ZERO, currency)
         for position in self.positions.values():
             if not base or position.symbol.base == base:
@@ -37,13 +37,13 @@ class Book:
         return total
 
     def assets(self) -> frozenset[str]:
-        """Name the assets held: each is one position, whatever it is quoted in; dust is none."""
+        """Return the assets held, each counted once whatever it is quoted in; dust is left out."""
         return frozenset(
             position.symbol.base for position in self.positions.values() if self.value(position).amount >= RESIDUE
         )
 
     def unrealized(self, currency: str) -> Money:
-        """Sum up what the positions are worth above their cost, fees of buying included. Without a price: nothing."""
+        """Return the unrealised profit: value less cost, buying fees included. A position without a price adds nothing."""
         total = Money(ZERO, currency)
         for position in self.positions.values():
             gain = counted_in(self.value(position) - position.cost, currency)
