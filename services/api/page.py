@@ -13,12 +13,12 @@ from typing import Final
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from services.api.reader import Reader
+from services.api.read_models import ReadModels
 from shared.bus.errors import BusError
-from shared.ledger.restraint import UserState
+from shared.ledger.signal_views import instant
 from shared.ledger.status import Readiness, SystemStatus
-from shared.ledger.stories import instant
-from shared.ledger.why import Copied, SignalStory
+from shared.ledger.user_state import UserState
+from shared.ledger.why import SignalTrace, UserCopy
 
 _COLUMNS: Final = 12
 """Users that have a column of their own; of the others only the number is told."""
@@ -60,15 +60,15 @@ _CLASSES: Final = {
 }
 
 
-def page_routes(reader: Reader) -> APIRouter:
+def build_page_routes(models: ReadModels) -> APIRouter:
     """Make the page's route."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/")
     async def index() -> HTMLResponse:
         try:
-            status = await reader.status()
-            body = _title(status) + _state(status) + _signals(await reader.stories())
+            status = await models.status()
+            body = _title(status) + _state(status) + _signals(await models.traces())
             code = 200
         except BusError as error:
             body, code = f'<h1>Shoal</h1><p class="bad">{escape(str(error))}. Waiting for it.</p>', 503
@@ -122,27 +122,27 @@ def _headline(ready: Readiness) -> str:
     return f'<p class="{"good" if whole else "mild"}">Ready: signals are being copied. {escape(ready.users)}.</p>'
 
 
-def _signals(stories: Sequence[SignalStory]) -> str:
-    if not stories:
+def _signals(traces: Sequence[SignalTrace]) -> str:
+    if not traces:
         return "<p>There are no signals yet.</p>"
-    users = [part.user for part in stories[0].users][:_COLUMNS]
-    hidden = len(stories[0].users) - len(users)
+    users = [part.user for part in traces[0].users][:_COLUMNS]
+    hidden = len(traces[0].users) - len(users)
     head = "".join(f"<th>{escape(user)}" for user in users) + (f"<th>and {hidden} more" if hidden else "")
-    return "<table><tr><th>signal (UTC)<th>what" + head + "".join(_row(each, hidden) for each in stories) + "</table>"
+    return "<table><tr><th>signal (UTC)<th>what" + head + "".join(_row(each, hidden) for each in traces) + "</table>"
 
 
-def _row(story: SignalStory, hidden: int) -> str:
-    fields = story.entry.fields
+def _row(trace: SignalTrace, hidden: int) -> str:
+    fields = trace.entry.fields
     at = instant(fields, "filled_at")
     clock = datetime.fromtimestamp(at / 1000, UTC).strftime("%H:%M:%S") if at else "?"
     what = f"{fields.get('side', '?')} {fields.get('symbol', '?')}"
     size = f"{fields.get('base_size', '?')} at {fields.get('price', '?')}"
-    cells = "".join(_cell(part) for part in story.users[:_COLUMNS]) + ("<td>" if hidden else "")
-    link = escape(story.entry.id, quote=True)
+    cells = "".join(_cell(part) for part in trace.users[:_COLUMNS]) + ("<td>" if hidden else "")
+    link = escape(trace.entry.id, quote=True)
     return f'<tr><td><a href="/signals/{link}">{clock}</a><td>{escape(what)}<br><small>{escape(size)}</small>{cells}'
 
 
-def _cell(part: Copied) -> str:
+def _cell(part: UserCopy) -> str:
     outcome = part.outcome or part.decision
     size, price = part.report.get("filled_size", ""), part.report.get("average_price", "")
     detail = f"{size} at {price}" if part.report.get("outcome") in {"filled", "partial"} else ""

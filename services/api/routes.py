@@ -9,10 +9,10 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from services.api.metrics import Metrics
-from services.api.reader import Reader
+from services.api.read_models import ReadModels
 from shared.bus.errors import BusError
+from shared.ledger.signal_views import SignalTraceView, SignalView
 from shared.ledger.status import Readiness
-from shared.ledger.stories import SignalView, StoryView
 from shared.ledger.views import ReadinessView, StatusView, View
 
 Count = Annotated[int, Query(ge=1, le=500)]
@@ -24,7 +24,7 @@ class Alive(View):
     status: str = "alive"
 
 
-def routes(reader: Reader, metrics: Metrics) -> APIRouter:
+def build_routes(models: ReadModels, metrics: Metrics) -> APIRouter:
     """Make the routes."""
     router = APIRouter()
 
@@ -37,7 +37,7 @@ def routes(reader: Reader, metrics: Metrics) -> APIRouter:
     async def readyz(response: Response) -> ReadinessView:
         """Say whether a signal would be copied now; 503 with the reasons if not."""
         try:
-            readiness = (await reader.status()).readiness
+            readiness = (await models.status()).readiness
         except BusError as error:
             readiness = _unreadable(str(error))
         response.status_code = 200 if readiness.ready else 503
@@ -46,30 +46,30 @@ def routes(reader: Reader, metrics: Metrics) -> APIRouter:
     @router.get("/status")
     async def status() -> StatusView:
         """Show services, accounts, switches and streams."""
-        return StatusView.of(await reader.status(), await reader.backlog())
+        return StatusView.of(await models.status(), await models.backlog())
 
     @router.get("/signals")
     async def signals(count: Count = 50) -> list[SignalView]:
         """Show the newest signals, newest first."""
-        return [SignalView.of(entry) for entry in await reader.signals(count)]
+        return [SignalView.of(entry) for entry in await models.signals(count)]
 
     @router.get("/signals/{wanted}")
-    async def signal(wanted: str) -> StoryView:
+    async def signal(wanted: str) -> SignalTraceView:
         """Show who got a signal, with what outcome and why; by its id or its entry id."""
-        story = await reader.story(wanted)
-        if story is None:
+        trace = await models.trace(wanted)
+        if trace is None:
             raise HTTPException(404, f"no signal {wanted} in shoal:signals")
-        return StoryView.of(story)
+        return SignalTraceView.of(trace)
 
     @router.get("/metrics")
     async def show_metrics() -> Response:
         """Show the figures for Prometheus."""
-        return Response(metrics.render(await reader.status(), await reader.backlog()), media_type=CONTENT_TYPE_LATEST)
+        return Response(metrics.render(await models.status(), await models.backlog()), media_type=CONTENT_TYPE_LATEST)
 
     return router
 
 
-def failures(app: FastAPI) -> None:
+def add_error_handlers(app: FastAPI) -> None:
     """Tell what an outage of Redis looks like to those who ask."""
 
     async def unavailable(_: Request, error: Exception) -> JSONResponse:

@@ -11,7 +11,7 @@ from shared.runtime.http_server import Server
 from shared.runtime.slow_clients import GuardedConnection
 
 
-def server_for(app: FastAPI, settings: Settings) -> Server:
+def build_server(app: FastAPI, settings: Settings) -> Server:
     """Make the server."""
     return Server(
         uvicorn.Config(

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Final
 
 from services.demo.embedded_redis import redis_command
-from services.demo.news import News
 from services.demo.processes import Child, Processes
 from services.demo.screen import Screen
 from services.demo.settings import DemoSettings
+from services.demo.signal_printer import News
 from shared.bus.connection import open_bus
 from shared.bus.errors import BusError
 from shared.config.errors import ConfigurationError

@@ -17,7 +17,7 @@ from services.ops.reconcile import reconcile
 from services.ops.redis_users import redis_users
 from services.ops.reload import reload
 from services.ops.resolve import resolve
-from services.ops.session import guarded
+from services.ops.runner import run_command
 from services.ops.status import status
 from services.ops.stopouts import stopouts
 from services.ops.streams import streams
@@ -29,7 +29,7 @@ from shared.domain.control import ControlMode
 
 def main() -> None:
     """Run the command that was asked for."""
-    guarded(build())
+    run_command(build())
 
 
 def build() -> typer.Typer:

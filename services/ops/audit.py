@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 
 from services.ops.output import AsJson, console, print_json, table
-from services.ops.session import connected
-from services.ops.users import names_of
+from services.ops.runner import run_with_bus
+from services.ops.users import list_users
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
 from shared.domain.funds import Funds
 from shared.ledger.audit.auditor import read_marks, run_audit
+from shared.ledger.audit.facts import AuditTime
 from shared.ledger.audit.findings import AuditReport
-from shared.ledger.books import Moment
 from shared.ledger.reading import known_users
 
 Grace = Annotated[float, typer.Option(min=0, help="Seconds for which something may still be on its way.")]
@@ -26,10 +26,10 @@ def audit(grace: Grace = 10.0, no_venue: NoVenue = False, as_json: AsJson = Fals
     """Check that every signal has exactly one outcome for every user, and that the venue agrees; exit 1 if not."""
 
     async def work(settings: Settings, bus: Bus) -> AuditReport:
-        await names_of(settings, bus)  # for what it says of users' files: audited is everybody of whom Redis knows
+        await list_users(settings, bus)  # for what it says of users' files: audited is everybody of whom Redis knows
         return await read(settings, bus, grace, ask_venue=not no_venue)
 
-    report = connected(work)
+    report = run_with_bus(work)
     if as_json:
         print_json(report.summary())
     else:
@@ -41,11 +41,11 @@ async def read(settings: Settings, bus: Bus, grace: float, *, ask_venue: bool) -
     """Run the audit; of those on paper money against the exchange's journal too. Raises ConfigurationError, BusUnavailable."""
     unmarked = settings.funds(paper=False)
     if not ask_venue or not await _paper_money(bus, unmarked):
-        return await run_audit(bus, _moment(grace), None, 0, unmarked)
+        return await run_audit(bus, _audit_time(grace), None, 0, unmarked)
     from services.ops.paper_exchange import open_paper_exchange  # noqa: PLC0415  # an HTTP client, for this one need
 
     async with open_paper_exchange(settings.paper_url) as exchange:
-        moment = _moment(grace)  # before the journal is read: what ends later is not compared with it
+        moment = _audit_time(grace)  # before the journal is read: what ends later is not compared with it
         journal = await exchange.journal()
     return await run_audit(bus, moment, journal.orders, journal.invalid_nonces, unmarked)
 
@@ -56,8 +56,8 @@ async def _paper_money(bus: Bus, unmarked: Funds) -> bool:
     return unmarked is Funds.PAPER or any(mark.funds is Funds.PAPER for mark in marks.values())
 
 
-def _moment(grace: float) -> Moment:
-    return Moment(now=time.time_ns() // 1_000_000, grace_ms=int(grace * 1000))
+def _audit_time(grace: float) -> AuditTime:
+    return AuditTime(now=time.time_ns() // 1_000_000, grace_ms=int(grace * 1000))
 
 
 def _show(report: AuditReport) -> None:

@@ -14,7 +14,7 @@ import typer
 
 from services.ops.operator import operator_name
 from services.ops.output import AsJson, clock, console, print_json, table
-from services.ops.session import connected
+from services.ops.runner import run_with_bus
 from services.ops.switches import Scope, read_changes, read_switches, scope_of, set_switch
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry
@@ -60,7 +60,7 @@ def control(
     async def work(_settings: Settings, bus: Bus) -> tuple[list[tuple[Scope, Control]], list[Entry]]:
         return await read_switches(bus), await read_changes(bus, log) if log else []
 
-    switches, changes = connected(work)
+    switches, changes = run_with_bus(work)
     if as_json:
         logged = [{name: each.fields.get(name, "") for name in _LOGGED} for each in changes]
         print_json({"switches": [_row(scope, switch) for scope, switch in switches], "log": logged})
@@ -82,7 +82,7 @@ def _switch(mode: ControlMode, reason: str, user: str, symbol: str, *, as_json: 
         await set_switch(bus, scope, mode, reason, operator_name(), time.time_ns() // 1_000_000)
         return scope
 
-    scope = connected(work)
+    scope = run_with_bus(work)
     if as_json:
         print_json({"of": str(scope), "mode": mode.value, "reason": reason})
     else:

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from services.ops.dead_letters import Letter, find_letter, give_up, put_back
+from services.ops.dead_letters import DeadLetter, find_dead_letter, give_up, put_back
 from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, clock, console, print_json, table
-from services.ops.session import connected, refuse
+from services.ops.runner import refuse, run_with_bus
 from services.ops.streams import newest
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry, entry_ms
@@ -40,7 +40,7 @@ def dead_list(as_json: AsJson = False) -> None:
     async def work(_settings: Settings, bus: Bus) -> list[tuple[str, list[Entry]]]:
         return await newest(bus, sorted(set(await bus.scan(keys.dead("*")))), _MOST)
 
-    rows = [_row(name, entry) for name, entries in connected(work) for entry in entries]
+    rows = [_row(name, entry) for name, entries in run_with_bus(work) for entry in entries]
     if as_json:
         print_json({"dead_letters": rows})
         return
@@ -71,7 +71,7 @@ def dead_retry(stream: Stream, entry: EntryId, yes: Yes = False, as_json: AsJson
     async def work(_settings: Settings, bus: Bus) -> str | None:
         return await put_back(bus, letter)
 
-    new = connected(work)
+    new = run_with_bus(work)
     if new is None:
         refuse(
             f"entry {entry} is not in {stream} any more: put back before, or trimmed; `ops dead drop` removes the letter"
@@ -92,7 +92,7 @@ def dead_drop(stream: Stream, entry: EntryId, reason: Reason = "", yes: Yes = Fa
     async def work(_settings: Settings, bus: Bus) -> str:
         return await give_up(bus, letter, operator_name(), time.time_ns() // 1_000_000, reason)
 
-    if refused := connected(work):
+    if refused := run_with_bus(work):
         refuse(refused)
     if as_json:
         print_json({"stream": stream, "entry_id": entry, "dropped": True, "reason": reason})
@@ -100,17 +100,17 @@ def dead_drop(stream: Stream, entry: EntryId, reason: Reason = "", yes: Yes = Fa
         print(f"{stream} {entry}: dropped")
 
 
-def _find(stream: str, entry: str) -> Letter:
-    async def work(_settings: Settings, bus: Bus) -> Letter | None:
-        return await find_letter(bus, stream, entry)
+def _find(stream: str, entry: str) -> DeadLetter:
+    async def work(_settings: Settings, bus: Bus) -> DeadLetter | None:
+        return await find_dead_letter(bus, stream, entry)
 
-    letter = connected(work)
+    letter = run_with_bus(work)
     if letter is None:
         refuse(f"no dead letter {entry} of {stream} (see `ops dead list`)")
     return letter
 
 
-def _show(letter: Letter) -> None:
+def _show(letter: DeadLetter) -> None:
     title = f"{letter.stream} {letter.entry_id}: {letter.newest.fields.get('reason', '')}"
     console().print(table(title, ["field", "value"], letter.fields.items()))
 

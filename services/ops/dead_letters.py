@@ -15,14 +15,14 @@ from shared.bus.streams import Entry
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import OrderMessage, SignalMessage
-from shared.ledger.attention import UNPROVEN
+from shared.ledger.open_issues import UNRESOLVED_STATES
 from shared.ledger.reading import entries, user_of
 
 _FIELD: Final = "field:"
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetter:
     """One buried entry; a crash while burying can leave several letters of it, the last of which is `newest`."""
 
     stream: str
@@ -48,13 +48,13 @@ class Letter:
         return ""
 
 
-async def find_letter(bus: Bus, stream: str, entry_id: str) -> Letter | None:
+async def find_dead_letter(bus: Bus, stream: str, entry_id: str) -> DeadLetter | None:
     """Find the letters of an entry; None if there are none. Raises BusUnavailable."""
     found = [each async for each in entries(bus, keys.dead(stream)) if each.fields.get("entry_id") == entry_id]
-    return Letter(stream, entry_id, tuple(each.id for each in found), found[-1]) if found else None
+    return DeadLetter(stream, entry_id, tuple(each.id for each in found), found[-1]) if found else None
 
 
-async def put_back(bus: Bus, letter: Letter) -> str | None:
+async def put_back(bus: Bus, letter: DeadLetter) -> str | None:
     """Have it read again; answers its entry id from now on, None if its entry is not in the stream any more."""
     if letter.stream == keys.SIGNALS:
         return await put_back_signal(bus, letter.entry_id, letter.ids)
@@ -62,12 +62,12 @@ async def put_back(bus: Bus, letter: Letter) -> str | None:
     return letter.entry_id if known else None
 
 
-async def give_up(bus: Bus, letter: Letter, by: str, at: int, why: str) -> str:
+async def give_up(bus: Bus, letter: DeadLetter, by: str, at: int, why: str) -> str:
     """Drop it on record; answers why that must not be, an empty text if it is done."""
     order = letter.fields.get("id", "")
     if letter.stream != keys.SIGNALS and order:
         state = await bus.do("HGET", keys.order(user_of(letter.stream), order), "state")
-        if state in UNPROVEN:
+        if state in UNRESOLVED_STATES:
             return f"order {order} is {state}: it may have traded; put it back, or end it with `ops resolve` first"
     await drop(bus, letter.stream, letter.entry_id, letter.ids, by=by, at=at, why=why)
     return ""

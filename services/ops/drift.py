@@ -12,13 +12,12 @@ from typing import Annotated, Final
 
 import typer
 
-from services.ops.flatten import PATIENCE, Fate, follow, held_in
+from services.ops.flatten import PATIENCE, FlattenResult, read_held, wait_until_closed
 from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, console, print_json, table
-from services.ops.session import connected
+from services.ops.runner import run_with_bus
 from services.ops.switches import Scope, set_switch
-from services.ops.users import users_of
-from services.ops.who import users_asked_for
+from services.ops.users import read_policies, select_users
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
 from shared.config.renames import load_renames
@@ -27,7 +26,7 @@ from shared.domain.control import Control, ControlMode
 from shared.domain.rename import NO_RENAMES
 from shared.domain.values.money import plain
 from shared.ledger.drift import Drift, plan_repair
-from shared.ledger.holdings import master_unsure, read_drifts, traded_since
+from shared.ledger.holdings import master_problem, read_drifts, traded_since
 from shared.ledger.status import VENUES
 
 _SETTLED_MS: Final = 30_000
@@ -45,44 +44,44 @@ def drift(user: User = "", repair: DoRepair = False, yes: Yes = False, as_json: 
     async def look(settings: Settings, bus: Bus) -> list[Drift]:
         return await read(settings, bus, user)
 
-    found = connected(look)
+    found = run_with_bus(look)
     strays = [each for each in found if each.stray]
-    fates: list[dict[str, str]] = []
+    results: list[dict[str, str]] = []
     if repair and strays:
         confirm(f"Close {len(strays)} positions that the master no longer holds?", yes=yes)
-        fates = connected(lambda settings, bus: mend(settings, bus, user))
-        found = connected(look)
+        results = run_with_bus(lambda settings, bus: repair_strays(settings, bus, user))
+        found = run_with_bus(look)
     if as_json:
         rows = [_row(each) for each in found]
-        print_json({"drift": rows, "strays": sum(each.stray for each in found), "repaired": fates})
+        print_json({"drift": rows, "strays": sum(each.stray for each in found), "repaired": results})
     else:
-        _show(found, fates)
+        _show(found, results)
     raise typer.Exit(1 if any(each.stray for each in found) else 0)
 
 
 async def read(settings: Settings, bus: Bus, user: str) -> list[Drift]:
     """Compare everybody, or one user, at every venue."""
-    policies = await users_of(settings, bus)
+    policies = await read_policies(settings, bus)
     if user:
-        await users_asked_for(settings, bus, user)
+        await select_users(settings, bus, user)
     chosen = [policy for name, policy in policies.items() if user in {"", name}]
     renames = load_renames(settings.shoal_config)
     return [each for venue in VENUES for each in await read_drifts(bus, chosen, venue, renames.get(venue, NO_RENAMES))]
 
 
-async def mend(settings: Settings, bus: Bus, user: str) -> list[dict[str, str]]:
+async def repair_strays(settings: Settings, bus: Bus, user: str) -> list[dict[str, str]]:
     """Have strays closed, one scope after the other; one row for each position, and for each that was left alone."""
-    everybody = await read(settings, bus, "")  # a scope is judged by all that it would close
+    everyone = await read(settings, bus, "")  # a scope is judged by all that it would close
     now = time.time_ns() // 1_000_000
     lately = await traded_since(bus, now - _SETTLED_MS)
-    unsure = {venue: await master_unsure(bus, venue, now) for venue in VENUES}
-    plan = plan_repair([each for each in everybody if each.held.amount > 0])
+    unsure = {venue: await master_problem(bus, venue, now) for venue in VENUES}
+    plan = plan_repair([each for each in everyone if each.held.amount > 0])
     scopes = [Scope(user=name) for name in plan.users] + [Scope(symbol=symbol) for symbol in plan.symbols]
     rows = [
         _left(each, "neither its user nor its symbol has strays alone") for each in plan.left_out if _of(each, user)
     ]
     for scope in scopes:
-        inside = [each for each in everybody if each.stray and _in(scope, each)]
+        inside = [each for each in everyone if each.stray and _in(scope, each)]
         if not any(_of(each, user) for each in inside):
             continue
         others = sorted({each.user for each in inside if not _of(each, user)})
@@ -97,16 +96,16 @@ async def mend(settings: Settings, bus: Bus, user: str) -> list[dict[str, str]]:
 
 
 async def _close(settings: Settings, bus: Bus, scope: Scope) -> list[dict[str, str]]:
-    policies = await users_of(settings, bus)
+    policies = await read_policies(settings, bus)
     now, by = time.time_ns() // 1_000_000, operator_name()
-    held = await held_in(bus, scope, policies)
+    held = await read_held(bus, scope, policies)
     before = await set_switch(bus, scope, ControlMode.FLATTEN, _REASON, by, now)
     try:
-        fates: list[Fate] = await follow(bus, scope, held, policies, now, PATIENCE)
+        results: list[FlattenResult] = await wait_until_closed(bus, scope, held, policies, now, PATIENCE)
     finally:
         words = before.reason or "ops drift --repair is done"
         await set_switch(bus, scope, before.mode, words, before.by or by, time.time_ns() // 1_000_000)
-    return [fate.row() for fate in fates]
+    return [result.row() for result in results]
 
 
 async def _switch(bus: Bus, scope: Scope) -> Control:
@@ -140,7 +139,7 @@ def _row(each: Drift) -> dict[str, object]:
     }
 
 
-def _show(found: list[Drift], fates: list[dict[str, str]]) -> None:
+def _show(found: list[Drift], results: list[dict[str, str]]) -> None:
     out = console()
     rows = [
         (
@@ -156,7 +155,7 @@ def _show(found: list[Drift], fates: list[dict[str, str]]) -> None:
     ]
     empty = "neither the master nor anybody holds anything, so nothing can differ"
     out.print(table("Drift", ["user", "venue", "symbol", "target", "held", "drift", "note"], rows, empty=empty))
-    if fates:
+    if results:
         out.print()
         columns = ["user", "venue", "symbol", "held", "left", "outcome", "reason"]
-        out.print(table("Repaired", columns, [list(row.values()) for row in fates]))
+        out.print(table("Repaired", columns, [list(row.values()) for row in results]))

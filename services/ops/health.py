@@ -10,12 +10,12 @@ import socket
 import sys
 from typing import Final
 
-from services.ops.session import connected, guarded, refuse
+from services.ops.runner import refuse, run_command, run_with_bus
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.config.settings import Settings
 from shared.domain.account import MASTER, AccountState
-from shared.ledger.status import VENUES, read_signs
+from shared.ledger.status import VENUES, read_processes
 
 SERVICES: Final = ("master-strategy", "copy-engine", "executor", "api")
 _USAGE: Final = f"health needs one service of {', '.join(SERVICES)} (and --here for processes of this host only)"
@@ -26,16 +26,16 @@ def main() -> None:
     asked = [word for word in sys.argv[2:] if word not in {"--here", "--json"}]
     if len(asked) != 1 or asked[0] not in SERVICES:
         refuse(_USAGE)
-    guarded(lambda: check(asked[0], here="--here" in sys.argv, as_json="--json" in sys.argv))
+    run_command(lambda: check(asked[0], here="--here" in sys.argv, as_json="--json" in sys.argv))
 
 
 def check(service: str, *, here: bool, as_json: bool) -> None:
     """Say whether a service is well and end with 0 or 1."""
 
     async def work(_settings: Settings, bus: Bus) -> str:
-        return await why_unwell(bus, service, f"{socket.gethostname()}-" if here else "")
+        return await find_problem(bus, service, f"{socket.gethostname()}-" if here else "")
 
-    why = connected(work)
+    why = run_with_bus(work)
     if as_json:
         import json  # noqa: PLC0415  # of no use to a health check
 
@@ -45,10 +45,10 @@ def check(service: str, *, here: bool, as_json: bool) -> None:
     sys.exit(1 if why else 0)
 
 
-async def why_unwell(bus: Bus, service: str, instances: str = "") -> str:
+async def find_problem(bus: Bus, service: str, instances: str = "") -> str:
     """Say why a service is not well, an empty text if it is; only instances whose name begins with `instances` count."""
     records = Records(bus)
-    signs = read_signs(await records.heartbeats())
+    signs = read_processes(await records.heartbeats())
     states = [sign.state for sign in signs if sign.service == service and sign.instance.startswith(instances)]
     if not states:
         return "gives no sign of life"

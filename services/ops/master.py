@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from services.ops.output import AsJson, clock, console, print_json, table
-from services.ops.session import connected
+from services.ops.runner import run_with_bus
 from shared.bus.connection import Bus
 from shared.bus.master_account import read_all_uncopied, read_holdings, read_positions
 from shared.config.settings import Settings
@@ -29,7 +29,7 @@ def master(last: Last = _LAST, as_json: AsJson = False) -> None:
         del settings
         return await read(bus, last)
 
-    holdings, uncopied, of_all = connected(look)
+    holdings, uncopied, of_all = run_with_bus(look)
     if as_json:
         print_json({"holdings": holdings, "not_copied": uncopied, "not_copied_of_all": of_all})
         return

@@ -11,14 +11,14 @@ import typer
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
-def confirm(question: str, *, yes: bool) -> None:
+def confirm(build_question: str, *, yes: bool) -> None:
     """Ask on stderr, so that stdout stays the answer; end with exit code 1 unless the answer is yes.
 
     Where nobody can answer (no terminal, and an input that is at its end), a line says what to add.
     """
     if yes:
         return
-    print(f"{question} [y/N]:", end=" ", file=sys.stderr, flush=True)
+    print(f"{build_question} [y/N]:", end=" ", file=sys.stderr, flush=True)
     try:
         answer = sys.stdin.readline()
     except KeyboardInterrupt:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.ops.output import AsJson, print_json
 from services.ops.paper_exchange import PaperExchange, open_paper_exchange
-from services.ops.users import mention
+from services.ops.users import warn
 from shared.config.errors import ConfigurationError
 from shared.config.secrets import ApiKey, read_api_key
 from shared.config.settings import Mode, Settings, load_settings
@@ -46,7 +46,7 @@ def paper_accounts(as_json: AsJson = False) -> None:
     if settings.shoal_mode is Mode.LIVE:
         users = load_users(settings.shoal_config)
         for problem in users.problems:
-            mention(problem)
+            warn(problem)
         accounts = _of_users_on_paper(accounts, users)
         if not accounts:
             print(

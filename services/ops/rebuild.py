@@ -15,7 +15,7 @@ import typer
 
 from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, console, print_json, table
-from services.ops.session import connected
+from services.ops.runner import run_with_bus
 from shared.bus.connection import Bus
 from shared.bus.interventions import ask_for_rebuilding
 from shared.bus.records import pairs
@@ -49,7 +49,7 @@ def rebuild(user: User = "", not_ours: NotOurs = False, yes: Yes = False, as_jso
     async def look(settings: Settings, bus: Bus) -> Answers:
         return await ask(bus, await _lost(settings, bus, user), RebuildMode.LOOK)
 
-    seen = connected(look)
+    seen = run_with_bus(look)
     if not seen:
         _show({}, as_json=as_json)
         return
@@ -68,7 +68,7 @@ def rebuild(user: User = "", not_ours: NotOurs = False, yes: Yes = False, as_jso
                 await _note(bus, account, answer, mode)
         return answers
 
-    written = connected(write) if ready else {}
+    written = run_with_bus(write) if ready else {}
     _show({**seen, **written}, as_json=as_json)
     done = [answer for answer in written.values() if answer and answer.written]
     raise typer.Exit(0 if len(done) == len(seen) else 1)

@@ -13,9 +13,8 @@ from typing import Annotated, Final
 import typer
 
 from services.ops.output import AsJson, console, print_json, table
-from services.ops.session import connected
-from services.ops.users import users_of
-from services.ops.who import users_asked_for
+from services.ops.runner import run_with_bus
+from services.ops.users import read_policies, select_users
 from shared.bus.connection import Bus
 from shared.bus.interventions import ask_for_reconciliation
 from shared.bus.records import pairs
@@ -25,7 +24,7 @@ from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.reconciliation import ReconcileAnswer, ReconcileMode, ReconcileRequest
 from shared.domain.limits.policy import FileState, UserPolicy
-from shared.ledger.attention import Differing, read_differences
+from shared.ledger.open_issues import PositionDifference, read_differences
 from shared.ledger.status import VENUES
 
 _PATIENCE: Final = 20.0
@@ -46,12 +45,14 @@ def reconcile(user: User = "", repair: Repair = False, as_json: AsJson = False) 
     A position that has traded within the last seconds is not compared: it is named, and does not count as a difference.
     """
 
-    async def work(settings: Settings, bus: Bus) -> tuple[dict[Account, ReconcileAnswer | None], list[Differing]]:
+    async def work(
+        settings: Settings, bus: Bus
+    ) -> tuple[dict[Account, ReconcileAnswer | None], list[PositionDifference]]:
         accounts = await _accounts(settings, bus, user)
         mode = ReconcileMode.REPAIR if repair else ReconcileMode.CHECK
         return await ask(bus, accounts, mode), await read_differences(bus, accounts)
 
-    answers, differences = connected(work)
+    answers, differences = run_with_bus(work)
     if as_json:
         rows = [_row(account, answer) for account, answer in answers.items()]
         told = [{"user": d.user, "venue": d.venue, "symbol": d.symbol, "text": d.text} for d in differences]
@@ -62,9 +63,9 @@ def reconcile(user: User = "", repair: Repair = False, as_json: AsJson = False) 
     raise typer.Exit(0 if compared and not differences else 1)
 
 
-def _show(answers: Mapping[Account, ReconcileAnswer | None], differences: Sequence[Differing]) -> None:
+def _show(answers: Mapping[Account, ReconcileAnswer | None], differences: Sequence[PositionDifference]) -> None:
     out = console()
-    rows = [(user, venue, in_words(answer)) for (user, venue), answer in answers.items()]
+    rows = [(user, venue, describe(answer)) for (user, venue), answer in answers.items()]
     out.print(table("Reconciled", ["user", "venue", "result"], rows, empty="there is no account to compare"))
     if differences:
         out.print()
@@ -82,7 +83,7 @@ def _show(answers: Mapping[Account, ReconcileAnswer | None], differences: Sequen
         out.print("[bold green]OK[/]: positions from copying and balances agree")
 
 
-def in_words(answer: ReconcileAnswer | None) -> str:
+def describe(answer: ReconcileAnswer | None) -> str:
     """Describe what came of a pass for one account."""
     if answer is None or answer.reason:
         return f"not compared: {answer.reason if answer else _NOBODY}"
@@ -116,8 +117,8 @@ async def ask(bus: Bus, accounts: Sequence[Account], mode: ReconcileMode) -> dic
 
 async def _accounts(settings: Settings, bus: Bus, user: str) -> list[Account]:
     """Name the accounts of whoever follows; of a user that was asked for also if their file is gone."""
-    policies = await users_of(settings, bus)
-    users = await users_asked_for(settings, bus, user)
+    policies = await read_policies(settings, bus)
+    users = await select_users(settings, bus, user)
     found = []
     for name in users:
         policy = policies.get(name)

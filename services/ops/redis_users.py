@@ -16,7 +16,7 @@ from typing import Annotated, Final
 
 import typer
 
-from services.ops.session import refuse
+from services.ops.runner import refuse
 from shared.config.redis_url import RedisUrlError, read_redis_url
 from shared.contracts.access import ACCESS, rules
 

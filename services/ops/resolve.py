@@ -17,8 +17,8 @@ import typer
 
 from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, clock, console, print_json, table
-from services.ops.session import connected, refuse
-from services.ops.who import users_asked_for
+from services.ops.runner import refuse, run_with_bus
+from services.ops.users import select_users
 from shared.bus.connection import Bus
 from shared.bus.interventions import give_verdict
 from shared.bus.records import pairs
@@ -29,7 +29,7 @@ from shared.domain.account import MASTER
 from shared.domain.order import TERMINAL
 from shared.domain.values.money import plain
 from shared.domain.values.numerals import whole
-from shared.ledger.attention import UNPROVEN
+from shared.ledger.open_issues import UNRESOLVED_STATES
 from shared.ledger.reading import user_of
 
 _PATIENCE: Final = 15.0
@@ -43,7 +43,7 @@ _TIMES: Final = ("sent_at", "deadline_at", "accepted_at")
 
 OrderId = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id (see `ops unknown`).")]
 Filled = Annotated[bool, typer.Option("--filled", help="The venue has filled it.")]
-Nothing = Annotated[bool, typer.Option("--none", help="The venue never had it, or filled nothing of it.")]
+NoFill = Annotated[bool, typer.Option("--none", help="The venue never had it, or filled nothing of it.")]
 Size = Annotated[str, typer.Option("--size", help="Filled amount in base; all that was asked for if not given.")]
 Price = Annotated[str, typer.Option("--price", help="Average price; the order's limit if not given and it has one.")]
 Fee = Annotated[str, typer.Option("--fee", help="Fee in quote.")]
@@ -51,7 +51,7 @@ User = Annotated[str, typer.Option("--user", help="Whose order it is; searched f
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class StoredOrder:
     """An order's record, and who serves its user ('': nobody)."""
 
     user: str
@@ -64,7 +64,7 @@ def resolve(
     order: OrderId,
     *,
     filled: Filled = False,
-    none: Nothing = False,
+    none: NoFill = False,
     size: Size = "",
     price: Price = "",
     fee: Fee = "0",
@@ -78,25 +78,25 @@ def resolve(
     if none and (size or price or fee != "0"):
         refuse("--size, --price and --fee go with --filled only")
 
-    async def look(settings: Settings, bus: Bus) -> Found | None:
+    async def look(settings: Settings, bus: Bus) -> StoredOrder | None:
         if user and user != MASTER:
-            await users_asked_for(settings, bus, user)
-        return await find(bus, order, user)
+            await select_users(settings, bus, user)
+        return await find_order(bus, order, user)
 
-    found = connected(look)
+    found = run_with_bus(look)
     if found is None:
         refuse(f"no order {order}{f' of {user}' if user else ''} has a record (see `ops unknown`)")
-    verdict = judge(found.fields, filled=filled, size=size, price=price, fee=fee)
+    verdict = build_verdict(found.fields, filled=filled, size=size, price=price, fee=fee)
     if not as_json:
         _show(found, verdict)
     confirm("Is this what you have seen at the venue?", yes=yes)
 
-    async def settle(_settings: Settings, bus: Bus) -> Found:
+    async def settle(_settings: Settings, bus: Bus) -> StoredOrder:
         if not await give_verdict(bus, found.user, found.order_id, found.fields.get("nonce", ""), verdict):
             refuse(f"order {found.order_id} has moved on in the meantime; look again")
         return await _wait(bus, found)
 
-    after = connected(settle)
+    after = run_with_bus(settle)
     taken = _taken(found, after)
     if as_json:
         fields = after.fields
@@ -109,7 +109,7 @@ def resolve(
     raise typer.Exit(0 if taken else 1)
 
 
-async def find(bus: Bus, order_id: str, user: str) -> Found | None:
+async def find_order(bus: Bus, order_id: str, user: str) -> StoredOrder | None:
     """Find the record of an order, of this user or of anybody; None if there is none. Raises BusUnavailable."""
     try:
         wanted = str(UUID(order_id))
@@ -119,14 +119,14 @@ async def find(bus: Bus, order_id: str, user: str) -> Found | None:
     for each in owners:
         record, owner = await bus.do_all([("HGETALL", keys.order(each, wanted)), ("GET", keys.lease(each))])
         if fields := pairs(record):
-            return Found(each, wanted, fields, owner if isinstance(owner, str) else "")
+            return StoredOrder(each, wanted, fields, owner if isinstance(owner, str) else "")
     return None
 
 
-def judge(fields: Mapping[str, str], *, filled: bool, size: str, price: str, fee: str) -> VerdictRecord:
+def build_verdict(fields: Mapping[str, str], *, filled: bool, size: str, price: str, fee: str) -> VerdictRecord:
     """Make the verdict on a record, or end with what is wrong."""
     state = fields.get("state", "")
-    if state not in UNPROVEN:
+    if state not in UNRESOLVED_STATES:
         refuse(f"the order is {state or 'not begun'}: there is nothing to settle by hand")
     by, at = operator_name(), time.time_ns() // 1_000_000
     if not filled:
@@ -151,21 +151,21 @@ def judge(fields: Mapping[str, str], *, filled: bool, size: str, price: str, fee
     )
 
 
-async def _wait(bus: Bus, found: Found) -> Found:
+async def _wait(bus: Bus, found: StoredOrder) -> StoredOrder:
     end = time.monotonic() + _PATIENCE
     while True:
-        now = await find(bus, found.order_id, found.user) or found
+        now = await find_order(bus, found.order_id, found.user) or found
         if _taken(found, now) or time.monotonic() > end:
             return now
         await asyncio.sleep(_POLL)
 
 
-def _taken(before: Found, after: Found) -> bool:
+def _taken(before: StoredOrder, after: StoredOrder) -> bool:
     """Say whether the executor has acted on the verdict: the order has ended, or an exit has gone on to its next send."""
-    return after.fields.get("state") not in UNPROVEN or after.fields.get("nonce") != before.fields.get("nonce")
+    return after.fields.get("state") not in UNRESOLVED_STATES or after.fields.get("nonce") != before.fields.get("nonce")
 
 
-def _outcome(after: Found, *, taken: bool) -> str:
+def _outcome(after: StoredOrder, *, taken: bool) -> str:
     fields = after.fields
     if not taken:
         name = "master" if after.user == MASTER else "executor"
@@ -176,7 +176,7 @@ def _outcome(after: Found, *, taken: bool) -> str:
     return f"taken up: the exit goes on ({fields.get('state')})"
 
 
-def _show(found: Found, verdict: VerdictRecord) -> None:
+def _show(found: StoredOrder, verdict: VerdictRecord) -> None:
     fields = found.fields
     rows = [(name, fields[name]) for name in _SHOWN if fields.get(name)]
     rows += [(name, clock(at)) for name in _TIMES if (at := whole(fields.get(name))) is not None]

@@ -8,16 +8,16 @@ from typing import Final
 from rich.console import Console
 
 from services.ops.output import AsJson, clock, console, money, print_json, table
-from services.ops.session import connected
+from services.ops.runner import run_with_bus
 from services.ops.unknown import show_unknown
-from services.ops.users import users_of
+from services.ops.users import read_policies
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
-from shared.ledger.attention import read_differences, read_unproven
 from shared.ledger.backlog import read_backlog, read_nonces
+from shared.ledger.open_issues import read_differences, read_unresolved
 from shared.ledger.reading import known_users
-from shared.ledger.restraint import UserState
 from shared.ledger.status import NO_EXECUTOR, VENUES, read_status, read_symbol_switches
+from shared.ledger.user_state import UserState
 from shared.ledger.views import AccountView, StatusView
 
 _MODES: Final = {
@@ -29,7 +29,7 @@ _MODES: Final = {
 
 def status(as_json: AsJson = False) -> None:
     """Show services, users, readiness, nonces, and the backlog of every stream."""
-    view = connected(read)
+    view = run_with_bus(read)
     if as_json:
         print_json(view.model_dump(mode="json"))
     else:
@@ -38,13 +38,13 @@ def status(as_json: AsJson = False) -> None:
 
 async def read(settings: Settings, bus: Bus) -> StatusView:
     """Read it all. Raises ConfigurationError, BusUnavailable."""
-    policies = await users_of(settings, bus)
+    policies = await read_policies(settings, bus)
     users = sorted({*policies, *await known_users(bus)})
     return StatusView.of(
         replace(await read_status(bus, policies), symbols=await read_symbol_switches(bus)),
         await read_backlog(bus, users),
         await read_nonces(bus),
-        await read_unproven(bus, users),
+        await read_unresolved(bus, users),
         await read_differences(bus, [(user, venue) for user in users for venue in VENUES]),
     )
 

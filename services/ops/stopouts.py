@@ -8,11 +8,11 @@ from typing import Annotated, Final
 import typer
 
 from services.ops.output import AsJson, clock, console, print_json, table
-from services.ops.session import connected
-from services.ops.who import users_asked_for
+from services.ops.runner import run_with_bus
+from services.ops.users import select_users
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
-from shared.ledger.stopouts import StopOutLine, read_stopouts
+from shared.ledger.stopouts import StopOut, read_stopouts
 
 _COLUMNS: Final = ["user", "venue", "state", "since (UTC)", "until (UTC)", "why"]
 
@@ -23,11 +23,11 @@ Count = Annotated[int, typer.Option("--count", min=1, max=1_000, help="So many o
 def stopouts(user: User = "", count: Count = 20, as_json: AsJson = False) -> None:
     """Show stop-outs: since when, until when, and the loss behind each."""
 
-    async def work(settings: Settings, bus: Bus) -> list[StopOutLine]:
-        users = await users_asked_for(settings, bus, user)
+    async def work(settings: Settings, bus: Bus) -> list[StopOut]:
+        users = await select_users(settings, bus, user)
         return await read_stopouts(bus, users, time.time_ns() // 1_000_000, count)
 
-    found = connected(work)
+    found = run_with_bus(work)
     if as_json:
         print_json({"stopouts": [line.row() for line in found], "in_force": sum(line.in_force for line in found)})
         return

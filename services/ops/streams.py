@@ -8,8 +8,8 @@ from typing import Annotated, Final
 import typer
 
 from services.ops.output import AsJson, clock, console, print_json, table
-from services.ops.session import connected
-from services.ops.who import users_asked_for
+from services.ops.runner import run_with_bus
+from services.ops.users import select_users
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry, entry_ms, read_entries
 from shared.config.settings import Settings
@@ -31,11 +31,11 @@ def streams(count: Count = 5, user: User = "", as_json: AsJson = False) -> None:
     """Show the streams: lengths, groups, and the newest entries."""
 
     async def work(settings: Settings, bus: Bus) -> tuple[list[Backlog], list[tuple[str, list[Entry]]]]:
-        users = await users_asked_for(settings, bus, user)
+        users = await select_users(settings, bus, user)
         names = [keys.SIGNALS, *(name for each in users for name in (keys.orders(each), keys.reports(each)))]
         return await read_backlog(bus, users), await newest(bus, names, count)
 
-    backlog, found = connected(work)
+    backlog, found = run_with_bus(work)
     if as_json:
         print_json({"groups": [_group(each) for each in backlog], "entries": _entries(found)})
     else:
@@ -57,11 +57,11 @@ def _show(backlog: Sequence[Backlog], found: Sequence[tuple[str, list[Entry]]]) 
     out.print(table("Groups", ["stream", "group", "entries", "pending", "lag", "last delivered"], rows))
     for name, entries in found:
         out.print()
-        shown = [(each.id, clock(entry_ms(each.id)), in_words(each)) for each in entries]
+        shown = [(each.id, clock(entry_ms(each.id)), describe(each)) for each in entries]
         out.print(table(name, ["entry", "at (UTC)", "what"], shown, empty="no entry yet"))
 
 
-def in_words(entry: Entry) -> str:
+def describe(entry: Entry) -> str:
     """Describe an entry of any of the streams: the facts, then a line with its reason, or a signal's id."""
     fields = entry.fields
     facts = " ".join(words.format(fields[name]) for name, words in _TERMS if fields.get(name))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from services.ops.who import users_asked_for
+from services.ops.users import select_users
 from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused
 from shared.bus.records import Records, pairs
@@ -59,7 +59,7 @@ async def scope_of(settings: Settings, bus: Bus, user: str, symbol: str) -> Scop
     if user and symbol:
         raise ConfigurationError("--user and --symbol: a switch is one user's or one symbol's, not both")
     if user:
-        await users_asked_for(settings, bus, user)
+        await select_users(settings, bus, user)
     if not symbol:
         return Scope(user)
     try:

@@ -10,9 +10,8 @@ from typing import Annotated, Final
 import typer
 
 from services.ops.output import AsJson, console, print_json, table
-from services.ops.session import connected
-from services.ops.users import users_of
-from services.ops.who import require_known
+from services.ops.runner import run_with_bus
+from services.ops.users import read_policies, require_known
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.streams import read_entries
@@ -28,7 +27,7 @@ from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import plain
 from shared.domain.values.symbol import Symbol
 from shared.ledger.reading import PAGE
-from shared.ledger.track import Tracking, smallest_balance, track as replay
+from shared.ledger.track import TrackingResult, smallest_balance, track as replay
 
 _CENT: Final = Decimal("0.01")
 
@@ -38,14 +37,14 @@ Balance = Annotated[
 ]
 Count = Annotated[int, typer.Option("--count", min=1, max=20_000, help="So many of the latest signals.")]
 
-_Found = tuple[UserPolicy, Decimal, Decimal, Sequence[Signal], Mapping[Symbol, Instrument]]
+_ReplayInput = tuple[UserPolicy, Decimal, Decimal, Sequence[Signal], Mapping[Symbol, Instrument]]
 
 
 def track(user: Who, balance: Balance = "", count: Count = 2_000, as_json: AsJson = False) -> None:
     """Replay the signal history over a balance: what is missed, how far exposure strays, and the smallest sensible balance."""
 
-    async def work(settings: Settings, bus: Bus) -> _Found:
-        policies = await users_of(settings, bus)
+    async def work(settings: Settings, bus: Bus) -> _ReplayInput:
+        policies = await read_policies(settings, bus)
         require_known(user, policies, option="")
         policy = policies[user]
         if policy.fault:
@@ -62,7 +61,7 @@ def track(user: Who, balance: Balance = "", count: Count = 2_000, as_json: AsJso
         fee = account.taker_fee if account else dearest_taker_fee(venue)
         return policy, amount, fee, signals, await Records(bus).instruments(venue)
 
-    policy, amount, fee, signals, instruments = connected(work)
+    policy, amount, fee, signals, instruments = run_with_bus(work)
     found = replay(signals, policy, amount, instruments, fee)
     least = smallest_balance(lambda each: replay(signals, policy, each, instruments, fee))
     answer = _answer(policy, amount, len(signals), found, least)
@@ -101,7 +100,7 @@ def _amount(text: str) -> Decimal:
 
 
 def _answer(
-    policy: UserPolicy, amount: Decimal, signals: int, found: Tracking, least: Decimal | None
+    policy: UserPolicy, amount: Decimal, signals: int, found: TrackingResult, least: Decimal | None
 ) -> dict[str, object]:
     return {
         "user": policy.user,

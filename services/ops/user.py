@@ -13,7 +13,7 @@ import typer
 
 from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, print_json
-from services.ops.session import connected
+from services.ops.runner import run_with_bus
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease, acquire
 from shared.bus.streams import flatten
@@ -34,7 +34,7 @@ New = Annotated[str, typer.Argument(metavar="NEW", help="The name that they are 
 
 
 @dataclass(frozen=True, slots=True)
-class _Done:
+class _RenameResult:
     resumed: bool
     held: int
 
@@ -51,7 +51,7 @@ def rename(old: Old, new: New, yes: Yes = False, as_json: AsJson = False) -> Non
     """Rename a user: their file, positions, limits' state, switch and nonces. Repeat it if it was interrupted."""
     confirm(f"Rename {old} to {new}?", yes=yes)
 
-    async def work(settings: Settings, bus: Bus) -> _Done:
+    async def work(settings: Settings, bus: Bus) -> _RenameResult:
         _check_names(settings, old, new)
         await _refuse_while_running(bus, old, new)
         owner = f"ops-user-rename-{os.getpid()}"
@@ -67,7 +67,7 @@ def rename(old: Old, new: New, yes: Yes = False, as_json: AsJson = False) -> Non
             for lease in leases:
                 await lease.release()
 
-    done = connected(work)
+    done = run_with_bus(work)
     variables = [
         (
             f"{venue.upper()}_USER_{variable_part(old)}_API_{part}",
@@ -119,7 +119,7 @@ async def _refuse_while_running(bus: Bus, old: str, new: str) -> None:
             )
 
 
-async def _rename(settings: Settings, bus: Bus, old: Lease, new: Lease) -> _Done:
+async def _rename(settings: Settings, bus: Bus, old: Lease, new: Lease) -> _RenameResult:
     folder = users_folder(settings.shoal_config)
     files = folder / f"{old.holder}.toml", folder / f"{new.holder}.toml"
     renaming = UserRenaming(bus, old, new, VENUES)
@@ -136,7 +136,7 @@ async def _rename(settings: Settings, bus: Bus, old: Lease, new: Lease) -> _Done
     await renaming.finish()
     await _note(bus, old.holder, new.holder)
     held = [int(await bus.do("HLEN", keys.positions(new.holder, venue))) for venue in VENUES]
-    return _Done(resumed, sum(held))
+    return _RenameResult(resumed, sum(held))
 
 
 def _paper(settings: Settings, user: str) -> bool:

@@ -9,14 +9,14 @@ import typer
 from rich.console import Console
 
 from services.ops.output import AsJson, clock, console, print_json, table
-from services.ops.session import connected, refuse
-from services.ops.who import everybody, require_known
+from services.ops.runner import refuse, run_with_bus
+from services.ops.users import list_users, require_known
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
-from shared.ledger.stories import CopyView, StoryView
-from shared.ledger.why import find_signal, find_signals, recent_signals, tell
+from shared.ledger.signal_views import CopyView, SignalTraceView
+from shared.ledger.why import find_signal, find_signals, recent_signals, trace_signal
 
 _SHORT: Final = 8
 """Characters of a signal's id in a list: enough to name it by."""
@@ -38,27 +38,27 @@ def why(signal: Wanted = "", user: User = "", last: Last = 0, as_json: AsJson = 
     if signal and last:
         refuse("--last lists the latest signals: leave the signal's id out")
 
-    async def work(settings: Settings, bus: Bus) -> list[StoryView]:
-        users = await everybody(settings, bus)
+    async def work(settings: Settings, bus: Bus) -> list[SignalTraceView]:
+        users = await list_users(settings, bus)
         if user:
             require_known(user, users)
         return await read(bus, signal, [user] if user else users, last or 1)
 
-    stories = connected(work)
-    if not stories and not as_json:
+    traces = run_with_bus(work)
+    if not traces and not as_json:
         print("there is no signal yet in shoal:signals")
     elif last:
-        _print_list(stories, user, as_json=as_json)
+        _print_list(traces, user, as_json=as_json)
     elif as_json:
-        print_json(stories[0].model_dump(mode="json") if stories else {"signal": None, "users": []})
+        print_json(traces[0].model_dump(mode="json") if traces else {"signal": None, "users": []})
     else:
-        _show(stories[0])
+        _show(traces[0])
 
 
-async def read(bus: Bus, wanted: str, users: Sequence[str], last: int) -> list[StoryView]:
+async def read(bus: Bus, wanted: str, users: Sequence[str], last: int) -> list[SignalTraceView]:
     """Read the stories of the signal that was named, or of the latest ones. Raises ConfigurationError, BusUnavailable."""
     entries = [await _one(bus, wanted)] if wanted else await recent_signals(bus, last)
-    return [StoryView.of(await tell(bus, entry, users)) for entry in entries]
+    return [SignalTraceView.of(await trace_signal(bus, entry, users)) for entry in entries]
 
 
 async def _one(bus: Bus, wanted: str) -> Entry:
@@ -75,9 +75,9 @@ async def _one(bus: Bus, wanted: str) -> Entry:
     )
 
 
-def _show(story: StoryView) -> None:
+def _show(trace: SignalTraceView) -> None:
     out = console()
-    signal = story.signal
+    signal = trace.signal
     how_much = (
         f"{signal.fraction} of the position" if signal.kind == "exit" else f"{signal.base_size} at {signal.price}"
     )
@@ -86,9 +86,9 @@ def _show(story: StoryView) -> None:
     out.print(f"entry {signal.entry_id} of shoal:signals", markup=False)
     out.print()
     columns = ["user", "decision", "outcome", "asked", "filled", "price", "after ms"]
-    rows = [_row(each) for each in story.users]
+    rows = [_row(each) for each in trace.users]
     out.print(table("", columns, rows, empty="nobody follows yet"))
-    _show_reasons(out, story.users)
+    _show_reasons(out, trace.users)
 
 
 def _show_reasons(out: Console, users: Sequence[CopyView]) -> None:
@@ -112,22 +112,22 @@ def _row(part: CopyView) -> tuple[object, ...]:
     )
 
 
-def _print_list(stories: Sequence[StoryView], user: str, *, as_json: bool) -> None:
+def _print_list(traces: Sequence[SignalTraceView], user: str, *, as_json: bool) -> None:
     if as_json:
-        print_json({"signals": [story.model_dump(mode="json") for story in stories]})
+        print_json({"signals": [trace.model_dump(mode="json") for trace in traces]})
         return
     rows = []
-    for story in stories:
-        signal = story.signal
+    for trace in traces:
+        signal = trace.signal
         what = f"{signal.side} {signal.symbol}"
-        rows.append((signal.id[:_SHORT], clock(signal.filled_at), what, *_ended(story, user)))
+        rows.append((signal.id[:_SHORT], clock(signal.filled_at), what, *_ended(trace, user)))
     last = ["outcome", "reason"] if user else ["outcomes"]
     console().print(table("", ["signal", "filled (UTC)", "what", *last], rows))
 
 
-def _ended(story: StoryView, user: str) -> tuple[str, ...]:
+def _ended(trace: SignalTraceView, user: str) -> tuple[str, ...]:
     if user:
-        part = story.users[0]
+        part = trace.users[0]
         return (part.outcome or part.decision, part.reason)
-    outcomes = [each.outcome or each.decision for each in story.users]
+    outcomes = [each.outcome or each.decision for each in trace.users]
     return (", ".join(f"{outcomes.count(each)} {each}" for each in dict.fromkeys(outcomes)) or "-",)

@@ -8,14 +8,14 @@ import random
 import structlog
 
 from services.paper_exchange.asgi import Application
-from services.paper_exchange.beat import beat
 from services.paper_exchange.control.plane import control_plane
 from services.paper_exchange.core.exchange import Exchange
 from services.paper_exchange.core.market.clock import Clock, SystemClock
-from services.paper_exchange.follower import TIMEOUT, Follower
 from services.paper_exchange.kraken.front import KrakenFront
 from services.paper_exchange.kraken.pairs import FEES, INSTRUMENTS, list_pair
 from services.paper_exchange.market_file import PaperFile, build_market, read_paper_file
+from services.paper_exchange.market_loop import run_market
+from services.paper_exchange.price_mirror import TIMEOUT, PriceMirror
 from services.paper_exchange.server import BACKLOG, server_for
 from shared.config.origins import read_origin
 from shared.config.settings import Settings
@@ -51,7 +51,7 @@ async def run(settings: Settings) -> None:
     )
     try:
         async with asyncio.TaskGroup() as group:  # a beat that fails ends the service instead of stopping the market
-            helpers = [group.create_task(endless("the market", beat(exchange)))]
+            helpers = [group.create_task(endless("the market", run_market(exchange)))]
             if settings.prices_url:
                 helpers.append(group.create_task(endless("following prices", _follow(exchange, settings))))
             await serve(server_for(door), listener)
@@ -65,4 +65,4 @@ async def _follow(exchange: Exchange, settings: Settings) -> None:
     url = settings.prices_url
     async with new_http_session(settings.proxy) as http:
         source = open_public_kraken(url=url, http=http, timeout=TIMEOUT, clock=lambda: int(exchange.clock.now() * 1000))
-        await Follower(exchange, source, url).run()
+        await PriceMirror(exchange, source, url).run()

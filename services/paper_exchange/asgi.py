@@ -25,7 +25,7 @@ TRANSPORT: Final = "shoal.transport"  # where server.py puts the connection, in 
 LARGEST_BODY: Final = 1_000_000
 
 
-class ClientGone(Exception):  # noqa: N818  # an event, not a mistake
+class ClientDisconnected(Exception):  # noqa: N818  # an event, not a mistake
     """The client left before its request was complete."""
 
 
@@ -52,7 +52,7 @@ class Application:
     async def _venue(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             body = await _body(receive)
-        except ClientGone:
+        except ClientDisconnected:
             return
         if len(body) > LARGEST_BODY:
             await _send(Reply(status=413), send, self._date())
@@ -98,7 +98,7 @@ async def _body(receive: Receive) -> bytes:
         message = await receive()
         body += message.get("body", b"")
     if message["type"] == "http.disconnect":
-        raise ClientGone
+        raise ClientDisconnected
     return body
 
 

@@ -11,7 +11,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from services.paper_exchange.core.market.clock import Clock, MarketClock
-from services.paper_exchange.core.market.feed import Feed, Generated, Source, Standing
+from services.paper_exchange.core.market.feed import Feed, FixedSource, PriceSource, WalkSource
 from services.paper_exchange.core.market.market import Depth, Market
 from services.paper_exchange.core.market.regimes import REGIMES
 from services.paper_exchange.core.market.replay import Replay, read_csv
@@ -116,7 +116,7 @@ def build_market(section: MarketSection, clock: Clock, folder: Path, *, follows:
         start = float(section.start_prices.get(symbol, Decimal(START_PRICES[symbol])))
         walk = Walk(_dice(section.seed, symbol, "walk"), start, regime)
         past = walk.backwards(_dice(section.seed, symbol, "past").getrandbits(32))
-        source: Source = Standing(start) if follows else Generated(walk)
+        source: PriceSource = FixedSource(start) if follows else WalkSource(walk)
         if symbol in section.replay and not follows:
             source = Replay(read_csv(folder / section.replay[symbol]), origin)
         feeds[symbol] = Feed(INSTRUMENTS[symbol], source, past, origin, _dice(section.seed, symbol, "volume"))

@@ -29,7 +29,7 @@ _NOTHING: Final = Holdings({}, {})
 
 
 @dataclass(frozen=True, slots=True)
-class Leader:
+class MasterHoldings:
     """What the master holds at a venue, and its equity; None if that is not known."""
 
     equity: Money | None
@@ -39,7 +39,7 @@ class Leader:
 
 
 @dataclass(frozen=True, slots=True)
-class Follows:
+class FollowerHoldings:
     """A user as he follows at one venue: settings, account (None if nothing is known), and what is held at which prices."""
 
     policy: UserPolicy
@@ -70,7 +70,9 @@ class Repair:
     left_out: tuple[Drift, ...] = ()
 
 
-def drifts(venue: str, leader: Leader, follows: Follows, prices: Mapping[Symbol, Price]) -> list[Drift]:
+def drifts(
+    venue: str, leader: MasterHoldings, follows: FollowerHoldings, prices: Mapping[Symbol, Price]
+) -> list[Drift]:
     """Compare one user's holdings with the master's, by symbol as the user trades it."""
     policy, held = follows.policy, follows.book.positions
     names = {policy.symbols.mapped(symbol): symbol for symbol, size in leader.positions.items() if size.amount > 0}
@@ -105,7 +107,7 @@ def plan_repair(found: Sequence[Drift]) -> Repair:
     return Repair(tuple(users), tuple(symbols), tuple(left_out))
 
 
-def _without_master(venue: str, leader: Leader, follows: Follows, position: Position) -> Drift:
+def _without_master(venue: str, leader: MasterHoldings, follows: FollowerHoldings, position: Position) -> Drift:
     """Judge what is held of a symbol that the master does not hold."""
     policy, note = follows.policy, ""
     if leader.unreadable.may_hold(position.symbol.base):
@@ -120,7 +122,9 @@ def _without_master(venue: str, leader: Leader, follows: Follows, position: Posi
     return Drift(policy.user, venue, position.symbol, nothing, position.size, None, stray=stray, note=words)
 
 
-def _target(leader: Leader, follows: Follows, source: Symbol, price: Price | None) -> tuple[Quantity | None, str]:
+def _target(
+    leader: MasterHoldings, follows: FollowerHoldings, source: Symbol, price: Price | None
+) -> tuple[Quantity | None, str]:
     """Scale the master's position to a user; why not, or by what, is said beside it."""
     policy, account, base = follows.policy, follows.account, source.base
     sizing, masters = policy.sizing, leader.positions[source]

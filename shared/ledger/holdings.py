@@ -18,8 +18,8 @@ from shared.domain.master_account import Holding
 from shared.domain.rename import NO_RENAMES, Renames
 from shared.domain.values.money import ZERO, Quantity
 from shared.domain.values.symbol import Symbol
-from shared.ledger.drift import Drift, Follows, Leader, drifts
-from shared.ledger.stories import instant
+from shared.ledger.drift import Drift, FollowerHoldings, MasterHoldings, drifts
+from shared.ledger.signal_views import instant
 
 _LATELY: Final = 200
 _LAG_MS: Final = 20_000
@@ -38,13 +38,13 @@ async def read_drifts(
     accounts = await records.accounts([(MASTER, venue), *((policy.user, venue) for policy in followers)])
     master = accounts[0]
     held = await records.holdings(MASTER, venue)
-    sizes = in_the_account(renames.positions(held.positions), await read_holdings(bus, venue))
-    leader = Leader(master.equity if master else None, sizes, held)
+    sizes = cap_by_account(renames.positions(held.positions), await read_holdings(bus, venue))
+    leader = MasterHoldings(master.equity if master else None, sizes, held)
     prices = {symbol: price for symbol, (price, _) in (await records.prices(venue)).items()}
     found = []
     for policy, account in zip(followers, accounts[1:], strict=True):
         holdings = await records.holdings(policy.user, venue)
-        follows = Follows(policy, account, Book(renames.positions(holdings.positions), prices))
+        follows = FollowerHoldings(policy, account, Book(renames.positions(holdings.positions), prices))
         hidden = {symbol for name in holdings.unreadable if (symbol := _symbol(name)) is not None}
         found += [each for each in drifts(venue, leader, follows, prices) if each.symbol not in hidden]
         found += [_hidden(policy.user, venue, symbol) for symbol in sorted(hidden, key=str)]
@@ -65,7 +65,7 @@ def _hidden(user: str, venue: str, symbol: Symbol) -> Drift:
     )
 
 
-def in_the_account(positions: Mapping[Symbol, Position], holdings: Mapping[str, Holding]) -> dict[Symbol, Quantity]:
+def cap_by_account(positions: Mapping[Symbol, Position], holdings: Mapping[str, Holding]) -> dict[Symbol, Quantity]:
     """Return what the master holds of its positions by its account: never more than that was last seen to hold.
 
     A reading from before the last change of a position, or too soon after it, says nothing of it: balances lag behind fills.
@@ -81,10 +81,10 @@ def in_the_account(positions: Mapping[Symbol, Position], holdings: Mapping[str, 
     return found
 
 
-async def master_unsure(bus: Bus, venue: str, now: int) -> str:
+async def master_problem(bus: Bus, venue: str, now: int) -> str:
     """Say why the master's holdings cannot be relied upon at `now` (epoch ms); an empty text if they can."""
     (master,) = await Records(bus).accounts([(MASTER, venue)])
-    return _unsure(master, now)
+    return _problem_of(master, now)
 
 
 async def traded_since(bus: Bus, since: int) -> Mapping[str, int]:
@@ -98,7 +98,7 @@ async def traded_since(bus: Bus, since: int) -> Mapping[str, int]:
     return found
 
 
-def _unsure(master: Account | None, now: int) -> str:
+def _problem_of(master: Account | None, now: int) -> str:
     if master is None or master.state is not AccountState.READY:
         return "the master's account is not ready"
     age = now - master.as_of

@@ -9,7 +9,7 @@ from typing import Final
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry, read_entries
 from shared.contracts import keys
-from shared.ledger.stories import instant
+from shared.ledger.signal_views import instant
 
 _PAGE: Final = 200
 """Entries per user and round trip: catching up must not hold the event loop."""

@@ -20,7 +20,7 @@ PAGE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StreamExtent:
     """Which part of a stream still stands: its first entry (None if it is empty), and how many entries are not there any more."""
 
     first: tuple[int, int] | None = None
@@ -31,7 +31,7 @@ class Kept:
         return self.removed > 0 and (self.first is None or entry_order(entry_id) < self.first)
 
 
-WHOLE: Final = Kept()
+WHOLE: Final = StreamExtent()
 """Nothing was ever removed."""
 
 
@@ -47,9 +47,9 @@ async def entries(bus: Bus, stream: str, after: str = "") -> AsyncIterator[Entry
         start = f"({page[-1].id}"
 
 
-async def kept(bus: Bus, streams: Sequence[str]) -> list[Kept]:
+async def stream_extents(bus: Bus, streams: Sequence[str]) -> list[StreamExtent]:
     """Say of each stream what still stands of it."""
-    return [_kept(answer) for answer in await bus.do_all([("XINFO", "STREAM", stream) for stream in streams])]
+    return [_extent(answer) for answer in await bus.do_all([("XINFO", "STREAM", stream) for stream in streams])]
 
 
 async def known_users(bus: Bus) -> list[str]:
@@ -71,11 +71,11 @@ def chunks(items: Sequence[str], size: int) -> Iterable[Sequence[str]]:
         yield items[first : first + size]
 
 
-def _kept(answer: Any) -> Kept:
+def _extent(answer: Any) -> StreamExtent:
     facts: dict[str, Any] = dict(pairs(answer))
     first = facts.get("first-entry")
     length = int(facts.get("length", 0))
-    return Kept(
+    return StreamExtent(
         first=entry_order(str(first[0])) if first else None,
         removed=int(facts.get("entries-added", length)) - length,
     )

@@ -22,7 +22,7 @@ from shared.domain.control import Control, ControlMode
 from shared.domain.fault import Fault
 from shared.domain.limits.policy import FileState, UserPolicy
 from shared.domain.limits.risk_state import RiskState
-from shared.ledger.restraint import HELD, Restraint, UserState, count_in_words, describe, restraint
+from shared.ledger.user_state import STOPPED_STATES, EntryStop, UserState, count_users, describe, find_entry_stop
 from shared.ledger.users import describe_held
 
 VENUES: Final = ("kraken", "coinbase")
@@ -32,7 +32,7 @@ _CLOSED: Final = ("starting", "waiting", "standby", "failed")
 
 
 @dataclass(frozen=True, slots=True)
-class Sign:
+class LiveProcess:
     """A process that gave a sign of life lately, its state in words, and what is wrong in it.
 
     `since` is when that state began (epoch ms); `counts` says how often each kind of fault has occurred in it.
@@ -76,7 +76,7 @@ class UserStatus:
     owner: str
     control: Control
     funds: Mapping[str, str] = field(default_factory=dict)
-    held: Restraint | None = None
+    entry_stop: EntryStop | None = None
     """What stops the user's entries, where something does."""
     holds: str = ""
     """What a user without a file still holds from copying, in words."""
@@ -94,7 +94,7 @@ class UserStatus:
         if AccountState.READY in states:
             if not self.owner:
                 return UserState.UNKNOWN
-            return self.held.state if self.held else UserState.READY
+            return self.entry_stop.state if self.entry_stop else UserState.READY
         return UserState.PARKED if AccountState.PARKED in states else UserState.UNKNOWN
 
     @property
@@ -108,8 +108,8 @@ class UserStatus:
             return f"gone, still holds: {self.holds or 'nothing'}; {self.policy.fault}{unserved}"
         if self.policy.fault:
             return f"{self.policy.fault}{unserved}"
-        if state in HELD and self.held:
-            return self.held.reason
+        if state in STOPPED_STATES and self.entry_stop:
+            return self.entry_stop.reason
         if not self.owner:
             return NO_EXECUTOR
         said = [f"{venue}: {account.reason}" for venue, account in self.accounts if account and account.reason]
@@ -139,7 +139,7 @@ class Readiness:
 class SystemStatus:
     """Everything that `status` shows beside the streams."""
 
-    services: tuple[Sign, ...]
+    services: tuple[LiveProcess, ...]
     master: tuple[tuple[str, Account], ...]
     users: tuple[UserStatus, ...]
     engine_owner: str
@@ -161,7 +161,7 @@ class SystemStatus:
     @property
     def readiness(self) -> Readiness:
         """Judge whether the flow is open."""
-        return judge(self)
+        return assess_readiness(self)
 
     @property
     def faults(self) -> tuple[ServiceFault, ...]:
@@ -174,7 +174,7 @@ async def read_status(bus: Bus, policies: Mapping[str, UserPolicy], now: int | N
     """Read the state of all services, the master and the configured users at `now` (epoch ms). Raises BusUnavailable."""
     records = Records(bus)
     now = time.time_ns() // 1_000_000 if now is None else now
-    signs = read_signs(await records.heartbeats())
+    signs = read_processes(await records.heartbeats())
     masters = await records.accounts([(MASTER, venue) for venue in VENUES])
     switches = await bus.do_all([("GET", keys.lease(keys.ENGINE)), ("HGETALL", keys.CONTROL)])
     everybody = Control.read(pairs(switches[1]))
@@ -187,21 +187,21 @@ async def read_status(bus: Bus, policies: Mapping[str, UserPolicy], now: int | N
     )
 
 
-def read_signs(heartbeats: Mapping[str, HeartbeatRecord]) -> tuple[Sign, ...]:
+def read_processes(heartbeats: Mapping[str, HeartbeatRecord]) -> tuple[LiveProcess, ...]:
     """Read heartbeats, which are records by `<service>:<instance>`."""
     found = []
     for name, record in sorted(heartbeats.items()):
         service, _, instance = name.partition(":")
         faults, counts = read_faults(record.faults), read_counts(record.fault_counts)
         found.append(
-            Sign(
+            LiveProcess(
                 service, instance, record.state, record.since, record.version, faults, counts, record.mode, record.phase
             )
         )
     return tuple(found)
 
 
-def judge(status: SystemStatus) -> Readiness:
+def assess_readiness(status: SystemStatus) -> Readiness:
     """Say whether master, engine and at least one user are ready, with a reason for each that is not."""
     reasons = []
     master = any(account.state is AccountState.READY for _, account in status.master)
@@ -218,11 +218,11 @@ def judge(status: SystemStatus) -> Readiness:
     for user in status.users:
         by_state.setdefault(user.state, []).append(user.policy.user)
     ready = tuple(by_state.get(UserState.READY, ()))
-    held = tuple(sorted(name for state in HELD for name in by_state.get(state, ())))
+    stopped = tuple(sorted(name for state in STOPPED_STATES for name in by_state.get(state, ())))
     halted = by_state.get(UserState.HALTED, [])
-    if not ready and not held:
+    if not ready and not stopped:
         reasons.append("no user is ready")
-    elif halted and len(halted) == len(ready) + len(held):
+    elif halted and len(halted) == len(ready) + len(stopped):
         reasons.append("everybody is halted: exits are not sent either")
     reasons += [each.text for each in status.faults if each.fault.blocks]
     return Readiness(
@@ -233,8 +233,8 @@ def judge(status: SystemStatus) -> Readiness:
         users_ready=ready,
         users_parked=tuple(by_state.get(UserState.PARKED, ())),
         users_unknown=tuple(by_state.get(UserState.UNKNOWN, ())),
-        users_held=held,
-        users=count_in_words([user.state for user in status.users], trading=not reasons),
+        users_held=stopped,
+        users=count_users([user.state for user in status.users], trading=not reasons),
         notes=_notes(status),
     )
 
@@ -243,11 +243,11 @@ def _notes(status: SystemStatus) -> tuple[str, ...]:
     """Describe what is stopped on purpose: everybody, users, symbols."""
     notes = [f"everybody: {describe(status.control)}"] if status.control.mode is not ControlMode.RUN else []
     notes += [f"{symbol}: {describe(switch)}" for symbol, switch in sorted(status.symbols.items())]
-    own = [user for user in status.users if user.held and not user.held.everybody]
-    return (*notes, *(f"{user.policy.user}: {user.held.reason}" for user in own if user.held))
+    own = [user for user in status.users if user.entry_stop and not user.entry_stop.everybody]
+    return (*notes, *(f"{user.policy.user}: {user.entry_stop.reason}" for user in own if user.entry_stop))
 
 
-def engine_is_open(sign: Sign) -> bool:
+def engine_is_open(sign: LiveProcess) -> bool:
     """Return whether an engine carries signals. One of an older version says so in its text alone."""
     return sign.phase is Phase.OPEN if sign.phase is not None else not sign.state.startswith(_CLOSED)
 
@@ -289,7 +289,7 @@ async def _users(
             accounts=tuple((venue, accounts[policy.user, venue]) for venue in policy.venues),
             owner=str(owner or ""),
             control=(switch := Control.read(pairs(control))),
-            held=restraint(switch, everybody, risks.get(policy.user), now),
+            entry_stop=find_entry_stop(switch, everybody, risks.get(policy.user), now),
             funds={venue: funds[policy.user, venue] for venue in policy.venues if (policy.user, venue) in funds},
             holds=holds.get(policy.user, ""),
         )

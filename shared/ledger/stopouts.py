@@ -16,12 +16,12 @@ from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.risk import RiskRecord
 from shared.domain.limits.risk_state import RiskState
+from shared.ledger.signal_views import instant
 from shared.ledger.status import VENUES
-from shared.ledger.stories import instant
 
 
 @dataclass(frozen=True, slots=True)
-class StopOutLine:
+class StopOut:
     """One stop-out. Instants in epoch ms; `since` is None where its record is gone. A state that cannot be read is in force."""
 
     user: str
@@ -38,7 +38,7 @@ class StopOutLine:
         return asdict(self)
 
 
-async def read_stopouts(bus: Bus, users: Sequence[str], now: int, count: int) -> list[StopOutLine]:
+async def read_stopouts(bus: Bus, users: Sequence[str], now: int, count: int) -> list[StopOut]:
     """Read stop-outs at `now` (epoch ms), those in force first, then the `count` latest of each user. Raises BusUnavailable."""
     places = [(user, venue) for user in users for venue in VENUES]
     states = await bus.do_all([("HGETALL", keys.risk(user, venue)) for user, venue in places])
@@ -54,12 +54,12 @@ async def read_stopouts(bus: Bus, users: Sequence[str], now: int, count: int) ->
     return [*now_stopped, *(line for line in past if (line.user, line.venue, line.since) not in shown)]
 
 
-def _recorded(user: str, rows: object) -> list[StopOutLine]:
+def _recorded(user: str, rows: object) -> list[StopOut]:
     found = []
     for entry in read_entries(keys.stopouts(user), rows if isinstance(rows, list) else []):
         said = entry.fields
         found.append(
-            StopOutLine(
+            StopOut(
                 user=user,
                 venue=said.get("venue", ""),
                 since=instant(said, "at") or entry_ms(entry.id),
@@ -73,20 +73,18 @@ def _recorded(user: str, rows: object) -> list[StopOutLine]:
     return found
 
 
-def _in_force(
-    user: str, venue: str, fields: Mapping[str, str], past: Sequence[StopOutLine], now: int
-) -> StopOutLine | None:
+def _in_force(user: str, venue: str, fields: Mapping[str, str], past: Sequence[StopOut], now: int) -> StopOut | None:
     """Say what stops an account now; the first record since which it has not been over is its beginning."""
     if not fields:
         return None
     try:
         state: RiskState = RiskRecord.parse(fields).to_domain()
     except MalformedMessageError as error:
-        return StopOutLine(user, venue, None, None, "", "", f"the risk state cannot be read: {error}", in_force=True)
+        return StopOut(user, venue, None, None, "", "", f"the risk state cannot be read: {error}", in_force=True)
     if not state.stopped(now):
         return None
     own = [line for line in past if (line.user, line.venue) == (user, venue) and (line.until or 0) > now]
-    return StopOutLine(
+    return StopOut(
         user=user,
         venue=venue,
         since=max((line.since or 0 for line in own), default=0) or None,

@@ -37,7 +37,7 @@ _FINE: Final = Decimal("1E-12")
 
 
 @dataclass(frozen=True, slots=True)
-class Tracking:
+class TrackingResult:
     """How a balance follows. `entries` pass the user's filters; errors are in points of the equity, 0 to 100."""
 
     entries: int
@@ -134,7 +134,7 @@ def track(
     balance: Decimal,
     instruments: Mapping[Symbol, Instrument],
     fee: Decimal,
-) -> Tracking:
+) -> TrackingResult:
     """Replay signals, oldest first, over a balance in the user's currency; `fee` is a share of each fill."""
     cash = Money(balance, policy.currency)
     real = _Replay(policy, instruments, cash, fee)
@@ -157,7 +157,7 @@ def track(
             counts["below" if why.startswith(_BELOW) else "limited" if why else "copied"] += 1
         errors.append((real.exposure - ideal.exposure) * _HUNDRED)
     squares = sum((error * error for error in errors), ZERO)
-    return Tracking(
+    return TrackingResult(
         entries=counts["copied"] + counts["below"] + counts["limited"],
         copied=counts["copied"],
         below_minimum=counts["below"],
@@ -168,7 +168,7 @@ def track(
     )
 
 
-def smallest_balance(replayed: Callable[[Decimal], Tracking]) -> Decimal | None:
+def smallest_balance(replayed: Callable[[Decimal], TrackingResult]) -> Decimal | None:
     """Find the smallest balance, to half a per cent, at which at most 5 % of the trades are missed; None if no balance does.
 
     A larger balance is taken to miss no more than a smaller one.

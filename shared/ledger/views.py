@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict
 from shared.domain.account import Account
 from shared.domain.control import Control
 from shared.domain.values.money import Money, plain
-from shared.ledger.attention import Differing, Unproven
 from shared.ledger.backlog import Backlog, Nonce
+from shared.ledger.open_issues import PositionDifference, UnresolvedOrder
 from shared.ledger.status import Readiness, ServiceFault, SystemStatus, UserStatus
 
 
@@ -203,7 +203,7 @@ class NonceView(View):
     value: int
 
 
-class UnprovenView(View):
+class UnresolvedOrderView(View):
     """An order whose outcome is not known; `sent_at` in epoch ms, `reason` the last words about it."""
 
     user: str
@@ -216,10 +216,10 @@ class UnprovenView(View):
     reason: str
 
     @staticmethod
-    def of(order: Unproven) -> UnprovenView:
+    def of(order: UnresolvedOrder) -> UnresolvedOrderView:
         """Show an order."""
         fields = order.fields
-        return UnprovenView(
+        return UnresolvedOrderView(
             user=order.user,
             order_id=order.order_id,
             state=order.state,
@@ -231,7 +231,7 @@ class UnprovenView(View):
         )
 
 
-class DifferingView(View):
+class PositionDifferenceView(View):
     """A position that the venue's balance does not cover."""
 
     user: str
@@ -240,9 +240,11 @@ class DifferingView(View):
     text: str
 
     @staticmethod
-    def of(differing: Differing) -> DifferingView:
+    def of(differing: PositionDifference) -> PositionDifferenceView:
         """Show a difference."""
-        return DifferingView(user=differing.user, venue=differing.venue, symbol=differing.symbol, text=differing.text)
+        return PositionDifferenceView(
+            user=differing.user, venue=differing.venue, symbol=differing.symbol, text=differing.text
+        )
 
 
 class StatusView(View):
@@ -262,16 +264,16 @@ class StatusView(View):
     users: tuple[UserView, ...]
     streams: tuple[StreamView, ...]
     nonces: tuple[NonceView, ...] = ()
-    unknown: tuple[UnprovenView, ...] = ()
-    differences: tuple[DifferingView, ...] = ()
+    unknown: tuple[UnresolvedOrderView, ...] = ()
+    differences: tuple[PositionDifferenceView, ...] = ()
 
     @staticmethod
     def of(
         status: SystemStatus,
         streams: Iterable[Backlog],
         nonces: Iterable[Nonce] = (),
-        unknown: Iterable[Unproven] = (),
-        differences: Iterable[Differing] = (),
+        unknown: Iterable[UnresolvedOrder] = (),
+        differences: Iterable[PositionDifference] = (),
     ) -> StatusView:
         """Show the state of the system."""
         return StatusView(
@@ -296,8 +298,8 @@ class StatusView(View):
             users=tuple(UserView.of(user) for user in status.users),
             streams=tuple(StreamView.of(each) for each in streams),
             nonces=tuple(NonceView(user=each.user, fingerprint=each.fingerprint, value=each.value) for each in nonces),
-            unknown=tuple(UnprovenView.of(each) for each in unknown),
-            differences=tuple(DifferingView.of(each) for each in differences),
+            unknown=tuple(UnresolvedOrderView.of(each) for each in unknown),
+            differences=tuple(PositionDifferenceView.of(each) for each in differences),
         )
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry, entry_ms, read_entries
 from shared.contracts import keys
-from shared.ledger.joined import joined_orders
+from shared.ledger.joined_orders import joined_orders
 
 _PAGE: Final = 500
 _SEARCH_PAGES: Final = 20
@@ -24,7 +24,7 @@ _CLOCK_MS: Final = 60_000
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
+class UserCopy:
     """What became of a signal for one user; `state` is the order's own record. Empty parts: nothing is there (yet)."""
 
     user: str
@@ -49,11 +49,11 @@ class Copied:
 
 
 @dataclass(frozen=True, slots=True)
-class SignalStory:
+class SignalTrace:
     """A signal and what became of it for each user."""
 
     entry: Entry
-    users: tuple[Copied, ...]
+    users: tuple[UserCopy, ...]
 
 
 async def find_signal(bus: Bus, wanted: str) -> Entry | None:
@@ -77,7 +77,7 @@ async def find_signals(bus: Bus, beginning: str) -> list[Entry]:
     return [entry async for entry in _newest(bus) if entry.fields.get("id", "").startswith(beginning)]
 
 
-async def tell(bus: Bus, signal: Entry, users: Sequence[str]) -> SignalStory:
+async def trace_signal(bus: Bus, signal: Entry, users: Sequence[str]) -> SignalTrace:
     """Read what became of a signal for these users."""
     orders = await bus.do_all([("XRANGE", keys.orders(user), signal.id, signal.id) for user in users])
     decided: dict[str, Entry] = {}
@@ -92,10 +92,10 @@ async def tell(bus: Bus, signal: Entry, users: Sequence[str]) -> SignalStory:
         [("HGET", keys.order(user, decided[user].fields.get("id", "")), "state") for user in asked]
     )
     states = {user: state for user, state in zip(asked, hashes, strict=True) if isinstance(state, str)}
-    return SignalStory(
+    return SignalTrace(
         entry=signal,
         users=tuple(
-            Copied(
+            UserCopy(
                 user=user,
                 order=decided[user].fields if user in decided else {},
                 report=reports.get(user, {}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from services.paper_exchange.core.account import Account
-from services.paper_exchange.core.faults import Switch
+from services.paper_exchange.core.faults import ArmedFault
 from services.paper_exchange.core.order import Order, Trade
 
 View = dict[str, object]
@@ -83,7 +83,7 @@ def account_view(account: Account) -> View:
     }
 
 
-def fault_view(switch: Switch) -> View:
+def fault_view(switch: ArmedFault) -> View:
     """Show one switch and how often it fired."""
     return {
         "fault": switch.fault,

@@ -14,7 +14,6 @@ from typing import Final
 
 from services.paper_exchange.core.account import Account, ApiKey
 from services.paper_exchange.core.denial import Denial
-from services.paper_exchange.core.entry import Entry
 from services.paper_exchange.core.faults import Faults
 from services.paper_exchange.core.fees import FeeSchedule
 from services.paper_exchange.core.ids import Ids
@@ -24,6 +23,7 @@ from services.paper_exchange.core.market.clock import Clock
 from services.paper_exchange.core.market.market import Market
 from services.paper_exchange.core.matching import Matching
 from services.paper_exchange.core.order import TRAILING, TRIGGERED, Order, OrderType, Status, Ticket
+from services.paper_exchange.core.order_intake import OrderIntake
 from services.paper_exchange.core.rules import Rules
 from services.paper_exchange.core.settlement import Settlement
 from services.paper_exchange.core.timers import Timers
@@ -59,8 +59,8 @@ class Exchange:
         self.timers = Timers(clock)
         self.settlement = Settlement(fees, self.ids, self.faults)
         self.matching = Matching(market, self.settlement, clock)
-        self.matching.on_closed = self._follow_up
-        self.entry = Entry(clock, self.matching, self.settlement, self.timers, self.faults)
+        self.matching.on_closed = self._place_conditional_close
+        self.intake = OrderIntake(clock, self.matching, self.settlement, self.timers, self.faults)
         self.renamed: dict[str, str] = {}
         """Assets that had another name when the market began: new name by old one."""
         self._caught_up = -1
@@ -96,7 +96,7 @@ class Exchange:
             order.best_seen = self.market.last(symbol)
         self.journal.orders.append(order)
         account.opened(order)
-        self.entry.admit(order)
+        self.intake.admit(order)
         return order
 
     def cancel(self, order: Order, reason: str = "User requested", status: Status = Status.CANCELED) -> Denial | None:
@@ -209,15 +209,15 @@ class Exchange:
             or (change.trail is not None and order.ticket.trail is None)
         )
 
-    def _follow_up(self, order: Order) -> None:
-        follow = order.ticket.follow
-        if follow is None or not order.filled:
+    def _place_conditional_close(self, order: Order) -> None:
+        close = order.ticket.conditional_close
+        if close is None or not order.filled:
             return
         side = Side.SELL if order.side is Side.BUY else Side.BUY
-        limited = follow.kind in {OrderType.LIMIT, OrderType.ICEBERG}
+        limited = close.kind in {OrderType.LIMIT, OrderType.ICEBERG}
         ticket = Ticket(
-            order.instrument, side, follow.kind, order.filled,
-            limit=follow.price if limited else follow.price2,
-            trigger=None if limited else follow.price,
+            order.instrument, side, close.kind, order.filled,
+            limit=close.price if limited else close.price2,
+            trigger=None if limited else close.price,
         )  # fmt: skip
         self.place(order.account, ticket, parent=order.id)

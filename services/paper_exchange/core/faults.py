@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from services.paper_exchange.core.fault_table import FAULTS, Fault, Stage
+from services.paper_exchange.core.fault_table import FAULTS, FaultSpec, Stage
 from services.paper_exchange.core.market.clock import Clock
 
 FRACTION: Final = 0.4  # of the size, for the partial fills
 
 
 @dataclass(slots=True)
-class Switch:
+class ArmedFault:
     """One armed fault. An empty `user`, `method` or `symbol` fits all; `left` counts down where a count was given."""
 
     fault: str
@@ -34,7 +34,7 @@ class Switch:
     fired: int = 0
 
     @property
-    def kind(self) -> Fault:
+    def kind(self) -> FaultSpec:
         """The row of the fault table."""
         return FAULTS[self.fault]
 
@@ -63,7 +63,7 @@ class Faults:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._switches: list[Switch] = []
+        self._switches: list[ArmedFault] = []
         self.armed = False
 
     def arm(
@@ -79,11 +79,11 @@ class Faults:
         fraction: float = FRACTION,
         error: str = "",
         seed: int = 0,
-    ) -> Switch:
+    ) -> ArmedFault:
         """Turn a fault on. Raises KeyError for an unknown name."""
         kind = FAULTS[fault]
         lasting = kind.seconds > 0
-        switch = Switch(
+        switch = ArmedFault(
             fault=fault,
             user=user,
             method=method,
@@ -105,10 +105,10 @@ class Faults:
         self._switches.clear()
         self.armed = False
 
-    def __iter__(self) -> Iterator[Switch]:
+    def __iter__(self) -> Iterator[ArmedFault]:
         return iter(self._switches)
 
-    def take(self, stages: frozenset[Stage], user: str, method: str, *, public: bool = False) -> Switch | None:
+    def take(self, stages: frozenset[Stage], user: str, method: str, *, public: bool = False) -> ArmedFault | None:
         """Give the switch that strikes this request at one of these stages. Public methods are met only by name."""
         if not self.armed:
             return None
@@ -120,12 +120,12 @@ class Faults:
                 return switch
         return None
 
-    def effect(self, fault: str, user: str, method: str = "", symbol: str = "") -> Switch | None:
+    def effect(self, fault: str, user: str, method: str = "", symbol: str = "") -> ArmedFault | None:
         """Give the switch of this name that strikes, if one does."""
-        found = self.standing(fault, user, method, symbol)
+        found = self.active(fault, user, method, symbol)
         return found if found is not None and found.strike() else None
 
-    def standing(self, fault: str, user: str = "", method: str = "", symbol: str = "") -> Switch | None:
+    def active(self, fault: str, user: str = "", method: str = "", symbol: str = "") -> ArmedFault | None:
         """Give the switch of this name that is on, without counting it as fired."""
         if not self.armed:
             return None

@@ -12,7 +12,7 @@ from decimal import ROUND_DOWN, Decimal
 
 from services.paper_exchange.core.instrument import ZERO, Side
 from services.paper_exchange.core.market.clock import Clock
-from services.paper_exchange.core.market.market import Book, Market
+from services.paper_exchange.core.market.market import Market, OrderBook
 from services.paper_exchange.core.order import (
     LIMIT_PRICED,
     STOPS,
@@ -132,7 +132,7 @@ class Matching:
             if order.is_open:  # what struck before it may have ended it
                 self._strike(order, book)
 
-    def _strike(self, order: Order, book: Book) -> None:
+    def _strike(self, order: Order, book: OrderBook) -> None:
         if order.ticket.kind in TRIGGERED and not order.triggered:
             self.trigger(order)
             return

@@ -63,7 +63,7 @@ class TimeInForce(StrEnum):
 
 
 @dataclass(slots=True)
-class Follow:
+class ConditionalClose:
     """The conditional close: an order that is placed for what this one fills."""
 
     kind: OrderType
@@ -95,7 +95,7 @@ class Ticket:
     display: Decimal | None = None
     self_trade: str = "cancel-newest"
     trigger_on: str = "last"
-    follow: Follow | None = None
+    conditional_close: ConditionalClose | None = None
     leverage: int = 0
     """Above 0 it trades on margin: a position opens or closes, and no balance of the coin moves."""
 

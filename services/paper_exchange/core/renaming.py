@@ -16,11 +16,11 @@ from services.paper_exchange.core.instrument import ZERO, Instrument
 if TYPE_CHECKING:
     from services.paper_exchange.core.exchange import Exchange
 
-Listed = Callable[[Instrument], None]
+PairListener = Callable[[Instrument], None]
 """Told of each pair under its new name, so that a venue's front can list it."""
 
 
-def rename(exchange: Exchange, old: str, new: str, ratio: Decimal, listed: Listed) -> list[str]:
+def rename(exchange: Exchange, old: str, new: str, ratio: Decimal, listed: PairListener) -> list[str]:
     """Rename an asset; 1 of the old becomes `ratio` of the new. Return the new symbols.
 
     Raises ValueError if the old one is not traded, or there is something under the new name already.

@@ -45,7 +45,7 @@ class Rules:
         instrument = self._instruments[symbol]
         if not self._faults.armed:
             return instrument
-        on = self._faults.standing
+        on = self._faults.active
         if on("ordermin_raised_mid_run", symbol=symbol):
             instrument = replace(instrument, order_min=instrument.order_min * ORDERMIN_FACTOR)
         if on("precision_change", symbol=symbol):
@@ -60,13 +60,13 @@ class Rules:
 
     def listed(self, symbol: str) -> bool:
         """Tell whether the list of pairs has a symbol."""
-        hidden = self._faults.armed and self._faults.standing("pair_not_listed", symbol=symbol) is not None
+        hidden = self._faults.armed and self._faults.active("pair_not_listed", symbol=symbol) is not None
         return not hidden
 
     def mode(self, user: str = "") -> TradingStatus:
         """Give the mode of the whole venue."""
         for name, status in MODES.items():
-            if self._faults.standing(name, user):
+            if self._faults.active(name, user):
                 return status
         return TradingStatus.ONLINE
 

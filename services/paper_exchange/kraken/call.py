@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from services.paper_exchange.core.account import Account, ApiKey, Permission
 from services.paper_exchange.core.exchange import Exchange
-from services.paper_exchange.kraken.counters import TIERS, Aged, Counters
-from services.paper_exchange.kraken.errors import ORDER_RATE_LIMIT, Refused
+from services.paper_exchange.kraken.counters import TIERS, AgeCost, Counters
+from services.paper_exchange.kraken.errors import ORDER_RATE_LIMIT, KrakenRefusal
 from services.paper_exchange.kraken.parameters import Parameters
 
 
@@ -41,8 +41,8 @@ class Call:
             (account.user, account.venue, symbol), self.now, cost, tier.trading_max, tier.trading_decay
         )
         if not fits and refuse:
-            raise Refused(ORDER_RATE_LIMIT)
+            raise KrakenRefusal(ORDER_RATE_LIMIT)
 
-    def age_cost(self, aged: Aged, since: float) -> int:
+    def age_cost(self, aged: AgeCost, since: float) -> int:
         """Give the age-dependent part of an operation's cost."""
         return aged.cost(self.now - since)

@@ -31,7 +31,7 @@ TIERS: Final = {
 OVERSHOOT: Final = 1.25  # how far refused calls can push a counter over its maximum
 
 
-class Aged(Enum):
+class AgeCost(Enum):
     """What an operation costs by the age of the order it concerns: (younger than seconds, cost)."""
 
     AMEND = ((5, 3), (10, 2), (15, 1))

@@ -51,10 +51,10 @@ DENIALS: Final = {
 }
 
 
-class Refused(Exception):  # noqa: N818  # an answer of the venue, not a failure of ours
+class KrakenRefusal(Exception):  # noqa: N818  # an answer of the venue, not a failure of ours
     """The venue's refusal of a request; the text is the error string on the wire."""
 
 
-def bad_argument(field: str) -> Refused:
+def bad_argument(field: str) -> KrakenRefusal:
     """Make the refusal of one field."""
-    return Refused(f"{INVALID_ARGUMENTS}:{field}")
+    return KrakenRefusal(f"{INVALID_ARGUMENTS}:{field}")

@@ -9,7 +9,7 @@ from services.paper_exchange.core.instrument import ZERO
 from services.paper_exchange.kraken import errors
 from services.paper_exchange.kraken.bounds import time_bound
 from services.paper_exchange.kraken.call import Call
-from services.paper_exchange.kraken.errors import Refused
+from services.paper_exchange.kraken.errors import KrakenRefusal
 from services.paper_exchange.kraken.pairs import ASSET_BY_NAME, ASSETS, BY_NAME, FEES
 from services.paper_exchange.kraken.shapes import Shape, amount_text, ids, ledger_rows
 
@@ -46,7 +46,7 @@ def trade_balance(call: Call) -> object:
     """Give the margin summary; with no margin it is the equity in the asked currency."""
     name = call.parameters.text("asset") or "ZUSD"
     if name not in ASSET_BY_NAME:
-        raise Refused(errors.UNKNOWN_ASSET)
+        raise KrakenRefusal(errors.UNKNOWN_ASSET)
     equity = sum((_value(call, asset, amount) for asset, amount in call.account.balances.items()), ZERO)
     quote = ASSET_BY_NAME[name].name
     if quote != "USD":
@@ -66,7 +66,7 @@ def trade_volume(call: Call) -> object:
     for name in ids(call.parameters.text("pair")):
         pair = BY_NAME.get(name)
         if pair is None or pair.instrument.symbol not in call.exchange.market.feeds:
-            raise Refused(errors.UNKNOWN_PAIR)
+            raise KrakenRefusal(errors.UNKNOWN_PAIR)
         for table, rate, least, most, following in (
             (fees, tier.taker, FEES.last.taker, FEES.first.taker, above.taker if above else None),
             (makers, tier.maker, FEES.last.maker, FEES.first.maker, above.maker if above else None),
@@ -90,7 +90,7 @@ def ledgers(call: Call) -> object:
     parameters = call.parameters
     names = [name for name in ids(parameters.text("asset")) if name != "all"]
     if any(name not in ASSET_BY_NAME for name in names):
-        raise Refused(errors.UNKNOWN_ASSET)
+        raise KrakenRefusal(errors.UNKNOWN_ASSET)
     assets = {ASSET_BY_NAME[name].id for name in names}
     kind = parameters.text("type") or "all"
     start, end = time_bound(call, "start", 0.0), time_bound(call, "end", float("inf"))

@@ -10,7 +10,7 @@ from services.paper_exchange.core.order import Order, Trade
 from services.paper_exchange.kraken import errors
 from services.paper_exchange.kraken.bounds import time_bound
 from services.paper_exchange.kraken.call import Call
-from services.paper_exchange.kraken.errors import Refused, bad_argument
+from services.paper_exchange.kraken.errors import KrakenRefusal, bad_argument
 from services.paper_exchange.kraken.shapes import Shape, ids, order_shape, position_shape, trade_shape
 
 PAGE: Final = 50
@@ -62,10 +62,10 @@ def query_orders(call: Call) -> object:
     for name in wanted:
         order = call.account.orders.get(name)
         if order is None or not _visible(call, order):
-            raise Refused(errors.INVALID_ORDER)
+            raise KrakenRefusal(errors.INVALID_ORDER)
         needed = Permission.QUERY_OPEN_ORDERS if order.is_open else Permission.QUERY_CLOSED_ORDERS
         if not call.may(needed):
-            raise Refused(errors.PERMISSION_DENIED)
+            raise KrakenRefusal(errors.PERMISSION_DENIED)
         found[name] = _shape(call, order, trades=call.parameters.flag("trades"))
     return found
 
@@ -90,7 +90,7 @@ def query_trades(call: Call) -> object:
     for name in ids(call.parameters.need("txid")):
         trade = call.account.trades_by_id.get(name)
         if trade is None:
-            raise Refused(errors.INVALID_ORDER)
+            raise KrakenRefusal(errors.INVALID_ORDER)
         found[name] = _trade(call, trade)
     return found
 
@@ -105,7 +105,7 @@ def order_amends(call: Call) -> object:
     """Give the changes of one order, the original first."""
     order = call.account.orders.get(call.parameters.need("order_id"))
     if order is None:
-        raise Refused(errors.INVALID_ORDER)
+        raise KrakenRefusal(errors.INVALID_ORDER)
     rows: list[Shape] = [_amend("original", order.id, order.accepted_at, order.ticket.size, order.ticket.limit, order)]
     rows += [_amend("user", amend_id, at, size, limit, order) for amend_id, at, size, limit, _ in order.amends]
     return {"count": len(rows), "amends": rows}

@@ -13,7 +13,7 @@ from services.paper_exchange.core.instrument import Side
 from services.paper_exchange.core.market.bars import Bar
 from services.paper_exchange.core.market.feed import Feed
 from services.paper_exchange.kraken import errors
-from services.paper_exchange.kraken.errors import INVALID_ARGUMENTS, Refused, bad_argument
+from services.paper_exchange.kraken.errors import INVALID_ARGUMENTS, KrakenRefusal, bad_argument
 from services.paper_exchange.kraken.pairs import BY_NAME, BY_SYMBOL, Pair
 from services.paper_exchange.kraken.parameters import Parameters
 from services.paper_exchange.kraken.shapes import ids
@@ -117,17 +117,17 @@ def named_pairs(exchange: Exchange, parameters: Parameters) -> list[tuple[str, P
     for name in names:
         pair = BY_NAME.get(name)
         if pair is None or pair.instrument.symbol not in exchange.market.feeds:
-            raise Refused(errors.UNKNOWN_PAIR)
+            raise KrakenRefusal(errors.UNKNOWN_PAIR)
         found.append((name, pair))
     return found
 
 
 def _one_pair(exchange: Exchange, parameters: Parameters) -> tuple[str, Pair]:
     if not parameters.text("pair"):
-        raise Refused(INVALID_ARGUMENTS)
+        raise KrakenRefusal(INVALID_ARGUMENTS)
     named = named_pairs(exchange, parameters)
     if len(named) != 1:
-        raise Refused(errors.UNKNOWN_PAIR)
+        raise KrakenRefusal(errors.UNKNOWN_PAIR)
     return named[0]
 
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Final
 from urllib.parse import parse_qsl
 
-from services.paper_exchange.kraken.errors import INVALID_ARGUMENTS, Refused, bad_argument
+from services.paper_exchange.kraken.errors import INVALID_ARGUMENTS, KrakenRefusal, bad_argument
 
 # Price times volume at most has 22 digits before the point, so that no product leaves the precision of Decimal.
 PLAIN: Final = re.compile(r"\d{1,11}(\.\d{0,20})?|\.\d{1,20}", re.ASCII)
@@ -42,13 +42,13 @@ class Parameters:
                 return cls.of_object(json.loads(body or b"{}", parse_float=str, parse_int=str))
             return cls(dict(parse_qsl(body.decode(), keep_blank_values=True)))
         except (ValueError, RecursionError):
-            raise Refused(INVALID_ARGUMENTS) from None
+            raise KrakenRefusal(INVALID_ARGUMENTS) from None
 
     @classmethod
     def of_object(cls, values: object) -> Parameters:
         """Take a JSON object: nested ones become `outer[inner]`, lists stay lists."""
         if not isinstance(values, dict):
-            raise Refused(INVALID_ARGUMENTS)
+            raise KrakenRefusal(INVALID_ARGUMENTS)
         texts: dict[str, str] = {}
         lists: dict[str, list[object]] = {}
         for name, value in values.items():

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from services.paper_exchange.core.instrument import ZERO, Instrument, Side
-from services.paper_exchange.kraken.errors import INVALID_PRICE, Refused, bad_argument
+from services.paper_exchange.kraken.errors import INVALID_PRICE, KrakenRefusal, bad_argument
 from services.paper_exchange.kraken.parameters import decimal_of
 
 SIGNS: Final = "+-#"
@@ -43,18 +43,18 @@ class Price:
         distance = self.distance(reference)
         found = instrument.round_price(reference - distance if below else reference + distance, side)
         if found <= 0:
-            raise Refused(INVALID_PRICE)
+            raise KrakenRefusal(INVALID_PRICE)
         return found
 
 
 def checked(price: Decimal, instrument: Instrument) -> Decimal:
     """Check an absolute price for its sign and decimals. Raises Refused."""
     if price <= ZERO:
-        raise Refused(INVALID_PRICE)
+        raise KrakenRefusal(INVALID_PRICE)
     exponent = price.normalize().as_tuple().exponent
     assert isinstance(exponent, int)  # noqa: S101  # plain decimals only: see parameters.py
     if -exponent > instrument.price_decimals:
-        raise Refused(
+        raise KrakenRefusal(
             f"{INVALID_PRICE}:{instrument.symbol} price can only be specified up to {instrument.price_decimals} decimals."
         )
     return price

@@ -10,7 +10,7 @@ from typing import Final
 from services.paper_exchange.core.exchange import Exchange
 from services.paper_exchange.core.instrument import Instrument
 from services.paper_exchange.kraken import errors
-from services.paper_exchange.kraken.errors import Refused, bad_argument
+from services.paper_exchange.kraken.errors import KrakenRefusal, bad_argument
 from services.paper_exchange.kraken.market_data import depth, named_pairs, ohlc, spread, ticker, trades
 from services.paper_exchange.kraken.pairs import ASSET_BY_NAME, ASSETS, LEVERAGE, Asset, Pair, listed_assets
 from services.paper_exchange.kraken.parameters import Parameters
@@ -34,7 +34,7 @@ def assets(exchange: Exchange, parameters: Parameters) -> object:
     chosen: list[Asset] = []
     for name in wanted:
         if ASSET_BY_NAME.get(name) not in listed:
-            raise Refused(errors.UNKNOWN_ASSET)
+            raise KrakenRefusal(errors.UNKNOWN_ASSET)
         chosen.append(ASSET_BY_NAME[name])
     return {
         asset.id: {

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.paper_exchange.core.faults import Switch
+from services.paper_exchange.core.faults import ArmedFault
 
 JSON: Final = b"application/json"
 HTML: Final = b"text/html; charset=UTF-8"
@@ -57,7 +57,7 @@ def gateway_error(status: int) -> Reply:
     return reply
 
 
-def spoil(reply: Reply, switch: Switch) -> Reply:
+def corrupt(reply: Reply, switch: ArmedFault) -> Reply:
     """Spoil the answer to a request that was processed."""
     if switch.fault == "slow_reply":
         reply.delay = switch.seconds
@@ -66,7 +66,7 @@ def spoil(reply: Reply, switch: Switch) -> Reply:
     return reply if spoiler is None else spoiler(reply, switch)
 
 
-def _moved(reply: Reply) -> Reply:
+def _move_order_id(reply: Reply) -> Reply:
     answer = json.loads(reply.body)
     result = answer.get("result")
     if isinstance(result, dict) and "txid" in result:
@@ -74,11 +74,11 @@ def _moved(reply: Reply) -> Reply:
     return Reply(json.dumps(answer, separators=(",", ":")).encode())
 
 
-def _warned(reply: Reply, switch: Switch) -> Reply:
+def _add_warning(reply: Reply, switch: ArmedFault) -> Reply:
     return Reply(reply.body.replace(b'"error":[]', b'"error":[' + json.dumps(switch.error).encode() + b"]", 1))
 
 
-SPOILERS: Final[dict[str, Callable[[Reply, Switch], Reply]]] = {
+SPOILERS: Final[dict[str, Callable[[Reply, ArmedFault], Reply]]] = {
     "processed_then_reply_dropped": lambda _reply, _switch: Reply(dropped=True),
     "502_after_accept": lambda _reply, _switch: gateway_error(502),
     "html_error_page": lambda _reply, _switch: html_page(),
@@ -86,6 +86,6 @@ SPOILERS: Final[dict[str, Callable[[Reply, Switch], Reply]]] = {
     "unavailable_after_accept": lambda _reply, _switch: failure("EService:Unavailable"),
     "internal_error_after_accept": lambda _reply, _switch: failure("EGeneral:Internal error"),
     "fails_with_after_accept": lambda _reply, switch: failure(switch.error),
-    "response_moves_order_id": lambda reply, _switch: _moved(reply),
-    "warning": _warned,
+    "response_moves_order_id": lambda reply, _switch: _move_order_id(reply),
+    "warning": _add_warning,
 }

@@ -42,18 +42,20 @@ def describe(ticket: Ticket, size: Decimal) -> str:
 
 def describe_close(ticket: Ticket) -> str:
     """Write the conditional close, empty without one."""
-    follow = ticket.follow
-    if follow is None:
+    close = ticket.conditional_close
+    if close is None:
         return ""
     instrument = ticket.instrument
-    text = f"close position @ {follow.kind.removesuffix('-limit').replace('-', ' ')} {price_text(instrument, follow.price)}"
-    return text if follow.price2 is None else f"{text} -> limit {price_text(instrument, follow.price2)}"
+    text = (
+        f"close position @ {close.kind.removesuffix('-limit').replace('-', ' ')} {price_text(instrument, close.price)}"
+    )
+    return text if close.price2 is None else f"{text} -> limit {price_text(instrument, close.price2)}"
 
 
 def description(ticket: Ticket, size: Decimal) -> Shape:
     """Write the `descr` of AddOrder's answer."""
     found: Shape = {"order": describe(ticket, size)}
-    if ticket.follow is not None:
+    if ticket.conditional_close is not None:
         found["close"] = describe_close(ticket)
     return found
 

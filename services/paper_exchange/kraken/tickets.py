@@ -14,9 +14,17 @@ from typing import Final, TypeVar
 
 from services.paper_exchange.core.exchange import Exchange
 from services.paper_exchange.core.instrument import Instrument, Side, TradingStatus
-from services.paper_exchange.core.order import LIMIT_PRICED, TRAILING, TRIGGERED, Follow, OrderType, Ticket, TimeInForce
+from services.paper_exchange.core.order import (
+    LIMIT_PRICED,
+    TRAILING,
+    TRIGGERED,
+    ConditionalClose,
+    OrderType,
+    Ticket,
+    TimeInForce,
+)
 from services.paper_exchange.kraken import errors
-from services.paper_exchange.kraken.errors import INVALID_ARGUMENTS, Refused, bad_argument
+from services.paper_exchange.kraken.errors import INVALID_ARGUMENTS, KrakenRefusal, bad_argument
 from services.paper_exchange.kraken.pairs import BY_NAME, LEVERAGE
 from services.paper_exchange.kraken.parameters import Parameters
 from services.paper_exchange.kraken.prices import Price
@@ -37,7 +45,7 @@ def instrument_of(exchange: Exchange, name: str) -> Instrument:
     """Give the instrument of a pair by id, altname or symbol, with the rules of the moment."""
     pair = BY_NAME.get(name)
     if pair is None or pair.instrument.symbol not in exchange.market.feeds:
-        raise Refused(errors.UNKNOWN_PAIR)
+        raise KrakenRefusal(errors.UNKNOWN_PAIR)
     return exchange.rules.current(pair.instrument.symbol)
 
 
@@ -47,9 +55,9 @@ def read_ticket(exchange: Exchange, parameters: Parameters, instrument: Instrume
     kind = _choice(OrderType, parameters.need("ordertype"), "ordertype")
     leverage = _leverage(parameters, instrument)
     if kind is OrderType.SETTLE_POSITION or (leverage and not margin):
-        raise Refused("EOrder:Margin allowance exceeded")
+        raise KrakenRefusal("EOrder:Margin allowance exceeded")
     if parameters.flag("reduce_only"):
-        raise Refused("EOrder:Reduce only:No position exists")
+        raise KrakenRefusal("EOrder:Reduce only:No position exists")
     flags = _flags(parameters, side, kind)
     if leverage and {"viqc", "fcib"}.intersection(flags):
         raise bad_argument("oflags")
@@ -76,16 +84,16 @@ def read_ticket(exchange: Exchange, parameters: Parameters, instrument: Instrume
 def check_mode(exchange: Exchange, instrument: Instrument, *, post_only: bool, user: str) -> None:
     """Refuse what the venue's mode, or the pair's, does not let happen now."""
     if exchange.rules.closed(instrument.symbol):
-        raise Refused(errors.CANCEL_ONLY)
+        raise KrakenRefusal(errors.CANCEL_ONLY)
     if not exchange.faults.armed:
         return
     for status, fault in ((exchange.rules.mode(user), ""), (instrument.status, "pair_halted")):
         if status is TradingStatus.CANCEL_ONLY:
             exchange.rules.count(fault or "cancel_only_mode", user, instrument.symbol)
-            raise Refused(errors.CANCEL_ONLY)
+            raise KrakenRefusal(errors.CANCEL_ONLY)
         if status is TradingStatus.POST_ONLY and not post_only:
             exchange.rules.count("post_only_mode", user)
-            raise Refused(errors.POST_ONLY_MODE)
+            raise KrakenRefusal(errors.POST_ONLY_MODE)
 
 
 def check_deadline(parameters: Parameters, now: float) -> None:
@@ -101,7 +109,7 @@ def check_deadline(parameters: Parameters, now: float) -> None:
         raise bad_argument("deadline")
     left = instant.timestamp() - now
     if left < 0:
-        raise Refused(errors.DEADLINE_ELAPSED)
+        raise KrakenRefusal(errors.DEADLINE_ELAPSED)
     if left > LONGEST_DEADLINE + CLOCK_SLACK:
         raise bad_argument("deadline")
 
@@ -193,7 +201,7 @@ def _trailing(parameters: Parameters, ticket: Ticket, first: Price, last: Decima
     selling = ticket.side is Side.SELL
     ticket.trail = ticket.instrument.round_price(first.distance(last), ticket.side)
     if ticket.trail <= 0 or (selling and ticket.trail >= last):
-        raise Refused(errors.INVALID_PRICE)
+        raise KrakenRefusal(errors.INVALID_PRICE)
     ticket.trigger = last - ticket.trail if selling else last + ticket.trail
     if ticket.kind is OrderType.TRAILING_STOP_LIMIT:
         second = Price.of(parameters.need("price2"), "price2")
@@ -247,7 +255,7 @@ def _close(exchange: Exchange, parameters: Parameters, ticket: Ticket) -> None:
     if kind in LIMIT_PRICED & TRIGGERED:
         sent = Price.of(parameters.need("close[price2]"), "close[price2]")
         second = sent.resolve(price, ticket.instrument, side)
-    ticket.follow = Follow(kind, price, second)
+    ticket.conditional_close = ConditionalClose(kind, price, second)
 
 
 def _minimums(exchange: Exchange, ticket: Ticket) -> None:
@@ -257,8 +265,8 @@ def _minimums(exchange: Exchange, ticket: Ticket) -> None:
     if size < instrument.order_min:
         if exchange.faults.armed:
             exchange.rules.count("ordermin_raised_mid_run", "", instrument.symbol)
-        raise Refused(errors.VOLUME_MINIMUM)
+        raise KrakenRefusal(errors.VOLUME_MINIMUM)
     if price * size < instrument.cost_min:
-        raise Refused(errors.COST_MINIMUM)
+        raise KrakenRefusal(errors.COST_MINIMUM)
     if ticket.display is not None and (ticket.kind is not OrderType.ICEBERG or ticket.display * 15 < size):
-        raise Refused(f"{INVALID_ARGUMENTS}:displayvol")
+        raise KrakenRefusal(f"{INVALID_ARGUMENTS}:displayvol")

@@ -12,15 +12,15 @@ from collections.abc import Sequence
 from shared.bus.joined_ids import is_joined
 from shared.bus.streams import entry_ms
 from shared.domain.order import RECALLED, OrderState
-from shared.ledger.audit.agreement import TRADED, agree
-from shared.ledger.audit.findings import FindingKind, Tally
+from shared.ledger.audit.facts import AuditTime, DecisionEntry, SignalFacts, UserFacts, order_trimmed
+from shared.ledger.audit.findings import AuditTally, FindingKind
 from shared.ledger.audit.journal import VenueOrder
-from shared.ledger.books import Decided, Moment, SignalBook, UserBook, order_trimmed
+from shared.ledger.audit.venue_comparison import TRADED, compare_with_venue
 
 
-def audit_signals(signals: SignalBook, moment: Moment) -> Tally:
+def audit_signals(signals: SignalFacts, moment: AuditTime) -> AuditTally:
     """Find signals that nobody can read and that are not dead letters either."""
-    tally = Tally()
+    tally = AuditTally()
     for entry_id, why in signals.unreadable.items():
         if entry_id in signals.buried or entry_id in signals.dropped:
             continue
@@ -31,23 +31,25 @@ def audit_signals(signals: SignalBook, moment: Moment) -> Tally:
     return tally
 
 
-def audit_user(signals: SignalBook, book: UserBook, venue: Sequence[VenueOrder] | None, moment: Moment) -> Tally:
+def audit_user(
+    signals: SignalFacts, book: UserFacts, venue: Sequence[VenueOrder] | None, moment: AuditTime
+) -> AuditTally:
     """Judge one user; `venue` are the rows of the venue's journal that are his, None where there is no journal."""
-    tally = Tally()
-    _due_decisions(signals, book, moment, tally)
-    _given_decisions(signals, book, moment, tally)
-    _outcomes(book, moment, tally)
+    tally = AuditTally()
+    _find_missing_decisions(signals, book, moment, tally)
+    _check_decisions(signals, book, moment, tally)
+    _check_outcomes(book, moment, tally)
     if venue is not None:
-        agree(book, venue, moment, tally)
+        compare_with_venue(book, venue, moment, tally)
     return tally
 
 
-def _due_decisions(signals: SignalBook, book: UserBook, moment: Moment, tally: Tally) -> None:
+def _find_missing_decisions(signals: SignalFacts, book: UserFacts, moment: AuditTime, tally: AuditTally) -> None:
     if book.following is None:
         return
     decided = {each.entry_id for each in book.decided}
     for entry_id, signal_id in signals.ids.items():
-        if entry_id in decided or not book.following.due(entry_id) or book.orders_kept.trimmed(entry_id):
+        if entry_id in decided or not book.following.due(entry_id) or book.orders_extent.trimmed(entry_id):
             continue
         if entry_id in signals.dropped:
             continue
@@ -58,7 +60,7 @@ def _due_decisions(signals: SignalBook, book: UserBook, moment: Moment, tally: T
             tally.find(FindingKind.MISSING_DECISION, book.user, entry_id, detail)
 
 
-def _given_decisions(signals: SignalBook, book: UserBook, moment: Moment, tally: Tally) -> None:
+def _check_decisions(signals: SignalFacts, book: UserFacts, moment: AuditTime, tally: AuditTally) -> None:
     reported = {each.order_id for each in (*book.reported, *book.late)}
     for each in book.decided:
         tally.decisions += 1
@@ -70,7 +72,7 @@ def _given_decisions(signals: SignalBook, book: UserBook, moment: Moment, tally:
         )
         if wrong:
             tally.find(FindingKind.ORDER_WITHOUT_SIGNAL, book.user, each.order_id, wrong)
-        if each.order_id in reported or book.reports_kept.trimmed(each.entry_id):
+        if each.order_id in reported or book.reports_extent.trimmed(each.entry_id):
             continue
         if each.entry_id in book.dropped:
             tally.dropped += 1
@@ -84,25 +86,25 @@ def _given_decisions(signals: SignalBook, book: UserBook, moment: Moment, tally:
             tally.find(FindingKind.MISSING_OUTCOME, book.user, each.order_id, detail)
 
 
-def _without_signal(signals: SignalBook, each: Decided, moment: Moment) -> str:
+def _without_signal(signals: SignalFacts, each: DecisionEntry, moment: AuditTime) -> str:
     """Say what is wrong if a decision does not stand under the entry id of the signal that it names."""
     signal_id = signals.ids.get(each.entry_id)
     if signal_id is None:
-        gone = signals.kept.trimmed(each.entry_id) or moment.young(entry_ms(each.entry_id))
+        gone = signals.extent.trimmed(each.entry_id) or moment.young(entry_ms(each.entry_id))
         return "" if gone else f"no signal has the entry id {each.entry_id}"
     if signal_id != each.signal_id:
         return f"it names signal {each.signal_id}, the entry {each.entry_id} is signal {signal_id}"
     return ""
 
 
-def _wrongly_joined(signals: SignalBook, book: UserBook, each: Decided) -> str:
+def _wrongly_joined(signals: SignalFacts, book: UserFacts, each: DecisionEntry) -> str:
     """Say what is wrong if a joined decision is not the only one about a signal that was not due to this user as it came.
 
     Its signal is older than itself, so it may have been trimmed where the decision still stands.
     """
     at = signals.entries.get(each.signal_id)
     if at is None:
-        return "" if signals.kept.removed else f"joined by signal {each.signal_id}, which is not there"
+        return "" if signals.extent.removed else f"joined by signal {each.signal_id}, which is not there"
     if book.following is not None and book.following.due(at):
         return f"joined by signal {each.signal_id}, which was due to the user as it came"
     if sum(other.order_id == each.order_id for other in book.decided) > 1:
@@ -110,7 +112,7 @@ def _wrongly_joined(signals: SignalBook, book: UserBook, each: Decided) -> str:
     return ""
 
 
-def _outcomes(book: UserBook, moment: Moment, tally: Tally) -> None:
+def _check_outcomes(book: UserFacts, moment: AuditTime, tally: AuditTally) -> None:
     decided = {each.order_id: each for each in book.decided}
     times = Counter(each.order_id for each in (*book.reported, *book.late))
     for order_id, count in times.items():

@@ -45,7 +45,7 @@ class Finding:
 
 
 @dataclass(slots=True)
-class Tally:
+class AuditTally:
     """Counts of what was looked at, and what was found. One per user, added up into one for all."""
 
     decisions: int = 0
@@ -69,7 +69,7 @@ class Tally:
         if len(self.findings) < MOST_SHOWN:
             self.findings.append(Finding(kind, user, subject, detail))
 
-    def add(self, other: Tally) -> None:
+    def add(self, other: AuditTally) -> None:
         """Take in the counts and findings of another."""
         self.decisions += other.decisions
         self.orders += other.orders
@@ -96,7 +96,7 @@ class AuditReport:
     signals: int
     users: tuple[str, ...]
     followed: tuple[str, ...]
-    tally: Tally
+    tally: AuditTally
     invalid_nonces: int
     venue_checked: bool
     compared: tuple[str, ...] = ()

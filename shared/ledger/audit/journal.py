@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NamedTuple
 
 from shared.domain.values.money import ZERO
-from shared.ledger.audit.findings import FindingKind, Tally
+from shared.ledger.audit.findings import AuditTally, FindingKind
 
 INVALID_NONCE: Final = "EAPI:Invalid nonce"
 
@@ -48,9 +48,9 @@ def read_orders(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[VenueOrder]
     return dict(found)
 
 
-def audit_acceptances(orders: Mapping[str, Sequence[VenueOrder]]) -> Tally:
+def audit_acceptances(orders: Mapping[str, Sequence[VenueOrder]]) -> AuditTally:
     """Find client order ids that an account's venue accepted more than once."""
-    tally = Tally()
+    tally = AuditTally()
     for user, rows in orders.items():
         times = Counter((row.venue, row.client_order_id) for row in rows if row.client_order_id)
         for (venue, client_order_id), count in times.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.ops.reconcile import in_words
+from services.ops.reconcile import describe
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.contracts import keys
@@ -164,7 +164,7 @@ async def test_an_empty_table_is_a_sentence(
 )
 def test_what_came_of_reconciling_is_said_in_words(answer: ReconcileAnswer | None, words: str) -> None:
     """Case N7."""
-    assert in_words(answer) == words
+    assert describe(answer) == words
 
 
 def _shared_beginning(ids: list[str]) -> str:

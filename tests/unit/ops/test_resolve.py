@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from services.ops.resolve import judge
+from services.ops.resolve import build_verdict
 from shared.contracts.verdict import VerdictKind, VerdictRecord
 
 LIMITED = {"user": "alice", "state": "unknown", "base_size": "0.5", "limit_price": "60300"}
@@ -16,7 +16,7 @@ MARKET = {**LIMITED, "limit_price": ""}
 def verdict(
     fields: dict[str, str], *, filled: bool = True, size: str = "", price: str = "", fee: str = "0"
 ) -> VerdictRecord:
-    return judge(fields, filled=filled, size=size, price=price, fee=fee)
+    return build_verdict(fields, filled=filled, size=size, price=price, fee=fee)
 
 
 def test_all_that_was_asked_for_at_the_limit_is_what_filled_means() -> None:

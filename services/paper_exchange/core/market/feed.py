@@ -23,7 +23,7 @@ TURNOVER: Final = 4000.0  # quote per market second: what the candles' volumes a
 HISTORY_SECONDS: Final = (3600 * 60, 2880 * 900, 4320 * 14400)  # how far each candle level reaches back
 
 
-class Source(Protocol):
+class PriceSource(Protocol):
     """Where prices come from."""
 
     price: float
@@ -41,7 +41,7 @@ class Source(Protocol):
         ...
 
 
-class Generated:
+class WalkSource:
     """A seeded walk as a source."""
 
     def __init__(self, walk: Walk) -> None:
@@ -65,7 +65,7 @@ class Generated:
         return iter(())
 
 
-class Standing:
+class FixedSource:
     """A price that stands where it was last put: for a market that follows another one's."""
 
     def __init__(self, price: float) -> None:
@@ -88,7 +88,9 @@ class Standing:
 class Feed:
     """The running market of one instrument. `origin` and `at` are market seconds."""
 
-    def __init__(self, instrument: Instrument, source: Source, past: Walk, origin: int, rng: random.Random) -> None:
+    def __init__(
+        self, instrument: Instrument, source: PriceSource, past: Walk, origin: int, rng: random.Random
+    ) -> None:
         self.instrument = instrument
         self._scale = float(10**instrument.price_decimals)
         self._source = source

@@ -30,7 +30,7 @@ class Depth:
     value: int = 100_000
 
 
-class Book:
+class OrderBook:
     """One symbol's book at this moment, in ticks."""
 
     __slots__ = ("_depth", "ask", "bid", "instrument", "last", "step")
@@ -75,7 +75,7 @@ class Market:
         self.clock = clock
         self.feeds = feeds
         self._depth = depth
-        self._books: dict[str, tuple[int, Book]] = {}
+        self._books: dict[str, tuple[int, OrderBook]] = {}
         self.now = clock.now()
 
     def tick(self) -> None:
@@ -101,19 +101,19 @@ class Market:
         for symbol in self.feeds:
             self.feed(symbol)
 
-    def book(self, symbol: str) -> Book:
+    def book(self, symbol: str) -> OrderBook:
         """Give a symbol's book as of now."""
         feed = self.feed(symbol)
         known = self._books.get(symbol)
         if known is not None and known[0] == feed.version:
             return known[1]
-        book = Book(feed.instrument, feed.ticks, self._depth)
+        book = OrderBook(feed.instrument, feed.ticks, self._depth)
         self._books[symbol] = (feed.version, book)
         return book
 
-    def book_at(self, feed: Feed, ticks: int) -> Book:
+    def book_at(self, feed: Feed, ticks: int) -> OrderBook:
         """Give the book as it would be around another price."""
-        return Book(feed.instrument, ticks, self._depth)
+        return OrderBook(feed.instrument, ticks, self._depth)
 
     def last(self, symbol: str) -> Decimal:
         """Give the price of the moment."""

@@ -10,7 +10,7 @@ from services.paper_exchange.core.exchange import Exchange
 BEAT: Final = 0.25  # seconds; requests catch up by themselves, so it only bounds how late an unwatched fill happens
 
 
-async def beat(exchange: Exchange) -> None:
+async def run_market(exchange: Exchange) -> None:
     """Let the market and the exchange catch up four times a second, for ever."""
     while True:
         await asyncio.sleep(BEAT)

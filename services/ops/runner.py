@@ -18,7 +18,7 @@ from shared.config.settings import Settings, load_settings
 T = TypeVar("T")
 
 
-def connected(work: Callable[[Settings, Bus], Awaitable[T]]) -> T:
+def run_with_bus(work: Callable[[Settings, Bus], Awaitable[T]]) -> T:
     """Run a command's work with a bus. Raises ConfigurationError, BusError."""
     settings = load_settings()
 
@@ -29,7 +29,7 @@ def connected(work: Callable[[Settings, Bus], Awaitable[T]]) -> T:
     return asyncio.run(inside())
 
 
-def guarded(command: Callable[[], object]) -> None:
+def run_command(command: Callable[[], object]) -> None:
     """Run a whole command; end the process with one line and exit code 2 where a person has to put something right."""
     try:
         command()

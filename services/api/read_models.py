@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from services.api.fresh import Fresh
+from services.api.timed_cache import TimedCache
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry
 from shared.config.errors import ConfigurationError
@@ -22,7 +22,7 @@ from shared.ledger.backlog import Backlog, read_backlog
 from shared.ledger.reading import known_users
 from shared.ledger.status import SystemStatus, read_status, read_symbol_switches
 from shared.ledger.users import read_users
-from shared.ledger.why import SignalStory, find_signal, recent_signals, tell
+from shared.ledger.why import SignalTrace, find_signal, recent_signals, trace_signal
 
 ON_PAGE: Final = 12
 """Signals on the index page."""
@@ -33,18 +33,18 @@ _USERS: Final = 15.0
 log = structlog.get_logger()
 
 
-class Reader:
+class ReadModels:
     """The ledger's read models, shared by all requests. Every method raises BusUnavailable."""
 
     def __init__(self, bus: Bus, config: Path, policies: Mapping[str, UserPolicy]) -> None:
         self._bus = bus
         self._config = config
         self._policies = policies
-        self._users = Fresh(self._read_users, _USERS)
-        self._symbols = Fresh(lambda: read_symbol_switches(bus), _USERS)
-        self._status = Fresh(self._read_status, _STATE)
-        self._backlog = Fresh(self._read_backlog, _STATE)
-        self._stories = Fresh(self._read_stories, _PAGE)
+        self._users = TimedCache(self._read_users, _USERS)
+        self._symbols = TimedCache(lambda: read_symbol_switches(bus), _USERS)
+        self._status = TimedCache(self._read_status, _STATE)
+        self._backlog = TimedCache(self._read_backlog, _STATE)
+        self._stories = TimedCache(self._read_traces, _PAGE)
 
     async def users(self) -> list[str]:
         """Name everybody who is configured or was ever followed."""
@@ -58,7 +58,7 @@ class Reader:
         """Read how far the streams are worked off."""
         return await self._backlog.get()
 
-    async def stories(self) -> list[SignalStory]:
+    async def traces(self) -> list[SignalTrace]:
         """Read the newest signals with everybody's part, newest first."""
         return await self._stories.get()
 
@@ -66,10 +66,10 @@ class Reader:
         """Read the newest signals, newest first."""
         return await recent_signals(self._bus, count)
 
-    async def story(self, wanted: str) -> SignalStory | None:
+    async def trace(self, wanted: str) -> SignalTrace | None:
         """Read what became of one signal; None if there is no such signal."""
         entry = await find_signal(self._bus, wanted)
-        return None if entry is None else await tell(self._bus, entry, await self.users())
+        return None if entry is None else await trace_signal(self._bus, entry, await self.users())
 
     async def _read_users(self) -> list[str]:
         try:
@@ -86,6 +86,6 @@ class Reader:
     async def _read_backlog(self) -> list[Backlog]:
         return await read_backlog(self._bus, await self.users())
 
-    async def _read_stories(self) -> list[SignalStory]:
+    async def _read_traces(self) -> list[SignalTrace]:
         users = await self.users()
-        return [await tell(self._bus, entry, users) for entry in await recent_signals(self._bus, ON_PAGE)]
+        return [await trace_signal(self._bus, entry, users) for entry in await recent_signals(self._bus, ON_PAGE)]

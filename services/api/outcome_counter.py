@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from services.api.metrics import Metrics
-from services.api.reader import Reader
+from services.api.read_models import ReadModels
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError
 from shared.ledger.outcomes import OutcomeFeed
@@ -18,12 +18,12 @@ _EVERY: Final = 1.0
 log = structlog.get_logger()
 
 
-class Follower:
+class OutcomeCounter:
     """Reads every outcome once and counts it."""
 
-    def __init__(self, bus: Bus, reader: Reader, metrics: Metrics) -> None:
+    def __init__(self, bus: Bus, models: ReadModels, metrics: Metrics) -> None:
         self._feed = OutcomeFeed(bus)
-        self._reader = reader
+        self._reader = models
         self._metrics = metrics
 
     async def run(self) -> None:

@@ -12,16 +12,16 @@ from typing import Final
 
 from shared.domain.order import RECALLED, OrderState, leg_id
 from shared.domain.values.money import ZERO, plain
-from shared.ledger.audit.findings import FindingKind, Tally
+from shared.ledger.audit.facts import AuditTime, ReportEntry, UserFacts, order_trimmed
+from shared.ledger.audit.findings import AuditTally, FindingKind
 from shared.ledger.audit.journal import VenueOrder
-from shared.ledger.books import Moment, Reported, UserBook, order_trimmed
 
 TRADED: Final = frozenset({OrderState.FILLED.value, OrderState.PARTIAL.value})
 _MARGIN_MS: Final = 1_000
 """How far this clock and the executor's may be apart."""
 
 
-def agree(book: UserBook, venue: Sequence[VenueOrder], moment: Moment, tally: Tally) -> None:
+def compare_with_venue(book: UserFacts, venue: Sequence[VenueOrder], moment: AuditTime, tally: AuditTally) -> None:
     """Compare one user's decisions and outcomes with his rows of the venue's journal, which was read before them.
 
     Of orders with other money than the journal's it knows nothing: those from before `book.since` are left out on both sides.
@@ -36,7 +36,7 @@ def agree(book: UserBook, venue: Sequence[VenueOrder], moment: Moment, tally: Ta
     owners = _owners(book, accepted)
     for row in venue:
         if row.client_order_id and row.client_order_id not in owners:
-            _stray(book, row, reports.get(row.client_order_id), moment, tally)
+            _report_unknown_order(book, row, reports.get(row.client_order_id), moment, tally)
     filled: dict[str, Decimal] = {}
     for client_id, amount in accepted.items():
         order = owners.get(client_id, client_id)
@@ -45,7 +45,7 @@ def agree(book: UserBook, venue: Sequence[VenueOrder], moment: Moment, tally: Ta
         _compare(book.user, report, filled.get(report.order_id), moment, tally)
 
 
-def _owners(book: UserBook, accepted: Mapping[str, Decimal]) -> dict[str, str]:
+def _owners(book: UserFacts, accepted: Mapping[str, Decimal]) -> dict[str, str]:
     """Give the order to which each client id belongs that was decided, or that is an own exit's."""
     exits = {each.order_id for each in book.decided if each.copy and each.exit}
     exits.update(each.order_id for each in (*book.reported, *book.late) if not each.signal_id)
@@ -67,7 +67,9 @@ def _later_legs(order: str, accepted: Mapping[str, Decimal]) -> list[str]:
     return found
 
 
-def _stray(book: UserBook, row: VenueOrder, report: Reported | None, moment: Moment, tally: Tally) -> None:
+def _report_unknown_order(
+    book: UserFacts, row: VenueOrder, report: ReportEntry | None, moment: AuditTime, tally: AuditTally
+) -> None:
     if report is None and moment.young(row.accepted_at):
         tally.open += 1  # an own exit is reported only when it ends
     elif not (report and order_trimmed(book, report)):
@@ -75,7 +77,7 @@ def _stray(book: UserBook, row: VenueOrder, report: Reported | None, moment: Mom
         tally.find(FindingKind.UNDECIDED_AT_VENUE, book.user, row.client_order_id, detail)
 
 
-def _compare(user: str, report: Reported, there: Decimal | None, moment: Moment, tally: Tally) -> None:
+def _compare(user: str, report: ReportEntry, there: Decimal | None, moment: AuditTime, tally: AuditTally) -> None:
     traded = report.outcome in TRADED
     if (there is not None or not traded) and (there or ZERO) == (report.filled if traded else ZERO):
         return

@@ -27,7 +27,7 @@ OLDEST: Final = 10.0
 log = structlog.get_logger(__name__)
 
 
-class Follower:
+class PriceMirror:
     """Follows one source for every symbol of an exchange."""
 
     def __init__(self, exchange: Exchange, source: PublicVenue, url: str) -> None:
@@ -36,7 +36,7 @@ class Follower:
         self._url = url
         self._read_at: dict[str, float] = {}
         self._reason = ""
-        self._told: tuple[str, ...] = ()
+        self._logged: tuple[str, ...] = ()
         exchange.rules.closed = self.too_old
 
     def too_old(self, symbol: str) -> bool:
@@ -47,10 +47,10 @@ class Follower:
     async def run(self) -> None:
         """Follow for ever."""
         while True:
-            await self.look()
+            await self.read_prices()
             await asyncio.sleep(EVERY)
 
-    async def look(self) -> None:
+    async def read_prices(self) -> None:
         """Read the prices once and put the market there; where that fails it stands still."""
         symbols = self._exchange.rules.symbols()
         try:
@@ -67,11 +67,11 @@ class Follower:
             for symbol, price in prices.items():
                 self._exchange.set_price(str(symbol), price.amount)
                 self._read_at[str(symbol)] = now
-        self._tell(tuple(symbol for symbol in symbols if self.too_old(symbol)))
+        self._log_closed_pairs(tuple(symbol for symbol in symbols if self.too_old(symbol)))
 
-    def _tell(self, closed: tuple[str, ...]) -> None:
-        if closed and closed != self._told:
+    def _log_closed_pairs(self, closed: tuple[str, ...]) -> None:
+        if closed and closed != self._logged:
             log.warning("pairs that take no orders: their prices are too old or unknown", pairs=", ".join(closed))
-        elif self._told and not closed:
+        elif self._logged and not closed:
             log.info("every pair takes orders")
-        self._told = closed
+        self._logged = closed

@@ -29,7 +29,7 @@ class UserState(StrEnum):
     OFF = "off"  # disabled in the user's file
 
 
-HELD: Final = frozenset({UserState.PAUSED, UserState.FLATTENING, UserState.STOPPED_OUT, UserState.HALTED})
+STOPPED_STATES: Final = frozenset({UserState.PAUSED, UserState.FLATTENING, UserState.STOPPED_OUT, UserState.HALTED})
 """States of a user whose account is fine and whose entries are stopped on purpose."""
 _BY_MODE: Final = {
     ControlMode.HALT: UserState.HALTED,
@@ -42,7 +42,7 @@ _ORDER: Final = tuple(UserState)
 
 
 @dataclass(frozen=True, slots=True)
-class Restraint:
+class EntryStop:
     """What stops a user's entries, and why: with who did it and since when, where that is known."""
 
     state: UserState
@@ -51,15 +51,15 @@ class Restraint:
     """Whether it holds everybody back, and not this user alone."""
 
 
-def restraint(user: Control, everybody: Control, risk: RiskState | None, now: int) -> Restraint | None:
+def find_entry_stop(user: Control, everybody: Control, risk: RiskState | None, now: int) -> EntryStop | None:
     """Return what holds a user back at `now` (epoch ms): the strictest switch first; None if nothing does."""
     for mode, state in _BY_MODE.items():
         if user.mode is mode:
-            return Restraint(state, describe(user))
+            return EntryStop(state, describe(user))
         if everybody.mode is mode:
-            return Restraint(state, f"everybody: {describe(everybody)}", everybody=True)
+            return EntryStop(state, f"everybody: {describe(everybody)}", everybody=True)
     if risk is not None and risk.stopped(now):
-        return Restraint(
+        return EntryStop(
             UserState.STOPPED_OUT, f"{risk.stopped_reason or 'a loss limit'}, until {utc_minute(risk.stopped_until)}"
         )
     return None
@@ -74,7 +74,7 @@ def describe(switch: Control) -> str:
     return f"{said} ({', '.join(known)})" if known else said
 
 
-def count_in_words(states: Collection[UserState], *, trading: bool) -> str:
+def count_users(states: Collection[UserState], *, trading: bool) -> str:
     """Count users by state: `3 users: 2 trading, 1 paused`; `trading` is whether a signal would reach those who are ready."""
     words = {**_WORDS, UserState.READY: "trading" if trading else "ready"}
     counted = [(state, sum(each is state for each in states)) for state in _ORDER]

@@ -10,13 +10,13 @@ from typing import Final, NamedTuple
 
 from shared.bus.streams import entry_order
 from shared.domain.values.money import ZERO
-from shared.ledger.reading import WHOLE, Kept
+from shared.ledger.reading import WHOLE, StreamExtent
 
 _CLOCKS_MS: Final = 60_000
 """How far the venue's clock and Redis's may be apart."""
 
 
-class Decided(NamedTuple):
+class DecisionEntry(NamedTuple):
     """An entry of an order stream. `emitted_at` in epoch ms, 0 if unknown."""
 
     entry_id: str
@@ -27,7 +27,7 @@ class Decided(NamedTuple):
     exit: bool = False
 
 
-class Reported(NamedTuple):
+class ReportEntry(NamedTuple):
     """An entry of a report stream. Instants in epoch ms, 0 if unknown."""
 
     order_id: str
@@ -40,7 +40,7 @@ class Reported(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Following:
+class FollowingPeriod:
     """For which signals a user was active: those after the entry `start`, up to and with `until` ('' is: still)."""
 
     start: str
@@ -53,7 +53,7 @@ class Following:
 
 
 @dataclass(frozen=True)
-class SignalBook:
+class SignalFacts:
     """The signal stream: id by entry id, why by entry id for unreadable ones, and which were buried or dropped."""
 
     ids: Mapping[str, str]
@@ -61,7 +61,7 @@ class SignalBook:
     buried: Collection[str] = ()
     dropped: Collection[str] = ()
     """Given up by an operator: due to nobody."""
-    kept: Kept = WHOLE
+    extent: StreamExtent = WHOLE
 
     @cached_property
     def entries(self) -> Mapping[str, str]:
@@ -70,25 +70,25 @@ class SignalBook:
 
 
 @dataclass(frozen=True, slots=True)
-class UserBook:
+class UserFacts:
     """Everything of one user. `late` are reports that came while the orders were read; `buried` are entry ids of dead orders,
     `dropped` of those that an operator gave up: they have failed."""
 
     user: str
-    following: Following | None
-    decided: Sequence[Decided]
-    reported: Sequence[Reported]
-    late: Sequence[Reported] = ()
+    following: FollowingPeriod | None
+    decided: Sequence[DecisionEntry]
+    reported: Sequence[ReportEntry]
+    late: Sequence[ReportEntry] = ()
     buried: Collection[str] = ()
     dropped: Collection[str] = ()
-    orders_kept: Kept = WHOLE
-    reports_kept: Kept = WHOLE
+    orders_extent: StreamExtent = WHOLE
+    reports_extent: StreamExtent = WHOLE
     since: int = 0
     """From when on (epoch ms) his orders are of the money that the venue's journal is of; 0: all of them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class AuditTime:
     """When the reading began (epoch ms), and how young something may be and still be on its way (ms)."""
 
     now: int
@@ -103,6 +103,6 @@ class Moment:
         return f"{max(self.now - at, 0) / 1000:.1f} s old"
 
 
-def order_trimmed(book: UserBook, report: Reported) -> bool:
+def order_trimmed(book: UserFacts, report: ReportEntry) -> bool:
     """Say whether the order of a report can have been trimmed; a report knows its signal's instant, not its entry."""
-    return book.orders_kept.trimmed(f"{max(report.signal_at - _CLOCKS_MS, 0)}-0")
+    return book.orders_extent.trimmed(f"{max(report.signal_at - _CLOCKS_MS, 0)}-0")

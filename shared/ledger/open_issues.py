@@ -16,13 +16,13 @@ from shared.contracts import keys
 from shared.domain.order import OrderState
 from shared.domain.values.numerals import whole
 
-UNPROVEN: Final = frozenset({OrderState.SENDING, OrderState.ACCEPTED, OrderState.UNKNOWN})
+UNRESOLVED_STATES: Final = frozenset({OrderState.SENDING, OrderState.ACCEPTED, OrderState.UNKNOWN})
 """States of an order whose last send has no proven end."""
 _PAGE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Unproven:
+class UnresolvedOrder:
     """An order whose outcome is not known: `fields` is its record."""
 
     user: str
@@ -41,7 +41,7 @@ class Unproven:
 
 
 @dataclass(frozen=True, slots=True)
-class Differing:
+class PositionDifference:
     """A position that the venue's balance does not cover, in the words in which it was told."""
 
     user: str
@@ -50,7 +50,7 @@ class Differing:
     text: str
 
 
-async def read_unproven(bus: Bus, users: Iterable[str]) -> list[Unproven]:
+async def read_unresolved(bus: Bus, users: Iterable[str]) -> list[UnresolvedOrder]:
     """Find the orders of these users whose outcome is not known, oldest first within a user. Raises BusUnavailable."""
     found = []
     for user in users:
@@ -63,11 +63,11 @@ async def read_unproven(bus: Bus, users: Iterable[str]) -> list[Unproven]:
     return found
 
 
-async def read_differences(bus: Bus, accounts: Sequence[tuple[str, str]]) -> list[Differing]:
+async def read_differences(bus: Bus, accounts: Sequence[tuple[str, str]]) -> list[PositionDifference]:
     """Read where positions of these (user, venue) differ from balances, as last told. Raises BusUnavailable."""
     answers = await bus.do_all([("HGETALL", keys.differences(user, venue)) for user, venue in accounts])
     return [
-        Differing(user, venue, symbol, text)
+        PositionDifference(user, venue, symbol, text)
         for (user, venue), answer in zip(accounts, answers, strict=True)
         for symbol, text in sorted(pairs(answer).items())
     ]
@@ -79,11 +79,11 @@ async def _pending(bus: Bus, user: str, after: str) -> list[Any]:
     return answers[0] if isinstance(answers[0], list) else []
 
 
-async def _unproven(bus: Bus, user: str, entry_ids: Sequence[str]) -> list[Unproven]:
+async def _unproven(bus: Bus, user: str, entry_ids: Sequence[str]) -> list[UnresolvedOrder]:
     stream = keys.orders(user)
     rows = await bus.do_all([("XRANGE", stream, entry_id, entry_id) for entry_id in entry_ids])
     entries = [entry for answer in rows if isinstance(answer, list) for entry in read_entries(stream, answer)]
     orders = [order for entry in entries if (order := entry.fields.get("id"))]
     hashes = await bus.do_all([("HGETALL", keys.order(user, order)) for order in orders])
-    records = [Unproven(user, order, pairs(answer)) for order, answer in zip(orders, hashes, strict=True)]
-    return [record for record in records if record.state in UNPROVEN]
+    records = [UnresolvedOrder(user, order, pairs(answer)) for order, answer in zip(orders, hashes, strict=True)]
+    return [record for record in records if record.state in UNRESOLVED_STATES]

@@ -13,7 +13,7 @@ from services.paper_exchange.core.settlement import Settlement
 from services.paper_exchange.core.timers import Timers
 
 
-class Entry:
+class OrderIntake:
     """The first steps of orders, and the timers that start and expire them."""
 
     def __init__(

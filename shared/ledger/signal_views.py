@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from shared.bus.streams import Entry
 from shared.domain.values.numerals import whole
 from shared.ledger.views import View
-from shared.ledger.why import Copied, SignalStory
+from shared.ledger.why import SignalTrace, UserCopy
 
 
 class SignalView(View):
@@ -81,7 +81,7 @@ class CopyView(View):
     """From the master's fill to the venue's acceptance of the copy."""
 
     @staticmethod
-    def of(copied: Copied) -> CopyView:
+    def of(copied: UserCopy) -> CopyView:
         """Show one user's part."""
         order, report = copied.order, copied.report
         signal_at, accepted_at = instant(order, "signal_at"), instant(report, "accepted_at")
@@ -112,16 +112,18 @@ class CopyView(View):
         )
 
 
-class StoryView(View):
+class SignalTraceView(View):
     """A signal with everybody's part in it."""
 
     signal: SignalView
     users: tuple[CopyView, ...]
 
     @staticmethod
-    def of(story: SignalStory) -> StoryView:
+    def of(trace: SignalTrace) -> SignalTraceView:
         """Show a story."""
-        return StoryView(signal=SignalView.of(story.entry), users=tuple(CopyView.of(each) for each in story.users))
+        return SignalTraceView(
+            signal=SignalView.of(trace.entry), users=tuple(CopyView.of(each) for each in trace.users)
+        )
 
 
 def instant(fields: Mapping[str, str], name: str) -> int | None:

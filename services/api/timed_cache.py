@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Fresh(Generic[T]):
+class TimedCache(Generic[T]):
     """Keeps the last reading for `seconds`. Those who come while it is being read wait for that one; a failure is not kept."""
 
     def __init__(
