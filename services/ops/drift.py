@@ -1,7 +1,7 @@
 """`ops drift`: the master's target against each user's positions; `--repair` closes what the master no longer holds.
 
-A repair sets the kill switch of a user or a symbol to `flatten`, waits until the positions are gone, and puts back what was set
-before. It never buys, and it closes nothing that the master still holds or has just traded.
+A repair sets the kill switch of a user or a symbol to `flatten`, waits until the positions are closed, and restores the previous
+switch. It never buys, and never closes a position that the master still holds or has just traded.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from shared.ledger.holdings import master_problem, read_drifts, traded_since
 from shared.ledger.status import VENUES
 
 _SETTLED_MS: Final = 30_000
-"""What the master has traded this lately may still be on its way to the users."""
+"""A trade of the master that is younger than this may not have reached all users."""
 _SIZE: Final = Decimal("0.00000001")
 _REASON: Final = "ops drift --repair: the master no longer holds it"
 
-User = Annotated[str, typer.Option("--user", help="Only this user; everybody if not given.")]
+User = Annotated[str, typer.Option("--user", help="Only this user; all users if not given.")]
 DoRepair = Annotated[bool, typer.Option("--repair", help="Close what the master no longer holds. Never buys.")]
 
 
 def drift(user: User = "", repair: DoRepair = False, yes: Yes = False, as_json: AsJson = False) -> None:
-    """Compare what users hold with what the master's position would make of theirs; exit 1 while there are strays."""
+    """Compare users' positions with their targets; exit 1 if a user holds what the master no longer holds (a stray)."""
 
     async def look(settings: Settings, bus: Bus) -> list[Drift]:
         return await read(settings, bus, user)
@@ -60,7 +60,7 @@ def drift(user: User = "", repair: DoRepair = False, yes: Yes = False, as_json: 
 
 
 async def read(settings: Settings, bus: Bus, user: str) -> list[Drift]:
-    """Compare everybody, or one user, at every venue."""
+    """Compare one user, or all, at every venue."""
     policies = await read_policies(settings, bus)
     if user:
         await select_users(settings, bus, user)
@@ -70,22 +70,24 @@ async def read(settings: Settings, bus: Bus, user: str) -> list[Drift]:
 
 
 async def repair_strays(settings: Settings, bus: Bus, user: str) -> list[dict[str, str]]:
-    """Have strays closed, one scope after the other; one row for each position, and for each that was left alone."""
-    everyone = await read(settings, bus, "")  # a scope is judged by all that it would close
+    """Close strays, one scope after another. Return one row per position, closed or left alone."""
+    everyone = await read(settings, bus, "")  # a scope may hold positions of other users too
     now = time.time_ns() // 1_000_000
     lately = await traded_since(bus, now - _SETTLED_MS)
     unsure = {venue: await master_problem(bus, venue, now) for venue in VENUES}
     plan = plan_repair([each for each in everyone if each.held.amount > 0])
     scopes = [Scope(user=name) for name in plan.users] + [Scope(symbol=symbol) for symbol in plan.symbols]
     rows = [
-        _left(each, "neither its user nor its symbol has strays alone") for each in plan.left_out if _of(each, user)
+        _left(each, "its user and its symbol both have positions that must stay")
+        for each in plan.left_out
+        if _of(each, user)
     ]
     for scope in scopes:
         inside = [each for each in everyone if each.stray and _in(scope, each)]
         if not any(_of(each, user) for each in inside):
             continue
         others = sorted({each.user for each in inside if not _of(each, user)})
-        why = f"it would close that of {', '.join(others)} too: leave --user out" if others else ""
+        why = f"it would close the positions of {', '.join(others)} too: run it without --user" if others else ""
         why = why or next((unsure[each.venue] for each in inside if unsure[each.venue]), "")
         if not why and (hot := sorted({each.symbol.base for each in inside} & lately.keys())):
             why = f"the master has just traded {', '.join(hot)}"
@@ -153,7 +155,7 @@ def _show(found: list[Drift], results: list[dict[str, str]]) -> None:
         )
         for each in found
     ]
-    empty = "neither the master nor anybody holds anything, so nothing can differ"
+    empty = "neither the master nor any user holds a position"
     out.print(table("Drift", ["user", "venue", "symbol", "target", "held", "drift", "note"], rows, empty=empty))
     if results:
         out.print()

@@ -1,8 +1,8 @@
-"""`ops flatten`: has every copied position in a scope closed, and tells what became of each.
+"""`ops flatten`: close every copied position in a scope and report the result of each.
 
-It only sets the switch: whoever serves a user sells what he holds from copying, at once and after a restart too. The switch stays
-until `ops resume`, so that nothing is bought back. The switch comes first: nothing that is read here, for the question or for the
-report, may keep it from being set.
+It only sets the switch: the executor that serves a user sells what they hold from copying, at once or after its restart. The
+switch stays until `ops resume`, so that nothing is bought back. It is set first: no read for the question or the report may
+prevent it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Annotated, Final
 
 import typer
 
-from services.ops.control import OfSymbol, Reason, User
+from services.ops.control import Reason, SymbolName, User
 from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, console, print_json, table
 from services.ops.runner import run_with_bus
@@ -41,28 +41,28 @@ Wait = Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for 
 _POLL: Final = 0.25
 
 PositionKey = tuple[str, str, Symbol]
-"""Whose position at which venue."""
+"""User, venue and symbol of a position."""
 _UNREADABLE: Final = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
 class HeldPositions:
-    """What is held in a scope; `unreadable` says by user, venue and name of the record why one cannot be read."""
+    """The positions in a scope; `unreadable` holds the error of each unreadable record by user, venue and field."""
 
     positions: Mapping[PositionKey, Position] = field(default_factory=dict)
     unreadable: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     users: Sequence[str] = ()
-    """Who was looked at."""
+    """The users that were read."""
 
     def is_unreadable(self, place: PositionKey) -> bool:
-        """Say whether the record of a position is one of those that cannot be read."""
+        """Return whether the record of a position is unreadable."""
         user, venue, symbol = place
         return any((user, venue, name) in self.unreadable for name in (str(symbol), EVERY_POSITION))
 
 
 @dataclass(frozen=True, slots=True)
 class FlattenResult:
-    """What became of one position: `closed`, `dust` (an order ended and left it), `open`, or `unreadable`."""
+    """The result for one position: `closed`, `dust` (an order ended and left a remainder), `open`, or `unreadable`."""
 
     place: tuple[str, str, Symbol | str]
     before: str
@@ -71,7 +71,7 @@ class FlattenResult:
     reason: str
 
     def row(self) -> dict[str, str]:
-        """Show it."""
+        """Return it as a table row."""
         user, venue, symbol = self.place
         words = {"before": self.before, "left": self.left, "outcome": self.outcome, "reason": self.reason}
         return {"user": user, "venue": venue, "symbol": str(symbol), **words}
@@ -80,7 +80,7 @@ class FlattenResult:
 def flatten(
     reason: Reason,
     user: User = "",
-    symbol: OfSymbol = "",
+    symbol: SymbolName = "",
     yes: Yes = False,
     wait: Wait = PATIENCE,
     as_json: AsJson = False,
@@ -119,16 +119,16 @@ def flatten(
 
 
 def build_question(scope: Scope, held: int, unreadable: int = 0) -> str:
-    """Ask about what will happen; with nothing held the switch still stops entries."""
+    """Return the confirmation question; with nothing held the switch still stops entries."""
     unread = f" ({unreadable} more cannot be read)" if unreadable else ""
     if not held and not unreadable:
-        return f"Nothing is held from copying by {scope}. Stop entries all the same until `ops resume`?"
+        return f"No copied position is held by {scope}. Stop entries anyway until `ops resume`?"
     plural = "" if held == 1 else "s"
     return f"Sell {held} copied position{plural}{unread} of {scope} now, and stop entries until `ops resume`?"
 
 
 async def read_held(bus: Bus, scope: Scope, policies: Mapping[str, UserPolicy]) -> HeldPositions:
-    """Read what is held from copying in a scope, and name what cannot be read. Raises BusUnavailable."""
+    """Read the copied positions in a scope, and collect unreadable records. Raises BusUnavailable."""
     found: dict[PositionKey, Position] = {}
     unreadable: dict[tuple[str, str, str], str] = {}
     users = [scope.user] if scope.user else sorted({*policies, *await known_users(bus)})
@@ -152,14 +152,14 @@ async def wait_until_closed(
     since: int,
     wait: float,
 ) -> list[FlattenResult]:
-    """Wait until every position is closed or its exit has ended, at most so many seconds, and say what became of each."""
+    """Wait at most `wait` seconds until every position is closed or its exit has ended. Return the result of each."""
     seen, end = dict(before.positions), time.monotonic() + wait
     while True:
-        # The reports first: an exit and what it left are written in one step, so what is held is at least as new.
+        # Reports first: an exit's report and position are written in one step, so the positions read next are at least as new.
         ended = await _ended(bus, sorted({user for user, _, _ in seen}), since)
         found = await read_held(bus, scope, policies)
         now = found.positions
-        seen = {**now, **seen}  # an entry that was on its way when the switch was set is closed too
+        seen = {**now, **seen}  # an entry in flight when the switch was set is closed too
         if not now.keys() - ended.keys() or time.monotonic() >= end:
             ended |= await _ended(bus, sorted({user for user, _, _ in seen}), since)  # of what was closed in between
             break
@@ -169,7 +169,7 @@ async def wait_until_closed(
         for place, position in sorted(seen.items(), key=str)
         if not found.is_unreadable(place)
     ]
-    # What was sold between the switch and the first look was seen by nobody here: its report tells.
+    # A position sold between the switch and the first read is known from its report alone.
     for place, report in sorted((await _ended(bus, found.users, since)).items(), key=str):
         if place not in seen and _sold(report) > 0 and scope.covers(place[0], place[2], policies.get(place[0])):
             results.append(FlattenResult(place, plain(_sold(report)), "0", "closed", report.get("reason", "")))
@@ -190,7 +190,7 @@ def _result(
     else:
         outcome, reason = "open", "its exit has not ended: see `ops status` for who serves the user"
     rest = left.size.amount if left else ZERO
-    before = max(position.size.amount, rest + _sold(said))  # it may have been seen when a part was sold already
+    before = max(position.size.amount, rest + _sold(said))  # it may have been read after a part was sold
     return FlattenResult(place, plain(before), plain(rest), outcome, reason)
 
 
@@ -203,7 +203,7 @@ def _sold(report: Mapping[str, str]) -> Decimal:
 
 
 async def _redis_time(bus: Bus) -> int:
-    """Return Redis's clock in epoch ms, by which the entries of streams are named; this host's may be another."""
+    """Return Redis's clock in epoch ms: stream entry ids come from it, and this host's clock may differ."""
     seconds, micros = await bus.do("TIME")
     return int(seconds) * 1000 + int(micros) // 1000
 

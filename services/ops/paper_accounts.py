@@ -1,6 +1,6 @@
-"""`ops paper-accounts`: gives the paper exchange its accounts, with the keys that the services hold. Repeating it is harmless.
+"""`ops paper-accounts`: create the accounts of the paper exchange, with the keys that the services use. Repeating it is harmless.
 
-In live mode only users with `paper = true` have one there, and of those only paper keys are told to it: no real key ever is.
+In live mode only users with `paper = true` get one, and only paper keys are sent to it, never a real key.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _FILE: Final = "paper_accounts.toml"
 
 Balances = dict[str, Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]]
 Accounts = Mapping[tuple[str, str], Balances]
-"""What an account begins with, by user and venue."""
+"""Initial balances, by user and venue."""
 
 
 class _File(BaseModel):
@@ -47,7 +47,7 @@ def paper_accounts(as_json: AsJson = False) -> None:
         users = load_users(settings.shoal_config)
         for problem in users.problems:
             warn(problem)
-        accounts = _of_users_on_paper(accounts, users)
+        accounts = _select_paper_users(accounts, users)
         if not accounts:
             print(
                 "SHOAL_MODE is live and no user with paper = true has an account in the file: nothing to do",
@@ -66,7 +66,7 @@ def load_accounts(config: Path) -> Accounts:
     return {(user, venue): balances for user, venues in read.accounts.items() for venue, balances in venues.items()}
 
 
-def _of_users_on_paper(accounts: Accounts, users: Mapping[str, UserPolicy]) -> Accounts:
+def _select_paper_users(accounts: Accounts, users: Mapping[str, UserPolicy]) -> Accounts:
     return {(user, venue): held for (user, venue), held in accounts.items() if user in users and users[user].paper}
 
 

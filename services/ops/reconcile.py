@@ -1,6 +1,6 @@
-"""`ops reconcile`: compares what users hold from copying with what their accounts have, now, and lowers the books if asked to.
+"""`ops reconcile`: compare copied positions with account balances now, and lower the books on request.
 
-The comparing is done by whoever serves the user: a call with the user's key from here would void the executor's nonces.
+The executor that serves the user does the comparison: a call with the user's key from here would void the executor's nonces.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from shared.ledger.status import VENUES
 _PATIENCE: Final = 20.0
 """Seconds to wait for answers: an executor looks every 2 s, asks its venue, and waits a while for repairs."""
 _POLL: Final = 0.25
-_NOBODY: Final = "no executor has answered"
+_NO_ANSWER: Final = "no executor has answered"
 
-User = Annotated[str, typer.Option("--user", help="Only this user; everybody if not given.")]
+User = Annotated[str, typer.Option("--user", help="Only this user; all users if not given.")]
 Repair = Annotated[
     bool, typer.Option("--repair", help="Lower what is recorded as held to what the account has. Never trades.")
 ]
@@ -55,8 +55,8 @@ def reconcile(user: User = "", repair: Repair = False, as_json: AsJson = False) 
     answers, differences = run_with_bus(work)
     if as_json:
         rows = [_row(account, answer) for account, answer in answers.items()]
-        told = [{"user": d.user, "venue": d.venue, "symbol": d.symbol, "text": d.text} for d in differences]
-        print_json({"accounts": rows, "differences": told})
+        different = [{"user": d.user, "venue": d.venue, "symbol": d.symbol, "text": d.text} for d in differences]
+        print_json({"accounts": rows, "differences": different})
     else:
         _show(answers, differences)
     compared = all(answer is not None and not answer.reason for answer in answers.values())
@@ -84,9 +84,9 @@ def _show(answers: Mapping[Account, ReconcileAnswer | None], differences: Sequen
 
 
 def describe(answer: ReconcileAnswer | None) -> str:
-    """Describe what came of a pass for one account."""
+    """Describe the result for one account."""
     if answer is None or answer.reason:
-        return f"not compared: {answer.reason if answer else _NOBODY}"
+        return f"not compared: {answer.reason if answer else _NO_ANSWER}"
     found = f"{answer.found} differ" if answer.found else "agrees"
     repaired = f", {answer.repaired} repaired" if answer.repaired else ""
     fresh = f"; not compared, because it is trading: {answer.left_out}" if answer.left_out else ""
@@ -94,7 +94,7 @@ def describe(answer: ReconcileAnswer | None) -> str:
 
 
 async def ask(bus: Bus, accounts: Sequence[Account], mode: ReconcileMode) -> dict[Account, ReconcileAnswer | None]:
-    """Ask for a pass and wait for the answers of those accounts that somebody serves; None for the others."""
+    """Request a reconciliation and wait for the answers of accounts with an executor; None for the others."""
     users = sorted({user for user, _ in accounts})
     owners = await bus.do_all([("GET", keys.lease(user)) for user in users])
     served = {user for user, owner in zip(users, owners, strict=True) if owner}
@@ -116,7 +116,7 @@ async def ask(bus: Bus, accounts: Sequence[Account], mode: ReconcileMode) -> dic
 
 
 async def _accounts(settings: Settings, bus: Bus, user: str) -> list[Account]:
-    """Name the accounts of whoever follows; of a user that was asked for also if their file is gone."""
+    """Return the accounts of active users, and those of a named user even if their file is gone."""
     policies = await read_policies(settings, bus)
     users = await select_users(settings, bus, user)
     found = []
@@ -149,5 +149,5 @@ def _row(account: Account, answer: ReconcileAnswer | None) -> dict[str, object]:
         "found": answer.found if answer else None,
         "repaired": answer.repaired if answer else None,
         "left_out": answer.left_out if answer else "",
-        "reason": answer.reason if answer else _NOBODY,
+        "reason": answer.reason if answer else _NO_ANSWER,
     }

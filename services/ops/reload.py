@@ -1,8 +1,8 @@
-"""`ops reload`: checks the users' files, tells what is different, and has every running service read them again now.
+"""`ops reload`: check the users' files, show what changed, and make every running service read them again now.
 
-Services look at the files by themselves, and take a change over once the file has stood still for two looks. A new stamp makes
-them read a file again whatever they made of it before, so that is how they are told; where the folder is read-only they find
-changes alone. A file that cannot be used is named, and the exit code is 1; the settings that its user had stay in force.
+Services watch the files themselves, and apply a change once a file is unchanged for two checks. A new modification time makes
+them read a file again, so `reload` sets it; in a read-only folder services find changes without it. An invalid file is
+reported, and the exit code is 1; its user's previous settings stay in force.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ def reload(as_json: AsJson = False) -> None:
         now = {user: settings_of(policy) for user, policy in policies.items() if not policy.fault}
         before = await _read_last_reload(bus)
         stamped = _stamp(users_folder(settings.shoal_config))
-        written = {user: json.dumps(told, ensure_ascii=False) for user, told in now.items()}
+        written = {user: json.dumps(texts, ensure_ascii=False) for user, texts in now.items()}
         gone = sorted((before or {}).keys() - policies.keys())
         if gone:
             await bus.do("HDEL", keys.LAST_RELOADED_SETTINGS, *gone)
         if written:
             await bus.do("HSET", keys.LAST_RELOADED_SETTINGS, *flatten(written))
-        unread = {user: told for user, told in (before or {}).items() if user in policies and user not in now}
+        unread = {user: texts for user, texts in (before or {}).items() if user in policies and user not in now}
         return before, {**unread, **now}, stamped, wrong
 
     before, now, stamped, wrong = run_with_bus(work)
@@ -77,7 +77,7 @@ def _show(
 
 
 def compare(before: SettingsByUser, now: SettingsByUser) -> list[dict[str, str]]:
-    """List users that came and went, and settings that changed, by user."""
+    """List users that were added or removed, and settings that changed, by user."""
     rows = []
     for user in sorted(before.keys() | now.keys()):
         if user not in before or user not in now:
@@ -98,16 +98,16 @@ def _row(user: str, kind: ChangeKind, setting: str = "", old: str = "", new: str
 
 
 async def _read_last_reload(bus: Bus) -> SettingsByUser | None:
-    """Read what was told last; None if nothing ever was."""
+    """Read the settings of the last reload; None if there was none."""
     fields = pairs(await bus.do("HGETALL", keys.LAST_RELOADED_SETTINGS))
     return {user: json.loads(text) for user, text in fields.items()} or None
 
 
 def _stamp(folder: Path) -> bool:
-    """Give every file a new time stamp; False if that is not allowed here."""
+    """Set the modification time of every file; False if none may be changed here."""
     stamped = False
     for path in folder.glob("*.toml"):
-        with suppress(OSError):  # a link to nothing must not keep the others from being read
+        with suppress(OSError):  # a broken link must not keep the others from being read
             os.utime(path)
             stamped = True
     return stamped

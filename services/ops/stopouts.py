@@ -1,4 +1,4 @@
-"""`ops stopouts`: who is stopped out by a loss, since when, until when and why; and who was."""
+"""`ops stopouts`: current and past stop-outs: since when, until when and why."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from shared.ledger.stopouts import StopOut, read_stopouts
 
 _COLUMNS: Final = ["user", "venue", "state", "since (UTC)", "until (UTC)", "why"]
 
-User = Annotated[str, typer.Option("--user", help="Only this user; everybody if not given.")]
-Count = Annotated[int, typer.Option("--count", min=1, max=1_000, help="So many of the latest of each user.")]
+User = Annotated[str, typer.Option("--user", help="Only this user; all users if not given.")]
+Count = Annotated[int, typer.Option("--count", min=1, max=1_000, help="How many recent entries to show per user.")]
 
 
 def stopouts(user: User = "", count: Count = 20, as_json: AsJson = False) -> None:
@@ -35,7 +35,7 @@ def stopouts(user: User = "", count: Count = 20, as_json: AsJson = False) -> Non
         (
             line.user,
             line.venue,
-            "STOPPED" if line.in_force else "over",
+            "STOPPED" if line.in_force else "ended",
             clock(line.since),
             clock(line.until),
             " ".join(filter(None, (line.rules, line.action and f"({line.action}):", line.reason))),

@@ -1,4 +1,4 @@
-"""`ops track`: how well a balance would have followed the master so far, and how much is needed to follow at all."""
+"""`ops track`: how well a balance would have followed the master so far, and the smallest balance that can follow."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ from shared.ledger.track import TrackingResult, smallest_balance, track as repla
 
 _CENT: Final = Decimal("0.01")
 
-Who = Annotated[str, typer.Argument(metavar="USER", help="Whose settings decide.")]
+Who = Annotated[str, typer.Argument(metavar="USER", help="The user whose settings apply.")]
 Balance = Annotated[
-    str, typer.Option("--balance", help="Replay over this much; the user's present equity if not given.")
+    str, typer.Option("--balance", help="Balance to replay with; the user's present equity if not given.")
 ]
-Count = Annotated[int, typer.Option("--count", min=1, max=20_000, help="So many of the latest signals.")]
+Count = Annotated[int, typer.Option("--count", min=1, max=20_000, help="How many recent signals to replay.")]
 
 _ReplayInput = tuple[UserPolicy, Decimal, Decimal, Sequence[Signal], Mapping[Symbol, Instrument]]
 
 
 def track(user: Who, balance: Balance = "", count: Count = 2_000, as_json: AsJson = False) -> None:
-    """Replay the signal history over a balance: what is missed, how far exposure strays, and the smallest sensible balance."""
+    """Replay the signal history over a balance: missed trades, tracking error, and the smallest sensible balance."""
 
     async def work(settings: Settings, bus: Bus) -> _ReplayInput:
         policies = await read_policies(settings, bus)
         require_known(user, policies, option="")
         policy = policies[user]
         if policy.fault:
-            raise ConfigurationError(f"{user}: the settings cannot be told: {policy.fault}")
+            raise ConfigurationError(f"{user}: the settings are not known: {policy.fault}")
         signals = await read_signals(bus, policy, count)
         if not signals:
             raise ConfigurationError(f"there is no signal yet on {', '.join(policy.venues)}: nothing to replay")

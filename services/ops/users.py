@@ -1,7 +1,7 @@
 """The users that a command concerns: those with a file, and those who are gone but whose streams or positions remain.
 
-Every `--user` is checked here, so that a misspelt name never looks like an answer. What is wrong with a user's file is a warning on
-stderr, one line per file, and stops no command.
+Every `--user` is checked here, so that a misspelt name never looks like an answer. What is wrong with a user's file is a
+warning on stderr, one line per file, and stops no command.
 """
 
 from __future__ import annotations

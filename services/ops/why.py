@@ -1,4 +1,4 @@
-"""`ops why`: what became of a signal for each user, and why: the latest, the one that is named, or the last of one user."""
+"""`ops why`: the outcome of a signal for each user, and why: the latest signal, a named one, or recent ones."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
-from services.ops.output import AsJson, clock, console, print_json, table
+from services.ops.output import AsJson, clock, console, print_json, share, table
 from services.ops.runner import refuse, run_with_bus
-from services.ops.users import list_users, require_known
+from services.ops.users import select_users
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
+from shared.domain.account import MASTER
+from shared.ledger.open_issues import read_master_orders
 from shared.ledger.signal_views import CopyView, SignalTraceView
 from shared.ledger.why import find_signal, find_signals, recent_signals, trace_signal
 
@@ -29,8 +31,8 @@ Wanted = Annotated[
         show_default=False,
     ),
 ]
-User = Annotated[str, typer.Option("--user", help="Only this user's part.")]
-Last = Annotated[int, typer.Option("--last", min=0, max=1_000, help="List so many of the latest signals.")]
+User = Annotated[str, typer.Option("--user", help="Only this user (`master`: the master's own order).")]
+Last = Annotated[int, typer.Option("--last", min=0, max=1_000, help="How many recent signals to list.")]
 
 
 def why(signal: Wanted = "", user: User = "", last: Last = 0, as_json: AsJson = False) -> None:
@@ -39,14 +41,12 @@ def why(signal: Wanted = "", user: User = "", last: Last = 0, as_json: AsJson = 
         refuse("--last lists the latest signals: leave the signal's id out")
 
     async def work(settings: Settings, bus: Bus) -> list[SignalTraceView]:
-        users = await list_users(settings, bus)
-        if user:
-            require_known(user, users)
-        return await read(bus, signal, [user] if user else users, last or 1)
+        users = await select_users(settings, bus, user, master=bool(user))
+        return await read(bus, signal, users, last or 1)
 
     traces = run_with_bus(work)
     if not traces and not as_json:
-        print("there is no signal yet in shoal:signals")
+        print("there are no signals yet in shoal:signals")
     elif last:
         _print_list(traces, user, as_json=as_json)
     elif as_json:
@@ -56,9 +56,10 @@ def why(signal: Wanted = "", user: User = "", last: Last = 0, as_json: AsJson = 
 
 
 async def read(bus: Bus, wanted: str, users: Sequence[str], last: int) -> list[SignalTraceView]:
-    """Read the stories of the signal that was named, or of the latest ones. Raises ConfigurationError, BusUnavailable."""
+    """Trace the named signal, or the latest ones. Raises ConfigurationError, BusUnavailable."""
     entries = [await _one(bus, wanted)] if wanted else await recent_signals(bus, last)
-    return [SignalTraceView.of(await trace_signal(bus, entry, users)) for entry in entries]
+    own = await read_master_orders(bus) if MASTER in users else {}
+    return [SignalTraceView.of(await trace_signal(bus, entry, users, own)) for entry in entries]
 
 
 async def _one(bus: Bus, wanted: str) -> Entry:
@@ -79,7 +80,9 @@ def _show(trace: SignalTraceView) -> None:
     out = console()
     signal = trace.signal
     how_much = (
-        f"{signal.fraction} of the position" if signal.kind == "exit" else f"{signal.base_size} at {signal.price}"
+        f"the master sold {_of(signal.fraction, 'its')}"
+        if signal.kind == "exit"
+        else f"{signal.base_size} at {signal.price}"
     )
     out.print(f"{signal.kind.upper()} {signal.side} {signal.symbol}: {how_much}", markup=False, style="bold")
     out.print(f"signal {signal.id}, filled {clock(signal.filled_at)} UTC", markup=False)
@@ -87,19 +90,24 @@ def _show(trace: SignalTraceView) -> None:
     out.print()
     columns = ["user", "decision", "outcome", "asked", "filled", "price", "after ms"]
     rows = [_row(each) for each in trace.users]
-    out.print(table("", columns, rows, empty="nobody follows yet"))
+    out.print(table("", columns, rows, empty="no user follows yet"))
     _show_reasons(out, trace.users)
 
 
+def _of(fraction: str, whose: str) -> str:
+    part = share(fraction)
+    return f"{whose} whole position" if part == "all" else f"{part} of {whose} position"
+
+
 def _show_reasons(out: Console, users: Sequence[CopyView]) -> None:
-    """Show the reasons beneath the table: they are sentences."""
+    """Show the reasons below the table: they are sentences."""
     for each in users:
         if each.reason:
             out.print(f"  {each.user}: {each.reason}", markup=False)
 
 
 def _row(part: CopyView) -> tuple[object, ...]:
-    asked = part.base_size or (f"{part.fraction} of held" if part.fraction else "-")
+    asked = part.base_size or (_of(part.fraction, "the") if part.fraction else "-")
     after = "-" if part.latency_ms is None else part.latency_ms
     return (
         part.user,

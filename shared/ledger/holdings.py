@@ -1,4 +1,4 @@
-"""Reads what drift is judged from: the master's holdings, and each user's account and book, at one venue."""
+"""Reads the input of `drift.py`: the master's holdings, and each user's account and positions, at one venue."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LAG_MS: Final = 20_000
 async def read_drifts(
     bus: Bus, policies: Sequence[UserPolicy], venue: str, renames: Renames = NO_RENAMES
 ) -> list[Drift]:
-    """Compare these users with the master at a venue, all under present names; a record that cannot be read has a row of its own.
+    """Compare these users with the master at a venue, under the coins' present names; an unreadable record has a row of its own.
 
     Raises BusUnavailable.
     """
@@ -66,9 +66,9 @@ def _hidden(user: str, venue: str, symbol: Symbol) -> Drift:
 
 
 def cap_by_account(positions: Mapping[Symbol, Position], holdings: Mapping[str, Holding]) -> dict[Symbol, Quantity]:
-    """Return what the master holds of its positions by its account: never more than that was last seen to hold.
+    """Return the master's positions, each limited to what its account was last seen to hold.
 
-    A reading from before the last change of a position, or too soon after it, says nothing of it: balances lag behind fills.
+    A balance read before the last change of a position, or too soon after it, does not count: balances lag behind fills.
     """
     found, left = {}, {coin: each.total for coin, each in holdings.items()}
     for symbol in sorted(positions, key=str):
@@ -82,13 +82,13 @@ def cap_by_account(positions: Mapping[Symbol, Position], holdings: Mapping[str, 
 
 
 async def master_problem(bus: Bus, venue: str, now: int) -> str:
-    """Say why the master's holdings cannot be relied upon at `now` (epoch ms); an empty text if they can."""
+    """Return why the master's holdings are not reliable at `now` (epoch ms); empty if they are."""
     (master,) = await Records(bus).accounts([(MASTER, venue)])
     return _problem_of(master, now)
 
 
 async def traded_since(bus: Bus, since: int) -> Mapping[str, int]:
-    """Give the assets that the master has traded since an instant (epoch ms), each with the latest."""
+    """Return the assets that the master has traded since an instant (epoch ms), each with its latest trade."""
     found: dict[str, int] = {}
     for entry in read_entries(keys.SIGNALS, await bus.do("XREVRANGE", keys.SIGNALS, "+", "-", "COUNT", _LATELY)):
         at = instant(entry.fields, "filled_at") or 0

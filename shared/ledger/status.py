@@ -1,7 +1,7 @@
-"""Who runs, who is ready, and what stands in the way: the state of the whole system as Redis tells it.
+"""The state of the whole system as recorded in Redis: which services run, which users are ready, and what is wrong.
 
-An account's record outlives its executor, so a user counts as ready only while somebody holds the user's lease. A user whose
-entries are stopped on purpose is not "ready": see `restraint.py`.
+An account's record outlives its executor, so a user counts as ready only while an executor holds the user's lease. A user whose
+entries are stopped on purpose is not "ready": see `user_state.py`.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from shared.ledger.users import describe_held
 VENUES: Final = ("kraken", "coinbase")
 NO_EXECUTOR: Final = "no executor serves this user"
 _CLOSED: Final = ("starting", "waiting", "standby", "failed")
-"""How the state of an engine begins that carries no signals."""
+"""Prefixes of the state of an engine that does not process signals."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveProcess:
-    """A process that gave a sign of life lately, its state in words, and what is wrong in it.
+    """A process with a heartbeat, its state in words, and its faults.
 
-    `since` is when that state began (epoch ms); `counts` says how often each kind of fault has occurred in it.
+    `since` is when that state began (epoch ms); `counts` is how often each kind of fault has occurred in it.
     """
 
     service: str
@@ -46,14 +46,14 @@ class LiveProcess:
     faults: tuple[Fault, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     mode: str = ""
-    """Whose money it moves, `paper` or `live`; empty where it does not say."""
+    """`paper` or `live`; empty if it does not report it."""
     phase: Phase | None = None
-    """How far it has come; None where it does not say."""
+    """Its phase; None if it does not report it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceFault:
-    """Something that stands wrong in a process of a service."""
+    """A fault in a process of a service."""
 
     service: str
     fault: Fault
@@ -66,9 +66,9 @@ class ServiceFault:
 
 @dataclass(frozen=True, slots=True)
 class UserStatus:
-    """One user: what was set, what is known of each account (None: nothing), who serves him and his kill switch.
+    """One user: settings, each account (None: not known), the executor that serves them, and their kill switch.
 
-    `funds` says by venue of which money the account's books are, `paper` or `live`, where an executor has noted it.
+    `funds` is the money of the account's books by venue, `paper` or `live`, if an executor has recorded it.
     """
 
     policy: UserPolicy
@@ -77,13 +77,13 @@ class UserStatus:
     control: Control
     funds: Mapping[str, str] = field(default_factory=dict)
     entry_stop: EntryStop | None = None
-    """What stops the user's entries, where something does."""
+    """What stops the user's entries, if anything does."""
     holds: str = ""
     """What a user without a file still holds from copying, in words."""
 
     @property
     def state(self) -> UserState:
-        """Return how the user stands; ready if any account is, somebody serves it and nothing stops entries."""
+        """Return the user's state; ready if any account is, an executor serves it and nothing stops entries."""
         states = {account.state for _, account in self.accounts if account is not None}
         if self.policy.file is FileState.GONE:
             return UserState.GONE
@@ -103,7 +103,7 @@ class UserStatus:
         state = self.state
         if state in {UserState.READY, UserState.OFF}:
             return ""
-        unserved = "" if self.owner else "; no executor serves this user, so no exit goes out"
+        unserved = "" if self.owner else "; no executor serves this user, so no exit is sent"
         if state is UserState.GONE:
             return f"gone, still holds: {self.holds or 'nothing'}; {self.policy.fault}{unserved}"
         if self.policy.fault:
@@ -118,7 +118,7 @@ class UserStatus:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether a signal would be copied now, and if not, why not."""
+    """Whether a signal would be copied now, and why not."""
 
     ready: bool
     reasons: tuple[str, ...]
@@ -128,7 +128,7 @@ class Readiness:
     users_parked: tuple[str, ...]
     users_unknown: tuple[str, ...]
     users_held: tuple[str, ...] = ()
-    """Users whose account is fine and whose entries are stopped on purpose: paused, flattening, halted, stopped out."""
+    """Users whose account is ready and whose entries are stopped on purpose: paused, flattening, halted, stopped out."""
     users: str = ""
     """All users counted in words: `3 users: 2 trading, 1 paused`."""
     notes: tuple[str, ...] = ()
@@ -137,7 +137,7 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class SystemStatus:
-    """Everything that `status` shows beside the streams."""
+    """Everything that `status` shows, except the streams."""
 
     services: tuple[LiveProcess, ...]
     master: tuple[tuple[str, Account], ...]
@@ -149,7 +149,7 @@ class SystemStatus:
 
     @property
     def mode(self) -> str:
-        """Return whose money the services move: `live` if any of them says so; empty while none says."""
+        """Return the mode of the services: `live` if any reports it; empty while none reports a mode."""
         said = {sign.mode for sign in self.services}
         return next((mode for mode in ("live", "paper") if mode in said), "")
 
@@ -160,12 +160,12 @@ class SystemStatus:
 
     @property
     def readiness(self) -> Readiness:
-        """Judge whether the flow is open."""
+        """Assess whether signals are copied."""
         return assess_readiness(self)
 
     @property
     def faults(self) -> tuple[ServiceFault, ...]:
-        """Return what stands wrong in any process: what blocks first, then the oldest."""
+        """Return the faults of all processes: blocking ones first, then by age."""
         found = [ServiceFault(sign.service, fault) for sign in self.services for fault in sign.faults]
         return tuple(sorted(found, key=lambda each: (not each.fault.blocks, each.fault.since)))
 
@@ -188,7 +188,7 @@ async def read_status(bus: Bus, policies: Mapping[str, UserPolicy], now: int | N
 
 
 def read_processes(heartbeats: Mapping[str, HeartbeatRecord]) -> tuple[LiveProcess, ...]:
-    """Read heartbeats, which are records by `<service>:<instance>`."""
+    """Parse heartbeats: records by `<service>:<instance>`."""
     found = []
     for name, record in sorted(heartbeats.items()):
         service, _, instance = name.partition(":")
@@ -202,15 +202,15 @@ def read_processes(heartbeats: Mapping[str, HeartbeatRecord]) -> tuple[LiveProce
 
 
 def assess_readiness(status: SystemStatus) -> Readiness:
-    """Say whether master, engine and at least one user are ready, with a reason for each that is not."""
+    """Assess whether master, engine and at least one user are ready, with a reason for each that is not."""
     reasons = []
     master = any(account.state is AccountState.READY for _, account in status.master)
     if not master:
         said = "; ".join(f"{venue}: {each.state} {each.reason}".rstrip() for venue, each in status.master)
-        reasons.append(f"the master account is not ready ({said or 'nothing is known of it'})")
+        reasons.append(f"the master account is not ready ({said or 'it has not been read yet'})")
     elif not any(sign.service == "master-strategy" for sign in status.services):
         master = False
-        reasons.append("the master account is not ready (master-strategy gives no sign of life)")
+        reasons.append("the master account is not ready (master-strategy has no heartbeat)")
     engine, why = _engine(status)
     if not engine:
         reasons.append(why)
@@ -223,7 +223,7 @@ def assess_readiness(status: SystemStatus) -> Readiness:
     if not ready and not stopped:
         reasons.append("no user is ready")
     elif halted and len(halted) == len(ready) + len(stopped):
-        reasons.append("everybody is halted: exits are not sent either")
+        reasons.append("all users are halted: exits are not sent either")
     reasons += [each.text for each in status.faults if each.fault.blocks]
     return Readiness(
         ready=not reasons,
@@ -240,7 +240,7 @@ def assess_readiness(status: SystemStatus) -> Readiness:
 
 
 def _notes(status: SystemStatus) -> tuple[str, ...]:
-    """Describe what is stopped on purpose: everybody, users, symbols."""
+    """Describe what is stopped on purpose: all users, single users, symbols."""
     notes = [f"everybody: {describe(status.control)}"] if status.control.mode is not ControlMode.RUN else []
     notes += [f"{symbol}: {describe(switch)}" for symbol, switch in sorted(status.symbols.items())]
     own = [user for user in status.users if user.entry_stop and not user.entry_stop.everybody]
@@ -248,7 +248,7 @@ def _notes(status: SystemStatus) -> tuple[str, ...]:
 
 
 def engine_is_open(sign: LiveProcess) -> bool:
-    """Return whether an engine carries signals. One of an older version says so in its text alone."""
+    """Return whether an engine processes signals. An older version reports it only in its text."""
     return sign.phase is Phase.OPEN if sign.phase is not None else not sign.state.startswith(_CLOSED)
 
 
@@ -257,11 +257,11 @@ def _engine(status: SystemStatus) -> tuple[bool, str]:
     if any(map(engine_is_open, engines)):
         return True, ""
     said = ", ".join(sorted({sign.state for sign in engines}))
-    return False, f"the copy engine is not open ({said or 'it gives no sign of life'})"
+    return False, f"the copy engine is not open ({said or 'it has no heartbeat'})"
 
 
 async def read_symbol_switches(bus: Bus) -> Mapping[str, Control]:
-    """Read the kill switches of symbols that are set. It looks through all keys: not for every second. Raises BusUnavailable."""
+    """Read the kill switches of symbols that are set. It scans the keyspace: not for every second. Raises BusUnavailable."""
     prefix = keys.control_of_symbol("")
     names = sorted(set(await bus.scan(f"{prefix}*")))
     answers = await bus.do_all([("HGETALL", name) for name in names])
@@ -298,7 +298,7 @@ async def _users(
 
 
 async def _risks(bus: Bus, policies: Sequence[UserPolicy]) -> Mapping[str, RiskState]:
-    """Read what stop-outs are judged by, of each user the account that is stopped the longest."""
+    """Read the risk state of each user: that of the account that is stopped the longest."""
     places = [(policy.user, venue) for policy in policies for venue in policy.venues]
     found: dict[str, RiskState] = {}
     answers = await bus.do_all([("HGETALL", keys.risk(user, venue)) for user, venue in places])
@@ -306,12 +306,7 @@ async def _risks(bus: Bus, policies: Sequence[UserPolicy]) -> Mapping[str, RiskS
         try:
             state = RiskRecord.parse(pairs(answer)).to_domain() if answer else None
         except MalformedMessageError:
-            continue  # `ops stopouts` says so, and so does the executor that reads it
+            continue  # `ops stopouts` reports it, and so does the executor
         if state is not None and (user not in found or state.stopped_until > found[user].stopped_until):
             found[user] = state
     return found
-
-
-def switched_off(control: Control) -> str:
-    """Say that a kill switch is set; an empty text if it is not."""
-    return "" if control.mode is ControlMode.RUN else f"{control.mode}: {control.reason}".rstrip(": ")

@@ -1,7 +1,7 @@
-"""Stop-outs: those in force, from the risk state that engine and executor go by, and those on record, from the users' streams.
+"""Stop-outs: those in force, from the risk state that engine and executor use, and past ones, from the users' streams.
 
-What is in force is told by the state alone: a stop-out can end before its time (its limit was taken out of the settings), or have
-a later end than it was recorded with.
+Only the risk state says what is in force: a stop-out can end early (its limit was removed from the settings), or later than
+recorded.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from shared.ledger.status import VENUES
 
 @dataclass(frozen=True, slots=True)
 class StopOut:
-    """One stop-out. Instants in epoch ms; `since` is None where its record is gone. A state that cannot be read is in force."""
+    """One stop-out. Instants in epoch ms; `since` is None if its record is gone. An unreadable state counts as in force."""
 
     user: str
     venue: str
@@ -34,7 +34,7 @@ class StopOut:
     in_force: bool
 
     def row(self) -> dict[str, object]:
-        """Show it."""
+        """Return it as a JSON row."""
         return asdict(self)
 
 
@@ -43,8 +43,8 @@ async def read_stopouts(bus: Bus, users: Sequence[str], now: int, count: int) ->
     places = [(user, venue) for user in users for venue in VENUES]
     states = await bus.do_all([("HGETALL", keys.risk(user, venue)) for user, venue in places])
     logs = await bus.do_all([("XREVRANGE", keys.stopouts(user), "+", "-", "COUNT", count) for user in users])
-    told = [_recorded(user, rows) for user, rows in zip(users, logs, strict=True)]
-    past = [line for lines in told for line in lines]
+    recorded = [_recorded(user, rows) for user, rows in zip(users, logs, strict=True)]
+    past = [line for lines in recorded for line in lines]
     now_stopped = []
     for (user, venue), answer in zip(places, states, strict=True):
         line = _in_force(user, venue, pairs(answer), past, now)
@@ -74,7 +74,7 @@ def _recorded(user: str, rows: object) -> list[StopOut]:
 
 
 def _in_force(user: str, venue: str, fields: Mapping[str, str], past: Sequence[StopOut], now: int) -> StopOut | None:
-    """Say what stops an account now; the first record since which it has not been over is its beginning."""
+    """Return the stop-out in force on an account, if any; it began with its latest record that has not ended."""
     if not fields:
         return None
     try:

@@ -1,7 +1,7 @@
-"""What keeps a user whose account is ready from trading: a kill switch, or a loss that stopped them.
+"""The state of a user, and what stops the entries of one whose account is ready: a kill switch or a stop-out.
 
-Shown wherever users are counted, so that nobody reads "ready" about a user for whom nothing is bought. It decides nothing: engine
-and executor read the switches and the risk state themselves, before every send.
+It is shown wherever users are counted, so that a user for whom nothing is bought never counts as "ready". It decides nothing:
+engine and executor read the switches and the risk state themselves, before every send.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from shared.domain.limits.risk_state import RiskState, utc_minute
 
 
 class UserState(StrEnum):
-    """How a user stands. Stable words: `status --json`, `/status` and the metrics show them."""
+    """The state of a user. Stable words: `status --json`, `/status` and the metrics show them."""
 
     READY = "ready"  # entries and exits are copied
     PAUSED = "paused"  # no entries, by a switch
-    FLATTENING = "flattening"  # no entries, and what was copied is being sold, by a switch
+    FLATTENING = "flattening"  # no entries, and copied positions are being sold, by a switch
     HALTED = "halted"  # nothing is sent, by a switch
     STOPPED_OUT = "stopped_out"  # no entries, by a loss limit
     PARKED = "parked"  # the account cannot be used
     UNKNOWN = "unknown"  # not served, or not read yet
-    GONE = "gone"  # holds something from copying, and there is no file of that name any more
+    GONE = "gone"  # holds a copied position, and has no file any more
     OFF = "off"  # disabled in the user's file
 
 
 STOPPED_STATES: Final = frozenset({UserState.PAUSED, UserState.FLATTENING, UserState.STOPPED_OUT, UserState.HALTED})
-"""States of a user whose account is fine and whose entries are stopped on purpose."""
+"""States of a user whose account is ready and whose entries are stopped on purpose."""
 _BY_MODE: Final = {
     ControlMode.HALT: UserState.HALTED,
     ControlMode.FLATTEN: UserState.FLATTENING,
@@ -43,16 +43,16 @@ _ORDER: Final = tuple(UserState)
 
 @dataclass(frozen=True, slots=True)
 class EntryStop:
-    """What stops a user's entries, and why: with who did it and since when, where that is known."""
+    """What stops a user's entries, and why; with who set it and since when, if known."""
 
     state: UserState
     reason: str
     everybody: bool = False
-    """Whether it holds everybody back, and not this user alone."""
+    """Whether it stops all users, and not this user alone."""
 
 
 def find_entry_stop(user: Control, everybody: Control, risk: RiskState | None, now: int) -> EntryStop | None:
-    """Return what holds a user back at `now` (epoch ms): the strictest switch first; None if nothing does."""
+    """Return what stops a user's entries at `now` (epoch ms), the strictest switch first; None if nothing does."""
     for mode, state in _BY_MODE.items():
         if user.mode is mode:
             return EntryStop(state, describe(user))
@@ -75,7 +75,7 @@ def describe(switch: Control) -> str:
 
 
 def count_users(states: Collection[UserState], *, trading: bool) -> str:
-    """Count users by state: `3 users: 2 trading, 1 paused`; `trading` is whether a signal would reach those who are ready."""
+    """Count users by state: `3 users: 2 trading, 1 paused`; `trading` is whether a signal would reach ready users."""
     words = {**_WORDS, UserState.READY: "trading" if trading else "ready"}
     counted = [(state, sum(each is state for each in states)) for state in _ORDER]
     parts = ", ".join(f"{count} {words.get(state, state)}" for state, count in counted if count)

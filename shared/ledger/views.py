@@ -1,4 +1,4 @@
-"""The state of the system as JSON: what `GET /status` answers and `ops status --json` prints. Amounts are texts, never floats."""
+"""The state of the system as JSON: what `GET /status` returns and `ops status --json` prints. Amounts are texts, never floats."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from shared.ledger.status import Readiness, ServiceFault, SystemStatus, UserStat
 
 
 class View(BaseModel):
-    """Base of everything that is shown."""
+    """Base of all views."""
 
     model_config = ConfigDict(frozen=True)
 
 
 class ServiceView(View):
-    """A living process."""
+    """A running process."""
 
     service: str
     instance: str
@@ -31,7 +31,7 @@ class ServiceView(View):
 
 
 class FaultView(View):
-    """Something that stands wrong in a process since `since` (epoch ms); `blocks`: no signal is copied until it is over."""
+    """A fault in a process since `since` (epoch ms); `blocks`: no signal is copied until it has ended."""
 
     service: str
     kind: str
@@ -43,7 +43,7 @@ class FaultView(View):
 
     @staticmethod
     def of(found: ServiceFault) -> FaultView:
-        """Show a fault."""
+        """Build the view of a fault."""
         fault = found.fault
         return FaultView(
             service=found.service,
@@ -57,7 +57,7 @@ class FaultView(View):
 
 
 class ControlView(View):
-    """A kill switch; `at` in epoch ms, null where it is not known."""
+    """A kill switch; `at` in epoch ms, null if it is not known."""
 
     mode: str
     reason: str
@@ -66,14 +66,14 @@ class ControlView(View):
 
     @staticmethod
     def of(control: Control) -> ControlView:
-        """Show a switch."""
+        """Build the view of a kill switch."""
         return ControlView(mode=control.mode, reason=control.reason, by=control.by, at=control.at or None)
 
 
 class AccountView(View):
-    """An account as it was last read, at `as_of` (epoch ms); an amount that is not known is null.
+    """An account as last read, at `as_of` (epoch ms); an unknown amount is null.
 
-    `funds` is the money that its books are of, `paper` or `live`; empty where that was not noted (yet).
+    `funds` is the money of its books, `paper` or `live`; empty if it is not recorded (yet).
     """
 
     venue: str
@@ -87,7 +87,7 @@ class AccountView(View):
 
     @staticmethod
     def of(venue: str, account: Account | None, funds: str = "") -> AccountView:
-        """Show an account; None shows as `unknown`."""
+        """Build the view of an account; None becomes `unknown`."""
         if account is None:
             return AccountView(
                 venue=venue, funds=funds, state="unknown", reason="", currency="", equity=None, cash=None, as_of=None
@@ -121,7 +121,7 @@ class UserView(View):
 
     @staticmethod
     def of(user: UserStatus) -> UserView:
-        """Show a user."""
+        """Build the view of a user."""
         policy = user.policy
         return UserView(
             user=policy.user,
@@ -140,7 +140,7 @@ class UserView(View):
 
 
 class ReadinessView(View):
-    """Whether a signal would be copied now; `reasons` say what is missing, `notes` what is stopped on purpose."""
+    """Whether a signal would be copied now; `reasons` list what is missing, `notes` what is stopped on purpose."""
 
     ready: bool
     reasons: tuple[str, ...]
@@ -155,7 +155,7 @@ class ReadinessView(View):
 
     @staticmethod
     def of(readiness: Readiness) -> ReadinessView:
-        """Show the readiness."""
+        """Build the view of the readiness."""
         return ReadinessView(
             ready=readiness.ready,
             reasons=readiness.reasons,
@@ -171,7 +171,7 @@ class ReadinessView(View):
 
 
 class StreamView(View):
-    """One group on one stream; `lag` is null where Redis cannot tell."""
+    """One group on one stream; `lag` is null if Redis does not know it."""
 
     stream: str
     group: str
@@ -183,7 +183,7 @@ class StreamView(View):
 
     @staticmethod
     def of(backlog: Backlog) -> StreamView:
-        """Show a backlog."""
+        """Build the view of a backlog."""
         return StreamView(
             stream=backlog.stream,
             group=backlog.group,
@@ -204,7 +204,7 @@ class NonceView(View):
 
 
 class UnresolvedOrderView(View):
-    """An order whose outcome is not known; `sent_at` in epoch ms, `reason` the last words about it."""
+    """An unresolved order; `sent_at` in epoch ms, `reason` is the last one recorded."""
 
     user: str
     order_id: str
@@ -217,7 +217,7 @@ class UnresolvedOrderView(View):
 
     @staticmethod
     def of(order: UnresolvedOrder) -> UnresolvedOrderView:
-        """Show an order."""
+        """Build the view of an order."""
         fields = order.fields
         return UnresolvedOrderView(
             user=order.user,
@@ -241,17 +241,17 @@ class PositionDifferenceView(View):
 
     @staticmethod
     def of(differing: PositionDifference) -> PositionDifferenceView:
-        """Show a difference."""
+        """Build the view of a difference."""
         return PositionDifferenceView(
             user=differing.user, venue=differing.venue, symbol=differing.symbol, text=differing.text
         )
 
 
 class StatusView(View):
-    """Everything at one glance."""
+    """The status of the whole system."""
 
     mode: str = ""
-    """Whose money the services move, `paper` or `live`; empty while none says."""
+    """`paper` or `live`; empty while no service reports it."""
     mirror_only: bool = False
     """Whether the master's account is followed and no strategy trades it."""
     readiness: ReadinessView
@@ -275,7 +275,7 @@ class StatusView(View):
         unknown: Iterable[UnresolvedOrder] = (),
         differences: Iterable[PositionDifference] = (),
     ) -> StatusView:
-        """Show the state of the system."""
+        """Build the view of the system."""
         return StatusView(
             mode=status.mode,
             mirror_only=status.mirror_only,

@@ -1,7 +1,7 @@
 """The completeness audit: every (signal, active user) has exactly one decision and exactly one outcome, and the venue agrees.
 
-Pure: it judges what was read. The order of reading (journal, signals, reports, orders, reports that came since) is part of its
-contract, because the system goes on working meanwhile: what is younger than the grace is open, never a finding.
+Pure: it checks what was read. The order of reading (journal, signals, reports, orders, later reports) is part of its contract,
+because the system keeps working meanwhile: what is younger than the grace period is open, never a finding.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from shared.ledger.audit.venue_comparison import TRADED, compare_with_venue
 
 
 def audit_signals(signals: SignalFacts, moment: AuditTime) -> AuditTally:
-    """Find signals that nobody can read and that are not dead letters either."""
+    """Find unreadable signals that are not dead letters."""
     tally = AuditTally()
     for entry_id, why in signals.unreadable.items():
         if entry_id in signals.buried or entry_id in signals.dropped:
@@ -34,7 +34,7 @@ def audit_signals(signals: SignalFacts, moment: AuditTime) -> AuditTally:
 def audit_user(
     signals: SignalFacts, book: UserFacts, venue: Sequence[VenueOrder] | None, moment: AuditTime
 ) -> AuditTally:
-    """Judge one user; `venue` are the rows of the venue's journal that are his, None where there is no journal."""
+    """Audit one user; `venue` holds their rows of the venue's journal, None if there is no journal."""
     tally = AuditTally()
     _find_missing_decisions(signals, book, moment, tally)
     _check_decisions(signals, book, moment, tally)
@@ -87,7 +87,7 @@ def _check_decisions(signals: SignalFacts, book: UserFacts, moment: AuditTime, t
 
 
 def _without_signal(signals: SignalFacts, each: DecisionEntry, moment: AuditTime) -> str:
-    """Say what is wrong if a decision does not stand under the entry id of the signal that it names."""
+    """Return what is wrong if a decision's entry id is not that of the signal that it names."""
     signal_id = signals.ids.get(each.entry_id)
     if signal_id is None:
         gone = signals.extent.trimmed(each.entry_id) or moment.young(entry_ms(each.entry_id))
@@ -98,15 +98,15 @@ def _without_signal(signals: SignalFacts, each: DecisionEntry, moment: AuditTime
 
 
 def _wrongly_joined(signals: SignalFacts, book: UserFacts, each: DecisionEntry) -> str:
-    """Say what is wrong if a joined decision is not the only one about a signal that was not due to this user as it came.
+    """Return what is wrong unless a joined decision is the only one on a signal that was not due to this user when it came.
 
-    Its signal is older than itself, so it may have been trimmed where the decision still stands.
+    The signal is older than the decision, so it may have been trimmed already.
     """
     at = signals.entries.get(each.signal_id)
     if at is None:
-        return "" if signals.extent.removed else f"joined by signal {each.signal_id}, which is not there"
+        return "" if signals.extent.removed else f"joined by signal {each.signal_id}, which does not exist"
     if book.following is not None and book.following.due(at):
-        return f"joined by signal {each.signal_id}, which was due to the user as it came"
+        return f"joined by signal {each.signal_id}, which was due to the user when it came"
     if sum(other.order_id == each.order_id for other in book.decided) > 1:
         return f"signal {each.signal_id} was decided twice"
     return ""
@@ -128,8 +128,8 @@ def _check_outcomes(book: UserFacts, moment: AuditTime, tally: AuditTally) -> No
                 detail = f"{each.outcome}, signal {each.signal_id}"
                 tally.find(FindingKind.OUTCOME_WITHOUT_DECISION, book.user, each.order_id, detail)
         elif not decision.copy and each.outcome in TRADED and each.code != RECALLED:
-            detail = f"decided to skip, yet {each.outcome}"
+            detail = f"decided to skip, but {each.outcome}"
             tally.find(FindingKind.OUTCOME_AGAINST_DECISION, book.user, each.order_id, detail)
-    # Those that came meanwhile may belong to decisions that did too, so they are only counted.
+    # Late reports may belong to decisions that came after the read, so they are only counted.
     tally.outcomes.update(each.outcome for each in book.late)
     tally.own_exits += sum(not each.signal_id for each in book.late)

@@ -1,9 +1,9 @@
-"""Reads what the audit judges, in the order that the audit relies on, one user at a time.
+"""Reads the input of the audit, in the order that the audit relies on, one user at a time.
 
-The venue's journal is fetched by the caller before anything here is read: whatever the venue had accepted by then was decided
-before, so its decision is found. Of a user, the reports come first and the orders after them, then the reports that came since.
+The caller fetches the venue's journal before anything is read here: what the venue had accepted by then was decided earlier, so
+its decision is found. Of a user, the reports are read first, then the orders, then later reports.
 
-The journal is the paper exchange's, so it is compared for those on paper money alone, from when on they are.
+The journal is the paper exchange's: it is compared only for users on paper money, and only since they are on it.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ async def run_audit(
     invalid_nonces: int,
     unmarked: Funds = Funds.PAPER,
 ) -> AuditReport:
-    """Audit everything in Redis, and against the journal's orders by user unless that is None. Raises BusUnavailable.
+    """Audit everything in Redis, and compare it with the journal's orders by user unless that is None. Raises BusUnavailable.
 
-    `unmarked` is the money of users of whom none was noted.
+    `unmarked` is the money of users without a funds mark.
     """
     tally = AuditTally()
     signals = await read_signals(bus)
@@ -74,7 +74,7 @@ async def run_audit(
 
 
 async def read_marks(bus: Bus, users: Sequence[str]) -> dict[str, Books]:
-    """Read whose money each user's books are of, and since when; who trades with both kinds counts as on paper money."""
+    """Read the funds mark of each user; one who trades with both kinds of money counts as on paper money."""
     who = [(user, venue) for user in users for venue in VENUES]
     names = ("funds", "since", "renamed_to", "renamed_at")
     answers = await bus.do_all([("HMGET", keys.books(*each), *names) for each in who])
@@ -89,7 +89,7 @@ async def read_marks(bus: Bus, users: Sequence[str]) -> dict[str, Books]:
 def rename_journal_users(
     journal: Mapping[str, Sequence[VenueOrder]], marks: Mapping[str, Books]
 ) -> dict[str, list[VenueOrder]]:
-    """Sort the journal's rows by what their user was called when the venue accepted them; its account keeps its first name."""
+    """Group the journal's rows by the name that the user had at acceptance; the venue's account keeps the first name."""
     found: dict[str, list[VenueOrder]] = {}
     for user, rows in journal.items():
         for row in rows:
@@ -108,7 +108,7 @@ def _present_name(user: str, at: int, marks: Mapping[str, Books]) -> str:
 
 
 async def read_signals(bus: Bus) -> SignalFacts:
-    """Read the signal stream; what is no signal stands apart with the reason."""
+    """Read the signal stream; unreadable entries are kept apart with the error."""
     standing = (await stream_extents(bus, [keys.SIGNALS]))[0]
     ids: dict[str, str] = {}
     unreadable: dict[str, str] = {}
@@ -146,7 +146,7 @@ async def read_user(bus: Bus, user: str) -> UserFacts:
 
 
 def read_following(fields: Mapping[str, str]) -> FollowingPeriod | None:
-    """Read a following hash; None if the engine never wrote one."""
+    """Parse a following hash; None if the engine never wrote one."""
     if not fields:
         return None
     return FollowingPeriod(fields.get("from") or "0-0", fields.get("until", ""))
@@ -170,7 +170,7 @@ async def _dead_letters(bus: Bus) -> AuditTally:
 
 
 async def _add_order_states(bus: Bus, findings: Sequence[Finding]) -> list[Finding]:
-    """Add to each missing outcome where its order stands."""
+    """Add the order's state to each missing outcome."""
     missing = [each for each in findings if each.kind is FindingKind.MISSING_OUTCOME]
     answers = await bus.do_all([("HGET", keys.order(each.user, each.subject), "state") for each in missing])
     states = {id(each): answer for each, answer in zip(missing, answers, strict=True)}
@@ -196,7 +196,9 @@ def _decided(entry: Entry) -> DecisionEntry:
 
 def _reported(entry: Entry) -> ReportEntry:
     fields = entry.fields
-    filled = fields.get("filled_size") or "0"  # unreadable: then it disagrees with the venue, which is a finding
+    filled = (
+        fields.get("filled_size") or "0"
+    )  # an unreadable size counts as 0, so it disagrees with the venue: a finding
     return ReportEntry(
         order_id=fields.get("order_id", ""),
         signal_id=fields.get("signal_id", ""),

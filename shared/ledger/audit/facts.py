@@ -1,4 +1,4 @@
-"""What an audit reads of a stream: only the few facts that it judges by, so that a million entries fit into memory."""
+"""What an audit keeps of each stream entry: only the facts that it checks, so that a million entries fit into memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.domain.values.money import ZERO
 from shared.ledger.reading import WHOLE, StreamExtent
 
 _CLOCKS_MS: Final = 60_000
-"""How far the venue's clock and Redis's may be apart."""
+"""The largest difference between the venue's clock and Redis's."""
 
 
 class DecisionEntry(NamedTuple):
@@ -41,38 +41,38 @@ class ReportEntry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FollowingPeriod:
-    """For which signals a user was active: those after the entry `start`, up to and with `until` ('' is: still)."""
+    """The signals for which a user was active: those after the entry `start`, up to and including `until` (empty: no end)."""
 
     start: str
     until: str = ""
 
     def due(self, entry_id: str) -> bool:
-        """Say whether this signal had to reach the user."""
+        """Return whether this signal was due to the user."""
         at = entry_order(entry_id)
         return at > entry_order(self.start) and (not self.until or at <= entry_order(self.until))
 
 
 @dataclass(frozen=True)
 class SignalFacts:
-    """The signal stream: id by entry id, why by entry id for unreadable ones, and which were buried or dropped."""
+    """The signal stream: ids and errors of unreadable entries, by entry id; and which are dead letters or were dropped."""
 
     ids: Mapping[str, str]
     unreadable: Mapping[str, str] = field(default_factory=dict)
     buried: Collection[str] = ()
     dropped: Collection[str] = ()
-    """Given up by an operator: due to nobody."""
+    """Dropped by an operator: no user is due a decision on them."""
     extent: StreamExtent = WHOLE
 
     @cached_property
     def entries(self) -> Mapping[str, str]:
-        """Give the entry id of each signal id."""
+        """Return the entry id of each signal id."""
         return {signal_id: entry_id for entry_id, signal_id in self.ids.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class UserFacts:
-    """Everything of one user. `late` are reports that came while the orders were read; `buried` are entry ids of dead orders,
-    `dropped` of those that an operator gave up: they have failed."""
+    """Everything of one user. `late` are reports that arrived while the orders were read; `buried` are entry ids of dead letters,
+    `dropped` those that an operator dropped: they count as failed."""
 
     user: str
     following: FollowingPeriod | None
@@ -84,25 +84,25 @@ class UserFacts:
     orders_extent: StreamExtent = WHOLE
     reports_extent: StreamExtent = WHOLE
     since: int = 0
-    """From when on (epoch ms) his orders are of the money that the venue's journal is of; 0: all of them."""
+    """Since when (epoch ms) the user's orders use the same money as the venue's journal; 0: always."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditTime:
-    """When the reading began (epoch ms), and how young something may be and still be on its way (ms)."""
+    """When the reading began (epoch ms), and the grace period for decisions and outcomes (ms)."""
 
     now: int
     grace_ms: int
 
     def young(self, at: int) -> bool:
-        """Say whether something of this instant may still be on its way."""
+        """Return whether an instant is within the grace period."""
         return at > self.now - self.grace_ms
 
     def age(self, at: int) -> str:
-        """Give an age in words."""
+        """Describe the age of an instant."""
         return f"{max(self.now - at, 0) / 1000:.1f} s old"
 
 
 def order_trimmed(book: UserFacts, report: ReportEntry) -> bool:
-    """Say whether the order of a report can have been trimmed; a report knows its signal's instant, not its entry."""
+    """Return whether the order of a report may have been trimmed; a report has its signal's instant, not its entry id."""
     return book.orders_extent.trimmed(f"{max(report.signal_at - _CLOCKS_MS, 0)}-0")

@@ -1,6 +1,6 @@
-"""Whether the venue's own record agrees with ours: nothing there that nobody decided, nothing filled that is not there.
+"""Compares the venue's journal with our reports: no order without a decision, and no reported fill that the venue does not have.
 
-An exit may take several orders at the venue, one per leg; its report tells their sum. An entry has one.
+An exit may take several orders at the venue, one per leg; its report holds their sum. An entry has one order.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from shared.ledger.audit.journal import VenueOrder
 
 TRADED: Final = frozenset({OrderState.FILLED.value, OrderState.PARTIAL.value})
 _MARGIN_MS: Final = 1_000
-"""How far this clock and the executor's may be apart."""
+"""The largest difference between this clock and the executor's."""
 
 
 def compare_with_venue(book: UserFacts, venue: Sequence[VenueOrder], moment: AuditTime, tally: AuditTally) -> None:
-    """Compare one user's decisions and outcomes with his rows of the venue's journal, which was read before them.
+    """Compare one user's decisions and outcomes with their rows of the venue's journal, which was read before them.
 
-    Of orders with other money than the journal's it knows nothing: those from before `book.since` are left out on both sides.
+    The journal has no orders of the other kind of money: those before `book.since` are left out on both sides.
     """
     reports = {each.order_id: each for each in (*book.reported, *book.late) if each.settled_at >= book.since}
     venue = [row for row in venue if row.accepted_at >= book.since]
     accepted: dict[str, Decimal] = {}
     for row in venue:
-        if row.client_order_id:  # without one it was placed by hand: not ours
+        if row.client_order_id:  # without a client id it was placed by hand: not ours
             tally.venue_orders += 1
             accepted[row.client_order_id] = accepted.get(row.client_order_id, ZERO) + row.filled
     owners = _owners(book, accepted)
@@ -46,7 +46,7 @@ def compare_with_venue(book: UserFacts, venue: Sequence[VenueOrder], moment: Aud
 
 
 def _owners(book: UserFacts, accepted: Mapping[str, Decimal]) -> dict[str, str]:
-    """Give the order to which each client id belongs that was decided, or that is an own exit's."""
+    """Return the order of each client id that belongs to a decision or to a user's own exit."""
     exits = {each.order_id for each in book.decided if each.copy and each.exit}
     exits.update(each.order_id for each in (*book.reported, *book.late) if not each.signal_id)
     recalled = {each.order_id for each in (*book.reported, *book.late) if each.code == RECALLED}
@@ -59,9 +59,9 @@ def _owners(book: UserFacts, accepted: Mapping[str, Decimal]) -> dict[str, str]:
 
 
 def _later_legs(order: str, accepted: Mapping[str, Decimal]) -> list[str]:
-    """Give the client ids of an exit's later legs; one is only begun when the venue has had the one before."""
+    """Return the client ids of an exit's later legs; a leg begins only after the venue has accepted the one before."""
     found: list[str] = []
-    with suppress(ValueError):  # an order id that is no UUID has no legs
+    with suppress(ValueError):  # an order id that is not a UUID has no legs
         while (client_id := leg_id(order, len(found) + 2)) in accepted:
             found.append(client_id)
     return found

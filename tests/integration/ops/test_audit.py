@@ -40,7 +40,7 @@ async def test_a_whole_run_that_the_exchange_confirms_passes(bus: Bus, redis_ser
         assert figures["outcomes"] == {"filled": 1}
         shown = await ops(redis_server.url, "audit", PAPER_URL=venue.url)
     assert shown.code == 0
-    assert "nothing missing, nothing double" in shown.out
+    assert "nothing missing, nothing duplicated" in shown.out
 
 
 async def test_what_is_missing_or_double_gives_exit_code_1_and_is_named(bus: Bus, redis_server: RedisServer) -> None:

@@ -60,7 +60,7 @@ async def test_close_only_is_pause_and_what_was_stored_under_its_name_is_still_r
 ) -> None:
     """Case N6: there is one switch that stops entries, and an older name of it."""
     ran = await ops(redis_server.url, "close-only", *REASON)
-    assert ran.out == "close-only is another name of pause: entries stop, exits go on\neverybody: pause (x)\n"
+    assert ran.out == "close-only is an alias of pause: entries stop, exits go on\neverybody: pause (x)\n"
     assert (await Records(bus).switches("alice"))[0].mode is ControlMode.PAUSE
     await bus.do("HSET", keys.CONTROL, "mode", "close_only", "reason", "before")
     assert Control.read({"mode": "close_only"}).mode is ControlMode.CLOSE_ONLY
@@ -122,8 +122,8 @@ async def test_without_a_terminal_a_question_says_what_to_add(
     """Case N10: "add --yes", and not "Aborted!"; and the question says that nothing is held."""
     ran = await ops(redis_server.url, *command)
     assert (ran.code, ran.out) == (1, "")
-    assert "Nothing is held from copying by" in ran.err
-    assert ran.err.endswith("ops: not done: nobody can answer here; add --yes\n")
+    assert "No copied position is held by" in ran.err
+    assert ran.err.endswith("ops: not done: there is no terminal to answer on; add --yes\n")
     assert await bus.do("EXISTS", keys.CONTROL, keys.control("bob")) == 0
 
 
@@ -136,7 +136,7 @@ async def test_without_a_terminal_a_question_says_what_to_add(
         (("drift",), "nothing can differ"),
         (("why", "--last", "5"), "there is no signal yet"),
         (("streams",), "no entry yet"),
-        (("status",), "no service gives a sign of life"),
+        (("status",), "no service has a heartbeat"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )

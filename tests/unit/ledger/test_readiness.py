@@ -43,10 +43,10 @@ def test_it_is_ready_with_master_engine_and_one_user() -> None:
 @pytest.mark.parametrize(
     ("status", "reason"),
     [
-        (replace(WELL, master=()), "nothing is known of it"),
+        (replace(WELL, master=()), "it has not been read yet"),
         (replace(WELL, master=(("kraken", account("master", AccountState.PARKED, "bad key")),)), "parked bad key"),
-        (replace(WELL, services=WELL.services[:1]), "master-strategy gives no sign of life"),
-        (replace(WELL, services=WELL.services[1:]), "the copy engine is not open (it gives no sign of life)"),
+        (replace(WELL, services=WELL.services[:1]), "master-strategy has no heartbeat"),
+        (replace(WELL, services=WELL.services[1:]), "the copy engine is not open (it has no heartbeat)"),
         (replace(WELL, services=(*WELL.services[1:], LiveProcess("copy-engine", "a", "standby"))), "(standby)"),
         (
             replace(WELL, services=(*WELL.services[1:], LiveProcess("copy-engine", "a", "waiting for users bob"))),

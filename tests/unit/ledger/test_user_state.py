@@ -82,7 +82,7 @@ def test_everybody_paused_is_ready_and_everybody_halted_is_not() -> None:
         system(switched_user("alice", everybody=fire), switched_user("bob", everybody=fire), control=fire)
     )
     assert not halted.ready
-    assert halted.reasons == ("everybody is halted: exits are not sent either",)
+    assert halted.reasons == ("all users are halted: exits are not sent either",)
     assert assess_readiness(system(switched_user("alice"), switched_user("bob", fire))).ready
 
 

@@ -52,10 +52,10 @@ def test_nothing_needs_no_figures() -> None:
         (MARKET, {}, "--price is needed"),
         (LIMITED, {"size": "0"}, "--size 0"),
         (LIMITED, {"size": "0.6"}, "not above the 0.5"),
-        (LIMITED, {"size": "half"}, "is no number"),
-        (LIMITED, {"price": "-1"}, "is no amount"),
+        (LIMITED, {"size": "half"}, "is not a number"),
+        (LIMITED, {"price": "-1"}, "is not an amount"),
         (LIMITED, {"price": "0"}, "--price must be above 0"),
-        (LIMITED, {"fee": "Infinity"}, "is no amount"),
+        (LIMITED, {"fee": "Infinity"}, "is not an amount"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_line(
