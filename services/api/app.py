@@ -1,4 +1,4 @@
-"""The composition root of the API: reads what stands in Redis and shows it. It writes nothing but its own heartbeat."""
+"""The composition root of the API: it reads Redis and shows what it finds. It writes nothing but its own heartbeat."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ log = structlog.get_logger()
 
 
 def build(bus: Bus, settings: Settings) -> tuple[FastAPI, OutcomeCounter]:
-    """Put the application together, with the task that feeds its counters. Raises ConfigurationError for no folder of users."""
+    """Build the application, and the task that feeds its counters. Raises ConfigurationError if there is no folder of users."""
     models = ReadModels(bus, settings.shoal_config, load_users(settings.shoal_config))
     metrics = Metrics()
-    app = FastAPI(title="Shoal", description="What a running Shoal does; reads only.", docs_url=None, redoc_url=None)
+    app = FastAPI(title="Shoal", description="The state of a running Shoal, read-only.", docs_url=None, redoc_url=None)
     add_error_handlers(app)
     app.include_router(build_routes(models, metrics))
     app.include_router(build_page_routes(models))
@@ -39,7 +39,7 @@ def build(bus: Bus, settings: Settings) -> tuple[FastAPI, OutcomeCounter]:
 
 
 async def main(settings: Settings) -> None:
-    """Serve until cancelled. Raises ConfigurationError for a port in use, or a Redis or a folder of users that is not usable."""
+    """Serve until cancelled. Raises ConfigurationError for a port in use or an unusable Redis or folder of users."""
     listener = bind(settings.api_host, settings.api_port, setting="API")
     try:
         async with open_bus(settings.redis_url, "api", settings.durability) as bus:

@@ -1,6 +1,6 @@
-"""The index page: is it running, and what became of the last signals. Plain HTML without anything from elsewhere.
+"""The index page: whether Shoal is running, and the outcomes of the last signals. Plain HTML without external resources.
 
-Everything that comes from Redis is escaped. It refreshes itself; the full dashboard is another thing.
+Everything from Redis is escaped. The page refreshes itself.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from shared.ledger.user_state import UserState
 from shared.ledger.why import SignalTrace, UserCopy
 
 _COLUMNS: Final = 12
-"""Users that have a column of their own; of the others only the number is told."""
+"""Users with a column of their own; of the others only the number is shown."""
 _FAULTS: Final = 10
-"""Faults that are shown one by one."""
+"""Faults that are listed."""
 _POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
@@ -36,7 +36,7 @@ th{font-weight:600;color:#566}small{color:#566}.good{color:#0a7a3b}.bad{color:#b
 .live{background:#b3261e;color:#fff;padding:.1rem .6rem;border-radius:.3rem}.paper{background:#e3e8ec;padding:.1rem .6rem;
 border-radius:.3rem}</style></head><body>"""
 _FOOT: Final = """<p><small>Also here: <a href="/status">/status</a>, <a href="/readyz">/readyz</a>,
-<a href="/signals">/signals</a>, /signals/&lt;id&gt; (who got it, and why), <a href="/metrics">/metrics</a>,
+<a href="/signals">/signals</a>, /signals/&lt;id&gt; (each user's outcome, and why), <a href="/metrics">/metrics</a>,
 <a href="/openapi.json">/openapi.json</a>. In a terminal: <code>redis-cli XRANGE shoal:signals - +</code>.</small></p>
 </body></html>"""
 _TITLES: Final = {
@@ -61,7 +61,7 @@ _CLASSES: Final = {
 
 
 def build_page_routes(models: ReadModels) -> APIRouter:
-    """Make the page's route."""
+    """Build the page's route."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/")
@@ -78,7 +78,7 @@ def build_page_routes(models: ReadModels) -> APIRouter:
 
 
 def _title(status: SystemStatus) -> str:
-    """Show first whose money it is."""
+    """Return the title, with the mode."""
     mirror = "<p>The master's account is only mirrored: no strategy trades it.</p>" if status.mirror_only else ""
     return _TITLES.get(status.mode, "<h1>Shoal</h1>") + mirror
 
@@ -115,7 +115,7 @@ def _state(status: SystemStatus) -> str:
 
 
 def _headline(ready: Readiness) -> str:
-    """Count who trades; green only if nobody is held back."""
+    """Return the readiness line; green only if every user trades."""
     if not ready.ready:
         return f'<p class="bad">Not ready ({escape(ready.users)}): {escape("; ".join(ready.reasons))}.</p>'
     whole = not (ready.users_held or ready.users_parked or ready.users_unknown or ready.notes)

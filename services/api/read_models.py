@@ -1,6 +1,6 @@
-"""What the routes read, each at most once in a while, and which users there are.
+"""The read models of the routes, each read at most once per interval, and the list of users.
 
-The users' files are read again now and then, so that the API need not restart for a new user; a file that is bad or gone is
+The users' files are read again regularly, so that a new user needs no restart of the API; a file that is invalid or gone is
 shown as such.
 """
 
@@ -47,7 +47,7 @@ class ReadModels:
         self._stories = TimedCache(self._read_traces, _PAGE)
 
     async def users(self) -> list[str]:
-        """Name everybody who is configured or was ever followed."""
+        """Return every user that is configured or ever followed."""
         return await self._users.get()
 
     async def status(self) -> SystemStatus:
@@ -55,11 +55,11 @@ class ReadModels:
         return await self._status.get()
 
     async def backlog(self) -> list[Backlog]:
-        """Read how far the streams are worked off."""
+        """Read how far the streams have been processed."""
         return await self._backlog.get()
 
     async def traces(self) -> list[SignalTrace]:
-        """Read the newest signals with everybody's part, newest first."""
+        """Trace the newest signals, newest first."""
         return await self._stories.get()
 
     async def signals(self, count: int) -> list[Entry]:
@@ -67,7 +67,7 @@ class ReadModels:
         return await recent_signals(self._bus, count)
 
     async def trace(self, wanted: str) -> SignalTrace | None:
-        """Read what became of one signal; None if there is no such signal."""
+        """Trace one signal; None if there is no such signal."""
         entry = await find_signal(self._bus, wanted)
         return None if entry is None else await trace_signal(self._bus, entry, await self.users())
 
@@ -75,7 +75,7 @@ class ReadModels:
         try:
             self._policies = await read_users(self._bus, self._config)
         except ConfigurationError as error:
-            log.warning("users' settings cannot be read; those of before are shown", reason=str(error))
+            log.warning("users' settings cannot be read; the previous ones are shown", reason=str(error))
         return sorted({*self._policies, *await known_users(self._bus)})
 
     async def _read_status(self) -> SystemStatus:

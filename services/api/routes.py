@@ -1,4 +1,4 @@
-"""The JSON routes. Each does bounded work, and answers 503 in words while Redis does not answer."""
+"""The JSON routes. Each does bounded work, and returns 503 with the reason while Redis does not answer."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ Count = Annotated[int, Query(ge=1, le=500)]
 
 
 class Alive(View):
-    """The process lives; nothing is said of anything else."""
+    """The process is running; this says nothing of Redis or other services."""
 
     status: str = "alive"
 
 
 def build_routes(models: ReadModels, metrics: Metrics) -> APIRouter:
-    """Make the routes."""
+    """Build the routes."""
     router = APIRouter()
 
     @router.get("/healthz")
     async def healthz() -> Alive:
-        """Say that the process lives."""
+        """Report that the process is running."""
         return Alive()
 
     @router.get("/readyz", responses={503: {"model": ReadinessView}})
     async def readyz(response: Response) -> ReadinessView:
-        """Say whether a signal would be copied now; 503 with the reasons if not."""
+        """Report whether a signal would be copied now; 503 with the reasons if not."""
         try:
             readiness = (await models.status()).readiness
         except BusError as error:
@@ -55,7 +55,7 @@ def build_routes(models: ReadModels, metrics: Metrics) -> APIRouter:
 
     @router.get("/signals/{wanted}")
     async def signal(wanted: str) -> SignalTraceView:
-        """Show who got a signal, with what outcome and why; by its id or its entry id."""
+        """Show each user's outcome of a signal and why; by its id or its entry id."""
         trace = await models.trace(wanted)
         if trace is None:
             raise HTTPException(404, f"no signal {wanted} in shoal:signals")
@@ -63,14 +63,14 @@ def build_routes(models: ReadModels, metrics: Metrics) -> APIRouter:
 
     @router.get("/metrics")
     async def show_metrics() -> Response:
-        """Show the figures for Prometheus."""
+        """Show the metrics for Prometheus."""
         return Response(metrics.render(await models.status(), await models.backlog()), media_type=CONTENT_TYPE_LATEST)
 
     return router
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Tell what an outage of Redis looks like to those who ask."""
+    """Return 503 with the reason while Redis does not answer."""
 
     async def unavailable(_: Request, error: Exception) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, 503, headers={"Retry-After": "2"})

@@ -12,7 +12,7 @@ from shared.runtime.slow_clients import GuardedConnection
 
 
 def build_server(app: FastAPI, settings: Settings) -> Server:
-    """Make the server."""
+    """Build the server."""
     return Server(
         uvicorn.Config(
             HttpGuard(app, names_of(settings.api_host, settings.api_hosts), "API_HOSTS"),

@@ -60,7 +60,7 @@ def dead_show(stream: Stream, entry: EntryId, as_json: AsJson = False) -> None:
 
 
 def dead_retry(stream: Stream, entry: EntryId, yes: Yes = False, as_json: AsJson = False) -> None:
-    """Put a dead letter back into its stream: an order under its own entry id, a signal as a new entry."""
+    """Write a dead letter back into its stream: an order under its own entry id, a signal as a new entry."""
     letter = _find(stream, entry)
     if not as_json:
         _show(letter)

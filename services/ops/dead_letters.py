@@ -55,7 +55,7 @@ async def find_dead_letter(bus: Bus, stream: str, entry_id: str) -> DeadLetter |
 
 
 async def put_back(bus: Bus, letter: DeadLetter) -> str | None:
-    """Put the entry back to be read again. Return its entry id from now on; None if the entry is no longer in its stream."""
+    """Write the entry back to be read again. Return its new entry id; None if the entry is no longer in its stream."""
     if letter.stream == keys.SIGNALS:
         return await put_back_signal(bus, letter.entry_id, letter.ids)
     known = await put_back_order(bus, letter.stream, letter.entry_id, letter.ids)

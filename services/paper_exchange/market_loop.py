@@ -1,4 +1,4 @@
-"""The coarse beat that moves the market while nobody asks: orders fill and expire, and no candle is left out."""
+"""The loop that moves the market between requests: orders fill and expire, and no candle is left out."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Final
 
 from services.paper_exchange.core.exchange import Exchange
 
-BEAT: Final = 0.25  # seconds; requests catch up by themselves, so it only bounds how late an unwatched fill happens
+INTERVAL: Final = (
+    0.25  # seconds; requests catch up by themselves, so it only bounds how late a fill without requests happens
+)
 
 
 async def run_market(exchange: Exchange) -> None:
-    """Let the market and the exchange catch up four times a second, for ever."""
+    """Advance the exchange and the market to now, four times a second, until cancelled."""
     while True:
-        await asyncio.sleep(BEAT)
+        await asyncio.sleep(INTERVAL)
         exchange.catch_up()
         exchange.market.advance()

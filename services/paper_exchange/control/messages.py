@@ -1,4 +1,4 @@
-"""What the control plane is told. Unknown fields are refused: a misspelt one must not be a silent no-op."""
+"""The requests of the control plane. Unknown fields are rejected: a misspelt one must not be a silent no-op."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Amount = Annotated[Decimal, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
 
 
 class StrictModel(BaseModel):
-    """The base of all."""
+    """The base of all requests."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

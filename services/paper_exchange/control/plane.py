@@ -24,7 +24,7 @@ PIECE: Final = 500  # rows
 
 
 def control_plane(exchange: Exchange, listed: PairListener) -> FastAPI:
-    """Make the application behind `/paper/`. `listed` is told of pairs that get another name."""
+    """Build the application behind `/paper/`. `listed` is called with every pair that gets another name."""
     plane = FastAPI(
         title="Shoal paper exchange", docs_url="/paper/docs", openapi_url="/paper/openapi.json", redoc_url=None
     )
@@ -164,7 +164,7 @@ def _journal(plane: FastAPI, exchange: Exchange) -> None:
 
 
 def _json_list(rows: Iterator[View]) -> StreamingResponse:
-    """Write a list in pieces: a long run's journal is larger than one answer should be in memory."""
+    """Send a list in pieces: a long run's journal is too large for one answer in memory."""
     return StreamingResponse(_pieces(rows), media_type="application/json")
 
 

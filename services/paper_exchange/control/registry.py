@@ -12,7 +12,7 @@ from services.paper_exchange.core.exchange import Exchange
 
 
 class RequestConflict(Exception):  # noqa: N818  # a refusal that the caller shows
-    """What was asked contradicts what is there; the text says how."""
+    """The request contradicts the present state; the text says how."""
 
 
 def create(exchange: Exchange, request: NewAccount) -> ApiKey:

@@ -1,8 +1,8 @@
-"""The exchange: accounts and what can be done with orders, in terms that no venue has coined.
+"""The exchange: accounts and the operations on orders, in venue-neutral terms.
 
-Everything runs in one event loop without awaiting, so a call is atomic. Each request first calls `catch_up`, which lets timers
-and the market come to now; until the next one the market stands still, and an order never trades against a price from
-before it came.
+Everything runs in one event loop without awaiting, so a call is atomic. Each request first calls `catch_up`, which advances
+timers and the market to now. The market does not move until the next request, and an order never trades at a price from before
+its arrival.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BOOK_CAPS: Final = {"starter": 60, "intermediate": 80, "pro": 225}  # open order
 
 @dataclass(slots=True)
 class Amendment:
-    """What to change of an open order; nothing where None."""
+    """The changes of an open order; None changes nothing."""
 
     size: Decimal | None = None
     limit: Decimal | None = None
@@ -62,11 +62,11 @@ class Exchange:
         self.matching.on_closed = self._place_conditional_close
         self.intake = OrderIntake(clock, self.matching, self.settlement, self.timers, self.faults)
         self.renamed: dict[str, str] = {}
-        """Assets that had another name when the market began: new name by old one."""
+        """Renamed assets: new name by old name."""
         self._caught_up = -1
 
     def catch_up(self) -> None:
-        """Let timers and the market come to now."""
+        """Advance timers and the market to now."""
         self.market.tick()
         self.timers.run()
         second = int(self.market.now)
@@ -75,13 +75,13 @@ class Exchange:
             self.matching.catch_up()
 
     def set_price(self, symbol: str, price: Decimal) -> None:
-        """Put a symbol's price here, to the nearest tick; waiting orders that it reaches fill. Raises KeyError."""
+        """Set a symbol's price, to the nearest tick; resting orders that it reaches fill. Raises KeyError."""
         self.catch_up()
         self.market.feed(symbol).set_price(price)
         self.matching.match(symbol)
 
     def place(self, account: Account, ticket: Ticket, *, parent: str = "") -> Order | Denial:
-        """Accept an order and let it trade, or say why not."""
+        """Accept an order and let it trade. Return the order, or why it is rejected."""
         symbol = ticket.instrument.symbol
         self.matching.match(symbol)
         size = ticket.size
@@ -115,7 +115,7 @@ class Exchange:
     def amend(self, order: Order, change: Amendment) -> Denial | None:
         """Change an open order in place. A new size below what is filled cancels the remainder."""
         if order.limit is None and (order.ticket.kind is OrderType.MARKET or order.triggered):
-            return Denial.NOTHING_TO_AMEND  # on its way at market: its funds were checked for what it was
+            return Denial.NOTHING_TO_AMEND  # already trading at market: its funds were checked for its original size
         denial = self._check_amendment(order, change)
         if denial is not None:
             return denial
@@ -139,7 +139,7 @@ class Exchange:
         return None
 
     def cancel_all(self, account: Account, reason: str = "User requested") -> int:
-        """Cancel every open order of an account; give how many there were."""
+        """Cancel every open order of an account. Return how many there were."""
         orders = list(account.open_orders.values())
         for order in orders:
             self.cancel(order, reason)
@@ -202,7 +202,7 @@ class Exchange:
         return None
 
     def _misses(self, order: Order, change: Amendment) -> bool:
-        """Tell whether a change is of a price that the order does not have."""
+        """Return whether a change concerns a price that the order does not have."""
         return (
             (change.limit is not None and order.limit is None)
             or (change.trigger is not None and (order.trigger is None or order.triggered))

@@ -1,9 +1,9 @@
-"""The names of all faults and where in a request's life each one strikes.
+"""The names of all faults, and where in the processing of a request each one acts.
 
-BEFORE     before the venue has looked at the request: it never happened
+BEFORE     before the venue has read the request: it is never processed
 REFUSE     instead of the venue's own check of the same kind; nothing is processed
 DELAY      authenticated on arrival, then kept waiting, then processed
-AFTER      processed; what the client gets to see is spoilt
+AFTER      processed; the answer to the client is corrupted
 EFFECT     changes what processing does or what queries show
 CONDITION  a state of the venue, as long as the switch is on
 """
@@ -19,7 +19,7 @@ QUERIES: Final = frozenset({"OpenOrders", "ClosedOrders", "QueryOrders"})
 
 
 class Stage(Enum):
-    """Where a fault strikes."""
+    """Where a fault acts."""
 
     BEFORE = auto()
     REFUSE = auto()
@@ -31,7 +31,7 @@ class Stage(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FaultSpec:
-    """One row: the stage, the methods it concerns unless told otherwise (none = all private ones), and its own duration.
+    """One row: the stage, the methods it concerns by default (none = all private ones), and its own duration.
 
     `seconds` is that duration (the delay, how long an order is invisible); 0 means that it has none, and `seconds` in a
     request then says how long the switch stays on.

@@ -1,9 +1,9 @@
-"""A Kraken request from its bytes to its answer: the check order of the venue, the journal, the faults.
+"""A Kraken request from its bytes to its answer: the venue's order of checks, the journal, the faults.
 
-    path -> [faults that strike before] -> key -> lockout, signature, nonce -> [faults that refuse] -> REST counter
-         -> permission -> [faults that delay] -> arguments, rules, matching -> [faults that spoil the answer]
+    path -> [faults before] -> key -> lockout, signature, nonce -> [faults that refuse] -> REST counter
+         -> permission -> [faults that delay] -> arguments, rules, matching -> [faults that corrupt the answer]
 
-A request is journaled when its body is complete, which is also when its nonce counts: the journal's order is the order of
+A request is recorded when its body is complete, which is also when its nonce counts: the journal's order is the order of
 arrival. A delayed request has used up its nonce and is processed later, as one that waits behind the venue's gateway.
 """
 
@@ -36,7 +36,7 @@ REFUSE: Final = frozenset({Stage.REFUSE})
 DELAY: Final = frozenset({Stage.DELAY})
 AFTER: Final = frozenset({Stage.AFTER})
 STATUSES: Final = {"http_429": 429, "http_502": 502, "http_503": 503, "http_520": 520}
-# What is refused instead of the check of the same kind, so before the nonce is used up.
+# Faults that replace the check of the same kind, so before the nonce is used up.
 AT_THE_GATE: Final = {
     "key_revoked_mid_run": errors.INVALID_KEY,
     "temporary_lockout": errors.LOCKOUT,
@@ -55,7 +55,7 @@ BEHIND_THE_GATE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Which limits hold; all do unless the market file says otherwise."""
+    """The limits that apply; all do unless the market file switches them off."""
 
     rest: bool = True
     trading: bool = True
@@ -64,7 +64,7 @@ class Limits:
 
 @dataclass(slots=True)
 class Request:
-    """One request as it came in."""
+    """One request as received."""
 
     verb: str
     path: str
@@ -77,7 +77,7 @@ class Request:
 
 @dataclass(slots=True)
 class DelayedRequest:
-    """A request that was let in and is processed only after a while."""
+    """A request that was admitted and is processed after a delay."""
 
     seconds: float
     key: ApiKey
@@ -97,7 +97,7 @@ class KrakenFront:
         self._trading = Counters() if limits.trading else None
 
     def answer(self, request: Request) -> Reply | DelayedRequest:
-        """Answer a request, or say how long it has to wait before `resume` goes on with it."""
+        """Answer a request, or return how long it must wait before `resume` processes it."""
         path = request.path
         if path.startswith(PRIVATE) and request.verb == "POST":
             method = METHODS.get(path[len(PRIVATE) :])
@@ -108,7 +108,7 @@ class KrakenFront:
         return failure(errors.UNKNOWN_METHOD)
 
     def resume(self, waiting: DelayedRequest) -> Reply:
-        """Process what had to wait."""
+        """Process a delayed request."""
         return self._process(waiting.key, waiting.name, waiting.method, waiting.parameters, waiting.row)
 
     def _public(self, request: Request, name: str) -> Reply:

@@ -17,13 +17,13 @@ PAGE: Final = 50
 
 
 def balance(call: Call) -> object:
-    """Give the totals by asset."""
+    """Return the totals by asset."""
     account = call.account
     return {_spelt(asset): amount_text(asset, account.shown(asset, call.now)) for asset in list(account.balances)}
 
 
 def balance_ex(call: Call) -> object:
-    """Give the totals and what open orders hold."""
+    """Return the totals and what open orders hold."""
     account = call.account
     return {
         _spelt(asset): {
@@ -35,7 +35,7 @@ def balance_ex(call: Call) -> object:
 
 
 def _spelt(asset: str) -> str:
-    """Spell an asset as Kraken does among balances: `XXBT`, `XBT.F` for a staked one, and as it is what no pair trades."""
+    """Return Kraken's name of an asset among balances: `XXBT`, `XBT.F` for a staked one, unchanged if no pair trades it."""
     if asset in ASSETS:
         return ASSETS[asset].id
     coin, dot, suffix = asset.partition(".")
@@ -43,7 +43,7 @@ def _spelt(asset: str) -> str:
 
 
 def trade_balance(call: Call) -> object:
-    """Give the margin summary; with no margin it is the equity in the asked currency."""
+    """Return the margin summary; without margin it is the equity in the requested currency."""
     name = call.parameters.text("asset") or "ZUSD"
     if name not in ASSET_BY_NAME:
         raise KrakenRefusal(errors.UNKNOWN_ASSET)
@@ -57,7 +57,7 @@ def trade_balance(call: Call) -> object:
 
 
 def trade_volume(call: Call) -> object:
-    """Give the 30-day volume and the fee tier, for each asked pair."""
+    """Return the 30-day volume and the fee tier, for each requested pair."""
     volume = call.account.volume.total(call.now)
     tier = FEES.tier(volume)
     above = FEES.next(tier)
@@ -86,7 +86,7 @@ def trade_volume(call: Call) -> object:
 
 
 def ledgers(call: Call) -> object:
-    """Give ledger entries, newest first, 50 a page."""
+    """Return ledger entries, newest first, 50 per page."""
     parameters = call.parameters
     names = [name for name in ids(parameters.text("asset")) if name != "all"]
     if any(name not in ASSET_BY_NAME for name in names):
@@ -110,13 +110,13 @@ def ledgers(call: Call) -> object:
 
 
 def query_ledgers(call: Call) -> object:
-    """Give ledger entries by id; unknown ids are left out."""
+    """Return ledger entries by id; unknown ids are left out."""
     known = dict(ledger_rows(call.account))
     return {name: known[name] for name in ids(call.parameters.need("id")) if name in known}
 
 
 def _value(call: Call, asset: str, amount: Decimal) -> Decimal:
-    """Value an amount in USD."""
+    """Return the value of an amount in USD."""
     if asset == "USD" or not amount:
         return amount
     symbol = f"{asset}/USD"

@@ -1,4 +1,4 @@
-"""What goes back on the wire, and how the faults spoil it."""
+"""The answers on the wire, and how faults corrupt them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HTML_PAGE: Final = (
 
 @dataclass(slots=True)
 class Reply:
-    """An answer: what, with which status, after how long; or none at all and a cut connection."""
+    """An answer: body, status and delay; or none, and a cut connection."""
 
     body: bytes = b""
     status: int = 200
@@ -32,12 +32,12 @@ class Reply:
 
 
 def success(result: object) -> Reply:
-    """Write a result."""
+    """Return the answer with a result."""
     return Reply(json.dumps({"error": [], "result": result}, separators=(",", ":")).encode(), accepted=True)
 
 
 def failure(error: str, *, with_result: bool = False) -> Reply:
-    """Write an error. The real venue sends no `result` beside it, though its documentation shows an empty one."""
+    """Return the answer with an error. The real venue sends no `result` with it, though its documentation shows one."""
     answer: dict[str, object] = {"error": [error]}
     if with_result:
         answer["result"] = {}
@@ -45,12 +45,12 @@ def failure(error: str, *, with_result: bool = False) -> Reply:
 
 
 def html_page(status: int = 200) -> Reply:
-    """Give a page where JSON was due."""
+    """Return an HTML page instead of JSON."""
     return Reply(HTML_PAGE, status, HTML)
 
 
 def gateway_error(status: int) -> Reply:
-    """Give the error of something in front of the venue."""
+    """Return the error of a gateway in front of the venue."""
     reply = html_page(status)
     if status == 429:
         reply.headers = [(b"retry-after", b"1")]
@@ -58,7 +58,7 @@ def gateway_error(status: int) -> Reply:
 
 
 def corrupt(reply: Reply, switch: ArmedFault) -> Reply:
-    """Spoil the answer to a request that was processed."""
+    """Corrupt the answer to a request that was processed."""
     if switch.fault == "slow_reply":
         reply.delay = switch.seconds
         return reply

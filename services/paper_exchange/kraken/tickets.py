@@ -1,6 +1,6 @@
-"""AddOrder's parameters turned into a ticket, with every argument check that needs no account.
+"""Parses AddOrder's parameters into a ticket, with every argument check that needs no account.
 
-Order of the checks: what must be there, the pair, the types, the volume, the prices, the minimums, flags and times, then
+Order of the checks: required parameters, the pair, the types, the volume, the prices, the minimums, flags and times, then
 the mode of the venue. Facts: docs.kraken.com, Add Order; Kraken's SDK, placing orders (forms of cl_ord_id,
 FOK); shared/venues/KRAKEN.md, K8, K9.
 """
@@ -42,7 +42,7 @@ Choice = TypeVar("Choice", Side, OrderType)
 
 
 def instrument_of(exchange: Exchange, name: str) -> Instrument:
-    """Give the instrument of a pair by id, altname or symbol, with the rules of the moment."""
+    """Return the instrument of a pair by id, altname or symbol, with its present rules."""
     pair = BY_NAME.get(name)
     if pair is None or pair.instrument.symbol not in exchange.market.feeds:
         raise KrakenRefusal(errors.UNKNOWN_PAIR)
@@ -50,7 +50,7 @@ def instrument_of(exchange: Exchange, name: str) -> Instrument:
 
 
 def read_ticket(exchange: Exchange, parameters: Parameters, instrument: Instrument, *, margin: bool = False) -> Ticket:
-    """Read and check an order; `margin` says whether the account may trade on margin. Raises Refused."""
+    """Parse and check an order; `margin` is whether the account may trade on margin. Raises KrakenRefusal."""
     side = _choice(Side, parameters.need("type"), "type")
     kind = _choice(OrderType, parameters.need("ordertype"), "ordertype")
     leverage = _leverage(parameters, instrument)
@@ -82,7 +82,7 @@ def read_ticket(exchange: Exchange, parameters: Parameters, instrument: Instrume
 
 
 def check_mode(exchange: Exchange, instrument: Instrument, *, post_only: bool, user: str) -> None:
-    """Refuse what the venue's mode, or the pair's, does not let happen now."""
+    """Raise KrakenRefusal if the venue's or the pair's present mode does not allow the order."""
     if exchange.rules.closed(instrument.symbol):
         raise KrakenRefusal(errors.CANCEL_ONLY)
     if not exchange.faults.armed:
@@ -97,7 +97,7 @@ def check_mode(exchange: Exchange, instrument: Instrument, *, post_only: bool, u
 
 
 def check_deadline(parameters: Parameters, now: float) -> None:
-    """Refuse what comes after its deadline, or whose deadline is further off than a minute."""
+    """Raise KrakenRefusal if the deadline has passed, or is more than a minute ahead."""
     text = parameters.text("deadline")
     if not text:
         return
@@ -122,7 +122,7 @@ def _choice(kind: type[Choice], text: str, field: str) -> Choice:
 
 
 def _leverage(parameters: Parameters, instrument: Instrument) -> int:
-    """Read the leverage; 0 is none. Raises Refused for one that the pair does not offer."""
+    """Parse the leverage; 0 is none. Raises KrakenRefusal for one that the pair does not offer."""
     text = parameters.text("leverage")
     if text in {"", "none", "0"}:
         return 0

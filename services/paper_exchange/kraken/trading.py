@@ -22,7 +22,7 @@ DAY: Final = 86_400
 
 
 def add_order(call: Call) -> object:
-    """Place an order; with `validate` only check it."""
+    """Place an order; with `validate` check it only."""
     parameters = call.parameters
     instrument = instrument_of(call.exchange, parameters.need("pair"))
     call.charge(instrument.symbol, 1)
@@ -90,7 +90,7 @@ def edit_order(call: Call) -> object:
 
 
 def cancel_order(call: Call) -> object:
-    """Cancel one order by id or client id, or all of a userref."""
+    """Cancel one order by id or client id, or all orders of a userref."""
     parameters = call.parameters
     if not parameters.text("txid") and not parameters.text("cl_ord_id"):
         raise bad_argument("txid")
@@ -119,7 +119,7 @@ def cancel_all_after(call: Call) -> object:
 
 
 def add_order_batch(call: Call) -> object:
-    """Place 2 to 15 orders of one pair: one bad argument refuses all, lacking funds refuse their row only."""
+    """Place 2 to 15 orders of one pair: a bad argument rejects all, missing funds reject their row only."""
     parameters = call.parameters
     instrument = instrument_of(call.exchange, parameters.need("pair"))
     rows = parameters.items("orders")
@@ -221,7 +221,7 @@ def _amendment(call: Call, order: Order) -> Amendment:
 
 
 def _edited(parameters: Parameters, old: Order) -> Parameters:
-    """Give AddOrder's parameters for the replacement: what is not named stays as it was."""
+    """Return AddOrder's parameters for the replacement: what is not named stays unchanged."""
     ticket, instrument = old.ticket, old.instrument
     first = ticket.trigger or ticket.limit
     texts = {
