@@ -22,7 +22,7 @@ class FindingKind(StrEnum):
     ORDER_WITHOUT_SIGNAL = "order without signal"
     OUTCOME_WITHOUT_DECISION = "outcome without decision"
     OUTCOME_AGAINST_DECISION = "outcome against the decision"
-    UNDECIDED_AT_VENUE = "order at the venue that nobody decided"
+    UNDECIDED_AT_VENUE = "order at the venue without a decision"
     FILL_DISAGREES = "fill disagrees with the venue"
     UNREADABLE_SIGNAL = "unreadable signal"
     DEAD_LETTER = "dead letter"

@@ -97,7 +97,8 @@ async def test_in_live_mode_the_paper_exchange_is_asked_only_for_those_on_paper_
         ran = await ops(redis_server.url, "audit", "--json", SHOAL_MODE="live", PAPER_URL=venue.url)
         assert (ran.code, ran.json["venue_checked"], ran.json["venue_users"]) == (0, True, 1)
         shown = await ops(redis_server.url, "audit", SHOAL_MODE="live", PAPER_URL=venue.url)
-        assert "not compared with the paper exchange's journal: bob." in " ".join(shown.out.split())
+        words = " ".join(shown.out.split())
+        assert "Not compared with the paper exchange's journal, because they are on real money: bob." in words
         venue.orders = []
         ran = await ops(redis_server.url, "audit", "--json", SHOAL_MODE="live", PAPER_URL=venue.url)
         assert [each["user"] for each in ran.json["findings"]] == ["alice"]

@@ -79,8 +79,8 @@ def test_who_joined_by_a_signal_of_before_he_followed_misses_nothing_and_has_not
 @pytest.mark.parametrize(
     ("book", "signals", "words"),
     [
-        (JOINED_BOOK, SignalFacts({}), "joined by signal s1, which is not there"),
-        (replace(JOINED_BOOK, following=FollowingPeriod("0-0")), SIGNALS, "which was due to the user as it came"),
+        (JOINED_BOOK, SignalFacts({}), "joined by signal s1, which does not exist"),
+        (replace(JOINED_BOOK, following=FollowingPeriod("0-0")), SIGNALS, "which was due to the user when it came"),
         (replace(JOINED_BOOK, decided=[COPY, JOINED]), SIGNALS, "signal s1 was decided twice"),
     ],
 )

@@ -51,7 +51,7 @@ def test_nothing_needs_no_figures() -> None:
         ({**LIMITED, "state": "planned"}, {}, "the order is planned"),
         (MARKET, {}, "--price is needed"),
         (LIMITED, {"size": "0"}, "--size 0"),
-        (LIMITED, {"size": "0.6"}, "not above the 0.5"),
+        (LIMITED, {"size": "0.6"}, "at most 0.5, the size of the order"),
         (LIMITED, {"size": "half"}, "is not a number"),
         (LIMITED, {"price": "-1"}, "is not an amount"),
         (LIMITED, {"price": "0"}, "--price must be above 0"),
