@@ -31,7 +31,7 @@ def rename(exchange: Exchange, old: str, new: str, ratio: Decimal, listed: PairL
         raise ValueError(f"{old} is not traded here")
     taken = {part for feed in market.feeds.values() for part in (feed.instrument.base, feed.instrument.quote)}
     if new in taken | exchange.renamed.keys():
-        raise ValueError(f"{new} is taken by another asset")
+        raise ValueError(f"the name {new} is taken")
     for account in exchange.accounts.values():
         for order in [each for each in account.open_orders.values() if each.instrument.symbol in symbols]:
             exchange.cancel(order, "Market delisted")

@@ -63,7 +63,7 @@ async def test_why_shows_the_masters_own_order_behind_a_signal(bus: Bus, redis_s
     at = now_ms() - 55_000
     signal = SignalMessage(
         id=str(uuid4()), venue="kraken", symbol=BTC, side=Side.BUY, kind=Kind.ENTRY, base_size=Decimal("0.5"),
-        price=Decimal(60_000), master_order_id="OABC", filled_at=at, emitted_at=at,
+        price=Decimal(60_000), master_equity=Decimal(100_000), master_order_id="OABC", filled_at=at, emitted_at=at,
     )  # fmt: skip
     await bus.do("XADD", keys.SIGNALS, f"{at}-0", *flatten(signal.fields()))
     await write_order(bus, OrderState.FILLED, venue_order_id="OTHER")
