@@ -124,7 +124,7 @@ async def _run(settings: DemoSettings, redis: list[str], children: Processes, sc
 
 
 async def _print_signals(settings: DemoSettings, children: Processes, screen: Screen) -> None:
-    """Print signals until the time is up. Raises _EndedError as soon as a child ends by itself."""
+    """Print signals until the time is up. Raises _ChildEndedError as soon as a child ends by itself."""
     async with open_bus(settings.redis_url, "demo") as bus:
         printer = asyncio.create_task(
             SignalPrinter(bus, settings.users, screen.print_line, settings.began or time.time()).run()
@@ -147,7 +147,7 @@ async def _print_signals(settings: DemoSettings, children: Processes, screen: Sc
 
 
 async def _wait_for_port(port: int, child: Child) -> None:
-    """Wait until a child accepts connections. Raises _EndedError if it ends first, or takes too long."""
+    """Wait until a child accepts connections. Raises _ChildEndedError if it ends first, or takes too long."""
     with suppress(TimeoutError):
         async with asyncio.timeout(_PATIENCE):
             while child.process.returncode is None:

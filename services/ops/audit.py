@@ -30,7 +30,7 @@ def audit(grace: Grace = 10.0, no_venue: NoVenue = False, as_json: AsJson = Fals
     async def work(settings: Settings, bus: Bus) -> AuditReport:
         await list_users(
             settings, bus
-        )  # for its warnings about users' files; the audit covers every user that Redis knows
+        )  # for its warnings about users' files; the audit covers all users that Redis knows
         return await read(settings, bus, grace, ask_venue=not no_venue)
 
     report = run_with_bus(work)

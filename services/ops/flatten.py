@@ -113,7 +113,7 @@ def flatten(
     else:
         print(f"{scope}: flatten ({reason}); `ops resume` lets entries through again")
         columns = ["user", "venue", "symbol", "held", "left", "outcome", "reason"]
-        empty = "nothing was held from copying, so nothing had to be sold"
+        empty = "nothing was held from copying, so nothing was sold"
         console().print(table("Positions", columns, [list(row.values()) for row in rows], empty=empty))
     raise typer.Exit(1 if still else 0)
 

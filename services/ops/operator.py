@@ -11,14 +11,14 @@ import typer
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
-def confirm(build_question: str, *, yes: bool) -> None:
+def confirm(question: str, *, yes: bool) -> None:
     """Ask on stderr, so that stdout holds only the result; exit with code 1 unless the answer is yes.
 
     Without a terminal and with an empty input, a line says that --yes is needed.
     """
     if yes:
         return
-    print(f"{build_question} [y/N]:", end=" ", file=sys.stderr, flush=True)
+    print(f"{question} [y/N]:", end=" ", file=sys.stderr, flush=True)
     try:
         answer = sys.stdin.readline()
     except KeyboardInterrupt:

@@ -51,7 +51,7 @@ def track(user: Who, balance: Balance = "", count: Count = 2_000, as_json: AsJso
             raise ConfigurationError(f"{user}: the settings are not known: {policy.fault}")
         signals = await read_signals(bus, policy, count)
         if not signals:
-            raise ConfigurationError(f"there is no signal yet on {', '.join(policy.venues)}: nothing to replay")
+            raise ConfigurationError(f"there are no signals yet on {', '.join(policy.venues)}: nothing to replay")
         venue = signals[-1].venue
         (account,) = await Records(bus).accounts([(user, venue)])
         known = account.equity.amount if account and account.equity else None

@@ -155,7 +155,7 @@ def _check_files(old: Path, new: Path) -> None:
     if new.exists():
         raise ConfigurationError(f"{new} exists already: {new.stem} is another user")
     if not os.access(old.parent, os.W_OK):
-        raise ConfigurationError(f"{old.parent} cannot be written to: run this where the folder is not read-only")
+        raise ConfigurationError(f"{old.parent} is read-only: run this where the folder can be written")
 
 
 async def _require_renamable(renaming: UserRenaming, new: str) -> None:

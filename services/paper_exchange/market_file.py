@@ -28,7 +28,7 @@ START_PRICES: Final = {
     "AAVE/USD": "100", "SUI/USD": "1.2", "ALGO/USD": "0.18", "ATOM/USD": "8", "XLM/USD": "0.11", "USDT/USD": "1",
     "BTC/EUR": "55000", "ETH/EUR": "2750", "DOT/EUR": "5.5",
 }  # fmt: skip
-STEADY: Final = {"USDT/USD": 0.05}  # share of the regime's movement that a pair has
+STEADINESS: Final = {"USDT/USD": 0.05}  # share of the regime's movement that a pair has
 
 
 class MarketSection(BaseModel):
@@ -106,7 +106,7 @@ def build_market(section: MarketSection, clock: Clock, folder: Path, *, mirrored
     origin = int(market_clock.now()) // 60 * 60
     feeds: dict[str, Feed] = {}
     for symbol in section.pairs:
-        steadiness = STEADY.get(symbol, 1.0)
+        steadiness = STEADINESS.get(symbol, 1.0)
         regime = REGIMES[section.regime]
         regime = replace(
             regime,
@@ -114,14 +114,14 @@ def build_market(section: MarketSection, clock: Clock, folder: Path, *, mirrored
             volatility=(regime.volatility if section.volatility is None else section.volatility) * steadiness,
         )
         start = float(section.start_prices.get(symbol, Decimal(START_PRICES[symbol])))
-        walk = Walk(_dice(section.seed, symbol, "walk"), start, regime)
-        past = walk.backwards(_dice(section.seed, symbol, "past").getrandbits(32))
+        walk = Walk(_rng(section.seed, symbol, "walk"), start, regime)
+        past = walk.backwards(_rng(section.seed, symbol, "past").getrandbits(32))
         source: PriceSource = FixedSource(start) if mirrored else WalkSource(walk)
         if symbol in section.replay and not mirrored:
             source = Replay(read_csv(folder / section.replay[symbol]), origin)
-        feeds[symbol] = Feed(INSTRUMENTS[symbol], source, past, origin, _dice(section.seed, symbol, "volume"))
+        feeds[symbol] = Feed(INSTRUMENTS[symbol], source, past, origin, _rng(section.seed, symbol, "volume"))
     return Market(market_clock, feeds, Depth(section.spread_bps, section.level_bps, section.depth))
 
 
-def _dice(seed: int, symbol: str, purpose: str) -> random.Random:
+def _rng(seed: int, symbol: str, purpose: str) -> random.Random:
     return random.Random(f"{seed}/{symbol}/{purpose}")  # noqa: S311  # a price path, not a secret

@@ -156,8 +156,8 @@ class KrakenFront:
             exchange.journal.fault(row, delayed.fault)
             return DelayedRequest(delayed.seconds, key, method, name, parameters, row)
         reply = self._process(key, name, method, parameters, row)
-        spoiler = exchange.faults.take(AFTER, user, name) if reply.accepted else None
-        return reply if spoiler is None else self._spoil_reply(reply, spoiler, request, row)
+        answer_fault = exchange.faults.take(AFTER, user, name) if reply.accepted else None
+        return reply if answer_fault is None else self._corrupt_reply(reply, answer_fault, request, row)
 
     def _limits_and_rights(self, key: ApiKey, method: Method, now: float) -> str:
         if self._rest is not None and method.cost:
@@ -190,7 +190,7 @@ class KrakenFront:
         with_result = faults.armed and faults.effect("error_with_result", user, name) is not None
         return failure(error, with_result=with_result)
 
-    def _spoil_reply(self, reply: Reply, switch: ArmedFault, request: Request, row: int) -> Reply:
+    def _corrupt_reply(self, reply: Reply, switch: ArmedFault, request: Request, row: int) -> Reply:
         self._exchange.journal.fault(row, switch.fault)
         if switch.fault == "duplicate_delivery":
             self._private(request, request.path[len(PRIVATE) :], METHODS[request.path[len(PRIVATE) :]])

@@ -62,8 +62,8 @@ def corrupt(reply: Reply, switch: ArmedFault) -> Reply:
     if switch.fault == "slow_reply":
         reply.delay = switch.seconds
         return reply
-    spoiler = SPOILERS.get(switch.fault)
-    return reply if spoiler is None else spoiler(reply, switch)
+    answer_fault = ANSWER_FAULTS.get(switch.fault)
+    return reply if answer_fault is None else answer_fault(reply, switch)
 
 
 def _move_order_id(reply: Reply) -> Reply:
@@ -78,7 +78,7 @@ def _add_warning(reply: Reply, switch: ArmedFault) -> Reply:
     return Reply(reply.body.replace(b'"error":[]', b'"error":[' + json.dumps(switch.error).encode() + b"]", 1))
 
 
-SPOILERS: Final[dict[str, Callable[[Reply, ArmedFault], Reply]]] = {
+ANSWER_FAULTS: Final[dict[str, Callable[[Reply, ArmedFault], Reply]]] = {
     "processed_then_reply_dropped": lambda _reply, _switch: Reply(dropped=True),
     "502_after_accept": lambda _reply, _switch: gateway_error(502),
     "html_error_page": lambda _reply, _switch: html_page(),

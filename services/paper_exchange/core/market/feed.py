@@ -168,11 +168,11 @@ class Feed:
     def _bars_back(self, walk: Walk, end: int, start: int, seconds: int) -> list[Bar]:
         """Generate candles backwards: each opens where the older one closes, with one price between."""
         bars: list[Bar] = []
-        half, scale, dice = seconds / 2, self._scale, self._rng.random
+        half, scale, random_number = seconds / 2, self._scale, self._rng.random
         close = max(1, round(walk.price * scale))
         for at in range(end - seconds, start - 1, -seconds):
             middle, opened = max(1, round(walk.step(half) * scale)), max(1, round(walk.step(half) * scale))
-            volume = TURNOVER * seconds * (0.5 + dice()) * scale / close
+            volume = TURNOVER * seconds * (0.5 + random_number()) * scale / close
             bar = Bar(at, opened, volume, seconds // 2)
             bar.high, bar.low, bar.close = max(opened, middle, close), min(opened, middle, close), close
             bars.append(bar)
