@@ -72,12 +72,12 @@ class Metrics:
         for gauge in (self._services, self._accounts, self._equity, self._faults, self._fault_events):
             gauge.clear()
         self._ready.set(status.readiness.ready)
-        for sign in status.services:
-            self._services.labels(sign.service).inc()
-            for fault in sign.faults:
-                self._faults.labels(sign.service, fault.kind).inc()
-            for kind, count in sign.counts.items():
-                self._fault_events.labels(sign.service, kind).inc(count)
+        for process in status.services:
+            self._services.labels(process.service).inc()
+            for fault in process.faults:
+                self._faults.labels(process.service, fault.kind).inc()
+            for kind, count in process.counts.items():
+                self._fault_events.labels(process.service, kind).inc(count)
         for user in status.users:
             self._accounts.labels(user.state).inc()
         held = [

@@ -16,7 +16,8 @@ from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.config.settings import Settings
 from shared.domain.account import MASTER, AccountState
-from shared.ledger.status import VENUES, read_processes
+from shared.ledger.live_processes import read_processes
+from shared.ledger.status import VENUES
 
 SERVICES: Final = ("master-strategy", "copy-engine", "executor", "api")
 _USAGE: Final = f"health needs one service of {', '.join(SERVICES)} (and --here for processes of this host only)"
@@ -49,8 +50,10 @@ def check(service: str, *, here: bool, as_json: bool) -> None:
 async def find_problem(bus: Bus, service: str, instances: str = "") -> str:
     """Return why a service is not healthy, empty if it is. Only instances whose name starts with `instances` count."""
     records = Records(bus)
-    signs = read_processes(await records.heartbeats())
-    states = [sign.state for sign in signs if sign.service == service and sign.instance.startswith(instances)]
+    processes = read_processes(await records.heartbeats())
+    states = [
+        process.state for process in processes if process.service == service and process.instance.startswith(instances)
+    ]
     if not states:
         return "no heartbeat"
     if all(state.startswith("failed") for state in states):

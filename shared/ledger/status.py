@@ -15,53 +15,18 @@ from shared.bus.connection import Bus
 from shared.bus.records import Records, pairs
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
-from shared.contracts.heartbeat import HeartbeatRecord, Phase, read_counts, read_faults
+from shared.contracts.heartbeat import Phase
 from shared.contracts.risk import RiskRecord
 from shared.domain.account import MASTER, Account, AccountState
 from shared.domain.control import Control, ControlMode
-from shared.domain.fault import Fault
 from shared.domain.limits.policy import FileState, UserPolicy
 from shared.domain.limits.risk_state import RiskState
+from shared.ledger.live_processes import LiveProcess, ServiceFault, engine_is_open, read_processes
 from shared.ledger.user_state import STOPPED_STATES, EntryStop, UserState, count_users, describe, find_entry_stop
 from shared.ledger.users import describe_held
 
 VENUES: Final = ("kraken", "coinbase")
 NO_EXECUTOR: Final = "no executor serves this user"
-_CLOSED: Final = ("starting", "waiting", "standby", "failed")
-"""Prefixes of the state of an engine that does not process signals."""
-
-
-@dataclass(frozen=True, slots=True)
-class LiveProcess:
-    """A process with a heartbeat, its state in words, and its faults.
-
-    `since` is when that state began (epoch ms); `counts` is how often each kind of fault has occurred in it.
-    """
-
-    service: str
-    instance: str
-    state: str
-    since: int | None = None
-    version: str = ""
-    faults: tuple[Fault, ...] = ()
-    counts: Mapping[str, int] = field(default_factory=dict)
-    mode: str = ""
-    """`paper` or `live`; empty if it does not report it."""
-    phase: Phase | None = None
-    """Its phase; None if it does not report it."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceFault:
-    """A fault in a process of a service."""
-
-    service: str
-    fault: Fault
-
-    @property
-    def text(self) -> str:
-        """Describe it in one line."""
-        return f"{self.service}: {self.fault.subject}: {self.fault.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +115,13 @@ class SystemStatus:
     @property
     def mode(self) -> str:
         """Return the mode of the services: `live` if any reports it; empty while none reports a mode."""
-        said = {sign.mode for sign in self.services}
+        said = {process.mode for process in self.services}
         return next((mode for mode in ("live", "paper") if mode in said), "")
 
     @property
     def mirror_only(self) -> bool:
         """Whether the master's account is followed and no strategy trades it."""
-        return any(sign.service == "master-strategy" and sign.phase is Phase.MIRROR for sign in self.services)
+        return any(process.service == "master-strategy" and process.phase is Phase.MIRROR for process in self.services)
 
     @property
     def readiness(self) -> Readiness:
@@ -166,7 +131,7 @@ class SystemStatus:
     @property
     def faults(self) -> tuple[ServiceFault, ...]:
         """Return the faults of all processes: blocking ones first, then by age."""
-        found = [ServiceFault(sign.service, fault) for sign in self.services for fault in sign.faults]
+        found = [ServiceFault(process.service, fault) for process in self.services for fault in process.faults]
         return tuple(sorted(found, key=lambda each: (not each.fault.blocks, each.fault.since)))
 
 
@@ -174,31 +139,17 @@ async def read_status(bus: Bus, policies: Mapping[str, UserPolicy], now: int | N
     """Read the state of all services, the master and the configured users at `now` (epoch ms). Raises BusUnavailable."""
     records = Records(bus)
     now = time.time_ns() // 1_000_000 if now is None else now
-    signs = read_processes(await records.heartbeats())
+    processes = read_processes(await records.heartbeats())
     masters = await records.accounts([(MASTER, venue) for venue in VENUES])
     switches = await bus.do_all([("GET", keys.lease(keys.ENGINE)), ("HGETALL", keys.CONTROL)])
     everybody = Control.read(pairs(switches[1]))
     return SystemStatus(
-        services=signs,
+        services=processes,
         master=tuple((venue, account) for venue, account in zip(VENUES, masters, strict=True) if account is not None),
         users=await _users(bus, records, list(policies.values()), everybody, now),
         engine_owner=str(switches[0] or ""),
         control=everybody,
     )
-
-
-def read_processes(heartbeats: Mapping[str, HeartbeatRecord]) -> tuple[LiveProcess, ...]:
-    """Parse heartbeats: records by `<service>:<instance>`."""
-    found = []
-    for name, record in sorted(heartbeats.items()):
-        service, _, instance = name.partition(":")
-        faults, counts = read_faults(record.faults), read_counts(record.fault_counts)
-        found.append(
-            LiveProcess(
-                service, instance, record.state, record.since, record.version, faults, counts, record.mode, record.phase
-            )
-        )
-    return tuple(found)
 
 
 def assess_readiness(status: SystemStatus) -> Readiness:
@@ -208,7 +159,7 @@ def assess_readiness(status: SystemStatus) -> Readiness:
     if not master:
         said = "; ".join(f"{venue}: {each.state} {each.reason}".rstrip() for venue, each in status.master)
         reasons.append(f"the master account is not ready ({said or 'it has not been read yet'})")
-    elif not any(sign.service == "master-strategy" for sign in status.services):
+    elif not any(process.service == "master-strategy" for process in status.services):
         master = False
         reasons.append("the master account is not ready (master-strategy has no heartbeat)")
     engine, why = _engine(status)
@@ -247,16 +198,11 @@ def _notes(status: SystemStatus) -> tuple[str, ...]:
     return (*notes, *(f"{user.policy.user}: {user.entry_stop.reason}" for user in own if user.entry_stop))
 
 
-def engine_is_open(sign: LiveProcess) -> bool:
-    """Return whether an engine processes signals. An older version reports it only in its text."""
-    return sign.phase is Phase.OPEN if sign.phase is not None else not sign.state.startswith(_CLOSED)
-
-
 def _engine(status: SystemStatus) -> tuple[bool, str]:
-    engines = [sign for sign in status.services if sign.service == keys.ENGINE]
+    engines = [process for process in status.services if process.service == keys.ENGINE]
     if any(map(engine_is_open, engines)):
         return True, ""
-    said = ", ".join(sorted({sign.state for sign in engines}))
+    said = ", ".join(sorted({process.state for process in engines}))
     return False, f"the copy engine is not open ({said or 'it has no heartbeat'})"
 
 

@@ -10,8 +10,9 @@ from shared.domain.account import Account
 from shared.domain.control import Control
 from shared.domain.values.money import Money, plain
 from shared.ledger.backlog import Backlog, Nonce
+from shared.ledger.live_processes import ServiceFault
 from shared.ledger.open_issues import PositionDifference, UnresolvedOrder
-from shared.ledger.status import Readiness, ServiceFault, SystemStatus, UserStatus
+from shared.ledger.status import Readiness, SystemStatus, UserStatus
 
 
 class View(BaseModel):
@@ -285,13 +286,13 @@ class StatusView(View):
             engine_owner=status.engine_owner,
             services=tuple(
                 ServiceView(
-                    service=sign.service,
-                    instance=sign.instance,
-                    state=sign.state,
-                    since=sign.since,
-                    version=sign.version,
+                    service=process.service,
+                    instance=process.instance,
+                    state=process.state,
+                    since=process.since,
+                    version=process.version,
                 )
-                for sign in status.services
+                for process in status.services
             ),
             faults=tuple(map(FaultView.of, status.faults)),
             master=tuple(AccountView.of(venue, account) for venue, account in status.master),

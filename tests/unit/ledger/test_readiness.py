@@ -12,7 +12,8 @@ from shared.domain.account import Account, AccountState
 from shared.domain.control import Control
 from shared.domain.fault import Fault, FaultKind
 from shared.domain.limits.policy import UserPolicy
-from shared.ledger.status import LiveProcess, SystemStatus, UserStatus, assess_readiness
+from shared.ledger.live_processes import LiveProcess
+from shared.ledger.status import SystemStatus, UserStatus, assess_readiness
 
 
 def account(user: str, state: AccountState, reason: str = "") -> Account:
