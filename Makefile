@@ -73,7 +73,7 @@ runtime:
 	$(make_venv) && $(call install,requirements-demo.lock,--no-compile) && cp requirements-demo.lock $(DEMO_STAMP)
 
 demo: runtime ## everything on this machine without Docker, on paper money, until Ctrl-C (VERBOSE=1 REDIS_PORT= API_PORT= PAPER_PORT= DEMO_SECONDS=)
-	@exec $(BIN)/python -m services.demo.launcher
+	@exec $(BIN)/python -m services.demo
 
 test: setup ## everything that needs no Docker engine
 	$(BIN)/python -m pytest --ignore=tests/compose --numprocesses 5 --dist loadfile --no-loadscope-reorder
@@ -112,9 +112,9 @@ logs: ## docker compose: follow the logs
 	docker compose logs --follow --tail 100
 
 # Not USER: every shell sets that to the login name.
-executor: runtime ## one executor by hand for one user, beside the demo: make executor FOR=alice
+executor: runtime ## one more executor for one user of the running demo: make executor FOR=alice
 	@if [ -z "$(FOR)" ]; then echo "make executor: for which user? make executor FOR=alice" >&2; exit 2; fi; \
-	exec env EXECUTOR_USERS="$(FOR)" $(BIN)/python -m shared.config.running_demo services.executor
+	exec env EXECUTOR_USERS="$(FOR)" $(BIN)/python -m services.demo.extra_process services.executor
 
 ops: runtime ## any command of the operator: make ops ARGS="why --last 5"; without ARGS the list of commands
 	@exec $(BIN)/python -m services.ops $(or $(ARGS),--help)

@@ -1,1 +1,1 @@
-"""The HTTP face: status, signals, health, metrics."""
+"""The HTTP API: status, signals, health, metrics."""

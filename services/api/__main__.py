@@ -1,4 +1,4 @@
-"""Runs the API: `python -m services.api`."""
+"""Run the API: `python -m services.api`."""
 
 from services.api.app import main
 from shared.runtime.process import run_service

@@ -1,4 +1,4 @@
-"""The composition root of the API: reads what stands in Redis and shows it. It writes nothing but its own heartbeat."""
+"""The composition root of the API: it reads Redis and shows what it finds. It writes nothing but its own heartbeat."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import time
 import structlog
 from fastapi import FastAPI
 
-from services.api.follow import Follower
 from services.api.metrics import Metrics
-from services.api.page import page_routes
-from services.api.reader import Reader
-from services.api.routes import failures, routes
-from services.api.server import server_for
+from services.api.outcome_counter import OutcomeCounter
+from services.api.page import build_page_routes
+from services.api.read_models import ReadModels
+from services.api.routes import add_error_handlers, build_routes
+from services.api.server import build_server
 from shared.bus.connection import Bus, open_bus
 from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.records import Records
@@ -27,23 +27,23 @@ from shared.runtime.supervision import Supervisor
 log = structlog.get_logger()
 
 
-def build(bus: Bus, settings: Settings) -> tuple[FastAPI, Follower]:
-    """Put the application together, with the task that feeds its counters. Raises ConfigurationError for no folder of users."""
-    reader = Reader(bus, settings.shoal_config, load_users(settings.shoal_config))
+def build(bus: Bus, settings: Settings) -> tuple[FastAPI, OutcomeCounter]:
+    """Build the application, and the task that feeds its counters. Raises ConfigurationError if there is no folder of users."""
+    models = ReadModels(bus, settings.shoal_config, load_users(settings.shoal_config))
     metrics = Metrics()
-    app = FastAPI(title="Shoal", description="What a running Shoal does; reads only.", docs_url=None, redoc_url=None)
-    failures(app)
-    app.include_router(routes(reader, metrics))
-    app.include_router(page_routes(reader))
-    return app, Follower(bus, reader, metrics)
+    app = FastAPI(title="Shoal", description="The state of a running Shoal, read-only.", docs_url=None, redoc_url=None)
+    add_error_handlers(app)
+    app.include_router(build_routes(models, metrics))
+    app.include_router(build_page_routes(models))
+    return app, OutcomeCounter(bus, models, metrics)
 
 
 async def main(settings: Settings) -> None:
-    """Serve until cancelled. Raises ConfigurationError for a port in use, or a Redis or a folder of users that is not usable."""
+    """Serve until cancelled. Raises ConfigurationError for a port in use or an unusable Redis or folder of users."""
     listener = bind(settings.api_host, settings.api_port, setting="API")
     try:
         async with open_bus(settings.redis_url, "api", settings.durability) as bus:
-            app, follower = build(bus, settings)
+            app, counter = build(bus, settings)
             faults = Faults(_now_ms)
             heartbeat = Heartbeat(Records(bus), "api", instance_name(), faults, _now_ms, settings.shoal_mode)
             await heartbeat.publish("running")
@@ -53,9 +53,9 @@ async def main(settings: Settings) -> None:
                 keep_up = Supervisor(faults).keep_up
                 background = [
                     group.create_task(keep_up("heartbeat", heartbeat.run)),
-                    group.create_task(keep_up("counting outcomes", follower.run)),
+                    group.create_task(keep_up("counting outcomes", counter.run)),
                 ]
-                await serve(server_for(app, settings), listener)
+                await serve(build_server(app, settings), listener)
                 for task in background:
                     task.cancel()
     finally:

@@ -1,4 +1,4 @@
-"""What Prometheus is told. One registry per application: nothing is global, so tests and processes do not share counts."""
+"""The metrics for Prometheus. One registry per application: nothing is global, so tests and processes share no counts."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from shared.ledger.outcomes import Outcome
 from shared.ledger.status import SystemStatus
 
 _LATENCIES: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60, 300)
-"""Seconds: most copies take fractions of one, an exit may wait for minutes."""
+"""Seconds: most copies take fractions of a second, an exit may wait for minutes."""
 
 
 class Metrics:
-    """The counters, which outcomes feed as they come, and the gauges, which are set from the state at every scrape."""
+    """The counters, fed by outcomes as they arrive, and the gauges, set from the status at every scrape."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -30,20 +30,20 @@ class Metrics:
             registry=self._registry,
         )
         self._ready = self._gauge("shoal_ready", "1 while a signal would be copied")
-        self._services = self._gauge("shoal_processes", "Processes that give signs of life", "service")
+        self._services = self._gauge("shoal_processes", "Processes with a heartbeat", "service")
         self._accounts = self._gauge("shoal_users", "Configured users by state", "state")
-        self._equity = self._gauge(
-            "shoal_equity", "Equity as last read, for looking at only", "user", "venue", "currency"
-        )
+        self._equity = self._gauge("shoal_equity", "Equity as last read, for display only", "user", "venue", "currency")
         self._signals = self._gauge("shoal_signals_total", "Signals ever emitted")
         self._length = self._gauge("shoal_stream_length", "Entries in a stream", "stream")
-        self._pending = self._gauge("shoal_stream_pending", "Given to the group, not acknowledged", "stream", "group")
-        self._lag = self._gauge("shoal_stream_lag", "Not yet given to the group", "stream", "group")
-        self._dead = self._gauge("shoal_dead_letters", "Entries that nobody could read", "stream")
+        self._pending = self._gauge(
+            "shoal_stream_pending", "Delivered to the group, not acknowledged", "stream", "group"
+        )
+        self._lag = self._gauge("shoal_stream_lag", "Not yet delivered to the group", "stream", "group")
+        self._dead = self._gauge("shoal_dead_letters", "Entries that no service could read", "stream")
 
-        self._faults = self._gauge("shoal_faults", "Faults that stand now", "service", "kind")
+        self._faults = self._gauge("shoal_faults", "Faults at present", "service", "kind")
         self._fault_events = self._gauge(
-            "shoal_fault_events_total", "How often faults occurred in the processes that run", "service", "kind"
+            "shoal_fault_events_total", "How often faults occurred in the running processes", "service", "kind"
         )
 
     def count(self, outcome: Outcome) -> None:
@@ -53,7 +53,7 @@ class Metrics:
             self._latency.labels(outcome.user).observe(max(outcome.latency_ms, 0) / 1000)
 
     def render(self, status: SystemStatus, backlog: Sequence[Backlog]) -> bytes:
-        """Set the gauges and write everything in the text format."""
+        """Set the gauges and render all metrics in the text format."""
         self._set_state(status)
         for gauge in (self._length, self._pending, self._lag, self._dead):
             gauge.clear()
@@ -72,12 +72,12 @@ class Metrics:
         for gauge in (self._services, self._accounts, self._equity, self._faults, self._fault_events):
             gauge.clear()
         self._ready.set(status.readiness.ready)
-        for sign in status.services:
-            self._services.labels(sign.service).inc()
-            for fault in sign.faults:
-                self._faults.labels(sign.service, fault.kind).inc()
-            for kind, count in sign.counts.items():
-                self._fault_events.labels(sign.service, kind).inc(count)
+        for process in status.services:
+            self._services.labels(process.service).inc()
+            for fault in process.faults:
+                self._faults.labels(process.service, fault.kind).inc()
+            for kind, count in process.counts.items():
+                self._fault_events.labels(process.service, kind).inc(count)
         for user in status.users:
             self._accounts.labels(user.state).inc()
         held = [

@@ -1,6 +1,6 @@
-"""The index page: is it running, and what became of the last signals. Plain HTML without anything from elsewhere.
+"""The index page: whether Shoal is running, and the outcomes of the last signals. Plain HTML without external resources.
 
-Everything that comes from Redis is escaped. It refreshes itself; the full dashboard is another thing.
+Everything from Redis is escaped. The page refreshes itself.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import Final
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from services.api.reader import Reader
+from services.api.read_models import ReadModels
 from shared.bus.errors import BusError
-from shared.ledger.restraint import UserState
+from shared.ledger.signal_views import instant
 from shared.ledger.status import Readiness, SystemStatus
-from shared.ledger.stories import instant
-from shared.ledger.why import Copied, SignalStory
+from shared.ledger.user_state import UserState
+from shared.ledger.why import SignalTrace, UserCopy
 
 _COLUMNS: Final = 12
-"""Users that have a column of their own; of the others only the number is told."""
+"""Users with a column of their own; of the others only the number is shown."""
 _FAULTS: Final = 10
-"""Faults that are shown one by one."""
+"""Faults that are listed."""
 _POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
@@ -36,7 +36,7 @@ th{font-weight:600;color:#566}small{color:#566}.good{color:#0a7a3b}.bad{color:#b
 .live{background:#b3261e;color:#fff;padding:.1rem .6rem;border-radius:.3rem}.paper{background:#e3e8ec;padding:.1rem .6rem;
 border-radius:.3rem}</style></head><body>"""
 _FOOT: Final = """<p><small>Also here: <a href="/status">/status</a>, <a href="/readyz">/readyz</a>,
-<a href="/signals">/signals</a>, /signals/&lt;id&gt; (who got it, and why), <a href="/metrics">/metrics</a>,
+<a href="/signals">/signals</a>, /signals/&lt;id&gt; (each user's outcome, and why), <a href="/metrics">/metrics</a>,
 <a href="/openapi.json">/openapi.json</a>. In a terminal: <code>redis-cli XRANGE shoal:signals - +</code>.</small></p>
 </body></html>"""
 _TITLES: Final = {
@@ -60,15 +60,15 @@ _CLASSES: Final = {
 }
 
 
-def page_routes(reader: Reader) -> APIRouter:
-    """Make the page's route."""
+def build_page_routes(models: ReadModels) -> APIRouter:
+    """Build the page's route."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/")
     async def index() -> HTMLResponse:
         try:
-            status = await reader.status()
-            body = _title(status) + _state(status) + _signals(await reader.stories())
+            status = await models.status()
+            body = _title(status) + _state(status) + _signals(await models.traces())
             code = 200
         except BusError as error:
             body, code = f'<h1>Shoal</h1><p class="bad">{escape(str(error))}. Waiting for it.</p>', 503
@@ -78,7 +78,7 @@ def page_routes(reader: Reader) -> APIRouter:
 
 
 def _title(status: SystemStatus) -> str:
-    """Show first whose money it is."""
+    """Return the title, with the mode."""
     mirror = "<p>The master's account is only mirrored: no strategy trades it.</p>" if status.mirror_only else ""
     return _TITLES.get(status.mode, "<h1>Shoal</h1>") + mirror
 
@@ -115,34 +115,34 @@ def _state(status: SystemStatus) -> str:
 
 
 def _headline(ready: Readiness) -> str:
-    """Count who trades; green only if nobody is held back."""
+    """Return the readiness line; green only if every user trades."""
     if not ready.ready:
         return f'<p class="bad">Not ready ({escape(ready.users)}): {escape("; ".join(ready.reasons))}.</p>'
     whole = not (ready.users_held or ready.users_parked or ready.users_unknown or ready.notes)
     return f'<p class="{"good" if whole else "mild"}">Ready: signals are being copied. {escape(ready.users)}.</p>'
 
 
-def _signals(stories: Sequence[SignalStory]) -> str:
-    if not stories:
+def _signals(traces: Sequence[SignalTrace]) -> str:
+    if not traces:
         return "<p>There are no signals yet.</p>"
-    users = [part.user for part in stories[0].users][:_COLUMNS]
-    hidden = len(stories[0].users) - len(users)
+    users = [part.user for part in traces[0].users][:_COLUMNS]
+    hidden = len(traces[0].users) - len(users)
     head = "".join(f"<th>{escape(user)}" for user in users) + (f"<th>and {hidden} more" if hidden else "")
-    return "<table><tr><th>signal (UTC)<th>what" + head + "".join(_row(each, hidden) for each in stories) + "</table>"
+    return "<table><tr><th>signal (UTC)<th>what" + head + "".join(_row(each, hidden) for each in traces) + "</table>"
 
 
-def _row(story: SignalStory, hidden: int) -> str:
-    fields = story.entry.fields
+def _row(trace: SignalTrace, hidden: int) -> str:
+    fields = trace.entry.fields
     at = instant(fields, "filled_at")
     clock = datetime.fromtimestamp(at / 1000, UTC).strftime("%H:%M:%S") if at else "?"
     what = f"{fields.get('side', '?')} {fields.get('symbol', '?')}"
     size = f"{fields.get('base_size', '?')} at {fields.get('price', '?')}"
-    cells = "".join(_cell(part) for part in story.users[:_COLUMNS]) + ("<td>" if hidden else "")
-    link = escape(story.entry.id, quote=True)
+    cells = "".join(_cell(part) for part in trace.users[:_COLUMNS]) + ("<td>" if hidden else "")
+    link = escape(trace.entry.id, quote=True)
     return f'<tr><td><a href="/signals/{link}">{clock}</a><td>{escape(what)}<br><small>{escape(size)}</small>{cells}'
 
 
-def _cell(part: Copied) -> str:
+def _cell(part: UserCopy) -> str:
     outcome = part.outcome or part.decision
     size, price = part.report.get("filled_size", ""), part.report.get("average_price", "")
     detail = f"{size} at {price}" if part.report.get("outcome") in {"filled", "partial"} else ""

@@ -1,4 +1,4 @@
-"""The JSON routes. Each does bounded work, and answers 503 in words while Redis does not answer."""
+"""The JSON routes. Each does bounded work, and returns 503 with the reason while Redis does not answer."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from services.api.metrics import Metrics
-from services.api.reader import Reader
+from services.api.read_models import ReadModels
 from shared.bus.errors import BusError
+from shared.ledger.signal_views import SignalTraceView, SignalView
 from shared.ledger.status import Readiness
-from shared.ledger.stories import SignalView, StoryView
 from shared.ledger.views import ReadinessView, StatusView, View
 
 Count = Annotated[int, Query(ge=1, le=500)]
 
 
 class Alive(View):
-    """The process lives; nothing is said of anything else."""
+    """The process is running; this says nothing of Redis or other services."""
 
     status: str = "alive"
 
 
-def routes(reader: Reader, metrics: Metrics) -> APIRouter:
-    """Make the routes."""
+def build_routes(models: ReadModels, metrics: Metrics) -> APIRouter:
+    """Build the routes."""
     router = APIRouter()
 
     @router.get("/healthz")
     async def healthz() -> Alive:
-        """Say that the process lives."""
+        """Report that the process is running."""
         return Alive()
 
     @router.get("/readyz", responses={503: {"model": ReadinessView}})
     async def readyz(response: Response) -> ReadinessView:
-        """Say whether a signal would be copied now; 503 with the reasons if not."""
+        """Report whether a signal would be copied now; 503 with the reasons if not."""
         try:
-            readiness = (await reader.status()).readiness
+            readiness = (await models.status()).readiness
         except BusError as error:
             readiness = _unreadable(str(error))
         response.status_code = 200 if readiness.ready else 503
@@ -46,31 +46,31 @@ def routes(reader: Reader, metrics: Metrics) -> APIRouter:
     @router.get("/status")
     async def status() -> StatusView:
         """Show services, accounts, switches and streams."""
-        return StatusView.of(await reader.status(), await reader.backlog())
+        return StatusView.of(await models.status(), await models.backlog())
 
     @router.get("/signals")
     async def signals(count: Count = 50) -> list[SignalView]:
         """Show the newest signals, newest first."""
-        return [SignalView.of(entry) for entry in await reader.signals(count)]
+        return [SignalView.of(entry) for entry in await models.signals(count)]
 
     @router.get("/signals/{wanted}")
-    async def signal(wanted: str) -> StoryView:
-        """Show who got a signal, with what outcome and why; by its id or its entry id."""
-        story = await reader.story(wanted)
-        if story is None:
+    async def signal(wanted: str) -> SignalTraceView:
+        """Show each user's outcome of a signal and why; by its id or its entry id."""
+        trace = await models.trace(wanted)
+        if trace is None:
             raise HTTPException(404, f"no signal {wanted} in shoal:signals")
-        return StoryView.of(story)
+        return SignalTraceView.of(trace)
 
     @router.get("/metrics")
     async def show_metrics() -> Response:
-        """Show the figures for Prometheus."""
-        return Response(metrics.render(await reader.status(), await reader.backlog()), media_type=CONTENT_TYPE_LATEST)
+        """Show the metrics for Prometheus."""
+        return Response(metrics.render(await models.status(), await models.backlog()), media_type=CONTENT_TYPE_LATEST)
 
     return router
 
 
-def failures(app: FastAPI) -> None:
-    """Tell what an outage of Redis looks like to those who ask."""
+def add_error_handlers(app: FastAPI) -> None:
+    """Return 503 with the reason while Redis does not answer."""
 
     async def unavailable(_: Request, error: Exception) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, 503, headers={"Retry-After": "2"})

@@ -11,8 +11,8 @@ from shared.runtime.http_server import Server
 from shared.runtime.slow_clients import GuardedConnection
 
 
-def server_for(app: FastAPI, settings: Settings) -> Server:
-    """Make the server."""
+def build_server(app: FastAPI, settings: Settings) -> Server:
+    """Build the server."""
     return Server(
         uvicorn.Config(
             HttpGuard(app, names_of(settings.api_host, settings.api_hosts), "API_HOSTS"),

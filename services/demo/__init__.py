@@ -1,1 +1,1 @@
-"""`make demo`: everything on this machine, on paper money, until Ctrl-C."""
+"""`make demo`: all services on this machine, on paper money, until Ctrl-C."""

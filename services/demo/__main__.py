@@ -1,4 +1,4 @@
-"""Runs the demo: `make demo`, or `python -m services.demo`."""
+"""Run the demo: `make demo`, or `python -m services.demo`."""
 
 from services.demo.launcher import main
 

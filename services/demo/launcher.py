@@ -1,7 +1,7 @@
-"""`make demo`: the whole system on this machine, on paper money, without Docker; it ends with Ctrl-C and leaves nothing running.
+"""`make demo`: the whole system on this machine, on paper money, without Docker; Ctrl-C ends it and leaves nothing running.
 
-Redis and the exchange must answer before the accounts are made. After that everything starts at once: each service waits by
-itself for what it needs.
+Redis and the exchange must answer before the accounts are created. Then everything starts at once: each service waits for what it
+needs.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Final
 
 from services.demo.embedded_redis import redis_command
-from services.demo.news import News
 from services.demo.processes import Child, Processes
 from services.demo.screen import Screen
 from services.demo.settings import DemoSettings
+from services.demo.signal_printer import SignalPrinter
 from shared.bus.connection import open_bus
 from shared.bus.errors import BusError
 from shared.config.errors import ConfigurationError
@@ -36,16 +36,16 @@ _LEGEND: Final = """
   each scaled to its own account. PAPER: no real money.
 
   dashboard     http://127.0.0.1:{api_port}/
-  a ledger      redis-cli -p {redis_port} XRANGE '{ledger}' - +
-  elsewhere     make status, make audit, make ops ARGS="why"
+  order stream  redis-cli -p {redis_port} XRANGE '{stream}' - +
+  commands      make status, make audit, make ops ARGS="why"
   logs          {logs}/*.log (shown here too with VERBOSE=1)
 
   One line per signal. Ctrl-C ends everything.
 """
 
 
-class _EndedError(Exception):
-    """A child ended without being asked, or never came up; `child` is its name."""
+class _ChildEndedError(Exception):
+    """A child ended by itself, or did not start; `child` is its name."""
 
     def __init__(self, text: str, child: str = "") -> None:
         super().__init__(text)
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def _fresh_folder(settings: DemoSettings) -> Path:
-    # Nobody else can be using it: the port in its name was free a moment ago.
+    # No other demo uses it: the port in its name was free a moment ago.
     folder = FOLDER / f"redis-{settings.redis_port}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -78,74 +78,76 @@ async def _demo(settings: DemoSettings, redis: list[str]) -> int:
     screen = Screen(settings.folder, verbose=settings.verbose)
     children = Processes(screen.line)
     asked = _stop_on_signals(children)
-    work = asyncio.create_task(_acts(settings, redis, children, screen))
+    work = asyncio.create_task(_run(settings, redis, children, screen))
     stops = [asyncio.create_task(event.wait()) for event in (asked, screen.closed)]
     try:
         await asyncio.wait([work, *stops], return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
-            screen.say("asked to end")
+            screen.print_line("stopping")
             return 0
         return work.result()
-    except (_EndedError, BusError, ConfigurationError) as error:
-        if isinstance(error, _EndedError) and error.child:
+    except (_ChildEndedError, BusError, ConfigurationError) as error:
+        if isinstance(error, _ChildEndedError) and error.child:
             screen.show_last(error.child)
-        screen.say(str(error))
+        screen.print_line(str(error))
         return 1
     finally:
         for task in (work, *stops):
             task.cancel()
         await asyncio.wait([work, *stops])
         await children.end_all()
-        screen.say("all ended, nothing is left running")
+        screen.print_line("all stopped, nothing is left running")
         screen.close()
 
 
-async def _acts(settings: DemoSettings, redis: list[str], children: Processes, screen: Screen) -> int:
-    """Start everything in its order, tell the news, and when the time is up give the audit's exit code."""
-    screen.say("starting Redis and the paper exchange")
+async def _run(settings: DemoSettings, redis: list[str], children: Processes, screen: Screen) -> int:
+    """Start everything in order, print signals, and return the audit's exit code when the time is up."""
+    screen.print_line("starting Redis and the paper exchange")
     plain, keyed = settings.environment(), settings.environment(keys=True)
-    await _answers(settings.redis_port, await children.start("redis", redis, plain, base=True))
+    await _wait_for_port(settings.redis_port, await children.start("redis", redis, plain, base=True))
     exchange = await children.start("paper-exchange", _python("services.paper_exchange"), plain, base=True)
-    await _answers(settings.paper_port, exchange)
+    await _wait_for_port(settings.paper_port, exchange)
     if code := await children.run("paper-accounts", _python("services.ops", "paper-accounts"), keyed):
-        raise _EndedError(f"the paper accounts could not be made (exit code {code})", "paper-accounts")
-    screen.say(f"starting master, engine, {len(settings.users)} executors and dashboard")
+        raise _ChildEndedError(f"the paper accounts could not be created (exit code {code})", "paper-accounts")
+    screen.print_line(f"starting master, engine, {len(settings.users)} executors and dashboard")
     await children.start("master-strategy", _python("services.master_strategy"), keyed)
     for number, _ in enumerate(settings.users, 1):
         await children.start(f"executor-{number}", _python("services.executor"), keyed)
     await children.start("copy-engine", _python("services.copy_engine"), plain)
     await children.start("api", _python("services.api"), plain)
     screen.block(_legend(settings))
-    await _tell(settings, children, screen)
+    await _print_signals(settings, children, screen)
     code = await children.run("audit", _python("services.ops", "audit"), plain)
     screen.show_last("audit")
-    screen.say(f"{settings.seconds:g} s are over; exit code of the audit: {code}")
+    screen.print_line(f"{settings.seconds:g} s are over; exit code of the audit: {code}")
     return code
 
 
-async def _tell(settings: DemoSettings, children: Processes, screen: Screen) -> None:
-    """Tell the news until the time is up. Raises _EndedError as soon as any child has ended by itself."""
+async def _print_signals(settings: DemoSettings, children: Processes, screen: Screen) -> None:
+    """Print signals until the time is up. Raises _ChildEndedError as soon as a child ends by itself."""
     async with open_bus(settings.redis_url, "demo") as bus:
-        news = asyncio.create_task(News(bus, settings.users, screen.say, settings.began or time.time()).run())
+        printer = asyncio.create_task(
+            SignalPrinter(bus, settings.users, screen.print_line, settings.began or time.time()).run()
+        )
         lost = asyncio.create_task(children.first_to_end())
         try:
-            await asyncio.wait([news, lost], timeout=settings.seconds, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([printer, lost], timeout=settings.seconds, return_when=asyncio.FIRST_COMPLETED)
             if lost.done():
                 child = lost.result()
                 await children.lines_of(child)
-                raise _EndedError(
-                    f"{child.name} has ended by itself (exit code {child.process.returncode})", child.name
+                raise _ChildEndedError(
+                    f"{child.name} ended by itself (exit code {child.process.returncode})", child.name
                 )
-            if news.done():
-                news.result()
+            if printer.done():
+                printer.result()
         finally:
-            for task in (news, lost):
+            for task in (printer, lost):
                 task.cancel()
-            await asyncio.wait([news, lost])
+            await asyncio.wait([printer, lost])
 
 
-async def _answers(port: int, child: Child) -> None:
-    """Wait until a child accepts connections. Raises _EndedError if it ends first, or takes too long."""
+async def _wait_for_port(port: int, child: Child) -> None:
+    """Wait until a child accepts connections. Raises _ChildEndedError if it ends first, or takes too long."""
     with suppress(TimeoutError):
         async with asyncio.timeout(_PATIENCE):
             while child.process.returncode is None:
@@ -153,12 +155,14 @@ async def _answers(port: int, child: Child) -> None:
                     _, writer = await asyncio.open_connection("127.0.0.1", port)
                     writer.close()
                     return
-                await asyncio.sleep(_POLL)  # a server does not say when it is up; asking is the only way
-    raise _EndedError(f"{child.name} does not answer on port {port}; what it said is above or in {FOLDER}", child.name)
+                await asyncio.sleep(_POLL)  # a server does not report that it is up: polling is the only way
+    raise _ChildEndedError(
+        f"{child.name} does not answer on port {port}; its output is above or in {FOLDER}", child.name
+    )
 
 
 def _stop_on_signals(children: Processes) -> asyncio.Event:
-    """Give the event that the first signal sets; a second one ends everything without waiting."""
+    """Return the event that the first signal sets; a second signal kills all children at once."""
     asked = asyncio.Event()
 
     def stop() -> None:
@@ -178,7 +182,7 @@ def _python(module: str, *arguments: str) -> list[str]:
 def _legend(settings: DemoSettings) -> str:
     return _LEGEND.format(
         users=", ".join(settings.users),
-        ledger=keys.orders(settings.users[0]),
+        stream=keys.orders(settings.users[0]),
         api_port=settings.api_port,
         redis_port=settings.redis_port,
         logs=settings.folder,

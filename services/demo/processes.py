@@ -1,8 +1,8 @@
-"""Child processes of one parent: their lines on one screen, and none of them left behind.
+"""Child processes of one parent: their output on one screen, and none of them left behind.
 
-Each child leads its own session, so Ctrl-C reaches the parent alone, which then ends them in order: the services first, then
-what they stand on, Redis at the very end. Should the parent be killed outright, the kernel ends them (on Linux, where there is
-`setpriv`). Only processes started here are ever signalled.
+Each child leads its own session, so Ctrl-C reaches the parent alone. The parent ends the children in order: the services first,
+then their bases, Redis last. If the parent is killed, the kernel ends the children (on Linux with `setpriv`). Only processes
+started here are ever signalled.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from dataclasses import dataclass
 from typing import Final
 
 _PATIENCE: Final = 6.0
-"""Seconds from SIGTERM to SIGKILL: above the longest wait of a service for its own last call."""
+"""Seconds from SIGTERM to SIGKILL: longer than any service waits for its last call."""
 _LONGEST_LINE: Final = 1 << 20
 _LAST_LINES: Final = 2.0
-"""Seconds to wait for what ended processes had still to say."""
+"""Seconds to wait for the last output of ended processes."""
 _DIES_WITH_ITS_PARENT: Final = ("setpriv", "--pdeathsig", "KILL", "--") if shutil.which("setpriv") else ()
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """One process and its name on the screen."""
+    """A process and its name on the screen."""
 
     name: str
     process: Process
     base: bool
-    """Others stand on it, so it ends after them."""
+    """Whether other children depend on it, so that it ends after them."""
 
 
 class Processes:
-    """Starts children, passes on what they print, and ends them all."""
+    """Starts children, forwards their output, and ends them all."""
 
     def __init__(self, show: Callable[[str, str], None]) -> None:
-        """`show` is given the name of a child and each line that it printed."""
+        """`show` is called with the name of a child and each line that it prints."""
         self._show = show
         self._children: list[Child] = []
         self._pumps: set[asyncio.Task[None]] = set()
@@ -46,7 +46,7 @@ class Processes:
     async def start(
         self, name: str, command: Sequence[str], environment: Mapping[str, str], *, base: bool = False
     ) -> Child:
-        """Start a child that is to run until the end."""
+        """Start a child that runs until the end."""
         process = await asyncio.create_subprocess_exec(
             *_DIES_WITH_ITS_PARENT,
             *command,
@@ -65,7 +65,7 @@ class Processes:
         return child
 
     async def run(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> int:
-        """Run a child to its end and give its exit code."""
+        """Run a child to its end and return its exit code."""
         child = await self.start(name, command, environment)
         code = await child.process.wait()
         self._children.remove(child)
@@ -73,12 +73,12 @@ class Processes:
         return code
 
     async def lines_of(self, child: Child) -> None:
-        """Wait, not for long, until everything that an ended child printed has been passed on."""
+        """Wait a short time until all output of an ended child has been forwarded."""
         if pumps := self._pumps_of(child):
             await asyncio.wait(pumps, timeout=_LAST_LINES)
 
     async def first_to_end(self) -> Child:
-        """Wait until one of those that are to run until the end has ended all the same."""
+        """Wait until a child that should run until the end has ended; return it."""
         waiting = {asyncio.create_task(child.process.wait()): child for child in self._children}
         try:
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -88,7 +88,7 @@ class Processes:
                 task.cancel()
 
     async def end_all(self) -> None:
-        """End everything: the services together, then what they stand on, the last started first."""
+        """End everything: the services together, then their bases, the last started first."""
         base = [child for child in self._children if child.base]
         await self._end([child for child in self._children if not child.base])
         for child in reversed(base):
@@ -98,7 +98,7 @@ class Processes:
         self._children.clear()
 
     def kill_all(self) -> None:
-        """End everything at once, unasked."""
+        """Kill all children at once."""
         for child in self._children:
             _signal(child, signal.SIGKILL)
 
@@ -118,7 +118,7 @@ class Processes:
         while True:
             try:
                 line = await lines.readline()
-            except ValueError:  # longer than the limit; what was read of it is gone
+            except ValueError:  # a line longer than the limit is dropped
                 continue
             if not line:
                 return
@@ -129,7 +129,7 @@ class Processes:
 
 
 def _signal(child: Child, number: signal.Signals) -> None:
-    # Popen looks whether the child has been reaped before it sends, so no other process can get the signal.
+    # Popen checks whether the child was reaped before it sends, so no other process can get the signal.
     if child.process.returncode is None:
         with suppress(ProcessLookupError):
             child.process.send_signal(number)

@@ -1,6 +1,6 @@
-"""Where the demo's lines go: its own to the screen, those of the services to a file each (or to the screen too, if asked for).
+"""The demo's output: its own lines go to the screen, those of each service to a file (and to the screen, with VERBOSE=1).
 
-It is never a failure of the demo when the reader of a pipe has gone.
+A closed pipe is not a failure of the demo.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from rich.text import Text
 _COLOURS: Final = ("cyan", "yellow", "green", "magenta", "blue", "bright_cyan", "bright_yellow", "bright_green")
 _WIDTH: Final = 15
 _SERIOUS: Final = ("[error", "[critical")
-"""How a line is marked that a person should see at once, as the console format of the logs writes it."""
+"""Marks of a line that must be shown at once, as the console log format writes them."""
 _TAIL: Final = 15
 
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        raise BrokenPipeError  # instead of ending the process, with children that nobody would end
+        raise BrokenPipeError  # instead of ending the process, which would leave the children running
 
 
 class Screen:
-    """Standard output, line by line; `closed` is set once nobody reads it any more."""
+    """Standard output, line by line; `closed` is set when its reader has gone."""
 
     def __init__(self, folder: Path, *, verbose: bool) -> None:
-        """`folder` gets a log of each child; with `verbose` their lines are shown as well."""
+        """`folder` gets a log of each child; with `verbose` their lines are shown too."""
         self._folder = folder
         self._verbose = verbose
         self._console = _Console(file=sys.stdout, highlight=False, soft_wrap=True)
@@ -41,24 +41,24 @@ class Screen:
         self.closed = asyncio.Event()
 
     def line(self, name: str, text: str) -> None:
-        """Take a line of a child."""
+        """Log a line of a child, and show it if it is serious or `verbose` is set."""
         self._last[name].append(text)
         self._log(name).write(f"{text}\n")
         if self._verbose or any(mark in text for mark in _SERIOUS):
             self._show_line(name, text)
 
     def show_last(self, name: str) -> None:
-        """Show how the log of a child ends, unless it has been shown all along."""
+        """Show the last lines of a child's log, unless all lines are shown anyway."""
         if not self._verbose:
             for text in self._last[name]:
                 self._show_line(name, text)
 
-    def say(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         """Print a line of the demo itself."""
         self._print(Text(text, "bold"))
 
     def block(self, text: str) -> None:
-        """Print a text as it is."""
+        """Print a text unchanged."""
         self._print(Text(text))
 
     def close(self) -> None:
@@ -67,7 +67,7 @@ class Screen:
             log.close()
 
     def log_path(self, name: str) -> Path:
-        """Return where the lines of a child are kept."""
+        """Return the path of a child's log."""
         return self._folder / f"{name}.log"
 
     def _log(self, name: str) -> TextIO:
@@ -87,5 +87,5 @@ class Screen:
             sys.stdout.flush()
         except OSError:
             self.closed.set()
-            # What is still buffered must not raise again when Python ends.
+            # Buffered output must not raise again when Python ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,6 +1,6 @@
-"""What the demo is told by its environment, checked before anything is started, and what it tells its children.
+"""The demo's settings from its environment, checked before anything starts, and the environment of its children.
 
-It can never trade for real: the mode is paper, and no key and no venue's address of the caller's environment reaches a child.
+It can never trade for real: the mode is paper, and no key and no venue address of the caller's environment reaches a child.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ class DemoSettings:
     api_port: int
     paper_port: int
     seconds: float | None
-    """After how long it ends by itself, with an audit; None for never."""
+    """Seconds after which it ends by itself, with an audit; None for never."""
     users: tuple[str, ...]
     keys: Mapping[str, str]
     verbose: bool = False
-    """Whether the services' own lines are shown too, and not only kept."""
+    """Whether the services' lines are shown too, not only logged."""
     began: float | None = None
-    """When it was asked for (epoch seconds), with what had to be installed first; None: now."""
+    """When `make demo` was called (epoch seconds), so that installing counts too; None: now."""
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
-        """Read them and look whether the ports are free. Raises ConfigurationError in one line naming variable or file."""
+        """Read the settings and check that the ports are free. Raises ConfigurationError naming the variable or file."""
         ports = {
             name: _port(name, environment.get(name, "").strip(), default) for name, default in DEFAULT_PORTS.items()
         }
@@ -65,16 +65,16 @@ class DemoSettings:
 
     @property
     def folder(self) -> Path:
-        """Where its logs are: beside the demo's other things, or in a folder of its own if its ports were chosen."""
+        """Return the folder of its logs: the demo's own, or one named after a chosen port."""
         return FOLDER if self.redis_port == DEFAULT_PORTS["REDIS_PORT"] else FOLDER / f"port-{self.redis_port}"
 
     @property
     def redis_url(self) -> str:
-        """Where the embedded Redis answers."""
+        """Return the URL of the embedded Redis."""
         return f"redis://127.0.0.1:{self.redis_port}/0"
 
     def environment(self, *, keys: bool = False) -> dict[str, str]:
-        """Give a child's environment, with the paper keys only if it has to sign."""
+        """Return a child's environment, with the paper keys only if it signs requests."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
         return kept | (dict(self.keys) if keys else {}) | {
             "SHOAL_MODE": "paper",
@@ -99,7 +99,7 @@ def _port(name: str, given: str, default: int) -> int:
     with socket.socket() as probe:
         probe.setsockopt(
             socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-        )  # as the servers do: closed connections do not count
+        )  # as the servers do: a port in TIME_WAIT counts as free
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:

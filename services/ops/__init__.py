@@ -1,1 +1,1 @@
-"""The command line of the operator."""
+"""The operator's command line."""

@@ -1,7 +1,7 @@
-"""Runs one command: `python -m services.ops <command>`; `--help` lists them.
+"""Run one command: `python -m services.ops <command>`; `--help` lists them.
 
-A command that is not told where Redis is speaks to the demo, if one runs here. `health` goes its own way, because health checks
-run it every few seconds and most of the command line would be imported in vain.
+Without REDIS_URL a command connects to the demo, if one runs here. `health` is imported on its own: health checks run it every
+few seconds and need nothing else of the command line.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The command line's root: every command by its name, and one way in which failures are told."""
+"""The root of the command line: every command by name, and one way to report failures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from services.ops.reconcile import reconcile
 from services.ops.redis_users import redis_users
 from services.ops.reload import reload
 from services.ops.resolve import resolve
-from services.ops.session import guarded
+from services.ops.runner import run_command
 from services.ops.status import status
 from services.ops.stopouts import stopouts
 from services.ops.streams import streams
@@ -28,15 +28,15 @@ from shared.domain.control import ControlMode
 
 
 def main() -> None:
-    """Run the command that was asked for."""
-    guarded(build())
+    """Run the command line."""
+    run_command(build())
 
 
 def build() -> typer.Typer:
-    """Put the commands together."""
+    """Build the command line."""
     app = typer.Typer(
         name="ops",
-        help="Look at and steer a running Shoal. Every command takes --json.",
+        help="Inspect and control a running Shoal. Every command takes --json.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -71,5 +71,5 @@ def build() -> typer.Typer:
 
 
 def _health(service: str, here: bool = False, as_json: AsJson = False) -> None:
-    """Exit 0 if a service is well (for health checks); --here asks about processes of this host only."""
+    """Exit 0 if a service is healthy (for health checks); --here counts processes of this host only."""
     health.check(service, here=here, as_json=as_json)

@@ -1,4 +1,4 @@
-"""`ops audit`: is every signal settled exactly once for every user, and does the venue's journal agree? Exit 1 if not."""
+"""`ops audit`: check that every signal is settled exactly once for every user and that the venue's journal agrees."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from typing import Annotated
 import typer
 
 from services.ops.output import AsJson, console, print_json, table
-from services.ops.session import connected
-from services.ops.users import names_of
+from services.ops.runner import run_with_bus
+from services.ops.users import list_users
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
 from shared.domain.funds import Funds
 from shared.ledger.audit.auditor import read_marks, run_audit
+from shared.ledger.audit.facts import AuditTime
 from shared.ledger.audit.findings import AuditReport
-from shared.ledger.books import Moment
 from shared.ledger.reading import known_users
 
-Grace = Annotated[float, typer.Option(min=0, help="Seconds for which something may still be on its way.")]
+Grace = Annotated[
+    float, typer.Option(min=0, help="Seconds that a decision or outcome may take before it counts as missing.")
+]
 NoVenue = Annotated[bool, typer.Option("--no-venue", help="Do not ask the paper exchange for its journal.")]
 
 
@@ -26,10 +28,12 @@ def audit(grace: Grace = 10.0, no_venue: NoVenue = False, as_json: AsJson = Fals
     """Check that every signal has exactly one outcome for every user, and that the venue agrees; exit 1 if not."""
 
     async def work(settings: Settings, bus: Bus) -> AuditReport:
-        await names_of(settings, bus)  # for what it says of users' files: audited is everybody of whom Redis knows
+        await list_users(
+            settings, bus
+        )  # for its warnings about users' files; the audit covers all users that Redis knows
         return await read(settings, bus, grace, ask_venue=not no_venue)
 
-    report = connected(work)
+    report = run_with_bus(work)
     if as_json:
         print_json(report.summary())
     else:
@@ -38,26 +42,26 @@ def audit(grace: Grace = 10.0, no_venue: NoVenue = False, as_json: AsJson = Fals
 
 
 async def read(settings: Settings, bus: Bus, grace: float, *, ask_venue: bool) -> AuditReport:
-    """Run the audit; of those on paper money against the exchange's journal too. Raises ConfigurationError, BusUnavailable."""
+    """Run the audit, and compare users on paper money with the exchange's journal. Raises ConfigurationError, BusUnavailable."""
     unmarked = settings.funds(paper=False)
-    if not ask_venue or not await _paper_money(bus, unmarked):
-        return await run_audit(bus, _moment(grace), None, 0, unmarked)
-    from services.ops.paper_exchange import open_paper_exchange  # noqa: PLC0415  # an HTTP client, for this one need
+    if not ask_venue or not await _has_paper_users(bus, unmarked):
+        return await run_audit(bus, _audit_time(grace), None, 0, unmarked)
+    from services.ops.paper_exchange import open_paper_exchange  # noqa: PLC0415  # an HTTP client that nothing else here needs
 
     async with open_paper_exchange(settings.paper_url) as exchange:
-        moment = _moment(grace)  # before the journal is read: what ends later is not compared with it
+        moment = _audit_time(grace)  # before the journal is read: orders that end later are not compared with it
         journal = await exchange.journal()
     return await run_audit(bus, moment, journal.orders, journal.invalid_nonces, unmarked)
 
 
-async def _paper_money(bus: Bus, unmarked: Funds) -> bool:
-    """Say whether anybody is on paper money, as everybody is in paper mode."""
+async def _has_paper_users(bus: Bus, unmarked: Funds) -> bool:
+    """Return whether any user is on paper money; in paper mode all are."""
     marks = await read_marks(bus, await known_users(bus))
     return unmarked is Funds.PAPER or any(mark.funds is Funds.PAPER for mark in marks.values())
 
 
-def _moment(grace: float) -> Moment:
-    return Moment(now=time.time_ns() // 1_000_000, grace_ms=int(grace * 1000))
+def _audit_time(grace: float) -> AuditTime:
+    return AuditTime(now=time.time_ns() // 1_000_000, grace_ms=int(grace * 1000))
 
 
 def _show(report: AuditReport) -> None:
@@ -78,7 +82,7 @@ def _show(report: AuditReport) -> None:
     out.print()
     for note in _notes(report):
         out.print(note, markup=False)
-    out.print("[bold green]OK[/]: nothing missing, nothing double" if report.ok else "[bold red]NOT OK[/]")
+    out.print("[bold green]OK[/]: nothing missing, nothing duplicated" if report.ok else "[bold red]NOT OK[/]")
 
 
 def _notes(report: AuditReport) -> list[str]:
@@ -86,11 +90,13 @@ def _notes(report: AuditReport) -> list[str]:
     if not report.venue_checked:
         notes.append("The venue's journal was not compared.")
     elif others := sorted({*report.users} - {*report.compared}):
-        notes.append(f"On real money, so not compared with the paper exchange's journal: {', '.join(others)}.")
+        notes.append(
+            f"Not compared with the paper exchange's journal, because they are on real money: {', '.join(others)}."
+        )
     if not report.signals:
         notes.append("There are no signals yet.")
     elif not report.followed:
-        notes.append("Nobody is followed yet: the copy engine has recorded no user, so nothing was due.")
+        notes.append("No user follows yet: the copy engine has recorded none, so no decision was due.")
     if report.tally.open:
-        notes.append(f"{report.tally.open} still open: younger than the grace.")
+        notes.append(f"{report.tally.open} still open: younger than the grace period.")
     return notes

@@ -1,7 +1,7 @@
-"""The kill switch: `pause` (also called `close-only`), `halt` and `resume`, for everybody, one user or one symbol.
+"""The kill switch: `pause` (also called `close-only`), `halt` and `resume`, for all users, one user or one symbol.
 
-`control` shows what is set. It stands in Redis, so it outlives every restart; services read it before every send. `flatten` is
-in `flatten.py`.
+`control` shows what is set. Switches are stored in Redis, so they survive every restart; services read them before every send.
+`flatten` is in `flatten.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import typer
 
 from services.ops.operator import operator_name
 from services.ops.output import AsJson, clock, console, print_json, table
-from services.ops.session import connected
+from services.ops.runner import run_with_bus
 from services.ops.switches import Scope, read_changes, read_switches, scope_of, set_switch
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry
@@ -24,35 +24,35 @@ from shared.domain.values.numerals import whole
 
 _LOGGED: Final = ("of", "before", "mode", "reason", "by", "at")
 
-User = Annotated[str, typer.Option("--user", help="Only this user; everybody if neither user nor symbol is given.")]
-OfSymbol = Annotated[str, typer.Option("--symbol", help="Only this symbol, for example BTC/USD, for all users.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why: it is shown wherever the switch stops something.")]
+User = Annotated[str, typer.Option("--user", help="Only this user; all users if neither --user nor --symbol is given.")]
+SymbolName = Annotated[str, typer.Option("--symbol", help="Only this symbol, for example BTC/USD, for all users.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; shown wherever the switch stops something.")]
 
 
 def command(mode: ControlMode, text: str) -> Callable[..., None]:
-    """Make the command that sets this mode."""
+    """Return the command that sets this mode."""
 
-    def switch(reason: Reason, user: User = "", symbol: OfSymbol = "", as_json: AsJson = False) -> None:
+    def switch(reason: Reason, user: User = "", symbol: SymbolName = "", as_json: AsJson = False) -> None:
         _switch(mode, reason, user, symbol, as_json=as_json)
 
     switch.__doc__ = text
     return switch
 
 
-def close_only(reason: Reason, user: User = "", symbol: OfSymbol = "", as_json: AsJson = False) -> None:
-    """Stop entries; exits go on. Another name of `pause`, and written as that."""
+def close_only(reason: Reason, user: User = "", symbol: SymbolName = "", as_json: AsJson = False) -> None:
+    """Stop entries; exits go on. An alias of `pause`, and stored as `pause`."""
     if not as_json:
-        print("close-only is another name of pause: entries stop, exits go on")
+        print("close-only is an alias of pause: entries stop, exits go on")
     _switch(ControlMode.PAUSE, reason, user, symbol, as_json=as_json)
 
 
-def resume(reason: Reason = "", user: User = "", symbol: OfSymbol = "", as_json: AsJson = False) -> None:
-    """Let everything run again."""
+def resume(reason: Reason = "", user: User = "", symbol: SymbolName = "", as_json: AsJson = False) -> None:
+    """Clear the kill switch: entries and exits run again."""
     _switch(ControlMode.RUN, reason, user, symbol, as_json=as_json)
 
 
 def control(
-    log: Annotated[int, typer.Option("--log", min=0, help="So many of the latest changes too.")] = 10,
+    log: Annotated[int, typer.Option("--log", min=0, help="How many recent changes to show.")] = 10,
     as_json: AsJson = False,
 ) -> None:
     """Show which kill switches are set, and the latest changes."""
@@ -60,19 +60,19 @@ def control(
     async def work(_settings: Settings, bus: Bus) -> tuple[list[tuple[Scope, Control]], list[Entry]]:
         return await read_switches(bus), await read_changes(bus, log) if log else []
 
-    switches, changes = connected(work)
+    switches, changes = run_with_bus(work)
     if as_json:
         logged = [{name: each.fields.get(name, "") for name in _LOGGED} for each in changes]
         print_json({"switches": [_row(scope, switch) for scope, switch in switches], "log": logged})
         return
     out = console()
     rows = [(scope, switch.mode, switch.reason, switch.by, clock(switch.at)) for scope, switch in switches]
-    out.print(table("Kill switches", ["of", "mode", "reason", "by", "at (UTC)"], rows))
+    out.print(table("Kill switches", ["scope", "mode", "reason", "by", "at (UTC)"], rows))
     if changes:
         out.print()
         shown = [[each.fields.get(name, "") for name in _LOGGED[:-1]] for each in changes]
         stamps = [clock(_instant(each.fields.get("at", ""))) for each in changes]
-        columns = ["of", "from", "to", "reason", "by", "at (UTC)"]
+        columns = ["scope", "from", "to", "reason", "by", "at (UTC)"]
         out.print(table("Latest changes", columns, [(*row, at) for row, at in zip(shown, stamps, strict=True)]))
 
 
@@ -82,7 +82,7 @@ def _switch(mode: ControlMode, reason: str, user: str, symbol: str, *, as_json: 
         await set_switch(bus, scope, mode, reason, operator_name(), time.time_ns() // 1_000_000)
         return scope
 
-    scope = connected(work)
+    scope = run_with_bus(work)
     if as_json:
         print_json({"of": str(scope), "mode": mode.value, "reason": reason})
     else:

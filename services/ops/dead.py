@@ -1,4 +1,4 @@
-"""`ops dead`: what was buried because nobody could read it: looked at, put back, or given up."""
+"""`ops dead`: list, show, retry or drop dead letters, the entries that no service could read."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from services.ops.dead_letters import Letter, find_letter, give_up, put_back
+from services.ops.dead_letters import DeadLetter, drop_on_record, find_dead_letter, put_back
 from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, clock, console, print_json, table
-from services.ops.session import connected, refuse
+from services.ops.runner import refuse, run_with_bus
 from services.ops.streams import newest
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry, entry_ms
@@ -20,13 +20,13 @@ from shared.contracts import keys
 
 _MOST = 1_000
 Stream = Annotated[str, typer.Argument(help="The stream that the entry came from, for example shoal:signals.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why: it stays on record.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept on record.")]
 EntryId = Annotated[str, typer.Argument(metavar="ENTRY", help="The entry's id in that stream.")]
 
 
 def build() -> typer.Typer:
-    """Put the commands together."""
-    app = typer.Typer(no_args_is_help=True, help="Dead letters: entries that nobody could read.")
+    """Build the commands."""
+    app = typer.Typer(no_args_is_help=True, help="Dead letters: entries that no service could read.")
     app.command("list")(dead_list)
     app.command("show")(dead_show)
     app.command("retry")(dead_retry)
@@ -40,12 +40,12 @@ def dead_list(as_json: AsJson = False) -> None:
     async def work(_settings: Settings, bus: Bus) -> list[tuple[str, list[Entry]]]:
         return await newest(bus, sorted(set(await bus.scan(keys.dead("*")))), _MOST)
 
-    rows = [_row(name, entry) for name, entries in connected(work) for entry in entries]
+    rows = [_row(name, entry) for name, entries in run_with_bus(work) for entry in entries]
     if as_json:
         print_json({"dead_letters": rows})
         return
     shown = [(row["stream"], row["entry_id"], row["at"], row["reason"]) for row in rows]
-    console().print(table("Dead letters", ["stream", "entry", "buried (UTC)", "reason"], shown, empty="none"))
+    console().print(table("Dead letters", ["stream", "entry", "since (UTC)", "reason"], shown, empty="none"))
 
 
 def dead_show(stream: Stream, entry: EntryId, as_json: AsJson = False) -> None:
@@ -60,39 +60,39 @@ def dead_show(stream: Stream, entry: EntryId, as_json: AsJson = False) -> None:
 
 
 def dead_retry(stream: Stream, entry: EntryId, yes: Yes = False, as_json: AsJson = False) -> None:
-    """Put a dead letter back where it came from: an order under its own id, a signal as a new entry."""
+    """Write a dead letter back into its stream: an order under its own entry id, a signal as a new entry."""
     letter = _find(stream, entry)
     if not as_json:
         _show(letter)
     if letter.unreadable:
-        print(f"ops: it still cannot be read and will be buried again: {letter.unreadable}", file=sys.stderr)
+        print(f"ops: it is still unreadable and will become a dead letter again: {letter.unreadable}", file=sys.stderr)
     confirm("Put it back?", yes=yes)
 
     async def work(_settings: Settings, bus: Bus) -> str | None:
         return await put_back(bus, letter)
 
-    new = connected(work)
+    new = run_with_bus(work)
     if new is None:
         refuse(
-            f"entry {entry} is not in {stream} any more: put back before, or trimmed; `ops dead drop` removes the letter"
+            f"entry {entry} is no longer in {stream}: it was put back before, or trimmed; `ops dead drop` removes the dead letter"
         )
     if as_json:
         print_json({"stream": stream, "entry_id": entry, "put_back_as": new})
     else:
-        print(f"put back as {new}; it is taken up within half a minute")
+        print(f"put back as {new}; it is processed within half a minute")
 
 
 def dead_drop(stream: Stream, entry: EntryId, reason: Reason = "", yes: Yes = False, as_json: AsJson = False) -> None:
-    """Give a dead letter up: it counts as failed from now on, and who gave it up stays on record."""
+    """Drop a dead letter: it counts as failed from now on, and who dropped it stays on record."""
     letter = _find(stream, entry)
     if not as_json:
         _show(letter)
-    confirm("Give it up for good?", yes=yes)
+    confirm("Drop it for good?", yes=yes)
 
     async def work(_settings: Settings, bus: Bus) -> str:
-        return await give_up(bus, letter, operator_name(), time.time_ns() // 1_000_000, reason)
+        return await drop_on_record(bus, letter, operator_name(), time.time_ns() // 1_000_000, reason)
 
-    if refused := connected(work):
+    if refused := run_with_bus(work):
         refuse(refused)
     if as_json:
         print_json({"stream": stream, "entry_id": entry, "dropped": True, "reason": reason})
@@ -100,17 +100,17 @@ def dead_drop(stream: Stream, entry: EntryId, reason: Reason = "", yes: Yes = Fa
         print(f"{stream} {entry}: dropped")
 
 
-def _find(stream: str, entry: str) -> Letter:
-    async def work(_settings: Settings, bus: Bus) -> Letter | None:
-        return await find_letter(bus, stream, entry)
+def _find(stream: str, entry: str) -> DeadLetter:
+    async def work(_settings: Settings, bus: Bus) -> DeadLetter | None:
+        return await find_dead_letter(bus, stream, entry)
 
-    letter = connected(work)
+    letter = run_with_bus(work)
     if letter is None:
         refuse(f"no dead letter {entry} of {stream} (see `ops dead list`)")
     return letter
 
 
-def _show(letter: Letter) -> None:
+def _show(letter: DeadLetter) -> None:
     title = f"{letter.stream} {letter.entry_id}: {letter.newest.fields.get('reason', '')}"
     console().print(table(title, ["field", "value"], letter.fields.items()))
 

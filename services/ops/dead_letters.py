@@ -1,6 +1,6 @@
-"""Dead letters: entries that nobody could read, with what can be done about them.
+"""Dead letters: entries that no service could read, and what can be done about them.
 
-Nothing here decides or trades: a letter is put back for the service that buried it, or given up on record.
+Nothing here decides or trades: a dead letter is put back for the service that wrote it, or dropped on record.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from shared.bus.streams import Entry
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import OrderMessage, SignalMessage
-from shared.ledger.attention import UNPROVEN
+from shared.ledger.open_issues import UNRESOLVED_STATES
 from shared.ledger.reading import entries, user_of
 
 _FIELD: Final = "field:"
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """One buried entry; a crash while burying can leave several letters of it, the last of which is `newest`."""
+class DeadLetter:
+    """One unreadable entry. A crash while writing can leave several dead letters of it; `newest` is the last."""
 
     stream: str
     entry_id: str
@@ -32,14 +32,14 @@ class Letter:
 
     @property
     def fields(self) -> Mapping[str, str]:
-        """Give the fields of the entry as it stood in its stream."""
+        """Return the entry's fields as they were in its stream."""
         return {
             name.removeprefix(_FIELD): value for name, value in self.newest.fields.items() if name.startswith(_FIELD)
         }
 
     @property
     def unreadable(self) -> str:
-        """Say why it still cannot be read; an empty text if it can be by now."""
+        """Return why the entry is still unreadable; empty if it can be read now."""
         message = SignalMessage if self.stream == keys.SIGNALS else OrderMessage
         try:
             message.parse(self.fields)
@@ -48,26 +48,26 @@ class Letter:
         return ""
 
 
-async def find_letter(bus: Bus, stream: str, entry_id: str) -> Letter | None:
-    """Find the letters of an entry; None if there are none. Raises BusUnavailable."""
+async def find_dead_letter(bus: Bus, stream: str, entry_id: str) -> DeadLetter | None:
+    """Find the dead letters of an entry; None if there are none. Raises BusUnavailable."""
     found = [each async for each in entries(bus, keys.dead(stream)) if each.fields.get("entry_id") == entry_id]
-    return Letter(stream, entry_id, tuple(each.id for each in found), found[-1]) if found else None
+    return DeadLetter(stream, entry_id, tuple(each.id for each in found), found[-1]) if found else None
 
 
-async def put_back(bus: Bus, letter: Letter) -> str | None:
-    """Have it read again; answers its entry id from now on, None if its entry is not in the stream any more."""
+async def put_back(bus: Bus, letter: DeadLetter) -> str | None:
+    """Write the entry back to be read again. Return its new entry id; None if the entry is no longer in its stream."""
     if letter.stream == keys.SIGNALS:
         return await put_back_signal(bus, letter.entry_id, letter.ids)
     known = await put_back_order(bus, letter.stream, letter.entry_id, letter.ids)
     return letter.entry_id if known else None
 
 
-async def give_up(bus: Bus, letter: Letter, by: str, at: int, why: str) -> str:
-    """Drop it on record; answers why that must not be, an empty text if it is done."""
+async def drop_on_record(bus: Bus, letter: DeadLetter, by: str, at: int, why: str) -> str:
+    """Drop it on record. Return why that is not allowed; empty if it is done."""
     order = letter.fields.get("id", "")
     if letter.stream != keys.SIGNALS and order:
         state = await bus.do("HGET", keys.order(user_of(letter.stream), order), "state")
-        if state in UNPROVEN:
-            return f"order {order} is {state}: it may have traded; put it back, or end it with `ops resolve` first"
+        if state in UNRESOLVED_STATES:
+            return f"order {order} is {state}: it may have traded; put it back, or settle it with `ops resolve` first"
     await drop(bus, letter.stream, letter.entry_id, letter.ids, by=by, at=at, why=why)
     return ""

@@ -1,7 +1,7 @@
 """`ops drift`: the master's target against each user's positions; `--repair` closes what the master no longer holds.
 
-A repair sets the kill switch of a user or a symbol to `flatten`, waits until the positions are gone, and puts back what was set
-before. It never buys, and it closes nothing that the master still holds or has just traded.
+A repair sets the kill switch of a user or a symbol to `flatten`, waits until the positions are closed, and restores the previous
+switch. It never buys, and never closes a position that the master still holds or has just traded.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from typing import Annotated, Final
 
 import typer
 
-from services.ops.flatten import PATIENCE, Fate, follow, held_in
+from services.ops.flatten import PATIENCE, FlattenResult, read_held, wait_until_closed
 from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, console, print_json, table
-from services.ops.session import connected
+from services.ops.runner import run_with_bus
 from services.ops.switches import Scope, set_switch
-from services.ops.users import users_of
-from services.ops.who import users_asked_for
+from services.ops.users import read_policies, select_users
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
 from shared.config.renames import load_renames
@@ -28,65 +27,67 @@ from shared.domain.rename import NO_RENAMES
 from shared.domain.values.money import plain
 from shared.domain.values.venue import VENUES
 from shared.ledger.drift import Drift, plan_repair
-from shared.ledger.holdings import master_unsure, read_drifts, traded_since
+from shared.ledger.holdings import master_problem, read_drifts, traded_since
 
 _SETTLED_MS: Final = 30_000
-"""What the master has traded this lately may still be on its way to the users."""
+"""A trade of the master that is younger than this may not have reached all users."""
 _SIZE: Final = Decimal("0.00000001")
 _REASON: Final = "ops drift --repair: the master no longer holds it"
 
-User = Annotated[str, typer.Option("--user", help="Only this user; everybody if not given.")]
+User = Annotated[str, typer.Option("--user", help="Only this user; all users if not given.")]
 DoRepair = Annotated[bool, typer.Option("--repair", help="Close what the master no longer holds. Never buys.")]
 
 
 def drift(user: User = "", repair: DoRepair = False, yes: Yes = False, as_json: AsJson = False) -> None:
-    """Compare what users hold with what the master's position would make of theirs; exit 1 while there are strays."""
+    """Compare users' positions with their targets; exit 1 if a user holds what the master no longer holds (a stray)."""
 
     async def look(settings: Settings, bus: Bus) -> list[Drift]:
         return await read(settings, bus, user)
 
-    found = connected(look)
+    found = run_with_bus(look)
     strays = [each for each in found if each.stray]
-    fates: list[dict[str, str]] = []
+    results: list[dict[str, str]] = []
     if repair and strays:
         confirm(f"Close {len(strays)} positions that the master no longer holds?", yes=yes)
-        fates = connected(lambda settings, bus: mend(settings, bus, user))
-        found = connected(look)
+        results = run_with_bus(lambda settings, bus: repair_strays(settings, bus, user))
+        found = run_with_bus(look)
     if as_json:
         rows = [_row(each) for each in found]
-        print_json({"drift": rows, "strays": sum(each.stray for each in found), "repaired": fates})
+        print_json({"drift": rows, "strays": sum(each.stray for each in found), "repaired": results})
     else:
-        _show(found, fates)
+        _show(found, results)
     raise typer.Exit(1 if any(each.stray for each in found) else 0)
 
 
 async def read(settings: Settings, bus: Bus, user: str) -> list[Drift]:
-    """Compare everybody, or one user, at every venue."""
-    policies = await users_of(settings, bus)
+    """Compare one user, or all, at every venue."""
+    policies = await read_policies(settings, bus)
     if user:
-        await users_asked_for(settings, bus, user)
+        await select_users(settings, bus, user)
     chosen = [policy for name, policy in policies.items() if user in {"", name}]
     renames = load_renames(settings.shoal_config)
     return [each for venue in VENUES for each in await read_drifts(bus, chosen, venue, renames.get(venue, NO_RENAMES))]
 
 
-async def mend(settings: Settings, bus: Bus, user: str) -> list[dict[str, str]]:
-    """Have strays closed, one scope after the other; one row for each position, and for each that was left alone."""
-    everybody = await read(settings, bus, "")  # a scope is judged by all that it would close
+async def repair_strays(settings: Settings, bus: Bus, user: str) -> list[dict[str, str]]:
+    """Close strays, one scope after another. Return one row per position, closed or left alone."""
+    everyone = await read(settings, bus, "")  # a scope may hold positions of other users too
     now = time.time_ns() // 1_000_000
     lately = await traded_since(bus, now - _SETTLED_MS)
-    unsure: dict[str, str] = {venue: await master_unsure(bus, venue, now) for venue in VENUES}
-    plan = plan_repair([each for each in everybody if each.held.amount > 0])
+    unsure: dict[str, str] = {venue: await master_problem(bus, venue, now) for venue in VENUES}
+    plan = plan_repair([each for each in everyone if each.held.amount > 0])
     scopes = [Scope(user=name) for name in plan.users] + [Scope(symbol=symbol) for symbol in plan.symbols]
     rows = [
-        _left(each, "neither its user nor its symbol has strays alone") for each in plan.left_out if _of(each, user)
+        _left(each, "its user and its symbol both have positions that must stay")
+        for each in plan.left_out
+        if _of(each, user)
     ]
     for scope in scopes:
-        inside = [each for each in everybody if each.stray and _in(scope, each)]
+        inside = [each for each in everyone if each.stray and _in(scope, each)]
         if not any(_of(each, user) for each in inside):
             continue
         others = sorted({each.user for each in inside if not _of(each, user)})
-        why = f"it would close that of {', '.join(others)} too: leave --user out" if others else ""
+        why = f"it would close the positions of {', '.join(others)} too: run it without --user" if others else ""
         why = why or next((unsure[each.venue] for each in inside if unsure[each.venue]), "")
         if not why and (hot := sorted({each.symbol.base for each in inside} & lately.keys())):
             why = f"the master has just traded {', '.join(hot)}"
@@ -97,16 +98,16 @@ async def mend(settings: Settings, bus: Bus, user: str) -> list[dict[str, str]]:
 
 
 async def _close(settings: Settings, bus: Bus, scope: Scope) -> list[dict[str, str]]:
-    policies = await users_of(settings, bus)
+    policies = await read_policies(settings, bus)
     now, by = time.time_ns() // 1_000_000, operator_name()
-    held = await held_in(bus, scope, policies)
+    held = await read_held(bus, scope, policies)
     before = await set_switch(bus, scope, ControlMode.FLATTEN, _REASON, by, now)
     try:
-        fates: list[Fate] = await follow(bus, scope, held, policies, now, PATIENCE)
+        results: list[FlattenResult] = await wait_until_closed(bus, scope, held, policies, now, PATIENCE)
     finally:
         words = before.reason or "ops drift --repair is done"
         await set_switch(bus, scope, before.mode, words, before.by or by, time.time_ns() // 1_000_000)
-    return [fate.row() for fate in fates]
+    return [result.row() for result in results]
 
 
 async def _switch(bus: Bus, scope: Scope) -> Control:
@@ -140,7 +141,7 @@ def _row(each: Drift) -> dict[str, object]:
     }
 
 
-def _show(found: list[Drift], fates: list[dict[str, str]]) -> None:
+def _show(found: list[Drift], results: list[dict[str, str]]) -> None:
     out = console()
     rows = [
         (
@@ -154,9 +155,9 @@ def _show(found: list[Drift], fates: list[dict[str, str]]) -> None:
         )
         for each in found
     ]
-    empty = "neither the master nor anybody holds anything, so nothing can differ"
+    empty = "neither the master nor any user holds a position"
     out.print(table("Drift", ["user", "venue", "symbol", "target", "held", "drift", "note"], rows, empty=empty))
-    if fates:
+    if results:
         out.print()
         columns = ["user", "venue", "symbol", "held", "left", "outcome", "reason"]
-        out.print(table("Repaired", columns, [list(row.values()) for row in fates]))
+        out.print(table("Repaired", columns, [list(row.values()) for row in results]))

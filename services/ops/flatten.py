@@ -1,8 +1,8 @@
-"""`ops flatten`: has every copied position in a scope closed, and tells what became of each.
+"""`ops flatten`: close every copied position in a scope and report the result of each.
 
-It only sets the switch: whoever serves a user sells what he holds from copying, at once and after a restart too. The switch stays
-until `ops resume`, so that nothing is bought back. The switch comes first: nothing that is read here, for the question or for the
-report, may keep it from being set.
+It only sets the switch: the executor that serves a user sells what they hold from copying, at once or after its restart. The
+switch stays until `ops resume`, so that nothing is bought back. It is set first: no read for the question or the report may
+prevent it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Annotated, Final
 
 import typer
 
-from services.ops.control import OfSymbol, Reason, User
+from services.ops.control import Reason, SymbolName, User
 from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, console, print_json, table
-from services.ops.session import connected
+from services.ops.runner import run_with_bus
 from services.ops.switches import Scope, scope_of, set_switch
-from services.ops.users import users_if_any
+from services.ops.users import read_policies_if_possible
 from shared.bus.connection import Bus
 from shared.bus.records import read_holdings
 from shared.bus.streams import read_entries
@@ -40,29 +40,29 @@ PATIENCE: Final = 30.0
 Wait = Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for the positions to be closed.")]
 _POLL: Final = 0.25
 
-Place = tuple[str, str, Symbol]
-"""Whose position at which venue."""
+PositionKey = tuple[str, str, Symbol]
+"""User, venue and symbol of a position."""
 _UNREADABLE: Final = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What is held in a scope; `unreadable` says by user, venue and name of the record why one cannot be read."""
+class HeldPositions:
+    """The positions in a scope; `unreadable` holds the error of each unreadable record by user, venue and field."""
 
-    positions: Mapping[Place, Position] = field(default_factory=dict)
+    positions: Mapping[PositionKey, Position] = field(default_factory=dict)
     unreadable: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     users: Sequence[str] = ()
-    """Who was looked at."""
+    """The users that were read."""
 
-    def hides(self, place: Place) -> bool:
-        """Say whether the record of a position is one of those that cannot be read."""
+    def is_unreadable(self, place: PositionKey) -> bool:
+        """Return whether the record of a position is unreadable."""
         user, venue, symbol = place
         return any((user, venue, name) in self.unreadable for name in (str(symbol), EVERY_POSITION))
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
-    """What became of one position: `closed`, `dust` (an order ended and left it), `open`, or `unreadable`."""
+class FlattenResult:
+    """The result for one position: `closed`, `dust` (an order ended and left a remainder), `open`, or `unreadable`."""
 
     place: tuple[str, str, Symbol | str]
     before: str
@@ -71,7 +71,7 @@ class Fate:
     reason: str
 
     def row(self) -> dict[str, str]:
-        """Show it."""
+        """Return it as a table row."""
         user, venue, symbol = self.place
         words = {"before": self.before, "left": self.left, "outcome": self.outcome, "reason": self.reason}
         return {"user": user, "venue": venue, "symbol": str(symbol), **words}
@@ -80,54 +80,56 @@ class Fate:
 def flatten(
     reason: Reason,
     user: User = "",
-    symbol: OfSymbol = "",
+    symbol: SymbolName = "",
     yes: Yes = False,
     wait: Wait = PATIENCE,
     as_json: AsJson = False,
 ) -> None:
     """Close every copied position in the scope and stop entries; exit 1 if one is open or unreadable after the wait."""
 
-    async def look(settings: Settings, bus: Bus) -> tuple[Scope, Found]:
+    async def look(settings: Settings, bus: Bus) -> tuple[Scope, HeldPositions]:
         scope = await scope_of(settings, bus, user, symbol)
-        return scope, Found() if yes else await held_in(bus, scope, await users_if_any(settings, bus))
+        return scope, HeldPositions() if yes else await read_held(
+            bus, scope, await read_policies_if_possible(settings, bus)
+        )
 
-    scope, held = connected(look)
-    confirm(question(scope, len(held.positions), len(held.unreadable)), yes=yes)
+    scope, held = run_with_bus(look)
+    confirm(build_question(scope, len(held.positions), len(held.unreadable)), yes=yes)
 
-    async def work(settings: Settings, bus: Bus) -> list[Fate]:
+    async def work(settings: Settings, bus: Bus) -> list[FlattenResult]:
         now = time.time_ns() // 1_000_000
         began = time.monotonic()
         await set_switch(bus, scope, ControlMode.FLATTEN, reason, operator_name(), now)
-        policies = await users_if_any(settings, bus)
-        here = await held_in(bus, scope, policies)
-        before = Found({**held.positions, **here.positions}, here.unreadable)
+        policies = await read_policies_if_possible(settings, bus)
+        here = await read_held(bus, scope, policies)
+        before = HeldPositions({**held.positions, **here.positions}, here.unreadable)
         since = await _redis_time(bus) - int((time.monotonic() - began) * 1000)
-        return await follow(bus, scope, before, policies, since, wait)
+        return await wait_until_closed(bus, scope, before, policies, since, wait)
 
-    rows = [fate.row() for fate in connected(work)]
+    rows = [result.row() for result in run_with_bus(work)]
     still = [row for row in rows if row["outcome"] in {"open", _UNREADABLE}]
     if as_json:
         print_json({"of": str(scope), "mode": "flatten", "reason": reason, "positions": rows, "open": len(still)})
     else:
         print(f"{scope}: flatten ({reason}); `ops resume` lets entries through again")
         columns = ["user", "venue", "symbol", "held", "left", "outcome", "reason"]
-        empty = "nothing was held from copying, so nothing had to be sold"
+        empty = "nothing was held from copying, so nothing was sold"
         console().print(table("Positions", columns, [list(row.values()) for row in rows], empty=empty))
     raise typer.Exit(1 if still else 0)
 
 
-def question(scope: Scope, held: int, unreadable: int = 0) -> str:
-    """Ask about what will happen; with nothing held the switch still stops entries."""
+def build_question(scope: Scope, held: int, unreadable: int = 0) -> str:
+    """Return the confirmation question; with nothing held the switch still stops entries."""
     unread = f" ({unreadable} more cannot be read)" if unreadable else ""
     if not held and not unreadable:
-        return f"Nothing is held from copying by {scope}. Stop entries all the same until `ops resume`?"
+        return f"No copied position is held by {scope}. Stop entries anyway until `ops resume`?"
     plural = "" if held == 1 else "s"
     return f"Sell {held} copied position{plural}{unread} of {scope} now, and stop entries until `ops resume`?"
 
 
-async def held_in(bus: Bus, scope: Scope, policies: Mapping[str, UserPolicy]) -> Found:
-    """Read what is held from copying in a scope, and name what cannot be read. Raises BusUnavailable."""
-    found: dict[Place, Position] = {}
+async def read_held(bus: Bus, scope: Scope, policies: Mapping[str, UserPolicy]) -> HeldPositions:
+    """Read the copied positions in a scope, and collect unreadable records. Raises BusUnavailable."""
+    found: dict[PositionKey, Position] = {}
     unreadable: dict[tuple[str, str, str], str] = {}
     users = [scope.user] if scope.user else sorted({*policies, *await known_users(bus)})
     places = [(user, venue) for user in users for venue in VENUES]
@@ -139,45 +141,47 @@ async def held_in(bus: Bus, scope: Scope, policies: Mapping[str, UserPolicy]) ->
         for name, why in holdings.unreadable.items():
             if scope.symbol is None or holdings.may_hold(scope.symbol.base):
                 unreadable[user, venue, name] = why
-    return Found(found, unreadable, users)
+    return HeldPositions(found, unreadable, users)
 
 
-async def follow(
+async def wait_until_closed(
     bus: Bus,
     scope: Scope,
-    before: Found,
+    before: HeldPositions,
     policies: Mapping[str, UserPolicy],
     since: int,
     wait: float,
-) -> list[Fate]:
-    """Wait until every position is closed or its exit has ended, at most so many seconds, and say what became of each."""
+) -> list[FlattenResult]:
+    """Wait at most `wait` seconds until every position is closed or its exit has ended. Return the result of each."""
     seen, end = dict(before.positions), time.monotonic() + wait
     while True:
-        # The reports first: an exit and what it left are written in one step, so what is held is at least as new.
+        # Reports first: an exit's report and position are written in one step, so the positions read next are at least as new.
         ended = await _ended(bus, sorted({user for user, _, _ in seen}), since)
-        found = await held_in(bus, scope, policies)
+        found = await read_held(bus, scope, policies)
         now = found.positions
-        seen = {**now, **seen}  # an entry that was on its way when the switch was set is closed too
+        seen = {**now, **seen}  # an entry in flight when the switch was set is closed too
         if not now.keys() - ended.keys() or time.monotonic() >= end:
             ended |= await _ended(bus, sorted({user for user, _, _ in seen}), since)  # of what was closed in between
             break
         await asyncio.sleep(_POLL)
-    fates = [
-        _fate(place, position, now.get(place), ended.get(place))
+    results = [
+        _result(place, position, now.get(place), ended.get(place))
         for place, position in sorted(seen.items(), key=str)
-        if not found.hides(place)
+        if not found.is_unreadable(place)
     ]
-    # What was sold between the switch and the first look was seen by nobody here: its report tells.
+    # A position sold between the switch and the first read is known from its report alone.
     for place, report in sorted((await _ended(bus, found.users, since)).items(), key=str):
         if place not in seen and _sold(report) > 0 and scope.covers(place[0], place[2], policies.get(place[0])):
-            fates.append(Fate(place, plain(_sold(report)), "0", "closed", report.get("reason", "")))
-    return fates + [
-        Fate(place, "?", "?", _UNREADABLE, f"nothing is sold until its record can be read: {why}")
+            results.append(FlattenResult(place, plain(_sold(report)), "0", "closed", report.get("reason", "")))
+    return results + [
+        FlattenResult(place, "?", "?", _UNREADABLE, f"nothing is sold until its record can be read: {why}")
         for place, why in sorted(found.unreadable.items())
     ]
 
 
-def _fate(place: Place, position: Position, left: Position | None, report: Mapping[str, str] | None) -> Fate:
+def _result(
+    place: PositionKey, position: Position, left: Position | None, report: Mapping[str, str] | None
+) -> FlattenResult:
     said = report or {}
     if left is None:
         outcome, reason = "closed", said.get("reason", "")
@@ -186,8 +190,8 @@ def _fate(place: Place, position: Position, left: Position | None, report: Mappi
     else:
         outcome, reason = "open", "its exit has not ended: see `ops status` for who serves the user"
     rest = left.size.amount if left else ZERO
-    before = max(position.size.amount, rest + _sold(said))  # it may have been seen when a part was sold already
-    return Fate(place, plain(before), plain(rest), outcome, reason)
+    before = max(position.size.amount, rest + _sold(said))  # it may have been read after a part was sold
+    return FlattenResult(place, plain(before), plain(rest), outcome, reason)
 
 
 def _sold(report: Mapping[str, str]) -> Decimal:
@@ -199,15 +203,15 @@ def _sold(report: Mapping[str, str]) -> Decimal:
 
 
 async def _redis_time(bus: Bus) -> int:
-    """Return Redis's clock in epoch ms, by which the entries of streams are named; this host's may be another."""
+    """Return Redis's clock in epoch ms: stream entry ids come from it, and this host's clock may differ."""
     seconds, micros = await bus.do("TIME")
     return int(seconds) * 1000 + int(micros) // 1000
 
 
-async def _ended(bus: Bus, users: Sequence[str], since: int) -> dict[Place, Mapping[str, str]]:
+async def _ended(bus: Bus, users: Sequence[str], since: int) -> dict[PositionKey, Mapping[str, str]]:
     """Read the exits that have ended since an instant (epoch ms), the latest of each position."""
     answers = await bus.do_all([("XRANGE", keys.reports(user), since, "+") for user in users])
-    found: dict[Place, Mapping[str, str]] = {}
+    found: dict[PositionKey, Mapping[str, str]] = {}
     for user, rows in zip(users, answers, strict=True):
         for entry in read_entries(keys.reports(user), rows if isinstance(rows, list) else []):
             fields = entry.fields

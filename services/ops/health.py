@@ -1,7 +1,8 @@
-"""`ops health <service>`: exit 0 if the service is well, 1 with the reason if not. Made for health checks, so it must stay cheap.
+"""`ops health <service>`: exit 0 if the service is healthy, 1 with the reason if not. Health checks run it, so it must stay
+cheap.
 
-A service is well while one of its processes gives signs of life whose state is no failure; the master only once its account is
-ready. With `--here` only processes of this host count, which is what a container asks about itself.
+A service is healthy while one of its processes has a heartbeat whose state is not a failure; the master also needs a ready
+account. With `--here` only processes of this host count: a container asks about itself.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ import socket
 import sys
 from typing import Final
 
-from services.ops.session import connected, guarded, refuse
+from services.ops.runner import refuse, run_command, run_with_bus
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.config.settings import Settings
 from shared.domain.account import MASTER, AccountState
 from shared.domain.values.venue import VENUES
-from shared.ledger.status import read_signs
+from shared.ledger.live_processes import read_processes
 
 SERVICES: Final = ("master-strategy", "copy-engine", "executor", "api")
 _USAGE: Final = f"health needs one service of {', '.join(SERVICES)} (and --here for processes of this host only)"
@@ -27,32 +28,34 @@ def main() -> None:
     asked = [word for word in sys.argv[2:] if word not in {"--here", "--json"}]
     if len(asked) != 1 or asked[0] not in SERVICES:
         refuse(_USAGE)
-    guarded(lambda: check(asked[0], here="--here" in sys.argv, as_json="--json" in sys.argv))
+    run_command(lambda: check(asked[0], here="--here" in sys.argv, as_json="--json" in sys.argv))
 
 
 def check(service: str, *, here: bool, as_json: bool) -> None:
-    """Say whether a service is well and end with 0 or 1."""
+    """Print whether a service is healthy and exit with 0 or 1."""
 
     async def work(_settings: Settings, bus: Bus) -> str:
-        return await why_unwell(bus, service, f"{socket.gethostname()}-" if here else "")
+        return await find_problem(bus, service, f"{socket.gethostname()}-" if here else "")
 
-    why = connected(work)
+    why = run_with_bus(work)
     if as_json:
-        import json  # noqa: PLC0415  # of no use to a health check
+        import json  # noqa: PLC0415  # a health check does not need it
 
         print(json.dumps({"ok": not why, "service": service, "reason": why}))
     else:
-        print(f"{service}: {why or 'well'}")
+        print(f"{service}: {why or 'healthy'}")
     sys.exit(1 if why else 0)
 
 
-async def why_unwell(bus: Bus, service: str, instances: str = "") -> str:
-    """Say why a service is not well, an empty text if it is; only instances whose name begins with `instances` count."""
+async def find_problem(bus: Bus, service: str, instances: str = "") -> str:
+    """Return why a service is not healthy, empty if it is. Only instances whose name starts with `instances` count."""
     records = Records(bus)
-    signs = read_signs(await records.heartbeats())
-    states = [sign.state for sign in signs if sign.service == service and sign.instance.startswith(instances)]
+    processes = read_processes(await records.heartbeats())
+    states = [
+        process.state for process in processes if process.service == service and process.instance.startswith(instances)
+    ]
     if not states:
-        return "gives no sign of life"
+        return "no heartbeat"
     if all(state.startswith("failed") for state in states):
         return states[0]
     if service == "master-strategy":
@@ -60,5 +63,5 @@ async def why_unwell(bus: Bus, service: str, instances: str = "") -> str:
         known = [account for account in accounts if account is not None]
         if not any(account.state is AccountState.READY for account in known):
             said = "; ".join(f"{each.venue}: {each.state} {each.reason}".rstrip() for each in known)
-            return f"the master account is not ready ({said or 'nothing is known of it'})"
+            return f"the master account is not ready ({said or 'it has not been read yet'})"
     return ""

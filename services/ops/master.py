@@ -1,4 +1,4 @@
-"""`ops master`: what the account holds of each coin, what of that is the position, and what was done and not copied."""
+"""`ops master`: the coins of the master account, the position that users follow, and the orders that were not copied."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from services.ops.output import AsJson, clock, console, print_json, table
-from services.ops.session import connected
+from services.ops.runner import run_with_bus
 from shared.bus.connection import Bus
 from shared.bus.master_account import read_all_uncopied, read_holdings, read_positions
 from shared.config.settings import Settings
@@ -18,29 +18,27 @@ from shared.domain.values.venue import VENUES
 
 _LAST: Final = 20
 
-Last = Annotated[int, typer.Option("--last", min=1, help="So many of the orders that were not copied.")]
+Last = Annotated[int, typer.Option("--last", min=1, help="How many of the orders that were not copied to show.")]
 Row = dict[str, str]
 
 
 def master(last: Last = _LAST, as_json: AsJson = False) -> None:
-    """Show what the master's account holds, what of it users follow, and which of its orders were not copied, and why."""
+    """Show what the master's account holds, which part of it users follow, and which orders were not copied and why."""
 
     async def look(settings: Settings, bus: Bus) -> tuple[list[Row], list[Row], int]:
         del settings
         return await read(bus, last)
 
-    holdings, uncopied, of_all = connected(look)
+    holdings, uncopied, of_all = run_with_bus(look)
     if as_json:
         print_json({"holdings": holdings, "not_copied": uncopied, "not_copied_of_all": of_all})
         return
     out = console()
     if holdings:
-        columns = ["venue", "coin", "account", "position", "apart", "baseline", "as of"]
+        columns = ["venue", "coin", "account", "position", "separate", "baseline", "as of"]
         out.print(table("The master's account", columns, [list(row.values()) for row in holdings]))
     else:
-        out.print(
-            "Nothing is known of what the master's account holds: the master has not read it yet, or it holds no coins."
-        )
+        out.print("No holdings are known: the master has not read its account yet, or it holds no coins.")
     out.print()
     if uncopied:
         columns = ["at", "venue", "order", "symbol", "side", "size", "reason", "why"]

@@ -1,4 +1,4 @@
-"""The person at the keyboard: their name, and their yes before something that cannot be taken back."""
+"""The operator: their name, and their confirmation of an action that cannot be undone."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmat
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask on stderr, so that stdout stays the answer; end with exit code 1 unless the answer is yes.
+    """Ask on stderr, so that stdout holds only the result; exit with code 1 unless the answer is yes.
 
-    Where nobody can answer (no terminal, and an input that is at its end), a line says what to add.
+    Without a terminal and with an empty input, a line says that --yes is needed.
     """
     if yes:
         return
@@ -27,13 +27,13 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not answer.endswith("\n"):
         print(file=sys.stderr)
-    hint = "" if answer or sys.stdin.isatty() else ": nobody can answer here; add --yes"
+    hint = "" if answer or sys.stdin.isatty() else ": there is no terminal to answer on; add --yes"
     print(f"ops: not done{hint}", file=sys.stderr)
     raise typer.Exit(1)
 
 
 def operator_name() -> str:
-    """Name the person as the operating system does."""
+    """Return the operator's name in the operating system."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name

@@ -1,4 +1,4 @@
-"""How commands show things: tables for people, or one JSON object as the last line."""
+"""The output of commands: tables for people, or one JSON object as the last line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Final
 
 import typer
@@ -16,27 +16,29 @@ from rich.table import Table
 from rich.text import Text
 
 _PIPE_WIDTH: Final = 120
-"""Columns where the output is no terminal and COLUMNS is not set. Nothing is ever cut: what does not fit is folded."""
+"""Columns when the output is not a terminal and COLUMNS is not set. Nothing is cut: what does not fit is folded."""
+
+_CENT: Final = Decimal("0.01")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 
 
 def console() -> Console:
-    """Give a console on stdout."""
+    """Return a console on stdout."""
     made = Console(highlight=False)
     given = os.environ.get("COLUMNS", "").isdigit()
     return made if made.is_terminal or given else Console(highlight=False, width=_PIPE_WIDTH)
 
 
 def print_json(answer: Mapping[str, object]) -> None:
-    """Print one line that is a JSON object."""
+    """Print a JSON object on one line."""
     print(json.dumps(answer, ensure_ascii=False))
 
 
 def table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str = "there is nothing to show"
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str = "nothing to show"
 ) -> RenderableType:
-    """Lay rows out under a title; where there are none, a sentence says so. What stands in Redis is never read as markup."""
+    """Return a table with a title, or a sentence if there are no rows. Text from Redis is never read as markup."""
     found = [[str(cell) for cell in row] for row in rows]
     if not found:
         return Text.assemble((title, "bold"), ": " if title else "", empty)
@@ -51,14 +53,23 @@ def table(
 
 
 def money(amount: str | None, currency: str) -> str:
-    """Show an amount of money to people, to the cent; the whole of it stands in --json."""
+    """Format an amount of money for people, to the cent; --json has all its digits."""
     if amount is None:
         return "unknown"
     return f"{Decimal(amount):,.2f} {currency}"
 
 
+def share(fraction: str) -> str:
+    """Format a fraction (0..1) of a position for people: `all` or `37 %`; as it is if it is not a number."""
+    try:
+        percent = Decimal(fraction) * 100
+    except InvalidOperation:
+        return fraction
+    return "all" if percent == 100 else f"{percent.quantize(_CENT).normalize():f} %"
+
+
 def clock(at: int | None) -> str:
-    """Give an instant (epoch ms) as UTC time of day with its date; a dash where there is none."""
+    """Format an instant (epoch ms) as UTC date and time; a dash if there is none."""
     if not at:
         return "-"
     return datetime.fromtimestamp(at / 1000, UTC).strftime("%m-%d %H:%M:%S")

@@ -1,6 +1,6 @@
-"""`ops paper-accounts`: gives the paper exchange its accounts, with the keys that the services hold. Repeating it is harmless.
+"""`ops paper-accounts`: create the accounts of the paper exchange, with the keys that the services use. Repeating it is harmless.
 
-In live mode only users with `paper = true` have one there, and of those only paper keys are told to it: no real key ever is.
+In live mode only users with `paper = true` get one, and only paper keys are sent to it, never a real key.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.ops.output import AsJson, print_json
 from services.ops.paper_exchange import PaperExchange, open_paper_exchange
-from services.ops.users import mention
+from services.ops.users import warn
 from shared.config.errors import ConfigurationError
 from shared.config.secrets import ApiKey, read_api_key
 from shared.config.settings import Mode, Settings, load_settings
@@ -30,7 +30,7 @@ _FILE: Final = "paper_accounts.toml"
 
 Balances = dict[str, Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]]
 Accounts = Mapping[tuple[str, str], Balances]
-"""What an account begins with, by user and venue."""
+"""Initial balances, by user and venue."""
 
 
 class _File(BaseModel):
@@ -46,8 +46,8 @@ def paper_accounts(as_json: AsJson = False) -> None:
     if settings.shoal_mode is Mode.LIVE:
         users = load_users(settings.shoal_config)
         for problem in users.problems:
-            mention(problem)
-        accounts = _of_users_on_paper(accounts, users)
+            warn(problem)
+        accounts = _select_paper_users(accounts, users)
         if not accounts:
             print(
                 "SHOAL_MODE is live and no user with paper = true has an account in the file: nothing to do",
@@ -66,7 +66,7 @@ def load_accounts(config: Path) -> Accounts:
     return {(user, venue): balances for user, venues in read.accounts.items() for venue, balances in venues.items()}
 
 
-def _of_users_on_paper(accounts: Accounts, users: Mapping[str, UserPolicy]) -> Accounts:
+def _select_paper_users(accounts: Accounts, users: Mapping[str, UserPolicy]) -> Accounts:
     return {(user, venue): held for (user, venue), held in accounts.items() if user in users and users[user].paper}
 
 

@@ -1,6 +1,6 @@
-"""The paper exchange's control plane, as far as ops needs it: its journal, and the making of accounts.
+"""A client of the paper exchange's control plane: its journal, and the creation of accounts.
 
-Reached over HTTP, as any stranger would reach it; in live mode only for users on paper money.
+In live mode it is used only for users on paper money.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ _POLL: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Journal:
-    """The orders it accepted, by user, and how many requests it refused for a nonce that no fault made up."""
+class JournalSnapshot:
+    """The orders that it accepted, by user, and how many requests it refused for their nonce (injected faults do not count)."""
 
     orders: Mapping[str, list[VenueOrder]]
     invalid_nonces: int
 
 
 class PaperExchange:
-    """A client of the control plane. Every failure is a ConfigurationError that names PAPER_URL."""
+    """The client. Every failure is a ConfigurationError that names PAPER_URL."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
         self._session = session
         self._url = url
 
-    async def journal(self) -> Journal:
+    async def journal(self) -> JournalSnapshot:
         """Read the whole journal."""
         orders = await self._get("/paper/orders")
         refused = await self._get("/paper/requests", {"verdict": INVALID_NONCE})
         try:
-            return Journal(read_orders(orders), count_invalid_nonces(refused))
+            return JournalSnapshot(read_orders(orders), count_invalid_nonces(refused))
         except ValueError as error:
-            raise ConfigurationError(f"PAPER_URL: {self._url} gave no journal that can be read: {error}") from None
+            raise ConfigurationError(f"PAPER_URL: {self._url} sent a journal that cannot be read: {error}") from None
 
     async def create_account(self, account: Mapping[str, object]) -> None:
-        """Create an account; one that exists already with the same key stays as it is."""
+        """Create an account; an existing one with the same key stays as it is."""
         try:
             async with self._session.post(f"{self._url}/paper/accounts", json=account) as answer:
                 if answer.status >= 400:
-                    # An answer can repeat what was asked, and that holds a secret.
+                    # The answer may repeat the request, which holds a secret.
                     said = (await answer.text()).replace(str(account["api_secret"]), "[secret]")
                     raise ConfigurationError(
                         f"PAPER_URL: {self._url} refused the account of {account['user']}: {said[:200]}"
@@ -60,7 +60,7 @@ class PaperExchange:
             raise self._unreachable(error) from None
 
     async def wait(self, patience: float) -> None:
-        """Wait until it answers, `patience` seconds at most."""
+        """Wait until it answers, at most `patience` seconds."""
         end = time.monotonic() + patience
         while True:
             try:
@@ -89,6 +89,6 @@ class PaperExchange:
 
 @asynccontextmanager
 async def open_paper_exchange(url: str) -> AsyncIterator[PaperExchange]:
-    """Give a client of the paper exchange at `url`."""
+    """Open a client of the paper exchange at `url`."""
     async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
         yield PaperExchange(session, url)

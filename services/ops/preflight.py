@@ -1,6 +1,6 @@
-"""`ops preflight`: one line per check of what must hold before real money moves; exit 1 if any is red.
+"""`ops preflight`: check what must hold before real money moves, one line per check; exit 1 if any is red.
 
-It asks no venue. Run it where the keys are: in the environment of a service that signs.
+It does not ask the venue. Run it in the environment of a service that has the keys.
 """
 
 from __future__ import annotations
@@ -42,10 +42,8 @@ async def check_redis(settings: Settings) -> Check:
     try:
         async with open_bus(settings.redis_url, "ops", Durability.TRUSTED if trusted else Durability.REQUIRED):
             if trusted:
-                return Check(
-                    "Redis", CheckStatus.YELLOW, "answers; that it loses nothing is taken on trust (REDIS_UNCHECKED)"
-                )
-            return Check("Redis", CheckStatus.GREEN, "answers, and keeps what it was told")
+                return Check("Redis", CheckStatus.YELLOW, "answers; its durability is not checked (REDIS_UNCHECKED)")
+            return Check("Redis", CheckStatus.GREEN, "answers, and writes every command to disk")
     except (ConfigurationError, BusError) as error:
         return Check("Redis", CheckStatus.RED, str(error))
 

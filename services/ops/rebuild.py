@@ -1,7 +1,7 @@
-"""`ops rebuild`: gives accounts their books back that Redis has lost, from the exchange's own record of Shoal's orders.
+"""`ops rebuild`: rebuild books that Redis has lost from the exchange's own record of Shoal's orders.
 
-The asking is done by whoever serves the user: a call with the user's key from here would void the executor's nonces. First
-everything is shown; nothing is written without a yes.
+The executor that serves the user asks the exchange: a call with the user's key from here would void the executor's nonces.
+Everything is shown first; nothing is written without a confirmation.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import typer
 
 from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, console, print_json, table
-from services.ops.session import connected
+from services.ops.runner import run_with_bus
 from shared.bus.connection import Bus
 from shared.bus.interventions import ask_for_rebuilding
 from shared.bus.records import pairs
@@ -30,26 +30,29 @@ from shared.contracts.rebuilding import RebuildAnswer, RebuildMode, RebuildReque
 from shared.domain.values.venue import VENUES
 
 _PATIENCE: Final = 60.0
-"""Seconds to wait for answers: a list of some weeks' orders takes several calls."""
+"""Seconds to wait for answers: a list of several weeks' orders takes several calls."""
 _POLL: Final = 0.25
 _KEPT: Final = 100_000
 
 Account = tuple[str, str]
 Answers = Mapping[Account, RebuildAnswer | None]
 
-User = Annotated[str, typer.Option("--user", help="Only this user; everybody whose books are lost if not given.")]
+User = Annotated[str, typer.Option("--user", help="Only this user; every user whose books are lost if not given.")]
 NotOurs = Annotated[
-    bool, typer.Option("--not-ours", help="Begin empty books instead: those orders are not Shoal's. Sells nothing.")
+    bool,
+    typer.Option(
+        "--not-ours", help="Start empty books instead: the orders at the exchange are not Shoal's. Sells nothing."
+    ),
 ]
 
 
 def rebuild(user: User = "", not_ours: NotOurs = False, yes: Yes = False, as_json: AsJson = False) -> None:
-    """Rebuild books that Redis has lost from the exchange's record; exit 1 if some could not be."""
+    """Rebuild books that Redis has lost from the exchange's record; exit 1 if an account could not be rebuilt."""
 
     async def look(settings: Settings, bus: Bus) -> Answers:
         return await ask(bus, await _lost(settings, bus, user), RebuildMode.LOOK)
 
-    seen = connected(look)
+    seen = run_with_bus(look)
     if not seen:
         _show({}, as_json=as_json)
         return
@@ -57,7 +60,7 @@ def rebuild(user: User = "", not_ours: NotOurs = False, yes: Yes = False, as_jso
         _show(seen, as_json=False)
     ready = [account for account, answer in seen.items() if answer and not answer.reason]
     if ready:
-        what = "Begin empty books" if not_ours else "Rebuild the books"
+        what = "Start empty books" if not_ours else "Rebuild the books"
         confirm(f"{what} of {', '.join(f'{name} at {venue}' for name, venue in ready)}?", yes=yes)
     mode = RebuildMode.DISOWN if not_ours else RebuildMode.WRITE
 
@@ -68,14 +71,14 @@ def rebuild(user: User = "", not_ours: NotOurs = False, yes: Yes = False, as_jso
                 await _note(bus, account, answer, mode)
         return answers
 
-    written = connected(write) if ready else {}
+    written = run_with_bus(write) if ready else {}
     _show({**seen, **written}, as_json=as_json)
     done = [answer for answer in written.values() if answer and answer.written]
     raise typer.Exit(0 if len(done) == len(seen) else 1)
 
 
 async def ask(bus: Bus, accounts: Sequence[Account], mode: RebuildMode) -> dict[Account, RebuildAnswer | None]:
-    """Ask about these accounts and wait for the answers of those that somebody serves; None where nobody has answered."""
+    """Ask about these accounts and wait for the answers of those with an executor; None where none answered."""
     answers: dict[Account, RebuildAnswer | None] = dict.fromkeys(accounts)
     times = VenueTimes(bus, VENUES, lambda: time.time_ns() // 1_000_000)
     await times.refresh()  # the executor judges the age of a request by the venue's time
@@ -97,7 +100,7 @@ async def ask(bus: Bus, accounts: Sequence[Account], mode: RebuildMode) -> dict[
 
 
 async def _lost(settings: Settings, bus: Bus, user: str) -> list[Account]:
-    """Return the accounts of which Redis has no books: those of whoever has just joined too, until an executor has begun them."""
+    """Return the accounts without books in Redis; a new user's are among them until an executor has created them."""
     policies = load_users(settings.shoal_config)
     if user and user not in policies:
         raise ConfigurationError(f"--user {user}: there is no such user")
@@ -109,7 +112,7 @@ async def _lost(settings: Settings, bus: Bus, user: str) -> list[Account]:
 async def _note(bus: Bus, account: Account, answer: RebuildAnswer, mode: RebuildMode) -> None:
     held = ", ".join(size for size, _ in read_held(answer.held).values()) or "nothing"
     why = (
-        "the orders at the exchange are nobody's"
+        "the orders at the exchange are not Shoal's"
         if mode is RebuildMode.DISOWN
         else f"{answer.orders} orders, {held} held"
     )

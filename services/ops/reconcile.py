@@ -1,6 +1,6 @@
-"""`ops reconcile`: compares what users hold from copying with what their accounts have, now, and lowers the books if asked to.
+"""`ops reconcile`: compare copied positions with account balances now, and lower the books on request.
 
-The comparing is done by whoever serves the user: a call with the user's key from here would void the executor's nonces.
+The executor that serves the user does the comparison: a call with the user's key from here would void the executor's nonces.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from typing import Annotated, Final
 import typer
 
 from services.ops.output import AsJson, console, print_json, table
-from services.ops.session import connected
-from services.ops.users import users_of
-from services.ops.who import users_asked_for
+from services.ops.runner import run_with_bus
+from services.ops.users import read_policies, select_users
 from shared.bus.connection import Bus
 from shared.bus.interventions import ask_for_reconciliation
 from shared.bus.records import pairs
@@ -26,14 +25,14 @@ from shared.contracts.fields import MalformedMessageError
 from shared.contracts.reconciliation import ReconcileAnswer, ReconcileMode, ReconcileRequest
 from shared.domain.limits.policy import FileState, UserPolicy
 from shared.domain.values.venue import VENUES
-from shared.ledger.attention import Differing, read_differences
+from shared.ledger.open_issues import PositionDifference, read_differences
 
 _PATIENCE: Final = 20.0
 """Seconds to wait for answers: an executor looks every 2 s, asks its venue, and waits a while for repairs."""
 _POLL: Final = 0.25
-_NOBODY: Final = "no executor has answered"
+_NO_ANSWER: Final = "no executor has answered"
 
-User = Annotated[str, typer.Option("--user", help="Only this user; everybody if not given.")]
+User = Annotated[str, typer.Option("--user", help="Only this user; all users if not given.")]
 Repair = Annotated[
     bool, typer.Option("--repair", help="Lower what is recorded as held to what the account has. Never trades.")
 ]
@@ -46,25 +45,27 @@ def reconcile(user: User = "", repair: Repair = False, as_json: AsJson = False) 
     A position that has traded within the last seconds is not compared: it is named, and does not count as a difference.
     """
 
-    async def work(settings: Settings, bus: Bus) -> tuple[dict[Account, ReconcileAnswer | None], list[Differing]]:
+    async def work(
+        settings: Settings, bus: Bus
+    ) -> tuple[dict[Account, ReconcileAnswer | None], list[PositionDifference]]:
         accounts = await _accounts(settings, bus, user)
         mode = ReconcileMode.REPAIR if repair else ReconcileMode.CHECK
         return await ask(bus, accounts, mode), await read_differences(bus, accounts)
 
-    answers, differences = connected(work)
+    answers, differences = run_with_bus(work)
     if as_json:
         rows = [_row(account, answer) for account, answer in answers.items()]
-        told = [{"user": d.user, "venue": d.venue, "symbol": d.symbol, "text": d.text} for d in differences]
-        print_json({"accounts": rows, "differences": told})
+        different = [{"user": d.user, "venue": d.venue, "symbol": d.symbol, "text": d.text} for d in differences]
+        print_json({"accounts": rows, "differences": different})
     else:
         _show(answers, differences)
     compared = all(answer is not None and not answer.reason for answer in answers.values())
     raise typer.Exit(0 if compared and not differences else 1)
 
 
-def _show(answers: Mapping[Account, ReconcileAnswer | None], differences: Sequence[Differing]) -> None:
+def _show(answers: Mapping[Account, ReconcileAnswer | None], differences: Sequence[PositionDifference]) -> None:
     out = console()
-    rows = [(user, venue, in_words(answer)) for (user, venue), answer in answers.items()]
+    rows = [(user, venue, describe(answer)) for (user, venue), answer in answers.items()]
     out.print(table("Reconciled", ["user", "venue", "result"], rows, empty="there is no account to compare"))
     if differences:
         out.print()
@@ -82,10 +83,10 @@ def _show(answers: Mapping[Account, ReconcileAnswer | None], differences: Sequen
         out.print("[bold green]OK[/]: positions from copying and balances agree")
 
 
-def in_words(answer: ReconcileAnswer | None) -> str:
-    """Describe what came of a pass for one account."""
+def describe(answer: ReconcileAnswer | None) -> str:
+    """Describe the result for one account."""
     if answer is None or answer.reason:
-        return f"not compared: {answer.reason if answer else _NOBODY}"
+        return f"not compared: {answer.reason if answer else _NO_ANSWER}"
     found = f"{answer.found} differ" if answer.found else "agrees"
     repaired = f", {answer.repaired} repaired" if answer.repaired else ""
     fresh = f"; not compared, because it is trading: {answer.left_out}" if answer.left_out else ""
@@ -93,7 +94,7 @@ def in_words(answer: ReconcileAnswer | None) -> str:
 
 
 async def ask(bus: Bus, accounts: Sequence[Account], mode: ReconcileMode) -> dict[Account, ReconcileAnswer | None]:
-    """Ask for a pass and wait for the answers of those accounts that somebody serves; None for the others."""
+    """Request a reconciliation and wait for the answers of accounts with an executor; None for the others."""
     users = sorted({user for user, _ in accounts})
     owners = await bus.do_all([("GET", keys.lease(user)) for user in users])
     served = {user for user, owner in zip(users, owners, strict=True) if owner}
@@ -115,9 +116,9 @@ async def ask(bus: Bus, accounts: Sequence[Account], mode: ReconcileMode) -> dic
 
 
 async def _accounts(settings: Settings, bus: Bus, user: str) -> list[Account]:
-    """Name the accounts of whoever follows; of a user that was asked for also if their file is gone."""
-    policies = await users_of(settings, bus)
-    users = await users_asked_for(settings, bus, user)
+    """Return the accounts of active users, and those of a named user even if their file is gone."""
+    policies = await read_policies(settings, bus)
+    users = await select_users(settings, bus, user)
     found = []
     for name in users:
         policy = policies.get(name)
@@ -148,5 +149,5 @@ def _row(account: Account, answer: ReconcileAnswer | None) -> dict[str, object]:
         "found": answer.found if answer else None,
         "repaired": answer.repaired if answer else None,
         "left_out": answer.left_out if answer else "",
-        "reason": answer.reason if answer else _NOBODY,
+        "reason": answer.reason if answer else _NO_ANSWER,
     }

@@ -1,8 +1,8 @@
-"""`ops redis-users FOLDER`: the Redis users of a compose project, with generated passwords, so that nobody has to make any up.
+"""`ops redis-users FOLDER`: create the Redis users of a compose project, with generated passwords.
 
 Writes `acl/users.acl` for Redis, `acl/operator` with the password for `redis-cli` in its container, and `<service>/url` with the
-REDIS_URL of each service. In compose each of these folders is a volume of its own, which only its service mounts. Run again, it
-keeps the passwords and writes the rules anew. It must never print one.
+REDIS_URL of each service. In compose each of these folders is a volume of its own, which only its service mounts. A second run
+keeps the passwords and rewrites the rules. It must never print a password.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Annotated, Final
 
 import typer
 
-from services.ops.session import refuse
+from services.ops.runner import refuse
 from shared.config.redis_url import RedisUrlError, read_redis_url
 from shared.contracts.access import ACCESS, rules
 
@@ -29,8 +29,8 @@ def redis_users(
     folder: Annotated[Path, typer.Argument(help="Has a folder `acl` and one for each service")],
     place: Annotated[str, typer.Option(help="Host, port and database of Redis, as services reach it")] = _PLACE,
 ) -> None:
-    """Make a Redis user with a password of its own for each service."""
-    os.umask(0o022)  # each folder is a volume that is mounted where it is needed, and nowhere else
+    """Create a Redis user with its own password for each service."""
+    os.umask(0o022)  # each folder is a volume that only its service mounts
     try:
         write_users(folder, place)
     except OSError as error:
@@ -39,7 +39,7 @@ def redis_users(
 
 
 def write_users(folder: Path, place: str) -> None:
-    """Write all files; what stands already keeps its password. Raises OSError."""
+    """Write all files; existing users keep their passwords. Raises OSError."""
     operator = _kept(folder / _OPERATOR)
     lines = [f"user default reset on #{_hashed(operator)} resetchannels ~* &* +@all"]
     urls: dict[str, str] = {}
@@ -50,7 +50,7 @@ def write_users(folder: Path, place: str) -> None:
     for service, url in urls.items():
         _write(folder / service / "url", url)
     _write(folder / _OPERATOR, operator)
-    _write(folder / _USERS, "\n".join(lines))  # last: Redis starts when it is there
+    _write(folder / _USERS, "\n".join(lines))  # last: Redis starts when this file exists
 
 
 def _kept(path: Path) -> str:

@@ -1,6 +1,7 @@
-"""`ops resolve`: a person says what became of an order about which the venue would not.
+"""`ops resolve`: the operator enters the outcome of an order that the venue does not report.
 
-It only adds what was seen to the order's record; the executor that asks about the order reads it there, books and reports it.
+It only adds the verdict to the order's record. The executor (or the master) that resolves the order reads it there, books it and
+reports it.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ import typer
 
 from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, clock, console, print_json, table
-from services.ops.session import connected, refuse
-from services.ops.who import users_asked_for
+from services.ops.runner import refuse, run_with_bus
+from services.ops.users import select_users
 from shared.bus.connection import Bus
 from shared.bus.interventions import give_verdict
 from shared.bus.records import pairs
@@ -29,30 +30,32 @@ from shared.domain.account import MASTER
 from shared.domain.order import TERMINAL
 from shared.domain.values.money import plain
 from shared.domain.values.numerals import whole
-from shared.ledger.attention import UNPROVEN
+from shared.ledger.open_issues import UNRESOLVED_STATES
 from shared.ledger.reading import user_of
 
 _PATIENCE: Final = 15.0
-"""Seconds to wait for the executor: it may be in the middle of a question to the venue."""
+"""Seconds to wait for the executor: it may be waiting for an answer from the venue."""
 _POLL: Final = 0.25
 _SHOWN: Final = (
-    "user", "venue", "state", "symbol", "side", "kind", "leg", "base_size", "limit_price", "client_order_id",
+    "user", "venue", "state", "symbol", "side", "kind", "leg", "target", "base_size", "limit_price", "client_order_id",
     "venue_order_id", "reason",
 )  # fmt: skip
 _TIMES: Final = ("sent_at", "deadline_at", "accepted_at")
 
 OrderId = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id (see `ops unknown`).")]
-Filled = Annotated[bool, typer.Option("--filled", help="The venue has filled it.")]
-Nothing = Annotated[bool, typer.Option("--none", help="The venue never had it, or filled nothing of it.")]
-Size = Annotated[str, typer.Option("--size", help="Filled amount in base; all that was asked for if not given.")]
-Price = Annotated[str, typer.Option("--price", help="Average price; the order's limit if not given and it has one.")]
+Filled = Annotated[bool, typer.Option("--filled", help="The venue filled it.")]
+NoFill = Annotated[bool, typer.Option("--none", help="The venue never had it, or filled nothing of it.")]
+Size = Annotated[str, typer.Option("--size", help="Filled amount in base; the whole order if not given.")]
+Price = Annotated[str, typer.Option("--price", help="Average price; the order's limit price if not given.")]
 Fee = Annotated[str, typer.Option("--fee", help="Fee in quote.")]
-User = Annotated[str, typer.Option("--user", help="Whose order it is; searched for if not given.")]
+User = Annotated[
+    str, typer.Option("--user", help="Whose order it is; all users and `master` are searched if not given.")
+]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """An order's record, and who serves its user ('': nobody)."""
+class StoredOrder:
+    """An order's record, and the process that serves its user (empty: none)."""
 
     user: str
     order_id: str
@@ -64,7 +67,7 @@ def resolve(
     order: OrderId,
     *,
     filled: Filled = False,
-    none: Nothing = False,
+    none: NoFill = False,
     size: Size = "",
     price: Price = "",
     fee: Fee = "0",
@@ -72,31 +75,31 @@ def resolve(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """End the asking about an order whose outcome is unknown, by what you have seen at the venue yourself."""
+    """Settle an order whose outcome is unknown, by what you saw at the venue."""
     if filled == none:
         refuse("resolve needs either --filled or --none")
     if none and (size or price or fee != "0"):
         refuse("--size, --price and --fee go with --filled only")
 
-    async def look(settings: Settings, bus: Bus) -> Found | None:
-        if user and user != MASTER:
-            await users_asked_for(settings, bus, user)
-        return await find(bus, order, user)
+    async def look(settings: Settings, bus: Bus) -> StoredOrder | None:
+        if user:
+            await select_users(settings, bus, user, master=True)
+        return await find_order(bus, order, user)
 
-    found = connected(look)
+    found = run_with_bus(look)
     if found is None:
         refuse(f"no order {order}{f' of {user}' if user else ''} has a record (see `ops unknown`)")
-    verdict = judge(found.fields, filled=filled, size=size, price=price, fee=fee)
+    verdict = build_verdict(found.fields, filled=filled, size=size, price=price, fee=fee)
     if not as_json:
         _show(found, verdict)
-    confirm("Is this what you have seen at the venue?", yes=yes)
+    confirm("Is this what you saw at the venue?", yes=yes)
 
-    async def settle(_settings: Settings, bus: Bus) -> Found:
+    async def settle(_settings: Settings, bus: Bus) -> StoredOrder:
         if not await give_verdict(bus, found.user, found.order_id, found.fields.get("nonce", ""), verdict):
-            refuse(f"order {found.order_id} has moved on in the meantime; look again")
+            refuse(f"order {found.order_id} has changed in the meantime; run the command again")
         return await _wait(bus, found)
 
-    after = connected(settle)
+    after = run_with_bus(settle)
     taken = _taken(found, after)
     if as_json:
         fields = after.fields
@@ -109,8 +112,8 @@ def resolve(
     raise typer.Exit(0 if taken else 1)
 
 
-async def find(bus: Bus, order_id: str, user: str) -> Found | None:
-    """Find the record of an order, of this user or of anybody; None if there is none. Raises BusUnavailable."""
+async def find_order(bus: Bus, order_id: str, user: str) -> StoredOrder | None:
+    """Find the record of an order, of this user or of any; None if there is none. Raises BusUnavailable."""
     try:
         wanted = str(UUID(order_id))
     except ValueError:
@@ -119,14 +122,14 @@ async def find(bus: Bus, order_id: str, user: str) -> Found | None:
     for each in owners:
         record, owner = await bus.do_all([("HGETALL", keys.order(each, wanted)), ("GET", keys.lease(each))])
         if fields := pairs(record):
-            return Found(each, wanted, fields, owner if isinstance(owner, str) else "")
+            return StoredOrder(each, wanted, fields, owner if isinstance(owner, str) else "")
     return None
 
 
-def judge(fields: Mapping[str, str], *, filled: bool, size: str, price: str, fee: str) -> VerdictRecord:
-    """Make the verdict on a record, or end with what is wrong."""
+def build_verdict(fields: Mapping[str, str], *, filled: bool, size: str, price: str, fee: str) -> VerdictRecord:
+    """Build the verdict on a record, or exit with what is wrong."""
     state = fields.get("state", "")
-    if state not in UNPROVEN:
+    if state not in UNRESOLVED_STATES:
         refuse(f"the order is {state or 'not begun'}: there is nothing to settle by hand")
     by, at = operator_name(), time.time_ns() // 1_000_000
     if not filled:
@@ -134,10 +137,10 @@ def judge(fields: Mapping[str, str], *, filled: bool, size: str, price: str, fee
     asked = _number("base_size of the record", fields.get("base_size") or "0")
     amount = _number("--size", size) if size else asked
     if not 0 < amount <= asked:
-        refuse(f"--size {plain(amount)}: it must be above 0 and not above the {plain(asked)} that were asked for")
+        refuse(f"--size {plain(amount)}: it must be above 0 and at most {plain(asked)}, the size of the order")
     written = price or fields.get("limit_price", "")
     if not written:
-        refuse("--price is needed: this order has no limit")
+        refuse("--price is needed: this order has no limit price")
     paid = _number("--price", written)
     if paid <= 0:
         refuse("--price must be above 0")
@@ -151,40 +154,42 @@ def judge(fields: Mapping[str, str], *, filled: bool, size: str, price: str, fee
     )
 
 
-async def _wait(bus: Bus, found: Found) -> Found:
+async def _wait(bus: Bus, found: StoredOrder) -> StoredOrder:
     end = time.monotonic() + _PATIENCE
     while True:
-        now = await find(bus, found.order_id, found.user) or found
+        now = await find_order(bus, found.order_id, found.user) or found
         if _taken(found, now) or time.monotonic() > end:
             return now
         await asyncio.sleep(_POLL)
 
 
-def _taken(before: Found, after: Found) -> bool:
-    """Say whether the executor has acted on the verdict: the order has ended, or an exit has gone on to its next send."""
-    return after.fields.get("state") not in UNPROVEN or after.fields.get("nonce") != before.fields.get("nonce")
+def _taken(before: StoredOrder, after: StoredOrder) -> bool:
+    """Return whether the verdict was applied: the order has ended, or an exit has continued with its next leg."""
+    return after.fields.get("state") not in UNRESOLVED_STATES or after.fields.get("nonce") != before.fields.get("nonce")
 
 
-def _outcome(after: Found, *, taken: bool) -> str:
+def _outcome(after: StoredOrder, *, taken: bool) -> str:
     fields = after.fields
     if not taken:
         name = "master" if after.user == MASTER else "executor"
-        who = f"{after.owner} has not taken it up yet" if after.owner else f"no {name} serves {after.user} now"
-        return f"written down, but {who}: the order is settled by it as soon as the {name} asks about it"
+        who = f"{after.owner} has not applied it yet" if after.owner else f"no {name} serves {after.user} now"
+        return f"recorded, but {who}: the {name} settles the order by it as soon as it asks about the order"
     if fields.get("state") in TERMINAL:
         return f"{fields['state']}: {fields.get('reason', '')}"
-    return f"taken up: the exit goes on ({fields.get('state')})"
+    return f"applied: the exit continues ({fields.get('state')})"
 
 
-def _show(found: Found, verdict: VerdictRecord) -> None:
+def _show(found: StoredOrder, verdict: VerdictRecord) -> None:
     fields = found.fields
     rows = [(name, fields[name]) for name in _SHOWN if fields.get(name)]
     rows += [(name, clock(at)) for name in _TIMES if (at := whole(fields.get(name))) is not None]
     out = console()
     out.print(table(f"Order {found.order_id}", ["field", "value"], rows))
     out.print()
-    told = [(name.removeprefix("verdict_"), value) for name, value in verdict.fields().items() if name != "verdict_at"]
-    out.print(table("To be written into it", ["field", "value"], [row for row in told if row[1]]))
+    written = [
+        (name.removeprefix("verdict_"), value) for name, value in verdict.fields().items() if name != "verdict_at"
+    ]
+    out.print(table("To be added to the record", ["field", "value"], [row for row in written if row[1]]))
     out.print()
 
 
@@ -192,7 +197,7 @@ def _number(name: str, text: str) -> Decimal:
     try:
         found = Decimal(text)
     except InvalidOperation:
-        refuse(f"{name}: {text!r} is no number")
+        refuse(f"{name}: {text!r} is not a number")
     if not found.is_finite() or found < 0 or found.adjusted() > 15:
-        refuse(f"{name}: {text!r} is no amount")
+        refuse(f"{name}: {text!r} is not an amount")
     return found

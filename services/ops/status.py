@@ -1,4 +1,4 @@
-"""`ops status`: services, users, readiness, nonces, the backlog of every stream, and what needs a person."""
+"""`ops status`: services, users, readiness, nonces, the backlog of every stream, and what needs the operator."""
 
 from __future__ import annotations
 
@@ -8,29 +8,30 @@ from typing import Final
 from rich.console import Console
 
 from services.ops.output import AsJson, clock, console, money, print_json, table
-from services.ops.session import connected
+from services.ops.runner import run_with_bus
 from services.ops.unknown import show_unknown
-from services.ops.users import users_of
+from services.ops.users import read_policies
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
+from shared.domain.account import MASTER
 from shared.domain.values.venue import VENUES
-from shared.ledger.attention import read_differences, read_unproven
 from shared.ledger.backlog import read_backlog, read_nonces
+from shared.ledger.open_issues import read_differences, read_unresolved
 from shared.ledger.reading import known_users
-from shared.ledger.restraint import UserState
 from shared.ledger.status import NO_EXECUTOR, read_status, read_symbol_switches
+from shared.ledger.user_state import UserState
 from shared.ledger.views import AccountView, StatusView
 
 _MODES: Final = {
     "live": "[bold white on red] LIVE: real money [/]",
     "paper": "[bold]PAPER[/]: no real money",
-    "": "[dim]no service says whether this is live or paper[/]",
+    "": "[dim]mode unknown: no service reports it[/]",
 }
 
 
 def status(as_json: AsJson = False) -> None:
     """Show services, users, readiness, nonces, and the backlog of every stream."""
-    view = connected(read)
+    view = run_with_bus(read)
     if as_json:
         print_json(view.model_dump(mode="json"))
     else:
@@ -38,14 +39,14 @@ def status(as_json: AsJson = False) -> None:
 
 
 async def read(settings: Settings, bus: Bus) -> StatusView:
-    """Read it all. Raises ConfigurationError, BusUnavailable."""
-    policies = await users_of(settings, bus)
+    """Read the whole status. Raises ConfigurationError, BusUnavailable."""
+    policies = await read_policies(settings, bus)
     users = sorted({*policies, *await known_users(bus)})
     return StatusView.of(
         replace(await read_status(bus, policies), symbols=await read_symbol_switches(bus)),
         await read_backlog(bus, users),
         await read_nonces(bus),
-        await read_unproven(bus, users),
+        await read_unresolved(bus, [MASTER, *users]),
         await read_differences(bus, [(user, venue) for user in users for venue in VENUES]),
     )
 
@@ -55,7 +56,7 @@ def _show(view: StatusView) -> None:
     _show_head(out, view)
     out.print()
     rows = [(each.service, each.state, each.instance) for each in view.services]
-    out.print(table("Services", ["service", "state", "instance"], rows, empty="no service gives a sign of life"))
+    out.print(table("Services", ["service", "state", "instance"], rows, empty="no service has a heartbeat"))
     if view.faults:
         out.print()
         faults = [
@@ -86,11 +87,11 @@ def _show(view: StatusView) -> None:
         out.print(table("Positions that differ", ["user", "venue", "symbol", "difference"], rows_of))
     out.print()
     nonces = [(each.user, each.fingerprint, each.value) for each in view.nonces]
-    out.print(table("Nonces", ["of", "key", "last"], nonces, empty="no key has been used yet"))
+    out.print(table("Nonces", ["user", "key", "last"], nonces, empty="no key has been used yet"))
 
 
 def _show_head(out: Console, view: StatusView) -> None:
-    """Show first whose money it is, whether signals are copied, and for whom not."""
+    """Show the mode, whether signals are copied, and for which users they are not."""
     ready = view.readiness
     out.print(_MODES[view.mode] + ("; master: mirror only, no strategy trades" if view.mirror_only else ""))
     colour = "green" if not ready.notes and not ready.users_parked and not ready.users_unknown else "yellow"
@@ -100,7 +101,7 @@ def _show_head(out: Console, view: StatusView) -> None:
 
 
 def _show_accounts(out: Console, view: StatusView) -> None:
-    """Show accounts, and beneath them why a user is not trading: such a reason is a sentence, and no cell holds one."""
+    """Show accounts, and below them why users are not trading: a reason is a sentence, too long for a cell."""
     rows = [("master", *_account(each, each.state)) for each in view.master]
     rows += [(user.user, *_account(each, user.state)) for user in view.users for each in user.accounts]
     columns = ["account", "state", "venue", "money", "equity", "cash", "as of (UTC)"]

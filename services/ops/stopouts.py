@@ -1,4 +1,4 @@
-"""`ops stopouts`: who is stopped out by a loss, since when, until when and why; and who was."""
+"""`ops stopouts`: current and past stop-outs: since when, until when and why."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import Annotated, Final
 import typer
 
 from services.ops.output import AsJson, clock, console, print_json, table
-from services.ops.session import connected
-from services.ops.who import users_asked_for
+from services.ops.runner import run_with_bus
+from services.ops.users import select_users
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
-from shared.ledger.stopouts import StopOutLine, read_stopouts
+from shared.ledger.stopouts import StopOut, read_stopouts
 
 _COLUMNS: Final = ["user", "venue", "state", "since (UTC)", "until (UTC)", "why"]
 
-User = Annotated[str, typer.Option("--user", help="Only this user; everybody if not given.")]
-Count = Annotated[int, typer.Option("--count", min=1, max=1_000, help="So many of the latest of each user.")]
+User = Annotated[str, typer.Option("--user", help="Only this user; all users if not given.")]
+Count = Annotated[int, typer.Option("--count", min=1, max=1_000, help="How many recent entries to show per user.")]
 
 
 def stopouts(user: User = "", count: Count = 20, as_json: AsJson = False) -> None:
     """Show stop-outs: since when, until when, and the loss behind each."""
 
-    async def work(settings: Settings, bus: Bus) -> list[StopOutLine]:
-        users = await users_asked_for(settings, bus, user)
+    async def work(settings: Settings, bus: Bus) -> list[StopOut]:
+        users = await select_users(settings, bus, user)
         return await read_stopouts(bus, users, time.time_ns() // 1_000_000, count)
 
-    found = connected(work)
+    found = run_with_bus(work)
     if as_json:
         print_json({"stopouts": [line.row() for line in found], "in_force": sum(line.in_force for line in found)})
         return
@@ -35,7 +35,7 @@ def stopouts(user: User = "", count: Count = 20, as_json: AsJson = False) -> Non
         (
             line.user,
             line.venue,
-            "STOPPED" if line.in_force else "over",
+            "STOPPED" if line.in_force else "ended",
             clock(line.since),
             clock(line.until),
             " ".join(filter(None, (line.rules, line.action and f"({line.action}):", line.reason))),

@@ -1,4 +1,4 @@
-"""`ops streams`: how long each stream is, who has read how far, and its newest entries as a table."""
+"""`ops streams`: the length of each stream, how far each group has read, and the newest entries."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from typing import Annotated, Final
 import typer
 
 from services.ops.output import AsJson, clock, console, print_json, table
-from services.ops.session import connected
-from services.ops.who import users_asked_for
+from services.ops.runner import run_with_bus
+from services.ops.users import select_users
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry, entry_ms, read_entries
 from shared.config.settings import Settings
 from shared.contracts import keys
 from shared.ledger.backlog import Backlog, read_backlog
 
-Count = Annotated[int, typer.Option("--count", "-n", min=1, max=1000, help="Newest entries of each stream.")]
+Count = Annotated[
+    int, typer.Option("--count", "-n", min=1, max=1000, help="How many recent entries to show per stream.")
+]
 User = Annotated[str, typer.Option("--user", help="Only this user's streams.")]
 
 _TERMS: Final = (
@@ -24,18 +26,18 @@ _TERMS: Final = (
     ("symbol", "{}"), ("fraction", "fraction {}"), ("average_price", "at {}"), ("price", "at {}"), ("limit_price", "limit {}"),
     ("fee", "fee {}"),
 )  # fmt: skip
-"""How fields are put into words, in this order; a blank or absent one is left out. All of them stand in --json."""
+"""How fields are shown, in this order; blank or absent ones are left out. --json shows every field."""
 
 
 def streams(count: Count = 5, user: User = "", as_json: AsJson = False) -> None:
     """Show the streams: lengths, groups, and the newest entries."""
 
     async def work(settings: Settings, bus: Bus) -> tuple[list[Backlog], list[tuple[str, list[Entry]]]]:
-        users = await users_asked_for(settings, bus, user)
+        users = await select_users(settings, bus, user)
         names = [keys.SIGNALS, *(name for each in users for name in (keys.orders(each), keys.reports(each)))]
         return await read_backlog(bus, users), await newest(bus, names, count)
 
-    backlog, found = connected(work)
+    backlog, found = run_with_bus(work)
     if as_json:
         print_json({"groups": [_group(each) for each in backlog], "entries": _entries(found)})
     else:
@@ -43,7 +45,7 @@ def streams(count: Count = 5, user: User = "", as_json: AsJson = False) -> None:
 
 
 async def newest(bus: Bus, names: Sequence[str], count: int) -> list[tuple[str, list[Entry]]]:
-    """Read the newest entries of each stream, oldest of them first."""
+    """Read the newest entries of each stream, in the stream's order."""
     answers = await bus.do_all([("XREVRANGE", name, "+", "-", "COUNT", count) for name in names])
     return [
         (name, read_entries(name, rows if isinstance(rows, list) else [])[::-1])
@@ -57,12 +59,12 @@ def _show(backlog: Sequence[Backlog], found: Sequence[tuple[str, list[Entry]]]) 
     out.print(table("Groups", ["stream", "group", "entries", "pending", "lag", "last delivered"], rows))
     for name, entries in found:
         out.print()
-        shown = [(each.id, clock(entry_ms(each.id)), in_words(each)) for each in entries]
+        shown = [(each.id, clock(entry_ms(each.id)), describe(each)) for each in entries]
         out.print(table(name, ["entry", "at (UTC)", "what"], shown, empty="no entry yet"))
 
 
-def in_words(entry: Entry) -> str:
-    """Describe an entry of any of the streams: the facts, then a line with its reason, or a signal's id."""
+def describe(entry: Entry) -> str:
+    """Describe an entry of any stream: its facts, then a line with its reason or the signal's id."""
     fields = entry.fields
     facts = " ".join(words.format(fields[name]) for name, words in _TERMS if fields.get(name))
     more = fields.get("reason", "") or (fields.get("id", "") if "decision" not in fields else "")

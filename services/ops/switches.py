@@ -1,7 +1,7 @@
-"""The kill switch as it stands in Redis: its scopes, what is set, and the record of every change.
+"""The kill switch in Redis: its scopes, what is set, and the log of every change.
 
-A switch is everybody's, one user's or one symbol's. The switch is set before its change is recorded: a stop must never wait for
-its record, nor fail for anything that cannot be read.
+A switch applies to all users, one user or one symbol. It is set before the change is logged: a stop must never wait for the
+log, nor fail because something cannot be read.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from services.ops.who import users_asked_for
+from services.ops.users import select_users
 from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused
 from shared.bus.records import Records, pairs
@@ -27,25 +27,25 @@ from shared.ledger.reading import user_of
 _WRONG_TYPE: Final = "WRONGTYPE"
 _SYMBOLS: Final = keys.control_of_symbol("")
 _KEPT: Final = 100_000
-"""Changes on record; older ones are let go, a page at a time."""
+"""Changes kept in the log; older ones are trimmed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whom a switch is about: a user, a symbol, or everybody where both are empty."""
+    """What a switch applies to: a user, a symbol, or all users if both are empty."""
 
     user: str = ""
     symbol: Symbol | None = None
 
     @property
     def key(self) -> str:
-        """Where its switch stands."""
+        """Return the Redis key of its switch."""
         if self.symbol is not None:
             return keys.control_of_symbol(self.symbol)
         return keys.control(self.user) if self.user else keys.CONTROL
 
     def covers(self, user: str, symbol: Symbol, policy: UserPolicy | None) -> bool:
-        """Say whether a position is in the scope; a symbol covers what a user trades in its stead."""
+        """Return whether a position is in the scope; a symbol includes the symbol that the user maps it to."""
         if self.symbol is not None:
             return symbol in {self.symbol, policy.symbols.mapped(self.symbol) if policy else self.symbol}
         return not self.user or user == self.user
@@ -55,11 +55,11 @@ class Scope:
 
 
 async def scope_of(settings: Settings, bus: Bus, user: str, symbol: str) -> Scope:
-    """Read the scope that was asked for: a misspelt name must not look like a stop. Raises ConfigurationError."""
+    """Parse the scope from the options; a misspelt name must not look like a stop. Raises ConfigurationError."""
     if user and symbol:
-        raise ConfigurationError("--user and --symbol: a switch is one user's or one symbol's, not both")
+        raise ConfigurationError("--user and --symbol: a switch applies to one user or one symbol, not both")
     if user:
-        await users_asked_for(settings, bus, user)
+        await select_users(settings, bus, user)
     if not symbol:
         return Scope(user)
     try:
@@ -72,7 +72,7 @@ async def scope_of(settings: Settings, bus: Bus, user: str, symbol: str) -> Scop
 
 
 async def _trades(bus: Bus, venue: str, symbol: Symbol) -> bool:
-    """Say whether a venue trades a symbol; if that cannot be read, it may."""
+    """Return whether a venue trades a symbol; True if its instruments cannot be read."""
     try:
         return symbol in await Records(bus).instruments(venue)
     except BusRefused:
@@ -80,9 +80,9 @@ async def _trades(bus: Bus, venue: str, symbol: Symbol) -> bool:
 
 
 async def set_switch(bus: Bus, scope: Scope, mode: ControlMode, reason: str, by: str, at: int) -> Control:
-    """Set a switch, record the change, and answer what was set before; `at` in epoch ms. Raises BusUnavailable.
+    """Set a switch, log the change, and return the previous switch; `at` in epoch ms. Raises BusUnavailable.
 
-    A key of another type (somebody wrote `SET` for `HSET`) is replaced.
+    A key of the wrong type (a `SET` by hand instead of `HSET`) is replaced.
     """
     said = {"mode": mode, "reason": reason, "by": by, "at": str(at)}
     found, written = await bus.do_all([("HGETALL", scope.key), ("HSET", scope.key, *flatten(said))])
@@ -97,7 +97,7 @@ async def set_switch(bus: Bus, scope: Scope, mode: ControlMode, reason: str, by:
 
 
 async def read_switches(bus: Bus) -> list[tuple[Scope, Control]]:
-    """Read every switch that was ever set; everybody's comes first and is always there, then users', then symbols'."""
+    """Read every switch that was ever set: first that of all users, which is always present, then users', then symbols'."""
     users = sorted(set(await bus.scan(keys.control("*"))))
     symbols = sorted(set(await bus.scan(f"{_SYMBOLS}*")))
     scopes = [Scope(), *(Scope(user_of(name)) for name in users), *_of_symbols(symbols)]
@@ -117,5 +117,5 @@ def _of_symbols(names: Iterable[str]) -> list[Scope]:
         try:
             found.append(Scope(symbol=Symbol.parse(name.removeprefix(_SYMBOLS))))
         except ValueError:
-            continue  # no service looks there
+            continue  # not a symbol: no service reads this key
     return found

@@ -1,4 +1,4 @@
-"""`ops track`: how well a balance would have followed the master so far, and how much is needed to follow at all."""
+"""`ops track`: how well a balance would have followed the master so far, and the smallest balance that can follow."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Annotated, Final
 import typer
 
 from services.ops.output import AsJson, console, print_json, table
-from services.ops.session import connected
-from services.ops.users import users_of
-from services.ops.who import require_known
+from services.ops.runner import run_with_bus
+from services.ops.users import read_policies, require_known
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.streams import read_entries
@@ -28,31 +27,31 @@ from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import plain
 from shared.domain.values.symbol import Symbol
 from shared.ledger.reading import PAGE
-from shared.ledger.track import Tracking, smallest_balance, track as replay
+from shared.ledger.track import TrackingResult, smallest_balance, track as replay
 
 _CENT: Final = Decimal("0.01")
 
-Who = Annotated[str, typer.Argument(metavar="USER", help="Whose settings decide.")]
+Who = Annotated[str, typer.Argument(metavar="USER", help="The user whose settings apply.")]
 Balance = Annotated[
-    str, typer.Option("--balance", help="Replay over this much; the user's present equity if not given.")
+    str, typer.Option("--balance", help="Balance to replay with; the user's present equity if not given.")
 ]
-Count = Annotated[int, typer.Option("--count", min=1, max=20_000, help="So many of the latest signals.")]
+Count = Annotated[int, typer.Option("--count", min=1, max=20_000, help="How many recent signals to replay.")]
 
-_Found = tuple[UserPolicy, Decimal, Decimal, Sequence[Signal], Mapping[Symbol, Instrument]]
+_ReplayInput = tuple[UserPolicy, Decimal, Decimal, Sequence[Signal], Mapping[Symbol, Instrument]]
 
 
 def track(user: Who, balance: Balance = "", count: Count = 2_000, as_json: AsJson = False) -> None:
-    """Replay the signal history over a balance: what is missed, how far exposure strays, and the smallest sensible balance."""
+    """Replay the signal history over a balance: missed trades, tracking error, and the smallest sensible balance."""
 
-    async def work(settings: Settings, bus: Bus) -> _Found:
-        policies = await users_of(settings, bus)
+    async def work(settings: Settings, bus: Bus) -> _ReplayInput:
+        policies = await read_policies(settings, bus)
         require_known(user, policies, option="")
         policy = policies[user]
         if policy.fault:
-            raise ConfigurationError(f"{user}: the settings cannot be told: {policy.fault}")
+            raise ConfigurationError(f"{user}: the settings are not known: {policy.fault}")
         signals = await read_signals(bus, policy, count)
         if not signals:
-            raise ConfigurationError(f"there is no signal yet on {', '.join(policy.venues)}: nothing to replay")
+            raise ConfigurationError(f"there are no signals yet on {', '.join(policy.venues)}: nothing to replay")
         venue = signals[-1].venue
         (account,) = await Records(bus).accounts([(user, venue)])
         known = account.equity.amount if account and account.equity else None
@@ -62,7 +61,7 @@ def track(user: Who, balance: Balance = "", count: Count = 2_000, as_json: AsJso
         fee = account.taker_fee if account else dearest_taker_fee(venue)
         return policy, amount, fee, signals, await Records(bus).instruments(venue)
 
-    policy, amount, fee, signals, instruments = connected(work)
+    policy, amount, fee, signals, instruments = run_with_bus(work)
     found = replay(signals, policy, amount, instruments, fee)
     least = smallest_balance(lambda each: replay(signals, policy, each, instruments, fee))
     answer = _answer(policy, amount, len(signals), found, least)
@@ -101,7 +100,7 @@ def _amount(text: str) -> Decimal:
 
 
 def _answer(
-    policy: UserPolicy, amount: Decimal, signals: int, found: Tracking, least: Decimal | None
+    policy: UserPolicy, amount: Decimal, signals: int, found: TrackingResult, least: Decimal | None
 ) -> dict[str, object]:
     return {
         "user": policy.user,

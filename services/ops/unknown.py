@@ -1,4 +1,4 @@
-"""`ops unknown`: orders whose outcome nobody knows yet. Executors ask on; a person may end it (`ops resolve`)."""
+"""`ops unknown`: unresolved orders. Executors and master keep asking the venue; an operator can settle one (`ops resolve`)."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ import typer
 from rich.console import Console
 
 from services.ops.output import AsJson, console, print_json, table
-from services.ops.session import connected
-from services.ops.who import users_asked_for
+from services.ops.runner import run_with_bus
+from services.ops.users import select_users
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
-from shared.ledger.attention import read_unproven
-from shared.ledger.views import UnprovenView
+from shared.ledger.open_issues import read_unresolved
+from shared.ledger.views import UnresolvedOrderView
 
-User = Annotated[str, typer.Option("--user", help="Only this user.")]
+User = Annotated[str, typer.Option("--user", help="Only this user (`master`: the master account).")]
 
 
 def unknown(user: User = "", as_json: AsJson = False) -> None:
-    """List the orders whose outcome is not known yet: sent, and nothing proves what became of them."""
+    """List unresolved orders: sent, with no proof yet of their outcome."""
 
-    async def work(settings: Settings, bus: Bus) -> list[UnprovenView]:
-        users = await users_asked_for(settings, bus, user)
-        return [UnprovenView.of(each) for each in await read_unproven(bus, users)]
+    async def work(settings: Settings, bus: Bus) -> list[UnresolvedOrderView]:
+        users = await select_users(settings, bus, user, master=True)
+        return [UnresolvedOrderView.of(each) for each in await read_unresolved(bus, users)]
 
-    found = connected(work)
+    found = run_with_bus(work)
     if as_json:
         print_json({"unknown": [each.model_dump(mode="json") for each in found]})
     else:
         show_unknown(console(), found)
 
 
-def show_unknown(out: Console, found: Iterable[UnprovenView]) -> None:
-    """Show each with its age: the id in a line of its own, so that it can be copied whole into `ops resolve`."""
+def show_unknown(out: Console, found: Iterable[UnresolvedOrderView]) -> None:
+    """Show each order with its age, and its whole id, to be copied into `ops resolve`."""
     now = time.time_ns() // 1_000_000
     rows = []
     for each in found:
@@ -43,4 +43,4 @@ def show_unknown(out: Console, found: Iterable[UnprovenView]) -> None:
         trade = f"{each.side} {each.base_size} {each.symbol}"
         rows.append((each.user, each.order_id, f"{each.state} {age}\n{trade}\n{each.reason}".rstrip()))
     columns = ["user", "order", "state and age, trade, last reason"]
-    out.print(table("Outcome unknown", columns, rows, empty="there is no order whose outcome is unknown"))
+    out.print(table("Outcome unknown", columns, rows, empty="no order has an unknown outcome"))

@@ -1,4 +1,4 @@
-"""`ops user ...`: what concerns one user as a whole."""
+"""`ops user rename`: rename a user with everything that is theirs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import typer
 
 from services.ops.operator import Yes, confirm, operator_name
 from services.ops.output import AsJson, print_json
-from services.ops.session import connected
+from services.ops.runner import run_with_bus
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease, acquire
 from shared.bus.streams import flatten
@@ -30,17 +30,17 @@ _USER_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _KEPT: Final = 100_000
 
 Old = Annotated[str, typer.Argument(metavar="OLD", help="The user's present name.")]
-New = Annotated[str, typer.Argument(metavar="NEW", help="The name that they are to have.")]
+New = Annotated[str, typer.Argument(metavar="NEW", help="The user's new name.")]
 
 
 @dataclass(frozen=True, slots=True)
-class _Done:
+class _RenameResult:
     resumed: bool
     held: int
 
 
 def build() -> typer.Typer:
-    """Put the commands together."""
+    """Build the commands."""
     app = typer.Typer(no_args_is_help=True, help="Users: rename one with everything that is theirs.")
     app.callback()(lambda: None)  # so that the one command keeps its name
     app.command("rename")(rename)
@@ -51,7 +51,7 @@ def rename(old: Old, new: New, yes: Yes = False, as_json: AsJson = False) -> Non
     """Rename a user: their file, positions, limits' state, switch and nonces. Repeat it if it was interrupted."""
     confirm(f"Rename {old} to {new}?", yes=yes)
 
-    async def work(settings: Settings, bus: Bus) -> _Done:
+    async def work(settings: Settings, bus: Bus) -> _RenameResult:
         _check_names(settings, old, new)
         await _refuse_while_running(bus, old, new)
         owner = f"ops-user-rename-{os.getpid()}"
@@ -67,7 +67,7 @@ def rename(old: Old, new: New, yes: Yes = False, as_json: AsJson = False) -> Non
             for lease in leases:
                 await lease.release()
 
-    done = connected(work)
+    done = run_with_bus(work)
     variables = [
         (
             f"{VENUE_FACTS[venue].key_stem(old)}_{part}",
@@ -82,12 +82,14 @@ def rename(old: Old, new: New, yes: Yes = False, as_json: AsJson = False) -> Non
         )
         return
     print(
-        f"{old} is {new} now{' (an interrupted renaming was ended)' if done.resumed else ''}; {done.held} positions held"
+        f"{old} is now {new}{' (an interrupted rename was completed)' if done.resumed else ''}; {done.held} positions held"
     )
     print("before you start executors again, rename the variables of the key (and their _FILE forms):")
     for before, after in variables:
         print(f"  {before} -> {after}")
-    print(f"and wherever else the name stands: EXECUTOR_USERS, paper_accounts.toml. What was done stays under {old}.")
+    print(
+        f"and wherever else the name is used: EXECUTOR_USERS, paper_accounts.toml. Past orders and reports stay under {old}."
+    )
 
 
 def _check_names(settings: Settings, old: str, new: str) -> None:
@@ -105,7 +107,7 @@ def _check_names(settings: Settings, old: str, new: str) -> None:
 
 
 async def _refuse_while_running(bus: Bus, old: str, new: str) -> None:
-    """Refuse while an engine could decide for the old name, or somebody serves either."""
+    """Refuse while an engine could decide for the old name, or an executor serves either."""
     engines = await bus.scan(keys.heartbeat(keys.ENGINE, "*"))
     if engines or await bus.do("EXISTS", keys.lease(keys.ENGINE)):
         raise ConfigurationError(
@@ -119,15 +121,15 @@ async def _refuse_while_running(bus: Bus, old: str, new: str) -> None:
             )
 
 
-async def _rename(settings: Settings, bus: Bus, old: Lease, new: Lease) -> _Done:
+async def _rename(settings: Settings, bus: Bus, old: Lease, new: Lease) -> _RenameResult:
     folder = users_folder(settings.shoal_config)
     files = folder / f"{old.holder}.toml", folder / f"{new.holder}.toml"
     renaming = UserRenaming(bus, old, new, VENUES)
     resumed = await renaming.committed() and not (files[0].exists() and files[1].exists())
     if not resumed:
         _check_files(*files)
-        await _refuse_where_it_cannot_be(renaming, new.holder)
-        funds = settings.funds(paper=_paper(settings, old.holder))
+        await _require_renamable(renaming, new.holder)
+        funds = settings.funds(paper=_is_on_paper(settings, old.holder))
         until, now = await renaming.carried(), time.time_ns() // 1_000_000
         await renaming.copy(until)
         await renaming.commit(until, funds, now)
@@ -136,11 +138,11 @@ async def _rename(settings: Settings, bus: Bus, old: Lease, new: Lease) -> _Done
     await renaming.finish()
     await _note(bus, old.holder, new.holder)
     held = [int(await bus.do("HLEN", keys.positions(new.holder, venue))) for venue in VENUES]
-    return _Done(resumed, sum(held))
+    return _RenameResult(resumed, sum(held))
 
 
-def _paper(settings: Settings, user: str) -> bool:
-    """Say whose money a user trades with. Raises ConfigurationError for a file that cannot tell."""
+def _is_on_paper(settings: Settings, user: str) -> bool:
+    """Return whether a user trades on paper money. Raises ConfigurationError if the file cannot be used."""
     policy = load_users(settings.shoal_config).get(user)
     if policy is None or policy.fault:
         raise ConfigurationError(policy.fault if policy else f"{user}: the file cannot be used")
@@ -149,18 +151,16 @@ def _paper(settings: Settings, user: str) -> bool:
 
 def _check_files(old: Path, new: Path) -> None:
     if not old.exists():
-        raise ConfigurationError(f"{old} is not there: there is no such user")
+        raise ConfigurationError(f"{old} does not exist: there is no such user")
     if new.exists():
-        raise ConfigurationError(f"{new} is there already: {new.stem} is another user")
+        raise ConfigurationError(f"{new} exists already: {new.stem} is another user")
     if not os.access(old.parent, os.W_OK):
-        raise ConfigurationError(f"{old.parent} cannot be written to: run this where the folder is not read-only")
+        raise ConfigurationError(f"{old.parent} is read-only: run this where the folder can be written")
 
 
-async def _refuse_where_it_cannot_be(renaming: UserRenaming, new: str) -> None:
+async def _require_renamable(renaming: UserRenaming, new: str) -> None:
     if why := await renaming.unfinished():
-        raise ConfigurationError(
-            f"{why}: start the executor and let it come to an end first (ops unknown, ops streams)"
-        )
+        raise ConfigurationError(f"{why}: start the executor and let it finish first (ops unknown, ops streams)")
     if why := await renaming.occupied():
         raise ConfigurationError(f"{why}: {new} is, or was, another user")
 
@@ -172,7 +172,7 @@ async def _note(bus: Bus, old: str, new: str) -> None:
         "of": old,
         "before": old,
         "mode": "rename",
-        "reason": f"is {new} now",
+        "reason": f"renamed to {new}",
         "by": operator_name(),
         "at": at,
     }

@@ -1,46 +1,77 @@
-"""The users as every command sees them: what is wrong with their files is said on stderr, one line each, and stops no command."""
+"""The users that a command concerns: those with a file, and those who are gone but whose streams or positions remain.
+
+Every `--user` is checked here, so that a misspelt name never looks like an answer. What is wrong with a user's file is a
+warning on stderr, one line per file, and stops no command.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from typing import Final
 
 from shared.bus.connection import Bus
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
 from shared.config.users.loader import Users
+from shared.domain.account import MASTER
 from shared.domain.limits.policy import FileState
 from shared.ledger.reading import known_users
 from shared.ledger.users import held_without_file, read_users
 
-_mentioned: set[str] = set()
+_MAX_NAMES: Final = 20
+"""Users that an error message names."""
+
+_warned: set[str] = set()
 
 
-async def users_of(settings: Settings, bus: Bus) -> Users:
-    """Read the users, and mention whose file is bad or gone. Raises ConfigurationError for no folder, BusUnavailable."""
+async def read_policies(settings: Settings, bus: Bus) -> Users:
+    """Read the users, and warn of files that are bad or gone. Raises ConfigurationError for a missing folder, BusUnavailable."""
     users = await read_users(bus, settings.shoal_config)
     held = await held_without_file(bus, users)
     for problem in users.problems:
         gone = problem.state is FileState.GONE
-        mention(f"{problem.user} is {held[problem.user]}; {problem}" if gone else str(problem))
+        warn(f"{problem.user} is {held[problem.user]}; {problem}" if gone else str(problem))
     return users
 
 
-async def users_if_any(settings: Settings, bus: Bus) -> Users:
-    """Read the users; nobody where the folder cannot be read: a stop has to be possible then too. Raises BusUnavailable."""
+async def read_policies_if_possible(settings: Settings, bus: Bus) -> Users:
+    """Read the users; empty if the folder cannot be read, because a stop must work then too. Raises BusUnavailable."""
     try:
-        return await users_of(settings, bus)
+        return await read_policies(settings, bus)
     except ConfigurationError as error:
-        mention(str(error))
+        warn(str(error))
         return Users({})
 
 
-async def names_of(settings: Settings, bus: Bus) -> list[str]:
-    """Name everybody with a file, and everybody of whom Redis knows. Raises BusUnavailable."""
-    return sorted({*await known_users(bus), *await users_if_any(settings, bus)})
+async def list_users(settings: Settings, bus: Bus) -> list[str]:
+    """Return every user with a file and every user that Redis knows, in alphabetical order. Raises BusUnavailable."""
+    return sorted({*await known_users(bus), *await read_policies_if_possible(settings, bus)})
 
 
-def mention(text: object) -> None:
-    """Print a line on stderr, once in a command."""
-    if (line := str(text)) not in _mentioned:
-        _mentioned.add(line)
+async def select_users(settings: Settings, bus: Bus, user: str, *, master: bool = False) -> list[str]:
+    """Return the user that `--user` names, or all users if it is empty. Raises ConfigurationError for an unknown user.
+
+    With `master` the master account counts as a user, and comes first.
+    """
+    users = [*([MASTER] if master else []), *await list_users(settings, bus)]
+    if not user:
+        return users
+    require_known(user, users)
+    return [user]
+
+
+def require_known(user: str, users: Iterable[str], option: str = "--user ") -> None:
+    """Raise ConfigurationError unless the user is one of these."""
+    known = sorted(users)
+    if user not in known:
+        more = f" and {len(known) - _MAX_NAMES} more" if len(known) > _MAX_NAMES else ""
+        names = f"{', '.join(known[:_MAX_NAMES])}{more}" if known else "none"
+        raise ConfigurationError(f"{option}{user}: there is no such user (known: {names})")
+
+
+def warn(text: object) -> None:
+    """Print a line on stderr, once per command."""
+    if (line := str(text)) not in _warned:
+        _warned.add(line)
         print(f"ops: {line}", file=sys.stderr)

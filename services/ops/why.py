@@ -1,4 +1,4 @@
-"""`ops why`: what became of a signal for each user, and why: the latest, the one that is named, or the last of one user."""
+"""`ops why`: the outcome of a signal for each user, and why: the latest signal, a named one, or recent ones."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
-from services.ops.output import AsJson, clock, console, print_json, table
-from services.ops.session import connected, refuse
-from services.ops.who import everybody, require_known
+from services.ops.output import AsJson, clock, console, print_json, share, table
+from services.ops.runner import refuse, run_with_bus
+from services.ops.users import select_users
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Settings
-from shared.ledger.stories import CopyView, StoryView
-from shared.ledger.why import find_signal, find_signals, recent_signals, tell
+from shared.domain.account import MASTER
+from shared.ledger.open_issues import read_master_orders
+from shared.ledger.signal_views import CopyView, SignalTraceView
+from shared.ledger.why import find_signal, find_signals, recent_signals, trace_signal
 
 _SHORT: Final = 8
 """Characters of a signal's id in a list: enough to name it by."""
@@ -29,8 +31,8 @@ Wanted = Annotated[
         show_default=False,
     ),
 ]
-User = Annotated[str, typer.Option("--user", help="Only this user's part.")]
-Last = Annotated[int, typer.Option("--last", min=0, max=1_000, help="List so many of the latest signals.")]
+User = Annotated[str, typer.Option("--user", help="Only this user (`master`: the master's own order).")]
+Last = Annotated[int, typer.Option("--last", min=0, max=1_000, help="How many recent signals to list.")]
 
 
 def why(signal: Wanted = "", user: User = "", last: Last = 0, as_json: AsJson = False) -> None:
@@ -38,27 +40,26 @@ def why(signal: Wanted = "", user: User = "", last: Last = 0, as_json: AsJson = 
     if signal and last:
         refuse("--last lists the latest signals: leave the signal's id out")
 
-    async def work(settings: Settings, bus: Bus) -> list[StoryView]:
-        users = await everybody(settings, bus)
-        if user:
-            require_known(user, users)
-        return await read(bus, signal, [user] if user else users, last or 1)
+    async def work(settings: Settings, bus: Bus) -> list[SignalTraceView]:
+        users = await select_users(settings, bus, user, master=bool(user))
+        return await read(bus, signal, users, last or 1)
 
-    stories = connected(work)
-    if not stories and not as_json:
-        print("there is no signal yet in shoal:signals")
+    traces = run_with_bus(work)
+    if not traces and not as_json:
+        print("there are no signals yet in shoal:signals")
     elif last:
-        _print_list(stories, user, as_json=as_json)
+        _print_list(traces, user, as_json=as_json)
     elif as_json:
-        print_json(stories[0].model_dump(mode="json") if stories else {"signal": None, "users": []})
+        print_json(traces[0].model_dump(mode="json") if traces else {"signal": None, "users": []})
     else:
-        _show(stories[0])
+        _show(traces[0])
 
 
-async def read(bus: Bus, wanted: str, users: Sequence[str], last: int) -> list[StoryView]:
-    """Read the stories of the signal that was named, or of the latest ones. Raises ConfigurationError, BusUnavailable."""
+async def read(bus: Bus, wanted: str, users: Sequence[str], last: int) -> list[SignalTraceView]:
+    """Trace the named signal, or the latest ones. Raises ConfigurationError, BusUnavailable."""
     entries = [await _one(bus, wanted)] if wanted else await recent_signals(bus, last)
-    return [StoryView.of(await tell(bus, entry, users)) for entry in entries]
+    own = await read_master_orders(bus) if MASTER in users else {}
+    return [SignalTraceView.of(await trace_signal(bus, entry, users, own)) for entry in entries]
 
 
 async def _one(bus: Bus, wanted: str) -> Entry:
@@ -75,24 +76,31 @@ async def _one(bus: Bus, wanted: str) -> Entry:
     )
 
 
-def _show(story: StoryView) -> None:
+def _show(trace: SignalTraceView) -> None:
     out = console()
-    signal = story.signal
+    signal = trace.signal
     how_much = (
-        f"{signal.fraction} of the position" if signal.kind == "exit" else f"{signal.base_size} at {signal.price}"
+        f"the master sold {_of(signal.fraction, 'its')}"
+        if signal.kind == "exit"
+        else f"{signal.base_size} at {signal.price}"
     )
     out.print(f"{signal.kind.upper()} {signal.side} {signal.symbol}: {how_much}", markup=False, style="bold")
     out.print(f"signal {signal.id}, filled {clock(signal.filled_at)} UTC", markup=False)
     out.print(f"entry {signal.entry_id} of shoal:signals", markup=False)
     out.print()
     columns = ["user", "decision", "outcome", "asked", "filled", "price", "after ms"]
-    rows = [_row(each) for each in story.users]
-    out.print(table("", columns, rows, empty="nobody follows yet"))
-    _show_reasons(out, story.users)
+    rows = [_row(each) for each in trace.users]
+    out.print(table("", columns, rows, empty="no user follows yet"))
+    _show_reasons(out, trace.users)
+
+
+def _of(fraction: str, whose: str) -> str:
+    part = share(fraction)
+    return f"{whose} whole position" if part == "all" else f"{part} of {whose} position"
 
 
 def _show_reasons(out: Console, users: Sequence[CopyView]) -> None:
-    """Show the reasons beneath the table: they are sentences."""
+    """Show the reasons below the table: they are sentences."""
     for each in users:
         if each.reason:
             code = f" [{each.code}]" if each.code else ""
@@ -100,7 +108,7 @@ def _show_reasons(out: Console, users: Sequence[CopyView]) -> None:
 
 
 def _row(part: CopyView) -> tuple[object, ...]:
-    asked = part.base_size or (f"{part.fraction} of held" if part.fraction else "-")
+    asked = part.base_size or (_of(part.fraction, "the") if part.fraction else "-")
     after = "-" if part.latency_ms is None else part.latency_ms
     return (
         part.user,
@@ -113,22 +121,22 @@ def _row(part: CopyView) -> tuple[object, ...]:
     )
 
 
-def _print_list(stories: Sequence[StoryView], user: str, *, as_json: bool) -> None:
+def _print_list(traces: Sequence[SignalTraceView], user: str, *, as_json: bool) -> None:
     if as_json:
-        print_json({"signals": [story.model_dump(mode="json") for story in stories]})
+        print_json({"signals": [trace.model_dump(mode="json") for trace in traces]})
         return
     rows = []
-    for story in stories:
-        signal = story.signal
+    for trace in traces:
+        signal = trace.signal
         what = f"{signal.side} {signal.symbol}"
-        rows.append((signal.id[:_SHORT], clock(signal.filled_at), what, *_ended(story, user)))
+        rows.append((signal.id[:_SHORT], clock(signal.filled_at), what, *_ended(trace, user)))
     last = ["outcome", "reason"] if user else ["outcomes"]
     console().print(table("", ["signal", "filled (UTC)", "what", *last], rows))
 
 
-def _ended(story: StoryView, user: str) -> tuple[str, ...]:
+def _ended(trace: SignalTraceView, user: str) -> tuple[str, ...]:
     if user:
-        part = story.users[0]
+        part = trace.users[0]
         return (part.outcome or part.decision, part.reason)
-    outcomes = [each.outcome or each.decision for each in story.users]
+    outcomes = [each.outcome or each.decision for each in trace.users]
     return (", ".join(f"{outcomes.count(each)} {each}" for each in dict.fromkeys(outcomes)) or "-",)

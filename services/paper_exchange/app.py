@@ -8,14 +8,14 @@ import random
 import structlog
 
 from services.paper_exchange.asgi import Application
-from services.paper_exchange.beat import beat
 from services.paper_exchange.control.plane import control_plane
 from services.paper_exchange.core.exchange import Exchange
 from services.paper_exchange.core.market.clock import Clock, SystemClock
-from services.paper_exchange.follower import TIMEOUT, Follower
 from services.paper_exchange.kraken.front import KrakenFront
 from services.paper_exchange.kraken.pairs import FEES, INSTRUMENTS, list_pair
 from services.paper_exchange.market_file import PaperFile, build_market, read_paper_file
+from services.paper_exchange.market_loop import run_market
+from services.paper_exchange.price_mirror import TIMEOUT, PriceMirror
 from services.paper_exchange.server import BACKLOG, server_for
 from shared.config.origins import read_origin
 from shared.config.settings import Settings
@@ -28,8 +28,8 @@ log = structlog.get_logger(__name__)
 
 
 def build(settings: Settings, paper: PaperFile, clock: Clock) -> tuple[Exchange, Application]:
-    """Put the exchange together."""
-    market = build_market(paper.market, clock, settings.shoal_config, follows=bool(settings.prices_url))
+    """Build the exchange and its application."""
+    market = build_market(paper.market, clock, settings.shoal_config, mirrored=bool(settings.prices_url))
     instruments = {symbol: INSTRUMENTS[symbol] for symbol in market.feeds}
     exchange = Exchange(clock, market, instruments, FEES, random.SystemRandom())
     names = names_of(settings.paper_host, [read_origin(settings.paper_url).host])
@@ -40,7 +40,7 @@ def build(settings: Settings, paper: PaperFile, clock: Clock) -> tuple[Exchange,
 async def run(settings: Settings) -> None:
     """Serve until cancelled. Raises ConfigurationError for a wrong paper.toml or a port in use."""
     paper = read_paper_file(settings.shoal_config)
-    exchange, door = build(settings, paper, SystemClock())
+    exchange, application = build(settings, paper, SystemClock())
     listener = bind(settings.paper_host, settings.paper_port, setting="PAPER", backlog=BACKLOG)
     log.info(
         "paper exchange started",
@@ -50,11 +50,13 @@ async def run(settings: Settings) -> None:
         pairs=len(exchange.market.feeds),
     )
     try:
-        async with asyncio.TaskGroup() as group:  # a beat that fails ends the service instead of stopping the market
-            helpers = [group.create_task(endless("the market", beat(exchange)))]
+        async with (
+            asyncio.TaskGroup() as group
+        ):  # a failing market loop ends the service instead of stopping the market
+            helpers = [group.create_task(endless("the market", run_market(exchange)))]
             if settings.prices_url:
                 helpers.append(group.create_task(endless("following prices", _follow(exchange, settings))))
-            await serve(server_for(door), listener)
+            await serve(server_for(application), listener)
             for helper in helpers:
                 helper.cancel()
     finally:
@@ -65,4 +67,4 @@ async def _follow(exchange: Exchange, settings: Settings) -> None:
     url = settings.prices_url
     async with new_http_session(settings.proxy) as http:
         source = open_public_kraken(url=url, http=http, timeout=TIMEOUT, clock=lambda: int(exchange.clock.now() * 1000))
-        await Follower(exchange, source, url).run()
+        await PriceMirror(exchange, source, url).run()

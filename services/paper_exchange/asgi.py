@@ -1,7 +1,7 @@
-"""The door: plain ASGI, because a routing layer and a validated model per request would cost more than the exchange itself.
+"""The ASGI application, without a framework: routing and a validated model per request would cost more than the exchange itself.
 
-`/0/...` goes to the Kraken front, `/paper/...` to the control plane. A dropped reply is a cut connection: the transport
-that `server.py` hands on is aborted, so the client sees what it would see of a broken network.
+`/0/...` goes to the Kraken front, `/paper/...` to the control plane. A dropped reply is a cut connection: the transport from
+`server.py` is aborted, so the client sees what it sees of a broken network.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TRANSPORT: Final = "shoal.transport"  # where server.py puts the connection, in 
 LARGEST_BODY: Final = 1_000_000
 
 
-class ClientGone(Exception):  # noqa: N818  # an event, not a mistake
+class ClientDisconnected(Exception):  # noqa: N818  # an event, not a mistake
     """The client left before its request was complete."""
 
 
@@ -33,7 +33,7 @@ class Application:
     """The whole application."""
 
     def __init__(self, kraken: KrakenFront, control: Asgi, clock: Clock) -> None:
-        """`clock` is the one that deadlines are judged by: the exchange's answers are dated by it, as the venue's are."""
+        """`clock` is the clock of deadlines; the `Date` header of every answer is from it, as at the venue."""
         self._kraken = kraken
         self._clock = clock
         self._control = control
@@ -52,14 +52,14 @@ class Application:
     async def _venue(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             body = await _body(receive)
-        except ClientGone:
+        except ClientDisconnected:
             return
         if len(body) > LARGEST_BODY:
             await _send(Reply(status=413), send, self._date())
             return
         try:
             reply = await self._answer(_request(scope, body), receive)
-        except asyncio.CancelledError:  # the server ends: whoever still waits sees a cut connection
+        except asyncio.CancelledError:  # the server ends: waiting clients see a cut connection
             reply = Reply(dropped=True)
         if reply.dropped or reply.hangs:
             await _cut(scope, receive)
@@ -98,7 +98,7 @@ async def _body(receive: Receive) -> bytes:
         message = await receive()
         body += message.get("body", b"")
     if message["type"] == "http.disconnect":
-        raise ClientGone
+        raise ClientDisconnected
     return body
 
 
@@ -124,7 +124,7 @@ async def _send(reply: Reply, send: Send, *more: tuple[bytes, bytes]) -> None:
 
 
 async def _cut(scope: Scope, receive: Receive) -> None:
-    """Abort the connection and wait until the server has noticed, lest it answer for us."""
+    """Abort the connection and wait until the server has noticed, so that it sends no answer itself."""
     transport = scope.get("extensions", {}).get(TRANSPORT)
     if transport is None:
         raise ConnectionResetError("a dropped reply needs the transport of server.py")

@@ -1,4 +1,4 @@
-"""`paper.toml` in the configuration folder: what market the paper exchange makes and which limits hold. Optional."""
+"""`paper.toml` in the configuration folder: the market and the limits of the paper exchange. Optional."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from services.paper_exchange.core.market.clock import Clock, MarketClock
-from services.paper_exchange.core.market.feed import Feed, Generated, Source, Standing
+from services.paper_exchange.core.market.feed import Feed, FixedSource, PriceSource, WalkSource
 from services.paper_exchange.core.market.market import Depth, Market
 from services.paper_exchange.core.market.regimes import REGIMES
 from services.paper_exchange.core.market.replay import Replay, read_csv
@@ -28,7 +28,7 @@ START_PRICES: Final = {
     "AAVE/USD": "100", "SUI/USD": "1.2", "ALGO/USD": "0.18", "ATOM/USD": "8", "XLM/USD": "0.11", "USDT/USD": "1",
     "BTC/EUR": "55000", "ETH/EUR": "2750", "DOT/EUR": "5.5",
 }  # fmt: skip
-STEADY: Final = {"USDT/USD": 0.05}  # how much of the regime's movement a pair shows
+STEADINESS: Final = {"USDT/USD": 0.05}  # share of the regime's movement that a pair has
 
 
 class MarketSection(BaseModel):
@@ -76,7 +76,7 @@ class LimitsSection(BaseModel):
     lockout_seconds: float = Field(default=900.0, ge=0)
 
     def limits(self) -> Limits:
-        """Give them to the front."""
+        """Return the limits for the front."""
         return Limits(self.rest, self.trading, LockoutRule(self.lockout_failures, self.lockout_seconds))
 
 
@@ -90,23 +90,23 @@ class PaperFile(BaseModel):
 
 
 def read_paper_file(folder: Path) -> PaperFile:
-    """Read the file, or give the defaults when there is none. Raises ConfigurationError naming file and field."""
+    """Read the file; the defaults if there is none. Raises ConfigurationError naming file and field."""
     path = folder / FILE
     if not path.exists():
         return PaperFile()
     return read_toml(path, PaperFile)
 
 
-def build_market(section: MarketSection, clock: Clock, folder: Path, *, follows: bool = False) -> Market:
-    """Make the market: one feed per pair, each with its own dice out of the one seed.
+def build_market(section: MarketSection, clock: Clock, folder: Path, *, mirrored: bool = False) -> Market:
+    """Build the market: one feed per pair, each with its own random numbers from the one seed.
 
-    One that `follows` another market's prices stands until it is moved, at real speed: of the section it takes the book alone.
+    A `mirrored` market keeps its prices until another market's are set, at real speed: only the book is taken from the section.
     """
-    market_clock = MarketClock(clock, 1.0 if follows else section.speed)
+    market_clock = MarketClock(clock, 1.0 if mirrored else section.speed)
     origin = int(market_clock.now()) // 60 * 60
     feeds: dict[str, Feed] = {}
     for symbol in section.pairs:
-        steadiness = STEADY.get(symbol, 1.0)
+        steadiness = STEADINESS.get(symbol, 1.0)
         regime = REGIMES[section.regime]
         regime = replace(
             regime,
@@ -114,14 +114,14 @@ def build_market(section: MarketSection, clock: Clock, folder: Path, *, follows:
             volatility=(regime.volatility if section.volatility is None else section.volatility) * steadiness,
         )
         start = float(section.start_prices.get(symbol, Decimal(START_PRICES[symbol])))
-        walk = Walk(_dice(section.seed, symbol, "walk"), start, regime)
-        past = walk.backwards(_dice(section.seed, symbol, "past").getrandbits(32))
-        source: Source = Standing(start) if follows else Generated(walk)
-        if symbol in section.replay and not follows:
+        walk = Walk(_rng(section.seed, symbol, "walk"), start, regime)
+        past = walk.backwards(_rng(section.seed, symbol, "past").getrandbits(32))
+        source: PriceSource = FixedSource(start) if mirrored else WalkSource(walk)
+        if symbol in section.replay and not mirrored:
             source = Replay(read_csv(folder / section.replay[symbol]), origin)
-        feeds[symbol] = Feed(INSTRUMENTS[symbol], source, past, origin, _dice(section.seed, symbol, "volume"))
+        feeds[symbol] = Feed(INSTRUMENTS[symbol], source, past, origin, _rng(section.seed, symbol, "volume"))
     return Market(market_clock, feeds, Depth(section.spread_bps, section.level_bps, section.depth))
 
 
-def _dice(seed: int, symbol: str, purpose: str) -> random.Random:
+def _rng(seed: int, symbol: str, purpose: str) -> random.Random:
     return random.Random(f"{seed}/{symbol}/{purpose}")  # noqa: S311  # a price path, not a secret

@@ -1,4 +1,4 @@
-"""Uvicorn, set up for the paper exchange: httptools, no access log, a prompt end, and the connection in the scope."""
+"""Uvicorn for the paper exchange: httptools, no access log, a fast shutdown, and the connection in the scope."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from services.paper_exchange.asgi import TRANSPORT, Application
 from shared.runtime.http_server import Server
 
 BACKLOG: Final = 2048
-"""Connections that may wait to be taken: an executor's users connect all at once."""
+"""Connections that may wait to be accepted: an executor's users connect all at once."""
 
 
 class ExposedConnection(HttpToolsProtocol):
-    """Uvicorn's protocol, which also tells the application its transport: only so can a reply be dropped."""
+    """Uvicorn's protocol, which also passes its transport to the application, so that a reply can be dropped."""
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -24,7 +24,7 @@ class ExposedConnection(HttpToolsProtocol):
 
 
 def server_for(application: Application) -> Server:
-    """Make the server."""
+    """Build the server."""
     config = uvicorn.Config(
         application,
         http=ExposedConnection,

@@ -1,1 +1,1 @@
-"""Read models over the keyspace, shared by api and ops."""
+"""Read models over Redis, shared by api and ops."""

@@ -1,4 +1,4 @@
-"""How far each stream has been worked off, what is buried, and where the nonces stand."""
+"""How far each group has read its stream, how many dead letters there are, and the last nonces."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.ledger.reading import user_of
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """One group on one stream. `lag` counts what nobody was given yet, `pending` what was given and not acknowledged."""
+    """One group on one stream. `lag` counts entries not delivered yet, `pending` those delivered and not acknowledged."""
 
     stream: str
     group: str
@@ -24,19 +24,19 @@ class Backlog:
     """Entries ever appended, trimmed ones included."""
     pending: int
     lag: int | None
-    """None where Redis cannot tell, after a deletion out of the middle."""
+    """None if Redis does not know it, after a deletion from the middle."""
     last_delivered: str
     dead: int
 
     @property
     def waiting(self) -> int:
-        """Everything that is not done yet."""
+        """Return how many entries are not processed yet."""
         return self.pending + (self.lag or 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Nonce:
-    """The last nonce that one API key was given; the key is named by its fingerprint."""
+    """The last nonce of one API key, which is named by its fingerprint."""
 
     user: str
     fingerprint: str
@@ -44,7 +44,7 @@ class Nonce:
 
 
 async def read_backlog(bus: Bus, users: Sequence[str]) -> list[Backlog]:
-    """Read the signal stream and the order stream of each user: one line per group, one without group where there is none."""
+    """Read the backlog of the signal stream and each order stream: one row per group, or one without a group."""
     streams = [keys.SIGNALS, *(keys.orders(user) for user in users)]
     groups = await bus.do_all([("XINFO", "GROUPS", stream) for stream in streams])
     facts = await bus.do_all([("XINFO", "STREAM", stream) for stream in streams])
@@ -70,7 +70,7 @@ async def read_nonces(bus: Bus) -> list[Nonce]:
 def _line(stream: str, about: Mapping[str, Any], dead: Any, row: Any) -> Backlog:
     facts: dict[str, Any] = dict(pairs(row))
     length = int(about.get("length", 0))
-    lag = facts.get("lag", length)  # without a group everything still waits
+    lag = facts.get("lag", length)  # without a group every entry is still to be read
     return Backlog(
         stream=stream,
         group=str(facts.get("name", "")),

@@ -1,8 +1,8 @@
-"""Drift: the master's target against what a user holds from copying, per symbol. The judging is pure; nothing here trades.
+"""Drift: the difference between a user's target and what they hold from copying, per symbol. Pure; nothing here trades.
 
-A target is what the user would hold now if everything had been copied without limits, minimums and misses, by what the master's
-account holds and not by its signals alone. A position that the master no longer holds is a stray: only those may be repaired, by
-closing them, and never by buying.
+A target is what the user would hold now if everything had been copied without limits, minimums and misses. It follows what the
+master's account holds, not its signals alone. A position that the master no longer holds is a stray. Only strays may be
+repaired, by closing them, never by buying.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _NOTHING: Final = Holdings({}, {})
 
 
 @dataclass(frozen=True, slots=True)
-class Leader:
-    """What the master holds at a venue, and its equity; None if that is not known."""
+class MasterHoldings:
+    """The master's positions at a venue, and its equity (None if it is not known)."""
 
     equity: Money | None
     positions: Mapping[Symbol, Quantity] = field(default_factory=dict)
     unreadable: Holdings = _NOTHING
-    """Records of positions that cannot be read: whether these are still held is not known."""
+    """Holdings with unreadable records: whether the master still holds these positions is not known."""
 
 
 @dataclass(frozen=True, slots=True)
-class Follows:
-    """A user as he follows at one venue: settings, account (None if nothing is known), and what is held at which prices."""
+class FollowerHoldings:
+    """A user at one venue: settings, account (None if not known), and positions with prices."""
 
     policy: UserPolicy
     account: Account | None
@@ -50,7 +50,7 @@ class Follows:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One symbol of one user. `target` is None where it cannot be told, `pct` where there is no target to compare with."""
+    """One symbol of one user. `target` is None if it is not known, `pct` if there is no target to compare with."""
 
     user: str
     venue: str
@@ -64,15 +64,17 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What closes strays and nothing else: whole users, whole symbols; and the strays that neither can single out."""
+    """The scopes that close strays and nothing else: users and symbols; `left_out` are strays that no such scope contains."""
 
     users: tuple[str, ...] = ()
     symbols: tuple[Symbol, ...] = ()
     left_out: tuple[Drift, ...] = ()
 
 
-def drifts(venue: str, leader: Leader, follows: Follows, prices: Mapping[Symbol, Price]) -> list[Drift]:
-    """Compare one user's holdings with the master's, by symbol as the user trades it."""
+def drifts(
+    venue: str, leader: MasterHoldings, follows: FollowerHoldings, prices: Mapping[Symbol, Price]
+) -> list[Drift]:
+    """Compare one user's positions with the master's, by the symbol that the user trades."""
     policy, held = follows.policy, follows.book.positions
     names = {policy.symbols.mapped(symbol): symbol for symbol, size in leader.positions.items() if size.amount > 0}
     found = []
@@ -91,7 +93,7 @@ def drifts(venue: str, leader: Leader, follows: Follows, prices: Mapping[Symbol,
 
 
 def plan_repair(found: Sequence[Drift]) -> Repair:
-    """Find the scopes that hold strays and nothing else that is worth something."""
+    """Find the scopes that hold strays and no other position of value."""
     held = [each for each in found if each.held.amount > 0 and each.note != "dust"]
     users: dict[str, None] = {}
     symbols: dict[Symbol, None] = {}
@@ -106,8 +108,8 @@ def plan_repair(found: Sequence[Drift]) -> Repair:
     return Repair(tuple(users), tuple(symbols), tuple(left_out))
 
 
-def _without_master(venue: str, leader: Leader, follows: Follows, position: Position) -> Drift:
-    """Judge what is held of a symbol that the master does not hold."""
+def _without_master(venue: str, leader: MasterHoldings, follows: FollowerHoldings, position: Position) -> Drift:
+    """Describe a position in a symbol that the master does not hold."""
     policy, note = follows.policy, ""
     if leader.unreadable.may_hold(position.symbol.base):
         words = "the record of the master's position cannot be read"
@@ -121,8 +123,10 @@ def _without_master(venue: str, leader: Leader, follows: Follows, position: Posi
     return Drift(policy.user, venue, position.symbol, nothing, position.size, None, stray=stray, note=words)
 
 
-def _target(leader: Leader, follows: Follows, source: Symbol, price: Price | None) -> tuple[Quantity | None, str]:
-    """Scale the master's position to a user; why not, or by what, is said beside it."""
+def _target(
+    leader: MasterHoldings, follows: FollowerHoldings, source: Symbol, price: Price | None
+) -> tuple[Quantity | None, str]:
+    """Scale the master's position to a user. Return the target (None if it is not known), and a note."""
     policy, account, base = follows.policy, follows.account, source.base
     sizing, masters = policy.sizing, leader.positions[source]
     if not policy.enabled:
@@ -140,7 +144,11 @@ def _target(leader: Leader, follows: Follows, source: Symbol, price: Price | Non
     mine = counted_in(equity, lead.currency) if equity and lead else None
     if mine is None or lead is None or lead.amount <= 0:
         return None, "the ratio of the equities is not known"
-    note = "by the ratio of equities: that of the cash at each entry is gone" if sizing.mode is SizingMode.CASH else ""
+    note = (
+        "by the ratio of equities: the cash ratios at each entry are not recorded"
+        if sizing.mode is SizingMode.CASH
+        else ""
+    )
     return masters.scaled(mine.ratio_to(lead) * sizing.multiplier), note
 
 

@@ -1,4 +1,4 @@
-"""Reads what drift is judged from: the master's holdings, and each user's account and book, at one venue."""
+"""Reads the input of `drift.py`: the master's holdings, and each user's account and positions, at one venue."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from shared.domain.position import Position
 from shared.domain.rename import NO_RENAMES, Renames
 from shared.domain.values.money import ZERO, Quantity
 from shared.domain.values.symbol import Symbol
-from shared.ledger.drift import Drift, Follows, Leader, drifts
-from shared.ledger.stories import instant
+from shared.ledger.drift import Drift, FollowerHoldings, MasterHoldings, drifts
+from shared.ledger.signal_views import instant
 
 _LATELY: Final = 200
 _LAG_MS: Final = 20_000
@@ -30,7 +30,7 @@ _LAG_MS: Final = 20_000
 async def read_drifts(
     bus: Bus, policies: Sequence[UserPolicy], venue: str, renames: Renames = NO_RENAMES
 ) -> list[Drift]:
-    """Compare these users with the master at a venue, all under present names; a record that cannot be read has a row of its own.
+    """Compare these users with the master at a venue, under the coins' present names; an unreadable record has a row of its own.
 
     Raises BusUnavailable.
     """
@@ -39,13 +39,13 @@ async def read_drifts(
     accounts = await records.accounts([(MASTER, venue), *((policy.user, venue) for policy in followers)])
     master = accounts[0]
     held = await records.holdings(MASTER, venue)
-    sizes = in_the_account(renames.positions(held.positions), await read_holdings(bus, venue))
-    leader = Leader(master.equity if master else None, sizes, held)
+    sizes = cap_by_account(renames.positions(held.positions), await read_holdings(bus, venue))
+    leader = MasterHoldings(master.equity if master else None, sizes, held)
     prices = {symbol: price for symbol, (price, _) in (await records.prices(venue)).items()}
     found = []
     for policy, account in zip(followers, accounts[1:], strict=True):
         holdings = await records.holdings(policy.user, venue)
-        follows = Follows(policy, account, Portfolio(renames.positions(holdings.positions), prices))
+        follows = FollowerHoldings(policy, account, Portfolio(renames.positions(holdings.positions), prices))
         hidden = {symbol for name in holdings.unreadable if (symbol := _symbol(name)) is not None}
         found += [each for each in drifts(venue, leader, follows, prices) if each.symbol not in hidden]
         found += [_hidden(policy.user, venue, symbol) for symbol in sorted(hidden, key=str)]
@@ -66,12 +66,12 @@ def _hidden(user: str, venue: str, symbol: Symbol) -> Drift:
     )
 
 
-def in_the_account(
+def cap_by_account(
     positions: Mapping[Symbol, Position], holdings: Mapping[str, MasterHolding]
 ) -> dict[Symbol, Quantity]:
-    """Return what the master holds of its positions by its account: never more than that was last seen to hold.
+    """Return the master's positions, each limited to what its account was last seen to hold.
 
-    A reading from before the last change of a position, or too soon after it, says nothing of it: balances lag behind fills.
+    A balance read before the last change of a position, or too soon after it, does not count: balances lag behind fills.
     """
     found, left = {}, {coin: each.total for coin, each in holdings.items()}
     for symbol in sorted(positions, key=str):
@@ -84,14 +84,14 @@ def in_the_account(
     return found
 
 
-async def master_unsure(bus: Bus, venue: str, now: int) -> str:
-    """Say why the master's holdings cannot be relied upon at `now` (epoch ms); an empty text if they can."""
+async def master_problem(bus: Bus, venue: str, now: int) -> str:
+    """Return why the master's holdings are not reliable at `now` (epoch ms); empty if they are."""
     (master,) = await Records(bus).accounts([(MASTER, venue)])
-    return _unsure(master, now)
+    return _problem_of(master, now)
 
 
 async def traded_since(bus: Bus, since: int) -> Mapping[str, int]:
-    """Give the assets that the master has traded since an instant (epoch ms), each with the latest."""
+    """Return the assets that the master has traded since an instant (epoch ms), each with its latest trade."""
     found: dict[str, int] = {}
     for entry in read_entries(keys.SIGNALS, await bus.do("XREVRANGE", keys.SIGNALS, "+", "-", "COUNT", _LATELY)):
         at = instant(entry.fields, "filled_at") or 0
@@ -101,7 +101,7 @@ async def traded_since(bus: Bus, since: int) -> Mapping[str, int]:
     return found
 
 
-def _unsure(master: Account | None, now: int) -> str:
+def _problem_of(master: Account | None, now: int) -> str:
     if master is None or master.state is not AccountState.READY:
         return "the master's account is not ready"
     age = now - master.as_of

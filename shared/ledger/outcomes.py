@@ -1,4 +1,4 @@
-"""Follows the report streams: every outcome once, from the first on, in pages; what the counters of `/metrics` are fed with."""
+"""Reads the report streams in pages, every outcome once from the first on, for the counters of `/metrics`."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Final
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry, read_entries
 from shared.contracts import keys
-from shared.ledger.stories import instant
+from shared.ledger.signal_views import instant
 
 _PAGE: Final = 200
-"""Entries per user and round trip: catching up must not hold the event loop."""
+"""Entries per user and round trip: catching up must not block the event loop."""
 _USERS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One settled order. `latency_ms` is from the master's fill to the venue's acceptance, None where nothing was accepted."""
+    """One settled order. `latency_ms` is from the master's fill to the venue's acceptance, None if nothing was accepted."""
 
     user: str
     outcome: str
@@ -26,14 +26,14 @@ class Outcome:
 
 
 class OutcomeFeed:
-    """Remembers how far each user's reports have been read; each is given out once."""
+    """Remembers how far each user's reports have been read, and returns each outcome once."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._after: dict[str, str] = {}
 
     async def read(self, users: Sequence[str]) -> list[Outcome]:
-        """Give the next outcomes of these users, at most a page of each; nothing if there are none. Raises BusUnavailable."""
+        """Return the next outcomes of these users, at most a page of each. Raises BusUnavailable."""
         found = []
         for first in range(0, len(users), _USERS):
             found += await self._page(users[first : first + _USERS])

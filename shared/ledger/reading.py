@@ -1,6 +1,6 @@
-"""Reads streams page by page, and says which part of a stream still stands.
+"""Reads streams page by page, and finds out which part of a stream has been trimmed.
 
-Streams grow to millions of entries: nothing here holds more than one page, and nothing asks the server for more at once.
+Streams grow to millions of entries: nothing here holds more than one page, or asks the server for more at once.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ PAGE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """Which part of a stream still stands: its first entry (None if it is empty), and how many entries are not there any more."""
+class StreamExtent:
+    """What a stream still holds: its first entry (None if it is empty), and how many entries were removed."""
 
     first: tuple[int, int] | None = None
     removed: int = 0
 
     def trimmed(self, entry_id: str) -> bool:
-        """Say whether an entry that is not there can have been trimmed from the old end; one out of the middle cannot."""
+        """Return whether a missing entry may have been trimmed from the old end; one missing from the middle was not."""
         return self.removed > 0 and (self.first is None or entry_order(entry_id) < self.first)
 
 
-WHOLE: Final = Kept()
+WHOLE: Final = StreamExtent()
 """Nothing was ever removed."""
 
 
 async def entries(bus: Bus, stream: str, after: str = "") -> AsyncIterator[Entry]:
-    """Give the entries of a stream, oldest first, those after the id `after`, up to the end as it stands when it is reached."""
+    """Iterate over the entries of a stream after the id `after`, oldest first, up to the end at the time it is reached."""
     start = f"({after}" if after else "-"
     while True:
         page = read_entries(stream, await bus.do("XRANGE", stream, start, "+", "COUNT", PAGE))
@@ -47,13 +47,13 @@ async def entries(bus: Bus, stream: str, after: str = "") -> AsyncIterator[Entry
         start = f"({page[-1].id}"
 
 
-async def kept(bus: Bus, streams: Sequence[str]) -> list[Kept]:
-    """Say of each stream what still stands of it."""
-    return [_kept(answer) for answer in await bus.do_all([("XINFO", "STREAM", stream) for stream in streams])]
+async def stream_extents(bus: Bus, streams: Sequence[str]) -> list[StreamExtent]:
+    """Read what each stream still holds."""
+    return [_extent(answer) for answer in await bus.do_all([("XINFO", "STREAM", stream) for stream in streams])]
 
 
 async def known_users(bus: Bus) -> list[str]:
-    """Name every user of whom Redis holds a stream or a following record, in alphabetical order; the master is none."""
+    """Return every user with a stream or a following record in Redis, in alphabetical order; the master is not a user."""
     found: set[str] = set()
     for key in (keys.orders, keys.reports, keys.following):
         found.update(user_of(name) for name in await bus.scan(key("*")))
@@ -61,15 +61,15 @@ async def known_users(bus: Bus) -> list[str]:
 
 
 def user_of(key: str) -> str:
-    """Read the hash tag of a key: `alice` of `shoal:orders:{alice}`."""
+    """Return the hash tag of a key: `alice` for `shoal:orders:{alice}`."""
     return key.partition("{")[2].partition("}")[0]
 
 
-def _kept(answer: Any) -> Kept:
+def _extent(answer: Any) -> StreamExtent:
     facts: dict[str, Any] = dict(pairs(answer))
     first = facts.get("first-entry")
     length = int(facts.get("length", 0))
-    return Kept(
+    return StreamExtent(
         first=entry_order(str(first[0])) if first else None,
         removed=int(facts.get("entries-added", length)) - length,
     )

@@ -1,7 +1,7 @@
-"""Who runs, who is ready, and what stands in the way: the state of the whole system as Redis tells it.
+"""The state of the whole system as recorded in Redis: which services run, which users are ready, and what is wrong.
 
-An account's record outlives its executor, so a user counts as ready only while somebody holds the user's lease. A user whose
-entries are stopped on purpose is not "ready": see `restraint.py`.
+An account's record outlives its executor, so a user counts as ready only while an executor holds the user's lease. A user whose
+entries are stopped on purpose is not "ready": see `user_state.py`.
 """
 
 from __future__ import annotations
@@ -15,60 +15,25 @@ from shared.bus.connection import Bus
 from shared.bus.records import Records, pairs
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
-from shared.contracts.heartbeat import HeartbeatRecord, Phase, read_counts, read_faults
+from shared.contracts.heartbeat import Phase
 from shared.contracts.risk import RiskRecord
 from shared.domain.account import MASTER, Account, AccountState
 from shared.domain.control import Control, ControlMode
-from shared.domain.fault import Fault
 from shared.domain.limits.policy import FileState, UserPolicy
 from shared.domain.limits.risk_state import RiskState
 from shared.domain.values.venue import VENUES
-from shared.ledger.restraint import HELD, Restraint, UserState, count_in_words, describe, restraint
+from shared.ledger.live_processes import LiveProcess, ServiceFault, engine_is_open, read_processes
+from shared.ledger.user_state import STOPPED_STATES, EntryStop, UserState, count_users, describe, find_entry_stop
 from shared.ledger.users import describe_held
 
 NO_EXECUTOR: Final = "no executor serves this user"
-_CLOSED: Final = ("starting", "waiting", "standby", "failed")
-"""How the state of an engine begins that carries no signals."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sign:
-    """A process that gave a sign of life lately, its state in words, and what is wrong in it.
-
-    `since` is when that state began (epoch ms); `counts` says how often each kind of fault has occurred in it.
-    """
-
-    service: str
-    instance: str
-    state: str
-    since: int | None = None
-    version: str = ""
-    faults: tuple[Fault, ...] = ()
-    counts: Mapping[str, int] = field(default_factory=dict)
-    mode: str = ""
-    """Whose money it moves, `paper` or `live`; empty where it does not say."""
-    phase: Phase | None = None
-    """How far it has come; None where it does not say."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceFault:
-    """Something that stands wrong in a process of a service."""
-
-    service: str
-    fault: Fault
-
-    @property
-    def text(self) -> str:
-        """Describe it in one line."""
-        return f"{self.service}: {self.fault.subject}: {self.fault.reason}"
 
 
 @dataclass(frozen=True, slots=True)
 class UserStatus:
-    """One user: what was set, what is known of each account (None: nothing), who serves him and his kill switch.
+    """One user: settings, each account (None: not known), the executor that serves them, and their kill switch.
 
-    `funds` says by venue of which money the account's books are, `paper` or `live`, where an executor has noted it.
+    `funds` is the money of the account's books by venue, `paper` or `live`, if an executor has recorded it.
     """
 
     policy: UserPolicy
@@ -76,14 +41,14 @@ class UserStatus:
     owner: str
     control: Control
     funds: Mapping[str, str] = field(default_factory=dict)
-    held: Restraint | None = None
-    """What stops the user's entries, where something does."""
+    entry_stop: EntryStop | None = None
+    """What stops the user's entries, if anything does."""
     holds: str = ""
     """What a user without a file still holds from copying, in words."""
 
     @property
     def state(self) -> UserState:
-        """Return how the user stands; ready if any account is, somebody serves it and nothing stops entries."""
+        """Return the user's state; ready if any account is, an executor serves it and nothing stops entries."""
         states = {account.state for _, account in self.accounts if account is not None}
         if self.policy.file is FileState.GONE:
             return UserState.GONE
@@ -94,7 +59,7 @@ class UserStatus:
         if AccountState.READY in states:
             if not self.owner:
                 return UserState.UNKNOWN
-            return self.held.state if self.held else UserState.READY
+            return self.entry_stop.state if self.entry_stop else UserState.READY
         return UserState.PARKED if AccountState.PARKED in states else UserState.UNKNOWN
 
     @property
@@ -103,13 +68,13 @@ class UserStatus:
         state = self.state
         if state in {UserState.READY, UserState.OFF}:
             return ""
-        unserved = "" if self.owner else "; no executor serves this user, so no exit goes out"
+        unserved = "" if self.owner else "; no executor serves this user, so no exit is sent"
         if state is UserState.GONE:
             return f"gone, still holds: {self.holds or 'nothing'}; {self.policy.fault}{unserved}"
         if self.policy.fault:
             return f"{self.policy.fault}{unserved}"
-        if state in HELD and self.held:
-            return self.held.reason
+        if state in STOPPED_STATES and self.entry_stop:
+            return self.entry_stop.reason
         if not self.owner:
             return NO_EXECUTOR
         said = [f"{venue}: {account.reason}" for venue, account in self.accounts if account and account.reason]
@@ -118,7 +83,7 @@ class UserStatus:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether a signal would be copied now, and if not, why not."""
+    """Whether a signal would be copied now, and why not."""
 
     ready: bool
     reasons: tuple[str, ...]
@@ -128,7 +93,7 @@ class Readiness:
     users_parked: tuple[str, ...]
     users_unknown: tuple[str, ...]
     users_held: tuple[str, ...] = ()
-    """Users whose account is fine and whose entries are stopped on purpose: paused, flattening, halted, stopped out."""
+    """Users whose account is ready and whose entries are stopped on purpose: paused, flattening, halted, stopped out."""
     users: str = ""
     """All users counted in words: `3 users: 2 trading, 1 paused`."""
     notes: tuple[str, ...] = ()
@@ -137,9 +102,9 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class SystemStatus:
-    """Everything that `status` shows beside the streams."""
+    """Everything that `status` shows, except the streams."""
 
-    services: tuple[Sign, ...]
+    services: tuple[LiveProcess, ...]
     master: tuple[tuple[str, Account], ...]
     users: tuple[UserStatus, ...]
     engine_owner: str
@@ -149,24 +114,24 @@ class SystemStatus:
 
     @property
     def mode(self) -> str:
-        """Return whose money the services move: `live` if any of them says so; empty while none says."""
-        said = {sign.mode for sign in self.services}
+        """Return the mode of the services: `live` if any reports it; empty while none reports a mode."""
+        said = {process.mode for process in self.services}
         return next((mode for mode in ("live", "paper") if mode in said), "")
 
     @property
     def mirror_only(self) -> bool:
         """Whether the master's account is followed and no strategy trades it."""
-        return any(sign.service == "master-strategy" and sign.phase is Phase.MIRROR for sign in self.services)
+        return any(process.service == "master-strategy" and process.phase is Phase.MIRROR for process in self.services)
 
     @property
     def readiness(self) -> Readiness:
-        """Judge whether the flow is open."""
-        return judge(self)
+        """Assess whether signals are copied."""
+        return assess_readiness(self)
 
     @property
     def faults(self) -> tuple[ServiceFault, ...]:
-        """Return what stands wrong in any process: what blocks first, then the oldest."""
-        found = [ServiceFault(sign.service, fault) for sign in self.services for fault in sign.faults]
+        """Return the faults of all processes: blocking ones first, then by age."""
+        found = [ServiceFault(process.service, fault) for process in self.services for fault in process.faults]
         return tuple(sorted(found, key=lambda each: (not each.fault.blocks, each.fault.since)))
 
 
@@ -174,12 +139,12 @@ async def read_status(bus: Bus, policies: Mapping[str, UserPolicy], now: int | N
     """Read the state of all services, the master and the configured users at `now` (epoch ms). Raises BusUnavailable."""
     records = Records(bus)
     now = time.time_ns() // 1_000_000 if now is None else now
-    signs = read_signs(await records.heartbeats())
+    processes = read_processes(await records.heartbeats())
     masters = await records.accounts([(MASTER, venue) for venue in VENUES])
     switches = await bus.do_all([("GET", keys.lease(keys.ENGINE)), ("HGETALL", keys.CONTROL)])
     everybody = Control.read(pairs(switches[1]))
     return SystemStatus(
-        services=signs,
+        services=processes,
         master=tuple((venue, account) for venue, account in zip(VENUES, masters, strict=True) if account is not None),
         users=await _users(bus, records, list(policies.values()), everybody, now),
         engine_owner=str(switches[0] or ""),
@@ -187,30 +152,16 @@ async def read_status(bus: Bus, policies: Mapping[str, UserPolicy], now: int | N
     )
 
 
-def read_signs(heartbeats: Mapping[str, HeartbeatRecord]) -> tuple[Sign, ...]:
-    """Read heartbeats, which are records by `<service>:<instance>`."""
-    found = []
-    for name, record in sorted(heartbeats.items()):
-        service, _, instance = name.partition(":")
-        faults, counts = read_faults(record.faults), read_counts(record.fault_counts)
-        found.append(
-            Sign(
-                service, instance, record.state, record.since, record.version, faults, counts, record.mode, record.phase
-            )
-        )
-    return tuple(found)
-
-
-def judge(status: SystemStatus) -> Readiness:
-    """Say whether master, engine and at least one user are ready, with a reason for each that is not."""
+def assess_readiness(status: SystemStatus) -> Readiness:
+    """Assess whether master, engine and at least one user are ready, with a reason for each that is not."""
     reasons = []
     master = any(account.state is AccountState.READY for _, account in status.master)
     if not master:
         said = "; ".join(f"{venue}: {each.state} {each.reason}".rstrip() for venue, each in status.master)
-        reasons.append(f"the master account is not ready ({said or 'nothing is known of it'})")
-    elif not any(sign.service == "master-strategy" for sign in status.services):
+        reasons.append(f"the master account is not ready ({said or 'it has not been read yet'})")
+    elif not any(process.service == "master-strategy" for process in status.services):
         master = False
-        reasons.append("the master account is not ready (master-strategy gives no sign of life)")
+        reasons.append("the master account is not ready (master-strategy has no heartbeat)")
     engine, why = _engine(status)
     if not engine:
         reasons.append(why)
@@ -218,12 +169,12 @@ def judge(status: SystemStatus) -> Readiness:
     for user in status.users:
         by_state.setdefault(user.state, []).append(user.policy.user)
     ready = tuple(by_state.get(UserState.READY, ()))
-    held = tuple(sorted(name for state in HELD for name in by_state.get(state, ())))
+    stopped = tuple(sorted(name for state in STOPPED_STATES for name in by_state.get(state, ())))
     halted = by_state.get(UserState.HALTED, [])
-    if not ready and not held:
+    if not ready and not stopped:
         reasons.append("no user is ready")
-    elif halted and len(halted) == len(ready) + len(held):
-        reasons.append("everybody is halted: exits are not sent either")
+    elif halted and len(halted) == len(ready) + len(stopped):
+        reasons.append("all users are halted: exits are not sent either")
     reasons += [each.text for each in status.faults if each.fault.blocks]
     return Readiness(
         ready=not reasons,
@@ -233,35 +184,30 @@ def judge(status: SystemStatus) -> Readiness:
         users_ready=ready,
         users_parked=tuple(by_state.get(UserState.PARKED, ())),
         users_unknown=tuple(by_state.get(UserState.UNKNOWN, ())),
-        users_held=held,
-        users=count_in_words([user.state for user in status.users], trading=not reasons),
+        users_held=stopped,
+        users=count_users([user.state for user in status.users], trading=not reasons),
         notes=_notes(status),
     )
 
 
 def _notes(status: SystemStatus) -> tuple[str, ...]:
-    """Describe what is stopped on purpose: everybody, users, symbols."""
+    """Describe what is stopped on purpose: all users, single users, symbols."""
     notes = [f"everybody: {describe(status.control)}"] if status.control.mode is not ControlMode.RUN else []
     notes += [f"{symbol}: {describe(switch)}" for symbol, switch in sorted(status.symbols.items())]
-    own = [user for user in status.users if user.held and not user.held.everybody]
-    return (*notes, *(f"{user.policy.user}: {user.held.reason}" for user in own if user.held))
-
-
-def engine_is_open(sign: Sign) -> bool:
-    """Return whether an engine carries signals. One of an older version says so in its text alone."""
-    return sign.phase is Phase.OPEN if sign.phase is not None else not sign.state.startswith(_CLOSED)
+    own = [user for user in status.users if user.entry_stop and not user.entry_stop.everybody]
+    return (*notes, *(f"{user.policy.user}: {user.entry_stop.reason}" for user in own if user.entry_stop))
 
 
 def _engine(status: SystemStatus) -> tuple[bool, str]:
-    engines = [sign for sign in status.services if sign.service == keys.ENGINE]
+    engines = [process for process in status.services if process.service == keys.ENGINE]
     if any(map(engine_is_open, engines)):
         return True, ""
-    said = ", ".join(sorted({sign.state for sign in engines}))
-    return False, f"the copy engine is not open ({said or 'it gives no sign of life'})"
+    said = ", ".join(sorted({process.state for process in engines}))
+    return False, f"the copy engine is not open ({said or 'it has no heartbeat'})"
 
 
 async def read_symbol_switches(bus: Bus) -> Mapping[str, Control]:
-    """Read the kill switches of symbols that are set. It looks through all keys: not for every second. Raises BusUnavailable."""
+    """Read the kill switches of symbols that are set. It scans the keyspace: not for every second. Raises BusUnavailable."""
     prefix = keys.control_of_symbol("")
     names = sorted(set(await bus.scan(f"{prefix}*")))
     answers = await bus.do_all([("HGETALL", name) for name in names])
@@ -289,7 +235,7 @@ async def _users(
             accounts=tuple((venue, accounts[policy.user, venue]) for venue in policy.venues),
             owner=str(owner or ""),
             control=(switch := Control.read(pairs(control))),
-            held=restraint(switch, everybody, risks.get(policy.user), now),
+            entry_stop=find_entry_stop(switch, everybody, risks.get(policy.user), now),
             funds={venue: funds[policy.user, venue] for venue in policy.venues if (policy.user, venue) in funds},
             holds=holds.get(policy.user, ""),
         )
@@ -298,7 +244,7 @@ async def _users(
 
 
 async def _risks(bus: Bus, policies: Sequence[UserPolicy]) -> Mapping[str, RiskState]:
-    """Read what stop-outs are judged by, of each user the account that is stopped the longest."""
+    """Read the risk state of each user: that of the account that is stopped the longest."""
     places = [(policy.user, venue) for policy in policies for venue in policy.venues]
     found: dict[str, RiskState] = {}
     answers = await bus.do_all([("HGETALL", keys.risk(user, venue)) for user, venue in places])
@@ -306,7 +252,7 @@ async def _risks(bus: Bus, policies: Sequence[UserPolicy]) -> Mapping[str, RiskS
         try:
             state = RiskRecord.parse(pairs(answer)).to_domain() if answer else None
         except MalformedMessageError:
-            continue  # `ops stopouts` says so, and so does the executor that reads it
+            continue  # `ops stopouts` reports it, and so does the executor
         if state is not None and (user not in found or state.stopped_until > found[user].stopped_until):
             found[user] = state
     return found

@@ -1,7 +1,7 @@
-"""Stop-outs: those in force, from the risk state that engine and executor go by, and those on record, from the users' streams.
+"""Stop-outs: those in force, from the risk state that engine and executor use, and past ones, from the users' streams.
 
-What is in force is told by the state alone: a stop-out can end before its time (its limit was taken out of the settings), or have
-a later end than it was recorded with.
+Only the risk state says what is in force: a stop-out can end early (its limit was removed from the settings), or later than
+recorded.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from shared.contracts.fields import MalformedMessageError
 from shared.contracts.risk import RiskRecord
 from shared.domain.limits.risk_state import RiskState
 from shared.domain.values.venue import VENUES
-from shared.ledger.stories import instant
+from shared.ledger.signal_views import instant
 
 
 @dataclass(frozen=True, slots=True)
-class StopOutLine:
-    """One stop-out. Instants in epoch ms; `since` is None where its record is gone. A state that cannot be read is in force."""
+class StopOut:
+    """One stop-out. Instants in epoch ms; `since` is None if its record is gone. An unreadable state counts as in force."""
 
     user: str
     venue: str
@@ -34,17 +34,17 @@ class StopOutLine:
     in_force: bool
 
     def row(self) -> dict[str, object]:
-        """Show it."""
+        """Return it as a JSON row."""
         return asdict(self)
 
 
-async def read_stopouts(bus: Bus, users: Sequence[str], now: int, count: int) -> list[StopOutLine]:
+async def read_stopouts(bus: Bus, users: Sequence[str], now: int, count: int) -> list[StopOut]:
     """Read stop-outs at `now` (epoch ms), those in force first, then the `count` latest of each user. Raises BusUnavailable."""
     places = [(user, venue) for user in users for venue in VENUES]
     states = await bus.do_all([("HGETALL", keys.risk(user, venue)) for user, venue in places])
     logs = await bus.do_all([("XREVRANGE", keys.stopouts(user), "+", "-", "COUNT", count) for user in users])
-    told = [_recorded(user, rows) for user, rows in zip(users, logs, strict=True)]
-    past = [line for lines in told for line in lines]
+    recorded = [_recorded(user, rows) for user, rows in zip(users, logs, strict=True)]
+    past = [line for lines in recorded for line in lines]
     now_stopped = []
     for (user, venue), answer in zip(places, states, strict=True):
         line = _in_force(user, venue, pairs(answer), past, now)
@@ -54,12 +54,12 @@ async def read_stopouts(bus: Bus, users: Sequence[str], now: int, count: int) ->
     return [*now_stopped, *(line for line in past if (line.user, line.venue, line.since) not in shown)]
 
 
-def _recorded(user: str, rows: object) -> list[StopOutLine]:
+def _recorded(user: str, rows: object) -> list[StopOut]:
     found = []
     for entry in read_entries(keys.stopouts(user), rows if isinstance(rows, list) else []):
         said = entry.fields
         found.append(
-            StopOutLine(
+            StopOut(
                 user=user,
                 venue=said.get("venue", ""),
                 since=instant(said, "at") or entry_ms(entry.id),
@@ -73,20 +73,18 @@ def _recorded(user: str, rows: object) -> list[StopOutLine]:
     return found
 
 
-def _in_force(
-    user: str, venue: str, fields: Mapping[str, str], past: Sequence[StopOutLine], now: int
-) -> StopOutLine | None:
-    """Say what stops an account now; the first record since which it has not been over is its beginning."""
+def _in_force(user: str, venue: str, fields: Mapping[str, str], past: Sequence[StopOut], now: int) -> StopOut | None:
+    """Return the stop-out in force on an account, if any; it began with its latest record that has not ended."""
     if not fields:
         return None
     try:
         state: RiskState = RiskRecord.parse(fields).to_domain()
     except MalformedMessageError as error:
-        return StopOutLine(user, venue, None, None, "", "", f"the risk state cannot be read: {error}", in_force=True)
+        return StopOut(user, venue, None, None, "", "", f"the risk state cannot be read: {error}", in_force=True)
     if not state.stopped(now):
         return None
     own = [line for line in past if (line.user, line.venue) == (user, venue) and (line.until or 0) > now]
-    return StopOutLine(
+    return StopOut(
         user=user,
         venue=venue,
         since=max((line.since or 0 for line in own), default=0) or None,

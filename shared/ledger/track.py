@@ -1,7 +1,7 @@
-"""Will it track? The master's signals replayed over a balance, through the very sizing that decides for real.
+"""Tracking: the master's signals replayed over a balance, with the same sizing that the engine uses.
 
-Fills are taken at the master's own price and with the account's fee; what prices do between signals is not seen. Beside the real
-account runs an ideal one, with the same way of sizing and the same filters, and with no limits, minimums or steps.
+Fills get the master's price and the account's fee; price moves between signals are ignored. The replayed account is compared
+with an ideal one, which has the same sizing and filters, and no limits, minimums or steps.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from shared.domain.values.money import ONE, ZERO, Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
 
 MOST_MISSED: Final = Decimal("0.05")
-"""A balance is sensible if no larger share of the trades falls below the venue's minimum."""
+"""A balance is sensible if at most this share of the trades falls below the venue's minimum."""
 _BELOW_MINIMUM: Final = frozenset({ReasonCode.BELOW_MINIMUM, ReasonCode.INSUFFICIENT_FUNDS})
 """Skips that count as below the venue's minimum. What only a limit has made too small does not."""
 _HUNDRED: Final = Decimal(100)
@@ -39,8 +39,8 @@ _FINE: Final = Decimal("1E-12")
 
 
 @dataclass(frozen=True, slots=True)
-class Tracking:
-    """How a balance follows. `entries` pass the user's filters; errors are in points of the equity, 0 to 100."""
+class TrackingResult:
+    """The result of a replay. `entries` pass the user's filters; errors are in percentage points of the equity."""
 
     entries: int
     copied: int
@@ -52,13 +52,13 @@ class Tracking:
 
     @property
     def missed_share(self) -> Decimal:
-        """Give the share (0..1) of the entries that the venue would refuse as too small."""
+        """Return the share (0..1) of the entries that the venue would reject as too small."""
         return Decimal(self.below_minimum) / self.entries if self.entries else ZERO
 
 
 @dataclass(slots=True)
 class _Replay:
-    """One account on its way through the signals."""
+    """One account during a replay."""
 
     policy: UserPolicy
     instruments: Mapping[Symbol, Instrument]
@@ -75,12 +75,12 @@ class _Replay:
 
     @property
     def exposure(self) -> Decimal:
-        """Give what is held, as a share of the equity."""
+        """Return the value of all positions as a share of the equity."""
         whole = self.equity
         return ZERO if whole.amount <= 0 else ONE - self.cash.amount / whole.amount
 
     def take(self, signal: Signal, master_cash: Money | None) -> Skip | None:
-        """Follow one signal; return why not, or None."""
+        """Apply one signal. Return why it was not copied; None if it was."""
         symbol = self.policy.symbols.mapped(signal.symbol)
         price = Price(signal.price.amount, symbol)
         self.prices[symbol] = price
@@ -140,7 +140,7 @@ def track(
     balance: Decimal,
     instruments: Mapping[Symbol, Instrument],
     fee: Decimal,
-) -> Tracking:
+) -> TrackingResult:
     """Replay signals, oldest first, over a balance in the user's currency; `fee` is a share of each fill."""
     cash = Money(balance, policy.currency)
     real = _Replay(policy, instruments, cash, fee)
@@ -163,7 +163,7 @@ def track(
             counts[_outcome(skip)] += 1
         errors.append((real.exposure - ideal.exposure) * _HUNDRED)
     squares = sum((error * error for error in errors), ZERO)
-    return Tracking(
+    return TrackingResult(
         entries=counts["copied"] + counts["below"] + counts["limited"],
         copied=counts["copied"],
         below_minimum=counts["below"],
@@ -180,10 +180,10 @@ def _outcome(skip: Skip | None) -> str:
     return "below" if skip.code in _BELOW_MINIMUM else "limited"
 
 
-def smallest_balance(replayed: Callable[[Decimal], Tracking]) -> Decimal | None:
-    """Find the smallest balance, to half a per cent, at which at most 5 % of the trades are missed; None if no balance does.
+def smallest_balance(replayed: Callable[[Decimal], TrackingResult]) -> Decimal | None:
+    """Find the smallest balance, to within 0.5 %, at which at most 5 % of the trades are missed; None if no balance does.
 
-    A larger balance is taken to miss no more than a smaller one.
+    A larger balance is assumed to miss no more than a smaller one.
     """
     high = _LEAST
     while replayed(high).missed_share > MOST_MISSED:
@@ -209,7 +209,7 @@ def _fine(instrument: Instrument) -> Instrument:
 
 
 def _master_cash(signal: Signal, held: Mapping[Symbol, Quantity], prices: Mapping[Symbol, Price]) -> Money | None:
-    """Work out what the master had in cash before a signal: its equity less what it held, at the last prices known.
+    """Compute the master's cash before a signal: its equity less the value of its positions at the last known prices.
 
     None if its equity was not known.
     """

@@ -1,5 +1,5 @@
-"""The users as whoever looks from outside must see them: those with a file, those whose file is bad, and those without one who
-still hold something from copying.
+"""The users as commands and the API show them: those with a file, those whose file is invalid, and those without a file who still
+hold something from copying.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from shared.domain.values.symbol import Symbol
 
 
 async def read_users(bus: Bus, config: Path) -> Users:
-    """Read the users' files, and what Redis knows of users whose file is bad or gone.
+    """Read the users' files, and what Redis has of users whose file is invalid or gone.
 
     Raises ConfigurationError if the folder cannot be read, BusUnavailable.
     """

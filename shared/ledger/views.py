@@ -1,4 +1,4 @@
-"""The state of the system as JSON: what `GET /status` answers and `ops status --json` prints. Amounts are texts, never floats."""
+"""The state of the system as JSON: what `GET /status` returns and `ops status --json` prints. Amounts are texts, never floats."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from pydantic import BaseModel, ConfigDict
 from shared.domain.account import Account
 from shared.domain.control import Control
 from shared.domain.values.money import Money, plain
-from shared.ledger.attention import Differing, Unproven
 from shared.ledger.backlog import Backlog, Nonce
-from shared.ledger.status import Readiness, ServiceFault, SystemStatus, UserStatus
+from shared.ledger.live_processes import ServiceFault
+from shared.ledger.open_issues import PositionDifference, UnresolvedOrder
+from shared.ledger.status import Readiness, SystemStatus, UserStatus
 
 
 class View(BaseModel):
-    """Base of everything that is shown."""
+    """Base of all views."""
 
     model_config = ConfigDict(frozen=True)
 
 
 class ServiceView(View):
-    """A living process."""
+    """A running process."""
 
     service: str
     instance: str
@@ -31,7 +32,7 @@ class ServiceView(View):
 
 
 class FaultView(View):
-    """Something that stands wrong in a process since `since` (epoch ms); `blocks`: no signal is copied until it is over."""
+    """A fault in a process since `since` (epoch ms); `blocks`: no signal is copied until it has ended."""
 
     service: str
     kind: str
@@ -43,7 +44,7 @@ class FaultView(View):
 
     @staticmethod
     def of(found: ServiceFault) -> FaultView:
-        """Show a fault."""
+        """Build the view of a fault."""
         fault = found.fault
         return FaultView(
             service=found.service,
@@ -57,7 +58,7 @@ class FaultView(View):
 
 
 class ControlView(View):
-    """A kill switch; `at` in epoch ms, null where it is not known."""
+    """A kill switch; `at` in epoch ms, null if it is not known."""
 
     mode: str
     reason: str
@@ -66,14 +67,14 @@ class ControlView(View):
 
     @staticmethod
     def of(control: Control) -> ControlView:
-        """Show a switch."""
+        """Build the view of a kill switch."""
         return ControlView(mode=control.mode, reason=control.reason, by=control.by, at=control.at or None)
 
 
 class AccountView(View):
-    """An account as it was last read, at `as_of` (epoch ms); an amount that is not known is null.
+    """An account as last read, at `as_of` (epoch ms); an unknown amount is null.
 
-    `funds` is the money that its books are of, `paper` or `live`; empty where that was not noted (yet).
+    `funds` is the money of its books, `paper` or `live`; empty if it is not recorded (yet).
     """
 
     venue: str
@@ -87,7 +88,7 @@ class AccountView(View):
 
     @staticmethod
     def of(venue: str, account: Account | None, funds: str = "") -> AccountView:
-        """Show an account; None shows as `unknown`."""
+        """Build the view of an account; None becomes `unknown`."""
         if account is None:
             return AccountView(
                 venue=venue, funds=funds, state="unknown", reason="", currency="", equity=None, cash=None, as_of=None
@@ -121,7 +122,7 @@ class UserView(View):
 
     @staticmethod
     def of(user: UserStatus) -> UserView:
-        """Show a user."""
+        """Build the view of a user."""
         policy = user.policy
         return UserView(
             user=policy.user,
@@ -140,7 +141,7 @@ class UserView(View):
 
 
 class ReadinessView(View):
-    """Whether a signal would be copied now; `reasons` say what is missing, `notes` what is stopped on purpose."""
+    """Whether a signal would be copied now; `reasons` list what is missing, `notes` what is stopped on purpose."""
 
     ready: bool
     reasons: tuple[str, ...]
@@ -155,7 +156,7 @@ class ReadinessView(View):
 
     @staticmethod
     def of(readiness: Readiness) -> ReadinessView:
-        """Show the readiness."""
+        """Build the view of the readiness."""
         return ReadinessView(
             ready=readiness.ready,
             reasons=readiness.reasons,
@@ -171,7 +172,7 @@ class ReadinessView(View):
 
 
 class StreamView(View):
-    """One group on one stream; `lag` is null where Redis cannot tell."""
+    """One group on one stream; `lag` is null if Redis does not know it."""
 
     stream: str
     group: str
@@ -183,7 +184,7 @@ class StreamView(View):
 
     @staticmethod
     def of(backlog: Backlog) -> StreamView:
-        """Show a backlog."""
+        """Build the view of a backlog."""
         return StreamView(
             stream=backlog.stream,
             group=backlog.group,
@@ -203,8 +204,8 @@ class NonceView(View):
     value: int
 
 
-class UnprovenView(View):
-    """An order whose outcome is not known; `sent_at` in epoch ms, `reason` the last words about it."""
+class UnresolvedOrderView(View):
+    """An unresolved order; `sent_at` in epoch ms, `reason` is the last one recorded."""
 
     user: str
     order_id: str
@@ -216,10 +217,10 @@ class UnprovenView(View):
     reason: str
 
     @staticmethod
-    def of(order: Unproven) -> UnprovenView:
-        """Show an order."""
+    def of(order: UnresolvedOrder) -> UnresolvedOrderView:
+        """Build the view of an order."""
         fields = order.fields
-        return UnprovenView(
+        return UnresolvedOrderView(
             user=order.user,
             order_id=order.order_id,
             state=order.state,
@@ -231,7 +232,7 @@ class UnprovenView(View):
         )
 
 
-class DifferingView(View):
+class PositionDifferenceView(View):
     """A position that the venue's balance does not cover."""
 
     user: str
@@ -240,16 +241,18 @@ class DifferingView(View):
     text: str
 
     @staticmethod
-    def of(differing: Differing) -> DifferingView:
-        """Show a difference."""
-        return DifferingView(user=differing.user, venue=differing.venue, symbol=differing.symbol, text=differing.text)
+    def of(differing: PositionDifference) -> PositionDifferenceView:
+        """Build the view of a difference."""
+        return PositionDifferenceView(
+            user=differing.user, venue=differing.venue, symbol=differing.symbol, text=differing.text
+        )
 
 
 class StatusView(View):
-    """Everything at one glance."""
+    """The status of the whole system."""
 
     mode: str = ""
-    """Whose money the services move, `paper` or `live`; empty while none says."""
+    """`paper` or `live`; empty while no service reports it."""
     mirror_only: bool = False
     """Whether the master's account is followed and no strategy trades it."""
     readiness: ReadinessView
@@ -262,18 +265,18 @@ class StatusView(View):
     users: tuple[UserView, ...]
     streams: tuple[StreamView, ...]
     nonces: tuple[NonceView, ...] = ()
-    unknown: tuple[UnprovenView, ...] = ()
-    differences: tuple[DifferingView, ...] = ()
+    unknown: tuple[UnresolvedOrderView, ...] = ()
+    differences: tuple[PositionDifferenceView, ...] = ()
 
     @staticmethod
     def of(
         status: SystemStatus,
         streams: Iterable[Backlog],
         nonces: Iterable[Nonce] = (),
-        unknown: Iterable[Unproven] = (),
-        differences: Iterable[Differing] = (),
+        unknown: Iterable[UnresolvedOrder] = (),
+        differences: Iterable[PositionDifference] = (),
     ) -> StatusView:
-        """Show the state of the system."""
+        """Build the view of the system."""
         return StatusView(
             mode=status.mode,
             mirror_only=status.mirror_only,
@@ -283,21 +286,21 @@ class StatusView(View):
             engine_owner=status.engine_owner,
             services=tuple(
                 ServiceView(
-                    service=sign.service,
-                    instance=sign.instance,
-                    state=sign.state,
-                    since=sign.since,
-                    version=sign.version,
+                    service=process.service,
+                    instance=process.instance,
+                    state=process.state,
+                    since=process.since,
+                    version=process.version,
                 )
-                for sign in status.services
+                for process in status.services
             ),
             faults=tuple(map(FaultView.of, status.faults)),
             master=tuple(AccountView.of(venue, account) for venue, account in status.master),
             users=tuple(UserView.of(user) for user in status.users),
             streams=tuple(StreamView.of(each) for each in streams),
             nonces=tuple(NonceView(user=each.user, fingerprint=each.fingerprint, value=each.value) for each in nonces),
-            unknown=tuple(UnprovenView.of(each) for each in unknown),
-            differences=tuple(DifferingView.of(each) for each in differences),
+            unknown=tuple(UnresolvedOrderView.of(each) for each in unknown),
+            differences=tuple(PositionDifferenceView.of(each) for each in differences),
         )
 
 

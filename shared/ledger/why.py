@@ -1,6 +1,7 @@
-"""Why was I (not) copied? Everything that became of one signal: who got it, with what decision, outcome, reason, sizes and times.
+"""The trace of one signal: each user's decision and outcome, with reasons, sizes and times.
 
-Bounded work whatever the streams' length: a report stands behind its order, so the search begins at the order's own entry id.
+The work is bounded whatever the length of the streams: a report is later than its order, so the search begins at the order's
+entry id.
 """
 
 from __future__ import annotations
@@ -12,20 +13,22 @@ from typing import Final
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry, entry_ms, read_entries
 from shared.contracts import keys
-from shared.ledger.joined import joined_orders
+from shared.domain.account import MASTER
+from shared.domain.values.numerals import whole
+from shared.ledger.joined_orders import joined_orders
 
 _PAGE: Final = 500
 _SEARCH_PAGES: Final = 20
-"""A signal is searched among the newest 10,000 at most, a report among the 10,000 that follow its order."""
+"""A signal is searched for among the newest 10,000, a report among the 10,000 that follow its order."""
 _FIRST_LOOK: Final = 20
 """Most reports follow their order within a few entries."""
 _CLOCK_MS: Final = 60_000
-"""How far the emitter's clock and Redis's may be apart."""
+"""The largest difference between the emitter's clock and Redis's."""
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
-    """What became of a signal for one user; `state` is the order's own record. Empty parts: nothing is there (yet)."""
+class UserCopy:
+    """The order and the report of one user for a signal; `state` is from the order's record. Empty: nothing there (yet)."""
 
     user: str
     order: Mapping[str, str] = field(default_factory=dict)
@@ -34,17 +37,17 @@ class Copied:
 
     @property
     def decision(self) -> str:
-        """Give `copy`, `skip`, or `none` where the engine has not decided."""
+        """Return `copy`, `skip`, `own` for the master's own order, or `none` if there is no decision."""
         return self.order.get("decision") or "none"
 
     @property
     def outcome(self) -> str:
-        """Give the terminal outcome, else where the order stands now; an empty text where there is no order."""
+        """Return the terminal outcome, else the order's present state; empty if there is no order."""
         return self.report.get("outcome") or self.state or ("planned" if self.order else "")
 
     @property
     def reason(self) -> str:
-        """Say why: the outcome's reason, else the decision's."""
+        """Return the outcome's reason, else the decision's."""
         return self.report.get("reason") or self.order.get("reason", "")
 
     @property
@@ -54,15 +57,15 @@ class Copied:
 
 
 @dataclass(frozen=True, slots=True)
-class SignalStory:
-    """A signal and what became of it for each user."""
+class SignalTrace:
+    """A signal and its outcome for each user."""
 
     entry: Entry
-    users: tuple[Copied, ...]
+    users: tuple[UserCopy, ...]
 
 
 async def find_signal(bus: Bus, wanted: str) -> Entry | None:
-    """Find a signal by its id or its entry id; None if it is not in the stream (or is older than the search goes)."""
+    """Find a signal by its id or its entry id; None if it is not in the stream (or too old for the search)."""
     if _is_entry_id(wanted):
         found = read_entries(keys.SIGNALS, await bus.do("XRANGE", keys.SIGNALS, wanted, wanted))
         return found[0] if found else None
@@ -78,12 +81,14 @@ async def find_signal(bus: Bus, wanted: str) -> Entry | None:
 
 
 async def find_signals(bus: Bus, beginning: str) -> list[Entry]:
-    """Find the signals whose id begins so, newest first, among as many as a search looks through."""
+    """Find the signals whose id has this beginning, newest first, among those that a search covers."""
     return [entry async for entry in _newest(bus) if entry.fields.get("id", "").startswith(beginning)]
 
 
-async def tell(bus: Bus, signal: Entry, users: Sequence[str]) -> SignalStory:
-    """Read what became of a signal for these users."""
+async def trace_signal(
+    bus: Bus, signal: Entry, users: Sequence[str], master_orders: Mapping[str, Mapping[str, str]] | None = None
+) -> SignalTrace:
+    """Read the outcome of a signal for these users; for `master` the master's own order among `master_orders`, if it has one."""
     orders = await bus.do_all([("XRANGE", keys.orders(user), signal.id, signal.id) for user in users])
     decided: dict[str, Entry] = {}
     for user, rows in zip(users, orders, strict=True):
@@ -91,16 +96,18 @@ async def tell(bus: Bus, signal: Entry, users: Sequence[str]) -> SignalStory:
         if found:
             decided[user] = found[0]
     decided |= await joined_orders(bus, signal, [user for user in users if user not in decided])
+    if MASTER in users and (own := _own_order(signal, master_orders or {})) is not None:
+        decided[MASTER] = own
     reports = await _reports(bus, decided)
     asked = list(decided)
     hashes = await bus.do_all(
         [("HGET", keys.order(user, decided[user].fields.get("id", "")), "state") for user in asked]
     )
     states = {user: state for user, state in zip(asked, hashes, strict=True) if isinstance(state, str)}
-    return SignalStory(
+    return SignalTrace(
         entry=signal,
         users=tuple(
-            Copied(
+            UserCopy(
                 user=user,
                 order=decided[user].fields if user in decided else {},
                 report=reports.get(user, {}),
@@ -116,6 +123,18 @@ async def recent_signals(bus: Bus, count: int) -> list[Entry]:
     return read_entries(keys.SIGNALS, await bus.do("XREVRANGE", keys.SIGNALS, "+", "-", "COUNT", count))
 
 
+def _own_order(signal: Entry, records: Mapping[str, Mapping[str, str]]) -> Entry | None:
+    """Find the master's own order behind a signal. Its record stands in for an entry: the master has no order stream."""
+    venue_order_id = signal.fields.get("master_order_id")
+    for order_id, fields in records.items():
+        if venue_order_id and fields.get("venue_order_id") == venue_order_id:
+            sent_at = whole(fields.get("sent_at"), digits=14) or 0
+            return Entry(
+                keys.orders(MASTER), f"{max(sent_at - _CLOCK_MS, 0)}-0", {**fields, "id": order_id, "decision": "own"}
+            )
+    return None
+
+
 async def _search_back(bus: Bus, wanted: str) -> Entry | None:
     async for entry in _newest(bus):
         if entry.fields.get("id") == wanted:
@@ -124,7 +143,7 @@ async def _search_back(bus: Bus, wanted: str) -> Entry | None:
 
 
 async def _newest(bus: Bus) -> AsyncIterator[Entry]:
-    """Give the signals that a search looks through, newest first."""
+    """Iterate over the signals that a search covers, newest first."""
     last = "+"
     for _ in range(_SEARCH_PAGES):
         page = read_entries(keys.SIGNALS, await bus.do("XREVRANGE", keys.SIGNALS, last, "-", "COUNT", _PAGE))

@@ -39,7 +39,7 @@ class Demo:
         self._log = folder / "demo.log"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "services.demo.launcher"],
+                [sys.executable, "-m", "services.demo"],
                 cwd=ROOT,
                 env=self.environment,
                 stdout=log if stdout is None else stdout,
@@ -136,7 +136,7 @@ def test_a_child_that_dies_ends_the_demo_with_its_name_and_an_error(demo: Demo) 
     os.kill(executor, signal.SIGKILL)
 
     assert demo.process.wait(30) == 1
-    assert "has ended by itself (exit code -9)" in demo.log
+    assert "ended by itself (exit code -9)" in demo.log
     assert re.search(r"^executor-\d +\| .*order settled", demo.log, re.MULTILINE)  # how its log ended
     assert _alive(family) == set()
 

@@ -1,1 +1,1 @@
-"""The control plane `/paper/*`: accounts, faults, the market's steering, and the journal that judges."""
+"""The control plane `/paper/*`: accounts, faults, control of the market, and the journal."""

@@ -1,4 +1,4 @@
-"""What the control plane is told. Unknown fields are refused: a misspelt one must not be a silent no-op."""
+"""The requests of the control plane. Unknown fields are rejected: a misspelt one must not be a silent no-op."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from services.paper_exchange.core.account import DEFAULT_PERMISSIONS, Permission
-from services.paper_exchange.core.fault_table import FAULTS, SAYING
+from services.paper_exchange.core.fault_table import FAULTS, WITH_ERROR_TEXT
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
 LARGEST = Decimal(10**15)
 Amount = Annotated[Decimal, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
 
 
-class Strict(BaseModel):
-    """The base of all."""
+class StrictModel(BaseModel):
+    """The base of all requests."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class NewAccount(Strict):
+class NewAccount(StrictModel):
     """`POST /paper/accounts`."""
 
     user: Name
@@ -55,7 +55,7 @@ class NewAccount(Strict):
         return self
 
 
-class NewFault(Strict):
+class NewFault(StrictModel):
     """`POST /paper/faults`."""
 
     fault: str
@@ -83,19 +83,21 @@ class NewFault(Strict):
 
     @model_validator(mode="after")
     def _error_where_it_is_used(self) -> NewFault:
-        if bool(self.error) != (self.fault in SAYING):
-            raise ValueError(f"error: the string to answer with; only, and always, for {', '.join(sorted(SAYING))}")
+        if bool(self.error) != (self.fault in WITH_ERROR_TEXT):
+            raise ValueError(
+                f"error: the string to answer with; only, and always, for {', '.join(sorted(WITH_ERROR_TEXT))}"
+            )
         return self
 
 
-class NewPrice(Strict):
+class NewPrice(StrictModel):
     """`POST /paper/price`."""
 
     symbol: str
     price: Annotated[Decimal, Field(gt=0, le=10**9, allow_inf_nan=False)]
 
 
-class NewName(Strict):
+class NewName(StrictModel):
     """`POST /paper/rename`: 1 of the old asset becomes `ratio` of the new one."""
 
     old: Annotated[str, Field(alias="from", pattern=r"^[A-Z0-9]{2,16}$")]
@@ -103,13 +105,13 @@ class NewName(Strict):
     ratio: Annotated[Decimal, Field(gt=0, le=10**9, allow_inf_nan=False)] = Decimal(1)
 
 
-class NewSpeed(Strict):
+class NewSpeed(StrictModel):
     """`POST /paper/clock`."""
 
     speed: float = Field(ge=0, le=100_000, allow_inf_nan=False)
 
 
-class Move(Strict):
+class NewTransfer(StrictModel):
     """`POST /paper/deposit` and `/paper/withdraw`."""
 
     user: Name

@@ -14,22 +14,22 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from services.paper_exchange.control.messages import Move, NewAccount, NewFault, NewName, NewPrice, NewSpeed
-from services.paper_exchange.control.registry import Conflict, create, move
+from services.paper_exchange.control.messages import NewAccount, NewFault, NewName, NewPrice, NewSpeed, NewTransfer
+from services.paper_exchange.control.registry import RequestConflict, create, transfer_funds
 from services.paper_exchange.control.views import View, account_view, fault_view, order_view, text
 from services.paper_exchange.core.exchange import Exchange
-from services.paper_exchange.core.renaming import Listed, rename
+from services.paper_exchange.core.renaming import PairListener, rename
 
 PIECE: Final = 500  # rows
 
 
-def control_plane(exchange: Exchange, listed: Listed) -> FastAPI:
-    """Make the application behind `/paper/`. `listed` is told of pairs that get another name."""
+def control_plane(exchange: Exchange, listed: PairListener) -> FastAPI:
+    """Build the application behind `/paper/`. `listed` is called with every pair that gets another name."""
     plane = FastAPI(
         title="Shoal paper exchange", docs_url="/paper/docs", openapi_url="/paper/openapi.json", redoc_url=None
     )
     plane.add_exception_handler(RequestValidationError, _bad_request)
-    plane.add_exception_handler(Conflict, _conflict)
+    plane.add_exception_handler(RequestConflict, _conflict)
     _accounts(plane, exchange)
     _market(plane, exchange, listed)
     _faults(plane, exchange)
@@ -39,8 +39,8 @@ def control_plane(exchange: Exchange, listed: Listed) -> FastAPI:
 
 def _accounts(plane: FastAPI, exchange: Exchange) -> None:
     @plane.post("/paper/accounts")
-    async def create_account(wish: NewAccount) -> View:
-        key = create(exchange, wish)
+    async def create_account(request: NewAccount) -> View:
+        key = create(exchange, request)
         account = key.account
         return {
             "user": account.user,
@@ -60,55 +60,55 @@ def _accounts(plane: FastAPI, exchange: Exchange) -> None:
         return account_view(account)
 
     @plane.post("/paper/deposit")
-    async def deposit(wish: Move) -> View:
-        return _moved(wish, into=True)
+    async def deposit(request: NewTransfer) -> View:
+        return _transfer(request, into=True)
 
     @plane.post("/paper/withdraw")
-    async def withdraw(wish: Move) -> View:
-        return _moved(wish, into=False)
+    async def withdraw(request: NewTransfer) -> View:
+        return _transfer(request, into=False)
 
-    def _moved(wish: Move, *, into: bool) -> View:
+    def _transfer(request: NewTransfer, *, into: bool) -> View:
         try:
-            account = move(exchange, wish, into=into)
+            account = transfer_funds(exchange, request, into=into)
         except KeyError:
-            raise HTTPException(404, f"no account of {wish.user} at {wish.venue}") from None
+            raise HTTPException(404, f"no account of {request.user} at {request.venue}") from None
         return {
-            "user": wish.user,
-            "venue": wish.venue,
-            "asset": wish.asset,
-            "balance": text(account.balances[wish.asset]),
+            "user": request.user,
+            "venue": request.venue,
+            "asset": request.asset,
+            "balance": text(account.balances[request.asset]),
         }
 
 
-def _market(plane: FastAPI, exchange: Exchange, listed: Listed) -> None:
+def _market(plane: FastAPI, exchange: Exchange, listed: PairListener) -> None:
     market = exchange.market
 
     @plane.post("/paper/price")
-    async def set_price(wish: NewPrice) -> View:
-        if wish.symbol not in market.feeds:
-            raise HTTPException(400, f"unknown symbol {wish.symbol!r}; known: {', '.join(market.feeds)}")
-        exchange.set_price(wish.symbol, wish.price)
-        book = market.book(wish.symbol)
+    async def set_price(request: NewPrice) -> View:
+        if request.symbol not in market.feeds:
+            raise HTTPException(400, f"unknown symbol {request.symbol!r}; known: {', '.join(market.feeds)}")
+        exchange.set_price(request.symbol, request.price)
+        book = market.book(request.symbol)
         price_at = book.instrument.price_at
         return {
-            "symbol": wish.symbol,
+            "symbol": request.symbol,
             "price": text(price_at(book.last)),
             "bid": text(price_at(book.bid)),
             "ask": text(price_at(book.ask)),
         }
 
     @plane.post("/paper/rename")
-    async def rename_asset(wish: NewName) -> View:
+    async def rename_asset(request: NewName) -> View:
         try:
-            symbols = rename(exchange, wish.old, wish.new, wish.ratio, listed)
+            symbols = rename(exchange, request.old, request.new, request.ratio, listed)
         except ValueError as error:
-            raise Conflict(str(error)) from None
-        return {"from": wish.old, "to": wish.new, "symbols": symbols}
+            raise RequestConflict(str(error)) from None
+        return {"from": request.old, "to": request.new, "symbols": symbols}
 
     @plane.post("/paper/clock")
-    async def set_speed(wish: NewSpeed) -> View:
+    async def set_speed(request: NewSpeed) -> View:
         exchange.catch_up()
-        market.clock.set_speed(wish.speed)
+        market.clock.set_speed(request.speed)
         return _clock()
 
     @plane.get("/paper/clock")
@@ -129,11 +129,11 @@ def _market(plane: FastAPI, exchange: Exchange, listed: Listed) -> None:
 
 def _faults(plane: FastAPI, exchange: Exchange) -> None:
     @plane.post("/paper/faults")
-    async def arm(wish: NewFault) -> View:
-        if wish.symbol and wish.symbol not in exchange.market.feeds:
-            raise HTTPException(400, f"unknown symbol {wish.symbol!r}; known: {', '.join(exchange.market.feeds)}")
-        options = wish.model_dump(exclude={"fault"})
-        return fault_view(exchange.faults.arm(wish.fault, **options))
+    async def arm(request: NewFault) -> View:
+        if request.symbol and request.symbol not in exchange.market.feeds:
+            raise HTTPException(400, f"unknown symbol {request.symbol!r}; known: {', '.join(exchange.market.feeds)}")
+        options = request.model_dump(exclude={"fault"})
+        return fault_view(exchange.faults.arm(request.fault, **options))
 
     @plane.get("/paper/faults")
     async def show_faults() -> list[View]:
@@ -164,7 +164,7 @@ def _journal(plane: FastAPI, exchange: Exchange) -> None:
 
 
 def _json_list(rows: Iterator[View]) -> StreamingResponse:
-    """Write a list in pieces: a long run's journal is larger than one answer should be in memory."""
+    """Send a list in pieces: a long run's journal is too large for one answer in memory."""
     return StreamingResponse(_pieces(rows), media_type="application/json")
 
 

@@ -1,18 +1,18 @@
-"""How the control plane shows accounts, orders and fills: plain names, decimals as text, instants in ms."""
+"""The control plane's JSON of accounts, orders and fills: plain names, decimals as text, instants in ms."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
 from services.paper_exchange.core.account import Account
-from services.paper_exchange.core.faults import Switch
+from services.paper_exchange.core.faults import ArmedFault
 from services.paper_exchange.core.order import Order, Trade
 
 View = dict[str, object]
 
 
 def text(amount: Decimal | None) -> str | None:
-    """Write a decimal plainly, without an exponent or trailing zeros."""
+    """Format a decimal without an exponent or trailing zeros."""
     if amount is None:
         return None
     plain = f"{amount:f}"
@@ -20,12 +20,12 @@ def text(amount: Decimal | None) -> str | None:
 
 
 def millis(instant: float) -> int | None:
-    """Write an instant in ms; nothing for one that has not come."""
+    """Convert an instant to ms; None if it has not happened."""
     return round(instant * 1000) or None
 
 
 def trade_view(trade: Trade) -> View:
-    """Show one fill."""
+    """Return one fill as JSON."""
     order = trade.order
     return {
         "trade_id": trade.id,
@@ -44,7 +44,7 @@ def trade_view(trade: Trade) -> View:
 
 
 def order_view(order: Order) -> View:
-    """Show one acceptance and what became of it."""
+    """Return one accepted order and its state as JSON."""
     return {
         "user": order.account.user,
         "venue": order.account.venue,
@@ -69,7 +69,7 @@ def order_view(order: Order) -> View:
 
 
 def account_view(account: Account) -> View:
-    """Show one account."""
+    """Return one account as JSON."""
     assets = sorted(account.balances)
     return {
         "user": account.user,
@@ -83,8 +83,8 @@ def account_view(account: Account) -> View:
     }
 
 
-def fault_view(switch: Switch) -> View:
-    """Show one switch and how often it fired."""
+def fault_view(switch: ArmedFault) -> View:
+    """Return one armed fault as JSON, with how often it fired."""
     return {
         "fault": switch.fault,
         "user": switch.user or None,

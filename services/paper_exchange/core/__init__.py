@@ -1,1 +1,1 @@
-"""The venue-neutral exchange: market, accounts, orders, matching, journal. It must never know how a venue spells anything."""
+"""The venue-neutral exchange: market, accounts, orders, matching, journal. It must never depend on a venue's names."""

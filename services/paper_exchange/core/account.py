@@ -30,7 +30,7 @@ DEFAULT_PERMISSIONS = frozenset(Permission) - {Permission.WITHDRAW}
 
 @dataclass(slots=True, eq=False)
 class ApiKey:
-    """One key of an account. `secret` is what signatures are checked with; it leaves only in the answer to its creation."""
+    """One key of an account. `secret` checks the signatures; only the call that creates the key returns it."""
 
     name: str
     secret: bytes = field(repr=False)
@@ -66,7 +66,7 @@ class MarginPosition:
     fee: Decimal = ZERO
 
     def trade(self, size: Decimal, price: Decimal) -> Decimal:
-        """Take a signed fill in; give what closing made or lost, in quote."""
+        """Add a signed fill. Return the profit or loss of what it closed, in quote."""
         if self.size * size >= 0:
             self.size += size
             self.cost += size * price
@@ -86,7 +86,7 @@ class MarginPosition:
 
 @dataclass(slots=True, eq=False)
 class Account:
-    """Balances are totals; what open orders hold is part of them and kept apart in `holds`."""
+    """Balances are totals; the part that open orders hold is in `holds`."""
 
     user: str
     venue: str
@@ -109,22 +109,22 @@ class Account:
     positions: dict[str, MarginPosition] = field(default_factory=dict)
 
     def available(self, asset: str, now: float) -> Decimal:
-        """Give what a new order may use."""
+        """Return the amount that a new order may use."""
         return self.balances.get(asset, ZERO) - self.holds.get(asset, ZERO) - self.lag(asset, now)
 
     def shown(self, asset: str, now: float) -> Decimal:
-        """Give the balance as a query shows it: without credits that lag behind their fill."""
+        """Return the balance that a query shows: without credits that lag behind their fill."""
         return self.balances.get(asset, ZERO) - self.lag(asset, now)
 
     def lag(self, asset: str, now: float) -> Decimal:
-        """Give the credits that are not visible yet."""
+        """Return the credits that are not visible yet."""
         if not self.lagging:
             return ZERO
         self.lagging = [entry for entry in self.lagging if entry[0] > now]
         return sum((amount for _, name, amount in self.lagging if name == asset), ZERO)
 
     def hold(self, order: Order, asset: str, amount: Decimal) -> None:
-        """Set what an order holds to this amount; a former hold of it is given back."""
+        """Set the amount that an order holds; a former hold of it is released."""
         if order.held:
             self.holds[order.held_asset] -= order.held
         order.held_asset, order.held = asset, amount
@@ -137,14 +137,14 @@ class Account:
         self.entries.append(Transfer(entry_id, at, asset, amount, self.balances[asset]))
 
     def opened(self, order: Order) -> None:
-        """Take in a new order."""
+        """Add a new order."""
         self.orders[order.id] = order
         self.open_orders[order.id] = order
         if order.ticket.client_id:
             self.by_client_id[order.ticket.client_id].append(order)
 
     def closed(self, order: Order) -> None:
-        """Move an order to the closed ones and give its hold back."""
+        """Move an order to the closed ones and release its hold."""
         self.hold(order, order.held_asset, ZERO)
         if self.open_orders.pop(order.id, None) is not None:
             self.closed_orders.append(order)

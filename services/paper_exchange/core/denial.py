@@ -1,4 +1,4 @@
-"""Why the exchange refuses an order: values, which each front spells in its venue's words."""
+"""Why the exchange rejects an order: values, which each front translates into its venue's error texts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Denial(StrEnum):
-    """A refusal after the arguments were found in order."""
+    """A rejection of an order whose arguments are valid."""
 
     INSUFFICIENT_FUNDS = "insufficient funds"
     WOULD_CROSS = "a post-only order would trade at once"

@@ -1,8 +1,8 @@
-"""The exchange: accounts and what can be done with orders, in terms that no venue has coined.
+"""The exchange: accounts and the operations on orders, in venue-neutral terms.
 
-Everything runs in one event loop without awaiting, so a call is atomic. Each request first calls `catch_up`, which lets timers
-and the market come to now; until the next one the market stands still, and an order never trades against a price from
-before it came.
+Everything runs in one event loop without awaiting, so a call is atomic. Each request first calls `catch_up`, which advances
+timers and the market to now. The market does not move until the next request, and an order never trades at a price from before
+its arrival.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Final
 
 from services.paper_exchange.core.account import Account, ApiKey
 from services.paper_exchange.core.denial import Denial
-from services.paper_exchange.core.entry import Entry
 from services.paper_exchange.core.faults import Faults
 from services.paper_exchange.core.fees import FeeSchedule
 from services.paper_exchange.core.ids import Ids
@@ -24,6 +23,7 @@ from services.paper_exchange.core.market.clock import Clock
 from services.paper_exchange.core.market.market import Market
 from services.paper_exchange.core.matching import Matching
 from services.paper_exchange.core.order import TRAILING, TRIGGERED, Order, OrderType, Status, Ticket
+from services.paper_exchange.core.order_intake import OrderIntake
 from services.paper_exchange.core.rules import Rules
 from services.paper_exchange.core.settlement import Settlement
 from services.paper_exchange.core.timers import Timers
@@ -33,7 +33,7 @@ BOOK_CAPS: Final = {"starter": 60, "intermediate": 80, "pro": 225}  # open order
 
 @dataclass(slots=True)
 class Amendment:
-    """What to change of an open order; nothing where None."""
+    """The changes of an open order; None changes nothing."""
 
     size: Decimal | None = None
     limit: Decimal | None = None
@@ -59,14 +59,14 @@ class Exchange:
         self.timers = Timers(clock)
         self.settlement = Settlement(fees, self.ids, self.faults)
         self.matching = Matching(market, self.settlement, clock)
-        self.matching.on_closed = self._follow_up
-        self.entry = Entry(clock, self.matching, self.settlement, self.timers, self.faults)
+        self.matching.on_closed = self._place_conditional_close
+        self.intake = OrderIntake(clock, self.matching, self.settlement, self.timers, self.faults)
         self.renamed: dict[str, str] = {}
-        """Assets that had another name when the market began: new name by old one."""
+        """Renamed assets: new name by old name."""
         self._caught_up = -1
 
     def catch_up(self) -> None:
-        """Let timers and the market come to now."""
+        """Advance timers and the market to now."""
         self.market.tick()
         self.timers.run()
         second = int(self.market.now)
@@ -75,13 +75,13 @@ class Exchange:
             self.matching.catch_up()
 
     def set_price(self, symbol: str, price: Decimal) -> None:
-        """Put a symbol's price here, to the nearest tick; waiting orders that it reaches fill. Raises KeyError."""
+        """Set a symbol's price, to the nearest tick; resting orders that it reaches fill. Raises KeyError."""
         self.catch_up()
         self.market.feed(symbol).set_price(price)
         self.matching.match(symbol)
 
     def place(self, account: Account, ticket: Ticket, *, parent: str = "") -> Order | Denial:
-        """Accept an order and let it trade, or say why not."""
+        """Accept an order and let it trade. Return the order, or why it is rejected."""
         symbol = ticket.instrument.symbol
         self.matching.match(symbol)
         size = ticket.size
@@ -96,7 +96,7 @@ class Exchange:
             order.best_seen = self.market.last(symbol)
         self.journal.orders.append(order)
         account.opened(order)
-        self.entry.admit(order)
+        self.intake.admit(order)
         return order
 
     def cancel(self, order: Order, reason: str = "User requested", status: Status = Status.CANCELED) -> Denial | None:
@@ -115,7 +115,7 @@ class Exchange:
     def amend(self, order: Order, change: Amendment) -> Denial | None:
         """Change an open order in place. A new size below what is filled cancels the remainder."""
         if order.limit is None and (order.ticket.kind is OrderType.MARKET or order.triggered):
-            return Denial.NOTHING_TO_AMEND  # on its way at market: its funds were checked for what it was
+            return Denial.NOTHING_TO_AMEND  # already trading at market: its funds were checked for its original size
         denial = self._check_amendment(order, change)
         if denial is not None:
             return denial
@@ -139,7 +139,7 @@ class Exchange:
         return None
 
     def cancel_all(self, account: Account, reason: str = "User requested") -> int:
-        """Cancel every open order of an account; give how many there were."""
+        """Cancel every open order of an account. Return how many there were."""
         orders = list(account.open_orders.values())
         for order in orders:
             self.cancel(order, reason)
@@ -202,22 +202,22 @@ class Exchange:
         return None
 
     def _misses(self, order: Order, change: Amendment) -> bool:
-        """Tell whether a change is of a price that the order does not have."""
+        """Return whether a change concerns a price that the order does not have."""
         return (
             (change.limit is not None and order.limit is None)
             or (change.trigger is not None and (order.trigger is None or order.triggered))
             or (change.trail is not None and order.ticket.trail is None)
         )
 
-    def _follow_up(self, order: Order) -> None:
-        follow = order.ticket.follow
-        if follow is None or not order.filled:
+    def _place_conditional_close(self, order: Order) -> None:
+        close = order.ticket.conditional_close
+        if close is None or not order.filled:
             return
         side = Side.SELL if order.side is Side.BUY else Side.BUY
-        limited = follow.kind in {OrderType.LIMIT, OrderType.ICEBERG}
+        limited = close.kind in {OrderType.LIMIT, OrderType.ICEBERG}
         ticket = Ticket(
-            order.instrument, side, follow.kind, order.filled,
-            limit=follow.price if limited else follow.price2,
-            trigger=None if limited else follow.price,
+            order.instrument, side, close.kind, order.filled,
+            limit=close.price if limited else close.price2,
+            trigger=None if limited else close.price,
         )  # fmt: skip
         self.place(order.account, ticket, parent=order.id)

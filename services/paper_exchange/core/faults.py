@@ -1,6 +1,6 @@
-"""The switches that make the venue misbehave on demand, each seeded so that a run can be had again.
+"""Armed faults: they make the venue misbehave on demand, each with its own seed, so that a run can be repeated.
 
-A switch is taken (and counted) at the moment it strikes. The first one in the order of arming that fits wins.
+A fault is counted at the moment it fires. If several match, the one that was armed first fires.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from services.paper_exchange.core.fault_table import FAULTS, Fault, Stage
+from services.paper_exchange.core.fault_table import FAULTS, FaultSpec, Stage
 from services.paper_exchange.core.market.clock import Clock
 
 FRACTION: Final = 0.4  # of the size, for the partial fills
 
 
 @dataclass(slots=True)
-class Switch:
-    """One armed fault. An empty `user`, `method` or `symbol` fits all; `left` counts down where a count was given."""
+class ArmedFault:
+    """One armed fault. An empty `user`, `method` or `symbol` matches all; `left` counts down if a count was given."""
 
     fault: str
     user: str
@@ -34,12 +34,12 @@ class Switch:
     fired: int = 0
 
     @property
-    def kind(self) -> Fault:
-        """The row of the fault table."""
+    def kind(self) -> FaultSpec:
+        """Return its row of the fault table."""
         return FAULTS[self.fault]
 
     def fits(self, user: str, method: str, symbol: str, now: float) -> bool:
-        """Tell whether this switch concerns a request, without rolling the dice."""
+        """Return whether this fault matches a request, without drawing a random number."""
         if self.left == 0 or now >= self.until:
             return False
         if self.user not in {"", user} or (self.symbol and symbol and self.symbol != symbol):
@@ -49,7 +49,7 @@ class Switch:
         return not self.kind.methods or method in self.kind.methods
 
     def strike(self) -> bool:
-        """Roll the dice; count when it fires."""
+        """Draw whether it fires, and count it if so."""
         if self.probability < 1 and self.rng.random() >= self.probability:
             return False
         self.fired += 1
@@ -59,11 +59,11 @@ class Switch:
 
 
 class Faults:
-    """All armed switches. `armed` is false on the common path, which then costs nothing."""
+    """All armed faults. `armed` is False in normal operation, which then costs nothing."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._switches: list[Switch] = []
+        self._switches: list[ArmedFault] = []
         self.armed = False
 
     def arm(
@@ -79,11 +79,11 @@ class Faults:
         fraction: float = FRACTION,
         error: str = "",
         seed: int = 0,
-    ) -> Switch:
-        """Turn a fault on. Raises KeyError for an unknown name."""
+    ) -> ArmedFault:
+        """Arm a fault. Raises KeyError for an unknown name."""
         kind = FAULTS[fault]
         lasting = kind.seconds > 0
-        switch = Switch(
+        switch = ArmedFault(
             fault=fault,
             user=user,
             method=method,
@@ -94,22 +94,22 @@ class Faults:
             until=float("inf") if lasting or seconds is None else self._clock.now() + seconds,
             fraction=fraction,
             error=error,
-            rng=random.Random(seed),  # noqa: S311  # repeatable dice, not a secret
+            rng=random.Random(seed),  # noqa: S311  # repeatable random numbers, not a secret
         )
         self._switches.append(switch)
         self.armed = True
         return switch
 
     def clear(self) -> None:
-        """Turn everything off."""
+        """Disarm all faults."""
         self._switches.clear()
         self.armed = False
 
-    def __iter__(self) -> Iterator[Switch]:
+    def __iter__(self) -> Iterator[ArmedFault]:
         return iter(self._switches)
 
-    def take(self, stages: frozenset[Stage], user: str, method: str, *, public: bool = False) -> Switch | None:
-        """Give the switch that strikes this request at one of these stages. Public methods are met only by name."""
+    def take(self, stages: frozenset[Stage], user: str, method: str, *, public: bool = False) -> ArmedFault | None:
+        """Return the fault that fires for this request at one of these stages. Public methods match only by name."""
         if not self.armed:
             return None
         now = self._clock.now()
@@ -120,13 +120,13 @@ class Faults:
                 return switch
         return None
 
-    def effect(self, fault: str, user: str, method: str = "", symbol: str = "") -> Switch | None:
-        """Give the switch of this name that strikes, if one does."""
-        found = self.standing(fault, user, method, symbol)
+    def effect(self, fault: str, user: str, method: str = "", symbol: str = "") -> ArmedFault | None:
+        """Return the fault of this name that fires, if one does."""
+        found = self.active(fault, user, method, symbol)
         return found if found is not None and found.strike() else None
 
-    def standing(self, fault: str, user: str = "", method: str = "", symbol: str = "") -> Switch | None:
-        """Give the switch of this name that is on, without counting it as fired."""
+    def active(self, fault: str, user: str = "", method: str = "", symbol: str = "") -> ArmedFault | None:
+        """Return the fault of this name that is armed, without counting it as fired."""
         if not self.armed:
             return None
         now = self._clock.now()

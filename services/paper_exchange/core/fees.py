@@ -14,7 +14,7 @@ WINDOW_DAYS: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class FeeTier:
-    """One row: from this volume (quote) on, these percentages."""
+    """One row: the percentages from this volume (quote) on."""
 
     volume: Decimal
     taker: Decimal
@@ -29,16 +29,16 @@ class FeeSchedule:
 
     @property
     def first(self) -> FeeTier:
-        """The tier of a new account."""
+        """Return the tier of a new account."""
         return self._tiers[0]
 
     @property
     def last(self) -> FeeTier:
-        """The cheapest tier."""
+        """Return the cheapest tier."""
         return self._tiers[-1]
 
     def tier(self, volume: Decimal) -> FeeTier:
-        """Give the tier of a 30-day volume."""
+        """Return the tier of a 30-day volume."""
         found = self._tiers[0]
         for tier in self._tiers:
             if volume < tier.volume:
@@ -47,20 +47,20 @@ class FeeSchedule:
         return found
 
     def next(self, tier: FeeTier) -> FeeTier | None:
-        """Give the tier above, or nothing at the top."""
+        """Return the next tier; None at the top."""
         index = self._tiers.index(tier) + 1
         return self._tiers[index] if index < len(self._tiers) else None
 
 
 class RollingVolume:
-    """What an account traded in the last 30 days, by day of the wall clock."""
+    """The volume of an account in the last 30 days, by day of the wall clock."""
 
     def __init__(self) -> None:
         self._days: deque[tuple[int, Decimal]] = deque()
         self._total = Decimal(0)
 
     def add(self, now: float, cost: Decimal) -> None:
-        """Count one fill's cost in quote."""
+        """Add the cost of one fill, in quote."""
         day = int(now // DAY)
         if self._days and self._days[-1][0] == day:
             self._days[-1] = (day, self._days[-1][1] + cost)
@@ -69,7 +69,7 @@ class RollingVolume:
         self._total += cost
 
     def total(self, now: float) -> Decimal:
-        """Give the volume as of now."""
+        """Return the volume at `now`."""
         oldest = int(now // DAY) - WINDOW_DAYS
         while self._days and self._days[0][0] <= oldest:
             self._total -= self._days.popleft()[1]

@@ -1,4 +1,4 @@
-"""Identifiers in the shape the venue gives them."""
+"""Identifiers in the venue's format."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ class Ids:
         self._bits = rng.getrandbits
 
     def make(self, prefix: str) -> str:
-        """Make a new id with this first letter."""
+        """Return a new id with this first letter."""
         text = b32encode(self._bits(80).to_bytes(10, "big")).decode()
         return f"{prefix}{text[:5]}-{text[5:10]}-{text[10:]}"

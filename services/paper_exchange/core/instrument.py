@@ -1,4 +1,4 @@
-"""What can be traded and in which steps. One venue's table of these is made by that venue's front."""
+"""What can be traded, and in which steps. A venue's front has the table of its instruments."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ ZERO: Final = Decimal(0)
 
 
 class Side(StrEnum):
-    """Which way an order trades."""
+    """The side of an order."""
 
     BUY = "buy"
     SELL = "sell"
 
 
 class TradingStatus(StrEnum):
-    """What the venue lets happen on a pair, or on all of them."""
+    """What the venue allows on a pair, or on all pairs."""
 
     ONLINE = "online"
     CANCEL_ONLY = "cancel_only"
@@ -45,32 +45,32 @@ class Instrument:
 
     @cached_property
     def tick(self) -> Decimal:
-        """The smallest price step."""
+        """Return the smallest price step."""
         return Decimal(1).scaleb(-self.price_decimals)
 
     @cached_property
     def lot(self) -> Decimal:
-        """The smallest size step."""
+        """Return the smallest size step."""
         return Decimal(1).scaleb(-self.lot_decimals)
 
     @cached_property
     def cent(self) -> Decimal:
-        """The smallest step of a cost or fee in quote."""
+        """Return the smallest step of a cost or fee in quote."""
         return Decimal(1).scaleb(-self.cost_decimals)
 
     def price_at(self, ticks: int) -> Decimal:
-        """Turn a whole number of ticks into a price."""
+        """Convert a number of ticks to a price."""
         return Decimal(ticks).scaleb(-self.price_decimals)
 
     def ticks_of(self, price: Decimal) -> int:
-        """Turn a price into ticks, rounded to the nearest."""
+        """Convert a price to ticks, rounded to the nearest."""
         return int(price.scaleb(self.price_decimals).to_integral_value())
 
     def floor_size(self, size: Decimal) -> Decimal:
-        """Cut a size to the lot step."""
+        """Round a size down to the lot step."""
         return size.quantize(self.lot, rounding=ROUND_DOWN)
 
     def round_price(self, price: Decimal, side: Side) -> Decimal:
-        """Round a computed price to the tick that favours the order's owner least: down for a buy's limit, up for a sell's."""
+        """Round a computed price to the tick that is worst for the order's owner: down for a buy's limit, up for a sell's."""
         rounding = ROUND_FLOOR if side is Side.BUY else ROUND_CEILING
         return price.quantize(self.tick, rounding=rounding)

@@ -1,7 +1,7 @@
-"""What the venue saw: every private request in the order of its arrival, with the verdict; every order ever accepted.
+"""What the venue saw: every private request in order of arrival, with its verdict, and every order ever accepted.
 
-The requests are kept in columns of machine numbers, some 30 bytes each, because a long run makes millions of them. A
-nonce that is no 64-bit number is kept as text beside them. Secrets and signatures never come here.
+The requests are kept in arrays of numbers, about 30 bytes each, because a long run makes millions of them. A nonce that is not a
+64-bit number is kept as text. Secrets and signatures are never stored.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ LARGEST: Final = 2**64 - 1
 
 
 class _Names:
-    """Strings as small numbers."""
+    """Maps strings to small numbers."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
         self.names: list[str] = []
 
     def number(self, name: str) -> int:
-        """Give the number of a name, a new one for a new name."""
+        """Return the number of a name; a new name gets a new number."""
         found = self._numbers.get(name)
         if found is None:
             found = self._numbers[name] = len(self.names)
@@ -33,7 +33,7 @@ class _Names:
         return found
 
     def find(self, name: str) -> int:
-        """Give the number of a known name, -1 for others."""
+        """Return the number of a known name, -1 for others."""
         return self._numbers.get(name, -1)
 
 
@@ -56,7 +56,7 @@ class Journal:
         return len(self._at)
 
     def arrived(self, at: float, api_key: str, user: str, method: str, nonce: str) -> int:
-        """Note a request as it comes in; give its row, for the verdict."""
+        """Record a request on arrival. Return its row, for the verdict."""
         number = self._names.number
         row = len(self._at)
         self._at.append(at)
@@ -72,15 +72,15 @@ class Journal:
         return row
 
     def verdict(self, row: int, verdict: str) -> None:
-        """Note what was answered: `ok` or the error string."""
+        """Record the answer: `ok` or the error string."""
         self._verdict[row] = self._names.number(verdict)
 
     def fault(self, row: int, name: str) -> None:
-        """Note which fault meddled with a request."""
+        """Record the fault that changed a request."""
         self._faults[row] = name
 
     def requests(self, api_key: str = "") -> Iterator[dict[str, object]]:
-        """Give the rows in arrival order: at (ms), api_key, user, method, nonce, verdict, fault where one fired."""
+        """Iterate over the rows in arrival order: at (ms), api_key, user, method, nonce, verdict, fault where one fired."""
         names = self._names.names
         wanted = self._names.find(api_key) if api_key else None
         for row in range(len(self._at)):

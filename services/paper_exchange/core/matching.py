@@ -1,4 +1,4 @@
-"""How orders meet the market: what trades at once, what waits, what a step of the price sets off.
+"""How orders trade: what fills at once, what rests, and what a step of the price triggers.
 
 Accounts trade against the market's book, never against one another. A resting limit order fills at its own price, as the
 maker, when the price touches or crosses it; a triggered one becomes a market or limit order at the price of that step.
@@ -12,7 +12,7 @@ from decimal import ROUND_DOWN, Decimal
 
 from services.paper_exchange.core.instrument import ZERO, Side
 from services.paper_exchange.core.market.clock import Clock
-from services.paper_exchange.core.market.market import Book, Market
+from services.paper_exchange.core.market.market import Market, OrderBook
 from services.paper_exchange.core.order import (
     LIMIT_PRICED,
     STOPS,
@@ -31,7 +31,7 @@ Fills = list[tuple[Decimal, Decimal]]  # (price, size)
 
 
 class Matching:
-    """The matching of all symbols. `on_closed` is told of every order that ends."""
+    """The matching of all symbols. `on_closed` is called with every order that ends."""
 
     def __init__(self, market: Market, settlement: Settlement, clock: Clock) -> None:
         self._market = market
@@ -42,7 +42,7 @@ class Matching:
         self.on_closed: Callable[[Order], None] = lambda _order: None
 
     def plan(self, ticket: Ticket, size: Decimal, limit: Decimal | None) -> Fills:
-        """Give what an order would take from the book at once. With `size_in_quote`, `size` is the cost to spend."""
+        """Return what an order would take from the book at once. With `size_in_quote`, `size` is the cost to spend."""
         book = self._market.book(ticket.instrument.symbol)
         bound = None if limit is None else book.instrument.ticks_of(limit)
         fills: Fills = []
@@ -58,20 +58,20 @@ class Matching:
         return fills
 
     def crosses(self, ticket: Ticket, limit: Decimal) -> bool:
-        """Tell whether a limit would trade at once."""
+        """Return whether a limit would trade at once."""
         book = self._market.book(ticket.instrument.symbol)
         ticks = book.instrument.ticks_of(limit)
         return ticks >= book.ask if ticket.side is Side.BUY else ticks <= book.bid
 
     def execute(self, order: Order, fills: Fills) -> None:
-        """Book planned fills as the taker and set the order to rights: closed, cancelled or waiting."""
+        """Book planned fills as the taker, and close, cancel or rest the order."""
         now = self._clock.now()
         for price, size in fills:
             self._settlement.fill(order, price, size, now, maker=False)
         self.settle(order)
 
     def settle(self, order: Order) -> None:
-        """Close, cancel or let wait an order whose immediate trading is over."""
+        """Close, cancel or rest an order whose immediate trading is over."""
         if order.remaining <= 0:
             self.close(order, Status.CLOSED)
         elif order.ticket.time_in_force in {TimeInForce.IOC, TimeInForce.FOK}:
@@ -82,7 +82,7 @@ class Matching:
             self.wait(order)
 
     def wait(self, order: Order) -> None:
-        """Let an order wait for its price, holding what it needs."""
+        """Rest an order until its price is reached, with a hold on its funds."""
         self._settlement.rehold(order, self._clock.now())
         resting = self._resting[order.instrument.symbol]
         if order.ticket.kind in TRAILING and not order.triggered:
@@ -90,7 +90,7 @@ class Matching:
             return
         armed = order.ticket.kind in TRIGGERED and not order.triggered
         price = order.trigger if armed else order.limit
-        assert price is not None  # noqa: S101  # an order without any price never waits
+        assert price is not None  # noqa: S101  # an order without a price never rests
         buying = order.side is Side.BUY
         falling = buying if not armed else buying != (order.ticket.kind in STOPS)
         instrument = self._market.feeds[order.instrument.symbol].instrument
@@ -106,17 +106,17 @@ class Matching:
         self.on_closed(order)
 
     def unlist(self, order: Order) -> None:
-        """Take an order out of the waiting ones, for a change of its prices."""
+        """Remove an order from the resting ones, for a change of its prices."""
         self._resting[order.instrument.symbol].discard(order)
 
     def catch_up(self) -> None:
-        """Match every symbol that has waiting orders with the market's steps since the last time."""
+        """Match every symbol that has resting orders with the market's steps since the last call."""
         for symbol, resting in list(self._resting.items()):
             if len(resting):
                 self.match(symbol)
 
     def match(self, symbol: str) -> None:
-        """Match one symbol's waiting orders with the market's steps since the last time."""
+        """Match one symbol's resting orders with the market's steps since the last call."""
         feed = self._market.feed(symbol)
         if self._matched.get(symbol) == feed.version:
             return
@@ -126,23 +126,23 @@ class Matching:
         if resting is None or not len(resting):
             return
         book = self._market.book(symbol)
-        due = list(resting.due(low, high))  # before anything is added that this range must not reach
+        due = list(resting.due(low, high))  # collected before orders are added that this range must not reach
         self._trail(list(resting.trailing.values()), low, high)
         for order in due:
-            if order.is_open:  # what struck before it may have ended it
+            if order.is_open:  # an earlier fill may have ended it
                 self._strike(order, book)
 
-    def _strike(self, order: Order, book: Book) -> None:
+    def _strike(self, order: Order, book: OrderBook) -> None:
         if order.ticket.kind in TRIGGERED and not order.triggered:
             self.trigger(order)
             return
-        assert order.limit is not None  # noqa: S101  # only limit-priced orders wait untriggered
+        assert order.limit is not None  # noqa: S101  # only limit-priced orders rest untriggered
         size = min(order.remaining, book.touch_size(book.instrument.ticks_of(order.limit)) or order.remaining)
         self._settlement.fill(order, order.limit, size, self._clock.now(), maker=True)
         self.settle(order)
 
     def trigger(self, order: Order) -> None:
-        """Turn a triggered order into the market or limit order that it stands for."""
+        """Turn a triggered order into its market or limit order."""
         order.triggered = True
         ticket = order.ticket
         if (
@@ -160,7 +160,7 @@ class Matching:
         self.execute(order, fills)
 
     def affordable(self, order: Order, fills: Fills) -> bool:
-        """Tell whether an accepted order can still pay for these fills."""
+        """Return whether an accepted order can still pay for these fills."""
         if order.side is Side.SELL and not order.ticket.leverage:
             return True
         now = self._clock.now()

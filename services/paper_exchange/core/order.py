@@ -1,4 +1,4 @@
-"""Orders and trades as the exchange keeps them: mutable records, one per acceptance, never deleted."""
+"""Orders and trades of the exchange: mutable records, one per accepted order, never deleted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class OrderType(StrEnum):
-    """How an order finds its price."""
+    """The type of an order."""
 
     MARKET = "market"
     LIMIT = "limit"
@@ -54,7 +54,7 @@ class Status(StrEnum):
 
 
 class TimeInForce(StrEnum):
-    """How long an order may wait."""
+    """How long an order stays in force."""
 
     GTC = "GTC"
     IOC = "IOC"
@@ -63,7 +63,7 @@ class TimeInForce(StrEnum):
 
 
 @dataclass(slots=True)
-class Follow:
+class ConditionalClose:
     """The conditional close: an order that is placed for what this one fills."""
 
     kind: OrderType
@@ -73,7 +73,7 @@ class Follow:
 
 @dataclass(slots=True)
 class Ticket:
-    """An order as it is asked for, checked for form but not for funds. Prices absolute, sizes in base unless `size_in_quote`."""
+    """A requested order, checked for form but not for funds. Prices are absolute, sizes in base unless `size_in_quote`."""
 
     instrument: Instrument
     side: Side
@@ -81,7 +81,7 @@ class Ticket:
     size: Decimal
     limit: Decimal | None = None
     trigger: Decimal | None = None
-    trail: Decimal | None = None  # distance kept from the best price seen
+    trail: Decimal | None = None  # distance from the best price seen
     limit_offset: Decimal | None = None  # trailing-stop-limit: the limit's distance from the trigger
     size_in_quote: bool = False
     post_only: bool = False
@@ -95,9 +95,9 @@ class Ticket:
     display: Decimal | None = None
     self_trade: str = "cancel-newest"
     trigger_on: str = "last"
-    follow: Follow | None = None
+    conditional_close: ConditionalClose | None = None
     leverage: int = 0
-    """Above 0 it trades on margin: a position opens or closes, and no balance of the coin moves."""
+    """Above 0 it trades on margin: a position opens or closes, and the coin's balance does not change."""
 
 
 @dataclass(slots=True, eq=False)
@@ -120,7 +120,7 @@ class Trade:
 
 @dataclass(slots=True, eq=False)
 class Order:
-    """One acceptance and what became of it."""
+    """An accepted order and its state."""
 
     id: str
     account: Account
@@ -148,25 +148,25 @@ class Order:
 
     @property
     def instrument(self) -> Instrument:
-        """What is traded."""
+        """Return the instrument."""
         return self.ticket.instrument
 
     @property
     def side(self) -> Side:
-        """Which way."""
+        """Return the side."""
         return self.ticket.side
 
     @property
     def is_open(self) -> bool:
-        """Whether it can still trade."""
+        """Return whether it can still trade."""
         return self.status is Status.OPEN or self.status is Status.PENDING
 
     @property
     def remaining(self) -> Decimal:
-        """What is not filled yet, in base."""
+        """Return the unfilled size, in base."""
         return self.size - self.filled
 
     @property
     def average_price(self) -> Decimal:
-        """Give the average of its fills, 0 without any."""
+        """Return the average price of its fills, 0 without fills."""
         return self.cost / self.filled if self.filled else ZERO

@@ -1,7 +1,6 @@
-"""An asset gets another name while the market runs, as venues do it: its pairs are gone, others are there, and balances follow.
+"""Renames an asset while the market runs, as venues do: its pairs are replaced by new ones, and balances move to the new name.
 
-Orders that are open on the old pairs are cancelled first. Those that have ended keep the old pair's name, under which nothing is
-listed any more.
+Open orders on the old pairs are cancelled first. Ended orders keep the old pair's name, which is no longer listed.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from services.paper_exchange.core.instrument import ZERO, Instrument
 if TYPE_CHECKING:
     from services.paper_exchange.core.exchange import Exchange
 
-Listed = Callable[[Instrument], None]
-"""Told of each pair under its new name, so that a venue's front can list it."""
+PairListener = Callable[[Instrument], None]
+"""Called with each pair under its new name, so that a venue's front can list it."""
 
 
-def rename(exchange: Exchange, old: str, new: str, ratio: Decimal, listed: Listed) -> list[str]:
+def rename(exchange: Exchange, old: str, new: str, ratio: Decimal, listed: PairListener) -> list[str]:
     """Rename an asset; 1 of the old becomes `ratio` of the new. Return the new symbols.
 
-    Raises ValueError if the old one is not traded, or there is something under the new name already.
+    Raises ValueError if the old one is not traded, or the new name is taken.
     """
     exchange.catch_up()
     market = exchange.market
@@ -32,7 +31,7 @@ def rename(exchange: Exchange, old: str, new: str, ratio: Decimal, listed: Liste
         raise ValueError(f"{old} is not traded here")
     taken = {part for feed in market.feeds.values() for part in (feed.instrument.base, feed.instrument.quote)}
     if new in taken | exchange.renamed.keys():
-        raise ValueError(f"{new} is a name of something else")
+        raise ValueError(f"the name {new} is taken")
     for account in exchange.accounts.values():
         for order in [each for each in account.open_orders.values() if each.instrument.symbol in symbols]:
             exchange.cancel(order, "Market delisted")

@@ -1,8 +1,8 @@
-"""The orders of one symbol that wait for a price, so that a step of the market touches only those it reaches.
+"""The resting orders of one symbol, so that a step of the market touches only the orders that it reaches.
 
-Two heaps by level: orders that strike when the price falls to them (buy limits, sell stops, buy take-profits) and when it
-rises to them. Trailing stops move with the price, so they are looked at on every step. An entry is void when its order
-has ended or was put elsewhere; void entries are dropped when met, and swept when they are the majority.
+Two heaps by level: orders that fill or trigger when the price falls to them (buy limits, sell stops, buy take-profits), and
+when it rises to them. Trailing stops move with the price, so they are checked on every step. A heap entry is void when its
+order has ended or moved; void entries are dropped when reached, and swept when they are the majority.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from services.paper_exchange.core.order import Order
 
 
 class Resting:
-    """The waiting orders of one symbol. Levels are in ticks."""
+    """The resting orders of one symbol. Levels are in ticks."""
 
     def __init__(self) -> None:
         self._falls: list[tuple[int, int, Order]] = []
@@ -28,7 +28,7 @@ class Resting:
         return len(self._falls) + len(self._rises) + len(self.trailing) - self._void
 
     def add(self, order: Order, level: int, *, falling: bool) -> None:
-        """Let an order wait at a level; a former place of it becomes void."""
+        """Add an order at a level; its former entry becomes void."""
         if order.place:
             self._void += 1
         order.place = next(self._places)
@@ -40,13 +40,13 @@ class Resting:
             self._sweep()
 
     def discard(self, order: Order) -> None:
-        """Forget an order."""
+        """Remove an order."""
         if self.trailing.pop(order.id, None) is None and order.place:
             order.place = 0
             self._void += 1
 
     def due(self, low: int, high: int) -> Iterator[Order]:
-        """Take out the orders that a price range reaches, those that wait nearest first, in the order of their arrival."""
+        """Remove and return the orders that a price range reaches, nearest first, then by arrival."""
         yield from self._pop(self._falls, -low)
         yield from self._pop(self._rises, high)
 

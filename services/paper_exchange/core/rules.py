@@ -1,4 +1,4 @@
-"""An instrument's rules at this moment: the table's, unless a fault has changed them or the venue's mode."""
+"""The present rules of instruments: those of the table, unless an armed fault changes them or the venue's mode."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ MODES: Final = {
 
 
 class Rules:
-    """The venue's rules as they stand."""
+    """The venue's present rules."""
 
     def __init__(self, instruments: dict[str, Instrument], faults: Faults) -> None:
         self._instruments = instruments
         self._faults = faults
         self.closed: Callable[[str], bool] = lambda _symbol: False
-        """Whether a symbol takes no orders just now, whatever the faults say."""
+        """Whether a symbol takes no orders now, independent of faults."""
 
     def symbols(self) -> list[str]:
-        """Give every symbol."""
+        """Return every symbol."""
         return list(self._instruments)
 
     def base(self, symbol: str) -> Instrument:
-        """Give an instrument as the table has it. Raises KeyError for an unknown symbol."""
+        """Return an instrument as in the table. Raises KeyError for an unknown symbol."""
         return self._instruments[symbol]
 
     def replace(self, symbol: str, instrument: Instrument) -> None:
-        """Put an instrument into the place of another, which is gone."""
+        """Replace an instrument by another."""
         self._instruments = {**self._instruments, instrument.symbol: instrument}
         del self._instruments[symbol]
 
     def current(self, symbol: str) -> Instrument:
-        """Give an instrument with the rules of the moment. Raises KeyError for an unknown symbol."""
+        """Return an instrument with its present rules. Raises KeyError for an unknown symbol."""
         instrument = self._instruments[symbol]
         if not self._faults.armed:
             return instrument
-        on = self._faults.standing
+        on = self._faults.active
         if on("ordermin_raised_mid_run", symbol=symbol):
             instrument = replace(instrument, order_min=instrument.order_min * ORDERMIN_FACTOR)
         if on("precision_change", symbol=symbol):
@@ -59,17 +59,17 @@ class Rules:
         return instrument
 
     def listed(self, symbol: str) -> bool:
-        """Tell whether the list of pairs has a symbol."""
-        hidden = self._faults.armed and self._faults.standing("pair_not_listed", symbol=symbol) is not None
+        """Return whether the list of pairs contains a symbol."""
+        hidden = self._faults.armed and self._faults.active("pair_not_listed", symbol=symbol) is not None
         return not hidden
 
     def mode(self, user: str = "") -> TradingStatus:
-        """Give the mode of the whole venue."""
+        """Return the mode of the whole venue."""
         for name, status in MODES.items():
-            if self._faults.standing(name, user):
+            if self._faults.active(name, user):
                 return status
         return TradingStatus.ONLINE
 
     def count(self, fault: str, user: str, symbol: str = "") -> None:
-        """Count that a condition has refused something."""
+        """Count a rejection by a condition."""
         self._faults.effect(fault, user, symbol=symbol)

@@ -1,4 +1,4 @@
-"""What a fill does to an account: balances, fees, holds, the order's sums. The only place that moves money for a trade."""
+"""The effect of a fill on an account: balances, fees, holds, the order's sums. The only place that moves money for a trade."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Settlement:
         self._number = 0
 
     def rate(self, account: Account, now: float, *, maker: bool) -> Decimal:
-        """Give the account's fee as a share of the cost."""
+        """Return the account's fee rate, as a share of the cost."""
         tier = self.fees.tier(account.volume.total(now))
         return (tier.maker if maker else tier.taker) * PERCENT
 
     def need(self, account: Account, ticket: Ticket, size: Decimal, price: Decimal, now: float) -> tuple[str, Decimal]:
-        """Give the asset and amount that an order of this size at this price ties up, its fee included."""
+        """Return the asset and amount that an order of this size and price holds, its fee included."""
         instrument = ticket.instrument
         rate = self.rate(account, now, maker=False)
         if ticket.leverage:
@@ -92,7 +92,7 @@ class Settlement:
         return trade
 
     def _on_margin(self, order: Order, price: Decimal, size: Decimal, now: float) -> Decimal:
-        """Book a fill into the margin position; give what it made or lost in quote."""
+        """Book a fill into the margin position. Return its profit or loss in quote."""
         positions, symbol = order.account.positions, order.instrument.symbol
         position = positions.setdefault(symbol, MarginPosition(self._ids.make("T"), order.id, now))
         made = position.trade(size if order.side is Side.BUY else -size, price)
@@ -101,7 +101,7 @@ class Settlement:
         return made.quantize(order.instrument.cent, ROUND_HALF_UP)
 
     def rehold(self, order: Order, now: float) -> None:
-        """Set an open order's hold to what its remainder needs."""
+        """Set an open order's hold to what its unfilled size needs."""
         price = order.limit or order.trigger
         if order.side is Side.BUY and price is None:
             order.account.hold(order, order.instrument.quote, ZERO)

@@ -1,4 +1,4 @@
-"""What happens at an instant of the wall clock: expiries, scheduled starts, cancel-all-after."""
+"""Actions at an instant of the wall clock: expiries, scheduled starts, cancel-all-after."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from services.paper_exchange.core.market.clock import Clock
 
 
 class Timers:
-    """Callbacks by instant; they run when somebody looks at the clock, in the order of their instants."""
+    """Callbacks by instant; `run` calls those that are due, in the order of their instants."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -18,11 +18,11 @@ class Timers:
         self._numbers = count()
 
     def at(self, instant: float, action: Callable[[], None]) -> None:
-        """Run an action once this instant has come. The action itself checks whether it still applies."""
+        """Schedule an action for an instant. The action itself checks whether it still applies."""
         heapq.heappush(self._heap, (instant, next(self._numbers), action))
 
     def run(self) -> None:
-        """Run what is due."""
+        """Run the actions that are due."""
         now = self._clock.now()
         while self._heap and self._heap[0][0] <= now:
             heapq.heappop(self._heap)[2]()

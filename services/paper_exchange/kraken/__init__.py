@@ -1,1 +1,1 @@
-"""How Kraken spells it: authentication, counters, parameters, shapes and error strings over the venue-neutral core."""
+"""The Kraken front: authentication, counters, parameters, JSON shapes and error strings over the venue-neutral core."""

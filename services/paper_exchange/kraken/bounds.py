@@ -1,4 +1,4 @@
-"""The `start` and `end` of Kraken's histories: an instant, or the id of something whose time counts."""
+"""The `start` and `end` of Kraken's history calls: an instant, or the id of an order or trade, whose time is used."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from services.paper_exchange.kraken.errors import bad_argument
 
 
 def time_bound(call: Call, name: str, default: float) -> float:
-    """Read a time bound: an instant, or the id of an order or trade, whose time counts."""
+    """Parse a time bound: an instant, or the id of an order or trade, whose time is used."""
     text = call.parameters.text(name)
     if not text:
         return default

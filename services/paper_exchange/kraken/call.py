@@ -1,4 +1,4 @@
-"""One private call on its way through the handlers."""
+"""A private call, as the handlers get it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 from services.paper_exchange.core.account import Account, ApiKey, Permission
 from services.paper_exchange.core.exchange import Exchange
-from services.paper_exchange.kraken.counters import TIERS, Aged, Counters
-from services.paper_exchange.kraken.errors import ORDER_RATE_LIMIT, Refused
+from services.paper_exchange.kraken.counters import TIERS, AgeCost, Counters
+from services.paper_exchange.kraken.errors import ORDER_RATE_LIMIT, KrakenRefusal
 from services.paper_exchange.kraken.parameters import Parameters
 
 
 @dataclass(slots=True)
 class Call:
-    """An authenticated request: whose it is, what it asks, and what it may touch."""
+    """An authenticated request: its key, method and parameters, and the exchange."""
 
     exchange: Exchange
-    counters: Counters | None  # none when trading counters are switched off
+    counters: Counters | None  # None if trading counters are switched off
     key: ApiKey
     method: str
     parameters: Parameters
@@ -24,15 +24,15 @@ class Call:
 
     @property
     def account(self) -> Account:
-        """The account of the key."""
+        """Return the account of the key."""
         return self.key.account
 
     def may(self, permission: Permission) -> bool:
-        """Tell whether the key has a permission."""
+        """Return whether the key has a permission."""
         return permission in self.key.permissions
 
     def charge(self, symbol: str, cost: float, *, refuse: bool = True) -> None:
-        """Charge the trading counter of a pair. Raises Refused when it is over its maximum and `refuse` is on."""
+        """Charge the trading counter of a pair. Raises KrakenRefusal if it exceeds its maximum and `refuse` is set."""
         if self.counters is None:
             return
         tier = TIERS[self.key.tier]
@@ -41,8 +41,8 @@ class Call:
             (account.user, account.venue, symbol), self.now, cost, tier.trading_max, tier.trading_decay
         )
         if not fits and refuse:
-            raise Refused(ORDER_RATE_LIMIT)
+            raise KrakenRefusal(ORDER_RATE_LIMIT)
 
-    def age_cost(self, aged: Aged, since: float) -> int:
-        """Give the age-dependent part of an operation's cost."""
+    def age_cost(self, aged: AgeCost, since: float) -> int:
+        """Return the age-dependent part of an operation's cost."""
         return aged.cost(self.now - since)

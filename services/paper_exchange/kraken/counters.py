@@ -31,15 +31,15 @@ TIERS: Final = {
 OVERSHOOT: Final = 1.25  # how far refused calls can push a counter over its maximum
 
 
-class Aged(Enum):
-    """What an operation costs by the age of the order it concerns: (younger than seconds, cost)."""
+class AgeCost(Enum):
+    """The cost of an operation by the age of its order: (younger than seconds, cost)."""
 
     AMEND = ((5, 3), (10, 2), (15, 1))
     EDIT = ((5, 6), (10, 5), (15, 4), (45, 2), (90, 1))
     CANCEL = ((5, 8), (10, 6), (15, 5), (45, 4), (90, 2), (300, 1))
 
     def cost(self, age: float) -> int:
-        """Give the part of the cost that depends on age (seconds)."""
+        """Return the part of the cost that depends on age (seconds)."""
         for limit, cost in self.value:
             if age < limit:
                 return int(cost)
@@ -47,13 +47,13 @@ class Aged(Enum):
 
 
 class Counters:
-    """All counters of the venue, by whatever names them."""
+    """All counters of the venue, by name (any hashable)."""
 
     def __init__(self) -> None:
         self._values: dict[object, tuple[float, float]] = {}
 
     def charge(self, name: object, now: float, cost: float, maximum: float, decay: float) -> bool:
-        """Add to a counter; tell whether it is still within its maximum."""
+        """Add to a counter. Return whether it is still within its maximum."""
         value, at = self._values.get(name, (0.0, now))
         value = max(0.0, value - max(0.0, now - at) * decay) + cost
         fits = value <= maximum

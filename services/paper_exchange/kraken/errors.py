@@ -1,4 +1,4 @@
-"""Kraken's error strings, each in one place, and how the core's denials are spelt.
+"""Kraken's error strings, each in one place, and the string of each of the core's denials.
 
 Where the real venue is known to use two spellings the one seen live is used, and the fault `other_spellings` gives the other.
 """
@@ -51,10 +51,10 @@ DENIALS: Final = {
 }
 
 
-class Refused(Exception):  # noqa: N818  # an answer of the venue, not a failure of ours
-    """The venue's refusal of a request; the text is the error string on the wire."""
+class KrakenRefusal(Exception):  # noqa: N818  # an answer of the venue, not a failure of ours
+    """The venue rejects a request; the text is the error string on the wire."""
 
 
-def bad_argument(field: str) -> Refused:
-    """Make the refusal of one field."""
-    return Refused(f"{INVALID_ARGUMENTS}:{field}")
+def bad_argument(field: str) -> KrakenRefusal:
+    """Return the refusal of one field."""
+    return KrakenRefusal(f"{INVALID_ARGUMENTS}:{field}")

@@ -1,9 +1,9 @@
-"""A Kraken request from its bytes to its answer: the check order of the venue, the journal, the faults.
+"""A Kraken request from its bytes to its answer: the venue's order of checks, the journal, the faults.
 
-    path -> [faults that strike before] -> key -> lockout, signature, nonce -> [faults that refuse] -> REST counter
-         -> permission -> [faults that delay] -> arguments, rules, matching -> [faults that spoil the answer]
+    path -> [faults before] -> key -> lockout, signature, nonce -> [faults that refuse] -> REST counter
+         -> permission -> [faults that delay] -> arguments, rules, matching -> [faults that corrupt the answer]
 
-A request is journaled when its body is complete, which is also when its nonce counts: the journal's order is the order of
+A request is recorded when its body is complete, which is also when its nonce counts: the journal's order is the order of
 arrival. A delayed request has used up its nonce and is processed later, as one that waits behind the venue's gateway.
 """
 
@@ -15,18 +15,18 @@ from typing import Final
 from services.paper_exchange.core.account import ApiKey
 from services.paper_exchange.core.exchange import Exchange
 from services.paper_exchange.core.fault_table import Stage
-from services.paper_exchange.core.faults import Switch
+from services.paper_exchange.core.faults import ArmedFault
 from services.paper_exchange.core.instrument import TradingStatus
 from services.paper_exchange.core.journal import OK
 from services.paper_exchange.kraken import errors
 from services.paper_exchange.kraken.call import Call
 from services.paper_exchange.kraken.counters import TIERS, Counters
-from services.paper_exchange.kraken.errors import Refused
+from services.paper_exchange.kraken.errors import KrakenRefusal
 from services.paper_exchange.kraken.gate import Gate, LockoutRule
 from services.paper_exchange.kraken.methods import METHODS, Method
 from services.paper_exchange.kraken.parameters import Parameters
 from services.paper_exchange.kraken.public import METHODS as PUBLIC
-from services.paper_exchange.kraken.replies import Reply, failure, gateway_error, html_page, spoil, success
+from services.paper_exchange.kraken.replies import Reply, corrupt, failure, gateway_error, html_page, success
 
 PRIVATE: Final = "/0/private/"
 PUBLIC_PATH: Final = "/0/public/"
@@ -36,7 +36,7 @@ REFUSE: Final = frozenset({Stage.REFUSE})
 DELAY: Final = frozenset({Stage.DELAY})
 AFTER: Final = frozenset({Stage.AFTER})
 STATUSES: Final = {"http_429": 429, "http_502": 502, "http_503": 503, "http_520": 520}
-# What is refused instead of the check of the same kind, so before the nonce is used up.
+# Faults that replace the check of the same kind, so before the nonce is used up.
 AT_THE_GATE: Final = {
     "key_revoked_mid_run": errors.INVALID_KEY,
     "temporary_lockout": errors.LOCKOUT,
@@ -55,7 +55,7 @@ BEHIND_THE_GATE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Which limits hold; all do unless the market file says otherwise."""
+    """The limits that apply; all do unless the market file switches them off."""
 
     rest: bool = True
     trading: bool = True
@@ -64,7 +64,7 @@ class Limits:
 
 @dataclass(slots=True)
 class Request:
-    """One request as it came in."""
+    """One request as received."""
 
     verb: str
     path: str
@@ -76,8 +76,8 @@ class Request:
 
 
 @dataclass(slots=True)
-class Waiting:
-    """A request that was let in and is processed only after a while."""
+class DelayedRequest:
+    """A request that was admitted and is processed after a delay."""
 
     seconds: float
     key: ApiKey
@@ -96,8 +96,8 @@ class KrakenFront:
         self._rest = Counters() if limits.rest else None
         self._trading = Counters() if limits.trading else None
 
-    def answer(self, request: Request) -> Reply | Waiting:
-        """Answer a request, or say how long it has to wait before `resume` goes on with it."""
+    def answer(self, request: Request) -> Reply | DelayedRequest:
+        """Answer a request, or return how long it must wait before `resume` processes it."""
         path = request.path
         if path.startswith(PRIVATE) and request.verb == "POST":
             method = METHODS.get(path[len(PRIVATE) :])
@@ -107,8 +107,8 @@ class KrakenFront:
             return self._public(request, path[len(PUBLIC_PATH) :])
         return failure(errors.UNKNOWN_METHOD)
 
-    def resume(self, waiting: Waiting) -> Reply:
-        """Process what had to wait."""
+    def resume(self, waiting: DelayedRequest) -> Reply:
+        """Process a delayed request."""
         return self._process(waiting.key, waiting.name, waiting.method, waiting.parameters, waiting.row)
 
     def _public(self, request: Request, name: str) -> Reply:
@@ -120,16 +120,16 @@ class KrakenFront:
         try:
             self._exchange.catch_up()
             reply = success(PUBLIC[name](self._exchange, Parameters.of_query(request.query)))
-        except Refused as refusal:
+        except KrakenRefusal as refusal:
             reply = failure(str(refusal))
-        return spoil(reply, switch) if switch is not None else reply
+        return corrupt(reply, switch) if switch is not None else reply
 
-    def _private(self, request: Request, name: str, method: Method) -> Reply | Waiting:
+    def _private(self, request: Request, name: str, method: Method) -> Reply | DelayedRequest:
         exchange = self._exchange
         key = self._gate.key(request.api_key)
         try:
             parameters = Parameters.of_body(request.body, request.content_type)
-        except Refused:
+        except KrakenRefusal:
             parameters = Parameters({})
         nonce = parameters.text("nonce")
         now = exchange.clock.now()
@@ -154,10 +154,10 @@ class KrakenFront:
         delayed = exchange.faults.take(DELAY, user, name)
         if delayed is not None:
             exchange.journal.fault(row, delayed.fault)
-            return Waiting(delayed.seconds, key, method, name, parameters, row)
+            return DelayedRequest(delayed.seconds, key, method, name, parameters, row)
         reply = self._process(key, name, method, parameters, row)
-        spoiler = exchange.faults.take(AFTER, user, name) if reply.accepted else None
-        return reply if spoiler is None else self._spoilt(reply, spoiler, request, row)
+        answer_fault = exchange.faults.take(AFTER, user, name) if reply.accepted else None
+        return reply if answer_fault is None else self._corrupt_reply(reply, answer_fault, request, row)
 
     def _limits_and_rights(self, key: ApiKey, method: Method, now: float) -> str:
         if self._rest is not None and method.cost:
@@ -177,7 +177,7 @@ class KrakenFront:
         call = Call(exchange, self._trading, key, name, parameters, exchange.clock.now())
         try:
             reply = success(method.handler(call))
-        except Refused as refusal:
+        except KrakenRefusal as refusal:
             return self._refuse(row, str(refusal), key.account.user, name)
         exchange.journal.verdict(row, OK)
         return reply
@@ -190,13 +190,13 @@ class KrakenFront:
         with_result = faults.armed and faults.effect("error_with_result", user, name) is not None
         return failure(error, with_result=with_result)
 
-    def _spoilt(self, reply: Reply, switch: Switch, request: Request, row: int) -> Reply:
+    def _corrupt_reply(self, reply: Reply, switch: ArmedFault, request: Request, row: int) -> Reply:
         self._exchange.journal.fault(row, switch.fault)
         if switch.fault == "duplicate_delivery":
             self._private(request, request.path[len(PRIVATE) :], METHODS[request.path[len(PRIVATE) :]])
-        return spoil(reply, switch)
+        return corrupt(reply, switch)
 
-    def _refusal(self, switch: Switch) -> str:
+    def _refusal(self, switch: ArmedFault) -> str:
         if switch.fault == "throttled":
             return f"EService:Throttled: {int(self._exchange.clock.now()) + 2}"
         if switch.fault == "refused_with":
@@ -204,7 +204,7 @@ class KrakenFront:
         return AT_THE_GATE.get(switch.fault) or BEHIND_THE_GATE[switch.fault]
 
 
-def _before(switch: Switch) -> Reply:
+def _before(switch: ArmedFault) -> Reply:
     if switch.fault == "drop_before_process":
         return Reply(dropped=True)
     if switch.fault == "hang":

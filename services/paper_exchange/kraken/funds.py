@@ -9,7 +9,7 @@ from services.paper_exchange.core.instrument import ZERO
 from services.paper_exchange.kraken import errors
 from services.paper_exchange.kraken.bounds import time_bound
 from services.paper_exchange.kraken.call import Call
-from services.paper_exchange.kraken.errors import Refused
+from services.paper_exchange.kraken.errors import KrakenRefusal
 from services.paper_exchange.kraken.pairs import ASSET_BY_NAME, ASSETS, BY_NAME, FEES
 from services.paper_exchange.kraken.shapes import Shape, amount_text, ids, ledger_rows
 
@@ -17,13 +17,13 @@ PAGE: Final = 50
 
 
 def balance(call: Call) -> object:
-    """Give the totals by asset."""
+    """Return the totals by asset."""
     account = call.account
     return {_spelt(asset): amount_text(asset, account.shown(asset, call.now)) for asset in list(account.balances)}
 
 
 def balance_ex(call: Call) -> object:
-    """Give the totals and what open orders hold."""
+    """Return the totals and what open orders hold."""
     account = call.account
     return {
         _spelt(asset): {
@@ -35,7 +35,7 @@ def balance_ex(call: Call) -> object:
 
 
 def _spelt(asset: str) -> str:
-    """Spell an asset as Kraken does among balances: `XXBT`, `XBT.F` for a staked one, and as it is what no pair trades."""
+    """Return Kraken's name of an asset among balances: `XXBT`, `XBT.F` for a staked one, unchanged if no pair trades it."""
     if asset in ASSETS:
         return ASSETS[asset].id
     coin, dot, suffix = asset.partition(".")
@@ -43,10 +43,10 @@ def _spelt(asset: str) -> str:
 
 
 def trade_balance(call: Call) -> object:
-    """Give the margin summary; with no margin it is the equity in the asked currency."""
+    """Return the margin summary; without margin it is the equity in the requested currency."""
     name = call.parameters.text("asset") or "ZUSD"
     if name not in ASSET_BY_NAME:
-        raise Refused(errors.UNKNOWN_ASSET)
+        raise KrakenRefusal(errors.UNKNOWN_ASSET)
     equity = sum((_value(call, asset, amount) for asset, amount in call.account.balances.items()), ZERO)
     quote = ASSET_BY_NAME[name].name
     if quote != "USD":
@@ -57,7 +57,7 @@ def trade_balance(call: Call) -> object:
 
 
 def trade_volume(call: Call) -> object:
-    """Give the 30-day volume and the fee tier, for each asked pair."""
+    """Return the 30-day volume and the fee tier, for each requested pair."""
     volume = call.account.volume.total(call.now)
     tier = FEES.tier(volume)
     above = FEES.next(tier)
@@ -66,7 +66,7 @@ def trade_volume(call: Call) -> object:
     for name in ids(call.parameters.text("pair")):
         pair = BY_NAME.get(name)
         if pair is None or pair.instrument.symbol not in call.exchange.market.feeds:
-            raise Refused(errors.UNKNOWN_PAIR)
+            raise KrakenRefusal(errors.UNKNOWN_PAIR)
         for table, rate, least, most, following in (
             (fees, tier.taker, FEES.last.taker, FEES.first.taker, above.taker if above else None),
             (makers, tier.maker, FEES.last.maker, FEES.first.maker, above.maker if above else None),
@@ -86,11 +86,11 @@ def trade_volume(call: Call) -> object:
 
 
 def ledgers(call: Call) -> object:
-    """Give ledger entries, newest first, 50 a page."""
+    """Return ledger entries, newest first, 50 per page."""
     parameters = call.parameters
     names = [name for name in ids(parameters.text("asset")) if name != "all"]
     if any(name not in ASSET_BY_NAME for name in names):
-        raise Refused(errors.UNKNOWN_ASSET)
+        raise KrakenRefusal(errors.UNKNOWN_ASSET)
     assets = {ASSET_BY_NAME[name].id for name in names}
     kind = parameters.text("type") or "all"
     start, end = time_bound(call, "start", 0.0), time_bound(call, "end", float("inf"))
@@ -110,13 +110,13 @@ def ledgers(call: Call) -> object:
 
 
 def query_ledgers(call: Call) -> object:
-    """Give ledger entries by id; unknown ids are left out."""
+    """Return ledger entries by id; unknown ids are left out."""
     known = dict(ledger_rows(call.account))
     return {name: known[name] for name in ids(call.parameters.need("id")) if name in known}
 
 
 def _value(call: Call, asset: str, amount: Decimal) -> Decimal:
-    """Value an amount in USD."""
+    """Return the value of an amount in USD."""
     if asset == "USD" or not amount:
         return amount
     symbol = f"{asset}/USD"

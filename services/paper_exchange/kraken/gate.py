@@ -1,7 +1,7 @@
-"""Who may come in: key, lockout, signature, nonce, in Kraken's order. What fails here is never processed.
+"""The checks of access in Kraken's order: key, lockout, signature, nonce. What fails here is never processed.
 
-The signature covers the raw bytes of the body as they came; the nonce must be above the last accepted one of its key, or,
-with a nonce window, not older than the window and not used before. An equal nonce is refused always.
+The signature covers the raw bytes of the body; the nonce must be above the last accepted one of its key, or, with a nonce
+window, not older than the window and not used before. An equal nonce is always rejected.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from services.paper_exchange.kraken import errors
 
 @dataclass(frozen=True, slots=True)
 class LockoutRule:
-    """After so many bad signatures or nonces in a row a key is shut out for so long; each try starts the time anew."""
+    """After this many bad signatures or nonces in a row a key is locked out; each further try restarts the time."""
 
     failures: int = 5
     seconds: float = 900.0
@@ -32,7 +32,7 @@ class _Failures:
 
 
 class Gate:
-    """Checks of every private request."""
+    """The checks of every private request."""
 
     def __init__(self, keys: dict[str, ApiKey], rule: LockoutRule) -> None:
         self._keys = keys
@@ -40,11 +40,11 @@ class Gate:
         self._failures: dict[str, _Failures] = {}
 
     def key(self, name: str) -> ApiKey | None:
-        """Give the key of this name."""
+        """Return the key of this name."""
         return self._keys.get(name)
 
     def admit(self, key: ApiKey, path: str, body: bytes, nonce: str, signature: bytes, now: float) -> str:
-        """Give the error string, or nothing when the request may go on; its nonce is used up then."""
+        """Return the error string, empty if the request is admitted; its nonce is then used up."""
         failed = self._failures.get(key.name)
         if failed is not None and now < failed.until:
             failed.until = now + self._rule.seconds
@@ -66,7 +66,7 @@ class Gate:
 
 
 def sign(secret: bytes, path: str, nonce: str, body: bytes) -> bytes:
-    """Compute the value of `API-Sign`: HMAC-SHA512 over the path and SHA-256(nonce + body), in base64."""
+    """Return the value of `API-Sign`: HMAC-SHA512 over the path and SHA-256(nonce + body), in base64."""
     message = path.encode() + sha256(nonce.encode() + body).digest()
     return b64encode(hmac.digest(secret, message, "sha512"))
 

@@ -10,7 +10,7 @@ from services.paper_exchange.core.order import Order, Trade
 from services.paper_exchange.kraken import errors
 from services.paper_exchange.kraken.bounds import time_bound
 from services.paper_exchange.kraken.call import Call
-from services.paper_exchange.kraken.errors import Refused, bad_argument
+from services.paper_exchange.kraken.errors import KrakenRefusal, bad_argument
 from services.paper_exchange.kraken.shapes import Shape, ids, order_shape, position_shape, trade_shape
 
 PAGE: Final = 50
@@ -19,7 +19,7 @@ SPOT_TRADES: Final = frozenset({"", "all", "no position"})
 
 
 def open_orders(call: Call) -> object:
-    """Give the open orders; with the fault `stale_open_orders` as they were a while ago."""
+    """Return the open orders; with the fault `stale_open_orders` as they were a while ago."""
     with_trades = call.parameters.flag("trades")
     faults = call.exchange.faults
     stale = faults.effect("stale_open_orders", call.account.user, "OpenOrders") if faults.armed else None
@@ -32,7 +32,7 @@ def open_orders(call: Call) -> object:
 
 
 def closed_orders(call: Call) -> object:
-    """Give the ended orders, newest first, 50 a page."""
+    """Return the ended orders, newest first, 50 per page."""
     parameters = call.parameters
     closetime = parameters.text("closetime") or "both"
     if closetime not in {"open", "close", "both"}:
@@ -54,7 +54,7 @@ def closed_orders(call: Call) -> object:
 
 
 def query_orders(call: Call) -> object:
-    """Give orders by id; one unknown id refuses the whole query."""
+    """Return orders by id; one unknown id rejects the whole query."""
     wanted = list(ids(call.parameters.need("txid")))
     if len(wanted) > MOST_IDS:
         raise bad_argument("txid")
@@ -62,19 +62,19 @@ def query_orders(call: Call) -> object:
     for name in wanted:
         order = call.account.orders.get(name)
         if order is None or not _visible(call, order):
-            raise Refused(errors.INVALID_ORDER)
+            raise KrakenRefusal(errors.INVALID_ORDER)
         needed = Permission.QUERY_OPEN_ORDERS if order.is_open else Permission.QUERY_CLOSED_ORDERS
         if not call.may(needed):
-            raise Refused(errors.PERMISSION_DENIED)
+            raise KrakenRefusal(errors.PERMISSION_DENIED)
         found[name] = _shape(call, order, trades=call.parameters.flag("trades"))
     return found
 
 
 def trades_history(call: Call) -> object:
-    """Give the account's trades, newest first, 50 a page."""
+    """Return the account's trades, newest first, 50 per page."""
     parameters = call.parameters
     start, end = time_bound(call, "start", 0.0), time_bound(call, "end", float("inf"))
-    every = parameters.text("type") in SPOT_TRADES  # the other types are of margin positions, which nobody has here
+    every = parameters.text("type") in SPOT_TRADES  # the other types are of margin positions, which have no trades here
     trades = reversed(call.account.trades) if every else ()
     found = [t for t in trades if start < t.at <= end and _visible(call, t.order)]
     offset = max(0, parameters.integer("ofs"))
@@ -85,34 +85,34 @@ def trades_history(call: Call) -> object:
 
 
 def query_trades(call: Call) -> object:
-    """Give trades by id."""
+    """Return trades by id."""
     found: Shape = {}
     for name in ids(call.parameters.need("txid")):
         trade = call.account.trades_by_id.get(name)
         if trade is None:
-            raise Refused(errors.INVALID_ORDER)
+            raise KrakenRefusal(errors.INVALID_ORDER)
         found[name] = _trade(call, trade)
     return found
 
 
 def open_positions(call: Call) -> object:
-    """Give the open margin positions; where there is none, the empty list that the real venue sends."""
+    """Return the open margin positions; if there are none, the empty list that the real venue sends."""
     positions = call.account.positions
     return {each.id: position_shape(symbol, each) for symbol, each in positions.items()} or []
 
 
 def order_amends(call: Call) -> object:
-    """Give the changes of one order, the original first."""
+    """Return the changes of one order, the original first."""
     order = call.account.orders.get(call.parameters.need("order_id"))
     if order is None:
-        raise Refused(errors.INVALID_ORDER)
+        raise KrakenRefusal(errors.INVALID_ORDER)
     rows: list[Shape] = [_amend("original", order.id, order.accepted_at, order.ticket.size, order.ticket.limit, order)]
     rows += [_amend("user", amend_id, at, size, limit, order) for amend_id, at, size, limit, _ in order.amends]
     return {"count": len(rows), "amends": rows}
 
 
 def websockets_token(call: Call) -> object:
-    """Give a token for the private WebSocket, good for 15 minutes."""
+    """Return a token for the private WebSocket, valid for 15 minutes."""
     return {"token": call.exchange.ids.make("W") + call.exchange.ids.make("S"), "expires": 900}
 
 
@@ -157,7 +157,7 @@ def _visible(call: Call, order: Order) -> bool:
 
 
 def _candidates(call: Call, orders: Iterable[Order]) -> Iterable[Order]:
-    """Narrow by client id through the index: a lookup after a lost reply must not read a year of orders."""
+    """Select by client id through the index: a lookup after a lost reply must not read a year of orders."""
     client_id = call.parameters.text("cl_ord_id")
     return call.account.by_client_id.get(client_id, []) if client_id else orders
 

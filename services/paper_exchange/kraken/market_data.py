@@ -1,4 +1,4 @@
-"""Kraken's market data: ticker, candles, book, prints, spreads, all in market time.
+"""Kraken's market data: ticker, candles, book, trades, spreads, all in market time.
 
 A result's key repeats a name given with a slash (`BTC/USD`) and is the pair's id otherwise, as seen at the real venue.
 """
@@ -13,7 +13,7 @@ from services.paper_exchange.core.instrument import Side
 from services.paper_exchange.core.market.bars import Bar
 from services.paper_exchange.core.market.feed import Feed
 from services.paper_exchange.kraken import errors
-from services.paper_exchange.kraken.errors import INVALID_ARGUMENTS, Refused, bad_argument
+from services.paper_exchange.kraken.errors import INVALID_ARGUMENTS, KrakenRefusal, bad_argument
 from services.paper_exchange.kraken.pairs import BY_NAME, BY_SYMBOL, Pair
 from services.paper_exchange.kraken.parameters import Parameters
 from services.paper_exchange.kraken.shapes import ids
@@ -25,7 +25,7 @@ NANO: Final = 1_000_000_000
 
 
 def ticker(exchange: Exchange, parameters: Parameters) -> object:
-    """Give the tickers, of all pairs when none is named."""
+    """Return the tickers, of all pairs if none is named."""
     named = bool(parameters.text("pair"))
     return {
         (_key(name, pair) if named else pair.id): _ticker(exchange, pair)
@@ -34,7 +34,7 @@ def ticker(exchange: Exchange, parameters: Parameters) -> object:
 
 
 def ohlc(exchange: Exchange, parameters: Parameters) -> object:
-    """Give up to 720 candles, the last one still forming; `last` is the start of the last finished one."""
+    """Return up to 720 candles, the last one unfinished; `last` is the start of the last finished one."""
     name, pair = _one_pair(exchange, parameters)
     interval = parameters.integer("interval", 1)
     if interval not in INTERVALS:
@@ -47,7 +47,7 @@ def ohlc(exchange: Exchange, parameters: Parameters) -> object:
 
 
 def depth(exchange: Exchange, parameters: Parameters) -> object:
-    """Give the book, at most 500 levels a side."""
+    """Return the book, at most 500 levels per side."""
     name, pair = _one_pair(exchange, parameters)
     count = parameters.integer("count", 100)
     if not 1 <= count <= 500:
@@ -67,7 +67,7 @@ def depth(exchange: Exchange, parameters: Parameters) -> object:
 
 
 def trades(exchange: Exchange, parameters: Parameters) -> object:
-    """Give the latest prints of the market, at most 1000, after `since` in nanoseconds."""
+    """Return the latest trades of the market, at most 1000, after `since` in nanoseconds."""
     name, pair = _one_pair(exchange, parameters)
     count = parameters.integer("count", 1000)
     if not 1 <= count <= 1000:
@@ -90,7 +90,7 @@ def trades(exchange: Exchange, parameters: Parameters) -> object:
 
 
 def spread(exchange: Exchange, parameters: Parameters) -> object:
-    """Give the latest spreads: (second, bid, ask)."""
+    """Return the latest spreads: (second, bid, ask)."""
     name, pair = _one_pair(exchange, parameters)
     since = _since(parameters)
     feed = exchange.market.feed(pair.instrument.symbol)
@@ -109,7 +109,7 @@ def _key(name: str, pair: Pair) -> str:
 
 
 def named_pairs(exchange: Exchange, parameters: Parameters) -> list[tuple[str, Pair]]:
-    """Give the asked pairs with the names they were asked by, or all pairs."""
+    """Return the requested pairs with the names in the request, or all pairs."""
     names = list(ids(parameters.text("pair")))
     if not names:
         return [(pair.id, pair) for pair in BY_SYMBOL.values() if pair.instrument.symbol in exchange.market.feeds]
@@ -117,17 +117,17 @@ def named_pairs(exchange: Exchange, parameters: Parameters) -> list[tuple[str, P
     for name in names:
         pair = BY_NAME.get(name)
         if pair is None or pair.instrument.symbol not in exchange.market.feeds:
-            raise Refused(errors.UNKNOWN_PAIR)
+            raise KrakenRefusal(errors.UNKNOWN_PAIR)
         found.append((name, pair))
     return found
 
 
 def _one_pair(exchange: Exchange, parameters: Parameters) -> tuple[str, Pair]:
     if not parameters.text("pair"):
-        raise Refused(INVALID_ARGUMENTS)
+        raise KrakenRefusal(INVALID_ARGUMENTS)
     named = named_pairs(exchange, parameters)
     if len(named) != 1:
-        raise Refused(errors.UNKNOWN_PAIR)
+        raise KrakenRefusal(errors.UNKNOWN_PAIR)
     return named[0]
 
 

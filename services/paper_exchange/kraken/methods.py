@@ -1,4 +1,4 @@
-"""Kraken's private methods: handler, the permissions that open it, and its cost on the REST counter.
+"""Kraken's private methods: handler, required permissions, and cost on the REST counter.
 
 Permissions as Kraken's OpenAPI states them per endpoint; any one of the sets is enough. Costs: docs.kraken.com rate limits
 (ledger and trade history 2, trading 0 because it has a counter of its own, everything else 1). See
@@ -34,7 +34,7 @@ class Method:
     cost: int = 1
 
     def open_to(self, granted: frozenset[Permission]) -> bool:
-        """Tell whether a key with these permissions may call it."""
+        """Return whether a key with these permissions may call it."""
         return any(needed <= granted for needed in self.permissions)
 
 

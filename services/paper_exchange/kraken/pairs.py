@@ -1,6 +1,6 @@
 """Kraken's pairs, assets and fees as of shared/venues/kraken/KRAKEN.md (K20 to K24): ids, altnames, steps and minimums.
 
-XBT is BTC and XDG is DOGE by table, never by a rule on letters: XTZ, XRP and XLM begin with an X of their own.
+XBT is BTC and XDG is DOGE by table, never by a rule on letters: XTZ, XRP and XLM begin with an X too.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ _ROWS: Final = (
 )
 
 LEVERAGE: Final = {"BTC/USD": (2, 3, 4, 5), "ETH/USD": (2, 3, 4, 5), "BTC/EUR": (2, 3, 4, 5)}
-"""What margin the pairs offer that have any here, for accounts that may use it."""
+"""The leverage of pairs with margin trading, for accounts that may use it."""
 
 
 def _pair(symbol: str, pair_id: str, altname: str, price_decimals: int, lot_decimals: int, order_min: str) -> Pair:
@@ -99,11 +99,11 @@ ASSETS: Final = {
 }
 ASSET_BY_NAME: Final = {key: asset for asset in ASSETS.values() for key in (asset.id, asset.altname, asset.name)}
 
-_BEGAN_WITH: Final = frozenset(ASSETS)
+_ORIGINAL_ASSETS: Final = frozenset(ASSETS)
 
 
 def list_pair(instrument: Instrument) -> None:
-    """Know a pair from now on that was not there at the start, and its base: both under their plain names."""
+    """Add a pair that did not exist at the start, and its base asset: both under their plain names."""
     name = instrument.symbol.replace("/", "")
     pair = Pair(name, name, instrument.symbol, instrument)
     ASSETS.setdefault(instrument.base, _asset(instrument.base))
@@ -113,8 +113,8 @@ def list_pair(instrument: Instrument) -> None:
 
 
 def listed_assets(renamed: Mapping[str, str]) -> list[Asset]:
-    """Give the assets that an exchange lists which has renamed some of those that it began with."""
-    names = (_BEGAN_WITH | set(renamed.values())) - renamed.keys()
+    """Return the assets that an exchange lists after it has renamed some of the original ones."""
+    names = (_ORIGINAL_ASSETS | set(renamed.values())) - renamed.keys()
     return [asset for name, asset in ASSETS.items() if name in names]
 
 

@@ -1,6 +1,6 @@
-"""What a client sent: a form or a JSON body, read into texts. Nothing here knows what a parameter means.
+"""The parameters of a request: a form or a JSON body, parsed into texts. Nothing here knows what a parameter means.
 
-python-kraken-sdk sends `validate=False` with real orders, so the text of a boolean is read as one. Amounts are plain
+python-kraken-sdk sends `validate=False` with real orders, so the text of a boolean is parsed as one. Amounts are plain
 decimals: an exponent, a sign or a NaN is an invalid argument, never a number.
 """
 
@@ -12,9 +12,9 @@ from decimal import Decimal
 from typing import Final
 from urllib.parse import parse_qsl
 
-from services.paper_exchange.kraken.errors import INVALID_ARGUMENTS, Refused, bad_argument
+from services.paper_exchange.kraken.errors import INVALID_ARGUMENTS, KrakenRefusal, bad_argument
 
-# Price times volume at most has 22 digits before the point, so that no product leaves the precision of Decimal.
+# Price times volume has at most 22 digits before the point, within the precision of Decimal.
 PLAIN: Final = re.compile(r"\d{1,11}(\.\d{0,20})?|\.\d{1,20}", re.ASCII)
 TRUE: Final = frozenset({"true", "1", "yes"})
 FALSE: Final = frozenset({"", "false", "0", "no", "none"})
@@ -31,24 +31,24 @@ class Parameters:
 
     @classmethod
     def of_query(cls, query: bytes) -> Parameters:
-        """Read a query string."""
+        """Parse a query string."""
         return cls(dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)))
 
     @classmethod
     def of_body(cls, body: bytes, content_type: bytes) -> Parameters:
-        """Read a form or a JSON object. Raises Refused when it is neither."""
+        """Parse a form or a JSON object. Raises KrakenRefusal if it is neither."""
         try:
             if b"json" in content_type:
                 return cls.of_object(json.loads(body or b"{}", parse_float=str, parse_int=str))
             return cls(dict(parse_qsl(body.decode(), keep_blank_values=True)))
         except (ValueError, RecursionError):
-            raise Refused(INVALID_ARGUMENTS) from None
+            raise KrakenRefusal(INVALID_ARGUMENTS) from None
 
     @classmethod
     def of_object(cls, values: object) -> Parameters:
-        """Take a JSON object: nested ones become `outer[inner]`, lists stay lists."""
+        """Convert a JSON object: nested ones become `outer[inner]`, lists stay lists."""
         if not isinstance(values, dict):
-            raise Refused(INVALID_ARGUMENTS)
+            raise KrakenRefusal(INVALID_ARGUMENTS)
         texts: dict[str, str] = {}
         lists: dict[str, list[object]] = {}
         for name, value in values.items():
@@ -61,18 +61,18 @@ class Parameters:
         return cls(texts, lists)
 
     def text(self, name: str) -> str:
-        """Give a parameter's text, empty when it is absent."""
+        """Return a parameter's text, empty if it is absent."""
         return self._texts.get(name, "")
 
     def need(self, name: str) -> str:
-        """Give a parameter that must be there."""
+        """Return a required parameter. Raises KrakenRefusal if it is absent."""
         value = self._texts.get(name, "")
         if not value:
             raise bad_argument(name)
         return value
 
     def flag(self, name: str) -> bool:
-        """Read a boolean; absent is false."""
+        """Parse a boolean; absent is False."""
         value = self._texts.get(name)
         if value is None:
             return False
@@ -84,12 +84,12 @@ class Parameters:
         raise bad_argument(name)
 
     def amount(self, name: str) -> Decimal | None:
-        """Read a plain non-negative decimal; nothing when it is absent."""
+        """Parse a plain non-negative decimal; None if it is absent."""
         value = self._texts.get(name, "")
         return decimal_of(value, name) if value else None
 
     def integer(self, name: str, default: int = 0) -> int:
-        """Read a whole number."""
+        """Parse an integer."""
         value = self._texts.get(name, "")
         if not value:
             return default
@@ -99,7 +99,7 @@ class Parameters:
             raise bad_argument(name) from None
 
     def items(self, name: str) -> list[object]:
-        """Give a list: from JSON, as indexed form fields, or as JSON inside one form field."""
+        """Return a list: from JSON, from JSON inside a form field, or from a comma list."""
         if name in self._lists:
             return self._lists[name]
         value = self._texts.get(name, "")
@@ -113,7 +113,7 @@ class Parameters:
 
 
 def decimal_of(text: str, name: str) -> Decimal:
-    """Read a plain non-negative decimal."""
+    """Parse a plain non-negative decimal."""
     if not PLAIN.fullmatch(text):
         raise bad_argument(name)
     return Decimal(text)

@@ -10,7 +10,7 @@ from typing import Final
 from services.paper_exchange.core.exchange import Exchange
 from services.paper_exchange.core.instrument import Instrument
 from services.paper_exchange.kraken import errors
-from services.paper_exchange.kraken.errors import Refused, bad_argument
+from services.paper_exchange.kraken.errors import KrakenRefusal, bad_argument
 from services.paper_exchange.kraken.market_data import depth, named_pairs, ohlc, spread, ticker, trades
 from services.paper_exchange.kraken.pairs import ASSET_BY_NAME, ASSETS, LEVERAGE, Asset, Pair, listed_assets
 from services.paper_exchange.kraken.parameters import Parameters
@@ -18,23 +18,23 @@ from services.paper_exchange.kraken.shapes import ids, rfc3339
 
 
 def time(exchange: Exchange, parameters: Parameters) -> object:
-    """Give the venue's clock: the wall clock, not market time."""
+    """Return the venue's clock: the wall clock, not market time."""
     now = exchange.clock.now()
     return {"unixtime": int(now), "rfc1123": formatdate(now, usegmt=True)}
 
 
 def system_status(exchange: Exchange, parameters: Parameters) -> object:
-    """Give the mode of the whole venue."""
+    """Return the mode of the whole venue."""
     return {"status": str(exchange.rules.mode()), "timestamp": rfc3339(exchange.clock.now())}
 
 
 def assets(exchange: Exchange, parameters: Parameters) -> object:
-    """Give the assets, all or those asked for."""
+    """Return the assets, all or the requested ones."""
     wanted, listed = ids(parameters.text("asset")), listed_assets(exchange.renamed)
     chosen: list[Asset] = []
     for name in wanted:
         if ASSET_BY_NAME.get(name) not in listed:
-            raise Refused(errors.UNKNOWN_ASSET)
+            raise KrakenRefusal(errors.UNKNOWN_ASSET)
         chosen.append(ASSET_BY_NAME[name])
     return {
         asset.id: {
@@ -51,7 +51,7 @@ def assets(exchange: Exchange, parameters: Parameters) -> object:
 
 
 def asset_pairs(exchange: Exchange, parameters: Parameters) -> object:
-    """Give the pairs with the rules of the moment. The fee lists are empty, as they are at the real venue since 2026."""
+    """Return the pairs with their present rules. The fee lists are empty, as they are at the real venue since 2026."""
     if parameters.text("aclass_base") not in {"", "currency"}:
         return {}
     info = parameters.text("info") or "info"

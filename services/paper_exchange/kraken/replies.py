@@ -1,4 +1,4 @@
-"""What goes back on the wire, and how the faults spoil it."""
+"""The answers on the wire, and how faults corrupt them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.paper_exchange.core.faults import Switch
+from services.paper_exchange.core.faults import ArmedFault
 
 JSON: Final = b"application/json"
 HTML: Final = b"text/html; charset=UTF-8"
@@ -19,7 +19,7 @@ HTML_PAGE: Final = (
 
 @dataclass(slots=True)
 class Reply:
-    """An answer: what, with which status, after how long; or none at all and a cut connection."""
+    """An answer: body, status and delay; or none, and a cut connection."""
 
     body: bytes = b""
     status: int = 200
@@ -32,12 +32,12 @@ class Reply:
 
 
 def success(result: object) -> Reply:
-    """Write a result."""
+    """Return the answer with a result."""
     return Reply(json.dumps({"error": [], "result": result}, separators=(",", ":")).encode(), accepted=True)
 
 
 def failure(error: str, *, with_result: bool = False) -> Reply:
-    """Write an error. The real venue sends no `result` beside it, though its documentation shows an empty one."""
+    """Return the answer with an error. The real venue sends no `result` with it, though its documentation shows one."""
     answer: dict[str, object] = {"error": [error]}
     if with_result:
         answer["result"] = {}
@@ -45,28 +45,28 @@ def failure(error: str, *, with_result: bool = False) -> Reply:
 
 
 def html_page(status: int = 200) -> Reply:
-    """Give a page where JSON was due."""
+    """Return an HTML page instead of JSON."""
     return Reply(HTML_PAGE, status, HTML)
 
 
 def gateway_error(status: int) -> Reply:
-    """Give the error of something in front of the venue."""
+    """Return the error of a gateway in front of the venue."""
     reply = html_page(status)
     if status == 429:
         reply.headers = [(b"retry-after", b"1")]
     return reply
 
 
-def spoil(reply: Reply, switch: Switch) -> Reply:
-    """Spoil the answer to a request that was processed."""
+def corrupt(reply: Reply, switch: ArmedFault) -> Reply:
+    """Corrupt the answer to a request that was processed."""
     if switch.fault == "slow_reply":
         reply.delay = switch.seconds
         return reply
-    spoiler = SPOILERS.get(switch.fault)
-    return reply if spoiler is None else spoiler(reply, switch)
+    answer_fault = ANSWER_FAULTS.get(switch.fault)
+    return reply if answer_fault is None else answer_fault(reply, switch)
 
 
-def _moved(reply: Reply) -> Reply:
+def _move_order_id(reply: Reply) -> Reply:
     answer = json.loads(reply.body)
     result = answer.get("result")
     if isinstance(result, dict) and "txid" in result:
@@ -74,11 +74,11 @@ def _moved(reply: Reply) -> Reply:
     return Reply(json.dumps(answer, separators=(",", ":")).encode())
 
 
-def _warned(reply: Reply, switch: Switch) -> Reply:
+def _add_warning(reply: Reply, switch: ArmedFault) -> Reply:
     return Reply(reply.body.replace(b'"error":[]', b'"error":[' + json.dumps(switch.error).encode() + b"]", 1))
 
 
-SPOILERS: Final[dict[str, Callable[[Reply, Switch], Reply]]] = {
+ANSWER_FAULTS: Final[dict[str, Callable[[Reply, ArmedFault], Reply]]] = {
     "processed_then_reply_dropped": lambda _reply, _switch: Reply(dropped=True),
     "502_after_accept": lambda _reply, _switch: gateway_error(502),
     "html_error_page": lambda _reply, _switch: html_page(),
@@ -86,6 +86,6 @@ SPOILERS: Final[dict[str, Callable[[Reply, Switch], Reply]]] = {
     "unavailable_after_accept": lambda _reply, _switch: failure("EService:Unavailable"),
     "internal_error_after_accept": lambda _reply, _switch: failure("EGeneral:Internal error"),
     "fails_with_after_accept": lambda _reply, switch: failure(switch.error),
-    "response_moves_order_id": lambda reply, _switch: _moved(reply),
-    "warning": _warned,
+    "response_moves_order_id": lambda reply, _switch: _move_order_id(reply),
+    "warning": _add_warning,
 }

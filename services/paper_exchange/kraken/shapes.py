@@ -1,4 +1,4 @@
-"""Orders, trades and ledger entries as Kraken writes them."""
+"""Orders, trades and ledger entries in Kraken's JSON."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from services.paper_exchange.kraken.pairs import ASSETS, BY_SYMBOL
 
 Shape = dict[str, object]
 ICEBERG_DEFAULT: Final = 15
-NO_POSITION: Final = "TKH2SE-M7IF5-CFI7LT"  # spot trades open none; the field is there all the same
+NO_POSITION: Final = "TKH2SE-M7IF5-CFI7LT"  # spot trades open no position, but have the field
 
 
 def price_text(instrument: Instrument, price: Decimal | None) -> str:
-    """Write a price with the pair's decimals."""
+    """Format a price with the pair's decimals."""
     return f"{price or 0:.{instrument.price_decimals}f}"
 
 
 def describe(ticket: Ticket, size: Decimal) -> str:
-    """Write the sentence that names an order: `buy 1.45000000 XBTUSD @ limit 27500.0`."""
+    """Return Kraken's description of an order: `buy 1.45000000 XBTUSD @ limit 27500.0`."""
     instrument = ticket.instrument
     kind = ticket.kind
     text = f"{ticket.side} {size:.8f} {BY_SYMBOL[instrument.symbol].altname} @ {kind.removesuffix('-limit').replace('-', ' ')}"
@@ -41,25 +41,27 @@ def describe(ticket: Ticket, size: Decimal) -> str:
 
 
 def describe_close(ticket: Ticket) -> str:
-    """Write the conditional close, empty without one."""
-    follow = ticket.follow
-    if follow is None:
+    """Return the description of the conditional close, empty without one."""
+    close = ticket.conditional_close
+    if close is None:
         return ""
     instrument = ticket.instrument
-    text = f"close position @ {follow.kind.removesuffix('-limit').replace('-', ' ')} {price_text(instrument, follow.price)}"
-    return text if follow.price2 is None else f"{text} -> limit {price_text(instrument, follow.price2)}"
+    text = (
+        f"close position @ {close.kind.removesuffix('-limit').replace('-', ' ')} {price_text(instrument, close.price)}"
+    )
+    return text if close.price2 is None else f"{text} -> limit {price_text(instrument, close.price2)}"
 
 
 def description(ticket: Ticket, size: Decimal) -> Shape:
-    """Write the `descr` of AddOrder's answer."""
+    """Return the `descr` of AddOrder's answer."""
     found: Shape = {"order": describe(ticket, size)}
-    if ticket.follow is not None:
+    if ticket.conditional_close is not None:
         found["close"] = describe_close(ticket)
     return found
 
 
 def order_shape(order: Order, *, trades: bool, as_of: float = float("inf")) -> Shape:
-    """Write one order. `as_of` shows it as it was at an instant."""
+    """Return one order as JSON, with `as_of` as it was at an instant."""
     ticket, instrument = order.ticket, order.instrument
     past = as_of < order.closed_at
     fills = order.trades if as_of == float("inf") else [trade for trade in order.trades if trade.at <= as_of]
@@ -124,7 +126,7 @@ def _second_price(order: Order) -> str:
 
 
 def trade_shape(trade: Trade) -> Shape:
-    """Write one trade of TradesHistory."""
+    """Return one trade of TradesHistory as JSON."""
     order, instrument = trade.order, trade.order.instrument
     decimals = max(5, instrument.price_decimals)
     shape: Shape = {
@@ -156,7 +158,7 @@ def _margin(trade: Trade) -> Decimal:
 
 
 def position_shape(symbol: str, position: MarginPosition) -> Shape:
-    """Write one margin position of OpenPositions (docs.kraken.com, Get Open Positions)."""
+    """Return one margin position of OpenPositions as JSON (docs.kraken.com, Get Open Positions)."""
     instrument = BY_SYMBOL[symbol].instrument
     return {
         "ordertxid": position.opened_by,
@@ -178,13 +180,13 @@ def position_shape(symbol: str, position: MarginPosition) -> Shape:
 
 
 def amount_text(asset: str, amount: Decimal) -> str:
-    """Write a balance with the asset's decimals, cut rather than rounded: what is shown is there."""
+    """Format a balance with the asset's decimals, rounded down, so that it never shows more than there is."""
     decimals = ASSETS[asset].decimals if asset in ASSETS else 8
     return f"{amount.quantize(Decimal(1).scaleb(-decimals), rounding='ROUND_DOWN'):f}"
 
 
 def ledger_rows(account: Account) -> Iterator[tuple[str, Shape]]:
-    """Give every ledger entry with its id, oldest first: two per trade, one per transfer."""
+    """Iterate over the ledger entries with their ids, oldest first: two per trade, one per transfer."""
     for entry in account.entries:
         if isinstance(entry, Transfer):
             kind = "deposit" if entry.amount >= 0 else "withdrawal"
@@ -226,7 +228,7 @@ def _ledger(refid: str, at: float, kind: str, asset: str, amount: Decimal, fee: 
 
 
 def rfc3339(instant: float) -> str:
-    """Write an instant as Kraken does."""
+    """Format an instant as Kraken does."""
     return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -1,6 +1,6 @@
-"""AddOrder's parameters turned into a ticket, with every argument check that needs no account.
+"""Parses AddOrder's parameters into a ticket, with every argument check that needs no account.
 
-Order of the checks: what must be there, the pair, the types, the volume, the prices, the minimums, flags and times, then
+Order of the checks: required parameters, the pair, the types, the volume, the prices, the minimums, flags and times, then
 the mode of the venue. Facts: docs.kraken.com, Add Order; Kraken's SDK, placing orders (forms of cl_ord_id,
 FOK); shared/venues/kraken/KRAKEN.md, K8, K9.
 """
@@ -14,9 +14,17 @@ from typing import Final, TypeVar
 
 from services.paper_exchange.core.exchange import Exchange
 from services.paper_exchange.core.instrument import Instrument, Side, TradingStatus
-from services.paper_exchange.core.order import LIMIT_PRICED, TRAILING, TRIGGERED, Follow, OrderType, Ticket, TimeInForce
+from services.paper_exchange.core.order import (
+    LIMIT_PRICED,
+    TRAILING,
+    TRIGGERED,
+    ConditionalClose,
+    OrderType,
+    Ticket,
+    TimeInForce,
+)
 from services.paper_exchange.kraken import errors
-from services.paper_exchange.kraken.errors import INVALID_ARGUMENTS, Refused, bad_argument
+from services.paper_exchange.kraken.errors import INVALID_ARGUMENTS, KrakenRefusal, bad_argument
 from services.paper_exchange.kraken.pairs import BY_NAME, LEVERAGE
 from services.paper_exchange.kraken.parameters import Parameters
 from services.paper_exchange.kraken.prices import Price
@@ -34,22 +42,22 @@ Choice = TypeVar("Choice", Side, OrderType)
 
 
 def instrument_of(exchange: Exchange, name: str) -> Instrument:
-    """Give the instrument of a pair by id, altname or symbol, with the rules of the moment."""
+    """Return the instrument of a pair by id, altname or symbol, with its present rules."""
     pair = BY_NAME.get(name)
     if pair is None or pair.instrument.symbol not in exchange.market.feeds:
-        raise Refused(errors.UNKNOWN_PAIR)
+        raise KrakenRefusal(errors.UNKNOWN_PAIR)
     return exchange.rules.current(pair.instrument.symbol)
 
 
 def read_ticket(exchange: Exchange, parameters: Parameters, instrument: Instrument, *, margin: bool = False) -> Ticket:
-    """Read and check an order; `margin` says whether the account may trade on margin. Raises Refused."""
+    """Parse and check an order; `margin` is whether the account may trade on margin. Raises KrakenRefusal."""
     side = _choice(Side, parameters.need("type"), "type")
     kind = _choice(OrderType, parameters.need("ordertype"), "ordertype")
     leverage = _leverage(parameters, instrument)
     if kind is OrderType.SETTLE_POSITION or (leverage and not margin):
-        raise Refused("EOrder:Margin allowance exceeded")
+        raise KrakenRefusal("EOrder:Margin allowance exceeded")
     if parameters.flag("reduce_only"):
-        raise Refused("EOrder:Reduce only:No position exists")
+        raise KrakenRefusal("EOrder:Reduce only:No position exists")
     flags = _flags(parameters, side, kind)
     if leverage and {"viqc", "fcib"}.intersection(flags):
         raise bad_argument("oflags")
@@ -74,22 +82,22 @@ def read_ticket(exchange: Exchange, parameters: Parameters, instrument: Instrume
 
 
 def check_mode(exchange: Exchange, instrument: Instrument, *, post_only: bool, user: str) -> None:
-    """Refuse what the venue's mode, or the pair's, does not let happen now."""
+    """Raise KrakenRefusal if the venue's or the pair's present mode does not allow the order."""
     if exchange.rules.closed(instrument.symbol):
-        raise Refused(errors.CANCEL_ONLY)
+        raise KrakenRefusal(errors.CANCEL_ONLY)
     if not exchange.faults.armed:
         return
     for status, fault in ((exchange.rules.mode(user), ""), (instrument.status, "pair_halted")):
         if status is TradingStatus.CANCEL_ONLY:
             exchange.rules.count(fault or "cancel_only_mode", user, instrument.symbol)
-            raise Refused(errors.CANCEL_ONLY)
+            raise KrakenRefusal(errors.CANCEL_ONLY)
         if status is TradingStatus.POST_ONLY and not post_only:
             exchange.rules.count("post_only_mode", user)
-            raise Refused(errors.POST_ONLY_MODE)
+            raise KrakenRefusal(errors.POST_ONLY_MODE)
 
 
 def check_deadline(parameters: Parameters, now: float) -> None:
-    """Refuse what comes after its deadline, or whose deadline is further off than a minute."""
+    """Raise KrakenRefusal if the deadline has passed, or is more than a minute ahead."""
     text = parameters.text("deadline")
     if not text:
         return
@@ -101,7 +109,7 @@ def check_deadline(parameters: Parameters, now: float) -> None:
         raise bad_argument("deadline")
     left = instant.timestamp() - now
     if left < 0:
-        raise Refused(errors.DEADLINE_ELAPSED)
+        raise KrakenRefusal(errors.DEADLINE_ELAPSED)
     if left > LONGEST_DEADLINE + CLOCK_SLACK:
         raise bad_argument("deadline")
 
@@ -114,7 +122,7 @@ def _choice(kind: type[Choice], text: str, field: str) -> Choice:
 
 
 def _leverage(parameters: Parameters, instrument: Instrument) -> int:
-    """Read the leverage; 0 is none. Raises Refused for one that the pair does not offer."""
+    """Parse the leverage; 0 is none. Raises KrakenRefusal for one that the pair does not offer."""
     text = parameters.text("leverage")
     if text in {"", "none", "0"}:
         return 0
@@ -193,7 +201,7 @@ def _trailing(parameters: Parameters, ticket: Ticket, first: Price, last: Decima
     selling = ticket.side is Side.SELL
     ticket.trail = ticket.instrument.round_price(first.distance(last), ticket.side)
     if ticket.trail <= 0 or (selling and ticket.trail >= last):
-        raise Refused(errors.INVALID_PRICE)
+        raise KrakenRefusal(errors.INVALID_PRICE)
     ticket.trigger = last - ticket.trail if selling else last + ticket.trail
     if ticket.kind is OrderType.TRAILING_STOP_LIMIT:
         second = Price.of(parameters.need("price2"), "price2")
@@ -247,7 +255,7 @@ def _close(exchange: Exchange, parameters: Parameters, ticket: Ticket) -> None:
     if kind in LIMIT_PRICED & TRIGGERED:
         sent = Price.of(parameters.need("close[price2]"), "close[price2]")
         second = sent.resolve(price, ticket.instrument, side)
-    ticket.follow = Follow(kind, price, second)
+    ticket.conditional_close = ConditionalClose(kind, price, second)
 
 
 def _minimums(exchange: Exchange, ticket: Ticket) -> None:
@@ -257,8 +265,8 @@ def _minimums(exchange: Exchange, ticket: Ticket) -> None:
     if size < instrument.order_min:
         if exchange.faults.armed:
             exchange.rules.count("ordermin_raised_mid_run", "", instrument.symbol)
-        raise Refused(errors.VOLUME_MINIMUM)
+        raise KrakenRefusal(errors.VOLUME_MINIMUM)
     if price * size < instrument.cost_min:
-        raise Refused(errors.COST_MINIMUM)
+        raise KrakenRefusal(errors.COST_MINIMUM)
     if ticket.display is not None and (ticket.kind is not OrderType.ICEBERG or ticket.display * 15 < size):
-        raise Refused(f"{INVALID_ARGUMENTS}:displayvol")
+        raise KrakenRefusal(f"{INVALID_ARGUMENTS}:displayvol")

@@ -11,8 +11,8 @@ from services.paper_exchange.core.exchange import Amendment
 from services.paper_exchange.core.order import TRAILING, Order, Ticket
 from services.paper_exchange.kraken import errors
 from services.paper_exchange.kraken.call import Call
-from services.paper_exchange.kraken.counters import Aged
-from services.paper_exchange.kraken.errors import DENIALS, INVALID_ARGUMENTS, Refused, bad_argument
+from services.paper_exchange.kraken.counters import AgeCost
+from services.paper_exchange.kraken.errors import DENIALS, INVALID_ARGUMENTS, KrakenRefusal, bad_argument
 from services.paper_exchange.kraken.parameters import Parameters
 from services.paper_exchange.kraken.prices import Price
 from services.paper_exchange.kraken.shapes import Shape, description, ids, price_text, rfc3339
@@ -22,7 +22,7 @@ DAY: Final = 86_400
 
 
 def add_order(call: Call) -> object:
-    """Place an order; with `validate` only check it."""
+    """Place an order; with `validate` check it only."""
     parameters = call.parameters
     instrument = instrument_of(call.exchange, parameters.need("pair"))
     call.charge(instrument.symbol, 1)
@@ -31,7 +31,7 @@ def add_order(call: Call) -> object:
     check_deadline(parameters, call.now)
     if parameters.flag("validate"):
         return {"descr": description(ticket, ticket.size)}
-    order = _placed(call, ticket)
+    order = _place(call, ticket)
     return {"descr": description(ticket, order.size), "txid": [order.id]}
 
 
@@ -39,7 +39,7 @@ def amend_order(call: Call) -> object:
     """Change an open order in place: same id, new size, limit or trigger."""
     parameters = call.parameters
     order = _open_order(call)
-    call.charge(order.instrument.symbol, 1 + call.age_cost(Aged.AMEND, order.amended_at or order.accepted_at))
+    call.charge(order.instrument.symbol, 1 + call.age_cost(AgeCost.AMEND, order.amended_at or order.accepted_at))
     check_mode(
         call.exchange, call.exchange.rules.current(order.instrument.symbol), post_only=True, user=call.account.user
     )
@@ -47,7 +47,7 @@ def amend_order(call: Call) -> object:
     change = _amendment(call, order)
     denial = call.exchange.amend(order, change)
     if denial is not None:
-        raise Refused(DENIALS[denial])
+        raise KrakenRefusal(DENIALS[denial])
     amend_id = call.exchange.ids.make("T")
     order.amends.append((amend_id, call.now, order.size, order.limit, order.trigger))
     return {"amend_id": amend_id}
@@ -59,8 +59,8 @@ def edit_order(call: Call) -> object:
     instrument = instrument_of(call.exchange, parameters.need("pair"))
     old = _by_txid_or_userref(call, parameters.need("txid"))
     if old is None or not old.is_open or old.instrument.symbol != instrument.symbol:
-        raise Refused(errors.INVALID_ORDER)
-    call.charge(instrument.symbol, 1 + call.age_cost(Aged.EDIT, old.accepted_at))
+        raise KrakenRefusal(errors.INVALID_ORDER)
+    call.charge(instrument.symbol, 1 + call.age_cost(AgeCost.EDIT, old.accepted_at))
     if old.ticket.client_id:
         raise bad_argument("cl_ord_id")
     ticket = read_ticket(call.exchange, _edited(parameters, old), instrument)
@@ -70,8 +70,8 @@ def edit_order(call: Call) -> object:
         return {"descr": description(ticket, ticket.size)}
     denial = call.exchange.cancel(old, "Order replaced")
     if denial is not None:
-        raise Refused(DENIALS[denial])
-    order = _placed(call, ticket)
+        raise KrakenRefusal(DENIALS[denial])
+    order = _place(call, ticket)
     result: Shape = {
         "status": "ok",
         "txid": order.id,
@@ -90,14 +90,14 @@ def edit_order(call: Call) -> object:
 
 
 def cancel_order(call: Call) -> object:
-    """Cancel one order by id or client id, or all of a userref."""
+    """Cancel one order by id or client id, or all orders of a userref."""
     parameters = call.parameters
     if not parameters.text("txid") and not parameters.text("cl_ord_id"):
         raise bad_argument("txid")
     orders = _to_cancel(call, parameters.text("txid"), parameters.text("cl_ord_id"))
     count = sum(_cancel(call, order) for order in orders)
     if not count:
-        raise Refused(errors.UNKNOWN_ORDER)
+        raise KrakenRefusal(errors.UNKNOWN_ORDER)
     return {"count": count, "pending": False}
 
 
@@ -119,7 +119,7 @@ def cancel_all_after(call: Call) -> object:
 
 
 def add_order_batch(call: Call) -> object:
-    """Place 2 to 15 orders of one pair: one bad argument refuses all, lacking funds refuse their row only."""
+    """Place 2 to 15 orders of one pair: a bad argument rejects all, missing funds reject their row only."""
     parameters = call.parameters
     instrument = instrument_of(call.exchange, parameters.need("pair"))
     rows = parameters.items("orders")
@@ -154,15 +154,15 @@ def cancel_order_batch(call: Call) -> object:
     return {"count": sum(_cancel(call, order) for order in found)}
 
 
-def _placed(call: Call, ticket: Ticket) -> Order:
+def _place(call: Call, ticket: Ticket) -> Order:
     placed = call.exchange.place(call.account, ticket)
     if isinstance(placed, Denial):
-        raise Refused(DENIALS[placed])
+        raise KrakenRefusal(DENIALS[placed])
     return placed
 
 
 def _cancel(call: Call, order: Order) -> bool:
-    cost = call.age_cost(Aged.CANCEL, order.amended_at or order.accepted_at)
+    cost = call.age_cost(AgeCost.CANCEL, order.amended_at or order.accepted_at)
     call.charge(order.instrument.symbol, cost, refuse=False)
     return call.exchange.cancel(order) is None
 
@@ -187,10 +187,10 @@ def _by_txid_or_userref(call: Call, name: str) -> Order | None:
 def _open_order(call: Call) -> Order:
     txid, client_id = call.parameters.text("txid"), call.parameters.text("cl_ord_id")
     if bool(txid) == bool(client_id):
-        raise Refused(f"{INVALID_ARGUMENTS}:txid")
+        raise KrakenRefusal(f"{INVALID_ARGUMENTS}:txid")
     order = next(iter(_to_cancel(call, txid, client_id)), None)
     if order is None:
-        raise Refused(errors.UNKNOWN_ORDER)
+        raise KrakenRefusal(errors.UNKNOWN_ORDER)
     return order
 
 
@@ -207,7 +207,7 @@ def _amendment(call: Call, order: Order) -> Amendment:
     if size is not None:
         size = instrument.floor_size(size)
         if size < instrument.order_min:
-            raise Refused(errors.VOLUME_MINIMUM)
+            raise KrakenRefusal(errors.VOLUME_MINIMUM)
     display = parameters.amount("display_qty")
     if display is not None:
         order.ticket = replace(order.ticket, display=display)
@@ -221,7 +221,7 @@ def _amendment(call: Call, order: Order) -> Amendment:
 
 
 def _edited(parameters: Parameters, old: Order) -> Parameters:
-    """Give AddOrder's parameters for the replacement: what is not named stays as it was."""
+    """Return AddOrder's parameters for the replacement: what is not named stays unchanged."""
     ticket, instrument = old.ticket, old.instrument
     first = ticket.trigger or ticket.limit
     texts = {

@@ -1,1 +1,1 @@
-"""Proves from Redis and the venue's journal that nothing was lost and nothing was doubled."""
+"""The audit: checks with Redis and the venue's journal that nothing was lost and nothing was duplicated."""

@@ -1,7 +1,7 @@
 """The completeness audit: every (signal, active user) has exactly one decision and exactly one outcome, and the venue agrees.
 
-Pure: it judges what was read. The order of reading (journal, signals, reports, orders, reports that came since) is part of its
-contract, because the system goes on working meanwhile: what is younger than the grace is open, never a finding.
+Pure: it checks what was read. The order of reading (journal, signals, reports, orders, later reports) is part of its contract,
+because the system keeps working meanwhile: what is younger than the grace period is open, never a finding.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from shared.bus.joined_ids import is_joined
 from shared.bus.streams import entry_ms
 from shared.domain.order import OrderState
 from shared.domain.reason import ReasonCode
-from shared.ledger.audit.agreement import TRADED, agree
-from shared.ledger.audit.findings import FindingKind, Tally
+from shared.ledger.audit.facts import AuditTime, DecisionEntry, SignalFacts, UserFacts, order_trimmed
+from shared.ledger.audit.findings import AuditTally, FindingKind
 from shared.ledger.audit.journal import VenueOrder
-from shared.ledger.books import Decided, Moment, SignalBook, UserBook, order_trimmed
+from shared.ledger.audit.venue_comparison import TRADED, compare_with_venue
 
 
-def audit_signals(signals: SignalBook, moment: Moment) -> Tally:
-    """Find signals that nobody can read and that are not dead letters either."""
-    tally = Tally()
+def audit_signals(signals: SignalFacts, moment: AuditTime) -> AuditTally:
+    """Find unreadable signals that are not dead letters."""
+    tally = AuditTally()
     for entry_id, why in signals.unreadable.items():
         if entry_id in signals.buried or entry_id in signals.dropped:
             continue
@@ -32,23 +32,25 @@ def audit_signals(signals: SignalBook, moment: Moment) -> Tally:
     return tally
 
 
-def audit_user(signals: SignalBook, book: UserBook, venue: Sequence[VenueOrder] | None, moment: Moment) -> Tally:
-    """Judge one user; `venue` are the rows of the venue's journal that are his, None where there is no journal."""
-    tally = Tally()
-    _due_decisions(signals, book, moment, tally)
-    _given_decisions(signals, book, moment, tally)
-    _outcomes(book, moment, tally)
+def audit_user(
+    signals: SignalFacts, book: UserFacts, venue: Sequence[VenueOrder] | None, moment: AuditTime
+) -> AuditTally:
+    """Audit one user; `venue` holds their rows of the venue's journal, None if there is no journal."""
+    tally = AuditTally()
+    _find_missing_decisions(signals, book, moment, tally)
+    _check_decisions(signals, book, moment, tally)
+    _check_outcomes(book, moment, tally)
     if venue is not None:
-        agree(book, venue, moment, tally)
+        compare_with_venue(book, venue, moment, tally)
     return tally
 
 
-def _due_decisions(signals: SignalBook, book: UserBook, moment: Moment, tally: Tally) -> None:
+def _find_missing_decisions(signals: SignalFacts, book: UserFacts, moment: AuditTime, tally: AuditTally) -> None:
     if book.following is None:
         return
     decided = {each.entry_id for each in book.decided}
     for entry_id, signal_id in signals.ids.items():
-        if entry_id in decided or not book.following.due(entry_id) or book.orders_kept.trimmed(entry_id):
+        if entry_id in decided or not book.following.due(entry_id) or book.orders_extent.trimmed(entry_id):
             continue
         if entry_id in signals.dropped:
             continue
@@ -59,7 +61,7 @@ def _due_decisions(signals: SignalBook, book: UserBook, moment: Moment, tally: T
             tally.find(FindingKind.MISSING_DECISION, book.user, entry_id, detail)
 
 
-def _given_decisions(signals: SignalBook, book: UserBook, moment: Moment, tally: Tally) -> None:
+def _check_decisions(signals: SignalFacts, book: UserFacts, moment: AuditTime, tally: AuditTally) -> None:
     reported = {each.order_id for each in (*book.reported, *book.late)}
     for each in book.decided:
         tally.decisions += 1
@@ -71,7 +73,7 @@ def _given_decisions(signals: SignalBook, book: UserBook, moment: Moment, tally:
         )
         if wrong:
             tally.find(FindingKind.ORDER_WITHOUT_SIGNAL, book.user, each.order_id, wrong)
-        if each.order_id in reported or book.reports_kept.trimmed(each.entry_id):
+        if each.order_id in reported or book.reports_extent.trimmed(each.entry_id):
             continue
         if each.entry_id in book.dropped:
             tally.dropped += 1
@@ -85,33 +87,33 @@ def _given_decisions(signals: SignalBook, book: UserBook, moment: Moment, tally:
             tally.find(FindingKind.MISSING_OUTCOME, book.user, each.order_id, detail)
 
 
-def _without_signal(signals: SignalBook, each: Decided, moment: Moment) -> str:
-    """Say what is wrong if a decision does not stand under the entry id of the signal that it names."""
+def _without_signal(signals: SignalFacts, each: DecisionEntry, moment: AuditTime) -> str:
+    """Return what is wrong if a decision's entry id is not that of the signal that it names."""
     signal_id = signals.ids.get(each.entry_id)
     if signal_id is None:
-        gone = signals.kept.trimmed(each.entry_id) or moment.young(entry_ms(each.entry_id))
+        gone = signals.extent.trimmed(each.entry_id) or moment.young(entry_ms(each.entry_id))
         return "" if gone else f"no signal has the entry id {each.entry_id}"
     if signal_id != each.signal_id:
         return f"it names signal {each.signal_id}, the entry {each.entry_id} is signal {signal_id}"
     return ""
 
 
-def _wrongly_joined(signals: SignalBook, book: UserBook, each: Decided) -> str:
-    """Say what is wrong if a joined decision is not the only one about a signal that was not due to this user as it came.
+def _wrongly_joined(signals: SignalFacts, book: UserFacts, each: DecisionEntry) -> str:
+    """Return what is wrong unless a joined decision is the only one on a signal that was not due to this user when it came.
 
-    Its signal is older than itself, so it may have been trimmed where the decision still stands.
+    The signal is older than the decision, so it may have been trimmed already.
     """
     at = signals.entries.get(each.signal_id)
     if at is None:
-        return "" if signals.kept.removed else f"joined by signal {each.signal_id}, which is not there"
+        return "" if signals.extent.removed else f"joined by signal {each.signal_id}, which does not exist"
     if book.following is not None and book.following.due(at):
-        return f"joined by signal {each.signal_id}, which was due to the user as it came"
+        return f"joined by signal {each.signal_id}, which was due to the user when it came"
     if sum(other.order_id == each.order_id for other in book.decided) > 1:
         return f"signal {each.signal_id} was decided twice"
     return ""
 
 
-def _outcomes(book: UserBook, moment: Moment, tally: Tally) -> None:
+def _check_outcomes(book: UserFacts, moment: AuditTime, tally: AuditTally) -> None:
     decided = {each.order_id: each for each in book.decided}
     times = Counter(each.order_id for each in (*book.reported, *book.late))
     for order_id, count in times.items():
@@ -127,8 +129,8 @@ def _outcomes(book: UserBook, moment: Moment, tally: Tally) -> None:
                 detail = f"{each.outcome}, signal {each.signal_id}"
                 tally.find(FindingKind.OUTCOME_WITHOUT_DECISION, book.user, each.order_id, detail)
         elif not decision.copy and each.outcome in TRADED and each.code != ReasonCode.RECALLED:
-            detail = f"decided to skip, yet {each.outcome}"
+            detail = f"decided to skip, but {each.outcome}"
             tally.find(FindingKind.OUTCOME_AGAINST_DECISION, book.user, each.order_id, detail)
-    # Those that came meanwhile may belong to decisions that did too, so they are only counted.
+    # Late reports may belong to decisions that came after the read, so they are only counted.
     tally.outcomes.update(each.outcome for each in book.late)
     tally.own_exits += sum(not each.signal_id for each in book.late)

@@ -1,9 +1,9 @@
-"""Reads what the audit judges, in the order that the audit relies on, one user at a time.
+"""Reads the input of the audit, in the order that the audit relies on, one user at a time.
 
-The venue's journal is fetched by the caller before anything here is read: whatever the venue had accepted by then was decided
-before, so its decision is found. Of a user, the reports come first and the orders after them, then the reports that came since.
+The caller fetches the venue's journal before anything is read here: what the venue had accepted by then was decided earlier, so
+its decision is found. Of a user, the reports are read first, then the orders, then later reports.
 
-The journal is the paper exchange's, so it is compared for those on paper money alone, from when on they are.
+The journal is the paper exchange's: it is compared only for users on paper money, and only since they are on it.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ from shared.domain.values.money import ZERO
 from shared.domain.values.numerals import DECIMAL, whole
 from shared.domain.values.venue import VENUES
 from shared.ledger.audit.audit import audit_signals, audit_user
-from shared.ledger.audit.findings import AuditReport, Finding, FindingKind, Tally
+from shared.ledger.audit.facts import AuditTime, DecisionEntry, FollowingPeriod, ReportEntry, SignalFacts, UserFacts
+from shared.ledger.audit.findings import AuditReport, AuditTally, Finding, FindingKind
 from shared.ledger.audit.journal import VenueOrder, audit_acceptances
-from shared.ledger.books import Decided, Following, Moment, Reported, SignalBook, UserBook
-from shared.ledger.reading import entries, kept, known_users
+from shared.ledger.reading import entries, known_users, stream_extents
 
 
 async def run_audit(
     bus: Bus,
-    moment: Moment,
+    moment: AuditTime,
     journal: Mapping[str, Sequence[VenueOrder]] | None,
     invalid_nonces: int,
     unmarked: Funds = Funds.PAPER,
 ) -> AuditReport:
-    """Audit everything in Redis, and against the journal's orders by user unless that is None. Raises BusUnavailable.
+    """Audit everything in Redis, and compare it with the journal's orders by user unless that is None. Raises BusUnavailable.
 
-    `unmarked` is the money of users of whom none was noted.
+    `unmarked` is the money of users without a funds mark.
     """
-    tally = Tally()
+    tally = AuditTally()
     signals = await read_signals(bus)
     tally.add(audit_signals(signals, moment))
     users = await known_users(bus)
     marks = await read_marks(bus, users)
     if journal is not None:
-        journal = under_present_names(journal, marks)
+        journal = rename_journal_users(journal, marks)
     strangers = sorted(set(journal or ()) - set(users) - {MASTER})
     followed, compared = [], []
     for user in (*users, *strangers):
@@ -58,7 +58,7 @@ async def run_audit(
         rows = None if journal is None or mark.funds is not Funds.PAPER else journal.get(user, ())
         compared += [user] if rows is not None else []
         tally.add(audit_user(signals, replace(book, since=mark.since), rows, moment))
-    tally.findings[:] = await _with_states(bus, tally.findings)
+    tally.findings[:] = await _add_order_states(bus, tally.findings)
     tally.add(await _dead_letters(bus))
     if journal is not None:
         tally.add(audit_acceptances(journal))
@@ -74,7 +74,7 @@ async def run_audit(
 
 
 async def read_marks(bus: Bus, users: Sequence[str]) -> dict[str, FundsMark]:
-    """Read whose money each user's books are of, and since when; who trades with both kinds counts as on paper money."""
+    """Read the funds mark of each user; one who trades with both kinds of money counts as on paper money."""
     who = [(user, venue) for user in users for venue in VENUES]
     names = ("funds", "since", "renamed_to", "renamed_at")
     answers = await bus.do_all([("HMGET", keys.books(*each), *names) for each in who])
@@ -86,18 +86,18 @@ async def read_marks(bus: Bus, users: Sequence[str]) -> dict[str, FundsMark]:
     return found
 
 
-def under_present_names(
+def rename_journal_users(
     journal: Mapping[str, Sequence[VenueOrder]], marks: Mapping[str, FundsMark]
 ) -> dict[str, list[VenueOrder]]:
-    """Sort the journal's rows by what their user was called when the venue accepted them; its account keeps its first name."""
+    """Group the journal's rows by the name that the user had at acceptance; the venue's account keeps the first name."""
     found: dict[str, list[VenueOrder]] = {}
     for user, rows in journal.items():
         for row in rows:
-            found.setdefault(_called(user, row.accepted_at, marks), []).append(row)
+            found.setdefault(_present_name(user, row.accepted_at, marks), []).append(row)
     return found
 
 
-def _called(user: str, at: int, marks: Mapping[str, FundsMark]) -> str:
+def _present_name(user: str, at: int, marks: Mapping[str, FundsMark]) -> str:
     seen = {user}
     while (mark := marks.get(user)) is not None and mark.renamed_to and at >= mark.renamed_at:
         user = mark.renamed_to
@@ -107,9 +107,9 @@ def _called(user: str, at: int, marks: Mapping[str, FundsMark]) -> str:
     return user
 
 
-async def read_signals(bus: Bus) -> SignalBook:
-    """Read the signal stream; what is no signal stands apart with the reason."""
-    standing = (await kept(bus, [keys.SIGNALS]))[0]
+async def read_signals(bus: Bus) -> SignalFacts:
+    """Read the signal stream; unreadable entries are kept apart with the error."""
+    standing = (await stream_extents(bus, [keys.SIGNALS]))[0]
     ids: dict[str, str] = {}
     unreadable: dict[str, str] = {}
     async for entry in entries(bus, keys.SIGNALS):
@@ -118,13 +118,13 @@ async def read_signals(bus: Bus) -> SignalBook:
         except MalformedMessageError as error:
             unreadable[entry.id] = str(error)
     buried, dropped = await _buried(bus, keys.SIGNALS), await _dropped(bus, keys.SIGNALS)
-    return SignalBook(ids, unreadable, buried, dropped, standing)
+    return SignalFacts(ids, unreadable, buried, dropped, standing)
 
 
-async def read_user(bus: Bus, user: str) -> UserBook:
+async def read_user(bus: Bus, user: str) -> UserFacts:
     """Read everything of one user."""
     answers = await bus.do_all([("HGETALL", keys.following(user))])
-    orders_kept, reports_kept = await kept(bus, [keys.orders(user), keys.reports(user)])
+    orders_extent, reports_extent = await stream_extents(bus, [keys.orders(user), keys.reports(user)])
     last = ""
     reported = []
     async for entry in entries(bus, keys.reports(user)):
@@ -132,7 +132,7 @@ async def read_user(bus: Bus, user: str) -> UserBook:
         last = entry.id
     decided = [_decided(entry) async for entry in entries(bus, keys.orders(user))]
     late = [_reported(entry) async for entry in entries(bus, keys.reports(user), last)]
-    return UserBook(
+    return UserFacts(
         user=user,
         following=read_following(pairs(answers[0])),
         decided=decided,
@@ -140,16 +140,16 @@ async def read_user(bus: Bus, user: str) -> UserBook:
         late=late,
         buried=await _buried(bus, keys.orders(user)),
         dropped=await _dropped(bus, keys.orders(user)),
-        orders_kept=orders_kept,
-        reports_kept=reports_kept,
+        orders_extent=orders_extent,
+        reports_extent=reports_extent,
     )
 
 
-def read_following(fields: Mapping[str, str]) -> Following | None:
-    """Read a following hash; None if the engine never wrote one."""
+def read_following(fields: Mapping[str, str]) -> FollowingPeriod | None:
+    """Parse a following hash; None if the engine never wrote one."""
     if not fields:
         return None
-    return Following(fields.get("from") or "0-0", fields.get("until", ""))
+    return FollowingPeriod(fields.get("from") or "0-0", fields.get("until", ""))
 
 
 async def _buried(bus: Bus, stream: str) -> frozenset[str]:
@@ -160,8 +160,8 @@ async def _dropped(bus: Bus, stream: str) -> frozenset[str]:
     return frozenset(await bus.do("HKEYS", keys.dropped(stream)))
 
 
-async def _dead_letters(bus: Bus) -> Tally:
-    tally = Tally()
+async def _dead_letters(bus: Bus) -> AuditTally:
+    tally = AuditTally()
     for stream in sorted(set(await bus.scan(keys.dead("*")))):
         async for entry in entries(bus, stream):
             detail = f"{stream}: {entry.fields.get('reason', '')}"
@@ -169,8 +169,8 @@ async def _dead_letters(bus: Bus) -> Tally:
     return tally
 
 
-async def _with_states(bus: Bus, findings: Sequence[Finding]) -> list[Finding]:
-    """Add to each missing outcome where its order stands."""
+async def _add_order_states(bus: Bus, findings: Sequence[Finding]) -> list[Finding]:
+    """Add the order's state to each missing outcome."""
     missing = [each for each in findings if each.kind is FindingKind.MISSING_OUTCOME]
     answers = await bus.do_all([("HGET", keys.order(each.user, each.subject), "state") for each in missing])
     states = {id(each): answer for each, answer in zip(missing, answers, strict=True)}
@@ -182,9 +182,9 @@ async def _with_states(bus: Bus, findings: Sequence[Finding]) -> list[Finding]:
     ]
 
 
-def _decided(entry: Entry) -> Decided:
+def _decided(entry: Entry) -> DecisionEntry:
     fields = entry.fields
-    return Decided(
+    return DecisionEntry(
         entry_id=entry.id,
         order_id=fields.get("id", ""),
         signal_id=fields.get("signal_id", ""),
@@ -194,10 +194,12 @@ def _decided(entry: Entry) -> Decided:
     )
 
 
-def _reported(entry: Entry) -> Reported:
+def _reported(entry: Entry) -> ReportEntry:
     fields = entry.fields
-    filled = fields.get("filled_size") or "0"  # unreadable: then it disagrees with the venue, which is a finding
-    return Reported(
+    filled = (
+        fields.get("filled_size") or "0"
+    )  # an unreadable size counts as 0, so it disagrees with the venue: a finding
+    return ReportEntry(
         order_id=fields.get("order_id", ""),
         signal_id=fields.get("signal_id", ""),
         outcome=fields.get("outcome", ""),

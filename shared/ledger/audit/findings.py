@@ -1,4 +1,4 @@
-"""What an audit can find, and the sum of it. The sum is what `ops audit` shows and what its exit code stands for."""
+"""The findings of an audit and their counts. `ops audit` shows them, and its exit code depends on them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from enum import StrEnum
 from typing import Final
 
 MOST_SHOWN: Final = 200
-"""Findings that are kept with their words; the counts go on."""
+"""Findings kept in full; further ones are only counted."""
 
 
 class FindingKind(StrEnum):
-    """Each breaks a promise, or needs a person."""
+    """Each breaks a promise, or needs the operator."""
 
     MISSING_DECISION = "missing decision"
     MISSING_OUTCOME = "missing outcome"
@@ -22,7 +22,7 @@ class FindingKind(StrEnum):
     ORDER_WITHOUT_SIGNAL = "order without signal"
     OUTCOME_WITHOUT_DECISION = "outcome without decision"
     OUTCOME_AGAINST_DECISION = "outcome against the decision"
-    UNDECIDED_AT_VENUE = "order at the venue that nobody decided"
+    UNDECIDED_AT_VENUE = "order at the venue without a decision"
     FILL_DISAGREES = "fill disagrees with the venue"
     UNREADABLE_SIGNAL = "unreadable signal"
     DEAD_LETTER = "dead letter"
@@ -36,7 +36,7 @@ DUPLICATE: Final = frozenset({FindingKind.DOUBLE_OUTCOME, FindingKind.ACCEPTED_T
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as promised. `subject` is an order id or an entry id."""
+    """One broken promise. `subject` is an order id or an entry id."""
 
     kind: FindingKind
     user: str
@@ -45,8 +45,8 @@ class Finding:
 
 
 @dataclass(slots=True)
-class Tally:
-    """Counts of what was looked at, and what was found. One per user, added up into one for all."""
+class AuditTally:
+    """Counts of what was checked, and the findings. One per user, added up to one for all."""
 
     decisions: int = 0
     orders: int = 0
@@ -56,21 +56,21 @@ class Tally:
     venue_orders: int = 0
     """Orders with a client id that the venue accepted for users."""
     dropped: int = 0
-    """Orders that nobody could read and an operator gave up; they count as failed."""
+    """Unreadable orders that an operator dropped; they count as failed."""
     open: int = 0
-    """Not settled, or not yet to be compared, but too young to be missing."""
+    """Not settled or not yet comparable, and within the grace period."""
     outcomes: Counter[str] = field(default_factory=Counter)
     found: Counter[FindingKind] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
 
     def find(self, kind: FindingKind, user: str, subject: str, detail: str = "") -> None:
-        """Note a finding."""
+        """Add a finding."""
         self.found[kind] += 1
         if len(self.findings) < MOST_SHOWN:
             self.findings.append(Finding(kind, user, subject, detail))
 
-    def add(self, other: Tally) -> None:
-        """Take in the counts and findings of another."""
+    def add(self, other: AuditTally) -> None:
+        """Add the counts and findings of another tally."""
         self.decisions += other.decisions
         self.orders += other.orders
         self.own_exits += other.own_exits
@@ -82,36 +82,36 @@ class Tally:
         self.findings.extend(other.findings[: MOST_SHOWN - len(self.findings)])
 
     def count(self, kinds: frozenset[FindingKind]) -> int:
-        """Add up the findings of some kinds."""
+        """Return the number of findings of these kinds."""
         return sum(self.found[kind] for kind in kinds)
 
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
-    """The whole audit. `venue_checked` is False where no journal could be had (nobody is on paper money, or told not to).
+    """The whole audit. `venue_checked` is False without a journal (no user is on paper money, or `--no-venue`).
 
-    `compared` names those whose orders were compared with it: the journal is the paper exchange's.
+    `compared` names the users whose orders were compared with it: the journal is the paper exchange's.
     """
 
     signals: int
     users: tuple[str, ...]
     followed: tuple[str, ...]
-    tally: Tally
+    tally: AuditTally
     invalid_nonces: int
     venue_checked: bool
     compared: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Nothing is missing, double, or otherwise not as promised.
+        """Whether nothing is missing, duplicated or otherwise not as promised.
 
-        Refused nonces are a figure and no finding: after a take-over the venue refuses what a frozen owner sends late, which is
+        Rejected nonces are a figure, not a finding: after a take-over the venue rejects what a frozen owner sends late, which is
         the fencing at work. A key that another program uses shows as a parked account.
         """
         return not self.tally.found.total()
 
     def summary(self) -> dict[str, object]:
-        """Give the figures as one JSON object."""
+        """Return the figures as one JSON object."""
         tally = self.tally
         others = tally.found.total() - tally.count(MISSING) - tally.count(DUPLICATE)
         return {

@@ -1,6 +1,6 @@
-"""What the paper exchange's journal says: orders it accepted, and requests it refused for their nonce.
+"""The paper exchange's journal: orders that it accepted, and requests that it rejected for their nonce.
 
-Judges the venue's own side: no client order id is accepted twice for an account, the master's included.
+Checks the venue's side too: no client order id is accepted twice for an account, the master's included.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NamedTuple
 
 from shared.domain.values.money import ZERO
-from shared.ledger.audit.findings import FindingKind, Tally
+from shared.ledger.audit.findings import AuditTally, FindingKind
 
 INVALID_NONCE: Final = "EAPI:Invalid nonce"
 
@@ -28,7 +28,7 @@ class VenueOrder(NamedTuple):
 
 
 def read_orders(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[VenueOrder]]:
-    """Read the rows of `GET /paper/orders`, by user. Raises ValueError that names what a row lacks."""
+    """Parse the rows of `GET /paper/orders`, by user. Raises ValueError naming the missing or wrong field."""
     found: defaultdict[str, list[VenueOrder]] = defaultdict(list)
     for row in rows:
         try:
@@ -48,9 +48,9 @@ def read_orders(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[VenueOrder]
     return dict(found)
 
 
-def audit_acceptances(orders: Mapping[str, Sequence[VenueOrder]]) -> Tally:
+def audit_acceptances(orders: Mapping[str, Sequence[VenueOrder]]) -> AuditTally:
     """Find client order ids that an account's venue accepted more than once."""
-    tally = Tally()
+    tally = AuditTally()
     for user, rows in orders.items():
         times = Counter((row.venue, row.client_order_id) for row in rows if row.client_order_id)
         for (venue, client_order_id), count in times.items():
@@ -62,5 +62,5 @@ def audit_acceptances(orders: Mapping[str, Sequence[VenueOrder]]) -> Tally:
 
 
 def count_invalid_nonces(rows: Iterable[Mapping[str, Any]]) -> int:
-    """Count the refusals for a nonce in the rows of `GET /paper/requests`; those that a fault made up are not ours."""
+    """Count the nonce rejections in the rows of `GET /paper/requests`; those of injected faults do not count."""
     return sum(1 for row in rows if row.get("verdict") == INVALID_NONCE and not row.get("fault"))

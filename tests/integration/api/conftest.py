@@ -11,23 +11,23 @@ import aiohttp
 import pytest
 
 from services.api.app import build
-from services.api.follow import Follower
-from services.api.server import server_for
+from services.api.outcome_counter import OutcomeCounter
+from services.api.server import build_server
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
 from shared.runtime.http_server import bind, serve
 
 
 @asynccontextmanager
-async def serving(bus: Bus) -> AsyncIterator[tuple[aiohttp.ClientSession, Follower]]:
+async def serving(bus: Bus) -> AsyncIterator[tuple[aiohttp.ClientSession, OutcomeCounter]]:
     """Give a client of a running API, and the task body that feeds its counters."""
     settings = Settings(shoal_config=Path("config"))
-    app, follower = build(bus, settings)
+    app, counter = build(bus, settings)
     listener = bind("127.0.0.1", 0, setting="API")
-    task = asyncio.create_task(serve(server_for(app, settings), listener))
+    task = asyncio.create_task(serve(build_server(app, settings), listener))
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
-            yield client, follower
+            yield client, counter
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from services.api.app import build
-from services.api.server import server_for
+from services.api.server import build_server
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
 from shared.runtime import slow_clients
@@ -26,7 +26,7 @@ async def api_at(bus: Bus, **more: object) -> AsyncIterator[int]:
     settings = Settings(shoal_config=Path("config"), **more)  # type: ignore[arg-type]
     app, _ = build(bus, settings)
     listener = bind("127.0.0.1", 0, setting="API")
-    task = asyncio.create_task(serve(server_for(app, settings), listener))
+    task = asyncio.create_task(serve(build_server(app, settings), listener))
     try:
         yield listener.getsockname()[1]
     finally:
@@ -38,10 +38,10 @@ async def api_at(bus: Bus, **more: object) -> AsyncIterator[int]:
 
 async def answer(port: int, head: bytes) -> bytes:
     """Send a request as these bytes and give the whole answer."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    models, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(head)
     async with asyncio.timeout(20):
-        found = await reader.read()
+        found = await models.read()
     writer.close()
     return found
 
@@ -128,10 +128,10 @@ async def test_slow_connections_block_nobody_and_are_closed(bus: Bus, monkeypatc
             writer.write(b"GET /status HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
         assert (await answer(port, asking(b"localhost"))).startswith(b"HTTP/1.1 200 ")
         assert len(slow_clients.GuardedConnection.waiting) <= slow_clients.MOST_WAITING
-        for reader, writer in slow:
+        for models, writer in slow:
             async with asyncio.timeout(30):
                 with suppress(ConnectionError):
-                    assert await reader.read() == b""
+                    assert await models.read() == b""
             writer.close()
         assert (await answer(port, asking(b"localhost"))).startswith(b"HTTP/1.1 200 ")
         assert slow_clients.GuardedConnection.waiting == {}
@@ -140,15 +140,15 @@ async def test_slow_connections_block_nobody_and_are_closed(bus: Bus, monkeypatc
 async def test_whoever_asks_now_and_then_over_one_connection_is_kept(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slow_clients, "REQUEST_WITHIN", 0.5)
     async with api_at(bus) as port:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        models, writer = await asyncio.open_connection("127.0.0.1", port)
         for _ in range(3):
             writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            head = await reader.readuntil(b"\r\n\r\n")
+            head = await models.readuntil(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 200 ")
-            await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]))
+            await models.readexactly(int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]))
             await asyncio.sleep(1)
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: ")  # a later request that does not end
         async with asyncio.timeout(20):
             with suppress(ConnectionError):
-                assert await reader.read() == b""
+                assert await models.read() == b""
         writer.close()

@@ -92,8 +92,8 @@ async def test_metrics_count_each_outcome_once_and_show_the_backlog(bus: Bus) ->
     await copies.settled(["alice"], count=3)
     told = await copies.signal()
     await copies.report(told, "alice", OrderState.EXPIRED)
-    async with serving(bus) as (client, follower):
-        assert [await follower.step(), await follower.step()] == [4, 0]
+    async with serving(bus) as (client, counter):
+        assert [await counter.step(), await counter.step()] == [4, 0]
         async with client.get("/metrics") as answer:
             lines = (await answer.text()).splitlines()
     for line in (

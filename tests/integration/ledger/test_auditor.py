@@ -10,14 +10,14 @@ from shared.contracts import keys
 from shared.domain.funds import Funds
 from shared.domain.order import OrderState
 from shared.ledger.audit.auditor import run_audit
+from shared.ledger.audit.facts import AuditTime
 from shared.ledger.audit.findings import AuditReport, FindingKind
 from shared.ledger.audit.journal import VenueOrder
-from shared.ledger.books import Moment
 from tests.support.copies import Copies, now_ms
 
 
 async def audit(bus: Bus, journal: dict[str, list[VenueOrder]] | None = None, grace_ms: int = 10_000) -> AuditReport:
-    return await run_audit(bus, Moment(now_ms(), grace_ms), journal, 0)
+    return await run_audit(bus, AuditTime(now_ms(), grace_ms), journal, 0)
 
 
 async def test_an_empty_redis_has_nothing_missing(bus: Bus) -> None:
@@ -179,7 +179,7 @@ async def test_only_those_on_paper_money_are_compared_with_the_paper_exchange(bu
     await _mark(bus, "penny", Funds.PAPER)
     await _mark(bus, "rita", Funds.LIVE)
     for unmarked, others in ((Funds.LIVE, set()), (Funds.PAPER, {"old"})):
-        report = await run_audit(bus, Moment(now_ms(), 10_000), {}, 0, unmarked)
+        report = await run_audit(bus, AuditTime(now_ms(), 10_000), {}, 0, unmarked)
         assert {(each.user, each.kind) for each in report.tally.findings} == {
             (user, FindingKind.MISSING_AT_VENUE) for user in {"penny"} | others
         }
@@ -188,7 +188,7 @@ async def test_only_those_on_paper_money_are_compared_with_the_paper_exchange(bu
 
 async def test_a_stranger_at_the_paper_exchange_is_found_in_live_mode_too(bus: Bus) -> None:
     stray = VenueOrder("nobody", "kraken", "client", "V1", Decimal("0.1"), 1)
-    report = await run_audit(bus, Moment(now_ms(), 10_000), {"nobody": [stray]}, 0, Funds.LIVE)
+    report = await run_audit(bus, AuditTime(now_ms(), 10_000), {"nobody": [stray]}, 0, Funds.LIVE)
     assert [(each.user, each.kind) for each in report.tally.findings] == [("nobody", FindingKind.UNDECIDED_AT_VENUE)]
 
 

@@ -40,7 +40,7 @@ async def test_a_whole_run_that_the_exchange_confirms_passes(bus: Bus, redis_ser
         assert figures["outcomes"] == {"filled": 1}
         shown = await ops(redis_server.url, "audit", PAPER_URL=venue.url)
     assert shown.code == 0
-    assert "nothing missing, nothing double" in shown.out
+    assert "nothing missing, nothing duplicated" in shown.out
 
 
 async def test_what_is_missing_or_double_gives_exit_code_1_and_is_named(bus: Bus, redis_server: RedisServer) -> None:
@@ -97,7 +97,8 @@ async def test_in_live_mode_the_paper_exchange_is_asked_only_for_those_on_paper_
         ran = await ops(redis_server.url, "audit", "--json", SHOAL_MODE="live", PAPER_URL=venue.url)
         assert (ran.code, ran.json["venue_checked"], ran.json["venue_users"]) == (0, True, 1)
         shown = await ops(redis_server.url, "audit", SHOAL_MODE="live", PAPER_URL=venue.url)
-        assert "not compared with the paper exchange's journal: bob." in " ".join(shown.out.split())
+        words = " ".join(shown.out.split())
+        assert "Not compared with the paper exchange's journal, because they are on real money: bob." in words
         venue.orders = []
         ran = await ops(redis_server.url, "audit", "--json", SHOAL_MODE="live", PAPER_URL=venue.url)
         assert [each["user"] for each in ran.json["findings"]] == ["alice"]

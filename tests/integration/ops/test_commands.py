@@ -122,7 +122,7 @@ async def test_dead_letters_are_listed_and_shown_with_their_fields(bus: Bus, red
 async def test_a_service_is_well_while_it_gives_signs_of_life(bus: Bus, redis_server: RedisServer) -> None:
     records, url = Records(bus), redis_server.url
     unwell = await ops(url, "health", "executor")
-    assert (unwell.code, unwell.out) == (1, "executor: gives no sign of life\n")
+    assert (unwell.code, unwell.out) == (1, "executor: no heartbeat\n")
     await records.write_heartbeat("executor", "elsewhere-1-a", HeartbeatRecord(state="running"))
     assert (await ops(url, "health", "executor")).code == 0
     assert (await ops(url, "health", "executor", "--here")).code == 1
@@ -131,7 +131,7 @@ async def test_a_service_is_well_while_it_gives_signs_of_life(bus: Bus, redis_se
     assert (await ops(url, "health", "copy-engine", "--json")).json == {
         "ok": False,
         "service": "copy-engine",
-        "reason": "gives no sign of life",
+        "reason": "no heartbeat",
     }
 
 
@@ -142,7 +142,7 @@ async def test_a_failed_state_and_a_master_without_account_are_unwell(bus: Bus, 
     assert (ran.code, ran.out) == (1, "api: failed: disk full\n")
     await records.write_heartbeat("master-strategy", "m", HeartbeatRecord(state="connecting"))
     ran = await ops(url, "health", "master-strategy")
-    assert (ran.code, ran.out) == (1, "master-strategy: the master account is not ready (nothing is known of it)\n")
+    assert (ran.code, ran.out) == (1, "master-strategy: the master account is not ready (it has not been read yet)\n")
     await Copies(bus).account(MASTER, AccountState.READY)
     assert (await ops(url, "health", "master-strategy")).code == 0
 

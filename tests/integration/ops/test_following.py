@@ -91,7 +91,7 @@ async def test_a_halt_stands_over_a_repair(drifted: Bus, redis_server: RedisServ
     ran = await ops(redis_server.url, "drift", "--user", "bob", "--repair", "--yes", "--json")
     reasons = [row["reason"] for row in ran.json["repaired"]]
     assert "halt is set for bob" in reasons
-    assert "it would close that of alice too: leave --user out" in reasons
+    assert "it would close the positions of alice too: run it without --user" in reasons
     assert {row["outcome"] for row in ran.json["repaired"]} == {"left alone"}
     assert (await Records(drifted).switches("bob"))[1].mode == "halt"
 

@@ -12,27 +12,27 @@ import pytest
 from shared.domain.order import leg_id
 from shared.domain.reason import ReasonCode
 from shared.ledger.audit.audit import audit_signals, audit_user
-from shared.ledger.audit.findings import AuditReport, FindingKind, Tally
+from shared.ledger.audit.facts import AuditTime, DecisionEntry, FollowingPeriod, ReportEntry, SignalFacts, UserFacts
+from shared.ledger.audit.findings import AuditReport, AuditTally, FindingKind
 from shared.ledger.audit.journal import VenueOrder, audit_acceptances
-from shared.ledger.books import Decided, Following, Moment, Reported, SignalBook, UserBook
-from shared.ledger.reading import Kept
+from shared.ledger.reading import StreamExtent
 
 NOW = 1_000_000
 OLD, YOUNG = NOW - 60_000, NOW - 1_000
-MOMENT = Moment(now=NOW, grace_ms=10_000)
+MOMENT = AuditTime(now=NOW, grace_ms=10_000)
 ENTRY = f"{OLD}-0"
-SIGNALS = SignalBook({ENTRY: "s1"})
-COPY = Decided(ENTRY, "o1", "s1", copy=True, emitted_at=OLD)
-FILLED = Reported("o1", "s1", "filled", Decimal("0.5"), OLD, OLD + 200)
+SIGNALS = SignalFacts({ENTRY: "s1"})
+COPY = DecisionEntry(ENTRY, "o1", "s1", copy=True, emitted_at=OLD)
+FILLED = ReportEntry("o1", "s1", "filled", Decimal("0.5"), OLD, OLD + 200)
 ROW = VenueOrder("alice", "kraken", "o1", "V1", Decimal("0.5"), OLD + 100)
-WHOLE_BOOK = UserBook("alice", Following("0-0"), [COPY], [FILLED])
+WHOLE_BOOK = UserFacts("alice", FollowingPeriod("0-0"), [COPY], [FILLED])
 
 
-def judge(book: UserBook, venue: Sequence[VenueOrder] | None = None, signals: SignalBook = SIGNALS) -> Tally:
+def judge(book: UserFacts, venue: Sequence[VenueOrder] | None = None, signals: SignalFacts = SIGNALS) -> AuditTally:
     return audit_user(signals, book, venue, MOMENT)
 
 
-def kinds(tally: Tally) -> dict[FindingKind, int]:
+def kinds(tally: AuditTally) -> dict[FindingKind, int]:
     return {kind: count for kind, count in tally.found.items() if count}
 
 
@@ -44,7 +44,7 @@ def test_one_decision_and_one_outcome_that_the_venue_confirms_is_no_finding() ->
 
 
 def test_a_signal_that_nobody_decided_for_an_active_user_is_missing() -> None:
-    tally = judge(UserBook("alice", Following("0-0"), [], []))
+    tally = judge(UserFacts("alice", FollowingPeriod("0-0"), [], []))
     assert kinds(tally) == {FindingKind.MISSING_DECISION: 1}
     assert tally.findings[0].subject == ENTRY
     assert "60.0 s old" in tally.findings[0].detail
@@ -54,24 +54,24 @@ def test_a_signal_that_nobody_decided_for_an_active_user_is_missing() -> None:
     ("following", "due"),
     [
         (None, False),
-        (Following(ENTRY), False),
-        (Following(f"{OLD - 1}-7"), True),
-        (Following("0-0", until=ENTRY), True),
-        (Following("0-0", until=f"{OLD - 1}-0"), False),
+        (FollowingPeriod(ENTRY), False),
+        (FollowingPeriod(f"{OLD - 1}-7"), True),
+        (FollowingPeriod("0-0", until=ENTRY), True),
+        (FollowingPeriod("0-0", until=f"{OLD - 1}-0"), False),
     ],
 )
-def test_only_signals_after_from_and_up_to_until_are_due(following: Following | None, due: bool) -> None:
-    tally = judge(UserBook("alice", following, [], []))
+def test_only_signals_after_from_and_up_to_until_are_due(following: FollowingPeriod | None, due: bool) -> None:
+    tally = judge(UserFacts("alice", following, [], []))
     assert bool(tally.found[FindingKind.MISSING_DECISION]) is due
 
 
-JOINED = Decided(f"{OLD + 500}-{2**32}", "o1", "s1", copy=True, emitted_at=OLD + 500)
-JOINED_BOOK = UserBook("alice", Following(ENTRY), [JOINED], [FILLED])
+JOINED = DecisionEntry(f"{OLD + 500}-{2**32}", "o1", "s1", copy=True, emitted_at=OLD + 500)
+JOINED_BOOK = UserFacts("alice", FollowingPeriod(ENTRY), [JOINED], [FILLED])
 
 
 def test_who_joined_by_a_signal_of_before_he_followed_misses_nothing_and_has_nothing_too_many() -> None:
-    earlier = SignalBook({f"{OLD - 5}-0": "s0", ENTRY: "s1", f"{OLD + 1}-0": "s2"})
-    book = replace(JOINED_BOOK, following=Following(f"{OLD + 1}-0"))
+    earlier = SignalFacts({f"{OLD - 5}-0": "s0", ENTRY: "s1", f"{OLD + 1}-0": "s2"})
+    book = replace(JOINED_BOOK, following=FollowingPeriod(f"{OLD + 1}-0"))
     tally = judge(book, [ROW], earlier)
     assert kinds(tally) == {}
     assert (tally.decisions, tally.orders, tally.venue_orders) == (1, 1, 1)
@@ -80,19 +80,19 @@ def test_who_joined_by_a_signal_of_before_he_followed_misses_nothing_and_has_not
 @pytest.mark.parametrize(
     ("book", "signals", "words"),
     [
-        (JOINED_BOOK, SignalBook({}), "joined by signal s1, which is not there"),
-        (replace(JOINED_BOOK, following=Following("0-0")), SIGNALS, "which was due to the user as it came"),
+        (JOINED_BOOK, SignalFacts({}), "joined by signal s1, which does not exist"),
+        (replace(JOINED_BOOK, following=FollowingPeriod("0-0")), SIGNALS, "which was due to the user when it came"),
         (replace(JOINED_BOOK, decided=[COPY, JOINED]), SIGNALS, "signal s1 was decided twice"),
     ],
 )
-def test_a_joined_order_that_has_no_right_to_be_is_found(book: UserBook, signals: SignalBook, words: str) -> None:
+def test_a_joined_order_that_has_no_right_to_be_is_found(book: UserFacts, signals: SignalFacts, words: str) -> None:
     tally = judge(book, signals=signals)
     assert tally.found[FindingKind.ORDER_WITHOUT_SIGNAL] == 1
     assert words in " ".join(finding.detail for finding in tally.findings)
 
 
 def test_a_joined_order_whose_signal_has_been_trimmed_is_no_finding() -> None:
-    assert kinds(judge(JOINED_BOOK, signals=SignalBook({}, kept=Kept((OLD + 900, 0), 3)))) == {}
+    assert kinds(judge(JOINED_BOOK, signals=SignalFacts({}, extent=StreamExtent((OLD + 900, 0), 3)))) == {}
 
 
 def test_a_joined_order_without_an_outcome_is_missing_one_like_any_other() -> None:
@@ -100,8 +100,8 @@ def test_a_joined_order_without_an_outcome_is_missing_one_like_any_other() -> No
 
 
 def test_a_young_signal_without_decision_is_open_not_missing() -> None:
-    signals = SignalBook({f"{YOUNG}-0": "s1"})
-    tally = judge(UserBook("alice", Following("0-0"), [], []), signals=signals)
+    signals = SignalFacts({f"{YOUNG}-0": "s1"})
+    tally = judge(UserFacts("alice", FollowingPeriod("0-0"), [], []), signals=signals)
     assert kinds(tally) == {}
     assert tally.open == 1
 
@@ -115,7 +115,7 @@ def test_a_decision_without_report_is_a_missing_outcome_with_its_age() -> None:
 def test_a_skip_needs_its_report_too() -> None:
     book = replace(WHOLE_BOOK, decided=[COPY._replace(copy=False)], reported=[])
     assert kinds(judge(book)) == {FindingKind.MISSING_OUTCOME: 1}
-    skipped = replace(book, reported=[Reported("o1", "s1", "skipped")])
+    skipped = replace(book, reported=[ReportEntry("o1", "s1", "skipped")])
     assert kinds(judge(skipped)) == {}
 
 
@@ -141,8 +141,8 @@ def test_a_report_that_came_during_the_audit_settles_its_order() -> None:
 
 
 def test_an_order_whose_entry_is_no_signal_is_found() -> None:
-    stray = Decided(f"{OLD}-9", "o2", "s2", copy=True)
-    book = replace(WHOLE_BOOK, decided=[COPY, stray], reported=[FILLED, Reported("o2", "s2", "expired")])
+    stray = DecisionEntry(f"{OLD}-9", "o2", "s2", copy=True)
+    book = replace(WHOLE_BOOK, decided=[COPY, stray], reported=[FILLED, ReportEntry("o2", "s2", "expired")])
     assert kinds(judge(book)) == {FindingKind.ORDER_WITHOUT_SIGNAL: 1}
 
 
@@ -152,7 +152,7 @@ def test_an_order_that_names_another_signal_than_its_entry_is_found() -> None:
 
 
 def test_an_order_on_a_signal_that_came_during_the_audit_is_no_finding() -> None:
-    new = Decided(f"{NOW + 5}-0", "o2", "s2", copy=True)
+    new = DecisionEntry(f"{NOW + 5}-0", "o2", "s2", copy=True)
     assert kinds(judge(replace(WHOLE_BOOK, decided=[COPY, new]))) == {}
 
 
@@ -162,7 +162,7 @@ def test_an_outcome_that_nobody_decided_is_found() -> None:
 
 
 def test_a_users_own_exit_needs_no_decision() -> None:
-    own = Reported("o8", "", "filled", Decimal("0.2"), 0, OLD)
+    own = ReportEntry("o8", "", "filled", Decimal("0.2"), 0, OLD)
     tally = judge(
         replace(WHOLE_BOOK, reported=[FILLED, own]), [ROW, ROW._replace(client_order_id="o8", filled=Decimal("0.2"))]
     )
@@ -183,22 +183,22 @@ def test_a_skip_that_was_copied_before_redis_forgot_it_is_no_finding_at_the_venu
 
 
 def test_what_was_trimmed_from_the_old_end_is_not_missing() -> None:
-    trimmed = Kept(first=(OLD + 5, 0), removed=1)
-    assert kinds(judge(replace(WHOLE_BOOK, decided=[], reported=[], orders_kept=trimmed))) == {}
-    assert kinds(judge(replace(WHOLE_BOOK, reported=[], reports_kept=trimmed))) == {}
-    assert kinds(judge(replace(WHOLE_BOOK, decided=[], orders_kept=trimmed))) == {}
-    assert kinds(judge(WHOLE_BOOK, signals=SignalBook({}, kept=trimmed))) == {}
+    trimmed = StreamExtent(first=(OLD + 5, 0), removed=1)
+    assert kinds(judge(replace(WHOLE_BOOK, decided=[], reported=[], orders_extent=trimmed))) == {}
+    assert kinds(judge(replace(WHOLE_BOOK, reported=[], reports_extent=trimmed))) == {}
+    assert kinds(judge(replace(WHOLE_BOOK, decided=[], orders_extent=trimmed))) == {}
+    assert kinds(judge(WHOLE_BOOK, signals=SignalFacts({}, extent=trimmed))) == {}
 
 
 def test_a_stream_that_lost_nothing_excuses_nothing() -> None:
-    never = Kept(first=(OLD + 5, 0), removed=0)
-    tally = judge(replace(WHOLE_BOOK, decided=[], reported=[], orders_kept=never))
+    never = StreamExtent(first=(OLD + 5, 0), removed=0)
+    tally = judge(replace(WHOLE_BOOK, decided=[], reported=[], orders_extent=never))
     assert kinds(tally) == {FindingKind.MISSING_DECISION: 1}
 
 
 def test_what_was_deleted_out_of_the_middle_is_missing() -> None:
-    holed = Kept(first=(OLD - 5, 0), removed=1)
-    tally = judge(replace(WHOLE_BOOK, decided=[], reported=[], orders_kept=holed))
+    holed = StreamExtent(first=(OLD - 5, 0), removed=1)
+    tally = judge(replace(WHOLE_BOOK, decided=[], reported=[], orders_extent=holed))
     assert kinds(tally) == {FindingKind.MISSING_DECISION: 1}
 
 
@@ -219,10 +219,10 @@ def test_an_order_that_was_given_up_and_ended_all_the_same_counts_once() -> None
 
 
 def test_a_signal_that_an_operator_gave_up_is_due_to_nobody() -> None:
-    signals = SignalBook({}, {ENTRY: "no id"}, dropped={ENTRY})
+    signals = SignalFacts({}, {ENTRY: "no id"}, dropped={ENTRY})
     assert kinds(audit_signals(signals, MOMENT)) == {}
     readable_by_now = replace(SIGNALS, dropped={ENTRY})
-    assert kinds(judge(UserBook("alice", Following("0-0"), [], []), signals=readable_by_now)) == {}
+    assert kinds(judge(UserFacts("alice", FollowingPeriod("0-0"), [], []), signals=readable_by_now)) == {}
 
 
 def test_an_order_at_the_venue_that_nobody_decided_is_found() -> None:
@@ -268,8 +268,8 @@ def test_a_filled_size_that_differs_from_the_venues_is_found(outcome: str, repor
 
 
 EXIT = str(UUID(int=7))
-IN_LEGS = UserBook(
-    "alice", Following("0-0"), [COPY._replace(order_id=EXIT, exit=True)], [FILLED._replace(order_id=EXIT)]
+IN_LEGS = UserFacts(
+    "alice", FollowingPeriod("0-0"), [COPY._replace(order_id=EXIT, exit=True)], [FILLED._replace(order_id=EXIT)]
 )
 LEGS = [
     ROW._replace(client_order_id=leg_id(EXIT, number), filled=Decimal(filled))
@@ -308,13 +308,13 @@ def test_a_client_id_accepted_twice_for_one_account_is_found_for_the_master_too(
 
 def test_a_signal_that_nobody_can_read_is_found_unless_it_is_buried_or_young() -> None:
     unreadable = {ENTRY: "no id", f"{OLD}-1": "no id", f"{YOUNG}-0": "no id"}
-    tally = audit_signals(SignalBook({}, unreadable, buried={f"{OLD}-1"}), MOMENT)
+    tally = audit_signals(SignalFacts({}, unreadable, buried={f"{OLD}-1"}), MOMENT)
     assert [finding.subject for finding in tally.findings] == [ENTRY]
     assert tally.open == 1
 
 
 def test_the_summary_counts_missing_double_and_disagreeing_apart() -> None:
-    tally = Tally()
+    tally = AuditTally()
     for kind in FindingKind:
         tally.find(kind, "alice", "x")
     figures = AuditReport(1, ("alice",), ("alice",), tally, 0, venue_checked=True).summary()
@@ -325,7 +325,7 @@ def test_the_summary_counts_missing_double_and_disagreeing_apart() -> None:
 
 
 def test_a_refused_nonce_is_told_and_is_no_finding() -> None:
-    assert AuditReport(1, (), (), Tally(), 0, venue_checked=True).ok
-    fenced = AuditReport(1, (), (), Tally(), 1, venue_checked=True)
+    assert AuditReport(1, (), (), AuditTally(), 0, venue_checked=True).ok
+    fenced = AuditReport(1, (), (), AuditTally(), 1, venue_checked=True)
     assert fenced.ok
     assert fenced.summary()["invalid_nonces"] == 1

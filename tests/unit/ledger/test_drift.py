@@ -14,21 +14,21 @@ from shared.domain.portfolio import Portfolio
 from shared.domain.position import Position
 from shared.domain.values.money import Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
-from shared.ledger.drift import Drift, Follows, Leader, drifts, plan_repair
-from shared.ledger.holdings import in_the_account
+from shared.ledger.drift import Drift, FollowerHoldings, MasterHoldings, drifts, plan_repair
+from shared.ledger.holdings import cap_by_account
 
 BTC, ETH = Symbol("BTC", "USD"), Symbol("ETH", "USD")
 PRICES = {BTC: Price(Decimal(60000), BTC), ETH: Price(Decimal(3000), ETH)}
 ALICE = UserPolicy(user="alice", enabled=True, venues=("kraken",))
 
 
-def master(**held: str) -> Leader:
+def master(**held: str) -> MasterHoldings:
     """A master of 10,000 USD."""
     sizes = {Symbol(base, "USD"): Quantity(Decimal(size), base) for base, size in held.items()}
-    return Leader(Money(Decimal(10000), "USD"), sizes)
+    return MasterHoldings(Money(Decimal(10000), "USD"), sizes)
 
 
-def compared(leader: Leader, policy: UserPolicy = ALICE, **held: str) -> Mapping[Symbol, Drift]:
+def compared(leader: MasterHoldings, policy: UserPolicy = ALICE, **held: str) -> Mapping[Symbol, Drift]:
     """A user of 5,000 USD."""
     equity = Money(Decimal(5000), "USD")
     account = Account(policy.user, "kraken", AccountState.READY, "", equity, equity, Decimal("0.004"), 1)
@@ -36,7 +36,7 @@ def compared(leader: Leader, policy: UserPolicy = ALICE, **held: str) -> Mapping
     for base, size in held.items():
         symbol = Symbol(base, "USD")
         positions[symbol] = Position(symbol, Quantity(Decimal(size), base), Money(Decimal(1), "USD"), 1, 1)
-    found = drifts("kraken", leader, Follows(policy, account, Portfolio(positions, PRICES)), PRICES)
+    found = drifts("kraken", leader, FollowerHoldings(policy, account, Portfolio(positions, PRICES)), PRICES)
     return {each.symbol: each for each in found}
 
 
@@ -63,7 +63,7 @@ def test_each_mode_has_its_own_target() -> None:
 
 
 def test_an_equity_that_is_not_known_gives_no_target_and_no_drift() -> None:
-    leader = Leader(None, {BTC: Quantity(Decimal("0.1"), "BTC")})
+    leader = MasterHoldings(None, {BTC: Quantity(Decimal("0.1"), "BTC")})
     found = compared(leader, BTC="0.05")[BTC]
     assert (found.target, found.pct, found.stray) == (None, None, False)
 
@@ -109,9 +109,9 @@ def test_the_masters_side_is_what_its_account_holds_and_not_what_its_signals_say
     """Case S3."""
     position = Position(BTC, Quantity(Decimal(10), "BTC"), Money(Decimal(1), "USD"), 1, 1_000)
     seen = MasterHolding(Quantity(Decimal(2), "BTC"), Quantity(Decimal(0), "BTC"), Baseline.SEPARATE, as_of=100_000)
-    assert in_the_account({BTC: position}, {"BTC": seen}) == {BTC: Quantity(Decimal(2), "BTC")}
-    assert in_the_account({BTC: position}, {}) == {BTC: position.size}
+    assert cap_by_account({BTC: position}, {"BTC": seen}) == {BTC: Quantity(Decimal(2), "BTC")}
+    assert cap_by_account({BTC: position}, {}) == {BTC: position.size}
     too_soon = replace(seen, as_of=2_000)
-    assert in_the_account({BTC: position}, {"BTC": too_soon}) == {BTC: position.size}
+    assert cap_by_account({BTC: position}, {"BTC": too_soon}) == {BTC: position.size}
     more = replace(seen, total=Quantity(Decimal(12), "BTC"))
-    assert in_the_account({BTC: position}, {"BTC": more}) == {BTC: position.size}
+    assert cap_by_account({BTC: position}, {"BTC": more}) == {BTC: position.size}

@@ -12,7 +12,8 @@ from shared.domain.account import Account, AccountState
 from shared.domain.control import Control
 from shared.domain.fault import Fault, FaultKind
 from shared.domain.limits.policy import UserPolicy
-from shared.ledger.status import Sign, SystemStatus, UserStatus, judge
+from shared.ledger.live_processes import LiveProcess
+from shared.ledger.status import SystemStatus, UserStatus, assess_readiness
 
 
 def account(user: str, state: AccountState, reason: str = "") -> Account:
@@ -29,7 +30,7 @@ def user(
 
 
 WELL = SystemStatus(
-    services=(Sign("copy-engine", "a", "running"), Sign("master-strategy", "b", "running")),
+    services=(LiveProcess("copy-engine", "a", "running"), LiveProcess("master-strategy", "b", "running")),
     master=(("kraken", account("master", AccountState.READY)),),
     users=(user("alice", AccountState.READY),),
     engine_owner="a",
@@ -38,24 +39,27 @@ WELL = SystemStatus(
 
 
 def test_it_is_ready_with_master_engine_and_one_user() -> None:
-    assert judge(WELL).ready
-    assert judge(WELL).reasons == ()
+    assert assess_readiness(WELL).ready
+    assert assess_readiness(WELL).reasons == ()
 
 
 @pytest.mark.parametrize(
     ("status", "reason"),
     [
-        (replace(WELL, master=()), "nothing is known of it"),
+        (replace(WELL, master=()), "it has not been read yet"),
         (replace(WELL, master=(("kraken", account("master", AccountState.PARKED, "bad key")),)), "parked bad key"),
-        (replace(WELL, services=WELL.services[:1]), "master-strategy gives no sign of life"),
-        (replace(WELL, services=WELL.services[1:]), "the copy engine is not open (it gives no sign of life)"),
-        (replace(WELL, services=(*WELL.services[1:], Sign("copy-engine", "a", "standby"))), "(standby)"),
-        (replace(WELL, services=(*WELL.services[1:], Sign("copy-engine", "a", "waiting for users bob"))), "users bob"),
+        (replace(WELL, services=WELL.services[:1]), "master-strategy has no heartbeat"),
+        (replace(WELL, services=WELL.services[1:]), "the copy engine is not open (it has no heartbeat)"),
+        (replace(WELL, services=(*WELL.services[1:], LiveProcess("copy-engine", "a", "standby"))), "(standby)"),
+        (
+            replace(WELL, services=(*WELL.services[1:], LiveProcess("copy-engine", "a", "waiting for users bob"))),
+            "users bob",
+        ),
         (replace(WELL, users=()), "no user is ready"),
     ],
 )
 def test_what_is_missing_is_said(status: SystemStatus, reason: str) -> None:
-    readiness = judge(status)
+    readiness = assess_readiness(status)
     assert not readiness.ready
     assert len(readiness.reasons) == 1
     assert reason in readiness.reasons[0]
@@ -80,18 +84,18 @@ def test_a_fault_that_blocks_is_a_reason_and_one_that_does_not_is_shown_alone() 
     blind = Fault(FaultKind.MASTER_SCAN, "kraken", "no answer for 90 s", since=2, blocks=True)
     bob = Fault(FaultKind.USER_FILE, "bob", "a typo", since=1)
     one, other = (
-        Sign("copy-engine", "a", "running", faults=(bob,)),
-        Sign("master-strategy", "b", "running", faults=(blind,)),
+        LiveProcess("copy-engine", "a", "running", faults=(bob,)),
+        LiveProcess("master-strategy", "b", "running", faults=(blind,)),
     )
     status = replace(WELL, services=(one, other))
-    assert judge(status).reasons == ("master-strategy: kraken: no answer for 90 s",)
+    assert assess_readiness(status).reasons == ("master-strategy: kraken: no answer for 90 s",)
     assert [each.fault for each in status.faults] == [blind, bob]
-    assert judge(replace(WELL, services=(one, WELL.services[1]))).ready
+    assert assess_readiness(replace(WELL, services=(one, WELL.services[1]))).ready
 
 
 def test_whether_an_engine_is_open_is_a_field_and_not_a_text_for_people() -> None:
     """Case R5."""
-    busy = Sign("copy-engine", "a", "waiting for nobody any more: carrying signals", phase=Phase.OPEN)
-    idle = Sign("copy-engine", "a", "running, once its users are there", phase=Phase.WAITING)
-    assert judge(replace(WELL, services=(*WELL.services[1:], busy))).engine
-    assert not judge(replace(WELL, services=(*WELL.services[1:], idle))).engine
+    busy = LiveProcess("copy-engine", "a", "waiting for nobody any more: carrying signals", phase=Phase.OPEN)
+    idle = LiveProcess("copy-engine", "a", "running, once its users are there", phase=Phase.WAITING)
+    assert assess_readiness(replace(WELL, services=(*WELL.services[1:], busy))).engine
+    assert not assess_readiness(replace(WELL, services=(*WELL.services[1:], idle))).engine

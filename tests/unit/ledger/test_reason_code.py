@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.ledger.stories import CopyView
-from shared.ledger.why import Copied
+from shared.ledger.signal_views import CopyView
+from shared.ledger.why import UserCopy
 
 
 @pytest.mark.parametrize(
@@ -26,4 +26,4 @@ from shared.ledger.why import Copied
 def test_the_code_of_a_copy_is_the_outcomes_else_the_decisions(
     order: dict[str, str], report: dict[str, str], code: str
 ) -> None:
-    assert CopyView.of(Copied("alice", order, report)).code == code
+    assert CopyView.of(UserCopy("alice", order, report)).code == code

@@ -9,7 +9,7 @@ import pytest
 
 from shared.domain.limits.policy import LimitPolicy, SizingMode, SizingPolicy, SymbolPolicy, UserPolicy
 from shared.domain.signal import Signal
-from shared.ledger.track import MOST_MISSED, Tracking, smallest_balance, track
+from shared.ledger.track import MOST_MISSED, TrackingResult, smallest_balance, track
 from tests.support.examples import BTC_USD, an_entry, an_exit, an_instrument, btc, btc_price, usd
 
 ALICE = UserPolicy(user="alice", enabled=True, venues=("kraken",))
@@ -27,7 +27,7 @@ def signals(*sizes: str) -> list[Signal]:
     return found
 
 
-def replay(told: list[Signal], balance: str, policy: UserPolicy = ALICE) -> Tracking:
+def replay(told: list[Signal], balance: str, policy: UserPolicy = ALICE) -> TrackingResult:
     return track(told, policy, Decimal(balance), INSTRUMENTS, FEE)
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from services.ops.resolve import judge
+from services.ops.resolve import build_verdict
 from shared.contracts.verdict import VerdictKind, VerdictRecord
 
 LIMITED = {"user": "alice", "state": "unknown", "base_size": "0.5", "limit_price": "60300"}
@@ -16,7 +16,7 @@ MARKET = {**LIMITED, "limit_price": ""}
 def verdict(
     fields: dict[str, str], *, filled: bool = True, size: str = "", price: str = "", fee: str = "0"
 ) -> VerdictRecord:
-    return judge(fields, filled=filled, size=size, price=price, fee=fee)
+    return build_verdict(fields, filled=filled, size=size, price=price, fee=fee)
 
 
 def test_all_that_was_asked_for_at_the_limit_is_what_filled_means() -> None:
@@ -51,11 +51,11 @@ def test_nothing_needs_no_figures() -> None:
         ({**LIMITED, "state": "planned"}, {}, "the order is planned"),
         (MARKET, {}, "--price is needed"),
         (LIMITED, {"size": "0"}, "--size 0"),
-        (LIMITED, {"size": "0.6"}, "not above the 0.5"),
-        (LIMITED, {"size": "half"}, "is no number"),
-        (LIMITED, {"price": "-1"}, "is no amount"),
+        (LIMITED, {"size": "0.6"}, "at most 0.5, the size of the order"),
+        (LIMITED, {"size": "half"}, "is not a number"),
+        (LIMITED, {"price": "-1"}, "is not an amount"),
         (LIMITED, {"price": "0"}, "--price must be above 0"),
-        (LIMITED, {"fee": "Infinity"}, "is no amount"),
+        (LIMITED, {"fee": "Infinity"}, "is not an amount"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_line(

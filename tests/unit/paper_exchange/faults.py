@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from services.paper_exchange.kraken.front import Waiting
+from services.paper_exchange.kraken.front import DelayedRequest
 from services.paper_exchange.kraken.replies import Reply
 from tests.unit.paper_exchange.venue import Venue
 
@@ -16,7 +16,7 @@ def arm(venue: Venue, fault: str, **options: Any) -> None:
     venue.exchange.faults.arm(fault, **options)
 
 
-def answer(reply: Reply | Waiting) -> dict[str, Any]:
+def answer(reply: Reply | DelayedRequest) -> dict[str, Any]:
     assert isinstance(reply, Reply)
     found: dict[str, Any] = json.loads(reply.body)
     return found

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.paper_exchange.kraken.counters import Aged, Counters
+from services.paper_exchange.kraken.counters import AgeCost, Counters
 from tests.unit.paper_exchange.venue import Client, Venue
 
 REST = "EAPI:Rate limit exceeded"
@@ -103,12 +103,12 @@ def test_the_trading_counter_belongs_to_the_account_and_decays(venue: Venue) -> 
 @pytest.mark.parametrize(
     ("aged", "by_age"),
     [
-        (Aged.CANCEL, {0: 8, 4.9: 8, 5: 6, 9.9: 6, 10: 5, 15: 4, 44: 4, 45: 2, 90: 1, 299: 1, 300: 0}),
-        (Aged.AMEND, {0: 3, 5: 2, 10: 1, 15: 0, 1000: 0}),
-        (Aged.EDIT, {0: 6, 5: 5, 10: 4, 15: 2, 45: 1, 90: 0}),
+        (AgeCost.CANCEL, {0: 8, 4.9: 8, 5: 6, 9.9: 6, 10: 5, 15: 4, 44: 4, 45: 2, 90: 1, 299: 1, 300: 0}),
+        (AgeCost.AMEND, {0: 3, 5: 2, 10: 1, 15: 0, 1000: 0}),
+        (AgeCost.EDIT, {0: 6, 5: 5, 10: 4, 15: 2, 45: 1, 90: 0}),
     ],
 )
-def test_the_cost_of_touching_an_order_falls_with_its_age(aged: Aged, by_age: dict[float, int]) -> None:
+def test_the_cost_of_touching_an_order_falls_with_its_age(aged: AgeCost, by_age: dict[float, int]) -> None:
     assert {age: aged.cost(age) for age in by_age} == by_age
 
 

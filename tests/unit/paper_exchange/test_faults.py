@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from services.paper_exchange.core.fault_table import FAULTS
-from services.paper_exchange.kraken.front import Waiting
+from services.paper_exchange.kraken.front import DelayedRequest
 from services.paper_exchange.kraken.replies import Reply
 from tests.unit.paper_exchange.faults import ORDER, answer, arm, placed
 from tests.unit.paper_exchange.venue import Client, Venue
@@ -143,7 +143,7 @@ def test_a_delayed_request_is_processed_late_unless_its_deadline_says_no(
 ) -> None:
     arm(venue, "delay_beyond_timeout_then_processed", seconds=12, count=1)
     waiting = alice.raw("AddOrder", **{**ORDER, "deadline": deadline})
-    assert isinstance(waiting, Waiting)
+    assert isinstance(waiting, DelayedRequest)
     assert waiting.seconds == 12
     assert (placed(venue), venue.journal()[-1]["verdict"]) == (0, "unanswered")
     venue.clock.advance(12)

@@ -249,7 +249,7 @@ def test_without_a_market_file_the_defaults_hold(tmp_path: Path) -> None:
     [
         ("1,2,3\n", "XBTUSD_1.csv:1"),
         ("60,5,6,4,5,1,1\n120,5,4,6,5,1,1\n", "XBTUSD_1.csv:2"),
-        ("60,5,6,4,5,1,1\n60,5,6,4,5,1,1\n", "order of time"),
+        ("60,5,6,4,5,1,1\n60,5,6,4,5,1,1\n", "time order"),
         ("60,5,6,4,5,1,1\n", "at least two"),
     ],
 )

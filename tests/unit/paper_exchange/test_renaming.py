@@ -70,8 +70,8 @@ def test_another_exchange_of_the_same_process_knows_nothing_of_it(venue: Venue, 
 
 @pytest.mark.parametrize(("old", "new"), [("NOPE", "NDOT"), ("DOT", "BTC"), ("DOT", "USD"), ("DOT", "DOT")])
 def test_a_name_that_is_taken_or_unknown_is_refused(venue: Venue, old: str, new: str) -> None:
-    with pytest.raises(ValueError, match=r"(is not traded here|is a name of something else)"):
+    with pytest.raises(ValueError, match=r"(is not traded here|is taken)"):
         rename(venue.exchange, old, new, Decimal(1), list_pair)
     renamed(venue)
-    with pytest.raises(ValueError, match="something else"):
+    with pytest.raises(ValueError, match="is taken"):
         rename(venue.exchange, "NDOT", "DOT", Decimal(1), list_pair)

@@ -15,7 +15,7 @@ from services.paper_exchange.control.messages import NewAccount
 from services.paper_exchange.control.registry import create
 from services.paper_exchange.core.exchange import Exchange
 from services.paper_exchange.core.market.clock import ManualClock
-from services.paper_exchange.kraken.front import KrakenFront, Request, Waiting
+from services.paper_exchange.kraken.front import DelayedRequest, KrakenFront, Request
 from services.paper_exchange.kraken.gate import sign
 from services.paper_exchange.kraken.replies import Reply
 from services.paper_exchange.market_file import PaperFile
@@ -42,7 +42,7 @@ class Client:
         signature = sign(self.secret, path, str(fields["nonce"]), body)
         return Request("POST", path, b"", self.name, signature, b"application/json" if as_json else FORM, body)
 
-    def raw(self, method: str, *, as_json: bool = False, **parameters: Any) -> Reply | Waiting:
+    def raw(self, method: str, *, as_json: bool = False, **parameters: Any) -> Reply | DelayedRequest:
         """Send a request and give what the front makes of it."""
         return self.front.answer(self.request(method, parameters, as_json=as_json))
 

@@ -1,6 +1,6 @@
 """Candles at three resolutions, cheap enough to keep for every symbol.
 
-A minute level, a quarter-hour level and a four-hour level; any interval that a venue offers is put together from the
+A minute level, a quarter-hour level and a four-hour level; any interval that a venue offers is built from the
 coarsest level that divides it. Prices are whole ticks.
 """
 
@@ -28,7 +28,7 @@ class Bar:
         self.count = count
 
     def trade(self, ticks: int, volume: float) -> None:
-        """Add one print."""
+        """Add one trade of the market."""
         if ticks > self.high:
             self.high = ticks
         elif ticks < self.low:
@@ -39,7 +39,7 @@ class Bar:
         self.count += 1
 
     def absorb(self, later: Bar) -> None:
-        """Add a bar that follows this one inside the same candle."""
+        """Add a later bar of the same candle."""
         self.high = max(self.high, later.high)
         self.low = min(self.low, later.low)
         self.close = later.close
@@ -48,19 +48,19 @@ class Bar:
         self.count += later.count
 
     def starting(self, start: int) -> Bar:
-        """Copy this bar under another start."""
+        """Return a copy of this bar with another start."""
         copy = Bar(start, self.open, self.volume, self.count)
         copy.high, copy.low, copy.close, copy.value = self.high, self.low, self.close, self.value
         return copy
 
 
 def level_of(minutes: int) -> int:
-    """Give the level from which candles of this interval are put together."""
+    """Return the level from which candles of this interval are built."""
     return 0 if minutes < 15 else 1 if minutes < 240 else 2
 
 
 def group(bars: Iterable[Bar], seconds: int) -> list[Bar]:
-    """Put bars of a finer level together into candles of this many seconds, oldest first."""
+    """Combine bars of a finer level into candles of this many seconds, oldest first."""
     grouped: list[Bar] = []
     for bar in bars:
         start = bar.start - bar.start % seconds
@@ -72,14 +72,14 @@ def group(bars: Iterable[Bar], seconds: int) -> list[Bar]:
 
 
 class BarHistory:
-    """The candles of one symbol: finished minutes rolled up into the coarser levels, and the minute that forms now."""
+    """The candles of one symbol: finished minutes combined into the coarser levels, and the present minute."""
 
     def __init__(self) -> None:
         self._levels: tuple[deque[Bar], ...] = tuple(deque(maxlen=kept) for kept in KEPT)
         self.forming: Bar | None = None
 
     def trade(self, second: int, ticks: int, volume: float) -> None:
-        """Record one print at a market second."""
+        """Record one trade at a market second."""
         forming = self.forming
         start = second - second % 60
         if forming is None or forming.start != start:
@@ -91,7 +91,7 @@ class BarHistory:
         forming.trade(ticks, volume)
 
     def prepend(self, minutes: list[Bar], quarters: list[Bar], days: list[Bar]) -> None:
-        """Put generated history before what was recorded: each list oldest first and older than the finer one."""
+        """Insert generated history before the recorded one: each list oldest first and older than the finer one."""
         quarters = quarters + group(minutes, LEVELS[1])
         days = days + group(quarters, LEVELS[2])
         for level, seconds, older in zip(self._levels, LEVELS, (minutes, quarters, days), strict=True):
@@ -100,21 +100,21 @@ class BarHistory:
             level.extend(group([*older, *newer], seconds))
 
     def prepend_history(self, past: BarHistory) -> None:
-        """Put another history before this one, each level as far back as it reaches."""
+        """Insert another history before this one, each level as far back as it goes."""
         older = [list(level) for level in past._levels]
         if past.forming is not None:
             older[0].append(past.forming)
         edge = older[0][0].start
         for fine, coarse, seconds in ((0, 1, LEVELS[1]), (1, 2, LEVELS[2])):
             edge = older[fine][0].start if older[fine] else edge
-            if len(older[fine]) >= KEPT[fine]:  # it was cut somewhere: begin it where a coarser bar begins
+            if len(older[fine]) >= KEPT[fine]:  # it was cut: begin it where a coarser bar begins
                 edge += -edge % LEVELS[2]
                 older[fine] = [bar for bar in older[fine] if bar.start >= edge]
             older[coarse] = [bar for bar in older[coarse] if bar.start + seconds <= edge]
         self.prepend(*older)
 
     def candles(self, minutes: int, count: int) -> list[Bar]:
-        """Give the last `count` candles, oldest first; the last one is still forming."""
+        """Return the last `count` candles, oldest first; the last one is unfinished."""
         seconds = minutes * 60
         index = level_of(minutes)
         per_candle = seconds // LEVELS[index]

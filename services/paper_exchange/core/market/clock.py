@@ -1,4 +1,4 @@
-"""Time as the exchange sees it, passed in everywhere.
+"""The exchange's clocks, which are passed in everywhere.
 
 Two clocks that must never be confused: the wall clock (order times, deadlines, rate counters, lockouts) and the market
 clock (prices and candles), which a speed factor moves and a speed of 0 freezes.
@@ -14,26 +14,26 @@ class Clock(Protocol):
     """The wall clock."""
 
     def now(self) -> float:
-        """Give the instant, in seconds since the epoch."""
+        """Return the instant, in seconds since the epoch."""
         ...
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The system clock."""
 
     def now(self) -> float:
-        """Give the instant, in seconds since the epoch."""
+        """Return the instant, in seconds since the epoch."""
         return time.time()
 
 
 class ManualClock:
-    """A clock that moves only when it is told to; the fake that ships beside its port."""
+    """A clock that moves only by `advance`; the fake for tests."""
 
     def __init__(self, start: float = 1_700_000_000.0) -> None:
         self._now = start
 
     def now(self) -> float:
-        """Give the instant, in seconds since the epoch."""
+        """Return the instant, in seconds since the epoch."""
         return self._now
 
     def advance(self, seconds: float) -> None:
@@ -52,11 +52,11 @@ class MarketClock:
 
     @property
     def speed(self) -> float:
-        """Market seconds per wall second."""
+        """Return the market seconds per wall second."""
         return self._speed
 
     def now(self) -> float:
-        """Give market time, in seconds since the epoch."""
+        """Return market time, in seconds since the epoch."""
         return self._market_anchor + max(0.0, self._clock.now() - self._wall_anchor) * self._speed
 
     def set_speed(self, speed: float) -> None:

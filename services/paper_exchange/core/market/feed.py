@@ -1,7 +1,7 @@
-"""One symbol's market: the price source stepped along market time, its candles, its latest prints.
+"""One symbol's market: the price source stepped along market time, its candles, its latest trades.
 
-Steps are lazy: nothing happens until somebody asks or the coarse timer calls. The price is a whole number of ticks from
-here on. `low` and `high` gather what was touched since the resting orders were last matched, so that no touch is missed.
+Steps are lazy: they happen when a request or the market loop calls. The price is a whole number of ticks from here on. `low` and
+`high` are the extremes since the resting orders were last matched, so that no touched price is missed.
 """
 
 from __future__ import annotations
@@ -23,72 +23,74 @@ TURNOVER: Final = 4000.0  # quote per market second: what the candles' volumes a
 HISTORY_SECONDS: Final = (3600 * 60, 2880 * 900, 4320 * 14400)  # how far each candle level reaches back
 
 
-class Source(Protocol):
+class PriceSource(Protocol):
     """Where prices come from."""
 
     price: float
 
     def rebase(self, price: float) -> None:
-        """Go on from this price."""
+        """Continue from this price."""
         ...
 
     def walk(self, start: int, end: int, step: int) -> Iterator[tuple[int, float]]:
-        """Give (second, price) after `start` up to `end`, about every `step` seconds."""
+        """Iterate over (second, price) after `start` up to `end`, about every `step` seconds."""
         ...
 
     def past(self) -> Iterator[tuple[int, float]]:
-        """Give recorded prices before the start, or nothing when the feed shall make them up."""
+        """Iterate over recorded prices before the start; empty if the feed must generate them."""
         ...
 
 
-class Generated:
-    """A seeded walk as a source."""
+class WalkSource:
+    """Prices of a seeded random walk."""
 
     def __init__(self, walk: Walk) -> None:
         self._walk = walk
         self.price = walk.price
 
     def rebase(self, price: float) -> None:
-        """Go on from this price."""
+        """Continue from this price."""
         self._walk.rebase(price)
         self.price = price
 
     def walk(self, start: int, end: int, step: int) -> Iterator[tuple[int, float]]:
-        """Give a price every `step` seconds."""
+        """Iterate over a price every `step` seconds."""
         take = self._walk.step
         for second in range(start + step, end + 1, step):
             self.price = take(float(step))
             yield second, self.price
 
     def past(self) -> Iterator[tuple[int, float]]:
-        """Nothing: history is made up backwards by the feed."""
+        """Return nothing: the feed generates the history backwards."""
         return iter(())
 
 
-class Standing:
-    """A price that stands where it was last put: for a market that follows another one's."""
+class FixedSource:
+    """A price that stays where it was last set, for a market with another market's prices."""
 
     def __init__(self, price: float) -> None:
         self.price = price
 
     def rebase(self, price: float) -> None:
-        """Stand here from now on."""
+        """Set the price."""
         self.price = price
 
     def walk(self, start: int, end: int, step: int) -> Iterator[tuple[int, float]]:
-        """Give the same price every `step` seconds."""
+        """Iterate over the same price every `step` seconds."""
         for second in range(start + step, end + 1, step):
             yield second, self.price
 
     def past(self) -> Iterator[tuple[int, float]]:
-        """Nothing: history is made up backwards by the feed."""
+        """Return nothing: the feed generates the history backwards."""
         return iter(())
 
 
 class Feed:
     """The running market of one instrument. `origin` and `at` are market seconds."""
 
-    def __init__(self, instrument: Instrument, source: Source, past: Walk, origin: int, rng: random.Random) -> None:
+    def __init__(
+        self, instrument: Instrument, source: PriceSource, past: Walk, origin: int, rng: random.Random
+    ) -> None:
         self.instrument = instrument
         self._scale = float(10**instrument.price_decimals)
         self._source = source
@@ -99,7 +101,7 @@ class Feed:
         self.ticks = max(1, round(source.price * self._scale))
         self.low = self.high = self.ticks
         self.version = 0
-        self.printed = 0  # prints ever made; the kept ones are the last
+        self.printed = 0  # trades ever made; `prints` keeps the last ones
         self.prints: deque[tuple[float, int, float, bool]] = deque(maxlen=PRINTS_KEPT)
         self._history = BarHistory()
         self._record(origin, self.ticks)
@@ -117,20 +119,20 @@ class Feed:
         self.version += 1
 
     def set_price(self, price: Decimal) -> None:
-        """Put the price exactly here (whole ticks); the path goes on from it."""
+        """Set the price (whole ticks); the path continues from it."""
         ticks = max(1, self.instrument.ticks_of(price))
         self._source.rebase(ticks / self._scale)
         self._record(self.at, ticks)
         self.version += 1
 
     def touched(self) -> tuple[int, int]:
-        """Give the lowest and highest tick since the last call, and begin anew."""
+        """Return the lowest and highest tick since the last call, and reset them."""
         low, high = self.low, self.high
         self.low = self.high = self.ticks
         return low, high
 
     def candles(self, minutes: int, count: int) -> list[Bar]:
-        """Give the last `count` candles, oldest first, the last one still forming. Makes up the past as far as it is needed."""
+        """Return the last `count` candles, oldest first, the last one unfinished. Generates history as far as it is needed."""
         while self._past_levels <= level_of(minutes):
             self._make_past()
         return self._history.candles(minutes, count)
@@ -146,7 +148,7 @@ class Feed:
         self.prints.append((second + noise, ticks, volume, noise > 0.5))
 
     def _make_past(self) -> None:
-        """Make up one more level of candles; each ends where the finer one begins, on a four-hour boundary."""
+        """Generate one more level of candles; each ends where the finer one begins, on a four-hour boundary."""
         level = self._past_levels
         self._past_levels += 1
         recorded = list(self._source.past())
@@ -164,13 +166,13 @@ class Feed:
         self._history.prepend(*older)
 
     def _bars_back(self, walk: Walk, end: int, start: int, seconds: int) -> list[Bar]:
-        """Walk into the past: each candle opens where the older one closes, with one price between."""
+        """Generate candles backwards: each opens where the older one closes, with one price between."""
         bars: list[Bar] = []
-        half, scale, dice = seconds / 2, self._scale, self._rng.random
+        half, scale, random_number = seconds / 2, self._scale, self._rng.random
         close = max(1, round(walk.price * scale))
         for at in range(end - seconds, start - 1, -seconds):
             middle, opened = max(1, round(walk.step(half) * scale)), max(1, round(walk.step(half) * scale))
-            volume = TURNOVER * seconds * (0.5 + dice()) * scale / close
+            volume = TURNOVER * seconds * (0.5 + random_number()) * scale / close
             bar = Bar(at, opened, volume, seconds // 2)
             bar.high, bar.low, bar.close = max(opened, middle, close), min(opened, middle, close), close
             bars.append(bar)

@@ -1,7 +1,7 @@
-"""All feeds and the synthetic book around each price.
+"""All feeds, and the synthetic order book around each price.
 
 The book is a function of the price alone: half the spread on either side, then levels one step apart that grow deeper with
-distance. An order that is larger than the first level therefore slips. What an order takes is back at the market's next step.
+distance. An order that is larger than the first level therefore slips. The market's next step restores what an order took.
 
     best bid = last - spread/2, rounded down to the tick      level k: price = best +- k x step, step = level_bps of last
     best ask = last + spread/2, rounded up to the tick                 volume = depth x (1 + k/4) / price
@@ -30,8 +30,8 @@ class Depth:
     value: int = 100_000
 
 
-class Book:
-    """One symbol's book at this moment, in ticks."""
+class OrderBook:
+    """One symbol's present order book, in ticks."""
 
     __slots__ = ("_depth", "ask", "bid", "instrument", "last", "step")
 
@@ -45,16 +45,16 @@ class Book:
         self._depth = depth
 
     def best(self, side: Side) -> int:
-        """Give the tick at which an order of this side would trade at once."""
+        """Return the tick at which an order of this side would trade at once."""
         return self.ask if side is Side.BUY else self.bid
 
     def touch_size(self, ticks: int) -> Decimal:
-        """Give the size that trades against a resting order at a price per step of the market."""
+        """Return the size that trades against a resting order at this price per step of the market."""
         instrument = self.instrument
         return instrument.floor_size(self._depth.value / instrument.price_at(ticks))
 
     def levels(self, side: Side, limit: int | None = None) -> Iterator[tuple[Decimal, Decimal]]:
-        """Give (price, size) that an order of this side meets, best first, not beyond `limit` (ticks)."""
+        """Iterate over the levels (price, size) for an order of this side, best first, not beyond `limit` (ticks)."""
         instrument = self.instrument
         sign = 1 if side is Side.BUY else -1
         ticks = self.best(side)
@@ -75,21 +75,21 @@ class Market:
         self.clock = clock
         self.feeds = feeds
         self._depth = depth
-        self._books: dict[str, tuple[int, Book]] = {}
+        self._books: dict[str, tuple[int, OrderBook]] = {}
         self.now = clock.now()
 
     def tick(self) -> None:
-        """Come to now. Between two ticks the market stands still, so that one request sees one price throughout."""
+        """Advance to now. Between two calls the market does not move, so that a request sees one price throughout."""
         self.now = self.clock.now()
 
     def feed(self, symbol: str) -> Feed:
-        """Give a symbol's feed, stepped to the last tick. Raises KeyError for an unknown symbol."""
+        """Return a symbol's feed, advanced to the last `tick`. Raises KeyError for an unknown symbol."""
         feed = self.feeds[symbol]
         feed.advance(self.now, self.clock.speed)
         return feed
 
     def replace(self, symbol: str, instrument: Instrument, price: Decimal) -> None:
-        """Go on with a symbol's feed under another name, from this price on."""
+        """Continue a symbol's feed under another name, from this price on."""
         feed = self.feeds.pop(symbol)
         self._books.pop(symbol, None)
         feed.instrument = instrument
@@ -97,25 +97,25 @@ class Market:
         self.feeds[instrument.symbol] = feed
 
     def advance(self) -> None:
-        """Step every feed to the last tick."""
+        """Advance every feed to the last `tick`."""
         for symbol in self.feeds:
             self.feed(symbol)
 
-    def book(self, symbol: str) -> Book:
-        """Give a symbol's book as of now."""
+    def book(self, symbol: str) -> OrderBook:
+        """Return a symbol's present book."""
         feed = self.feed(symbol)
         known = self._books.get(symbol)
         if known is not None and known[0] == feed.version:
             return known[1]
-        book = Book(feed.instrument, feed.ticks, self._depth)
+        book = OrderBook(feed.instrument, feed.ticks, self._depth)
         self._books[symbol] = (feed.version, book)
         return book
 
-    def book_at(self, feed: Feed, ticks: int) -> Book:
-        """Give the book as it would be around another price."""
-        return Book(feed.instrument, ticks, self._depth)
+    def book_at(self, feed: Feed, ticks: int) -> OrderBook:
+        """Return the book around another price."""
+        return OrderBook(feed.instrument, ticks, self._depth)
 
     def last(self, symbol: str) -> Decimal:
-        """Give the price of the moment."""
+        """Return the present price."""
         feed = self.feed(symbol)
         return feed.instrument.price_at(feed.ticks)

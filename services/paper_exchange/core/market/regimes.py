@@ -1,6 +1,6 @@
-"""The weathers of the generated market.
+"""The regimes of the generated market.
 
-Each regime is a set of figures for `walk.Walk`; rates are per market second unless the name says otherwise. The calm one
+Each regime is a set of parameters for `walk.Walk`; rates are per market second unless the name says otherwise. The calm one
 swings by 0.3 to 0.5 % over ten to twenty one-minute candles, so that a crossing of two moving averages trades, yet moves by
 a basis point in a typical second, so that a copy a moment later gets about the same price.
 """
@@ -13,22 +13,22 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """A fall that comes once per cycle: after `after` seconds, by `depth` (0.15 = 15 %), taking `length` seconds."""
+    """A fall once per cycle: after `after` seconds, by `depth` (0.15 = 15 %), taking `length` seconds."""
 
     cycle: float = 7200.0
     after: float = 1200.0
     length: float = 600.0
     depth: float = 0.15
-    recovery: float = 0.6  # share of the fall that comes back until the cycle ends
+    recovery: float = 0.6  # share of the fall that recovers until the cycle ends
 
 
 @dataclass(frozen=True, slots=True)
 class Regime:
-    """How a price behaves."""
+    """The parameters of a price path."""
 
     swing: float = 0.0022  # standard deviation of the cyclic part, as a share of the price
     period: float = 840.0  # seconds of one swing
-    memory: float = 3600.0  # seconds until a swing has forgotten its phase
+    memory: float = 3600.0  # seconds after which a swing's phase is random again
     volatility: float = 0.25  # of the slow part, per year
     drift_per_hour: float = 0.0
     drift_flips_every: float = 0.0  # seconds between two changes of the drift's sign; 0 = never

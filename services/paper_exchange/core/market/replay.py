@@ -33,7 +33,7 @@ class Row:
     volume: float
 
     def knots(self, length: int) -> tuple[tuple[int, float], ...]:
-        """Give the points that the price visits in a candle of `length` seconds, as (second, price)."""
+        """Return the points of the price path in a candle of `length` seconds, as (second, price)."""
         first, second = (self.low, self.high) if self.close >= self.open else (self.high, self.low)
         third = length // 3
         return (
@@ -57,7 +57,7 @@ def read_csv(path: Path) -> list[Row]:
     if len(rows) < 2:
         raise ConfigurationError(f"{path}: needs at least two candles")
     if any(later.start <= earlier.start for earlier, later in pairwise(rows)):
-        raise ConfigurationError(f"{path}: the candles are not in the order of time")
+        raise ConfigurationError(f"{path}: the candles are not in time order")
     return rows
 
 
@@ -88,12 +88,12 @@ class Replay:
         self.price = rows[split].open
 
     def rebase(self, price: float) -> None:
-        """Go on from this price: everything that follows is scaled."""
+        """Continue from this price: all later prices are scaled."""
         self._scale *= price / self.price
         self.price = price
 
     def walk(self, start: int, end: int, step: int) -> Iterator[Point]:
-        """Give every price that the file visits and, between two of them, one each `step` seconds."""
+        """Iterate over every price point of the file and, between two of them, one price every `step` seconds."""
         for second in range(start + step, end + 1, step):
             while self._fill() and self._knots[0][0] <= second:
                 self._passed = self._knots.popleft()
@@ -104,7 +104,7 @@ class Replay:
                 yield second, self.price
 
     def past(self) -> Iterator[Point]:
-        """Give the prices of the candles before the start, at least one each minute."""
+        """Iterate over the prices of the candles before the start, at least one per minute."""
         for row in self._history:
             knots = [(second + self._shift, price) for second, price in row.knots(self.length)]
             for here, there in pairwise(knots):
@@ -122,6 +122,6 @@ class Replay:
 
 
 def between(here: Point, there: Point, second: int) -> float:
-    """Give the price on the straight line between two points."""
+    """Return the price on the straight line between two points."""
     share = (second - here[0]) / (there[0] - here[0])
     return here[1] + (there[1] - here[1]) * share

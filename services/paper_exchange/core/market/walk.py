@@ -1,8 +1,8 @@
 """The generated price: a slow random walk with a noisy cycle on top.
 
 The cyclic part is a rotating two-dimensional Ornstein-Uhlenbeck process, advanced exactly for any time step, so the same
-figures hold for a step of a second and of fifteen minutes, and it is stationary: run backwards it gives the history that
-could have led to the start price. Floats live here and end at the tick (`feed.py`); money is computed after that.
+parameters hold for a step of a second and of fifteen minutes, and it is stationary: run backwards it gives a history that could
+have led to the start price. Floats are used only here, up to the tick (`feed.py`); money is computed after that.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Walk:
         self.price = start
 
     def backwards(self, seed: int) -> Walk:
-        """Give an independent walk from the same state into the past: turning the other way, with no drift or crash."""
+        """Return an independent walk from the same state into the past: rotating the other way, without drift or crash."""
         calm = Regime(
             swing=self._regime.swing,
             period=self._regime.period,
@@ -46,12 +46,12 @@ class Walk:
         return past
 
     def rebase(self, price: float) -> None:
-        """Go on from this price."""
+        """Continue from this price."""
         self._anchor += math.log(price / self.price)
         self.price = price
 
     def step(self, seconds: float) -> float:
-        """Advance by a time step and give the new price."""
+        """Advance by a time step. Return the new price."""
         if seconds != self._step_of:
             self._prepare(seconds)
         cosine, sine, noise, slow = self._turn
@@ -94,7 +94,7 @@ class Walk:
 
 
 def _crash(crash: Crash, elapsed: float, seconds: float) -> float:
-    """Give the move of the log price in one step of a crash cycle."""
+    """Return the move of the log price in one step of a crash cycle."""
     phase = elapsed % crash.cycle
     if phase < crash.after:
         return 0.0

@@ -1,4 +1,4 @@
-"""Feeds the counters: follows the report streams in small pages, so that catching up with a long history blocks nothing."""
+"""Counts outcomes: reads the report streams in small pages, so that catching up with a long history blocks no request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from services.api.metrics import Metrics
-from services.api.reader import Reader
+from services.api.read_models import ReadModels
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError
 from shared.ledger.outcomes import OutcomeFeed
@@ -18,16 +18,16 @@ _EVERY: Final = 1.0
 log = structlog.get_logger()
 
 
-class Follower:
-    """Reads every outcome once and counts it."""
+class OutcomeCounter:
+    """Reads every outcome once and counts it in the metrics."""
 
-    def __init__(self, bus: Bus, reader: Reader, metrics: Metrics) -> None:
+    def __init__(self, bus: Bus, models: ReadModels, metrics: Metrics) -> None:
         self._feed = OutcomeFeed(bus)
-        self._reader = reader
+        self._reader = models
         self._metrics = metrics
 
     async def run(self) -> None:
-        """Follow for ever, through outages of Redis."""
+        """Count until cancelled, through outages of Redis."""
         lost = False
         while True:
             counted = 0
@@ -40,10 +40,10 @@ class Follower:
                 if not lost:
                     log.warning("waiting for Redis", reason=str(error))
                 lost = True
-            await asyncio.sleep(0 if counted else _EVERY)  # requests come in between two pages
+            await asyncio.sleep(0 if counted else _EVERY)  # requests are served between two pages
 
     async def step(self) -> int:
-        """Count the next page of outcomes; answers how many there were. Raises BusUnavailable."""
+        """Count the next page of outcomes, and return how many there were. Raises BusUnavailable."""
         outcomes = await self._feed.read(await self._reader.users())
         for outcome in outcomes:
             self._metrics.count(outcome)

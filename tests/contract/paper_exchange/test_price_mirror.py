@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from services.paper_exchange.follower import OLDEST, Follower
+from services.paper_exchange.price_mirror import OLDEST, PriceMirror
 from shared.config.settings import Settings
 from shared.venues.factory import open_public_kraken
 from tests.contract.venues.benches import PaperExchange, now, paper_exchange
@@ -30,13 +30,13 @@ def venue(real: PaperExchange) -> Venue:
 
 
 @pytest.fixture
-def follower(real: PaperExchange, venue: Venue) -> Follower:
+def mirror(real: PaperExchange, venue: Venue) -> PriceMirror:
     source = open_public_kraken(url=real.url, http=real.http, timeout=2, clock=now)
-    return Follower(venue.exchange, source, real.url)
+    return PriceMirror(venue.exchange, source, real.url)
 
 
 @pytest.fixture
-def alice(venue: Venue, follower: Follower) -> Client:
+def alice(venue: Venue, mirror: PriceMirror) -> Client:
     return venue.client("alice")
 
 
@@ -47,73 +47,73 @@ def last(venue: Venue, pair: str = "XBTUSD") -> Decimal:
 
 
 async def test_it_trades_at_the_prices_of_the_other_market(
-    real: PaperExchange, venue: Venue, follower: Follower, alice: Client
+    real: PaperExchange, venue: Venue, mirror: PriceMirror, alice: Client
 ) -> None:
-    await follower.look()
+    await mirror.read_prices()
     assert last(venue) == 50_000
     await real.post("price", symbol="BTC/USD", price="51234.5")
-    await follower.look()
+    await mirror.read_prices()
     assert last(venue) == Decimal("51234.5")
     bought = alice.order(alice.add("buy", "limit", "0.01", price="51300", timeinforce="IOC"))
     assert bought["vol_exec"] == "0.01000000"
     assert Decimal(bought["cost"]) / Decimal("0.01") == pytest.approx(Decimal(51_234), rel=Decimal("0.001"))
 
 
-async def test_a_price_stands_between_two_readings_however_long_that_is(venue: Venue, follower: Follower) -> None:
-    await follower.look()
+async def test_a_price_stands_between_two_readings_however_long_that_is(venue: Venue, mirror: PriceMirror) -> None:
+    await mirror.read_prices()
     venue.clock.advance(3600)
     assert last(venue) == 50_000
 
 
-async def test_before_the_first_reading_nothing_is_traded(venue: Venue, follower: Follower, alice: Client) -> None:
+async def test_before_the_first_reading_nothing_is_traded(venue: Venue, mirror: PriceMirror, alice: Client) -> None:
     assert alice.refused("buy", "market", "0.01") == REFUSED
-    await follower.look()
+    await mirror.read_prices()
     alice.add("buy", "market", "0.01")
 
 
-async def test_at_a_price_that_is_too_old_nothing_is_traded(venue: Venue, follower: Follower, alice: Client) -> None:
-    await follower.look()
+async def test_at_a_price_that_is_too_old_nothing_is_traded(venue: Venue, mirror: PriceMirror, alice: Client) -> None:
+    await mirror.read_prices()
     venue.clock.advance(OLDEST)
     alice.add("buy", "market", "0.01")
     venue.clock.advance(0.1)
     assert alice.refused("buy", "market", "0.01") == REFUSED
     assert alice.refused("sell", "limit", "0.01", price="1000", timeinforce="IOC") == REFUSED
-    await follower.look()
+    await mirror.read_prices()
     alice.add("sell", "market", "0.01")
 
 
 async def test_a_pair_that_the_other_market_does_not_price_takes_no_orders(
-    venue: Venue, follower: Follower, alice: Client
+    venue: Venue, mirror: PriceMirror, alice: Client
 ) -> None:
-    await follower.look()
+    await mirror.read_prices()
     assert alice.error("AddOrder", pair="SOLUSD", type="buy", ordertype="market", volume="1") == REFUSED
 
 
 async def test_an_order_that_waits_fills_when_the_other_market_reaches_it(
-    real: PaperExchange, follower: Follower, alice: Client
+    real: PaperExchange, mirror: PriceMirror, alice: Client
 ) -> None:
-    await follower.look()
+    await mirror.read_prices()
     waiting = alice.add("buy", "limit", "0.01", price="49000")
     await real.post("price", symbol="BTC/USD", price="48900")
     assert alice.order(waiting)["status"] == "open"
-    await follower.look()
+    await mirror.read_prices()
     assert alice.order(waiting)["status"] == "closed"
 
 
 async def test_a_source_that_fails_is_told_once_and_so_is_its_return(
-    real: PaperExchange, venue: Venue, follower: Follower
+    real: PaperExchange, venue: Venue, mirror: PriceMirror
 ) -> None:
-    await follower.look()
+    await mirror.read_prices()
     await real.fault("http_503", method="Ticker")
     with capture_logs() as told:
-        await follower.look()
-        await follower.look()
+        await mirror.read_prices()
+        await mirror.read_prices()
         assert last(venue) == 50_000
         venue.clock.advance(OLDEST + 1)
-        await follower.look()
-        await follower.look()
+        await mirror.read_prices()
+        await mirror.read_prices()
         await real.cure()
-        await follower.look()
+        await mirror.read_prices()
     closed = "pairs that take no orders: their prices are too old or unknown"
     assert [
         (each["event"], "BTC/USD" in each.get("pairs", "")) for each in told if "url" in each or "pairs" in each

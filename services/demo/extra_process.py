@@ -1,4 +1,4 @@
-"""Runs another program of Shoal beside the running demo, with the demo's addresses and keys: `make executor`."""
+"""Run one more process next to the running demo, with the demo's addresses and keys: `make executor`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.config.running_demo import adopt
 
 
 def main() -> None:
-    """Become another program, beside the demo if one runs. Never returns."""
+    """Replace this process by the named module, connected to the demo if one runs. Never returns."""
     try:
         demo = adopt(os.environ)
         config = Path(demo.get("SHOAL_CONFIG") or os.environ.get("SHOAL_CONFIG") or "config")

@@ -1,6 +1,6 @@
-"""Signals and what became of them as JSON: what `GET /signals` answers and `ops why --json` prints.
+"""Signals and their outcomes as JSON: what `GET /signals` returns and `ops why --json` prints.
 
-Amounts are the texts that stand in the streams; instants are epoch ms, null where they have not come.
+Amounts are the texts of the streams; instants are epoch ms, null if they have not happened.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from shared.bus.streams import Entry
 from shared.domain.values.numerals import whole
 from shared.ledger.views import View
-from shared.ledger.why import Copied, SignalStory
+from shared.ledger.why import SignalTrace, UserCopy
 
 
 class SignalView(View):
-    """An entry of the signal stream; a field that it lacks is an empty text."""
+    """An entry of the signal stream; a missing field is an empty text."""
 
     entry_id: str
     id: str
@@ -37,7 +37,7 @@ class SignalView(View):
 
     @staticmethod
     def of(entry: Entry) -> SignalView:
-        """Show a signal."""
+        """Build the view of a signal."""
         fields = entry.fields
         texts = {
             name: fields.get(name, "")
@@ -53,7 +53,7 @@ class SignalView(View):
 
 
 class CopyView(View):
-    """What became of a signal for one user: the decision, the outcome, and the words and figures behind both."""
+    """The outcome of a signal for one user: the decision, the outcome, and the reasons and figures of both."""
 
     user: str
     decision: str
@@ -83,8 +83,8 @@ class CopyView(View):
     """From the master's fill to the venue's acceptance of the copy."""
 
     @staticmethod
-    def of(copied: Copied) -> CopyView:
-        """Show one user's part."""
+    def of(copied: UserCopy) -> CopyView:
+        """Build the view of one user's copy."""
         order, report = copied.order, copied.report
         signal_at, accepted_at = instant(order, "signal_at"), instant(report, "accepted_at")
         return CopyView(
@@ -115,18 +115,20 @@ class CopyView(View):
         )
 
 
-class StoryView(View):
-    """A signal with everybody's part in it."""
+class SignalTraceView(View):
+    """A signal with its outcome for each user."""
 
     signal: SignalView
     users: tuple[CopyView, ...]
 
     @staticmethod
-    def of(story: SignalStory) -> StoryView:
-        """Show a story."""
-        return StoryView(signal=SignalView.of(story.entry), users=tuple(CopyView.of(each) for each in story.users))
+    def of(trace: SignalTrace) -> SignalTraceView:
+        """Build the view of a trace."""
+        return SignalTraceView(
+            signal=SignalView.of(trace.entry), users=tuple(CopyView.of(each) for each in trace.users)
+        )
 
 
 def instant(fields: Mapping[str, str], name: str) -> int | None:
-    """Read an instant of a message; None if it is blank, absent or unreadable."""
+    """Parse an instant of a message; None if it is blank, absent or unreadable."""
     return whole(fields.get(name), digits=14)

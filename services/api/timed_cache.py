@@ -1,4 +1,4 @@
-"""A value that is read at most once per interval, however many ask: a page that a hundred browsers refresh costs one reading."""
+"""A value that is read at most once per interval: a page that a hundred browsers refresh costs one read."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Fresh(Generic[T]):
-    """Keeps the last reading for `seconds`. Those who come while it is being read wait for that one; a failure is not kept."""
+class TimedCache(Generic[T]):
+    """Keeps the last value for `seconds`. Callers that come during a read wait for it; a failure is not kept."""
 
     def __init__(
         self, read: Callable[[], Awaitable[T]], seconds: float, clock: Callable[[], float] = time.monotonic
@@ -23,7 +23,7 @@ class Fresh(Generic[T]):
         self._kept: tuple[float, T] | None = None
 
     async def get(self) -> T:
-        """Give a reading that began no longer than the interval before this call. Raises what reading raises."""
+        """Return a value whose read began at most the interval before this call. Raises what the read raises."""
         asked = self._clock()
         async with self._lock:
             if self._kept is None or self._kept[0] <= asked - self._seconds:

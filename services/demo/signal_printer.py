@@ -1,4 +1,4 @@
-"""What the demo shows while it runs: one line per signal with what became of it for each user, from Redis alone."""
+"""Prints what happens in the demo: one line per signal with each user's outcome, from Redis alone."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ from shared.domain.order import OrderState, Side
 
 _EVERY: Final = 0.3
 _WAIT: Final = 10.0
-"""Seconds after which a signal is shown although somebody's outcome is missing."""
+"""Seconds after which a signal is shown although an outcome is missing."""
 _PAGE: Final = 500
 _COPIED: Final = frozenset({OrderState.FILLED, OrderState.PARTIAL})
 _DIGITS: Final = 5
-"""Significant digits of a size on the screen; the streams have them all."""
+"""Significant digits of a size on the screen; the streams have all of them."""
 
 
 @dataclass(slots=True)
 class _Pending:
-    """A signal that has not been shown yet, and the outcomes so far."""
+    """A signal that has not been printed yet, and its outcomes so far."""
 
     entry: Entry
     seen_at: float
     outcomes: dict[str, ReportMessage] = field(default_factory=dict)
 
 
-class News:
-    """Follows the signals and each user's reports from the beginning. `began` is when the demo was asked for (epoch seconds)."""
+class SignalPrinter:
+    """Reads the signals and each user's reports from the beginning. `began` is when `make demo` was called (epoch seconds)."""
 
-    def __init__(self, bus: Bus, users: Sequence[str], say: Callable[[str], None], began: float) -> None:
+    def __init__(self, bus: Bus, users: Sequence[str], print_line: Callable[[str], None], began: float) -> None:
         self._bus = bus
-        self._say = say
+        self._print_line = print_line
         self._began = began
         self._users = users
         self._last = dict.fromkeys([keys.SIGNALS, *map(keys.reports, users)], "0-0")
@@ -50,15 +50,15 @@ class News:
         self._copied: set[str] = set()
 
     async def run(self) -> None:
-        """Show until cancelled; a Redis that does not answer is asked again."""
+        """Print until cancelled; if Redis does not answer, try again."""
         while True:
             with suppress(BusError):
-                # The signals first: a report that is read has its signal in the table.
+                # Signals first: then every report that is read has its signal in the table.
                 for entry in await self._new(keys.SIGNALS):
                     self._pending[entry.fields.get("id", "")] = _Pending(entry, time.monotonic())
                 for user in self._users:
                     for entry in await self._new(keys.reports(user)):
-                        self._take(user, entry)
+                        self._add_report(user, entry)
                 self._show()
             await asyncio.sleep(_EVERY)
 
@@ -69,19 +69,19 @@ class News:
             self._last[stream] = found[-1].id
         return found
 
-    def _take(self, user: str, entry: Entry) -> None:
+    def _add_report(self, user: str, entry: Entry) -> None:
         try:
             report = ReportMessage.parse(entry.fields)
         except MalformedMessageError:
-            return  # the audit names it
+            return  # the audit reports it
         if report.signal_id in self._pending:
             self._pending[report.signal_id].outcomes[user] = report
         elif not report.signal_id:
-            self._say(f"{_clock(report.settled_at)} {user}'s own exit of {report.symbol}: {report.reason}")
+            self._print_line(f"{_clock(report.settled_at)} {user}'s own exit of {report.symbol}: {report.reason}")
         if report.outcome in _COPIED and report.average_price is not None and user not in self._copied:
-            self._first_copy(user, report, report.average_price)
+            self._print_first_copy(user, report, report.average_price)
 
-    def _first_copy(self, user: str, report: ReportMessage, price: Decimal) -> None:
+    def _print_first_copy(self, user: str, report: ReportMessage, price: Decimal) -> None:
         self._copied.add(user)
         took = time.time() - self._began
         if len(self._copied) == 1:
@@ -89,18 +89,20 @@ class News:
             size = f"{text(report.filled_size)} {report.symbol.base}"
             behind = report.signal_at and f", {report.settled_at - report.signal_at} ms after the master's fill"
             price_text = f"{price:,.2f} {report.symbol.quote}"
-            self._say(f"first copied trade after {took:.0f} s: {user} {did} {size} at {price_text}{behind or ''}")
+            self._print_line(
+                f"first copied trade after {took:.0f} s: {user} {did} {size} at {price_text}{behind or ''}"
+            )
         if len(self._copied) == len(self._users):
-            self._say(f"every user has a copied trade, after {took:.0f} s")
+            self._print_line(f"every user has a copied trade, after {took:.0f} s")
 
     def _show(self) -> None:
-        """Show the signals whose outcomes are known, in their order."""
+        """Print the signals whose outcomes are known, in their order."""
         for signal_id, pending in list(self._pending.items()):
             whole = len(pending.outcomes) == len(self._users)
             if not whole and time.monotonic() - pending.seen_at < _WAIT:
                 return
             del self._pending[signal_id]
-            self._say(self._line(pending))
+            self._print_line(self._line(pending))
 
     def _line(self, pending: _Pending) -> str:
         fields = pending.entry.fields

@@ -1,6 +1,6 @@
-"""Whether the venue's own record agrees with ours: nothing there that nobody decided, nothing filled that is not there.
+"""Compares the venue's journal with our reports: no order without a decision, and no reported fill that the venue does not have.
 
-An exit may take several orders at the venue, one per leg; its report tells their sum. An entry has one.
+An exit may take several orders at the venue, one per leg; its report holds their sum. An entry has one order.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from typing import Final
 from shared.domain.order import OrderState, leg_id
 from shared.domain.reason import ReasonCode
 from shared.domain.values.money import ZERO, plain
-from shared.ledger.audit.findings import FindingKind, Tally
+from shared.ledger.audit.facts import AuditTime, ReportEntry, UserFacts, order_trimmed
+from shared.ledger.audit.findings import AuditTally, FindingKind
 from shared.ledger.audit.journal import VenueOrder
-from shared.ledger.books import Moment, Reported, UserBook, order_trimmed
 
 TRADED: Final = frozenset({OrderState.FILLED.value, OrderState.PARTIAL.value})
 _MARGIN_MS: Final = 1_000
-"""How far this clock and the executor's may be apart."""
+"""The largest difference between this clock and the executor's."""
 
 
-def agree(book: UserBook, venue: Sequence[VenueOrder], moment: Moment, tally: Tally) -> None:
-    """Compare one user's decisions and outcomes with his rows of the venue's journal, which was read before them.
+def compare_with_venue(book: UserFacts, venue: Sequence[VenueOrder], moment: AuditTime, tally: AuditTally) -> None:
+    """Compare one user's decisions and outcomes with their rows of the venue's journal, which was read before them.
 
-    Of orders with other money than the journal's it knows nothing: those from before `book.since` are left out on both sides.
+    The journal has no orders of the other kind of money: those before `book.since` are left out on both sides.
     """
     reports = {each.order_id: each for each in (*book.reported, *book.late) if each.settled_at >= book.since}
     venue = [row for row in venue if row.accepted_at >= book.since]
     accepted: dict[str, Decimal] = {}
     for row in venue:
-        if row.client_order_id:  # without one it was placed by hand: not ours
+        if row.client_order_id:  # without a client id it was placed by hand: not ours
             tally.venue_orders += 1
             accepted[row.client_order_id] = accepted.get(row.client_order_id, ZERO) + row.filled
     owners = _owners(book, accepted)
     for row in venue:
         if row.client_order_id and row.client_order_id not in owners:
-            _stray(book, row, reports.get(row.client_order_id), moment, tally)
+            _report_unknown_order(book, row, reports.get(row.client_order_id), moment, tally)
     filled: dict[str, Decimal] = {}
     for client_id, amount in accepted.items():
         order = owners.get(client_id, client_id)
@@ -46,8 +46,8 @@ def agree(book: UserBook, venue: Sequence[VenueOrder], moment: Moment, tally: Ta
         _compare(book.user, report, filled.get(report.order_id), moment, tally)
 
 
-def _owners(book: UserBook, accepted: Mapping[str, Decimal]) -> dict[str, str]:
-    """Give the order to which each client id belongs that was decided, or that is an own exit's."""
+def _owners(book: UserFacts, accepted: Mapping[str, Decimal]) -> dict[str, str]:
+    """Return the order of each client id that belongs to a decision or to a user's own exit."""
     exits = {each.order_id for each in book.decided if each.copy and each.exit}
     exits.update(each.order_id for each in (*book.reported, *book.late) if not each.signal_id)
     recalled = {each.order_id for each in (*book.reported, *book.late) if each.code == ReasonCode.RECALLED}
@@ -60,15 +60,17 @@ def _owners(book: UserBook, accepted: Mapping[str, Decimal]) -> dict[str, str]:
 
 
 def _later_legs(order: str, accepted: Mapping[str, Decimal]) -> list[str]:
-    """Give the client ids of an exit's later legs; one is only begun when the venue has had the one before."""
+    """Return the client ids of an exit's later legs; a leg begins only after the venue has accepted the one before."""
     found: list[str] = []
-    with suppress(ValueError):  # an order id that is no UUID has no legs
+    with suppress(ValueError):  # an order id that is not a UUID has no legs
         while (client_id := leg_id(order, len(found) + 2)) in accepted:
             found.append(client_id)
     return found
 
 
-def _stray(book: UserBook, row: VenueOrder, report: Reported | None, moment: Moment, tally: Tally) -> None:
+def _report_unknown_order(
+    book: UserFacts, row: VenueOrder, report: ReportEntry | None, moment: AuditTime, tally: AuditTally
+) -> None:
     if report is None and moment.young(row.accepted_at):
         tally.open += 1  # an own exit is reported only when it ends
     elif not (report and order_trimmed(book, report)):
@@ -76,7 +78,7 @@ def _stray(book: UserBook, row: VenueOrder, report: Reported | None, moment: Mom
         tally.find(FindingKind.UNDECIDED_AT_VENUE, book.user, row.client_order_id, detail)
 
 
-def _compare(user: str, report: Reported, there: Decimal | None, moment: Moment, tally: Tally) -> None:
+def _compare(user: str, report: ReportEntry, there: Decimal | None, moment: AuditTime, tally: AuditTally) -> None:
     traded = report.outcome in TRADED
     if (there is not None or not traded) and (there or ZERO) == (report.filled if traded else ZERO):
         return

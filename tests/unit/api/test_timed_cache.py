@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from services.api.fresh import Fresh
+from services.api.timed_cache import TimedCache
 
 
 class Source:
@@ -27,13 +27,13 @@ class Source:
 
 async def test_it_is_read_once_for_all_who_ask_at_once() -> None:
     source = Source()
-    fresh = Fresh(source.read, 1.0, lambda: source.now)
+    fresh = TimedCache(source.read, 1.0, lambda: source.now)
     assert await asyncio.gather(*(fresh.get() for _ in range(50))) == [1] * 50
 
 
 async def test_it_is_read_again_once_the_interval_is_over() -> None:
     source = Source()
-    fresh = Fresh(source.read, 1.0, lambda: source.now)
+    fresh = TimedCache(source.read, 1.0, lambda: source.now)
     assert await fresh.get() == 1
     source.now += 0.9
     assert await fresh.get() == 1
@@ -43,7 +43,7 @@ async def test_it_is_read_again_once_the_interval_is_over() -> None:
 
 async def test_a_failure_reaches_the_caller_and_is_not_kept() -> None:
     source = Source()
-    fresh = Fresh(source.read, 1.0, lambda: source.now)
+    fresh = TimedCache(source.read, 1.0, lambda: source.now)
     await fresh.get()
     source.now += 2
     source.failing = True

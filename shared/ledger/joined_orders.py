@@ -1,7 +1,7 @@
-"""Finds the decisions of users who joined a position later: they do not stand under the entry id of the signal that they name.
+"""Finds the decisions of users who joined a position later: their entry id is not that of the signal that they name.
 
-A signal that a user has no decision on under its own id came while he did not follow. If he joined by it, that was at the
-beginning of his following: his decision is among the first that stand behind it in his stream.
+If a user has no decision under a signal's entry id, they did not follow when it came. If they joined by that signal, they did
+so when they began to follow: the decision is among the first entries after the signal's id in their stream.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from shared.bus.streams import Entry, read_entries
 from shared.contracts import keys
 
 _FIRST: Final = 200
-"""Joining is over ten minutes after a user began to follow; more than this is seldom decided for one user until then."""
+"""Joining ends ten minutes after a user began to follow; few users get more decisions than this until then."""
 
 
 async def joined_orders(bus: Bus, signal: Entry, users: Sequence[str]) -> Mapping[str, Entry]:
-    """Give the decisions by which users joined the position that a signal belongs to."""
+    """Return the decisions by which users joined the position of a signal."""
     answers = await bus.do_all([("XRANGE", keys.orders(user), f"({signal.id}", "+", "COUNT", _FIRST) for user in users])
     found = {}
     for user, rows in zip(users, answers, strict=True):

@@ -1,7 +1,7 @@
-"""What keeps a user whose account is ready from trading: a kill switch, or a loss that stopped them.
+"""The state of a user, and what stops the entries of one whose account is ready: a kill switch or a stop-out.
 
-Shown wherever users are counted, so that nobody reads "ready" about a user for whom nothing is bought. It decides nothing: engine
-and executor read the switches and the risk state themselves, before every send.
+It is shown wherever users are counted, so that a user for whom nothing is bought never counts as "ready". It decides nothing:
+engine and executor read the switches and the risk state themselves, before every send.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from shared.domain.limits.risk_state import RiskState, utc_minute
 
 
 class UserState(StrEnum):
-    """How a user stands. Stable words: `status --json`, `/status` and the metrics show them."""
+    """The state of a user. Stable words: `status --json`, `/status` and the metrics show them."""
 
     READY = "ready"  # entries and exits are copied
     PAUSED = "paused"  # no entries, by a switch
-    FLATTENING = "flattening"  # no entries, and what was copied is being sold, by a switch
+    FLATTENING = "flattening"  # no entries, and copied positions are being sold, by a switch
     HALTED = "halted"  # nothing is sent, by a switch
     STOPPED_OUT = "stopped_out"  # no entries, by a loss limit
     PARKED = "parked"  # the account cannot be used
     UNKNOWN = "unknown"  # not served, or not read yet
-    GONE = "gone"  # holds something from copying, and there is no file of that name any more
+    GONE = "gone"  # holds a copied position, and has no file any more
     OFF = "off"  # disabled in the user's file
 
 
-HELD: Final = frozenset({UserState.PAUSED, UserState.FLATTENING, UserState.STOPPED_OUT, UserState.HALTED})
-"""States of a user whose account is fine and whose entries are stopped on purpose."""
+STOPPED_STATES: Final = frozenset({UserState.PAUSED, UserState.FLATTENING, UserState.STOPPED_OUT, UserState.HALTED})
+"""States of a user whose account is ready and whose entries are stopped on purpose."""
 _BY_MODE: Final = {
     ControlMode.HALT: UserState.HALTED,
     ControlMode.FLATTEN: UserState.FLATTENING,
@@ -42,24 +42,24 @@ _ORDER: Final = tuple(UserState)
 
 
 @dataclass(frozen=True, slots=True)
-class Restraint:
-    """What stops a user's entries, and why: with who did it and since when, where that is known."""
+class EntryStop:
+    """What stops a user's entries, and why; with who set it and since when, if known."""
 
     state: UserState
     reason: str
     everybody: bool = False
-    """Whether it holds everybody back, and not this user alone."""
+    """Whether it stops all users, and not this user alone."""
 
 
-def restraint(user: Control, everybody: Control, risk: RiskState | None, now: int) -> Restraint | None:
-    """Return what holds a user back at `now` (epoch ms): the strictest switch first; None if nothing does."""
+def find_entry_stop(user: Control, everybody: Control, risk: RiskState | None, now: int) -> EntryStop | None:
+    """Return what stops a user's entries at `now` (epoch ms), the strictest switch first; None if nothing does."""
     for mode, state in _BY_MODE.items():
         if user.mode is mode:
-            return Restraint(state, describe(user))
+            return EntryStop(state, describe(user))
         if everybody.mode is mode:
-            return Restraint(state, f"everybody: {describe(everybody)}", everybody=True)
+            return EntryStop(state, f"everybody: {describe(everybody)}", everybody=True)
     if risk is not None and risk.stopped(now):
-        return Restraint(
+        return EntryStop(
             UserState.STOPPED_OUT, f"{risk.stopped_reason or 'a loss limit'}, until {utc_minute(risk.stopped_until)}"
         )
     return None
@@ -74,8 +74,8 @@ def describe(switch: Control) -> str:
     return f"{said} ({', '.join(known)})" if known else said
 
 
-def count_in_words(states: Collection[UserState], *, trading: bool) -> str:
-    """Count users by state: `3 users: 2 trading, 1 paused`; `trading` is whether a signal would reach those who are ready."""
+def count_users(states: Collection[UserState], *, trading: bool) -> str:
+    """Count users by state: `3 users: 2 trading, 1 paused`; `trading` is whether a signal would reach ready users."""
     words = {**_WORDS, UserState.READY: "trading" if trading else "ready"}
     counted = [(state, sum(each is state for each in states)) for state in _ORDER]
     parts = ", ".join(f"{count} {words.get(state, state)}" for state, count in counted if count)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from shared.bus.connection import Bus
 from shared.bus.streams import Group
 from shared.contracts import keys
-from shared.ledger.attention import read_differences, read_unproven
+from shared.ledger.open_issues import read_differences, read_unresolved
 from tests.support.copies import Copies
 
 
@@ -18,17 +18,17 @@ async def test_only_orders_whose_send_has_no_proven_end_are_listed_with_their_re
         if state:
             await bus.do("HSET", keys.order("alice", orders[state]), "state", state, "sent_at", "5", "reason", "502")
     group = Group(bus, keys.EXECUTOR)
-    assert await read_unproven(bus, ["alice", "bob"]) == []  # nothing was handed out, and bob has no stream
+    assert await read_unresolved(bus, ["alice", "bob"]) == []  # nothing was handed out, and bob has no stream
     await group.ensure([keys.orders("alice")])
     await group.read_new([keys.orders("alice")], 100, 1)
-    found = await read_unproven(bus, ["alice", "bob"])
+    found = await read_unresolved(bus, ["alice", "bob"])
     assert [(each.user, each.order_id, each.state, each.sent_at) for each in found] == [
         ("alice", orders[state], state, 5) for state in states[:3]
     ]
     assert found[0].fields["reason"] == "502"
     for entry in await group.all_pending(keys.orders("alice")):
         await group.ack(keys.orders("alice"), entry.id)
-    assert await read_unproven(bus, ["alice"]) == []
+    assert await read_unresolved(bus, ["alice"]) == []
 
 
 async def test_a_pending_list_longer_than_a_page_is_read_to_its_end(bus: Bus) -> None:
@@ -39,7 +39,7 @@ async def test_a_pending_list_longer_than_a_page_is_read_to_its_end(bus: Bus) ->
     await group.ensure([keys.orders("alice")])
     await group.read_new([keys.orders("alice")], 1_000, 1)
     await bus.do("HSET", keys.order("alice", last), "state", "unknown")
-    assert [each.order_id for each in await read_unproven(bus, ["alice"])] == [last]
+    assert [each.order_id for each in await read_unresolved(bus, ["alice"])] == [last]
 
 
 async def test_differences_are_read_as_they_were_told(bus: Bus) -> None:

@@ -1,8 +1,8 @@
-"""Has the market stand where another exchange's is, so that paper money trades at the prices of the signals that it follows.
+"""Sets the market's prices to those of another exchange, so that paper money trades at the prices of the signals.
 
-Asks for public prices and nothing else: it has no key and signs nothing. While they cannot be read the prices stand still, and
-once they are too old nothing is traded at them, for a fill at a price that is gone would be a lie: orders are refused as in a
-market that takes cancellations only, which whoever sent them can tell for certain from a loss on the way.
+It reads public prices and nothing else: it has no key and signs nothing. While they cannot be read the prices stay unchanged.
+Once they are too old nothing is traded at them, because such a fill would be wrong: orders are rejected as in cancel-only mode,
+a definite answer that the sender cannot mistake for a lost request.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from shared.venues.errors import VenueError
 from shared.venues.port import PublicVenue
 
 EVERY: Final = 1.5
-"""Seconds between readings: a venue allows about one public call a second, and those on real money need some of them."""
+"""Seconds between reads: a venue allows about one public call a second, and users on real money need some of them."""
 TIMEOUT: Final = 3.0
-"""Seconds for one reading, with its retries."""
+"""Seconds for one read, with its retries."""
 OLDEST: Final = 10.0
-"""Seconds after which a price is too old to trade at: two readings may fail."""
+"""Seconds after which a price is too old to trade at: two reads may fail."""
 
 log = structlog.get_logger(__name__)
 
 
-class Follower:
-    """Follows one source for every symbol of an exchange."""
+class PriceMirror:
+    """Copies the prices of one source for every symbol of an exchange."""
 
     def __init__(self, exchange: Exchange, source: PublicVenue, url: str) -> None:
         self._exchange = exchange
@@ -36,22 +36,22 @@ class Follower:
         self._url = url
         self._read_at: dict[str, float] = {}
         self._reason = ""
-        self._told: tuple[str, ...] = ()
+        self._logged: tuple[str, ...] = ()
         exchange.rules.closed = self.too_old
 
     def too_old(self, symbol: str) -> bool:
-        """Say whether the price of a symbol is too old to trade at, or was never read."""
+        """Return whether the price of a symbol is too old to trade at, or was never read."""
         at = self._read_at.get(symbol)
         return at is None or self._exchange.clock.now() - at > OLDEST
 
     async def run(self) -> None:
-        """Follow for ever."""
+        """Copy prices until cancelled."""
         while True:
-            await self.look()
+            await self.read_prices()
             await asyncio.sleep(EVERY)
 
-    async def look(self) -> None:
-        """Read the prices once and put the market there; where that fails it stands still."""
+    async def read_prices(self) -> None:
+        """Read the prices once and set the market's prices to them; on a failure they stay unchanged."""
         symbols = self._exchange.rules.symbols()
         try:
             prices = await self._source.prices([Symbol.parse(symbol) for symbol in symbols])
@@ -67,11 +67,11 @@ class Follower:
             for symbol, price in prices.items():
                 self._exchange.set_price(str(symbol), price.amount)
                 self._read_at[str(symbol)] = now
-        self._tell(tuple(symbol for symbol in symbols if self.too_old(symbol)))
+        self._log_closed_pairs(tuple(symbol for symbol in symbols if self.too_old(symbol)))
 
-    def _tell(self, closed: tuple[str, ...]) -> None:
-        if closed and closed != self._told:
+    def _log_closed_pairs(self, closed: tuple[str, ...]) -> None:
+        if closed and closed != self._logged:
             log.warning("pairs that take no orders: their prices are too old or unknown", pairs=", ".join(closed))
-        elif self._told and not closed:
+        elif self._logged and not closed:
             log.info("every pair takes orders")
-        self._told = closed
+        self._logged = closed

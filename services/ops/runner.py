@@ -1,6 +1,6 @@
-"""One command's connection: settings, bus, and what becomes of failures that a person can put right.
+"""Run one command: load the settings, open the bus, and report failures that the operator can fix.
 
-A wrong setting or a Redis that is down gives one line on stderr and exit code 2.
+A wrong setting or an unreachable Redis gives one line on stderr and exit code 2.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from shared.config.settings import Settings, load_settings
 T = TypeVar("T")
 
 
-def connected(work: Callable[[Settings, Bus], Awaitable[T]]) -> T:
-    """Run a command's work with a bus. Raises ConfigurationError, BusError."""
+def run_with_bus(work: Callable[[Settings, Bus], Awaitable[T]]) -> T:
+    """Run a command's work with settings and a bus. Raises ConfigurationError, BusError."""
     settings = load_settings()
 
     async def inside() -> T:
@@ -29,8 +29,8 @@ def connected(work: Callable[[Settings, Bus], Awaitable[T]]) -> T:
     return asyncio.run(inside())
 
 
-def guarded(command: Callable[[], object]) -> None:
-    """Run a whole command; end the process with one line and exit code 2 where a person has to put something right."""
+def run_command(command: Callable[[], object]) -> None:
+    """Run a command; exit with one line and code 2 on a failure that the operator has to fix."""
     try:
         command()
     except (ConfigurationError, BusError) as error:
@@ -38,6 +38,6 @@ def guarded(command: Callable[[], object]) -> None:
 
 
 def refuse(text: str) -> NoReturn:
-    """End with one line on stderr and exit code 2."""
+    """Exit with one line on stderr and code 2."""
     print(f"ops: {text}", file=sys.stderr)
     sys.exit(2)

@@ -1,4 +1,4 @@
-"""How an accepted order enters: at once or at its start time, whole or, where a fault says so, in part."""
+"""How an accepted order enters the market: at once or at its start time, whole or, with a fault, in part."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from services.paper_exchange.core.settlement import Settlement
 from services.paper_exchange.core.timers import Timers
 
 
-class Entry:
-    """The first steps of orders, and the timers that start and expire them."""
+class OrderIntake:
+    """The first step of every order, and the timers that start and expire orders."""
 
     def __init__(
         self, clock: Clock, matching: Matching, settlement: Settlement, timers: Timers, faults: Faults
@@ -26,7 +26,7 @@ class Entry:
         self._faults = faults
 
     def admit(self, order: Order) -> None:
-        """Let a new order trade, wait, or wait for its start."""
+        """Execute a new order, rest it in the book, or hold it until its start time."""
         now = self._clock.now()
         self._schedule(order)
         if self._faults.armed:
@@ -75,7 +75,7 @@ class Entry:
         return order.limit is None or self._matching.crosses(order.ticket, order.limit)
 
     def _prevent_self_trade(self, order: Order, fills: Fills) -> bool:
-        """Keep an order from meeting the same account's resting one; tell whether it may go on."""
+        """Prevent a trade with a resting order of the same account. Return whether the new order may continue."""
         worst = fills[-1][0]
         buying = order.side is Side.BUY
         met = [
@@ -98,7 +98,7 @@ class Entry:
         return False
 
     def _partial(self, order: Order, fills: Fills) -> bool:
-        """Fill only a part where a fault says so; tell whether it did."""
+        """Fill only a part if a fault is armed for it. Return whether that happened."""
         user, symbol = order.account.user, order.instrument.symbol
         ending = self._faults.effect("partial_fill_then_cancel", user, "AddOrder", symbol)
         switch = ending or self._faults.effect("partial_fill", user, "AddOrder", symbol)

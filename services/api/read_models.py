@@ -1,6 +1,6 @@
-"""What the routes read, each at most once in a while, and which users there are.
+"""The read models of the routes, each read at most once per interval, and the list of users.
 
-The users' files are read again now and then, so that the API need not restart for a new user; a file that is bad or gone is
+The users' files are read again regularly, so that a new user needs no restart of the API; a file that is invalid or gone is
 shown as such.
 """
 
@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from services.api.fresh import Fresh
+from services.api.timed_cache import TimedCache
 from shared.bus.connection import Bus
 from shared.bus.streams import Entry
 from shared.config.errors import ConfigurationError
@@ -22,7 +22,7 @@ from shared.ledger.backlog import Backlog, read_backlog
 from shared.ledger.reading import known_users
 from shared.ledger.status import SystemStatus, read_status, read_symbol_switches
 from shared.ledger.users import read_users
-from shared.ledger.why import SignalStory, find_signal, recent_signals, tell
+from shared.ledger.why import SignalTrace, find_signal, recent_signals, trace_signal
 
 ON_PAGE: Final = 12
 """Signals on the index page."""
@@ -33,21 +33,21 @@ _USERS: Final = 15.0
 log = structlog.get_logger()
 
 
-class Reader:
+class ReadModels:
     """The ledger's read models, shared by all requests. Every method raises BusUnavailable."""
 
     def __init__(self, bus: Bus, config: Path, policies: Mapping[str, UserPolicy]) -> None:
         self._bus = bus
         self._config = config
         self._policies = policies
-        self._users = Fresh(self._read_users, _USERS)
-        self._symbols = Fresh(lambda: read_symbol_switches(bus), _USERS)
-        self._status = Fresh(self._read_status, _STATE)
-        self._backlog = Fresh(self._read_backlog, _STATE)
-        self._stories = Fresh(self._read_stories, _PAGE)
+        self._users = TimedCache(self._read_users, _USERS)
+        self._symbols = TimedCache(lambda: read_symbol_switches(bus), _USERS)
+        self._status = TimedCache(self._read_status, _STATE)
+        self._backlog = TimedCache(self._read_backlog, _STATE)
+        self._stories = TimedCache(self._read_traces, _PAGE)
 
     async def users(self) -> list[str]:
-        """Name everybody who is configured or was ever followed."""
+        """Return every user that is configured or ever followed."""
         return await self._users.get()
 
     async def status(self) -> SystemStatus:
@@ -55,27 +55,27 @@ class Reader:
         return await self._status.get()
 
     async def backlog(self) -> list[Backlog]:
-        """Read how far the streams are worked off."""
+        """Read how far the streams have been processed."""
         return await self._backlog.get()
 
-    async def stories(self) -> list[SignalStory]:
-        """Read the newest signals with everybody's part, newest first."""
+    async def traces(self) -> list[SignalTrace]:
+        """Trace the newest signals, newest first."""
         return await self._stories.get()
 
     async def signals(self, count: int) -> list[Entry]:
         """Read the newest signals, newest first."""
         return await recent_signals(self._bus, count)
 
-    async def story(self, wanted: str) -> SignalStory | None:
-        """Read what became of one signal; None if there is no such signal."""
+    async def trace(self, wanted: str) -> SignalTrace | None:
+        """Trace one signal; None if there is no such signal."""
         entry = await find_signal(self._bus, wanted)
-        return None if entry is None else await tell(self._bus, entry, await self.users())
+        return None if entry is None else await trace_signal(self._bus, entry, await self.users())
 
     async def _read_users(self) -> list[str]:
         try:
             self._policies = await read_users(self._bus, self._config)
         except ConfigurationError as error:
-            log.warning("users' settings cannot be read; those of before are shown", reason=str(error))
+            log.warning("users' settings cannot be read; the previous ones are shown", reason=str(error))
         return sorted({*self._policies, *await known_users(self._bus)})
 
     async def _read_status(self) -> SystemStatus:
@@ -86,6 +86,6 @@ class Reader:
     async def _read_backlog(self) -> list[Backlog]:
         return await read_backlog(self._bus, await self.users())
 
-    async def _read_stories(self) -> list[SignalStory]:
+    async def _read_traces(self) -> list[SignalTrace]:
         users = await self.users()
-        return [await tell(self._bus, entry, users) for entry in await recent_signals(self._bus, ON_PAGE)]
+        return [await trace_signal(self._bus, entry, users) for entry in await recent_signals(self._bus, ON_PAGE)]

@@ -1,0 +1,114 @@
+"""What needs the operator: unresolved orders, and positions that the account's balances do not cover.
+
+A user's unresolved order has its stream entry pending, so only pending entries are read, however many orders have ended. The
+master has no order stream: its records are found by a scan of the keyspace, so this is not for every second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from shared.bus.connection import Bus
+from shared.bus.records import pairs
+from shared.bus.streams import read_entries
+from shared.contracts import keys
+from shared.domain.account import MASTER
+from shared.domain.order import OrderState
+from shared.domain.values.numerals import whole
+
+UNRESOLVED_STATES: Final = frozenset({OrderState.SENDING, OrderState.ACCEPTED, OrderState.UNKNOWN})
+"""States of an order whose last send has no proven end."""
+_PAGE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class UnresolvedOrder:
+    """An order whose outcome is not known; `fields` is its record."""
+
+    user: str
+    order_id: str
+    fields: Mapping[str, str]
+
+    @property
+    def state(self) -> str:
+        """Return the order's state."""
+        return self.fields.get("state", "")
+
+    @property
+    def sent_at(self) -> int | None:
+        """Return when its last send began (epoch ms)."""
+        return whole(self.fields.get("sent_at"))
+
+
+@dataclass(frozen=True, slots=True)
+class PositionDifference:
+    """A position that the venue's balance does not cover, as the executor described it last."""
+
+    user: str
+    venue: str
+    symbol: str
+    text: str
+
+
+async def read_unresolved(bus: Bus, users: Iterable[str]) -> list[UnresolvedOrder]:
+    """Find the unresolved orders of these users, oldest first within a user; `master` is one. Raises BusUnavailable."""
+    found: list[UnresolvedOrder] = []
+    for user in users:
+        if user == MASTER:
+            records = await read_master_orders(bus)
+            orders = [UnresolvedOrder(MASTER, order_id, fields) for order_id, fields in records.items()]
+            orders.sort(key=lambda each: each.sent_at or 0)
+        else:
+            orders = await _pending_orders(bus, user)
+        found += [order for order in orders if order.state in UNRESOLVED_STATES]
+    return found
+
+
+async def read_master_orders(bus: Bus) -> dict[str, Mapping[str, str]]:
+    """Read the records of the master's own orders, by order id. Scans the keyspace. Raises BusUnavailable."""
+    names = sorted(set(await bus.scan(keys.order(MASTER, "*"))))
+    prefix = keys.order(MASTER, "")
+    found: dict[str, Mapping[str, str]] = {}
+    for first in range(0, len(names), _PAGE):
+        page = names[first : first + _PAGE]
+        answers = await bus.do_all([("HGETALL", name) for name in page])
+        found.update({name.removeprefix(prefix): pairs(answer) for name, answer in zip(page, answers, strict=True)})
+    return found
+
+
+async def read_differences(bus: Bus, accounts: Sequence[tuple[str, str]]) -> list[PositionDifference]:
+    """Read where positions of these (user, venue) differ from balances, as last recorded. Raises BusUnavailable."""
+    answers = await bus.do_all([("HGETALL", keys.differences(user, venue)) for user, venue in accounts])
+    return [
+        PositionDifference(user, venue, symbol, text)
+        for (user, venue), answer in zip(accounts, answers, strict=True)
+        for symbol, text in sorted(pairs(answer).items())
+    ]
+
+
+async def _pending_orders(bus: Bus, user: str) -> list[UnresolvedOrder]:
+    found: list[UnresolvedOrder] = []
+    after = "-"
+    while rows := await _pending(bus, user, after):
+        found += await _read_orders(bus, user, [str(row[0]) for row in rows])
+        if len(rows) < _PAGE:
+            break
+        after = f"({rows[-1][0]}"
+    return found
+
+
+async def _pending(bus: Bus, user: str, after: str) -> list[Any]:
+    """Read a page of entries that were delivered and not acknowledged; empty if there is no group yet."""
+    answers = await bus.do_all([("XPENDING", keys.orders(user), keys.EXECUTOR, after, "+", _PAGE)])
+    return answers[0] if isinstance(answers[0], list) else []
+
+
+async def _read_orders(bus: Bus, user: str, entry_ids: Sequence[str]) -> list[UnresolvedOrder]:
+    stream = keys.orders(user)
+    rows = await bus.do_all([("XRANGE", stream, entry_id, entry_id) for entry_id in entry_ids])
+    entries = [entry for answer in rows if isinstance(answer, list) for entry in read_entries(stream, answer)]
+    orders = [order for entry in entries if (order := entry.fields.get("id"))]
+    hashes = await bus.do_all([("HGETALL", keys.order(user, order)) for order in orders])
+    return [UnresolvedOrder(user, order, pairs(answer)) for order, answer in zip(orders, hashes, strict=True)]
