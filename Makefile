@@ -4,6 +4,9 @@
 PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 
+# Images and shells that set this have every process compile the whole tree anew, and pytest rewrite every test file.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 BIN := $(VENV)/bin
 # Which lock the venv was made from: a copy of it. The demo's lock is a part of the developers' lock, so either venv runs the demo.

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from shared.bus.connection import Bus, open_bus
+from tests.support.python_module import FORKED_STARTS
 from tests.support.redis_server import RedisServer
 
 # How long an example takes says something about the machine, which may stall at any moment, and nothing about Shoal.
@@ -17,6 +18,7 @@ settings.register_profile("shoal", deadline=None, suppress_health_check=[HealthC
 # For `make unit`: a look between two edits.
 settings.register_profile("fast", settings.get_profile("shoal"), max_examples=10)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "shoal"))
+os.environ.setdefault(FORKED_STARTS, "1")
 
 
 @pytest.fixture(scope="session")
