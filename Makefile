@@ -30,7 +30,7 @@ endif
 demo: export DEMO_BEGAN := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup runtime demo test unit lint lock compose-test up down logs executor ops streams status audit chaos day bench
+.PHONY: help setup runtime demo test unit check lint lock compose-test up down logs executor ops streams status audit chaos day bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,10 @@ test: setup ## everything that needs no Docker engine
 
 unit: setup ## the tests that need no server, with few examples each: for between two edits
 	HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest tests/unit --quiet --numprocesses 2 --dist loadfile
+
+check: setup ## lint, types and the nearest tests of one file: make check FILE=shared/bus/lease.py
+	@if [ -z "$(FILE)" ]; then echo "make check: which file? make check FILE=shared/bus/lease.py" >&2; exit 2; fi; \
+	exec $(BIN)/python -m tests.support.check $(FILE)
 
 lint: setup ## style, types and the walls between packages
 	$(BIN)/ruff check .

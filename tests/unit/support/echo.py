@@ -1,4 +1,4 @@
-"""`python -m tests.unit.support.echo EXIT_CODE ...`: tells what it was given, and ends as it was told; `wait` waits for a signal."""
+"""`python -m tests.unit.support.echo EXIT_CODE ...` tells what it was given and ends as told; `wait` waits for a signal."""
 
 from __future__ import annotations
 
