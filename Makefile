@@ -76,10 +76,13 @@ runtime:
 	$(make_venv) && $(call install,requirements-demo.lock,--no-compile) && cp requirements-demo.lock $(DEMO_STAMP)
 
 demo: runtime ## everything on this machine without Docker, on paper money, until Ctrl-C (VERBOSE=1 REDIS_PORT= API_PORT= PAPER_PORT= DEMO_SECONDS=)
-	@exec $(BIN)/python -m services.demo.launcher
+	@exec $(BIN)/python -m services.demo
+
+# More than there are cores: most of the time, tests that start whole systems wait for something that takes its time.
+WORKERS ?= 8
 
 test: setup ## everything that needs no Docker engine
-	$(BIN)/python -m pytest --ignore=tests/compose --numprocesses 5 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --ignore=tests/compose --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 unit: setup ## the tests that need no server, with few examples each: for between two edits
 	HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest tests/unit --quiet --numprocesses 2 --dist loadfile
@@ -106,7 +109,10 @@ lock: setup ## all locks anew from pyproject.toml (what still fits keeps its ver
 	@! grep -n '://' requirements.lock requirements-dev.lock requirements-demo.lock requirements-bench.lock || { echo "make lock: a lock names a host" >&2; exit 1; }
 
 # Built by whatever builder the engine has; PIP_INDEX_URL and the like are handed on from the environment if they are set there.
-compose-test: setup ## builds the image and runs the whole system in containers (needs a Docker engine)
+compose-# More than there are cores: most of the time, tests that start whole systems wait for something that takes its time.
+WORKERS ?= 8
+
+test: setup ## builds the image and runs the whole system in containers (needs a Docker engine)
 	$(BIN)/python -m pytest tests/compose -m compose
 
 up: ## docker compose: build and start everything (more executors: docker compose up -d --scale executor=5)

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
 
 from shared.bus.connection import Bus, open_bus
 from tests.support.python_module import FORKED_STARTS
 from tests.support.redis_server import RedisServer
+from tests.support.schedule import Schedule, sort_longest_first
 
 # How long an example takes says something about the machine, which may stall at any moment, and nothing about Shoal.
 settings.register_profile("shoal", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -19,6 +21,17 @@ settings.register_profile("shoal", deadline=None, suppress_health_check=[HealthC
 settings.register_profile("fast", settings.get_profile("shoal"), max_examples=10)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "shoal"))
 os.environ.setdefault(FORKED_STARTS, "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    sort_longest_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedule | None:
+    """Divide the tests among processes in pieces of Shoal's own, where whole files were asked for."""
+    return Schedule(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

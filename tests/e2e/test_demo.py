@@ -39,7 +39,7 @@ class Demo:
         self._log = folder / "demo.log"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "services.demo.launcher"],
+                [sys.executable, "-m", "services.demo"],
                 cwd=ROOT,
                 env=self.environment,
                 stdout=log if stdout is None else stdout,

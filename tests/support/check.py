@@ -18,7 +18,7 @@ Command = tuple[str, ...]
 _SHOWN: Final = 5
 _SHOWN_WORDS: Final = 12
 _MANY: Final = 10
-"""So many test files are worth the start of two processes."""
+"""More test files than these, and whole folders, are worth the start of two processes."""
 _SIDE_BY_SIDE: Final = ("--numprocesses", "2", "--dist", "loadfile")
 
 
@@ -27,6 +27,7 @@ def commands(files: Sequence[str], found: Mapping[str, Nearest]) -> list[Command
     python = sorted(file for file in files if file.endswith(".py"))
     typed = sorted({*python, *(each for file in python for each in found[file].importers)})
     tests = sorted({test for file in files for test in found[file].tests})
+    many = len(tests) > _MANY or any(not test.endswith(".py") for test in tests)
     planned: list[Command] = []
     if python:
         planned = [
@@ -35,7 +36,7 @@ def commands(files: Sequence[str], found: Mapping[str, Nearest]) -> list[Command
             ("mypy", *typed),
         ]
     if tests:
-        planned.append(("pytest", "--quiet", *(_SIDE_BY_SIDE if len(tests) > _MANY else ()), *tests))
+        planned.append(("pytest", "--quiet", *(_SIDE_BY_SIDE if many else ()), *tests))
     return planned
 
 
