@@ -85,7 +85,8 @@ test: setup ## everything that needs no Docker engine
 	$(BIN)/python -m pytest --ignore=tests/compose --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 unit: setup ## the tests that need no server, with few examples each: for between two edits
-	HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest tests/unit --quiet --numprocesses 2 --dist loadfile
+	@echo "make unit leaves out: nine of ten examples of each property, $(filter-out tests/unit tests/support,$(wildcard tests/[a-z]*[a-z0-9]))"
+	@HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest tests/unit --quiet --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: setup ## lint, types and the nearest tests of one file: make check FILE=shared/bus/lease.py
 	@if [ -z "$(FILE)" ]; then echo "make check: which file? make check FILE=shared/bus/lease.py" >&2; exit 2; fi; \
@@ -109,10 +110,7 @@ lock: setup ## all locks anew from pyproject.toml (what still fits keeps its ver
 	@! grep -n '://' requirements.lock requirements-dev.lock requirements-demo.lock requirements-bench.lock || { echo "make lock: a lock names a host" >&2; exit 1; }
 
 # Built by whatever builder the engine has; PIP_INDEX_URL and the like are handed on from the environment if they are set there.
-compose-# More than there are cores: most of the time, tests that start whole systems wait for something that takes its time.
-WORKERS ?= 8
-
-test: setup ## builds the image and runs the whole system in containers (needs a Docker engine)
+compose-test: setup ## builds the image and runs the whole system in containers (needs a Docker engine)
 	$(BIN)/python -m pytest tests/compose -m compose
 
 up: ## docker compose: build and start everything (more executors: docker compose up -d --scale executor=5)
