@@ -4,6 +4,9 @@
 PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 
+# Images and shells that set this have every process compile the whole tree anew, and pytest rewrite every test file.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 BIN := $(VENV)/bin
 # Which lock the venv was made from: a copy of it. The demo's lock is a part of the developers' lock, so either venv runs the demo.
@@ -27,7 +30,7 @@ endif
 demo: export DEMO_BEGAN := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup runtime demo test unit lint lock compose-test up down logs executor ops streams status audit chaos day bench
+.PHONY: help setup runtime demo test unit check lint lock compose-test up down logs executor ops streams status audit chaos day bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,11 +78,19 @@ runtime:
 demo: runtime ## everything on this machine without Docker, on paper money, until Ctrl-C (VERBOSE=1 REDIS_PORT= API_PORT= PAPER_PORT= DEMO_SECONDS=)
 	@exec $(BIN)/python -m services.demo
 
+# More than there are cores: most of the time, tests that start whole systems wait for something that takes its time.
+WORKERS ?= 8
+
 test: setup ## everything that needs no Docker engine
-	$(BIN)/python -m pytest --ignore=tests/compose --numprocesses 5 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --ignore=tests/compose --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 unit: setup ## the tests that need no server, with few examples each: for between two edits
-	HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest tests/unit --quiet --numprocesses 2 --dist loadfile
+	@echo "make unit leaves out: nine of ten examples of each property, and $(filter-out %unit %support %__pycache__,$(patsubst %/.,%,$(wildcard tests/*/.)))"
+	@HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest tests/unit --quiet --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+check: setup ## lint, types and the nearest tests of one file: make check FILE=shared/bus/lease.py
+	@if [ -z "$(FILE)" ]; then echo "make check: which file? make check FILE=shared/bus/lease.py" >&2; exit 2; fi; \
+	exec $(BIN)/python -m tests.support.check $(FILE)
 
 lint: setup ## style, types and the walls between packages
 	$(BIN)/ruff check .

@@ -7,16 +7,33 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
 
 from shared.bus.connection import Bus, open_bus
+from tests.support.property_examples import load_profile, told
+from tests.support.python_module import FORKED_STARTS
 from tests.support.redis_server import RedisServer
+from tests.support.schedule import Schedule, sort_longest_first
 
-# How long an example takes says something about the machine, which may stall at any moment, and nothing about Shoal.
-settings.register_profile("shoal", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-# For `make unit`: a look between two edits.
-settings.register_profile("fast", settings.get_profile("shoal"), max_examples=10)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "shoal"))
+load_profile()
+os.environ.setdefault(FORKED_STARTS, "1")
+
+
+def pytest_report_header() -> list[str]:
+    """Say what this run does in another way than `.ci/run` does."""
+    forked = os.environ[FORKED_STARTS] == "1"
+    return [told(), f"processes: {'forks of one that has imported Shoal' if forked else 'fresh interpreters'}"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    sort_longest_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedule | None:
+    """Divide the tests among processes in pieces of Shoal's own, where whole files were asked for."""
+    return Schedule(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

@@ -1,39 +1,59 @@
-"""The root of the command line: every command by name, and one way to report failures."""
+"""The root of the command line: every command by name, and one way to report failures.
+
+A command's module is imported when that command is run: people and scripts run these commands one by one, and most of the time of
+a process would go into importing the other twenty.
+"""
 
 from __future__ import annotations
 
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import Final
+
 import typer
 
-from services.ops import control, dead, health, user
-from services.ops.audit import audit
-from services.ops.drift import drift
-from services.ops.flatten import flatten
-from services.ops.master import master
 from services.ops.output import AsJson
-from services.ops.paper_accounts import paper_accounts
-from services.ops.preflight import preflight
-from services.ops.rebuild import rebuild
-from services.ops.reconcile import reconcile
-from services.ops.redis_users import redis_users
-from services.ops.reload import reload
-from services.ops.resolve import resolve
 from services.ops.runner import run_command
-from services.ops.status import status
-from services.ops.stopouts import stopouts
-from services.ops.streams import streams
-from services.ops.track import track
-from services.ops.unknown import unknown
-from services.ops.why import why
 from shared.domain.control import ControlMode
+
+COMMANDS: Final = (
+    "status",
+    "audit",
+    "preflight",
+    "why",
+    "streams",
+    "stopouts",
+    "drift",
+    "master",
+    "track",
+    "unknown",
+    "resolve",
+    "reconcile",
+    "rebuild",
+    "reload",
+    "pause",
+    "close-only",
+    "halt",
+    "flatten",
+    "resume",
+    "control",
+    "dead",
+    "user",
+    "paper-accounts",
+    "redis-users",
+    "health",
+)
+"""In the order of the help text. Each stands in the module of its name, unless `_add` says otherwise."""
 
 
 def main() -> None:
-    """Run the command line."""
-    run_command(build())
+    """Run the command that is named first in the arguments."""
+    run_command(build(sys.argv[1] if len(sys.argv) > 1 else ""))
 
 
-def build() -> typer.Typer:
-    """Build the command line."""
+def build(asked_for: str = "") -> typer.Typer:
+    """Build the command line: the command `asked_for`, or all of them if there is none of that name."""
     app = typer.Typer(
         name="ops",
         help="Inspect and control a running Shoal. Every command takes --json.",
@@ -42,34 +62,33 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    app.command()(status)
-    app.command()(audit)
-    app.command()(preflight)
-    app.command()(why)
-    app.command()(streams)
-    app.command()(stopouts)
-    app.command()(drift)
-    app.command()(master)
-    app.command()(track)
-    app.command()(unknown)
-    app.command()(resolve)
-    app.command()(reconcile)
-    app.command()(rebuild)
-    app.command()(reload)
-    app.command("pause")(control.command(ControlMode.PAUSE, "Stop entries; exits go on."))
-    app.command("close-only")(control.close_only)
-    app.command("halt")(control.command(ControlMode.HALT, "Stop everything, exits included."))
-    app.command()(flatten)
-    app.command("resume")(control.resume)
-    app.command("control")(control.control)
-    app.add_typer(dead.build(), name="dead")
-    app.add_typer(user.build(), name="user")
-    app.command()(paper_accounts)
-    app.command()(redis_users)
-    app.command("health")(_health)
+    app.callback()(lambda: None)  # so that one command keeps its name
+    for name in [asked_for] if asked_for in COMMANDS else COMMANDS:
+        _add(app, name)
     return app
+
+
+def _add(app: typer.Typer, name: str) -> None:
+    function = name.replace("-", "_")
+    match name:
+        case "pause":
+            app.command(name)(_module("control").command(ControlMode.PAUSE, "Stop entries; exits go on."))
+        case "halt":
+            app.command(name)(_module("control").command(ControlMode.HALT, "Stop everything, exits included."))
+        case "close-only" | "resume":
+            app.command(name)(getattr(_module("control"), function))
+        case "dead" | "user":
+            app.add_typer(_module(name).build(), name=name)
+        case "health":
+            app.command(name)(_health)
+        case _:
+            app.command(name)(getattr(_module(function), function))
+
+
+def _module(name: str) -> ModuleType:
+    return import_module(f"services.ops.{name}")
 
 
 def _health(service: str, here: bool = False, as_json: AsJson = False) -> None:
     """Exit 0 if a service is healthy (for health checks); --here counts processes of this host only."""
-    health.check(service, here=here, as_json=as_json)
+    _module("health").check(service, here=here, as_json=as_json)

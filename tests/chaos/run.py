@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 import urllib.request
 from collections import Counter
@@ -44,8 +42,9 @@ from tests.chaos.tape import Tape
 from tests.chaos.teller import AWAY, StandIn, Teller, Trader
 from tests.chaos.told import untold
 from tests.chaos.user_files import UserFiles
+from tests.support import python_module
 from tests.support.host_clock import HostClock
-from tests.support.processes import ROOT, wait_for
+from tests.support.processes import wait_for
 from tests.support.stack import Stack
 
 SHIPPED: Final[Mapping[str, str]] = {}
@@ -148,15 +147,8 @@ class Run:
 
     def audit(self) -> dict[str, Any]:
         """Run the product's own audit."""
-        done = subprocess.run(
-            [sys.executable, "-m", "services.ops", "audit", "--json", "--grace", "0"],
-            cwd=ROOT,
-            env={**self.stack.environment(), "PATH": ""},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        environment = {**self.stack.environment(), "PATH": ""}
+        done = python_module.run("services.ops", ["audit", "--json", "--grace", "0"], environment, timeout=120)
         try:
             return cast("dict[str, Any]", json.loads(done.stdout.strip().splitlines()[-1]))
         except (ValueError, IndexError):

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.processes import ROOT
+from tests.support import python_module
 from tests.support.stack import Stack
 
 
@@ -31,14 +29,6 @@ class Told:
 
 def run_ops(stack: Stack, *words: str, typed: str = "") -> Told:
     """Run one command; `typed` is what is answered to its questions."""
-    ran = subprocess.run(
-        [sys.executable, "-m", "services.ops", *words],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **stack.environment()},
-        input=typed,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    environment = {"PATH": os.environ["PATH"], **stack.environment()}
+    ran = python_module.run("services.ops", words, environment, typed=typed)
     return Told(ran.returncode, ran.stdout, ran.stderr)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path(__file__).resolve().parents[2]
+from tests.support import python_module
+from tests.support.python_module import Forked
+
+ROOT: Final = python_module.ROOT
 _LEAST_PATIENCE: Final = 60.0
 _KEPT: Final = ("PATH", "HOME", "LANG", "TMPDIR")
 
@@ -29,17 +31,13 @@ class Service:
         self._root = root
         self._args = args
         self._environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | dict(environment)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Forked | subprocess.Popen[bytes] | None = None
 
     def start(self) -> Service:
         """Start it; its output is appended to its log."""
         with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", self._module, *self._args],
-                cwd=self._root,
-                env=self._environment,
-                stdout=log,
-                stderr=log,
+            self._process = python_module.start(
+                self._module, self._args, self._environment, stdout=log, stderr=log, root=self._root
             )
         return self
 

@@ -19,6 +19,7 @@ from shared.domain.order import STEPS, TERMINAL, OrderState
 from tests.integration.bus.account import Account, a_delivered_entry, a_report, pending
 from tests.support.examples import BTC_USD, an_id
 from tests.support.leases import take_over
+from tests.support.property_examples import scaled
 
 OPEN = [state for state in OrderState if state not in TERMINAL]
 
@@ -239,7 +240,7 @@ mostly_open = [*OPEN * 3, *sorted(TERMINAL)]  # most steps do not end it
 steps = st.lists(st.sampled_from(mostly_open), min_size=1, max_size=15)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=scaled(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(walk=steps)
 async def test_any_walk_of_an_order_is_the_walk_of_the_domains_machine(
     account: Account, walk: list[OrderState]

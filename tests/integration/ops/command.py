@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
-ROOT = Path(__file__).resolve().parents[3]
+from tests.support import python_module
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +33,9 @@ class Ran:
 async def ops(url: str, *words: str, **env: str) -> Ran:
     """Run one command against a Redis."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "services.ops",
-        *words,
-        cwd=ROOT,
-        env={**kept, "REDIS_URL": url, **env},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return Ran(process.returncode, out.decode(), err.decode())
+    environment = {**kept, "REDIS_URL": url, **env}
+    ran = await asyncio.to_thread(python_module.run, "services.ops", words, environment, timeout=240)
+    return Ran(ran.returncode, ran.stdout, ran.stderr)
 
 
 @dataclass(slots=True)

@@ -8,7 +8,8 @@ import pytest
 
 from services.ops.paper_accounts import load_accounts
 from shared.config.errors import ConfigurationError
-from tests.integration.ops.command import ROOT, exchange, ops
+from tests.integration.ops.command import exchange, ops
+from tests.support.processes import ROOT
 from tests.support.redis_server import free_port
 
 SECRET = "c2hvYWwgcGFwZXIgc2VjcmV0IG9mIGFsaWNlIGZvciB0ZXN0cw=="

@@ -15,6 +15,7 @@ from shared.config.users.loader import load_users
 from shared.config.users.watch import UsersWatch
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.limits.policy import FileState
+from tests.support.property_examples import scaled
 
 BAD: dict[str, bytes] = {
     "age_beyond_every_number": b"guards.max_signal_age = 1e306",
@@ -229,7 +230,7 @@ _KEYS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=scaled(300), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(lines=st.dictionaries(_KEYS, _SCALARS, max_size=4))
 def test_whatever_a_file_says_it_is_read_or_refused_in_one_line_of_ours(config: Path, lines: dict[str, str]) -> None:
     (config / "users" / "bob.toml").write_text("\n".join(f"{key} = {value}" for key, value in lines.items()))

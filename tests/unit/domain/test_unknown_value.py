@@ -19,6 +19,7 @@ from shared.venues.holdings import owned
 from shared.venues.kraken import parse
 from shared.venues.kraken.symbols import AssetNames
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_instrument, btc, btc_price, usd
+from tests.support.property_examples import scaled
 
 WORTH = {
     "BTC": Decimal(60_000), "ETH": Decimal(3_000), "EUR": Decimal("1.1"), "CAD": Decimal("0.8"), "SOL": Decimal(150),
@@ -46,7 +47,7 @@ def _worth(money: Decimal, held: dict[str, Decimal]) -> Fraction:
     return Fraction(money) + sum(Fraction(amount) * Fraction(WORTH[asset]) for asset, amount in held.items())
 
 
-@settings(max_examples=500)
+@settings(max_examples=scaled(500))
 @given(cash, holdings, seen, cash, holdings, seen, st.decimals(min_value="0.1", max_value=5, places=1), lots)
 def test_nobody_receives_more_than_the_ratio(
     masters_cash: Decimal,

@@ -19,6 +19,7 @@ from shared.domain.signal import Source
 from shared.domain.values.money import ONE, ZERO
 from shared.venues.errors import Unavailable
 from shared.venues.port import OmittedRow, RowReason, TradeKind
+from tests.support.property_examples import scaled
 from tests.unit.master_strategy.memory_master import EUR, MemoryMaster
 from tests.unit.master_strategy.values import BTC, btc
 
@@ -373,7 +374,7 @@ def _action(draw: st.DrawFn) -> _Action:  # noqa: C901  # one line per thing tha
     st.sampled_from(list(Baseline)),
     st.sampled_from(["sell", "euro_sell", "withdraw"]),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=scaled(150), deadline=None)
 def test_master_flat_users_flat(actions: list[_Action], baseline: Baseline, way_out: str) -> None:
     """Cases S3, B2, B4, B5: whatever happened before, users hold nothing once the account holds nothing."""
 
@@ -403,7 +404,7 @@ def test_master_flat_users_flat(actions: list[_Action], baseline: Baseline, way_
 
 
 @given(st.lists(_action(), max_size=8), st.sampled_from(list(Baseline)))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=scaled(60), deadline=None)
 def test_nobody_holds_more_than_the_master_was_seen_to_buy(actions: list[_Action], baseline: Baseline) -> None:
     async def play() -> MemoryMaster:
         master = MemoryMaster(baseline)

@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import example, given, settings, strategies as st
 
+from tests.support.property_examples import scaled
 from tests.unit.paper_exchange.venue import Venue
 
 SIZES = st.decimals("0.0001", "3", places=4)
@@ -24,7 +25,7 @@ STEPS = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=scaled(60), deadline=None)
 @given(st.lists(STEPS, max_size=25))
 @example(
     [("fault", "partial_fill"), ("order", "buy", "market", Decimal("0.5"), 45000, "", "GTC"), ("amend", 0, Decimal(2))]

@@ -50,7 +50,7 @@ def venue(stub: KrakenStub, http: HttpSession, nonces: MemoryNonces) -> KrakenVe
         api_secret=SECRET,
         nonces=nonces,
         http=http,
-        timeout=2,
+        timeout=30,
         clock=now,
         budget=RateBudget(None),
     )

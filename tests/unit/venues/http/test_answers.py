@@ -47,7 +47,7 @@ async def test_an_answer_is_read_however_it_is_framed(
         await line.send(*([sent[at : at + 1] for at in range(len(sent))] if pause else [sent]), pause=pause)
 
     server = await serve(script)
-    answer = await http.origin(server.url).ask("GET", "/", {}, timeout=5)
+    answer = await http.origin(server.url).ask("GET", "/", {}, timeout=30)
     assert (answer.status, answer.body) == (status, body)
     assert len(server.requests) == 1
 
@@ -60,7 +60,7 @@ async def test_headers_are_found_by_name_and_the_trailer_of_a_chunked_body_is_no
     async def script(line: Line) -> None:
         await line.answer(head + b"1\r\nx\r\n0\r\nX-Late: 9\r\n\r\n")
 
-    answer = await http.origin((await serve(script)).url).ask("GET", "/", {}, timeout=5)
+    answer = await http.origin((await serve(script)).url).ask("GET", "/", {}, timeout=30)
     assert answer.header(b"retry-after") == "7"
     assert answer.header(b"x-late") == ""
 
@@ -74,7 +74,7 @@ async def test_what_is_packed_is_not_unpacked(http: HttpSession, serve: Serve) -
         )
 
     server = await serve(script)
-    assert (await http.origin(server.url).ask("GET", "/", {}, timeout=5)).body == packed
+    assert (await http.origin(server.url).ask("GET", "/", {}, timeout=30)).body == packed
     assert b"ncoding" not in server.requests[0]
 
 
@@ -84,7 +84,7 @@ async def test_a_long_answer_is_read_whole(http: HttpSession, serve: Serve) -> N
     async def script(line: Line) -> None:
         await line.answer(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
 
-    assert (await http.origin((await serve(script)).url).ask("GET", "/", {}, timeout=5)).body == body
+    assert (await http.origin((await serve(script)).url).ask("GET", "/", {}, timeout=30)).body == body
 
 
 class _Nowhere:
@@ -105,8 +105,8 @@ class _Nowhere:
 async def _read(pieces: list[bytes], *, ends: bool) -> tuple[HttpAnswer, bool]:
     connection = HttpConnection("venue", lambda _: None)
     connection.connection_made(cast("Any", _Nowhere()))
-    until = asyncio.get_running_loop().time() + 5
-    asking = asyncio.create_task(connection.exchange(b"", until=until, timeout=5))
+    until = asyncio.get_running_loop().time() + 30
+    asking = asyncio.create_task(connection.exchange(b"", until=until, timeout=30))
     await asyncio.sleep(0)
     for piece in pieces:
         connection.data_received(piece)

@@ -25,7 +25,7 @@ async def test_one_connection_serves_many_requests(http: HttpSession, serve: Ser
     server = await serve(always_ok)
     origin = http.origin(server.url)
     for _ in range(5):
-        assert (await origin.ask("POST", "/", {}, b"a=1", timeout=5)).body == b"ok"
+        assert (await origin.ask("POST", "/", {}, b"a=1", timeout=30)).body == b"ok"
     assert (len(server.requests), len(server.lines)) == (5, 1)
 
 
@@ -35,7 +35,7 @@ async def test_everyone_who_asks_for_an_origin_has_connections_of_their_own(http
     accounts = [http.origin(server.url) for _ in range(3)]
     for _ in range(2):
         for origin in accounts:
-            assert (await origin.ask("POST", "/", {}, b"a=1", timeout=5)).body == b"ok"
+            assert (await origin.ask("POST", "/", {}, b"a=1", timeout=30)).body == b"ok"
     assert (len(server.requests), len(server.lines)) == (6, 3)
     assert len({id(connection) for origin in accounts for connection in origin._all}) == 3
     assert len({id(origin._dialer) for origin in accounts}) == 1  # a name is looked up once for all of them
@@ -47,9 +47,9 @@ async def test_what_came_and_was_not_read_yet_keeps_a_request_from_being_sent(ht
         rude = threading.Thread(target=_repeat_the_first_answer, args=(listening,), daemon=True)
         rude.start()
         origin = http.origin(f"http://127.0.0.1:{listening.getsockname()[1]}")
-        assert (await origin.ask("GET", "/", {}, timeout=5)).body == b"first"
+        assert (await origin.ask("GET", "/", {}, timeout=30)).body == b"first"
         time.sleep(0.3)  # noqa: ASYNC251  # the loop is busy: that is the point
-        assert (await origin.ask("GET", "/", {}, timeout=5)).body == b"other"
+        assert (await origin.ask("GET", "/", {}, timeout=30)).body == b"other"
         rude.join(10)
 
 
@@ -87,7 +87,7 @@ async def test_requests_at_once_take_a_connection_each_and_the_last_used_is_used
 
     server = await serve(script)
     origin = http.origin(server.url)
-    asking = [asyncio.create_task(origin.ask("GET", "/", {}, timeout=5)) for _ in range(2)]
+    asking = [asyncio.create_task(origin.ask("GET", "/", {}, timeout=30)) for _ in range(2)]
     await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
     gate.set()
     assert {(await each).body for each in asking} == {b"0", b"1"}
@@ -104,7 +104,7 @@ async def test_a_connection_that_the_server_closed_meanwhile_is_left_for_another
     server = await serve(once)
     origin = http.origin(server.url)
     for _ in range(3):
-        assert (await origin.ask("POST", "/", {}, b"a=1", timeout=5)).status == 200
+        assert (await origin.ask("POST", "/", {}, b"a=1", timeout=30)).status == 200
         await asyncio.sleep(0.02)
     assert (len(server.requests), len(server.lines)) == (3, 3)
 
@@ -114,10 +114,10 @@ async def test_a_connection_that_has_ended_but_is_not_lost_yet_is_left_for_anoth
 ) -> None:
     server = await serve(always_ok)
     origin = http.origin(server.url)
-    await origin.ask("GET", "/", {}, timeout=5)
+    await origin.ask("GET", "/", {}, timeout=30)
     [connection] = origin._idle
     connection.eof_received()
-    assert (await origin.ask("POST", "/", {}, b"a=1", timeout=5)).status == 200
+    assert (await origin.ask("POST", "/", {}, b"a=1", timeout=30)).status == 200
     assert len(server.lines) == 2
 
 
@@ -141,7 +141,7 @@ async def test_a_connection_that_is_told_to_close_is_not_used_again(http: HttpSe
     server = await serve(script)
     origin = http.origin(server.url)
     for _ in range(2):
-        await origin.ask("GET", "/", {}, timeout=5)
+        await origin.ask("GET", "/", {}, timeout=30)
     assert len(server.lines) == 2
 
 
@@ -164,9 +164,9 @@ async def test_a_connection_on_which_more_came_than_was_asked_for_is_not_used_ag
 
     server = await serve(first(rude, polite))
     origin = http.origin(server.url)
-    assert (await origin.ask("GET", "/", {}, timeout=5)).body == b"mine"
+    assert (await origin.ask("GET", "/", {}, timeout=30)).body == b"mine"
     await _closed(server.lines[0])
-    assert (await origin.ask("GET", "/", {}, timeout=5)).body == b"mine"
+    assert (await origin.ask("GET", "/", {}, timeout=30)).body == b"mine"
     assert len(server.lines) == 2
 
 
@@ -179,12 +179,12 @@ async def test_a_cancelled_request_ends_its_connection_and_the_next_gets_its_own
 
     server = await serve(first(late, always_ok))
     origin = http.origin(server.url)
-    asking = asyncio.create_task(origin.ask("POST", "/", {}, b"a=1", timeout=5))
+    asking = asyncio.create_task(origin.ask("POST", "/", {}, b"a=1", timeout=30))
     await server.arrived.wait()
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    assert (await origin.ask("POST", "/", {}, b"a=2", timeout=5)).body == b"ok"
+    assert (await origin.ask("POST", "/", {}, b"a=2", timeout=30)).body == b"ok"
     await _closed(server.lines[0])
     assert [request[-3:] for request in server.requests] == [b"a=1", b"a=2"]
 
@@ -194,9 +194,9 @@ async def test_a_request_that_is_cancelled_as_its_answer_comes_ends_its_connecti
 ) -> None:
     server = await serve(always_ok)
     origin = http.origin(server.url)
-    await origin.ask("GET", "/", {}, timeout=5)
+    await origin.ask("GET", "/", {}, timeout=30)
     [connection] = origin._idle
-    asking = asyncio.create_task(origin.ask("GET", "/", {}, timeout=5))
+    asking = asyncio.create_task(origin.ask("GET", "/", {}, timeout=30))
     await asyncio.sleep(0)
     connection.data_received(OK)
     asking.cancel()  # the answer is there, and nobody has taken it yet
@@ -219,20 +219,20 @@ async def test_a_connection_that_nobody_uses_is_dropped(
 
     server = await serve(script)
     origin = http.origin(server.url)
-    asking = [asyncio.create_task(origin.ask("GET", "/", {}, timeout=5)) for _ in range(2)]
+    asking = [asyncio.create_task(origin.ask("GET", "/", {}, timeout=30)) for _ in range(2)]
     await until(lambda: len(server.requests) == 2)
     gate.set()
     await asyncio.gather(*asking)
     await until(lambda: not origin._all)  # each of them in its time
     assert origin._sweep is None
-    await origin.ask("GET", "/", {}, timeout=5)
+    await origin.ask("GET", "/", {}, timeout=30)
     assert len(server.lines) == 3
 
 
 async def test_small_requests_do_not_wait_for_one_another(http: HttpSession, serve: Serve) -> None:
     server = await serve(always_ok)
     origin = http.origin(server.url)
-    await origin.ask("GET", "/", {}, timeout=5)
+    await origin.ask("GET", "/", {}, timeout=30)
     [connection] = origin._idle
     link = connection._transport.get_extra_info("socket")
     assert link.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

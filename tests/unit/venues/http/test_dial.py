@@ -62,7 +62,7 @@ async def test_families_take_turns(listed: str, tried: str, monkeypatch: pytest.
 
 async def test_a_name_is_looked_up_and_the_address_that_listens_is_found(http: HttpSession, serve: Serve) -> None:
     server = await serve(always_ok)  # on 127.0.0.1 alone, whatever else `localhost` may be
-    asking = (http.origin(f"http://localhost:{server.port}").ask("GET", "/", {}, timeout=5) for _ in range(10))
+    asking = (http.origin(f"http://localhost:{server.port}").ask("GET", "/", {}, timeout=30) for _ in range(10))
     assert {answer.status for answer in await asyncio.gather(*asking)} == {200}
 
 

@@ -18,8 +18,8 @@ from tests.unit.venues.http.peer import always_ok
 async def test_exactly_what_was_given_goes_out(http: HttpSession, serve: Serve) -> None:
     server = await serve(always_ok)
     body = b"nonce=1&text=%C3%A9+\x00\r\n\r\n\xff"
-    await http.origin(server.url).ask("POST", "/0/private/X?a=b", {"API-Sign": "a+/=", "Empty": ""}, body, timeout=5)
-    await http.origin(server.url).ask("GET", "/0/public/Y", {}, timeout=5)
+    await http.origin(server.url).ask("POST", "/0/private/X?a=b", {"API-Sign": "a+/=", "Empty": ""}, body, timeout=30)
+    await http.origin(server.url).ask("GET", "/0/public/Y", {}, timeout=30)
     assert server.requests == [
         b"POST /0/private/X?a=b HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAPI-Sign: a+/=\r\nEmpty: \r\n"
         b"Content-Length: %d\r\n\r\n%s" % (server.port, len(body), body),
@@ -83,7 +83,7 @@ def test_a_target_of_several_words_is_refused(target: str) -> None:
 async def test_a_refused_request_makes_no_connection(http: HttpSession, serve: Serve) -> None:
     server = await serve(always_ok)
     with pytest.raises(ValueError, match="API-Key"):
-        await http.origin(server.url).ask("POST", "/", {"API-Key": "a\r\nb"}, b"", timeout=5)
+        await http.origin(server.url).ask("POST", "/", {"API-Key": "a\r\nb"}, b"", timeout=30)
     assert server.lines == []
 
 

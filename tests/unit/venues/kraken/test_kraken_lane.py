@@ -224,7 +224,19 @@ async def test_a_lookup_is_asked_three_times_while_the_venue_is_unavailable(
     assert len(stub.sent("BalanceEx")) == ATTEMPTS == 3
 
 
-async def test_a_lookup_that_took_its_whole_time_is_not_asked_again(venue: KrakenVenue, stub: KrakenStub) -> None:
+async def test_a_lookup_that_took_its_whole_time_is_not_asked_again(
+    stub: KrakenStub, http: HttpSession, nonces: MemoryNonces
+) -> None:
+    venue = open_kraken(
+        url=stub.url,
+        api_key=KEY,
+        api_secret=SECRET,
+        nonces=nonces,
+        http=http,
+        timeout=2,
+        clock=now,
+        budget=RateBudget(None),
+    )
     stub.answer("BalanceEx", Raw(gate=asyncio.Event()))  # silence, for as long as the time-out
     with pytest.raises(Unavailable):
         await venue.balances()
