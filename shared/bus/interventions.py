@@ -26,17 +26,17 @@ async def give_verdict(bus: Bus, user: str, order_id: str, nonce: str, verdict: 
     return bool(answer == "ok")
 
 
-async def put_back_order(bus: Bus, stream: str, entry_id: str, letters: Sequence[str]) -> bool:
+async def put_back_order(bus: Bus, stream: str, entry_id: str, letter_ids: Sequence[str]) -> bool:
     """Make a dead-lettered order pending again and remove its dead letters; False if its entry is no longer in the stream.
 
     It keeps its entry id, which is its signal's: a second entry would be a second decision. Raises BusUnavailable.
     """
     await Group(bus, keys.EXECUTOR).ensure([stream])
-    answer = await bus.run(load("put_back"), [stream, keys.dead(stream)], [keys.EXECUTOR, entry_id, *letters])
+    answer = await bus.run(load("put_back"), [stream, keys.dead(stream)], [keys.EXECUTOR, entry_id, *letter_ids])
     return bool(answer)
 
 
-async def put_back_signal(bus: Bus, entry_id: str, letters: Sequence[str]) -> str | None:
+async def put_back_signal(bus: Bus, entry_id: str, letter_ids: Sequence[str]) -> str | None:
     """Append a dead-lettered signal again and remove its dead letters; return its new entry id, or None if it is no longer there.
 
     Its old id cannot be used: users' streams, which take their ids from it, are past it. Raises BusUnavailable; repeat it.
@@ -44,15 +44,15 @@ async def put_back_signal(bus: Bus, entry_id: str, letters: Sequence[str]) -> st
     new = await bus.run(load("append_again"), [keys.SIGNALS], [entry_id])
     if not new:
         return None
-    await bus.do("XDEL", keys.dead(keys.SIGNALS), *letters)
+    await bus.do("XDEL", keys.dead(keys.SIGNALS), *letter_ids)
     return str(new)
 
 
-async def drop(bus: Bus, stream: str, entry_id: str, letters: Sequence[str], *, by: str, at: int, why: str) -> None:
+async def drop(bus: Bus, stream: str, entry_id: str, letter_ids: Sequence[str], *, by: str, at: int, why: str) -> None:
     """Remove the dead letters of an entry and record who dropped it, when (epoch ms) and why. Raises BusUnavailable."""
     record = json.dumps({"by": by, "at": at, "why": why}, ensure_ascii=False)
     await bus.do("HSET", keys.dropped(stream), entry_id, record)
-    await bus.do("XDEL", keys.dead(stream), *letters)
+    await bus.do("XDEL", keys.dead(stream), *letter_ids)
 
 
 async def ask_for_reconciliation(bus: Bus, user: str, request: ReconcileRequest) -> None:

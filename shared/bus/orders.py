@@ -183,17 +183,17 @@ class OrderStore:
             raise LeaseLost(f"another process serves {self._lease.holder} now")
         return bool(answer == "ok")
 
-    async def mark_books(self, funds: Funds, *, anew: bool) -> FundsMark:
+    async def mark_books(self, funds: Funds, *, clear: bool) -> FundsMark:
         """Record whether the account's books are of paper or real money. Raises LeaseLost, BusUnavailable.
 
-        With `anew` their content is deleted in the same step: positions, risk state, differences, and the balances that the
+        With `clear` their content is deleted in the same step: positions, risk state, differences, and the balances that the
         engine sizes by.
         """
         user, venue = self._user, self._venue
         forgotten = [keys.positions(user, venue), keys.risk(user, venue), keys.differences(user, venue)]
         answer = await self._bus.run(
             load("begin_books"),
-            [self._fence, keys.books(user, venue), *([*forgotten, keys.account(user, venue)] if anew else [])],
+            [self._fence, keys.books(user, venue), *([*forgotten, keys.account(user, venue)] if clear else [])],
             [self._lease.token, funds],
         )
         if not answer:

@@ -1,1 +1,1 @@
-"""What a process is told from outside: environment, files, secrets; and how it logs."""
+"""The settings of a process: environment, files, secrets."""

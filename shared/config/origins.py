@@ -1,8 +1,8 @@
-"""Reads a URL of a venue in the one way in which everybody here reads it: who judges it and who connects to it.
+"""Parses the URL of a venue in one way for all code: both for the checks and for the connection.
 
-Host names are written differently and resolve alike: full-width dots, soft hyphens, percent-encoding, a final dot, an IPv4
-address in an IPv6 one. If one spelling were judged while the connection followed another, paper mode could reach a real venue. So
-what more than one reading fits is refused, and the rest is brought to one form.
+Host names can be written differently and resolve alike: full-width dots, soft hyphens, percent-encoding, a final dot, an IPv4
+address in an IPv6 one. If the checks read one spelling and the connection another, paper mode could reach a real venue. So an
+ambiguous URL is refused, and every other is normalised.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _NUMBER: Final = re.compile(r"([0-9]+|0x[0-9a-f]*)")
-"""How the last label of a name looks that resolvers take for a part of an IPv4 address (`127.1`, `0x7f.1`)."""
+"""Matches the last label of a name that resolvers treat as a part of an IPv4 address (`127.1`, `0x7f.1`)."""
 _PORT: Final = re.compile(r"[0-9]{1,5}")
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Scheme, host in its one form (small letters, no final dot, IPv6 without brackets) and port."""
+    """Scheme, normalised host (lower case, no final dot, IPv6 without brackets) and port."""
 
     scheme: str
     host: str
@@ -30,16 +30,16 @@ class Origin:
 
     @property
     def is_loopback(self) -> bool:
-        """Return whether it is this machine, whoever resolves it."""
+        """Return whether the host is this machine, for every resolver."""
         return is_loopback(self.host)
 
     def is_within(self, domain: str) -> bool:
-        """Return whether the host is this domain or below it."""
+        """Return whether the host is this domain or one of its subdomains."""
         return self.host == domain or self.host.endswith("." + domain)
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host in its one form is this machine, whoever resolves it."""
+    """Return whether a normalised host is this machine, for every resolver."""
     if host == "localhost":
         return True
     try:
@@ -49,9 +49,9 @@ def is_loopback(host: str) -> bool:
 
 
 def read_origin(url: str) -> Origin:
-    """Read the origin of an http:// or https:// URL. Raises ValueError in words that repeat nothing of it."""
+    """Parse the origin of an http:// or https:// URL. Raises ValueError with a text that repeats nothing of it."""
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
-        raise ValueError("must be plain ASCII without spaces or backslashes: readers differ on where such a URL leads")
+        raise ValueError("must be plain ASCII without spaces or backslashes: programs differ on where such a URL leads")
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -59,7 +59,7 @@ def read_origin(url: str) -> Origin:
     if parts.scheme not in _DEFAULT_PORTS or not parts.netloc:
         raise ValueError("must be an http:// or https:// URL of a host")
     if "@" in url:
-        raise ValueError("must hold neither a user name nor a password: readers differ on where such a URL leads")
+        raise ValueError("must contain neither a user name nor a password: programs differ on where such a URL leads")
     if "?" in url or "#" in url:
         raise ValueError("must end with its host or path: it can have no query and no fragment")
     host, port = _split(parts.netloc.lower())
@@ -73,7 +73,7 @@ def read_origin(url: str) -> Origin:
 
 
 def read_host(host: str) -> str:
-    """Bring a host to its one form. Raises ValueError for what is neither a plain ASCII name nor an address."""
+    """Return the normalised host. Raises ValueError unless it is a plain ASCII name or an address."""
     if host.startswith("[") and host.endswith("]"):
         return _address(host[1:-1])
     name = host.lower().removesuffix(".")

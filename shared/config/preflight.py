@@ -1,7 +1,7 @@
-"""What must hold before real money moves, checked without a call to any venue.
+"""Checks before real money moves, without a call to any venue.
 
 `ops preflight` shows every check; in live mode master and executor run those that concern them at their start and refuse to start
-on a red one. A fault of one user is not among these: that account is parked, and the others trade. It must never show a key.
+on a red one. A fault of one user is not among these: that account is parked, and the others trade. No text may contain a key.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from shared.domain.limits.policy import UserPolicy
 from shared.domain.values.venue import SUPPORTED_VENUES, VenueName
 
 _MASTER_VENUE: Final = VenueName.KRAKEN
-"""Where the master account is; `services/master_strategy/app.py` opens it there."""
+"""The venue of the master account, as in `services/master_strategy/app.py`."""
 _SHOWN: Final = 5
 _HERE: Final = Path()
 
@@ -35,16 +35,16 @@ log = structlog.get_logger()
 
 
 class CheckStatus(StrEnum):
-    """How a check ended."""
+    """The result of a check."""
 
     GREEN = "ok"
-    YELLOW = "look"  # allowed; a person should know it
+    YELLOW = "look"  # permitted, but should be known
     RED = "wrong"
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of a preflight. `user` is whom it concerns; empty: the whole system."""
+    """One line of a preflight. `user` is the user concerned; an empty string means the whole system."""
 
     name: str
     status: CheckStatus
@@ -53,7 +53,7 @@ class Check:
 
 
 def preflight(settings: Settings, folder: Path = _HERE) -> list[Check]:
-    """Check everything that can be seen from here. Raises nothing: what cannot be read is a red check."""
+    """Run all checks. Raises nothing: a file that cannot be read is a red check."""
     users = _users(settings)
     policies = {} if isinstance(users, ConfigurationError) else users
     return [
@@ -69,7 +69,7 @@ def preflight(settings: Settings, folder: Path = _HERE) -> list[Check]:
 
 
 def require_green(settings: Settings, *checks: Callable[[Settings], Check]) -> None:
-    """Refuse to start in live mode on a red check; yellow ones are logged. Raises ConfigurationError in one line."""
+    """Raise ConfigurationError, in one line, for a red check in live mode; yellow ones are logged."""
     if settings.shoal_mode is not Mode.LIVE:
         return
     found = [*(check(settings) for check in checks), check_env_file(), *_venue_urls(settings)]
@@ -81,7 +81,7 @@ def require_green(settings: Settings, *checks: Callable[[Settings], Check]) -> N
 
 
 def check_strategy(settings: Settings) -> Check:
-    """Check that no strategy trades real money unless the file says so twice."""
+    """Check that a strategy trades real money only with both its name and `trade_live = true` in the file."""
     try:
         choice = read_strategy_choice(settings.shoal_config, Mode.LIVE)
     except ConfigurationError as error:
@@ -89,7 +89,9 @@ def check_strategy(settings: Settings) -> Check:
     file = settings.shoal_config / STRATEGY_FILE
     if not choice.explicit:
         return Check(
-            "strategy", CheckStatus.YELLOW, f'{file} names none, so it is mirror only; write name = "none" to say so'
+            "strategy",
+            CheckStatus.YELLOW,
+            f'{file} names none, so it is mirror only; write name = "none" to confirm that',
         )
     if choice.name == MIRROR_ONLY:
         return Check("strategy", CheckStatus.GREEN, "mirror only: no strategy trades the master account")
@@ -99,7 +101,7 @@ def check_strategy(settings: Settings) -> Check:
 
 
 def check_key(settings: Settings, owner: str, policy: UserPolicy | None = None) -> Check:
-    """Check that an account's key is there, is no placeholder and can be a key; its value is never shown."""
+    """Check that an account's key is set, is not a placeholder and is well-formed; its value is never shown."""
     user = "" if owner == MASTER else owner
     name = f"key of {owner}"
     venues = policy.venues if policy else (_MASTER_VENUE,)
@@ -118,13 +120,13 @@ def check_key(settings: Settings, owner: str, policy: UserPolicy | None = None) 
 
 
 def check_env_file(folder: Path = _HERE) -> Check:
-    """Check that nobody else on this machine can read a `.env`; where there is none, keys come from elsewhere."""
+    """Check that no other user of this machine can read a `.env`; without one, keys come from elsewhere."""
     try:
         refuse_open_env_file(Mode.LIVE, folder)
     except ConfigurationError as error:
         return Check(".env", CheckStatus.RED, str(error))
     if (folder / ".env").exists():
-        return Check(".env", CheckStatus.GREEN, "nobody else can read it")
+        return Check(".env", CheckStatus.GREEN, "no other user can read it")
     return Check(".env", CheckStatus.GREEN, "there is none here; keys come from the environment or from secret files")
 
 
@@ -155,7 +157,7 @@ def _mode(settings: Settings) -> Check:
 
 
 def _venue_urls(settings: Settings) -> Iterable[Check]:
-    """Check that live orders would go to the real venue: settings.py sees to https; whose host it is can be told here."""
+    """Check that live orders would go to the real venue: `settings.py` checks for https, and the host is checked here."""
     if settings.shoal_mode is not Mode.LIVE:
         return
     paper = urlsplit(settings.paper_url).netloc

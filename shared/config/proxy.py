@@ -1,7 +1,7 @@
-"""Reads VENUE_PROXY: an HTTP proxy through which the venues are reached (CONNECT), so that it sees TLS and nothing in it.
+"""Parses VENUE_PROXY: an HTTP proxy for the connections to venues (CONNECT), so that it sees TLS but not its content.
 
-Off unless it is set. HTTPS_PROXY is not obeyed on purpose: it would send the orders of a process through whatever its shell had
-set for something else. The proxy's user name and password are never shown.
+Off unless it is set. HTTPS_PROXY is ignored on purpose: it would send the orders of a process through a proxy that was set for
+another program. The proxy's user name and password are never shown.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ _ADVICE = "VENUE_PROXY is http://host:port or http://user:password@host:port, wi
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy; `authorization` is the value of its Proxy-Authorization header, empty if it asks for none."""
+    """A proxy; `authorization` is the value of the Proxy-Authorization header, an empty string for none."""
 
     origin: Origin
     authorization: str = field(default="", repr=False)
 
 
 def read_proxy(url: str) -> Proxy:
-    """Read the setting, and have the log hide what is secret in it. Raises ValueError in words that repeat nothing of it."""
+    """Parse the setting and register its secrets with the log filter. Raises ValueError, whose text repeats nothing of it."""
     try:
         parts = urlsplit(url)
         userinfo, _, place = parts.netloc.rpartition("@")
         origin = read_origin(f"{parts.scheme}://{place}{parts.path}")
-    except ValueError:  # its words may repeat a part of the URL
+    except ValueError:  # the original error may repeat a part of the URL
         raise ValueError(_ADVICE) from None
-    has_port = place.rpartition(":")[2] == str(origin.port)  # proxies have no usual one
+    has_port = place.rpartition(":")[2] == str(origin.port)  # proxies have no default port
     if (
         parts.scheme != "http"
         or parts.path not in {"", "/"}

@@ -1,7 +1,8 @@
-"""Reads REDIS_URL without ever repeating a part of it that could be a password.
+"""Parses REDIS_URL without ever repeating a part of it that could be a password.
 
-A password with `#`, `/` or `?` in it ends the host part early, so that readers take the rest of it for a port, a path or a
-fragment, and print it in their errors. So the URL is refused before anybody else reads it, in words that repeat nothing of it.
+A password that contains `#`, `/` or `?` ends the host part early, so that parsers treat the rest of it as a port, a path or a
+fragment, and print it in their errors. So such a URL is refused before any other code reads it, and the error repeats nothing of
+it.
 """
 
 from __future__ import annotations
@@ -27,33 +28,33 @@ class RedisUrlError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class RedisUrl:
-    """A URL that all readers read alike: as it may be shown, and what of it must never be."""
+    """A URL without ambiguous parts: the form that may be shown, and the secrets that must never be."""
 
     shown: str
     secrets: tuple[str, ...] = field(repr=False)
 
 
 def read_redis_url(url: str) -> RedisUrl:
-    """Read a URL. Raises RedisUrlError."""
+    """Parse a URL. Raises RedisUrlError."""
     scheme = url.partition(":")[0].lower()
     if scheme not in SCHEMES or not url.lower().startswith(f"{scheme}://"):
         raise RedisUrlError("must start with redis://, rediss:// or unix://")
     if not url.isascii() or not url.isprintable() or " " in url or "#" in url or _LONE_PERCENT.search(url):
-        raise RedisUrlError(f"it holds characters that cannot stand in a URL; {ADVICE}")
+        raise RedisUrlError(f"it contains characters that are not allowed in a URL; {ADVICE}")
     try:
         parts = urlsplit(url)
-    except ValueError:  # its words repeat the host part
+    except ValueError:  # the original error repeats the host part
         raise RedisUrlError(f"it is not a URL; {ADVICE}") from None
     if scheme == "unix":
         return RedisUrl(f"unix://{parts.path}", _secrets(parts, ""))
     userinfo, _, place = parts.netloc.rpartition("@")
     if "@" in parts.path or "@" in parts.query:
-        raise RedisUrlError(f"its user name or password ends at a / or a ?; {ADVICE}")
+        raise RedisUrlError(f"its user name or password contains a / or a ?; {ADVICE}")
     host, port = place, ""
     if ":" in place and not place.endswith("]"):
         host, _, port = place.rpartition(":")
     if not _HOST.fullmatch(host):
-        raise RedisUrlError(f"it names no host; {ADVICE}")
+        raise RedisUrlError(f"it has no valid host; {ADVICE}")
     if port and not (_PORT.fullmatch(port) and 0 < int(port) < 65_536):
         raise RedisUrlError(f"its port is not a number from 1 to 65535; {ADVICE}")
     start = f"{scheme}://{'***@' if userinfo else ''}{place}{parts.path}"
@@ -61,7 +62,7 @@ def read_redis_url(url: str) -> RedisUrl:
 
 
 def _secrets(parts: SplitResult, userinfo: str) -> tuple[str, ...]:
-    """Return the password in each spelling in which somebody could print it."""
+    """Return the password in each spelling in which it could be printed."""
     written = [userinfo.partition(":")[2]] if userinfo else []
     found = set(written) | {quote(value) for value in parse_qs(parts.query).get("password", ())}
     found |= {unquote(each) for each in found}

@@ -1,7 +1,7 @@
-"""Says in one line what is wrong with a value that a person wrote: key, what it may be, and what it is.
+"""Describes in one line what is wrong with a value in a file or a variable: the key, the permitted values, and the value.
 
-pydantic's own words ("Input should be greater than 0") never reach a person. A value is shown shortened, and never where it can
-hold a secret.
+pydantic's own words ("Input should be greater than 0") are never shown to people. A value is shortened, and not shown at all if
+it could contain a secret.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _KINDS: Final = (
     ("model_", "must be a section with settings of its own"),
     ("mapping_", "must be a table of keys and values"),
     ("path_", "must be a path"),
-    ("is_instance_of", "is not of a kind that can be used here"),
+    ("is_instance_of", "is of a type that cannot be used here"),
     ("none_required", "must be left out"),
     ("missing", "is missing"),
 )
-"""What a value must be, by how the type of pydantic's error begins: the first that fits."""
+"""What a value must be, by the prefix of the type of pydantic's error: the first match counts."""
 _UNUSABLE: Final = "cannot be used"
 
 
@@ -51,16 +51,16 @@ def in_one_line(
     variables: bool = False,
     secret: Collection[str] = (),
 ) -> str:
-    """Describe everything that is wrong with the values of a file or an environment.
+    """Return a description of all errors in the values of a file or an environment.
 
-    `model` is what was validated: with it the whole range of a number is named, and the nearest known key. `variables`: keys are
-    environment variables. The values of `secret` keys are not shown.
+    With the validated `model` the description includes the whole range of a number, and the nearest known key. `variables`: keys
+    are environment variables. The values of `secret` keys are not shown.
     """
     return "; ".join(_described(item, model, variables, secret) for item in error.errors(include_url=False))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return a hint to the known name that is most like this one, or to all of them, with a space before it."""
+    """Return a hint at the known name that is most similar, or at all of them, with a space before it."""
     names = sorted(known)
     if found := get_close_matches(name, names, n=1, cutoff=0.7):
         return f" (did you mean {found[0]}?)"
@@ -71,7 +71,7 @@ def shown(value: object) -> str:
     """Return a value as text for one line: at most about sixty characters, without line breaks."""
     try:
         text = repr(value)
-    except ValueError:  # Python writes no integer of more than 4,300 digits
+    except ValueError:  # Python formats no integer of more than 4,300 digits
         return "a number with thousands of digits"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
@@ -86,7 +86,7 @@ def _described(item: ErrorDetails, model: type[BaseModel] | None, variables: boo
     if not key:
         return said
     hidden = key in secret or kind == "missing"
-    # A rule between settings of a section: the section's content says no more.
+    # For a rule between settings of a section, the section's content adds nothing.
     if hidden or (isinstance(value, (dict, BaseModel)) and kind == "value_error"):
         return f"{key}: {said}"
     return f"{key}: {said} (got {shown(value)})"
@@ -117,7 +117,7 @@ def _range(bounds: Mapping[str, Any]) -> str:
 
 
 def _bounds(path: tuple[int | str, ...], model: type[BaseModel] | None) -> dict[str, Any]:
-    """Return both bounds of the number at a path, as far as the model tells them."""
+    """Return the bounds of the number at a path, as far as the model has them."""
     field = _field(path, model)
     return {} if field is None else dict(_constraints([field.annotation, *field.metadata]))
 

@@ -1,6 +1,6 @@
-"""Reads `config/renames.toml`: assets that a venue has renamed, for where the venue's own lists do not tell.
+"""Reads `config/renames.toml`: assets that a venue has renamed, for renames that the venue's own lists do not contain.
 
-A file that cannot be read changes nothing: the former table stays in force, and the reason is reported.
+A file that cannot be read changes nothing: the former table stays in use, and the reason is reported.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 
 def _exact(value: object) -> object:
-    # TOML gives floats; their shortest text is what the person wrote.
+    # TOML has floats; their shortest representation is what was written in the file.
     return Decimal(str(value)) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
@@ -47,7 +47,7 @@ class _Entry(BaseModel):
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
         if self.gone == bool(self.new):
-            raise ValueError("give either `to` (the new name) or `gone = true` (nothing came in its stead)")
+            raise ValueError("set either `to` (the new name) or `gone = true` (there is no new name)")
         if self.old == self.new:
             raise ValueError("from and to are the same")
         return self
@@ -60,7 +60,7 @@ class _File(BaseModel):
 
 
 def load_renames(config: Path) -> Mapping[str, Renames]:
-    """Read the table by venue; empty if there is no file. Raises ConfigurationError in one line."""
+    """Return the table by venue; empty if there is no file. Raises ConfigurationError in one line."""
     path = config / FILE
     if not path.exists():
         return {}
@@ -75,7 +75,7 @@ def load_renames(config: Path) -> Mapping[str, Renames]:
 
 
 class RenamesFile:
-    """The table as it stands in the file now."""
+    """The present table of the file."""
 
     def __init__(self, config: Path, faults: Faults | None = None) -> None:
         self._config = config
@@ -85,18 +85,18 @@ class RenamesFile:
         self.look()
 
     def of(self, venue: str) -> Renames:
-        """Return the table of a venue as last looked at."""
+        """Return the table of a venue, as last read."""
         return self._tables.get(venue, NO_RENAMES)
 
     def named(self, policies: Iterable[UserPolicy]) -> list[UserPolicy]:
-        """Return users' settings with the present names of the symbols that they name."""
+        """Return users' settings with the present names of their symbols."""
         tables = list(self._tables.values())
         if not tables:
             return list(policies)
         return [replace(policy, symbols=under_all_names(policy.symbols, tables)) for policy in policies]
 
     def look(self) -> bool:
-        """Read the file again if it has changed; return whether the table has."""
+        """Read the file again if it has changed; return whether the table has changed."""
         stamp = self._look()
         if stamp == self._stamp:
             return False

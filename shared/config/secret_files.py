@@ -1,9 +1,9 @@
-"""Who else can read a file that holds keys.
+"""Checks the permissions of files that hold keys.
 
-Refused in live mode, warned of once in paper mode: a file that anybody can read or change, that its group can change, or that its
-group can read although the process owns it. Group-readable and owned by somebody else is how a service account is handed a key,
-so that passes. What is mounted below `/run/secrets` passes too: Docker, Podman and Kubernetes make such files readable by all
-(0444), and nobody else is in the container; their rights on the host cannot be seen, or set, from inside.
+Refused in live mode, logged as a warning once in paper mode: a file that all users can read or change, that its group can change,
+or that its group can read although the process owns it. A file that is group-readable and owned by another user passes: service
+accounts get their keys like that. Files below `/run/secrets` pass too: Docker, Podman and Kubernetes make them readable by all
+(0444), and the container has no other users; their permissions on the host cannot be seen, or set, from inside.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _warned: set[str] = set()
 
 
 def refuse_open_file(path: Path, mode: Mode, subject: str) -> None:
-    """Raise ConfigurationError in live mode if others can get at a file with keys; in paper mode warn, once for each file.
+    """Raise ConfigurationError in live mode if others can read or change a file with keys; in paper mode log it, once per file.
 
-    `subject` begins the sentence. A file that cannot be looked at is left to whoever reads it.
+    `subject` begins the sentence. A file whose permissions cannot be read is not judged here: reading it will fail.
     """
     try:
         facts = path.stat()
@@ -47,15 +47,15 @@ def refuse_open_file(path: Path, mode: Mode, subject: str) -> None:
 
 
 def refuse_open_env_file(mode: Mode, folder: Path) -> None:
-    """Raise ConfigurationError in live mode if others can get at the folder's `.env`, where keys usually stand; else as above."""
+    """Check the folder's `.env`, which usually holds keys, as `refuse_open_file` does."""
     if (path := folder / _ENV_FILE).is_file():
         refuse_open_file(path, mode, f"{path}, which may hold keys,")
 
 
 def _open_to(facts: os.stat_result) -> str:
-    """Return to whom a file is open that it should not be; an empty string if to nobody."""
+    """Return who can read or change a file but should not; an empty string if there is no such user."""
     if facts.st_mode & (stat.S_IROTH | stat.S_IWOTH):
-        return "everybody on this machine"
+        return "all users of this machine"
     owned = facts.st_uid == os.geteuid()
     if facts.st_mode & stat.S_IWGRP or (owned and facts.st_mode & stat.S_IRGRP):
         return "its group"

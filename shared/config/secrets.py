@@ -1,10 +1,10 @@
-"""Reads API keys; the only place that does.
+"""Reads API keys; the only module that does.
 
-Imported by executor, master and ops only (import-linter holds that). A key that is read is at once registered with the log
-filter, and its value never stands in an error text.
+Only executor, master and ops import it (import-linter checks that). A key is registered with the log filter as soon as it is
+read, and its value is never in an error text.
 
-A file with a key that others on this machine can read, or change, is refused in live mode and warned of in paper mode: see
-`secret_files.py` for what "others" are.
+A key file that others on this machine can read, or change, is refused in live mode and logged as a warning in paper mode: see
+`secret_files.py` for who "others" are.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from shared.contracts.keys import fingerprint
 from shared.runtime.logging import hide
 
 _SHORTEST_REAL: Final = 50
-"""Kraken's keys have 56 characters and its secrets 88: one of those may begin with any word by chance."""
+"""Kraken's keys have 56 characters and its secrets 88: such a text may begin with a placeholder's word by chance."""
 _PLACEHOLDERS: Final = (
     "your",
     "changeme",
@@ -39,7 +39,7 @@ _PLACEHOLDERS: Final = (
     "...",
 )
 _PAPER_PREFIX: Final = "PAPER"
-"""Keys that the paper exchange makes begin with this, so that live mode can refuse them, or ask for one."""
+"""Keys of the paper exchange begin with this, so that live mode can refuse or require them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class ApiKey:
 
     @property
     def fingerprint(self) -> str:
-        """What may be shown of it."""
+        """Return the fingerprint, the only part that may be shown."""
         return fingerprint(self.key)
 
 
@@ -60,12 +60,12 @@ def read_api_key(
 ) -> ApiKey:
     """Read the key of `owner` (a user id, or `master`) at a venue from the environment or from a secret file.
 
-    `paper` says that he has set it for himself: then live mode takes a paper key of his and no other. `names` is what `key_names`
-    gave a moment ago, for whoever reads the keys of thousands. Raises ConfigurationError naming the variable that is missing,
-    blank, a placeholder, or of the wrong money.
+    `paper`: the user has `paper = true`, so live mode accepts only a paper key. `names` is a recent result of `key_names`, for
+    callers that read thousands of keys. Raises ConfigurationError naming the variable that is missing, blank, a placeholder, or
+    of the wrong kind of money.
     """
     stem = VENUE_FACTS[venue].key_stem(owner)
-    files = Mode.PAPER if paper else mode  # of what opens no real account it is only warned
+    files = Mode.PAPER if paper else mode  # a key without access to real money only leads to a warning
     key, secret = _read(f"{stem}_KEY", files), _read(f"{stem}_SECRET", files)
     hide(key, secret)
     _refuse_shared(f"{stem}_KEY", key, key_names() if names is None else names)
@@ -74,16 +74,16 @@ def read_api_key(
         raise ConfigurationError(f"{stem}_KEY is a paper key, but SHOAL_MODE is live")
     if mode is Mode.LIVE and paper and not is_paper_key:
         raise ConfigurationError(
-            f"{stem}_KEY is no paper key (those begin with {_PAPER_PREFIX}), but {owner} has paper = true: it is sent nowhere"
+            f"{stem}_KEY is not a paper key (those begin with {_PAPER_PREFIX}), but {owner} has paper = true: it is not used"
         )
     return ApiKey(key, secret)
 
 
 def key_names() -> Mapping[str, Sequence[str]]:
-    """Return the accounts' variables by the fingerprint of the key that each holds, itself or in the file that it names.
+    """Return the variables of all accounts by the fingerprint of the key that each has, directly or in a file.
 
-    All venues together: a key under two of them is a mistake as well, which `read_api_key` tells. What cannot be read is left
-    out here; whoever needs it is told why.
+    All venues together: `read_api_key` refuses one key at two venues as well. A variable that cannot be read is left out here;
+    `read_api_key` raises for it.
     """
     found: dict[str, list[str]] = {}
     for name in sorted({match["name"] for _, match in _key_variables()}):
@@ -98,14 +98,14 @@ def key_names() -> Mapping[str, Sequence[str]]:
 
 
 def _refuse_shared(name: str, key: str, names: Mapping[str, Sequence[str]]) -> None:
-    """Refuse a key that stands under two names: each would count its own nonces, and both would fail."""
+    """Raise ConfigurationError for a key with two names: each would count its own nonces, and both would fail."""
     for other in names.get(fingerprint(key), ()):
         if other != name:
             raise ConfigurationError(f"{name} and {other} hold the same key; every account needs its own")
 
 
 def keys_without_user(users: Iterable[str]) -> list[str]:
-    """Name the variables with a key whose user there is none, misspelt perhaps; the user may also come later."""
+    """Return the key variables whose user does not exist: perhaps misspelt, or the user is added later."""
     known = {variable_part(user) for user in users}
     return [
         name
@@ -115,7 +115,7 @@ def keys_without_user(users: Iterable[str]) -> list[str]:
 
 
 def _key_variables() -> list[tuple[str, re.Match[str]]]:
-    """List the variables with a key, or with the name of its file, in alphabetical order."""
+    """Return the variables with a key, or with the name of its file, in alphabetical order."""
     named = ((name, KEY_VARIABLE.fullmatch(name)) for name in sorted(os.environ))
     return [(name, match) for name, match in named if match and match["part"] == "KEY"]
 
@@ -131,9 +131,9 @@ def _read(name: str, mode: Mode) -> str:
 
 
 def _value(name: str, mode: Mode | None = None) -> str:
-    """Return what a variable holds, or the file that `<name>_FILE` names; an empty string if neither is set.
+    """Return the value of a variable, or the content of the file that `<name>_FILE` names; an empty string if neither is set.
 
-    Who else can read the file is looked at where `mode` is given: of the key that is to be used.
+    The file's permissions are checked if `mode` is given: for a key that will be used.
     """
     value = os.environ.get(name, "").strip()
     path = os.environ.get(f"{name}_FILE", "").strip()

@@ -1,8 +1,8 @@
-"""What a process is told by its environment.
+"""The settings of a process, from its environment.
 
-Built once, in `main()`, and passed down: nothing below reads `os.environ`. Wrong values, and unknown names under the prefixes
-that are Shoal's alone, stop the start with one line that names the variable. Keys and secrets are not here: see `secrets.py`,
-which few services may import.
+Built once, in `main()`, and passed down: nothing below reads `os.environ`. Wrong values, and unknown names with a prefix that
+only Shoal uses, stop the start with one line that names the variable. Keys and secrets are not here: see `secrets.py`, which few
+services may import.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from shared.domain.values.venue import VenueName
 from shared.runtime.crash_points import CrashPoint, CrashPoints
 
 _PREFIXES: Final = ("SHOAL_", *VENUE_PREFIXES, "EXECUTOR_")
-"""How the variables begin that are Shoal's alone: a misspelt one is refused. `PAPER_` and `API_` may belong to others."""
+"""Prefixes that only Shoal uses: a misspelt variable is refused. `PAPER_` and `API_` may belong to other programs."""
 _KEY_EXAMPLES: Final = tuple(
     f"{facts.key_stem(MASTER)}_{part}" for facts in VENUE_FACTS.values() for part in ("KEY", "SECRET")
 )
@@ -37,49 +37,49 @@ _HOLDS_URL: Final = ("_URL", "_PROXY")
 
 
 class Mode(StrEnum):
-    """Whose money moves: the paper exchange's, or real."""
+    """Whether paper money or real money moves."""
 
     PAPER = "paper"
     LIVE = "live"
 
 
 class Settings(BaseSettings):
-    """The environment of one Shoal process; every field is the variable of the same name in capitals."""
+    """The environment of one Shoal process; each field is the variable of the same name in capitals."""
 
-    # env_ignore_empty: a blank variable is how compose hands on one that was not set.
+    # env_ignore_empty: compose passes a variable that is not set as a blank one.
     model_config = SettingsConfigDict(extra="ignore", frozen=True, str_strip_whitespace=True, env_ignore_empty=True)
 
     shoal_mode: Mode = Mode.PAPER
     shoal_config: Path = Path("config")
     redis_url: str = Field(default="redis://127.0.0.1:6379/0", repr=False)
     redis_url_file: str = ""
-    """A file that holds REDIS_URL, for a password that stands in no environment."""
+    """A file that contains REDIS_URL, so that the password is not in the environment."""
     redis_unchecked: Literal["refuse", "accept"] = "refuse"
-    """What becomes, in live mode, of a Redis that does not tell whether it may lose orders."""
+    """Whether live mode accepts a Redis that does not report whether it may lose orders."""
     kraken_url: str = ""
     coinbase_url: str = ""
     kraken_tier: Literal["starter", "intermediate", "pro", "none"] = "intermediate"
-    """How far the accounts at Kraken are verified: by that they are allowed calls. `none` leaves it to the venue to refuse."""
+    """The verification tier of the accounts at Kraken, which sets their rate limits. With `none` only the venue limits calls."""
     paper_url: str = "http://127.0.0.1:8100"
     venue_proxy: str = Field(default="", repr=False)
-    """An HTTP proxy (CONNECT) through which venues are reached that are spoken to by TLS; see `proxy.py`."""
+    """An HTTP proxy (CONNECT) for TLS connections to venues; see `proxy.py`."""
     https_proxy: str = Field(default="", repr=False)
-    """Not obeyed: only known so that it can be said."""
+    """Not used: read only to warn about it."""
     paper_prices_url: str = ""
-    """Where the paper exchange takes its prices from; see `prices_url`."""
+    """The source of the paper exchange's prices; see `prices_url`."""
     executor_users: Annotated[tuple[str, ...], NoDecode] = ()
     executor_capacity: int = Field(default=1, ge=1, le=10_000)
     api_host: str = "127.0.0.1"
     api_hosts: Annotated[tuple[str, ...], NoDecode] = ()
-    """Names under which the api is asked for, beside loopback's and API_HOST; under others it does not answer."""
+    """Host names of the api, beside those of loopback and API_HOST; requests under other names are refused."""
     api_port: int = Field(default=8000, ge=1, le=65535)
     paper_host: str = "127.0.0.1"
     paper_port: int = Field(default=8100, ge=1, le=65535)
     log_format: Literal["json", "console"] = "console"
     retention_days: int = Field(default=30, ge=1, le=3650)
-    """How long ended orders, reports and acknowledged stream entries are kept."""
+    """How long settled orders, reports and acknowledged stream entries are kept."""
     debug_die_at: str = ""
-    """A step of `boundary.py` at which the process kills itself: for tests of crashes only."""
+    """A point of `shared/runtime/crash_points.py` at which the process kills itself: only for tests of crashes."""
 
     @model_validator(mode="before")
     @classmethod
@@ -156,7 +156,7 @@ class Settings(BaseSettings):
                 if value and read_origin(value).scheme != "https":
                     raise ValueError(f"{name.upper()} must be https:// when SHOAL_MODE is live")
             if not self._is_own_exchange(self.paper_url):  # users with paper = true trade there
-                raise ValueError(f"PAPER_URL is {self.paper_url}: a real venue is no paper exchange")
+                raise ValueError(f"PAPER_URL is {self.paper_url}: a real venue is not a paper exchange")
         return self
 
     def _is_own_exchange(self, url: str) -> bool:
@@ -167,38 +167,38 @@ class Settings(BaseSettings):
 
     @property
     def proxy(self) -> Proxy | None:
-        """Return the proxy through which venues are reached by TLS; None if there is none."""
+        """Return the proxy for TLS connections to venues; None if there is none."""
         return read_proxy(self.venue_proxy) if self.venue_proxy else None
 
     @property
     def ignored_proxy(self) -> str:
-        """Return that HTTPS_PROXY is set and not obeyed; an empty string where that is of no interest."""
+        """Return a warning that HTTPS_PROXY is set and not used; an empty string if it does not apply."""
         if self.shoal_mode is Mode.PAPER or self.venue_proxy or not self.https_proxy:
             return ""
         return "HTTPS_PROXY is set and not used for venues; set VENUE_PROXY to reach them through a proxy"
 
     @property
     def durability(self) -> Durability:
-        """Return how strictly a Redis is judged that may lose orders."""
+        """Return how strictly the server check judges a Redis that may lose orders."""
         if self.shoal_mode is Mode.PAPER:
             return Durability.WARNED
         return Durability.TRUSTED if self.redis_unchecked == "accept" else Durability.REQUIRED
 
     @property
     def retention_ms(self) -> int:
-        """The retention in milliseconds."""
+        """Return the retention in milliseconds."""
         return self.retention_days * 24 * 3600 * 1000
 
     def funds(self, *, paper: bool) -> Funds:
-        """Say whose money moves for a user who has set `paper` or not."""
+        """Return which money moves for a user with or without `paper = true`."""
         return Funds.PAPER if paper or self.shoal_mode is Mode.PAPER else Funds.LIVE
 
     @property
     def prices_url(self) -> str:
-        """Return the URL whose prices the paper exchange follows; empty if it makes its own.
+        """Return the URL whose prices the paper exchange follows; an empty string if it generates its own.
 
-        In live mode the real venue's unless told otherwise: a paper user who follows real signals at made-up prices would be told
-        of profits that nobody could have made.
+        In live mode the real venue's by default: a paper user who follows real signals at generated prices would see profits that
+        could never have been made.
         """
         if self.paper_prices_url or self.shoal_mode is Mode.PAPER:
             return self.paper_prices_url
@@ -240,7 +240,7 @@ def load_settings() -> Settings:
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
-    """Return the names that may have been meant: the few that there are, else the nearest of the same prefix."""
+    """Return the names that may have been meant: all if there are few, else the nearest with the same prefix."""
     prefix = next(each for each in _PREFIXES if name.startswith(each))
     if name.startswith(f"{prefix}USER_"):
         return f" (a user's key: {prefix}USER_<NAME>_API_KEY and _API_SECRET, each also with _FILE; the id in capitals, - as _)"

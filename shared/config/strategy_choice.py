@@ -1,7 +1,7 @@
-"""Which strategy trades the master's account: the part of `config/strategy.toml` that decides whose money a strategy may move.
+"""The strategy of the master account: the part of `config/strategy.toml` that decides whether a strategy may move real money.
 
-The sample strategy is there to show the machinery. It must never trade real money because a file was left as it was shipped:
-in live mode it needs two words, its name and `trade_live = true`.
+The sample strategy only demonstrates the machinery. It must never trade real money because a file was left as it was shipped:
+in live mode it needs two settings, its name and `trade_live = true`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from shared.config.settings import Mode
 
 STRATEGY_FILE: Final = "strategy.toml"
 MIRROR_ONLY: Final = "none"
-"""The account is followed; nothing of Shoal trades it."""
+"""The account is followed; Shoal itself does not trade it."""
 SAMPLE: Final = "sma-cross"
 
 
 @dataclass(frozen=True, slots=True)
 class StrategyChoice:
-    """What the file says: `explicit` is whether it names a strategy at all."""
+    """The choice of the file: `explicit` is whether it names a strategy at all."""
 
     name: str
     explicit: bool
@@ -31,12 +31,12 @@ class StrategyChoice:
 
 
 def default_strategy(mode: Mode) -> str:
-    """Return the strategy of a file that names none, or of no file: none in live mode, the sample on paper."""
+    """Return the strategy of a file that names none, or without a file: none in live mode, the sample in paper mode."""
     return MIRROR_ONLY if mode is Mode.LIVE else SAMPLE
 
 
 def read_strategy_file(config: Path) -> Mapping[str, Any]:
-    """Read the file of a configuration folder; empty if there is none. Raises ConfigurationError in one line."""
+    """Parse the file of a configuration folder; empty if there is none. Raises ConfigurationError in one line."""
     path = config / STRATEGY_FILE
     if not path.exists():
         return {}
@@ -49,7 +49,7 @@ def read_strategy_file(config: Path) -> Mapping[str, Any]:
 
 
 def read_strategy_choice(config: Path, mode: Mode) -> StrategyChoice:
-    """Read which strategy trades. Raises ConfigurationError if it may not trade in this mode."""
+    """Return which strategy trades. Raises ConfigurationError if it may not trade in this mode."""
     fields = read_strategy_file(config)
     name = fields.get("name", default_strategy(mode))
     choice = StrategyChoice(str(name), "name" in fields, fields.get("trade_live") is True)

@@ -1,4 +1,4 @@
-"""Reads a small text file that a person edits: whatever is wrong with it is one plain sentence, and never a long wait."""
+"""Reads a small text file that a person edits: every error is one plain sentence, and reading never blocks for long."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 from shared.config.errors import ConfigurationError
 
 MOST_BYTES: Final = 256 * 1024
-"""A settings file has a few thousand bytes; what is larger was not written by a person."""
+"""A settings file has a few thousand bytes; a larger file was not written by a person."""
 _OTHER_ENCODINGS: Final = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
     (codecs.BOM_UTF32_BE, "UTF-32"),
@@ -21,18 +21,18 @@ _OTHER_ENCODINGS: Final = (
 
 
 class UnreadableFileError(ConfigurationError):
-    """The file could not be read now: missing rights, a link to nothing, a disk or a network file system that fails."""
+    """The file could not be read now: missing permissions, a broken link, a failing disk or network file system."""
 
 
 class NotAFileError(ConfigurationError):
-    """What stands under the file's name is a folder, a pipe or a device."""
+    """The path is a folder, a pipe or a device."""
 
 
 def read_text(path: Path) -> str:
     """Read a text in UTF-8, with or without a byte order mark.
 
-    Raises UnreadableFileError where the system does not hand the file out, which may pass by itself, NotAFileError, and
-    ConfigurationError for a content that is no such text. No text names the file.
+    Raises UnreadableFileError if the system cannot read the file, which may be temporary, NotAFileError, and ConfigurationError
+    for a content that is not such a text. No error names the file.
     """
     content = _read_bytes(path)
     if len(content) > MOST_BYTES:

@@ -1,4 +1,4 @@
-"""Reads a settings file in TOML into its model; whatever is wrong with it is one plain sentence."""
+"""Parses a settings file in TOML into its model; every error is one plain sentence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def read_toml(path: Path, model: type[Model]) -> Model:
-    """Read a file into its model. Raises ConfigurationError in one line that names the file, the key and what it may be."""
+    """Parse a file into its model. Raises ConfigurationError in one line with the file, the key and its permitted values."""
     try:
         return parse_toml(read_text(path), model)
     except ConfigurationError as error:
@@ -24,14 +24,14 @@ def read_toml(path: Path, model: type[Model]) -> Model:
 
 
 def parse_toml(text: str, model: type[Model]) -> Model:
-    """Read a text into its model. Raises ConfigurationError with the reason, which does not name the file."""
+    """Parse a text into its model. Raises ConfigurationError with the reason, which does not name the file."""
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"not valid TOML: {error}") from None
     except RecursionError:
         raise ConfigurationError("not valid TOML: brackets are nested too deeply") from None
-    except ValueError:  # Python reads no integer of more than 4,300 digits, and no date like 31 February
+    except ValueError:  # Python parses no integer of more than 4,300 digits, and no date like 31 February
         raise ConfigurationError("not valid TOML: a number has thousands of digits, or a date does not exist") from None
     try:
         return model.model_validate(content)

@@ -1,7 +1,7 @@
-"""What is set per venue: where it is, how much may be asked of it, and the names of its variables.
+"""The settings of each venue: its address, its rate limits, and the names of its variables.
 
-`VENUE_FACTS` has a row for each venue; settings, secrets, preflight and renames go by the rows, so a further venue is a row here
-(and a field of `Settings` for each variable it adds). Nothing else may spell a venue's variables or its real address.
+`VENUE_FACTS` has a row for each venue; settings, secrets and preflight use the rows, so another venue is a row here (and a field
+of `Settings` for each variable that it adds). Nothing else may spell a venue's variables or its real address.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class VenueFacts:
     name: VenueName
     real_url: str
     real_domain: str
-    """The domain of which every host is the real venue, never a paper exchange."""
+    """Every host of this domain is the real venue, never a paper exchange."""
     find_secret_fault: Callable[[str], str]
-    """Returns why a text cannot be a secret of this venue; an empty string where it can."""
+    """Returns why a text cannot be a secret of this venue, or an empty string."""
 
     @property
     def title(self) -> str:
@@ -56,15 +56,15 @@ class VenueFacts:
 
 @dataclass(frozen=True, slots=True)
 class VenueSettings:
-    """What this process has set for a venue."""
+    """The settings of this process for one venue."""
 
     name: VenueName
     url: str
     """The base URL in this mode, without a trailing slash."""
     url_is_given: bool
-    """Whether the URL is the one of the venue's variable."""
+    """Whether the URL is from the venue's variable."""
     tier: str | None
-    """How far the accounts are verified, by which they are allowed calls; None at a venue that has no tiers."""
+    """The verification tier of the accounts, which sets their rate limits; None for a venue without tiers."""
 
 
 def variable_part(user: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.users.last_settings import LastSettings, holders
-from shared.config.users.loader import Users, filled, load_users, users_folder
+from shared.config.users.loader import Users, complete_users, load_users, users_folder
 from shared.contracts.fields import MalformedMessageError
 from shared.domain.limits.policy import FileState
 from shared.domain.position import Position
@@ -27,7 +27,7 @@ async def read_users(bus: Bus, config: Path) -> Users:
     without_file = await holders(bus) - users.keys()
     bad = {problem.user for problem in users.problems if problem.user}
     last = await LastSettings(bus).read(bad | without_file)
-    return filled(users, last, without_file, users_folder(config))
+    return complete_users(users, last, without_file, users_folder(config))
 
 
 async def held_without_file(bus: Bus, users: Users) -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""Named places between two steps of the copy path, at which a test may have a process die. Off unless DEBUG_DIE_AT names one.
+"""Named places between two steps of the copy path, at which a test may kill the process. Off unless DEBUG_DIE_AT names one.
 
-They exist so that "killed between every two steps" can be proved one boundary at a time; they do nothing else.
+They exist so that "killed between every two steps" can be tested one place at a time; they do nothing else.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class CrashPoint(StrEnum):
-    """The boundaries, in the order in which a trade passes them."""
+    """The places, in the sequence in which a trade passes them."""
 
     ENGINE_AFTER_READ = "engine-after-read"
     ENGINE_MID_FANOUT = "engine-mid-fanout"
@@ -28,16 +28,16 @@ class CrashPoint(StrEnum):
 
 
 class CrashPoints:
-    """Kills its own process (SIGKILL, as a crash would) when the armed step is reached for the n-th time."""
+    """Kills its own process (SIGKILL, like a crash) when the armed point is reached for the n-th time."""
 
     def __init__(self, armed: str = "") -> None:
-        """`armed` is empty, a step's name, or `name:n`. Raises ValueError for a name that is no step."""
+        """`armed` is empty, a point's name, or `name:n`. Raises ValueError for an unknown name."""
         name, _, count = armed.partition(":")
         self._point = CrashPoint(name) if name else None
         self._left = int(count or 1)
 
     def hit(self, point: CrashPoint) -> None:
-        """Note that a point has been reached."""
+        """Kill the process if this is the armed point, for the n-th time."""
         if point is not self._point:
             return
         self._left -= 1

@@ -1,7 +1,7 @@
-"""What stands before an application that a browser may reach: which names it answers to, what browsers may do with its answers.
+"""Guards an application that a browser may reach: checks the host name of requests, and adds security headers to answers.
 
-A page of somebody else's can have a name of its own lead to this machine (DNS rebinding) and read what is answered here. The name
-stands in the Host header, so a request under another name than those that are known gets nothing.
+A foreign web page can have its own name resolve to this machine (DNS rebinding) and read the answers. Its name is in the Host
+header, so a request under an unknown name is refused.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _HEADERS: Final = (
 
 
 class HttpGuard:
-    """Answers requests under known names, and marks every answer. `names` are known beside those of loopback."""
+    """Answers requests under known names, and adds headers to every answer. `names` are known beside those of loopback."""
 
     def __init__(self, application: Application, names: Iterable[str], setting: str) -> None:
-        """`setting` is named to whoever asks under another name."""
+        """`setting` is the setting that the refusal of an unknown name mentions."""
         self._application = application
         self._names = frozenset(names)
         self._setting = setting
@@ -51,7 +51,7 @@ class HttpGuard:
         if self._is_known([value for name, value in scope["headers"] if name == b"host"]):
             await self._application(scope, receive, marked)
             return
-        words = f"this host name is not answered to; if it is yours, put it into {self._setting}\n".encode()
+        words = f"this host name is not known here; if it is yours, add it to {self._setting}\n".encode()
         headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(words)).encode())]
         await marked({"type": "http.response.start", "status": 421, "headers": headers})
         await send({"type": "http.response.body", "body": words})
@@ -67,7 +67,7 @@ class HttpGuard:
 
 
 def names_of(host: str, more: Iterable[str]) -> frozenset[str]:
-    """Return the names that a service is known by: where it listens, unless that is everywhere, and `more`."""
+    """Return the names of a service: the host where it listens, unless that is all interfaces, and `more`."""
     found = set(more)
     try:
         own = read_host(f"[{host}]" if ":" in host else host)
@@ -79,7 +79,7 @@ def names_of(host: str, more: Iterable[str]) -> frozenset[str]:
 
 
 def _host_of(header: str) -> str:
-    """Read the host of a Host header, without its port. Raises ValueError."""
+    """Return the host of a Host header, without its port. Raises ValueError."""
     host, colon, port = header.rpartition(":")
     if not colon or header.endswith("]"):
         return read_host(header)

@@ -1,4 +1,4 @@
-"""Uvicorn in a process that has one place for signals: the port is taken before anything else starts, the end is prompt.
+"""Runs uvicorn in a process that handles signals in one place: the port is bound before anything else starts, the end is prompt.
 
 Only services that listen import this: an executor need not load uvicorn.
 """
@@ -21,12 +21,12 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals alone."""
+        """Install no signal handlers."""
         yield
 
 
 def bind(host: str, port: int, *, setting: str, backlog: int = 128) -> socket.socket:
-    """Take the port (0 = any). Raises ConfigurationError in one line, which names `<setting>_PORT`, where that fails."""
+    """Bind the port (0 = any) and listen. Raises ConfigurationError in one line, which names `<setting>_PORT`."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -43,7 +43,7 @@ def bind(host: str, port: int, *, setting: str, backlog: int = 128) -> socket.so
 
 
 async def serve(server: Server, listener: socket.socket) -> None:
-    """Serve until cancelled, then end within the server's own time for that (`timeout_graceful_shutdown`)."""
+    """Serve until cancelled, then end within the server's own time-out (`timeout_graceful_shutdown`)."""
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await asyncio.shield(serving)

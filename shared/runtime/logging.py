@@ -1,6 +1,6 @@
-"""How every process logs: events with fields, one line each, with secrets cut out before a line is written.
+"""Configures the log of every process: events with fields, one line each, with secrets masked before a line is written.
 
-The last processor sees every finished field; whatever was registered as a secret is replaced there, tracebacks included.
+The last processor sees every finished field, tracebacks included; each registered secret is replaced there.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from urllib.parse import quote
 import structlog
 
 _MASK: Final = "[secret]"
-_SHORTEST_SECRET: Final = 6  # shorter texts would blank out ordinary words
+_SHORTEST_SECRET: Final = 6  # shorter ones would mask ordinary words
 _LINE_END: Final = re.compile(r"\r?\n|\\n")
 _PEM_FRAME: Final = re.compile(r"-----[A-Z ]+-----")
-_secrets: list[str] = []  # of this process; filled where keys are read, before the first line is written
-_starts: set[str] = set()  # how they begin: a process may know thousands, and each field of each line is looked through
+_secrets: list[str] = []  # of this process; filled when keys are read, before the first line is written
+_starts: set[str] = set()  # their beginnings: a process may know thousands, and each field of each line is searched
 
 
 def hide(*texts: str) -> None:
     """Register texts that must never appear in a log line of this process, however they are escaped there.
 
-    Of a secret of several lines (a PEM key) each line is one: a representation breaks them apart.
+    Each line of a secret with several lines (a PEM key) is registered too: a representation separates them.
     """
     parts = {part for text in texts for part in (text, *_LINE_END.split(text))}
     hidden: set[str] = set()
@@ -42,14 +42,14 @@ def hide(*texts: str) -> None:
 
 
 def _longest_first(secret: str) -> tuple[int, str]:
-    """Order secrets: a short one that is cut out first would break a longer one around it."""
+    """Return the sort key of a secret: a short one that is masked first would break a longer one around it."""
     return -len(secret), secret
 
 
 def configure_logging(service: str, log_format: str) -> None:
-    """Set up structlog (and the standard library's loggers through it) for one process.
+    """Configure structlog (and the standard library's loggers through it) for one process.
 
-    `log_format` is `json` (one object a line) or `console` (for people). Lines go to stdout.
+    `log_format` is `json` (one object per line) or `console` (for people). Lines go to stdout.
     """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -1,4 +1,4 @@
-"""The line with which a service that has a part in trading begins its log: whose money it moves."""
+"""The first log line of a service that takes part in trading: whether it moves real money."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ log = structlog.get_logger()
 
 
 def log_mode(settings: Settings) -> None:
-    """Log whether this process moves real money: in red where people read the log."""
+    """Log whether this process moves real money; in red if the log is for people."""
     if settings.shoal_mode is Mode.PAPER:
         log.info("PAPER: no real money", mode="paper")
         return
     text = "LIVE: REAL MONEY"
-    # Behind a pipe too: a container has no terminal of its own, and its engine shows the colours.
+    # Also without a terminal: a container has none, and its engine shows the colours.
     red = settings.log_format == "console" and not os.environ.get("NO_COLOR")
     log.warning(f"\x1b[1;37;41m {text} \x1b[0m" if red else text, mode="live")

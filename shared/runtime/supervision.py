@@ -1,8 +1,8 @@
-"""Keeps background tasks running: nothing that supervises may die in silence.
+"""Keeps background tasks running: no task may end unnoticed.
 
-A task that raises, or ends when it should not, is logged, counted, shown as a fault and begun again after a pause. Where the
-death of a task has to end its turn, the turn's task group stays; `endless` makes sure that the group hears of it, because a group
-takes a task that just returns, or is cancelled from within, for one that is done.
+A task that raises, or ends when it should not, is logged, counted, shown as a fault and restarted after a pause. If the end of a
+task has to end its turn, the turn's task group does that; `endless` makes sure that the group notices, because to a group a task
+that just returns, or is cancelled from within, is done.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import structlog
 from shared.domain.fault import FaultKind, Faults
 
 PAUSE: Final = 5.0
-"""Seconds until a task that has failed is begun again."""
+"""Seconds until a failed task is restarted."""
 SETTLED: Final = 60.0
-"""Seconds for which a task has to run until its last failure counts as over."""
+"""Seconds for which a task has to run before its last failure is cleared."""
 
 log = structlog.get_logger()
 
 
 class TaskEndedError(Exception):
-    """A task that is to run for ever has ended."""
+    """A task that should run for ever has ended."""
 
 
 class Supervisor:
@@ -38,7 +38,7 @@ class Supervisor:
         self._over: dict[str, asyncio.TimerHandle] = {}
 
     async def keep_up(self, name: str, work: Callable[[], Awaitable[None]], *, may_end: bool = False) -> None:
-        """Run `work` until cancelled, begun again whenever it fails; `may_end`: it is done once it returns."""
+        """Run `work` until cancelled, restarted whenever it fails; with `may_end` it is done when it returns."""
         while True:
             self.began(name)
             try:
@@ -52,19 +52,19 @@ class Supervisor:
             await asyncio.sleep(self._pause)
 
     def began(self, name: str) -> None:
-        """Note that a task, or a turn, runs: its failure is over once it has run for a while."""
+        """Record that a task, or a turn, runs: its failure is cleared when it has run for a while."""
         self._forget_timer(name)
         loop = asyncio.get_running_loop()
         self._over[name] = loop.call_later(self._settled, self._clear, name)
 
     def failed(self, name: str, error: BaseException) -> bool:
-        """Note that a task, a turn or a round of one has failed; return True if that is new, so that it is logged once."""
+        """Record that a task, a turn or a round of one has failed; return True if that is new, so that it is logged once."""
         self._forget_timer(name)
         self._failing.add(name)
-        return self._faults.report(FaultKind.TASK, name, f"failed and was begun again: {_leaf(error)}")
+        return self._faults.report(FaultKind.TASK, name, f"failed and was restarted: {_leaf(error)}")
 
     def worked(self, name: str) -> None:
-        """Note that a round has been made without a failure: earlier ones are over if that lasts for a while."""
+        """Record a round without a failure: earlier failures are cleared if that lasts for a while."""
         if name in self._failing and name not in self._over:
             self.began(name)
 
@@ -79,7 +79,7 @@ class Supervisor:
 
 
 async def endless(name: str, work: Awaitable[None]) -> None:
-    """Run what is to run for ever. Raises TaskEndedError if it returns, or is cancelled by anybody but its caller."""
+    """Run what should run for ever. Raises TaskEndedError if it returns, or is cancelled by another task than its caller."""
     await _with_its_own_end(name, work)
     raise TaskEndedError(f"{name} has ended")
 
@@ -91,12 +91,12 @@ async def _with_its_own_end(name: str, work: Awaitable[None]) -> None:
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
-        # Nobody cancels this task: something inside leaked the cancellation of another.
+        # This task was not cancelled: something inside leaked the cancellation of another.
         raise TaskEndedError(f"{name} was cancelled from within") from None
 
 
 def _leaf(error: BaseException) -> str:
-    """Return the words of the first failure in a group."""
+    """Return the text of the first failure in a group."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -152,7 +152,7 @@ def test_dry_run_never_reaches_an_adapter(tmp_path: Path) -> None:
         assert sum(Decimal(row["average_price"]) > 61_000 for row in there if row["symbol"] == "BTC/USD") == 3
 
         # Keys of the wrong money were sent nowhere, and the reasons say so.
-        assert "KRAKEN_USER_LIAR_API_KEY is no paper key" in _parked(stack, "liar")
+        assert "KRAKEN_USER_LIAR_API_KEY is not a paper key" in _parked(stack, "liar")
         assert "KRAKEN_USER_MIXED_API_KEY is a paper key, but SHOAL_MODE is live" in _parked(stack, "mixed")
         for service in stack.services:
             assert not [key for key in (liar, mixed, penny, rita) if key in service.log()]

@@ -60,13 +60,13 @@ async def check_funds_kind(
         if found is None and not await _recorded(bus, user, venue):
             return Unknown()
         if found is None and await _made_with(bus, user, key):
-            return await store.mark_books(funds, anew=False)
+            return await store.mark_books(funds, clear=False)
         held = await records.positions(user, venue)
         if open_ := await _open(store, held, await _dust(records, venue, held)):
             return WrongFunds(_reason(user, found, open_))
     except ValueError as error:  # a record that is malformed, or stands under no symbol
         return WrongFunds(f"the account's books cannot be read, so nobody knows whose money they are of: {error}")
-    books = await store.mark_books(funds, anew=True)
+    books = await store.mark_books(funds, clear=True)
     log.warning(
         f"books begun anew: {user} trades with {funds.words} from now on",
         user=user,

@@ -151,7 +151,7 @@ class BooksGate:
             found = await read_copied(self._venue, self._clock())
             self._reason = self._why_lost(found)
         if not self._reason:
-            await self._store.mark_books(self._funds, anew=False)
+            await self._store.mark_books(self._funds, clear=False)
             self._let_in()
             return
         if self._faults.report(FaultKind.REDIS, subject(self._user, "books"), self._reason):

@@ -1,5 +1,5 @@
 -- uses: fence, kinds, rights
--- Retire the old name of a renamed user, in one step: its books record the new name and are emptied, so that nothing is sold by them.
+-- Retire the old name of a renamed user, in one step: its books record the new name and are emptied: nothing is sold by them.
 -- KEYS: fence, following hash, then for each venue: books hash, positions, risk, own exits, differences, account.
 -- ARGV: fencing token, new name, now (epoch ms), last entry id that was due to the old name, funds for books without a mark.
 -- Returns 'ok', or 'fenced'.

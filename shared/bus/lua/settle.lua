@@ -1,6 +1,6 @@
 -- uses: fence, kinds, rights
--- Settle an order: write its terminal state, its report and the changed position and risk state, and acknowledge its entry, in one
--- step.
+-- Settle an order: write its terminal state, its report and the changed position and risk state, and acknowledge its entry, in
+-- one step.
 -- KEYS: fence, order hash, report stream, order stream, positions hash, risk hash.
 -- ARGV: fencing token, terminal state, retention of the order hash in ms,
 --       group, entry id ('' if the order did not come from the stream),

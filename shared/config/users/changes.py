@@ -1,4 +1,4 @@
-"""What is different between two readings of the users' files, setting by setting, so that it can be told and logged."""
+"""The differences between two readings of the users' files, setting by setting, for reports and the log."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SettingChange:
-    """One setting, spelt as in the file, with what it said before and says now."""
+    """One setting, spelt as in the file, with its old and new value."""
 
     key: str
     old: str
@@ -37,7 +37,7 @@ class SettingChange:
 
 @dataclass(frozen=True, slots=True)
 class UserChange:
-    """What happened to one user; `settings` is empty unless his file was changed."""
+    """What happened to one user's file; `settings` is empty unless it was changed."""
 
     user: str
     kind: ChangeKind
@@ -45,7 +45,7 @@ class UserChange:
 
 
 def changes(old: Mapping[str, UserPolicy], new: Mapping[str, UserPolicy]) -> list[UserChange]:
-    """List the users that came, went or set something else, by name."""
+    """Return the changes of all users that were added, removed or changed, by name."""
     found = []
     for user in sorted(old.keys() | new.keys()):
         if user not in old:
@@ -58,13 +58,13 @@ def changes(old: Mapping[str, UserPolicy], new: Mapping[str, UserPolicy]) -> lis
 
 
 def differences(old: UserPolicy, new: UserPolicy) -> tuple[SettingChange, ...]:
-    """List the settings that differ between two readings of one user's file."""
+    """Return the settings that differ between two readings of one user's file."""
     before, after = settings_of(old), settings_of(new)
     return tuple(SettingChange(key, before[key], after[key]) for key in before if before[key] != after[key])
 
 
 def settings_of(policy: UserPolicy) -> dict[str, str]:
-    """Return every setting of a user as text, by its key as the file spells it: `limits.max_order_pct`."""
+    """Return every setting of a user as text, by its key in the file, such as `limits.max_order_pct`."""
     return {key: value for key, value in _flat(policy) if key not in _NO_SETTINGS}
 
 

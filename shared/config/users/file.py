@@ -1,7 +1,6 @@
-"""What a user's file may say: every setting, its type, its bounds, and which settings need one another.
+"""The model of a user's file: every setting, its type, its bounds, and which settings depend on each other.
 
-Unknown keys are refused, so that a misspelt limit cannot pass for a limit; so is a setting that would have no effect, where
-somebody could trust in it.
+Unknown keys are refused, so that a misspelt limit is noticed; so is a setting without effect, since the user might rely on it.
 """
 
 from __future__ import annotations
@@ -37,23 +36,23 @@ _OFF: Final = "off"
 
 
 def exact(value: object) -> object:
-    """Return a number as written: TOML gives floats, and their shortest text is what the person wrote."""
+    """Return a number as written: TOML has floats, and their shortest representation is what was written in the file."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return value
     try:
         return Decimal(str(value))
-    except ValueError:  # Python writes no integer of more than 4,300 digits
+    except ValueError:  # Python formats no integer of more than 4,300 digits
         raise ValueError("must not have thousands of digits") from None
 
 
 def _milliseconds(value: object, most: int, words: str) -> object:
-    """Read `30` (seconds) or `"30s"`, `"500ms"`, `"5m"`, up to `most` ms (`words` says how long that is)."""
+    """Parse `30` (seconds) or `"30s"`, `"500ms"`, `"5m"` to ms, up to `most` ms (`words` is the same for people)."""
     if isinstance(value, str) and (match := _DURATION.fullmatch(value)):
         found = int(match[1]) * _UNIT_MS[match[2]]
     elif (isinstance(value, int) and not isinstance(value, bool)) or (
         isinstance(value, float) and math.isfinite(value)
     ):
-        # Compared before it is multiplied: 1e306 is a number, and a thousand times that is none.
+        # Compared before it is multiplied: a thousand times 1e306 overflows.
         found = round(value * 1_000) if abs(value) <= most else most + 1
     else:
         raise ValueError('must be a number of seconds, or a text like "30s", "500ms" or "5m"')
@@ -67,7 +66,7 @@ def _none_if_off(value: object) -> object:
 
 
 def symbol(value: object) -> object:
-    """Return the symbol that a text names."""
+    """Parse a symbol."""
     if isinstance(value, Symbol):
         return value
     if not isinstance(value, str):
@@ -153,7 +152,7 @@ class _Symbols(_Section):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if both := sorted(map(str, {*self.include} & {*self.exclude})):
-            raise ValueError(f"{both[0]} stands in include and in exclude")
+            raise ValueError(f"{both[0]} is in both include and exclude")
         for source, target in self.map.items():
             if source.base != target.base or source == target:
                 raise ValueError(f"map changes the quote currency only: {source} cannot become {target}")
@@ -171,9 +170,7 @@ class _Exits(_Section):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.take_profit_pct is not None and self.take_profit_pct < ROUND_TRIP_FEE_PCT:
-            raise ValueError(
-                f"take_profit_pct must be at least {ROUND_TRIP_FEE_PCT}, which is what the fees of a trade take"
-            )
+            raise ValueError(f"take_profit_pct must be at least {ROUND_TRIP_FEE_PCT}, the fees of buying and selling")
         return self
 
 
@@ -197,11 +194,11 @@ class UserFile(_Section):
         if self.sizing.below_minimum is BelowMinimum.ROUND_UP and self.limits.max_order_pct is None:
             raise ValueError('sizing.below_minimum "round_up" needs limits.max_order_pct, above which it never rounds')
         if len(set(self.venues)) < len(self.venues):
-            raise ValueError("venues names one venue twice")
+            raise ValueError("venues contains a venue twice")
         return self
 
     def policy(self, user: str) -> UserPolicy:
-        """Return the settings as values."""
+        """Return the settings as domain values."""
         return UserPolicy(
             user=user,
             enabled=self.enabled,

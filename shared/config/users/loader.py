@@ -1,8 +1,8 @@
-"""Reads the users' own settings: `config/users/<user>.toml`. The file's name is the user's id; secrets are never in it.
+"""Reads the users' settings: `config/users/<user>.toml`. The file's name is the user's id; secrets are never in it.
 
-One bad file is one user's: everybody else is read. The user of a bad file stays among the users, with settings that stand in for
-the file's and the reason in `fault`: no entry is copied for them, exits are. Files whose name begins with a dot (what editors and
-file systems leave) are no users' files.
+A bad file affects only its user: all others are read. The user of a bad file stays among the users, with substitute settings and
+the reason in `fault`: entries are not copied for them, exits are. Files whose name begins with a dot (left by editors and file
+systems) are ignored.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _USER_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 @dataclass(frozen=True, slots=True)
 class FileProblem:
-    """A file that cannot be used: whose it is (empty: nobody's), and why; its text is one line that names the file.
+    """A file that cannot be used: its user (an empty string if it has none), and why; its text is one line that names the file.
 
-    `passing`: the system did not hand the file out, which may be over without the file's being changed.
+    `passing`: the system could not read the file, which may be temporary.
     """
 
     user: str
@@ -45,9 +45,9 @@ class FileProblem:
 
 
 class Users(Mapping[str, UserPolicy]):
-    """The users of a configuration folder by id, in alphabetical order, and what is wrong with their files.
+    """The users of a configuration folder by id, in alphabetical order, and the problems of their files.
 
-    Those with a bad file are among them: see `UserPolicy.fault`.
+    Users with a bad file are among them: see `UserPolicy.fault`.
     """
 
     def __init__(self, policies: Mapping[str, UserPolicy], problems: Iterable[FileProblem] = ()) -> None:
@@ -80,12 +80,12 @@ def users_folder(config: Path) -> Path:
 
 
 def is_users_file(name: str) -> bool:
-    """Return whether a file of this name is meant to be a user's."""
+    """Return whether a file name is that of a user's file."""
     return name.endswith(SUFFIX) and not name.startswith(".")
 
 
 def load_users(config: Path) -> Users:
-    """Read every user of a configuration folder. Raises ConfigurationError if the folder cannot be read, and for nothing else."""
+    """Read all users of a configuration folder. Raises ConfigurationError only if the folder cannot be read."""
     folder = users_folder(config)
     try:
         names = sorted(name for name in (path.name for path in folder.iterdir()) if is_users_file(name))
@@ -99,19 +99,19 @@ def load_users(config: Path) -> Users:
             problems.append(found)
         else:
             good[found.user] = found
-    shared = clashes(folder, {*good, *(problem.user for problem in problems if problem.user)})
+    shared = find_key_clashes(folder, {*good, *(problem.user for problem in problems if problem.user)})
     problems += shared
-    policies = good | {each.user: stand_in(each) for each in problems if each.user}
+    policies = good | {each.user: substitute_policy(each) for each in problems if each.user}
     return Users(policies, problems)
 
 
 def read_user(path: Path) -> UserPolicy | FileProblem:
-    """Read one user's file; the answer to anything that is wrong with it is a problem, never an exception."""
+    """Read one user's file; return a FileProblem for any error in it, never raise one."""
     user = path.name.removesuffix(SUFFIX)
     if not _USER_ID.fullmatch(user):
         return FileProblem("", path, "a user id has up to 32 of a-z, 0-9, - and _, and begins with a letter or digit")
     if user in RESERVED_NAMES or user.startswith("prices-"):
-        return FileProblem("", path, f"{user} is a name of Shoal's own; choose another user id")
+        return FileProblem("", path, f"{user} is reserved; choose another user id")
     try:
         return load_user(path)
     except UnreadableFileError as error:
@@ -120,7 +120,7 @@ def read_user(path: Path) -> UserPolicy | FileProblem:
         return FileProblem("", path, str(error))
     except ConfigurationError as error:
         return FileProblem(user, path, str(error))
-    except Exception as error:  # noqa: BLE001  # a surprise in one file must not stop the others' users
+    except Exception as error:  # noqa: BLE001  # an unexpected error in one file must not affect other users
         return FileProblem(user, path, f"cannot be used: {type(error).__name__}")
 
 
@@ -129,8 +129,8 @@ def load_user(path: Path) -> UserPolicy:
     return parse_toml(read_text(path), UserFile).policy(path.name.removesuffix(SUFFIX))
 
 
-def clashes(folder: Path, users: Iterable[str]) -> list[FileProblem]:
-    """List the users whose keys would stand in one variable, where `-` is spelt `_`: nobody can tell whose they are."""
+def find_key_clashes(folder: Path, users: Iterable[str]) -> list[FileProblem]:
+    """Return a problem for each user whose key variable would be another user's too, since `-` is spelt `_` in it."""
     spelt: dict[str, list[str]] = {}
     for user in sorted(users):
         spelt.setdefault(user.replace("-", "_"), []).append(user)
@@ -143,39 +143,39 @@ def clashes(folder: Path, users: Iterable[str]) -> list[FileProblem]:
     return found
 
 
-def stand_in(problem: FileProblem, last: UserPolicy | None = None) -> UserPolicy:
-    """Return what holds for the user of a bad file: the last settings known, else the defaults; no entries, only exits."""
+def substitute_policy(problem: FileProblem, last: UserPolicy | None = None) -> UserPolicy:
+    """Return the settings for the user of a bad file: the last known ones or the defaults, with exits only."""
     by = last or UserFile().policy(problem.user)
     whose = "the last settings known" if last else "the default settings"
     return replace(by, file=problem.state, fault=f"{problem}; no entries are copied, exits go on by {whose}")
 
 
-def gone(last: UserPolicy, folder: Path, *, known: bool = True) -> UserPolicy | None:
-    """Return what holds for a user whose file is gone while something is held for them; None if they had left before that.
+def policy_after_removal(last: UserPolicy, folder: Path, *, known: bool = True) -> UserPolicy | None:
+    """Return the settings for a user whose file is gone while they hold something; None if they had left before that.
 
-    `known`: `last` is what was set, and not the defaults. A missing file is no decision, it may have been renamed: no entries,
-    but the master's exits and the user's own go on until all is sold. Who is to keep what they hold has `enabled = false` and
-    `on_leave = "keep"` first.
+    `known`: `last` are settings that were really set, not the defaults. A missing file is not a decision, since it may have been
+    renamed: no entries, but the master's exits and the user's own go on until all is sold. To keep the holdings, set
+    `enabled = false` and `on_leave = "keep"` before removing the file.
     """
     if not last.enabled and last.on_leave is OnLeave.KEEP:
         return None
     on_leave = OnLeave.EXITS_ONLY if last.on_leave is OnLeave.KEEP else last.on_leave
     problem = FileProblem(last.user, folder / f"{last.user}{SUFFIX}", _GONE, FileState.GONE)
-    return replace(stand_in(problem, last if known else None), enabled=False, on_leave=on_leave)
+    return replace(substitute_policy(problem, last if known else None), enabled=False, on_leave=on_leave)
 
 
-def filled(users: Users, last: Mapping[str, UserPolicy], holders: Iterable[str], folder: Path) -> Users:
-    """Put in what is known from before: the last settings of users with a bad file, and users without a file who hold something.
+def complete_users(users: Users, last: Mapping[str, UserPolicy], holders: Iterable[str], folder: Path) -> Users:
+    """Return users completed by earlier records: last settings for a bad file, and users without a file who hold something.
 
-    Of a holder whose settings are not known the defaults are taken: the master's exits, and the stop loss that everybody has.
+    A holder whose settings are unknown gets the defaults: the master's exits, and the default stop loss.
     """
     problems = {problem.user: problem for problem in users.problems if problem.user}
-    policies = dict(users) | {user: stand_in(each, last.get(user)) for user, each in problems.items()}
+    policies = dict(users) | {user: substitute_policy(each, last.get(user)) for user, each in problems.items()}
     found = list(users.problems)
     for user in sorted({*holders} - policies.keys()):
         if not _USER_ID.fullmatch(user):
             continue
-        policy = gone(last.get(user) or UserFile().policy(user), folder, known=user in last)
+        policy = policy_after_removal(last.get(user) or UserFile().policy(user), folder, known=user in last)
         if policy is not None:
             policies[user] = policy
             found.append(FileProblem(user, folder / f"{user}{SUFFIX}", _GONE, FileState.GONE))

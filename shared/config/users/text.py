@@ -1,4 +1,4 @@
-"""Writes a user's settings as JSON with the keys of their file, and reads them back: for when the file is gone or bad."""
+"""Writes a user's settings as JSON with the keys of their file, and parses them again: for when the file is missing or bad."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def write_settings(policy: UserPolicy) -> str:
     content = _section(policy)
     if policy.exits.stop_loss_pct is None:
         content["exits"]["stop_loss_pct"] = "off"
-    if not policy.limits.stop_out:  # a file may not say what would have no effect
+    if not policy.limits.stop_out:  # a file must not contain a setting without effect
         del content["limits"]["on_stop_out"]
     return json.dumps(content, ensure_ascii=False, sort_keys=True)
 
 
 def read_settings(user: str, text: str) -> UserPolicy | None:
-    """Read what `write_settings` wrote; None if this version cannot read it."""
+    """Parse the output of `write_settings`; None if this version cannot read it."""
     try:
         return UserFile.model_validate(json.loads(text)).policy(user)
     except (ValidationError, ValueError, RecursionError):

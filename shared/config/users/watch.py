@@ -1,8 +1,8 @@
-"""Follows the users' files while a service runs: files that come, change and go, without a restart.
+"""Watches the users' files while a service runs: files that are added, changed and removed, without a restart.
 
-A file counts once it has stood unchanged for two looks, so that a half-written one, or one that an editor is about to put back,
-changes nothing. One that cannot be read keeps the settings that its user had, and stops nobody else's change. A user whose file
-is gone stays, for exits only, until whoever serves them finds that nothing is held. Whatever fails in a look, the next one comes.
+A file counts after two looks without a change, so that a half-written one, or one that an editor is about to replace, changes
+nothing. A file that cannot be read leaves its user's settings as they were, and does not affect the changes of others. A user
+whose file is gone stays, for exits only, until the service finds that they hold nothing. After a failed look the next one comes.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ from shared.config.users.loader import (
     USERS,
     FileProblem,
     Users,
-    clashes,
-    filled,
-    gone,
+    complete_users,
+    find_key_clashes,
     is_users_file,
     load_users,
+    policy_after_removal,
     read_user,
-    stand_in,
+    substitute_policy,
     users_folder,
 )
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.limits.policy import FileState, UserPolicy
 
 _EVERY, _AT_LATEST = 1.0, 10.0
-"""Seconds between two looks. A change is in force after two of them, of which the second comes soon."""
+"""Seconds between two looks. A change takes effect after two of them, of which the second comes soon."""
 _SHARE: Final = 0.001
-"""How much of a core looking may take: with a thousand files a look is milliseconds, and comes every few seconds."""
+"""The share of a core for looking: with a thousand files a look takes milliseconds, and comes every few seconds."""
 _Stamp = tuple[int, int, int] | None
 """Change time, size and inode of a file; None if there is none."""
 _NO_STAMP: Final = (0, 0, 0)
-"""Of a file that is listed, and of which no more can be learnt."""
+"""The stamp of a listed file whose facts cannot be read."""
 
 log = structlog.get_logger()
 
 
 class UsersWatch:
-    """The users as they are now, and what changed since the last look. What is wrong with a file stands in `faults`."""
+    """The present users, and what changed since the last look. Problems of files are in `faults`."""
 
     def __init__(self, config: Path, faults: Faults | None = None) -> None:
-        """Read everything once. Raises ConfigurationError if the folder of the users' files cannot be read."""
+        """Read all files once. Raises ConfigurationError if the folder of the users' files cannot be read."""
         self._config = config
         self._faults = faults or Faults()
         self._fresh: dict[str, _Stamp] = {}
@@ -61,7 +61,7 @@ class UsersWatch:
         self._reported: dict[str, str] = {}
         self._users: dict[str, UserPolicy] = {}
         self._gone: dict[str, UserPolicy] = {}
-        """Replaced and never changed, as `_users` is: looks are made in a thread."""
+        """Replaced and never mutated, like `_users`: looks run in a thread."""
         self._holding: frozenset[str] = frozenset()
         self._stamps = self._look()
         self._take(load_users(config))
@@ -73,7 +73,7 @@ class UsersWatch:
 
     @property
     def gone(self) -> Mapping[str, UserPolicy]:
-        """Return the users without a file for whom something may be held: for exits only."""
+        """Return the users without a file who may hold something: for exits only."""
         return self._gone
 
     @property
@@ -82,14 +82,14 @@ class UsersWatch:
         return dict(sorted({**self._gone, **self._users}.items()))
 
     def recall(self, last: Mapping[str, UserPolicy], holders: Collection[str]) -> None:
-        """Put in what is known from before this process (see `filled`): once, before the users are used."""
+        """Complete the users by records from before this process (see `complete_users`): once, before the users are used."""
         read = Users(self._users, tuple(self._problems.values()))
-        self._take(filled(read, last, holders, self._config / USERS))
+        self._take(complete_users(read, last, holders, self._config / USERS))
         self._holding = frozenset(self._gone)
         self._report()
 
     def settle_gone(self, holding: Collection[str]) -> bool:
-        """Let go of users without a file for whom nothing is held, and report the others; True if anybody was let go of."""
+        """Remove users without a file who hold nothing, and report the others; return True if any was removed."""
         left = {user: policy for user, policy in self._gone.items() if user in holding}
         changed = len(left) < len(self._gone)
         self._gone, self._holding = left, frozenset(left)
@@ -97,7 +97,7 @@ class UsersWatch:
         return changed
 
     async def run(self, apply: Callable[[Mapping[str, UserPolicy]], None]) -> None:
-        """Look for ever; `apply` is given everybody whenever something has changed."""
+        """Keep looking; `apply` gets all users whenever something has changed."""
         pause = _EVERY
         self._report()
         while True:
@@ -108,7 +108,7 @@ class UsersWatch:
             for problem in problems:
                 log.error("settings not taken over; the user's former ones stay in force", reason=problem)
             for change in found:
-                _tell(change)
+                _log_change(change)
             self._report()
             if before != (self._users, self._gone):
                 apply(self.everybody)
@@ -119,11 +119,11 @@ class UsersWatch:
         return found, problems, time.thread_time() - began
 
     def look(self) -> tuple[list[UserChange], list[str]]:
-        """Look once: what changed, and one line for each file that could not be taken over."""
+        """Look once; return what changed, and one line for each file that could not be used."""
         try:
             now = self._look()
         except ConfigurationError as error:
-            # A folder that is gone is being replaced, not emptied; one that fails is asked again.
+            # A missing folder is being replaced, not emptied; one that cannot be read is tried again.
             self._folder_fails = str(error)
             return [], []
         self._folder_fails = ""
@@ -131,17 +131,17 @@ class UsersWatch:
             return [], []
         settled = [name for name in sorted(self._stamps.keys() | now.keys()) if self._settled(name, now.get(name))]
         before = self._users
-        users, told = dict(before), []
+        users, errors = dict(before), []
         for name in settled:
             if now.get(name) is None:
                 self._remove(name, users)
             elif (problem := self._read(name, now[name], users)) is not None:
-                told.append(str(problem))
+                errors.append(str(problem))
         self._users = dict(sorted(users.items()))
-        return changes(before, self._users), told
+        return changes(before, self._users), errors
 
     def _settled(self, name: str, stamp: _Stamp) -> bool:
-        """Return whether a file differs from what is in force, and has done so alike for two looks."""
+        """Return whether a file differs from the settings in use, and was the same in two looks."""
         if name in self._stamps and self._stamps[name] == stamp:
             self._fresh.pop(name, None)
             return False
@@ -152,22 +152,22 @@ class UsersWatch:
         return False
 
     def _read(self, name: str, stamp: _Stamp, users: dict[str, UserPolicy]) -> FileProblem | None:
-        """Take a file over; return what is wrong with it, if that is new."""
+        """Apply a file; return its problem, if that is new."""
         path, user = self._config / USERS / name, name.removesuffix(SUFFIX)
         self._stamps[name] = stamp
         found = read_user(path)
         in_force = user in users and users[user].file is FileState.GOOD
         if not isinstance(found, FileProblem) and not in_force:
-            found = next((each for each in clashes(path.parent, {*users, user}) if each.user == user), found)
+            found = next((each for each in find_key_clashes(path.parent, {*users, user}) if each.user == user), found)
         if not isinstance(found, FileProblem):
             self._problems.pop(name, None)
             self._gone = {other: policy for other, policy in self._gone.items() if other != user}
             users[user] = found
             return None
         if found.passing:
-            del self._stamps[name]  # it may be over without the file's being changed
+            del self._stamps[name]  # it may end without a change of the file
         if found.user and not in_force:
-            users[user] = stand_in(found, users.get(user) or self._gone.get(user))
+            users[user] = substitute_policy(found, users.get(user) or self._gone.get(user))
             self._gone = {other: policy for other, policy in self._gone.items() if other != user}
         before = self._problems.get(name)
         self._problems[name] = found
@@ -177,10 +177,10 @@ class UsersWatch:
         self._stamps.pop(name, None)
         self._problems.pop(name, None)
         policy = users.pop(name.removesuffix(SUFFIX), None)
-        if policy is not None and (left := gone(policy, self._config / USERS)) is not None:
+        if policy is not None and (left := policy_after_removal(policy, self._config / USERS)) is not None:
             self._gone = {**self._gone, policy.user: left}
         for problem in self._problems.values():
-            if problem.state is FileState.SHARED:  # nobody may share their variable any more
+            if problem.state is FileState.SHARED:  # perhaps its key variable is no longer shared
                 self._stamps.pop(problem.path.name, None)
 
     def _take(self, read: Users) -> None:
@@ -193,7 +193,7 @@ class UsersWatch:
                 self._stamps.pop(problem.path.name, None)
 
     def _report(self) -> None:
-        """Bring the register of faults up to what is wrong now; what is new is logged once."""
+        """Update the register of faults to the present problems; new ones are logged once."""
         now = {problem.user or name: self._words(problem) for name, problem in self._problems.items()}
         now |= {user: policy.fault for user, policy in self._gone.items() if user in self._holding}
         now |= {USERS: self._folder_fails} if self._folder_fails else {}
@@ -224,12 +224,12 @@ class UsersWatch:
 def _stamp(file: os.DirEntry[str]) -> _Stamp:
     try:
         facts = file.stat()
-    except OSError:  # a link to nothing, say, or a file system that does not answer: reading the file tells which
+    except OSError:  # such as a broken link, or a file system that does not answer: reading the file shows which
         return _NO_STAMP
     return (facts.st_mtime_ns, facts.st_size, facts.st_ino)
 
 
-def _tell(change: UserChange) -> None:
+def _log_change(change: UserChange) -> None:
     if change.kind is not ChangeKind.CHANGED:
         log.info(f"user {change.kind}", user=change.user)
     for setting in change.settings:

@@ -45,7 +45,7 @@ class Alice:
         store = await self.store()
         found = await check_funds_kind(self.bus, store, USER, "kraken", funds, fingerprint)
         if isinstance(found, Unknown):  # the venue knows of no orders: the account is a new one
-            return await store.mark_books(funds, anew=False)
+            return await store.mark_books(funds, clear=False)
         return found
 
     async def refused(self, funds: Funds, key: str = "") -> str:
@@ -182,7 +182,7 @@ async def test_a_former_owner_marks_nothing(alice: Alice) -> None:
     await alice.open(Funds.LIVE)
     before = await alice.everything()
     with pytest.raises(LeaseLost):
-        await store.mark_books(Funds.PAPER, anew=True)
+        await store.mark_books(Funds.PAPER, clear=True)
     assert await alice.everything() == before
 
 

@@ -75,7 +75,7 @@ async def test_in_live_mode_only_users_on_paper_money_get_accounts_and_no_real_k
         )
     assert ran.code == 0
     assert [(sent["user"], sent["api_key"]) for sent in venue.accounts] == [("alice", "PAPER-alice")]
-    assert "carol at kraken: skipped: KRAKEN_USER_CAROL_API_KEY is no paper key" in ran.out
+    assert "carol at kraken: skipped: KRAKEN_USER_CAROL_API_KEY is not a paper key" in ran.out
     assert "aRealKeyOfCarol" not in ran.out + ran.err
 
 

@@ -36,8 +36,8 @@ def test_names_ratio_and_what_is_gone(tmp_path: Path) -> None:
     [
         ("[[rename]\n", "renames.toml"),
         (DOT + DOT, "DOT is renamed twice"),
-        (DOT.replace('to = "NDOT"\n', ""), "give either `to`"),
-        (DOT + "gone = true\n", "give either `to`"),
+        (DOT.replace('to = "NDOT"\n', ""), "set either `to`"),
+        (DOT + "gone = true\n", "set either `to`"),
         (DOT.replace("NDOT", "DOT"), "the same"),
         (DOT + "ratio = 0\n", "ratio"),
         (DOT + "ratios = 1\n", "ratios is not a known setting"),

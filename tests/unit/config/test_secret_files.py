@@ -33,7 +33,7 @@ def test_a_key_file_that_others_can_read_is_refused_in_live_mode(key_file: Path,
     key_file.chmod(mode)
     with pytest.raises(ConfigurationError) as refused:
         read_api_key("kraken", "alice", Mode.LIVE)
-    whom = "everybody on this machine" if mode & 0o006 else "its group"
+    whom = "all users of this machine" if mode & 0o006 else "its group"
     assert str(refused.value) == (
         f"KRAKEN_USER_ALICE_API_KEY_FILE names {key_file}, which is open to {whom} (mode {mode:04o}): chmod 600 {key_file}"
     )
@@ -77,7 +77,7 @@ def test_an_env_file_that_others_can_read_is_refused_in_live_mode_and_warned_of_
     path = tmp_path / ".env"
     path.write_text("KRAKEN_MASTER_API_KEY=x")
     path.chmod(0o644)
-    with pytest.raises(ConfigurationError, match=r"\.env, which may hold keys, is open to everybody"):
+    with pytest.raises(ConfigurationError, match=r"\.env, which may hold keys, is open to all users"):
         refuse_open_env_file(Mode.LIVE, tmp_path)
     with capture_logs() as logs:
         refuse_open_env_file(Mode.PAPER, tmp_path)

@@ -86,7 +86,7 @@ def test_live_mode_takes_nothing_but_a_paper_key_for_a_user_on_paper_money(env: 
     assert read_api_key("kraken", "alice", Mode.LIVE, paper=True).key == "PAPER0123456789"
     give(env, "KRAKEN_USER_ALICE_API")
     said = refusal(mode=Mode.LIVE, paper=True)
-    assert said.startswith("KRAKEN_USER_ALICE_API_KEY is no paper key")
+    assert said.startswith("KRAKEN_USER_ALICE_API_KEY is not a paper key")
     assert KEY not in said
 
 

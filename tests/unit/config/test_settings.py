@@ -167,7 +167,7 @@ def test_live_mode_refuses_an_unencrypted_venue(env: pytest.MonkeyPatch, name: s
 def test_live_mode_refuses_a_real_venue_as_the_paper_exchange_of_those_on_paper_money(env: pytest.MonkeyPatch) -> None:
     env.setenv("SHOAL_MODE", "live")
     env.setenv("PAPER_URL", "https://api.kraken.com")
-    assert refusal() == "PAPER_URL is https://api.kraken.com: a real venue is no paper exchange"
+    assert refusal() == "PAPER_URL is https://api.kraken.com: a real venue is not a paper exchange"
 
 
 def test_money_is_real_in_live_mode_for_users_who_are_not_on_paper(env: pytest.MonkeyPatch) -> None:

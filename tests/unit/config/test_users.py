@@ -240,7 +240,7 @@ def test_an_age_is_seconds_or_says_its_unit(config: Path, written: str, ms: int)
         ("symbols.exclude = [5]", 'symbols.exclude.0: must be a symbol like "BTC/USD" (got 5)'),
         (
             'symbols.include = ["BTC/USD"]\nsymbols.exclude = ["BTC/USD"]',
-            "symbols: BTC/USD stands in include and in exclude",
+            "symbols: BTC/USD is in both include and exclude",
         ),
         (
             'symbols.map = { "BTC/USD" = "ETH/USD" }',
@@ -252,7 +252,7 @@ def test_an_age_is_seconds_or_says_its_unit(config: Path, written: str, ms: int)
         ),
         (
             "exits.take_profit_pct = 0.79",
-            "exits: take_profit_pct must be at least 0.8, which is what the fees of a trade take",
+            "exits: take_profit_pct must be at least 0.8, the fees of buying and selling",
         ),
         ("exits.stop_loss_pct = 0", "exits.stop_loss_pct: "),
         ("exits.stop_loss_pct = 101", "exits.stop_loss_pct: "),
@@ -263,7 +263,7 @@ def test_an_age_is_seconds_or_says_its_unit(config: Path, written: str, ms: int)
         ('on_join = "all"', "on_join: must be 'new_only' or 'copy_open' (got 'all')"),
         ('on_leave = "sell"', "on_leave: must be 'keep', 'exits_only' or 'close_now' (got 'sell')"),
         ("paper = 2", "paper: "),
-        ('venues = ["kraken", "kraken"]', "venues names one venue twice"),
+        ('venues = ["kraken", "kraken"]', "venues contains a venue twice"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_file(config: Path, text: str, words: str) -> None:
@@ -291,7 +291,7 @@ def test_a_file_that_is_no_text_or_cannot_be_read_is_named(config: Path) -> None
 @pytest.mark.parametrize("user", ["master", "copy-engine", "prices-kraken"])
 def test_a_name_of_shoals_own_is_refused(config: Path, user: str) -> None:
     path = write(config, user)
-    assert refusal(config) == f"{path}: {user} is a name of Shoal's own; choose another user id"
+    assert refusal(config) == f"{path}: {user} is reserved; choose another user id"
 
 
 @pytest.mark.parametrize("user", ["Alice", "al ice", "-alice", "al.ice", "alice\n", "{alice}", "a" * 33, "älice"])

@@ -70,7 +70,7 @@ async def test_a_task_that_fails_or_ends_is_begun_again_counted_and_shown(work: 
     assert (fault.kind, fault.subject, fault.reason) == (
         FaultKind.TASK,
         "the watch",
-        f"failed and was begun again: {reason}",
+        f"failed and was restarted: {reason}",
     )
     assert (fault.count, faults.events[FaultKind.TASK]) == (2, 2)
     assert [line["task"] for line in logs] == ["the watch"]  # once, and not once for each failure
