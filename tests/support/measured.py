@@ -1,4 +1,4 @@
-"""A pytest plugin that measures coverage in every process of a test run: `-p tests.support.measured` (`make coverage`, `.ci/run`).
+"""A pytest plugin that measures coverage in every process of a test run: `-p tests.support.measured` (see `make coverage`).
 
 Services that tests start are not measured: what the code can do is shown by the tests that call it.
 """
