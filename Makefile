@@ -30,7 +30,7 @@ endif
 demo: export DEMO_BEGAN := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup runtime demo test unit check lint lock compose-test up down logs executor ops streams status audit chaos day bench
+.PHONY: help setup runtime demo test unit check coverage lint lock compose-test up down logs executor ops streams status audit chaos day bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,12 +81,27 @@ demo: runtime ## everything on this machine without Docker, on paper money, unti
 # More than there are cores: most of the time, tests that start whole systems wait for something that takes its time.
 WORKERS ?= 8
 
-test: setup ## everything that needs no Docker engine
+# What is measured, and the gate: [tool.coverage] in pyproject.toml.
+define covered
+	$(BIN)/coverage erase
+	$(BIN)/python -m pytest -p tests.support.measured $(1) --numprocesses $(2) --dist loadfile --no-loadscope-reorder
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+endef
+
+test: setup ## everything that needs no Docker engine (COVERAGE=1: as .ci/run does, with the gate on coverage)
+ifeq ($(COVERAGE),)
 	$(BIN)/python -m pytest --ignore=tests/compose --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+else
+	$(call covered,--ignore=tests/compose,$(WORKERS))
+endif
+
+coverage: setup ## which branches of domain, execution and bus no unit, contract or integration test takes
+	$(call covered,--quiet tests/unit tests/contract/venues tests/integration --ignore=tests/integration/ops,4)
 
 unit: setup ## the tests that need no server, with few examples each: for between two edits
 	@echo "make unit leaves out: nine of ten examples of each property, and $(filter-out %unit %support %__pycache__,$(patsubst %/.,%,$(wildcard tests/*/.)))"
-	@HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest tests/unit --quiet --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	@HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest tests/unit --quiet --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 check: setup ## lint, types and the nearest tests of one file: make check FILE=shared/bus/lease.py
 	@if [ -z "$(FILE)" ]; then echo "make check: which file? make check FILE=shared/bus/lease.py" >&2; exit 2; fi; \

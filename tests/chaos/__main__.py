@@ -17,9 +17,9 @@ from typing import NoReturn
 
 from rich.console import Console
 
+from tests.chaos.judging.verdict import Verdict, judge, show
 from tests.chaos.run import SHIPPED, UNBUDGETED, Run
 from tests.chaos.script import Script, write_script
-from tests.chaos.verdict import Verdict, judge, show
 from tests.support.processes import ROOT
 
 PACE = 0.5

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Final
 
 from shared.contracts import keys
-from tests.chaos.conservation import check
-from tests.chaos.evidence import Evidence, idle, read_evidence
-from tests.chaos.nonces import count_nonces
+from tests.chaos.judging.conservation import check
+from tests.chaos.judging.evidence import Evidence, idle, read_evidence
+from tests.chaos.judging.nonces import count_nonces
 from tests.chaos.run import PAPER_FILE, UNBUDGETED, USER_FILE
 from tests.support.host_clock import HostClock
 from tests.support.processes import wait_for

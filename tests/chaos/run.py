@@ -18,13 +18,13 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tests.chaos.agenda import Agenda
-from tests.chaos.ailments import REFUSED_NONCE
-from tests.chaos.evidence import Evidence, entries, idle, read_evidence
-from tests.chaos.fleet import MASTERS, Fleet
-from tests.chaos.hands import use_key
-from tests.chaos.market import PRICES
-from tests.chaos.person import MASTER, Person
-from tests.chaos.refusals import Refusals
+from tests.chaos.harm.ailments import REFUSED_NONCE
+from tests.chaos.harm.fleet import MASTERS, Fleet
+from tests.chaos.harm.refusals import Refusals
+from tests.chaos.harm.tape import Tape
+from tests.chaos.harm.user_files import UserFiles
+from tests.chaos.judging.evidence import Evidence, entries, idle, read_evidence
+from tests.chaos.judging.told import untold
 from tests.chaos.script import (
     Act,
     Arm,
@@ -38,10 +38,10 @@ from tests.chaos.script import (
     StepClock,
     Stop,
 )
-from tests.chaos.tape import Tape
-from tests.chaos.teller import AWAY, StandIn, Teller, Trader
-from tests.chaos.told import untold
-from tests.chaos.user_files import UserFiles
+from tests.chaos.trading.hands import use_key
+from tests.chaos.trading.market import PRICES
+from tests.chaos.trading.person import MASTER, Person
+from tests.chaos.trading.teller import AWAY, StandIn, Teller, Trader
 from tests.support import python_module
 from tests.support.host_clock import HostClock
 from tests.support.processes import wait_for

@@ -15,10 +15,10 @@ from enum import StrEnum
 from typing import Any, Final
 
 from shared.runtime.crash_points import CrashPoint
-from tests.chaos.ailments import some_ailment
-from tests.chaos.market import PRICES, Market, PlannedSignal
-from tests.chaos.refusals import Refusal
-from tests.chaos.user_files import Damage
+from tests.chaos.harm.ailments import some_ailment
+from tests.chaos.harm.refusals import Refusal
+from tests.chaos.harm.user_files import Damage
+from tests.chaos.trading.market import PRICES, Market, PlannedSignal
 
 KILLS, STOPS, REDIS_KILLS, FAULTS, REDELIVERIES, MOVES = 0.24, 0.12, 0.02, 0.6, 0.1, 0.2
 CLOCK_STEPS, REFUSALS, DAMAGES = 0.1, 0.02, 0.06

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO, cast
 
 from shared.contracts import keys
-from tests.chaos.evidence import entries, idle, read_logs
+from tests.chaos.judging.evidence import entries, idle, read_logs
 from tests.chaos.run import SHIPPED, UNBUDGETED
 from tests.day.books import Account, Order
 from tests.day.limits import PRICE_MS, Case, StopOut, read_told

@@ -18,7 +18,7 @@ from decimal import ROUND_DOWN, Decimal
 from hashlib import sha256
 from typing import Any, Final
 
-from tests.chaos.market import MASTER_EQUITY, PlannedSignal
+from tests.chaos.trading.market import MASTER_EQUITY, PlannedSignal
 from tests.support.stack import Stack
 
 MASTER: Final = "master"

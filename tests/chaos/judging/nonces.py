@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tests.chaos.ailments import REFUSED_NONCE
-from tests.chaos.evidence import Evidence
+from tests.chaos.harm.ailments import REFUSED_NONCE
+from tests.chaos.judging.evidence import Evidence
 
 _REFUSED = "EAPI:Invalid nonce"
 

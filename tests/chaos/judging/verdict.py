@@ -8,8 +8,8 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from tests.chaos.conservation import Findings, check
-from tests.chaos.nonces import NonceFigures, count_nonces
+from tests.chaos.judging.conservation import Findings, check
+from tests.chaos.judging.nonces import NonceFigures, count_nonces
 from tests.chaos.run import Run
 
 _SHOWN: Final = 20

@@ -13,8 +13,8 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-from tests.chaos.evidence import Evidence, Fields, UserEvidence
-from tests.chaos.told import untold
+from tests.chaos.judging.evidence import Evidence, Fields, UserEvidence
+from tests.chaos.judging.told import untold
 
 _MOST_LEGS: Final = 50
 _ZERO: Final = Decimal(0)

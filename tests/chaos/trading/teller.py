@@ -8,10 +8,10 @@ from typing import Final, Protocol
 import redis
 
 from tests.chaos.agenda import Agenda
-from tests.chaos.evidence import entries
-from tests.chaos.hands import emit
-from tests.chaos.market import PlannedSignal
-from tests.chaos.person import Person
+from tests.chaos.judging.evidence import entries
+from tests.chaos.trading.hands import emit
+from tests.chaos.trading.market import PlannedSignal
+from tests.chaos.trading.person import Person
 
 AWAY: Final = (redis.ConnectionError, redis.TimeoutError, redis.ResponseError)
 """Redis is away, loading, or refuses: the harness tries again, as everything of Shoal must."""
