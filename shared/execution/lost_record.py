@@ -50,11 +50,10 @@ async def _ended(sender: Sender, history: VenueHistory, order: TrackedOrder, num
     """Return a leg as it ended: what an open one has traded so far says nothing of what the whole order is to trade."""
     client_id = leg_id(order.id, number)
     attempt = sender.attempts.get(client_id)
-    may_have_left = (
-        attempt if attempt is not None and attempt.may_have_left else None
-    )  # else the list need not wait for it
+    # The list need not be late enough for an attempt of which nothing has left.
+    may_have_left = attempt if attempt is not None and attempt.may_have_left else None
     known = await history.find(client_id, decided_at=order.decided_at, attempt=may_have_left)
     if known is None or known.status is VenueOrderStatus.DONE:
         return known
-    outcome = await poll_until_final(sender, OrderRecord.read(OrderRecord.found(order, number, known)))
+    outcome = await poll_until_final(sender, order, OrderRecord.read(OrderRecord.found(order, number, known)))
     return outcome.order if isinstance(outcome, Executed) else known

@@ -62,7 +62,7 @@ async def resolve_leg(sender: Sender, order: TrackedOrder, number: int) -> LegOu
         )
     if _never_left(sender, record):
         return await _plan_again(sender, order, NeverReceived("written ahead, but not sent"))
-    found = await poll_until_final(sender, record)
+    found = await poll_until_final(sender, order, record)
     if isinstance(found, NeverReceived):
         return await _plan_again(sender, order, found)
     return found
@@ -73,28 +73,28 @@ async def _plan_again(sender: Sender, order: TrackedOrder, outcome: NeverReceive
     return outcome
 
 
-async def poll_until_final(sender: Sender, record: OrderRecord) -> Executed | NeverReceived:
-    """Ask the venue for the record of an order until it has ended, or is proved never to have arrived.
+async def poll_until_final(sender: Sender, order: TrackedOrder, record: OrderRecord) -> Executed | NeverReceived:
+    """Ask the venue for the record of an order's leg until it has ended, or is proved never to have arrived.
 
     An operator who has looked at the venue may end the asking (`ops resolve`); their word stands in the record and goes into the
     report.
     """
-    polling = _Polling(sender, record)
+    polling = _Polling(sender, order, record)
     try:
         return await polling.run()
     finally:
-        if polling.lost:
-            sender.hooks.shown_again(record.id)
+        polling.clear_lost()  # also if the asking is cancelled: the next owner reports what it finds
 
 
 class _Polling:
-    """The questions about one order. `lost`: the venue has named it and shows it no more."""
+    """The questions about one leg. `_lost`: the venue has named it and no longer shows it."""
 
-    def __init__(self, sender: Sender, record: OrderRecord) -> None:
+    def __init__(self, sender: Sender, order: TrackedOrder, record: OrderRecord) -> None:
         self._sender = sender
+        self._order = order
         self._record = record
         self._not_before = sender.clock.steady() + _steady_wait(sender, record)
-        self.lost = False
+        self._lost = False
         self._failure = ""
 
     async def run(self) -> Executed | NeverReceived:
@@ -126,6 +126,7 @@ class _Polling:
             elif found.status is VenueOrderStatus.DONE:
                 return Executed(found, self._record.sent_at, self._record.accepted_at or found.opened_at)
             else:
+                self.clear_lost()
                 if not self._record.venue_order_id:
                     await self._name(found.venue_order_id, asked_at)
                     wait = pause = 0.0
@@ -139,17 +140,29 @@ class _Polling:
         return Executed(order, self._record.sent_at, accepted_at, settled_by=verdict.by)
 
     async def _name(self, venue_order_id: str, asked_at: int) -> None:
-        """Note durably what the venue calls it: whoever asks next must not take it for absent."""
+        """Record the venue's id durably: the next process that asks must not take the order for absent."""
         self._record = replace(self._record, venue_order_id=venue_order_id)
-        fields = {"venue_order_id": venue_order_id, "accepted_at": str(asked_at)}
-        with suppress(ValueError, BusRefused):  # a damaged record must not end the asking
-            await self._sender.store.move(self._record.id, OrderState.ACCEPTED, fields)
+        named = {
+            **self._order.fields(),
+            "leg": str(self._record.leg),
+            "client_order_id": self._record.client_order_id,
+            "venue_order_id": venue_order_id,
+            "accepted_at": str(asked_at),
+        }
+        with suppress(ValueError, BusRefused):  # a state that cannot be read: the order is followed all the same
+            await self._sender.store.move(self._record.id, OrderState.ACCEPTED, named)
 
     def _report_lost(self) -> None:
         words = "the venue shows an order no more that it had named"
         log.error(words, order_id=self._record.id, user=self._sender.user)
-        self.lost = True
+        self._lost = True
         self._sender.hooks.lost(self._record.id, f"{words}; `ops resolve {self._record.id}` ends the asking")
+
+    def clear_lost(self) -> None:
+        """Clear the report of a lost order, if there is one."""
+        if self._lost:
+            self._lost = False
+            self._sender.hooks.shown_again(self._record.id)
 
     def _until_provable(self) -> float:
         """Return the seconds until an absence that the venue tells is a proof; below zero when it is."""

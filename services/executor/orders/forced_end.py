@@ -28,7 +28,8 @@ async def end_entry(
     """Ask the venue what an entry has become, and end it by that. Waits until the answer proves something."""
     why = f"{type(error).__name__}: {error}"
     fields = await context.store.load(decision.id)
-    outcome = await poll_until_final(context.sender, _by_ids(context, decision, entry_id, fields, 1))
+    order = TrackedOrder.of(decision, entry_id)
+    outcome = await poll_until_final(context.sender, order, _by_ids(context, order, fields, 1))
     found = outcome.order if isinstance(outcome, Executed) else None
     if found is None or found.filled.amount == 0:
         words = outcome.reason if isinstance(outcome, NeverReceived) else describe(outcome.order)
@@ -59,30 +60,28 @@ async def sold_unbooked(context: AccountContext, decision: Decision, entry_id: s
     if leg is None:
         return most
     try:
-        outcome = await poll_until_final(context.sender, _by_ids(context, decision, entry_id, fields, leg))
+        order = TrackedOrder.of(decision, entry_id)
+        outcome = await poll_until_final(context.sender, order, _by_ids(context, order, fields, leg))
     except (ArithmeticError, LookupError, TypeError, ValueError):  # what fails may be the very answer
         return most
     return outcome.order.filled.amount if isinstance(outcome, Executed) else ZERO
 
 
-def _by_ids(
-    context: AccountContext, decision: Decision, entry_id: str, fields: Mapping[str, str], leg: int
-) -> OrderRecord:
-    """Write a record of a leg from what cannot be damaged; of its instants, what can be read and is on the safe side.
+def _by_ids(context: AccountContext, order: TrackedOrder, fields: Mapping[str, str], leg: int) -> OrderRecord:
+    """Build the record of a leg from what cannot be damaged; of its instants, those that can be read and err on the safe side.
 
-    The venue's own name of the order stays: what it has named is never taken for absent.
+    The venue's id of the order is kept: an order that the venue has named is never taken for absent.
     """
-    decided_at = TrackedOrder.of(decision, entry_id).decided_at
     deadline = context.clock() + int(VENUE_TIMEOUT * 1000)  # as if it had been sent just now
     return replace(
         OrderRecord.read({}),
-        id=decision.id,
+        id=order.id,
         state=OrderState.UNKNOWN,
-        symbol=str(decision.symbol),
-        side=decision.side,
-        client_order_id=leg_id(decision.id, leg),
+        symbol=str(order.symbol),
+        side=order.side,
+        client_order_id=leg_id(order.id, leg),
         venue_order_id=fields.get("venue_order_id", ""),
         leg=leg,
-        sent_at=min(whole(fields.get("sent_at")) or decided_at, decided_at),
+        sent_at=min(whole(fields.get("sent_at")) or order.decided_at, order.decided_at),
         deadline_at=max(whole(fields.get("deadline_at")) or 0, deadline),
     )

@@ -127,7 +127,12 @@ class Trader:
         await self._conclude(own, await send_once(self._sender, own.leg(), guard))
 
     async def _follow(self, own: OwnOrder) -> None:
-        await self._conclude(own, await resolve_leg(self._sender, own.tracked(), 1))
+        outcome = await resolve_leg(self._sender, own.tracked(), 1)
+        if isinstance(outcome, Denied):  # its record had an end already: there is nothing left to settle
+            _log.info("order of an earlier run had ended", state=outcome.outcome.value, **_named(own))
+            self._free(own, rest=False)
+            return
+        await self._conclude(own, outcome)
 
     async def _conclude(self, own: OwnOrder, outcome: LegOutcome) -> None:
         if isinstance(outcome, Denied):

@@ -1,5 +1,15 @@
-"""The executor's rig serves here too: what sends and resolves is tried through the callers that use it."""
+"""Each test runs once per caller of the core that sends and resolves orders."""
 
-from tests.integration.executor.conftest import owner, rig
+from __future__ import annotations
 
-__all__ = ["owner", "rig"]
+import pytest
+
+from shared.bus.connection import Bus
+from tests.integration.execution.callers import CALLERS, Caller
+
+
+@pytest.fixture(params=sorted(CALLERS))
+async def caller(request: pytest.FixtureRequest, bus: Bus) -> Caller:
+    started: Caller = CALLERS[request.param](bus)
+    await started.start()
+    return started

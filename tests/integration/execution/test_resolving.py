@@ -1,251 +1,247 @@
-"""What became of an order whose last send has no proven end: asked, found out, and never sent twice for want of an answer."""
+"""What became of an order whose last send has no proven end: never sent twice for want of an answer, by either caller.
+
+Cases R1 and R2, and S1's clocks. What only one caller has is tested beside that caller.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, strategies as st
 
-from shared.bus.errors import BusUnavailable
-from shared.contracts import keys
-from shared.domain.order import Decision, OrderState
-from shared.execution import resolution as resolving
-from shared.execution.attempt import Attempt
-from shared.execution.resolution import until_search
-from shared.venues.errors import OutcomeUnknown
-from shared.venues.port import BeginSend, OrderAck, OrderRequest, VenueOrder
-from tests.integration.executor.rig import PATIENCE, USER, Owner, Rig, crash, until
-from tests.support.examples import btc, btc_price
+from shared.contracts.verdict import VerdictKind, VerdictRecord
+from shared.domain.order import OrderState
+from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
+from tests.integration.execution.callers import SIZE, Caller
+
+PROVEN_AFTER = 8.0
+"""Seconds: five to the deadline, three in which a fresh order may be missing from the venue's lists."""
+_LONG = 600.0
+_ONE_MS = 0.001
 
 
-async def test_status_unknown_is_not_filled(rig: Rig, owner: Owner) -> None:
-    rig.account.rests = True
-    owner.venue.fail("place", OutcomeUnknown("timed out"), after_accept=True)
-    decision = rig.entry("0.05")
-    task = await rig.begin(owner, decision)
+@dataclass(frozen=True)
+class Clocks:
+    """What happens to the venue's clock, a second after the send; `proven` is when an absence is a proof, by the steady clock."""
 
-    async def asked() -> bool:
-        return owner.venue.calls["order"] > 1
-
-    await until(asked, "the venue is asked")
-    assert owner.venue.calls["find"] == 2  # the account's probe, and one search: then the order has a name
-    record = await rig.record(decision)
-    # Its name is noted at once: whoever asks next must not take it for absent.
-    assert (record["state"], record["venue_order_id"]) == ("accepted", rig.account.orders[0].venue_order_id)
-    assert (await rig.reports(), await rig.position(), await rig.pending()) == ([], None, 1)
-    (order,) = rig.account.orders
-    rig.account.finish(order.venue_order_id, Decimal("0.5"), btc_price(60_000), btc("0.05"), rig.clock.now)
-    await task
-    (report,) = await rig.reports()
-    assert (report.outcome, report.filled_size) == (OrderState.PARTIAL, Decimal("0.025"))
+    proven: float
+    uncertainty: int = 0
+    step: int = 0
 
 
-async def test_market_order_resolved_after_it_filled(rig: Rig, owner: Owner) -> None:
-    owner.venue.fail("place", OutcomeUnknown("502"), after_accept=True)
-    rig.account.hidden_lookups = 1
-    report = await rig.carry(owner, rig.entry())
-    assert (report.outcome, len(rig.account.orders)) == (OrderState.FILLED, 1)
+CLOCKS = [
+    pytest.param(Clocks(PROVEN_AFTER), id="right"),
+    pytest.param(Clocks(PROVEN_AFTER + 4, uncertainty=4_000), id="uncertain by 4 s"),
+    pytest.param(Clocks(PROVEN_AFTER, step=60_000), id="set ahead by 60 s"),
+    pytest.param(Clocks(PROVEN_AFTER + 60, step=-60_000), id="set back by 60 s"),
+]
 
 
-async def test_the_next_owner_finds_the_fill_whose_reply_its_predecessor_did_not_live_to_see(
-    rig: Rig, owner: Owner
-) -> None:
-    decision = rig.entry()
-    rig.account.rests = True
-    task = await rig.begin(owner, decision)
-
-    async def accepted() -> bool:
-        return (await rig.record(decision)).get("state") == "accepted"
-
-    await until(accepted, "the venue took it")
-    await crash(task)
-    (order,) = rig.account.orders
-    rig.account.finish(order.venue_order_id, Decimal(1), btc_price(60_000), btc("0.05"), rig.clock.now)
-    report = await rig.carry(await rig.start(), decision, redelivered=True)
-    assert (report.outcome, report.filled_size, len(rig.account.orders)) == (OrderState.FILLED, Decimal("0.05"), 1)
+async def _bought_once(caller: Caller) -> None:
+    """The order was sent once, and what it bought is booked and reported once."""
+    report = await caller.ended()
+    assert (report.outcome, report.filled_size) == (OrderState.FILLED, Decimal(SIZE))
+    assert (len(caller.account.orders), await caller.held()) == (1, Decimal(SIZE))
 
 
-async def test_an_entry_that_never_arrived_is_not_sent_late_by_the_next_owner(rig: Rig, owner: Owner) -> None:
-    decision = rig.entry()
-    owner.venue.hold("place")
-    task = await rig.begin(owner, decision)
-
-    async def begun() -> bool:
-        return (await rig.record(decision)).get("state") == "sending"
-
-    await until(begun, "it is written ahead")
-    await crash(task)
-    rig.clock.now += 60_000
-    later = await rig.start()
-    report = await rig.carry(later, decision, redelivered=True)
-    assert (report.outcome, rig.account.orders) == (OrderState.EXPIRED, [])
-    assert later.venue.calls["find"] > 1
+async def test_a_lost_reply_gives_one_order(caller: Caller) -> None:
+    caller.venue.fail("place", OutcomeUnknown("time-out"), after_accept=True)
+    caller.account.hidden_lookups = 2
+    await caller.send()
+    await _bought_once(caller)
 
 
-async def test_an_order_that_the_venue_has_named_is_not_absent_for_being_in_no_list(
-    rig: Rig, owner: Owner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(resolving, "_LOST_EVERY", 0.05)
-    decision = rig.entry()
-    rig.account.rests = True
-    task = await rig.begin(owner, decision)
-
-    async def accepted() -> bool:
-        return (await rig.record(decision)).get("state") == "accepted"
-
-    await until(accepted, "the venue took it")
-    await crash(task)
-    later = await rig.start()
-    rig.account.hidden_lookups = 1_000_000
-    carried = asyncio.create_task(rig.carry(later, decision, redelivered=True))
-
-    async def searched() -> bool:
-        return later.venue.calls["find"] > 2  # the probe, and two that would have proved an absence
-
-    await until(searched, "the venue's lists are searched")
-    assert (await rig.record(decision))["state"] == "accepted"
-    (order,) = rig.account.orders
-    rig.account.hidden_lookups = 0
-    rig.account.finish(order.venue_order_id, Decimal(1), btc_price(60_000), btc("0.05"), rig.clock.now)
-    assert ((await carried).outcome, len(rig.account.orders)) == (OrderState.FILLED, 1)
+@pytest.mark.parametrize("clocks", CLOCKS)
+async def test_a_request_that_is_held_up_until_its_last_moment_is_found(caller: Caller, clocks: Clocks) -> None:
+    """It reaches the venue at its deadline, and the lists show it as late as a fresh order may be missing from them."""
+    caller.venue.fail("place", OutcomeUnknown("connection lost"))
+    caller.time.uncertainty = clocks.uncertainty
+    order_id = await caller.send()
+    caller.time.at(caller.began_at + 1, lambda: caller.time.step(clocks.step))
+    caller.time.at(caller.began_at + clocks.proven - _ONE_MS, lambda: caller.arrive(order_id))
+    await _bought_once(caller)
 
 
-async def _cut_off(rig: Rig, owner: Owner, monkeypatch: pytest.MonkeyPatch) -> Decision:
-    """Have an entry written ahead by a process that loses Redis before it is told so."""
-    begin = owner.context.store.begin
-
-    async def cut_off(*args: object) -> None:
-        await begin(*args)  # type: ignore[arg-type]  # whatever it is given
-        raise BusUnavailable("closed by the server")
-
-    monkeypatch.setattr(owner.context.store, "begin", cut_off)
-    decision = rig.entry()
-    with pytest.raises(BusUnavailable):
-        await rig.carry(owner, decision)
-    assert (await rig.record(decision))["state"] == "sending"
-    return decision
+@pytest.mark.parametrize("clocks", CLOCKS)
+async def test_a_lost_request_is_ended_once_its_absence_is_proven(caller: Caller, clocks: Clocks) -> None:
+    caller.venue.fail("place", OutcomeUnknown("connection lost"))
+    caller.time.uncertainty = clocks.uncertainty
+    await caller.send()
+    caller.time.at(caller.began_at + 1, lambda: caller.time.step(clocks.step))
+    assert (await caller.ended()).outcome is caller.nothing_filled
+    assert clocks.proven <= caller.time.steady - caller.began_at < clocks.proven + 15
+    assert (caller.account.orders, await caller.held()) == ([], 0)
 
 
-async def test_what_was_written_ahead_without_an_answer_has_not_left_and_is_sent_without_asking(
-    rig: Rig, owner: Owner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """To ask costs a key most of what it may ask, and a proof of absence eight seconds."""
-    decision = await _cut_off(rig, owner, monkeypatch)
-    later = await rig.start()
-    later.context.sender.attempts = owner.context.sender.attempts  # the same process
-    asked = later.venue.calls["find"]
-    report = await rig.carry(later, decision, redelivered=True)
-    assert (report.outcome, len(rig.account.orders)) == (OrderState.FILLED, 1)
-    assert later.venue.calls["find"] == asked
+async def test_an_accepted_order_that_the_lists_do_not_show_yet_is_waited_for(caller: Caller) -> None:
+    caller.account.hidden_lookups = 4
+    searches = caller.venue.calls["find"]
+    await caller.send()
+    await _bought_once(caller)
+    assert caller.venue.calls["find"] == searches, "its id at the venue is known: no search through the lists"
 
 
-async def test_the_list_need_not_wait_for_what_has_not_left(
-    rig: Rig, owner: Owner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    decision = await _cut_off(rig, owner, monkeypatch)
-    await rig.bus.do("DEL", keys.order(USER, decision.id))  # it was lost before it was written
-    later = await rig.start()
-    later.context.sender.attempts = owner.context.sender.attempts
-    waited_for: list[Attempt | None] = []
-    find = later.context.history.find
-
-    async def noted(client_order_id: str, *, decided_at: int, attempt: Attempt | None) -> VenueOrder | None:
-        waited_for.append(attempt)
-        return await find(client_order_id, decided_at=decided_at, attempt=attempt)
-
-    monkeypatch.setattr(later.context.history, "find", noted)
-    report = await rig.carry(later, decision, redelivered=True)
-    assert (report.outcome, len(rig.account.orders), waited_for) == (OrderState.FILLED, 1, [None])
+async def _named_and_lost(caller: Caller) -> str:
+    """Have the venue take an order, name it, and show it in no list for ten minutes."""
+    caller.account.hidden_lookups = 1_000_000
+    order_id = await caller.send()
+    await caller.until_reported(order_id)
+    await caller.until_later(_LONG)
+    assert (await caller.record(order_id))["state"] == "accepted"
+    assert await caller.reports() == []
+    return order_id
 
 
-async def _break_off(rig: Rig, owner: Owner, decision: Decision) -> None:
-    """Have a decision carried out by a process that dies when the venue has taken the order and nobody knows it yet."""
-    taken, place = asyncio.Event(), owner.venue.place
-
-    async def unheard(order: OrderRequest, begin: BeginSend) -> OrderAck:
-        await place(order, begin)
-        taken.set()
-        return await asyncio.Future()
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(owner.venue, "place", unheard)
-        task = asyncio.create_task(owner.dispatcher.run(decision, await rig.hand_out(decision), redelivered=True))
-        async with asyncio.timeout(PATIENCE):
-            await taken.wait()
-        await crash(task)
-    assert (await rig.record(decision))["state"] == "sending"
+async def test_an_order_that_the_venue_has_named_is_never_absent(caller: Caller) -> None:
+    """Case R1: it is asked about however long the lists are behind; a second purchase would follow otherwise."""
+    order_id = await _named_and_lost(caller)
+    caller.account.hidden_lookups = 0
+    await _bought_once(caller)
+    assert not caller.reported(order_id)
 
 
-async def test_what_has_left_is_asked_about_by_the_same_process_too(rig: Rig, owner: Owner) -> None:
-    decision = rig.entry()
-    await _break_off(rig, owner, decision)
-    later = await rig.start()
-    later.context.sender.attempts = owner.context.sender.attempts
-    report = await rig.carry(later, decision, redelivered=True)
-    assert (report.outcome, len(rig.account.orders)) == (OrderState.FILLED, 1)
+async def test_an_order_that_is_shown_again_is_no_fault_although_it_is_still_open(caller: Caller) -> None:
+    caller.account.rests = True
+    order_id = await _named_and_lost(caller)
+    caller.account.hidden_lookups = 0
+
+    await caller.until_later(60)
+    assert not caller.reported(order_id)
+    assert not caller.task.done()
+    caller.fill()
+    await _bought_once(caller)
 
 
-async def test_an_attempt_that_somebody_else_has_begun_since_is_asked_about(
-    rig: Rig, owner: Owner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    decision = await _cut_off(rig, owner, monkeypatch)
-    await _break_off(rig, await rig.start(), decision)
-    later = await rig.start()
-    rig.account.hidden_lookups = 1
-    # It remembers an attempt of a while ago that never left: not this one, which may not be visible yet.
-    later.context.sender.attempts = {
-        name: replace(sent, provable_at=sent.provable_at - 60) for name, sent in owner.context.sender.attempts.items()
-    }
-    report = await rig.carry(later, decision, redelivered=True)
-    assert (report.outcome, len(rig.account.orders)) == (OrderState.FILLED, 1)
+async def test_a_crash_clears_the_report_of_a_lost_order_and_the_next_process_makes_it_again(caller: Caller) -> None:
+    order_id = await _named_and_lost(caller)
+    await caller.crash()
+    assert not caller.reported(order_id)
+    await caller.restart()
+    await caller.until_reported(order_id)
+    caller.account.hidden_lookups = 0
+    await _bought_once(caller)
 
 
-async def test_early_searches_leave_out_the_dearest_part_and_the_one_that_proves_does_not(
-    rig: Rig, owner: Owner
-) -> None:
-    """Kraken lets a key make 20 calls at once, then one in two seconds; a search through the trades costs six of them."""
-    sinces: list[int | None] = []
-    owner.venue.hold("place")
-    decision = rig.entry()
-    task = await rig.begin(owner, decision)
-
-    async def begun() -> bool:
-        return (await rig.record(decision)).get("state") == "sending"
-
-    await until(begun, "it is written ahead")
-    await crash(task)
-    later = await rig.start()
-    find = later.venue.find
-
-    async def noted(client_order_id: str, *, since: int | None) -> VenueOrder | None:
-        sinces.append(since)
-        return await find(client_order_id, since=since)
-
-    later.venue.find = noted  # type: ignore[method-assign]
-    report = await rig.carry(later, decision, redelivered=True)
-    assert report.outcome is OrderState.FILLED
-    assert sinces[:-1] == [None]
-    assert sinces[-1] is not None
+async def test_an_operator_can_end_the_asking_with_a_fill(caller: Caller) -> None:
+    """Case R1: the only end of an order that was named and is shown no more."""
+    order_id = await _named_and_lost(caller)
+    said = VerdictRecord(
+        verdict=VerdictKind.FILLED, verdict_size=Decimal(SIZE), verdict_price=Decimal(60_000), verdict_by="ann"
+    )
+    assert await caller.verdict(order_id, said)
+    report = await caller.ended()
+    assert (report.outcome, report.filled_size) == (OrderState.FILLED, Decimal(SIZE))
+    assert "settled by hand by ann" in report.reason
+    assert (await caller.held(), caller.reported(order_id)) == (Decimal(SIZE), False)
 
 
-@pytest.mark.parametrize(("provable_in", "searches"), [(8.0, 3), (5.5, 3), (5.0, 2), (3.0, 2), (0.0, 2)])
-def test_an_order_that_is_not_there_is_searched_for_seldom(provable_in: float, searches: int) -> None:
-    made = 1
-    left = provable_in
-    while left >= 0:
-        left -= until_search(left)
-        made += 1
-    assert made == searches
+async def test_an_operator_can_end_the_asking_with_nothing(caller: Caller) -> None:
+    """Case R1: the order is not sent a second time, fresh or not."""
+    order_id = await _named_and_lost(caller)
+    assert await caller.verdict(order_id, VerdictRecord(verdict=VerdictKind.NONE, verdict_by="ann"))
+    report = await caller.ended()
+    assert report.outcome is caller.nothing_filled
+    assert "settled by hand by ann" in report.reason
+    assert (len(caller.account.orders), await caller.held(), caller.reported(order_id)) == (1, 0, False)
 
 
-@given(st.floats(0, 1e6))
-def test_the_search_that_proves_an_absence_comes_as_soon_as_it_can(provable_in: float) -> None:
-    waited = 0.0
-    while waited <= provable_in:
-        wait = until_search(provable_in - waited)
-        assert 0 < wait <= 10
-        waited += wait
-    assert waited <= provable_in + 0.01
+async def test_a_verdict_does_not_count_before_the_deadline(caller: Caller) -> None:
+    """Until then the request can still reach the venue, whatever the operator saw there."""
+    caller.venue.fail("place", OutcomeUnknown("connection lost"))
+    gate = caller.venue.hold("find")
+    order_id = await caller.send()
+    await caller.until_state(order_id, OrderState.UNKNOWN)
+    assert await caller.verdict(order_id, VerdictRecord(verdict=VerdictKind.NONE, verdict_by="ann"))
+    gate.set()
+    assert (await caller.ended()).outcome is caller.nothing_filled
+    assert caller.time.steady - caller.began_at > PROVEN_AFTER - 3
+
+
+async def test_a_name_that_a_search_has_found_outlives_the_process(caller: Caller) -> None:
+    """The next one does not take the order for absent, although no list shows it any more."""
+    caller.account.rests = True
+    caller.venue.fail("place", OutcomeUnknown("time-out"), after_accept=True)
+    order_id = await caller.send()
+    await caller.until_state(order_id, OrderState.ACCEPTED)
+    (order,) = caller.account.orders
+    assert (await caller.record(order_id))["venue_order_id"] == order.venue_order_id
+    caller.account.hidden_lookups = 1_000_000
+    await caller.restart()
+    await caller.until_reported(order_id)
+    await caller.until_later(_LONG)
+    assert await caller.reports() == []
+    caller.account.hidden_lookups = 0
+    caller.fill()
+    await _bought_once(caller)
+
+
+async def test_a_name_that_a_search_has_found_makes_a_record_whole_that_redis_has_lost(caller: Caller) -> None:
+    caller.account.rests = True
+    caller.venue.fail("place", OutcomeUnknown("time-out"), after_accept=True)
+    caller.account.hidden_lookups = 1
+    gate = caller.venue.hold("find")
+    order_id = await caller.send()
+    await caller.until_state(order_id, OrderState.UNKNOWN)
+    await caller.bus.do("DEL", f"shoal:order:{{{caller.user}}}:{order_id}")
+    gate.set()
+    await caller.until_state(order_id, OrderState.ACCEPTED)
+    record = await caller.record(order_id)
+    assert {"id", "user", "venue", "symbol", "side", "kind", "leg"} <= record.keys()
+    assert record["client_order_id"] == order_id
+    caller.fill()
+    await caller.ended()
+    assert await caller.held() == Decimal(SIZE)
+
+
+async def test_a_crash_between_write_ahead_and_send_sends_nothing_later(caller: Caller) -> None:
+    caller.crash_point.at = caller.crash_points["write-ahead"]
+    order_id = await caller.send()
+    await asyncio.wait({caller.task})
+    assert (await caller.record(order_id))["state"] == "sending"
+    await caller.restart()
+    assert (await caller.ended()).outcome is caller.nothing_filled
+    assert (caller.account.orders, await caller.held()) == ([], 0)
+    assert caller.time.steady - caller.began_at >= PROVEN_AFTER
+
+
+@pytest.mark.parametrize("step", ["reply", "settle"])
+async def test_a_crash_after_the_venue_took_the_order_books_it_once(caller: Caller, step: str) -> None:
+    caller.crash_point.at = caller.crash_points[step]
+    order_id = await caller.send()
+    await asyncio.wait({caller.task})
+    assert (await caller.record(order_id))["state"] == ("sending" if step == "reply" else "accepted")
+    assert await caller.reports() == []
+    await caller.restart()
+    await _bought_once(caller)
+
+
+async def test_the_next_process_waits_for_what_its_predecessor_sent(caller: Caller) -> None:
+    """Another process's request may be invisible for a while after the deadline, by the steady clock of this one too."""
+    caller.crash_point.at = caller.crash_points["write-ahead"]
+    order_id = await caller.send()
+    await asyncio.wait({caller.task})
+    await caller.restart()
+    caller.time.at(caller.time.steady + 3 - _ONE_MS, lambda: caller.arrive(order_id))
+    caller.time.step(600_000)  # by the venue's clock alone everything was over long ago
+    await _bought_once(caller)
+
+
+async def test_a_key_that_is_refused_while_the_venue_is_asked_ends_nothing(caller: Caller) -> None:
+    caller.venue.fail("place", OutcomeUnknown("time-out"), after_accept=True)
+    caller.venue.fail("find", Rejected("EAPI:Invalid key", Refusal.AUTH))
+    await caller.send()
+    await caller.until_key_refused()
+    assert await caller.reports() == []
+    await caller.key_works_again()
+    await _bought_once(caller)
+
+
+async def test_a_venue_that_does_not_answer_proves_nothing(caller: Caller) -> None:
+    caller.venue.fail("place", OutcomeUnknown("time-out"), after_accept=True)
+    caller.venue.fail("find", Unavailable("EService:Unavailable"), times=200)
+    await caller.send()
+    await caller.until_later(_LONG)
+    assert await caller.reports() == []
+    await _bought_once(caller)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -35,6 +36,7 @@ from shared.execution.venue_history import VenueHistory
 from shared.runtime.crash_points import CrashPoints
 from shared.venues.factory import RateBudget
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
+from tests.integration.execution.stepped_time import SteppedTime
 from tests.support.examples import BTC_USD, a_policy, btc, btc_price, usd
 from tests.support.leases import take_over
 
@@ -78,7 +80,10 @@ class Rig:
     """What outlives a process: Redis, the venue's account, the market and the time."""
 
     bus: Bus
-    clock: Clock = field(default_factory=Clock)
+    clock: Clock | SteppedTime = field(default_factory=Clock)
+    steady: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    crash_points: CrashPoints = field(default_factory=CrashPoints)
     market: FakeMarket = field(default_factory=lambda: FakeMarket({BTC_USD: Decimal(60_000)}))
     account: FakeAccount = field(default_factory=lambda: FakeAccount({"USD": Decimal(10_000)}))
     faults: Faults = field(default_factory=Faults)
@@ -92,7 +97,7 @@ class Rig:
         records = Records(self.bus)
         faults = AccountFaults(self.faults, USER, "kraken")
         keeper = AccountKeeper(USER, venue, records, self.clock, KeyMemory(RateBudget(None)), faults=faults)
-        clock, priority, crash_points = AccountClock(self.clock), SendPriority(), CrashPoints()
+        clock, priority = AccountClock(self.clock, self.steady, self.sleep), SendPriority()
         sender = Sender(
             user=USER,
             venue=venue,
@@ -102,7 +107,7 @@ class Rig:
             clock=clock,
             account=keeper,
             patience_ms=LANE_PATIENCE_MS,
-            hooks=ExecutorHooks(priority, crash_points, faults),
+            hooks=ExecutorHooks(priority, self.crash_points, faults),
         )
         context = AccountContext(
             policy=a_policy(USER),
@@ -114,16 +119,17 @@ class Rig:
             names=AssetNames(venue),
             faults=faults,
             priority=priority,
-            crash_points=crash_points,
+            crash_points=self.crash_points,
         )
         await keeper.read()
         self.clock.now += 10_000  # by both clocks: what is listed from now on proves something
-        keeper.connected_steady -= 10
+        keeper.connected_steady = self.steady() - 10
         return Owner(lease, context, venue, Dispatcher(context))
 
-    def entry(self, size: str = "0.05", limit: str = "60300", signal: str = "") -> Decision:
-        """Decide to copy a buy, right now."""
-        return self._decision(signal, Kind.ENTRY, Copy(btc(size), None, btc_price(limit), self.clock.now + 30_000))
+    def entry(self, size: str = "0.05", limit: str = "60300", signal: str = "", *, fresh_for: int = 30_000) -> Decision:
+        """Decide to copy a buy, right now; `fresh_for` in ms."""
+        terms = Copy(btc(size), None, btc_price(limit), self.clock.now + fresh_for)
+        return self._decision(signal, Kind.ENTRY, terms)
 
     def close(self, fraction: str = "1") -> Decision:
         """Decide to copy a close of a fraction of what is held, right now."""

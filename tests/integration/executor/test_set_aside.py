@@ -26,6 +26,7 @@ from shared.domain.position import Position
 from shared.domain.rename import Rename, Renames
 from shared.domain.values.money import Quantity
 from shared.domain.values.symbol import Symbol
+from shared.venues.errors import OutcomeUnknown
 from tests.integration.executor.rig import USER, Owner, Rig, crash, until
 from tests.integration.executor.turns import reported, turn
 from tests.support.examples import BTC_USD, btc, btc_price
@@ -324,3 +325,35 @@ async def test_exits_that_have_an_entry_tried_again_do_not_multiply_its_tries(
         await until(both_exits, "both exits are carried out")
     assert carried.count(Kind.ENTRY) >= 3
     assert later == [BTC_USD]
+
+
+@pytest.mark.parametrize("kind", [Kind.ENTRY, Kind.EXIT])
+async def test_the_venues_id_of_an_order_with_a_damaged_record_is_recorded_as_soon_as_it_is_found(
+    rig: Rig, owner: Owner, kind: Kind
+) -> None:
+    """The next process does not take the order for absent, although no list shows it then."""
+    if kind is Kind.EXIT:
+        await rig.carry(owner, rig.entry())
+    decision = rig.entry() if kind is Kind.ENTRY else rig.close()
+    rig.account.rests = True
+    owner.venue.fail("place", OutcomeUnknown("timed out"), after_accept=True)
+    gate = owner.venue.hold("find")
+    task = await rig.begin(owner, decision)
+
+    async def unknown() -> bool:
+        return (await rig.record(decision)).get("state") == "unknown"
+
+    await until(unknown, "the reply is lost")
+    await crash(task)
+    gate.set()
+    assert (await rig.record(decision))["venue_order_id"] == ""
+    await rig.bus.do("HSET", keys.order(USER, decision.id), "filled_size", "no number")
+    later = await rig.start()
+    order = rig.account.orders[-1]
+
+    async def named() -> bool:
+        return (await rig.record(decision)).get("venue_order_id") == order.venue_order_id
+
+    async with turn(rig, later):
+        await until(named, "its id at the venue is recorded")
+        assert (await rig.record(decision))["state"] == "accepted"

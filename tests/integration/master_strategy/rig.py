@@ -6,7 +6,6 @@ Time is stepped: a sleep moves it, so that backoffs and deadlines pass at once.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -15,7 +14,6 @@ from uuid import uuid4
 from services.master_strategy.account.account_check import AccountCheck
 from services.master_strategy.account.account_mirror import AccountMirror
 from services.master_strategy.account.book import MasterBook
-from services.master_strategy.clock import Clock
 from services.master_strategy.fills.fill_watcher import FillWatcher
 from services.master_strategy.fills.own_copies import OwnCopies
 from services.master_strategy.fills.scan_health import ScanHealth
@@ -48,34 +46,10 @@ from shared.execution.sender import Sender
 from shared.runtime.crash_points import CrashPoints
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
 from shared.venues.port import OrderRequest
-from tests.unit.master_strategy.values import BTC, NOW, btc
+from tests.integration.execution.stepped_time import SteppedTime
+from tests.unit.master_strategy.values import BTC, btc
 
 FEE = Decimal("0.004")
-
-
-class SteppedTime:
-    """A clock that only sleeping moves, and that can be stepped: then the steady one, which is a part of it, does not move."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-        self.slept: list[float] = []
-        self.stepped = 0
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += math.ceil(seconds * 1000)
-        await asyncio.sleep(0)
-
-    def step(self, ms: int) -> None:
-        self.now += ms
-        self.stepped += ms
-
-    @property
-    def steady(self) -> float:
-        return (self.now - self.stepped) / 1000
-
-    def clock(self) -> Clock:
-        return Clock(now=lambda: self.now, sleep=self.sleep, steady=lambda: self.steady)
 
 
 @dataclass
@@ -91,6 +65,8 @@ class Run:
     store: OrderStore
     records: Records
     time: SteppedTime
+    faults: Faults
+    crash_points: CrashPoints
 
     def own(self, side: Side, size: str) -> OwnOrder:
         """An order of the strategy, not sent yet."""
@@ -139,7 +115,7 @@ class Run:
     def trader(self, tasks: asyncio.TaskGroup) -> Trader:
         """A trader whose orders run in `tasks`."""
         account = OwnAccount()
-        hooks = MasterHooks(self.watcher, Faults(), CrashPoints(), account)
+        hooks = MasterHooks(self.watcher, self.faults, self.crash_points, account)
         clock = self.time.clock()
         return Trader(
             sender=Sender(
@@ -192,6 +168,7 @@ class Rig:
     account: FakeAccount = field(default_factory=lambda: FakeAccount({"USD": Decimal(100_000)}))
     lease: Lease | None = None
     faults: Faults = field(default_factory=Faults)
+    crash_points: CrashPoints = field(default_factory=CrashPoints)
     baseline: Baseline = Baseline.SEPARATE
 
     async def start(self) -> Run:
@@ -236,7 +213,9 @@ class Rig:
             faults=self.faults,
             health=ScanHealth(self.faults, clock, "kraken"),
         )
-        return Run(lease, nonces, venue, mirror, book, watcher, store, records, self.time)
+        return Run(
+            lease, nonces, venue, mirror, book, watcher, store, records, self.time, self.faults, self.crash_points
+        )
 
     async def someone_trades(self, run: Run, side: Side, size: str, symbol: Symbol = BTC) -> None:
         """Trade on the account past the strategy, as a person would."""

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
+
+import pytest
+from structlog.testing import capture_logs
 
 from shared.contracts import keys
 from shared.domain.account import MASTER
@@ -163,3 +168,87 @@ async def test_the_position_survives_the_loss_of_its_view(rig: Rig) -> None:
     await run.trade(buy("0.1"))
     await rig.bus.do("DEL", keys.positions(MASTER, "kraken"))
     assert (await rig.start()).book.position(BTC).size == btc("0.1")
+
+
+async def _resumed(rig: Rig) -> list[OrderState]:
+    """Start again and follow what was left; return the outcomes reported."""
+    await (await rig.start()).resume()
+    return [report.outcome for report in await rig.reports()]
+
+
+async def test_an_order_that_was_proved_unsent_right_before_the_crash_is_failed_and_not_sent(rig: Rig) -> None:
+    run = await rig.start()
+    await run.resume()
+    own = run.own(Side.BUY, "0.1")
+    await run.write_ahead(own, rig.time.now + 5_000)
+    await run.store.move(own.id, OrderState.PLANNED, {"reason": "EService:Unavailable"})
+    asked = rig.time.now
+    assert await _resumed(rig) == [OrderState.FAILED]
+    assert (rig.account.orders, (await rig.record(own.id))["state"]) == ([], "failed")
+    assert rig.time.now == asked, "there is nothing to wait for"
+
+
+_OF_AN_OLDER_VERSION = (
+    "client_order_id",
+    "leg",
+    "target",
+    "plan",
+    "signal_id",
+    "entry_id",
+    "venue_order_id",
+    "accepted_at",
+)
+
+
+@pytest.mark.parametrize(
+    ("state", "arrived", "outcome"),
+    [
+        (OrderState.UNKNOWN, True, OrderState.FILLED),
+        (OrderState.UNKNOWN, False, OrderState.FAILED),
+        (OrderState.ACCEPTED, True, OrderState.FILLED),
+    ],
+)
+async def test_a_record_of_an_older_version_is_resolved_by_its_id(
+    rig: Rig, state: OrderState, arrived: bool, outcome: OrderState
+) -> None:
+    """Such a record names neither leg nor client order id: the order had one leg, under its own id."""
+    run = await rig.start()
+    await run.resume()
+    own = run.own(Side.BUY, "0.1")
+    if arrived:
+        name = (await run.place(own)).venue_order_id
+    else:
+        await run.write_ahead(own, rig.time.now + 5_000)
+    fields = {"venue_order_id": name, "accepted_at": str(rig.time.now)} if state is OrderState.ACCEPTED else {}
+    await run.store.move(own.id, state, {"why": "time-out", "reason": "SMA3 above", **fields})
+    key, kept = keys.order(MASTER, own.id), set(fields)
+    await rig.bus.do("HDEL", key, *(name for name in _OF_AN_OLDER_VERSION if name not in kept))
+    assert await _resumed(rig) == [outcome]
+    assert len(rig.account.orders) == arrived
+    assert len(await rig.signals()) == arrived
+
+
+async def test_an_order_that_has_ended_by_the_time_it_is_followed_is_left_as_it_is(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await rig.start()
+    await run.resume()
+    own = await run.place(run.own(Side.BUY, "0.1"))
+    run = await rig.start()
+    load, loads = run.store.load, []
+
+    async def ended_since(order_id: str) -> Mapping[str, str]:
+        if loads:  # the first one finds it among the unfinished
+            await rig.bus.do("HSET", keys.order(MASTER, order_id), "state", "filled")
+        loads.append(order_id)
+        return await load(order_id)
+
+    monkeypatch.setattr(run.store, "load", ended_since)
+    with capture_logs() as logs:
+        async with asyncio.TaskGroup() as tasks:
+            trader = run.trader(tasks)
+            await trader.resume()
+    assert trader.available(BTC), "the symbol rests after an order that failed, and this one did not"
+    assert await rig.reports() == []
+    assert own.id in {line["order_id"] for line in logs if line["event"] == "order of an earlier run had ended"}
+    assert not [line for line in logs if line["event"] == "order not sent"]

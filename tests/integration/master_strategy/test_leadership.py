@@ -17,7 +17,8 @@ from shared.bus.records import Records
 from shared.domain.account import MASTER, Account, AccountState
 from shared.domain.fault import FaultKind, Faults
 from shared.venues.errors import Refusal, Rejected, Unavailable
-from tests.integration.master_strategy.rig import SteppedTime, until
+from tests.integration.execution.stepped_time import SteppedTime
+from tests.integration.master_strategy.rig import until
 
 PATIENCE = 30.0
 

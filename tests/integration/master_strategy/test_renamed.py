@@ -30,7 +30,7 @@ from shared.domain.values.money import Price, Quantity
 from shared.domain.values.symbol import Symbol
 from shared.venues.errors import Unavailable
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
-from tests.integration.master_strategy.rig import SteppedTime
+from tests.integration.execution.stepped_time import SteppedTime
 from tests.support.examples import NOW, an_entry, btc, usd
 from tests.unit.master_strategy.memory_master import MemoryMaster
 

@@ -1,4 +1,4 @@
-"""The master's own orders go out once and end as the venue's record says."""
+"""The master's own orders go out once and end as the venue's record says. How they are resolved: tests/integration/execution."""
 
 from __future__ import annotations
 
@@ -31,16 +31,6 @@ async def test_a_lost_reply_gives_one_order_and_one_signal(rig: Rig, run: Run) -
     assert len(rig.account.orders) == 1
     assert len(await rig.signals()) == 1
     assert [report.outcome for report in await rig.reports()] == [OrderState.FILLED]
-
-
-async def test_a_lost_request_is_failed_only_once_its_absence_is_proven(rig: Rig, run: Run) -> None:
-    begun = rig.time.now
-    run.venue.fail("place", OutcomeUnknown("connection lost"))
-    await run.trade(buy())
-    assert [report.outcome for report in await rig.reports()] == [OrderState.FAILED]
-    assert rig.time.now - begun >= 5_000 + 3_000, "five seconds to the deadline, three in which it may be invisible"
-    assert not rig.account.orders
-    assert not await rig.signals()
 
 
 async def test_nothing_else_is_sent_for_a_symbol_while_an_order_is_unknown(rig: Rig, run: Run) -> None:
@@ -89,13 +79,6 @@ async def test_a_partial_fill_is_told_as_what_filled(rig: Rig, run: Run) -> None
     assert [report.outcome for report in await rig.reports()] == [OrderState.PARTIAL]
 
 
-async def test_an_accepted_order_that_is_not_shown_yet_is_waited_for(rig: Rig, run: Run) -> None:
-    rig.account.hidden_lookups = 4
-    await run.trade(buy())
-    assert len(await rig.signals()) == 1
-    assert run.venue.calls["find"] == 0
-
-
 @pytest.mark.parametrize(("mode", "entries", "exits"), [("pause", 0, 1), ("close_only", 0, 1), ("halt", 0, 0)])
 async def test_the_switch_is_read_before_every_send(rig: Rig, run: Run, mode: str, entries: int, exits: int) -> None:
     await run.trade(buy("0.1"))
@@ -131,15 +114,6 @@ async def _named_and_lost(rig: Rig, run: Run, tasks: asyncio.TaskGroup) -> OwnOr
     return own
 
 
-async def test_the_master_never_takes_an_order_that_the_venue_has_named_for_never_processed(rig: Rig, run: Run) -> None:
-    """Case R1: it asks on, however long the lists are behind; a second purchase would follow otherwise."""
-    async with asyncio.TaskGroup() as tasks:
-        await _named_and_lost(rig, run, tasks)
-        rig.account.hidden_lookups = 0
-    assert [report.outcome for report in await rig.reports()] == [OrderState.FILLED]
-    assert len(rig.account.orders) == 1
-
-
 @pytest.mark.parametrize(
     ("verdict", "outcome"),
     [
@@ -160,15 +134,3 @@ async def test_a_person_can_end_the_asking_about_an_order_of_the_masters(
     assert "settled by hand by ann" in report.reason
     assert await rig.signals() == []
     assert run.book.position(BTC).size == btc("0.1" if outcome is OrderState.FILLED else "0")
-
-
-async def test_a_lost_request_is_not_failed_because_the_clock_was_set_ahead(rig: Rig, run: Run) -> None:
-    """Case R2: by the steady clock its deadline is still to come, and the request may still arrive."""
-    run.venue.fail("place", OutcomeUnknown("connection lost"))
-    began = rig.time.steady
-    async with asyncio.TaskGroup() as tasks:
-        run.trader(tasks).start(BTC, buy())
-        await until(lambda: run.venue.calls["find"])
-        rig.time.step(60_000)
-    assert [report.outcome for report in await rig.reports()] == [OrderState.FAILED]
-    assert rig.time.steady - began >= 8, "five seconds to the deadline, three in which it may be invisible"
