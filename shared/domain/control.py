@@ -53,6 +53,7 @@ RUNNING: Final = Control()
 """A switch that was never set."""
 _RUN: Final = ControlMode.RUN
 _HALT: Final = ControlMode.HALT
+_KILL_SWITCH: Final = ReasonCode.KILL_SWITCH
 """Bound once, because Python 3.11 looks up enum members slowly and this runs for every switch of every user."""
 
 
@@ -61,7 +62,7 @@ def refusal(kind: Kind, *switches: Control) -> Skip | None:
     for switch in switches:
         if switch.mode is not _RUN and (switch.mode is _HALT or kind is Kind.ENTRY):
             why = f"{switch.mode} is set" + (f": {switch.reason}" if switch.reason else "")
-            return Skip(why, ReasonCode.KILL_SWITCH)
+            return Skip(why, _KILL_SWITCH)
     return None
 
 

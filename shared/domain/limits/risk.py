@@ -24,6 +24,11 @@ from shared.domain.values.symbol import Symbol
 MAX_BALANCE_AGE_MS: Final = 120_000
 """A balance that was read longer ago than this allows no entries: the user may have withdrawn or lost money since."""
 _EMPTY: Final = Portfolio()
+_MAX_ORDER: Final = ReasonCode.MAX_ORDER
+_MAX_EXPOSURE: Final = ReasonCode.MAX_EXPOSURE
+_MAX_SYMBOL: Final = ReasonCode.MAX_SYMBOL
+_INSUFFICIENT_FUNDS: Final = ReasonCode.INSUFFICIENT_FUNDS
+"""Bound once, because Python 3.11 looks up enum members slowly and every entry of every user gets its caps."""
 _PER_CENT: Final = Decimal("0.01")
 
 
@@ -88,21 +93,19 @@ def find_caps(policy: UserPolicy, snapshot: AccountSnapshot, symbol: Symbol) -> 
         return Skip(why, ReasonCode.NO_RATE)
     found = []
     if (pct := limits.max_order_pct) is not None:
-        found.append(_share("limits.max_order_pct", ReasonCode.MAX_ORDER, pct, equity))
+        found.append(_share("limits.max_order_pct", _MAX_ORDER, pct, equity))
     if limits.max_order_quote is not None:
         most = Money(limits.max_order_quote, quote)
-        found.append(Cap(most, lambda: f"limits.max_order_quote {format_money(most)}", ReasonCode.MAX_ORDER))
+        found.append(Cap(most, lambda: f"limits.max_order_quote {format_money(most)}", _MAX_ORDER))
     if (pct := limits.max_exposure_pct) is not None:
         held = snapshot.portfolio.exposure(quote)
-        found.append(_share("limits.max_exposure_pct", ReasonCode.MAX_EXPOSURE, pct, equity, held))
+        found.append(_share("limits.max_exposure_pct", _MAX_EXPOSURE, pct, equity, held))
     if (pct := limits.max_symbol_pct) is not None:
         held = snapshot.portfolio.exposure(quote, symbol.base)
-        found.append(_share("limits.max_symbol_pct", ReasonCode.MAX_SYMBOL, pct, equity, held))
+        found.append(_share("limits.max_symbol_pct", _MAX_SYMBOL, pct, equity, held))
     # The venue holds the fee beside the price, so only this much of the cash can be spent.
     spendable = cash.scaled(ONE / (ONE + account.taker_fee))
-    found.append(
-        Cap(spendable, lambda: f"available funds {format_money(cash)} less fee", ReasonCode.INSUFFICIENT_FUNDS)
-    )
+    found.append(Cap(spendable, lambda: f"available funds {format_money(cash)} less fee", _INSUFFICIENT_FUNDS))
     return found
 
 
