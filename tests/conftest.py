@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from xdist.remote import Producer
 
+import services  # noqa: F401  # first: structlog then finds no rich, whose tracebacks take seconds on a busy machine
 from shared.bus.connection import Bus, open_bus
 from tests.support.property_examples import load_profile, told
 from tests.support.python_module import FORKED_STARTS

@@ -11,7 +11,7 @@ from shared.bus.errors import BusUnavailable
 from shared.contracts import keys
 from shared.domain.order import Decision, OrderState
 from shared.execution.attempt import Attempt
-from shared.venues.port import Accepted, BeginSend, OrderRequest, VenueOrder
+from shared.venues.port import BeginSend, OrderAck, OrderRequest, VenueOrder
 from tests.integration.executor.rig import PATIENCE, USER, Owner, Rig, crash, until
 
 
@@ -67,7 +67,7 @@ async def _break_off(rig: Rig, owner: Owner, decision: Decision) -> None:
     """Have a decision carried out by a process that dies when the venue has taken the order and nobody knows it yet."""
     taken, place = asyncio.Event(), owner.venue.place
 
-    async def unheard(order: OrderRequest, begin: BeginSend) -> Accepted:
+    async def unheard(order: OrderRequest, begin: BeginSend) -> OrderAck:
         await place(order, begin)
         taken.set()
         return await asyncio.Future()
