@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse
 from services.api.read_models import ReadModels
 from shared.bus.errors import BusError
 from shared.ledger.signal_views import instant
-from shared.ledger.status import Readiness, SystemStatus
+from shared.ledger.status import SystemReadiness, SystemStatus
 from shared.ledger.user_state import UserState
 from shared.ledger.why import SignalTrace, UserCopy
 
@@ -114,7 +114,7 @@ def _state(status: SystemStatus) -> str:
     return "".join(lines) + table
 
 
-def _headline(ready: Readiness) -> str:
+def _headline(ready: SystemReadiness) -> str:
     """Return the readiness line; green only if every user trades."""
     if not ready.ready:
         return f'<p class="bad">Not ready ({escape(ready.users)}): {escape("; ".join(ready.reasons))}.</p>'

@@ -12,7 +12,7 @@ from services.api.metrics import Metrics
 from services.api.read_models import ReadModels
 from shared.bus.errors import BusError
 from shared.ledger.signal_views import SignalTraceView, SignalView
-from shared.ledger.status import Readiness
+from shared.ledger.status import SystemReadiness
 from shared.ledger.views import ReadinessView, StatusView, View
 
 Count = Annotated[int, Query(ge=1, le=500)]
@@ -78,8 +78,8 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(BusError, unavailable)
 
 
-def _unreadable(why: str) -> Readiness:
-    return Readiness(
+def _unreadable(why: str) -> SystemReadiness:
+    return SystemReadiness(
         ready=False,
         reasons=(why,),
         master=False,

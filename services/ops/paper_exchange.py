@@ -15,7 +15,7 @@ from typing import Any, Final
 import aiohttp
 
 from shared.config.errors import ConfigurationError
-from shared.ledger.audit.journal import INVALID_NONCE, VenueOrder, count_invalid_nonces, read_orders
+from shared.ledger.audit.journal import INVALID_NONCE, JournalOrder, count_invalid_nonces, read_orders
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=60, connect=5)
 """A journal of hundreds of thousands of orders takes seconds to send."""
@@ -26,7 +26,7 @@ _POLL: Final = 0.25
 class JournalSnapshot:
     """The orders that it accepted, by user, and how many requests it refused for their nonce (injected faults do not count)."""
 
-    orders: Mapping[str, list[VenueOrder]]
+    orders: Mapping[str, list[JournalOrder]]
     invalid_nonces: int
 
 

@@ -12,7 +12,7 @@ from services.ops.runner import run_with_bus
 from services.ops.users import select_users
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
-from shared.ledger.stopouts import StopOut, read_stopouts
+from shared.ledger.stopouts import StopOutRow, read_stopouts
 
 _COLUMNS: Final = ["user", "venue", "state", "since (UTC)", "until (UTC)", "why"]
 
@@ -23,7 +23,7 @@ Count = Annotated[int, typer.Option("--count", min=1, max=1_000, help="How many 
 def stopouts(user: User = "", count: Count = 20, as_json: AsJson = False) -> None:
     """Show stop-outs: since when, until when, and the loss behind each."""
 
-    async def work(settings: Settings, bus: Bus) -> list[StopOut]:
+    async def work(settings: Settings, bus: Bus) -> list[StopOutRow]:
         users = await select_users(settings, bus, user)
         return await read_stopouts(bus, users, time.time_ns() // 1_000_000, count)
 

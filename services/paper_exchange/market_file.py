@@ -16,7 +16,7 @@ from services.paper_exchange.core.market.market import Depth, Market
 from services.paper_exchange.core.market.regimes import REGIMES
 from services.paper_exchange.core.market.replay import Replay, read_csv
 from services.paper_exchange.core.market.walk import Walk
-from services.paper_exchange.kraken.front import Limits
+from services.paper_exchange.kraken.front import LimitSwitches
 from services.paper_exchange.kraken.gate import LockoutRule
 from services.paper_exchange.kraken.pairs import INSTRUMENTS
 from shared.config.toml_file import read_toml
@@ -75,9 +75,9 @@ class LimitsSection(BaseModel):
     lockout_failures: int = Field(default=5, ge=1)
     lockout_seconds: float = Field(default=900.0, ge=0)
 
-    def limits(self) -> Limits:
+    def limits(self) -> LimitSwitches:
         """Return the limits for the front."""
-        return Limits(self.rest, self.trading, LockoutRule(self.lockout_failures, self.lockout_seconds))
+        return LimitSwitches(self.rest, self.trading, LockoutRule(self.lockout_failures, self.lockout_seconds))
 
 
 class PaperFile(BaseModel):

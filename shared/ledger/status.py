@@ -82,7 +82,7 @@ class UserStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Readiness:
+class SystemReadiness:
     """Whether a signal would be copied now, and why not."""
 
     ready: bool
@@ -124,7 +124,7 @@ class SystemStatus:
         return any(process.service == "master-strategy" and process.phase is Phase.MIRROR for process in self.services)
 
     @property
-    def readiness(self) -> Readiness:
+    def readiness(self) -> SystemReadiness:
         """Assess whether signals are copied."""
         return assess_readiness(self)
 
@@ -152,7 +152,7 @@ async def read_status(bus: Bus, policies: Mapping[str, UserPolicy], now: int | N
     )
 
 
-def assess_readiness(status: SystemStatus) -> Readiness:
+def assess_readiness(status: SystemStatus) -> SystemReadiness:
     """Assess whether master, engine and at least one user are ready, with a reason for each that is not."""
     reasons = []
     master = any(account.state is AccountState.READY for _, account in status.master)
@@ -176,7 +176,7 @@ def assess_readiness(status: SystemStatus) -> Readiness:
     elif halted and len(halted) == len(ready) + len(stopped):
         reasons.append("all users are halted: exits are not sent either")
     reasons += [each.text for each in status.faults if each.fault.blocks]
-    return Readiness(
+    return SystemReadiness(
         ready=not reasons,
         reasons=tuple(reasons),
         master=master,

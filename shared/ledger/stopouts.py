@@ -21,7 +21,7 @@ from shared.ledger.signal_views import instant
 
 
 @dataclass(frozen=True, slots=True)
-class StopOut:
+class StopOutRow:
     """One stop-out. Instants in epoch ms; `since` is None if its record is gone. An unreadable state counts as in force."""
 
     user: str
@@ -38,7 +38,7 @@ class StopOut:
         return asdict(self)
 
 
-async def read_stopouts(bus: Bus, users: Sequence[str], now: int, count: int) -> list[StopOut]:
+async def read_stopouts(bus: Bus, users: Sequence[str], now: int, count: int) -> list[StopOutRow]:
     """Read stop-outs at `now` (epoch ms), those in force first, then the `count` latest of each user. Raises BusUnavailable."""
     places = [(user, venue) for user in users for venue in VENUES]
     states = await bus.do_all([("HGETALL", keys.risk(user, venue)) for user, venue in places])
@@ -54,12 +54,12 @@ async def read_stopouts(bus: Bus, users: Sequence[str], now: int, count: int) ->
     return [*now_stopped, *(line for line in past if (line.user, line.venue, line.since) not in shown)]
 
 
-def _recorded(user: str, rows: object) -> list[StopOut]:
+def _recorded(user: str, rows: object) -> list[StopOutRow]:
     found = []
     for entry in read_entries(keys.stopouts(user), rows if isinstance(rows, list) else []):
         said = entry.fields
         found.append(
-            StopOut(
+            StopOutRow(
                 user=user,
                 venue=said.get("venue", ""),
                 since=instant(said, "at") or entry_ms(entry.id),
@@ -73,18 +73,20 @@ def _recorded(user: str, rows: object) -> list[StopOut]:
     return found
 
 
-def _in_force(user: str, venue: str, fields: Mapping[str, str], past: Sequence[StopOut], now: int) -> StopOut | None:
+def _in_force(
+    user: str, venue: str, fields: Mapping[str, str], past: Sequence[StopOutRow], now: int
+) -> StopOutRow | None:
     """Return the stop-out in force on an account, if any; it began with its latest record that has not ended."""
     if not fields:
         return None
     try:
         state: RiskState = RiskRecord.parse(fields).to_domain()
     except MalformedMessageError as error:
-        return StopOut(user, venue, None, None, "", "", f"the risk state cannot be read: {error}", in_force=True)
+        return StopOutRow(user, venue, None, None, "", "", f"the risk state cannot be read: {error}", in_force=True)
     if not state.stopped(now):
         return None
     own = [line for line in past if (line.user, line.venue) == (user, venue) and (line.until or 0) > now]
-    return StopOut(
+    return StopOutRow(
         user=user,
         venue=venue,
         since=max((line.since or 0 for line in own), default=0) or None,

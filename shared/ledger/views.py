@@ -12,7 +12,7 @@ from shared.domain.values.money import Money, plain
 from shared.ledger.backlog import Backlog, Nonce
 from shared.ledger.live_processes import ServiceFault
 from shared.ledger.open_issues import PositionDifference, UnresolvedOrder
-from shared.ledger.status import Readiness, SystemStatus, UserStatus
+from shared.ledger.status import SystemReadiness, SystemStatus, UserStatus
 
 
 class View(BaseModel):
@@ -155,7 +155,7 @@ class ReadinessView(View):
     notes: tuple[str, ...] = ()
 
     @staticmethod
-    def of(readiness: Readiness) -> ReadinessView:
+    def of(readiness: SystemReadiness) -> ReadinessView:
         """Build the view of the readiness."""
         return ReadinessView(
             ready=readiness.ready,

@@ -14,7 +14,7 @@ from typing import Final
 
 from services.paper_exchange.core.account import Account, ApiKey
 from services.paper_exchange.core.denial import Denial
-from services.paper_exchange.core.faults import Faults
+from services.paper_exchange.core.faults import ArmedFaults
 from services.paper_exchange.core.fees import FeeSchedule
 from services.paper_exchange.core.ids import Ids
 from services.paper_exchange.core.instrument import ZERO, Instrument, Side
@@ -50,7 +50,7 @@ class Exchange:
     ) -> None:
         self.clock = clock
         self.market = market
-        self.faults = Faults(clock)
+        self.faults = ArmedFaults(clock)
         self.rules = Rules(instruments, self.faults)
         self.journal = Journal()
         self.ids = Ids(rng)

@@ -58,7 +58,7 @@ class ArmedFault:
         return True
 
 
-class Faults:
+class ArmedFaults:
     """All armed faults. `armed` is False in normal operation, which then costs nothing."""
 
     def __init__(self, clock: Clock) -> None:

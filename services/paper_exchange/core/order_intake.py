@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from services.paper_exchange.core.faults import Faults
+from services.paper_exchange.core.faults import ArmedFaults
 from services.paper_exchange.core.instrument import ZERO, Side
 from services.paper_exchange.core.market.clock import Clock
 from services.paper_exchange.core.matching import Fills, Matching
@@ -17,7 +17,7 @@ class OrderIntake:
     """The first step of every order, and the timers that start and expire orders."""
 
     def __init__(
-        self, clock: Clock, matching: Matching, settlement: Settlement, timers: Timers, faults: Faults
+        self, clock: Clock, matching: Matching, settlement: Settlement, timers: Timers, faults: ArmedFaults
     ) -> None:
         self._clock = clock
         self._matching = matching

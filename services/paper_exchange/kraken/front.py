@@ -54,7 +54,7 @@ BEHIND_THE_GATE: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class LimitSwitches:
     """The limits that apply; all do unless the market file switches them off."""
 
     rest: bool = True
@@ -90,7 +90,7 @@ class DelayedRequest:
 class KrakenFront:
     """Kraken's REST interface over an exchange."""
 
-    def __init__(self, exchange: Exchange, limits: Limits) -> None:
+    def __init__(self, exchange: Exchange, limits: LimitSwitches) -> None:
         self._exchange = exchange
         self._gate = Gate(exchange.keys, limits.lockout)
         self._rest = Counters() if limits.rest else None

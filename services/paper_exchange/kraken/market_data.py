@@ -14,7 +14,7 @@ from services.paper_exchange.core.market.bars import Bar
 from services.paper_exchange.core.market.feed import Feed
 from services.paper_exchange.kraken import errors
 from services.paper_exchange.kraken.errors import INVALID_ARGUMENTS, KrakenRefusal, bad_argument
-from services.paper_exchange.kraken.pairs import BY_NAME, BY_SYMBOL, Pair
+from services.paper_exchange.kraken.pairs import BY_NAME, BY_SYMBOL, KrakenPair
 from services.paper_exchange.kraken.parameters import Parameters
 from services.paper_exchange.kraken.shapes import ids
 
@@ -104,11 +104,11 @@ def spread(exchange: Exchange, parameters: Parameters) -> object:
     return {_key(name, pair): rows, "last": int(feed.at)}
 
 
-def _key(name: str, pair: Pair) -> str:
+def _key(name: str, pair: KrakenPair) -> str:
     return name if "/" in name else pair.id
 
 
-def named_pairs(exchange: Exchange, parameters: Parameters) -> list[tuple[str, Pair]]:
+def named_pairs(exchange: Exchange, parameters: Parameters) -> list[tuple[str, KrakenPair]]:
     """Return the requested pairs with the names in the request, or all pairs."""
     names = list(ids(parameters.text("pair")))
     if not names:
@@ -122,7 +122,7 @@ def named_pairs(exchange: Exchange, parameters: Parameters) -> list[tuple[str, P
     return found
 
 
-def _one_pair(exchange: Exchange, parameters: Parameters) -> tuple[str, Pair]:
+def _one_pair(exchange: Exchange, parameters: Parameters) -> tuple[str, KrakenPair]:
     if not parameters.text("pair"):
         raise KrakenRefusal(INVALID_ARGUMENTS)
     named = named_pairs(exchange, parameters)
@@ -141,7 +141,7 @@ def _since(parameters: Parameters) -> int:
         raise bad_argument("since") from None
 
 
-def _ticker(exchange: Exchange, pair: Pair) -> dict[str, object]:
+def _ticker(exchange: Exchange, pair: KrakenPair) -> dict[str, object]:
     symbol = pair.instrument.symbol
     feed = exchange.market.feed(symbol)
     book = exchange.market.book(symbol)

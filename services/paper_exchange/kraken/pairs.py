@@ -26,7 +26,7 @@ class Asset:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class KrakenPair:
     """One pair: Kraken's id (XXBTZUSD), altname (XBTUSD), the published `wsname` (XBT/USD), and its instrument (BTC/USD)."""
 
     id: str
@@ -69,12 +69,14 @@ LEVERAGE: Final = {"BTC/USD": (2, 3, 4, 5), "ETH/USD": (2, 3, 4, 5), "BTC/EUR": 
 """The leverage of pairs with margin trading, for accounts that may use it."""
 
 
-def _pair(symbol: str, pair_id: str, altname: str, price_decimals: int, lot_decimals: int, order_min: str) -> Pair:
+def _pair(
+    symbol: str, pair_id: str, altname: str, price_decimals: int, lot_decimals: int, order_min: str
+) -> KrakenPair:
     base, _, quote = symbol.partition("/")
     instrument = Instrument(
         symbol, base, quote, price_decimals, lot_decimals, Decimal(order_min), cost_decimals=9 if base == "DOGE" else 5
     )
-    return Pair(pair_id, altname, f"{_LEGACY_ASSETS.get(base, ('', base))[1]}/{quote}", instrument)
+    return KrakenPair(pair_id, altname, f"{_LEGACY_ASSETS.get(base, ('', base))[1]}/{quote}", instrument)
 
 
 PAIRS: Final = tuple(_pair(*row) for row in _ROWS)
@@ -105,7 +107,7 @@ _ORIGINAL_ASSETS: Final = frozenset(ASSETS)
 def list_pair(instrument: Instrument) -> None:
     """Add a pair that did not exist at the start, and its base asset: both under their plain names."""
     name = instrument.symbol.replace("/", "")
-    pair = Pair(name, name, instrument.symbol, instrument)
+    pair = KrakenPair(name, name, instrument.symbol, instrument)
     ASSETS.setdefault(instrument.base, _asset(instrument.base))
     ASSET_BY_NAME.setdefault(instrument.base, ASSETS[instrument.base])
     BY_SYMBOL[instrument.symbol] = pair

@@ -14,7 +14,7 @@ SIGNS: Final = "+-#"
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
+class SentPrice:
     """A price as sent: `sign` is empty for an absolute one; with `percent` the amount is a percentage."""
 
     text: str
@@ -23,7 +23,7 @@ class Price:
     percent: bool
 
     @classmethod
-    def of(cls, text: str, field: str) -> Price:
+    def of(cls, text: str, field: str) -> SentPrice:
         """Parse a price. Raises KrakenRefusal naming the field."""
         sign = text[0] if text[0] in SIGNS else ""
         percent = text.endswith("%")

@@ -12,7 +12,7 @@ from services.paper_exchange.core.instrument import Instrument
 from services.paper_exchange.kraken import errors
 from services.paper_exchange.kraken.errors import KrakenRefusal, bad_argument
 from services.paper_exchange.kraken.market_data import depth, named_pairs, ohlc, spread, ticker, trades
-from services.paper_exchange.kraken.pairs import ASSET_BY_NAME, ASSETS, LEVERAGE, Asset, Pair, listed_assets
+from services.paper_exchange.kraken.pairs import ASSET_BY_NAME, ASSETS, LEVERAGE, Asset, KrakenPair, listed_assets
 from services.paper_exchange.kraken.parameters import Parameters
 from services.paper_exchange.kraken.shapes import ids, rfc3339
 
@@ -77,7 +77,7 @@ METHODS: Final[dict[str, Callable[[Exchange, Parameters], object]]] = {
 }
 
 
-def _pair_shape(pair: Pair, exchange: Exchange, info: str) -> dict[str, object]:
+def _pair_shape(pair: KrakenPair, exchange: Exchange, info: str) -> dict[str, object]:
     instrument: Instrument = exchange.rules.current(pair.instrument.symbol)
     shape: dict[str, object] = {
         "altname": pair.altname,

@@ -27,7 +27,7 @@ from services.paper_exchange.kraken import errors
 from services.paper_exchange.kraken.errors import INVALID_ARGUMENTS, KrakenRefusal, bad_argument
 from services.paper_exchange.kraken.pairs import BY_NAME, LEVERAGE
 from services.paper_exchange.kraken.parameters import Parameters
-from services.paper_exchange.kraken.prices import Price
+from services.paper_exchange.kraken.prices import SentPrice
 
 FLAGS: Final = frozenset({"post", "fcib", "fciq", "nompp", "viqc"})
 SELF_TRADE: Final = frozenset({"cancel-newest", "cancel-oldest", "cancel-both"})
@@ -180,7 +180,7 @@ def _prices(exchange: Exchange, parameters: Parameters, ticket: Ticket) -> None:
     kind, instrument, side = ticket.kind, ticket.instrument, ticket.side
     if kind is OrderType.MARKET:
         return
-    first = Price.of(parameters.need("price"), "price")
+    first = SentPrice.of(parameters.need("price"), "price")
     last = exchange.market.last(instrument.symbol)
     if kind in TRAILING:
         _trailing(parameters, ticket, first, last)
@@ -191,11 +191,11 @@ def _prices(exchange: Exchange, parameters: Parameters, ticket: Ticket) -> None:
         return
     ticket.trigger = resolved
     if kind in LIMIT_PRICED:
-        second = Price.of(parameters.need("price2"), "price2")
+        second = SentPrice.of(parameters.need("price2"), "price2")
         ticket.limit = second.resolve(resolved, instrument, side)
 
 
-def _trailing(parameters: Parameters, ticket: Ticket, first: Price, last: Decimal) -> None:
+def _trailing(parameters: Parameters, ticket: Ticket, first: SentPrice, last: Decimal) -> None:
     if first.sign != "+":
         raise bad_argument("price")
     selling = ticket.side is Side.SELL
@@ -204,7 +204,7 @@ def _trailing(parameters: Parameters, ticket: Ticket, first: Price, last: Decima
         raise KrakenRefusal(errors.INVALID_PRICE)
     ticket.trigger = last - ticket.trail if selling else last + ticket.trail
     if ticket.kind is OrderType.TRAILING_STOP_LIMIT:
-        second = Price.of(parameters.need("price2"), "price2")
+        second = SentPrice.of(parameters.need("price2"), "price2")
         if second.sign not in {"+", "-"}:
             raise bad_argument("price2")
         offset = second.distance(last)
@@ -250,10 +250,10 @@ def _close(exchange: Exchange, parameters: Parameters, ticket: Ticket) -> None:
         raise bad_argument("close[ordertype]")
     side = Side.SELL if ticket.side is Side.BUY else Side.BUY
     reference = ticket.limit or ticket.trigger or exchange.market.last(ticket.instrument.symbol)
-    price = Price.of(parameters.need("close[price]"), "close[price]").resolve(reference, ticket.instrument, side)
+    price = SentPrice.of(parameters.need("close[price]"), "close[price]").resolve(reference, ticket.instrument, side)
     second = None
     if kind in LIMIT_PRICED & TRIGGERED:
-        sent = Price.of(parameters.need("close[price2]"), "close[price2]")
+        sent = SentPrice.of(parameters.need("close[price2]"), "close[price2]")
         second = sent.resolve(price, ticket.instrument, side)
     ticket.conditional_close = ConditionalClose(kind, price, second)
 

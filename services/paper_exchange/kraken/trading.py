@@ -14,7 +14,7 @@ from services.paper_exchange.kraken.call import Call
 from services.paper_exchange.kraken.counters import AgeCost
 from services.paper_exchange.kraken.errors import DENIALS, INVALID_ARGUMENTS, KrakenRefusal, bad_argument
 from services.paper_exchange.kraken.parameters import Parameters
-from services.paper_exchange.kraken.prices import Price
+from services.paper_exchange.kraken.prices import SentPrice
 from services.paper_exchange.kraken.shapes import Shape, description, ids, price_text, rfc3339
 from services.paper_exchange.kraken.tickets import check_deadline, check_mode, instrument_of, read_ticket
 
@@ -201,7 +201,7 @@ def _amendment(call: Call, order: Order) -> Amendment:
 
     def price(name: str) -> Decimal | None:
         text = parameters.text(name)
-        return Price.of(text, name).resolve(last, instrument, order.side) if text else None
+        return SentPrice.of(text, name).resolve(last, instrument, order.side) if text else None
 
     size = parameters.amount("order_qty")
     if size is not None:
@@ -212,7 +212,7 @@ def _amendment(call: Call, order: Order) -> Amendment:
     if display is not None:
         order.ticket = replace(order.ticket, display=display)
     if order.ticket.kind in TRAILING and parameters.text("trigger_price"):
-        trail = Price.of(parameters.text("trigger_price"), "trigger_price")
+        trail = SentPrice.of(parameters.text("trigger_price"), "trigger_price")
         if trail.sign != "+":
             raise bad_argument("trigger_price")
         distance = instrument.round_price(trail.distance(last), order.side)

@@ -15,7 +15,7 @@ from shared.domain.order import OrderState
 from shared.domain.reason import ReasonCode
 from shared.ledger.audit.facts import AuditTime, DecisionEntry, SignalFacts, UserFacts, order_trimmed
 from shared.ledger.audit.findings import AuditTally, FindingKind
-from shared.ledger.audit.journal import VenueOrder
+from shared.ledger.audit.journal import JournalOrder
 from shared.ledger.audit.venue_comparison import TRADED, compare_with_venue
 
 
@@ -33,7 +33,7 @@ def audit_signals(signals: SignalFacts, moment: AuditTime) -> AuditTally:
 
 
 def audit_user(
-    signals: SignalFacts, book: UserFacts, venue: Sequence[VenueOrder] | None, moment: AuditTime
+    signals: SignalFacts, book: UserFacts, venue: Sequence[JournalOrder] | None, moment: AuditTime
 ) -> AuditTally:
     """Audit one user; `venue` holds their rows of the venue's journal, None if there is no journal."""
     tally = AuditTally()

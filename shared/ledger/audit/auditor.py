@@ -26,14 +26,14 @@ from shared.domain.values.venue import VENUES
 from shared.ledger.audit.audit import audit_signals, audit_user
 from shared.ledger.audit.facts import AuditTime, DecisionEntry, FollowingPeriod, ReportEntry, SignalFacts, UserFacts
 from shared.ledger.audit.findings import AuditReport, AuditTally, Finding, FindingKind
-from shared.ledger.audit.journal import VenueOrder, audit_acceptances
+from shared.ledger.audit.journal import JournalOrder, audit_acceptances
 from shared.ledger.reading import entries, known_users, stream_extents
 
 
 async def run_audit(
     bus: Bus,
     moment: AuditTime,
-    journal: Mapping[str, Sequence[VenueOrder]] | None,
+    journal: Mapping[str, Sequence[JournalOrder]] | None,
     invalid_nonces: int,
     unmarked: Funds = Funds.PAPER,
 ) -> AuditReport:
@@ -87,10 +87,10 @@ async def read_marks(bus: Bus, users: Sequence[str]) -> dict[str, FundsMark]:
 
 
 def rename_journal_users(
-    journal: Mapping[str, Sequence[VenueOrder]], marks: Mapping[str, FundsMark]
-) -> dict[str, list[VenueOrder]]:
+    journal: Mapping[str, Sequence[JournalOrder]], marks: Mapping[str, FundsMark]
+) -> dict[str, list[JournalOrder]]:
     """Group the journal's rows by the name that the user had at acceptance; the venue's account keeps the first name."""
-    found: dict[str, list[VenueOrder]] = {}
+    found: dict[str, list[JournalOrder]] = {}
     for user, rows in journal.items():
         for row in rows:
             found.setdefault(_present_name(user, row.accepted_at, marks), []).append(row)

@@ -16,7 +16,7 @@ from shared.ledger.audit.findings import AuditTally, FindingKind
 INVALID_NONCE: Final = "EAPI:Invalid nonce"
 
 
-class VenueOrder(NamedTuple):
+class JournalOrder(NamedTuple):
     """An order that the venue accepted; `accepted_at` in epoch ms, 0 if unknown."""
 
     user: str
@@ -27,12 +27,12 @@ class VenueOrder(NamedTuple):
     accepted_at: int
 
 
-def read_orders(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[VenueOrder]]:
+def read_orders(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[JournalOrder]]:
     """Parse the rows of `GET /paper/orders`, by user. Raises ValueError naming the missing or wrong field."""
-    found: defaultdict[str, list[VenueOrder]] = defaultdict(list)
+    found: defaultdict[str, list[JournalOrder]] = defaultdict(list)
     for row in rows:
         try:
-            order = VenueOrder(
+            order = JournalOrder(
                 user=str(row["user"]),
                 venue=str(row["venue"]),
                 client_order_id=str(row["client_order_id"] or ""),
@@ -48,7 +48,7 @@ def read_orders(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[VenueOrder]
     return dict(found)
 
 
-def audit_acceptances(orders: Mapping[str, Sequence[VenueOrder]]) -> AuditTally:
+def audit_acceptances(orders: Mapping[str, Sequence[JournalOrder]]) -> AuditTally:
     """Find client order ids that an account's venue accepted more than once."""
     tally = AuditTally()
     for user, rows in orders.items():

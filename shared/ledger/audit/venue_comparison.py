@@ -15,14 +15,14 @@ from shared.domain.reason import ReasonCode
 from shared.domain.values.money import ZERO, plain
 from shared.ledger.audit.facts import AuditTime, ReportEntry, UserFacts, order_trimmed
 from shared.ledger.audit.findings import AuditTally, FindingKind
-from shared.ledger.audit.journal import VenueOrder
+from shared.ledger.audit.journal import JournalOrder
 
 TRADED: Final = frozenset({OrderState.FILLED.value, OrderState.PARTIAL.value})
 _MARGIN_MS: Final = 1_000
 """The largest difference between this clock and the executor's."""
 
 
-def compare_with_venue(book: UserFacts, venue: Sequence[VenueOrder], moment: AuditTime, tally: AuditTally) -> None:
+def compare_with_venue(book: UserFacts, venue: Sequence[JournalOrder], moment: AuditTime, tally: AuditTally) -> None:
     """Compare one user's decisions and outcomes with their rows of the venue's journal, which was read before them.
 
     The journal has no orders of the other kind of money: those before `book.since` are left out on both sides.
@@ -69,7 +69,7 @@ def _later_legs(order: str, accepted: Mapping[str, Decimal]) -> list[str]:
 
 
 def _report_unknown_order(
-    book: UserFacts, row: VenueOrder, report: ReportEntry | None, moment: AuditTime, tally: AuditTally
+    book: UserFacts, row: JournalOrder, report: ReportEntry | None, moment: AuditTime, tally: AuditTally
 ) -> None:
     if report is None and moment.young(row.accepted_at):
         tally.open += 1  # an own exit is reported only when it ends

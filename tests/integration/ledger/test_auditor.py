@@ -12,11 +12,11 @@ from shared.domain.order import OrderState
 from shared.ledger.audit.auditor import run_audit
 from shared.ledger.audit.facts import AuditTime
 from shared.ledger.audit.findings import AuditReport, FindingKind
-from shared.ledger.audit.journal import VenueOrder
+from shared.ledger.audit.journal import JournalOrder
 from tests.support.copies import Copies, now_ms
 
 
-async def audit(bus: Bus, journal: dict[str, list[VenueOrder]] | None = None, grace_ms: int = 10_000) -> AuditReport:
+async def audit(bus: Bus, journal: dict[str, list[JournalOrder]] | None = None, grace_ms: int = 10_000) -> AuditReport:
     return await run_audit(bus, AuditTime(now_ms(), grace_ms), journal, 0)
 
 
@@ -149,12 +149,12 @@ async def test_the_venues_journal_is_compared_user_by_user(bus: Bus) -> None:
     orders = {user: await copies.decide(told, user) for user in ("alice", "bob")}
     for user in orders:
         await copies.report(told, user)
-    journal = {user: [VenueOrder(user, "kraken", order, "V", Decimal("0.1"), 1)] for user, order in orders.items()}
+    journal = {user: [JournalOrder(user, "kraken", order, "V", Decimal("0.1"), 1)] for user, order in orders.items()}
     assert (await audit(bus, journal)).ok
     stranger = {
         **journal,
         "mallory": journal["bob"],
-        "master": [VenueOrder("master", "kraken", "m", "V", Decimal(1), 1)],
+        "master": [JournalOrder("master", "kraken", "m", "V", Decimal(1), 1)],
     }
     report = await audit(bus, stranger)
     assert [(finding.user, finding.kind) for finding in report.tally.findings] == [
@@ -187,7 +187,7 @@ async def test_only_those_on_paper_money_are_compared_with_the_paper_exchange(bu
 
 
 async def test_a_stranger_at_the_paper_exchange_is_found_in_live_mode_too(bus: Bus) -> None:
-    stray = VenueOrder("nobody", "kraken", "client", "V1", Decimal("0.1"), 1)
+    stray = JournalOrder("nobody", "kraken", "client", "V1", Decimal("0.1"), 1)
     report = await run_audit(bus, AuditTime(now_ms(), 10_000), {"nobody": [stray]}, 0, Funds.LIVE)
     assert [(each.user, each.kind) for each in report.tally.findings] == [("nobody", FindingKind.UNDECIDED_AT_VENUE)]
 
@@ -201,7 +201,7 @@ async def test_what_was_settled_with_the_other_money_is_not_compared(bus: Bus) -
     told = await after.signal()
     order = await after.decide(told, "rita")
     await after.report(told, "rita")
-    of_now = VenueOrder("rita", "kraken", order, "V1", Decimal("0.1"), since + 1)
+    of_now = JournalOrder("rita", "kraken", order, "V1", Decimal("0.1"), since + 1)
     assert (await audit(bus, {"rita": [of_now]})).ok
     report = await audit(bus, {"rita": []})
     assert [each.subject for each in report.tally.findings] == [order]

@@ -14,7 +14,7 @@ from shared.domain.reason import ReasonCode
 from shared.ledger.audit.audit import audit_signals, audit_user
 from shared.ledger.audit.facts import AuditTime, DecisionEntry, FollowingPeriod, ReportEntry, SignalFacts, UserFacts
 from shared.ledger.audit.findings import AuditReport, AuditTally, FindingKind
-from shared.ledger.audit.journal import VenueOrder, audit_acceptances
+from shared.ledger.audit.journal import JournalOrder, audit_acceptances
 from shared.ledger.reading import StreamExtent
 
 NOW = 1_000_000
@@ -24,11 +24,11 @@ ENTRY = f"{OLD}-0"
 SIGNALS = SignalFacts({ENTRY: "s1"})
 COPY = DecisionEntry(ENTRY, "o1", "s1", copy=True, emitted_at=OLD)
 FILLED = ReportEntry("o1", "s1", "filled", Decimal("0.5"), OLD, OLD + 200)
-ROW = VenueOrder("alice", "kraken", "o1", "V1", Decimal("0.5"), OLD + 100)
+ROW = JournalOrder("alice", "kraken", "o1", "V1", Decimal("0.5"), OLD + 100)
 WHOLE_BOOK = UserFacts("alice", FollowingPeriod("0-0"), [COPY], [FILLED])
 
 
-def judge(book: UserFacts, venue: Sequence[VenueOrder] | None = None, signals: SignalFacts = SIGNALS) -> AuditTally:
+def judge(book: UserFacts, venue: Sequence[JournalOrder] | None = None, signals: SignalFacts = SIGNALS) -> AuditTally:
     return audit_user(signals, book, venue, MOMENT)
 
 
