@@ -11,7 +11,7 @@ from xdist.remote import Producer
 
 import services  # noqa: F401  # first: structlog then finds no rich, whose tracebacks take seconds on a busy machine
 from shared.bus.connection import Bus, open_bus
-from tests.support.property_examples import load_profile, told
+from tests.support.property_examples import describe, load_profile
 from tests.support.python_module import FORKED_STARTS
 from tests.support.redis_server import RedisServer
 from tests.support.schedule import Schedule, sort_longest_first
@@ -21,19 +21,19 @@ os.environ.setdefault(FORKED_STARTS, "1")
 
 
 def pytest_report_header() -> list[str]:
-    """Say what this run does in another way than `.ci/run` does."""
+    """Describe what this run does in another way than `.ci/run` does."""
     forked = os.environ[FORKED_STARTS] == "1"
-    return [told(), f"processes: {'forks of one that has imported Shoal' if forked else 'fresh interpreters'}"]
+    return [describe(), f"processes: {'forks of one that has imported Shoal' if forked else 'fresh interpreters'}"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest."""
+    """Run the longest tests first."""
     sort_longest_first(items)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedule | None:
-    """Divide the tests among processes in pieces of Shoal's own, where whole files were asked for."""
+    """Divide the tests among processes in pieces of Shoal's own with `--dist loadfile`."""
     return Schedule(config, log) if config.getoption("dist") == "loadfile" else None
 
 

@@ -23,7 +23,7 @@ _SIDE_BY_SIDE: Final = ("--numprocesses", "2", "--dist", "loadfile")
 
 
 def commands(files: Sequence[str], found: Mapping[str, Nearest]) -> list[Command]:
-    """Give the commands to run, in order; what is no Python has tests only."""
+    """Return the commands to run, in order; what is no Python has tests only."""
     python = sorted(file for file in files if file.endswith(".py"))
     typed = sorted({*python, *(each for file in python for each in found[file].importers)})
     tests = sorted({test for file in files for test in found[file].tests})
@@ -41,7 +41,7 @@ def commands(files: Sequence[str], found: Mapping[str, Nearest]) -> list[Command
 
 
 def left(files: Sequence[str], found: Mapping[str, Nearest]) -> list[str]:
-    """Give the lines on what is not run."""
+    """Return the lines on what is not run."""
     lines = [f"no test is near {file}: none bears its name, none imports it" for file in files if not found[file].tests]
     long = sorted({test for file in files for test in found[file].left})
     if long:
@@ -50,19 +50,19 @@ def left(files: Sequence[str], found: Mapping[str, Nearest]) -> list[str]:
     return lines
 
 
-def told(command: Command) -> str:
+def shown(command: Command) -> str:
     """Return a command as it is shown: of many files the first few."""
     more = len(command) - _SHOWN_WORDS
     return " ".join(command) if more <= 0 else f"{' '.join(command[:_SHOWN_WORDS])} and {more} more files"
 
 
 def relative(name: str, root: Path = ROOT) -> str:
-    """Give a path, typed from anywhere, as it stands in the checkout. Raises ValueError for one outside."""
+    """Return a path, typed from anywhere, as it stands in the checkout. Raises ValueError for one outside."""
     return str(Path(name).resolve().relative_to(root))
 
 
 def main(names: Sequence[str]) -> int:
-    """Run everything, also after a failure, and answer 1 if anything failed."""
+    """Run everything, also after a failure. Return 1 if anything failed, 2 for a path that is not there."""
     try:
         files = [relative(name) for name in names]
         tree = Tree(ROOT)
@@ -72,7 +72,7 @@ def main(names: Sequence[str]) -> int:
         return 2
     failed = []
     for command in commands(files, found):
-        _say(told(command))
+        _say(shown(command))
         if subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=False).returncode:
             failed.append(" ".join(command[:2]))
     for line in left(files, found):

@@ -96,7 +96,7 @@ def serve(link: socket.socket) -> Request:
 
 
 def _take_over(fds: list[int]) -> None:
-    """Make these descriptors stdin, stdout and stderr, and let go of everything that is the server's."""
+    """Use these descriptors as stdin, stdout and stderr, and close everything that is the server's."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, fd in enumerate(fds):
         os.dup2(fd, number)

@@ -83,12 +83,12 @@ class Tree:
 
 
 def module_of(file: str) -> str:
-    """Give the name under which a file is imported."""
+    """Return the name under which a file is imported."""
     return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def imports(text: str, module: str) -> bool:
-    """Say whether a program imports a module, wherever in it."""
+    """Return whether a program imports a module, wherever in it."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import) and any(each.name == module for each in node.names):
             return True

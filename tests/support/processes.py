@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.support import python_module
-from tests.support.python_module import Forked
+from tests.support.python_module import ForkedProcess
 
 ROOT: Final = python_module.ROOT
 _LEAST_PATIENCE: Final = 60.0
@@ -31,7 +31,7 @@ class Service:
         self._root = root
         self._args = args
         self._environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | dict(environment)
-        self._process: Forked | subprocess.Popen[bytes] | None = None
+        self._process: ForkedProcess | subprocess.Popen[bytes] | None = None
 
     def start(self) -> Service:
         """Start it; its output is appended to its log."""

@@ -21,12 +21,12 @@ def load_profile() -> None:
 
 
 def scaled(count: int) -> int:
-    """Give a property's own number of examples (under the full profile) as the loaded profile has it, at least one."""
+    """Scale a property's own number of examples (under the full profile) to the loaded profile, at least one."""
     return max(1, count * settings().max_examples // _FULL)
 
 
-def told() -> str:
-    """Return a line on how many there are, for the head of the report."""
+def describe() -> str:
+    """Describe how many there are in one line, for the head of the report."""
     loaded = settings().max_examples
     fewer = "" if loaded >= _FULL else f" instead of {_FULL}, since {PROFILE}={os.environ.get(PROFILE)}"
     return f"properties: {loaded} examples each{fewer}"

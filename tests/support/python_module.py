@@ -28,7 +28,7 @@ _FRESH: Final = ("LD_", "DYLD_", "PYTHON", "MALLOC_")
 """What begins with these is for the loader or the interpreter, at its start."""
 
 
-class Forked:
+class ForkedProcess:
     """A process that the server forked; the part of `Popen` that is needed."""
 
     def __init__(self, pid: int, process: int, told: int) -> None:
@@ -94,7 +94,7 @@ class ForkServer:
                 pass_fds=[other.fileno()],
             )
 
-    def start(self, request: Request, stdin: int, stdout: int, stderr: int) -> Forked:
+    def start(self, request: Request, stdin: int, stdout: int, stderr: int) -> ForkedProcess:
         """Fork a process. Raises RuntimeError if the server has ended."""
         told, tell = os.pipe()
         with self._lock:
@@ -105,7 +105,7 @@ class ForkServer:
             pid, fds, _, _ = socket.recv_fds(self._link, 64, 1)
         if not pid:
             raise RuntimeError("the fork server has ended")
-        return Forked(int(pid), fds[0], told)
+        return ForkedProcess(int(pid), fds[0], told)
 
     def stop(self) -> None:
         """End it. What it forked goes on."""
@@ -134,7 +134,7 @@ def start(
     stdout: IO[bytes],
     stderr: IO[bytes],
     root: Path = ROOT,
-) -> Forked | subprocess.Popen[bytes]:
+) -> ForkedProcess | subprocess.Popen[bytes]:
     """Start a module with exactly this environment in the checkout at `root`; without `stdin` it reads nothing."""
     if may_fork(environment, root):
         with Path(os.devnull).open("rb") as nothing:
@@ -151,7 +151,7 @@ def start(
 
 
 def may_fork(environment: Mapping[str, str], root: Path = ROOT) -> bool:
-    """Say whether a fork is as good as a fresh interpreter for this."""
+    """Return whether a fork is as good as a fresh interpreter for this."""
     wanted = os.environ.get(FORKED_STARTS) == "1" and hasattr(os, "pidfd_open")
     return wanted and root == ROOT and not any(name.startswith(_FRESH) for name in environment)
 

@@ -25,34 +25,34 @@ class Schedule(LoadFileScheduling):  # type: ignore[misc]  # xdist ships no type
     """Files as a whole, long tests one by one."""
 
     def _split_scope(self, nodeid: str) -> str:
-        """Give the name of the piece that a test belongs to."""
+        """Return the name of the piece that a test belongs to."""
         return piece_of(nodeid)
 
 
 def piece_of(nodeid: str) -> str:
-    """Give the test itself if it may run apart from the others of its file, else the file."""
+    """Return the test itself if it may run apart from the others of its file, else the file."""
     file = nodeid.split("::", 1)[0]
     return nodeid if suite_of(file) in _APART and not _shares(ROOT / file) else file
 
 
 def sort_longest_first(items: list[pytest.Item]) -> None:
-    """Bring the suites into order; within a suite nothing is moved."""
+    """Sort the suites by length; within a suite nothing is moved."""
     items.sort(key=lambda item: rank(item.nodeid))
 
 
 def rank(nodeid: str) -> int:
-    """Give a suite's place in the order."""
+    """Return a suite's place in the order."""
     suite = suite_of(nodeid)
     return LONGEST_FIRST.index(suite) if suite in LONGEST_FIRST else len(LONGEST_FIRST)
 
 
 def suite_of(nodeid: str) -> str:
-    """Name the folder below `tests/` that a test is in."""
+    """Return the folder below `tests/` that a test is in."""
     parts: Sequence[str] = nodeid.split("/")
     return parts[1] if len(parts) > 2 else ""
 
 
 @cache
 def _shares(file: Path) -> bool:
-    """Say whether tests of a file share a fixture."""
+    """Return whether tests of a file share a fixture."""
     return 'scope="module"' in file.read_text()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.check import commands, left, main, relative, told
+from tests.support.check import commands, left, main, relative, shown
 from tests.support.nearest import Nearest, Tree, imports
 from tests.support.processes import ROOT
 
@@ -104,14 +104,14 @@ def test_it_fails_if_one_command_fails_and_runs_the_others(
 ) -> None:
     monkeypatch.setattr("tests.support.check.commands", lambda *_: [("no_such_module",), ("json.tool", "--help")])
     assert main(["tests/unit/support/test_nearest.py"]) == 1
-    told_of = capfd.readouterr().out
-    assert "usage:" in told_of
-    assert "FAILED: no_such_module" in told_of
+    printed = capfd.readouterr().out
+    assert "usage:" in printed
+    assert "FAILED: no_such_module" in printed
     monkeypatch.setattr("tests.support.check.commands", lambda *_: [("json.tool", "--help")])
     assert main(["tests/unit/support/test_nearest.py"]) == 0
     assert "all passed" in capfd.readouterr().out
 
 
 def test_of_many_files_the_first_are_shown() -> None:
-    assert told(("mypy", "a", "b")) == "mypy a b"
-    assert told(("mypy", *"abcdefghijklmn")) == "mypy a b c d e f g h i j k and 3 more files"
+    assert shown(("mypy", "a", "b")) == "mypy a b"
+    assert shown(("mypy", *"abcdefghijklmn")) == "mypy a b c d e f g h i j k and 3 more files"

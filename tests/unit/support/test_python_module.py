@@ -14,7 +14,7 @@ import pytest
 from tests.support import python_module
 from tests.support.fork_server import Request
 from tests.support.processes import ROOT, Service, wait_for
-from tests.support.python_module import FORKED_STARTS, Forked, may_fork
+from tests.support.python_module import FORKED_STARTS, ForkedProcess, may_fork
 
 ECHO = "tests.unit.support.echo"
 ENVIRONMENT = {"PATH": os.environ["PATH"], "LC_CTYPE": "C.UTF-8", "ONLY": "this"}
@@ -22,9 +22,9 @@ ENVIRONMENT = {"PATH": os.environ["PATH"], "LC_CTYPE": "C.UTF-8", "ONLY": "this"
 
 @pytest.fixture(params=["forked", "fresh"])
 def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> type[object]:
-    """Give both ways in which a process may be started; what holds for the one holds for the other."""
+    """Return both ways in which a process may be started; what holds for the one holds for the other."""
     monkeypatch.setenv(FORKED_STARTS, "1" if request.param == "forked" else "0")
-    return Forked if request.param == "forked" else subprocess.Popen
+    return ForkedProcess if request.param == "forked" else subprocess.Popen
 
 
 @pytest.mark.usefixtures("kind")
