@@ -1,4 +1,4 @@
-"""A venue's time that only sleeping moves: backoffs and deadlines pass at once, and an event of the venue happens exactly when due."""
+"""A venue's time that only sleeping moves: backoffs and deadlines pass at once, and events of the venue happen when due."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from shared.domain.position import Position
 from shared.domain.values.money import Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_instrument, usd
+from tests.support.property_examples import scaled
 
 ETH_USD, SOL_USD = Symbol("ETH", "USD"), Symbol("SOL", "USD")
 BTC_USDC = Symbol("BTC", "USDC")
@@ -130,12 +131,12 @@ class Market:
         self.risk = self.risk.after_fill(self.now, realized=realized_by(held, sold, proceeds, fee))
 
 
-@settings(max_examples=200)
+@settings(max_examples=scaled(200))
 @given(limit_policies, st.sampled_from(["0.1", "1", "3"]), st.lists(step, max_size=25))
 def test_no_limit_is_passed_by_any_sequence_of_signals_fills_and_prices(
     limits: LimitPolicy, multiplier: str, steps: list[tuple[Symbol, str, int, int]]
 ) -> None:
-    market = Market(a_policy(limits=limits, sizing=SizingPolicy(Decimal(multiplier))))
+    market = Market(a_policy(limits=limits, sizing=SizingPolicy(multiplier=Decimal(multiplier))))
     for number, (symbol, what, price, pct) in enumerate(steps):
         if what == "entry":
             market.enter(number, symbol, pct)
