@@ -5,12 +5,13 @@ There is no way from here to an entry without a decision from the order stream: 
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 
 from services.executor.account.faults import AccountFaults
 from services.executor.account.keeper import AccountKeeper
 from services.executor.account.names import AssetNames
+from services.executor.account.positions import AccountPositions
+from services.executor.account.renaming import Renamer
 from services.executor.account.risk_book import RiskBook
 from services.executor.orders.set_aside import SetAside
 from services.executor.turn.send_priority import SendPriority
@@ -43,6 +44,8 @@ class AccountContext:
     """The venue's time. Nothing that money hangs on goes by this host's wall clock."""
     history: VenueHistory
     names: AssetNames
+    aside: SetAside
+    """The orders that fail for a reason that was not foreseen."""
     retention_ms: int = RETENTION_MS
     crash_points: CrashPoints = field(default_factory=CrashPoints)
     priority: SendPriority = field(default_factory=SendPriority)
@@ -50,26 +53,22 @@ class AccountContext:
     books: Books = field(default_factory=lambda: Books(Funds.LIVE))
     alarm: ClockAlarm = field(default_factory=lambda: ClockAlarm(Faults(), lambda: None))
     """Whether this host's clock is too far from the venue's for entries; shared by all accounts of a venue."""
-    booking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held from reading a position or the risk state to writing it: symbols are traded side by side."""
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when a position or a setting has changed: whoever guards the positions looks at once."""
     faults: AccountFaults = field(default_factory=lambda: AccountFaults(Faults(), "", ""))
     """What is wrong with this account, in the process's register; it ends with the turn."""
-    aside: SetAside = field(default_factory=lambda: SetAside(""))
-    """The orders that fail for a reason that nobody foresaw."""
+    positions: AccountPositions = field(init=False)
+    renamer: Renamer = field(init=False)
     risk: RiskBook = field(init=False)
 
     def __post_init__(self) -> None:
         self.account.currency = self.policy.currency
-        self.risk = RiskBook(
-            self.user, self.venue.name, self.records, self.store, self.clock, self.booking, self.faults
-        )
+        self.positions = AccountPositions(self.user, self.venue.name, self.records, self.store, self.clock, self.faults)
+        self.renamer = Renamer(self.names, self.positions, self.venue, self.records, self.faults, self.clock)
+        self.risk = RiskBook(self.positions, self.records, self.store, self.clock, self.faults)
 
     def follow(self, policy: UserPolicy) -> None:
         """Go by changed settings from the next order on."""
         self.policy = policy
-        self.changed.set()
+        self.positions.changed.set()
         if self.account.currency != policy.currency:
             self.account.currency = policy.currency
             self.account.refresh_soon()

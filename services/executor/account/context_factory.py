@@ -132,6 +132,7 @@ class AccountContextFactory:
             attempts=self._attempts.setdefault(policy.user, {}),
             hooks=ExecutorHooks(self._priority, self._crash_points, faults),
         )
+        names = AssetNames(venue, self.renames.of(venue_name))
         return AccountContext(
             policy=policy,
             sender=sender,
@@ -139,14 +140,14 @@ class AccountContextFactory:
             account=account,
             clock=of_venue.clock,
             history=VenueHistory(venue, account, clock),
-            names=AssetNames(venue, self.renames.of(venue_name)),
+            names=names,
             retention_ms=self._settings.retention_ms,
             crash_points=self._crash_points,
             priority=self._priority,
             books=books,
             alarm=of_venue.alarm,
             faults=faults,
-            aside=SetAside(policy.user, self._faults),
+            aside=SetAside(policy.user, names, self._faults),
         )
 
     def look_at_clocks(self) -> None:

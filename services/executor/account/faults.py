@@ -13,6 +13,7 @@ class AccountFaults:
 
     def __init__(self, register: Faults, user: str, venue: str) -> None:
         self._register = register
+        self.user = user
         self._account = f"{user} ({venue})"
         self._reported: set[tuple[FaultKind, str]] = set()
 

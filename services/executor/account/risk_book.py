@@ -9,7 +9,6 @@ be read, the profit stands as it was last looked at.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -17,13 +16,14 @@ from typing import Final
 import structlog
 
 from services.executor.account.faults import AccountFaults
+from services.executor.account.positions import AccountPositions
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.risk import RiskRecord
 from shared.domain.account import Account, Position
 from shared.domain.book import RESIDUE, Book
-from shared.domain.fault import FaultKind, Faults
+from shared.domain.fault import FaultKind
 from shared.domain.limits.policy import StopOutAction, UserPolicy
 from shared.domain.limits.risk_state import RiskState, realized_by, utc_minute
 from shared.domain.order import Side
@@ -46,24 +46,22 @@ class RiskBook:
 
     def __init__(
         self,
-        user: str,
-        venue: str,
+        positions: AccountPositions,
         records: Records,
         store: OrderStore,
         clock: Callable[[], int],
-        lock: asyncio.Lock,
-        faults: AccountFaults | None = None,
+        faults: AccountFaults,
     ) -> None:
-        self._user = user
-        self._venue = venue
+        self._user = positions.user
+        self._venue = positions.venue
+        self._positions = positions
         self._records = records
         self._store = store
         self._clock = clock
-        self._lock = lock
         self._state: RiskState | None = None
         self._as_of = -1
         self._written_at = 0.0
-        self._faults = faults or AccountFaults(Faults(), user, venue)
+        self._faults = faults
 
     def stopped(self, now: int) -> str:
         """Say what stops entries, as last looked at; an empty text if nothing does."""
@@ -117,7 +115,7 @@ class RiskBook:
         fresh = account is not None and account.as_of != self._as_of
         if not fresh and not (held and policy.limits.stop_out):
             return
-        async with self._lock:
+        async with self._positions.booking:
             state = await self._read(policy.currency)
             if state is None:
                 return
@@ -152,7 +150,7 @@ class RiskBook:
 
     async def _unrealized(self, state: RiskState, currency: str) -> Money:
         """Value what is held from copying, less its cost; as of the last look while a part of it cannot be valued."""
-        holdings = await self._records.holdings(self._user, self._venue)
+        holdings = await self._positions.all()
         prices = await self._prices(holdings.positions)
         missing = [
             f"no price of {symbol}"

@@ -8,15 +8,18 @@ before the balances are read anew.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
-from services.executor.account.context import AccountContext
+from services.executor.account.keeper import AccountKeeper
+from services.executor.account.positions import AccountPositions
+from shared.bus.records import Records
 from shared.contracts.fields import MalformedMessageError
 from shared.domain.account import Account, Position
 from shared.domain.book import Book
+from shared.domain.limits.policy import UserPolicy
 from shared.domain.limits.risk import Admitted, Standing, admit
 from shared.domain.limits.risk_state import RiskState, utc_day
 from shared.domain.order import Decision
@@ -40,67 +43,72 @@ class _Reserved:
 class Admission:
     """The entries of one context that are on their priority, and what they leave room for."""
 
-    def __init__(self, context: AccountContext) -> None:
-        self._context = context
+    def __init__(
+        self, account: AccountKeeper, positions: AccountPositions, records: Records, clock: Callable[[], int]
+    ) -> None:
+        self._account = account
+        self._positions = positions
+        self._records = records
+        self._clock = clock
         self._lock = asyncio.Lock()
         self._reserved: dict[str, _Reserved] = {}
 
-    async def admit(self, decision: Decision, size: Quantity, limit: Price, instrument: Instrument) -> Admitted | Skip:
+    async def admit(
+        self, policy: UserPolicy, decision: Decision, size: Quantity, limit: Price, instrument: Instrument
+    ) -> Admitted | Skip:
         """Let an entry pass as it is, cut down, or not at all; what passes stays reserved until `release`."""
-        context = self._context
         async with self._lock:
             self._reserved.pop(decision.id, None)
             others = list(self._reserved.values())  # before what is recorded is read: nothing can fall in between
             try:
-                standing = await self._standing(decision, others)
+                standing = await self._standing(policy, decision, others)
             except MalformedMessageError as error:
                 return Skip(f"limits cannot be judged: {error}")
             if standing is None:
                 return Skip("balance unknown: it has not been read yet")
-            found = admit(size, limit, context.policy, standing, instrument, context.clock())
+            found = admit(size, limit, policy, standing, instrument, self._clock())
             if isinstance(found, Admitted):
                 self.reserve(decision, found.size, limit)
             return found
 
     def reserve(self, decision: Decision, size: Quantity, limit: Price) -> None:
         """Keep room for an entry that is on its way."""
-        fee = self._context.account.fees.of(decision.symbol)
+        fee = self._account.fees.of(decision.symbol)
         self._reserved[decision.id] = _Reserved(decision.symbol, size, size * limit, fee)
 
     def release(self, decision: Decision) -> None:
         """Give the room back: the entry has ended, and what it bought is recorded."""
         self._reserved.pop(decision.id, None)
 
-    async def _standing(self, decision: Decision, others: Sequence[_Reserved]) -> Standing | None:
-        context, limits = self._context, self._context.policy.limits
-        account = context.account.after_trades()
+    async def _standing(self, policy: UserPolicy, decision: Decision, others: Sequence[_Reserved]) -> Standing | None:
+        limits = policy.limits
+        account = self._account.after_trades()
         if account is None:
             return None
         account = _less(account, decision.symbol.quote, others)
-        account = account._replace(taker_fee=context.account.fees.of(decision.symbol))
+        account = account._replace(taker_fee=self._account.fees.of(decision.symbol))
         book = _EMPTY
+        user, venue = self._positions.user, self._positions.venue
         if limits.need_positions:
-            held = _with(others, await context.records.positions(context.user, context.venue.name), context.clock())
-            prices = await context.records.prices_of(context.venue.name, list(held)) if limits.need_prices else {}
+            held = _with(others, await self._records.positions(user, venue), self._clock())
+            prices = await self._records.prices_of(venue, list(held)) if limits.need_prices else {}
             book = Book(held, {symbol: price for symbol, (price, _) in prices.items()})
         else:
             await self._readable(decision.symbol)
-        risk = await self._risk(len(others)) if limits.need_risk else None
+        risk = await self._risk(policy.currency, len(others)) if limits.need_risk else None
         return Standing(account, book, risk)
 
     async def _readable(self, symbol: Symbol) -> None:
         """See that what is bought finds a record that it can be added to. Raises MalformedMessageError."""
         try:
-            await self._context.records.position(self._context.user, self._context.venue.name, symbol)
+            await self._positions.of(symbol)
         except MalformedMessageError as error:
             raise MalformedMessageError(f"the position of {symbol} cannot be read: {error}") from None
 
-    async def _risk(self, on_their_way: int) -> RiskState:
-        context = self._context
-        now = context.clock()
-        found = await context.records.risk(context.user, context.venue.name) or RiskState.fresh(
-            context.policy.currency, now
-        )
+    async def _risk(self, currency: str, on_their_way: int) -> RiskState:
+        now = self._clock()
+        recorded = await self._records.risk(self._positions.user, self._positions.venue)
+        found = recorded or RiskState.fresh(currency, now)
         return replace(found, day=utc_day(now), trades_today=found.trades_on(now) + on_their_way)
 
 

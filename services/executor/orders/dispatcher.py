@@ -16,7 +16,7 @@ from services.executor.account.context import AccountContext
 from services.executor.orders.entry import EntryHandler
 from services.executor.orders.exit import ExitHandler
 from services.executor.orders.forced_end import end_entry, sold_unbooked
-from services.executor.orders.set_aside import Postponed
+from services.executor.orders.set_aside import Postponement
 from services.executor.orders.settlement import settle
 from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.streams import MAX_DELIVERIES, entry_ms
@@ -51,7 +51,7 @@ class Dispatcher:
                 break
             except ENDS_A_TURN:
                 raise
-            except Postponed:
+            except Postponement:
                 aside.postpone(decision)
                 return False
             except Exception as error:  # a bug in one decision must not stop this user's others
@@ -125,7 +125,7 @@ class Dispatcher:
                 await settle(context, decision, entry_id, OrderState.FAILED, "ended before")  # acknowledges, no more
                 return True
             if decision.kind is Kind.EXIT:
-                context.aside.put(decision, await sold_unbooked(context, decision, entry_id))
+                context.aside.put(decision, await sold_unbooked(context.sender, decision, entry_id))
                 return False
             if fields or self._suspect(decision, entry_id, redelivered=suspect):
                 terms = decision.copy.entry if decision.copy else None

@@ -38,7 +38,7 @@ class EntryHandler:
 
     def __init__(self, context: AccountContext) -> None:
         self._context = context
-        self._admission = Admission(context)
+        self._admission = Admission(context.account, context.positions, context.records, context.clock)
         self._cuts: dict[str, str] = {}
 
     async def execute(self, decision: Decision, terms: EntryTerms, entry_id: str, *, suspect: bool) -> None:
@@ -101,7 +101,7 @@ class EntryHandler:
         context = self._context
         if (stop := self._barred(decision, terms)) is not None:
             return stop
-        if other := context.aside.in_the_way(decision, context.renames):
+        if other := context.aside.in_the_way(decision):
             return Denied(OrderState.SKIPPED, f"order {other} of {decision.symbol} has not come to its end")
         instrument = (await context.venue.instruments()).get(decision.symbol)
         if instrument is None:
@@ -113,7 +113,7 @@ class EntryHandler:
             )
         if missed := instrument.below_minimum(size, limit):
             return Denied(OrderState.SKIPPED, f"below venue minimum: {missed}")
-        admitted = await self._admission.admit(decision, size, limit, instrument)
+        admitted = await self._admission.admit(context.policy, decision, size, limit, instrument)
         if isinstance(admitted, Skip):
             return Denied(OrderState.SKIPPED, admitted.reason)
         if admitted.note:

@@ -16,7 +16,6 @@ from typing import Final
 import structlog
 
 from services.executor.account.context import AccountContext
-from services.executor.account.renaming import present_name
 from services.executor.orders.exit_delay import ExitDelay
 from services.executor.orders.exit_plan import BLANK, NOTHING_HELD, ExitPlanner
 from services.executor.orders.exit_progress import ExitProgress
@@ -47,7 +46,9 @@ class ExitHandler:
 
     def __init__(self, context: AccountContext) -> None:
         self._context = context
-        self._planner = ExitPlanner(context)
+        self._planner = ExitPlanner(
+            context.positions, context.aside, context.faults, context.venue, context.store, context.clock
+        )
 
     async def execute(self, decision: Decision, fraction: Decimal, entry_id: str, *, suspect: bool) -> None:
         """End one exit, however long that takes. `suspect`: something may have been sent before, which is followed first."""
@@ -71,7 +72,9 @@ class ExitHandler:
             if named is None:
                 continue
             decision = named
-            plan = await self._planner.next_leg(decision, fraction, entry_id, progress)
+            plan = await self._planner.next_leg(
+                decision, fraction, entry_id, progress, slippage_bps=self._context.policy.guards.exit_slippage_bps
+            )
             if plan is None:
                 continue
             if isinstance(plan, Skip):
@@ -90,7 +93,7 @@ class ExitHandler:
             if not await context.names.hold():
                 progress.last = "assets have other names than this turn goes by: a new turn begins"
                 return None
-            named = await present_name(context, decision.symbol)
+            named = await context.renamer.present_name(decision.symbol)
         except VenueError as error:
             progress.last = str(error)
             return None
@@ -143,11 +146,11 @@ class ExitHandler:
         if context.account.ready or context.account.books_lost:
             return False
         if not context.names.known:  # what is held under any name may be it
-            holdings = await context.records.holdings(context.user, context.venue.name)
+            holdings = await context.positions.all()
             return not holdings.positions and not holdings.unreadable
         try:
             for name in (decision.symbol, *context.renames.former(decision.symbol)):
-                position = await context.records.position(context.user, context.venue.name, name)
+                position = await context.positions.of(name)
                 if position is not None and position.size.amount > 0:
                     return False
         except MalformedMessageError as error:
@@ -260,7 +263,7 @@ class ExitHandler:
         has = progress.funds.has
         if has is None:
             return None
-        held = await context.records.position(context.user, context.venue.name, decision.symbol)
+        held = await context.positions.of(decision.symbol)
         if held is None or held.size <= has:
             return None
         left = held.sold(held.size - has, context.clock())

@@ -17,9 +17,9 @@ from typing import Final
 
 import structlog
 
+from services.executor.account.names import AssetNames
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.order import Decision
-from shared.domain.rename import NO_RENAMES, Renames
 from shared.domain.values.money import ONE, ZERO, Quantity
 from shared.domain.values.symbol import Symbol
 
@@ -29,7 +29,7 @@ _MOST_DOUBLINGS: Final = 10
 log = structlog.get_logger()
 
 
-class Postponed(Exception):  # noqa: N818  # control flow out of an exit, not an error
+class Postponement(Exception):  # noqa: N818  # control flow out of an exit, not an error
     """An exit has to wait for an order that stands aside: all that is left to sell may have been sold by that one."""
 
 
@@ -46,8 +46,10 @@ class _Trouble:
 class SetAside:
     """The orders in trouble of one account, in one turn."""
 
-    def __init__(self, user: str, faults: Faults | None = None) -> None:
+    def __init__(self, user: str, names: AssetNames, faults: Faults | None = None) -> None:
+        """`names` are those of the turn: an order stands in the way of its symbol under any name."""
         self._user = user
+        self._names = names
         self._faults = faults or Faults()
         self._troubles: dict[str, _Trouble] = {}
 
@@ -98,27 +100,28 @@ class SetAside:
         """Return the seconds until an order is to be tried again: they double from try to try."""
         return float(min(FIRST_PAUSE * 2.0 ** min(self.tries(decision), _MOST_DOUBLINGS), LONGEST_PAUSE))
 
-    def symbols(self, renames: Renames = NO_RENAMES) -> set[Symbol]:
-        """Name the symbols of what stands aside, by the names of then and of now."""
+    def symbols(self) -> set[Symbol]:
+        """Return the symbols of what stands aside, by their names of then and of now."""
         aside = {trouble.symbol for trouble in self._troubles.values() if trouble.aside}
-        return aside | {renames.symbol(symbol) for symbol in aside}
+        return aside | {self._names.renames.symbol(symbol) for symbol in aside}
 
-    def in_the_way(self, decision: Decision, renames: Renames = NO_RENAMES) -> str:
-        """Name another order of the same symbol, whatever it is called, that stands aside; an empty text if there is none."""
-        return next((order_id for order_id, _ in self._others(decision, renames)), "")
+    def in_the_way(self, decision: Decision) -> str:
+        """Return the id of another order of the symbol, under any name, that stands aside; an empty text if there is none."""
+        return next((order_id for order_id, _ in self._others(decision)), "")
 
-    def sellable(self, decision: Decision, held: Quantity, renames: Renames = NO_RENAMES) -> Quantity:
+    def sellable(self, decision: Decision, held: Quantity) -> Quantity:
         """Return how much of what is held an exit may sell, besides what others that stand aside may have sold."""
         left = held.amount
-        for _, trouble in self._others(decision, renames):
-            # Sold under either name: in doubt it is more.
-            ratio = max(renames.ratio(trouble.symbol, decision.symbol), ONE)
+        for _, trouble in self._others(decision):
+            # It may have been sold under either name: the larger ratio errs on the low side of what is left.
+            ratio = max(self._names.renames.ratio(trouble.symbol, decision.symbol), ONE)
             left = ZERO if trouble.reserved is None else max(left - trouble.reserved * ratio, ZERO)
         return Quantity(left, held.asset)
 
-    def _others(self, decision: Decision, renames: Renames) -> list[tuple[str, _Trouble]]:
+    def _others(self, decision: Decision) -> list[tuple[str, _Trouble]]:
         if not self._troubles:
             return []
+        renames = self._names.renames
         symbol = renames.symbol(decision.symbol)
         return [
             (order_id, trouble)

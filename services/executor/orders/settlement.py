@@ -14,11 +14,9 @@ import structlog
 
 from services.executor.account.context import AccountContext
 from shared.bus.orders import PositionChange
-from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import ReportMessage
 from shared.contracts.records import read_position, write_position
 from shared.domain.account import Position
-from shared.domain.fault import FaultKind
 from shared.domain.order import Decision, OrderState, Side
 from shared.domain.values.money import Quantity, plain
 from shared.domain.values.symbol import Symbol
@@ -33,11 +31,11 @@ log = structlog.get_logger()
 
 async def book_leg(context: AccountContext, decision: Decision, order: VenueOrder, fields: Mapping[str, str]) -> None:
     """Book a leg that has ended and that another one follows: the order's record, the position and what was realised."""
-    async with context.booking:
+    async with context.positions.booking:
         booked = await _booked(context, order)
         await context.store.move(decision.id, OrderState.PLANNED, fields, booked.position, booked.risk)
     context.account.traded(order)
-    context.changed.set()
+    context.positions.changed.set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +44,13 @@ class _Booked:
     risk: Mapping[str, str] | None = None
 
 
-async def _held(context: AccountContext, symbol: Symbol, otherwise: str) -> Position | None:
-    """Read a position; None, and said, if its record cannot be read: an order's end must not wait for that."""
-    try:
-        found = await context.records.position(context.user, context.venue.name, symbol)
-    except MalformedMessageError as error:
-        reason = f"the record cannot be read, {otherwise}: {error}"
-        context.faults.report(FaultKind.RECORD, reason, f"position {symbol}")
-        log.error("a position cannot be read", user=context.user, symbol=str(symbol), reason=reason)
-        return None
-    return found or Position.flat(symbol, context.clock())
-
-
 async def _booked(context: AccountContext, order: VenueOrder | None, written_off: Quantity | None = None) -> _Booked:
     """Work out what a leg made of the position and of the risk state; to be written before the account's lock is let go."""
     if order is None or order.filled.amount == 0:
         return _Booked()
     symbol = order.symbol
     now = context.clock()
-    before = await _held(context, symbol, f"order {order.venue_order_id} is not booked in it")
+    before = await context.positions.or_flat(symbol, f"order {order.venue_order_id} is not booked in it")
     if before is None:
         return _Booked()
     if order.side is Side.BUY:
@@ -80,7 +66,7 @@ async def _booked(context: AccountContext, order: VenueOrder | None, written_off
 async def _corrected(context: AccountContext, symbol: Symbol, change: PositionChange) -> _Booked:
     """Work out what a correction of a position makes of the risk state: no profit and no loss."""
     now = context.clock()
-    before = await _held(context, symbol, "it is not corrected")
+    before = await context.positions.or_flat(symbol, "it is not corrected")
     if before is None:
         return _Booked()
     left = read_position(change.record) if change.record else Position.flat(symbol, now)
@@ -135,7 +121,7 @@ async def settle(
     )
     fields = {"reason": reason, "settled_at": str(now), "venue_order_id": venue_order_id, **total.fields()}
     context.crash_points.hit(CrashPoint.EXECUTOR_BEFORE_ACK)
-    async with context.booking:
+    async with context.positions.booking:
         booked = await (
             _booked(context, traded, written_off)
             if position is None
@@ -148,7 +134,7 @@ async def settle(
         return
     if traded is not None:
         context.account.traded(traded)
-    context.changed.set()
+    context.positions.changed.set()
     if total.filled.amount:
         context.account.refresh_soon()
     log.info(

@@ -10,17 +10,15 @@ import asyncio
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Final
 
 import structlog
 
 from services.executor.account.context import AccountContext
+from services.executor.protection.high_marks import HighMarks
 from services.executor.protection.own_exits import OwnExits
 from shared.bus.errors import ENDS_A_TURN, BusRefused
-from shared.bus.orders import PositionChange
 from shared.bus.watch import Held, Market, Watch
-from shared.contracts.records import write_position
 from shared.domain.account import Position
 from shared.domain.control import flattening, refusal
 from shared.domain.fault import FaultKind
@@ -38,9 +36,6 @@ STALE_MS: Final = 30_000
 """A price older than this closes nothing."""
 _ASK_EVERY: Final = 10.0
 """Seconds between saying to the price feed what is held."""
-_MARK_STEP: Final = Decimal("1.001")
-"""The highest price is written down again once it has risen by this factor: a crash loses no more of it."""
-
 _LEAVING: Final = "on_leave"
 
 _REFUSED: Final = "Redis refuses a key of this user: nothing is closed by price until it is right"
@@ -64,7 +59,7 @@ class Guardian:
         self._supervisor = supervisor or Supervisor()
         self._watch = watch
         self._exits = exits
-        self._highs: dict[Symbol, Position] = {}
+        self._highs = HighMarks(context.positions)
         self._told: set[str] = set()
         self._unreadable: frozenset[str] = frozenset()
         self._asked: frozenset[Symbol] = frozenset()
@@ -79,7 +74,7 @@ class Guardian:
         while True:
             try:
                 async with self._context.priority.look():
-                    self._context.changed.clear()  # before looking: what changes meanwhile is looked at again
+                    self._context.positions.changed.clear()  # before looking: what changes meanwhile is looked at again
                     await self.look()
             except ENDS_A_TURN:
                 raise
@@ -99,9 +94,9 @@ class Guardian:
             await asyncio.sleep(_EVERY)
             return
         # No time-out, which is an exception each time: that of thousands who are due together would hold orders up.
-        timer = asyncio.get_running_loop().call_later(_QUIET, self._context.changed.set)
+        timer = asyncio.get_running_loop().call_later(_QUIET, self._context.positions.changed.set)
         try:
-            await self._context.changed.wait()
+            await self._context.positions.changed.wait()
         finally:
             timer.cancel()
 
@@ -132,8 +127,10 @@ class Guardian:
         for position in held.positions.values():
             if position.symbol in self._exits.closing:
                 continue
-            seen = await self._seen(position, self._price(position, market))
-            why = self._why(seen, held, market)
+            price = self._price(position, market)
+            if price is not None and context.policy.exits.trailing_pct is not None:
+                position = await self._highs.raised(position, price)  # noqa: PLW2901  # the same position, as seen by now
+            why = self._why(position, held, market)
             if why is not None:
                 self._exits.close(position, why.rule, why.words)
 
@@ -189,28 +186,6 @@ class Guardian:
     def _fresh(self, symbol: Symbol, market: Market) -> tuple[Price, int] | None:
         found = market.prices.get(symbol)
         return found if found is not None and self._context.clock() - found[1] <= STALE_MS else None
-
-    async def _seen(self, position: Position, price: Price | None) -> Position:
-        """Raise a position's highest price; written down only where it matters and has risen by a step."""
-        if price is None or self._context.policy.exits.trailing_pct is None:
-            return position
-        written = position.high
-        known = self._highs.get(position.symbol)
-        if known is not None and known.opened_at == position.opened_at and known.high is not None:
-            position = position.seen(known.high)
-        position = position.seen(price)
-        self._highs[position.symbol] = position
-        high = position.high
-        if high is not None and (written is None or high.amount >= written.amount * _MARK_STEP):
-            await self._write_high(position.symbol, high)
-        return position
-
-    async def _write_high(self, symbol: Symbol, high: Price) -> None:
-        context = self._context
-        async with context.booking:
-            position = await context.records.position(context.user, context.venue.name, symbol)
-            if position is not None:
-                await context.store.correct(PositionChange(str(symbol), write_position(position.seen(high))))
 
     async def _ask_for(self, symbols: frozenset[Symbol]) -> None:
         if symbols <= self._asked and time.monotonic() - self._asked_at < _ASK_EVERY:

@@ -17,7 +17,8 @@ import structlog
 
 from services.executor.account.context import AccountContext
 from services.executor.account.rebuilder import Rebuilder
-from services.executor.account.renaming import present_name
+from services.executor.account.renaming import Renamer
+from services.executor.orders.set_aside import SetAside
 from services.executor.protection.reconciler import Findings, Reconciler
 from services.executor.turn.symbol_queues import SymbolQueues
 from shared.bus.connection import Bus
@@ -67,9 +68,21 @@ class Housekeeper:
         self._user = user
         self._contexts = contexts
         self._reconcilers = {
-            name: Reconciler(context, partial(self._busy, context)) for name, context in contexts.items()
+            name: Reconciler(
+                context.positions,
+                context.account,
+                context.venue,
+                context.names,
+                context.faults,
+                context.clock,
+                partial(self._busy, context.aside),
+            )
+            for name, context in contexts.items()
         }
-        self._rebuilders = [Rebuilder(bus, context) for context in contexts.values()]
+        self._rebuilders = [
+            Rebuilder(bus, user, each.venue, each.store, each.account, each.books.funds, each.clock)
+            for each in contexts.values()
+        ]
         self._queues = queues
         self._move_due: dict[Symbol, float] = {}
         self._due = dict.fromkeys(contexts, 0.0)
@@ -77,9 +90,9 @@ class Housekeeper:
         self._trim_due = 0.0
         self._refused = ""
 
-    def _busy(self, context: AccountContext) -> set[Symbol]:
-        """Name the symbols of which an order is under way or stands aside: that may have sold what is still in the books."""
-        return {*self._queues.busy} | context.aside.symbols(context.renames)
+    def _busy(self, aside: SetAside) -> set[Symbol]:
+        """Return the symbols of which an order is under way or stands aside: it may have sold what is still in the books."""
+        return {*self._queues.busy} | aside.symbols()
 
     async def run(self) -> None:
         """Keep it until cancelled. Raises LeaseLost, BusUnavailable."""
@@ -131,11 +144,11 @@ class Housekeeper:
                 present = context.renames.symbol(symbol)
                 if present != symbol and self._move_due.get(present, 0.0) <= now:
                     self._move_due[present] = math.inf
-                    self._queues.add(present, partial(self._move, context, present))
+                    self._queues.add(present, partial(self._move, context.renamer, present))
 
-    async def _move(self, context: AccountContext, symbol: Symbol) -> None:
+    async def _move(self, renamer: Renamer, symbol: Symbol) -> None:
         try:
-            await present_name(context, symbol)
+            await renamer.present_name(symbol)
         except ENDS_A_TURN:
             raise
         except (VenueError, BusRefused, ValueError) as error:

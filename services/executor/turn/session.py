@@ -16,6 +16,7 @@ from typing import Any, Final
 import structlog
 
 from services.executor.account.context import AccountContext
+from services.executor.account.keeper import AccountKeeper
 from services.executor.orders.dispatcher import Dispatcher
 from services.executor.orders.settlement import settle
 from services.executor.protection.guardian import Guardian
@@ -150,11 +151,19 @@ class Session:
                 for context in self._contexts.values():
                     context.account.supervisor = self._supervisor
                     tasks.create_task(endless("account reader", context.account.run()))
-                    tasks.create_task(endless("announcer", self._announce(context)))
+                    tasks.create_task(endless("announcer", self._announce(context.account, context.venue.name)))
                 await self._connected()
                 self._reader.register(self._user, self._lease, self._deliver)
                 exits = {
-                    name: OwnExits(context, self._dispatchers[name], self._queues)
+                    name: OwnExits(
+                        context.positions,
+                        context.store,
+                        context.names,
+                        context.faults,
+                        context.clock,
+                        self._dispatchers[name],
+                        self._queues,
+                    )
                     for name, context in self._contexts.items()
                 }
                 for each in exits.values():
@@ -192,13 +201,13 @@ class Session:
             with suppress(VenueError):
                 await context.names.learn()
 
-    async def _announce(self, context: AccountContext) -> None:
+    async def _announce(self, account: AccountKeeper, venue: str) -> None:
         """Say in a plain line when the user trades: once the account is ready and a master has been seen."""
         while True:
-            await context.account.until_ready()
+            await account.until_ready()
             await self._master_seen.wait()
-            log.info(f"USER: {self._user}: TRADING (Broker: {context.venue.name.upper()})", user=self._user)
-            await context.account.until_parked()
+            log.info(f"USER: {self._user}: TRADING (Broker: {venue.upper()})", user=self._user)
+            await account.until_parked()
 
     def _deliver(self, entry: Entry, redelivered: bool) -> None:  # the reader's callback
         if self._early is not None:

@@ -1,4 +1,4 @@
-"""A venue's time that only sleeping moves: backoffs and deadlines pass at once, and an event of the venue happens exactly when due."""
+"""A time that only sleeping moves: backoffs and deadlines pass at once, and what the venue does happens when it is due."""
 
 from __future__ import annotations
 

@@ -12,7 +12,6 @@ from services.executor.account.gates import KeyGate, Withheld
 from services.executor.account.keeper import AccountKeeper
 from services.executor.account.key_memory import KeyMemory
 from services.executor.account.lost_books import BooksGate, sum_up
-from services.executor.account.rebuilder import Rebuilder
 from shared.bus.connection import Bus
 from shared.bus.interventions import ask_for_rebuilding
 from shared.bus.lease import Lease
@@ -24,7 +23,7 @@ from shared.domain.funds import Books, Funds
 from shared.domain.order import OrderState
 from shared.venues.errors import Unavailable
 from shared.venues.factory import RateBudget
-from tests.integration.executor.rig import USER, Owner, Rig
+from tests.integration.executor.rig import USER, Owner, Rig, rebuilder
 from tests.support.examples import BTC_USD, btc
 from tests.support.leases import take_over
 
@@ -106,7 +105,7 @@ async def test_books_that_redis_lost_park_the_account_until_they_are_rebuilt(rig
     assert later.venue.calls["closed_orders"] == 1
     later.context.account.books_lost = True
     await _ask(rig, RebuildMode.WRITE)
-    await Rebuilder(rig.bus, later.context).round()
+    await rebuilder(rig.bus, later.context).round()
     await gate.check()
     after = await rig.position()
     assert before is not None
@@ -136,12 +135,12 @@ async def test_a_rebuilding_that_was_interrupted_is_repeated_with_the_same_end(r
     await rig.bus.do("FLUSHALL")
     later = await rig.start()
     later.context.account.books_lost = True
-    rebuilder = Rebuilder(rig.bus, later.context)
-    await rebuilder._report(later.venue.account.orders[0])  # it died behind the first report
+    rebuilding = rebuilder(rig.bus, later.context)
+    await rebuilding._report(later.venue.account.orders[0])  # it died behind the first report
     for _ in range(2):
         rig.clock.now += 1
         await _ask(rig, RebuildMode.WRITE)
-        await rebuilder.round()
+        await rebuilding.round()
     position = await rig.position()
     assert position is not None
     assert position.size == btc("0.025")
@@ -157,7 +156,7 @@ async def test_what_is_told_anew_after_a_rebuilding_is_not_booked_twice(rig: Rig
     later = await rig.start()
     later.context.account.books_lost = True
     await _ask(rig, RebuildMode.WRITE)
-    await Rebuilder(rig.bus, later.context).round()
+    await rebuilder(rig.bus, later.context).round()
     await rig.carry(later, decision, redelivered=True)
     position = await rig.position()
     assert position is not None
@@ -173,7 +172,7 @@ async def test_an_exit_waits_for_lost_books_and_is_not_taken_for_one_of_nothing(
     later.context.account.books_lost = True
     task = await rig.begin(later, rig.close())
     await _ask(rig, RebuildMode.WRITE)
-    await Rebuilder(rig.bus, later.context).round()
+    await rebuilder(rig.bus, later.context).round()
     await later.context.account.read()
     rig.clock.now += 10_000
     await task

@@ -9,8 +9,6 @@ from decimal import Decimal
 import pytest
 
 from services.executor.account.context import AccountContext
-from services.executor.account.renaming import present_name
-from services.executor.protection.reconciler import Reconciler
 from shared.bus.connection import Bus
 from shared.bus.errors import LeaseLost
 from shared.bus.records import Records
@@ -25,7 +23,7 @@ from shared.domain.values.money import Price, Quantity
 from shared.domain.values.symbol import Symbol
 from shared.venues.errors import Unavailable
 from shared.venues.fake import FakeAccount, FakeMarket
-from tests.integration.executor.rig import USER, Owner, Rig, crash, until
+from tests.integration.executor.rig import USER, Owner, Rig, crash, reconciler, until
 from tests.integration.executor.turns import reported, served, turn
 from tests.support.examples import usd
 
@@ -151,7 +149,7 @@ async def test_a_balance_that_cannot_be_read_moves_nothing(world: World) -> None
     world.rig.account.balances["NDOT"] = Decimal(200)
     world.rig.account.unreadable_balances.add("DOT")
     with pytest.raises(Unavailable, match="the balance of DOT could not be read"):
-        await present_name(world.context, DOT)
+        await world.context.renamer.present_name(DOT)
     assert await world.held() == {"DOT/USD": Decimal(100)}
 
 
@@ -159,14 +157,14 @@ async def test_repeating_a_move_never_doubles_a_position(world: World) -> None:
     world.know(TABLE)
     world.rename()
     for _ in range(3):
-        assert (await present_name(world.context, DOT)).symbol == NDOT
+        assert (await world.context.renamer.present_name(DOT)).symbol == NDOT
     assert await world.held() == {"NDOT/USD": Decimal(100)}
 
 
 async def test_two_movers_at_once_move_it_once(world: World) -> None:
     world.know(TABLE)
     world.rename()
-    await asyncio.gather(*(present_name(world.context, name) for name in (DOT, NDOT, DOT)))
+    await asyncio.gather(*(world.context.renamer.present_name(name) for name in (DOT, NDOT, DOT)))
     assert await world.held() == {"NDOT/USD": Decimal(100)}
 
 
@@ -175,7 +173,7 @@ async def test_what_was_bought_under_the_new_name_meanwhile_is_added_to(world: W
     world.rename()
     new = Position.flat(NDOT, world.rig.clock.now).bought(Quantity(Decimal(5), "NDOT"), usd(30), world.rig.clock.now)
     await Records(world.rig.bus).write_position(USER, "kraken", new)
-    await present_name(world.context, NDOT)
+    await world.context.renamer.present_name(NDOT)
     assert await world.held() == {"NDOT/USD": Decimal(105)}
 
 
@@ -184,7 +182,7 @@ async def test_who_has_lost_the_lease_moves_nothing(world: World) -> None:
     world.rename()
     await world.rig.start()
     with pytest.raises(LeaseLost):
-        await present_name(world.context, DOT)
+        await world.context.renamer.present_name(DOT)
     assert await world.held() == {"DOT/USD": Decimal(100)}
 
 
@@ -263,22 +261,22 @@ async def test_reconciliation_erases_nothing_that_a_rename_explains(world: World
     world.know(TABLE)
     world.list_new()
     del world.rig.account.balances["DOT"]
-    reconciler = Reconciler(world.context, frozenset)
-    found = await reconciler.check()
+    reconciling = reconciler(world.context, frozenset)
+    found = await reconciling.check()
     assert found.differences == {
         DOT: "100 DOT held from copying, but the account has only 0 DOT; DOT is NDOT now, of which it has 0 NDOT: "
         "the books follow when the coins are there"
     }
-    assert not await reconciler.repair(DOT)
+    assert not await reconciling.repair(DOT)
     assert await world.held() == {"DOT/USD": Decimal(100)}
 
 
 async def test_reconciliation_says_what_to_do_where_no_alias_is_known(world: World) -> None:
     world.rename()
-    reconciler = Reconciler(world.context, frozenset)
-    (text,) = (await reconciler.check()).differences.values()
+    reconciling = reconciler(world.context, frozenset)
+    (text,) = (await reconciling.check()).differences.values()
     assert "the venue lists no DOT any more; if it was renamed add it to config/renames.toml" in text
-    assert not await reconciler.repair(DOT)
+    assert not await reconciling.repair(DOT)
     assert await world.held() == {"DOT/USD": Decimal(100)}
     assert [(each.kind, each.subject) for each in world.rig.faults.standing] == [
         (FaultKind.SYMBOL, "alice (kraken) DOT/USD")
@@ -288,7 +286,7 @@ async def test_reconciliation_says_what_to_do_where_no_alias_is_known(world: Wor
 async def test_what_the_operator_says_is_gone_may_be_taken_off_the_books(world: World) -> None:
     world.know(Renames.of([Rename("DOT", "")]))
     world.rename()
-    assert await Reconciler(world.context, frozenset).repair(DOT)
+    assert await reconciler(world.context, frozenset).repair(DOT)
     assert await world.held() == {}
 
 

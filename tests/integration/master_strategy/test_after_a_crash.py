@@ -235,7 +235,8 @@ async def test_an_order_that_has_ended_by_the_time_it_is_followed_is_left_as_it_
     await run.resume()
     own = await run.place(run.own(Side.BUY, "0.1"))
     run = await rig.start()
-    load, loads = run.store.load, []
+    load = run.store.load
+    loads: list[str] = []
 
     async def ended_since(order_id: str) -> Mapping[str, str]:
         if loads:  # the first one finds it among the unfinished
