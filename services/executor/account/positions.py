@@ -1,7 +1,7 @@
-"""What one account holds from copying, as it is recorded, and the lock and the signal that go with every change of it.
+"""What one account holds from copying, as recorded, with the lock and the event for every change of it.
 
-Symbols are traded side by side, and corrections happen beside orders: whoever reads a position in order to write it holds
-`booking` from the reading to the writing.
+Symbols are traded side by side, and corrections happen beside orders: a position must never be written without holding `booking`
+since it was read.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Rebuilds an account's books from the venue's own record, when an operator asks for it and Redis has lost them.
+"""Rebuilds an account's books from the venue's own record, when an operator requests it and Redis has lost them.
 
-Each order of Shoal's kind gets its record and report anew, so that no decision about it that comes again is carried out, and the
-audit knows it. Positions and the mark that lets the account trade again are written last, in one step: a rebuilding that was
-interrupted is repeated with the same end. Nothing is traded here.
+The record and report of each order of Shoal's kind are written again, so that a repeated decision about it is not executed and
+the audit knows it. Positions and the mark that lets the account trade again are written last, in one step: an interrupted
+rebuilding is repeated with the same result. Nothing is traded here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 import structlog
 
 from services.executor.account.keeper import AccountKeeper
-from services.executor.account.lost_books import Copied, read_copied
+from services.executor.account.lost_books import CopiedHoldings, read_copied_holdings
 from shared.bus.connection import Bus
 from shared.bus.orders import OrderStore
 from shared.bus.records import pairs
@@ -31,14 +31,14 @@ from shared.venues.errors import VenueError
 from shared.venues.port import Venue, VenueOrder
 
 _REQUEST_AGE_MS: Final = 120_000
-"""A request older than this is nobody's any more: it must not be carried out when an executor starts days later."""
+"""A request older than this is ignored: it must not be executed when an executor starts days later."""
 _REASON: Final = "rebuilt from the exchange's record: Redis had lost its data"
 
 log = structlog.get_logger()
 
 
 class Rebuilder:
-    """Answers an operator's requests about the lost books of one context."""
+    """Answers an operator's requests about the lost books of one account."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Rebuilder:
         self._answered = 0
 
     async def round(self) -> None:
-        """Do what was asked for, if the books are lost. Raises LeaseLost, BusUnavailable."""
+        """Execute a request, if there is one and the books are lost. Raises LeaseLost, BusUnavailable."""
         if not self._account.books_lost:
             return
         request = await self._request()
@@ -89,7 +89,7 @@ class Rebuilder:
 
     async def _rebuild(self, request: RebuildRequest) -> RebuildAnswer:
         try:
-            found = await read_copied(self._venue, self._clock())
+            found = await read_copied_holdings(self._venue, self._clock())
         except VenueError as error:
             return RebuildAnswer(asked_at=request.rebuild_at, at=self._clock(), reason=str(error))
         reason = ""
@@ -105,8 +105,8 @@ class Rebuilder:
             reason=reason,
         )
 
-    async def _write(self, found: Copied, *, empty: bool) -> str:
-        """Write the books; return why not, or an empty text."""
+    async def _write(self, found: CopiedHoldings, *, empty: bool) -> str:
+        """Write the books; return why they were not written, or an empty text."""
         if found.open:
             return f"{found.open} of these orders have not ended yet"
         if not empty:
@@ -125,7 +125,7 @@ class Rebuilder:
         return ""
 
     async def _report(self, order: VenueOrder) -> None:
-        """Write an order's record and report anew, as the venue has it. The record's id is the leg's: its order is not known."""
+        """Write an order's record and report again, from the venue's. The record's id is the leg's: its order is not known."""
         tally = LegTotals.nothing(order.symbol).plus(order)
         ended_at = order.closed_at or order.opened_at
         traded = order.filled.amount > 0

@@ -1,8 +1,8 @@
-"""The limits once more, right before an entry is sent: as of now, and with what is on its way but not settled yet.
+"""The limits once more, right before an entry is sent: as of now, and including entries that have not settled yet.
 
-The engine judged the entry by what was recorded when it decided; two signals in quick succession would both find the room that is
-there for one. Here each entry that is let pass reserves its room until it has ended; what it has cost is then off the cash,
-before the balances are read anew.
+The engine judged the entry by what was recorded when it decided: two signals in quick succession would both find the room that is
+there for one. Here each admitted entry reserves its room until it has ended; by then its cost has been taken off the cash, before
+the balances are read again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _EMPTY: Final = Book()
 
 
 @dataclass(frozen=True, slots=True)
-class _Reserved:
+class _Reservation:
     symbol: Symbol
     size: Quantity
     cost: Money
@@ -41,7 +41,7 @@ class _Reserved:
 
 
 class Admission:
-    """The entries of one context that are on their priority, and what they leave room for."""
+    """The entries of one account that have been admitted and have not ended, and the room that they leave."""
 
     def __init__(
         self, account: AccountKeeper, positions: AccountPositions, records: Records, clock: Callable[[], int]
@@ -51,15 +51,15 @@ class Admission:
         self._records = records
         self._clock = clock
         self._lock = asyncio.Lock()
-        self._reserved: dict[str, _Reserved] = {}
+        self._reserved: dict[str, _Reservation] = {}
 
     async def admit(
         self, policy: UserPolicy, decision: Decision, size: Quantity, limit: Price, instrument: Instrument
     ) -> Admitted | Skip:
-        """Let an entry pass as it is, cut down, or not at all; what passes stays reserved until `release`."""
+        """Admit an entry in full, reduced, or not at all; what is admitted stays reserved until `release`."""
         async with self._lock:
             self._reserved.pop(decision.id, None)
-            others = list(self._reserved.values())  # before what is recorded is read: nothing can fall in between
+            others = list(self._reserved.values())  # before the records are read, so that no entry is missed in between
             try:
                 standing = await self._standing(policy, decision, others)
             except MalformedMessageError as error:
@@ -72,15 +72,17 @@ class Admission:
             return found
 
     def reserve(self, decision: Decision, size: Quantity, limit: Price) -> None:
-        """Keep room for an entry that is on its way."""
+        """Reserve the room of an entry that may have been sent."""
         fee = self._account.fees.of(decision.symbol)
-        self._reserved[decision.id] = _Reserved(decision.symbol, size, size * limit, fee)
+        self._reserved[decision.id] = _Reservation(decision.symbol, size, size * limit, fee)
 
     def release(self, decision: Decision) -> None:
-        """Give the room back: the entry has ended, and what it bought is recorded."""
+        """Release the room: the entry has ended, and what it bought is recorded."""
         self._reserved.pop(decision.id, None)
 
-    async def _standing(self, policy: UserPolicy, decision: Decision, others: Sequence[_Reserved]) -> Standing | None:
+    async def _standing(
+        self, policy: UserPolicy, decision: Decision, others: Sequence[_Reservation]
+    ) -> Standing | None:
         limits = policy.limits
         account = self._account.after_trades()
         if account is None:
@@ -99,21 +101,21 @@ class Admission:
         return Standing(account, book, risk)
 
     async def _readable(self, symbol: Symbol) -> None:
-        """See that what is bought finds a record that it can be added to. Raises MalformedMessageError."""
+        """Check that the position to which a purchase is added can be read. Raises MalformedMessageError."""
         try:
             await self._positions.of(symbol)
         except MalformedMessageError as error:
             raise MalformedMessageError(f"the position of {symbol} cannot be read: {error}") from None
 
-    async def _risk(self, currency: str, on_their_way: int) -> RiskState:
+    async def _risk(self, currency: str, unsettled: int) -> RiskState:
         now = self._clock()
         recorded = await self._records.risk(self._positions.user, self._positions.venue)
         found = recorded or RiskState.fresh(currency, now)
-        return replace(found, day=utc_day(now), trades_today=found.trades_on(now) + on_their_way)
+        return replace(found, day=utc_day(now), trades_today=found.trades_on(now) + unsettled)
 
 
-def _with(others: Iterable[_Reserved], held: Mapping[Symbol, Position], now: int) -> Mapping[Symbol, Position]:
-    """Add what is on its way to what is held, as if it had all been bought."""
+def _with(others: Iterable[_Reservation], held: Mapping[Symbol, Position], now: int) -> Mapping[Symbol, Position]:
+    """Add the reserved entries to what is held, as if all of them had filled."""
     positions = dict(held)
     for each in others:
         before = positions.get(each.symbol) or Position.flat(each.symbol, now)
@@ -121,8 +123,8 @@ def _with(others: Iterable[_Reserved], held: Mapping[Symbol, Position], now: int
     return positions
 
 
-def _less(account: Account, currency: str, others: Sequence[_Reserved]) -> Account:
-    """Take what is on its way, with the fees, off the cash."""
+def _less(account: Account, currency: str, others: Sequence[_Reservation]) -> Account:
+    """Subtract the reserved entries, with their fees, from the cash."""
     if not others or account.cash is None or account.cash.currency != currency:
         return account
     spent = sum((each.cost.amount * (ONE + each.fee) for each in others if each.cost.currency == currency), ZERO)

@@ -1,6 +1,6 @@
 """Sizes the next leg of an exit, from what is held, what the venue takes and what the account has.
 
-It must never size more than is held from copying, nor what an order that stands aside may have sold.
+It must never size more than is held from copying, nor what an order that was set aside may have sold.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from shared.venues.port import Venue, VenueOrder
 NOTHING_HELD: Final = "nothing is held from copying"
 BLANK: Final = OrderRecord.read({})
 _FRESH_MS: Final = 10_000
-"""Published prices younger than this are taken for the present one."""
+"""Published prices younger than this count as the present price."""
 
 log = structlog.get_logger()
 
@@ -65,7 +65,7 @@ class ExitPlanner:
         """Size the next leg; a Skip when nothing (more) can be sold, None when the venue could not be asked.
 
         `slippage_bps` is how far below the price a bounded leg may sell. Raises Postponement if all that is left may have been
-        sold by an order that stands aside.
+        sold by an order that was set aside.
         """
         symbol = decision.symbol
         begun = progress.begun or progress.suspect
@@ -113,20 +113,20 @@ class ExitPlanner:
         return Leg(order, record.leg, close.size, limit, Quantity(target, symbol.base))
 
     async def dust_after(self, sale: VenueOrder) -> Quantity | None:
-        """Return what a sale that is not booked yet leaves held, if no order for so little is taken; else None."""
+        """Return what a sale that is not booked yet leaves held if that is below the venue's minimum; else None."""
         price = sale.average_price
         try:
             position = await self._positions.of(sale.symbol)
             instrument = (await self._venue.instruments()).get(sale.symbol)
         except (MalformedMessageError, VenueError):
-            return None  # it only says how much is left
+            return None  # only needed for the report
         if position is None or instrument is None or price is None or position.size <= sale.filled:
             return None
         rest = position.size - sale.filled
         return rest if instrument.below_minimum(rest, price) else None
 
     def report_unreadable(self, decision: Decision, error: MalformedMessageError) -> None:
-        """Report that an exit waits because it is not known how much is held; it sells nothing that Shoal may not have bought."""
+        """Report that an exit waits because its position cannot be read: it must not sell what Shoal did not buy."""
         symbol = decision.symbol
         reason = f"the record cannot be read, and an exit waits for it: {error}"
         if self._faults.report(FaultKind.RECORD, reason, f"position {symbol}"):
@@ -139,7 +139,7 @@ class ExitPlanner:
             )
 
     async def _price(self, symbol: Symbol, known: tuple[Price, int] | None) -> Price | None:
-        """Return the present price: the shared feed's while it is fresh, else the venue's; an older one only if it has none."""
+        """Return the present price: the shared feed's if fresh, else the venue's, else the last published one."""
         if known is not None and self._clock() - known[1] <= _FRESH_MS:
             return known[0]
         try:
@@ -154,7 +154,7 @@ class ExitPlanner:
 def _rest(
     record: OrderRecord, held: Quantity, instrument: Instrument, price: Price, has: Quantity | None
 ) -> Close | Skip:
-    """Size what is left of an exit after its first leg: never above what is held now."""
+    """Size the rest of an exit after its first leg: never above what is held now."""
     wanted = max((record.target or ZERO) - record.filled, ZERO)
     most = min(wanted, held.amount) if has is None else min(wanted, held.amount, has.amount)
     size = Quantity(most, held.asset).floored(instrument.lot_step)

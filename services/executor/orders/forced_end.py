@@ -1,6 +1,6 @@
-"""The way out for an order that keeps failing: by the ids that it must have and the venue's word, whatever its record holds.
+"""The end of an order that keeps failing: by the ids that it must have and the venue's record, whatever its own record holds.
 
-An entry is ended so, and never sent again. Of an exit it is only found out what it may have sold: it goes on when it can.
+An entry is ended and never sent again. Of an exit only the amount that it may have sold is determined; it is tried again later.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from shared.execution.totals import LegTotals
 async def end_entry(
     context: AccountContext, decision: Decision, terms: EntryTerms | None, entry_id: str, error: Exception
 ) -> None:
-    """Ask the venue what an entry has become, and end it by that. Waits until the answer proves something."""
+    """Resolve an entry and end it by the outcome. Waits until the venue's answer is a proof."""
     why = f"{type(error).__name__}: {error}"
     fields = await context.store.load(decision.id)
     order = TrackedOrder.of(decision, entry_id)
@@ -37,12 +37,12 @@ async def end_entry(
         words = outcome.reason if isinstance(outcome, NeverReceived) else describe(outcome.order)
         await settle(context, decision, entry_id, OrderState.FAILED, f"{words} ({why})")
         return
-    whole_of_it = terms is not None and found.filled >= terms.size
+    in_full = terms is not None and found.filled >= terms.size
     await settle(
         context,
         decision,
         entry_id,
-        OrderState.FILLED if whole_of_it else OrderState.PARTIAL,
+        OrderState.FILLED if in_full else OrderState.PARTIAL,
         f"{describe(found)} (found at the venue after: {why})",
         totals=LegTotals.nothing(decision.symbol).plus(found),
         traded=found,
@@ -53,7 +53,7 @@ async def end_entry(
 
 
 async def sold_unbooked(sender: Sender, decision: Decision, entry_id: str) -> Decimal | None:
-    """Return how much an exit may have sold that is not booked yet, by the venue's word; None if it cannot be said."""
+    """Return how much an exit sold that is not booked yet, by the venue's record; None if that cannot be determined."""
     fields = await sender.store.load(decision.id)
     if fields.get("state", "") in {"", OrderState.PLANNED}:
         return ZERO
@@ -64,7 +64,7 @@ async def sold_unbooked(sender: Sender, decision: Decision, entry_id: str) -> De
     try:
         order = TrackedOrder.of(decision, entry_id)
         outcome = await poll_until_final(sender, order, _by_ids(sender.clock, order, fields, leg))
-    except (ArithmeticError, LookupError, TypeError, ValueError):  # what fails may be the very answer
+    except (ArithmeticError, LookupError, TypeError, ValueError):  # the answer itself may be what fails
         return most
     return outcome.order.filled.amount if isinstance(outcome, Executed) else ZERO
 

@@ -1,6 +1,6 @@
-"""How an order ends: its outcome, its report and the position it changed, in one durable step.
+"""Ends an order: its outcome, its report and the position it changed, in one durable step.
 
-An outcome is booked from the venue's own record of fills, never from what was asked for.
+An outcome is booked from the venue's own record of fills, never from what was requested.
 """
 
 from __future__ import annotations
@@ -30,29 +30,31 @@ log = structlog.get_logger()
 
 
 async def book_leg(context: AccountContext, decision: Decision, order: VenueOrder, fields: Mapping[str, str]) -> None:
-    """Book a leg that has ended and that another one follows: the order's record, the position and what was realised."""
+    """Book a leg that is followed by another one: the order's record, the position and the realised profit."""
     async with context.positions.booking:
-        booked = await _booked(context, order)
+        booked = await _fill_booking(context, order)
         await context.store.move(decision.id, OrderState.PLANNED, fields, booked.position, booked.risk)
     context.account.traded(order)
     context.positions.changed.set()
 
 
 @dataclass(frozen=True, slots=True)
-class _Booked:
+class _Booking:
     position: PositionChange | None = None
     risk: Mapping[str, str] | None = None
 
 
-async def _booked(context: AccountContext, order: VenueOrder | None, written_off: Quantity | None = None) -> _Booked:
-    """Work out what a leg made of the position and of the risk state; to be written before the account's lock is let go."""
+async def _fill_booking(
+    context: AccountContext, order: VenueOrder | None, written_off: Quantity | None = None
+) -> _Booking:
+    """Return what a leg changes in the position and the risk state; write it before the booking lock is released."""
     if order is None or order.filled.amount == 0:
-        return _Booked()
+        return _Booking()
     symbol = order.symbol
     now = context.clock()
     before = await context.positions.or_flat(symbol, f"order {order.venue_order_id} is not booked in it")
     if before is None:
-        return _Booked()
+        return _Booking()
     if order.side is Side.BUY:
         held = before.bought(received_quantity(order), order.cost + quote_fee(order), now, order.average_price)
     else:
@@ -60,17 +62,17 @@ async def _booked(context: AccountContext, order: VenueOrder | None, written_off
         if written_off is not None:
             held = held.sold(written_off, now)
     position = PositionChange(str(symbol), write_position(held) if held.size.amount > 0 else None)
-    return _Booked(position, await context.risk.after_fill(order, before, context.policy.currency))
+    return _Booking(position, await context.risk.after_fill(order, before, context.policy.currency))
 
 
-async def _corrected(context: AccountContext, symbol: Symbol, change: PositionChange) -> _Booked:
-    """Work out what a correction of a position makes of the risk state: no profit and no loss."""
+async def _correction_booking(context: AccountContext, symbol: Symbol, change: PositionChange) -> _Booking:
+    """Return what a correction of a position changes in the risk state: neither profit nor loss."""
     now = context.clock()
     before = await context.positions.or_flat(symbol, "it is not corrected")
     if before is None:
-        return _Booked()
+        return _Booking()
     left = read_position(change.record) if change.record else Position.flat(symbol, now)
-    return _Booked(change, await context.risk.after_removal(before, left, context.policy.currency))
+    return _Booking(change, await context.risk.after_removal(before, left, context.policy.currency))
 
 
 async def settle(
@@ -91,12 +93,12 @@ async def settle(
 ) -> None:
     """End a decision, with its last leg as `traded`. Harmless to repeat: the first end stands.
 
-    `position` is a correction of what is held, where nothing was traded; `written_off` what the account was credited too little
-    to sell along.
+    `position` is a correction of what is held, where nothing was traded; `written_off` the rounding difference that the venue
+    never credited.
     """
     now = context.clock()
     if not decision.signal_id:
-        reason = f"{decision.reason}; {reason}"  # of the user's own exits, the report alone says why
+        reason = f"{decision.reason}; {reason}"  # only the report states the reason of a user's own exit
     total = totals or LegTotals.nothing(decision.symbol)
     report = ReportMessage.model_construct(
         id=str(uuid5(UUID(decision.id), _REPORT)),
@@ -123,9 +125,9 @@ async def settle(
     context.crash_points.hit(CrashPoint.EXECUTOR_BEFORE_ACK)
     async with context.positions.booking:
         booked = await (
-            _booked(context, traded, written_off)
+            _fill_booking(context, traded, written_off)
             if position is None
-            else _corrected(context, decision.symbol, position)
+            else _correction_booking(context, decision.symbol, position)
         )
         new = await context.store.settle(
             report, entry_id=entry_id, fields=fields, position=booked.position, risk=booked.risk

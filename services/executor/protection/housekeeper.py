@@ -1,6 +1,7 @@
-"""What a session does beside copying: reconciles each account at the start, on a timer and when an operator asks, and trims.
+"""What a turn does beside copying: reconciles each account at the start, on a timer and on request, moves renamed positions,
+trims.
 
-Nothing in here may end the turn, because exits hang on it; only a lost lease or a lost Redis pass through.
+No failure in here may end the turn, because exits depend on it; only a lost lease or a lost Redis pass through.
 """
 
 from __future__ import annotations
@@ -35,17 +36,17 @@ from shared.runtime.supervision import Supervisor
 from shared.venues.errors import VenueError
 
 _LISTEN: Final = 2.0
-"""Seconds between looks for a request: one HMGET each."""
+"""Seconds between checks for a request: one HMGET each."""
 _TIDY: Final = 300.0
-"""Seconds between reconciliations without being asked: each costs one call to the venue."""
+"""Seconds between reconciliations without a request: each costs one call to the venue."""
 _AGAIN: Final = 60.0
 """The same after a pass that could not judge everything."""
 _MOVE_AGAIN: Final = 15.0
-"""Seconds until a position under a former name is looked at again: each look asks for balances."""
+"""Seconds until a position under a former name is tried again: each try reads the balances."""
 _REQUEST_AGE_MS: Final = 60_000
-"""A request older than this is nobody's any more: it must not be carried out when an executor starts days later."""
+"""A request older than this is ignored: it must not be executed when an executor starts days later."""
 _REPAIR_PATIENCE: Final = 8.0
-"""Seconds to wait for repairs before answering; one that waits behind an order is made when that has ended."""
+"""Seconds to wait for repairs before answering; a repair queued behind an order is made when that has ended."""
 
 Task = Callable[[], Awaitable[None]]
 
@@ -53,7 +54,7 @@ log = structlog.get_logger()
 
 
 class Housekeeper:
-    """Keeps one user's house."""
+    """Runs reconciliation, renaming and trimming for one user."""
 
     def __init__(
         self,
@@ -95,7 +96,7 @@ class Housekeeper:
         return {*self._queues.busy} | aside.symbols()
 
     async def run(self) -> None:
-        """Keep it until cancelled. Raises LeaseLost, BusUnavailable."""
+        """Run until cancelled. Raises LeaseLost, BusUnavailable."""
         name = f"housekeeper of {self._user}"
         while True:
             try:
@@ -108,7 +109,7 @@ class Housekeeper:
                 if str(error) != self._refused:
                     log.error("Redis refuses a key of this user", user=self._user, reason=str(error))
                 self._refused = str(error)
-            except Exception as error:  # housekeeping must not end the turn: exits hang on it
+            except Exception as error:  # housekeeping must not end the turn: exits depend on it
                 if self._supervisor.failed(name, error):
                     log.exception("housekeeping failed", user=self._user)
             else:
@@ -116,7 +117,7 @@ class Housekeeper:
             await asyncio.sleep(_LISTEN)
 
     async def round(self) -> None:
-        """Do what is due now, or was asked for."""
+        """Do what is due or requested."""
         for rebuilder in self._rebuilders:
             await rebuilder.round()
         for context in self._contexts.values():
@@ -134,7 +135,7 @@ class Housekeeper:
             await self._trim()
 
     async def _renamed(self, context: AccountContext) -> None:
-        """Have positions under former names moved, each in its symbol's queue, where no order of it is under way."""
+        """Queue the move of positions under former names, each in its symbol's queue, where no order of it is under way."""
         if not context.renames.table or not context.account.ready:
             return
         now = time.monotonic()
@@ -194,7 +195,7 @@ class Housekeeper:
         self._answered[venue] = request.reconcile_at
 
     async def _repair(self, reconciler: Reconciler, found: Findings) -> int:
-        """Have each difference repaired in its symbol's queue; answers how many were by the end of the patience."""
+        """Repair each difference in its symbol's queue; return how many were repaired within the patience."""
         done: list[bool] = []
         waiting = set(found.differences)
         all_done = asyncio.Event()

@@ -1,8 +1,8 @@
 """The user's own exits, from the decision to the end: one at a time per symbol, in the symbol's queue.
 
-In the queue, so that a master's close and an own exit of the same position cannot both sell it: whichever comes second finds
-nothing held. Each is noted durably before anything of it is sent; whoever serves the user next finds the note, and ends it before
-anything else happens to the symbol. From there on it is an exit like any other.
+In the queue, so that a master's exit and an own exit of the same position cannot both sell it: the second one finds nothing
+held. Each is noted durably before anything of it is sent; the next owner finds the note, and ends that exit before anything
+else happens to the symbol. Otherwise it is an exit like any other.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 
 class OwnExits:
-    """The own exits of one context."""
+    """The own exits of one account."""
 
     def __init__(
         self,
@@ -63,10 +63,10 @@ class OwnExits:
         return bool(self._queues.busy)
 
     async def resume(self) -> None:
-        """Take up what a predecessor began; to be called before anything else is put into the queues."""
+        """Queue the exits that a predecessor began; to be called before anything else is queued."""
         noted = await self._store.own_exits()
         for name, why in noted.unreadable.items():
-            # The same exit is decided again by the same id, and its order is looked for before anything is sent.
+            # The same exit is decided again under the same id, and its order is looked up before anything is sent.
             reason = f"the note of an own exit cannot be read: {why}"
             if self._faults.report(FaultKind.RECORD, reason, f"own exit of {name}"):
                 log.error("the note of an own exit cannot be read", user=self._positions.user, symbol=name, reason=why)
@@ -79,14 +79,14 @@ class OwnExits:
             self._queues.add(queue, partial(self._process, decision, redelivered=True))
 
     def ended(self, position: Position, rule: str) -> bool:
-        """Say whether a close of this very position by this rule has ended: what is left of it cannot be sold."""
+        """Return whether an exit of this unchanged position by this rule has ended: the rest of it cannot be sold."""
         ended = self._ended.get(position.symbol)
         if ended is None:
             return False
         return self._decide(position, rule, "").id == ended
 
     def close(self, position: Position, rule: str, words: str) -> None:
-        """Have a position closed, once: one that ended without selling (dust) is not tried again as long as it is the same."""
+        """Queue an exit of a position, once: after one that left dust nothing is queued while the position is unchanged."""
         symbol, decision = position.symbol, self._decide(position, rule, words)
         if symbol in self._closing or self._ended.get(symbol) == decision.id:
             return
@@ -100,10 +100,10 @@ class OwnExits:
     async def _begin(self, position: Position, decision: Decision) -> None:
         try:
             held = await self._positions.of(position.symbol)
-        except MalformedMessageError:  # since the last look, which will say so
+        except MalformedMessageError:  # damaged since the last look; the next one reports it
             held = None
         if held is None or (held.opened_at, held.updated_at) != (position.opened_at, position.updated_at):
-            self._closing.discard(position.symbol)  # something was traded since: the next look decides anew
+            self._closing.discard(position.symbol)  # traded since: the next look decides again
             return
         log.warning(
             "own exit",

@@ -1,7 +1,7 @@
-"""Compares an account's positions from copying with the venue's balances, and tells each difference once.
+"""Compares an account's positions from copying with the venue's balances, and reports each difference once.
 
-It never trades. It lowers a position's record to what the account has only when an operator asks (`ops reconcile --repair`), and
-only in the symbol's own queue, where no fill can be booked at the same time.
+It must never trade. It lowers a position's record to what the account has only on an operator's request (`ops reconcile
+--repair`), and only in the symbol's own queue, where no fill can be booked at the same time.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What one pass found: every difference as text, how many of them had not been told, and what could not be judged.
+    """What one pass found: every difference as text, how many of them are new, and the symbols that could not be judged.
 
-    `reason` says why there was no pass, or what of it could not be read; an empty text if neither.
+    `reason` is why there was no pass, or what could not be read; an empty text if neither.
     """
 
     differences: dict[Symbol, str]
-    told_now: int = 0
+    new: int = 0
     left_out: tuple[Symbol, ...] = ()
     reason: str = ""
 
 
 class Reconciler:
-    """Reconciles one context. What was told stands in Redis, so that neither a second pass nor a restart tells it again."""
+    """Reconciles one account. Reported differences are kept in Redis, so that no later pass or restart repeats them."""
 
     def __init__(
         self,
@@ -68,13 +68,13 @@ class Reconciler:
         self._busy = busy
 
     async def check(self) -> Findings:
-        """Make one pass. An account that cannot be read is left for the next one. Raises LeaseLost, BusUnavailable."""
+        """Make one pass; an account that cannot be read waits for the next one. Raises LeaseLost, BusUnavailable."""
         if not self._account.ready:
             return Findings({}, reason=f"account is parked: {self._account.reason}")
-        told = await self._positions.differences()
+        reported = await self._positions.differences()
         try:
             before = await self._positions.all()
-            if not told and not before.positions and not before.unreadable:
+            if not reported and not before.positions and not before.unreadable:
                 return Findings({})
             busy = set(self._busy())
             balances = await self._venue.balances()
@@ -84,17 +84,17 @@ class Reconciler:
         except VenueError as error:
             log.warning("reconciliation has to wait", user=self._positions.user, reason=str(error))
             return Findings({}, reason=str(error))
-        # A record that cannot be read may be of an asset that others hold too: its balance cannot be shared out.
+        # An unreadable record may be of an asset that other positions hold too: its balance cannot be divided among them.
         positions = {symbol: each for symbol, each in holdings.positions.items() if not holdings.may_hold(symbol.base)}
         readable = _with_a_balance(positions, balances)
         resting = at_rest(readable, busy.union(self._busy()), self._clock() - _LAG_MS)
         left_out = tuple(sorted(holdings.positions.keys() - resting.keys(), key=str))
         try:
-            found = {each.symbol: await self._told(each, totals) for each in compare(resting, totals)}
+            found = {each.symbol: await self._describe(each, totals) for each in compare(resting, totals)}
         except VenueError as error:
             return Findings({}, reason=str(error))
-        new = {str(symbol): text for symbol, text in found.items() if told.get(str(symbol)) != text}
-        gone = told.keys() - {str(symbol) for symbol in (*found, *left_out)} - holdings.unreadable.keys()
+        new = {str(symbol): text for symbol, text in found.items() if reported.get(str(symbol)) != text}
+        gone = reported.keys() - {str(symbol) for symbol in (*found, *left_out)} - holdings.unreadable.keys()
         await self._positions.write_differences(new, gone)
         for symbol, text in new.items():
             log.warning(
@@ -103,8 +103,8 @@ class Reconciler:
         unread = "; ".join(f"{name} cannot be read: {why}" for name, why in holdings.unreadable.items())
         return Findings(found, len(new), left_out, reason=unread)
 
-    async def _told(self, difference: Difference, totals: Mapping[str, Decimal]) -> str:
-        """Put a difference into words, with what the name of its asset has to do with it."""
+    async def _describe(self, difference: Difference, totals: Mapping[str, Decimal]) -> str:
+        """Describe a difference, with the part that a rename of its asset may have in it."""
         renames, base = self._names.renames, difference.symbol.base
         present = renames.present(base)[0]
         unlisted = await is_unlisted(self._venue, self._faults, difference.symbol)
@@ -119,7 +119,7 @@ class Reconciler:
         )
 
     async def _may_be_elsewhere(self, symbol: Symbol) -> bool:
-        """Say whether a position may not be lowered, because its coins can be in the account under another name."""
+        """Return whether the account may have a position's coins under another name, so that it must not be lowered."""
         renames = self._names.renames
         if renames.gone(symbol.base):
             return False
@@ -131,9 +131,10 @@ class Reconciler:
             return True
 
     async def repair(self, symbol: Symbol) -> bool:
-        """Lower a position's record to what the account has; True if it was above that. To be called in the symbol's queue.
+        """Lower a position's record to what the account has; return whether it was above that. To be called in the symbol's
+        queue.
 
-        Looks anew: since the pass that found the difference an order may have traded. Raises LeaseLost, BusUnavailable.
+        Compares again: an order may have traded since the difference was found. Raises LeaseLost, BusUnavailable.
         """
         try:
             balances = await self._venue.balances()

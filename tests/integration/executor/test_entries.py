@@ -225,7 +225,7 @@ async def test_an_entry_that_was_copied_and_is_decided_anew_as_a_skip_is_in_the_
     later = await rig.start()
     report = await rig.carry(later, replace(decision, copy=None, reason="too old"), redelivered=True)
     assert (report.outcome, report.code, report.filled_size) == (OrderState.FILLED, "recalled", Decimal("0.05"))
-    assert report.reason.endswith("decided anew as a skip: too old")
+    assert report.reason.endswith("decided again as a skip: too old")
     position = await rig.position()
     assert position is not None
     assert (position.size, len(rig.account.orders)) == (btc("0.05"), 1)

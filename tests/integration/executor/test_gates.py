@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.executor.account.gates import KeyGate, Withheld
+from services.executor.account.gates import GateRefusal, KeyGate
 from services.executor.account.keeper import AccountKeeper
 from services.executor.account.key_memory import KeyMemory
 from services.executor.account.lost_books import BooksGate, sum_up
@@ -39,9 +39,9 @@ async def test_one_key_for_two_users_is_refused_across_processes(bus: Bus) -> No
     faults = Faults()
     alice, bob = [KeyGate(bus, await lease_of(bus, user), FINGERPRINT, faults) for user in ("alice", "bob")]
     await alice.check()
-    with pytest.raises(Withheld, match="fingerprint aaaaaaaaaaaaaaaa is also alice's"):
+    with pytest.raises(GateRefusal, match="fingerprint aaaaaaaaaaaaaaaa is also alice's"):
         await bob.check()
-    with pytest.raises(Withheld, match="is also bob's"):
+    with pytest.raises(GateRefusal, match="is also bob's"):
         await alice.check()
     assert {(each.kind, each.subject) for each in faults.standing} == {
         (FaultKind.KEY, "alice: API key"),
@@ -55,7 +55,7 @@ async def test_one_key_for_two_users_is_refused_across_processes(bus: Bus) -> No
 async def test_a_key_that_is_the_masters_is_refused(bus: Bus) -> None:
     master = await lease_of(bus, "master")
     await bus.do("HSET", keys.api_key(FINGERPRINT), "master", master.token)
-    with pytest.raises(Withheld, match="is also the master's"):
+    with pytest.raises(GateRefusal, match="is also the master's"):
         await KeyGate(bus, await lease_of(bus, "alice"), FINGERPRINT, Faults()).check()
 
 
@@ -100,7 +100,7 @@ async def test_books_that_redis_lost_park_the_account_until_they_are_rebuilt(rig
     later = await rig.start()
     gate = gate_of(rig, later)
     for _ in range(2):
-        with pytest.raises(Withheld, match=r"1 orders of Shoal's kind .* 0.05 BTC held .*ops rebuild --user alice"):
+        with pytest.raises(GateRefusal, match=r"1 orders of Shoal's kind .* 0.05 BTC held .*ops rebuild --user alice"):
             await gate.check()
     assert later.venue.calls["closed_orders"] == 1
     later.context.account.books_lost = True
@@ -125,7 +125,7 @@ async def test_a_balance_that_cannot_be_read_begins_no_new_books(rig: Rig, owner
         await gate.check()
     assert await rig.bus.do("EXISTS", keys.books(USER, "kraken")) == 0
     rig.account.unreadable_balances.clear()
-    with pytest.raises(Withheld, match=r"0\.05 BTC held"):
+    with pytest.raises(GateRefusal, match=r"0\.05 BTC held"):
         await gate.check()
 
 
@@ -184,10 +184,10 @@ async def test_a_keeper_parks_what_a_gate_withholds_and_lets_it_in_again(rig: Ri
 
     async def gate() -> None:
         if shut:
-            raise Withheld("not now", books_lost=True)
+            raise GateRefusal("not now", books_lost=True)
 
     keeper = AccountKeeper(USER, owner.venue, Records(rig.bus), rig.clock, KeyMemory(RateBudget(None)), gates=[gate])
-    with pytest.raises(Withheld):
+    with pytest.raises(GateRefusal):
         await keeper.read()
     assert not keeper.ready
     shut = False

@@ -35,12 +35,12 @@ async def differences(rig: Rig, owner: Owner) -> dict[str, str]:
 
 async def test_reconciliation_converges_in_one_pass_and_is_silent_in_the_second(rig: Rig, short: Owner) -> None:
     first = await reconciler(short.context, idle).check()
-    assert (first.differences, first.told_now, first.left_out) == ({BTC_USD: WORDS}, 1, ())
+    assert (first.differences, first.new, first.left_out) == ({BTC_USD: WORDS}, 1, ())
     assert await differences(rig, short) == {"BTC/USD": WORDS}
     second = await reconciler(short.context, idle).check()
-    assert (second.differences, second.told_now) == ({BTC_USD: WORDS}, 0)
+    assert (second.differences, second.new) == ({BTC_USD: WORDS}, 0)
     after_a_restart = await reconciler((await rig.start()).context, idle).check()
-    assert after_a_restart.told_now == 0
+    assert after_a_restart.new == 0
     position = await rig.position()
     assert position is not None
     assert position.size == btc("0.05")
@@ -52,7 +52,7 @@ async def test_a_difference_that_has_changed_is_told_anew_and_one_that_is_gone_i
     reconciling = reconciler(short.context, idle)
     await reconciling.check()
     rig.account.balances["BTC"] = Decimal("0.01")
-    assert (await reconciling.check()).told_now == 1
+    assert (await reconciling.check()).new == 1
     rig.account.balances["BTC"] = Decimal(1)
     assert (await reconciling.check()).differences == {}
     assert await differences(rig, short) == {}
@@ -67,7 +67,7 @@ async def test_a_repair_lowers_the_books_and_trades_nothing(rig: Rig, short: Own
     assert (position.size, position.cost.amount) == (btc("0.02"), Decimal("1204.8"))
     assert await differences(rig, short) == {}
     after = await reconciling.check()
-    assert (after.differences, after.told_now, after.left_out) == ({}, 0, ())
+    assert (after.differences, after.new, after.left_out) == ({}, 0, ())
     assert not await reconciling.repair(BTC_USD)
     assert len(rig.account.orders) == 1
 

@@ -302,7 +302,7 @@ async def test_scans_that_fail_for_a_minute_block_until_one_succeeds() -> None:
     watch = asyncio.create_task(master.health.watch())
     await asyncio.sleep(0)
     master.venue.fail("closed_orders", Unavailable("busy"), times=1)
-    assert not await master.watcher.scan_or_say_why()
+    assert not await master.watcher.scan_or_report()
     master.now += 50_000
     master.health.look()
     assert not master.faults.standing
@@ -310,7 +310,7 @@ async def test_scans_that_fail_for_a_minute_block_until_one_succeeds() -> None:
     master.health.look()
     (fault,) = master.faults.standing
     assert (fault.kind, fault.blocks, "busy" in fault.reason) == (FaultKind.MASTER_SCAN, True, True)
-    assert await master.watcher.scan_or_say_why()
+    assert await master.watcher.scan_or_report()
     assert not master.faults.standing
     watch.cancel()
 
