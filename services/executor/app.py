@@ -1,4 +1,4 @@
-"""The composition root of an executor: claims users by lease, up to its capacity, and serves each in a session of its own."""
+"""The composition root of an executor: claims users by lease, up to its capacity, and serves each in a turn of its own."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from services.executor.protection.price_feed import PriceFeed
 from services.executor.turn.claims import Claims
 from services.executor.turn.master_watch import watch_for_master
 from services.executor.turn.roster import Roster
-from services.executor.turn.session import Session
 from services.executor.turn.stream_readers import StreamReaders
+from services.executor.turn.user_turn import UserTurn
 from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusError, BusForbidden, BusRefused
 from shared.bus.heartbeat import Heartbeat, instance_name
@@ -40,15 +40,15 @@ from shared.venues.factory import HttpSession, new_http_session
 
 _CLAIM_EVERY: Final = 1.0
 _NAMES_EVERY: Final = 5.0
-"""Seconds between looks at the table of renamed assets, and at the venue's own list, which is read in minutes anyway."""
+"""Seconds between looks at the table of renamed assets and at the venue's list, which its adapter caches for minutes."""
 _KEPT_AT_ONCE: Final = 256
-"""Users whose settings are kept per round, so that a crowd's hold nothing up."""
+"""Users whose settings are saved per round, so that a crowd delays nothing."""
 
 log = structlog.get_logger()
 
 
 async def main(settings: Settings) -> None:
-    """Run until cancelled. Raises ConfigurationError for what a person must put right first."""
+    """Run until cancelled. Raises ConfigurationError for what must be corrected first."""
     require_green(settings)
     log_mode(settings)
     watch = UsersWatch(settings.shoal_config)
@@ -81,7 +81,7 @@ class Executor:
         self._contexts = AccountContextFactory(settings, bus, http, _now_ms, self.faults)
         self._feed = PriceFeed(bus, self._contexts.public, self._owner, self._contexts.time.clock)
         self._times = VenueTimeWriter(bus)
-        self._turns: dict[str, Session] = {}
+        self._turns: dict[str, UserTurn] = {}
         self._reported: dict[str, str] = {}
         self._renewals = Renewals(bus)
         capacity = max(settings.executor_capacity, len(settings.executor_users))
@@ -89,7 +89,7 @@ class Executor:
         self._claims.last = roster.without_entries()
 
     async def run(self) -> None:
-        """Claim and serve until cancelled; then hand every user back at once."""
+        """Claim and serve until cancelled; then release every lease at once."""
         heartbeat = Heartbeat(Records(self._bus), "executor", self._owner, self.faults, _now_ms, self._mode)
         reading = asyncio.create_task(endless("order readers", self._reader.run()))
         keeper = ClockKeeper(self._contexts.time.clock, self._contexts.public.ask_time, self._look_at_clock)
@@ -110,7 +110,7 @@ class Executor:
         ]
         try:
             while True:
-                self._let_go()
+                self._end_leaving()
                 await self._claims.update()
                 heartbeat.state, heartbeat.capacity = self._claims.state, self._claims.capacity
                 heartbeat.serving = self._claims.serving
@@ -120,12 +120,12 @@ class Executor:
                 if reading.done():
                     reading.result()  # an unexpected failure of the reader ends the process
         finally:
-            # The reader first: nothing may be handed out to a session that is on its way out.
+            # The reader first: nothing may be delivered to a turn that is ending.
             await _end(reading, *helpers)
             await self._claims.end()
 
     async def _look_at_clock(self) -> None:
-        """Tell whether this host's clock is the venue's; where this process leads, publish the venue's time for the engine."""
+        """Compare this host's clock with the venue's; while this process leads the price feed, publish the venue's time."""
         known = self._contexts.time
         self._contexts.look_at_clocks()
         if self._feed.leads and (to_steady := known.clock.to_steady()) is not None:
@@ -133,34 +133,34 @@ class Executor:
                 await self._times.write(known.clock.venue, to_steady)
 
     def _take_over(self, users: Mapping[str, UserPolicy]) -> None:
-        """Go by changed settings from now on, in running turns as well; other venues, or other money, need a new turn."""
+        """Apply changed settings from now on, in running turns as well; other venues or other money take a new turn."""
         self._roster.update(users)
         self._claims.users, self._claims.last = self._roster.claimable(), self._roster.without_entries()
-        for user, session in self._turns.items():
-            if not session.follow(self._roster.policy(user)):
+        for user, turn in self._turns.items():
+            if not turn.follow(self._roster.policy(user)):
                 self._claims.cancel(user)
 
     async def _follow_names(self) -> None:
-        """Begin a new turn for whoever is served by names of assets that do not hold any more."""
+        """Begin a new turn for the users whose turn has outdated asset names."""
         while True:
             await asyncio.sleep(_NAMES_EVERY)
             self._contexts.renames.look()
-            for user, session in list(self._turns.items()):
-                if session.connected and await session.names_changed(self._contexts.renames):
+            for user, turn in list(self._turns.items()):
+                if turn.connected and await turn.names_changed(self._contexts.renames):
                     log.info("assets were renamed: a new turn begins", user=user)
                     self._claims.cancel(user)
 
-    def _let_go(self) -> None:
-        """End the turns of users who have left, between two orders."""
-        for user, session in self._turns.items():
-            if session.idle and self._roster.may_leave(user, flat=session.flat):
+    def _end_leaving(self) -> None:
+        """End the turns of users who leave, between two orders."""
+        for user, turn in self._turns.items():
+            if turn.idle and self._roster.may_leave(user, flat=turn.flat):
                 log.info("user let go", user=user)
                 self._roster.leave(user)
                 self._claims.users = self._roster.claimable()
                 self._claims.cancel(user)
 
     def _report_files(self) -> None:
-        """Report of whom is served whose file is bad or gone; of all others the engine reports it."""
+        """Report the served users whose file is bad or missing; the engine reports all others."""
         now = {user: fault for user in self._turns if (fault := self._roster.policy(user).fault)}
         for user, fault in now.items():
             if self._reported.get(user) != fault:
@@ -170,7 +170,7 @@ class Executor:
         self._reported = now
 
     async def _keep_settings(self) -> None:
-        """Keep the settings of whom this process serves, for a start at which their file is bad or gone."""
+        """Save the settings of the served users, for a start at which their file is bad or missing."""
         kept: dict[str, UserPolicy] = {}
         while True:
             new = [policy for user in self._turns if kept.get(user) is not (policy := self._roster.policy(user))]
@@ -181,14 +181,14 @@ class Executor:
             await asyncio.sleep(_CLAIM_EVERY)
 
     async def _serve(self, user: str, lease: Lease) -> None:
-        """Serve a user until the lease or Redis is lost, and hand the lease back."""
+        """Serve a user until the lease or Redis is lost, and release the lease."""
         policy = self._roster.policy(user)
         log.info("serving user", user=user)
         turn = f"turn of {user}"
         self._supervisor.began(turn)
         try:
             contexts = {venue: await self._contexts.make(policy, venue, lease) for venue in policy.venues}
-            session = Session(
+            serving = UserTurn(
                 self._bus,
                 self._reader,
                 contexts,
@@ -198,10 +198,10 @@ class Executor:
                 faults=self.faults,
                 supervisor=self._supervisor,
             )
-            if not session.follow(self._roster.policy(user)):
-                return  # his settings changed while the contexts were set up: they are for another turn
-            self._turns[user] = session
-            await self._renewals.keep(lease, session.serve())
+            if not serving.follow(self._roster.policy(user)):
+                return  # settings changed while the contexts were built: these are for another turn
+            self._turns[user] = serving
+            await self._renewals.keep(lease, serving.serve())
         except* (BusRefused, BusForbidden) as group:  # a key of this user's, not Redis: tried again after a pause
             self._claims.refused(user, "; ".join(str(error) for error in group.exceptions))
         except* BusError as group:
@@ -209,7 +209,7 @@ class Executor:
         except* Exception as group:  # one user's crash stops no other user
             log.error("turn ended by an unexpected failure", user=user, exc_info=group)
             self._supervisor.failed(turn, group)
-            self._supervisor.began(turn)  # over in a while, if another process takes the user
+            self._supervisor.began(turn)  # cleared in a while, if another process takes the user
             self._claims.rest(user)
         finally:
             self._turns.pop(user, None)

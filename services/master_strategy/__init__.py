@@ -1,1 +1,1 @@
-"""Trades the master's account and tells every confirmed fill of it, once."""
+"""Trades the master's account and emits every confirmed fill of it as a signal, once."""

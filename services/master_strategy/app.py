@@ -14,7 +14,7 @@ import structlog
 from services.master_strategy.clock import Clock, clock_of
 from services.master_strategy.fills.scan_health import ScanHealth
 from services.master_strategy.leadership import Leadership
-from services.master_strategy.session import Session
+from services.master_strategy.session import MasterSession
 from services.master_strategy.strategies.settings import load_strategy
 from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusError
@@ -57,7 +57,7 @@ _log = structlog.get_logger(__name__)
 
 
 async def main(settings: Settings) -> None:
-    """Run the master until it is told to stop. Raises ConfigurationError for what a person must put right."""
+    """Run the master until cancelled. Raises ConfigurationError for what must be corrected first."""
     strategy = load_strategy(settings.shoal_config, settings.shoal_mode)
     require_green(settings, check_strategy, lambda known: check_key(known, MASTER))
     key = master_key(settings.shoal_mode)
@@ -97,7 +97,7 @@ async def main(settings: Settings) -> None:
             async with new_http_session(settings.proxy) as http:
                 nonces = NonceCounter(bus, lease, MASTER, key.fingerprint, floor=_nonce_floor())
                 venue = open_account(settings, key, nonces, budget, http, clock, faults)
-                session = Session(
+                session = MasterSession(
                     bus=bus,
                     lease=lease,
                     venue=venue,
@@ -133,7 +133,7 @@ async def main(settings: Settings) -> None:
 
 
 async def _claim_key(bus: Bus, key: ApiKey, lease: Lease, faults: Faults) -> None:
-    """Claim the key, so that a user who trades with it is parked. The master goes on: everybody's exits hang on it."""
+    """Claim the key, so that a user who trades with it is parked. The master goes on: the exits of all users depend on it."""
     others = await claim_key(bus, key.fingerprint, lease)
     if not others:
         faults.clear(FaultKind.KEY, MASTER)
@@ -144,15 +144,15 @@ async def _claim_key(bus: Bus, key: ApiKey, lease: Lease, faults: Faults) -> Non
 
 
 def _nonce_floor() -> int:
-    """Return the least nonce of a session, in microseconds, for a Redis that has lost the counter.
+    """Return the lowest nonce of a session, in microseconds, in case Redis has lost the counter.
 
-    By the wall clock, as the sessions before: the counter never falls, so that a clock that was set back lowers none.
+    By the wall clock, as in the sessions before; the counter never falls, so a clock that was set back lowers no nonce.
     """
     return time.time_ns() // 1_000
 
 
 async def _look_at_clock(known: VenueClock, alarm: ClockAlarm, times: VenueTimeWriter) -> None:
-    """Tell whether this host's clock is the venue's, and publish the venue's time for the engine."""
+    """Compare this host's clock with the venue's, and publish the venue's time for the engine."""
     alarm.look()
     if (to_steady := known.to_steady()) is not None:
         with suppress(BusError):

@@ -1,7 +1,7 @@
-"""Who is the master now, and what becomes of it when something fails. Runs for ever.
+"""Elects the master by lease, runs its sessions, and starts again after failures. Runs for ever.
 
-One process leads, by lease; others stand by. What the venue refuses parks the account with its words, and the lease is kept while
-parked: a standby has the same key, and trying again too soon is what prolongs a lockout.
+One process leads, others stand by. A refusal by the venue parks the account with its words, and the lease is kept while parked: a
+standby has the same key, and trying again too soon prolongs a lockout.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from shared.venues.errors import Refusal, Rejected, Unavailable, VenueError
 
 _ASK_EVERY: Final = 1.0  # seconds between tries for the lease
 _AFTER_LOSS: Final = 1.0
-_LOCKED_FOR: Final = 900.0  # seconds; Kraken's lockout is 15 minutes, and each try during it starts it anew
+_LOCKED_FOR: Final = 900.0  # seconds; Kraken's lockout is 15 minutes, and each try during it restarts it
 _PARKED_FIRST: Final = 5.0  # seconds; doubled with every failure
 _PARKED_LONGEST: Final = 300.0
 _AWAY_FIRST: Final = 1.0
@@ -38,7 +38,7 @@ _LASTED: Final = 120_000  # ms after which a session counts as a success, and wa
 _OF_THE_LEADER: Final = frozenset(
     {FaultKind.EQUITY, FaultKind.KEY, FaultKind.MASTER_ROW, FaultKind.ORDER, FaultKind.RECORD, FaultKind.SYMBOL}
 )
-"""Kinds of faults that only the master who leads can see, and see to the end of."""
+"""Kinds of faults that only the leading master can report and clear."""
 
 RunSession = Callable[[Lease], Awaitable[None]]
 
@@ -46,7 +46,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Leadership:
-    """Takes the lease, runs sessions under it, starts again after failures. `venue` is its name."""
+    """Acquires the lease, runs sessions under it, starts again after failures. `venue` is the venue's name."""
 
     def __init__(
         self,
@@ -71,19 +71,19 @@ class Leadership:
         self._failures = 0
         self._refused = 0
         self._quiet_until = 0.0
-        """By the clock that does not step: a step of the other must not keep the master away."""
+        """Steady instant: a step of the wall clock must not delay the master."""
 
     async def serve(self) -> None:
-        """Lead whenever nobody else does, for ever. What nobody foresaw passes through and ends the process."""
+        """Lead whenever no other process does, for ever. An unexpected exception passes through and ends the process."""
         while True:
-            lease = await self._take_the_lead()
+            lease = await self._acquire_lease()
             try:
                 await _apart(self._lead(lease))
             except* BusError as lost:
                 self._note_loss(lost)
             finally:
                 await self._step_down(lease)
-            # Each session asks the venue anew: a key that Redis refuses for long must not use up the calls that exits need.
+            # Each session reads from the venue: a key that Redis refuses for long must not use up the calls that exits need.
             await self._clock.sleep(min(_AFTER_LOSS * 2 ** max(0, self._refused - 1), _AWAY_LONGEST))
 
     def _note_loss(self, lost: BaseExceptionGroup[BaseException]) -> None:
@@ -93,8 +93,8 @@ class Leadership:
         self._heartbeat.faults.report(FaultKind.REDIS, MASTER, why, blocks=True)
         _log.warning("the session ends; it begins again from what Redis holds", why=why)
 
-    async def _take_the_lead(self) -> Lease:
-        said = ""
+    async def _acquire_lease(self) -> Lease:
+        logged = ""
         while True:
             try:
                 if self._last is not None:  # a lease that could not be handed back while Redis was away
@@ -111,14 +111,14 @@ class Leadership:
                 _log.info("this process is the master", instance=self._instance, token=lease.token)
                 self._last = lease
                 return lease
-            if state != said:
-                said = state
+            if state != logged:
+                logged = state
                 _log.info(state)
                 await self._heartbeat.publish(state)
             await self._clock.sleep(_ASK_EVERY)
 
     def _forget_faults(self) -> None:
-        """Clear what was wrong with the master's account while this process led: the other master reports."""
+        """Clear the faults of the time when this process led: the other master reports its own."""
         faults = self._heartbeat.faults
         faults.clear(FaultKind.REDIS, MASTER)
         for fault in faults.standing:
@@ -143,7 +143,7 @@ class Leadership:
 
     async def _sessions(self, lease: Lease) -> None:
         while True:
-            # Asked here, not after the failure: losing Redis meanwhile must not cut a lockout's silence short.
+            # Waited here, not after the failure: losing Redis meanwhile must not cut a lockout's pause short.
             await self._clock.sleep(max(0.0, self._quiet_until - self._clock.steady()))
             await self._heartbeat.publish("connecting")
             begun = self._clock.steady()
@@ -186,7 +186,7 @@ class Leadership:
         self._quiet_until = self._clock.steady() + seconds
 
     async def _step_down(self, lease: Lease) -> None:
-        """Say that nobody trades now, and hand the lease back; silent if Redis is away."""
+        """Record that no master is connected, and release the lease; ignores an outage of Redis."""
         with suppress(BusError):
             if lease.remaining > 0:
                 await self._records.mark_account(
@@ -196,7 +196,7 @@ class Leadership:
 
 
 async def _apart(work: Coroutine[Any, Any, None]) -> None:
-    """Run it in a task of its own: on Python 3.11 a group that fails while it is cancelled tells the failure alone, and the
+    """Run work in a task of its own: on Python 3.11 a group that fails while being cancelled raises only the failure, and the
     process would not end.
     """
     task = asyncio.ensure_future(work)

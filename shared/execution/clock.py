@@ -1,6 +1,7 @@
-"""The clocks that sending and resolving go by, handed in so that tests need not wait.
+"""The clocks that sending and resolving use, passed in so that tests need not wait.
 
-Instants are the venue's time, epoch ms. Nothing that money depends on goes by this host's wall clock: it may be wrong and step.
+Instants are the venue's time, epoch ms. Nothing that money depends on uses this host's wall clock: it may be wrong, and it may
+step.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class Clock(Protocol):
         ...
 
     def earliest(self) -> int:
-        """Return what the venue's clock shows at least: only by this may it be said that an instant is over at the venue."""
+        """Return the earliest that the venue's clock can show: only by this has an instant passed at the venue."""
         ...
 
     def steady(self) -> float:
@@ -30,7 +31,7 @@ class Clock(Protocol):
         ...
 
     def sleep(self, seconds: float) -> Awaitable[object]:
-        """Wait so many seconds."""
+        """Wait."""
         ...
 
 
@@ -47,5 +48,5 @@ class AccountClock:
         return self.venue()
 
     def earliest(self) -> int:
-        """Return what the venue's clock shows at least."""
+        """Return the earliest that the venue's clock can show."""
         return self.venue.earliest()

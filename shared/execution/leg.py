@@ -1,4 +1,4 @@
-"""What is to be sent: an order under one id in Redis, and each of the legs in which it goes to the venue."""
+"""What is to be sent: an order under one id in Redis, and the legs in which it goes to the venue."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from shared.domain.values.symbol import Symbol
 
 @dataclass(frozen=True, slots=True)
 class TrackedOrder:
-    """An order as its record names it. Every recorded step repeats this, so that a record which Redis loses is whole again.
+    """An order as its record identifies it. Every recorded step repeats these fields, and so restores a record that Redis lost.
 
-    `decided_at` (epoch ms) is the earliest instant at which anything of it can have been sent; `more` is what only its kind of
-    order has in its record.
+    `decided_at` (epoch ms) is the earliest instant at which anything of it can have been sent; `more` holds the fields that only
+    this kind of order has.
     """
 
     id: str
@@ -33,8 +33,8 @@ class TrackedOrder:
 
     @staticmethod
     def of(decision: Decision, entry_id: str) -> TrackedOrder:
-        """Make the order that a decision becomes; `entry_id` is that of its stream entry, empty for a user's own exit."""
-        # The instant of the signal is what somebody wrote; that of the entry is the clock of Redis. Searches begin before both.
+        """Return the order that a decision becomes; `entry_id` is that of its stream entry, empty for a user's own exit."""
+        # The signal's instant is only claimed by its message, the entry's is the clock of Redis. Searches begin before both.
         decided_at = min(entry_ms(entry_id), decision.signal_at) if entry_id else decision.signal_at
         return TrackedOrder(
             decision.id,
@@ -49,7 +49,7 @@ class TrackedOrder:
         )
 
     def fields(self) -> dict[str, str]:
-        """Return the fields of its record that say whose it is."""
+        """Return the fields of its record that identify it."""
         return {
             "id": self.id,
             "signal_id": self.signal_id,
@@ -72,7 +72,7 @@ class Leg:
     size: Quantity
     limit_price: Price | None
     target: Quantity
-    """What the whole order is to trade; later legs trade the rest of it."""
+    """What the whole order is to trade; later legs trade the rest."""
 
     def __post_init__(self) -> None:
         if self.order.kind is Kind.ENTRY and self.limit_price is None and self.order.user != MASTER:

@@ -1,4 +1,4 @@
-"""Looks for orders that Redis may have forgotten, in the venue's own list, before anything is sent a second time."""
+"""Looks in the venue's own list for orders whose records Redis may have lost, before anything is sent a second time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shared.execution.venue_history import VenueHistory
 from shared.venues.port import VenueOrder, VenueOrderStatus
 
 _LEGS_FORGOTTEN: Final = 10
-"""How many legs of an exit a Redis that lost its last second may have forgotten, those that traded nothing included."""
+"""How many legs of an exit a Redis that lost its last second may have lost, those that traded nothing included."""
 
 log = structlog.get_logger()
 
@@ -25,11 +25,11 @@ log = structlog.get_logger()
 async def recover_lost_record(
     sender: Sender, history: VenueHistory, order: TrackedOrder, number: int, *, closes_all: bool
 ) -> bool:
-    """Look in the venue's list for a leg that Redis may have forgotten; if it is there, write its record again and return True.
+    """Write a leg's record again if the venue's list has the leg, and return True; False proves that none was accepted.
 
-    Filled or not: an order that ended with nothing has ended all the same, and its id is not sent again. Later legs are looked
-    for too: Redis may have forgotten several at once. False is a proof that none was ever accepted. Waits while the account is
-    parked. `closes_all`: the order sells all that is held, so that what it is to trade need not be known.
+    Filled or not: an order that ended with nothing has ended, and its id is not sent again. Later legs are looked for too:
+    Redis may have lost several at once. Waits while the account is parked. `closes_all`: the order sells all that is held, so
+    its target need not be known.
     """
     last = number if order.kind is Kind.ENTRY else number + _LEGS_FORGOTTEN
     found = [(leg, known) for leg in range(number, last + 1) if (known := await _ended(sender, history, order, leg))]
@@ -40,14 +40,14 @@ async def recover_lost_record(
     fields = OrderRecord.found(order, leg, known)
     traded = sum((known.filled.amount for _, known in found), ZERO)
     if traded and not closes_all and OrderRecord.read(await sender.store.load(order.id)).target is None:
-        # The target was lost as well: use the sum of the legs. Where nothing was traded, all of it is still to be done.
+        # The target was lost as well: use the sum of the legs. If nothing was traded, the caller sizes it again.
         fields["target"] = plain(traded)
     await sender.store.move(order.id, OrderState.UNKNOWN, fields)
     return True
 
 
 async def _ended(sender: Sender, history: VenueHistory, order: TrackedOrder, number: int) -> VenueOrder | None:
-    """Return a leg as it ended: what an open one has traded so far says nothing of what the whole order is to trade."""
+    """Return a leg after its end: the target cannot be derived from what an open one has traded so far."""
     client_id = leg_id(order.id, number)
     attempt = sender.attempts.get(client_id)
     # The list need not be late enough for an attempt of which nothing has left.

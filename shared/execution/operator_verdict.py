@@ -1,6 +1,6 @@
-"""What an operator found out about an order that the venue would not tell us about: `ops resolve`.
+"""An operator's verdict on an order that cannot be resolved by asking the venue: `ops resolve`.
 
-Written by ops into the order's record, read by the process that still asks; only that process changes the order's state.
+Written by ops into the order's record, read by the process that polls the order; only that process changes the order's state.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ class OperatorVerdict:
 
     @staticmethod
     def read(fields: Mapping[str, str]) -> OperatorVerdict | None:
-        """Return the verdict in an order's record; None if there is none, or none that can be read."""
+        """Return the verdict in an order's record; None if there is none that can be read."""
         if not fields.get("verdict"):
             return None
         try:
             written = VerdictRecord.parse(fields)
         except MalformedMessageError:
-            return None  # half of it, typed by hand into redis-cli, is no verdict yet
+            return None  # an incomplete one, typed into redis-cli field by field, does not count yet
         none = written.verdict is VerdictKind.NONE
         return OperatorVerdict(
             size=ZERO if none else written.verdict_size or ZERO,
@@ -48,13 +48,13 @@ class OperatorVerdict:
 
     @property
     def words(self) -> str:
-        """The reason that goes into the report."""
+        """The reason for the report."""
         return f"settled by hand by {self.by}"
 
     def as_order(self, record: OrderRecord) -> VenueOrder | None:
-        """Return it in the form of the venue's record; None if an exit has to be sent again.
+        """Return it in the form of the venue's record; None for an exit of which nothing filled, which is sent again.
 
-        An entry of which nothing filled is over: the operator has ended it, so it must not be sent again while it is fresh.
+        An entry of which nothing filled has ended: it must not be sent again, fresh or not.
         """
         if self.size == 0 and record.side == Side.SELL:
             return None

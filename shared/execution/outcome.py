@@ -1,10 +1,10 @@
-"""How a leg can end. Values, not exceptions: what follows is the caller's decision.
+"""How a leg can end. Values, not exceptions: the caller decides what follows.
 
-Executed        the venue's record says what filled (perhaps nothing)
-NeverReceived   the venue has been asked late enough: it never had the order; the same leg may be sent again
-LegRejected     the venue said no, definitely
+Executed        the venue's record states what filled (possibly nothing)
+NeverReceived   the venue was asked late enough and never had the order; the same leg may be sent again
+LegRejected     the venue refused it, definitely
 NotSent         nothing was processed; the same leg may be sent again
-Denied          our own guard stopped it before anything was sent
+Denied          our own guard stopped it before anything was sent, or the order had ended before
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from shared.venues.port import VenueOrder
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """The venue's record of the leg, with our own instants (epoch ms). `settled_by`: an operator's word stands for the record."""
+    """The venue's record of the leg, with our own instants (epoch ms). `settled_by`: the operator whose verdict replaces it."""
 
     order: VenueOrder
     sent_at: int | None
@@ -29,7 +29,7 @@ class Executed:
 
 @dataclass(frozen=True, slots=True)
 class NeverReceived:
-    """The venue never had it, for this reason that we know it by."""
+    """The venue never had it; `reason` is how that is known."""
 
     reason: str
 
@@ -53,7 +53,7 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """A guard of ours stopped it; `outcome` is what the order becomes, `code` the reason as a stable word."""
+    """A guard of ours stopped it. `outcome` is the order's state after that, `code` the reason as a stable word."""
 
     outcome: OrderState
     reason: str
@@ -64,7 +64,7 @@ LegOutcome = Executed | NeverReceived | LegRejected | NotSent | Denied
 
 
 def describe(order: VenueOrder) -> str:
-    """Describe what the venue's record says."""
+    """Describe what an order filled, for a report."""
     if order.average_price is None:
         return f"nothing filled{f': {order.reason}' if order.reason else ''}"
     return (

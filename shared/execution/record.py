@@ -1,4 +1,4 @@
-"""The write-ahead record of an order, typed: what stands in `shoal:order:{user}:<id>`."""
+"""The write-ahead record of an order, typed: the hash `shoal:order:{user}:<id>`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.venues.port import OrderRequest, VenueOrder
 
 @dataclass(frozen=True, slots=True)
 class OrderRecord:
-    """An order's record as it was read; blank where nothing was begun."""
+    """An order's record as it was read; blank if nothing was begun."""
 
     id: str
     state: OrderState | None
@@ -63,7 +63,7 @@ class OrderRecord:
 
     @staticmethod
     def intent(leg: Leg, request: OrderRequest, *, sent_at: int, deadline_at: int) -> dict[str, str]:
-        """Return the fields for what is about to be sent: enough for anybody to find out later what became of it."""
+        """Return the fields for what is about to be sent: enough for any later process to resolve it."""
         return {
             **leg.order.fields(),
             "leg": str(leg.number),
@@ -80,7 +80,7 @@ class OrderRecord:
 
     @staticmethod
     def found(order: TrackedOrder, number: int, known: VenueOrder) -> dict[str, str]:
-        """Return the fields for what the venue remembers and Redis forgot; the listing does not include the requested size."""
+        """Return the fields of an order that the venue knows and Redis lost; the listing does not include the requested size."""
         return {
             **order.fields(),
             "leg": str(number),

@@ -1,9 +1,9 @@
-"""Finds out what became of an order whose last send has no proven end, by asking the venue until its answer proves something.
+"""Resolves an order whose last send has no proven end: polls the venue until its answer is a proof.
 
-"No such order" is believed only when the order's own deadline at the venue and the time in which a fresh order can be invisible
-have both passed: by the venue's clock, at the least that it can show, and by a clock that does not step. What the very answer
-tells of the venue's time must not speak against it. It is never believed of an order that the venue has named: that one was
-there, and to believe lists that are behind would be to send it twice.
+"No such order" is a proof only after the order's deadline at the venue plus the time for which a fresh order can be invisible:
+by the venue's clock, at the earliest it can show, and by a clock that does not step. The date of that same answer must not
+contradict it. It is never believed of an order that the venue has named: the order was there, and trusting lists that lag would
+send it twice.
 """
 
 from __future__ import annotations
@@ -27,16 +27,17 @@ from shared.venues.errors import KEY_REFUSALS, OutcomeUnknown, Refusal, Rejected
 from shared.venues.port import VenueOrder, VenueOrderStatus
 
 _KNOWN_ID_BACKOFF_MIN, _KNOWN_ID_BACKOFF_MAX = 0.1, 2.0
-"""Seconds between questions about an order that the venue has named: one cheap lookup each."""
+"""Seconds between polls of an order whose id at the venue is known: one cheap lookup each."""
 _FAILED_BACKOFF_MIN, _FAILED_BACKOFF_MAX = 1.0, 4.0
-"""The same after a search that failed."""
+"""The same after a search by client order id that failed."""
 _NEAR, _FAR = 5.0, 10.0
-"""Seconds until an absence is a proof. A search costs several dear lookups out of a small budget: when the proof is near, the
-next one is made then; else one more halfway, after `_FAR` at most, since what was on its way may have arrived."""
+"""Seconds until an absence is a proof. A search costs several calls out of a small budget: when the
+proof is near, the next search is the one that proves; otherwise there is one more halfway, after `_FAR` at most, since a
+request on its way may have arrived."""
 _TIMER: Final = 0.005
-"""Seconds by which a timer may be early: a search that is no proof yet would have to be made twice."""
+"""Seconds by which a timer may fire early: a search just before the proof would have to be repeated."""
 _LOST_EVERY: Final = 30.0
-"""Seconds between questions about an order that the venue has named and shows no more: a question and a whole search each."""
+"""Seconds between polls of an order that the venue has named and no longer shows: a lookup and a full search each."""
 _LISTEN: Final = 0.5
 """Seconds between looks for an operator's verdict."""
 
@@ -46,7 +47,7 @@ log = structlog.get_logger()
 async def resolve_leg(sender: Sender, order: TrackedOrder, number: int) -> LegOutcome:
     """Follow leg `number` of an order to its end, by what was written ahead, or by its id alone where that was lost.
 
-    Never answers NotSent or LegRejected. Raises LeaseLost, BusUnavailable.
+    Never returns NotSent or LegRejected. Raises LeaseLost, BusUnavailable.
     """
     record = OrderRecord.read(await sender.store.load(order.id))
     if record.state in TERMINAL and record.state is not None:
@@ -74,20 +75,19 @@ async def _plan_again(sender: Sender, order: TrackedOrder, outcome: NeverReceive
 
 
 async def poll_until_final(sender: Sender, order: TrackedOrder, record: OrderRecord) -> Executed | NeverReceived:
-    """Ask the venue for the record of an order's leg until it has ended, or is proved never to have arrived.
+    """Poll the venue for a leg until it has ended, or is proved never to have arrived.
 
-    An operator who has looked at the venue may end the asking (`ops resolve`); their word stands in the record and goes into the
-    report.
+    An operator who has looked at the venue may end the polling (`ops resolve`): the verdict in the record becomes the outcome.
     """
-    polling = _Polling(sender, order, record)
+    poll = _Poll(sender, order, record)
     try:
-        return await polling.run()
+        return await poll.run()
     finally:
-        polling.clear_lost()  # also if the asking is cancelled: the next owner reports what it finds
+        poll.clear_lost()  # also when cancelled: the next owner reports what it finds
 
 
-class _Polling:
-    """The questions about one leg. `_lost`: the venue has named it and no longer shows it."""
+class _Poll:
+    """The polling of one leg. `_lost`: the venue has named it and no longer shows it."""
 
     def __init__(self, sender: Sender, order: TrackedOrder, record: OrderRecord) -> None:
         self._sender = sender
@@ -98,7 +98,7 @@ class _Polling:
         self._failure = ""
 
     async def run(self) -> Executed | NeverReceived:
-        """Ask, with pauses that grow, until an answer or an operator ends it."""
+        """Poll with growing pauses until an answer or an operator ends it."""
         sender = self._sender
         wait = pause = 0.0
         while True:
@@ -112,10 +112,10 @@ class _Polling:
             wait = pause = min(max(pause * 2, backoff[0]), backoff[1])
             asked_at, provable = sender.clock.now(), self._until_provable() < 0
             found = await self._ask(conclusive=provable)
-            if isinstance(found, _Failed):
+            if isinstance(found, _LookupFailure):
                 wait = max(wait, found.retry_after)
             elif found is None:
-                provable = provable and self._until_provable() < 0  # its date may speak against it
+                provable = provable and self._until_provable() < 0  # the date of the answer may contradict it
                 if provable and not self._record.venue_order_id:
                     return NeverReceived("the venue never had it")
                 if provable:
@@ -149,7 +149,7 @@ class _Polling:
             "venue_order_id": venue_order_id,
             "accepted_at": str(asked_at),
         }
-        with suppress(ValueError, BusRefused):  # a state that cannot be read: the order is followed all the same
+        with suppress(ValueError, BusRefused):  # the record's state cannot be read: the order is followed all the same
             await self._sender.store.move(self._record.id, OrderState.ACCEPTED, named)
 
     def _report_lost(self) -> None:
@@ -165,18 +165,18 @@ class _Polling:
             self._sender.hooks.shown_again(self._record.id)
 
     def _until_provable(self) -> float:
-        """Return the seconds until an absence that the venue tells is a proof; below zero when it is."""
+        """Return the seconds until "no such order" is a proof; below zero when it is."""
         sender, record = self._sender, self._record
         by_the_venue = (record.deadline_at + sender.timing.visible_after_ms - sender.clock.earliest()) / SECOND
         attempt = sender.attempts.get(record.client_order_id)
         own = by_the_venue if attempt is None else attempt.provable_in(sender.clock, sender.timing)
         if attempt is not None and _is_of(record, attempt):
             return max(by_the_venue, own)
-        # Another process sent it. If this one has sent the same before, that counts as well.
+        # Another process sent it. An earlier attempt of this process counts as well.
         return max(by_the_venue, own, self._not_before - sender.clock.steady())
 
     async def _verdict_within(self, seconds: float) -> OperatorVerdict | None:
-        """Wait so long, and while the account is parked: then it must not be asked. A verdict ends the waiting."""
+        """Wait, and go on waiting while the account is parked: its key must not be used. A verdict ends the wait."""
         sender = self._sender
         end = sender.clock.steady() + seconds
         while True:
@@ -191,25 +191,25 @@ class _Polling:
                 await sender.clock.sleep(_LISTEN)
 
     async def _verdict(self) -> OperatorVerdict | None:
-        """Read an operator's verdict, which counts once the order cannot arrive any more."""
+        """Read an operator's verdict, which counts once the order can no longer arrive."""
         sender = self._sender
         if sender.clock.earliest() <= self._record.deadline_at:
             return None
         return OperatorVerdict.read(await sender.store.load(self._record.id))
 
-    async def _ask(self, *, conclusive: bool) -> VenueOrder | _Failed | None:
+    async def _ask(self, *, conclusive: bool) -> VenueOrder | _LookupFailure | None:
         try:
             return await self._look_up(conclusive=conclusive)
         except (Unavailable, OutcomeUnknown) as error:
             self._log_failure(error.words)
-            return _Failed(error.retry_after if isinstance(error, Unavailable) else 0.0)
+            return _LookupFailure(error.retry_after if isinstance(error, Unavailable) else 0.0)
         except Rejected as error:
             if error.refusal in KEY_REFUSALS:
                 await self._sender.account.park(error.words, error.refusal)
-            return _Failed(0.0)
+            return _LookupFailure(0.0)
 
     def _log_failure(self, words: str) -> None:
-        """Log why the venue gives no answer, once until the reason changes: an outage concerns every order."""
+        """Log why a lookup failed, once per reason: an outage fails those of every order."""
         if words != self._failure:
             log.warning("order not looked up", order_id=self._record.id, user=self._sender.user, reason=words)
         self._failure = words
@@ -223,27 +223,24 @@ class _Polling:
                 if error.refusal is not Refusal.GONE:
                     raise
             if not conclusive:
-                return None  # taken but not listed yet: the dear search can wait
+                return None  # accepted but not listed yet: the expensive search can wait
         since = (record.sent_at or self._sender.clock.now()) - SEARCH_SLACK_MS
         return await venue.find(record.client_order_id, since=since if conclusive else None)
 
 
 @dataclass(frozen=True, slots=True)
-class _Failed:
+class _LookupFailure:
     retry_after: float
-    """Seconds for which the venue wants to hear nothing."""
+    """Seconds for which the venue asked for no calls."""
 
 
 def until_search(provable_in: float) -> float:
-    """Return the seconds until the next search for an order that the last one has not found."""
+    """Return the seconds until the next search for an order that the last one did not find."""
     return max(provable_in, 0.0) + _TIMER if provable_in <= _NEAR else min(provable_in / 2, _FAR)
 
 
 def _never_left(sender: Sender, record: OrderRecord) -> bool:
-    """Return whether this process wrote the record ahead and broke off before it knew so: then nothing was sent.
-
-    As when Redis was lost in that moment.
-    """
+    """Return whether this process wrote the record ahead but never had the answer (Redis was lost): nothing was sent."""
     attempt = sender.attempts.get(record.client_order_id)
     return (
         attempt is not None
@@ -254,14 +251,15 @@ def _never_left(sender: Sender, record: OrderRecord) -> bool:
 
 
 def _is_of(record: OrderRecord, attempt: Attempt) -> bool:
-    """Return whether a record is of that very attempt: another process may have begun one since."""
+    """Return whether a record is of this attempt: another process may have begun one since."""
     return (record.fence, record.sent_at) == (attempt.fence, attempt.sent_at)
 
 
 def _steady_wait(sender: Sender, record: OrderRecord) -> float:
-    """Return the seconds, by the steady clock alone, until the deadline of another process's send is over at the venue.
+    """Return the seconds, by the steady clock alone, until the deadline of another process's send has passed at the venue.
 
-    The take-over's own call has voided what had not reached the venue by then; what had, waits there for its deadline.
+    The take-over's own call voided what had not reached the venue by then; a request that had may be queued there until its
+    deadline.
     """
     timing = sender.timing
     until_deadline = min(record.deadline_at - sender.clock.earliest(), timing.furthest_deadline_ms)

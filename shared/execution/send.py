@@ -1,9 +1,9 @@
 """Sends a leg once: lease, write-ahead, permit and bytes in one lane, then the venue's own record of how it ended.
 
-Every step is recorded with everything that was sent, so that a record which Redis loses in between is whole again with the next
-step. Lost leases and a lost Redis pass through as exceptions: then the next owner finds the write-ahead record.
+Every step is recorded with everything that was sent, so that the next step restores a record that Redis lost in between. A lost
+lease and a lost Redis pass through as exceptions: the next owner finds the write-ahead record.
 
-It must never let a byte leave before the write-ahead was answered, nor send again what may have been received.
+It must never let a byte leave before the write-ahead was answered, nor send again what the venue may have received.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from shared.venues.errors import KEY_REFUSALS, OutcomeUnknown, Refusal, Rejected
 from shared.venues.port import OrderRequest
 
 Guard = Callable[[], Awaitable[Denied | None]]
-"""Asked inside the lane, right before the write-ahead."""
+"""Called inside the lane, right before the write-ahead; what it returns stops the send."""
 _LATE_EVERY: Final = 10.0
-"""Seconds between lines about orders of one account that came too late."""
+"""Seconds between log lines about late orders of one account."""
 
 log = structlog.get_logger()
 
@@ -45,7 +45,7 @@ class _AlreadyBegunError(Exception):
 
 async def send_once(sender: Sender, leg: Leg, guard: Guard) -> LegOutcome:
     """Send a leg once and follow it to its end. Raises LeaseLost, BusUnavailable, and what `guard` raises."""
-    sending = _Sending(sender, leg, guard)
+    sending = _LegSend(sender, leg, guard)
     try:
         accepted = await sender.venue.place(sending.request, sending.begin)
     except _StopSending as stop:
@@ -63,8 +63,8 @@ async def send_once(sender: Sender, leg: Leg, guard: Guard) -> LegOutcome:
     return await sending.accepted(accepted.venue_order_id)
 
 
-class _Sending:
-    """One attempt to send a leg. `_intent` is what was written ahead, and goes along with every later step."""
+class _LegSend:
+    """One send of a leg. `_intent` is what was written ahead; every later step records it again."""
 
     def __init__(self, sender: Sender, leg: Leg, guard: Guard) -> None:
         self._sender = sender
@@ -82,7 +82,7 @@ class _Sending:
         )
 
     async def begin(self, deadline_at: int) -> int:
-        """Ask the guard, check the lease, write ahead: in the lane, with the very deadline that the venue is told."""
+        """Call the guard, check the lease, write ahead: inside the lane, with the deadline that the venue is given."""
         sender = self._sender
         if (stop := await self._guard()) is not None:
             raise _StopSending(stop)
@@ -100,14 +100,14 @@ class _Sending:
         return begun.nonce
 
     async def accepted(self, venue_order_id: str) -> LegOutcome:
-        """The venue took it; ask what filled."""
+        """Record that the venue accepted it, and find out what filled."""
         fields = {"venue_order_id": venue_order_id, "accepted_at": str(self._sender.clock.now())}
         await self._sender.hooks.before_bookkeeping()
         await self._move(OrderState.ACCEPTED, fields)
         return await self._resolve()
 
     async def unknown(self, words: str) -> LegOutcome:
-        """It may have been received; ask until something is proved."""
+        """Record that it may have been received, and poll until the outcome is proved."""
         log.warning(
             "outcome unknown: asking the venue",
             signal_id=self._leg.order.signal_id,
@@ -119,13 +119,13 @@ class _Sending:
         return await self._resolve()
 
     async def not_sent(self, words: str, retry_after: float) -> LegOutcome:
-        """Nothing was processed."""
+        """Record that nothing was processed: the leg may be sent again."""
         if self._intent:
             await self._move(OrderState.PLANNED, {"reason": words})
         return NotSent(words, retry_after)
 
     async def rejected(self, error: Rejected) -> LegOutcome:
-        """The venue refused; what that means depends on the family."""
+        """Return what a refusal means; that depends on its family."""
         if error.refusal is Refusal.DUPLICATE:
             return await self.unknown(error.words)
         if error.refusal is Refusal.DEADLINE:
@@ -137,7 +137,7 @@ class _Sending:
         return LegRejected(error.words, error.refusal, sent_at)
 
     def _log_late(self, words: str) -> None:
-        """Log now and then that an order came too late: one or two mean a slow network, many a clock or a venue that stalls."""
+        """Log late orders, now and then: a few mean a slow network, many a wrong clock or a venue that stalls."""
         sender = self._sender
         if (now := sender.clock.steady()) < sender.late_logged_until:
             return

@@ -1,6 +1,6 @@
 """What sending an order needs, and no more: built once per account and lease by the executor or the master.
 
-There is no way from here to an entry without a decision: a sender only carries out what it is handed.
+It must never decide what to send: a sender sends the legs that it is given.
 """
 
 from __future__ import annotations
@@ -20,47 +20,47 @@ from shared.venues.port import Venue, VenueOrder
 
 
 class AccountState(Protocol):
-    """Whether the account may be asked anything now."""
+    """Whether the account's key may be used now."""
 
     @property
     def ready(self) -> bool:
-        """Whether it can trade now."""
+        """Whether the account can trade now."""
         ...
 
     async def until_ready(self) -> None:
-        """Wait until it can."""
+        """Wait until the account can trade."""
         ...
 
     async def park(self, words: str, refusal: Refusal) -> None:
-        """Stop using the key: the venue has refused it in these words. May raise, where a refused key ends the caller's turn."""
+        """Stop using the key, which the venue has refused in these words."""
         ...
 
 
 class SendHooks:
-    """What a caller does between the steps of a send. The base does nothing."""
+    """What a caller does between the steps of a send. The base class does nothing."""
 
     def written_ahead(self, order_id: str) -> None:
-        """Note that the intent is durable and the bytes are about to leave."""
+        """Called when the intent is durable and the bytes are about to leave."""
 
     def replied(self) -> None:
-        """Note that the venue has taken an order, before that is recorded."""
+        """Called when the venue has accepted an order, before that is recorded."""
 
     async def before_bookkeeping(self) -> None:
-        """Wait until other orders of the process have left."""
+        """Wait until the other orders of the process have left."""
 
     async def still_open(self, order_id: str, order: VenueOrder, asked_at: int) -> None:
-        """Note an order that the venue shows and that has not ended; `asked_at` (epoch ms) is when it was asked about."""
+        """Called for an order that the venue shows and that has not ended; `asked_at` (epoch ms) is when it was looked up."""
 
     def lost(self, order_id: str, reason: str) -> None:
-        """Note that the venue no longer shows an order that it had named: only an operator can end the asking."""
+        """Called when the venue no longer shows an order that it had named: it is polled until an operator ends that."""
 
     def shown_again(self, order_id: str) -> None:
-        """Note that an order which was lost is shown again, or was ended by an operator."""
+        """Called when a lost order is shown again or has ended, or when it is no longer polled."""
 
 
 @dataclass(slots=True)
 class Sender:
-    """One account's way to the venue, under one lease. `attempts` outlives the lease: this process's sends by client order id."""
+    """One account's path to the venue under one lease. `attempts`, this process's sends by client order id, outlive it."""
 
     user: str
     venue: Venue
@@ -74,7 +74,7 @@ class Sender:
     attempts: MutableMapping[str, Attempt] = field(default_factory=dict)
     hooks: SendHooks = field(default_factory=SendHooks)
     late_logged_until: float = 0.0
-    """Steady instant until which nothing more is logged about orders that came after their deadline."""
+    """Steady instant before which nothing more is logged about orders that came after their deadline."""
     timing: Timing = field(init=False)
 
     def __post_init__(self) -> None:

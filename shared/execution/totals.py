@@ -1,4 +1,4 @@
-"""What filled, added up over the legs of an order, from the venue's own records."""
+"""What filled, summed over the legs of an order, from the venue's own records."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.venues.port import VenueOrder
 
 @dataclass(frozen=True, slots=True)
 class LegTotals:
-    """What all ended legs of an order came to. `fee` in quote, a fee in base valued at the fill."""
+    """The sums over all ended legs of an order. `fee` in quote; a fee in base is valued at the fill price."""
 
     filled: Quantity
     cost: Money
@@ -20,7 +20,7 @@ class LegTotals:
 
     @staticmethod
     def nothing(symbol: Symbol) -> LegTotals:
-        """Return the totals of an order of which nothing was traded."""
+        """Return the totals of an order that traded nothing."""
         return LegTotals(Quantity(ZERO, symbol.base), Money(ZERO, symbol.quote), Money(ZERO, symbol.quote))
 
     def plus(self, order: VenueOrder) -> LegTotals:
@@ -29,13 +29,13 @@ class LegTotals:
 
     @property
     def average_price(self) -> Price | None:
-        """Average over all legs; None if nothing filled."""
+        """Average price over all legs; None if nothing filled."""
         if self.filled.amount == 0:
             return None
         return Price(self.cost.amount / self.filled.amount, Symbol(self.filled.asset, self.cost.currency))
 
     def fields(self) -> dict[str, str]:
-        """Return the fields of the order's record that hold them."""
+        """Return them as fields of the order's record."""
         return {
             "filled_size": plain(self.filled.amount),
             "cost": plain(self.cost.amount),
@@ -44,7 +44,7 @@ class LegTotals:
 
 
 def quote_fee(order: VenueOrder) -> Money:
-    """Value an order's fee in its quote currency."""
+    """Return an order's fee in its quote currency."""
     quote = order.symbol.quote
     if order.fee_asset == quote:
         return Money(order.fee, quote)
@@ -53,7 +53,7 @@ def quote_fee(order: VenueOrder) -> Money:
 
 
 def received_quantity(order: VenueOrder) -> Quantity:
-    """Return what a buy brought: a fee that was taken in base leaves less than was bought."""
+    """Return what an order brought into the account: a fee in base leaves less than was bought."""
     if order.side is Side.BUY and order.fee_asset == order.symbol.base:
         return Quantity(max(order.filled.amount - order.fee, ZERO), order.symbol.base)
     return order.filled

@@ -1,10 +1,10 @@
-"""What the venue has done for an account, by client order id: for orders that Redis may have forgotten.
+"""The orders of an account at the venue, by client order id: for orders whose records Redis may have lost.
 
 An order without a write-ahead record has not been sent, unless Redis lost its last writes (a flush, a fail-over). So an order
-that was begun before, delivered before, or is older than the lease is looked for in the venue's list before anything is sent. A
-listing proves absence only if it was made late enough. The take-over's own call voids what had not reached the venue by then;
-what had may wait there for as long as a deadline is ahead, and be invisible for a moment after that. This is counted by a clock
-that does not step, and for what this process has sent itself by the venue's clock too.
+that was begun before, delivered before, or is older than the lease is looked up in the venue's list before anything is sent. A
+listing proves absence only if it was made late enough. The take-over's own call voids what had not reached the venue by then; a
+request that had may be queued there until its deadline, and be invisible for a moment after that. This is counted by a clock that
+does not step, and for this process's own sends by the venue's clock as well.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from shared.venues.errors import KEY_REFUSALS, OutcomeUnknown, Rejected, Unavail
 from shared.venues.port import OmittedRow, Venue, VenueOrder
 
 _REACH_MS: Final = 60_000
-"""How much earlier than a decision's own instant the list begins: clocks differ."""
+"""How much earlier than the decision's instant the list begins: clocks differ."""
 _FURTHEST_MS: Final = 24 * 3600 * 1000
 _TIMER: Final = 0.005
-"""Seconds by which a timer may go off early: listed a moment too early, the list would have to be asked for twice."""
+"""Seconds by which a timer may fire early: a list made a moment too early would have to be made again."""
 _RETRY: Final = 2.0
 
 log = structlog.get_logger()
@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class _Moment:
-    """An instant by both clocks: seconds of the one that does not step, and what the venue's shows at least (epoch ms)."""
+    """An instant by both clocks: steady seconds, and the earliest that the venue's clock can show (epoch ms)."""
 
     steady: float
     venue: int
@@ -44,11 +44,11 @@ class ConnectedAccount(AccountState, Protocol):
     """An account whose turn began with a private call."""
 
     connected_steady: float
-    """When the venue had answered it, by the steady clock: what was signed before is void there since then."""
+    """When the venue had answered that call, by the steady clock: everything signed before it is void at the venue."""
 
 
 class VenueHistory:
-    """The orders of one account, open and ended. One listing serves all who ask, as long as it is late enough for them."""
+    """The orders of one account, open and ended. One listing serves every lookup for which it is late enough."""
 
     def __init__(self, venue: Venue, account: ConnectedAccount, clock: Clock) -> None:
         self._venue = venue
@@ -78,7 +78,7 @@ class VenueHistory:
         return found
 
     async def _ask_alone(self, client_order_id: str, since: int) -> VenueOrder | None:
-        """Ask for one order by itself: a row that could not be read may be it, so its absence from the list proves nothing."""
+        """Look one order up by itself: an unreadable row may be it, so its absence from the list proves nothing."""
         while True:
             await self._account.until_ready()
             try:
@@ -92,7 +92,7 @@ class VenueHistory:
             await self._clock.sleep(_RETRY)
 
     def _early(self, attempt: Attempt | None, at: _Moment) -> float:
-        """Return by how many seconds a list of that moment is too early to prove an absence; zero or less if it does."""
+        """Return by how many seconds a list made at `at` is too early to prove an absence; zero or less if it proves one."""
         early = self._account.connected_steady + self._timing.proven_after_ms / SECOND - at.steady
         if attempt is not None:
             by_the_venue = (attempt.deadline_at + self._timing.visible_after_ms - at.venue) / SECOND
@@ -109,7 +109,7 @@ class VenueHistory:
                 await self._clock.sleep(early + _TIMER)
                 continue
             try:
-                # In this order: one that ends in between is in the second list.
+                # In this order: one that ends in between is in the second list as well.
                 still_open = await self._venue.open_orders()
                 ended = await self._venue.closed_orders(since=since)
             except (Unavailable, OutcomeUnknown) as error:
@@ -120,8 +120,8 @@ class VenueHistory:
                     await self._account.park(error.words, error.refusal)
             else:
                 if self._early(attempt, self._now()) > 0:
-                    continue  # the dates of these very answers speak against it
-                # Of two with one id, of which the venue has taken the second after the first ended, the filled one counts.
+                    continue  # the dates of these answers contradict it
+                # Of two orders with one id (the venue accepts the second after the first has ended) the filled one counts.
                 filled_last = sorted([*still_open, *ended], key=lambda order: order.filled.amount > 0)
                 self._orders = {order.client_order_id: order for order in filled_last if order.client_order_id}
                 self._left_out = (*still_open.left_out, *ended.left_out)

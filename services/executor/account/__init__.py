@@ -1,1 +1,1 @@
-"""One account under one lease: what it is traded with, and what is known of it."""
+"""One account under one lease: what it is traded with, and what is known about it."""

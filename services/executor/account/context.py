@@ -1,17 +1,19 @@
 """An account context: everything that one account is traded with, under one lease.
 
-There is no way from here to an entry without a decision from the order stream: a context only knows how to carry decisions out.
+Built by the context factory and taken apart by those who trade: a function that needs a few parts takes these, not the context.
+It must never decide anything: an entry comes from a decision in the order stream alone.
 """
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 
 from services.executor.account.faults import AccountFaults
 from services.executor.account.keeper import AccountKeeper
 from services.executor.account.names import AssetNames
-from services.executor.account.risk_book import RiskBook
+from services.executor.account.positions import AccountPositions
+from services.executor.account.renaming import Renamer
+from services.executor.account.risk_keeper import RiskKeeper
 from services.executor.orders.set_aside import SetAside
 from services.executor.turn.send_priority import SendPriority
 from shared.bus.lease import Lease
@@ -40,9 +42,11 @@ class AccountContext:
     records: Records
     account: AccountKeeper
     clock: VenueTime
-    """The venue's time. Nothing that money hangs on goes by this host's wall clock."""
+    """The venue's time. Nothing that money depends on uses this host's wall clock."""
     history: VenueHistory
     names: AssetNames
+    aside: SetAside
+    """The orders that fail unexpectedly."""
     retention_ms: int = RETENTION_MS
     crash_points: CrashPoints = field(default_factory=CrashPoints)
     priority: SendPriority = field(default_factory=SendPriority)
@@ -50,37 +54,33 @@ class AccountContext:
     books: FundsMark = field(default_factory=lambda: FundsMark(Funds.LIVE))
     alarm: ClockAlarm = field(default_factory=lambda: ClockAlarm(Faults(), lambda: None))
     """Whether this host's clock is too far from the venue's for entries; shared by all accounts of a venue."""
-    booking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held from reading a position or the risk state to writing it: symbols are traded side by side."""
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when a position or a setting has changed: whoever guards the positions looks at once."""
     faults: AccountFaults = field(default_factory=lambda: AccountFaults(Faults(), "", ""))
-    """What is wrong with this account, in the process's register; it ends with the turn."""
-    aside: SetAside = field(default_factory=lambda: SetAside(""))
-    """The orders that fail for a reason that nobody foresaw."""
-    risk: RiskBook = field(init=False)
+    """The faults of this account in the process's register; cleared with the turn."""
+    positions: AccountPositions = field(init=False)
+    renamer: Renamer = field(init=False)
+    risk: RiskKeeper = field(init=False)
 
     def __post_init__(self) -> None:
         self.account.currency = self.policy.currency
-        self.risk = RiskBook(
-            self.user, self.venue.name, self.records, self.store, self.clock, self.booking, self.faults
-        )
+        self.positions = AccountPositions(self.user, self.venue.name, self.records, self.store, self.clock, self.faults)
+        self.renamer = Renamer(self.names, self.positions, self.venue, self.records, self.faults, self.clock)
+        self.risk = RiskKeeper(self.positions, self.records, self.store, self.clock, self.faults)
 
     def follow(self, policy: UserPolicy) -> None:
-        """Go by changed settings from the next order on."""
+        """Apply changed settings from the next order on."""
         self.policy = policy
-        self.changed.set()
+        self.positions.changed.set()
         if self.account.currency != policy.currency:
             self.account.currency = policy.currency
             self.account.refresh_soon()
 
     async def switches(self, symbol: Symbol) -> tuple[Control, ...]:
-        """Read every kill switch that concerns an order of this user's for a symbol, under its own name or the master's."""
+        """Read every kill switch that applies to an order of this user for a symbol, under its own name or the master's."""
         found = await self.records.switches(self.user, symbol)
         for source, target in self.policy.symbols.map.items():
             if target == symbol:
                 found += (await self.records.switches(self.user, source))[-1:]
-        for name in self.renames.former(symbol):  # a switch outlives the renaming of what it is about
+        for name in self.renames.former(symbol):  # a switch outlives a renaming of its symbol
             found += (await self.records.switches(self.user, name))[-1:]
         return found
 
@@ -106,5 +106,5 @@ class AccountContext:
 
     @property
     def renames(self) -> Renames:
-        """The names that this turn goes by."""
+        """The renames that this turn applies."""
         return self.names.renames

@@ -1,7 +1,7 @@
-"""Sets up the contexts of one user: keys, nonces, books, the venue's adapter. What cannot be used gives a context that says why.
+"""Builds account contexts: keys, nonces, books, the venue's adapter. An account that cannot be used is parked with the reason.
 
-Here it is decided whose money an account trades with: with `paper = true` the adapter is built for the paper exchange whatever
-the others trade on, takes a paper key alone, and signs nothing before the other side has named itself.
+This decides whose money an account trades with: with `paper = true` the adapter is built for the paper exchange whatever the
+others trade on, takes paper keys only, and signs nothing before the other side has identified itself as a paper exchange.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 
 from services.executor.account.context import AccountContext
 from services.executor.account.faults import AccountFaults
-from services.executor.account.funds_mark import Unknown, WrongFunds, check_funds_kind
+from services.executor.account.funds_mark import NoBooks, WrongFunds, check_funds_kind
 from services.executor.account.gates import Gate, KeyGate, subject
 from services.executor.account.keeper import AccountKeeper
 from services.executor.account.key_memory import KeyMemory
@@ -51,26 +51,26 @@ from shared.venues.venue_clock import VenueClock
 
 _NO_KEY: Final = "none"
 LANE_PATIENCE_MS: Final = 15_000
-"""How long an order may wait for its account's lane before it is handed back to be planned again."""
+"""How long an order may wait for its account's lane before it is returned to be planned again."""
 _KEYS_AGE: Final = 5.0
-"""Seconds for which the list of all keys is used: a thousand users are set up at once, and files change."""
+"""Seconds for which the list of all keys is cached: a thousand users are set up at once, and files change."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredTime:
-    """A venue's time as this process measures it, and what is said when this host's is another."""
+    """A venue's time as this process measures it, and the alarm for a host clock that differs."""
 
     clock: VenueClock
     alarm: ClockAlarm
 
 
 class AccountContextFactory:
-    """Makes the contexts of a process. All of them share one HTTP session, and the public side and the time of each venue."""
+    """Builds the contexts of a process. They share one HTTP session, and the public side and the time of each venue."""
 
     def __init__(
         self, settings: Settings, bus: Bus, http: HttpSession, wall: Callable[[], int], faults: Faults | None = None
     ) -> None:
-        """`wall` is this host's clock (epoch ms): accounts go by their venue's, which is measured against it."""
+        """`wall` is this host's clock (epoch ms), against which the venues' clocks are measured."""
         self._settings = settings
         self._bus = bus
         self._http = http
@@ -88,14 +88,14 @@ class AccountContextFactory:
         self._paper_public = self._open_public(settings.paper_url, self._paper_time.clock)
 
     async def make(self, policy: UserPolicy, venue_name: str, lease: Lease) -> AccountContext:
-        """Set up one account of a user under its lease; sends nothing yet. Raises LeaseLost, BusUnavailable."""
+        """Build the context of one account under its lease; sends nothing yet. Raises LeaseLost, BusUnavailable."""
         store = OrderStore(self._bus, lease, policy.user, venue_name, self._settings.retention_ms)
         funds = self._settings.funds(paper=policy.paper)
         books = FundsMark(funds)
         records = Records(self._bus)
         of_venue = self._paper_time if self._apart(paper=policy.paper) else self.time
         gates: list[Gate] = []
-        unknown = False
+        no_books = False
         try:
             key = self._key(policy, venue_name)
             await self._refuse_strange(policy, key)
@@ -106,8 +106,8 @@ class AccountContextFactory:
             gates.append(KeyGate(self._bus, lease, key.fingerprint, self._faults).check)
             if isinstance(opened, WrongFunds):
                 venue = UnusableVenue(venue_name, opened.reason)
-            elif isinstance(opened, Unknown):
-                unknown = True
+            elif isinstance(opened, NoBooks):
+                no_books = True
                 known = BooksGate(policy.user, venue, records, store, funds, of_venue.clock, self._faults)
                 gates.append(known.check)
             else:
@@ -118,7 +118,7 @@ class AccountContextFactory:
             venue = UnusableVenue(venue_name, str(error))
         faults = AccountFaults(self._faults, policy.user, venue_name)
         account = AccountKeeper(policy.user, venue, records, of_venue.clock, memory, self._priority, faults, gates)
-        account.books_lost = unknown  # until the venue has told
+        account.books_lost = no_books  # until the venue was asked
         clock = AccountClock(of_venue.clock)
         sender = Sender(
             user=policy.user,
@@ -132,6 +132,7 @@ class AccountContextFactory:
             attempts=self._attempts.setdefault(policy.user, {}),
             hooks=ExecutorHooks(self._priority, self._crash_points, faults),
         )
+        names = AssetNames(venue, self.renames.of(venue_name))
         return AccountContext(
             policy=policy,
             sender=sender,
@@ -139,23 +140,23 @@ class AccountContextFactory:
             account=account,
             clock=of_venue.clock,
             history=VenueHistory(venue, account, clock),
-            names=AssetNames(venue, self.renames.of(venue_name)),
+            names=names,
             retention_ms=self._settings.retention_ms,
             crash_points=self._crash_points,
             priority=self._priority,
             books=books,
             alarm=of_venue.alarm,
             faults=faults,
-            aside=SetAside(policy.user, self._faults),
+            aside=SetAside(policy.user, names, self._faults),
         )
 
     def look_at_clocks(self) -> None:
-        """Tell whether this host's clock is that of whoever is traded with; one that was told wrong may be right by now."""
+        """Report a host clock that differs from a venue's, and clear the report of one that no longer does."""
         for known in (self.time, self._paper_time):
             known.alarm.look()
 
     def forget_faults(self, user: str) -> None:
-        """Clear what stands wrong about a user whose turn has ended: whoever serves them next reports what they find."""
+        """Clear the faults of a user whose turn has ended: the next owner reports what it finds."""
         for fault in self._faults.standing:
             if fault.subject.startswith(subject(user, "")):
                 self._faults.clear(fault.kind, fault.subject)
@@ -163,7 +164,8 @@ class AccountContextFactory:
     async def _refuse_strange(self, policy: UserPolicy, key: ApiKey) -> None:
         """Refuse a key that may be another user's, unless this user has traded with it before.
 
-        Who has no file, or shares the spelling of another's id, cannot claim the variable. Raises ConfigurationError.
+        A user without a file, or with an id that another one's spelling shares, cannot claim the variable. Raises
+        ConfigurationError.
         """
         if policy.file not in {FileState.SHARED, FileState.GONE}:
             return
@@ -171,17 +173,17 @@ class AccountContextFactory:
             raise ConfigurationError(f"{policy.fault}; nor do exits go on: the key may be another user's")
 
     def _counter(self, memory: KeyMemory, lease: Lease, user: str, fingerprint: str) -> NonceCounter:
-        """Make the nonce counter of a turn: above the clock, and above all that this process has used of the key.
+        """Return the nonce counter of a turn: above the clock, and above every nonce that this process has used with the key.
 
-        The wall clock will do: it only has to be above what a Redis that has lost the counter used before, and it never lowers
-        one. Where it was set back meanwhile, what this process has used stands for it.
+        The wall clock is enough: it must only exceed the nonces used before Redis lost the counter, and it never lowers one. If
+        the clock was set back meanwhile, the nonces of this process count.
         """
         floor = max(time.time_ns() // 1_000, memory.nonces.floor if memory.nonces else 0)
         memory.nonces = NonceCounter(self._bus, lease, user, fingerprint, floor=floor)
         return memory.nonces
 
     def _memory(self, fingerprint: str) -> KeyMemory:
-        """Give what this process knows of a key, from the first time on."""
+        """Return what this process remembers about a key."""
         if fingerprint not in self._keys:
             self._keys[fingerprint] = KeyMemory(open_budget(self._settings.venue_tier(self.public.name)))
         return self._keys[fingerprint]
@@ -193,7 +195,7 @@ class AccountContextFactory:
         return read_api_key(venue_name, policy.user, mode, paper=policy.paper, names=self._names())
 
     def _names(self) -> Mapping[str, Sequence[str]]:
-        """Return the variables of each key, read a moment ago at most."""
+        """Return the variables of each key, cached for a moment."""
         read_at, names = self._key_names
         if not names or time.monotonic() - read_at > _KEYS_AGE:
             names = key_names()

@@ -1,6 +1,6 @@
-"""What is wrong with one account, in the process's register: each fault is named by user and venue, and all end with the turn.
+"""The faults of one account in the process's register: each is named by user and venue, and all are cleared with the turn.
 
-A user who goes to another executor takes their faults along: that one reports what it finds. Nothing here may outlive the turn.
+Another executor that serves the user reports what it finds itself. Nothing here may outlive the turn.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ class AccountFaults:
 
     def __init__(self, register: Faults, user: str, venue: str) -> None:
         self._register = register
+        self.user = user
         self._account = f"{user} ({venue})"
         self._reported: set[tuple[FaultKind, str]] = set()
 
@@ -22,19 +23,19 @@ class AccountFaults:
         return bool(self._reported)
 
     def report(self, kind: FaultKind, reason: str, what: str = "") -> bool:
-        """Note that something is wrong now; `what` tells several of a kind apart. Return True if that is new."""
+        """Report a fault; `what` distinguishes several of a kind. Return True if it is new."""
         subject = f"{self._account} {what}".rstrip()
         self._reported.add((kind, subject))
         return self._register.report(kind, subject, reason)
 
     def clear(self, kind: FaultKind, what: str = "") -> bool:
-        """Note that it is over; return True if it stood."""
+        """Clear a fault; return True if it stood."""
         subject = f"{self._account} {what}".rstrip()
         self._reported.discard((kind, subject))
         return self._register.clear(kind, subject)
 
     def clear_all(self) -> None:
-        """Forget everything: the turn has ended."""
+        """Clear all of them: the turn has ended."""
         for kind, subject in self._reported:
             self._register.clear(kind, subject)
         self._reported.clear()

@@ -1,9 +1,9 @@
-"""Whether an account's books are of the money that it is to trade with now: paper and real money never mix.
+"""Checks that an account's books are of the kind of money that it trades with now: paper and real money never mix.
 
-A user can go over from one to the other, by his own setting, by SHOAL_MODE, while running or between two starts. What was bought
-with one kind of money cannot be sold with the other, so the books are begun anew where nothing is held and nothing is under way;
-else the account stays parked until they are closed out under the former setting. It must never let an order reach the other venue
-for what these books hold.
+A user can change from one to the other by their own setting or by SHOAL_MODE, while running or between two starts. What was
+bought with one kind of money cannot be sold with the other, so new books are begun if nothing is held and no order is under
+way; otherwise the account stays parked until the old ones are closed out under the former setting. It must never let an order
+for what these books hold reach the other venue.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class WrongFunds:
-    """The books are of the other money and cannot be left: why, and what to do."""
+    """The books are of the other kind of money and still have something open: why, and what to do."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
-    """Nothing is recorded of the account: it is a new one, or Redis has lost its data. The venue can tell (`lost_books.py`)."""
+class NoBooks:
+    """Nothing is recorded of the account: it is new, or Redis has lost its data. The venue knows which (`lost_books.py`)."""
 
 
 async def check_funds_kind(
     bus: Bus, store: OrderStore, user: str, venue: str, funds: Funds, key: str
-) -> FundsMark | WrongFunds | Unknown:
-    """Open an account's books for this money; `key` is the fingerprint of the API key that it is about to trade with.
+) -> FundsMark | WrongFunds | NoBooks:
+    """Return an account's books for this kind of money, or why they cannot be used; `key` is the API key's fingerprint.
 
     To be called under the user's lease, before anything is sent. Raises LeaseLost, BusUnavailable.
     """
@@ -58,14 +58,14 @@ async def check_funds_kind(
         if found is not None and found.funds is funds:
             return found
         if found is None and not await _recorded(bus, user, venue):
-            return Unknown()
+            return NoBooks()
         if found is None and await _made_with(bus, user, key):
             return await store.mark_books(funds, clear=False)
         held = await records.positions(user, venue)
         if open_ := await _open(store, held, await _dust(records, venue, held)):
             return WrongFunds(_reason(user, found, open_))
-    except ValueError as error:  # a record that is malformed, or stands under no symbol
-        return WrongFunds(f"the account's books cannot be read, so nobody knows whose money they are of: {error}")
+    except ValueError as error:  # a malformed record, or one whose field is no symbol
+        return WrongFunds(f"the account's books cannot be read, so it is not known whose money they are of: {error}")
     books = await store.mark_books(funds, clear=True)
     log.warning(
         f"books begun anew: {user} trades with {funds.words} from now on",
@@ -77,7 +77,7 @@ async def check_funds_kind(
 
 
 def _renamed(user: str, found: FundsMark) -> str:
-    """Say why books may not be traded by because their user is being renamed, or has been; an empty text if not."""
+    """Return why books cannot be used because their user is being or was renamed; an empty text if they can."""
     if found.renamed_to:
         return f"{user} is called {found.renamed_to} now: its file and its key stand under that name (ops user rename)"
     if found.taken_from:
@@ -88,18 +88,18 @@ def _renamed(user: str, found: FundsMark) -> str:
 
 
 async def _recorded(bus: Bus, user: str, venue: str) -> bool:
-    """Say whether anything stands in Redis of what copying has made of an account.
+    """Return whether Redis has any record that copying made of an account.
 
-    The account's balances do not count: they are written without the lease, so that they can stand after all else is lost.
+    The account's balances do not count: they are written without the lease, and may exist after everything else was lost.
     """
     written = (keys.positions, keys.risk, keys.own_exits)
     return bool(await bus.do("EXISTS", *(name(user, venue) for name in written)))
 
 
 async def _made_with(bus: Bus, user: str, key: str) -> bool:
-    """Say whether books without a mark (made before there was one) were made with this key.
+    """Return whether books without a mark (from a version before it) were made with this key.
 
-    Paper and real accounts never share a key, and the counter of the key used last stands highest: counters follow the clock.
+    Paper and real accounts never share a key, and the counter of the last used key is the highest: counters follow the clock.
     """
     names = sorted(set(await bus.scan(keys.nonce(user, "*"))))
     values = await bus.do_all([("GET", name) for name in names])
@@ -109,7 +109,7 @@ async def _made_with(bus: Bus, user: str, key: str) -> bool:
 
 
 async def _dust(records: Records, venue: str, held: Mapping[Symbol, Position]) -> frozenset[Symbol]:
-    """Give the symbols of which less is held than the venue takes in one order: closing out leaves them behind."""
+    """Return the symbols of which less is held than the venue's minimum: closing out leaves them behind."""
     instruments = await records.instruments(venue) if held else {}
     return frozenset(
         symbol
@@ -119,7 +119,7 @@ async def _dust(records: Records, venue: str, held: Mapping[Symbol, Position]) -
 
 
 async def _open(store: OrderStore, held: Mapping[Symbol, Position], dust: frozenset[Symbol]) -> str:
-    """Say what these books still have open; an empty text if nothing."""
+    """Return what is still open in these books; an empty text if nothing."""
     if coins := [str(position.size) for symbol, position in held.items() if symbol not in dust]:
         return f"{', '.join(coins)} held"
     noted = await store.own_exits()

@@ -1,6 +1,7 @@
-"""What must be in order before an account trades, beside what the venue says: asked at each reading, before the venue is called.
+"""Conditions that an account must meet before it trades, beside the venue's own: checked at each reading, before the venue is
+called.
 
-A gate that is shut parks the account with its reason, and lets it in by itself once the reason is gone.
+A gate that refuses parks the account with the reason; the account trades again by itself once the reason is gone.
 """
 
 from __future__ import annotations
@@ -17,20 +18,20 @@ from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
 
 Gate = Callable[[], Awaitable[None]]
-"""Returns if the account may trade, and raises Withheld if not."""
+"""Returns if the account may trade, else raises GateRefusal."""
 RETRY: Final = 3.0
-"""Seconds until a gate that was shut is asked again: a read or two in Redis."""
+"""Seconds until a gate that refused is checked again: a read or two in Redis."""
 
 log = structlog.get_logger()
 
 
 def subject(user: str, what: object) -> str:
-    """Name what a fault of one user's account is about, so that it can be cleared when their turn ends."""
+    """Return the subject of a fault of one user's account, by which it is cleared when their turn ends."""
     return f"{user}: {what}"
 
 
-class Withheld(Exception):  # noqa: N818  # a state of the account, named as one
-    """The account may not trade, and why. `books_lost`: nobody knows what it holds from copying."""
+class GateRefusal(Exception):  # noqa: N818  # a state of the account, not an error
+    """The account may not trade, and why. `books_lost`: what it holds from copying is not known."""
 
     def __init__(self, reason: str, *, books_lost: bool = False) -> None:
         super().__init__(reason)
@@ -39,7 +40,7 @@ class Withheld(Exception):  # noqa: N818  # a state of the account, named as one
 
 
 class KeyGate:
-    """Shut while somebody else trades with the same API key, in whatever process or host; theirs is shut by the same rule."""
+    """Refuses while another account trades with the same API key, on any host; that one is refused by the same rule."""
 
     def __init__(self, bus: Bus, lease: Lease, fingerprint: str, faults: Faults) -> None:
         self._bus = bus
@@ -48,7 +49,7 @@ class KeyGate:
         self._faults = faults
 
     async def check(self) -> None:
-        """Claim the key and look who else has. Raises Withheld, BusUnavailable."""
+        """Claim the key, and check for other claims. Raises GateRefusal, BusUnavailable."""
         user = self._lease.holder
         others = await claim_key(self._bus, self._fingerprint, self._lease)
         if not others:
@@ -61,4 +62,4 @@ class KeyGate:
         )
         if self._faults.report(FaultKind.KEY, subject(user, "API key"), reason):
             log.error("one API key for two accounts", user=user, others=others, key=self._fingerprint)
-        raise Withheld(reason)
+        raise GateRefusal(reason)

@@ -1,7 +1,7 @@
-"""Values what one user's account holds: by the shared price feed, by the venue for what that lacks, by a price of minutes ago.
+"""Values what one user's account holds: by the shared price feed, else by the venue, else by a price that is minutes old.
 
-What has no known value counts nothing, so that sizes only shrink; it is named, and told once. `unpriced` says which holdings
-should have a price, because the venue lists a pair: as long as there are any, losses must not be measured against the equity.
+A holding without a known value counts as zero, so that sizes only shrink, and is reported once. `unpriced` are the holdings that
+should have a price because the venue lists a pair: while there are any, losses must not be measured against the equity.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from shared.venues.holdings import owned
 from shared.venues.port import Balances, PublicVenue
 
 _PRICE_AGE_MS: Final = 60_000
-"""Published prices older than this are asked for anew; while that fails they serve for `PRICE_SERVES_MS`."""
+"""Published prices older than this are read from the venue; while that fails they serve for `PRICE_SERVES_MS`."""
 
 log = structlog.get_logger()
 
 
 class HoldingsValuer:
-    """Values one account again and again, and remembers the last prices."""
+    """Values one account repeatedly, and remembers the last prices."""
 
     def __init__(
         self, user: str, venue: PublicVenue, records: Records, clock: Callable[[], int], faults: AccountFaults
@@ -45,7 +45,7 @@ class HoldingsValuer:
         """Assets whose balance, or whose price on a listed pair, could not be read at the last valuation."""
 
     async def value(self, balances: Balances, currency: str, instruments: Mapping[Symbol, Instrument]) -> Valuation:
-        """Value what is held, and tell once what has no known value. Raises BusUnavailable."""
+        """Return the value of what is held, and report what has no known value. Raises BusUnavailable."""
         holdings = owned(balances)
         routes = {
             asset: route(asset, currency, instruments)
@@ -59,11 +59,11 @@ class HoldingsValuer:
         cash = Money(holdings.get(currency, ZERO), currency)
         valued = value(cash, holdings, prices, minimums=minimums, unread=balances.unreadable)
         self.unpriced = (*(each.asset for each in valued.unvalued if routes.get(each.asset)), *valued.unread)
-        self._tell(valued.missing)
+        self._report_missing(valued.missing)
         return valued
 
-    def _tell(self, missing: str) -> None:
-        """Say once what is left out of the equity. Only a price that should be there is a fault: no pair trades the rest."""
+    def _report_missing(self, missing: str) -> None:
+        """Log once what the equity leaves out. Only a missing price of a listed pair is a fault: the rest cannot be traded."""
         if missing and missing != self._left_out:
             log.warning("the equity is counted low, so sizes are smaller", user=self._user, missing=missing)
         self._left_out = missing
@@ -73,7 +73,7 @@ class HoldingsValuer:
             self._faults.clear(FaultKind.EQUITY)
 
     async def _known_prices(self, wanted: Iterable[Symbol]) -> dict[Symbol, Price]:
-        """Take the shared feed's prices; what it lacks is asked of the venue, and what that lacks may be some minutes old."""
+        """Return prices: the shared feed's, else the venue's, else the last known ones, which may be minutes old."""
         pairs = sorted(wanted, key=str)
         if not pairs:
             self._prices.clear()

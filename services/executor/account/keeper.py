@@ -1,8 +1,8 @@
-"""What is known of one account, and whether it can trade.
+"""Keeps one account's record: its balances, and whether it can trade.
 
-Reads balances when asked and on a timer, writes them for the engine, and parks the account with a plain reason when the venue
-will not have it. A balance that could not be read is unknown, never zero. A holding without a known value is left out of the
-equity, which makes sizes smaller, and the account says so; losses are not measured against an equity that shrank in that way.
+Reads balances on demand and on a timer, writes them for the engine, and parks the account with a plain reason when the venue
+refuses it. A balance that could not be read is unknown, never zero. A holding without a known value is left out of the equity,
+which makes sizes smaller and is stated in the record; losses are not measured against an equity that shrank in that way.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from uuid import uuid4
 import structlog
 
 from services.executor.account.faults import AccountFaults
-from services.executor.account.gates import RETRY, Gate, Withheld
+from services.executor.account.gates import RETRY, Gate, GateRefusal
 from services.executor.account.holdings import HoldingsValuer
 from services.executor.account.key_memory import KeyMemory
 from services.executor.turn.send_priority import SendPriority
@@ -36,14 +36,14 @@ from shared.venues.port import Balance, Venue, VenueOrder
 
 _QUOTE: Final = "USD"
 _EXAMPLE: Final = Symbol("BTC", _QUOTE)
-"""The pair whose fee is asked before it is known what the user trades."""
+"""The pair whose fee is read before the user has traded anything."""
 _REFRESH: Final = 30.0
 """Seconds between readings of a quiet account: prices move its equity, and people deposit."""
 _SETTLED: Final = 0.5
-"""Seconds to wait after a fill, so that several fills cost one reading."""
+"""Seconds to wait after a fill, so that several fills take one reading."""
 _RETRY_FIRST, _RETRY_MOST = 1.0, 60.0
 _REFUSED_RETRY: Final = 60.0
-"""Seconds until a refused key is tried again: the person may have put it right at the venue."""
+"""Seconds until a refused key is tried again: its owner may have corrected it at the venue."""
 _LOCKOUT: Final = 15 * 60.0 + 30.0
 """Kraken's lockout lasts about 15 min and each call restarts it (shared/venues/kraken/KRAKEN.md, K5)."""
 
@@ -51,7 +51,7 @@ log = structlog.get_logger()
 
 
 class AccountKeeper:
-    """Keeps the record of one account true."""
+    """Keeps the record of one account current."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class AccountKeeper:
         self._priority = priority or SendPriority()
         self._gates = gates
         self.fees = TakerFees(venue.name, [_EXAMPLE])
-        """What trades cost here, by pair."""
+        """The account's taker fees by pair."""
         self._valuer = HoldingsValuer(user, venue, records, clock, faults or AccountFaults(Faults(), user, venue.name))
         self._ready = asyncio.Event()
         self._parked = asyncio.Event()
@@ -81,20 +81,20 @@ class AccountKeeper:
         self._quiet_until = 0.0
         self.reason = "not connected yet"
         self.books_lost = False
-        """Whether nobody knows what the account holds from copying: then no exit may be taken for one of nothing."""
+        """Whether it is not known what the account holds from copying: no exit may then be skipped for want of a position."""
         self.currency = _QUOTE
-        """What cash and equity are counted in."""
+        """The currency of cash and equity."""
         self.supervisor = Supervisor()
         self.latest: Account | None = None
-        """As last read by this process."""
+        """The account as last read by this process."""
         self._answered_at = 0
-        """When the venue had answered that reading, epoch ms."""
+        """When the venue had answered that reading (epoch ms)."""
         self._traded: list[tuple[int, Money]] = []
-        """What trades have taken from the cash (below zero) or brought into it since, and when."""
+        """Changes of the cash by trades since then, with their instants; purchases are negative."""
         self.connected_at = 0
-        """When the venue had answered the first call of this turn, epoch ms: what was signed before is void there since then."""
+        """When the venue had answered the first call of this turn (epoch ms): everything signed before it is void there."""
         self.connected_steady = 0.0
-        """The same by a clock that does not step, in seconds."""
+        """The same by the steady clock, in seconds."""
 
     @property
     def ready(self) -> bool:
@@ -102,11 +102,11 @@ class AccountKeeper:
         return self._ready.is_set()
 
     async def until_ready(self) -> None:
-        """Wait until it can."""
+        """Wait until it can trade."""
         await self._ready.wait()
 
     async def until_parked(self) -> None:
-        """Wait until it cannot."""
+        """Wait until it is parked."""
         await self._parked.wait()
 
     async def until_known(self) -> None:
@@ -114,9 +114,9 @@ class AccountKeeper:
         await self._known.wait()
 
     def traded(self, order: VenueOrder) -> None:
-        """Note an order that was booked: the cash shows it with the next reading, and bursts do not wait for that.
+        """Note an order that was booked: its effect on the cash counts before the next reading.
 
-        In doubt there is less: a purchase counts until a reading that was asked for after it was booked, a sale only if it ended
+        Errs on the low side: a purchase counts until a reading that was requested after it was booked, a sale only if it ended
         after the last reading was answered.
         """
         fee = quote_fee(order)
@@ -126,7 +126,7 @@ class AccountKeeper:
             self._traded.append((order.closed_at, order.cost - fee))
 
     def after_trades(self) -> Account | None:
-        """Give the account as last read, with what has been traded since; None before the first reading."""
+        """Return the account as last read, adjusted for the trades since; None before the first reading."""
         account = self.latest
         if account is None or account.cash is None or not self._traded:
             return account
@@ -135,27 +135,27 @@ class AccountKeeper:
         return account._replace(cash=Money(account.cash.amount + traded, currency))
 
     def for_losses(self) -> Account | None:
-        """Give the account as losses are measured against it: without an equity while a price that should be there is missing.
+        """Return the account for measuring losses: without an equity while the price of a listed pair is missing.
 
-        What copying loses is a share of the equity. A price that goes missing would make that share larger than it is, and a
-        stop-out must never sell because data is missing.
+        A loss is measured as a share of the equity. A missing price would make that share too large, and a stop-out must never
+        sell because data is missing.
         """
         account = self.latest
         return account._replace(equity=None) if account is not None and self._valuer.unpriced else account
 
     def refresh_soon(self) -> None:
-        """Ask for a reading; several requests in a row cost one."""
+        """Request a reading; several requests in a row take one."""
         self._wanted.set()
 
     async def park(self, words: str, refusal: Refusal | None = None) -> None:
-        """Stop trading this account, and say why. `refusal` is the venue's, and says how long to stay quiet."""
+        """Stop trading this account for a reason. `refusal`, if the venue refused, determines how long it is not called."""
         if refusal is not None:
             quiet = _LOCKOUT if refusal is Refusal.LOCKED else _REFUSED_RETRY
             self._quiet_until = max(self._quiet_until, time.monotonic() + quiet)
             self._key.probed = False
         new = words != self.reason or not self._parked.is_set()
         self._ready.clear()
-        self._wanted.set()  # the timer of a ready account does not hold for a parked one
+        self._wanted.set()  # a parked account is read again sooner than a ready one
         self.reason = words
         await self._records.mark_account(self._user, self._venue.name, AccountState.PARKED, words)
         self._parked.set()
@@ -166,7 +166,7 @@ class AccountKeeper:
             )
 
     async def run(self) -> None:
-        """Connect, then keep the record true until cancelled. Raises only what the bus and the lease raise."""
+        """Connect, then keep the record current until cancelled. Raises only what the bus and the lease raise."""
         wait = _RETRY_FIRST
         name = f"account reader of {self._user}"
         while True:
@@ -176,7 +176,7 @@ class AccountKeeper:
             self._wanted.clear()
             pause = _REFRESH
             try:
-                pause = await self._read_unless_withheld()
+                pause = await self._read_if_admitted()
                 wait = _RETRY_FIRST
                 self.supervisor.worked(name)
             except Rejected as error:
@@ -185,37 +185,34 @@ class AccountKeeper:
                 if self.ready:
                     log.warning("balances could not be read", user=self._user, reason=error.words)
                 else:
-                    # The first failure may be a hiccup; a parked account would miss entries for it.
+                    # Not at the first failure, which may be brief: a parked account misses entries.
                     if wait > _RETRY_FIRST or self._parked.is_set():
                         await self.park(f"cannot connect: {error.words}")
                     pause, wait = wait, min(wait * 2, _RETRY_MOST)
             except ENDS_A_TURN:
                 raise
-            except Exception as error:  # a surprise in one reading must not end the turn: exits hang on it
+            except Exception as error:  # one failed reading must not end the turn: exits depend on it
                 log.exception("reading the account failed", user=self._user)
-                await self._surprised(name, error)
+                await self._note_failure(name, error)
             await self._pause(pause)
 
-    async def _read_unless_withheld(self) -> float:
-        """Read the account, or park it for what a gate says; return the seconds until the next time."""
+    async def _read_if_admitted(self) -> float:
+        """Read the account, or park it if a gate refuses; return the seconds until the next reading."""
         try:
             await self.read()
-        except Withheld as error:
+        except GateRefusal as error:
             self.books_lost = self.books_lost or error.books_lost
             await self.park(error.reason)
             return RETRY
         return _REFRESH
 
-    async def _surprised(self, name: str, error: Exception) -> None:
+    async def _note_failure(self, name: str, error: Exception) -> None:
         self.supervisor.failed(name, error)
-        if not self.ready and not isinstance(error, BusRefused):  # where that would be noted is something else
+        if not self.ready and not isinstance(error, BusRefused):  # then the record could not be written either
             await self.park(f"cannot be read: {type(error).__name__}: {error}")
 
     async def read(self) -> None:
-        """Read the account once and write its record. Raises a VenueError; the old record then stands with its instant.
-
-        Raises Withheld while it may not trade.
-        """
+        """Read the account once and write its record. Raises a VenueError (the old record stays), or GateRefusal."""
         for gate in self._gates:
             await gate()
         self.books_lost = False
@@ -250,14 +247,14 @@ class AccountKeeper:
         self._known.set()
 
     async def _probe(self) -> None:
-        """Make the lookups once that finding out about an order needs, so that a key without them is parked before it buys."""
+        """Make the lookups once that resolving an order needs: a key without these permissions is parked before it buys."""
         if self._key.probed:
             return
         await self._venue.find(str(uuid4()), since=self._clock())
         self._key.probed = True
 
     async def _ask_fee(self, instruments: Mapping[Symbol, Instrument]) -> None:
-        """Ask for the fee of one pair: of each that is traded in turn; the adapter asks the venue hourly."""
+        """Read the fee of one pair, of each traded pair in turn; the adapter calls the venue hourly."""
         symbol = self.fees.next()
         if symbol is not None and symbol in instruments:
             self.fees.learn(symbol, await self._venue.taker_fee(symbol))
@@ -268,7 +265,7 @@ class AccountKeeper:
         if not self.ready:
             await asyncio.sleep(seconds)
             return
-        # No time-out, which is an exception each time: that of thousands who are due together would hold orders up.
+        # No time-out, which raises each time: thousands that are due together would delay orders.
         loop = asyncio.get_running_loop()
         due = loop.time() + seconds
         timer = loop.call_at(due, self._wanted.set)
@@ -276,5 +273,5 @@ class AccountKeeper:
             await self._wanted.wait()
         finally:
             timer.cancel()
-        if loop.time() < due:  # somebody asks: what has just been traded is in the balances a moment later
+        if loop.time() < due:  # on request: balances show a trade a moment later
             await asyncio.sleep(_SETTLED)

@@ -1,7 +1,7 @@
-"""What this process has learnt of one API key: it outlives the turns in which the key's user is served here.
+"""What this process knows about one API key, beyond the turns in which its user is served here.
 
-A turn ends with every loss of the connection to Redis and the next one begins a moment later, with the same key at the same
-exchange. What the exchange has counted by then, and what the key may do, is as it was.
+A turn ends with every loss of the connection to Redis, and the next one begins a moment later with the same key at the same
+venue: the venue's rate counters and the key's permissions have not changed.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from shared.venues.factory import RateBudget
 
 @dataclass(slots=True)
 class KeyMemory:
-    """One key, as this process knows it."""
+    """The state of one key in this process."""
 
     budget: RateBudget
     nonces: NonceCounter | None = None
-    """Of the last turn: it knows the highest nonce that was used here, below which a Redis that has lost writes must not lead."""
+    """The counter of the last turn: it holds the highest nonce used here, below which a Redis that lost writes must not go."""
     probed: bool = False
-    """Whether the key could make the lookups that finding out about an order needs."""
+    """Whether the key has made the lookups that resolving an order needs."""

@@ -1,8 +1,8 @@
-"""Recognises that Redis has lost an account's books, and works out from the venue's own record what they held.
+"""Recognises that Redis has lost an account's books, and derives from the venue's own record what they held.
 
-A new account and one whose books are lost look alike in Redis: there is nothing. At the venue they differ: orders of Shoal's
-users carry UUIDs of version 5 as client order ids, which hardly anybody else's do. Whose they really are nobody can prove once
-the signals are gone too, so an operator decides (`ops rebuild`); until then nothing is traded, and exits wait.
+A new account and one with lost books look alike in Redis: nothing is recorded. At the venue they differ: Shoal's copies have
+UUIDs of version 5 as client order ids, which other programs hardly use. That is no proof once the signals are lost too, so an
+operator decides (`ops rebuild`); until then nothing is traded, and exits wait.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from uuid import UUID
 
 import structlog
 
-from services.executor.account.gates import Withheld, subject
+from services.executor.account.gates import GateRefusal, subject
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.contracts.fields import MalformedMessageError
@@ -39,24 +39,24 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
-    """What the orders under Shoal's kind of id come to: positions as far as the account still has the coins, dust left out.
+class CopiedHoldings:
+    """The sum of the orders with Shoal's kind of id: positions as far as the account still has the coins, without dust.
 
-    `uncovered` names the symbols of which more was sold than these orders bought: they began before the list does.
+    `uncovered` are the symbols of which more was sold than these orders bought: they began before the list does.
     """
 
     orders: tuple[VenueOrder, ...]
     positions: Mapping[Symbol, Position]
     uncovered: frozenset[Symbol]
     open: int
-    """Orders that have not ended: before they have, nothing can be summed up."""
+    """How many orders have not ended; the sum is only valid at zero."""
 
     def __str__(self) -> str:
         return ", ".join(str(position.size) for position in self.positions.values()) or "nothing"
 
 
 def is_ours(client_order_id: str) -> bool:
-    """Say whether a client order id is of the kind that Shoal gives its users' orders."""
+    """Return whether a client order id is of the kind that Shoal uses for copies."""
     try:
         return UUID(client_order_id).version == _UUID5
     except ValueError:
@@ -65,8 +65,8 @@ def is_ours(client_order_id: str) -> bool:
 
 def sum_up(
     orders: Iterable[VenueOrder], balances: Mapping[str, Balance], instruments: Mapping[Symbol, Instrument]
-) -> Copied:
-    """Fold the venue's orders, oldest first, into what is held from them; those without an id of Shoal's kind do not count."""
+) -> CopiedHoldings:
+    """Sum the venue's orders, oldest first, into what is held from them; those without an id of Shoal's kind do not count."""
     mine = [order for order in orders if is_ours(order.client_order_id)]
     held: dict[Symbol, Position] = {}
     uncovered = set()
@@ -90,7 +90,7 @@ def sum_up(
         left[symbol.base] = left.get(symbol.base, ZERO) - capped.size.amount
         if capped.size.amount > 0 and not _is_dust(capped, instruments):
             found[symbol] = capped
-    return Copied(
+    return CopiedHoldings(
         orders=tuple(mine),
         positions=found,
         uncovered=frozenset(uncovered),
@@ -98,10 +98,10 @@ def sum_up(
     )
 
 
-async def read_copied(venue: Venue, now: int) -> Copied:
-    """Ask the venue what the account holds from orders of Shoal's kind. Raises VenueError."""
+async def read_copied_holdings(venue: Venue, now: int) -> CopiedHoldings:
+    """Read from the venue what the account holds from orders of Shoal's kind. Raises VenueError."""
     since = now - LOOK_BACK_DAYS * _DAY_MS
-    # In this order: an order that ends in between is in the second list as well, and counts once.
+    # In this order: one that ends in between is in the second list as well, and counts once.
     opened = {order.venue_order_id: order for order in await venue.open_orders()}
     closed = {order.venue_order_id: order for order in await venue.closed_orders(since=since)}
     orders = sorted({**opened, **closed}.values(), key=lambda order: order.closed_at or now)
@@ -115,9 +115,9 @@ async def read_copied(venue: Venue, now: int) -> Copied:
 
 
 class BooksGate:
-    """Shut while Redis knows nothing of an account and the venue shows coins that Shoal's orders have bought.
+    """Refuses while Redis has no record of an account and the venue shows coins that Shoal's orders bought.
 
-    An account without such orders is a new one: its books are begun, and are never doubted again.
+    An account without such orders is new: its books are begun, and not questioned again.
     """
 
     def __init__(
@@ -137,26 +137,26 @@ class BooksGate:
         self._funds = funds
         self._clock = clock
         self._faults = faults
-        self._stand = False
+        self._admitted = False
         self._reason = ""
 
     async def check(self) -> None:
-        """Let the account in once its books stand. Raises Withheld, VenueError, LeaseLost, BusUnavailable."""
-        if self._stand:
+        """Admit the account once it has books. Raises GateRefusal, VenueError, LeaseLost, BusUnavailable."""
+        if self._admitted:
             return
         if await self._recorded():
-            self._let_in()
+            self._admit()
             return
         if not self._reason:
-            found = await read_copied(self._venue, self._clock())
+            found = await read_copied_holdings(self._venue, self._clock())
             self._reason = self._why_lost(found)
         if not self._reason:
             await self._store.mark_books(self._funds, clear=False)
-            self._let_in()
+            self._admit()
             return
         if self._faults.report(FaultKind.REDIS, subject(self._user, "books"), self._reason):
             log.error("books are lost", user=self._user, venue=self._venue.name, reason=self._reason)
-        raise Withheld(self._reason, books_lost=True)
+        raise GateRefusal(self._reason, books_lost=True)
 
     async def _recorded(self) -> bool:
         try:
@@ -165,11 +165,11 @@ class BooksGate:
             return False
         return found is not None
 
-    def _let_in(self) -> None:
-        self._stand = True
+    def _admit(self) -> None:
+        self._admitted = True
         self._faults.clear(FaultKind.REDIS, subject(self._user, "books"))
 
-    def _why_lost(self, found: Copied) -> str:
+    def _why_lost(self, found: CopiedHoldings) -> str:
         if not (found.positions or found.uncovered or found.open):
             return ""
         return (
@@ -180,7 +180,7 @@ class BooksGate:
 
 
 def _capped(position: Position, has: Decimal) -> Position:
-    """Lower a position to what the account has: who owns it may have sold the rest."""
+    """Lower a position to what the account has: its owner may have sold the rest."""
     if position.size.amount <= has:
         return position
     return position.sold(position.size - Quantity(max(has, ZERO), position.size.asset), position.updated_at)

@@ -1,20 +1,22 @@
-"""Rebuilds an account's books from the venue's own record, when an operator asks for it and Redis has lost them.
+"""Rebuilds an account's books from the venue's own record, when an operator requests it and Redis has lost them.
 
-Each order of Shoal's kind gets its record and report anew, so that no decision about it that comes again is carried out, and the
-audit knows it. Positions and the mark that lets the account trade again are written last, in one step: a rebuilding that was
-interrupted is repeated with the same end. Nothing is traded here.
+The record and report of each order of Shoal's kind are written again, so that a repeated decision about it is not executed and
+the audit knows it. Positions and the mark that lets the account trade again are written last, in one step: an interrupted
+rebuilding is repeated with the same result. Nothing is traded here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 from uuid import UUID, uuid5
 
 import structlog
 
-from services.executor.account.context import AccountContext
-from services.executor.account.lost_books import Copied, read_copied
+from services.executor.account.keeper import AccountKeeper
+from services.executor.account.lost_books import CopiedHoldings, read_copied_holdings
 from shared.bus.connection import Bus
+from shared.bus.orders import OrderStore
 from shared.bus.records import pairs
 from shared.bus.streams import flatten
 from shared.contracts import keys
@@ -22,46 +24,61 @@ from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import ReportMessage
 from shared.contracts.position_record import write_position
 from shared.contracts.rebuilding import RebuildAnswer, RebuildMode, RebuildRequest, held_text
+from shared.domain.funds import Funds
 from shared.domain.order import Kind, OrderState, Side
 from shared.execution.totals import LegTotals, quote_fee
 from shared.venues.errors import VenueError
-from shared.venues.port import VenueOrder
+from shared.venues.port import Venue, VenueOrder
 
 _REQUEST_AGE_MS: Final = 120_000
-"""A request older than this is nobody's any more: it must not be carried out when an executor starts days later."""
+"""A request older than this is ignored: it must not be executed when an executor starts days later."""
 _REASON: Final = "rebuilt from the exchange's record: Redis had lost its data"
 
 log = structlog.get_logger()
 
 
 class Rebuilder:
-    """Answers an operator's requests about the lost books of one context."""
+    """Answers an operator's requests about the lost books of one account."""
 
-    def __init__(self, bus: Bus, context: AccountContext) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        user: str,
+        venue: Venue,
+        store: OrderStore,
+        account: AccountKeeper,
+        funds: Funds,
+        clock: Callable[[], int],
+    ) -> None:
         self._bus = bus
-        self._context = context
+        self._user = user
+        self._venue = venue
+        self._store = store
+        self._account = account
+        self._funds = funds
+        self._clock = clock
         self._answered = 0
 
     async def round(self) -> None:
-        """Do what was asked for, if the books are lost. Raises LeaseLost, BusUnavailable."""
-        if not self._context.account.books_lost:
+        """Execute a request, if there is one and the books are lost. Raises LeaseLost, BusUnavailable."""
+        if not self._account.books_lost:
             return
         request = await self._request()
         if request is None or request.rebuild_at <= self._answered:
             return
-        if self._context.clock() - request.rebuild_at > _REQUEST_AGE_MS:
+        if self._clock() - request.rebuild_at > _REQUEST_AGE_MS:
             return
         answer = await self._rebuild(request)
-        key = keys.rebuilt(self._context.user, self._context.venue.name)
+        key = keys.rebuilt(self._user, self._venue.name)
         await self._bus.do("HSET", key, *flatten(answer.fields()))
         self._answered = request.rebuild_at
 
     async def _request(self) -> RebuildRequest | None:
         names = ("rebuild_at", "rebuild_mode")
-        (values,) = await self._bus.do_all([("HMGET", keys.control(self._context.user), *names)])
+        (values,) = await self._bus.do_all([("HMGET", keys.control(self._user), *names)])
         if not isinstance(values, list) or values[0] is None:
             return None
-        written = pairs(await self._bus.do("HGETALL", keys.rebuilt(self._context.user, self._context.venue.name)))
+        written = pairs(await self._bus.do("HGETALL", keys.rebuilt(self._user, self._venue.name)))
         asked_at = written.get("asked_at", "")
         self._answered = max(self._answered, int(asked_at) if asked_at.isdigit() else 0)
         fields = {name: value for name, value in zip(names, values, strict=True) if value is not None}
@@ -71,17 +88,16 @@ class Rebuilder:
             return None
 
     async def _rebuild(self, request: RebuildRequest) -> RebuildAnswer:
-        context = self._context
         try:
-            found = await read_copied(context.venue, context.clock())
+            found = await read_copied_holdings(self._venue, self._clock())
         except VenueError as error:
-            return RebuildAnswer(asked_at=request.rebuild_at, at=context.clock(), reason=str(error))
+            return RebuildAnswer(asked_at=request.rebuild_at, at=self._clock(), reason=str(error))
         reason = ""
         if request.rebuild_mode is not RebuildMode.LOOK:
             reason = await self._write(found, empty=request.rebuild_mode is RebuildMode.DISOWN)
         return RebuildAnswer(
             asked_at=request.rebuild_at,
-            at=context.clock(),
+            at=self._clock(),
             orders=len(found.orders),
             held=held_text((str(each.symbol), str(each.size), str(each.cost)) for each in found.positions.values()),
             uncovered=", ".join(sorted(map(str, found.uncovered))),
@@ -89,29 +105,27 @@ class Rebuilder:
             reason=reason,
         )
 
-    async def _write(self, found: Copied, *, empty: bool) -> str:
-        """Write the books; return why not, or an empty text."""
-        context = self._context
+    async def _write(self, found: CopiedHoldings, *, empty: bool) -> str:
+        """Write the books; return why they were not written, or an empty text."""
         if found.open:
             return f"{found.open} of these orders have not ended yet"
         if not empty:
             for order in found.orders:
                 await self._report(order)
         positions = {} if empty else {str(each.symbol): write_position(each) for each in found.positions.values()}
-        if not await context.store.rebuild_books(context.books.funds, positions):
+        if not await self._store.rebuild_books(self._funds, positions):
             return "the books stand already"
         log.warning(
             "books begun anew: the orders at the exchange are nobody's" if empty else "books rebuilt from the exchange",
-            user=context.user,
-            venue=context.venue.name,
+            user=self._user,
+            venue=self._venue.name,
             orders=len(found.orders),
             held="nothing" if empty else str(found),
         )
         return ""
 
     async def _report(self, order: VenueOrder) -> None:
-        """Write an order's record and report anew, as the venue has it. The record's id is the leg's: its order is not known."""
-        context = self._context
+        """Write an order's record and report again, from the venue's. The record's id is the leg's: its order is not known."""
         tally = LegTotals.nothing(order.symbol).plus(order)
         ended_at = order.closed_at or order.opened_at
         traded = order.filled.amount > 0
@@ -119,8 +133,8 @@ class Rebuilder:
             id=str(uuid5(UUID(order.client_order_id), "report")),
             order_id=order.client_order_id,
             signal_id="",
-            user=context.user,
-            venue=context.venue.name,
+            user=self._user,
+            venue=self._venue.name,
             symbol=order.symbol,
             side=order.side,
             kind=Kind.ENTRY if order.side is Side.BUY else Kind.EXIT,
@@ -137,8 +151,8 @@ class Rebuilder:
         )
         fields = {
             "id": order.client_order_id,
-            "user": context.user,
-            "venue": context.venue.name,
+            "user": self._user,
+            "venue": self._venue.name,
             "symbol": str(order.symbol),
             "side": str(order.side),
             "client_order_id": order.client_order_id,
@@ -147,4 +161,4 @@ class Rebuilder:
             "settled_at": str(ended_at),
             **tally.fields(),
         }
-        await context.store.settle(report, entry_id="", fields=fields)
+        await self._store.settle(report, entry_id="", fields=fields)

@@ -1,1 +1,1 @@
-"""One decision after another, from the order stream to its settled outcome."""
+"""Decisions from the order stream, each carried to its settled outcome."""

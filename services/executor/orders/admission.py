@@ -1,21 +1,24 @@
-"""The limits once more, right before an entry is sent: as of now, and with what is on its way but not settled yet.
+"""The limits once more, right before an entry is sent: as of now, and including entries that have not settled yet.
 
-The engine judged the entry by what was recorded when it decided; two signals in quick succession would both find the room that is
-there for one. Here each entry that is let pass reserves its room until it has ended; what it has cost is then off the cash,
-before the balances are read anew.
+The engine judged the entry by what was recorded when it decided: two signals in quick succession would both find the room that is
+there for one. Here each admitted entry reserves its room until it has ended; by then its cost has been taken off the cash, before
+the balances are read again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
-from services.executor.account.context import AccountContext
+from services.executor.account.keeper import AccountKeeper
+from services.executor.account.positions import AccountPositions
+from shared.bus.records import Records
 from shared.contracts.fields import MalformedMessageError
 from shared.domain.account import Account
+from shared.domain.limits.policy import UserPolicy
 from shared.domain.limits.risk import AccountSnapshot, AllowedSize, admit, balance_unknown
 from shared.domain.limits.risk_state import RiskState, utc_day
 from shared.domain.order import Decision
@@ -31,7 +34,7 @@ _EMPTY: Final = Portfolio()
 
 
 @dataclass(frozen=True, slots=True)
-class _Reserved:
+class _Reservation:
     symbol: Symbol
     size: Quantity
     cost: Money
@@ -40,76 +43,81 @@ class _Reserved:
 
 
 class Admission:
-    """The entries of one context that are on their priority, and what they leave room for."""
+    """The entries of one account that have been admitted and have not ended, and the room that they leave."""
 
-    def __init__(self, context: AccountContext) -> None:
-        self._context = context
+    def __init__(
+        self, account: AccountKeeper, positions: AccountPositions, records: Records, clock: Callable[[], int]
+    ) -> None:
+        self._account = account
+        self._positions = positions
+        self._records = records
+        self._clock = clock
         self._lock = asyncio.Lock()
-        self._reserved: dict[str, _Reserved] = {}
+        self._reserved: dict[str, _Reservation] = {}
 
     async def admit(
-        self, decision: Decision, size: Quantity, limit: Price, instrument: Instrument
+        self, policy: UserPolicy, decision: Decision, size: Quantity, limit: Price, instrument: Instrument
     ) -> AllowedSize | Skip:
-        """Let an entry pass as it is, cut down, or not at all; what passes stays reserved until `release`."""
-        context = self._context
+        """Admit an entry in full, reduced, or not at all; what is admitted stays reserved until `release`."""
         async with self._lock:
             self._reserved.pop(decision.id, None)
-            others = list(self._reserved.values())  # before what is recorded is read: nothing can fall in between
+            others = list(self._reserved.values())  # before the records are read, so that no entry is missed in between
             try:
-                standing = await self._standing(decision, others)
+                standing = await self._standing(policy, decision, others)
             except MalformedMessageError as error:
                 return Skip(f"limits cannot be judged: {error}", ReasonCode.RECORD_UNREADABLE)
             if standing is None:
                 return balance_unknown("")
-            found = admit(size, limit, context.policy, standing, instrument, context.clock())
+            found = admit(size, limit, policy, standing, instrument, self._clock())
             if isinstance(found, AllowedSize):
                 self.reserve(decision, found.size, limit)
             return found
 
     def reserve(self, decision: Decision, size: Quantity, limit: Price) -> None:
-        """Keep room for an entry that is on its way."""
-        fee = self._context.account.fees.of(decision.symbol)
-        self._reserved[decision.id] = _Reserved(decision.symbol, size, size * limit, fee)
+        """Reserve the room of an entry that may have been sent."""
+        fee = self._account.fees.of(decision.symbol)
+        self._reserved[decision.id] = _Reservation(decision.symbol, size, size * limit, fee)
 
     def release(self, decision: Decision) -> None:
-        """Give the room back: the entry has ended, and what it bought is recorded."""
+        """Release the room: the entry has ended, and what it bought is recorded."""
         self._reserved.pop(decision.id, None)
 
-    async def _standing(self, decision: Decision, others: Sequence[_Reserved]) -> AccountSnapshot | None:
-        context, limits = self._context, self._context.policy.limits
-        account = context.account.after_trades()
+    async def _standing(
+        self, policy: UserPolicy, decision: Decision, others: Sequence[_Reservation]
+    ) -> AccountSnapshot | None:
+        limits = policy.limits
+        account = self._account.after_trades()
         if account is None:
             return None
         account = _less(account, decision.symbol.quote, others)
-        account = account._replace(taker_fee=context.account.fees.of(decision.symbol))
+        account = account._replace(taker_fee=self._account.fees.of(decision.symbol))
         book = _EMPTY
+        user, venue = self._positions.user, self._positions.venue
         if limits.need_positions:
-            held = _with(others, await context.records.positions(context.user, context.venue.name), context.clock())
-            prices = await context.records.prices_of(context.venue.name, list(held)) if limits.need_prices else {}
+            held = _with(others, await self._records.positions(user, venue), self._clock())
+            prices = await self._records.prices_of(venue, list(held)) if limits.need_prices else {}
             book = Portfolio(held, {symbol: price for symbol, (price, _) in prices.items()})
         else:
             await self._readable(decision.symbol)
-        risk = await self._risk(len(others)) if limits.need_risk else None
+        risk = await self._risk(policy.currency, len(others)) if limits.need_risk else None
         return AccountSnapshot(account, book, risk)
 
     async def _readable(self, symbol: Symbol) -> None:
-        """See that what is bought finds a record that it can be added to. Raises MalformedMessageError."""
+        """Check that the position to which a purchase is added can be read. Raises MalformedMessageError."""
         try:
-            await self._context.records.position(self._context.user, self._context.venue.name, symbol)
+            await self._positions.of(symbol)
         except MalformedMessageError as error:
             raise MalformedMessageError(f"the position of {symbol} cannot be read: {error}") from None
 
-    async def _risk(self, on_their_way: int) -> RiskState:
-        context = self._context
-        now = context.clock()
-        found = await context.records.risk(context.user, context.venue.name) or RiskState.fresh(
-            context.policy.currency, now
-        )
-        return replace(found, day=utc_day(now), trades_today=found.trades_on(now) + on_their_way)
+    async def _risk(self, currency: str, unsettled: int) -> RiskState:
+        now = self._clock()
+        recorded = await self._records.risk(self._positions.user, self._positions.venue)
+        found = recorded or RiskState.fresh(currency, now)
+        return replace(found, day=utc_day(now), trades_today=found.trades_on(now) + unsettled)
 
 
-def _with(others: Iterable[_Reserved], held: Mapping[Symbol, Position], now: int) -> Mapping[Symbol, Position]:
-    """Add what is on its way to what is held, as if it had all been bought."""
+def _with(others: Iterable[_Reservation], held: Mapping[Symbol, Position], now: int) -> Mapping[Symbol, Position]:
+    """Add the reserved entries to what is held, as if all of them had filled."""
     positions = dict(held)
     for each in others:
         before = positions.get(each.symbol) or Position.flat(each.symbol, now)
@@ -117,8 +125,8 @@ def _with(others: Iterable[_Reserved], held: Mapping[Symbol, Position], now: int
     return positions
 
 
-def _less(account: Account, currency: str, others: Sequence[_Reserved]) -> Account:
-    """Take what is on its way, with the fees, off the cash."""
+def _less(account: Account, currency: str, others: Sequence[_Reservation]) -> Account:
+    """Subtract the reserved entries, with their fees, from the cash."""
     if not others or account.cash is None or account.cash.currency != currency:
         return account
     spent = sum((each.cost.amount * (ONE + each.fee) for each in others if each.cost.currency == currency), ZERO)

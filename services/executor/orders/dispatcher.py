@@ -1,8 +1,8 @@
-"""Carries out one decision after another for one account: skip, entry or exit; and what was begun before, first of all.
+"""Runs the decisions of one account: skip, entry or exit; what was begun before is resolved first.
 
-Total: whatever fails in here is reported as a fault, and the decision is tried again with growing pauses, from what Redis and the
-venue hold. What keeps failing does not hold up the rest of its symbol for ever: an entry ends, by the venue's word if it may have
-been sent, and an exit is set aside and comes again later. Only a lost lease or a lost Redis pass through, and end the turn.
+Total: any failure is reported as a fault, and the decision is tried again with growing pauses, from what Redis and the venue
+hold. A decision that keeps failing does not block its symbol for ever: an entry is ended, by the venue's record if it may have
+been sent, and an exit is set aside and tried again later. Only a lost lease or a lost Redis pass through, and end the turn.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from services.executor.account.context import AccountContext
 from services.executor.orders.entry import EntryHandler
 from services.executor.orders.exit import ExitHandler
 from services.executor.orders.forced_end import end_entry, sold_unbooked
-from services.executor.orders.set_aside import Postponed
+from services.executor.orders.set_aside import Postponement
 from services.executor.orders.settlement import settle
 from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.streams import MAX_DELIVERIES, entry_ms
@@ -26,13 +26,13 @@ from shared.domain.values.money import ZERO
 from shared.runtime.crash_points import CrashPoint
 
 _RECENT: Final = 10_000
-"""How many begun orders are remembered beyond their end, in case Redis loses their records."""
+"""How many attempts are remembered after their orders have ended, in case Redis loses the records."""
 
 log = structlog.get_logger()
 
 
 class Dispatcher:
-    """The decisions of one context."""
+    """The decisions of one account."""
 
     def __init__(self, context: AccountContext) -> None:
         self._context = context
@@ -40,9 +40,9 @@ class Dispatcher:
         self._exits = ExitHandler(context)
 
     async def run(self, decision: Decision, entry_id: str, *, redelivered: bool) -> bool:
-        """Bring a decision to its end; one of the user's own has no entry. Raises LeaseLost, BusUnavailable.
+        """Run a decision to its end; a user's own exit has no entry. Raises LeaseLost, BusUnavailable.
 
-        False if it stands aside: then it is to be carried out again after `pause`, behind what waits for the same symbol.
+        False if it was set aside: run it again after `pause`, behind what waits for the same symbol.
         """
         aside = self._context.aside
         again = redelivered
@@ -52,7 +52,7 @@ class Dispatcher:
                 break
             except ENDS_A_TURN:
                 raise
-            except Postponed:
+            except Postponement:
                 aside.postpone(decision)
                 return False
             except Exception as error:  # a bug in one decision must not stop this user's others
@@ -65,10 +65,10 @@ class Dispatcher:
                         log.exception("a decision failed", **self._named(decision))
                 again = True
                 if aside.tries(decision) >= MAX_DELIVERIES:
-                    if await self._end_plainly(decision, entry_id, error, suspect=redelivered):
+                    if await self._force_end(decision, entry_id, error, suspect=redelivered):
                         break
                     return False
-                self._context.priority.release(decision.id)  # nobody is to wait for what waits itself
+                self._context.priority.release(decision.id)  # other orders must not wait for one that waits itself
                 await asyncio.sleep(aside.pause(decision))
         aside.over(decision)
         while len(self._context.sender.attempts) > _RECENT:
@@ -76,7 +76,7 @@ class Dispatcher:
         return True
 
     def pause(self, decision: Decision) -> float:
-        """Return the seconds until a decision that stands aside is to be carried out again."""
+        """Return the seconds until a decision that was set aside is to be run again."""
         return self._context.aside.pause(decision)
 
     async def _dispatch(self, decision: Decision, entry_id: str, *, redelivered: bool) -> None:
@@ -92,9 +92,7 @@ class Dispatcher:
             return
         suspect = self._suspect(decision, entry_id, redelivered=redelivered)
         if suspect:
-            context.priority.release(
-                decision.id
-            )  # it is not about to be sent: what became of it before is found out first
+            context.priority.release(decision.id)  # it is resolved before anything of it is sent
         if decision.kind is Kind.ENTRY and copy.entry is not None:
             await self._entries.execute(decision, copy.entry, entry_id, suspect=suspect)
         elif decision.kind is Kind.ENTRY:
@@ -119,7 +117,7 @@ class Dispatcher:
             )
 
     async def _was_copied_before(self, decision: Decision, entry_id: str, *, redelivered: bool) -> bool:
-        """End an entry to be skipped that was copied before Redis lost its last writes; not asked while the account is parked."""
+        """End a skipped entry that was copied before Redis lost its last writes; not while the account is parked."""
         if decision.kind is Kind.EXIT or not self._context.account.ready:
             return False
         if not self._suspect(decision, entry_id, redelivered=redelivered):
@@ -127,20 +125,20 @@ class Dispatcher:
         return await self._entries.recall_skipped(decision, entry_id)
 
     def _suspect(self, decision: Decision, entry_id: str, *, redelivered: bool) -> bool:
-        """Say whether something may have been sent for a decision before, here or by a predecessor."""
+        """Return whether something may have been sent for a decision before, here or by a predecessor."""
         decided_at = min(entry_ms(entry_id), decision.signal_at) if entry_id else decision.signal_at
         return redelivered or decided_at < self._context.lease.since or decision.id in self._context.sender.attempts
 
-    async def _end_plainly(self, decision: Decision, entry_id: str, error: Exception, *, suspect: bool) -> bool:
-        """End a decision that keeps failing as the venue has it, or set it aside and answer False."""
+    async def _force_end(self, decision: Decision, entry_id: str, error: Exception, *, suspect: bool) -> bool:
+        """End a decision that keeps failing, by the venue's record, or set it aside and return False."""
         context = self._context
         try:
             fields = await context.store.load(decision.id)
             if fields.get("state") in TERMINAL:
-                await settle(context, decision, entry_id, OrderState.FAILED, "ended before")  # acknowledges, no more
+                await settle(context, decision, entry_id, OrderState.FAILED, "ended before")  # only acknowledges
                 return True
             if decision.kind is Kind.EXIT:
-                context.aside.put(decision, await sold_unbooked(context, decision, entry_id))
+                context.aside.put(decision, await sold_unbooked(context.sender, decision, entry_id))
                 return False
             if fields or self._suspect(decision, entry_id, redelivered=suspect):
                 terms = decision.copy.entry if decision.copy else None
@@ -149,7 +147,7 @@ class Dispatcher:
                 await settle(context, decision, entry_id, OrderState.FAILED, f"{type(error).__name__}: {error}")
         except ENDS_A_TURN:
             raise
-        except Exception as worse:  # what fails may be what the end needs: its books, say
+        except Exception as worse:  # the failing part may be needed for the end, such as the positions
             context.aside.failed(decision, worse)
             if isinstance(worse, BusRefused):
                 log.error("an order waits: Redis refuses it", **self._named(decision), reason=str(worse))

@@ -1,6 +1,6 @@
-"""Entries: sent once, as limit immediate-or-cancel at the price the engine bound them to, while they are fresh and within limits.
+"""Entries: sent once, as limit immediate-or-cancel at the engine's price bound, while they are fresh and within the limits.
 
-What cannot be sent in time expires; what the venue refuses is rejected in its own words. Nothing here waits for better luck.
+What cannot be sent in time expires; what the venue refuses is rejected in its own words. An entry never waits for a better price.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from shared.execution.send import send_once
 from shared.execution.totals import LegTotals
 
 _RETRY: Final = 0.25
-"""Seconds before a send is tried again that the venue did not process."""
+"""Seconds before an entry that the venue did not process is sent again."""
 
 log = structlog.get_logger()
 
 
 class EntryHandler:
-    """Carries out the copied entries of one context."""
+    """Runs the copied entries of one account."""
 
     def __init__(self, context: AccountContext) -> None:
         self._context = context
-        self._admission = Admission(context)
+        self._admission = Admission(context.account, context.positions, context.records, context.clock)
         self._cuts: dict[str, str] = {}
 
     async def execute(self, decision: Decision, terms: EntryTerms, entry_id: str, *, suspect: bool) -> None:
-        """Bring one entry to its end. `suspect`: something may have been sent before, which is followed first."""
+        """Run one entry to its end. `suspect`: something may have been sent before, which is resolved first."""
         try:
             await self._send_while_fresh(decision, terms, entry_id, suspect=suspect)
         finally:
@@ -52,9 +52,9 @@ class EntryHandler:
             self._cuts.pop(decision.id, None)
 
     async def recall_skipped(self, decision: Decision, entry_id: str) -> bool:
-        """End an entry that is decided to be skipped, and that the venue has all the same: Redis lost the decision to copy it.
+        """End a skipped entry that the venue has all the same: Redis lost the decision to copy it.
 
-        False if the venue never had it. Without this, what was bought would be nobody's and would never be sold.
+        False if the venue never had it. Without this, what was bought would belong to no position and would never be sold.
         """
         context = self._context
         record = OrderRecord.read(await context.store.load(decision.id))
@@ -68,7 +68,7 @@ class EntryHandler:
             "an entry was copied before it was decided to be skipped", signal_id=decision.signal_id, user=context.user
         )
         await self._end(
-            decision, entry_id, outcome, note=f"; decided anew as a skip: {decision.reason}", code=ReasonCode.RECALLED
+            decision, entry_id, outcome, note=f"; decided again as a skip: {decision.reason}", code=ReasonCode.RECALLED
         )
         return True
 
@@ -80,7 +80,7 @@ class EntryHandler:
         if suspect:
             record = OrderRecord.read(await context.store.load(decision.id))
             if record.state in TERMINAL:
-                await settle(context, decision, entry_id, OrderState.FAILED, "ended before")  # acknowledges, no more
+                await settle(context, decision, entry_id, OrderState.FAILED, "ended before")  # only acknowledges
                 return
             begun = record.state not in {None, OrderState.PLANNED}
             if begun or await self._recovered(order):
@@ -88,7 +88,7 @@ class EntryHandler:
                 outcome = await resolve_leg(context.sender, order, 1)
         while outcome is None or isinstance(outcome, (NeverReceived, NotSent)):
             if outcome is not None:
-                context.priority.release(decision.id)  # no order may wait for one that waits itself
+                context.priority.release(decision.id)  # other orders must not wait for one that waits itself
                 before = f" (not sent before: {outcome.words})" if isinstance(outcome, NotSent) else before
                 await asyncio.sleep(max(_RETRY, outcome.retry_after if isinstance(outcome, NotSent) else 0.0))
             outcome = await self._send(decision, terms, order)
@@ -97,7 +97,7 @@ class EntryHandler:
         await self._end(decision, entry_id, outcome)
 
     async def _recovered(self, order: TrackedOrder) -> bool:
-        """Return whether the venue knows the entry although Redis forgot it; then its record is written again."""
+        """Return whether the venue knows an entry that Redis lost; its record is then written again."""
         context = self._context
         return await recover_lost_record(context.sender, context.history, order, 1, closes_all=False)
 
@@ -105,7 +105,7 @@ class EntryHandler:
         context = self._context
         if (stop := self._barred(decision, terms)) is not None:
             return stop
-        if other := context.aside.in_the_way(decision, context.renames):
+        if other := context.aside.in_the_way(decision):
             return Denied(
                 OrderState.SKIPPED,
                 f"order {other} of {decision.symbol} has not come to its end",
@@ -125,7 +125,7 @@ class EntryHandler:
             )
         if missed := instrument.below_minimum(size, limit):
             return Denied(OrderState.SKIPPED, f"below venue minimum: {missed}", ReasonCode.BELOW_MINIMUM)
-        admitted = await self._admission.admit(decision, size, limit, instrument)
+        admitted = await self._admission.admit(context.policy, decision, size, limit, instrument)
         if isinstance(admitted, Skip):
             return Denied(OrderState.SKIPPED, admitted.reason, admitted.code)
         if admitted.note:
@@ -156,7 +156,7 @@ class EntryHandler:
         return None
 
     def _too_late(self, decision: Decision, terms: EntryTerms) -> Denied | None:
-        """Judge the age by what this process knows as well: instants that somebody wrote may lie."""
+        """Judge the age by this process's clock as well: the instants in a message may be wrong."""
         now = self._context.clock()
         ahead = decision.signal_at - now
         if ahead > CLOCK_TOLERANCE_MS:
@@ -220,5 +220,5 @@ class EntryHandler:
         )
 
     async def _target(self, decision: Decision) -> Decimal:
-        """Return what was sent, from the write-ahead: steps may have changed since."""
+        """Return the size that was sent, from the write-ahead: the venue's steps may have changed since."""
         return OrderRecord.read(await self._context.store.load(decision.id)).target or ZERO

@@ -1,10 +1,10 @@
 """Exits: a fraction of what is held from copying, sold until it is gone; first within a bound of the price, then at market.
 
-An exit does not age and has no guards but `halt`. It waits for a parked account, tries again with growing pauses whatever the
-venue refuses, and never sells more than is held or what Shoal did not buy. Each try that may have traded is one leg with a
-client order id of its own; the position changes in the same step as the order's record. It ends short of its aim only if what is
-left is dust, or if the account itself has less than was copied: then its owner has sold the rest. A crumb that the venue credited
-too little is written off instead, and nothing waits for it.
+An exit does not expire, and `halt` alone stops it. It waits for a parked account, tries again with growing pauses whatever the
+venue refuses, and never sells more than is held or what Shoal did not buy. Each try that may have traded is a leg with its own
+client order id; the position changes in the same step as the order's record. It ends short of its target only if the rest is
+dust, or if the account has less than was copied because its owner sold or moved the rest. A rounding difference that the venue
+credited too little is written off.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import Final
 import structlog
 
 from services.executor.account.context import AccountContext
-from services.executor.account.renaming import present_name
 from services.executor.orders.exit_delay import ExitDelay
 from services.executor.orders.exit_plan import BLANK, NOTHING_HELD, ExitPlanner
 from services.executor.orders.exit_progress import ExitProgress
@@ -44,14 +43,16 @@ log = structlog.get_logger()
 
 
 class ExitHandler:
-    """Carries out the copied exits of one context."""
+    """Runs the exits of one account."""
 
     def __init__(self, context: AccountContext) -> None:
         self._context = context
-        self._planner = ExitPlanner(context)
+        self._planner = ExitPlanner(
+            context.positions, context.aside, context.faults, context.venue, context.store, context.clock
+        )
 
     async def execute(self, decision: Decision, fraction: Decimal, entry_id: str, *, suspect: bool) -> None:
-        """End one exit, however long that takes. `suspect`: something may have been sent before, which is followed first."""
+        """Run one exit to its end. `suspect`: something may have been sent before, which is resolved first."""
         progress = ExitProgress(suspect=suspect)
         with ExitDelay(self._context.faults, decision, lambda: self._why_not_ended(progress)):
             await self._try_until_ended(decision, fraction, entry_id, progress)
@@ -63,7 +64,7 @@ class ExitHandler:
             return
         while True:
             if progress.tries or not self._context.account.ready:
-                self._context.priority.release(decision.id)  # nobody is to wait for what waits itself
+                self._context.priority.release(decision.id)  # other orders must not wait for one that waits itself
             if progress.tries:
                 await asyncio.sleep(progress.pause())
             progress.tries += 1
@@ -72,7 +73,9 @@ class ExitHandler:
             if named is None:
                 continue
             decision = named
-            plan = await self._planner.next_leg(decision, fraction, entry_id, progress)
+            plan = await self._planner.next_leg(
+                decision, fraction, entry_id, progress, slippage_bps=self._context.policy.guards.exit_slippage_bps
+            )
             if plan is None:
                 continue
             if isinstance(plan, Skip):
@@ -82,16 +85,16 @@ class ExitHandler:
                 return
 
     async def _under_present_name(self, decision: Decision, progress: ExitProgress) -> Decision | None:
-        """Return the decision under the name that its symbol has at the venue now; None if its coins are not there yet.
+        """Return the decision under the present name of its symbol; None if the account has no coins under that name yet.
 
-        What it has traded already is counted in present units from then on.
+        What it has already traded is then counted in units of the present name.
         """
         context = self._context
         try:
             if not await context.names.hold():
                 progress.last = "assets have other names than this turn goes by: a new turn begins"
                 return None
-            named = await present_name(context, decision.symbol)
+            named = await context.renamer.present_name(decision.symbol)
         except VenueError as error:
             progress.last = str(error)
             return None
@@ -110,11 +113,11 @@ class ExitHandler:
         return decision.exit_as(named.symbol)
 
     async def _ended_already(self, decision: Decision, entry_id: str, progress: ExitProgress) -> bool:
-        """End an exit that needs no more sending: one that was sent before, or one of which nothing is held while parked."""
+        """End an exit that needs no (further) send; return whether it has ended."""
         context = self._context
         record = OrderRecord.read(await context.store.load(decision.id)) if progress.suspect else BLANK
         if record.state in TERMINAL:
-            await settle(context, decision, entry_id, OrderState.FAILED, "ended before")  # acknowledges, no more
+            await settle(context, decision, entry_id, OrderState.FAILED, "ended before")  # only acknowledges
             return True
         if record.state is None and await self._holds_nothing_and_cannot_ask(decision):
             await settle(context, decision, entry_id, OrderState.SKIPPED, NOTHING_HELD, code=ReasonCode.NOTHING_HELD)
@@ -133,22 +136,22 @@ class ExitHandler:
         return await send_once(sender, leg, lambda: self._guard(decision))
 
     async def _recovered(self, decision: Decision, order: TrackedOrder, number: int) -> bool:
-        """Return whether the venue knows a leg that Redis forgot; then its record is written again."""
+        """Return whether the venue knows a leg that Redis lost; its record is then written again."""
         context = self._context
         closes_all = decision.copy is not None and decision.copy.fraction == ONE
         return await recover_lost_record(context.sender, context.history, order, number, closes_all=closes_all)
 
     async def _holds_nothing_and_cannot_ask(self, decision: Decision) -> bool:
-        """Say whether a close has nothing to do for a parked account: it need not wait for the account's return."""
+        """Return whether nothing is held and the account is parked: the exit need not wait for it."""
         context = self._context
         if context.account.ready or context.account.books_lost:
             return False
-        if not context.names.known:  # what is held under any name may be it
-            holdings = await context.records.holdings(context.user, context.venue.name)
+        if not context.names.known:  # any position may be of this asset
+            holdings = await context.positions.all()
             return not holdings.positions and not holdings.unreadable
         try:
             for name in (decision.symbol, *context.renames.former(decision.symbol)):
-                position = await context.records.position(context.user, context.venue.name, name)
+                position = await context.positions.of(name)
                 if position is not None and position.size.amount > 0:
                     return False
         except MalformedMessageError as error:
@@ -157,7 +160,7 @@ class ExitHandler:
         return True
 
     async def _until_allowed(self, decision: Decision, progress: ExitProgress) -> None:
-        """Wait for the account and, before another try, for the switches; the first is stopped by the guard in the lane."""
+        """Wait for the account and, before another try, for the switches; the first try is stopped by the guard in the lane."""
         await self._context.account.until_ready()
         while progress.begun and (stop := await self._guard(decision)) is not None:
             progress.last = stop.reason
@@ -167,21 +170,19 @@ class ExitHandler:
     def _why_not_ended(self, progress: ExitProgress) -> str:
         if not self._context.account.ready:
             return f"account is parked: {self._context.account.reason}"
-        return progress.last or "the venue has not told yet what became of it"
+        return progress.last or "the venue has not answered yet what became of it"
 
     async def _guard(self, decision: Decision) -> Denied | None:
         forbidden = refusal(decision.kind, *await self._context.switches(decision.symbol))
         return Denied(OrderState.PLANNED, forbidden.reason, forbidden.code) if forbidden else None
 
     async def _book(self, decision: Decision, entry_id: str, outcome: LegOutcome, progress: ExitProgress) -> bool:
-        """Book how a leg ended; True if that was the end of the exit."""
+        """Book how a leg ended; return whether that was the end of the exit."""
         if isinstance(outcome, Executed):
             return await self._book_trade(decision, entry_id, outcome, progress)
         if isinstance(outcome, Denied):
             if outcome.outcome in TERMINAL:
-                await settle(
-                    self._context, decision, entry_id, outcome.outcome, outcome.reason
-                )  # acknowledges, no more
+                await settle(self._context, decision, entry_id, outcome.outcome, outcome.reason)  # only acknowledges
             return outcome.outcome in TERMINAL
         if isinstance(outcome, LegRejected):
             progress.last = outcome.words
@@ -209,7 +210,7 @@ class ExitHandler:
         progress.sent_at, progress.accepted_at = outcome.sent_at, outcome.accepted_at
         progress.venue_order_id, progress.last = order.venue_order_id, describe(order)
         if record.target is not None and totals.filled.amount >= record.target:
-            if not progress.sized:  # its leg was sized before this process took it up
+            if not progress.sized:  # a predecessor sized its leg
                 progress.dust = await self._planner.dust_after(order)
             await settle(
                 context,
@@ -227,19 +228,19 @@ class ExitHandler:
             )
             return True
         if order.filled.amount or record.leg == 1:
-            progress.tries = 0  # the bound was missed: the market follows at once
+            progress.tries = 0  # the price bound was missed: a market order follows at once
         next_leg = {"leg": str(record.leg + 1), "client_order_id": "", "venue_order_id": ""}
         await book_leg(context, decision, order, {**totals.fields(), **next_leg})
         return False
 
     async def _finish(self, decision: Decision, entry_id: str, end: Skip, progress: ExitProgress) -> None:
-        """End an exit of which no more can be sold: skipped if nothing was, partial if something was."""
+        """End an exit of which no more can be sold: skipped if nothing was sold, else partial."""
         context, reason = self._context, end.reason
         record = OrderRecord.read(await context.store.load(decision.id))
         totals = record.totals(decision.symbol)
         outcome = OrderState.PARTIAL if totals.filled.amount else OrderState.SKIPPED
         if totals.filled.amount and record.target is None and end.code is ReasonCode.NOTHING_HELD:
-            outcome = OrderState.FILLED  # found at the venue after Redis forgot it, and nothing is left to sell
+            outcome = OrderState.FILLED  # found at the venue after Redis lost it, and nothing is left to sell
         position = await self._lowered(decision, progress)
         if position is not None:
             reason = f"{reason}; the account has less than was copied: its owner has sold or moved the rest"
@@ -258,12 +259,12 @@ class ExitHandler:
         )
 
     async def _lowered(self, decision: Decision, progress: ExitProgress) -> PositionChange | None:
-        """Take off the books what the account was found not to have, and no more: the venue's record wins."""
+        """Return the position lowered to what the account was found to have; None if that is not less."""
         context = self._context
         has = progress.funds.has
         if has is None:
             return None
-        held = await context.records.position(context.user, context.venue.name, decision.symbol)
+        held = await context.positions.of(decision.symbol)
         if held is None or held.size <= has:
             return None
         left = held.sold(held.size - has, context.clock())
@@ -271,7 +272,7 @@ class ExitHandler:
 
 
 def _describe_end(order: VenueOrder, legs: int, progress: ExitProgress) -> str:
-    """Describe the last leg of an exit that has reached its aim, and what it leaves."""
+    """Describe the last leg of an exit that has reached its target, and what it leaves."""
     words = f"{describe(order)} in {legs} leg(s)" if legs > 1 else describe(order)
     if (crumb := progress.funds.crumb) is not None:
         words += f"; {crumb} is written off: the venue credited less than it had filled"

@@ -1,7 +1,7 @@
-"""Makes it heard when an exit does not come to its end: after a few seconds, then again and again, whatever the reason is.
+"""Reports an exit that does not end: after a few seconds, then at intervals, whatever the reason.
 
-An exit is tried for ever, and most reasons to try again are nobody's fault and are not logged one by one. A position that cannot
-be left must not look like one that nobody wants to leave.
+An exit is tried for ever, and most reasons to try again are not logged one by one. A position that cannot be sold must not look
+like one that is meant to be held.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from shared.domain.fault import FaultKind
 from shared.domain.order import Decision
 
 FIRST_AFTER: Final = 6.0
-"""Seconds: longer than an answer that is waited for in full."""
+"""Seconds; longer than the full time-out of a call."""
 _AGAIN_AFTER: Final = 30.0
 
 log = structlog.get_logger()
 
 
 class ExitDelay:
-    """Watches one exit for as long as it is carried out; use it as a context. `reason` says why it has not ended yet."""
+    """Watches one exit while it runs; a context manager. `reason` returns why it has not ended yet."""
 
     def __init__(self, faults: AccountFaults, decision: Decision, reason: Callable[[], str]) -> None:
         self._faults = faults
@@ -36,7 +36,7 @@ class ExitDelay:
         self._timer: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> Self:
-        self._timer = asyncio.get_running_loop().call_later(FIRST_AFTER, self._tell)
+        self._timer = asyncio.get_running_loop().call_later(FIRST_AFTER, self._warn)
         return self
 
     def __exit__(
@@ -50,7 +50,7 @@ class ExitDelay:
     def _what(self) -> str:
         return f"exit of {self._decision.symbol}"
 
-    def _tell(self) -> None:
+    def _warn(self) -> None:
         waited = time.monotonic() - self._began
         reason = self._reason()
         log.warning(
@@ -62,4 +62,4 @@ class ExitDelay:
             reason=reason,
         )
         self._faults.report(FaultKind.ORDER, f"an exit has not ended for {waited:.0f} s: {reason}", self._what)
-        self._timer = asyncio.get_running_loop().call_later(_AGAIN_AFTER, self._tell)
+        self._timer = asyncio.get_running_loop().call_later(_AGAIN_AFTER, self._warn)

@@ -1,8 +1,8 @@
-"""What an account has to sell, looked at once the venue has refused a sale for want of it.
+"""What an account has to sell, read once the venue has refused a sale for insufficient funds.
 
-Balances lag behind fills, so at first the position's own record counts, and a refusal is tried again. Two things end that. A
-crumb that the venue credited less than it had filled (rounding) is written off at once. After some refusals what the account has
-in all counts: its owner has sold or moved the rest. A balance that lags must never be taken for either.
+Balances lag behind fills, so at first the recorded position counts, and the sale is tried again. Two things end that. A
+rounding difference (`crumb`) that the venue credited less than it had filled is written off at once. After some refusals the
+account's total counts: its owner has sold or moved the rest. A balance that lags must never be taken for either.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from shared.domain.values.money import ZERO, Price, Quantity
 from shared.venues.port import Venue
 
 BALANCE_LAG_TRIES: Final = 4
-"""How often a refusal for want of funds is taken for a balance that lags behind its fill; then what the account has counts."""
+"""How many refusals for funds are taken for a balance that lags behind its fill; after that the account's total counts."""
 
 
 @dataclass(slots=True)
@@ -24,15 +24,15 @@ class ExitFunds:
     """What is known of the funds of one exit."""
 
     refusals: int = 0
-    """How often the venue has refused it for want of funds."""
+    """How often the venue has refused it for insufficient funds."""
     has: Quantity | None = None
-    """What the account has in all, once that counts. What an open order of the user's own holds will be free again: it is part of
-    it. What is staked or lent out is not."""
+    """The account's total, once that counts. It includes what open orders of the user hold, which will be free again, but not
+    what is staked or lent out."""
     crumb: Quantity | None = None
-    """What is not sold because the venue never credited it."""
+    """The rounding difference that is not sold because the venue never credited it."""
 
     async def look(self, venue: Venue, asset: str) -> Quantity | None:
-        """Ask for the spot balance if the venue has said that funds are short, else give None. Raises a VenueError."""
+        """Read the spot balance if the venue has refused for funds; else return None. Raises a VenueError."""
         if self.refusals == 0:
             return None
         balance = (await venue.balances()).get(asset)
@@ -43,7 +43,7 @@ class ExitFunds:
     def without_crumb(
         self, wanted: Quantity, spot: Quantity | None, instrument: Instrument, price: Price
     ) -> Quantity | None:
-        """Return what to sell if all that `wanted` lacks in the account is a crumb, and note it; else None."""
+        """Return what to sell if the account lacks only a rounding difference of `wanted`, and note it; else None."""
         left = None if spot is None else credited_short(wanted, spot, instrument, price)
         if left is not None:
             self.crumb = wanted - left

@@ -1,21 +1,24 @@
 """Sizes the next leg of an exit, from what is held, what the venue takes and what the account has.
 
-It must never size more than is held from copying, nor what an order that stands aside may have sold.
+It must never size more than is held from copying, nor what an order that was set aside may have sold.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
 from typing import Final
 
 import structlog
 
-from services.executor.account.context import AccountContext
+from services.executor.account.faults import AccountFaults
+from services.executor.account.positions import AccountPositions
 from services.executor.account.renaming import is_unlisted
 from services.executor.orders.exit_price import bound
 from services.executor.orders.exit_progress import ExitProgress
-from services.executor.orders.set_aside import Postponed
+from services.executor.orders.set_aside import Postponement, SetAside
+from shared.bus.orders import OrderStore
 from shared.contracts.fields import MalformedMessageError
 from shared.domain.exits import ExitSize, size_exit
 from shared.domain.fault import FaultKind
@@ -28,12 +31,12 @@ from shared.domain.values.symbol import Symbol
 from shared.execution.leg import Leg, TrackedOrder
 from shared.execution.record import OrderRecord
 from shared.venues.errors import VenueError
-from shared.venues.port import VenueOrder
+from shared.venues.port import Venue, VenueOrder
 
 NOTHING_HELD: Final = "nothing is held from copying"
 BLANK: Final = OrderRecord.read({})
 _FRESH_MS: Final = 10_000
-"""Published prices younger than this are taken for the present one."""
+"""Published prices younger than this count as the present price."""
 
 log = structlog.get_logger()
 
@@ -41,40 +44,54 @@ log = structlog.get_logger()
 class ExitPlanner:
     """Sizes the exits of one account."""
 
-    def __init__(self, context: AccountContext) -> None:
-        self._context = context
+    def __init__(
+        self,
+        positions: AccountPositions,
+        aside: SetAside,
+        faults: AccountFaults,
+        venue: Venue,
+        store: OrderStore,
+        clock: Callable[[], int],
+    ) -> None:
+        self._positions = positions
+        self._aside = aside
+        self._faults = faults
+        self._venue = venue
+        self._store = store
+        self._clock = clock
 
     async def next_leg(
-        self, decision: Decision, fraction: Decimal, entry_id: str, progress: ExitProgress
+        self, decision: Decision, fraction: Decimal, entry_id: str, progress: ExitProgress, *, slippage_bps: Decimal
     ) -> Leg | Skip | None:
-        """Size the next leg; a Skip when nothing can be sold (any more), None when the venue could not be asked.
+        """Size the next leg; a Skip when nothing (more) can be sold, None when the venue could not be asked.
 
-        Raises Postponed if all that is left may have been sold by an order that stands aside.
+        `slippage_bps` is how far below the price a bounded leg may sell. Raises Postponement if all that is left may have been
+        sold by an order that was set aside.
         """
-        context, symbol = self._context, decision.symbol
+        symbol = decision.symbol
         begun = progress.begun or progress.suspect
-        record = OrderRecord.read(await context.store.load(decision.id)) if begun else BLANK
+        record = OrderRecord.read(await self._store.load(decision.id)) if begun else BLANK
         try:
-            position, published = await context.records.holding(context.user, context.venue.name, symbol)
+            position, published = await self._positions.with_price(symbol)
         except MalformedMessageError as error:
             self.report_unreadable(decision, error)
             return None
         if position is None or position.size.amount == 0:
             return Skip(NOTHING_HELD, ReasonCode.NOTHING_HELD)
-        free = context.aside.sellable(decision, position.size, context.renames)
+        free = self._aside.sellable(decision, position.size)
         if held_back := free < position.size:
-            position = position.sold(position.size - free, context.clock())
+            position = position.sold(position.size - free, self._clock())
         try:
-            instrument = (await context.venue.instruments()).get(symbol)
+            instrument = (await self._venue.instruments()).get(symbol)
             price = await self._price(symbol, published)
-            spot = await progress.funds.look(context.venue, symbol.base)
+            spot = await progress.funds.look(self._venue, symbol.base)
         except VenueError as error:
             progress.last = str(error)
             return None
         if instrument is None or price is None:
             progress.last = f"{symbol} is not traded on {decision.venue} just now"
             with suppress(VenueError):
-                await is_unlisted(context, symbol)
+                await is_unlisted(self._venue, self._faults, symbol)
             return None
         has = progress.funds.has
         if record.target is None:
@@ -82,7 +99,7 @@ class ExitPlanner:
         else:
             close = _rest(record, position.size, instrument, price, has)
         if isinstance(close, Skip) and held_back:
-            raise Postponed
+            raise Postponement
         if isinstance(close, Skip):
             return close
         rest = position.size - close.size
@@ -92,43 +109,42 @@ class ExitPlanner:
         if (left := progress.funds.without_crumb(close.size, spot, instrument, price)) is not None:
             target -= (close.size - left).amount
             close = ExitSize(left, close.reason)
-        limit = bound(price, instrument, context.policy.guards.exit_slippage_bps, record.leg, progress.refusals)
+        limit = bound(price, instrument, slippage_bps, record.leg, progress.refusals)
         order = TrackedOrder.of(decision, entry_id)
         return Leg(order, record.leg, close.size, limit, Quantity(target, symbol.base))
 
     async def dust_after(self, sale: VenueOrder) -> Quantity | None:
-        """Return what a sale that is not booked yet leaves held, if no order for so little is taken; else None."""
-        context, price = self._context, sale.average_price
+        """Return what a sale that is not booked yet leaves held if that is below the venue's minimum; else None."""
+        price = sale.average_price
         try:
-            position = await context.records.position(context.user, context.venue.name, sale.symbol)
-            instrument = (await context.venue.instruments()).get(sale.symbol)
+            position = await self._positions.of(sale.symbol)
+            instrument = (await self._venue.instruments()).get(sale.symbol)
         except (MalformedMessageError, VenueError):
-            return None  # it only says how much is left
+            return None  # only needed for the report
         if position is None or instrument is None or price is None or position.size <= sale.filled:
             return None
         rest = position.size - sale.filled
         return rest if instrument.below_minimum(rest, price) else None
 
     def report_unreadable(self, decision: Decision, error: MalformedMessageError) -> None:
-        """Report that an exit waits because it is not known how much is held; it sells nothing that Shoal may not have bought."""
-        context, symbol = self._context, decision.symbol
+        """Report that an exit waits because its position cannot be read: it must not sell what Shoal did not buy."""
+        symbol = decision.symbol
         reason = f"the record cannot be read, and an exit waits for it: {error}"
-        if context.faults.report(FaultKind.RECORD, reason, f"position {symbol}"):
+        if self._faults.report(FaultKind.RECORD, reason, f"position {symbol}"):
             log.error(
                 "an exit waits: the position cannot be read",
                 signal_id=decision.signal_id,
-                user=context.user,
+                user=self._positions.user,
                 symbol=str(symbol),
                 reason=str(error),
             )
 
     async def _price(self, symbol: Symbol, known: tuple[Price, int] | None) -> Price | None:
-        """Return the present price: the shared feed's while it is fresh, else the venue's; an older one only if it has none."""
-        context = self._context
-        if known is not None and context.clock() - known[1] <= _FRESH_MS:
+        """Return the present price: the shared feed's if fresh, else the venue's, else the last published one."""
+        if known is not None and self._clock() - known[1] <= _FRESH_MS:
             return known[0]
         try:
-            asked = (await context.venue.prices([symbol])).get(symbol)
+            asked = (await self._venue.prices([symbol])).get(symbol)
         except VenueError:
             if known is None:
                 raise
@@ -139,7 +155,7 @@ class ExitPlanner:
 def _rest(
     record: OrderRecord, held: Quantity, instrument: Instrument, price: Price, has: Quantity | None
 ) -> ExitSize | Skip:
-    """Size what is left of an exit after its first leg: never above what is held now."""
+    """Size the rest of an exit after its first leg: never above what is held now."""
     wanted = max((record.target or ZERO) - record.filled, ZERO)
     most = min(wanted, held.amount) if has is None else min(wanted, held.amount, has.amount)
     size = Quantity(most, held.asset).floored(instrument.lot_step)

@@ -1,4 +1,4 @@
-"""The bound that an exit's leg is sent with: first a wide one, immediate-or-cancel; then the market, so that it ends flat."""
+"""The price bound of an exit's leg: first a wide one, immediate-or-cancel; then none (market), so that the position ends flat."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from shared.domain.values.money import Price
 
 
 def bound(price: Price, instrument: Instrument, slippage_bps: Decimal, leg: int, refusals: int) -> Price | None:
-    """Give the least price a leg may sell at; None is the market.
+    """Return the lowest price at which a leg may sell; None for a market order.
 
-    The first leg is bounded and every later one is not. What the venue refuses is tried the other way the next time: a pair may
-    take no limits so far from its last trade, or nothing but limits.
+    The first leg is bounded, later ones are not. After a refusal the next try is of the other kind: a pair may take no limit that
+    far from its last trade, or limits only.
     """
     bounded = instrument.status is PairStatus.LIMIT_ONLY or (leg == 1) == (refusals % 2 == 0)
     if not bounded:

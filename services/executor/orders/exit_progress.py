@@ -1,4 +1,4 @@
-"""Where one exit stands between its tries. It is in memory only: a restart begins with what Redis and the venue hold."""
+"""The state of one exit between its tries. In memory only: a restart begins with what Redis and the venue hold."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _WAIT_FIRST, _WAIT_MOST = 0.5, 30.0
 
 @dataclass(slots=True)
 class ExitProgress:
-    """The tries of one exit. `suspect`: something may have been sent for it before this process took it up."""
+    """The tries of one exit. `suspect`: something may have been sent for it before this process began it."""
 
     suspect: bool = False
     begun: bool = False
-    """Whether a leg was sent, or tried to be; before that there is no record to look at."""
+    """Whether a leg was sent or a send was tried; before that there is no record to read."""
     tries: int = 0
     refusals: int = 0
     funds: ExitFunds = field(default_factory=ExitFunds)
@@ -25,11 +25,11 @@ class ExitProgress:
     accepted_at: int | None = None
     venue_order_id: str = ""
     last: str = ""
-    """Why the last try did not end it."""
+    """Why the last try did not end the exit."""
     sized: bool = False
-    """Whether this process has sized a leg of it, and so knows what that leaves."""
+    """Whether this process has sized a leg, and so knows what it leaves."""
     dust: Quantity | None = None
-    """What stays held after the leg that was sized last, because no order for so little is taken."""
+    """What stays held after the last sized leg, because it is below the venue's minimum."""
 
     def pause(self) -> float:
         """Return the seconds to wait before the next try."""

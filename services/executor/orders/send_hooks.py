@@ -1,4 +1,4 @@
-"""What an executor does between the steps of a send: crash points, and the priority of orders that have not left yet."""
+"""What an executor does between the steps of a send: crash points, send priority, reports of lost orders."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ class ExecutorHooks(SendHooks):
         self._faults = faults
 
     def written_ahead(self, order_id: str) -> None:
-        """Let the next order be prepared: this one is about to leave."""
+        """Release the send priority: this order is about to leave."""
         self._crash_points.hit(CrashPoint.EXECUTOR_AFTER_WRITE_AHEAD)
         self._priority.release(order_id)
 
     def replied(self) -> None:
-        """Note that the venue has taken an order."""
+        """Pass the crash point after the venue's reply."""
         self._crash_points.hit(CrashPoint.EXECUTOR_AFTER_REPLY)
 
     async def before_bookkeeping(self) -> None:
-        """Let the orders of a crowd leave first."""
+        """Wait until the other orders of the process have left."""
         await self._priority.yield_to_sends()
 
     def lost(self, order_id: str, reason: str) -> None:
-        """Report a named order that the venue shows no more: its symbol waits for a person, exits too."""
+        """Report an order that the venue no longer shows: its symbol, exits included, waits for an operator."""
         self._faults.report(FaultKind.ORDER, reason, f"order {order_id}")
 
     def shown_again(self, order_id: str) -> None:

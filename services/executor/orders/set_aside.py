@@ -1,12 +1,12 @@
-"""Orders that fail for a reason that nobody foresaw: shown as faults, set aside after a few tries, and carried out again later.
+"""Orders that fail unexpectedly: reported as faults, set aside after a few tries, and tried again later.
 
-One damaged record must not hold up its symbol's exits for ever, nor be forgotten. While an order stands aside
+One damaged record must not block its symbol's exits for ever, nor be forgotten. While an order is set aside
 
     its record is left as it is: `ops unknown` shows what may have been sent, `ops resolve` may end it
-    exits of its symbol go on, and sell nothing of what it may have sold
-    nothing of its symbol is bought: an exit that is late must not sell what was bought after it
+    exits of its symbol go on, and sell nothing that it may have sold
+    nothing of its symbol is bought: a late exit must not sell what was bought after it was decided
 
-It must never be set aside before the venue has been asked what became of it, unless that is what fails.
+An order must never be set aside before the venue was asked what became of it, unless asking is what fails.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Final
 
 import structlog
 
+from services.executor.account.names import AssetNames
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.order import Decision
-from shared.domain.rename import NO_RENAMES, Renames
 from shared.domain.values.money import ONE, ZERO, Quantity
 from shared.domain.values.symbol import Symbol
 
@@ -29,13 +29,13 @@ _MOST_DOUBLINGS: Final = 10
 log = structlog.get_logger()
 
 
-class Postponed(Exception):  # noqa: N818  # control flow out of an exit, not an error
-    """An exit has to wait for an order that stands aside: all that is left to sell may have been sold by that one."""
+class Postponement(Exception):  # noqa: N818  # control flow out of an exit, not an error
+    """An exit has to wait for an order that was set aside: that one may have sold all that is left."""
 
 
 @dataclass(slots=True)
 class _Trouble:
-    """One order that has failed. `reserved` is what it may have sold (None: anything), once it stands `aside`."""
+    """One order that has failed. `reserved` is what it may have sold (None: any amount) once it is set `aside`."""
 
     symbol: Symbol
     tries: int = 0
@@ -46,8 +46,10 @@ class _Trouble:
 class SetAside:
     """The orders in trouble of one account, in one turn."""
 
-    def __init__(self, user: str, faults: Faults | None = None) -> None:
+    def __init__(self, user: str, names: AssetNames, faults: Faults | None = None) -> None:
+        """`names` are those of the turn: an order stands in the way of its symbol under any name."""
         self._user = user
+        self._names = names
         self._faults = faults or Faults()
         self._troubles: dict[str, _Trouble] = {}
 
@@ -55,7 +57,7 @@ class SetAside:
         return sum(trouble.aside for trouble in self._troubles.values())
 
     def failed(self, decision: Decision, error: Exception) -> bool:
-        """Report that carrying a decision out has failed; True if that is new, so that the whole error is logged once."""
+        """Report that a decision has failed; return True if that is new, so that the traceback is logged once."""
         self._trouble(decision).tries += 1
         words = f"{decision.kind} of {decision.symbol} fails: {type(error).__name__}: {error}"
         return self._faults.report(FaultKind.ORDER, self._subject(decision.id), words)
@@ -66,12 +68,12 @@ class SetAside:
         return trouble.tries if trouble else 0
 
     def postpone(self, decision: Decision) -> None:
-        """Set an exit aside that waits for another order, of which it has sold nothing."""
+        """Set an exit aside that waits for another order and has sold nothing itself."""
         self._trouble(decision).tries += 1
         self.put(decision, ZERO)
 
     def put(self, decision: Decision, reserved: Decimal | None) -> None:
-        """Set an order aside. `reserved` is how much of its symbol's base it may have sold; None if that is not known."""
+        """Set an order aside. `reserved` is how much base it may have sold; None if that is not known."""
         trouble = self._trouble(decision)
         if not trouble.aside:
             log.error(
@@ -84,41 +86,42 @@ class SetAside:
         trouble.aside, trouble.reserved = True, reserved
 
     def over(self, decision: Decision) -> None:
-        """Note that an order has come to its end."""
+        """Note that an order has ended."""
         if self._troubles.pop(decision.id, None) is not None:
             self._faults.clear(FaultKind.ORDER, self._subject(decision.id))
 
     def forget(self) -> None:
-        """Clear all of it: the turn has ended, and whoever serves the user next finds out anew."""
+        """Clear everything: the turn has ended, and the next owner reports what it finds."""
         for order_id in self._troubles:
             self._faults.clear(FaultKind.ORDER, self._subject(order_id))
         self._troubles.clear()
 
     def pause(self, decision: Decision) -> float:
-        """Return the seconds until an order is to be tried again: they double from try to try."""
+        """Return the seconds until an order is to be tried again; they double with each try."""
         return float(min(FIRST_PAUSE * 2.0 ** min(self.tries(decision), _MOST_DOUBLINGS), LONGEST_PAUSE))
 
-    def symbols(self, renames: Renames = NO_RENAMES) -> set[Symbol]:
-        """Name the symbols of what stands aside, by the names of then and of now."""
+    def symbols(self) -> set[Symbol]:
+        """Return the symbols of the orders that are set aside, by their former and their present names."""
         aside = {trouble.symbol for trouble in self._troubles.values() if trouble.aside}
-        return aside | {renames.symbol(symbol) for symbol in aside}
+        return aside | {self._names.renames.symbol(symbol) for symbol in aside}
 
-    def in_the_way(self, decision: Decision, renames: Renames = NO_RENAMES) -> str:
-        """Name another order of the same symbol, whatever it is called, that stands aside; an empty text if there is none."""
-        return next((order_id for order_id, _ in self._others(decision, renames)), "")
+    def in_the_way(self, decision: Decision) -> str:
+        """Return the id of another order of the symbol, under any name, that is set aside; an empty text if there is none."""
+        return next((order_id for order_id, _ in self._others(decision)), "")
 
-    def sellable(self, decision: Decision, held: Quantity, renames: Renames = NO_RENAMES) -> Quantity:
-        """Return how much of what is held an exit may sell, besides what others that stand aside may have sold."""
+    def sellable(self, decision: Decision, held: Quantity) -> Quantity:
+        """Return how much of what is held an exit may sell, less what orders that are set aside may have sold."""
         left = held.amount
-        for _, trouble in self._others(decision, renames):
-            # Sold under either name: in doubt it is more.
-            ratio = max(renames.ratio(trouble.symbol, decision.symbol), ONE)
+        for _, trouble in self._others(decision):
+            # It may have been sold under either name: the larger ratio errs on the low side of what is left.
+            ratio = max(self._names.renames.ratio(trouble.symbol, decision.symbol), ONE)
             left = ZERO if trouble.reserved is None else max(left - trouble.reserved * ratio, ZERO)
         return Quantity(left, held.asset)
 
-    def _others(self, decision: Decision, renames: Renames) -> list[tuple[str, _Trouble]]:
+    def _others(self, decision: Decision) -> list[tuple[str, _Trouble]]:
         if not self._troubles:
             return []
+        renames = self._names.renames
         symbol = renames.symbol(decision.symbol)
         return [
             (order_id, trouble)

@@ -1,6 +1,6 @@
-"""How an order ends: its outcome, its report and the position it changed, in one durable step.
+"""Ends an order: its outcome, its report and the position it changed, in one durable step.
 
-An outcome is booked from the venue's own record of fills, never from what was asked for.
+An outcome is booked from the venue's own record of fills, never from what was requested.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ import structlog
 
 from services.executor.account.context import AccountContext
 from shared.bus.orders import PositionChange
-from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import ReportMessage
 from shared.contracts.position_record import read_position, write_position
-from shared.domain.fault import FaultKind
 from shared.domain.order import Decision, OrderState, Side
 from shared.domain.position import Position
 from shared.domain.values.money import Quantity, plain
@@ -32,41 +30,31 @@ log = structlog.get_logger()
 
 
 async def book_leg(context: AccountContext, decision: Decision, order: VenueOrder, fields: Mapping[str, str]) -> None:
-    """Book a leg that has ended and that another one follows: the order's record, the position and what was realised."""
-    async with context.booking:
-        booked = await _booked(context, order)
+    """Book a leg that is followed by another one: the order's record, the position and the realised profit."""
+    async with context.positions.booking:
+        booked = await _fill_booking(context, order)
         await context.store.move(decision.id, OrderState.PLANNED, fields, booked.position, booked.risk)
     context.account.traded(order)
-    context.changed.set()
+    context.positions.changed.set()
 
 
 @dataclass(frozen=True, slots=True)
-class _Booked:
+class _Booking:
     position: PositionChange | None = None
     risk: Mapping[str, str] | None = None
 
 
-async def _held(context: AccountContext, symbol: Symbol, otherwise: str) -> Position | None:
-    """Read a position; None, and said, if its record cannot be read: an order's end must not wait for that."""
-    try:
-        found = await context.records.position(context.user, context.venue.name, symbol)
-    except MalformedMessageError as error:
-        reason = f"the record cannot be read, {otherwise}: {error}"
-        context.faults.report(FaultKind.RECORD, reason, f"position {symbol}")
-        log.error("a position cannot be read", user=context.user, symbol=str(symbol), reason=reason)
-        return None
-    return found or Position.flat(symbol, context.clock())
-
-
-async def _booked(context: AccountContext, order: VenueOrder | None, written_off: Quantity | None = None) -> _Booked:
-    """Work out what a leg made of the position and of the risk state; to be written before the account's lock is let go."""
+async def _fill_booking(
+    context: AccountContext, order: VenueOrder | None, written_off: Quantity | None = None
+) -> _Booking:
+    """Return what a leg changes in the position and the risk state; write it before the booking lock is released."""
     if order is None or order.filled.amount == 0:
-        return _Booked()
+        return _Booking()
     symbol = order.symbol
     now = context.clock()
-    before = await _held(context, symbol, f"order {order.venue_order_id} is not booked in it")
+    before = await context.positions.or_flat(symbol, f"order {order.venue_order_id} is not booked in it")
     if before is None:
-        return _Booked()
+        return _Booking()
     if order.side is Side.BUY:
         held = before.bought(received_quantity(order), order.cost + quote_fee(order), now, order.average_price)
     else:
@@ -74,17 +62,17 @@ async def _booked(context: AccountContext, order: VenueOrder | None, written_off
         if written_off is not None:
             held = held.sold(written_off, now)
     position = PositionChange(str(symbol), write_position(held) if held.size.amount > 0 else None)
-    return _Booked(position, await context.risk.after_fill(order, before, context.policy.currency))
+    return _Booking(position, await context.risk.after_fill(order, before, context.policy.currency))
 
 
-async def _corrected(context: AccountContext, symbol: Symbol, change: PositionChange) -> _Booked:
-    """Work out what a correction of a position makes of the risk state: no profit and no loss."""
+async def _correction_booking(context: AccountContext, symbol: Symbol, change: PositionChange) -> _Booking:
+    """Return what a correction of a position changes in the risk state: neither profit nor loss."""
     now = context.clock()
-    before = await _held(context, symbol, "it is not corrected")
+    before = await context.positions.or_flat(symbol, "it is not corrected")
     if before is None:
-        return _Booked()
+        return _Booking()
     left = read_position(change.record) if change.record else Position.flat(symbol, now)
-    return _Booked(change, await context.risk.after_removal(before, left, context.policy.currency))
+    return _Booking(change, await context.risk.after_removal(before, left, context.policy.currency))
 
 
 async def settle(
@@ -105,12 +93,12 @@ async def settle(
 ) -> None:
     """End a decision, with its last leg as `traded`. Harmless to repeat: the first end stands.
 
-    `position` is a correction of what is held, where nothing was traded; `written_off` what the account was credited too little
-    to sell along.
+    `position` is a correction of what is held, where nothing was traded; `written_off` the rounding difference that the venue
+    never credited.
     """
     now = context.clock()
     if not decision.signal_id:
-        reason = f"{decision.reason}; {reason}"  # of the user's own exits, the report alone says why
+        reason = f"{decision.reason}; {reason}"  # only the report states the reason of a user's own exit
         code = code or decision.code
     total = totals or LegTotals.nothing(decision.symbol)
     report = ReportMessage.model_construct(
@@ -136,11 +124,11 @@ async def settle(
     )
     fields = {"reason": reason, "settled_at": str(now), "venue_order_id": venue_order_id, **total.fields()}
     context.crash_points.hit(CrashPoint.EXECUTOR_BEFORE_ACK)
-    async with context.booking:
+    async with context.positions.booking:
         booked = await (
-            _booked(context, traded, written_off)
+            _fill_booking(context, traded, written_off)
             if position is None
-            else _corrected(context, decision.symbol, position)
+            else _correction_booking(context, decision.symbol, position)
         )
         new = await context.store.settle(
             report, entry_id=entry_id, fields=fields, position=booked.position, risk=booked.risk
@@ -149,7 +137,7 @@ async def settle(
         return
     if traded is not None:
         context.account.traded(traded)
-    context.changed.set()
+    context.positions.changed.set()
     if total.filled.amount:
         context.account.refresh_soon()
     log.info(

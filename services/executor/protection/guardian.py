@@ -1,7 +1,7 @@
-"""Looks after what one account holds from copying: the user's own exits, and what the operator wants closed.
+"""Guards what one account holds from copying: the user's own exits, and what the operator wants closed.
 
-Needs the shared prices and Redis, and nothing of master, engine or api. It must never sell because something is missing: a price
-that is old counts as none, and is told once.
+Needs the shared prices and Redis, and nothing of master, engine or api. It must never sell because data is missing: an old price
+counts as none, and is reported once.
 """
 
 from __future__ import annotations
@@ -10,17 +10,15 @@ import asyncio
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Final
 
 import structlog
 
 from services.executor.account.context import AccountContext
+from services.executor.protection.high_marks import HighMarks
 from services.executor.protection.own_exits import OwnExits
 from shared.bus.errors import ENDS_A_TURN, BusRefused
-from shared.bus.orders import PositionChange
 from shared.bus.watch import Watch, WatchedHoldings, WatchedMarket
-from shared.contracts.position_record import write_position
 from shared.domain.control import flattening, refusal
 from shared.domain.fault import FaultKind
 from shared.domain.limits.policy import OnLeave
@@ -33,14 +31,11 @@ from shared.runtime.supervision import Supervisor
 
 _EVERY: Final = 1.0
 _QUIET: Final = 5.0
-"""Seconds between looks while nothing is held: what this process trades is looked at at once."""
+"""Seconds between looks while nothing is held; a trade of this process triggers a look at once."""
 STALE_MS: Final = 30_000
 """A price older than this closes nothing."""
 _ASK_EVERY: Final = 10.0
-"""Seconds between saying to the price feed what is held."""
-_MARK_STEP: Final = Decimal("1.001")
-"""The highest price is written down again once it has risen by this factor: a crash loses no more of it."""
-
+"""Seconds between requests to the price feed for what is held."""
 _LEAVING: Final = "on_leave"
 
 _REFUSED: Final = "Redis refuses a key of this user: nothing is closed by price until it is right"
@@ -55,7 +50,7 @@ class _Why:
 
 
 class Guardian:
-    """Guards the positions of one context."""
+    """Guards the positions of one account."""
 
     def __init__(
         self, context: AccountContext, watch: Watch, exits: OwnExits, supervisor: Supervisor | None = None
@@ -64,14 +59,14 @@ class Guardian:
         self._supervisor = supervisor or Supervisor()
         self._watch = watch
         self._exits = exits
-        self._highs: dict[Symbol, Position] = {}
-        self._told: set[str] = set()
+        self._highs = HighMarks(context.positions)
+        self._warned: set[str] = set()
         self._unreadable: frozenset[str] = frozenset()
         self._asked: frozenset[Symbol] = frozenset()
         self._asked_at = 0.0
         self._holding = True
         self.flat = False
-        """Whether, at the last look, nothing was held but what cannot be sold: for a user who leaves."""
+        """Whether, at the last look, nothing was held that can be sold: for a user who leaves."""
 
     async def run(self) -> None:
         """Look every second while something is held, until cancelled. Raises LeaseLost, BusUnavailable."""
@@ -79,18 +74,18 @@ class Guardian:
         while True:
             try:
                 async with self._context.priority.look():
-                    self._context.changed.clear()  # before looking: what changes meanwhile is looked at again
+                    self._context.positions.changed.clear()  # before looking, so that a change meanwhile triggers another look
                     await self.look()
             except ENDS_A_TURN:
                 raise
-            except BusRefused as error:  # said once; looked at again, for it may be put right at any moment
+            except BusRefused as error:  # reported once; tried again, since it may be corrected at any moment
                 self.flat = False
-                self._tell(_REFUSED, [str(error)])
-            except Exception as error:  # a surprise in one look must not end the turn: the master's exits hang on it
+                self._warn_once(_REFUSED, [str(error)])
+            except Exception as error:  # one failed look must not end the turn: the master's exits depend on it
                 if self._supervisor.failed(name, error):
                     log.exception("looking after positions failed", user=self._context.user)
             else:
-                self._tell(_REFUSED, ())
+                self._warn_once(_REFUSED, ())
                 self._supervisor.worked(name)
             await self._pause()
 
@@ -98,17 +93,17 @@ class Guardian:
         if self._holding:
             await asyncio.sleep(_EVERY)
             return
-        # No time-out, which is an exception each time: that of thousands who are due together would hold orders up.
-        timer = asyncio.get_running_loop().call_later(_QUIET, self._context.changed.set)
+        # No time-out, which raises each time: thousands that are due together would delay orders.
+        timer = asyncio.get_running_loop().call_later(_QUIET, self._context.positions.changed.set)
         try:
-            await self._context.changed.wait()
+            await self._context.positions.changed.wait()
         finally:
             timer.cancel()
 
     async def look(self) -> None:
-        """Look once, and have closed what is due."""
+        """Look once, and close what is due."""
         context = self._context
-        quiet = not self._exits.busy  # before reading: what trades while this reads is not in it
+        quiet = not self._exits.busy  # before reading: a trade meanwhile is not in what is read
         held = await self._watch.held(context.user, context.venue.name)
         self._report_unreadable(held)
         await self._look_at_losses(held)
@@ -125,22 +120,24 @@ class Guardian:
         sources = [source for source, target in context.policy.symbols.map.items() if target in held.positions]
         sources += [name for symbol in held.positions for name in context.renames.former(symbol)]
         market = await self._watch.market(context.venue.name, {*held.positions, *sources})
-        self._tell(
+        self._warn_once(
             "no fresh price: nothing is closed by price until there is one",
             [str(symbol) for symbol in held.positions if self._fresh(symbol, market) is None],
         )
         for position in held.positions.values():
             if position.symbol in self._exits.closing:
                 continue
-            seen = await self._seen(position, self._price(position, market))
-            why = self._why(seen, held, market)
+            price = self._price(position, market)
+            if price is not None and context.policy.exits.trailing_pct is not None:
+                position = await self._highs.raised(position, price)  # noqa: PLW2901  # the same position, as seen by now
+            why = self._why(position, held, market)
             if why is not None:
                 self._exits.close(position, why.rule, why.words)
 
     def _report_unreadable(self, held: WatchedHoldings) -> None:
-        """Say of which positions the records cannot be read; the others are guarded all the same."""
+        """Report the positions whose records cannot be read; the others are guarded all the same."""
         context = self._context
-        if context.faults.any:  # an exit may have found one before
+        if context.faults.any:  # an exit may have reported one before
             for name in self._unreadable.union(map(str, held.positions)) - held.unreadable.keys():
                 if context.faults.clear(FaultKind.RECORD, f"position {name}"):
                     log.info("a position can be read again", user=context.user, symbol=name)
@@ -151,7 +148,7 @@ class Guardian:
         self._unreadable = frozenset(held.unreadable)
 
     async def _look_at_losses(self, held: WatchedHoldings) -> None:
-        """Look for a stop-out; whatever fails in that must not keep the positions unguarded."""
+        """Check for a stop-out; a failure in that must not leave the positions unguarded."""
         context = self._context
         try:
             await context.risk.look(context.policy, context.account.for_losses(), held.positions)
@@ -165,13 +162,13 @@ class Guardian:
             context.faults.clear(FaultKind.RECORD, "losses")
 
     def _why(self, position: Position, held: WatchedHoldings, market: WatchedMarket) -> _Why | None:
-        """Say why a position must be closed now, if it must."""
+        """Return why a position must be closed now, if it must."""
         context, policy, symbol = self._context, self._context.policy, position.symbol
         names = [symbol, *(source for source, target in policy.symbols.map.items() if target == symbol)]
         names += context.renames.former(symbol)
         switches = [*held.switches, *(market.switches[name] for name in names if name in market.switches)]
         if not context.account.ready or refusal(Kind.EXIT, *switches):
-            return None  # decided once it can be done, by the prices of then
+            return None  # decided once an exit is possible, by the prices of then
         if (switch := flattening(*switches)) is not None:
             return _Why(switch.mode, switch.reason or f"set by {switch.by or 'an operator'}")
         if not policy.enabled and policy.on_leave is OnLeave.CLOSE_NOW:
@@ -182,7 +179,7 @@ class Guardian:
         return None if intent is None else _Why(intent.rule, intent.words)
 
     def _price(self, position: Position, market: WatchedMarket) -> Price | None:
-        """Give the fresh price, unless it is one of before the last trade: that would be no move against this position."""
+        """Return the fresh price; ignore prices older than the position's last fill."""
         price, at = self._fresh(position.symbol, market) or (None, 0)
         return price if at >= position.updated_at else None
 
@@ -190,37 +187,15 @@ class Guardian:
         found = market.prices.get(symbol)
         return found if found is not None and self._context.clock() - found[1] <= STALE_MS else None
 
-    async def _seen(self, position: Position, price: Price | None) -> Position:
-        """Raise a position's highest price; written down only where it matters and has risen by a step."""
-        if price is None or self._context.policy.exits.trailing_pct is None:
-            return position
-        written = position.high
-        known = self._highs.get(position.symbol)
-        if known is not None and known.opened_at == position.opened_at and known.high is not None:
-            position = position.seen(known.high)
-        position = position.seen(price)
-        self._highs[position.symbol] = position
-        high = position.high
-        if high is not None and (written is None or high.amount >= written.amount * _MARK_STEP):
-            await self._write_high(position.symbol, high)
-        return position
-
-    async def _write_high(self, symbol: Symbol, high: Price) -> None:
-        context = self._context
-        async with context.booking:
-            position = await context.records.position(context.user, context.venue.name, symbol)
-            if position is not None:
-                await context.store.correct(PositionChange(str(symbol), write_position(position.seen(high))))
-
     async def _ask_for(self, symbols: frozenset[Symbol]) -> None:
         if symbols <= self._asked and time.monotonic() - self._asked_at < _ASK_EVERY:
             return
         await self._watch.ask_for(self._context.venue.name, symbols, self._context.clock())
         self._asked, self._asked_at = symbols, time.monotonic()
 
-    def _tell(self, words: str, names: Iterable[str]) -> None:
-        """Say something about each name once, until it does not hold for a while."""
+    def _warn_once(self, words: str, names: Iterable[str]) -> None:
+        """Log a warning once per name, until it no longer applies."""
         now = {f"{words} ({name})" for name in names}
-        for text in sorted(now - self._told):
+        for text in sorted(now - self._warned):
             log.warning(text, user=self._context.user)
-        self._told = {text for text in self._told if not text.startswith(words)} | now
+        self._warned = {text for text in self._warned if not text.startswith(words)} | now

@@ -1,6 +1,7 @@
-"""What a session does beside copying: reconciles each account at the start, on a timer and when an operator asks, and trims.
+"""What a turn does beside copying: reconciles each account at the start, on a timer and on request, moves renamed positions,
+trims.
 
-Nothing in here may end the turn, because exits hang on it; only a lost lease or a lost Redis pass through.
+No failure in here may end the turn, because exits depend on it; only a lost lease or a lost Redis pass through.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import structlog
 
 from services.executor.account.context import AccountContext
 from services.executor.account.rebuilder import Rebuilder
-from services.executor.account.renaming import present_name
+from services.executor.account.renaming import Renamer
+from services.executor.orders.set_aside import SetAside
 from services.executor.protection.reconciler import Findings, Reconciler
 from services.executor.turn.symbol_queues import SymbolQueues
 from shared.bus.connection import Bus
@@ -34,17 +36,17 @@ from shared.runtime.supervision import Supervisor
 from shared.venues.errors import VenueError
 
 _LISTEN: Final = 2.0
-"""Seconds between looks for a request: one HMGET each."""
+"""Seconds between checks for a request: one HMGET each."""
 _TIDY: Final = 300.0
-"""Seconds between reconciliations without being asked: each costs one call to the venue."""
+"""Seconds between reconciliations without a request: each costs one call to the venue."""
 _AGAIN: Final = 60.0
 """The same after a pass that could not judge everything."""
 _MOVE_AGAIN: Final = 15.0
-"""Seconds until a position under a former name is looked at again: each look asks for balances."""
+"""Seconds until a position under a former name is tried again: each try reads the balances."""
 _REQUEST_AGE_MS: Final = 60_000
-"""A request older than this is nobody's any more: it must not be carried out when an executor starts days later."""
+"""A request older than this is ignored: it must not be executed when an executor starts days later."""
 _REPAIR_PATIENCE: Final = 8.0
-"""Seconds to wait for repairs before answering; one that waits behind an order is made when that has ended."""
+"""Seconds to wait for repairs before answering; a repair queued behind an order is made when that has ended."""
 
 Task = Callable[[], Awaitable[None]]
 
@@ -52,7 +54,7 @@ log = structlog.get_logger()
 
 
 class Housekeeper:
-    """Keeps one user's house."""
+    """Runs reconciliation, renaming and trimming for one user."""
 
     def __init__(
         self,
@@ -67,9 +69,21 @@ class Housekeeper:
         self._user = user
         self._contexts = contexts
         self._reconcilers = {
-            name: Reconciler(context, partial(self._busy, context)) for name, context in contexts.items()
+            name: Reconciler(
+                context.positions,
+                context.account,
+                context.venue,
+                context.names,
+                context.faults,
+                context.clock,
+                partial(self._busy, context.aside),
+            )
+            for name, context in contexts.items()
         }
-        self._rebuilders = [Rebuilder(bus, context) for context in contexts.values()]
+        self._rebuilders = [
+            Rebuilder(bus, user, each.venue, each.store, each.account, each.books.funds, each.clock)
+            for each in contexts.values()
+        ]
         self._queues = queues
         self._move_due: dict[Symbol, float] = {}
         self._due = dict.fromkeys(contexts, 0.0)
@@ -77,12 +91,12 @@ class Housekeeper:
         self._trim_due = 0.0
         self._refused = ""
 
-    def _busy(self, context: AccountContext) -> set[Symbol]:
-        """Name the symbols of which an order is under way or stands aside: that may have sold what is still in the books."""
-        return {*self._queues.busy} | context.aside.symbols(context.renames)
+    def _busy(self, aside: SetAside) -> set[Symbol]:
+        """Return the symbols of which an order is under way or stands aside: it may have sold what is still in the books."""
+        return {*self._queues.busy} | aside.symbols()
 
     async def run(self) -> None:
-        """Keep it until cancelled. Raises LeaseLost, BusUnavailable."""
+        """Run until cancelled. Raises LeaseLost, BusUnavailable."""
         name = f"housekeeper of {self._user}"
         while True:
             try:
@@ -95,7 +109,7 @@ class Housekeeper:
                 if str(error) != self._refused:
                     log.error("Redis refuses a key of this user", user=self._user, reason=str(error))
                 self._refused = str(error)
-            except Exception as error:  # housekeeping must not end the turn: exits hang on it
+            except Exception as error:  # housekeeping must not end the turn: exits depend on it
                 if self._supervisor.failed(name, error):
                     log.exception("housekeeping failed", user=self._user)
             else:
@@ -103,7 +117,7 @@ class Housekeeper:
             await asyncio.sleep(_LISTEN)
 
     async def round(self) -> None:
-        """Do what is due now, or was asked for."""
+        """Do what is due or requested."""
         for rebuilder in self._rebuilders:
             await rebuilder.round()
         for context in self._contexts.values():
@@ -121,7 +135,7 @@ class Housekeeper:
             await self._trim()
 
     async def _renamed(self, context: AccountContext) -> None:
-        """Have positions under former names moved, each in its symbol's queue, where no order of it is under way."""
+        """Queue the move of positions under former names, each in its symbol's queue, where no order of it is under way."""
         if not context.renames.table or not context.account.ready:
             return
         now = time.monotonic()
@@ -131,11 +145,11 @@ class Housekeeper:
                 present = context.renames.symbol(symbol)
                 if present != symbol and self._move_due.get(present, 0.0) <= now:
                     self._move_due[present] = math.inf
-                    self._queues.add(present, partial(self._move, context, present))
+                    self._queues.add(present, partial(self._move, context.renamer, present))
 
-    async def _move(self, context: AccountContext, symbol: Symbol) -> None:
+    async def _move(self, renamer: Renamer, symbol: Symbol) -> None:
         try:
-            await present_name(context, symbol)
+            await renamer.present_name(symbol)
         except ENDS_A_TURN:
             raise
         except (VenueError, BusRefused, ValueError) as error:
@@ -181,7 +195,7 @@ class Housekeeper:
         self._answered[venue] = request.reconcile_at
 
     async def _repair(self, reconciler: Reconciler, found: Findings) -> int:
-        """Have each difference repaired in its symbol's queue; answers how many were by the end of the patience."""
+        """Repair each difference in its symbol's queue; return how many were repaired within the patience."""
         done: list[bool] = []
         waiting = set(found.differences)
         all_done = asyncio.Event()

@@ -1,20 +1,24 @@
 """The user's own exits, from the decision to the end: one at a time per symbol, in the symbol's queue.
 
-In the queue, so that a master's close and an own exit of the same position cannot both sell it: whichever comes second finds
-nothing held. Each is noted durably before anything of it is sent; whoever serves the user next finds the note, and ends it before
-anything else happens to the symbol. From there on it is an exit like any other.
+In the queue, so that a master's exit and an own exit of the same position cannot both sell it: the second one finds nothing
+held. Each is noted durably before anything of it is sent; the next owner finds the note, and ends that exit before anything
+else happens to the symbol. Otherwise it is an exit like any other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import structlog
 
-from services.executor.account.context import AccountContext
+from services.executor.account.faults import AccountFaults
+from services.executor.account.names import AssetNames
+from services.executor.account.positions import AccountPositions
 from services.executor.orders.dispatcher import Dispatcher
 from services.executor.protection.housekeeper import Task
 from services.executor.turn.symbol_queues import SymbolQueues
+from shared.bus.orders import OrderStore
 from shared.contracts.fields import MalformedMessageError
 from shared.domain.fault import FaultKind
 from shared.domain.order import Decision
@@ -26,10 +30,23 @@ log = structlog.get_logger()
 
 
 class OwnExits:
-    """The own exits of one context."""
+    """The own exits of one account."""
 
-    def __init__(self, context: AccountContext, dispatcher: Dispatcher, queues: SymbolQueues[Task]) -> None:
-        self._context = context
+    def __init__(
+        self,
+        positions: AccountPositions,
+        store: OrderStore,
+        names: AssetNames,
+        faults: AccountFaults,
+        clock: Callable[[], int],
+        dispatcher: Dispatcher,
+        queues: SymbolQueues[Task],
+    ) -> None:
+        self._positions = positions
+        self._store = store
+        self._names = names
+        self._faults = faults
+        self._clock = clock
         self._dispatcher = dispatcher
         self._queues = queues
         self._closing: set[Symbol] = set()
@@ -46,60 +63,64 @@ class OwnExits:
         return bool(self._queues.busy)
 
     async def resume(self) -> None:
-        """Take up what a predecessor began; to be called before anything else is put into the queues."""
-        noted = await self._context.store.own_exits()
+        """Queue the exits that a predecessor began; to be called before anything else is queued."""
+        noted = await self._store.own_exits()
         for name, why in noted.unreadable.items():
-            # The same exit is decided again by the same id, and its order is looked for before anything is sent.
+            # The same exit is decided again under the same id, and its order is looked up before anything is sent.
             reason = f"the note of an own exit cannot be read: {why}"
-            if self._context.faults.report(FaultKind.RECORD, reason, f"own exit of {name}"):
-                log.error("the note of an own exit cannot be read", user=self._context.user, symbol=name, reason=why)
+            if self._faults.report(FaultKind.RECORD, reason, f"own exit of {name}"):
+                log.error("the note of an own exit cannot be read", user=self._positions.user, symbol=name, reason=why)
         for decision in noted.decisions:
             log.warning(
-                "taking up an own exit", user=self._context.user, symbol=str(decision.symbol), order_id=decision.id
+                "taking up an own exit", user=self._positions.user, symbol=str(decision.symbol), order_id=decision.id
             )
             self._closing.add(decision.symbol)
-            queue = self._context.renames.symbol(decision.symbol)
+            queue = self._names.renames.symbol(decision.symbol)
             self._queues.add(queue, partial(self._process, decision, redelivered=True))
 
     def ended(self, position: Position, rule: str) -> bool:
-        """Say whether a close of this very position by this rule has ended: what is left of it cannot be sold."""
+        """Return whether an exit of this unchanged position by this rule has ended: the rest of it cannot be sold."""
         ended = self._ended.get(position.symbol)
         if ended is None:
             return False
-        context = self._context
-        return own_exit(context.user, context.venue.name, position, rule, "", context.clock()).id == ended
+        return self._decide(position, rule, "").id == ended
 
     def close(self, position: Position, rule: str, words: str) -> None:
-        """Have a position closed, once: one that ended without selling (dust) is not tried again as long as it is the same."""
-        context, symbol = self._context, position.symbol
-        decision = own_exit(context.user, context.venue.name, position, rule, words, context.clock())
+        """Queue an exit of a position, once: after one that left dust nothing is queued while the position is unchanged."""
+        symbol, decision = position.symbol, self._decide(position, rule, words)
         if symbol in self._closing or self._ended.get(symbol) == decision.id:
             return
         self._closing.add(symbol)
-        if not self._queues.add(context.renames.symbol(symbol), partial(self._begin, position, decision)):
+        if not self._queues.add(self._names.renames.symbol(symbol), partial(self._begin, position, decision)):
             self._closing.discard(symbol)
 
+    def _decide(self, position: Position, rule: str, words: str) -> Decision:
+        return own_exit(self._positions.user, self._positions.venue, position, rule, words, self._clock())
+
     async def _begin(self, position: Position, decision: Decision) -> None:
-        context = self._context
         try:
-            held = await context.records.position(context.user, context.venue.name, position.symbol)
-        except MalformedMessageError:  # since the last look, which will say so
+            held = await self._positions.of(position.symbol)
+        except MalformedMessageError:  # damaged since the last look; the next one reports it
             held = None
         if held is None or (held.opened_at, held.updated_at) != (position.opened_at, position.updated_at):
-            self._closing.discard(position.symbol)  # something was traded since: the next look decides anew
+            self._closing.discard(position.symbol)  # traded since: the next look decides again
             return
         log.warning(
-            "own exit", user=context.user, symbol=str(position.symbol), order_id=decision.id, reason=decision.reason
+            "own exit",
+            user=self._positions.user,
+            symbol=str(position.symbol),
+            order_id=decision.id,
+            reason=decision.reason,
         )
-        await context.store.note_own_exit(decision)
+        await self._store.note_own_exit(decision)
         await self._process(decision, redelivered=False)
 
     async def _process(self, decision: Decision, *, redelivered: bool) -> None:
         if not await self._dispatcher.run(decision, "", redelivered=redelivered):
             again = partial(self._process, decision, redelivered=True)
-            queue = self._context.renames.symbol(decision.symbol)
+            queue = self._names.renames.symbol(decision.symbol)
             self._queues.add_later(queue, again, self._dispatcher.pause(decision))
             return
-        await self._context.store.forget_own_exit(decision)
+        await self._store.forget_own_exit(decision)
         self._ended[decision.symbol] = decision.id
         self._closing.discard(decision.symbol)

@@ -1,7 +1,7 @@
-"""The shared price feed: one process per venue asks for prices, everybody reads them from Redis.
+"""The shared price feed: one process per venue reads prices and publishes them in Redis for all others.
 
-What somebody holds is asked for every second, everything else seldom. Elected by lease like everything that must be done once;
-whoever holds it also publishes the venue's steps and minimums.
+Prices of held symbols are read every second, all others seldom. The process is elected by lease; it also publishes the venue's
+steps and minimums.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from shared.venues.errors import VenueError
 from shared.venues.port import PublicVenue
 
 _EVERY: Final = 1.0
-"""Seconds between prices of what somebody holds: one call to the venue for all of them, of which it allows about one a second."""
+"""Seconds between prices of held symbols: one call to the venue for all of them, and it allows about one a second."""
 _EVERYTHING_EVERY: Final = 15.0
-"""Seconds between prices of everything: they count what users own besides, and nothing is sold by them."""
+"""Seconds between prices of everything: used to value other holdings, never to sell."""
 _AFTER_FAILURE: Final = 3.0
 _WATCHED_MS: Final = 60_000
-"""How long a symbol is watched after somebody has last said that he holds it."""
+"""How long a symbol is watched after the last request for it."""
 _STANDBY: Final = 5.0
 _PAIRS_EVERY: Final = 300.0
 """Seconds between publications of the pair facts."""
@@ -54,7 +54,7 @@ class PriceFeed:
         """Whether this process publishes for the venue now."""
 
     async def run(self) -> None:
-        """Take turns for ever, through outages of Redis and the venue."""
+        """Compete for the lease and publish under it, for ever, through outages of Redis and the venue."""
         while True:
             lease: Lease | None = None
             try:
@@ -63,7 +63,7 @@ class PriceFeed:
                     self.leads = True
                     await self._renewals.keep(lease, self._publish())
             except BusError:
-                pass  # another turn below; the services that trade say what is wrong
+                pass  # tried again below; the services that trade report it
             finally:
                 self.leads = False
                 if lease is not None:

@@ -1,4 +1,4 @@
-"""Whether a master has been seen: users are announced after it. A process asks once for all its users."""
+"""Waits for the master: users are announced after it. One watch per process serves all its users."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def watch_for_master(bus: Bus, seen: asyncio.Event) -> None:
                 seen.set()
                 return
         except BusError:
-            pass  # others say so; asked again below
+            pass  # reported elsewhere; tried again below
         if not said:
             log.info("USERS: waiting for the master account")
             said = True

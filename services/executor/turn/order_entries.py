@@ -1,7 +1,7 @@
-"""Reads the entries of one user's order stream, and refuses those that lie: they become dead letters with the reason.
+"""Parses the entries of one user's order stream, and refuses false ones: they become dead letters with the reason.
 
-An entry is taken at its word in nothing that can be checked here. It must be this user's, and the one decision on its signal for
-its venue: a second one under another order id would be a second order, since that id is what makes sending it once possible.
+Whatever can be checked here is checked. An entry must be this user's, and the only decision on its signal for its venue: a second
+one with another order id would be a second order, since sending once depends on that id.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from shared.contracts.messages import OrderMessage
 from shared.domain.order import Decision
 
 _REMEMBERED: Final = 10_000
-"""Signals whose order is remembered: weeks of a busy master, and far more than are ever delivered together."""
+"""How many signals are remembered: weeks of a busy master, and far more than are ever delivered together."""
 
 
 class OrderEntries:
-    """The entries of one user as one turn sees them."""
+    """The entries of one user in one turn."""
 
     def __init__(self, user: str) -> None:
         self._user = user
         self._decided: dict[tuple[str, str], str] = {}
-        """The order's id by signal and venue."""
+        """The order id by signal and venue."""
 
     def read(self, entry: Entry) -> Decision:
-        """Return the decision that an entry holds. Raises MalformedMessageError with what is wrong with it."""
+        """Parse the decision in an entry. Raises MalformedMessageError with the reason."""
         decision = OrderMessage.parse(entry.fields).to_domain()
         if decision.user != self._user:
             raise MalformedMessageError(f"OrderMessage.user: {decision.user!r} in the stream of {self._user!r}")

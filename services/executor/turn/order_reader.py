@@ -1,10 +1,10 @@
 """One blocking read for some users of the process.
 
-A stream is read only while its lease will certainly outlive the read: an entry handed to an owner who has just lost the lease
-would lie in the pending list until somebody looks. What arrives for a session that is gone stays pending for the next owner.
+A stream is read only while its lease will certainly outlive the read: an entry delivered to an owner that has just lost the lease
+would stay in the pending list until the next sweep. What arrives for a turn that has ended stays pending for the next owner.
 
-One read of many streams is refused as a whole if Redis refuses one of them (a key of another type, say). So those are found out,
-left out, and tried again by themselves until they can be read: no user may stay unread for ever, none keeps the others waiting.
+A read of many streams is refused as a whole if Redis refuses one of them (a key of another type, for example). Such streams are
+identified, left out, and tried again alone until they can be read: no user may stay unread for ever or delay the others.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 
 class OrderReader(Protocol):
-    """Where a session gets its orders from."""
+    """Where a turn gets its orders from."""
 
     def register(self, user: str, lease: Lease, deliver: Deliver) -> None:
         """Begin to read a user's orders."""
@@ -50,16 +50,16 @@ class OrderReader(Protocol):
 
 
 class StreamReader:
-    """Reads new entries of every registered stream and hands each to its session."""
+    """Reads new entries of every registered stream and delivers each to its turn."""
 
     def __init__(self, bus: Bus, faults: Faults | None = None, name: str = READING) -> None:
-        """`name` tells the readers of one process apart: what one of them can read says nothing of another's streams."""
+        """`name` identifies this reader among those of the process: each reports the state of its own streams."""
         self._name = name
         self._group = Group(bus, keys.EXECUTOR)
         self._faults = faults or Faults()
         self._refused: dict[str, float] = {}
-        """Streams that Redis refuses to read, each with the time (of the loop) at which it is tried again."""
-        self._sessions: dict[str, tuple[Lease, Deliver]] = {}
+        """Streams that Redis refuses to read, with the loop time at which each is tried again."""
+        self._registered: dict[str, tuple[Lease, Deliver]] = {}
         self._changed = asyncio.Event()
         self._between_reads = asyncio.Event()
         self._running = False
@@ -67,18 +67,18 @@ class StreamReader:
 
     def register(self, user: str, lease: Lease, deliver: Deliver) -> None:
         """Begin to read a user's orders."""
-        self._sessions[keys.orders(user)] = (lease, deliver)
+        self._registered[keys.orders(user)] = (lease, deliver)
         self._changed.set()
 
     async def unregister(self, user: str) -> None:
         """Stop reading a user's orders; returns when no read that includes them is under way any more."""
         self._take_back(keys.orders(user))
-        if self._sessions.pop(keys.orders(user), None) is None or not self._running:
+        if self._registered.pop(keys.orders(user), None) is None or not self._running:
             return
         self._between_reads.clear()
         self._changed.set()
         await self._between_reads.wait()
-        if keys.orders(user) not in self._sessions:  # refused by the read that was under way
+        if keys.orders(user) not in self._registered:  # refused by the read that was under way
             self._take_back(keys.orders(user))
 
     async def run(self) -> None:
@@ -91,7 +91,7 @@ class StreamReader:
                 await self._try_refused()
                 streams = [
                     stream
-                    for stream, (lease, _) in self._sessions.items()
+                    for stream, (lease, _) in self._registered.items()
                     if lease.remaining > _LEASE_NEEDED and stream not in self._refused
                 ]
                 if streams:
@@ -99,22 +99,22 @@ class StreamReader:
                     first = random.randrange(len(streams))  # noqa: S311  # fairness, not secrecy
                     await self._read([*streams[first:], *streams[:first]])
                 else:
-                    await self._wait_for_sessions()
+                    await self._wait_for_registrations()
         finally:
             self._running = False
             self._between_reads.set()
 
     async def _read(self, streams: list[str]) -> None:
-        # A change of sessions does not cut the read short: it could have been answered already. Whoever joins waits at most
-        # BLOCK for the next one; whoever leaves waits for this one to end.
+        # A registration does not cut the read short: it could have been answered already. A new turn waits at most BLOCK for
+        # the next read; a turn that ends waits for this one.
         try:
             if self._lost:
-                # An answer may have been lost on its way: what it held is pending now, and comes before anything newer.
+                # An answer may have been lost: its entries are pending now, and come before anything newer.
                 await self._hand_out_pending(streams)
                 self._lost = False
             self._hand_out(await self._group.read_new(streams, _BATCH), redelivered=False)
             self._faults.clear(FaultKind.REDIS, self._name)
-        except (BusRefused, BusForbidden) as error:  # nothing was handed out: Redis looks at all streams first
+        except (BusRefused, BusForbidden) as error:  # nothing was delivered: Redis checks all streams first
             await self._leave_out_refused(streams, error)
         except BusUnavailable as error:
             await self._wait_for_redis(error)
@@ -131,12 +131,12 @@ class StreamReader:
 
     def _hand_out(self, entries: list[Entry], *, redelivered: bool) -> None:
         for entry in entries:
-            session = self._sessions.get(entry.stream)
-            if session is not None:
-                session[1](entry, redelivered)
+            registered = self._registered.get(entry.stream)
+            if registered is not None:
+                registered[1](entry, redelivered)
 
     async def _leave_out_refused(self, streams: list[str], error: Exception) -> None:
-        """Find out which streams Redis refuses and leave them out for a while; if it refuses all, wait as for any outage."""
+        """Identify the streams that Redis refuses and leave them out for a while; if it refuses all, wait as for an outage."""
         try:
             refused = await self._group.refused(streams)
         except BusUnavailable as outage:
@@ -158,7 +158,7 @@ class StreamReader:
             self._faults.clear(FaultKind.STREAM, _user_of(stream))
 
     async def _try_refused(self) -> None:
-        """Try the streams again that were left out; what has come meanwhile is handed out in its order."""
+        """Try the streams that were left out again; what has arrived meanwhile is delivered in order."""
         now = asyncio.get_running_loop().time()
         due = [stream for stream, at in self._refused.items() if at <= now]
         if not due:
@@ -174,12 +174,12 @@ class StreamReader:
         except (BusUnavailable, BusRefused) as error:
             await self._wait_for_redis(error)
 
-    async def _wait_for_sessions(self) -> None:
-        if not self._sessions:  # who serves these users now will say
+    async def _wait_for_registrations(self) -> None:
+        if not self._registered:  # the present owners report
             self._faults.clear(FaultKind.REDIS, self._name)
         # Not wait_for: on Python 3.11 it can swallow a cancellation that comes together with the event.
         with suppress(TimeoutError):
-            async with asyncio.timeout(_SHORT_LEASE if self._sessions else None):
+            async with asyncio.timeout(_SHORT_LEASE if self._registered else None):
                 await self._changed.wait()
 
 

@@ -1,7 +1,7 @@
-"""Whom this process may serve and by which settings, as the users' files come, change and go.
+"""Which users this process may serve, and by which settings, as their files are added, changed and removed.
 
-A user who is disabled leaves as they have set: `keep` at once, `exits_only` never (their exits are followed), `close_now` once
-everything that was copied for them is sold. One whose file is gone is among the users as long as something is held for them.
+A disabled user leaves as their `on_leave` says: `keep` at once, `exits_only` never (their exits go on), `close_now` once
+everything that was copied for them is sold. A user without a file is among the users as long as something is held for them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Roster:
         self.update(users)
 
     def update(self, users: Mapping[str, UserPolicy]) -> None:
-        """Take over the users as they are now; one who is not among them any more leaves."""
+        """Replace the users; one who is no longer among them leaves."""
         before = self._policies
         gone = {user: _leaving(policy) for user, policy in before.items() if user not in users}
         mine = {user: policy for user, policy in users.items() if not self._pinned or user in self._pinned}
@@ -35,11 +35,11 @@ class Roster:
         self._left = {user for user in self._left if before.get(user) == self._policies[user]}
 
     def policy(self, user: str) -> UserPolicy:
-        """Give the settings of a user."""
+        """Return the settings of a user."""
         return self._policies[user]
 
     def claimable(self) -> list[str]:
-        """List the users to be served."""
+        """Return the users to be served."""
         return [
             user
             for user, policy in self._policies.items()
@@ -47,22 +47,22 @@ class Roster:
         ]
 
     def without_entries(self) -> frozenset[str]:
-        """Name the users whose file is bad or gone."""
+        """Return the users whose file is bad or missing."""
         return frozenset(user for user, policy in self._policies.items() if policy.fault)
 
     def may_leave(self, user: str, *, flat: bool) -> bool:
-        """Say whether a user may be let go of between two orders; `flat`: nothing that could be sold is held for him."""
+        """Return whether a user may leave between two orders; `flat`: nothing that could be sold is held for them."""
         policy = self._policies[user]
         if policy.enabled or policy.on_leave is OnLeave.EXITS_ONLY:
             return False
         return flat or policy.on_leave is OnLeave.KEEP
 
     def leave(self, user: str) -> None:
-        """Note that a user has been let go of: he is served again once his settings change."""
+        """Note that a user has left: they are served again once their settings change."""
         self._left.add(user)
 
 
 def _leaving(policy: UserPolicy) -> UserPolicy:
-    """Return the settings of a user who is not among the users any more: to follow exits for ever is for those who are."""
+    """Return the settings of a user who is no longer among the users: their exits are not followed for ever."""
     on_leave = OnLeave.KEEP if policy.on_leave is OnLeave.EXITS_ONLY else policy.on_leave
     return replace(policy, enabled=False, on_leave=on_leave)

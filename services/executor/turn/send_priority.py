@@ -1,12 +1,11 @@
-"""Orders go first. When one signal reaches a thousand accounts of a process, every order that waits costs its user price; asking
-what became of those that have left, reading balances and tidying up can wait until the last one has left.
+"""Orders go first. When one signal reaches a thousand accounts of a process, every order that waits costs its user price;
+lookups, balances and housekeeping can wait until the last one has left.
 
-And the first order is not to leave only when the thousandth is ready: few are prepared at a time, in the order they came in. Nor
-is it to wait until thousands of accounts have been looked after that happen to be due: few are at a time, and no more once it is
-there.
+The first order must not wait until the thousandth is prepared: few are prepared at a time, in the order in which they came in.
+Nor must it wait for the periodic looks at thousands of accounts: few run at a time, and no new ones while orders wait.
 
-It must never hold anything up for good: an order that has not left within `PATIENCE` (its account waits for a reply, or is not
-ready) gives its place to the next, and nobody waits longer than `LONGEST` for orders to leave, nor twice for the same one.
+It must never block anything for good: an order that has not left within `PATIENCE` (its account waits for a reply, or is not
+ready) releases its place, and a waiter waits at most `LONGEST` for orders to leave, and not twice for the same one.
 """
 
 from __future__ import annotations
@@ -19,20 +18,20 @@ from itertools import takewhile
 from typing import Final
 
 PATIENCE: Final = 0.5
-"""Seconds for which an order may hold a place."""
+"""Seconds for which an order may hold its place."""
 LONGEST: Final = 5.0
-"""Seconds that anybody waits for orders to leave."""
+"""Seconds that a waiter waits for orders to leave."""
 PREPARED_AT_ONCE: Final = 128
-"""Enough for full round trips to Redis, few enough for the first to leave early."""
+"""Enough to fill the round trips to Redis, few enough for the first order to leave early."""
 LOOKS_AT_ONCE: Final = 256
-"""How many accounts are looked after side by side: enough for thousands a second on a slow disk, while orders that come in the
-meantime have to wait for so many only."""
+"""How many periodic looks run side by side: enough for thousands of accounts a second on a slow disk, few enough not to delay the
+orders that come in meanwhile."""
 
 
 class SendPriority:
-    """The orders of one process that are about to leave, and those who let them pass.
+    """The orders of one process that are about to leave, and the waiters that yield to them.
 
-    Both come in the order of their instants, so that one timer each watches over all of them.
+    Both are kept in the order of their instants, so that one timer each serves all of them.
     """
 
     def __init__(self) -> None:
@@ -45,11 +44,11 @@ class SendPriority:
         self._wait_timer: asyncio.TimerHandle | None = None
 
     def announce(self, order_id: str) -> None:
-        """Say that an order is about to be sent: that it waits for nothing but its turn. Harmless to repeat."""
+        """Announce an order that is about to be sent and waits only for its place. Harmless to repeat."""
         self._coming.setdefault(order_id, asyncio.get_running_loop().time())
 
     async def acquire(self, order_id: str) -> None:
-        """Wait for the order's turn to be prepared; whoever enters must say when it has `left`."""
+        """Wait for the order's place; the caller must `release` it."""
         loop = asyncio.get_running_loop()
         if self._queue or len(self._places) >= PREPARED_AT_ONCE:
             turn = loop.create_future()
@@ -57,14 +56,14 @@ class SendPriority:
             try:
                 await turn
             except asyncio.CancelledError:
-                self._call_next()  # the turn may have been given already
+                self._call_next()  # the place may have been passed on already
                 raise
         self._places[order_id] = loop.time()
         if self._place_timer is None:
             self._place_timer = loop.call_later(PATIENCE, self._look_at_places)
 
     def release(self, order_id: str) -> None:
-        """Say that it has been sent, or will not be; harmless to repeat."""
+        """Release an order that has been sent, or will not be. Harmless to repeat."""
         if self._places.pop(order_id, None) is not None:
             self._call_next()
         if self._coming.pop(order_id, None) is not None and not self._coming:
@@ -83,9 +82,9 @@ class SendPriority:
 
     @asynccontextmanager
     async def look(self) -> AsyncIterator[None]:
-        """Do something that many accounts do again and again, and that may wait `LONGEST` and the others' looks.
+        """Run a periodic look, after waiting for orders (`LONGEST` at most) and for a free place among the looks.
 
-        All of them at once would keep orders that come in the meantime waiting until the last is done.
+        All looks at once would delay the orders that come in meanwhile.
         """
         loop = asyncio.get_running_loop()
         patient_until = loop.time() + LONGEST
@@ -99,19 +98,19 @@ class SendPriority:
     def _call_next(self) -> None:
         while self._queue:
             turn = self._queue.popleft()
-            if not turn.done():  # whoever stopped waiting was cancelled
+            if not turn.done():  # a cancelled waiter is done already
                 turn.set_result(None)
                 return
 
     def _let_go(self, since: float) -> None:
-        """Let those go on who have waited since then or longer."""
+        """Release the waiters that have waited since then or longer."""
         while self._waiting and self._waiting[0][0] <= since:
             _, over = self._waiting.popleft()
             if not over.done():
                 over.set_result(None)
 
     def _look_at_places(self) -> None:
-        """Take the places of orders that do not leave, and come back when the next one may be due."""
+        """Release the places of orders that do not leave, and look again when the next one may be due."""
         self._place_timer = None
         loop = asyncio.get_running_loop()
         for order_id in _older(self._places, loop.time() - PATIENCE):
@@ -120,7 +119,7 @@ class SendPriority:
             self._place_timer = loop.call_at(next(iter(self._places.values())) + PATIENCE, self._look_at_places)
 
     def _look_at_waiting(self) -> None:
-        """Hold nobody up any longer who has waited long enough, nor again for the orders that he waited for."""
+        """Release waiters that exceeded the limit, and the orders that they waited for."""
         self._wait_timer = None
         loop = asyncio.get_running_loop()
         since = loop.time() - LONGEST
@@ -132,5 +131,5 @@ class SendPriority:
 
 
 def _older(instants: Mapping[str, float], since: float) -> list[str]:
-    """Name those of then or before; the oldest stand first."""
+    """Return the ids with an instant of then or before; the oldest come first."""
     return [order_id for order_id, _ in takewhile(lambda each: each[1] <= since, instants.items())]

@@ -1,7 +1,7 @@
-"""As many blocking reads as the users of a process need: each reads the streams of users who are neighbours in the alphabet.
+"""The blocking reads of a process: each reads the streams of users who are neighbours in the alphabet.
 
-Redis looks at every stream of a read whenever one of them gets an entry. One read of five thousand streams would have it look at
-five thousand a few hundred times for each signal; neighbours get their decisions together, and cost one look or two.
+Redis scans all streams of a read whenever one of them gets an entry. With one read of five thousand streams it would scan them
+a few hundred times per signal; neighbours get their decisions together, which costs a scan or two.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NEIGHBOURS: Final = 64
 
 
 class StreamReaders:
-    """The readers of one process; `users` are all users there are, in alphabetical order."""
+    """The readers of one process; `users` are all users, in alphabetical order."""
 
     def __init__(self, bus: Bus, users: Iterable[str], faults: Faults | None = None) -> None:
         self._bus = bus

@@ -1,5 +1,4 @@
-"""One queue of work per symbol: what is decided for a symbol happens in order, and an order whose outcome is unknown holds up
-only its own symbol."""
+"""One queue of work per symbol: decisions for a symbol run in order, and an unresolved order blocks only its own symbol."""
 
 from __future__ import annotations
 
@@ -14,9 +13,9 @@ Work = TypeVar("Work")
 
 
 class SymbolQueues(Generic[Work]):
-    """Runs `handle` on each piece of work: one after the other within a symbol, side by side across symbols.
+    """Runs `handle` on each piece of work: one after another within a symbol, side by side across symbols.
 
-    Tasks live in the given group: a failure of one ends the group, and with it the turn.
+    Tasks live in the given group: the failure of one ends the group, and with it the turn.
     """
 
     def __init__(self, tasks: asyncio.TaskGroup, handle: Callable[[Work], Awaitable[None]]) -> None:
@@ -34,7 +33,7 @@ class SymbolQueues(Generic[Work]):
         return symbol not in self._waiting
 
     def add(self, symbol: Symbol, work: Work) -> bool:
-        """Append work to a symbol's queue; False if the turn is ending and nothing is begun any more."""
+        """Append work to a symbol's queue; return False if the turn is ending and nothing new is begun."""
         queue = self._waiting.get(symbol)
         if queue is not None:
             queue.append(work)
@@ -49,7 +48,7 @@ class SymbolQueues(Generic[Work]):
         return True
 
     def add_later(self, symbol: Symbol, work: Work, seconds: float) -> None:
-        """Append work once so many seconds are over, behind whatever stands in the queue then."""
+        """Append work after so many seconds, behind what the queue holds then."""
         asyncio.get_running_loop().call_later(seconds, self.add, symbol, work)
 
     async def _run(self, symbol: Symbol) -> None:

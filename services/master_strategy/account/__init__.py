@@ -1,1 +1,1 @@
-"""What the master's account holds, by the venue's word, and what is recorded of it."""
+"""What the master's account holds at the venue, and what is recorded of it."""

@@ -1,8 +1,8 @@
-"""Compares the master's position with its account after each scan, and ends what users hold when the account is flat.
+"""Compares the master's position with its account after each scan, and closes the users' positions when the account is flat.
 
-However the master got out - a sale in another currency, a withdrawal, a row that cannot be read - once the account holds no more
-of a coin than dust, users hold nothing of what they copied of it: an exit of the whole is emitted, once. It is the venue's
-balance that says so, twice and at rest, with no order open and no row unread; a missing answer never does.
+However the coins left (a sale in another currency, a withdrawal, a row that cannot be read): once the account holds only dust
+of a coin, an exit of the whole is emitted, once. The proof is the venue's balance, read twice and at rest, with no order open
+and no row unread. A missing answer must never count as one.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Final
 import structlog
 
 from services.master_strategy.account.account_mirror import AccountMirror
-from services.master_strategy.account.book import MasterBook
-from services.master_strategy.account.true_up import LAG_MS, Reading, Settled, TrueUp
+from services.master_strategy.account.master_book import MasterBook
+from services.master_strategy.account.true_up import LAG_MS, Allocation, Reading, TrueUp
 from services.master_strategy.clock import Clock
 from services.master_strategy.fills.fills import net_size
 from services.master_strategy.fills.moves import legs
@@ -29,12 +29,12 @@ from shared.domain.values.symbol import Symbol
 from shared.venues.port import OrderList, TradeKind, VenueOrder
 
 _LEFT: Final = Decimal("0.5")
-"""An account is only taken for flat that has lost at least this share of what users were told: a venue that raises its minimum
-makes dust of what the master still means to hold."""
+"""An account counts as flat only if it has lost at least this share of what was signalled: a venue that raises its minimum
+turns into dust what the master still means to hold."""
 _NOTED: Final = Decimal("0.001")
-"""Share of a position whose loss is worth a warning; venues round."""
+"""Share of a position whose loss is logged as a warning; venues round."""
 _PATIENCE: Final = 120_000
-"""Ms after a purchase from which on its coins are believed to be gone that the account has never shown."""
+"""Ms after a purchase after which coins that the account has never shown count as gone."""
 
 PriceOf = Callable[[Symbol], Awaitable[Price | None]]
 
@@ -42,7 +42,7 @@ _log = structlog.get_logger(__name__)
 
 
 class AccountCheck:
-    """What stands apart of each coin, and whether the account is flat in it."""
+    """What is held apart of each coin, and whether the account is flat in it."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class AccountCheck:
         apart: dict[str, Decimal],
         renaming: Callable[[], Collection[str]] = frozenset,
     ) -> None:
-        """`renaming` names the coins that have or will get another name at the venue."""
+        """`renaming` returns the coins that have or will get another name at the venue."""
         self._book = book
         self._mirror = mirror
         self._records = records
@@ -69,16 +69,16 @@ class AccountCheck:
         self._agreed_at: dict[str, int] = {}
 
     def apart(self, coin: str) -> Quantity | None:
-        """Return what a sale is a fraction of beside the position; None where it is of the position alone."""
+        """Return what else a sale is a fraction of, beside the position; None if of the position alone."""
         return Quantity(self._true_up.apart(coin), coin) if self._baseline is Baseline.WHOLE_POSITION else None
 
     def note_sale(self, signal: Signal) -> None:
-        """Note an exit that was told: of what stands apart the same fraction is gone, if it counts as position."""
+        """Note an emitted exit: the same fraction of what is held apart is gone, if that counts as position."""
         if self._baseline is Baseline.WHOLE_POSITION and signal.fraction is not None:
             self._true_up.sold(signal.symbol.base, ONE - signal.fraction)
 
     def in_doubt(self) -> bool:
-        """Say whether some coin is not what the orders say, so that open orders are worth asking for."""
+        """Return whether the account disagrees with the orders in some coin, so that open orders are worth reading."""
         if self._mirror.read_at == self._read_at:
             return False
         return any(
@@ -86,9 +86,9 @@ class AccountCheck:
         )
 
     async def check(self, opened: OrderList | None, *, all_read: bool, price_of: PriceOf) -> list[Signal]:
-        """True the position up; return the exits of what is flat. `opened` are the open orders if they were asked for.
+        """Adjust the position to the account; return the exits of what is flat. `opened` are the open orders, if they were read.
 
-        `all_read` says that no row of the lists was left out. Without the open orders nothing is concluded of a difference.
+        `all_read`: no row of the lists was left out. Without the open orders nothing follows from a difference.
         """
         if self._mirror.read_at == self._read_at:
             return []
@@ -101,14 +101,14 @@ class AccountCheck:
             if opened is None and not self._true_up.agrees(coin, reading):
                 continue
             if not self._arrived(coin):
-                continue  # less than expected may be a purchase that the balance does not show yet
+                continue  # the balance may not show a purchase yet
             busy = any(coin in {order.symbol.base, order.symbol.quote} for order in opened or ())
-            # Before it is settled: a position that is trued down to nothing could not be told of any more.
-            settled = self._true_up.observe(coin, reading, self._read_at)
+            # Before the adjustment: for a position that is lowered to zero no exit could be emitted any more.
+            allocation = self._true_up.observe(coin, reading, self._read_at)
             if opened is not None and all_read and not busy and self._true_up.confirmed(coin, reading, self._read_at):
                 flat += await self._if_flat(coin, price_of)
-            if settled is not None:
-                positions += self._trued(coin, settled)
+            if allocation is not None:
+                positions += self._lowered(coin, allocation)
             holdings.append(self._holding(coin))
         strategy = [each for coin in coins for each in self._own_lowered(coin)]
         await self._records.write(positions=positions, holdings=holdings, strategy=strategy)
@@ -119,7 +119,7 @@ class AccountCheck:
         return flat
 
     async def flat_after(self, signal: Signal, price: Price) -> bool:
-        """Say whether an exit leaves no more of its coin than dust, in the position or in the whole account. Asks the venue.
+        """Return whether an exit leaves only dust of its coin, in the position or in the whole account. Reads the balances.
 
         Raises VenueError. A balance that may lag behind a purchase does not count.
         """
@@ -138,16 +138,16 @@ class AccountCheck:
                 self._agreed_at[coin] = self._mirror.read_at
 
     def _agreed_since_bought(self, coin: str) -> bool:
-        """Say whether the account has shown all that was bought: from then on, what it lacks is gone."""
+        """Return whether the account has shown all that was bought; what it lacks since then is gone."""
         return self._agreed_at.get(coin, -1) >= self._book.gained_at(coin)
 
     def _arrived(self, coin: str) -> bool:
         return self._agreed_since_bought(coin) or self._mirror.read_at - self._book.gained_at(coin) >= _PATIENCE
 
     def _named(self) -> list[str]:
-        """Name the coins that can be compared: their balance was read, and no order of the strategy is under way.
+        """Return the coins that can be compared: their balance was read, and no order of the strategy is under way.
 
-        A coin that the venue lists no more, or is about to rename, is in none of its balances either: nothing follows from that.
+        A coin that the venue no longer lists, or is about to rename, is missing in its balances too: nothing follows from that.
         """
         moving = {symbol.base for symbol in self._book.under_way}
         named = self._book.coins() | self._mirror.coins()
@@ -155,11 +155,11 @@ class AccountCheck:
         return sorted(named - self._unreadable() - moving - unlisted - set(self._renaming()) - {self._mirror.currency})
 
     def _unreadable(self) -> set[str]:
-        """Name the coins of which a balance could not be read: the account may hold any amount of them."""
+        """Return the coins with a balance that could not be read: the account may hold any amount of them."""
         return {coin_of(asset) for asset in self._mirror.balances.unreadable}
 
     def _at_rest(self) -> list[str]:
-        """Name the coins whose reading counts: no order has moved them of late."""
+        """Return the coins whose reading counts: no order has moved them recently."""
         found = []
         for coin in self._named():
             if self._book.moved_at(coin) + LAG_MS <= self._mirror.read_at:
@@ -169,18 +169,18 @@ class AccountCheck:
         return found
 
     def _reading(self, coin: str, opened: Sequence[VenueOrder]) -> Reading:
-        untold = ZERO
+        unemitted = ZERO
         for order in opened:
             if order.trade is TradeKind.MARGIN:
                 continue
             for leg in legs(order, self._book, self._mirror.currency):
                 if leg.order.symbol.base == coin:
                     moved = net_size(leg.order, leg.order.filled - self._book.emitted(leg.order).size).amount
-                    untold += moved if leg.order.side is Side.BUY else -moved
-        return Reading(self._mirror.total(coin).amount, self._book.size_of(coin).amount, untold)
+                    unemitted += moved if leg.order.side is Side.BUY else -moved
+        return Reading(self._mirror.total(coin).amount, self._book.size_of(coin).amount, unemitted)
 
     def _lost(self, coin: str) -> bool:
-        """Say whether the account holds far less of a coin than users were told."""
+        """Return whether the account holds far less of a coin than was signalled."""
         total = self._mirror.total(coin).amount
         return any(total <= self._book.copied(symbol).amount * _LEFT for symbol in self._book.open_symbols(coin))
 
@@ -201,9 +201,9 @@ class AccountCheck:
         return found
 
     def _exit(self, symbol: Symbol, copied: Quantity, price: Price) -> Signal:
-        """Make the exit of all that users were told of. Its id hangs on the last signal before it: it is told once."""
+        """Return the exit of all that was signalled. Its id derives from the last signal before it: it is emitted once."""
         now = self._clock.now()
-        source_id = f"flat:{symbol.base}:{self._book.told_at(symbol)}"
+        source_id = f"flat:{symbol.base}:{self._book.emitted_at(symbol)}"
         return Signal(
             id=signal_id(self._venue, source_id, copied),
             venue=self._venue,
@@ -226,18 +226,18 @@ class AccountCheck:
             emitted_at=now,
         )
 
-    def _trued(self, coin: str, settled: Settled) -> list[Position]:
-        """Take off the position what the account does not hold, of each symbol of the coin the same share."""
+    def _lowered(self, coin: str, allocation: Allocation) -> list[Position]:
+        """Lower the position to what the account holds, each symbol of the coin by the same share."""
         before = self._book.size_of(coin).amount
-        if settled.position >= before:
+        if allocation.position >= before:
             return []
-        now, kept = self._clock.now(), settled.position / before
+        now, kept = self._clock.now(), allocation.position / before
         found = []
         for symbol, position in self._book.held().items():
             if symbol.base == coin:
                 found.append(position.sold(position.size.scaled(ONE - kept), now))
-        told = _log.warning if before - settled.position > before * _NOTED else _log.debug
-        told(
+        write = _log.warning if before - allocation.position > before * _NOTED else _log.debug
+        write(
             "the account holds less than was traded: withdrawn, or sold where no order shows it",
             coin=coin,
             position=str(Quantity(before, coin)),

@@ -1,8 +1,8 @@
-"""The master's account as the others see it: equity, cash, prices and pairs, published from what the venue says.
+"""Publishes the master's account for the other services: equity, cash, prices and pairs, as the venue states them.
 
-A refresh that fails leaves the last known figures with their age; a balance is never taken for zero. Users' sizes are divided by
-the equity: one that is too old, or in which something has no known value, is not known, and stops entries. The venue's counters
-are shared with the orders, so it asks seldom: at intervals, and once after fills.
+A refresh that fails leaves the last figures with their age; a missing balance is never zero. Users' sizes are divided by the
+equity: one that is too old, or that contains a holding without a known value, counts as unknown and stops entries. The venue's
+rate counters are shared with the orders, so it reads seldom: at intervals, and once after fills.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class AccountMirror:
         ignored: Collection[str] = (),
         faults: Faults | None = None,
     ) -> None:
-        """`ignored` assets are left out of the equity on purpose."""
+        """`ignored` assets are deliberately left out of the equity."""
         self._venue = venue
         self._records = records
         self._clock = clock
@@ -60,7 +60,7 @@ class AccountMirror:
         self._balances = Balances({})
         self._balances_at = 0
         self._prices: dict[Symbol, tuple[Price, int]] = {}
-        """The last price of each pair that values something, and when it was asked for (epoch ms)."""
+        """The last price of each pair needed for the valuation, and when it was requested (epoch ms)."""
         self._ignored = frozenset(ignored)
         self._faults = faults or Faults()
         self._pairs_read_at = 0
@@ -74,7 +74,7 @@ class AccountMirror:
     async def connect(self) -> None:
         """Read everything for the first time and publish the account as ready.
 
-        The balances come first: the first private call of a new owner voids whatever a predecessor signed.
+        The balances come first: the first private call of a new owner voids everything that a predecessor signed.
         """
         await self.read_balances()
         await self._publish_pairs()
@@ -85,9 +85,9 @@ class AccountMirror:
         await self.refresh()
 
     async def refresh(self) -> None:
-        """Read balances and prices, and publish them. Raises the venue's errors; then the last figures stand."""
+        """Read balances and prices, and publish them. Raises the venue's errors; the last figures then stay."""
         asked = self._clock.now()
-        self._filled = False  # before the question: a fill during it is not in the answer for sure
+        self._filled = False  # before reading: the answer may not include a fill during it
         balances = await self.read_balances()
         cash = balances.get(self.currency, Balance(self.currency, ZERO, ZERO))
         prices = await self._ask_prices(self._priced(balances))
@@ -107,14 +107,14 @@ class AccountMirror:
                 as_of=asked,
             )
         )
-        with suppress(Unavailable, OutcomeUnknown):  # a fee that is not known is taken for the dearest
+        with suppress(Unavailable, OutcomeUnknown):  # an unknown fee counts as the highest
             await self._ask_fee()
 
     async def read_balances(self) -> Balances:
-        """Read the balances alone. Raises the venue's errors; then the last ones stand."""
+        """Read the balances only. Raises the venue's errors; the last ones then stay."""
         asked = self._clock.now()
         balances = await self._venue.balances()
-        if self.instruments:  # what is held can be listed by another name since: the adapter reads its list again then
+        if self.instruments:  # an asset may have been renamed since: the adapter reads its list again then
             self.instruments = await self._venue.instruments()
         self._balances = balances
         self._balances_at = asked
@@ -127,7 +127,7 @@ class AccountMirror:
 
     @property
     def read_at(self) -> int:
-        """When the balances were asked for (epoch ms): what was filled since then is not in them for sure."""
+        """When the balances were requested (epoch ms): they may not include fills since then."""
         return self._balances_at
 
     def total(self, coin: str) -> Quantity:
@@ -135,7 +135,7 @@ class AccountMirror:
         return Quantity(owned(self._balances).get(coin, ZERO), coin)
 
     def coins(self) -> set[str]:
-        """Name the coins that the account holds."""
+        """Return the coins that the account holds."""
         return {coin for coin, total in owned(self._balances).items() if total > 0}
 
     async def run(self) -> None:
@@ -152,7 +152,7 @@ class AccountMirror:
                 await self._clock.sleep(_AFTER_A_FAILURE)
 
     async def refresh_if_due(self) -> None:
-        """Refresh when the figures are old, or a fill has changed them a while ago."""
+        """Refresh if the figures are old, or some time after a fill has changed them."""
         age = self._clock.now() - self._read_at
         if age >= _EVERY or (self._filled and age >= _AFTER_A_FILL):
             if self._clock.now() - self._pairs_read_at >= _PAIRS_EVERY:
@@ -160,7 +160,7 @@ class AccountMirror:
             await self.refresh()
 
     async def _ask_prices(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Price]:
-        """Ask for prices; where the venue gives none, the last ones serve for a while, which the valuation minds."""
+        """Read prices; if the venue does not answer, the last ones serve until the valuation finds them too old."""
         try:
             return await self._venue.prices(symbols)
         except (Unavailable, OutcomeUnknown) as failure:
@@ -170,7 +170,7 @@ class AccountMirror:
             return {}
 
     def _value(self, balances: Balances, now: int) -> None:
-        """Value the account, and report what has no known value: once when it begins, and when it is over."""
+        """Value the account, and report holdings without a known value, once at the beginning and once at the end."""
         holdings = owned(balances)
         oldest = now - PRICE_SERVES_MS
         self._valuation = valued = value(
@@ -192,7 +192,7 @@ class AccountMirror:
             )
 
     async def _ask_fee(self) -> None:
-        """Ask for the fee of one pair: of each that is traded in turn, so that a refresh costs one question at most."""
+        """Read the fee of one pair, of each traded pair in turn, so that a refresh takes at most one such call."""
         symbol = self.fees.next()
         if symbol is None:
             return
@@ -202,7 +202,7 @@ class AccountMirror:
             self.fees.forget(symbol)
 
     def note_fill(self) -> None:
-        """Have the account read again soon."""
+        """Request a refresh soon: an order has changed the account."""
         self._filled = True
 
     @property
@@ -224,22 +224,22 @@ class AccountMirror:
 
     @property
     def worth(self) -> Money:
-        """What the account is worth without what has no known value: for looking at, never for a ratio."""
+        """The equity without holdings of unknown value: for display, never for a ratio."""
         return self._valuation.worth
 
     def price(self, symbol: Symbol) -> Price | None:
-        """Give the last price of a symbol as of the last refresh; None if there is none."""
+        """Return the last price of a symbol as of the last refresh; None if there is none."""
         known = self._prices.get(symbol)
         return None if known is None else known[0]
 
     def free(self, asset: str) -> Quantity:
-        """Give what the venue let go of at the last refresh; it lags behind fills."""
+        """Return the free balance as of the last refresh; it lags behind fills."""
         balance = None if asset in self._balances.unreadable else self._balances.get(asset)
         return Quantity(balance.free if balance else ZERO, asset)
 
     @property
     def cash(self) -> Money:
-        """Give the free cash as of the last refresh."""
+        """Return the free cash as of the last refresh."""
         return Money(self.free(self.currency).amount, self.currency)
 
     def _priced(self, balances: Mapping[str, Balance]) -> list[Symbol]:

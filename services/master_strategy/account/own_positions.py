@@ -1,8 +1,8 @@
 """What the built-in strategy bought itself, by symbol: all that it may ever sell.
 
-Another bot or a person may trade on the same account; what they bought is theirs, though it is the master's position as users see
-it. So the strategy decides and sells by this, and never by the account. It changes when an own order ends, in the same step that
-ends the order, and is lowered only where the account itself has less.
+Another bot or a person may trade on the same account; what they bought is theirs, although it is part of the position that
+users copy. So the strategy decides and sells by this, never by the account. It changes in the step that ends an own order, and
+is lowered only if the account has less.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class OwnPositions:
         self._positions[position.symbol] = position
 
     def lowered(self, account: Quantity, at: int) -> list[Position]:
-        """Return the positions in a coin that would have to shrink to what the account holds of it, as they would be then."""
+        """Return the positions in a coin that exceed what the account holds of it, lowered to that."""
         left, found = account, []
         for symbol, position in sorted(self.held().items(), key=lambda each: str(each[0])):
             if symbol.base != account.asset:
@@ -54,9 +54,9 @@ class OwnPositions:
 
 
 def from_reports(reports: Iterable[ReportMessage]) -> OwnPositions:
-    """Work the positions out from the reports of own orders, oldest first: for a master that has not recorded them yet.
+    """Derive the positions from the reports of own orders, oldest first: for a master that has not recorded them yet.
 
-    From the reports and not from the signals: an order that has no end yet has a signal already, and is added when it ends.
+    From the reports and not from the signals: an order that has not ended has a signal already, and is added when it ends.
     """
     own = OwnPositions()
     for report in reports:

@@ -1,6 +1,6 @@
-"""Has the master go by the names that its venue uses now: a coin that was bought under a former one is still held.
+"""Applies the venue's present asset names to the master's records: a coin bought under a former name is still held.
 
-Without that its next sale under the new name would look like one of all that the master has, and every user would sell all.
+Without that its next sale under the new name would look like a sale of the whole position, and every user would sell everything.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from shared.venues.errors import Unavailable, VenueError
 from shared.venues.port import Venue
 
 _EVERY: Final = 2.0
-"""Seconds between looks: the venue's list of pairs is kept by its adapter, and the operator's file is only looked for."""
+"""Seconds between checks: the adapter caches the venue's pairs, and the operator's file is only read if it changed."""
 
 _log = structlog.get_logger(__name__)
 
 Table = Callable[[], Renames]
-"""The operator's table of renamed assets, as its file has it now."""
+"""Returns the operator's table of renamed assets, as in its file now."""
 
 
 def in_force(renames: Renames, listed: Collection[Symbol]) -> Renames:
-    """Return the renames that have happened: the venue lists no pair of the old name any more, and some of the present one."""
+    """Return the renames that have happened: the venue lists pairs of the present name only."""
     bases = {symbol.base for symbol in listed}
     happened = [
         each for each in renames.table if each.new and each.old not in bases and renames.present(each.old)[0] in bases
@@ -42,13 +42,13 @@ def in_force(renames: Renames, listed: Collection[Symbol]) -> Renames:
 
 
 async def names_in_force(venue: Venue, table: Table) -> Renames:
-    """Ask the venue which renames have happened. Raises VenueError."""
+    """Read from the venue which renames have happened. Raises VenueError."""
     listed = await venue.instruments()
     return in_force(table().plus(await venue.renames()), listed.keys())
 
 
 async def until_renamed(venue: Venue, table: Table, known: Renames, clock: Clock) -> None:
-    """Wait until other renames are in force than those that the session began with; then raise Unavailable, which ends it."""
+    """Wait until other renames are in force than at the start of the session; then raise Unavailable, which ends it."""
     while True:
         await clock.sleep(_EVERY)
         try:
@@ -61,7 +61,7 @@ async def until_renamed(venue: Venue, table: Table, known: Renames, clock: Clock
 
 
 async def move_recorded(master: MasterRecords, venue: str, renames: Renames) -> None:
-    """Move what is recorded of the master's positions to present names, all in one step. Raises LeaseLost, BusUnavailable."""
+    """Move the recorded positions of the master to present names, in one step. Raises LeaseLost, BusUnavailable."""
     if not renames.table:
         return
     changed = []
@@ -79,12 +79,12 @@ async def move_recorded(master: MasterRecords, venue: str, renames: Renames) -> 
 
 
 def former_names(renames: Renames) -> frozenset[str]:
-    """Name the coins that have or will get another name: that the account has none of them says nothing."""
+    """Return the coins that have or will get another name: nothing follows from a missing balance of theirs."""
     return frozenset(each.old for each in renames.table if each.new)
 
 
 def signals_renamed(renames: Renames, venue: str, signals: Iterable[Signal]) -> list[Signal]:
-    """Return what was told, as if it had been told under present names and in present units."""
+    """Return the signals under present names and in present units."""
     return [_renamed(renames, each) if each.venue == venue else each for each in signals]
 
 

@@ -1,1 +1,1 @@
-"""From a fill on the master's account to a signal, or to a reason why there is none."""
+"""From a fill on the master's account to a signal, or to the reason why it is not copied."""

@@ -1,6 +1,6 @@
-"""From the venue's record of an order to the signal that is still missing. Pure; nothing here believes a request.
+"""From the venue's record of an order to the signal that is still missing. Pure; must never use what an order requested.
 
-The sizes of a signal are what was executed, before any fee: that is what users copy, who pay their own. The master's position is
+The sizes of a signal are what was executed, before any fee: users copy that, and pay their own fees. The master's position is
 what arrived, after a fee that was taken in the coin itself.
 """
 
@@ -17,12 +17,12 @@ from shared.domain.values.symbol import Symbol
 from shared.venues.port import VenueOrder
 
 _LEGIBLE: Final = Context(prec=12)
-"""Digits of an average price and of a fraction: beyond any tick and lot, and still readable in the stream."""
+"""Digits of an average price and of a fraction: finer than any tick and lot, and still readable in the stream."""
 
 
 @dataclass(frozen=True, slots=True)
 class Emitted:
-    """How much of an order is done with, told or passed over: base executed, and what it cost."""
+    """How much of an order was emitted or passed over: base executed, and its cost."""
 
     size: Quantity
     cost: Money
@@ -30,7 +30,7 @@ class Emitted:
 
 def missing_signal(
     order: VenueOrder,
-    told: Emitted,
+    emitted: Emitted,
     before: Quantity,
     *,
     venue: str,
@@ -41,12 +41,12 @@ def missing_signal(
     now: int,
     apart: Quantity | None = None,
 ) -> Signal | None:
-    """Make the signal for what an order has filled beyond what was told; None if nothing is missing.
+    """Return the signal for what an order has filled beyond what was emitted; None if nothing is missing.
 
-    `before` is the master's position before this fill, `equity` the last one known before it; None if it was not fully known, and
-    then `equity_reason` says why. With `apart` (what else the account holds of the coin) a sale is a fraction of both together.
+    `before` is the master's position before this fill, `equity` the last one known before it; None if it was not fully known, for
+    `equity_reason`. With `apart` (what else the account holds of the coin) a sale is a fraction of both together.
     """
-    size, cost = order.filled - told.size, order.cost - told.cost
+    size, cost = order.filled - emitted.size, order.cost - emitted.cost
     if size.amount <= 0 or cost.amount <= 0:
         return None
     kind = Kind.ENTRY if order.side is Side.BUY else Kind.EXIT
@@ -87,17 +87,17 @@ def missing_signal(
 
 
 def of_the_whole(signal: Signal) -> Signal:
-    """Make an exit one of the whole position: nothing that could be sold is left of it."""
+    """Return an exit as one of the whole position: nothing that could be sold is left."""
     return replace(signal, fraction=ONE, position_after=signal.position_after.scaled(ZERO))
 
 
 def average_price(size: Quantity, cost: Money, symbol: Symbol) -> Price:
-    """Give the average price of a fill, to as many digits as a person reads."""
+    """Return the average price of a fill, to as many digits as a person reads."""
     return Price(_LEGIBLE.divide(cost.amount, size.amount), symbol)
 
 
 def net_size(order: VenueOrder, size: Quantity) -> Quantity:
-    """Give what `size` of an order's fill moves in the account: a fee in the coin lessens a buy and adds to a sale."""
+    """Return what `size` of an order's fill moves in the account: a fee in the coin reduces a buy and adds to a sale."""
     if order.fee_asset != order.symbol.base or order.filled.amount == 0:
         return size
     fee = order.fee * size.amount / order.filled.amount

@@ -1,7 +1,7 @@
 """Why an order of the master's account, or what it did to one coin, is not copied. Pure.
 
-Only plain spot trades are. Everything else is named with a stable word, so that it can be logged once, counted and shown; what an
-order that is not copied did to the position counts all the same, where it moved a balance.
+Only plain spot trades are copied. Everything else has a stable word as its reason, so that it can be logged once, counted and
+shown; if it moved a balance it changes the position all the same.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from shared.domain.values.money import Price
 from shared.venues.port import TradeKind, VenueOrder
 
 _PLAUSIBLE: Final = (Decimal("0.5"), Decimal(2))
-"""Bounds of an average price against the market's: far wider than any market moves, far narrower than a mistaken unit."""
+"""Bounds of an average price relative to the market's: far wider than market moves, far narrower than a mistaken unit."""
 MOVES_THE_POSITION: Final = frozenset({UncopiedReason.TOO_LATE, UncopiedReason.ANOTHER_QUOTE})
-"""What changes the position although it is not copied: the coins are there, and the next sale is a fraction of them too."""
+"""Reasons that change the position although nothing is copied: the next sale is a fraction of these coins too."""
 
 
 class Reason(NamedTuple):

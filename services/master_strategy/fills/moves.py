@@ -1,8 +1,8 @@
-"""Which coins an order has moved, and as what it would be copied. Pure.
+"""Which coins an order has moved, and how each move would be copied. Pure.
 
-An order in the currency that is copied moves its coin, and stands for itself. One in another currency moves two: what was bought
-or sold, and what paid for it where that is a coin too. Each such leg is written as if it had been traded in the symbol in which
-its coin is copied; its cost is put in at the price of the moment when it is told, because users trade there and then.
+An order in the copied currency moves its coin, and is copied as it is. One in another currency moves two coins: what was bought
+or sold, and what paid for it if that is a coin too. Each such leg is expressed in the symbol in which its coin is copied; its
+cost is the price at the time of the signal, because users trade then.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from services.master_strategy.account.book import MasterBook
+from services.master_strategy.account.master_book import MasterBook
 from services.master_strategy.fills.fills import Emitted
 from shared.domain.order import Side
 from shared.domain.values.money import ZERO, Money, Price, Quantity
@@ -19,12 +19,12 @@ from shared.venues.port import VenueOrder
 _CASH: Final = frozenset(
     {"USD", "EUR", "GBP", "CAD", "AUD", "CHF", "JPY", "USDC", "USDT", "USDG", "PYUSD", "DAI", "EURC", "EURR", "EURQ"}
 )
-"""What pays for coins and is itself a position only where it was bought as one."""
+"""Assets that pay for coins, and are a position themselves only if they were bought as one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One coin that an order has moved. `order` is as it would be copied; `exact` if that is how it was traded."""
+    """One coin that an order has moved. `order` is the form in which it is copied; `exact` if it was traded like that."""
 
     order: VenueOrder
     exact: bool
@@ -36,7 +36,7 @@ class Leg:
 
 
 def legs(order: VenueOrder, book: MasterBook, currency: str) -> list[Leg]:
-    """Return the coins that an order has moved, what was lost of them after what was gained."""
+    """Return the coins that an order has moved, gains before losses."""
     symbol = order.symbol
     if symbol.quote == currency:
         return [Leg(order, exact=True)]
@@ -49,9 +49,9 @@ def legs(order: VenueOrder, book: MasterBook, currency: str) -> list[Leg]:
     return sorted(found, key=lambda leg: not leg.gains)
 
 
-def priced(leg: VenueOrder, told: Emitted, price: Price) -> VenueOrder:
-    """Put in what a leg would have cost: what is new of it at `price`."""
-    return replace(leg, cost=told.cost + (leg.filled - told.size) * price)
+def priced(leg: VenueOrder, emitted: Emitted, price: Price) -> VenueOrder:
+    """Return a leg with its cost: what is new of it at `price`."""
+    return replace(leg, cost=emitted.cost + (leg.filled - emitted.size) * price)
 
 
 def _is_a_coin(asset: str, book: MasterBook) -> bool:

@@ -1,8 +1,8 @@
 """Recognises Shoal's own copies on the master's account: then a user's key opens the master's own account.
 
 Each copy would become a signal, be copied again, and so on without end. A copy's client order id is derived from the signal and
-the user, and its record is written ahead of its send, so it is known at the first look. The user is stopped with `halt`, not
-`pause`: their exits would sell the master's coins. Whoever put the right key in lifts it with `ops resume`.
+the user, and its record is written ahead of its send, so it is recognised at once. The user is stopped with `halt`, not
+`pause`: their exits would sell the master's coins. After correcting the key an operator lifts it with `ops resume`.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ class OwnCopies:
         self._faults = faults
         self._users: list[str] = []
         self._users_read_at: int | None = None
-        # Those whom a former session of this process stopped stand in the register still.
+        # Users stopped by a former session of this process are still in the register.
         self._stopped = {
             fault.subject for fault in faults.standing if fault.kind is FaultKind.KEY and REASON in fault.reason
         }
 
     async def owner(self, client_order_id: str, signals: Sequence[Signal]) -> str:
-        """Return whose copy an order is; an empty text if it is nobody's. Costs nothing for ids of another kind."""
+        """Return the user whose copy an order is; an empty text if it is no copy. Costs nothing for ids of another kind."""
         if not _derived(client_order_id):
             return ""
         users = await self._known_users()
@@ -62,7 +62,7 @@ class OwnCopies:
         return self._by_derivation(client_order_id, users, signals)
 
     async def stop(self, user: str, client_order_id: str) -> None:
-        """Halt a user whose key opens the master's account, unless that is done; say so as long as it stands."""
+        """Halt a user whose key opens the master's account, unless they are halted; the fault stands until they trade again."""
         self._faults.report(FaultKind.KEY, user, f"{user}: {REASON}")
         self._stopped.add(user)
         key = keys.control(user)
@@ -78,14 +78,14 @@ class OwnCopies:
         )
 
     async def look_again(self) -> None:
-        """Forget the users whom somebody has let trade again since: their key may be another now."""
+        """Forget the users who may trade again: their key may be another one now."""
         for user in list(self._stopped):
             if Control.read(pairs(await self._bus.do("HGETALL", keys.control(user)))).mode is not ControlMode.HALT:
                 self._stopped.discard(user)
                 self._faults.clear(FaultKind.KEY, user)
 
     def _by_derivation(self, client_order_id: str, users: Sequence[str], signals: Sequence[Signal]) -> str:
-        """Derive the ids of the latest signals' orders: for a record that Redis has lost, and for later legs of an exit."""
+        """Derive the order ids of the latest signals: for a record that Redis has lost, and for later legs of an exit."""
         left = _MOST_DERIVED
         for signal in signals:
             for user in users:
@@ -106,7 +106,7 @@ class OwnCopies:
 
 
 def _derived(client_order_id: str) -> bool:
-    """Say whether this can be an id of Shoal's: a name-based UUID. Those of other programs are random."""
+    """Return whether this can be an id of a copy: a name-based UUID. Other programs use random ones."""
     try:
         return UUID(client_order_id).version == 5
     except ValueError:

@@ -1,6 +1,6 @@
 """Whether the master's fills can be seen: a system that cannot see them is not ready, whatever else runs.
 
-Watched beside the sessions, for as long as this process leads: a session that never gets as far as its first scan counts too.
+Watched beside the sessions while this process leads, so that a session without its first scan counts too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _log = structlog.get_logger(__name__)
 
 
 class ScanHealth:
-    """When the fills were last compared with the signals, and why not since."""
+    """When the fills were last compared with the signals, and why later scans failed."""
 
     def __init__(self, faults: Faults, clock: Clock, venue: str) -> None:
         self._faults = faults
@@ -36,10 +36,10 @@ class ScanHealth:
                 await self._clock.sleep(_LOOK_EVERY)
                 self.look()
         finally:
-            self._faults.clear(FaultKind.MASTER_SCAN, self._venue)  # whoever leads now will say
+            self._faults.clear(FaultKind.MASTER_SCAN, self._venue)  # the present leader reports
 
     def look(self) -> None:
-        """Report it if the last scan that succeeded is too long ago."""
+        """Report if the last successful scan is too long ago."""
         late = self._clock.now() - self._seen_at
         if late < _BLIND_AFTER:
             return

@@ -1,6 +1,6 @@
-"""Rows of the master's account that could not be read: read again for a while, then given up, and shown as long as they wait.
+"""Rows of the master's account that could not be read: read again for a while, then given up; reported while they wait.
 
-A pair that was listed minutes ago becomes known, so its rows must not be dropped for ever; a row that nobody will ever read must
+A pair that was listed minutes ago becomes known, so its rows must not be dropped for ever; a row that can never be read must
 not hold the scans back for ever either.
 """
 
@@ -30,20 +30,20 @@ class UnreadRows:
         self._waiting: dict[str, tuple[OmittedRow, int]] = {}
         self._given_up: set[str] = set()
         self._before = {fault.subject for fault in faults.standing if fault.kind is FaultKind.MASTER_ROW}
-        """What a former session of this process has reported: over, unless the first scan leaves it out again."""
+        """Reported by a former session of this process: cleared unless the first scan leaves it out again."""
 
     @property
     def waiting(self) -> bool:
-        """Whether a row may still become known: until then nothing is concluded from what the lists lack."""
+        """Whether a row may still become readable: until then nothing follows from what the lists lack."""
         return bool(self._waiting)
 
     def since(self, now: int) -> int:
-        """Return the instant (epoch ms) from which on the next scan must look, for the sake of what waits."""
+        """Return the instant (epoch ms) at which the next scan must begin to include the waiting rows."""
         waiting = [row.at if row.at is not None else seen_at for row, seen_at in self._waiting.values()]
         return min(waiting, default=_FAR) if waiting else max(now, 0)
 
     def take(self, rows: Iterable[OmittedRow], now: int) -> list[UncopiedOrder]:
-        """Take the rows that a scan has left out; return those that are given up by it."""
+        """Note the rows that a scan has left out; return those that are given up now."""
         left_out = {row.row_id: row for row in rows if row.row_id not in self._given_up}
         for row_id in self._waiting.keys() - left_out.keys():
             del self._waiting[row_id]

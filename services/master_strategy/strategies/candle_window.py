@@ -11,18 +11,18 @@ from shared.venues.port import Candle
 
 _MINUTE: Final = 60_000
 _UNCHANGED_FOR: Final = 30_000
-"""Ms of the wall clock without a new candle beyond its own period; at the paper exchange candles come faster, never slower."""
+"""Ms of the wall clock beyond a candle's period without a new one; at the paper exchange candles come faster, never slower."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Nothing is done about a symbol, and why."""
+    """A symbol is not acted upon, and why."""
 
     reason: str
 
 
 def window(candles: Sequence[Candle], needs: int, minutes: int) -> Sequence[Candle] | Hold:
-    """Give the newest `needs` candles, or why they cannot be used: too few, a gap between them, a price that is none."""
+    """Return the newest `needs` candles, or why they cannot be used: too few, a gap, a price of zero."""
     if not candles:
         return Hold("candles missing: the venue gave none")
     if len(candles) < needs:
@@ -37,7 +37,7 @@ def window(candles: Sequence[Candle], needs: int, minutes: int) -> Sequence[Cand
 
 
 class Freshness:
-    """Notices when a symbol's candles stop coming. In live mode market time is the wall clock, on paper it is not."""
+    """Detects that a symbol's candles stop coming. In live mode market time is the wall clock, on paper it is not."""
 
     def __init__(self, minutes: int, *, market_time_is_wall_time: bool) -> None:
         self._period = minutes * _MINUTE
@@ -46,7 +46,7 @@ class Freshness:
         self._changed_at = 0
 
     def stale(self, newest: Candle, now: int) -> str:
-        """Say why the newest candle is too old to act on; an empty text if it is not. `now` in epoch ms."""
+        """Return why the newest candle is too old to act on; an empty text if it is not. `now` in epoch ms."""
         if newest.opened_at != self._newest:
             self._newest, self._changed_at = newest.opened_at, now
         due = newest.opened_at + 2 * self._period if self._absolute else self._changed_at + self._period
@@ -54,5 +54,5 @@ class Freshness:
         return f"candles stale: the next one is {late // 1000} s late" if late > _UNCHANGED_FOR else ""
 
     def next_due(self) -> int:
-        """Give the wall instant (epoch ms) at which the next candle is committed, where market time is wall time."""
+        """Return the wall instant (epoch ms) at which the next candle is committed, where market time is wall time."""
         return self._newest + 2 * self._period if self._newest >= 0 else 0

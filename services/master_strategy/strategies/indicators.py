@@ -9,7 +9,7 @@ from shared.domain.values.money import ZERO
 
 
 def sma(values: Sequence[Decimal], length: int) -> Decimal:
-    """Average the last `length` values; raises ValueError if there are fewer."""
+    """Return the average of the last `length` values. Raises ValueError if there are fewer."""
     if length < 1 or len(values) < length:
         raise ValueError(f"{len(values)} values give no average of {length}")
     return sum(values[-length:], ZERO) / length

@@ -1,7 +1,7 @@
-"""The port behind which a strategy stands: candles and positions in, intents out.
+"""The port of a strategy: candles and positions in, intents out.
 
-A strategy is pure. It sends nothing, keeps nothing and asks nobody; what it may not do (a switch is set, funds are short, an
-order is under way) is found out by those who carry its intents out, so that it cannot forget to.
+A strategy is pure: it sends nothing, stores nothing and calls nothing. What forbids an order (a switch, short funds, an order
+under way) is checked where intents are executed, so that no strategy can forget it.
 """
 
 from __future__ import annotations
@@ -54,5 +54,5 @@ class Strategy(Protocol):
     """How many committed candles of a symbol it must be given."""
 
     def decide(self, market: Market) -> Sequence[Intent]:
-        """Answer at most one intent per symbol; nothing for a symbol that has no candles in `market`."""
+        """Return at most one intent per symbol, none for a symbol without candles in `market`."""
         ...

@@ -1,6 +1,6 @@
 """Reads `config/strategy.toml`: what the master trades. A missing file means the defaults, an unknown key stops the start.
 
-Live mode has a default of its own, `none`: nothing of Shoal trades the master's account unless the file says so twice.
+The default in live mode is `none`: Shoal itself never trades the master's account unless the file names a strategy and allows it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class StrategySettings(BaseModel):
     poll_seconds: Annotated[float, Field(ge=0.2, le=600)] = 1.0
     entry_freshness_seconds: Annotated[int, Field(ge=1, le=3_600)] = 30
     trade_live: StrictBool = False
-    """Whether the strategy may trade real money; without it live mode takes `none` alone."""
+    """Whether the strategy may trade real money; without it live mode accepts only `none`."""
     ignore_assets: tuple[_AssetName, ...] = ()
     baseline: Baseline = Baseline.SEPARATE
 
@@ -76,7 +76,7 @@ class StrategySettings(BaseModel):
         return self.symbols[0].quote
 
     def build(self) -> Strategy | None:
-        """Make the strategy that is named; None where the account is only mirrored."""
+        """Return the strategy; None if the account is only mirrored."""
         if self.name == MIRROR_ONLY:
             return None
         percents = {symbol: self.entry_pct_by_symbol.get(symbol, self.entry_pct) for symbol in self.symbols}
@@ -87,7 +87,7 @@ class StrategySettings(BaseModel):
 def load_strategy(config: Path, mode: Mode = Mode.PAPER) -> StrategySettings:
     """Read `strategy.toml` of a configuration folder.
 
-    Raises ConfigurationError whose text is one line naming the file, the key and what it may be.
+    Raises ConfigurationError whose text is one line with the file, the key and the allowed values.
     """
     fields = {"name": default_strategy(mode), **read_strategy_file(config)}
     try:

@@ -1,7 +1,7 @@
 """The simplest trend-follower: long while the fast average of closes is above the slow one. It promises no profit.
 
-Being above counts, not the moment of crossing: a trend that is there at the start is entered, and an exit that could not be
-sent is wanted again at the next candle.
+Being above counts, not the moment of crossing: a trend that exists at the start is entered, and an exit that could not be sent is
+decided again at the next candle.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from shared.venues.port import Candle
 
 
 class SmaCross:
-    """Two moving averages; `shares` gives each symbol's entry as a share of the equity (0..1]."""
+    """Two moving averages; `shares` is each symbol's entry as a share of the equity (0..1]."""
 
     name = "sma-cross"
 
@@ -28,7 +28,7 @@ class SmaCross:
         self._shares = shares
 
     def decide(self, market: Market) -> Sequence[Intent]:
-        """Enter what is above and not held, leave what is below and held."""
+        """Enter what is above and not held, exit what is below and held."""
         decided = (
             self._for_symbol(symbol, candles, market.positions.get(symbol))
             for symbol, candles in market.candles.items()

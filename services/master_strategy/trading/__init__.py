@@ -1,1 +1,1 @@
-"""The strategy's own orders: when one is due, and how it is carried to its end."""
+"""The strategy's own orders: when one is due, and how it is sent and ended."""

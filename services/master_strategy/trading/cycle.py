@@ -1,7 +1,7 @@
-"""One turn of the master: look at the candles, let the strategy decide about the new ones, carry its intents out.
+"""One turn of the strategy: read the candles, let the strategy decide about the new ones, execute its intents.
 
-A symbol is acted upon once per committed candle. Where its data is missing, short or stale it is held, and the log says so:
-nothing is ever sold because data is missing.
+A symbol is acted upon once per committed candle. If its data is missing, short or stale it is held, and that is logged: nothing
+must ever be sold because data is missing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from services.master_strategy.account.account_mirror import AccountMirror
-from services.master_strategy.account.book import MasterBook
+from services.master_strategy.account.master_book import MasterBook
 from services.master_strategy.clock import Clock
 from services.master_strategy.strategies.candle_window import Freshness, Hold, window
 from services.master_strategy.strategies.port import Enter, Exit, Intent, Market, Strategy
@@ -38,7 +38,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Cycle:
-    """Turns for ever. `live`: market time is the wall clock, so the next candle can be waited for."""
+    """Runs turns for ever. `live`: market time is the wall clock, so the time of the next candle is known."""
 
     def __init__(
         self,
@@ -65,12 +65,12 @@ class Cycle:
             symbol: Freshness(settings.interval_minutes, market_time_is_wall_time=live) for symbol in settings.symbols
         }
         self._acted_on: dict[Symbol, int] = {}
-        self._said: dict[Symbol, str] = {}
+        self._logged: dict[Symbol, str] = {}
         self._last_entry = 0
         self._last_line = 0
 
     async def run(self) -> None:
-        """Turn for ever."""
+        """Run turns for ever."""
         while True:
             await self.turn()
             await self._clock.sleep(self.pause())
@@ -88,10 +88,10 @@ class Cycle:
         for symbol, candles in new.items():
             self._acted_on[symbol] = candles[-1].opened_at
         sent = [self._act(intent, new[intent.symbol][-1]) for intent in intents if intent.symbol in new]
-        self._tell(windows.keys(), sum(sent))
+        self._log_quiet_turn(windows.keys(), sum(sent))
 
     def pause(self) -> float:
-        """Give the seconds to the next turn: until the next candle in live mode, the set interval at the paper exchange."""
+        """Return the seconds to the next turn: until the next candle in live mode, the set interval at the paper exchange."""
         if not self._live:
             return self._settings.poll_seconds
         due = min(fresh.next_due() for fresh in self._fresh.values())
@@ -103,7 +103,7 @@ class Cycle:
         usable = {}
         for symbol, verdict in zip(symbols, found, strict=True):
             if isinstance(verdict, Hold):
-                self._say(symbol, f"{_HOLDING}{verdict.reason}")
+                self._log_once(symbol, f"{_HOLDING}{verdict.reason}")
             else:
                 usable[symbol] = verdict
         return usable
@@ -120,7 +120,7 @@ class Cycle:
         return Hold(stale) if stale else verdict
 
     def _positions(self) -> Mapping[Symbol, Quantity]:
-        """Give what can be sold of what the strategy bought itself; dust below the venue's minimum is as good as nothing."""
+        """Return what can be sold of what the strategy bought itself; dust below the venue's minimum does not count."""
         held = {}
         for symbol, position in self._book.own.held().items():
             instrument = self._mirror.instruments.get(symbol)
@@ -150,17 +150,17 @@ class Cycle:
         else:
             plan = self._plan_entry(intent, price)
         if isinstance(plan, Skip):
-            self._say(symbol, f"no order: {plan.reason}")
+            self._log_once(symbol, f"no order: {plan.reason}")
             return False
         own = self._trader.start(symbol, plan)
         if isinstance(intent, Enter):
             self._last_entry = self._clock.now()
-        self._said.pop(symbol, None)
+        self._logged.pop(symbol, None)
         _log.info(MODE, does=own.kind.value, symbol=str(symbol), size=str(own.size), why=intent.reason, order_id=own.id)
         return True
 
     def _plan_entry(self, intent: Enter, price: Price) -> OrderPlan | Skip:
-        """Size an entry; none is made by an equity that is not known, for no user could follow it."""
+        """Size an entry; none without a known equity, because no user could copy it."""
         mirror, symbol = self._mirror, intent.symbol
         if (equity := mirror.equity) is None:
             return master_equity_unknown(mirror.equity_reason)
@@ -174,18 +174,18 @@ class Cycle:
             slippage_bps=self._slippage,
         )
 
-    def _say(self, symbol: Symbol, what: str) -> None:
-        """Say once why a symbol is left alone, and again when the reason changes."""
-        if self._said.get(symbol) != what:
-            self._said[symbol] = what
+    def _log_once(self, symbol: Symbol, what: str) -> None:
+        """Log why a symbol is left alone, once per reason."""
+        if self._logged.get(symbol) != what:
+            self._logged[symbol] = what
             _log.warning(MODE, symbol=str(symbol), does=what)
 
-    def _tell(self, seen: Collection[Symbol], sent: int) -> None:
-        """Write the line of a turn in which nothing happened, now and then."""
+    def _log_quiet_turn(self, seen: Collection[Symbol], sent: int) -> None:
+        """Log a turn in which nothing happened, at intervals."""
         now = self._clock.now()
         for symbol in seen:
-            if self._said.get(symbol, "").startswith(_HOLDING):
-                self._said.pop(symbol)
+            if self._logged.get(symbol, "").startswith(_HOLDING):
+                self._logged.pop(symbol)
         if sent:
             self._last_line = now
         elif now - self._last_line >= _QUIET_LINE_EVERY:

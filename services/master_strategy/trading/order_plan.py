@@ -1,7 +1,7 @@
-"""From an intent to an order that the venue would take, or to the reason why there is none. Pure.
+"""From an intent to an order that the venue accepts, or to the reason why there is none. Pure.
 
-Entries are cut to the free cash and floored to the lot; exits are sized by what the strategy bought itself, never by a balance,
-which lags and holds what others bought, and have no guards but the venue's minimum.
+Entries are reduced to the free cash and floored to the lot. Exits are sized by what the strategy bought itself, never by a
+balance, which lags and includes what others bought; only the venue's minimum stops them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from shared.domain.values.money import ONE, Money, Price, Quantity
 
 @dataclass(frozen=True, slots=True)
 class OrderPlan:
-    """What is to be sent. Without `limit_price` it is a market order."""
+    """An order to be sent. Without `limit_price` it is a market order."""
 
     side: Side
     size: Quantity
@@ -40,7 +40,7 @@ def plan_entry(
     taker_fee: Decimal,
     slippage_bps: Decimal | None,
 ) -> OrderPlan | Skip:
-    """Size an entry at a price of now; `slippage_bps` makes it a limit order that far above, None a market order."""
+    """Size an entry at the present price; a limit order `slippage_bps` above it, a market order for None."""
     limit = None if slippage_bps is None else entry_limit(price, Side.BUY, slippage_bps, instrument.tick)
     wanted = equity.scaled(intent.share)
     spendable = cash.scaled(ONE / (ONE + taker_fee))
@@ -61,7 +61,7 @@ def plan_exit(
     free: Quantity | None,
     slippage_bps: Decimal | None,
 ) -> OrderPlan | Skip:
-    """Size an exit; `free` is given only after the venue refused the whole for want of it."""
+    """Size an exit; `free` is given only after the venue refused the whole for insufficient funds."""
     sized = size_exit(position, intent.fraction, instrument, price, has=free)
     if not isinstance(sized, ExitSize):
         return sized

@@ -1,4 +1,4 @@
-"""An order of the master's own: what the strategy wants traded, and how its record is read back after a crash."""
+"""An order of the master's strategy, and how it is read back from its record after a crash."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from shared.execution.leg import Leg, TrackedOrder
 from shared.venues.port import VenueOrder
 
 _MARK: Final = "5a0a1005"
-"""How the client order ids of the strategy's orders begin: at the venue they stay known as ours, whatever Redis forgets."""
+"""Prefix of the strategy's client order ids: at the venue they identify its orders even if Redis lost the records."""
 
 
 def own_id(random_id: str) -> str:
-    """Make a UUID into an id of the strategy's orders."""
+    """Return a UUID with the prefix of the strategy's orders."""
     return _MARK + random_id[len(_MARK) :]
 
 
@@ -30,7 +30,7 @@ def is_own_id(client_order_id: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class OwnOrder:
-    """One order of the strategy. `id` is its client order id at the venue; `begun_at` in epoch ms; `reason` is the strategy's."""
+    """One order of the strategy. `id` is its client order id; `begun_at` in epoch ms; `reason` is the strategy's."""
 
     id: str
     venue: str
@@ -43,7 +43,7 @@ class OwnOrder:
     reason: str = ""
     venue_order_id: str = ""
     record_lost: bool = False
-    """Whether only the venue still knows it, by its id: Redis has forgotten the record."""
+    """Whether Redis has lost the record, and only the venue knows the order."""
 
     @property
     def kind(self) -> Kind:
@@ -51,7 +51,7 @@ class OwnOrder:
         return Kind.ENTRY if self.side is Side.BUY else Kind.EXIT
 
     def tracked(self) -> TrackedOrder:
-        """Return it as the core that sends orders takes it."""
+        """Return it in the form that `shared/execution` takes."""
         more = {"strategy": self.strategy, "plan": self.reason}
         return TrackedOrder(
             self.id, MASTER, self.venue, self.symbol, self.side, self.kind, decided_at=self.begun_at, more=more
@@ -63,7 +63,7 @@ class OwnOrder:
 
     @staticmethod
     def lost(order: VenueOrder, venue: str, strategy: str) -> OwnOrder:
-        """Make it from the venue's record of an order with an id of ours, of which Redis has none."""
+        """Return the order for a venue's record that has our prefix and no record in Redis."""
         return OwnOrder(
             id=order.client_order_id,
             venue=venue,
@@ -79,7 +79,7 @@ class OwnOrder:
 
     @staticmethod
     def read(order_id: str, fields: Mapping[str, str]) -> OwnOrder:
-        """Parse its record; raises KeyError, ValueError or ArithmeticError if that is not one."""
+        """Parse its record. Raises KeyError, ValueError or ArithmeticError for what is none."""
         symbol = Symbol.parse(fields["symbol"])
         limit = fields.get("limit_price", "")
         return OwnOrder(

@@ -1,4 +1,4 @@
-"""The durable side of the master's own orders beside their sending: what an earlier run left, and each end with its report."""
+"""The records of the master's own orders: what an earlier run left unfinished, and each end with its report."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class OwnOrderRecords:
         return await self._store.settle(report, entry_id="", fields=fields, position=change)
 
     async def unfinished(self) -> list[tuple[OwnOrder, OrderState]]:
-        """Find the orders that an earlier run left without an end, with their states; what cannot be read is logged and left."""
+        """Return the unfinished orders of an earlier run with their states; unreadable records are logged and left."""
         found = []
         for order_id, fields in (await self._store.open_orders()).items():
             try:

@@ -1,10 +1,10 @@
-"""What the master does between the steps of a send: crash points, early parts of a fill, a refused key, an order that is lost."""
+"""What the master does between the steps of a send: crash points, early parts of a fill, a refused key, lost orders."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from services.master_strategy.fills.fill_watcher import FillWatcher
+from services.master_strategy.fills.signal_emitter import SignalEmitter
 from services.master_strategy.trading.own_order import OwnOrder
 from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
@@ -14,18 +14,18 @@ from shared.venues.errors import Refusal, Rejected
 from shared.venues.port import VenueOrder
 
 _PATIENCE_MS: Final = 20_000
-"""From the start of an order: then a part of it that has filled is emitted although the order is still open."""
+"""Age of an order from which a filled part is emitted although the order is still open."""
 
 
 class OwnAccount:
-    """The master's account as the sender sees it: a refused key ends the session, and the next one begins with a fresh look."""
+    """The account state of the master's sender: a refused key ends the session; the next one begins from what the venue holds."""
 
     def __init__(self) -> None:
         self._refused: Rejected | None = None
 
     @property
     def ready(self) -> bool:
-        """True: a session that runs is connected. Raises Rejected if the key was refused since."""
+        """Return True: a running session is connected. Raises Rejected if the key was refused since."""
         self.raise_refused()
         return True
 
@@ -44,10 +44,10 @@ class OwnAccount:
 
 
 class MasterHooks(SendHooks):
-    """The hooks of the orders that one trader has under way."""
+    """The hooks of one trader's orders."""
 
-    def __init__(self, watcher: FillWatcher, faults: Faults, crash_points: CrashPoints, account: OwnAccount) -> None:
-        self._watcher = watcher
+    def __init__(self, emitter: SignalEmitter, faults: Faults, crash_points: CrashPoints, account: OwnAccount) -> None:
+        self._emitter = emitter
         self._faults = faults
         self._crash_points = crash_points
         self._account = account
@@ -67,25 +67,25 @@ class MasterHooks(SendHooks):
         self._account.raise_refused()
 
     def before_settle(self) -> None:
-        """Note that an order is about to be settled."""
+        """Pass the crash point before a settlement."""
         self._crash_points.hit(CrashPoint.MASTER_BEFORE_SETTLE)
 
     def written_ahead(self, order_id: str) -> None:
-        """Note that the bytes are about to leave."""
+        """Pass the crash point after the write-ahead."""
         self._crash_points.hit(CrashPoint.MASTER_AFTER_WRITE_AHEAD)
 
     def replied(self) -> None:
-        """Note that the venue has taken an order."""
+        """Pass the crash point after the venue's reply."""
         self._crash_points.hit(CrashPoint.MASTER_AFTER_REPLY)
 
     async def still_open(self, order_id: str, order: VenueOrder, asked_at: int) -> None:
         """Emit what has filled of an order that stays open for long."""
         own = self._orders.get(order_id)
         if own is not None and asked_at >= own.begun_at + _PATIENCE_MS:
-            await self._watcher.emit_missing(order, own)
+            await self._emitter.emit_missing(order, own)
 
     def lost(self, order_id: str, reason: str) -> None:
-        """Report a named order that the venue shows no more."""
+        """Report an order that the venue no longer shows."""
         self._faults.report(FaultKind.ORDER, self._subject(order_id), reason)
 
     def shown_again(self, order_id: str) -> None:

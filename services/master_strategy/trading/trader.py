@@ -1,7 +1,7 @@
 """Sends the master's own orders and follows each to its proven end, through the same core as the executors (`shared/execution`).
 
-An order goes out once, under an id that was chosen before. Its end is what the venue's record says: a lost answer is looked up,
-and nothing else is sent for that symbol until the venue has told.
+An order is sent once, under an id that was chosen before. Its end is what the venue's record states. Nothing else may be sent
+for a symbol while an order of it is unresolved.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Final
 import structlog
 
 from services.master_strategy.account.account_mirror import AccountMirror
-from services.master_strategy.account.book import MasterBook
+from services.master_strategy.account.master_book import MasterBook
 from services.master_strategy.clock import Clock
-from services.master_strategy.fills.fill_watcher import FillWatcher
+from services.master_strategy.fills.signal_emitter import SignalEmitter
 from services.master_strategy.trading.order_plan import OrderPlan
 from services.master_strategy.trading.own_order import OwnOrder, own_id
 from services.master_strategy.trading.own_order_records import OwnOrderRecords
@@ -45,7 +45,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Trader:
-    """Carries orders in the background of `tasks`, at most one per symbol. Failures of bus and key end the whole group."""
+    """Runs orders as tasks of `tasks`, at most one per symbol. A failure of the bus or the key ends the whole group."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Trader:
         sender: Sender,
         own_records: OwnOrderRecords,
         records: Records,
-        watcher: FillWatcher,
+        emitter: SignalEmitter,
         book: MasterBook,
         mirror: AccountMirror,
         clock: Clock,
@@ -65,7 +65,7 @@ class Trader:
         self._sender = sender
         self._own_records = own_records
         self._records = records
-        self._watcher = watcher
+        self._emitter = emitter
         self._book = book
         self._mirror = mirror
         self._clock = clock
@@ -83,7 +83,7 @@ class Trader:
         return symbol not in self._under_way and self._clock.now() >= self._rests_until.get(symbol, 0)
 
     def refused_for_funds(self, symbol: Symbol) -> bool:
-        """Return whether the last sale of a symbol was refused because the venue does not let go of the whole."""
+        """Return whether the last sale of a symbol was refused for insufficient funds."""
         return symbol in self._short_of
 
     def start(self, symbol: Symbol, plan: OrderPlan) -> OwnOrder:
@@ -108,7 +108,7 @@ class Trader:
         left = await self._own_records.unfinished()
         for own, state in left:
             self._begin(own)
-            if state is OrderState.PLANNED:  # it was proven so, or handed back unsent, right before that run ended
+            if state is OrderState.PLANNED:  # proved unsent right before that run ended
                 await self._end(own, OrderState.FAILED, _NOTHING_SENT)
                 continue
             _log.info("order of an earlier run is looked up", **_named(own))
@@ -128,7 +128,7 @@ class Trader:
 
     async def _follow(self, own: OwnOrder) -> None:
         outcome = await resolve_leg(self._sender, own.tracked(), 1)
-        if isinstance(outcome, Denied):  # its record had an end already: there is nothing left to settle
+        if isinstance(outcome, Denied):  # it had ended already: nothing is left to settle
             _log.info("order of an earlier run had ended", state=outcome.outcome.value, **_named(own))
             self._free(own, rest=False)
             return
@@ -157,7 +157,7 @@ class Trader:
             self.start(own.symbol, OrderPlan(own.side, left, own.limit_price, words))
 
     async def _without_crumb(self, own: OwnOrder) -> Quantity | None:
-        """Return what of a refused sale can be sold if all that the account lacks is a crumb of rounding; else None."""
+        """Return what of a refused sale can be sold if the account lacks only a rounding difference; else None."""
         instrument = self._mirror.instruments.get(own.symbol)
         price = own.limit_price or self._mirror.price(own.symbol)
         if own.kind is Kind.ENTRY or instrument is None or price is None:
@@ -165,15 +165,15 @@ class Trader:
         try:
             balance = (await self._sender.venue.balances()).get(own.symbol.base)
         except (Unavailable, OutcomeUnknown):
-            return None  # the next try is sized by what is free at the next refresh
+            return None  # the next try is sized by the free balance of the next refresh
         has = Quantity(balance.total if balance else ZERO, own.symbol.base)
         return credited_short(own.size, has, instrument, price)
 
     async def _close(self, own: OwnOrder, outcome: Executed) -> None:
         found = outcome.order
-        if not found.venue_order_id:  # an operator's word for an order that the venue never named
+        if not found.venue_order_id:  # an operator's verdict on an order that the venue never named
             found = replace(found, venue_order_id=own.id)
-        await self._watcher.emit_missing(found, own)
+        await self._emitter.emit_missing(found, own)
         filled = found.filled.amount > 0
         state = OrderState.FAILED if outcome.settled_by else OrderState.EXPIRED
         if filled:
@@ -186,7 +186,7 @@ class Trader:
         self._hooks.before_settle()
         filled = found if found and found.filled.amount > 0 else None
         mine = self._book.own.after(filled, self._clock.now()) if filled else None
-        # A flat position stays recorded: without one, nothing was ever recorded.
+        # A flat position is recorded too: no record means that none was ever written.
         change = PositionChange(str(own.symbol), write_position(mine)) if mine else None
         settled = await self._own_records.settle(own, outcome, why, found=found, change=change, at=self._clock.now())
         if settled and mine:

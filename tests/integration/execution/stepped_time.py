@@ -1,4 +1,4 @@
-"""A venue's time that only sleeping moves: backoffs and deadlines pass at once, and events of the venue happen when due."""
+"""A time that only sleeping moves: backoffs and deadlines pass at once, and what the venue does happens when it is due."""
 
 from __future__ import annotations
 

@@ -13,8 +13,9 @@ import pytest
 
 from shared.contracts.verdict import VerdictKind, VerdictRecord
 from shared.domain.order import OrderState
+from shared.domain.values.money import ZERO
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
-from tests.integration.execution.callers import SIZE, Caller
+from tests.integration.execution.caller import SIZE, Caller
 
 PROVEN_AFTER = 8.0
 """Seconds: five to the deadline, three in which a fresh order may be missing from the venue's lists."""
@@ -72,8 +73,7 @@ async def test_a_lost_request_is_ended_once_its_absence_is_proven(caller: Caller
     caller.time.at(caller.began_at + 1, lambda: caller.time.step(clocks.step))
     assert (await caller.ended()).outcome is caller.nothing_filled
     assert clocks.proven <= caller.time.steady - caller.began_at < clocks.proven + 15
-    assert not caller.account.orders
-    assert await caller.held() == 0
+    assert (len(caller.account.orders), await caller.held()) == (0, ZERO)
 
 
 async def test_an_accepted_order_that_the_lists_do_not_show_yet_is_waited_for(caller: Caller) -> None:
@@ -145,9 +145,7 @@ async def test_an_operator_can_end_the_asking_with_nothing(caller: Caller) -> No
     report = await caller.ended()
     assert report.outcome is caller.nothing_filled
     assert "settled by hand by ann" in report.reason
-    assert len(caller.account.orders) == 1
-    assert await caller.held() == 0
-    assert not caller.reported(order_id)
+    assert (len(caller.account.orders), await caller.held(), caller.reported(order_id)) == (1, ZERO, False)
 
 
 async def test_a_verdict_does_not_count_before_the_deadline(caller: Caller) -> None:
@@ -205,8 +203,7 @@ async def test_a_crash_between_write_ahead_and_send_sends_nothing_later(caller: 
     assert (await caller.record(order_id))["state"] == "sending"
     await caller.restart()
     assert (await caller.ended()).outcome is caller.nothing_filled
-    assert not caller.account.orders
-    assert await caller.held() == 0
+    assert (len(caller.account.orders), await caller.held()) == (0, ZERO)
     assert caller.time.steady - caller.began_at >= PROVEN_AFTER
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -16,9 +16,15 @@ from services.executor.account.faults import AccountFaults
 from services.executor.account.keeper import AccountKeeper
 from services.executor.account.key_memory import KeyMemory
 from services.executor.account.names import AssetNames
+from services.executor.account.rebuilder import Rebuilder
 from services.executor.orders.dispatcher import Dispatcher
 from services.executor.orders.send_hooks import ExecutorHooks
+from services.executor.orders.set_aside import SetAside
+from services.executor.protection.housekeeper import Task
+from services.executor.protection.own_exits import OwnExits
+from services.executor.protection.reconciler import Reconciler
 from services.executor.turn.send_priority import SendPriority
+from services.executor.turn.symbol_queues import SymbolQueues
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
@@ -30,6 +36,7 @@ from shared.contracts.messages import OrderMessage, ReportMessage
 from shared.domain.fault import Faults
 from shared.domain.order import Copy, Decision, Kind, Side, order_id
 from shared.domain.position import Position
+from shared.domain.values.symbol import Symbol
 from shared.execution.clock import AccountClock
 from shared.execution.sender import Sender
 from shared.execution.venue_history import VenueHistory
@@ -109,6 +116,7 @@ class Rig:
             patience_ms=LANE_PATIENCE_MS,
             hooks=ExecutorHooks(priority, self.crash_points, faults),
         )
+        names = AssetNames(venue)
         context = AccountContext(
             policy=a_policy(USER),
             sender=sender,
@@ -116,7 +124,8 @@ class Rig:
             account=keeper,
             clock=self.clock,
             history=VenueHistory(venue, keeper, clock),
-            names=AssetNames(venue),
+            names=names,
+            aside=SetAside(USER, names),
             faults=faults,
             priority=priority,
             crash_points=self.crash_points,
@@ -199,6 +208,28 @@ class Rig:
     async def switch(self, mode: str) -> None:
         """Set everybody's kill switch."""
         await self.bus.do("HSET", keys.CONTROL, "mode", mode, "reason", "a test")
+
+
+def reconciler(context: AccountContext, busy: Callable[[], Collection[Symbol]]) -> Reconciler:
+    """Reconcile an account; `busy` returns the symbols with work under way."""
+    return Reconciler(
+        context.positions, context.account, context.venue, context.names, context.faults, context.clock, busy
+    )
+
+
+def rebuilder(bus: Bus, context: AccountContext) -> Rebuilder:
+    """Rebuild an account's books."""
+    return Rebuilder(
+        bus, context.user, context.venue, context.store, context.account, context.books.funds, context.clock
+    )
+
+
+def own_exits(owner: Owner, queues: SymbolQueues[Task]) -> OwnExits:
+    """The own exits of an owner's account."""
+    context = owner.context
+    return OwnExits(
+        context.positions, context.store, context.names, context.faults, context.clock, owner.dispatcher, queues
+    )
 
 
 async def until(condition: Callable[[], Awaitable[object]], what: str) -> None:

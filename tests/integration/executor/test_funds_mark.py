@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.executor.account.funds_mark import Unknown, WrongFunds, check_funds_kind
+from services.executor.account.funds_mark import NoBooks, WrongFunds, check_funds_kind
 from shared.bus.connection import Bus
 from shared.bus.errors import LeaseLost
 from shared.bus.orders import OrderStore
@@ -44,7 +44,7 @@ class Alice:
         fingerprint = key or (PAPER_KEY if funds is Funds.PAPER else LIVE_KEY)
         store = await self.store()
         found = await check_funds_kind(self.bus, store, USER, "kraken", funds, fingerprint)
-        if isinstance(found, Unknown):  # the venue knows of no orders: the account is a new one
+        if isinstance(found, NoBooks):  # the venue knows of no orders: the account is a new one
             return await store.mark_books(funds, clear=False)
         return found
 

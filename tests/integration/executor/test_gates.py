@@ -8,11 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from services.executor.account.gates import KeyGate, Withheld
+from services.executor.account.gates import GateRefusal, KeyGate
 from services.executor.account.keeper import AccountKeeper
 from services.executor.account.key_memory import KeyMemory
 from services.executor.account.lost_books import BooksGate, sum_up
-from services.executor.account.rebuilder import Rebuilder
 from shared.bus.connection import Bus
 from shared.bus.interventions import ask_for_rebuilding
 from shared.bus.lease import Lease
@@ -24,7 +23,7 @@ from shared.domain.funds import Funds, FundsMark
 from shared.domain.order import OrderState
 from shared.venues.errors import Unavailable
 from shared.venues.factory import RateBudget
-from tests.integration.executor.rig import USER, Owner, Rig
+from tests.integration.executor.rig import USER, Owner, Rig, rebuilder
 from tests.support.examples import BTC_USD, btc
 from tests.support.leases import take_over
 
@@ -40,9 +39,9 @@ async def test_one_key_for_two_users_is_refused_across_processes(bus: Bus) -> No
     faults = Faults()
     alice, bob = [KeyGate(bus, await lease_of(bus, user), FINGERPRINT, faults) for user in ("alice", "bob")]
     await alice.check()
-    with pytest.raises(Withheld, match="fingerprint aaaaaaaaaaaaaaaa is also alice's"):
+    with pytest.raises(GateRefusal, match="fingerprint aaaaaaaaaaaaaaaa is also alice's"):
         await bob.check()
-    with pytest.raises(Withheld, match="is also bob's"):
+    with pytest.raises(GateRefusal, match="is also bob's"):
         await alice.check()
     assert {(each.kind, each.subject) for each in faults.standing} == {
         (FaultKind.KEY, "alice: API key"),
@@ -56,7 +55,7 @@ async def test_one_key_for_two_users_is_refused_across_processes(bus: Bus) -> No
 async def test_a_key_that_is_the_masters_is_refused(bus: Bus) -> None:
     master = await lease_of(bus, "master")
     await bus.do("HSET", keys.api_key(FINGERPRINT), "master", master.token)
-    with pytest.raises(Withheld, match="is also the master's"):
+    with pytest.raises(GateRefusal, match="is also the master's"):
         await KeyGate(bus, await lease_of(bus, "alice"), FINGERPRINT, Faults()).check()
 
 
@@ -101,12 +100,12 @@ async def test_books_that_redis_lost_park_the_account_until_they_are_rebuilt(rig
     later = await rig.start()
     gate = gate_of(rig, later)
     for _ in range(2):
-        with pytest.raises(Withheld, match=r"1 orders of Shoal's kind .* 0.05 BTC held .*ops rebuild --user alice"):
+        with pytest.raises(GateRefusal, match=r"1 orders of Shoal's kind .* 0.05 BTC held .*ops rebuild --user alice"):
             await gate.check()
     assert later.venue.calls["closed_orders"] == 1
     later.context.account.books_lost = True
     await _ask(rig, RebuildMode.WRITE)
-    await Rebuilder(rig.bus, later.context).round()
+    await rebuilder(rig.bus, later.context).round()
     await gate.check()
     after = await rig.position()
     assert before is not None
@@ -126,7 +125,7 @@ async def test_a_balance_that_cannot_be_read_begins_no_new_books(rig: Rig, owner
         await gate.check()
     assert await rig.bus.do("EXISTS", keys.books(USER, "kraken")) == 0
     rig.account.unreadable_balances.clear()
-    with pytest.raises(Withheld, match=r"0\.05 BTC held"):
+    with pytest.raises(GateRefusal, match=r"0\.05 BTC held"):
         await gate.check()
 
 
@@ -136,12 +135,12 @@ async def test_a_rebuilding_that_was_interrupted_is_repeated_with_the_same_end(r
     await rig.bus.do("FLUSHALL")
     later = await rig.start()
     later.context.account.books_lost = True
-    rebuilder = Rebuilder(rig.bus, later.context)
-    await rebuilder._report(later.venue.account.orders[0])  # it died behind the first report
+    rebuilding = rebuilder(rig.bus, later.context)
+    await rebuilding._report(later.venue.account.orders[0])  # it died behind the first report
     for _ in range(2):
         rig.clock.now += 1
         await _ask(rig, RebuildMode.WRITE)
-        await rebuilder.round()
+        await rebuilding.round()
     position = await rig.position()
     assert position is not None
     assert position.size == btc("0.025")
@@ -157,7 +156,7 @@ async def test_what_is_told_anew_after_a_rebuilding_is_not_booked_twice(rig: Rig
     later = await rig.start()
     later.context.account.books_lost = True
     await _ask(rig, RebuildMode.WRITE)
-    await Rebuilder(rig.bus, later.context).round()
+    await rebuilder(rig.bus, later.context).round()
     await rig.carry(later, decision, redelivered=True)
     position = await rig.position()
     assert position is not None
@@ -173,7 +172,7 @@ async def test_an_exit_waits_for_lost_books_and_is_not_taken_for_one_of_nothing(
     later.context.account.books_lost = True
     task = await rig.begin(later, rig.close())
     await _ask(rig, RebuildMode.WRITE)
-    await Rebuilder(rig.bus, later.context).round()
+    await rebuilder(rig.bus, later.context).round()
     await later.context.account.read()
     rig.clock.now += 10_000
     await task
@@ -185,10 +184,10 @@ async def test_a_keeper_parks_what_a_gate_withholds_and_lets_it_in_again(rig: Ri
 
     async def gate() -> None:
         if shut:
-            raise Withheld("not now", books_lost=True)
+            raise GateRefusal("not now", books_lost=True)
 
     keeper = AccountKeeper(USER, owner.venue, Records(rig.bus), rig.clock, KeyMemory(RateBudget(None)), gates=[gate])
-    with pytest.raises(Withheld):
+    with pytest.raises(GateRefusal):
         await keeper.read()
     assert not keeper.ready
     shut = False

@@ -24,7 +24,7 @@ from shared.contracts.messages import ReportMessage
 from shared.domain.limits.policy import ExitPolicy
 from shared.domain.order import OrderState
 from shared.domain.position import Position
-from tests.integration.executor.rig import USER, Owner, Rig, crash, until
+from tests.integration.executor.rig import USER, Owner, Rig, crash, own_exits, until
 from tests.support.examples import BTC_USD, btc, btc_price, usd
 
 
@@ -36,7 +36,7 @@ async def guarding(rig: Rig, owner: Owner) -> AsyncIterator[Guardian]:
         await task()
 
     async with asyncio.TaskGroup() as tasks:
-        exits = OwnExits(owner.context, owner.dispatcher, SymbolQueues(tasks, carry_out))
+        exits = own_exits(owner, SymbolQueues(tasks, carry_out))
         await exits.resume()
         yield Guardian(owner.context, Watch(rig.bus), exits)
         await until(partial(_quiet, exits), "all own exits are over")
@@ -120,7 +120,7 @@ async def test_with_nothing_held_it_rests_until_something_changes(rig: Rig, monk
         await until(partial(_resting, guardian), "it has looked once")
         await _hold(rig)
         await _price(rig, "57000")
-        owner.context.changed.set()
+        owner.context.positions.changed.set()
         await _one_report(rig)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -243,7 +243,7 @@ async def test_coins_that_are_gone_change_no_profit(rig: Rig) -> None:
     before = await rig.position()
     assert before is not None
     left = before.sold(btc("0.02"), rig.clock.now)
-    async with owner.context.booking:
+    async with owner.context.positions.booking:
         fields = await owner.context.risk.after_removal(before, left, "USD")
     assert fields is not None
     assert fields["realized"] == "60"  # 0.02 of 3,000 a coin, which is not unrealised any more

@@ -9,7 +9,6 @@ from decimal import Decimal
 import pytest
 import structlog.testing
 
-from services.executor.protection.reconciler import Reconciler
 from shared.bus.errors import BusUnavailable
 from shared.bus.records import Records
 from shared.contracts import keys
@@ -19,7 +18,7 @@ from shared.domain.order import Decision, OrderState
 from shared.domain.position import Position
 from shared.domain.values.money import Price, Quantity
 from shared.domain.values.symbol import Symbol
-from tests.integration.executor.rig import USER, Owner, Rig, until
+from tests.integration.executor.rig import USER, Owner, Rig, reconciler, until
 from tests.integration.executor.test_guardian import guarding
 from tests.support.examples import BTC_USD, btc, btc_price, usd
 
@@ -165,12 +164,12 @@ async def test_an_order_ends_although_the_record_was_damaged_meanwhile(rig: Rig,
 async def test_reconciliation_judges_what_it_can_read(rig: Rig, owner: Owner, faults: Faults) -> None:
     rig.clock.now += 60_000
     rig.account.balances["BTC"] = Decimal("0.02")
-    reconciler = Reconciler(owner.context, lambda: ())
-    found = await reconciler.check()
+    reconciling = reconciler(owner.context, lambda: ())
+    found = await reconciling.check()
     assert list(found.differences) == [BTC_USD]
     assert found.reason.startswith("ETH/USD cannot be read: ")
-    assert not await reconciler.repair(ETH_USD)
-    assert await reconciler.repair(BTC_USD)
+    assert not await reconciling.repair(ETH_USD)
+    assert await reconciling.repair(BTC_USD)
 
 
 async def test_a_note_of_an_own_exit_that_cannot_be_read_hides_no_other(rig: Rig, owner: Owner, faults: Faults) -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from services.executor.turn.order_reader import StreamReader
-from services.executor.turn.session import Session
+from services.executor.turn.user_turn import UserTurn
 from shared.domain.order import OrderState
 from tests.integration.executor.rig import USER, Owner, Rig, crash, until
 
@@ -16,7 +16,7 @@ from tests.integration.executor.rig import USER, Owner, Rig, crash, until
 async def turn(rig: Rig, owner: Owner, *, reading: bool = True) -> AsyncIterator[StreamReader]:
     """Serve alice; the stream is only read if `reading`."""
     reader = StreamReader(rig.bus)
-    session = Session(rig.bus, reader, {"kraken": owner.context}, owner.lease, USER, asyncio.Event())
+    session = UserTurn(rig.bus, reader, {"kraken": owner.context}, owner.lease, USER, asyncio.Event())
     tasks = [asyncio.create_task(session.serve())]
     if reading:
         tasks.append(asyncio.create_task(reader.run()))
@@ -31,7 +31,7 @@ async def served(reader: StreamReader) -> None:
     """Wait until what is read reaches a session."""
 
     async def registered() -> bool:
-        return bool(reader._sessions)
+        return bool(reader._registered)
 
     await until(registered, "the session is served")
 

@@ -13,11 +13,13 @@ from uuid import uuid4
 
 from services.master_strategy.account.account_check import AccountCheck
 from services.master_strategy.account.account_mirror import AccountMirror
-from services.master_strategy.account.book import MasterBook
+from services.master_strategy.account.book_loader import open_book
+from services.master_strategy.account.master_book import MasterBook
 from services.master_strategy.fills.fill_watcher import FillWatcher
 from services.master_strategy.fills.own_copies import OwnCopies
 from services.master_strategy.fills.scan_health import ScanHealth
-from services.master_strategy.session import SEND_PATIENCE_MS, open_book
+from services.master_strategy.fills.signal_emitter import SignalEmitter
+from services.master_strategy.session import SEND_PATIENCE_MS
 from services.master_strategy.strategies.settings import StrategySettings
 from services.master_strategy.trading.cycle import Cycle
 from services.master_strategy.trading.order_plan import OrderPlan
@@ -62,6 +64,7 @@ class Run:
     mirror: AccountMirror
     book: MasterBook
     watcher: FillWatcher
+    emitter: SignalEmitter
     store: OrderStore
     records: Records
     time: SteppedTime
@@ -115,7 +118,7 @@ class Run:
     def trader(self, tasks: asyncio.TaskGroup) -> Trader:
         """A trader whose orders run in `tasks`."""
         account = OwnAccount()
-        hooks = MasterHooks(self.watcher, self.faults, self.crash_points, account)
+        hooks = MasterHooks(self.emitter, self.faults, self.crash_points, account)
         clock = self.time.clock()
         return Trader(
             sender=Sender(
@@ -131,7 +134,7 @@ class Run:
             ),
             own_records=OwnOrderRecords(self.store),
             records=self.records,
-            watcher=self.watcher,
+            emitter=self.emitter,
             book=self.book,
             mirror=self.mirror,
             clock=clock,
@@ -196,9 +199,9 @@ class Rig:
             baseline=self.baseline,
             apart={coin: each.apart.amount for coin, each in holdings.items()},
         )
-        watcher = FillWatcher(
+        copies = OwnCopies(self.bus, "kraken", clock, self.faults)
+        emitter = SignalEmitter(
             venue=venue,
-            store=store,
             signals=signals,
             records=records,
             master=master,
@@ -206,15 +209,40 @@ class Rig:
             book=book,
             mirror=mirror,
             check=check,
-            copies=OwnCopies(self.bus, "kraken", clock, self.faults),
+            copies=copies,
             clock=clock,
             freshness_ms=30_000,
+            faults=self.faults,
+            crash_points=self.crash_points,
+        )
+        watcher = FillWatcher(
+            venue=venue,
+            store=store,
+            signals=signals,
+            master=master,
+            emitter=emitter,
+            book=book,
+            check=check,
+            copies=copies,
+            clock=clock,
+            currency="USD",
             strategy="sma-cross",
             faults=self.faults,
             health=ScanHealth(self.faults, clock, "kraken"),
         )
         return Run(
-            lease, nonces, venue, mirror, book, watcher, store, records, self.time, self.faults, self.crash_points
+            lease,
+            nonces,
+            venue,
+            mirror,
+            book,
+            watcher,
+            emitter,
+            store,
+            records,
+            self.time,
+            self.faults,
+            self.crash_points,
         )
 
     async def someone_trades(self, run: Run, side: Side, size: str, symbol: Symbol = BTC) -> None:

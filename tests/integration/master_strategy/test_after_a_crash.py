@@ -39,7 +39,7 @@ async def test_a_crash_between_signal_and_settlement_gives_no_second_signal(rig:
     run = await rig.start()
     await run.resume()
     own = await run.place(run.own(Side.BUY, "0.1"))
-    await run.watcher.emit_missing(await run.venue.order(own.venue_order_id), own)
+    await run.emitter.emit_missing(await run.venue.order(own.venue_order_id), own)
 
     for _ in range(2):
         run = await rig.start()
@@ -102,7 +102,7 @@ async def test_of_an_entry_that_was_told_in_part_only_the_rest_comes_too_late(ri
     await run.resume()
     own = await run.place(run.own(Side.BUY, "0.1"))
     part = rig.account.finish(own.venue_order_id, Decimal("0.4"), btc_price(60_000), btc("0.1"), rig.time.now)
-    await run.watcher.emit_missing(replace(part, status=VenueOrderStatus.OPEN, closed_at=None), own)
+    await run.emitter.emit_missing(replace(part, status=VenueOrderStatus.OPEN, closed_at=None), own)
 
     rig.time.now += 31_000
     rig.account.finish(own.venue_order_id, Decimal(1), btc_price(60_000), btc("0.1"), rig.time.now - 31_000)

@@ -35,7 +35,7 @@ async def test_an_own_order_that_a_scan_sees_first_is_told_once_and_as_the_strat
     await run.resume()
     own = await run.place(run.own(Side.BUY, "0.1"))
     await run.watcher.scan()
-    await run.watcher.emit_missing(await run.venue.order(own.venue_order_id), own)
+    await run.emitter.emit_missing(await run.venue.order(own.venue_order_id), own)
     [signal] = await rig.signals()
     assert signal.source is Source.STRATEGY
 
@@ -72,9 +72,9 @@ async def test_a_scan_that_fails_loses_nothing_but_time(rig: Rig) -> None:
     await rig.someone_trades(run, Side.BUY, "0.2")
     await rig.someone_trades(run, Side.SELL, "0.2")
     run.venue.fail("closed_orders", Unavailable("busy"))
-    assert not await run.watcher.scan_or_say_why()
+    assert not await run.watcher.scan_or_report()
     rig.time.now += 600_000
-    assert await run.watcher.scan_or_say_why()
+    assert await run.watcher.scan_or_report()
     assert [signal.kind for signal in await rig.signals()] == [Kind.EXIT]
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from services.master_strategy.account.book_loader import open_book
 from services.master_strategy.account.renamed import (
     in_force,
     move_recorded,
@@ -14,7 +15,6 @@ from services.master_strategy.account.renamed import (
     signals_renamed,
     until_renamed,
 )
-from services.master_strategy.session import open_book
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease, acquire
 from shared.bus.master_account import MasterRecords

@@ -13,7 +13,7 @@ import redis
 
 from services.master_strategy.clock import Clock, system_clock
 from services.master_strategy.leadership import Leadership
-from services.master_strategy.session import Session
+from services.master_strategy.session import MasterSession
 from services.master_strategy.strategies.settings import StrategySettings
 from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusUnavailable
@@ -63,7 +63,7 @@ class Master:
         settings = StrategySettings.model_validate(
             {"name": self._strategy, "symbols": symbols, "poll_seconds": 0.2, "entry_gap_seconds": 0}
         )
-        session = Session(
+        session = MasterSession(
             bus=self._bus,
             lease=lease,
             venue=FakeVenue(self.market, self.account, clock=self._clock.now, nonces=nonces),

@@ -7,9 +7,9 @@ from dataclasses import replace
 from decimal import Decimal
 from uuid import uuid4
 
+from services.master_strategy.account.book_loader import open_book
 from services.master_strategy.fills.own_copies import OwnCopies
 from services.master_strategy.fills.unread_rows import UnreadRows
-from services.master_strategy.session import open_book
 from shared.bus.master_account import MasterRecords, read_all_uncopied, read_holdings
 from shared.bus.records import Records, pairs
 from shared.bus.signals import SignalLog

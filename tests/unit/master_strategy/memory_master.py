@@ -14,11 +14,12 @@ from typing import Any, cast
 
 from services.master_strategy.account.account_check import AccountCheck
 from services.master_strategy.account.account_mirror import AccountMirror
-from services.master_strategy.account.book import MasterBook
+from services.master_strategy.account.master_book import MasterBook
 from services.master_strategy.clock import Clock
 from services.master_strategy.fills.fill_watcher import FillWatcher
 from services.master_strategy.fills.own_copies import OwnCopies
 from services.master_strategy.fills.scan_health import ScanHealth
+from services.master_strategy.fills.signal_emitter import SignalEmitter
 from shared.bus.lease import Lease
 from shared.bus.master_account import MasterRecords
 from shared.bus.orders import OrderStore
@@ -31,6 +32,7 @@ from shared.domain.signal import Signal
 from shared.domain.values.instrument import seed_instruments
 from shared.domain.values.money import ONE, ZERO, Price, Quantity
 from shared.domain.values.symbol import Symbol
+from shared.runtime.crash_points import CrashPoints
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue, MemoryNonces
 from shared.venues.port import OrderRequest, TradeKind, VenueOrder
 from tests.unit.master_strategy.values import BTC, NOW
@@ -124,27 +126,41 @@ class MemoryMaster:
         self.mirror = AccountMirror(self.venue, cast("Records", memory), clock, symbols=[BTC], currency="USD")
         self.book = MasterBook("kraken", {})
         self.health = ScanHealth(self.faults, clock, "kraken")
-        self.watcher = FillWatcher(
+        check = AccountCheck(
+            book=self.book,
+            mirror=self.mirror,
+            records=cast("MasterRecords", memory),
+            clock=clock,
+            venue="kraken",
+            baseline=self.baseline,
+            apart={},
+        )
+        emitter = SignalEmitter(
             venue=self.venue,
-            store=cast("OrderStore", memory),
             signals=cast("SignalLog", memory),
             records=cast("Records", memory),
             master=cast("MasterRecords", memory),
             lease=cast("Lease", memory),
             book=self.book,
             mirror=self.mirror,
-            check=AccountCheck(
-                book=self.book,
-                mirror=self.mirror,
-                records=cast("MasterRecords", memory),
-                clock=clock,
-                venue="kraken",
-                baseline=self.baseline,
-                apart={},
-            ),
+            check=check,
             copies=cast("OwnCopies", _NoCopies()),
             clock=clock,
             freshness_ms=30_000,
+            faults=self.faults,
+            crash_points=CrashPoints(),
+        )
+        self.watcher = FillWatcher(
+            venue=self.venue,
+            store=cast("OrderStore", memory),
+            signals=cast("SignalLog", memory),
+            master=cast("MasterRecords", memory),
+            emitter=emitter,
+            book=self.book,
+            check=check,
+            copies=cast("OwnCopies", _NoCopies()),
+            clock=clock,
+            currency="USD",
             strategy="sma-cross",
             faults=self.faults,
             health=self.health,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from services.master_strategy.account.book import MasterBook
+from services.master_strategy.account.master_book import MasterBook
 from services.master_strategy.fills.fills import missing_signal
 from shared.domain.order import Side
 from shared.domain.position import Position

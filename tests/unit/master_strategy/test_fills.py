@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from hypothesis import given, strategies as st
 
-from services.master_strategy.account.book import MasterBook
+from services.master_strategy.account.master_book import MasterBook
 from services.master_strategy.fills.fills import Emitted, missing_signal
 from shared.contracts.messages import SignalMessage
 from shared.domain.order import Kind, Side
@@ -18,10 +18,10 @@ from tests.unit.master_strategy.values import NOW, btc, done, usd
 NOTHING = Emitted(btc("0"), usd("0"))
 
 
-def _signal(order: VenueOrder, told: Emitted = NOTHING, before: Quantity | None = None) -> Signal | None:
+def _signal(order: VenueOrder, emitted: Emitted = NOTHING, before: Quantity | None = None) -> Signal | None:
     return missing_signal(
         order,
-        told,
+        emitted,
         before or btc("0"),
         venue="kraken",
         equity=usd("10000"),

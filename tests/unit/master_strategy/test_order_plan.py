@@ -10,7 +10,7 @@ from services.master_strategy.trading.order_plan import OrderPlan, plan_entry, p
 from services.master_strategy.trading.own_order import OwnOrder
 from shared.domain.order import Side
 from shared.domain.position import Position
-from shared.domain.sizing import Skip
+from shared.domain.skip import Skip
 from shared.domain.values.instrument import seed_instruments
 from shared.domain.values.money import Money, Quantity
 from shared.execution.record import OrderRecord

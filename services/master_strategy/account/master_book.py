@@ -1,10 +1,10 @@
-"""What the master holds, and what of each of its orders has been told or passed over: a fold over the signals.
+"""What the master holds, and how much of each order has been emitted or passed over: a fold over the signals.
 
-The stream is the truth: the position after the last signal of a symbol. The positions hash is a view of it, and stands above it
-only where it is newer: what was passed over (an entry that was too late, or paid for in another currency) is held all the same,
-and the account itself may have had a word (see `true_up`).
+The stream is authoritative: the position after the last signal of a symbol. The positions hash is a view of it, and counts only
+where it is newer: what was passed over (an entry that was too late, or paid for in another currency) is held all the same, and
+the position may have been adjusted to the account (`true_up`).
 
-A position is of a coin, whatever it was paid for with; it stands under the symbol in which that coin is copied.
+A position is of a coin, whatever paid for it; it is kept under the symbol in which that coin is copied.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _RECENT: Final = 100
 
 
 class MasterBook:
-    """Positions by symbol and tellings by the venue's order id, of one venue. Empty until signals are noted."""
+    """Positions by symbol and emitted amounts by the venue's order id, of one venue. Empty until signals are noted."""
 
     def __init__(
         self,
@@ -39,10 +39,10 @@ class MasterBook:
         uncopied: Mapping[str, UncopiedOrder] | None = None,
         own: OwnPositions | None = None,
     ) -> None:
-        """`recorded` is the positions hash; `signals` the stream, oldest first; `uncopied` what was passed over."""
+        """`recorded` is the positions hash, `signals` the stream (oldest first), `uncopied` what was passed over."""
         self._venue = venue
         self._positions: dict[Symbol, Position] = {}
-        self._told: dict[str, Emitted] = {}
+        self._emitted: dict[str, Emitted] = {}
         self._last: dict[Symbol, Signal] = {}
         self._moved: dict[str, int] = {}
         self._gained: dict[str, int] = {}
@@ -54,7 +54,7 @@ class MasterBook:
         self.under_way: set[Symbol] = set()
         """Symbols in which the strategy has an order whose end is not known yet."""
         self.newest_fill: int | None = None
-        """When the newest fill that was told happened (epoch ms)."""
+        """When the newest emitted fill happened (epoch ms)."""
         for signal in signals:
             self.note(signal)
         for row in self.uncopied.values():
@@ -66,11 +66,11 @@ class MasterBook:
                 self._positions[symbol] = position
 
     def position(self, symbol: Symbol) -> Position:
-        """Give what is held of a symbol; an empty position if nothing."""
+        """Return what is held of a symbol; an empty position if nothing."""
         return self._positions.get(symbol) or Position.flat(symbol, 0)
 
     def held(self) -> dict[Symbol, Position]:
-        """Give every position that is not empty."""
+        """Return every position that is not empty."""
         return {symbol: position for symbol, position in self._positions.items() if position.size.amount > 0}
 
     def size_of(self, coin: str) -> Quantity:
@@ -85,16 +85,18 @@ class MasterBook:
 
     def open_symbols(self, coin: str) -> list[Symbol]:
         """Return the symbols of a coin in which users may hold something: by the last signal, the master does."""
-        told = [symbol for symbol, last in self._last.items() if symbol.base == coin and last.position_after.amount > 0]
+        copied = [
+            symbol for symbol, last in self._last.items() if symbol.base == coin and last.position_after.amount > 0
+        ]
         beyond = [each.symbol for each in self._of(coin) if each.symbol not in self._last and each.size.amount > 0]
-        return sorted([*told, *beyond], key=str)
+        return sorted([*copied, *beyond], key=str)
 
     def copied(self, symbol: Symbol) -> Quantity:
-        """Return the position that users were last told of."""
+        """Return the position after the last signal."""
         last = self._last.get(symbol)
         return self.position(symbol).size if last is None else last.position_after
 
-    def told_at(self, symbol: Symbol) -> int:
+    def emitted_at(self, symbol: Symbol) -> int:
         """Return when the last signal of a symbol was emitted, or what is recorded of it; it names that position for good."""
         last = self._last.get(symbol)
         return self.position(symbol).updated_at if last is None else last.emitted_at
@@ -112,9 +114,9 @@ class MasterBook:
         return average_price(position.size, position.cost, symbol)
 
     def coins(self) -> set[str]:
-        """Name the coins that are held, or of which users may hold something."""
-        told = {symbol.base for symbol, last in self._last.items() if last.position_after.amount > 0}
-        return told | {symbol.base for symbol in self.held()}
+        """Return the coins that are held, or of which users may hold something."""
+        copied = {symbol.base for symbol, last in self._last.items() if last.position_after.amount > 0}
+        return copied | {symbol.base for symbol in self.held()}
 
     def moved_at(self, coin: str) -> int:
         """Return when an order of the account last moved a coin, as far as is known (epoch ms; 0: never)."""
@@ -125,24 +127,24 @@ class MasterBook:
         return self._gained.get(coin, 0)
 
     def emitted(self, order: VenueOrder) -> Emitted:
-        """Say how much of an order is done with."""
-        told = self._told.get(order.venue_order_id)
-        told = told or Emitted(Quantity(ZERO, order.symbol.base), Money(ZERO, order.symbol.quote))
-        if told.cost.currency != order.symbol.quote:  # told under another symbol of the coin
-            told = Emitted(told.size, Money(ZERO, order.symbol.quote))
+        """Return how much of an order was emitted or passed over."""
+        emitted = self._emitted.get(order.venue_order_id)
+        emitted = emitted or Emitted(Quantity(ZERO, order.symbol.base), Money(ZERO, order.symbol.quote))
+        if emitted.cost.currency != order.symbol.quote:  # emitted under another symbol of the coin
+            emitted = Emitted(emitted.size, Money(ZERO, order.symbol.quote))
         passed = self.uncopied.get(order.venue_order_id)
         if passed is None or passed.size is None or order.filled.amount <= 0:
-            return told
+            return emitted
         share = order.cost.scaled(passed.size.amount / order.filled.amount)
-        return Emitted(told.size + passed.size, told.cost + share)
+        return Emitted(emitted.size + passed.size, emitted.cost + share)
 
     def note(self, signal: Signal) -> Position:
-        """Take a signal in that stands in the stream, and give the position after it."""
+        """Apply a signal of the stream, and return the position after it."""
         if signal.venue != self._venue:
             return self.position(signal.symbol)
         self.newest_fill = max(self.newest_fill or 0, signal.filled_at)
         if signal.master_order_id:
-            self._add_telling(signal)
+            self._add_emitted(signal)
         before = self.position(signal.symbol)
         at = signal.emitted_at
         moved = (
@@ -156,7 +158,7 @@ class MasterBook:
         return self.put(replace(moved, size=signal.position_after, updated_at=at))
 
     def note_move(self, coin: str, at: int, *, gained: bool) -> None:
-        """Note that an order has moved a coin: until a while later its balance may be behind."""
+        """Note that an order has moved a coin: for a while its balance may lag."""
         self._moved[coin] = max(self._moved.get(coin, 0), at)
         if gained:
             self._gained[coin] = max(self._gained.get(coin, 0), at)
@@ -169,9 +171,9 @@ class MasterBook:
     def _of(self, coin: str) -> list[Position]:
         return [position for symbol, position in self._positions.items() if symbol.base == coin]
 
-    def _add_telling(self, signal: Signal) -> None:
-        known = self._told.get(signal.master_order_id)
-        told = Emitted(signal.base_size, signal.quote_size)
+    def _add_emitted(self, signal: Signal) -> None:
+        known = self._emitted.get(signal.master_order_id)
+        emitted = Emitted(signal.base_size, signal.quote_size)
         if known is not None:
-            told = Emitted(known.size + told.size, known.cost + told.cost)
-        self._told[signal.master_order_id] = told
+            emitted = Emitted(known.size + emitted.size, known.cost + emitted.cost)
+        self._emitted[signal.master_order_id] = emitted

@@ -1,15 +1,14 @@
-"""Keeps an account's risk state: trades of the day, profit of copying, and stop-outs. Only the executor writes it.
+"""Keeps an account's risk state: trades of the day, profit of copying, stop-outs. Only the executor writes it.
 
-What an order changes is written in the same step as its end; what prices change, at each look. Both happen under its lock,
-so that no look counts a profit as unrealised and as realised at once.
+A change by an order is written in the same step as its end, a change by prices at each look. Both hold the booking lock, so
+that no look counts a profit as unrealised and as realised at once.
 
-A stop-out may sell everything, so it must never follow from something that is missing: while a position has no price, or cannot
-be read, the profit stands as it was last looked at.
+A stop-out may sell everything, so it must never follow from missing data: while a position has no price or cannot be read, the
+profit stays as of the last look.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -17,12 +16,13 @@ from typing import Final
 import structlog
 
 from services.executor.account.faults import AccountFaults
+from services.executor.account.positions import AccountPositions
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.risk import RiskRecord
 from shared.domain.account import Account
-from shared.domain.fault import FaultKind, Faults
+from shared.domain.fault import FaultKind
 from shared.domain.limits.policy import StopOutAction, UserPolicy
 from shared.domain.limits.risk_state import RiskState, realized_by, utc_minute
 from shared.domain.order import Side
@@ -34,7 +34,7 @@ from shared.execution.totals import quote_fee
 from shared.venues.port import VenueOrder
 
 _WRITE_EVERY: Final = 10.0
-"""Seconds between looks that are written down though nothing but prices has moved."""
+"""Seconds between written looks while only prices change."""
 _PRICE_AGE_MS: Final = 60_000
 _LOSSES: Final = "losses"
 _RISK: Final = "risk state"
@@ -42,48 +42,46 @@ _RISK: Final = "risk state"
 log = structlog.get_logger()
 
 
-class RiskBook:
+class RiskKeeper:
     """The risk state of one account."""
 
     def __init__(
         self,
-        user: str,
-        venue: str,
+        positions: AccountPositions,
         records: Records,
         store: OrderStore,
         clock: Callable[[], int],
-        lock: asyncio.Lock,
-        faults: AccountFaults | None = None,
+        faults: AccountFaults,
     ) -> None:
-        self._user = user
-        self._venue = venue
+        self._user = positions.user
+        self._venue = positions.venue
+        self._positions = positions
         self._records = records
         self._store = store
         self._clock = clock
-        self._lock = lock
         self._state: RiskState | None = None
         self._as_of = -1
         self._written_at = 0.0
-        self._faults = faults or AccountFaults(Faults(), user, venue)
+        self._faults = faults
 
     def stopped(self, now: int) -> str:
-        """Say what stops entries, as last looked at; an empty text if nothing does."""
+        """Return why entries are stopped, as of the last look; an empty text if they are not."""
         state = self._state
         if state is None or not state.stopped(now):
             return ""
         return f"stopped out until {utc_minute(state.stopped_until)}: {state.stopped_reason}"
 
     def closes_all(self, now: int) -> str | None:
-        """Say why everything must be closed, if a stop-out in force demands it."""
+        """Return why everything must be closed, if a stop-out in force requires it."""
         state = self._state
         if state is None or not state.stopped(now) or state.stopped_action is not StopOutAction.CLOSE_ALL:
             return None
         return f"until {utc_minute(state.stopped_until)}, {state.stopped_reason}"
 
     async def after_fill(self, order: VenueOrder, before: Position, currency: str) -> Mapping[str, str] | None:
-        """Give the state after an order that traded, to be written with it; None if the present one cannot be read.
+        """Return the state after an order that traded, to be written with its end; None if the present one cannot be read.
 
-        `before` is the position without the order. To be called under the account's lock.
+        `before` is the position without the order. To be called under the booking lock.
         """
         state = await self._read(currency)
         if state is None:
@@ -97,28 +95,28 @@ class RiskBook:
         return RiskRecord.from_domain(self._state).fields()
 
     async def after_removal(self, before: Position, left: Position, currency: str) -> Mapping[str, str] | None:
-        """Give the state after coins of a position were found gone: sold or moved by their owner, which is no loss of copying.
+        """Return the state after a part of a position was found gone: sold or moved by the owner, which is no loss of copying.
 
-        What they had made at market until now counts as realised, so that their going changes no profit. Under its lock.
+        Its profit at the present price counts as realised, so that the removal changes no profit. Under the booking lock.
         """
         state = await self._read(currency)
         published = (await self._records.prices_of(self._venue, [before.symbol])).get(before.symbol)
         if state is None or published is None:
             return None
-        price = published[0]  # of any age: what it was valued by at the last look
+        price = published[0]  # of any age: the last look valued the position by it
         made = (before.size - left.size) * price - (before.cost - left.cost)
         self._state = state.after_fill(self._clock(), realized=Money(made.amount, state.currency))
         return RiskRecord.from_domain(self._state).fields()
 
     async def look(self, policy: UserPolicy, account: Account | None, held: Mapping[Symbol, Position]) -> None:
-        """Look at what copying has made. Written with each reading of the account, when a loss stops it, and now and then.
+        """Update the profit of copying; written with each reading of the account, at a stop-out, and at intervals.
 
         Raises LeaseLost, BusUnavailable.
         """
         fresh = account is not None and account.as_of != self._as_of
         if not fresh and not (held and policy.limits.stop_out):
             return
-        async with self._lock:
+        async with self._positions.booking:
             state = await self._read(policy.currency)
             if state is None:
                 return
@@ -152,8 +150,8 @@ class RiskBook:
         }
 
     async def _unrealized(self, state: RiskState, currency: str) -> Money:
-        """Value what is held from copying, less its cost; as of the last look while a part of it cannot be valued."""
-        holdings = await self._records.holdings(self._user, self._venue)
+        """Return the value of what is held from copying, less its cost; as of the last look while a part cannot be valued."""
+        holdings = await self._positions.all()
         prices = await self._prices(holdings.positions)
         missing = [
             f"no price of {symbol}"
@@ -170,9 +168,9 @@ class RiskBook:
         return Portfolio(holdings.positions, prices).unrealized(currency)
 
     async def _prices(self, positions: Mapping[Symbol, Position]) -> Mapping[Symbol, Price]:
-        """Read the prices of positions: fresh ones, or such as have come after the position's last fill, however old.
+        """Read the prices of positions: fresh ones, or of any age after the position's last fill.
 
-        A feed that fails must change no profit: the price of before goes on to count, unless it is of before the purchase.
+        A failing feed must change no profit: the last price counts on, but ignore prices older than the position's last fill.
         """
         oldest = self._clock() - _PRICE_AGE_MS
         published = await self._records.prices_of(self._venue, list(positions))
@@ -186,10 +184,10 @@ class RiskBook:
         try:
             found = await self._records.risk(self._user, self._venue)
         except MalformedMessageError as error:
-            # Left as it is: the engine skips entries meanwhile, and a stop-out in it must not be wiped out.
+            # The record is left as it is: the engine skips entries meanwhile, and a stop-out in it must not be erased.
             if self._faults.report(FaultKind.RECORD, f"the risk state cannot be read: {error}", _RISK):
                 log.error("the risk state cannot be read", user=self._user, reason=str(error))
             return None
         self._faults.clear(FaultKind.RECORD, _RISK)
-        # A Redis that has lost its data lifts no stop-out as long as this process remembers it.
+        # A Redis that lost its data does not lift a stop-out that this process remembers.
         return found or self._state or RiskState.fresh(currency, self._clock())

@@ -1,0 +1,88 @@
+"""Reads the master's book from Redis at the start of a session: the signals, the recorded positions and the reports."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import structlog
+
+from services.master_strategy.account.master_book import MasterBook
+from services.master_strategy.account.own_positions import OwnPositions, from_reports
+from services.master_strategy.account.renamed import signals_renamed
+from shared.bus.connection import Bus
+from shared.bus.master_account import KEPT_MS, MasterRecords, read_all_uncopied, read_positions
+from shared.bus.signals import SignalLog
+from shared.bus.streams import read_entries
+from shared.contracts import keys
+from shared.contracts.fields import MalformedMessageError
+from shared.contracts.messages import ReportMessage, SignalMessage
+from shared.domain.account import MASTER
+from shared.domain.fault import FaultKind, Faults
+from shared.domain.position import Position
+from shared.domain.rename import NO_RENAMES, Renames
+from shared.domain.signal import Signal
+from shared.domain.values.symbol import Symbol
+
+_TAIL: Final = 5_000
+"""Signals that the book is read from: weeks of a busy strategy; the positions hash covers what is older."""
+
+_log = structlog.get_logger(__name__)
+
+
+async def open_book(
+    master: MasterRecords,
+    signals: SignalLog,
+    venue: str,
+    *,
+    faults: Faults,
+    now: int,
+    names: Renames = NO_RENAMES,
+) -> MasterBook:
+    """Return the book from the stream's tail and the records, under the names in force; reports what cannot be read."""
+    emitted: list[Signal] = []
+    for entry in reversed(await signals.latest(_TAIL)):
+        try:
+            emitted.append(SignalMessage.parse(entry.fields).to_domain())
+        except MalformedMessageError as error:
+            faults.count(FaultKind.STREAM)
+            _log.warning("an entry of the signal stream cannot be read", entry_id=entry.id, error=str(error))
+    emitted = signals_renamed(names, venue, emitted)
+    recorded = await _positions(master, keys.positions(MASTER, venue), faults)
+    mine = await _positions(master, keys.strategy(MASTER, venue), faults)
+    own = OwnPositions(mine)
+    if not mine:  # never recorded: derive it from the reports of the strategy's orders
+        reported = from_reports(await _reports(master.bus, venue, faults))
+        own = OwnPositions(names.positions(reported.held()))
+        await master.write(strategy=own.held().values())
+    uncopied = await read_all_uncopied(master.bus, venue)
+    old = [row.id for row in uncopied.values() if row.at < now - KEPT_MS]
+    await master.write(forget=old)
+    kept = {row_id: row for row_id, row in uncopied.items() if row_id not in old}
+    return MasterBook(venue, recorded, emitted, uncopied=kept, own=own)
+
+
+async def _positions(master: MasterRecords, key: str, faults: Faults) -> dict[Symbol, Position]:
+    found, unreadable = await read_positions(master.bus, key)
+    before = [each for each in faults.standing if each.kind is FaultKind.RECORD and each.subject.startswith(f"{key} ")]
+    for fault in before:  # reported by a former session; cleared unless it is reported again
+        if fault.subject.removeprefix(f"{key} ") not in unreadable:
+            faults.clear(FaultKind.RECORD, fault.subject)
+    for name, why in unreadable.items():
+        faults.report(FaultKind.RECORD, f"{key} {name}", why)
+        _log.error("a position's record cannot be read", key=key, symbol=name, error=why)
+    return found
+
+
+async def _reports(bus: Bus, venue: str, faults: Faults) -> list[ReportMessage]:
+    """Read the reports of the strategy's own orders at a venue, oldest first."""
+    stream = keys.reports(MASTER)
+    found = []
+    for entry in reversed(read_entries(stream, await bus.do("XREVRANGE", stream, "+", "-", "COUNT", _TAIL))):
+        try:
+            report = ReportMessage.parse(entry.fields)
+        except MalformedMessageError as error:
+            faults.count(FaultKind.STREAM)
+            _log.warning("a report of an own order cannot be read", entry_id=entry.id, error=str(error))
+        else:
+            found += [report] if report.venue == venue else []
+    return found
