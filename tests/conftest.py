@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from xdist.remote import Producer
 
+import services  # noqa: F401  # before structlog, which else takes seconds to colour a traceback: see there
 from shared.bus.connection import Bus, open_bus
 from tests.support.property_examples import describe, load_profile
 from tests.support.python_module import FORKED_STARTS
