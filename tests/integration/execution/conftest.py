@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from shared.bus.connection import Bus
-from tests.integration.execution.callers import CALLERS, Caller
+from tests.integration.execution.caller import Caller
+from tests.integration.execution.callers import CALLERS
 
 
 @pytest.fixture(params=sorted(CALLERS))

@@ -15,7 +15,7 @@ from shared.contracts.verdict import VerdictKind, VerdictRecord
 from shared.domain.order import OrderState
 from shared.domain.values.money import ZERO
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
-from tests.integration.execution.callers import SIZE, Caller
+from tests.integration.execution.caller import SIZE, Caller
 
 PROVEN_AFTER = 8.0
 """Seconds: five to the deadline, three in which a fresh order may be missing from the venue's lists."""

@@ -3,90 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import pytest
 
-from services.executor.account.context import AccountContext
-from shared.bus.connection import Bus
 from shared.bus.errors import LeaseLost
 from shared.bus.records import Records
 from shared.contracts import keys
 from shared.domain.account import Position
 from shared.domain.control import ControlMode
 from shared.domain.fault import FaultKind
-from shared.domain.order import Decision, OrderState
-from shared.domain.rename import Rename, Renames
-from shared.domain.values.instrument import Instrument
+from shared.domain.order import OrderState
 from shared.domain.values.money import Price, Quantity
 from shared.domain.values.symbol import Symbol
 from shared.venues.errors import Unavailable
-from shared.venues.fake import FakeAccount, FakeMarket
-from tests.integration.executor.rig import USER, Owner, Rig, crash, reconciler, until
+from tests.integration.executor.renamed import DOT, NDOT, TABLE, TENFOLD, World
+from tests.integration.executor.rig import USER, crash, until
 from tests.integration.executor.turns import reported, served, turn
 from tests.support.examples import usd
-
-DOT, NDOT = Symbol("DOT", "USD"), Symbol("NDOT", "USD")
-TABLE = Renames.of([Rename("DOT", "NDOT")])
-TENFOLD = Renames.of([Rename("DOT", "NDOT", Decimal(10))])
-PAIR = Instrument(DOT, Decimal("0.00000001"), Decimal("0.0001"), Decimal("3.9"), Decimal("0.5"))
-
-
-def dot(amount: str) -> Quantity:
-    return Quantity(Decimal(amount), "DOT")
-
-
-@dataclass
-class World:
-    """Alice holds 100 DOT from copying, and 5 of their own."""
-
-    rig: Rig
-    owner: Owner
-
-    @property
-    def context(self) -> AccountContext:
-        return self.owner.context
-
-    def know(self, table: Renames) -> None:
-        """Have the turn begin with this table of the operator's."""
-        self.context.names.table = self.context.names.renames = table
-
-    def list_new(self, price: str = "6", ratio: str = "1") -> None:
-        """The venue lists NDOT and no DOT any more."""
-        market = self.rig.market
-        del market.instruments[DOT], market.prices[DOT]
-        market.instruments[NDOT] = replace(PAIR, symbol=NDOT, min_size=PAIR.min_size * Decimal(ratio))
-        market.prices[NDOT] = Decimal(price)
-
-    def give_new(self, ratio: str = "1") -> None:
-        """The account's coins stand under the new name."""
-        self.rig.account.balances["NDOT"] = self.rig.account.balances.pop("DOT") * Decimal(ratio)
-
-    def rename(self, ratio: str = "1") -> None:
-        """All at once."""
-        self.list_new(str(Decimal(6) / Decimal(ratio)), ratio)
-        self.give_new(ratio)
-
-    async def held(self) -> dict[str, Decimal]:
-        """Read the books."""
-        found = await Records(self.rig.bus).positions(USER, "kraken")
-        return {str(symbol): position.size.amount for symbol, position in found.items()}
-
-    def close(self, symbol: Symbol, fraction: str = "1") -> Decision:
-        """Decide to copy a close, as the engine does when the signal names this symbol."""
-        return replace(self.rig.close(fraction), symbol=symbol)
-
-
-@pytest.fixture
-async def world(bus: Bus) -> World:
-    market = FakeMarket({DOT: Decimal(6)}, {DOT: PAIR})
-    rig = Rig(bus, market=market, account=FakeAccount({"USD": Decimal(1_000), "DOT": Decimal(105)}))
-    owner = await rig.start()
-    at = rig.clock.now - 60_000
-    position = Position.flat(DOT, at).bought(dot("100"), usd(600), at, Price(Decimal(7), DOT))
-    await Records(bus).write_position(USER, "kraken", position)
-    return World(rig, owner)
 
 
 @pytest.mark.parametrize("signal", [DOT, NDOT])
@@ -255,39 +189,6 @@ async def test_a_switch_of_the_former_name_still_holds(world: World) -> None:
     world.know(TABLE)
     await world.rig.bus.do("HSET", keys.control_of_symbol(DOT), "mode", "halt", "reason", "a test")
     assert [switch.mode for switch in await world.context.switches(NDOT)].count(ControlMode.HALT) == 1
-
-
-async def test_reconciliation_erases_nothing_that_a_rename_explains(world: World) -> None:
-    world.know(TABLE)
-    world.list_new()
-    del world.rig.account.balances["DOT"]
-    reconciling = reconciler(world.context, frozenset)
-    found = await reconciling.check()
-    assert found.differences == {
-        DOT: "100 DOT held from copying, but the account has only 0 DOT; DOT is NDOT now, of which it has 0 NDOT: "
-        "the books follow when the coins are there"
-    }
-    assert not await reconciling.repair(DOT)
-    assert await world.held() == {"DOT/USD": Decimal(100)}
-
-
-async def test_reconciliation_says_what_to_do_where_no_alias_is_known(world: World) -> None:
-    world.rename()
-    reconciling = reconciler(world.context, frozenset)
-    (text,) = (await reconciling.check()).differences.values()
-    assert "the venue lists no DOT any more; if it was renamed add it to config/renames.toml" in text
-    assert not await reconciling.repair(DOT)
-    assert await world.held() == {"DOT/USD": Decimal(100)}
-    assert [(each.kind, each.subject) for each in world.rig.faults.standing] == [
-        (FaultKind.SYMBOL, "alice (kraken) DOT/USD")
-    ]
-
-
-async def test_what_the_operator_says_is_gone_may_be_taken_off_the_books(world: World) -> None:
-    world.know(Renames.of([Rename("DOT", "")]))
-    world.rename()
-    assert await reconciler(world.context, frozenset).repair(DOT)
-    assert await world.held() == {}
 
 
 async def test_a_whole_turn_moves_the_books_by_itself_and_an_exit_in_either_name_waits_its_turn(world: World) -> None:

@@ -1,4 +1,4 @@
-"""Orders that fail for a reason nobody foresaw: shown as faults, ended by the venue's word or set aside, and in nobody's way.
+"""Orders that keep failing and are set aside: shown as faults, tried again later, and in no other order's way.
 
 Case R4. The reason is a damaged record here; the first tries are without pauses.
 """
@@ -6,143 +6,30 @@ Case R4. The reason is a damaged record here; the first tries are without pauses
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from services.executor.account.names import AssetNames
-from services.executor.orders import set_aside
 from services.executor.orders.dispatcher import Dispatcher
 from services.executor.orders.set_aside import SetAside
 from services.executor.protection.housekeeper import Housekeeper, Task
 from services.executor.turn.symbol_queues import SymbolQueues
 from shared.contracts import keys
 from shared.domain.account import Position
-from shared.domain.fault import Fault, FaultKind, Faults
 from shared.domain.order import Decision, Kind, OrderState
 from shared.domain.own_exit import own_exit
 from shared.domain.rename import Rename, Renames
 from shared.domain.values.money import Quantity
 from shared.domain.values.symbol import Symbol
-from shared.venues.errors import OutcomeUnknown
 from shared.venues.fake import FakeVenue
-from tests.integration.executor.rig import USER, Owner, Rig, crash, until
+from tests.integration.executor.damaged import fill, sent_and_damaged, standing, time_goes_on, watched
+from tests.integration.executor.rig import USER, Owner, Rig, until
 from tests.integration.executor.turns import reported, turn
-from tests.support.examples import BTC_USD, btc, btc_price
+from tests.support.examples import BTC_USD, btc
 
-
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(set_aside, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(set_aside, "LONGEST_PAUSE", 0.05)
-
-
-@asynccontextmanager
-async def time_goes_on(rig: Rig) -> AsyncIterator[None]:
-    """Let the wall clock run a hundred times as fast as it does."""
-
-    async def run() -> None:
-        while True:
-            await asyncio.sleep(0.01)
-            rig.clock.now += 1_000
-
-    running = asyncio.create_task(run())
-    try:
-        yield
-    finally:
-        await crash(running)
-
-
-def watched(owner: Owner) -> Faults:
-    """Have the owner's troubles reported to a register that the test sees."""
-    faults = Faults()
-    owner.context.aside = SetAside(USER, owner.context.names, faults)
-    return faults
-
-
-async def sent_and_damaged(rig: Rig, owner: Owner, decision: Decision, field: str = "leg") -> str:
-    """Have an order sent by a process that dies then, and damage its record; answers the venue's name of it."""
-    rig.account.rests = True
-    task = await rig.begin(owner, decision)
-
-    async def accepted() -> bool:
-        return (await rig.record(decision)).get("state") == "accepted"
-
-    await until(accepted, "the venue took it")
-    await crash(task)
-    rig.account.rests = False
-    await rig.bus.do("HSET", keys.order(USER, decision.id), field, "no number")
-    return rig.account.orders[-1].venue_order_id
-
-
-def fill(rig: Rig, venue_order_id: str, size: str, share: str = "1") -> None:
-    rig.account.finish(venue_order_id, Decimal(share), btc_price(60_000), btc(size), rig.clock.now)
-
-
-def standing(faults: Faults, decision: Decision) -> list[Fault]:
-    return [
-        each for each in faults.standing if each.subject == f"{USER}/{decision.id}" and each.kind is FaultKind.ORDER
-    ]
-
-
-@pytest.mark.parametrize("field", ["leg", "deadline_at", "sent_at", "target", "filled_size"])
-async def test_an_entry_that_was_sent_and_keeps_failing_ends_as_the_venue_has_it(
-    rig: Rig, owner: Owner, field: str
-) -> None:
-    """And the exit behind it sells what it bought."""
-    bought = rig.entry("0.05")
-    name = await sent_and_damaged(rig, owner, bought, field)
-    fill(rig, name, "0.05")
-    await rig.append(rig.close())
-    later = await rig.start()
-    faults = watched(later)
-    async with turn(rig, later):
-        assert await reported(rig, 2) == [OrderState.FILLED, OrderState.FILLED]
-    first, second = await rig.reports()
-    assert (first.order_id, first.filled_size) == (bought.id, Decimal("0.05"))
-    assert "found at the venue after: " in first.reason
-    assert second.filled_size == Decimal("0.05")
-    assert (await rig.position(), await rig.pending(), len(rig.account.orders)) == (None, 0, 2)
-    assert standing(faults, bought) == []
-    assert faults.events[FaultKind.ORDER] >= 5
-
-
-async def test_an_entry_that_may_have_been_sent_and_never_arrived_is_failed_and_not_sent_again(
-    rig: Rig, owner: Owner
-) -> None:
-    decision = rig.entry()
-    owner.venue.hold("place")
-    task = await rig.begin(owner, decision)
-
-    async def begun() -> bool:
-        return (await rig.record(decision)).get("state") == "sending"
-
-    await until(begun, "it is written ahead")
-    await crash(task)
-    await rig.bus.do("HSET", keys.order(USER, decision.id), "deadline_at", "no number")
-    later = await rig.start()
-    async with time_goes_on(rig), turn(rig, later):
-        assert await reported(rig, 1) == [OrderState.FAILED]
-    (report,) = await rig.reports()
-    assert report.reason.startswith("the venue never had it (ValueError: ")
-    assert (rig.account.orders, await rig.pending()) == ([], 0)
-
-
-async def test_an_entry_that_was_never_sent_and_keeps_failing_is_failed(
-    rig: Rig, owner: Owner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def broken() -> None:
-        raise RuntimeError("a bug")
-
-    faults = watched(owner)
-    monkeypatch.setattr(owner.venue, "instruments", broken)
-    decision = rig.entry()
-    report = await rig.carry(owner, decision)
-    assert (report.outcome, report.reason) == (OrderState.FAILED, "RuntimeError: a bug")
-    assert (standing(faults, decision), faults.events[FaultKind.ORDER]) == ([], 5)
+pytestmark = pytest.mark.usefixtures("short_retries")
 
 
 async def test_an_exit_that_keeps_failing_is_shown_and_set_aside_and_the_next_exit_goes_on(
@@ -256,7 +143,7 @@ async def test_what_stands_aside_is_in_the_way_of_its_symbol_under_any_name(rig:
     assert aside.in_the_way(replace(other, symbol=Symbol("BTC", "USD"))) == ""
 
 
-async def test_what_stands_aside_comes_again_in_the_chain_of_its_present_name(
+async def test_what_stands_aside_comes_again_in_the_queue_of_its_present_name(
     rig: Rig, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In another queue it would be carried out beside an exit of the same coins, and both would sell them."""
@@ -331,35 +218,3 @@ async def test_exits_that_have_an_entry_tried_again_do_not_multiply_its_tries(
         await until(both_exits, "both exits are carried out")
     assert carried.count(Kind.ENTRY) >= 3
     assert later == [BTC_USD]
-
-
-@pytest.mark.parametrize("kind", [Kind.ENTRY, Kind.EXIT])
-async def test_the_venues_id_of_an_order_with_a_damaged_record_is_recorded_as_soon_as_it_is_found(
-    rig: Rig, owner: Owner, kind: Kind
-) -> None:
-    """The next process does not take the order for absent, although no list shows it then."""
-    if kind is Kind.EXIT:
-        await rig.carry(owner, rig.entry())
-    decision = rig.entry() if kind is Kind.ENTRY else rig.close()
-    rig.account.rests = True
-    owner.venue.fail("place", OutcomeUnknown("timed out"), after_accept=True)
-    gate = owner.venue.hold("find")
-    task = await rig.begin(owner, decision)
-
-    async def unknown() -> bool:
-        return (await rig.record(decision)).get("state") == "unknown"
-
-    await until(unknown, "the reply is lost")
-    await crash(task)
-    gate.set()
-    assert (await rig.record(decision))["venue_order_id"] == ""
-    await rig.bus.do("HSET", keys.order(USER, decision.id), "filled_size", "no number")
-    later = await rig.start()
-    order = rig.account.orders[-1]
-
-    async def named() -> bool:
-        return (await rig.record(decision)).get("venue_order_id") == order.venue_order_id
-
-    async with turn(rig, later):
-        await until(named, "its id at the venue is recorded")
-        assert (await rig.record(decision))["state"] == "accepted"

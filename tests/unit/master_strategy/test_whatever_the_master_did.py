@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
 import pytest
-from hypothesis import given, settings, strategies as st
 from structlog.testing import capture_logs
 
 from shared.domain.fault import FaultKind
@@ -17,8 +13,7 @@ from shared.domain.master_account import Baseline, NotCopied
 from shared.domain.order import Kind, Side
 from shared.domain.signal import Source
 from shared.domain.values.money import ONE, ZERO
-from shared.venues.errors import Unavailable
-from shared.venues.port import LeftOut, RowReason, TradeKind
+from shared.venues.port import TradeKind
 from tests.unit.master_strategy.memory_master import EUR, MemoryMaster
 from tests.unit.master_strategy.values import BTC, btc
 
@@ -244,46 +239,6 @@ async def test_a_minimum_that_the_venue_raises_above_the_position_sells_nothing(
     assert _fractions(master) == [None]
 
 
-async def test_one_row_that_cannot_be_read_is_reported_and_all_others_are_told() -> None:
-    """Case E1."""
-    master = MemoryMaster()
-    await master.start()
-    master.account.left_out.append(LeftOut("OBAD", RowReason.UNREADABLE, "ValueError in the row", "", master.now + 1))
-    await master.trade(Side.BUY, "1")
-    with capture_logs() as logs:
-        await master.settle(3)
-    assert [signal.kind for signal in master.signals] == [Kind.ENTRY]
-    assert [line["row"] for line in logs if line["event"] == "a row of the master's account is left out"] == ["OBAD"]
-    assert [fault.subject for fault in master.faults.standing] == ["OBAD"]
-
-
-async def test_an_unread_row_is_read_again_for_a_while_and_then_given_up() -> None:
-    """Case B3: it is not dropped for ever, nor does it hold everything back for ever."""
-    master = MemoryMaster()
-    await master.start()
-    master.account.left_out.append(LeftOut("ONEW", RowReason.UNKNOWN_PAIR, "the pair X", "", master.now + 1, "X"))
-    await master.settle(20)
-    assert [fault.subject for fault in master.faults.standing] == ["ONEW"]  # long after the usual overlap
-    master.now += 3_600_000
-    await master.settle(2)
-    assert not master.faults.standing
-    assert master.memory.uncopied["ONEW"].reason == RowReason.UNKNOWN_PAIR
-
-
-async def test_nothing_is_concluded_of_an_account_while_a_row_is_unread() -> None:
-    master = MemoryMaster()
-    await master.start()
-    await master.trade(Side.BUY, "1")
-    await master.scan()
-    master.account.left_out.append(LeftOut("OBAD", RowReason.UNREADABLE, "a sale, perhaps", "", master.now + 1))
-    master.account.move("BTC", Decimal(-1))
-    await master.settle(18)
-    assert _fractions(master) == [None]
-    master.account.left_out.clear()
-    await master.settle(4)
-    assert _fractions(master) == [None, ONE]
-
-
 @pytest.mark.parametrize(("cost", "told"), [("6000", True), ("0.1", False)])
 async def test_an_order_sized_in_quote_is_copied_only_if_its_size_is_plausible(cost: str, *, told: bool) -> None:
     master = MemoryMaster()
@@ -293,127 +248,3 @@ async def test_an_order_sized_in_quote_is_copied_only_if_its_size_is_plausible(c
     await master.scan()
     assert bool(master.signals) is told
     assert [row.reason for row in master.memory.uncopied.values()] == ([] if told else [NotCopied.SIZED_IN_QUOTE])
-
-
-async def test_scans_that_fail_for_a_minute_block_until_one_succeeds() -> None:
-    """Case E6."""
-    master = MemoryMaster()
-    await master.start()
-    watch = asyncio.create_task(master.health.watch())
-    await asyncio.sleep(0)
-    master.venue.fail("closed_orders", Unavailable("busy"), times=1)
-    assert not await master.watcher.scan_or_report()
-    master.now += 50_000
-    master.health.look()
-    assert not master.faults.standing
-    master.now += 15_000
-    master.health.look()
-    (fault,) = master.faults.standing
-    assert (fault.kind, fault.blocks, "busy" in fault.reason) == (FaultKind.MASTER_SCAN, True, True)
-    assert await master.watcher.scan_or_report()
-    assert not master.faults.standing
-    watch.cancel()
-
-
-_Action = Callable[[MemoryMaster], Coroutine[Any, Any, None]]
-_SHARES = st.sampled_from([Decimal(1) / 8, Decimal(1) / 4, Decimal(1) / 2, Decimal(1)])
-_SIZES = st.sampled_from(["0.5", "1", "2", "8"])
-
-
-def _held(master: MemoryMaster) -> Decimal:
-    return master.account.balances.get("BTC", ZERO)
-
-
-@st.composite
-def _action(draw: st.DrawFn) -> _Action:  # noqa: C901  # one line per thing that a person can do
-    what = draw(
-        st.sampled_from(
-            ["buy", "sell", "euro_buy", "euro_sell", "margin", "rest", "deposit", "withdraw", "outage", "scan", "lag"]
-        )
-    )
-    size, share = draw(_SIZES), draw(_SHARES)
-
-    async def act(master: MemoryMaster) -> None:
-        part = (_held(master) * share).quantize(Decimal("0.00000001"))
-        if what in {"buy", "euro_buy"}:
-            await master.trade(Side.BUY, size, BTC if what == "buy" else EUR)
-        elif what in {"sell", "euro_sell"} and part > Decimal("0.001"):
-            await master.trade(Side.SELL, part, BTC if what == "sell" else EUR)
-        elif what == "margin":
-            await master.trade(Side.BUY, size, kind=TradeKind.MARGIN)
-        elif what == "rest":
-            resting = await master.rest(Side.BUY, "8")
-            for filled in (Decimal(3), Decimal(1)):
-                master.fill(resting, filled)
-                sold = (_held(master) * share / 2).quantize(Decimal("0.00000001"))
-                await master.trade(Side.SELL, sold)
-                await master.scan()
-            master.end(resting)
-        elif what == "deposit":
-            master.account.move("BTC", Decimal(size))
-        elif what == "withdraw":
-            master.account.move("BTC", -part)
-        elif what == "outage":
-            master.now += _LATE
-        elif what == "lag":
-            await master.trade(Side.BUY, size)
-            master.account.lagging["BTC"] = Decimal(size)
-            await master.scan()
-            master.account.lagging.clear()
-        else:
-            await master.scan()
-
-    return act
-
-
-@given(
-    st.lists(_action(), max_size=10),
-    st.sampled_from(list(Baseline)),
-    st.sampled_from(["sell", "euro_sell", "withdraw"]),
-)
-@settings(max_examples=150, deadline=None)
-def test_master_flat_users_flat(actions: list[_Action], baseline: Baseline, way_out: str) -> None:
-    """Cases S3, B2, B4, B5: whatever happened before, users hold nothing once the account holds nothing."""
-
-    async def play() -> MemoryMaster:
-        master = MemoryMaster(baseline)
-        await master.start()
-        for act in actions:
-            await act(master)
-            exits = [signal.fraction or ZERO for signal in master.signals if signal.kind is Kind.EXIT]
-            assert all(ZERO < fraction <= ONE for fraction in exits)
-        if way_out == "withdraw":
-            master.account.move("BTC", -_held(master))
-        elif _held(master) > Decimal("0.001"):
-            await master.trade(Side.SELL, _held(master), EUR if way_out == "euro_sell" else BTC)
-        await master.settle(18)
-        return master
-
-    with capture_logs():
-        master = asyncio.run(play())
-    if _held(master) <= Decimal("0.00001"):
-        assert master.user() == ZERO
-        assert not master.book.open_symbols("BTC")
-        emitted = len(master.signals)
-        with capture_logs():
-            asyncio.run(master.settle(4))
-        assert len(master.signals) == emitted
-
-
-@given(st.lists(_action(), max_size=8), st.sampled_from(list(Baseline)))
-@settings(max_examples=60, deadline=None)
-def test_nobody_holds_more_than_the_master_was_seen_to_buy(actions: list[_Action], baseline: Baseline) -> None:
-    async def play() -> MemoryMaster:
-        master = MemoryMaster(baseline)
-        await master.start()
-        for act in actions:
-            await act(master)
-        await master.settle(3)
-        return master
-
-    with capture_logs():
-        master = asyncio.run(play())
-    bought = sum((order.filled.amount for order in master.account.orders if order.side is Side.BUY), ZERO)
-    told = [signal.master_order_id for signal in master.signals]
-    assert master.user() <= bought
-    assert len(master.memory.ids) == len(told)
