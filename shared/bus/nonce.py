@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from shared.bus.connection import Bus
 from shared.bus.errors import LeaseLost
 from shared.bus.lease import Lease
@@ -18,17 +20,33 @@ class NonceCounter:
         self._lease = lease
         self.key = keys.nonce(user, fingerprint)
         self.floor = floor
+        self._spare: deque[int] = deque()
+        """Taken along with the last nonce that a script gave out, and not used yet."""
 
     async def next(self, *, advance: int = 0) -> int:
         """Allocate the next nonce. Raises LeaseLost if the lease has passed on, BusUnavailable if Redis does not answer."""
+        if self._spare and not advance and self._lease.remaining > 0:
+            return self._handed_out(self._spare.popleft())
         answer = await self._bus.run(
-            load("next_nonce"), [keys.fence(self._lease.holder), self.key], [self._lease.token, self.floor, advance]
+            load("next_nonce"), [keys.fence(self._lease.holder), self.key], [self._lease.token, self.taken, advance]
         )
         if not answer:
             raise LeaseLost(f"somebody else serves {self._lease.holder} now")
         return self.used(int(answer))
 
-    def used(self, nonce: int) -> int:
-        """Remember a nonce that was given out, here or by `begin_send`."""
+    @property
+    def taken(self) -> int:
+        """The highest nonce that nothing may be given out below: those taken along count."""
+        return self._spare[-1] if self._spare else self.floor
+
+    def used(self, nonce: int, spare: int = 0) -> int:
+        """Remember a nonce that a script gave out, and the `spare` ones after it, which replace those left of an earlier one.
+
+        They are for questions alone: one that is asked with them after the lease was lost is void at the venue, or does no harm.
+        """
+        self._spare = deque(range(nonce + 1, nonce + spare + 1))
+        return self._handed_out(nonce)
+
+    def _handed_out(self, nonce: int) -> int:
         self.floor = max(self.floor, nonce)
         return nonce
