@@ -49,6 +49,11 @@ async def resolve_leg(sender: Sender, order: TrackedOrder, number: int) -> LegOu
     Never answers NotSent or LegRejected. Raises LeaseLost, BusUnavailable.
     """
     record = OrderRecord.read(await sender.store.load(order.id))
+    return await resolve_record(sender, order, number, record)
+
+
+async def resolve_record(sender: Sender, order: TrackedOrder, number: int, record: OrderRecord) -> LegOutcome:
+    """Do the same by a record that was read, or written, just now."""
     if record.state in TERMINAL and record.state is not None:
         return Denied(record.state, "ended before")
     if not record.client_order_id:
@@ -124,7 +129,8 @@ class _Polling:
                 elif not self._record.venue_order_id:
                     wait, pause = until_search(self._until_provable()), 0.0
             elif found.status is VenueOrderStatus.DONE:
-                return Executed(found, self._record.sent_at, self._record.accepted_at or found.opened_at)
+                record = self._record
+                return Executed(found, record.sent_at, record.accepted_at or found.opened_at, record)
             else:
                 if not self._record.venue_order_id:
                     await self._name(found.venue_order_id, asked_at)
@@ -136,7 +142,7 @@ class _Polling:
         if order is None:
             return NeverReceived(verdict.words)
         accepted_at = self._record.accepted_at or order.opened_at
-        return Executed(order, self._record.sent_at, accepted_at, settled_by=verdict.by)
+        return Executed(order, self._record.sent_at, accepted_at, self._record, settled_by=verdict.by)
 
     async def _name(self, venue_order_id: str, asked_at: int) -> None:
         """Note durably what the venue calls it: whoever asks next must not take it for absent."""

@@ -8,18 +8,19 @@ It must never let a byte leave before the write-ahead was answered, nor send aga
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
-from shared.bus.orders import NotBegun
+from shared.bus.orders import Begun, NotBegun, SwitchSet
 from shared.domain.order import OrderState
 from shared.execution.attempt import Attempt
 from shared.execution.leg import Leg
 from shared.execution.outcome import Denied, LegOutcome, LegRejected, NotSent
 from shared.execution.record import OrderRecord
-from shared.execution.resolution import resolve_leg
+from shared.execution.resolution import resolve_leg, resolve_record
 from shared.execution.sender import Sender
 from shared.execution.timing import LEASE_NEEDED
 from shared.venues.errors import KEY_REFUSALS, OutcomeUnknown, Refusal, Rejected, Unavailable
@@ -27,6 +28,19 @@ from shared.venues.port import OrderRequest
 
 Guard = Callable[[], Awaitable[Denied | None]]
 """Asked inside the lane, right before the write-ahead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """The kill switches over an order: looked at in the step of the write-ahead, so that nothing leaves after one was set.
+
+    `judge` reads what they say, and is asked only if one of them is set or cannot be read.
+    """
+
+    keys: Sequence[str]
+    judge: Guard
+
+
 _LATE_EVERY: Final = 10.0
 """Seconds between lines about orders of one account that came too late."""
 
@@ -43,9 +57,9 @@ class _AlreadyBegunError(Exception):
     pass
 
 
-async def send_once(sender: Sender, leg: Leg, guard: Guard) -> LegOutcome:
+async def send_once(sender: Sender, leg: Leg, guard: Guard, switches: Switches | None = None) -> LegOutcome:
     """Send a leg once and follow it to its end. Raises LeaseLost, BusUnavailable, and what `guard` raises."""
-    sending = _Sending(sender, leg, guard)
+    sending = _Sending(sender, leg, guard, switches)
     try:
         accepted = await sender.venue.place(sending.request, sending.begin)
     except _StopSending as stop:
@@ -66,10 +80,11 @@ async def send_once(sender: Sender, leg: Leg, guard: Guard) -> LegOutcome:
 class _Sending:
     """One attempt to send a leg. `_intent` is what was written ahead, and goes along with every later step."""
 
-    def __init__(self, sender: Sender, leg: Leg, guard: Guard) -> None:
+    def __init__(self, sender: Sender, leg: Leg, guard: Guard, switches: Switches | None) -> None:
         self._sender = sender
         self._leg = leg
         self._guard = guard
+        self._switches = switches
         self._intent: dict[str, str] = {}
         self._id = leg.order.id
         self.request = OrderRequest(
@@ -88,9 +103,17 @@ class _Sending:
             raise _StopSending(stop)
         sender.lease.require(LEASE_NEEDED)
         attempt = Attempt.begin(sender.clock, sender.timing, deadline_at, str(sender.lease.token))
-        sender.attempts[self.request.client_order_id] = attempt
+        client_id = self.request.client_order_id
+        earlier = sender.attempts.get(client_id)
+        sender.attempts[client_id] = attempt
         self._intent = OrderRecord.intent(self._leg, self.request, sent_at=attempt.sent_at, deadline_at=deadline_at)
-        begun = await sender.store.begin(self._id, sender.permit, self._intent)
+        try:
+            begun = await self._begin()
+        except _StopSending:  # by a switch: nothing was written
+            del sender.attempts[client_id]
+            if earlier is not None:
+                sender.attempts[client_id] = earlier
+            raise
         attempt.may_have_left = True
         if isinstance(begun, NotBegun):
             if begun.terminal:
@@ -99,12 +122,30 @@ class _Sending:
         sender.hooks.written_ahead(self._id)
         return begun.nonce
 
+    async def _begin(self) -> Begun | NotBegun:
+        store, permit = self._sender.store, self._sender.permit
+        if (switches := self._switches) is not None:
+            begun = await store.begin(self._id, permit, self._intent, switches.keys)
+            if not isinstance(begun, SwitchSet):
+                return begun
+            if (stop := await switches.judge()) is not None:
+                raise _StopSending(stop)
+        begun = await store.begin(self._id, permit, self._intent)
+        if isinstance(begun, SwitchSet):
+            raise TypeError("no switch was asked about")
+        return begun
+
     async def accepted(self, venue_order_id: str) -> LegOutcome:
         """The venue took it; ask what filled."""
         fields = {"venue_order_id": venue_order_id, "accepted_at": str(self._sender.clock.now())}
         await self._sender.hooks.before_bookkeeping()
         await self._move(OrderState.ACCEPTED, fields)
-        return await self._resolve()
+        if self._leg.number > 1:  # what the legs before it came to stands in the record alone
+            return await self._resolve()
+        written = OrderRecord.read(
+            {**self._intent, **fields, "state": OrderState.ACCEPTED, "fence": self._sender.lease.token}
+        )
+        return await resolve_record(self._sender, self._leg.order, self._leg.number, written)
 
     async def unknown(self, words: str) -> LegOutcome:
         """It may have been received; ask until something is proved."""

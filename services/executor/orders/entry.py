@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from decimal import Decimal
 from typing import Final
 
 import structlog
@@ -24,7 +23,7 @@ from shared.execution.lost_record import recover_lost_record
 from shared.execution.outcome import Denied, Executed, LegOutcome, LegRejected, NeverReceived, NotSent, describe
 from shared.execution.record import OrderRecord
 from shared.execution.resolution import resolve_leg
-from shared.execution.send import send_once
+from shared.execution.send import Switches, send_once
 from shared.execution.totals import LegTotals
 
 _RETRY: Final = 0.25
@@ -120,7 +119,8 @@ class EntryHandler:
             self._cuts[decision.id] = f" ({admitted.note})"
         size = admitted.size
         leg = Leg(order, 1, size, limit, size)
-        return await send_once(context.sender, leg, lambda: self._guard(decision, terms))
+        switches = Switches(context.switch_keys(decision.symbol), lambda: self._switched_off(decision))
+        return await send_once(context.sender, leg, lambda: self._guard(decision, terms), switches)
 
     def _barred(self, decision: Decision, terms: EntryTerms) -> Denied | None:
         context = self._context
@@ -135,13 +135,14 @@ class EntryHandler:
     async def _guard(self, decision: Decision, terms: EntryTerms) -> Denied | None:
         if (late := self._too_late(decision, terms)) is not None:
             return late
-        if forbidden := refusal(decision.kind, *await self._context.switches(decision.symbol)):
-            return Denied(OrderState.SKIPPED, forbidden)
-        if stopped := self._context.risk.stopped(self._context.clock()):
-            return Denied(OrderState.SKIPPED, stopped)
-        if off := self._context.alarm.refusal():
-            return Denied(OrderState.SKIPPED, off)
-        return None
+        stop = self._context.risk.stopped(self._context.clock()) or self._context.alarm.refusal()
+        if not stop:
+            return None
+        return await self._switched_off(decision) or Denied(OrderState.SKIPPED, stop)
+
+    async def _switched_off(self, decision: Decision) -> Denied | None:
+        forbidden = refusal(decision.kind, *await self._context.switches(decision.symbol))
+        return Denied(OrderState.SKIPPED, forbidden) if forbidden else None
 
     def _too_late(self, decision: Decision, terms: EntryTerms) -> Denied | None:
         """Judge the age by what this process knows as well: instants that somebody wrote may lie."""
@@ -175,7 +176,7 @@ class EntryHandler:
         order = outcome.order
         if order.filled.amount == 0:
             state = OrderState.EXPIRED
-        elif order.filled.amount < (await self._target(decision)):
+        elif order.filled.amount < (outcome.record.target or ZERO):  # what was sent: steps may have changed since
             state = OrderState.PARTIAL
         else:
             state = OrderState.FILLED
@@ -192,7 +193,3 @@ class EntryHandler:
             sent_at=outcome.sent_at,
             accepted_at=outcome.accepted_at,
         )
-
-    async def _target(self, decision: Decision) -> Decimal:
-        """Return what was sent, from the write-ahead: steps may have changed since."""
-        return OrderRecord.read(await self._context.store.load(decision.id)).target or ZERO
