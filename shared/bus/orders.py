@@ -23,8 +23,8 @@ from shared.domain.values.symbol import Symbol
 
 RETENTION_MS: Final = 30 * 24 * 3600 * 1000
 """How long the record of an ended order is kept."""
-_QUESTIONS: Final = 2
-"""Nonces that are taken along with an order's: one to ask what filled, one to read the balances after it."""
+_QUESTIONS: Final = 1
+"""Nonces that are taken along with an order's: one, to ask what filled."""
 _BEGIN, _TRANSITION, _SETTLE = load("begin_send"), load("transition"), load("settle")
 
 
