@@ -24,7 +24,7 @@ from shared.contracts.records import (
     write_position,
     write_price,
 )
-from shared.contracts.risk import RiskRecord
+from shared.contracts.risk import read_risk, write_risk
 from shared.domain.account import EVERY_POSITION, Account, AccountState, Holdings, Position
 from shared.domain.control import RUNNING, Control, ControlMode
 from shared.domain.funds import Books
@@ -175,11 +175,11 @@ class Records:
     async def risk(self, user: str, venue: str) -> RiskState | None:
         """Read what copying has made or lost on an account; None if nothing was recorded. Raises MalformedMessageError."""
         fields = pairs(await self._bus.do("HGETALL", keys.risk(user, venue)))
-        return RiskRecord.parse(fields).to_domain() if fields else None
+        return read_risk(fields) if fields else None
 
     async def write_risk(self, user: str, venue: str, state: RiskState) -> None:
         """Record it; only the process that serves the user may."""
-        fields = RiskRecord.from_domain(state).fields()
+        fields = write_risk(state)
         await self._bus.do("HSET", keys.risk(user, venue), *[part for pair in fields.items() for part in pair])
 
     async def write_heartbeat(self, service: str, instance: str, sign: HeartbeatRecord) -> None:

@@ -20,7 +20,7 @@ from services.executor.account.faults import AccountFaults
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.contracts.fields import MalformedMessageError
-from shared.contracts.risk import RiskRecord
+from shared.contracts.risk import write_risk
 from shared.domain.account import Account, Position
 from shared.domain.book import RESIDUE, Book
 from shared.domain.fault import FaultKind, Faults
@@ -93,7 +93,7 @@ class RiskBook:
         else:
             made = realized_by(before, order.filled, order.cost, quote_fee(order))
             self._state = state.after_fill(now, realized=Money(made.amount, state.currency))
-        return RiskRecord.from_domain(self._state).fields()
+        return write_risk(self._state)
 
     async def after_removal(self, before: Position, left: Position, currency: str) -> Mapping[str, str] | None:
         """Give the state after coins of a position were found gone: sold or moved by their owner, which is no loss of copying.
@@ -107,7 +107,7 @@ class RiskBook:
         price = published[0]  # of any age: what it was valued by at the last look
         made = (before.size - left.size) * price - (before.cost - left.cost)
         self._state = state.after_fill(self._clock(), realized=Money(made.amount, state.currency))
-        return RiskRecord.from_domain(self._state).fields()
+        return write_risk(self._state)
 
     async def look(self, policy: UserPolicy, account: Account | None, held: Mapping[Symbol, Position]) -> None:
         """Look at what copying has made. Written with each reading of the account, when a loss stops it, and now and then.
@@ -127,9 +127,7 @@ class RiskBook:
             stopped = after.stopped_by != state.stopped_by and after.stopped_until > self._clock()
             self._state = after
             if fresh or stopped or time.monotonic() - self._written_at >= _WRITE_EVERY:
-                await self._store.write_risk(
-                    RiskRecord.from_domain(after).fields(), self._entry(after) if stopped else None
-                )
+                await self._store.write_risk(write_risk(after), self._entry(after) if stopped else None)
                 self._written_at = time.monotonic()
         if account is not None:
             self._as_of = account.as_of
