@@ -16,10 +16,11 @@ from shared.domain.values.money import Money, plain
 
 _SEPARATOR: Final = ","
 _AMOUNT: Final = r"[0-9]{1,18}(?:\.[0-9]{1,40})?"
-_GROWTH: Final = r"(?!0(?:\.0*)? )[0-9]{1,18}(?:\.[0-9]{1,40})?"
+_GROWTH: Final = r"(?!0+(?:\.0*)? )[0-9]{1,18}(?:\.[0-9]{1,40})?"
 _PLAIN: Final = re.compile(
-    rf"{VERSION} ([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}) ([0-9]{{1,15}}) ([A-Z0-9.]{{1,16}}) (-?{_AMOUNT}) (-?{_AMOUNT}) (-?{_AMOUNT}) "
-    rf"((?:{_AMOUNT})?) ({_GROWTH}) ({_GROWTH}) ({_GROWTH}) 0    ([0-9]{{1,13}})"
+    rf"{VERSION} ([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}) ([0-9]{{1,15}}) ([A-Z0-9.]{{1,16}}) "
+    rf"(-?{_AMOUNT}) (-?{_AMOUNT}) (-?{_AMOUNT}) ((?:{_AMOUNT})?) "
+    rf"({_GROWTH}) ({_GROWTH}) ({_GROWTH}) 0    ([0-9]{{1,13}})"
 )
 """The values of a state without a stop-out, as Shoal writes them, with blanks between. Nearly every state is such a one."""
 
