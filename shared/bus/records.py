@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
+from shared.bus.client.refusals import meaning
 from shared.bus.client.wire import hgetall
 from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused
@@ -77,7 +78,7 @@ class Records:
     async def position(self, user: str, venue: str, symbol: Symbol) -> Position | None:
         """Read what a user holds of a symbol from copying; None if nothing. Raises MalformedMessageError."""
         (written,) = await self._bus.do_all([("HGET", keys.positions(user, venue), str(symbol))])
-        return _position(written)
+        return read_held(written)
 
     async def holding(self, user: str, venue: str, symbol: Symbol) -> tuple[Position | None, tuple[Price, int] | None]:
         """Read what a user holds of a symbol, and its last published price with its instant. Raises MalformedMessageError."""
@@ -87,7 +88,7 @@ class Records:
         price = None
         with suppress(ValueError):
             price = read_price(symbol, written) if isinstance(written, str) else None
-        return _position(held), price
+        return read_held(held), price
 
     async def holdings(self, user: str, venue: str) -> Holdings:
         """Read everything a user holds from copying; a record that cannot be read is named beside the others."""
@@ -174,8 +175,20 @@ class Records:
 
     async def risk(self, user: str, venue: str) -> RiskState | None:
         """Read what copying has made or lost on an account; None if nothing was recorded. Raises MalformedMessageError."""
-        fields = pairs(await self._bus.do("HGETALL", keys.risk(user, venue)))
+        fields = risk_fields(await self._bus.do("HGETALL", keys.risk(user, venue)))
         return read_risk(fields) if fields else None
+
+    async def before_fill(self, user: str, venue: str, symbol: Symbol) -> tuple[Any, Any]:
+        """Read what a fill changes, as the wire gives it: a position for `read_held`, and the risk state for `risk_fields`."""
+        held, risk = await self._bus.do_all(
+            [("HGET", keys.positions(user, venue), str(symbol)), hgetall(keys.risk(user, venue))]
+        )
+        return held, risk
+
+    async def before_look(self, user: str, venue: str) -> tuple[Any, Any]:
+        """Read what losses are measured by, as the wire gives it: for `risk_fields`, and for `read_holdings`."""
+        risk, held = await self._bus.do_all([hgetall(keys.risk(user, venue)), hgetall(keys.positions(user, venue))])
+        return risk, held
 
     async def write_risk(self, user: str, venue: str, state: RiskState) -> None:
         """Record it; only the process that serves the user may."""
@@ -199,7 +212,14 @@ class Records:
         return found
 
 
-def _position(answer: Any) -> Position | None:
+def risk_fields(answer: Any) -> dict[str, str]:
+    """Read the hash of a risk state as the wire gives it; empty if nothing was recorded."""
+    if isinstance(answer, Exception):  # an outage is raised before it comes here
+        raise meaning(answer)
+    return pairs(answer)
+
+
+def read_held(answer: Any) -> Position | None:
     """Read one position as the wire gives it. Raises MalformedMessageError, also for a key that holds something else."""
     if isinstance(answer, Exception):
         if not str(answer).startswith("WRONGTYPE"):

@@ -18,10 +18,10 @@ import structlog
 
 from services.executor.account.faults import AccountFaults
 from shared.bus.orders import OrderStore
-from shared.bus.records import Records
+from shared.bus.records import Records, read_holdings, risk_fields
 from shared.contracts.fields import MalformedMessageError
-from shared.contracts.risk import write_risk
-from shared.domain.account import Account, Position
+from shared.contracts.risk import read_risk, write_risk
+from shared.domain.account import Account, Holdings, Position
 from shared.domain.book import RESIDUE, Book
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.limits.policy import StopOutAction, UserPolicy
@@ -61,6 +61,8 @@ class RiskBook:
         self._clock = clock
         self._lock = lock
         self._state: RiskState | None = None
+        self._known: tuple[Mapping[str, str], RiskState] | None = None
+        """The fields that were written or read last, and what they say."""
         self._as_of = -1
         self._written_at = 0.0
         self._faults = faults or AccountFaults(Faults(), user, venue)
@@ -79,12 +81,14 @@ class RiskBook:
             return None
         return f"until {utc_minute(state.stopped_until)}, {state.stopped_reason}"
 
-    async def after_fill(self, order: VenueOrder, before: Position, currency: str) -> Mapping[str, str] | None:
+    def after_fill(
+        self, order: VenueOrder, before: Position, currency: str, written: object
+    ) -> Mapping[str, str] | None:
         """Give the state after an order that traded, to be written with it; None if the present one cannot be read.
 
-        `before` is the position without the order. To be called under the account's lock.
+        `before` is the position without the order, `written` the state's hash as read. To be called under the account's lock.
         """
-        state = await self._read(currency)
+        state = self._read(currency, written)
         if state is None:
             return None
         now = self._clock()
@@ -93,21 +97,22 @@ class RiskBook:
         else:
             made = realized_by(before, order.filled, order.cost, quote_fee(order))
             self._state = state.after_fill(now, realized=Money(made.amount, state.currency))
-        return write_risk(self._state)
+        return self._fields(self._state)
 
     async def after_removal(self, before: Position, left: Position, currency: str) -> Mapping[str, str] | None:
         """Give the state after coins of a position were found gone: sold or moved by their owner, which is no loss of copying.
 
         What they had made at market until now counts as realised, so that their going changes no profit. Under its lock.
         """
-        state = await self._read(currency)
+        written, _ = await self._records.before_look(self._user, self._venue)
+        state = self._read(currency, written)
         published = (await self._records.prices_of(self._venue, [before.symbol])).get(before.symbol)
         if state is None or published is None:
             return None
         price = published[0]  # of any age: what it was valued by at the last look
         made = (before.size - left.size) * price - (before.cost - left.cost)
         self._state = state.after_fill(self._clock(), realized=Money(made.amount, state.currency))
-        return write_risk(self._state)
+        return self._fields(self._state)
 
     async def look(self, policy: UserPolicy, account: Account | None, held: Mapping[Symbol, Position]) -> None:
         """Look at what copying has made. Written with each reading of the account, when a loss stops it, and now and then.
@@ -118,16 +123,17 @@ class RiskBook:
         if not fresh and not (held and policy.limits.stop_out):
             return
         async with self._lock:
-            state = await self._read(policy.currency)
+            written, positions = await self._records.before_look(self._user, self._venue)
+            state = self._read(policy.currency, written)
             if state is None:
                 return
-            unrealized = await self._unrealized(state, policy.currency)
+            unrealized = await self._unrealized(state, policy.currency, read_holdings(positions))
             equity = account.equity if fresh and account is not None else None
             after = state.at(self._clock(), unrealized, equity, policy.limits)
             stopped = after.stopped_by != state.stopped_by and after.stopped_until > self._clock()
             self._state = after
             if fresh or stopped or time.monotonic() - self._written_at >= _WRITE_EVERY:
-                await self._store.write_risk(write_risk(after), self._entry(after) if stopped else None)
+                await self._store.write_risk(self._fields(after), self._entry(after) if stopped else None)
                 self._written_at = time.monotonic()
         if account is not None:
             self._as_of = account.as_of
@@ -148,9 +154,8 @@ class RiskBook:
             "until": str(state.stopped_until),
         }
 
-    async def _unrealized(self, state: RiskState, currency: str) -> Money:
+    async def _unrealized(self, state: RiskState, currency: str, holdings: Holdings) -> Money:
         """Value what is held from copying, less its cost; as of the last look while a part of it cannot be valued."""
-        holdings = await self._records.holdings(self._user, self._venue)
         prices = await self._prices(holdings.positions)
         missing = [
             f"no price of {symbol}"
@@ -179,9 +184,19 @@ class RiskBook:
             if at >= min(oldest, positions[symbol].updated_at)
         }
 
-    async def _read(self, currency: str) -> RiskState | None:
+    def _fields(self, state: RiskState) -> Mapping[str, str]:
+        fields = write_risk(state)
+        self._known = (fields, state)
+        return fields
+
+    def _read(self, currency: str, written: object) -> RiskState | None:
+        found: RiskState | None = None
+        fields = risk_fields(written)
         try:
-            found = await self._records.risk(self._user, self._venue)
+            if fields:
+                if self._known is None or self._known[0] != fields:
+                    self._known = (fields, read_risk(fields))
+                found = self._known[1]
         except MalformedMessageError as error:
             # Left as it is: the engine skips entries meanwhile, and a stop-out in it must not be wiped out.
             if self._faults.report(FaultKind.RECORD, f"the risk state cannot be read: {error}", _RISK):

@@ -14,6 +14,7 @@ import structlog
 
 from services.executor.account.context import AccountContext
 from shared.bus.orders import PositionChange
+from shared.bus.records import read_held
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import ReportMessage
 from shared.contracts.records import read_position, write_position
@@ -46,10 +47,10 @@ class _Booked:
     risk: Mapping[str, str] | None = None
 
 
-async def _held(context: AccountContext, symbol: Symbol, otherwise: str) -> Position | None:
+def _held(context: AccountContext, symbol: Symbol, otherwise: str, answer: object) -> Position | None:
     """Read a position; None, and said, if its record cannot be read: an order's end must not wait for that."""
     try:
-        found = await context.records.position(context.user, context.venue.name, symbol)
+        found = read_held(answer)
     except MalformedMessageError as error:
         reason = f"the record cannot be read, {otherwise}: {error}"
         context.faults.report(FaultKind.RECORD, reason, f"position {symbol}")
@@ -64,7 +65,8 @@ async def _booked(context: AccountContext, order: VenueOrder | None, written_off
         return _Booked()
     symbol = order.symbol
     now = context.clock()
-    before = await _held(context, symbol, f"order {order.venue_order_id} is not booked in it")
+    held_now, risk_now = await context.records.before_fill(context.user, context.venue.name, symbol)
+    before = _held(context, symbol, f"order {order.venue_order_id} is not booked in it", held_now)
     if before is None:
         return _Booked()
     if order.side is Side.BUY:
@@ -74,13 +76,14 @@ async def _booked(context: AccountContext, order: VenueOrder | None, written_off
         if written_off is not None:
             held = held.sold(written_off, now)
     position = PositionChange(str(symbol), write_position(held) if held.size.amount > 0 else None)
-    return _Booked(position, await context.risk.after_fill(order, before, context.policy.currency))
+    return _Booked(position, context.risk.after_fill(order, before, context.policy.currency, risk_now))
 
 
 async def _corrected(context: AccountContext, symbol: Symbol, change: PositionChange) -> _Booked:
     """Work out what a correction of a position makes of the risk state: no profit and no loss."""
     now = context.clock()
-    before = await _held(context, symbol, "it is not corrected")
+    held_now, _ = await context.records.before_fill(context.user, context.venue.name, symbol)
+    before = _held(context, symbol, "it is not corrected", held_now)
     if before is None:
         return _Booked()
     left = read_position(change.record) if change.record else Position.flat(symbol, now)
