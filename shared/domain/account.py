@@ -86,14 +86,8 @@ class Position:
         """Add a fill; `size` is what arrived (after a fee in base), `cost` what was paid with fees, `price` the average fill."""
         new = self.size.amount == 0
         opened = at if new else self.opened_at
-        held = replace(
-            self,
-            size=self.size + size,
-            cost=self.cost + cost,
-            opened_at=opened,
-            updated_at=at,
-            high=None if new else self.high,
-        )
+        high = None if new else self.high
+        held = Position(self.symbol, self.size + size, self.cost + cost, opened, at, high)
         return held if price is None else held.seen(price)
 
     def seen(self, price: Price) -> Position:

@@ -137,15 +137,14 @@ class _Sending:
 
     async def accepted(self, venue_order_id: str) -> LegOutcome:
         """The venue took it; ask what filled."""
-        fields = {"venue_order_id": venue_order_id, "accepted_at": str(self._sender.clock.now())}
-        await self._sender.hooks.before_bookkeeping()
-        await self._move(OrderState.ACCEPTED, fields)
-        if self._leg.number > 1:  # what the legs before it came to stands in the record alone
+        sender, leg = self._sender, self._leg
+        at = sender.clock.now()
+        await sender.hooks.before_bookkeeping()
+        await self._move(OrderState.ACCEPTED, {"venue_order_id": venue_order_id, "accepted_at": str(at)})
+        if leg.number > 1:  # what the legs before it came to stands in the record alone
             return await self._resolve()
-        written = OrderRecord.read(
-            {**self._intent, **fields, "state": OrderState.ACCEPTED, "fence": self._sender.lease.token}
-        )
-        return await resolve_record(self._sender, self._leg.order, self._leg.number, written)
+        written = OrderRecord.accepted(leg, self.request, self._intent, sender.lease.token, venue_order_id, at)
+        return await resolve_record(sender, leg.order, leg.number, written)
 
     async def unknown(self, words: str) -> LegOutcome:
         """It may have been received; ask until something is proved."""

@@ -38,6 +38,8 @@ _LIKELY_MS: Final = 1_000
 """Within so much of the lower bound the truth is looked for: few servers let a header grow old."""
 _DRIFT: Final = 0.001
 """How fast two clocks may move apart: each may be slewed by 500 ppm (adjtime(2), NTP)."""
+_DRIFT_MS: Final = _DRIFT * 1000
+"""The same in ms a second."""
 _DOUBT_SECONDS: Final = 90.0
 """How long a contradiction counts: longer than the time between two measurements."""
 _DOUBT_REACH_MS: Final = 60_000
@@ -155,18 +157,19 @@ class VenueClock:
             return self._wall()
         # `_likely` of `_now_bounds`, in one go: it is asked twenty times on every order's way.
         now = self._steady()
-        slack = now - known.at
-        slack = slack * 1000 * _DRIFT if slack > 0 else 0.0
-        width = known.high - known.low + 2 * slack
-        return round(now * 1000 + known.low - slack + (width if width < _LIKELY_MS else _LIKELY_MS) / 2)
+        aged = now - known.at
+        slack = aged * _DRIFT_MS if aged > 0 else 0.0
+        if known.high - known.low + 2 * slack < _LIKELY_MS:
+            return round(now * 1000 + (known.low + known.high) / 2)
+        return round(now * 1000 + known.low - slack + _LIKELY_MS / 2)
 
     def earliest(self) -> int:
         """Return what the venue's clock shows at least, doubts included; 0 before it was measured: nothing is over then."""
         if (known := self._bounds) is None:
             return 0
         now = self._steady()
-        slack = now - known.at
-        low = known.low - slack * 1000 * _DRIFT if slack > 0 else known.low
+        aged = now - known.at
+        low = known.low - aged * _DRIFT_MS if aged > 0 else known.low
         doubt, until = self._doubt
         return floor(now * 1000 + (min(low, doubt) if now < until else low))
 

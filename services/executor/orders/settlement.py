@@ -115,7 +115,7 @@ async def settle(
     if not decision.signal_id:
         reason = f"{decision.reason}; {reason}"  # of the user's own exits, the report alone says why
     total = totals or LegTotals.nothing(decision.symbol)
-    report = ReportMessage.model_construct(
+    report = ReportMessage.of(
         id=str(uuid5(UUID(decision.id), _REPORT)),
         order_id=decision.id,
         signal_id=decision.signal_id,
