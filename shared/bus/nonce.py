@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from shared.bus.connection import Bus
 from shared.bus.errors import LeaseLost
 from shared.bus.lease import Lease
@@ -18,17 +20,33 @@ class NonceCounter:
         self._lease = lease
         self.key = keys.nonce(user, fingerprint)
         self.floor = floor
+        self._spare: deque[int] = deque()
+        """Taken along with the last nonce that a script gave out, and not used yet."""
 
     async def next(self, *, advance: int = 0) -> int:
         """Allocate the next nonce. Raises LeaseLost if another process has the lease, BusUnavailable if Redis does not answer."""
+        if self._spare and not advance and self._lease.remaining > 0:
+            return self._use(self._spare.popleft())
         answer = await self._bus.run(
-            load("next_nonce"), [keys.fence(self._lease.holder), self.key], [self._lease.token, self.floor, advance]
+            load("next_nonce"), [keys.fence(self._lease.holder), self.key], [self._lease.token, self.taken, advance]
         )
         if not answer:
             raise LeaseLost(f"another process serves {self._lease.holder} now")
         return self.used(int(answer))
 
-    def used(self, nonce: int) -> int:
-        """Remember a nonce that was allocated, here or by `begin_send`; return it."""
+    @property
+    def taken(self) -> int:
+        """The highest nonce below which none may be allocated: those allocated in advance count."""
+        return self._spare[-1] if self._spare else self.floor
+
+    def used(self, nonce: int, spare: int = 0) -> int:
+        """Remember a nonce that a script allocated, and the `spare` ones after it, which replace those left of an earlier one.
+
+        Spare nonces are for questions alone: a question that is asked with one after the lease was lost is void at the venue.
+        """
+        self._spare = deque(range(nonce + 1, nonce + spare + 1))
+        return self._use(nonce)
+
+    def _use(self, nonce: int) -> int:
         self.floor = max(self.floor, nonce)
         return nonce

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +23,9 @@ from shared.domain.values.symbol import Symbol
 
 RETENTION_MS: Final = 30 * 24 * 3600 * 1000
 """How long the record of an ended order is kept."""
+_QUESTIONS: Final = 1
+"""Nonces that are taken along with an order's: one, to ask what filled."""
+_BEGIN, _TRANSITION, _SETTLE = load("begin_send"), load("transition"), load("settle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,11 @@ class SendRefusal:
     def terminal(self) -> bool:
         """Return whether the order has ended; if not, the outcome of its last send is not proven and must be resolved."""
         return self.state in TERMINAL
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchSet:
+    """Nothing was begun: a kill switch is set, or cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +111,29 @@ class OrderStore:
             order_id: fields for order_id, fields in found.items() if fields and fields.get("state") not in TERMINAL
         }
 
-    async def begin(self, order_id: str, nonces: NonceCounter, fields: Mapping[str, str]) -> SendPermit | SendRefusal:
-        """Record the intent to send and allocate its nonce. Raises LeaseLost, BusUnavailable (then it may have been recorded)."""
+    async def begin(
+        self,
+        order_id: str,
+        nonces: NonceCounter,
+        fields: Mapping[str, str],
+        switches: Sequence[str] = (),
+    ) -> SendPermit | SendRefusal | SwitchSet:
+        """Record the intent to send and allocate its nonce, unless a kill switch of the keys `switches` is set.
+
+        Raises LeaseLost, BusUnavailable (then it may have been recorded).
+        """
         answer = await self._bus.run(
-            load("begin_send"),
-            [self._fence, keys.order(self._user, order_id), nonces.key],
-            [self._lease.token, nonces.floor, *flatten(fields)],
+            _BEGIN,
+            [self._fence, keys.order(self._user, order_id), nonces.key, *switches],
+            [self._lease.token, nonces.taken, _QUESTIONS, *flatten(fields)],
         )
         if answer[0] == "fenced":
             raise LeaseLost(f"another process serves {self._lease.holder} now")
+        if answer[0] == "switch":
+            return SwitchSet()
         if answer[0] == "state":
             return SendRefusal(OrderState(answer[1]))
-        return SendPermit(nonces.used(int(answer[1])), int(answer[2]))
+        return SendPermit(nonces.used(int(answer[1]), _QUESTIONS), int(answer[2]))
 
     async def move(
         self,
@@ -129,7 +148,7 @@ class OrderStore:
         Raises LeaseLost, and ValueError for a transition that is not legal.
         """
         answer = await self._bus.run(
-            load("transition"),
+            _TRANSITION,
             [
                 self._fence,
                 keys.order(self._user, order_id),
@@ -158,7 +177,7 @@ class OrderStore:
         acknowledgement happens. Raises LeaseLost, BusUnavailable (repeat it: the second time is harmless).
         """
         answer = await self._bus.run(
-            load("settle"),
+            _SETTLE,
             [
                 self._fence,
                 keys.order(self._user, report.order_id),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
+from shared.bus.client.refusals import meaning
 from shared.bus.client.wire import hgetall
 from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused
@@ -16,7 +17,7 @@ from shared.contracts.heartbeat import HeartbeatRecord
 from shared.contracts.market_records import read_instrument, read_price, write_instrument, write_price
 from shared.contracts.position_record import read_position, write_position
 from shared.contracts.records import AccountRecord, FundsMarkRecord, read_money
-from shared.contracts.risk import RiskRecord
+from shared.contracts.risk import read_risk
 from shared.domain.account import Account, AccountState
 from shared.domain.control import RUNNING, Control, ControlMode
 from shared.domain.funds import FundsMark
@@ -70,7 +71,7 @@ class Records:
     async def position(self, user: str, venue: str, symbol: Symbol) -> Position | None:
         """Read what a user holds of a symbol from copying; None if nothing. Raises MalformedMessageError."""
         (written,) = await self._bus.do_all([("HGET", keys.positions(user, venue), str(symbol))])
-        return _position(written)
+        return read_held(written)
 
     async def holding(self, user: str, venue: str, symbol: Symbol) -> tuple[Position | None, tuple[Price, int] | None]:
         """Read what a user holds of a symbol, and its last published price with its instant. Raises MalformedMessageError."""
@@ -80,7 +81,7 @@ class Records:
         price = None
         with suppress(ValueError):
             price = read_price(symbol, written) if isinstance(written, str) else None
-        return _position(held), price
+        return read_held(held), price
 
     async def holdings(self, user: str, venue: str) -> Holdings:
         """Read all that a user holds from copying; records that cannot be read are in `Holdings.unreadable`."""
@@ -167,8 +168,20 @@ class Records:
 
     async def risk(self, user: str, venue: str) -> RiskState | None:
         """Read what copying has made or lost on an account; None if nothing was recorded. Raises MalformedMessageError."""
-        fields = pairs(await self._bus.do("HGETALL", keys.risk(user, venue)))
-        return RiskRecord.parse(fields).to_domain() if fields else None
+        fields = risk_fields(await self._bus.do("HGETALL", keys.risk(user, venue)))
+        return read_risk(fields) if fields else None
+
+    async def before_fill(self, user: str, venue: str, symbol: Symbol) -> tuple[Any, Any]:
+        """Read what a fill changes, as the wire gives it: a position for `read_held`, and the risk state for `risk_fields`."""
+        held, risk = await self._bus.do_all(
+            [("HGET", keys.positions(user, venue), str(symbol)), hgetall(keys.risk(user, venue))]
+        )
+        return held, risk
+
+    async def before_look(self, user: str, venue: str) -> tuple[Any, Any]:
+        """Read what losses are measured by, as the wire gives it: for `risk_fields`, and for `read_holdings`."""
+        risk, held = await self._bus.do_all([hgetall(keys.risk(user, venue)), hgetall(keys.positions(user, venue))])
+        return risk, held
 
     async def write_heartbeat(self, service: str, instance: str, sign: HeartbeatRecord) -> None:
         """Write a heartbeat, which expires after `HEARTBEAT_TTL_MS`."""
@@ -187,7 +200,14 @@ class Records:
         return found
 
 
-def _position(answer: Any) -> Position | None:
+def risk_fields(answer: Any) -> dict[str, str]:
+    """Parse the hash of a risk state from the wire's answer; empty if nothing was recorded."""
+    if isinstance(answer, Exception):  # an outage is raised before it comes here
+        raise meaning(answer)
+    return pairs(answer)
+
+
+def read_held(answer: Any) -> Position | None:
     """Parse one position from the wire's answer. Raises MalformedMessageError, also for a key of another type."""
     if isinstance(answer, Exception):
         if not str(answer).startswith("WRONGTYPE"):

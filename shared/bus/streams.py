@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 from shared.bus.connection import BLOCK_MS, Bus
@@ -188,8 +189,4 @@ def _entries(answer: Any) -> list[Entry]:
 
 def flatten(fields: Mapping[str, str]) -> list[str]:
     """Return fields as the flat list that XADD and the scripts take."""
-    flat: list[str] = []
-    for name, value in fields.items():
-        flat.append(name)
-        flat.append(value)
-    return flat
+    return list(chain.from_iterable(fields.items()))

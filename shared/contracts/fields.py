@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from typing import Annotated, Any, ClassVar, Final, Self
 from uuid import UUID
 
@@ -107,18 +108,40 @@ class Message(BaseModel):
             where = ".".join([cls.__name__, *(str(part) for part in first["loc"])])
             raise MalformedMessageError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
 
+    @classmethod
+    def of(cls, **values: Any) -> Self:
+        """Make a message of values that are right already. `model_construct` does the same at five times the cost."""
+        made = cls.__new__(cls)
+        object.__setattr__(made, "__dict__", {**_defaults(cls), **values})
+        object.__setattr__(made, "__pydantic_fields_set__", set(values))
+        object.__setattr__(made, "__pydantic_extra__", None)
+        object.__setattr__(made, "__pydantic_private__", None)
+        return made
+
     def fields(self) -> dict[str, str]:
         """Return the message as flat text fields, in the order of the schema."""
-        return {name: text(getattr(self, name)) for name in type(self).model_fields}
+        values = self.__dict__
+        return {name: text(values[name]) for name in _names(type(self))}
+
+
+@cache
+def _names(message: type[Message]) -> tuple[str, ...]:
+    return tuple(message.model_fields)
+
+
+@cache
+def _defaults(message: type[Message]) -> Mapping[str, Any]:
+    return {name: field.default for name, field in message.model_fields.items() if not field.is_required()}
 
 
 def text(value: Any) -> str:  # Any: a field of a message can hold any of the types below
     """Return the text that is written to Redis for one value."""
     if value is None:
         return ""
-    if type(value) is str:
-        return value
-    if isinstance(value, Decimal):
+    kind = value.__class__
+    if kind is str:
+        return str(value)
+    if kind is Decimal:
         return plain(value)
     if isinstance(value, Enum):
         return str(value.value)

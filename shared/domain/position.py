@@ -60,14 +60,8 @@ class Position:
         """Return the position after a buy: `size` net of a fee in base, `cost` including fees, `price` the average fill price."""
         new = self.size.amount == 0
         opened = at if new else self.opened_at
-        held = replace(
-            self,
-            size=self.size + size,
-            cost=self.cost + cost,
-            opened_at=opened,
-            updated_at=at,
-            high=None if new else self.high,
-        )
+        high = None if new else self.high
+        held = Position(self.symbol, self.size + size, self.cost + cost, opened, at, high)
         return held if price is None else held.seen(price)
 
     def seen(self, price: Price) -> Position:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from shared.domain.order import OrderState
 from shared.domain.values.money import plain
+from shared.execution.record import OrderRecord
 from shared.venues.errors import Refusal
 from shared.venues.port import VenueOrder
 
@@ -24,6 +25,8 @@ class Executed:
     order: VenueOrder
     sent_at: int | None
     accepted_at: int | None
+    record: OrderRecord
+    """The order's record as it stood before this leg was booked."""
     settled_by: str = ""
 
 

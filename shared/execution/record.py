@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from shared.domain.order import OrderState
-from shared.domain.values.money import Money, Quantity, plain
+from shared.domain.values.money import ZERO, Money, Quantity, plain
 from shared.domain.values.symbol import Symbol
 from shared.execution.leg import Leg, TrackedOrder
 from shared.execution.totals import LegTotals
@@ -77,6 +77,29 @@ class OrderRecord:
             "accepted_at": "",
             "verdict": "",
         }
+
+    @staticmethod
+    def accepted(
+        leg: Leg, request: OrderRequest, intent: Mapping[str, str], fence: str, venue_order_id: str, at: int
+    ) -> OrderRecord:
+        """Return the record of an order's first leg as it stands once the venue has taken it: before it, none has ended."""
+        return OrderRecord(
+            id=leg.order.id,
+            state=OrderState.ACCEPTED,
+            symbol=str(leg.order.symbol),
+            side=leg.order.side,
+            client_order_id=request.client_order_id,
+            venue_order_id=venue_order_id,
+            fence=fence,
+            leg=leg.number,
+            target=leg.target.amount,
+            filled=ZERO,
+            cost=ZERO,
+            fee=ZERO,
+            sent_at=int(intent["sent_at"]),
+            accepted_at=at,
+            deadline_at=int(intent["deadline_at"]),
+        )
 
     @staticmethod
     def found(order: TrackedOrder, number: int, known: VenueOrder) -> dict[str, str]:

@@ -50,6 +50,11 @@ async def resolve_leg(sender: Sender, order: TrackedOrder, number: int) -> LegOu
     Never returns NotSent or LegRejected. Raises LeaseLost, BusUnavailable.
     """
     record = OrderRecord.read(await sender.store.load(order.id))
+    return await resolve_record(sender, order, number, record)
+
+
+async def resolve_record(sender: Sender, order: TrackedOrder, number: int, record: OrderRecord) -> LegOutcome:
+    """Do the same by a record that was read, or written, just now."""
     if record.state in TERMINAL and record.state is not None:
         return Denied(record.state, "ended before")
     if not record.client_order_id:
@@ -124,7 +129,8 @@ class _Poll:
                 elif not self._record.venue_order_id:
                     wait, pause = until_search(self._until_provable()), 0.0
             elif found.status is VenueOrderStatus.DONE:
-                return Executed(found, self._record.sent_at, self._record.accepted_at or found.opened_at)
+                record = self._record
+                return Executed(found, record.sent_at, record.accepted_at or found.opened_at, record)
             else:
                 self.clear_lost()
                 if not self._record.venue_order_id:
@@ -137,7 +143,7 @@ class _Poll:
         if order is None:
             return NeverReceived(verdict.words)
         accepted_at = self._record.accepted_at or order.opened_at
-        return Executed(order, self._record.sent_at, accepted_at, settled_by=verdict.by)
+        return Executed(order, self._record.sent_at, accepted_at, self._record, settled_by=verdict.by)
 
     async def _name(self, venue_order_id: str, asked_at: int) -> None:
         """Record the venue's id durably: the next process that asks must not take the order for absent."""

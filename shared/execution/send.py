@@ -8,18 +8,19 @@ It must never let a byte leave before the write-ahead was answered, nor send aga
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
-from shared.bus.orders import SendRefusal
+from shared.bus.orders import SendPermit, SendRefusal, SwitchSet
 from shared.domain.order import OrderState
 from shared.execution.attempt import Attempt
 from shared.execution.leg import Leg
 from shared.execution.outcome import Denied, LegOutcome, LegRejected, NotSent
 from shared.execution.record import OrderRecord
-from shared.execution.resolution import resolve_leg
+from shared.execution.resolution import resolve_leg, resolve_record
 from shared.execution.sender import Sender
 from shared.execution.timing import LEASE_NEEDED
 from shared.venues.errors import KEY_REFUSALS, OutcomeUnknown, Refusal, Rejected, Unavailable
@@ -27,6 +28,19 @@ from shared.venues.port import OrderRequest
 
 Guard = Callable[[], Awaitable[Denied | None]]
 """Called inside the lane, right before the write-ahead; what it returns stops the send."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """The kill switches over an order: read in the step of the write-ahead, so that nothing leaves after one was set.
+
+    `judge` reads what they say, and is called only if one of them is set or cannot be read.
+    """
+
+    keys: Sequence[str]
+    judge: Guard
+
+
 _LATE_EVERY: Final = 10.0
 """Seconds between log lines about late orders of one account."""
 
@@ -43,9 +57,9 @@ class _AlreadyBegunError(Exception):
     pass
 
 
-async def send_once(sender: Sender, leg: Leg, guard: Guard) -> LegOutcome:
+async def send_once(sender: Sender, leg: Leg, guard: Guard, switches: Switches | None = None) -> LegOutcome:
     """Send a leg once and follow it to its end. Raises LeaseLost, BusUnavailable, and what `guard` raises."""
-    sending = _LegSend(sender, leg, guard)
+    sending = _LegSend(sender, leg, guard, switches)
     try:
         accepted = await sender.venue.place(sending.request, sending.begin)
     except _StopSending as stop:
@@ -66,10 +80,11 @@ async def send_once(sender: Sender, leg: Leg, guard: Guard) -> LegOutcome:
 class _LegSend:
     """One send of a leg. `_intent` is what was written ahead; every later step records it again."""
 
-    def __init__(self, sender: Sender, leg: Leg, guard: Guard) -> None:
+    def __init__(self, sender: Sender, leg: Leg, guard: Guard, switches: Switches | None) -> None:
         self._sender = sender
         self._leg = leg
         self._guard = guard
+        self._switches = switches
         self._intent: dict[str, str] = {}
         self._id = leg.order.id
         self.request = OrderRequest(
@@ -88,9 +103,17 @@ class _LegSend:
             raise _StopSending(stop)
         sender.lease.require(LEASE_NEEDED)
         attempt = Attempt.begin(sender.clock, sender.timing, deadline_at, str(sender.lease.token))
-        sender.attempts[self.request.client_order_id] = attempt
+        client_id = self.request.client_order_id
+        earlier = sender.attempts.get(client_id)
+        sender.attempts[client_id] = attempt
         self._intent = OrderRecord.intent(self._leg, self.request, sent_at=attempt.sent_at, deadline_at=deadline_at)
-        begun = await sender.store.begin(self._id, sender.permit, self._intent)
+        try:
+            begun = await self._begin()
+        except _StopSending:  # by a switch: nothing was written
+            del sender.attempts[client_id]
+            if earlier is not None:
+                sender.attempts[client_id] = earlier
+            raise
         attempt.may_have_left = True
         if isinstance(begun, SendRefusal):
             if begun.terminal:
@@ -99,12 +122,29 @@ class _LegSend:
         sender.hooks.written_ahead(self._id)
         return begun.nonce
 
+    async def _begin(self) -> SendPermit | SendRefusal:
+        store, permit = self._sender.store, self._sender.permit
+        if (switches := self._switches) is not None:
+            begun = await store.begin(self._id, permit, self._intent, switches.keys)
+            if not isinstance(begun, SwitchSet):
+                return begun
+            if (stop := await switches.judge()) is not None:
+                raise _StopSending(stop)
+        begun = await store.begin(self._id, permit, self._intent)
+        if isinstance(begun, SwitchSet):
+            raise TypeError("no switch was asked about")
+        return begun
+
     async def accepted(self, venue_order_id: str) -> LegOutcome:
         """Record that the venue accepted it, and find out what filled."""
-        fields = {"venue_order_id": venue_order_id, "accepted_at": str(self._sender.clock.now())}
-        await self._sender.hooks.before_bookkeeping()
-        await self._move(OrderState.ACCEPTED, fields)
-        return await self._resolve()
+        sender, leg = self._sender, self._leg
+        at = sender.clock.now()
+        await sender.hooks.before_bookkeeping()
+        await self._move(OrderState.ACCEPTED, {"venue_order_id": venue_order_id, "accepted_at": str(at)})
+        if leg.number > 1:  # only the record has the totals of the legs before it
+            return await self._resolve()
+        written = OrderRecord.accepted(leg, self.request, self._intent, sender.lease.token, venue_order_id, at)
+        return await resolve_record(sender, leg.order, leg.number, written)
 
     async def unknown(self, words: str) -> LegOutcome:
         """Record that it may have been received, and poll until the outcome is proved."""

@@ -12,7 +12,7 @@ from shared.bus.records import pairs, read_equity
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.records import ACCOUNT_FIELDS, read_account_values
-from shared.contracts.risk import RiskRecord
+from shared.contracts.risk import read_risk
 from shared.domain.account import Account
 from shared.domain.limits.policy import SizingMode, UserPolicy
 from shared.domain.limits.risk_state import RiskState
@@ -98,7 +98,7 @@ class FollowerCache:
         if isinstance(answer, Exception):
             raise MalformedMessageError(f"RiskRecord: {answer}")
         if answer != self._risk_answer:
-            self._risk = RiskRecord.parse(pairs(answer)).to_domain()
+            self._risk = read_risk(pairs(answer))
             self._risk_answer = answer
         return self._risk
 

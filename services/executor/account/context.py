@@ -19,6 +19,7 @@ from services.executor.turn.send_priority import SendPriority
 from shared.bus.lease import Lease
 from shared.bus.orders import RETENTION_MS, OrderStore
 from shared.bus.records import Records
+from shared.contracts import keys
 from shared.domain.control import Control
 from shared.domain.fault import Faults
 from shared.domain.funds import Funds, FundsMark
@@ -83,6 +84,12 @@ class AccountContext:
         for name in self.renames.former(symbol):  # a switch outlives a renaming of its symbol
             found += (await self.records.switches(self.user, name))[-1:]
         return found
+
+    def switch_keys(self, symbol: Symbol) -> list[str]:
+        """Return the keys of these switches."""
+        names = [source for source, target in self.policy.symbols.map.items() if target == symbol]
+        names += self.renames.former(symbol)
+        return [keys.CONTROL, keys.control(self.user), *map(keys.control_of_symbol, [symbol, *names])]
 
     @property
     def user(self) -> str:

@@ -13,7 +13,7 @@ import structlog
 
 from services.executor.account.faults import AccountFaults
 from shared.bus.orders import OrderStore, PositionChange
-from shared.bus.records import Records
+from shared.bus.records import Records, read_held, read_holdings
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.position_record import write_position
 from shared.domain.fault import FaultKind
@@ -60,19 +60,26 @@ class AccountPositions:
         """Read all positions, and name the records that cannot be read."""
         return await self._records.holdings(self.user, self.venue)
 
-    async def or_flat(self, symbol: Symbol, otherwise: str) -> Position | None:
-        """Read a position, a flat one if there is none; None, and reported, if its record cannot be read.
+    async def before_fill(self, symbol: Symbol, otherwise: str) -> tuple[Position | None, object]:
+        """Read a position, a flat one if there is none, and the risk state beside it as Redis answers it, in one round trip.
 
-        For the end of an order, which must not wait for that; `otherwise` says what is left out then.
+        The position is None, and reported, if its record cannot be read: the end of an order must not wait for that. `otherwise`
+        says what is left out then. Raises BusUnavailable.
         """
+        held, risk = await self._records.before_fill(self.user, self.venue, symbol)
         try:
-            found = await self.of(symbol)
+            found = read_held(held)
         except MalformedMessageError as error:
             reason = f"the record cannot be read, {otherwise}: {error}"
             self._faults.report(FaultKind.RECORD, reason, f"position {symbol}")
             log.error("a position cannot be read", user=self.user, symbol=str(symbol), reason=reason)
-            return None
-        return found or Position.flat(symbol, self._clock())
+            return None, risk
+        return found or Position.flat(symbol, self._clock()), risk
+
+    async def before_look(self) -> tuple[object, Holdings]:
+        """Read the risk state as Redis answers it, and all positions, in one round trip. Raises BusUnavailable."""
+        risk, held = await self._records.before_look(self.user, self.venue)
+        return risk, read_holdings(held)
 
     async def correct(self, symbol: Symbol, corrected: Callable[[Position | None], Position | None]) -> None:
         """Change a position without an order; `corrected` makes the new one from the present one, or None for no change.

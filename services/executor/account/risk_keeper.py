@@ -18,16 +18,16 @@ import structlog
 from services.executor.account.faults import AccountFaults
 from services.executor.account.positions import AccountPositions
 from shared.bus.orders import OrderStore
-from shared.bus.records import Records
+from shared.bus.records import Records, risk_fields
 from shared.contracts.fields import MalformedMessageError
-from shared.contracts.risk import RiskRecord
+from shared.contracts.risk import read_risk, write_risk
 from shared.domain.account import Account
 from shared.domain.fault import FaultKind
 from shared.domain.limits.policy import StopOutAction, UserPolicy
 from shared.domain.limits.risk_state import RiskState, realized_by, utc_minute
 from shared.domain.order import Side
 from shared.domain.portfolio import RESIDUE, Portfolio
-from shared.domain.position import Position
+from shared.domain.position import Holdings, Position
 from shared.domain.values.money import Money, Price
 from shared.domain.values.symbol import Symbol
 from shared.execution.totals import quote_fee
@@ -60,6 +60,8 @@ class RiskKeeper:
         self._store = store
         self._clock = clock
         self._state: RiskState | None = None
+        self._known: tuple[Mapping[str, str], RiskState] | None = None
+        """The fields that were written or read last, and what they say."""
         self._as_of = -1
         self._written_at = 0.0
         self._faults = faults
@@ -78,12 +80,14 @@ class RiskKeeper:
             return None
         return f"until {utc_minute(state.stopped_until)}, {state.stopped_reason}"
 
-    async def after_fill(self, order: VenueOrder, before: Position, currency: str) -> Mapping[str, str] | None:
+    def after_fill(
+        self, order: VenueOrder, before: Position, currency: str, written: object
+    ) -> Mapping[str, str] | None:
         """Return the state after an order that traded, to be written with its end; None if the present one cannot be read.
 
-        `before` is the position without the order. To be called under the booking lock.
+        `before` is the position without the order, `written` the state's hash as read. To be called under the booking lock.
         """
-        state = await self._read(currency)
+        state = self._read(currency, written)
         if state is None:
             return None
         now = self._clock()
@@ -92,21 +96,22 @@ class RiskKeeper:
         else:
             made = realized_by(before, order.filled, order.cost, quote_fee(order))
             self._state = state.after_fill(now, realized=Money(made.amount, state.currency))
-        return RiskRecord.from_domain(self._state).fields()
+        return self._fields(self._state)
 
     async def after_removal(self, before: Position, left: Position, currency: str) -> Mapping[str, str] | None:
         """Return the state after a part of a position was found gone: sold or moved by the owner, which is no loss of copying.
 
         Its profit at the present price counts as realised, so that the removal changes no profit. Under the booking lock.
         """
-        state = await self._read(currency)
+        written, _ = await self._records.before_look(self._user, self._venue)
+        state = self._read(currency, written)
         published = (await self._records.prices_of(self._venue, [before.symbol])).get(before.symbol)
         if state is None or published is None:
             return None
         price = published[0]  # of any age: the last look valued the position by it
         made = (before.size - left.size) * price - (before.cost - left.cost)
         self._state = state.after_fill(self._clock(), realized=Money(made.amount, state.currency))
-        return RiskRecord.from_domain(self._state).fields()
+        return self._fields(self._state)
 
     async def look(self, policy: UserPolicy, account: Account | None, held: Mapping[Symbol, Position]) -> None:
         """Update the profit of copying; written with each reading of the account, at a stop-out, and at intervals.
@@ -117,18 +122,17 @@ class RiskKeeper:
         if not fresh and not (held and policy.limits.stop_out):
             return
         async with self._positions.booking:
-            state = await self._read(policy.currency)
+            written, holdings = await self._positions.before_look()
+            state = self._read(policy.currency, written)
             if state is None:
                 return
-            unrealized = await self._unrealized(state, policy.currency)
+            unrealized = await self._unrealized(state, policy.currency, holdings)
             equity = account.equity if fresh and account is not None else None
             after = state.at(self._clock(), unrealized, equity, policy.limits)
             stopped = after.stopped_by != state.stopped_by and after.stopped_until > self._clock()
             self._state = after
             if fresh or stopped or time.monotonic() - self._written_at >= _WRITE_EVERY:
-                await self._store.write_risk(
-                    RiskRecord.from_domain(after).fields(), self._entry(after) if stopped else None
-                )
+                await self._store.write_risk(self._fields(after), self._entry(after) if stopped else None)
                 self._written_at = time.monotonic()
         if account is not None:
             self._as_of = account.as_of
@@ -149,9 +153,8 @@ class RiskKeeper:
             "until": str(state.stopped_until),
         }
 
-    async def _unrealized(self, state: RiskState, currency: str) -> Money:
+    async def _unrealized(self, state: RiskState, currency: str, holdings: Holdings) -> Money:
         """Return the value of what is held from copying, less its cost; as of the last look while a part cannot be valued."""
-        holdings = await self._positions.all()
         prices = await self._prices(holdings.positions)
         missing = [
             f"no price of {symbol}"
@@ -180,9 +183,19 @@ class RiskKeeper:
             if at >= min(oldest, positions[symbol].updated_at)
         }
 
-    async def _read(self, currency: str) -> RiskState | None:
+    def _fields(self, state: RiskState) -> Mapping[str, str]:
+        fields = write_risk(state)
+        self._known = (fields, state)
+        return fields
+
+    def _read(self, currency: str, written: object) -> RiskState | None:
+        found: RiskState | None = None
+        fields = risk_fields(written)
         try:
-            found = await self._records.risk(self._user, self._venue)
+            if fields:
+                if self._known is None or self._known[0] != fields:
+                    self._known = (fields, read_risk(fields))
+                found = self._known[1]
         except MalformedMessageError as error:
             # The record is left as it is: the engine skips entries meanwhile, and a stop-out in it must not be erased.
             if self._faults.report(FaultKind.RECORD, f"the risk state cannot be read: {error}", _RISK):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from decimal import Decimal
 from typing import Final
 
 import structlog
@@ -26,7 +25,7 @@ from shared.execution.lost_record import recover_lost_record
 from shared.execution.outcome import Denied, Executed, LegOutcome, LegRejected, NeverReceived, NotSent, describe
 from shared.execution.record import OrderRecord
 from shared.execution.resolution import resolve_leg
-from shared.execution.send import send_once
+from shared.execution.send import Switches, send_once
 from shared.execution.totals import LegTotals
 
 _RETRY: Final = 0.25
@@ -132,7 +131,8 @@ class EntryHandler:
             self._cuts[decision.id] = f" ({admitted.note})"
         size = admitted.size
         leg = Leg(order, 1, size, limit, size)
-        return await send_once(context.sender, leg, lambda: self._guard(decision, terms))
+        switches = Switches(context.switch_keys(decision.symbol), lambda: self._switched_off(decision))
+        return await send_once(context.sender, leg, lambda: self._guard(decision, terms), switches)
 
     def _barred(self, decision: Decision, terms: EntryTerms) -> Denied | None:
         context = self._context
@@ -147,13 +147,18 @@ class EntryHandler:
     async def _guard(self, decision: Decision, terms: EntryTerms) -> Denied | None:
         if (late := self._too_late(decision, terms)) is not None:
             return late
-        if forbidden := refusal(decision.kind, *await self._context.switches(decision.symbol)):
-            return Denied(OrderState.SKIPPED, forbidden.reason, forbidden.code)
+        stop = None
         if stopped := self._context.risk.stopped(self._context.clock()):
-            return Denied(OrderState.SKIPPED, stopped, ReasonCode.STOPPED_OUT)
-        if off := self._context.alarm.refusal():
-            return Denied(OrderState.SKIPPED, off, ReasonCode.CLOCK)
-        return None
+            stop = Denied(OrderState.SKIPPED, stopped, ReasonCode.STOPPED_OUT)
+        elif off := self._context.alarm.refusal():
+            stop = Denied(OrderState.SKIPPED, off, ReasonCode.CLOCK)
+        if stop is None:
+            return None
+        return await self._switched_off(decision) or stop  # an operator's reason comes first
+
+    async def _switched_off(self, decision: Decision) -> Denied | None:
+        forbidden = refusal(decision.kind, *await self._context.switches(decision.symbol))
+        return Denied(OrderState.SKIPPED, forbidden.reason, forbidden.code) if forbidden else None
 
     def _too_late(self, decision: Decision, terms: EntryTerms) -> Denied | None:
         """Judge the age by this process's clock as well: the instants in a message may be wrong."""
@@ -201,7 +206,7 @@ class EntryHandler:
         order = outcome.order
         if order.filled.amount == 0:
             state = OrderState.EXPIRED
-        elif order.filled.amount < (await self._target(decision)):
+        elif order.filled.amount < (outcome.record.target or ZERO):  # what was sent: steps may have changed since
             state = OrderState.PARTIAL
         else:
             state = OrderState.FILLED
@@ -218,7 +223,3 @@ class EntryHandler:
             sent_at=outcome.sent_at,
             accepted_at=outcome.accepted_at,
         )
-
-    async def _target(self, decision: Decision) -> Decimal:
-        """Return the size that was sent, from the write-ahead: the venue's steps may have changed since."""
-        return OrderRecord.read(await self._context.store.load(decision.id)).target or ZERO

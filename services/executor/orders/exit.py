@@ -33,7 +33,7 @@ from shared.execution.lost_record import recover_lost_record
 from shared.execution.outcome import Denied, Executed, LegOutcome, LegRejected, NotSent, describe
 from shared.execution.record import OrderRecord
 from shared.execution.resolution import resolve_leg
-from shared.execution.send import send_once
+from shared.execution.send import Switches, send_once
 from shared.venues.errors import Refusal, VenueError
 from shared.venues.port import VenueOrder
 
@@ -133,7 +133,8 @@ class ExitHandler:
         progress.begun = True
         if progress.suspect and await self._recovered(decision, leg.order, leg.number):
             return await resolve_leg(sender, leg.order, leg.number)
-        return await send_once(sender, leg, lambda: self._guard(decision))
+        switches = Switches(self._context.switch_keys(decision.symbol), lambda: self._guard(decision))
+        return await send_once(sender, leg, _unguarded, switches)
 
     async def _recovered(self, decision: Decision, order: TrackedOrder, number: int) -> bool:
         """Return whether the venue knows a leg that Redis lost; its record is then written again."""
@@ -205,7 +206,7 @@ class ExitHandler:
 
     async def _book_trade(self, decision: Decision, entry_id: str, outcome: Executed, progress: ExitProgress) -> bool:
         context, order = self._context, outcome.order
-        record = OrderRecord.read(await context.store.load(decision.id))
+        record = outcome.record
         totals = record.totals(decision.symbol).plus(order)
         progress.sent_at, progress.accepted_at = outcome.sent_at, outcome.accepted_at
         progress.venue_order_id, progress.last = order.venue_order_id, describe(order)
@@ -269,6 +270,10 @@ class ExitHandler:
             return None
         left = held.sold(held.size - has, context.clock())
         return PositionChange(str(decision.symbol), write_position(left) if left.size.amount > 0 else None)
+
+
+async def _unguarded() -> None:
+    """Stop nothing: but for the switches, an exit has no guards."""
 
 
 def _describe_end(order: VenueOrder, legs: int, progress: ExitProgress) -> str:

@@ -52,7 +52,7 @@ async def _fill_booking(
         return _Booking()
     symbol = order.symbol
     now = context.clock()
-    before = await context.positions.or_flat(symbol, f"order {order.venue_order_id} is not booked in it")
+    before, written = await context.positions.before_fill(symbol, f"order {order.venue_order_id} is not booked in it")
     if before is None:
         return _Booking()
     if order.side is Side.BUY:
@@ -62,13 +62,13 @@ async def _fill_booking(
         if written_off is not None:
             held = held.sold(written_off, now)
     position = PositionChange(str(symbol), write_position(held) if held.size.amount > 0 else None)
-    return _Booking(position, await context.risk.after_fill(order, before, context.policy.currency))
+    return _Booking(position, context.risk.after_fill(order, before, context.policy.currency, written))
 
 
 async def _correction_booking(context: AccountContext, symbol: Symbol, change: PositionChange) -> _Booking:
     """Return what a correction of a position changes in the risk state: neither profit nor loss."""
     now = context.clock()
-    before = await context.positions.or_flat(symbol, "it is not corrected")
+    before, _ = await context.positions.before_fill(symbol, "it is not corrected")
     if before is None:
         return _Booking()
     left = read_position(change.record) if change.record else Position.flat(symbol, now)
@@ -101,7 +101,7 @@ async def settle(
         reason = f"{decision.reason}; {reason}"  # only the report states the reason of a user's own exit
         code = code or decision.code
     total = totals or LegTotals.nothing(decision.symbol)
-    report = ReportMessage.model_construct(
+    report = ReportMessage.of(
         id=str(uuid5(UUID(decision.id), _REPORT)),
         order_id=decision.id,
         signal_id=decision.signal_id,

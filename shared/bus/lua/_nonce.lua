@@ -1,24 +1,20 @@
--- next_nonce(key, floor, advance): returns the next nonce of one API key, strictly above every earlier one.
+-- next_nonce(key, floor, advance, spare): returns the next nonce of one API key, strictly above every earlier one; the `spare` ones
+-- after it belong to the caller too.
 -- A missing counter is seeded with the clock in microseconds (UTC), and no answer is ever below `floor`, which callers set to the
 -- highest nonce they have seen: a flush, a fail-over or a clock that steps back cannot make the counter fall.
--- `advance` skips that many nonces above all that.
+-- `advance` skips that many nonces above all that, and starts at the clock at least: another program may have used higher nonces, by
+-- a clock ahead of ours.
 -- Numbers stay below 2^53, so Lua's doubles hold them exactly until the year 2255.
-local function next_nonce(key, floor, advance)
-  local current = redis.call('GET', key)
-  if not current then
+local function next_nonce(key, floor, advance, spare)
+  local step = advance + 1 + spare
+  local before = redis.call('INCRBY', key, step) - step
+  local base = math.max(before, floor)
+  if before == 0 or advance > 0 then
     local now = redis.call('TIME')
-    current = now[1] * 1000000 + now[2]
-    redis.call('SET', key, string.format('%.0f', math.max(current, floor)))
-  elseif tonumber(current) < floor then
-    redis.call('SET', key, string.format('%.0f', floor))
+    base = math.max(base, now[1] * 1000000 + now[2])
   end
-  if advance > 0 then
-    -- Another program has used higher nonces, perhaps by a clock ahead of ours: start at the clock at least.
-    local now = redis.call('TIME')
-    local at_least = now[1] * 1000000 + now[2]
-    if tonumber(redis.call('GET', key)) < at_least then
-      redis.call('SET', key, string.format('%.0f', at_least))
-    end
+  if base > before then
+    redis.call('SET', key, string.format('%.0f', base + step))
   end
-  return string.format('%.0f', redis.call('INCRBY', key, advance + 1))
+  return string.format('%.0f', base + step - spare)
 end

@@ -5,4 +5,4 @@
 if not owns(KEYS[1], ARGV[1]) then
   return false
 end
-return next_nonce(KEYS[2], tonumber(ARGV[2]), tonumber(ARGV[3]))
+return next_nonce(KEYS[2], tonumber(ARGV[2]), tonumber(ARGV[3]), 0)

@@ -145,6 +145,8 @@ class Lane:
         return result
 
     def _failure(self, method: str, reply: Reply, *, order: bool) -> VenueError | None:
+        if not reply.texts:
+            return None
         texts = [self._api.redact(text) for text in reply.texts]
         for warning in (text for text in texts if text.startswith("W")):
             _log.warning("the venue warns", method=method, words=warning)
