@@ -26,6 +26,7 @@ from shared.bus.renewals import Renewals
 from shared.bus.users.gone_users import recall_users, settle_gone_users
 from shared.bus.users.last_settings import LastSettings
 from shared.bus.venue_time import VenueTimeWriter
+from shared.bus.watch import Watch
 from shared.config.preflight import require_green
 from shared.config.secrets import keys_without_user
 from shared.config.settings import Settings
@@ -81,6 +82,7 @@ class Executor:
         self._contexts = AccountContextFactory(settings, bus, http, _now_ms, self.faults)
         self._feed = PriceFeed(bus, self._contexts.public, self._owner, self._contexts.time.clock)
         self._times = VenueTimeWriter(bus)
+        self._looks = Watch(bus)
         self._turns: dict[str, UserTurn] = {}
         self._reported: dict[str, str] = {}
         self._renewals = Renewals(bus)
@@ -197,6 +199,7 @@ class Executor:
                 master_seen=self._master_seen,
                 faults=self.faults,
                 supervisor=self._supervisor,
+                watch=self._looks,
             )
             if not serving.follow(self._roster.policy(user)):
                 return  # settings changed while the contexts were built: these are for another turn

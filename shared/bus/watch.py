@@ -5,6 +5,7 @@ It also keeps the list of symbols whose prices are needed all the time, for the 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from shared.bus.records import pairs, read_control, read_holdings
 from shared.contracts import keys
 from shared.contracts.market_records import read_price
 from shared.domain.account import MASTER
-from shared.domain.control import Control
+from shared.domain.control import RUNNING, Control
 from shared.domain.position import Position
 from shared.domain.values.money import Price
 from shared.domain.values.numerals import whole
@@ -24,19 +25,20 @@ from shared.domain.values.symbol import Symbol
 
 @dataclass(frozen=True, slots=True)
 class WatchedHoldings:
-    """What is held from copying, the kill switches that apply, and why a record cannot be read, by its field."""
+    """What is held from copying, the user's own switch, and why a record cannot be read, by its field."""
 
     positions: Mapping[Symbol, Position]
-    switches: tuple[Control, ...]
+    switch: Control
     unreadable: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class WatchedMarket:
-    """Published prices with their instants (epoch ms), and the switches of symbols."""
+    """Published prices with their instants (epoch ms), everybody's switch and those of symbols: the same for all users."""
 
     prices: Mapping[Symbol, tuple[Price, int]]
     switches: Mapping[Symbol, Control]
+    everybody: Control = RUNNING
 
 
 class Watch:
@@ -44,20 +46,29 @@ class Watch:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
+        self._asked: dict[tuple[str, frozenset[Symbol]], asyncio.Task[WatchedMarket]] = {}
+        """The markets that are being read: who asks for one meanwhile gets the same answer, for a crowd looks at once."""
 
     async def held(self, user: str, venue: str) -> WatchedHoldings:
-        """Read what a user holds from copying, the global kill switch and the user's."""
-        positions, everybody, own = await self._bus.do_all(
-            [hgetall(keys.positions(user, venue)), hgetall(keys.CONTROL), hgetall(keys.control(user))]
-        )
+        """Read what a user holds from copying, and the user's own switch."""
+        positions, own = await self._bus.do_all([hgetall(keys.positions(user, venue)), hgetall(keys.control(user))])
         holdings = read_holdings(positions)
-        return WatchedHoldings(holdings.positions, (read_control(everybody), read_control(own)), holdings.unreadable)
+        return WatchedHoldings(holdings.positions, read_control(own), holdings.unreadable)
 
     async def market(self, venue: str, symbols: Collection[Symbol]) -> WatchedMarket:
-        """Read the prices and switches of some symbols."""
+        """Read the prices and switches of some symbols, and everybody's switch."""
+        question = (venue, frozenset(symbols))
+        task = self._asked.get(question)
+        if task is None:
+            task = self._asked[question] = asyncio.create_task(self._market(*question))
+            task.add_done_callback(lambda _: self._asked.pop(question))
+        return await asyncio.shield(task)  # who stops waiting takes it from nobody else
+
+    async def _market(self, venue: str, symbols: Collection[Symbol]) -> WatchedMarket:
         wanted = list(symbols)
-        prices, *switches = await self._bus.do_all(
+        everybody, prices, *switches = await self._bus.do_all(
             [
+                hgetall(keys.CONTROL),
                 ("HMGET", keys.prices(venue), *map(str, wanted)),
                 *(hgetall(keys.control_of_symbol(symbol)) for symbol in wanted),
             ]
@@ -67,7 +78,8 @@ class Watch:
             with suppress(ValueError):
                 if written is not None:
                     found[symbol] = read_price(symbol, written)
-        return WatchedMarket(found, dict(zip(wanted, map(read_control, switches), strict=True)))
+        by_symbol = dict(zip(wanted, map(read_control, switches), strict=True))
+        return WatchedMarket(found, by_symbol, read_control(everybody))
 
     async def ask_for(self, venue: str, symbols: Collection[Symbol], now: int) -> None:
         """Record that the prices of these symbols are needed; repeat it while they are."""

@@ -166,7 +166,11 @@ class Guardian:
         context, policy, symbol = self._context, self._context.policy, position.symbol
         names = [symbol, *(source for source, target in policy.symbols.map.items() if target == symbol)]
         names += context.renames.former(symbol)
-        switches = [*held.switches, *(market.switches[name] for name in names if name in market.switches)]
+        switches = [
+            market.everybody,
+            held.switch,
+            *(market.switches[name] for name in names if name in market.switches),
+        ]
         if not context.account.ready or refusal(Kind.EXIT, *switches):
             return None  # decided once an exit is possible, by the prices of then
         if (switch := flattening(*switches)) is not None:

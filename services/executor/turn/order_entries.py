@@ -10,7 +10,7 @@ from typing import Final
 
 from shared.bus.streams import Entry
 from shared.contracts.fields import MalformedMessageError
-from shared.contracts.messages import OrderMessage
+from shared.contracts.plain_orders import read_decision
 from shared.domain.order import Decision
 
 _REMEMBERED: Final = 10_000
@@ -27,7 +27,7 @@ class OrderEntries:
 
     def read(self, entry: Entry) -> Decision:
         """Parse the decision in an entry. Raises MalformedMessageError with the reason."""
-        decision = OrderMessage.parse(entry.fields).to_domain()
+        decision = read_decision(entry.fields)
         if decision.user != self._user:
             raise MalformedMessageError(f"OrderMessage.user: {decision.user!r} in the stream of {self._user!r}")
         self._check_only(decision)

@@ -55,7 +55,11 @@ class UserTurn:
         master_seen: asyncio.Event,
         faults: Faults | None = None,
         supervisor: Supervisor | None = None,
+        *,
+        watch: Watch | None = None,
     ) -> None:
+        """`watch` is shared by the turns of a process, so that guardians that look at once read the market once."""
+        self._watch = watch or Watch(bus)
         self._supervisor = supervisor or Supervisor()
         self._bus = bus
         self._faults = faults or Faults()
@@ -143,7 +147,7 @@ class UserTurn:
                 housekeeper = Housekeeper(self._bus, self._user, self._contexts, self._queues, self._supervisor)
                 tasks.create_task(endless("housekeeper", housekeeper.run()))
                 self._guardians = [
-                    Guardian(context, Watch(self._bus), exits[name], self._supervisor)
+                    Guardian(context, self._watch, exits[name], self._supervisor)
                     for name, context in self._contexts.items()
                 ]
                 for guardian in self._guardians:

@@ -3,19 +3,49 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from typing import Final
 
 import pytest
 from hypothesis import given, strategies as st
 
 from shared.contracts.fields import MalformedMessageError
+from shared.contracts.messages import OrderMessage
+from shared.contracts.plain_orders import read_decision
 from shared.contracts.position_record import PositionRecord, read_position, write_position
 from shared.contracts.risk import RiskRecord, read_risk, write_risk
 from shared.domain.limits.risk_state import RiskState
+from shared.domain.order import Decision
 from shared.domain.position import Position
 from shared.domain.values.money import Money, Price, Quantity
-from tests.support.examples import BTC_USD, NOW, usd
+from tests.support.examples import BTC_USD, NOW, an_id, usd
+
+
+def an_order(**changed: str) -> dict[str, str]:
+    """Give the fields of a copied entry, with some changed."""
+    return {
+        "v": "1",
+        "id": an_id("order"),
+        "signal_id": an_id("signal"),
+        "decision": "copy",
+        "user": "alice",
+        "venue": "kraken",
+        "symbol": "BTC/USD",
+        "side": "buy",
+        "kind": "entry",
+        "base_size": "0.05",
+        "fraction": "",
+        "limit_price": "60300",
+        "not_after": str(NOW + 5_000),
+        "reason": "6 % of the master's equity, like the master",
+        "master_equity": "100000",
+        "user_equity": "50000.5",
+        "signal_at": str(NOW),
+        "emitted_at": str(NOW + 3),
+    } | changed
+
 
 amounts = st.decimals(0, 10**17, allow_nan=False, places=8) | st.decimals(
     0, 10**24, allow_nan=False, allow_infinity=False
@@ -106,3 +136,37 @@ def test_a_damaged_position_is_read_as_by_its_schema(field: str, value: str) -> 
             record.opened_at,
         )
         assert (found.high and found.high.amount) == record.high
+
+
+_DECISIONS: Final = {
+    "entry": an_order(),
+    "exit": an_order(kind="exit", side="sell", base_size="", limit_price="", not_after="", fraction="0.25"),
+    "skip": an_order(decision="skip", base_size="", limit_price="", not_after="", reason="below the venue's minimum"),
+}
+
+
+@pytest.mark.parametrize("written", _DECISIONS.values(), ids=_DECISIONS)
+def test_a_decision_is_read_as_by_its_schema(written: dict[str, str]) -> None:
+    assert read_decision(written) == OrderMessage.parse(written).to_domain()
+
+
+@pytest.mark.parametrize("kind", _DECISIONS)
+@pytest.mark.parametrize("name", OrderMessage.model_fields)
+@pytest.mark.parametrize(
+    "value", [None, "", "x", "-1", "0", "1", "1.5", "1 0", "00", "1e3", "1.", "1" * 15, "BTC/USD", "BUY"]
+)
+def test_a_damaged_decision_is_read_as_by_its_schema(kind: str, name: str, value: str | None) -> None:
+    fields = dict(_DECISIONS[kind])
+    if value is None:
+        del fields[name]
+    else:
+        fields[name] = value
+    assert _outcome(read_decision, fields) == _outcome(lambda each: OrderMessage.parse(each).to_domain(), fields)
+
+
+def _outcome(read: Callable[[Mapping[str, str]], Decision], fields: Mapping[str, str]) -> Decision | str:
+    """Give what was read, or the words of the refusal."""
+    try:
+        return read(fields)
+    except MalformedMessageError as error:
+        return str(error)
