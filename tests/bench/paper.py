@@ -22,7 +22,7 @@ from tests.bench.rounds import Rounds
 from tests.bench.row import Row, row_of
 from tests.bench.system import System
 from tests.bench.venue_process import Seen
-from tests.bench.verify import Verdict
+from tests.bench.verify import Verification
 from tests.support.processes import Service, wait_for
 from tests.support.redis_server import free_port
 
@@ -116,7 +116,7 @@ class PaperVenue:
         return True
 
 
-def measure_paper(folder: Path, plan: Plan, verdict: Verdict, say: Say) -> tuple[list[Row], dict[str, float]]:
+def measure_paper(folder: Path, plan: Plan, verdict: Verification, say: Say) -> tuple[list[Row], dict[str, float]]:
     """Measure its ceiling, and Shoal on it with the most users that the plan has up to 100."""
     users = max((number for number in plan.rounds if number <= 100), default=0)
     with PaperVenue(folder / "ceiling") as venue:

@@ -20,7 +20,7 @@ from tests.bench.row import Row
 from tests.bench.shoal import measure_shoal
 from tests.bench.slopes import measure_distance, measure_slope
 from tests.bench.turns import Turns, measure_turns
-from tests.bench.verify import Verdict
+from tests.bench.verify import Verification
 
 Say = Callable[[str], None]
 
@@ -34,7 +34,7 @@ class Results:
     turns: list[Turns] = field(default_factory=list)
     ratios: dict[str, Ratio] = field(default_factory=dict)
     facts: dict[str, float] = field(default_factory=dict)
-    verdict: Verdict = field(default_factory=Verdict)
+    verdict: Verification = field(default_factory=Verification)
 
 
 def run(plan: Plan, say: Say) -> Results:
@@ -77,7 +77,7 @@ def run(plan: Plan, say: Say) -> Results:
 
 
 @contextmanager
-def _part(name: str, verdict: Verdict) -> Generator[None]:
+def _part(name: str, verdict: Verification) -> Generator[None]:
     """Note a part that fails, and let the others go on."""
     try:
         yield

@@ -16,7 +16,7 @@ from tests.bench.row import Row, row_of
 from tests.bench.system import System
 from tests.bench.usage import cpu_ns, memory_kb
 from tests.bench.venue_process import VenueProcess
-from tests.bench.verify import Verdict
+from tests.bench.verify import Verification
 
 _WARM: Final = 2
 """Pairs of signals that are carried, and verified, but not measured: connections are opened, code is run for the first time.
@@ -35,7 +35,7 @@ _REST: Final = 3.0
 Say = Callable[[str], None]
 
 
-def measure_shoal(folder: Path, users: int, plan: Plan, verdict: Verdict, say: Say) -> list[Row]:
+def measure_shoal(folder: Path, users: int, plan: Plan, verdict: Verification, say: Say) -> list[Row]:
     """Measure the rows of one number of users."""
     accounts = make_accounts(users)
     executors = min(plan.executors, users)

@@ -14,7 +14,7 @@ from tests.bench.ratio import Ratio
 from tests.bench.rounds import Round, Rounds
 from tests.bench.system import System
 from tests.bench.venue_process import VenueProcess
-from tests.bench.verify import Verdict
+from tests.bench.verify import Verification
 
 _WARM: Final = 1
 _REST_LEAST, _REST_PER_USER = 0.02, 0.001
@@ -42,13 +42,13 @@ class _Crowd:
         self._played += [entry, self._rounds.play(entry=False)]
         return entry
 
-    def verify(self, verdict: Verdict) -> None:
+    def verify(self, verdict: Verification) -> None:
         """Add what was played."""
         name = f"slope, {self.users} users"
         verdict.add(name, self._played, self.venue.orders(), self.venue.state(), self._system.outcomes())
 
 
-def measure_slope(folder: Path, plan: Plan, verdict: Verdict, say: Say) -> Ratio:
+def measure_slope(folder: Path, plan: Plan, verdict: Verification, say: Say) -> Ratio:
     """Compare what a user more costs among many with what one costs among few, in each round."""
     few, many, most = plan.slope
     with ExitStack() as stack:
@@ -68,7 +68,7 @@ def measure_slope(folder: Path, plan: Plan, verdict: Verdict, say: Say) -> Ratio
     return ratio
 
 
-def measure_distance(folder: Path, plan: Plan, verdict: Verdict, say: Say) -> Ratio:
+def measure_distance(folder: Path, plan: Plan, verdict: Verification, say: Say) -> Ratio:
     """Compare an exchange that is `plan.delay` away with what that distance alone makes of the time, in each round."""
     users = plan.far_users
     with ExitStack() as stack:

@@ -17,7 +17,7 @@ from tests.bench.accounts import Account, make_accounts
 from tests.bench.rounds import judge
 from tests.bench.signing import PATH, Signer
 from tests.bench.venue_process import Seen, VenueProcess
-from tests.bench.verify import Verdict
+from tests.bench.verify import Verification
 from tests.support.processes import ROOT
 
 
@@ -61,7 +61,7 @@ def test_a_nonce_that_does_not_rise_is_refused_and_fails_the_run(venue: VenuePro
     body, signature = Signer(account, "venue").sign()
     send(venue, account, body, signature)
     assert send(venue, account, body, signature)["error"] == ["EAPI:Invalid nonce"]
-    verdict = Verdict()
+    verdict = Verification()
     verdict.add("test", [], venue.orders(), venue.state())
     assert (verdict.invalid_nonces, verdict.orders, verdict.ok) == (1, 1, False)
 
@@ -70,13 +70,13 @@ def test_a_wrong_signature_is_refused_and_fails_the_run(venue: VenueProcess, acc
     body, _ = Signer(account, "venue").sign()
     _, other = Signer(account, "venue").sign()
     assert send(venue, account, body + b"&volume=100", other)["error"] == ["EAPI:Invalid signature"]
-    verdict = Verdict()
+    verdict = Verification()
     verdict.add("test", [], venue.orders(), venue.state())
     assert (verdict.invalid_signatures, verdict.orders, verdict.ok) == (1, 0, False)
 
 
 def test_falling_nonces_are_found_even_if_the_venue_let_them_pass() -> None:
-    verdict = Verdict()
+    verdict = Verification()
     log = [seen("alice", SIGNAL, 7), seen("bob", SIGNAL, 3), seen("alice", SIGNAL, 7)]
     verdict.add("test", [], log, {"bad_nonces": 0, "bad_signatures": 0})
     assert verdict.invalid_nonces == 1
@@ -87,7 +87,7 @@ def test_an_order_that_came_twice_or_never_or_from_nowhere_fails_the_run() -> No
     strange = judge(
         SIGNAL, 0, ["alice"], [seen("alice", SIGNAL, 1), seen("alice", "d" * 8 + SIGNAL[8:], 2)], entry=True
     )
-    verdict = Verdict()
+    verdict = Verification()
     verdict.add("test", [twice, strange], [], {"bad_nonces": 0, "bad_signatures": 0})
     assert (verdict.duplicates, verdict.missing, verdict.extra, verdict.ok) == (1, 1, 1, False)
 

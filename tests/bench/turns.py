@@ -23,7 +23,7 @@ from tests.bench.ratio import Ratio
 from tests.bench.rounds import Round, Rounds
 from tests.bench.system import System
 from tests.bench.venue_process import VenueProcess
-from tests.bench.verify import Verdict
+from tests.bench.verify import Verification
 
 SHOAL, PATH, CLIENT, BEFORE = "shoal", BARE.name, "bare HTTP client", "shoal, the other checkout"
 _WARM: Final = 2
@@ -95,11 +95,11 @@ class Carrier(Protocol):
     def play(self) -> Taken:
         """Carry one signal to everybody."""
 
-    def verify(self, verdict: Verdict) -> None:
+    def verify(self, verdict: Verification) -> None:
         """Add what was played to the verdict."""
 
 
-def measure_turns(folder: Path, users: int, plan: Plan, verdict: Verdict, say: Say) -> Turns:
+def measure_turns(folder: Path, users: int, plan: Plan, verdict: Verification, say: Say) -> Turns:
     """Play the rounds of one number of users."""
     with ExitStack() as stack:
         carriers = _carriers(folder, users, plan, stack)
@@ -147,7 +147,7 @@ class _Shoal:
         self._played += [entry, self._rounds.play(entry=False)]
         return _taken(entry)
 
-    def verify(self, verdict: Verdict) -> None:
+    def verify(self, verdict: Verification) -> None:
         verdict.add("in turn: shoal", self._played, self._venue.orders(), self._venue.state(), self._system.outcomes())
 
 
@@ -167,7 +167,7 @@ class _Peer:
         self._played.append(self._rounds.play(entry=True))
         return _taken(self._played[-1])
 
-    def verify(self, verdict: Verdict) -> None:
+    def verify(self, verdict: Verification) -> None:
         verdict.add(f"in turn: {self._name}", self._played, self._venue.orders(), self._venue.state())
 
 
@@ -184,7 +184,7 @@ class _Client:
         rate = orders_per_second(self._venue.port, accounts, max(self._users, _LEAST_ORDERS))
         return Taken(ms=self._users / rate * 1000)
 
-    def verify(self, verdict: Verdict) -> None:
+    def verify(self, verdict: Verification) -> None:
         state = self._venue.state()
         verdict.invalid_nonces += state["bad_nonces"]
         verdict.invalid_signatures += state["bad_signatures"]

@@ -13,7 +13,7 @@ _SHOWN = 10
 
 
 @dataclass(slots=True)
-class Verdict:
+class Verification:
     """What was found in all rounds so far."""
 
     signals: int = 0

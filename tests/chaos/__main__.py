@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from tests.chaos.judging.verdict import Verdict, judge, show
+from tests.chaos.judging.verdict import ChaosResult, judge, show
 from tests.chaos.run import SHIPPED, UNBUDGETED, Run
 from tests.chaos.script import Script, write_script
 from tests.support.processes import ROOT
@@ -28,7 +28,7 @@ PATIENCE = 240.0
 """Seconds that the system may take to come to rest once it is left alone."""
 
 
-def chaos(folder: Path, script: Script, *, shipped: bool = False, patience: float = PATIENCE) -> Verdict:
+def chaos(folder: Path, script: Script, *, shipped: bool = False, patience: float = PATIENCE) -> ChaosResult:
     """Play a script in a new folder and judge what is left."""
     began = time.monotonic()
     stack = Run.stack_for(folder, script)

@@ -23,8 +23,8 @@ from tests.chaos.harm.fleet import MASTERS, Fleet
 from tests.chaos.harm.refusals import Refusals
 from tests.chaos.harm.tape import Tape
 from tests.chaos.harm.user_files import UserFiles
+from tests.chaos.judging.emissions import compare_emissions
 from tests.chaos.judging.evidence import Evidence, entries, idle, read_evidence
-from tests.chaos.judging.told import untold
 from tests.chaos.script import (
     Act,
     Arm,
@@ -160,7 +160,10 @@ class Run:
         HostClock.tidy()
 
     def _quiet(self) -> bool:
-        if self.script.master and not untold(self._master_orders(), entries(self._client, "shoal:signals")).quiet:
+        if (
+            self.script.master
+            and not compare_emissions(self._master_orders(), entries(self._client, "shoal:signals")).quiet
+        ):
             return False
         told = self._client.xlen("shoal:signals") if self.script.master else len(self._signals)
         for user in self.script.users:

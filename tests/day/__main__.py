@@ -18,7 +18,7 @@ from typing import Final, NoReturn
 from rich.console import Console
 
 from tests.day.run import Day
-from tests.day.verdict import Verdict, judge, show
+from tests.day.verdict import DayResult, judge, show
 from tests.support.processes import ROOT
 
 _HOUR: Final = 3600.0
@@ -26,7 +26,7 @@ _PATIENCE: Final = 90.0
 """Seconds that the system may take to come to rest once the master has ended."""
 
 
-def simulate(folder: Path, *, hours: float, speed: float, seed: int, regime: str, shipped: bool) -> Verdict:
+def simulate(folder: Path, *, hours: float, speed: float, seed: int, regime: str, shipped: bool) -> DayResult:
     """Let a day pass in a new folder and judge it."""
     began = time.monotonic()
     made = Day.stack_for(folder, speed=speed, seed=seed, regime=regime, shipped=shipped)

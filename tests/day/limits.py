@@ -49,7 +49,7 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class SignalFacts:
     """What the master told, as the stream has it."""
 
     price: Decimal
@@ -74,7 +74,7 @@ class Case:
     person: Person
     account: Account
     orders: Sequence[Order]
-    told: Mapping[str, Told]
+    told: Mapping[str, SignalFacts]
     """What each copied order answers, by client order id."""
     stops: Sequence[Stop]
     stop_outs: Sequence[StopOut]
@@ -176,7 +176,7 @@ def _judge_entry(case: Case, order: Order, prices: Prices, found: Judgement) -> 
         found.within("max_symbol_pct", used, equity * Decimal(pct) / 100, name)
 
 
-def _judge_size(case: Case, order: Order, told: Told, equity: Decimal, found: Judgement) -> None:
+def _judge_size(case: Case, order: Order, told: SignalFacts, equity: Decimal, found: Judgement) -> None:
     """No size above what its mode makes of the master's; `round_up` may be, up to its own cap, and is judged by that."""
     person, name = case.person, _name(case, order)
     times = Decimal(str(person.setting("sizing", "multiplier", 1)))
@@ -197,13 +197,15 @@ def _name(case: Case, order: Order) -> str:
     return f"{case.person.user} {side} {order.size} {order.symbol} at {order.accepted_at} ({order.client_id})"
 
 
-def read_told(decisions: Sequence[Mapping[str, Any]], signals: Mapping[str, Mapping[str, str]]) -> dict[str, Told]:
+def read_signal_facts(
+    decisions: Sequence[Mapping[str, Any]], signals: Mapping[str, Mapping[str, str]]
+) -> dict[str, SignalFacts]:
     """Join a user's decisions with the signals they answer, by the id that the order bears at the exchange."""
     found = {}
     for decision in decisions:
         signal = signals.get(decision["signal_id"])
         if signal is not None and signal["kind"] == "entry":
-            found[str(decision["id"])] = Told(
+            found[str(decision["id"])] = SignalFacts(
                 price=Decimal(signal["price"]),
                 size=Decimal(signal["base_size"]),
                 master_equity=Decimal(signal["master_equity"]),

@@ -14,7 +14,7 @@ from urllib.error import HTTPError
 
 from tests.day.limits import Stop
 from tests.day.people import PEOPLE
-from tests.support.ops_command import Told, run_ops
+from tests.support.ops_command import CommandResult, run_ops
 from tests.support.stack import Stack
 
 _FLOWS: Final = 16
@@ -80,7 +80,7 @@ class Operator:
         for thread in self._threads:
             thread.join(120)
 
-    def flatten_all(self) -> Told:
+    def flatten_all(self) -> CommandResult:
         """End the day: close everything."""
         told = self._ops("flatten", "--yes", "--reason", "end of the day")
         self._read_flattened(told)
@@ -132,7 +132,7 @@ class Operator:
         self.flows.setdefault(user, []).append((at, amount if came else -amount))
         self.note(what, user=user, amount=str(amount))
 
-    def _ops(self, *words: str) -> Told:
+    def _ops(self, *words: str) -> CommandResult:
         began = time.time()
         told = run_ops(self.stack, *words, "--json")
         self.note("ops", words=" ".join(words), code=told.code, seconds=round(time.time() - began, 1))
@@ -140,7 +140,7 @@ class Operator:
             self.failed.append(f"ops {' '.join(words)}: {told.code} {told.err[-300:]}")
         return told
 
-    def _read_flattened(self, told: Told) -> None:
+    def _read_flattened(self, told: CommandResult) -> None:
         if told.out:
             rows = json.loads(told.out.splitlines()[-1]).get("positions", [])
             self.flattened += rows

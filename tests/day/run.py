@@ -14,11 +14,11 @@ from shared.contracts import keys
 from tests.chaos.judging.evidence import entries, idle, read_logs
 from tests.chaos.run import SHIPPED, UNBUDGETED
 from tests.day.books import Account, Order
-from tests.day.limits import PRICE_MS, Case, StopOut, read_told
+from tests.day.limits import PRICE_MS, Case, StopOut, read_signal_facts
 from tests.day.market import Prices, Watcher
 from tests.day.operator import Operator
 from tests.day.people import PEOPLE, Person
-from tests.support.ops_command import Told, run_ops
+from tests.support.ops_command import CommandResult, run_ops
 from tests.support.stack import Stack
 
 MASTER_CASH: Final = 50_000
@@ -112,7 +112,7 @@ class Day:
         self.watcher.stop()
         return quiet
 
-    def audit(self) -> Told:
+    def audit(self) -> CommandResult:
         """Run the product's own audit."""
         return run_ops(self.stack, "audit", "--json", "--grace", "0")
 
@@ -179,7 +179,7 @@ class Day:
         account.value(prices, PRICE_MS)
         rows = entries(self.stack.client, keys.stopouts(person.user))
         stop_outs = [StopOut(int(fields["at"]), int(fields["until"])) for _, fields in rows]
-        told = read_told(self.stack.orders(person.user), signals)
+        told = read_signal_facts(self.stack.orders(person.user), signals)
         return Case(person, account, orders, told, self.operator.stops, stop_outs, readings)
 
     def held(self, user: str) -> dict[str, Decimal]:

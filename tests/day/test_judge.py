@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from tests.day.books import Account, Order
-from tests.day.limits import PRICE_MS, Case, Judgement, Stop, StopOut, Told, judge_user
+from tests.day.limits import PRICE_MS, Case, Judgement, SignalFacts, Stop, StopOut, judge_user
 from tests.day.losses import judge_losses
 from tests.day.market import SYMBOLS, Prices
 from tests.day.people import PEOPLE, Person, Table
@@ -38,9 +38,9 @@ def order(second: float, usd: int, *, symbol: str = "BTC/USD", side: str = "buy"
     return Order(name, symbol, side == "buy", size, price, size, Decimal(usd), at, [{**trade, **more}])
 
 
-def told(second: float, symbol: str, usd: int = 100_000) -> Told:
+def told(second: float, symbol: str, usd: int = 100_000) -> SignalFacts:
     at = START + int(second * 1000)
-    return Told(PRICE[symbol], usd / PRICE[symbol], Decimal(10_000), at, at)
+    return SignalFacts(PRICE[symbol], usd / PRICE[symbol], Decimal(10_000), at, at)
 
 
 def breaches(
@@ -49,7 +49,7 @@ def breaches(
     stops: tuple[Stop, ...] = (),
     stop_outs: tuple[StopOut, ...] = (),
     prices: Prices | None = None,
-    signals: dict[str, Told] | None = None,
+    signals: dict[str, SignalFacts] | None = None,
     read_at: Sequence[float] = (-10,),
 ) -> set[str]:
     """Judge a user of 1,000 dollars, whose balance was read at some seconds; answers what was breached."""
@@ -129,7 +129,7 @@ def test_an_entry_during_a_stop_out_is_found() -> None:
 def test_an_entry_that_is_too_old_too_dear_or_too_large_is_found() -> None:
     entry = order(40, 100)
     assert breaches({}, entry) == {"max_signal_age"}
-    cheap = Told(
+    cheap = SignalFacts(
         PRICE["BTC/USD"] / Decimal("1.0051"), Decimal(9), Decimal(10_000), entry.accepted_at, entry.accepted_at
     )
     assert breaches({}, entry, signals={"copy": cheap}) == {"max_slippage_bps"}

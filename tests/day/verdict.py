@@ -24,7 +24,7 @@ _FEWEST: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class DayResult:
     """A judged day."""
 
     figures: dict[str, Any]
@@ -37,7 +37,7 @@ class Verdict:
         return not self.breaches
 
 
-def judge(day: Day, *, quiet: bool, seconds: float) -> Verdict:
+def judge(day: Day, *, quiet: bool, seconds: float) -> DayResult:
     """Judge everything that is left."""
     cases, prices = day.cases()
     master = day.master().at(day.rested_at)
@@ -88,7 +88,7 @@ def judge(day: Day, *, quiet: bool, seconds: float) -> Verdict:
         "breaches": breaches[:_SHOWN],
         "breaches_in_all": len(breaches),
     }
-    return Verdict(figures, breaches, found)
+    return DayResult(figures, breaches, found)
 
 
 def _judge_rest(day: Day, case: Case, master: State, prices: Prices, found: Judgement) -> None:
@@ -128,7 +128,7 @@ def _tameness(filled: int, stop_outs: int, own: int) -> list[str]:
     return found
 
 
-def show(verdict: Verdict, console: Console) -> None:
+def show(verdict: DayResult, console: Console) -> None:
     """Print the tables."""
     judged = verdict.judgement
     table = Table(title="Checks", title_justify="left", title_style="bold", box=None, pad_edge=False)

@@ -22,7 +22,7 @@ BTC = Symbol("BTC", "USD")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class EmittedSignal:
     """A signal that was emitted: its entry id and its id."""
 
     entry_id: str
@@ -46,7 +46,7 @@ class Copies:
         for user in users:
             await self.bus.do("HSET", keys.following(user), "from", start, "until", until)
 
-    async def signal(self) -> Told:
+    async def signal(self) -> EmittedSignal:
         """Emit an entry signal."""
         self._at += 1
         message = SignalMessage(
@@ -63,9 +63,9 @@ class Copies:
         )
         entry_id = f"{self._at}-0"
         await self.bus.do("XADD", keys.SIGNALS, entry_id, *flatten(message.fields()))
-        return Told(entry_id, message.id)
+        return EmittedSignal(entry_id, message.id)
 
-    async def decide(self, told: Told, user: str, *, copy: bool = True, reason: str = "scaled") -> str:
+    async def decide(self, told: EmittedSignal, user: str, *, copy: bool = True, reason: str = "scaled") -> str:
         """Write the engine's decision and answer the order's id."""
         order = order_id(told.id, user, "kraken")
         message = OrderMessage(
@@ -89,7 +89,7 @@ class Copies:
 
     async def report(
         self,
-        told: Told | None,
+        told: EmittedSignal | None,
         user: str,
         outcome: OrderState = OrderState.FILLED,
         *,
@@ -120,7 +120,7 @@ class Copies:
         await self.bus.do("XADD", keys.reports(user), "*", *flatten(message.fields()))
         return order
 
-    async def settled(self, users: Sequence[str], count: int = 1) -> list[Told]:
+    async def settled(self, users: Sequence[str], count: int = 1) -> list[EmittedSignal]:
         """Emit signals and carry each to all users, filled."""
         told = [await self.signal() for _ in range(count)]
         for each in told:

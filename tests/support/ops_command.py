@@ -12,7 +12,7 @@ from tests.support.stack import Stack
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class CommandResult:
     """How a command ended, and what it said."""
 
     code: int
@@ -27,8 +27,8 @@ class Told:
         return found
 
 
-def run_ops(stack: Stack, *words: str, typed: str = "") -> Told:
+def run_ops(stack: Stack, *words: str, typed: str = "") -> CommandResult:
     """Run one command; `typed` is what is answered to its questions."""
     environment = {"PATH": os.environ["PATH"], **stack.environment()}
     ran = python_module.run("services.ops", words, environment, typed=typed)
-    return Told(ran.returncode, ran.stdout, ran.stderr)
+    return CommandResult(ran.returncode, ran.stdout, ran.stderr)

@@ -19,7 +19,7 @@ from tests.bench.plan import Plan
 from tests.bench.rounds import Rounds
 from tests.bench.row import Row, row_of
 from tests.bench.venue_process import VenueProcess
-from tests.bench.verify import Verdict
+from tests.bench.verify import Verification
 from tests.support.redis_server import RedisServer
 
 ONE: Final = Kind("replaced, 1 call", "tests.bench.peers.replaced")
@@ -36,7 +36,7 @@ _ROUNDS: Final = {
 Say = Callable[[str], None]
 
 
-def measure_peers(folder: Path, plan: Plan, verdict: Verdict, say: Say) -> list[Row]:
+def measure_peers(folder: Path, plan: Plan, verdict: Verification, say: Say) -> list[Row]:
     """Measure all that place orders, for the numbers of users that the plan has."""
     rows: list[Row] = []
     for kind, rounds in _ROUNDS.items():
@@ -65,7 +65,7 @@ def measure_libraries(folder: Path, plan: Plan, say: Say) -> dict[str, float]:
     return found
 
 
-def _row(kind: Kind, folder: Path, users: int, count: int, verdict: Verdict) -> Row:
+def _row(kind: Kind, folder: Path, users: int, count: int, verdict: Verification) -> Row:
     accounts = make_accounts(users)
     with VenueProcess(folder) as venue:
         venue.open_accounts(accounts)

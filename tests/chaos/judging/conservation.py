@@ -13,8 +13,8 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID, uuid5
 
+from tests.chaos.judging.emissions import compare_emissions
 from tests.chaos.judging.evidence import Evidence, Fields, UserEvidence
-from tests.chaos.judging.told import untold
 
 _MOST_LEGS: Final = 50
 _ZERO: Final = Decimal(0)
@@ -61,7 +61,7 @@ def _signals(evidence: Evidence, found: Findings) -> None:
     found.missing += [f"signal {each} never reached the stream" for each in evidence.emitted if not told[each]]
     found.duplicates += [f"signal {each} stands {count} times" for each, count in told.items() if count > 1]
     if evidence.master_orders is not None:
-        fills = untold(evidence.master_orders, evidence.signals)
+        fills = compare_emissions(evidence.master_orders, evidence.signals)
         found.missing += fills.missing
         found.duplicates += fills.doubled
     if evidence.signals_pending or evidence.signals_undelivered:

@@ -17,7 +17,7 @@ _AUDITED: Final = ("missing", "duplicates", "disagreements", "dead_letters", "op
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ChaosResult:
     """A judged run."""
 
     figures: dict[str, Any]
@@ -29,7 +29,7 @@ class Verdict:
         return bool(self.figures["ok"])
 
 
-def judge(run: Run, *, quiet: bool, began: float, ended: float) -> Verdict:
+def judge(run: Run, *, quiet: bool, began: float, ended: float) -> ChaosResult:
     """Gather the evidence and judge it, by the check of our own and by the product's audit."""
     evidence = run.evidence()
     found = check(evidence)
@@ -72,10 +72,10 @@ def judge(run: Run, *, quiet: bool, began: float, ended: float) -> Verdict:
         "seconds": round(ended - began),
         "breaches": breaches[:_SHOWN],
     }
-    return Verdict(figures, breaches)
+    return ChaosResult(figures, breaches)
 
 
-def show(verdict: Verdict, console: Console) -> None:
+def show(verdict: ChaosResult, console: Console) -> None:
     """Print the table."""
     table = Table(title="Chaos", title_justify="left", title_style="bold", show_header=False, box=None, pad_edge=False)
     for name, value in verdict.figures.items():

@@ -32,11 +32,11 @@ from tests.support.examples import BTC_USD, btc, btc_price, usd
 async def guarding(rig: Rig, owner: Owner) -> AsyncIterator[Guardian]:
     """Guard a context, having taken up what a predecessor began."""
 
-    async def carry_out(task: Task) -> None:
+    async def run_task(task: Task) -> None:
         await task()
 
     async with asyncio.TaskGroup() as tasks:
-        exits = own_exits(owner, SymbolQueues(tasks, carry_out))
+        exits = own_exits(owner, SymbolQueues(tasks, run_task))
         await exits.resume()
         yield Guardian(owner.context, Watch(rig.bus), exits)
         await until(partial(_quiet, exits), "all own exits are over")

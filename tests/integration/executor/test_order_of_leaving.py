@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from services.executor.turn import send_priority as right_of_way
+from services.executor.turn import send_priority
 from shared.domain.order import Decision, OrderState
 from shared.venues.errors import Refusal, Rejected, Unavailable
 from tests.integration.executor.rig import PATIENCE, Owner, Rig, crash, until
@@ -16,8 +16,8 @@ from tests.integration.executor.turns import reported, served, turn
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody who waits for an order to leave give up."""
-    monkeypatch.setattr(right_of_way, "PATIENCE", 3_600.0)
-    monkeypatch.setattr(right_of_way, "LONGEST", 3_600.0)
+    monkeypatch.setattr(send_priority, "PATIENCE", 3_600.0)
+    monkeypatch.setattr(send_priority, "LONGEST", 3_600.0)
 
 
 async def begin(rig: Rig, owner: Owner, decision: Decision) -> asyncio.Task[bool]:

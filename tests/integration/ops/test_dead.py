@@ -24,7 +24,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         yield made
 
 
-def bury(stack: Stack, stream: str, group: str) -> str:
+def dead_letter(stack: Stack, stream: str, group: str) -> str:
     """Put the next entry of a stream aside, as an older version would that cannot read it; answers its id."""
     answer: Any = stack.client.xreadgroup(group, group, {stream: ">"}, count=1, block=20_000)
     ((_, [(entry_id, fields)]),) = answer
@@ -39,7 +39,7 @@ def test_a_dead_order_that_is_put_back_keeps_its_id_and_is_carried_out_once(stac
     stack.wait_ready("alice")
     assert first.stop() == 0
     stack.signal()
-    entry = bury(stack, ORDERS, keys.EXECUTOR)
+    entry = dead_letter(stack, ORDERS, keys.EXECUTOR)
     found = run_ops(stack, "audit", "--json", "--grace", "0")
     assert (found.code, found.json["found"]) == (1, {"dead letter": 1})
 
@@ -57,7 +57,7 @@ def test_a_dead_order_that_is_given_up_has_failed_by_an_operator(stack: Stack) -
     stack.wait_ready("alice")
     assert first.stop() == 0
     stack.signal()
-    entry = bury(stack, ORDERS, keys.EXECUTOR)
+    entry = dead_letter(stack, ORDERS, keys.EXECUTOR)
     order = keys.order("alice", stack.orders("alice")[0]["id"])
     stack.client.hset(order, "state", "unknown")
     refused = run_ops(stack, "dead", "drop", ORDERS, entry, "--yes")
@@ -85,7 +85,7 @@ def test_a_dead_signal_that_is_put_back_reaches_every_user_as_a_new_entry(stack:
     stack.wait_reports("alice", 1)
     assert engine.stop() == 0
     signal = stack.signal()
-    entry = bury(stack, keys.SIGNALS, keys.ENGINE)
+    entry = dead_letter(stack, keys.SIGNALS, keys.ENGINE)
     stack.engine()
     back = run_ops(stack, "dead", "retry", keys.SIGNALS, entry, "--yes", "--json")
     assert back.json["put_back_as"] > entry

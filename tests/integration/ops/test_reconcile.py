@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared.contracts import keys
-from tests.support.ops_command import Told, run_ops
+from tests.support.ops_command import CommandResult, run_ops
 from tests.support.processes import Service, wait_for
 from tests.support.stack import Stack
 
@@ -25,9 +25,9 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         yield made
 
 
-def reconciled(stack: Stack, *words: str) -> Told:
+def reconciled(stack: Stack, *words: str) -> CommandResult:
     """Reconcile once an executor serves alice and nothing is too fresh to be judged any more."""
-    passes: list[Told] = []
+    passes: list[CommandResult] = []
 
     def judged() -> bool:
         passes.append(run_ops(stack, "reconcile", "--json", *words))

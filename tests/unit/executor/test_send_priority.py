@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from services.executor.turn import send_priority as right_of_way
+from services.executor.turn import send_priority
 from services.executor.turn.send_priority import LOOKS_AT_ONCE, PREPARED_AT_ONCE, SendPriority
 
 ORDERS = [str(number) for number in range(PREPARED_AT_ONCE + 3)]
@@ -15,14 +15,14 @@ ORDERS = [str(number) for number in range(PREPARED_AT_ONCE + 3)]
 @pytest.fixture(autouse=True)
 def _never(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no time-out take part: where the order of things counts, a machine that stalls must not change it."""
-    monkeypatch.setattr(right_of_way, "PATIENCE", 3_600.0)
-    monkeypatch.setattr(right_of_way, "LONGEST", 3_600.0)
+    monkeypatch.setattr(send_priority, "PATIENCE", 3_600.0)
+    monkeypatch.setattr(send_priority, "LONGEST", 3_600.0)
 
 
 @pytest.fixture
 def _soon(monkeypatch: pytest.MonkeyPatch, _never: None) -> None:
-    monkeypatch.setattr(right_of_way, "PATIENCE", 0.1)
-    monkeypatch.setattr(right_of_way, "LONGEST", 0.3)
+    monkeypatch.setattr(send_priority, "PATIENCE", 0.1)
+    monkeypatch.setattr(send_priority, "LONGEST", 0.3)
 
 
 _AT_ONCE = 10.0
@@ -72,7 +72,7 @@ async def test_an_order_that_does_not_leave_holds_nobody_up_twice() -> None:
     loop = asyncio.get_running_loop()
     began = loop.time()
     await asyncio.gather(*(priority.yield_to_sends() for _ in range(100)))
-    assert right_of_way.LONGEST - 0.01 <= loop.time() - began < right_of_way.LONGEST * 50  # together, not in turn
+    assert send_priority.LONGEST - 0.01 <= loop.time() - began < send_priority.LONGEST * 50  # together, not in turn
     again = asyncio.create_task(priority.yield_to_sends())
     await asyncio.sleep(0)
     assert again.done()

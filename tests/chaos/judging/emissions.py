@@ -10,7 +10,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class EmissionDifferences:
     """Differences in words: fills that no signal tells, and what signals tell too often or of nothing."""
 
     missing: list[str]
@@ -22,7 +22,9 @@ class Told:
         return not self.missing
 
 
-def untold(orders: Sequence[Mapping[str, Any]] | None, signals: Sequence[tuple[str, Mapping[str, str]]]) -> Told:
+def compare_emissions(
+    orders: Sequence[Mapping[str, Any]] | None, signals: Sequence[tuple[str, Mapping[str, str]]]
+) -> EmissionDifferences:
     """Compare the exchange's orders of the master with the signal stream, amount by amount."""
     told: defaultdict[str, Decimal] = defaultdict(Decimal)
     for _, fields in signals:
@@ -35,4 +37,4 @@ def untold(orders: Sequence[Mapping[str, Any]] | None, signals: Sequence[tuple[s
         elif said > filled:
             doubled.append(f"the master's order {row['order_id']} filled {filled}, the signals tell {said}")
     doubled += [f"signals tell {size} of {order}, which is no order of the master's" for order, size in told.items()]
-    return Told(missing, doubled)
+    return EmissionDifferences(missing, doubled)
