@@ -29,6 +29,8 @@ class AccountFaults:
 
     def clear(self, kind: FaultKind, what: str = "") -> bool:
         """Note that it is over; return True if it stood."""
+        if not self._reported:  # as nearly always, and asked several times on every order's way
+            return False
         subject = f"{self._account} {what}".rstrip()
         self._reported.discard((kind, subject))
         return self._register.clear(kind, subject)
