@@ -24,7 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from math import ceil, floor
+from math import ceil, floor, inf
 from typing import Final, Protocol
 
 from shared.domain.values.clock_offset import ClockOffset
@@ -140,6 +140,8 @@ class VenueClock:
         self._wall = wall
         self._steady = steady
         self._bounds: _Bounds | None = None
+        self._middle, self._middle_until = 0.0, -inf
+        """The middle of the bounds, and the steady instant until which it is the best estimate: while they are close."""
         self._behind: _Run | None = None
         self._doubt = (0.0, 0.0)
         """The smallest doubted K, and the steady instant at which the doubt ends."""
@@ -152,15 +154,13 @@ class VenueClock:
 
     def __call__(self) -> int:
         """Return the best estimate of the venue's time; this host's wall clock before it was measured."""
+        now = self._steady()
+        if now < self._middle_until:  # each order asks twenty times
+            return round(now * 1000 + self._middle)
         if (known := self._bounds) is None:
             return self._wall()
-        # `_likely` of `_now_bounds`, in one go: it is asked twenty times on every order's way.
-        now = self._steady()
-        aged = now - known.at
-        slack = aged * _DRIFT_MS if aged > 0 else 0.0
-        if known.high - known.low + 2 * slack < _LIKELY_MS:
-            return round(now * 1000 + (known.low + known.high) / 2)
-        return round(now * 1000 + known.low - slack + _LIKELY_MS / 2)
+        known = known.aged(now)
+        return round(now * 1000 + self._likely(known))
 
     def earliest(self) -> int:
         """Return the earliest time that the venue's clock can show, doubts included; 0 before it was measured."""
@@ -228,6 +228,9 @@ class VenueClock:
             self._bounds = known.narrowed(sample)
             if self._behind is not None and not self._behind.bounds.aged(received).meets(sample):
                 self._behind = None
+        low, high = self._bounds.low, self._bounds.high
+        self._middle = (low + high) / 2
+        self._middle_until = self._bounds.at + (_LIKELY_MS - (high - low)) / (2 * _DRIFT_MS) if low < high else -inf
 
     def _set_back(self, known: _Bounds, sample: _Bounds) -> _Bounds:
         """Return the bounds to use after an answer that is earlier than the known ones."""

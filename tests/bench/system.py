@@ -28,6 +28,8 @@ from tests.support.redis_server import RedisServer
 _EQUITY: Final = Decimal(100_000)
 _SIZE: Final = Decimal("0.1")
 _PRICE: Final = Decimal(60_000)
+_OWN_COMMANDS: Final = frozenset({"xlen", "info"})
+"""What nobody but the bench sends while it measures."""
 
 
 class System:
@@ -115,6 +117,12 @@ class System:
             "executor": [service.pid for service in self.executors],
             "redis": [server.pid],
         }
+
+    def commands(self) -> dict[str, int]:
+        """Return how often Redis has run each command, in scripts or not, but for the bench's own."""
+        stats = cast("dict[str, dict[str, int]]", self.client.info("commandstats"))
+        found = {name.removeprefix("cmdstat_"): each["calls"] for name, each in stats.items()}
+        return {name: calls for name, calls in found.items() if name not in _OWN_COMMANDS}
 
     def unreported(self, reports: int) -> list[str]:
         """Name the users of whom fewer reports than that are there."""

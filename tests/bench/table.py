@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import median
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
@@ -12,7 +13,9 @@ from tests.bench.base import Base
 from tests.bench.goals import Goal
 from tests.bench.row import Row
 from tests.bench.run import Results
-from tests.bench.turns import SHOAL, Turns
+from tests.bench.turns import BEFORE, SHOAL, Turns
+
+_COMMANDS: Final = ("evalsha", "hgetall", "get", "hset", "hget", "hmget", "type", "incrby", "xadd")
 
 
 def show(console: Console, found: Results, goals: Sequence[Goal]) -> None:
@@ -21,6 +24,7 @@ def show(console: Console, found: Results, goals: Sequence[Goal]) -> None:
         console.print(_floors(found.base))
     for turns in found.turns:
         console.print(_turns(turns))
+        console.print(_commands(turns))
     if found.rows:
         console.print(_rows(found.rows))
     if found.facts:
@@ -70,6 +74,19 @@ def _turns(turns: Turns) -> Table:
             f"{sum(settled.values()):,.0f}" if settled else "",
             ", ".join(f"{process} {us:,.0f}" for process, us in settled.items()),
         )
+    return table
+
+
+def _commands(turns: Turns) -> Table:
+    """Lay out how many commands of Redis an entry costs, in scripts or not, from its signal until its account is quiet again."""
+    table = _table(f"Commands of Redis per settled order, {turns.users:,} users")
+    table.add_column("who")
+    for name in _COMMANDS:
+        table.add_column(name.upper(), justify="right")
+    for name in (SHOAL, BEFORE):
+        if name in turns.taken:
+            found = turns.median_commands(name)
+            table.add_row(name, *(f"{found.get(command, 0.0):.1f}" for command in _COMMANDS))
     return table
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -43,6 +43,8 @@ class Taken:
     """Until the last order was accepted."""
     settled_us: Mapping[str, float] = field(default_factory=dict)
     """Until everything was reported."""
+    commands: Mapping[str, float] = field(default_factory=dict)
+    """Commands of Redis per order, until the accounts were quiet again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +77,24 @@ class Turns:
         found = [each.settled_us if settled else each.accepted_us for each in self.taken[carrier]]
         return {name: statistics.median(each[name] for each in found) for name in found[0]}
 
+    def median_commands(self, carrier: str) -> dict[str, float]:
+        """Give the median number of commands per order."""
+        found = [each.commands for each in self.taken[carrier]]
+        names = sorted({name for each in found for name in each})
+        return {name: statistics.median(each.get(name, 0.0) for each in found) for name in names}
+
     def to_json(self) -> dict[str, Any]:
         """Give every round."""
         return {
             "users": self.users,
             "rounds": {
                 name: [
-                    {"ms": each.ms, "accepted_us": dict(each.accepted_us), "settled_us": dict(each.settled_us)}
+                    {
+                        "ms": each.ms,
+                        "accepted_us": dict(each.accepted_us),
+                        "settled_us": dict(each.settled_us),
+                        "commands": dict(each.commands),
+                    }
                     for each in taken
                 ]
                 for name, taken in self.taken.items()
@@ -143,9 +156,12 @@ class _Shoal:
         self._played: list[Round] = []
 
     def play(self) -> Taken:
+        before = self._system.commands()
         entry = self._rounds.play(entry=True)
+        orders = max(1, len(entry.users))
+        counts = {name: (calls - before.get(name, 0)) / orders for name, calls in self._system.commands().items()}
         self._played += [entry, self._rounds.play(entry=False)]
-        return _taken(entry)
+        return replace(_taken(entry), commands=counts)
 
     def verify(self, verdict: Verification) -> None:
         verdict.add("in turn: shoal", self._played, self._venue.orders(), self._venue.state(), self._system.outcomes())

@@ -30,6 +30,8 @@ class AccountFaults:
 
     def clear(self, kind: FaultKind, what: str = "") -> bool:
         """Clear a fault; return True if it stood."""
+        if not self._reported:  # as nearly always, and asked several times for each order
+            return False
         subject = f"{self._account} {what}".rstrip()
         self._reported.discard((kind, subject))
         return self._register.clear(kind, subject)

@@ -105,9 +105,8 @@ class RiskState:
         if unrealized.currency != state.currency:
             state = _recounted(state, unrealized.currency)
         state = _booked(state, state.realized + unrealized)
-        if equity is not None:
-            state = replace(state, equity=Money(equity.amount, state.currency))
-        return _stopped(replace(state, as_of=max(now, state.as_of)), limits, now)
+        latest = state.equity if equity is None else Money(equity.amount, state.currency)
+        return _stopped(replace(state, equity=latest, as_of=max(now, state.as_of)), limits, now)
 
     @property
     def currency(self) -> str:

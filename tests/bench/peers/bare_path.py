@@ -95,7 +95,7 @@ class _Sender:
 
     async def _send(self, user: str, client_id: str) -> None:
         places = [keys.fence(user), keys.order(user, client_id), keys.nonce(user, "0" * 16)]
-        _, nonce, _ = await self._bus.run(self._script, places, [_TOKEN, time.time_ns() // 1_000, *self._record])
+        _, nonce, _ = await self._bus.run(self._script, places, [_TOKEN, time.time_ns() // 1_000, 0, *self._record])
         reply = await self._apis[user].private("AddOrder", {**_FORM, "cl_ord_id": client_id}, int(nonce))
         if not reply.result:
             raise RuntimeError(f"AddOrder: {reply.texts}")

@@ -6,11 +6,11 @@ import asyncio
 from decimal import Decimal
 
 import pytest
+from tests.integration.executor.test_exits import bought, open_order, size_held
 
 from shared.contracts import keys
 from shared.domain.order import OrderState, leg_id
 from tests.integration.executor.rig import USER, Owner, Rig, crash, until
-from tests.integration.executor.test_exits import bought, open_order, size_held
 from tests.support.examples import btc, btc_price
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 import structlog.testing
+from tests.integration.executor.test_guardian import guarding
 
 from shared.bus.errors import BusUnavailable
 from shared.bus.records import Records
@@ -19,7 +20,6 @@ from shared.domain.position import Position
 from shared.domain.values.money import Price, Quantity
 from shared.domain.values.symbol import Symbol
 from tests.integration.executor.rig import USER, Owner, Rig, reconciler, until
-from tests.integration.executor.test_guardian import guarding
 from tests.support.examples import BTC_USD, btc, btc_price, usd
 
 ETH_USD = Symbol("ETH", "USD")

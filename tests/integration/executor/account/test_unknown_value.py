@@ -10,6 +10,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from tests.integration.executor.test_guardian import guarding
 
 from shared.bus.records import Records
 from shared.contracts import keys
@@ -22,7 +23,6 @@ from shared.domain.values.money import Price, Quantity
 from shared.domain.values.symbol import Symbol
 from shared.venues.errors import Unavailable
 from tests.integration.executor.rig import USER, Owner, Rig, until
-from tests.integration.executor.test_guardian import guarding
 from tests.support.examples import BTC_USD, btc, btc_price, usd
 
 ETH_USD, EUR_USD = Symbol("ETH", "USD"), Symbol("EUR", "USD")
