@@ -10,7 +10,6 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from tests.integration.executor.test_guardian import guarding
 
 from shared.bus.records import Records
 from shared.contracts import keys
@@ -22,6 +21,7 @@ from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import Price, Quantity
 from shared.domain.values.symbol import Symbol
 from shared.venues.errors import Unavailable
+from tests.integration.executor.protection.test_guardian import guarding
 from tests.integration.executor.rig import USER, Owner, Rig, until
 from tests.support.examples import BTC_USD, btc, btc_price, usd
 

@@ -8,7 +8,6 @@ from decimal import Decimal
 
 import pytest
 import structlog.testing
-from tests.integration.executor.test_guardian import guarding
 
 from shared.bus.errors import BusUnavailable
 from shared.bus.records import Records
@@ -19,6 +18,7 @@ from shared.domain.order import Decision, OrderState
 from shared.domain.position import Position
 from shared.domain.values.money import Price, Quantity
 from shared.domain.values.symbol import Symbol
+from tests.integration.executor.protection.test_guardian import guarding
 from tests.integration.executor.rig import USER, Owner, Rig, reconciler, until
 from tests.support.examples import BTC_USD, btc, btc_price, usd
 

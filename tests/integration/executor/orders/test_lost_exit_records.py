@@ -6,10 +6,10 @@ import asyncio
 from decimal import Decimal
 
 import pytest
-from tests.integration.executor.test_exits import bought, open_order, size_held
 
 from shared.contracts import keys
 from shared.domain.order import OrderState, leg_id
+from tests.integration.executor.orders.test_exits import bought, open_order, size_held
 from tests.integration.executor.rig import USER, Owner, Rig, crash, until
 from tests.support.examples import btc, btc_price
 
