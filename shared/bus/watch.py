@@ -62,7 +62,7 @@ class Watch:
         if task is None:
             task = self._asked[question] = asyncio.create_task(self._market(*question))
             task.add_done_callback(lambda _: self._asked.pop(question))
-        return await asyncio.shield(task)  # who stops waiting takes it from nobody else
+        return await asyncio.shield(task)  # a caller that is cancelled must not cancel it for the others
 
     async def _market(self, venue: str, symbols: Collection[Symbol]) -> WatchedMarket:
         wanted = list(symbols)
