@@ -100,7 +100,7 @@ class _LegSend:
         return begun.nonce
 
     async def accepted(self, venue_order_id: str) -> LegOutcome:
-        """Record that the venue accepted it, and find out what filled."""
+        """Record that the venue accepted it, and resolve what filled."""
         fields = {"venue_order_id": venue_order_id, "accepted_at": str(self._sender.clock.now())}
         await self._sender.hooks.before_bookkeeping()
         await self._move(OrderState.ACCEPTED, fields)
