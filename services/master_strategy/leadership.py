@@ -97,7 +97,7 @@ class Leadership:
         logged = ""
         while True:
             try:
-                if self._last is not None:  # a lease that could not be handed back while Redis was away
+                if self._last is not None:  # a lease that could not be released while Redis was away
                     await self._last.release()
                 lease = await acquire(self._bus, MASTER, self._instance)
                 state = "standby: another master holds the lease"

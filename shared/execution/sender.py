@@ -1,4 +1,4 @@
-"""What sending an order needs, and no more: built once per account and lease by the executor or the master.
+"""What sending an order needs: built once per account and lease by the executor or the master.
 
 It must never decide what to send: a sender sends the legs that it is given.
 """
@@ -70,7 +70,7 @@ class Sender:
     clock: Clock
     account: AccountState
     patience_ms: int
-    """How long an order may wait for its account's lane before it is handed back to be planned again."""
+    """How long an order may wait for its account's lane before it is returned to be planned again."""
     attempts: MutableMapping[str, Attempt] = field(default_factory=dict)
     hooks: SendHooks = field(default_factory=SendHooks)
     late_logged_until: float = 0.0

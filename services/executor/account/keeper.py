@@ -81,7 +81,7 @@ class AccountKeeper:
         self._quiet_until = 0.0
         self.reason = "not connected yet"
         self.books_lost = False
-        """Whether it is not known what the account holds from copying: no exit may then be skipped for want of a position."""
+        """Whether it is not known what the account holds from copying: no exit may then be skipped as one of nothing."""
         self.currency = _QUOTE
         """The currency of cash and equity."""
         self.supervisor = Supervisor()

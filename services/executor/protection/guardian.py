@@ -172,7 +172,7 @@ class Guardian:
             *(market.switches[name] for name in names if name in market.switches),
         ]
         if not context.account.ready or refusal(Kind.EXIT, *switches):
-            return None  # decided once an exit is possible, by the prices of then
+            return None  # decided by the prices at the time when an exit is possible
         if (switch := flattening(*switches)) is not None:
             return _Why(switch.mode, switch.reason or f"set by {switch.by or 'an operator'}")
         if not policy.enabled and policy.on_leave is OnLeave.CLOSE_NOW:

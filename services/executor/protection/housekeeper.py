@@ -92,7 +92,7 @@ class Housekeeper:
         self._refused = ""
 
     def _busy(self, aside: SetAside) -> set[Symbol]:
-        """Return the symbols of which an order is under way or stands aside: it may have sold what is still in the books."""
+        """Return the symbols of which an order is under way or set aside: it may have sold what is still in the books."""
         return {*self._queues.busy} | aside.symbols()
 
     async def run(self) -> None:

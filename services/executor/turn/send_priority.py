@@ -131,5 +131,5 @@ class SendPriority:
 
 
 def _older(instants: Mapping[str, float], since: float) -> list[str]:
-    """Return the ids with an instant of then or before; the oldest come first."""
+    """Return the ids with an instant not after `since`, oldest first."""
     return [order_id for order_id, _ in takewhile(lambda each: each[1] <= since, instants.items())]
