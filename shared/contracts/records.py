@@ -83,7 +83,7 @@ class FundsMarkRecord(Message):
     taken_from: str = ""
 
     def to_domain(self) -> FundsMark:
-        """Give it as a value."""
+        """Return it as a domain value."""
         return FundsMark(self.funds, self.since, self.renamed_to, self.renamed_at, self.taken_from)
 
 

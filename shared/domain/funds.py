@@ -14,27 +14,27 @@ class Funds(StrEnum):
 
     @property
     def words(self) -> str:
-        """Give it as it stands in a sentence."""
+        """Return it as part of a sentence."""
         return "paper money" if self is Funds.PAPER else "real money"
 
 
 @dataclass(frozen=True, slots=True)
 class FundsMark:
-    """Which money the books of an account (positions, risk state, equity) are of.
+    """Which kind of money the records of an account (positions, risk state, equity) belong to.
 
-    `since` is the instant (epoch ms, by the clock that stream entries are named by) at which they were begun anew because the
-    money changed; 0 if it never did. What was decided up to then was decided for the other money.
+    `since` is the instant (epoch ms, by the clock that names stream entries) at which they were started again because the kind of
+    money changed; 0 if it never did. Decisions up to then were made for the other kind.
     """
 
     funds: Funds
     since: int = 0
     renamed_to: str = ""
-    """The name that the user has now: these books are empty, and nothing is traded by them."""
+    """The name that the user has now: these records are empty, and no order is sent by them."""
     renamed_at: int = 0
-    """When that was, epoch ms."""
+    """When the user was renamed, epoch ms."""
     taken_from: str = ""
-    """The former name of the user, while their renaming is not finished: nothing is traded by these books yet."""
+    """The former name of the user, while their renaming is not finished: no order is sent by these records yet."""
 
     def precede(self, at: int) -> bool:
-        """Say whether these books were begun after an instant: what is of then does not belong to them."""
+        """Return whether an instant lies before these records: a decision made then does not belong to them."""
         return at <= self.since

@@ -29,7 +29,7 @@ def make_accounts(count: int) -> list[Account]:
 
 
 def environment(accounts: list[Account]) -> dict[str, str]:
-    """Give the variables from which an executor reads these keys."""
+    """Return the variables from which an executor reads these keys."""
     found = {}
     for account in accounts:
         stem = f"KRAKEN_USER_{account.user.upper()}_API"

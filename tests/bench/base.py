@@ -28,7 +28,7 @@ class Base:
         return statistics.median(self.rates)
 
     def to_json(self) -> dict[str, Any]:
-        """Give everything."""
+        """Return everything."""
         return {
             "floors_us": asdict(self.floors),
             "floor_sum_us": self.floors.sum,

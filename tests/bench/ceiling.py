@@ -81,7 +81,7 @@ async def _run(port: int, accounts: Sequence[Account], orders: int) -> float:
 
 
 def _complete(answer: bytes) -> bool:
-    """Say whether an answer is all there, by its content-length, however that is spelt."""
+    """Return whether an answer is all there, by its content-length, however that is spelt."""
     head, found, body = answer.partition(b"\r\n\r\n")
     if not found:
         return False

@@ -105,7 +105,7 @@ class Exchange:
         return order
 
     def named(self, holder: Holder, ids: str) -> Iterator[Order]:
-        """Give those of an account's orders that are named, by ids with commas between."""
+        """Return those of an account's orders that are named, by ids with commas between."""
         for name in ids.split(","):
             number = int(name[1:]) if name[1:].isdigit() else len(self.orders)
             if number < len(self.orders) and self.orders[number].user == holder.user:
@@ -113,7 +113,7 @@ class Exchange:
 
     @staticmethod
     def listed(holder: Holder, asked: dict[str, str]) -> list[Order]:
-        """Give a page of an account's orders, newest first."""
+        """Return a page of an account's orders, newest first."""
         client_id, first = asked.get("cl_ord_id"), int(asked.get("ofs", "0"))
         found = [order for order in reversed(holder.orders) if client_id is None or order.client_id == client_id]
         return found[first : first + _PAGE]

@@ -46,7 +46,7 @@ class Goal:
         return "held" if self.held else "missed"
 
     def to_json(self) -> dict[str, Any]:
-        """Give it all."""
+        """Return it all."""
         return {
             "goal": self.name,
             "value": self.value,

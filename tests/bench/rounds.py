@@ -64,23 +64,23 @@ class Carrier(Protocol):
         """Name the users of whom fewer reports than that are there."""
 
     def pids(self) -> Mapping[str, Sequence[int]]:
-        """Give the processes whose CPU time counts, by name."""
+        """Return the processes whose CPU time counts, by name."""
 
     def logs(self) -> str:
-        """Give what its processes have written."""
+        """Return what its processes have written."""
 
 
 class Venue(Protocol):
     """What saw the orders."""
 
     def state(self) -> Mapping[str, int]:
-        """Give its counts."""
+        """Return its counts."""
 
     def wait(self, orders: int, seconds: float) -> bool:
         """Wait until it has accepted so many orders in all, if it can tell."""
 
     def orders(self, first: int = 0) -> list[Seen]:
-        """Give what it accepted, from a number on."""
+        """Return what it accepted, from a number on."""
 
 
 class Rounds:

@@ -52,7 +52,7 @@ class Row:
         return self.users * self.signals / self.median * 1000
 
     def to_json(self) -> dict[str, Any]:
-        """Give everything, raw times first of all."""
+        """Return everything, raw times first of all."""
         return asdict(self) | {"median": self.median, "p99": self.p99, "orders_per_second": round(self.rate, 1)}
 
 
@@ -76,7 +76,7 @@ def row_of(
 
 
 def unfairness(rounds: Sequence[Round]) -> float:
-    """Give how far from the middle the mean place of the worst off (or best off) user is."""
+    """Return how far from the middle the mean place of the worst off (or best off) user is."""
     places: dict[str, list[float]] = {}
     for each in rounds:
         last = len(each.users) - 1

@@ -80,7 +80,7 @@ def _play(rounds: Rounds, pairs: int) -> list[Round]:
 
 
 def _costs(rounds: Sequence[Round]) -> dict[str, float]:
-    """Give what a user's order costs each process, in us of CPU; the median over entries and exits."""
+    """Return what a user's order costs each process, in us of CPU; the median over entries and exits."""
     names = rounds[0].cpu_ns
     return {
         f"{name}_cpu_us": round(

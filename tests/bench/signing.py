@@ -35,13 +35,13 @@ class Signer:
         ).encode()
 
     def sign(self) -> tuple[bytes, bytes]:
-        """Give the next order's body and its signature."""
+        """Return the next order's body and its signature."""
         self._nonce += 1
         nonce = b"%d" % self._nonce
         body = b"nonce=" + nonce + self._fields
         return body, b64encode(hmac.digest(self._secret, PATH + sha256(nonce + body).digest(), "sha512"))
 
     def request(self) -> bytes:
-        """Give the next order as it goes out."""
+        """Return the next order as it goes out."""
         body, signature = self.sign()
         return b"%sAPI-Sign: %s\r\nContent-Length: %d\r\n\r\n%s" % (self._head, signature, len(body), body)

@@ -109,7 +109,7 @@ class System:
         return signal_id, began
 
     def pids(self) -> dict[str, list[int]]:
-        """Give the processes whose CPU time counts, by name."""
+        """Return the processes whose CPU time counts, by name."""
         server = self._redis._process
         assert server is not None
         return {
@@ -143,7 +143,7 @@ class System:
         return counted
 
     def logs(self) -> str:
-        """Give what the services have written."""
+        """Return what the services have written."""
         return "".join(service.log() for service in (self.engine, *self.executors))
 
     def _start(self) -> None:

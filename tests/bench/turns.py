@@ -69,22 +69,22 @@ class Turns:
         return Ratio(tuple(figure(mine) / figure(its) for mine, its in pairs))
 
     def median_ms(self, carrier: str) -> float:
-        """Give the median time of one carrier."""
+        """Return the median time of one carrier."""
         return statistics.median(each.ms for each in self.taken[carrier])
 
     def median_us(self, carrier: str, *, settled: bool) -> dict[str, float]:
-        """Give the median CPU per order of each of its processes."""
+        """Return the median CPU per order of each of its processes."""
         found = [each.settled_us if settled else each.accepted_us for each in self.taken[carrier]]
         return {name: statistics.median(each[name] for each in found) for name in found[0]}
 
     def median_commands(self, carrier: str) -> dict[str, float]:
-        """Give the median number of commands per order."""
+        """Return the median number of commands per order."""
         found = [each.commands for each in self.taken[carrier]]
         names = sorted({name for each in found for name in each})
         return {name: statistics.median(each.get(name, 0.0) for each in found) for name in names}
 
     def to_json(self) -> dict[str, Any]:
-        """Give every round."""
+        """Return every round."""
         return {
             "users": self.users,
             "rounds": {

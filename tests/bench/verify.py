@@ -64,7 +64,7 @@ class Verification:
             self.unfilled += sum(count for outcome, count in outcomes.items() if outcome != "filled")
 
     def to_json(self) -> dict[str, int]:
-        """Give the counts."""
+        """Return the counts."""
         names = (
             "signals",
             "orders",

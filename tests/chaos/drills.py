@@ -186,7 +186,7 @@ def _breaches(quiet: bool, evidence: Evidence) -> list[str]:
 
 
 def _owner(drill: Drill) -> int:
-    """Give the pid of the user's executor: an owner is named host-pid-random. 0 while there is none."""
+    """Return the pid of the user's executor: an owner is named host-pid-random. 0 while there is none."""
     owner = drill.stack.client.get(keys.lease(USER))
     return int(str(owner).rsplit("-", 2)[1]) if owner else 0
 

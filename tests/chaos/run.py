@@ -87,7 +87,7 @@ class Run:
 
     @staticmethod
     def stack_for(folder: Path, script: Script) -> Stack:
-        """Give the stack that a script is played on."""
+        """Return the stack that a script is played on."""
         (folder / "config").mkdir(parents=True)
         (folder / "config" / "paper.toml").write_text(PAPER_FILE)
         (folder / "config" / "strategy.toml").write_text(STRATEGY_FILE)

@@ -89,11 +89,11 @@ class Stack:
         return figures
 
     def containers(self, service: str) -> list[str]:
-        """Give the ids of a service's containers."""
+        """Return the ids of a service's containers."""
         return self.compose("ps", "--all", "--quiet", service).split()
 
     def inspect(self, container: str) -> dict[str, Any]:
-        """Give what the engine knows of a container."""
+        """Return what the engine knows of a container."""
         found: list[dict[str, Any]] = json.loads(self.docker("inspect", container))
         return found[0]
 
@@ -110,5 +110,5 @@ def wait_for(what: str, look: Callable[[], T | None], patience: float) -> T:
 
 
 def variables(inspected: Mapping[str, Any]) -> Sequence[str]:
-    """Give the names of the variables in a container's environment."""
+    """Return the names of the variables in a container's environment."""
     return [str(pair).partition("=")[0] for pair in inspected["Config"]["Env"]]

@@ -58,7 +58,7 @@ class State:
     deposited: Decimal = ZERO
 
     def copy(self) -> State:
-        """Give one that can be changed."""
+        """Return one that can be changed."""
         held, paid = defaultdict(Decimal, self.held), defaultdict(Decimal, self.paid)
         return State(self.cash, held, paid, dict(self.opened_at), self.deposited)
 
@@ -94,11 +94,11 @@ class Account:
         self._dearest: list[Decimal] = []
 
     def at(self, instant: int) -> State:
-        """Give the account as it was after everything up to an instant."""
+        """Return the account as it was after everything up to an instant."""
         return self._states[bisect.bisect_right(self._at, instant) - 1]
 
     def before(self, instant: int) -> State:
-        """Give the account as it was right before an instant."""
+        """Return the account as it was right before an instant."""
         return self._states[max(bisect.bisect_left(self._at, instant) - 1, 0)]
 
     def value(self, prices: Prices, price_ms: int) -> None:
@@ -111,17 +111,17 @@ class Account:
             self._dearest.append(state.cash + state.worth(dearest))
 
     def equity(self, prices: Prices, at: int) -> Decimal:
-        """Give cash and holdings at market."""
+        """Return cash and holdings at market."""
         state = self.at(at)
         return state.cash + state.worth({symbol: prices.at(symbol, at) for symbol in state.held})
 
     def most(self, since: int, until: int) -> Decimal:
-        """Give the highest equity of a span that anybody may have counted."""
+        """Return the highest equity of a span that anybody may have counted."""
         first = max(bisect.bisect_right(self._looks, since) - 1, 0)
         return max(self._dearest[first : max(bisect.bisect_right(self._looks, until), first + 1)])
 
     def looks(self) -> Sequence[tuple[int, Decimal]]:
-        """Give every (instant, equity)."""
+        """Return every (instant, equity)."""
         return list(zip(self._looks, self._equities, strict=True))
 
     def _trade(self, state: State, trade: Mapping[str, Any], at: int) -> None:

@@ -44,7 +44,7 @@ class Stop:
     symbol: str = ""
 
     def covers(self, user: str, symbol: str) -> bool:
-        """Say whether a user's order for a symbol was stopped by it."""
+        """Return whether a user's order for a symbol was stopped by it."""
         return self.user in {"", user} and self.symbol in {"", symbol}
 
 
@@ -82,7 +82,7 @@ class Case:
     """When the exchange was asked for the account's balances, in order (epoch ms)."""
 
     def reading(self, instant: int) -> int:
-        """Give the reading that a decision of an instant may have gone by, the earliest if there are several; 0 if none was."""
+        """Return the reading that a decision of an instant may have gone by, the earliest if there are several; 0 if none was."""
         settled = bisect.bisect_right(self.readings, instant - READ_MS)
         return self.readings[max(settled - 1, 0)] if self.readings else 0
 

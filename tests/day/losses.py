@@ -99,7 +99,7 @@ def _span(instants: Sequence[int]) -> list[int]:
 
 
 def _lasting(looks: Iterable[tuple[int, bool]]) -> int | None:
-    """Give the beginning of the first span in which something held at every look for longer than the patience."""
+    """Return the beginning of the first span in which something held at every look for longer than the patience."""
     since: int | None = None
     for at, holds in looks:
         if not holds:

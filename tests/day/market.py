@@ -32,19 +32,19 @@ class Prices:
         self._price[symbol].insert(where, price)
 
     def at(self, symbol: str, at: int) -> Decimal:
-        """Give the last price seen at an instant, the first one before any was."""
+        """Return the last price seen at an instant, the first one before any was."""
         return self._price[symbol][max(bisect.bisect_right(self._at[symbol], at) - 1, 0)]
 
     def lowest(self, symbol: str, since: int, until: int) -> Decimal:
-        """Give the lowest price of a span, its beginning included."""
+        """Return the lowest price of a span, its beginning included."""
         return min(self._span(symbol, since, until))
 
     def highest(self, symbol: str, since: int, until: int) -> Decimal:
-        """Give the highest price of a span, its beginning included."""
+        """Return the highest price of a span, its beginning included."""
         return max(self._span(symbol, since, until))
 
     def instants(self) -> Sequence[int]:
-        """Give the instants at which the first symbol was seen."""
+        """Return the instants at which the first symbol was seen."""
         return self._at[SYMBOLS[0]]
 
     def _span(self, symbol: str, since: int, until: int) -> Sequence[Decimal]:

@@ -33,7 +33,7 @@ class Watchword:
 
     @property
     def words(self) -> list[str]:
-        """Give its scope as options."""
+        """Return its scope as options."""
         return [*(["--user", self.user] if self.user else []), *(["--symbol", self.symbol] if self.symbol else [])]
 
 
@@ -113,7 +113,7 @@ class Operator:
         self.stops.append(Stop(word.command.replace("-", "_"), since, until, word.user, word.symbol))
 
     def _set_at(self, word: Watchword) -> int:
-        """Give the instant at which the switch was set, from the switch itself."""
+        """Return the instant at which the switch was set, from the switch itself."""
         scope = f":symbol:{word.symbol}" if word.symbol else f":{{{word.user}}}" if word.user else ""
         at = self.stack.client.hget(f"shoal:control{scope}", "at")
         return int(str(at)) if at else _STILL

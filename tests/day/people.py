@@ -22,7 +22,7 @@ class Person:
     settings: Table = field(default_factory=dict)
 
     def setting(self, section: str, key: str, default: Any = None) -> Any:  # whatever a setting can be
-        """Give one setting."""
+        """Return one setting."""
         return self.settings.get(section, {}).get(key, default)
 
     @property

@@ -115,7 +115,7 @@ def _bought(stack: Stack, user: str) -> list[dict[str, Any]]:
 
 
 def _as(row: dict[str, Any], seconds: float) -> float:
-    """Give an instant in the unit of the exchange's rows."""
+    """Return an instant in the unit of the exchange's rows."""
     return seconds * 1000 if float(row["accepted_at"]) > 10**11 else seconds
 
 

@@ -34,11 +34,11 @@ class GuardedStack(Stack):
         self.acting = "api"
 
     def url_of(self, service: str) -> str:
-        """Give the REDIS_URL of a service."""
+        """Return the REDIS_URL of a service."""
         return (self._acl / service / "url").read_text().strip()
 
     def environment(self) -> dict[str, str]:
-        """Give what every service is told; as whom is said by `acting`."""
+        """Return what every service is told; as whom is said by `acting`."""
         return super().environment() | {"REDIS_URL": self.url_of(self.acting)}
 
     def start(self, name: str, module: str, *args: str, **more: str) -> Service:
@@ -50,7 +50,7 @@ class GuardedStack(Stack):
             self.acting = "api"
 
     def refusals(self) -> list[str]:
-        """Give what Redis has refused so far."""
+        """Return what Redis has refused so far."""
         log: list[dict[str, Any]] = self.client.execute_command("ACL", "LOG", "100")  # type: ignore[no-untyped-call]
         return [f"{row['username']}: {row['object']} ({row['reason']}, {row['context']})" for row in log]
 

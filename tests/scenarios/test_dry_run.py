@@ -47,14 +47,14 @@ class LiveStack(Stack):
         return key
 
     def on_paper(self, user: str) -> str:
-        """Give a user an account at the paper exchange, and its key; the real venue would take that key too."""
+        """Return a user an account at the paper exchange, and its key; the real venue would take that key too."""
         self.open_account(user, USD=5000)
         key, secret = self.keys[user]
         self._account_at_the_real_venue(user, key, secret)
         return self.use(user, key, secret)
 
     def on_real_money(self, user: str) -> str:
-        """Give a user an account at the real venue, and its key."""
+        """Return a user an account at the real venue, and its key."""
         key, secret = f"Real{secrets.token_hex(12)}", base64.b64encode(secrets.token_bytes(64)).decode()
         self._account_at_the_real_venue(user, key, secret)
         return self.use(user, key, secret)

@@ -99,7 +99,7 @@ def _refused(stack: Stack) -> list[str]:
 
 
 def _filled_after(stack: Stack, signal_id: str) -> int:
-    """Give the time (ms) from the signal to the last fill of those who are well."""
+    """Return the time (ms) from the signal to the last fill of those who are well."""
     settled = []
     for user in WELL:
         report = outcomes(stack, user, signal_id)[0]

@@ -203,7 +203,7 @@ class FailedOver(Stack):
         self._forwarder = forwarder
 
     def environment(self) -> dict[str, str]:
-        """Give what every service is told: the name."""
+        """Return what every service is told: the name."""
         return super().environment() | {"REDIS_URL": f"redis://127.0.0.1:{self._forwarder.port}/0"}
 
     def follow(self, port: int) -> None:

@@ -101,7 +101,7 @@ def pair_of(name: str, kind: str) -> str:
 
 
 def size_of(name: str, kind: str) -> Decimal:
-    """Give what this user buys and sells at a time."""
+    """Return what this user buys and sells at a time."""
     return Decimal(MARKETS[pair_of(name, kind)])
 
 

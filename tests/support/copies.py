@@ -30,7 +30,7 @@ class EmittedSignal:
 
 
 def now_ms() -> int:
-    """Give this clock in epoch ms."""
+    """Return this clock in epoch ms."""
     return time.time_ns() // 1_000_000
 
 
@@ -137,6 +137,6 @@ class Copies:
         )
 
     async def serve(self, *users: str) -> None:
-        """Give each user's lease to an executor."""
+        """Return each user's lease to an executor."""
         for user in users:
             await self.bus.do("SET", keys.lease(user), f"executor-of-{user}")

@@ -21,22 +21,22 @@ NOW: Final = 1_763_829_000_000
 
 
 def an_id(name: str) -> str:
-    """Give a UUID that is the same for the same name."""
+    """Return a UUID that is the same for the same name."""
     return str(uuid5(UUID(int=0), name))
 
 
 def usd(amount: str | Decimal | int) -> Money:
-    """Give an amount of dollars."""
+    """Return an amount of dollars."""
     return Money(Decimal(amount), "USD")
 
 
 def btc(amount: str | Decimal | int) -> Quantity:
-    """Give an amount of bitcoin."""
+    """Return an amount of bitcoin."""
     return Quantity(Decimal(amount), "BTC")
 
 
 def btc_price(amount: str | Decimal | int) -> Price:
-    """Give a price of bitcoin in dollars."""
+    """Return a price of bitcoin in dollars."""
     return Price(Decimal(amount), BTC_USD)
 
 
@@ -47,7 +47,7 @@ def an_instrument(**changes: Any) -> Instrument:
 
 
 def an_entry(name: str = "signal", **changes: Any) -> Signal:
-    """Give the signal of a master's buy; a name gives an id."""
+    """Return the signal of a master's buy; a name gives an id."""
     usual = Signal(
         id=an_id(name),
         venue="kraken",
@@ -73,7 +73,7 @@ def an_entry(name: str = "signal", **changes: Any) -> Signal:
 
 
 def an_exit(name: str = "signal", fraction: str = "1", **changes: Any) -> Signal:
-    """Give the signal of a master's sale of a fraction of what it holds."""
+    """Return the signal of a master's sale of a fraction of what it holds."""
     sold = Decimal("0.1") * Decimal(fraction)
     close = an_entry(
         name,
@@ -88,18 +88,18 @@ def an_exit(name: str = "signal", fraction: str = "1", **changes: Any) -> Signal
 
 
 def an_account(user: str = "alice", **changes: Any) -> Account:
-    """Give an account that is ready, with 5,000 USD and a fee of 0.4 %."""
+    """Return an account that is ready, with 5,000 USD and a fee of 0.4 %."""
     usual = Account(user, "kraken", AccountState.READY, "", usd(5000), usd(5000), Decimal("0.004"), NOW)
     return usual._replace(**changes)
 
 
 def a_policy(user: str = "alice", **changes: Any) -> UserPolicy:
-    """Give the default settings of a user."""
+    """Return the default settings of a user."""
     return replace(UserPolicy(user=user, enabled=True, venues=("kraken",)), **changes)
 
 
 def a_copied_entry(user: str = "alice", **changes: Any) -> Decision:
-    """Give the decision to copy the example entry."""
+    """Return the decision to copy the example entry."""
     signal = an_entry()
     usual = Decision(
         id=order_id(signal.id, user, signal.venue),

@@ -37,7 +37,7 @@ class HostClock:
         self.tidy()
 
     def environment(self) -> dict[str, str]:
-        """Give what a process must be told to go by this clock; it is read at its start and stays in force."""
+        """Return what a process must be told to go by this clock; it is read at its start and stays in force."""
         return {
             "LD_PRELOAD": str(library()),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),

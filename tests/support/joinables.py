@@ -22,7 +22,7 @@ JOINS = "joins the master's 0.1 BTC of 60000 USD on average"
 
 
 def open_now(**changes: Any) -> JoinablePosition:
-    """Give the example's 0.1 BTC at 60,000 as what the master has open."""
+    """Return the example's 0.1 BTC at 60,000 as what the master has open."""
     found = OpenPositions()
     found.apply("1-0", an_entry(**changes))
     (joinable,) = found.joinable("1-0")
@@ -30,13 +30,13 @@ def open_now(**changes: Any) -> JoinablePosition:
 
 
 def a_joiner(account: Account | None = None, **settings: Any) -> Follower:
-    """Give alice, who wants to join, with 5,000 USD as of now."""
+    """Return alice, who wants to join, with 5,000 USD as of now."""
     policy = a_policy(on_join=OnJoin.COPY_OPEN, **settings)
     return Follower(policy, account or an_account(as_of=LATER), (Control(),))
 
 
 def around(price: str = "60000", **changes: Any) -> JoinContext:
-    """Give a market, and a master with 10,000 USD."""
+    """Return a market, and a master with 10,000 USD."""
     master = an_account(MASTER, equity=usd(10_000), as_of=LATER)
     return replace(JoinContext((btc_price(price), LATER), master), **changes)
 

@@ -84,7 +84,7 @@ class RealVenue:
 
     @property
     def private(self) -> list[Seen]:
-        """Give the requests that were more than a public question."""
+        """Return the requests that were more than a public question."""
         return [request for request in self.seen if request.private]
 
     def __enter__(self) -> Self:

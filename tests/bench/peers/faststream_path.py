@@ -11,7 +11,7 @@ from faststream.redis import RedisBroker, StreamSub
 
 @asynccontextmanager
 async def publisher(url: str, name: str) -> AsyncIterator[Callable[[int], Awaitable[Any]]]:
-    """Give what publishes a number."""
+    """Return what publishes a number."""
     async with RedisBroker(url, logger=None) as broker:
         yield lambda number: broker.publish(number, stream=name)
 

@@ -27,12 +27,12 @@ _PATIENCE: Final = 60.0
 
 
 def installed(library: str) -> bool:
-    """Say whether a library is there; `make bench` installs them, `make setup` does not."""
+    """Return whether a library is there; `make bench` installs them, `make setup` does not."""
     return all(importlib.util.find_spec(name) is not None for name in LIBRARIES[library])
 
 
 def measure_messages(library: str, redis_port: int, samples: int) -> float:
-    """Give the median in microseconds."""
+    """Return the median in microseconds."""
     return asyncio.run(_measure(library, redis_port, samples))
 
 

@@ -102,11 +102,11 @@ class Peer:
         return []
 
     def logs(self) -> str:
-        """Give what its process has written."""
+        """Return what its process has written."""
         return self._log.read_text()
 
     def pids(self) -> dict[str, list[int]]:
-        """Give the processes whose CPU time counts, by name."""
+        """Return the processes whose CPU time counts, by name."""
         server = self._redis._process
         assert self._process is not None
         assert server is not None

@@ -26,7 +26,7 @@ async def _nothing(_number: int) -> None:
 
 @asynccontextmanager
 async def publisher(url: str, name: str) -> AsyncIterator[Callable[[int], Awaitable[Any]]]:
-    """Give what publishes a number."""
+    """Return what publishes a number."""
     broker, task = _broker(url, name, _nothing)
     await broker.startup()
     yield task.kiq

@@ -98,7 +98,7 @@ def backlog(client: redis.Redis, stream: str, rows: Sequence[tuple[str, Fields]]
 
 
 def idle(client: redis.Redis, stream: str) -> bool:
-    """Say whether a stream's group has been given everything and has acknowledged it."""
+    """Return whether a stream's group has been given everything and has acknowledged it."""
     groups, facts = client.xinfo_groups(stream), client.xinfo_stream(stream)
     return bool(groups) and not groups[0]["pending"] and groups[0]["last-delivered-id"] == facts["last-generated-id"]
 

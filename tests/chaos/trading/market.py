@@ -47,7 +47,7 @@ class PlannedSignal:
     after: Decimal
 
     def fields(self) -> Mapping[str, str]:
-        """Give the entry of `shoal:signals`, filled and emitted now."""
+        """Return the entry of `shoal:signals`, filled and emitted now."""
         now = str(time.time_ns() // 1_000_000)
         return {
             "v": "1",

@@ -24,10 +24,10 @@ class Teller(Protocol):
     """Gives the signals of a script, one with each call."""
 
     def tell_next(self) -> None:
-        """Give the next signal."""
+        """Return the next signal."""
 
     def tell_again(self) -> None:
-        """Give what Redis has lost once more."""
+        """Return what Redis has lost once more."""
 
     def finish(self, seconds: float) -> bool:
         """Wait until everything that was to be told has been given; answers whether that came about."""

@@ -23,7 +23,7 @@ SDK = ("python-kraken-sdk==3.5.1",)
 
 
 def python_with(*requirements: str) -> Path:
-    """Give the interpreter of a venv with these packages, made when it is not there yet."""
+    """Return the interpreter of a venv with these packages, made when it is not there yet."""
     folder = ROOT / "var" / "client-venvs" / sha256(repr((sys.version, requirements)).encode()).hexdigest()[:12]
     python = folder / "bin" / "python"
     ready = folder / "ready"

@@ -20,7 +20,7 @@ from shared.runtime.http_server import bind, serve
 
 @asynccontextmanager
 async def serving(bus: Bus) -> AsyncIterator[tuple[aiohttp.ClientSession, OutcomeCounter]]:
-    """Give a client of a running API, and the task body that feeds its counters."""
+    """Return a client of a running API, and the task body that feeds its counters."""
     settings = Settings(shoal_config=Path("config"))
     app, counter = build(bus, settings)
     listener = bind("127.0.0.1", 0, setting="API")

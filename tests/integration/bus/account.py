@@ -61,7 +61,7 @@ class Account:
 
 
 def a_report(order_id: str, outcome: OrderState = OrderState.FILLED) -> ReportMessage:
-    """Give the report of an order."""
+    """Return the report of an order."""
     return ReportMessage.model_construct(
         id=an_id(f"report of {order_id}"),
         order_id=order_id,

@@ -23,7 +23,7 @@ def micros() -> int:
 
 
 def counter(bus: Bus, lease: Lease, floor: int = 0) -> NonceCounter:
-    """Give the counter of alice's key."""
+    """Return the counter of alice's key."""
     return NonceCounter(bus, lease, "alice", "fp", floor=floor)
 
 

@@ -19,7 +19,7 @@ _ODD = ["#", "/", "?", "@", "%", " ", ":", "[", "]", "\\", "&", "é", "·", "%zz
 
 
 def pieces(text: str) -> list[str]:
-    """Give what of a password a person would recognise."""
+    """Return what of a password a person would recognise."""
     return [text[at : at + 4] for at in range(len(text) - 3)]
 
 

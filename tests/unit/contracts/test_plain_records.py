@@ -24,7 +24,7 @@ from tests.support.examples import BTC_USD, NOW, an_id, usd
 
 
 def an_order(**changed: str) -> dict[str, str]:
-    """Give the fields of a copied entry, with some changed."""
+    """Return the fields of a copied entry, with some changed."""
     return {
         "v": "1",
         "id": an_id("order"),
@@ -165,7 +165,7 @@ def test_a_damaged_decision_is_read_as_by_its_schema(kind: str, name: str, value
 
 
 def _outcome(read: Callable[[Mapping[str, str]], Decision], fields: Mapping[str, str]) -> Decision | str:
-    """Give what was read, or the words of the refusal."""
+    """Return what was read, or the words of the refusal."""
     try:
         return read(fields)
     except MalformedMessageError as error:

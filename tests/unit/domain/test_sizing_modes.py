@@ -33,7 +33,7 @@ ONE = Decimal(1)
 
 
 def a_mode(mode: SizingMode, multiplier: str = "1", quote: str | None = None, **changes: Any) -> UserPolicy:
-    """Give alice with another way of sizing."""
+    """Return alice with another way of sizing."""
     sizing = SizingPolicy(
         multiplier=Decimal(multiplier),
         below_minimum=BelowMinimum.SKIP,

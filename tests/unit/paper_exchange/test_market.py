@@ -29,7 +29,7 @@ def go(made: Market, clock: ManualClock, seconds: float) -> None:
 
 
 def walk(regime: str, hours: float, seed: int = 7) -> list[float]:
-    """Give the minute closes of a regime."""
+    """Return the minute closes of a regime."""
     clock = ManualClock()
     made = market(clock, regime=regime, seed=seed)
     prices = []

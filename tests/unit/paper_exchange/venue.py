@@ -128,5 +128,5 @@ class Venue:
         return answer
 
     def journal(self) -> list[dict[str, object]]:
-        """Give the journal of requests."""
+        """Return the journal of requests."""
         return list(self.exchange.journal.requests())

@@ -110,7 +110,7 @@ class KrakenStub:
         self._answers[method].extend(answers)
 
     def sent(self, method: str) -> list[Arrived]:
-        """Give the requests of one method."""
+        """Return the requests of one method."""
         return [request for request in self.requests if request.method == method]
 
     async def start(self) -> None:

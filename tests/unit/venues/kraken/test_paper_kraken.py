@@ -21,7 +21,7 @@ def api(stub: KrakenStub, http: HttpSession) -> PaperKrakenApi:
 
 
 def paths(stub: KrakenStub) -> list[str]:
-    """Give what was asked for, in order."""
+    """Return what was asked for, in order."""
     return [request.path for request in stub.requests]
 
 
