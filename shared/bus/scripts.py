@@ -1,7 +1,7 @@
 """The Lua scripts: what must happen in one step, happens in Redis.
 
 One file each under `lua/`, with its contract at the top. A first line `-- uses: name` puts `lua/_name.lua` before the text,
-which is how two scripts share the nonce rule. Everything a script touches lies in one user's slot.
+which is how two scripts share the nonce rule. Everything a script writes lies in one user's slot.
 One that uses `rights` fails, and has written nothing, where this Redis user may not run what it would run.
 """
 

@@ -29,14 +29,14 @@ _ALL_ORDERS: Final = """        found = mine(await self._rows("OpenOrders", "ope
         return found
 """
 _UNSEEDED: Final = """
-local function next_nonce(key, floor, advance)
-  return string.format('%.0f', redis.call('INCRBY', key, advance + 1))
+local function next_nonce(key, floor, advance, spare)
+  return string.format('%.0f', redis.call('INCRBY', key, advance + 1 + spare) - spare)
 end
-local function seeded_nonce(key, floor, advance)"""
+local function seeded_nonce(key, floor, advance, spare)"""
 
-_VENUES_NOW: Final = """        return round(known.at * 1000 + self._likely(known))
+_VENUES_NOW: Final = """        if now < self._middle_until:  # each order asks twenty times
 """
-_VENUES_LEAST: Final = """        return floor(known.at * 1000 + low)
+_VENUES_LEAST: Final = """        return floor(now * 1000 + (min(low, doubt) if now < until else low))
 """
 
 Patch = tuple[str, str, str]
@@ -47,10 +47,10 @@ MUTATIONS: Final[Mapping[str, tuple[Patch, ...]]] = {
     ),
     "resolve": (("shared/venues/kraken/adapter.py", _ALL_ORDERS, _OPEN_ORDERS_ONLY),),
     "clock": (
-        ("shared/venues/venue_clock.py", _VENUES_NOW, "        return self._wall()\n"),
+        ("shared/venues/venue_clock.py", _VENUES_NOW, f"        return self._wall()\n{_VENUES_NOW}"),
         ("shared/venues/venue_clock.py", _VENUES_LEAST, "        return self._wall()\n"),
     ),
-    "nonce": (("shared/bus/lua/_nonce.lua", "\nlocal function next_nonce(key, floor, advance)", _UNSEEDED),),
+    "nonce": (("shared/bus/lua/_nonce.lua", "\nlocal function next_nonce(key, floor, advance, spare)", _UNSEEDED),),
 }
 """File, what is cut out, what stands there instead; by the drill that must fail."""
 EXPECTED: Final = {
