@@ -1,8 +1,8 @@
 """Loads the Lua scripts: what must happen in one step happens in Redis.
 
 One file each under `lua/`, with its contract at the top. A first line `-- uses: name` puts `lua/_name.lua` before the text, so
-that scripts share a rule. All keys of a script are in one user's slot. A script that uses `rights` fails before its first write
-if the ACL forbids one of its commands.
+that scripts share a rule. All keys that a script writes are in one user's slot; `begin_send` also reads kill switches, most of
+which are not. A script that uses `rights` fails before its first write if the ACL forbids one of its commands.
 """
 
 from __future__ import annotations

@@ -34,8 +34,7 @@ local function next_nonce(key, floor, advance, spare)
 end
 local function seeded_nonce(key, floor, advance, spare)"""
 
-_VENUES_NOW: Final = """            return round(now * 1000 + (known.low + known.high) / 2)
-        return round(now * 1000 + known.low - slack + _LIKELY_MS / 2)
+_VENUES_NOW: Final = """        if now < self._middle_until:  # each order asks twenty times
 """
 _VENUES_LEAST: Final = """        return floor(now * 1000 + (min(low, doubt) if now < until else low))
 """
@@ -48,7 +47,7 @@ MUTATIONS: Final[Mapping[str, tuple[Patch, ...]]] = {
     ),
     "resolve": (("shared/venues/kraken/adapter.py", _ALL_ORDERS, _OPEN_ORDERS_ONLY),),
     "clock": (
-        ("shared/venues/venue_clock.py", _VENUES_NOW, "            pass\n        return self._wall()\n"),
+        ("shared/venues/venue_clock.py", _VENUES_NOW, f"        return self._wall()\n{_VENUES_NOW}"),
         ("shared/venues/venue_clock.py", _VENUES_LEAST, "        return self._wall()\n"),
     ),
     "nonce": (("shared/bus/lua/_nonce.lua", "\nlocal function next_nonce(key, floor, advance, spare)", _UNSEEDED),),

@@ -136,3 +136,23 @@ async def test_who_is_not_the_owner_any_more_gets_none_and_changes_nothing(bus: 
     with pytest.raises(LeaseLost, match="another process serves alice now"):
         await nonces.next(advance=50)
     assert await bus.do("GET", KEY) == stands
+
+
+async def test_the_nonces_taken_along_with_an_order_are_asked_with_before_any_later_one(bus: Bus, lease: Lease) -> None:
+    nonces = counter(bus, lease)
+    first = await nonces.next()
+    await bus.do("INCRBY", KEY, 3)
+    nonces.used(first + 1, spare=2)
+    assert nonces.taken == first + 3
+    assert [await nonces.next() for _ in range(3)] == [first + 2, first + 3, first + 4]
+    nonces.used(first + 5, spare=2)
+    assert await nonces.next(advance=1) > first + 7  # after a refusal none of them will do
+
+
+async def test_a_nonce_taken_along_is_not_used_once_the_lease_has_run_out(bus: Bus, lease: Lease) -> None:
+    nonces = counter(bus, lease)
+    nonces.used(await nonces.next(), spare=1)
+    await take_over(bus)
+    lease.invalidate()
+    with pytest.raises(LeaseLost):
+        await nonces.next()

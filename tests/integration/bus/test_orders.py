@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused, LeaseLost
 from shared.bus.lease import Lease
-from shared.bus.orders import OrderStore, PositionChange, SendPermit, SendRefusal
+from shared.bus.orders import OrderStore, PositionChange, SendPermit, SendRefusal, SwitchSet
 from shared.contracts import keys
 from shared.domain.order import STEPS, TERMINAL, OrderState
 from tests.integration.bus.account import Account, a_delivered_entry, a_report, pending
@@ -260,3 +260,39 @@ async def test_any_walk_of_an_order_is_the_walk_of_the_domains_machine(
     record = await account.store.load(order_id)
     assert int(record.get("attempts", 0)) == attempts
     assert len(await account.reports(order_id)) == ended == (at in TERMINAL)
+
+
+@pytest.mark.parametrize(
+    ("written", "begun"),
+    [
+        (None, True),
+        (("HSET", "mode", "run"), True),
+        (("HSET", "reconcile_at", "5"), True),
+        (("HSET", "mode", "pause"), False),
+        (("HSET", "mode", "no mode"), False),
+        (("SET", "pause"), False),
+    ],
+)
+async def test_nothing_is_begun_while_a_switch_is_set_or_cannot_be_read(
+    account: Account, written: tuple[str, ...] | None, begun: bool
+) -> None:
+    order_id = await account.put(None)
+    if written is not None:
+        await account.bus.do(written[0], keys.control("alice"), *written[1:])
+    switches = [keys.CONTROL, keys.control("alice"), keys.control_of_symbol("BTC/USD")]
+    found = await account.store.begin(order_id, account.nonces, {"n": "1"}, switches)
+    assert isinstance(found, SendPermit) is begun
+    if not begun:
+        assert found == SwitchSet()
+        assert await account.store.load(order_id) == {}
+        assert isinstance(await account.store.begin(order_id, account.nonces, {"n": "1"}), SendPermit)
+
+
+async def test_a_switch_that_this_redis_user_may_not_read_is_taken_for_set(account: Account) -> None:
+    order_id = await account.put(None)
+    await account.bus.do("ACL", "SETUSER", "default", "-hget")
+    try:
+        found = await account.store.begin(order_id, account.nonces, {}, [keys.CONTROL])
+    finally:
+        await account.bus.do("ACL", "SETUSER", "default", "+hget")
+    assert found == SwitchSet()
