@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, Final, TextIO, cast
 
 from shared.contracts import keys
+from shared.domain.account import MASTER
+from shared.domain.order import TERMINAL
 from tests.chaos.judging.evidence import entries, idle, read_logs
 from tests.chaos.run import SHIPPED, UNBUDGETED
 from tests.day.books import Account, Order
@@ -98,8 +100,9 @@ class Day:
 
     def settle(self, patience: float) -> bool:
         """End the master, wait for rest, close everything, and wait for rest again."""
+        quiet = self._master_at_rest(patience)
         self._master.stop()
-        quiet = self._rest(patience)
+        quiet = self._rest(patience) and quiet
         self.note("at rest" if quiet else "not at rest")
         self.rested_at = int(time.time() * 1000)
         self.drift = run_ops(self.stack, "drift", "--json")
@@ -191,6 +194,21 @@ class Day:
         """Read what the exchange says a user has."""
         found: dict[str, Any] = self.stack.get(f"/paper/accounts/{user}/kraken")["balances"]
         return {asset: Decimal(amount) for asset, amount in found.items()}
+
+    def _master_at_rest(self, patience: float) -> bool:
+        """Have the master send nothing more, and wait until what it has sent is settled, and so emitted.
+
+        Kraken's counter may make it wait for the question what filled; a master that is stopped in between emits that at its next
+        start, which no day has.
+        """
+        client, end = self.stack.client, time.monotonic() + patience
+        client.hset(keys.control(MASTER), mapping={"mode": "halt", "reason": "the end of the day"})
+        while time.monotonic() < end:
+            states = [client.hget(name, "state") for name in client.scan_iter(keys.order(MASTER, "*"), count=1_000)]
+            if all(state in TERMINAL for state in states):
+                return True
+            time.sleep(0.5)  # nothing tells when the last of them has ended
+        return False
 
     def _rest(self, patience: float) -> bool:
         client, end = self.stack.client, time.monotonic() + patience
