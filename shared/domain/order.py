@@ -151,7 +151,17 @@ def order_id(signal_id: str, user: str, venue: str) -> str:
     """
     begun = _namespace(signal_id).copy()
     begun.update(f"{user}:{venue}".encode())
-    digest = begun.hexdigest()
+    return _name_based(begun.hexdigest())
+
+
+def report_id(order: str) -> str:
+    """Derive the id of an order's report: what `uuid.uuid5` gives for `report` in the order's namespace."""
+    return _name_based(
+        hashlib.sha1(bytes.fromhex(order.replace("-", "")) + b"report", usedforsecurity=False).hexdigest()
+    )
+
+
+def _name_based(digest: str) -> str:
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{_VARIANT[digest[16]]}{digest[17:20]}-{digest[20:32]}"
 
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
-from uuid import UUID, uuid5
 
 import structlog
 
@@ -20,14 +18,12 @@ from shared.contracts.messages import ReportMessage
 from shared.contracts.records import read_position, write_position
 from shared.domain.account import Position
 from shared.domain.fault import FaultKind
-from shared.domain.order import Decision, OrderState, Side
+from shared.domain.order import Decision, OrderState, Side, report_id
 from shared.domain.values.money import Quantity, plain
 from shared.domain.values.symbol import Symbol
 from shared.execution.totals import LegTotals, quote_fee, received_quantity
 from shared.runtime.crash_points import CrashPoint
 from shared.venues.port import VenueOrder
-
-_REPORT: Final = "report"
 
 log = structlog.get_logger()
 
@@ -116,7 +112,7 @@ async def settle(
         reason = f"{decision.reason}; {reason}"  # of the user's own exits, the report alone says why
     total = totals or LegTotals.nothing(decision.symbol)
     report = ReportMessage.of(
-        id=str(uuid5(UUID(decision.id), _REPORT)),
+        id=report_id(decision.id),
         order_id=decision.id,
         signal_id=decision.signal_id,
         user=context.user,
