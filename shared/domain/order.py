@@ -151,7 +151,17 @@ def order_id(signal_id: str, user: str, venue: str) -> str:
     """
     sha1 = _namespace(signal_id).copy()
     sha1.update(f"{user}:{venue}".encode())
-    digest = sha1.hexdigest()
+    return _name_based(sha1.hexdigest())
+
+
+def report_id(order: str) -> str:
+    """Derive the id of an order's report. It equals `uuid.uuid5` of `report` in the order's namespace."""
+    sha1 = hashlib.sha1(bytes.fromhex(order.replace("-", "")) + b"report", usedforsecurity=False)
+    return _name_based(sha1.hexdigest())
+
+
+def _name_based(digest: str) -> str:
+    """Return the UUID of version 5 that a SHA-1 in hex makes."""
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{_VARIANT[digest[16]]}{digest[17:20]}-{digest[20:32]}"
 
 

@@ -215,8 +215,13 @@ class VenueClock:
         seconds of the steady clock.
         """
         slack = (received - sent) * 1000 * _DRIFT
-        sample = _Bounds(at - received * 1000 - slack, at + resolution_ms - sent * 1000 + slack, received)
-        known = None if self._bounds is None else self._bounds.aged(received)
+        low, high = at - received * 1000 - slack, at + resolution_ms - sent * 1000 + slack
+        if (bounds := self._bounds) is not None and self._behind is None:
+            aged = max(received - bounds.at, 0.0) * _DRIFT_MS
+            if low <= bounds.low - aged and bounds.high + aged <= high:
+                return  # as most answers: it says no more than is known
+        sample = _Bounds(low, high, received)
+        known = None if bounds is None else bounds.aged(received)
         if known is None:
             self._bounds = sample
         elif sample.low > known.high:

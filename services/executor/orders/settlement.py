@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
-from uuid import UUID, uuid5
 
 import structlog
 
@@ -16,15 +14,13 @@ from services.executor.account.context import AccountContext
 from shared.bus.orders import PositionChange
 from shared.contracts.messages import ReportMessage
 from shared.contracts.position_record import read_position, write_position
-from shared.domain.order import Decision, OrderState, Side
+from shared.domain.order import Decision, OrderState, Side, report_id
 from shared.domain.position import Position
 from shared.domain.values.money import Quantity, plain
 from shared.domain.values.symbol import Symbol
 from shared.execution.totals import LegTotals, quote_fee, received_quantity
 from shared.runtime.crash_points import CrashPoint
 from shared.venues.port import VenueOrder
-
-_REPORT: Final = "report"
 
 log = structlog.get_logger()
 
@@ -102,7 +98,7 @@ async def settle(
         code = code or decision.code
     total = totals or LegTotals.nothing(decision.symbol)
     report = ReportMessage.of(
-        id=str(uuid5(UUID(decision.id), _REPORT)),
+        id=report_id(decision.id),
         order_id=decision.id,
         signal_id=decision.signal_id,
         user=context.user,

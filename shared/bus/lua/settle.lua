@@ -23,9 +23,9 @@ if state and ends[state] then
   end
   return 'already'
 end
-local kinds = {'hash', 'stream', 'stream', 'hash', 'hash'}
-for i = 2, 6 do
-  local wrong = wrong_kind(KEYS[i], kinds[i - 1])
+local kinds = {'stream', 'stream', 'hash', 'hash'}
+for i = 3, 6 do -- the order's own has just been read
+  local wrong = wrong_kind(KEYS[i], kinds[i - 2])
   if wrong then
     return wrong
   end

@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 
 from hypothesis import given, strategies as st
 
-from shared.domain.order import STEPS, TERMINAL, OrderState, leg_id, order_id
+from shared.domain.order import STEPS, TERMINAL, OrderState, leg_id, order_id, report_id
 from shared.domain.signal import signal_id
 from tests.support.examples import an_id, btc
 
@@ -52,3 +52,9 @@ def test_every_state_either_ends_or_has_a_way_to_every_end() -> None:
 
 def test_only_a_planned_order_is_sent() -> None:
     assert [state for state, targets in STEPS.items() if OrderState.SENDING in targets] == [OrderState.PLANNED]
+
+
+def test_the_id_of_a_report_is_the_name_based_one_of_its_order() -> None:
+    for number in range(50):
+        order = str(uuid5(UUID(int=number), "order"))
+        assert report_id(order) == str(uuid5(UUID(order), "report"))
