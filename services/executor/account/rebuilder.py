@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final
-from uuid import UUID, uuid5
 
 import structlog
 
@@ -25,7 +24,7 @@ from shared.contracts.messages import ReportMessage
 from shared.contracts.position_record import write_position
 from shared.contracts.rebuilding import RebuildAnswer, RebuildMode, RebuildRequest, held_text
 from shared.domain.funds import Funds
-from shared.domain.order import Kind, OrderState, Side
+from shared.domain.order import Kind, OrderState, Side, report_id
 from shared.execution.totals import LegTotals, quote_fee
 from shared.venues.errors import VenueError
 from shared.venues.port import Venue, VenueOrder
@@ -130,7 +129,7 @@ class Rebuilder:
         ended_at = order.closed_at or order.opened_at
         traded = order.filled.amount > 0
         report = ReportMessage.model_construct(
-            id=str(uuid5(UUID(order.client_order_id), "report")),
+            id=report_id(order.client_order_id),
             order_id=order.client_order_id,
             signal_id="",
             user=self._user,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID, uuid5
-
 import structlog
 
 from services.master_strategy.fills.fills import average_price
@@ -12,7 +10,7 @@ from shared.bus.orders import OrderStore, PositionChange
 from shared.contracts.fields import text
 from shared.contracts.messages import ReportMessage
 from shared.domain.account import MASTER
-from shared.domain.order import OrderState
+from shared.domain.order import OrderState, report_id
 from shared.domain.signal import signal_id
 from shared.venues.port import VenueOrder
 
@@ -42,7 +40,7 @@ class OwnOrderRecords:
         filled = found if found and found.filled.amount > 0 else None
         price = average_price(filled.filled, filled.cost, own.symbol) if filled else None
         report = ReportMessage(
-            id=str(uuid5(UUID(own.id), "report")),
+            id=report_id(own.id),
             order_id=own.id,
             signal_id=signal_id(own.venue, filled.venue_order_id, filled.filled) if filled else "",
             user=MASTER,
