@@ -20,7 +20,7 @@ from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.lease import Lease, acquire
 from shared.bus.records import Records
 from shared.bus.renewals import Renewals
-from shared.bus.users.gone_users import recall_users, settle_gone_users
+from shared.bus.users.gone_users import restore_last_settings, settle_gone_users
 from shared.bus.venue_time import VenueTimes
 from shared.config.renames import RenamesFile
 from shared.config.settings import Settings
@@ -51,7 +51,7 @@ async def main(settings: Settings) -> None:
     log_mode(settings)
     async with open_bus(settings.redis_url, "copy-engine", settings.durability) as bus:
         instance = instance_name()
-        await recall_users(bus, watch)
+        await restore_last_settings(bus, watch)
         heartbeat = Heartbeat(Records(bus), "copy-engine", instance, faults, _now_ms, settings.shoal_mode)
         serving: list[Engine] = []
         renames = RenamesFile(settings.shoal_config, faults)

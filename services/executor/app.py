@@ -23,7 +23,7 @@ from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.lease import Lease
 from shared.bus.records import Records
 from shared.bus.renewals import Renewals
-from shared.bus.users.gone_users import recall_users, settle_gone_users
+from shared.bus.users.gone_users import restore_last_settings, settle_gone_users
 from shared.bus.users.last_settings import LastSettings
 from shared.bus.venue_time import VenueTimeWriter
 from shared.bus.watch import Watch
@@ -59,7 +59,7 @@ async def main(settings: Settings) -> None:
         open_bus(settings.redis_url, "executor", settings.durability) as bus,
         new_http_session(settings.proxy) as http,
     ):
-        await recall_users(bus, watch)
+        await restore_last_settings(bus, watch)
         for name in keys_without_user(watch.everybody):
             log.warning("a key belongs to no user: there is no file of that name", variable=name)
         roster = Roster(watch.everybody, settings.executor_users, str(settings.shoal_config))

@@ -173,7 +173,7 @@ class MasterSession:
             strategy=settings.name,
             hooks=hooks,
         )
-        await trader.resume()
+        await trader.follow_unfinished()
         while not await watcher.scan_or_report():
             await clock.sleep(_RETRY_SCAN)
         self.heartbeat.phase = Phase.MIRROR if strategy is None else Phase.OPEN

@@ -126,7 +126,7 @@ def test_an_entry_during_a_stop_out_is_found() -> None:
     assert breaches({}, order(5, 100), stop_outs=out) == {"no entry during a stop-out"}
 
 
-def test_an_entry_that_is_too_old_too_dear_or_too_large_is_found() -> None:
+def test_an_entry_that_is_too_old_too_expensive_or_too_large_is_found() -> None:
     entry = order(40, 100)
     assert breaches({}, entry) == {"max_signal_age"}
     cheap = SignalFacts(

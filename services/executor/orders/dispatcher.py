@@ -122,7 +122,7 @@ class Dispatcher:
             return False
         if not self._suspect(decision, entry_id, redelivered=redelivered):
             return False
-        return await self._entries.recall_skipped(decision, entry_id)
+        return await self._entries.recover_skipped(decision, entry_id)
 
     def _suspect(self, decision: Decision, entry_id: str, *, redelivered: bool) -> bool:
         """Return whether something may have been sent for a decision before, here or by a predecessor."""

@@ -50,7 +50,7 @@ class EntryHandler:
             self._admission.release(decision)
             self._cuts.pop(decision.id, None)
 
-    async def recall_skipped(self, decision: Decision, entry_id: str) -> bool:
+    async def recover_skipped(self, decision: Decision, entry_id: str) -> bool:
         """End a skipped entry that the venue has all the same: Redis lost the decision to copy it.
 
         False if the venue never had it. Without this, what was bought would belong to no position and would never be sold.

@@ -62,7 +62,7 @@ class OwnExits:
         """Whether any order of the user's is under way or waiting."""
         return bool(self._queues.busy)
 
-    async def resume(self) -> None:
+    async def queue_noted(self) -> None:
         """Queue the exits that a predecessor began; to be called before anything else is queued."""
         noted = await self._store.own_exits()
         for name, why in noted.unreadable.items():

@@ -187,7 +187,7 @@ class UserTurn:
             for name, context in self._contexts.items()
         }
         for each in exits.values():
-            await each.resume()
+            await each.queue_noted()
         return exits
 
     async def _announce(self, account: AccountKeeper, venue: str) -> None:

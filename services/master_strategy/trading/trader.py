@@ -103,7 +103,7 @@ class Trader:
         self._tasks.create_task(self._send(own))
         return own
 
-    async def resume(self) -> int:
+    async def follow_unfinished(self) -> int:
         """Follow the orders of the previous run that have no proven end; return their number."""
         left = await self._own_records.unfinished()
         for own, state in left:

@@ -24,13 +24,13 @@ _RETRY: Final = 1.0
 log = structlog.get_logger()
 
 
-async def recall_users(bus: Bus, watch: UsersWatch) -> None:
+async def restore_last_settings(bus: Bus, watch: UsersWatch) -> None:
     """Read the last settings of users with a bad file, and the users without a file who hold something. Waits for Redis."""
     while True:
         try:
             without_file = await holders(bus) - watch.users.keys()
             bad = {user for user, policy in watch.users.items() if policy.fault}
-            watch.recall(await LastSettings(bus).read(bad | without_file), without_file)
+            watch.restore(await LastSettings(bus).read(bad | without_file), without_file)
         except BusUnavailable as error:
             log.warning("waiting for Redis", reason=str(error))
             await asyncio.sleep(_RETRY)

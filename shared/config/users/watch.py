@@ -81,7 +81,7 @@ class UsersWatch:
         """Return the users with a file and those whose file is gone, by id in alphabetical order."""
         return dict(sorted({**self._gone, **self._users}.items()))
 
-    def recall(self, last: Mapping[str, UserPolicy], holders: Collection[str]) -> None:
+    def restore(self, last: Mapping[str, UserPolicy], holders: Collection[str]) -> None:
         """Complete the users by records from before this process (see `complete_users`): once, before the users are used."""
         read = Users(self._users, tuple(self._problems.values()))
         self._take(complete_users(read, last, holders, self._config / USERS))

@@ -8,7 +8,7 @@ from pathlib import Path
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.bus.streams import Group
-from shared.bus.users.gone_users import recall_users
+from shared.bus.users.gone_users import restore_last_settings
 from shared.bus.users.last_settings import LastSettings, holders, still_holding
 from shared.config.users.watch import UsersWatch
 from shared.contracts import keys
@@ -43,7 +43,7 @@ async def test_a_start_finds_books_without_a_file_and_the_last_settings(bus: Bus
         [a_policy(user, exits=ExitPolicy(stop_loss_pct=Decimal(7))) for user in ("bob", "gone", "flat")]
     )
     watch = UsersWatch(tmp_path)
-    await recall_users(bus, watch)
+    await restore_last_settings(bus, watch)
     assert {user: (each.exits.stop_loss_pct, each.file) for user, each in watch.everybody.items()} == {
         "alice": (Decimal(5), FileState.GOOD),
         "bob": (Decimal(7), FileState.BAD),

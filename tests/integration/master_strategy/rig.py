@@ -112,7 +112,7 @@ class Run:
     async def resume(self) -> None:
         """Do what a start does: take up the earlier run's orders, then compare the fills."""
         async with asyncio.TaskGroup() as tasks:
-            await self.trader(tasks).resume()
+            await self.trader(tasks).follow_unfinished()
             await self.watcher.scan()
 
     def trader(self, tasks: asyncio.TaskGroup) -> Trader:

@@ -248,7 +248,7 @@ async def test_an_order_that_has_ended_by_the_time_it_is_followed_is_left_as_it_
     with capture_logs() as logs:
         async with asyncio.TaskGroup() as tasks:
             trader = run.trader(tasks)
-            await trader.resume()
+            await trader.follow_unfinished()
     assert trader.available(BTC), "the symbol rests after an order that failed, and this one did not"
     assert await rig.reports() == []
     assert own.id in {line["order_id"] for line in logs if line["event"] == "order of an earlier run had ended"}

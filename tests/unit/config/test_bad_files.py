@@ -192,7 +192,7 @@ def test_what_is_wrong_stands_in_the_register_until_it_is_mended(config: Path) -
     bob = config / "users" / "bob.toml"
     bob.write_text("enabld = true")
     watch = UsersWatch(config, faults)
-    watch.recall({}, ())
+    watch.restore({}, ())
     (fault,) = faults.standing
     assert (fault.kind, fault.subject, fault.reason) == (FaultKind.USER_FILE, "bob", watch.users["bob"].fault)
     bob.write_text("")

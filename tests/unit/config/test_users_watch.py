@@ -245,7 +245,7 @@ def test_a_start_recalls_the_last_settings_of_users_whose_file_is_bad_or_gone(co
     write(config, "bob", "enabld = true")
     last = {user: a_policy(user, exits=ExitPolicy(stop_loss_pct=Decimal(7))) for user in ("bob", "carol", "alice")}
     watch = UsersWatch(config)
-    watch.recall(last, {"carol", "dave", "not a user"})
+    watch.restore(last, {"carol", "dave", "not a user"})
     assert {user: (each.exits.stop_loss_pct, each.file) for user, each in watch.everybody.items()} == {
         "alice": (Decimal(5), FileState.GOOD),  # a file decides
         "bob": (Decimal(7), FileState.BAD),

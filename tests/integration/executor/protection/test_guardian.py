@@ -37,7 +37,7 @@ async def guarding(rig: Rig, owner: Owner) -> AsyncIterator[Guardian]:
 
     async with asyncio.TaskGroup() as tasks:
         exits = own_exits(owner, SymbolQueues(tasks, run_task))
-        await exits.resume()
+        await exits.queue_noted()
         yield Guardian(owner.context, Watch(rig.bus), exits)
         await until(partial(_quiet, exits), "all own exits are over")
 
