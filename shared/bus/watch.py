@@ -47,7 +47,7 @@ class Watch:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._asked: dict[tuple[str, frozenset[Symbol]], asyncio.Task[WatchedMarket]] = {}
-        """The markets that are being read: who asks for one meanwhile gets the same answer, for a crowd looks at once."""
+        """The reads under way: a guardian that asks the same meanwhile gets the same answer. Nothing is sent by it."""
 
     async def held(self, user: str, venue: str) -> WatchedHoldings:
         """Read what a user holds from copying, and the user's own switch."""

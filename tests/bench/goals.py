@@ -1,4 +1,4 @@
-"""The goals, as ratios within the rounds of one run; what was not measured clearly is told as such and decides nothing."""
+"""The goals, as ratios within the rounds of one run; what was not measured clearly is marked and decides nothing."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _EQUITY: Final = Decimal(100_000)
 _SIZE: Final = Decimal("0.1")
 _PRICE: Final = Decimal(60_000)
 _OWN_COMMANDS: Final = frozenset({"xlen", "info"})
-"""What nobody but the bench sends while it measures."""
+"""What only the bench sends while it measures."""
 
 
 class System:
