@@ -11,6 +11,7 @@ from shared.bus.errors import LeaseLost
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
 from shared.bus.scripts import load
+from shared.bus.send_permit import SendPermit, SendRefusal, SwitchSet
 from shared.bus.streams import flatten
 from shared.contracts import keys
 from shared.contracts.messages import ReportMessage
@@ -26,31 +27,6 @@ RETENTION_MS: Final = 30 * 24 * 3600 * 1000
 _QUESTIONS: Final = 1
 """Nonces that are taken along with an order's: one, to ask what filled."""
 _BEGIN, _TRANSITION, _SETTLE = load("begin_send"), load("transition"), load("settle")
-
-
-@dataclass(frozen=True, slots=True)
-class SendPermit:
-    """The intent is durable; send with this nonce."""
-
-    nonce: int
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class SendRefusal:
-    """Nothing may be sent: the order is already in this state."""
-
-    state: OrderState
-
-    @property
-    def terminal(self) -> bool:
-        """Return whether the order has ended; if not, the outcome of its last send is not proven and must be resolved."""
-        return self.state in TERMINAL
-
-
-@dataclass(frozen=True, slots=True)
-class SwitchSet:
-    """Nothing was begun: a kill switch is set, or cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from shared.bus.orders import SendPermit, SendRefusal, SwitchSet
+from shared.bus.send_permit import SendPermit, SendRefusal, SwitchSet
 from shared.domain.order import OrderState
 from shared.execution.attempt import Attempt
 from shared.execution.leg import Leg

@@ -8,8 +8,9 @@ from uuid import uuid4
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
-from shared.bus.orders import OrderStore, SendPermit
+from shared.bus.orders import OrderStore
 from shared.bus.records import pairs
+from shared.bus.send_permit import SendPermit
 from shared.bus.streams import Group
 from shared.contracts import keys
 from shared.contracts.messages import ReportMessage

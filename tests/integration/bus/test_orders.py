@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused, LeaseLost
 from shared.bus.lease import Lease
-from shared.bus.orders import OrderStore, PositionChange, SendPermit, SendRefusal, SwitchSet
+from shared.bus.orders import OrderStore, PositionChange
+from shared.bus.send_permit import SendPermit, SendRefusal, SwitchSet
 from shared.contracts import keys
 from shared.domain.order import STEPS, TERMINAL, OrderState
 from tests.integration.bus.account import Account, a_delivered_entry, a_report, pending

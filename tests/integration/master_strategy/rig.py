@@ -31,8 +31,9 @@ from shared.bus.connection import Bus
 from shared.bus.lease import Lease, acquire
 from shared.bus.master_account import MasterRecords, read_holdings
 from shared.bus.nonce import NonceCounter
-from shared.bus.orders import OrderStore, SendPermit
+from shared.bus.orders import OrderStore
 from shared.bus.records import Records, pairs
+from shared.bus.send_permit import SendPermit
 from shared.bus.signals import SignalLog
 from shared.bus.streams import read_entries
 from shared.contracts import keys
