@@ -126,7 +126,7 @@ class Run:
                 user=MASTER,
                 venue=self.venue,
                 store=self.store,
-                permit=self.nonces,
+                permit=None if self.venue.replays else self.nonces,
                 lease=self.lease,
                 clock=clock,
                 account=account,
