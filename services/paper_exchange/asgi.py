@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from services.paper_exchange.core.market.clock import Clock
 from services.paper_exchange.kraken.front import KrakenFront, Request
-from services.paper_exchange.kraken.replies import Reply
+from services.paper_exchange.wire import Reply
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -26,7 +26,8 @@ from services.paper_exchange.kraken.gate import Gate, LockoutRule
 from services.paper_exchange.kraken.methods import METHODS, Method
 from services.paper_exchange.kraken.parameters import Parameters
 from services.paper_exchange.kraken.public import METHODS as PUBLIC
-from services.paper_exchange.kraken.replies import Reply, corrupt, failure, gateway_error, html_page, success
+from services.paper_exchange.kraken.replies import corrupt, failure, gateway_error, html_page, success
+from services.paper_exchange.wire import Reply
 
 PRIVATE: Final = "/0/private/"
 PUBLIC_PATH: Final = "/0/public/"

@@ -12,7 +12,7 @@ import pytest
 
 from services.paper_exchange.core.fault_table import FAULTS
 from services.paper_exchange.kraken.front import DelayedRequest
-from services.paper_exchange.kraken.replies import Reply
+from services.paper_exchange.wire import Reply
 from tests.unit.paper_exchange.faults import ORDER, answer, arm, placed
 from tests.unit.paper_exchange.venue import Client, Venue
 
