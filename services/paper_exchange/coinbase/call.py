@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from services.paper_exchange.coinbase.errors import invalid_argument
+from services.paper_exchange.coinbase.portfolios import Portfolio, Portfolios
 from services.paper_exchange.core.account import Account, ApiKey
 from services.paper_exchange.core.exchange import Exchange
 
@@ -67,11 +68,17 @@ class PublicCall:
 
 @dataclass(slots=True)
 class Call(PublicCall):
-    """An authenticated request. `account` is what its key sees: one portfolio of one user. `body` is the JSON object as sent."""
+    """An authenticated request. `portfolio` is what its key sees; `body` is the JSON object as sent."""
 
     key: ApiKey
-    account: Account
+    portfolio: Portfolio
+    portfolios: Portfolios
     body: Shape = field(default_factory=dict)
+
+    @property
+    def account(self) -> Account:
+        """Return the account of the portfolio."""
+        return self.portfolio.account
 
 
 PublicHandler = Callable[[PublicCall], Shape]
