@@ -2,7 +2,8 @@
 
 Two dialects are in use. coinbase-advanced-py: `iss` "cdp", no `aud`, `uri`. ccxt: with ES256 `iss` "coinbase-cloud", `aud`
 ["retail_rest_api_proxy"], `iat`; with EdDSA `iss` "cdp", `aud` ["cdp_service"] and a list `uris` instead of `uri`; a `uri` keeps
-`http://` when its address was changed. Nothing else is accepted. No rule against a second use of a token is documented: there is none.
+`http://` when its address was changed. Nothing else is accepted. No rule against using a token twice is documented: there is
+none.
 """
 
 from __future__ import annotations
