@@ -8,6 +8,8 @@ import random
 import structlog
 
 from services.paper_exchange.asgi import Application
+from services.paper_exchange.coinbase.front import CoinbaseFront
+from services.paper_exchange.coinbase.venue import CoinbaseVenue
 from services.paper_exchange.control.plane import control_plane
 from services.paper_exchange.core.exchange import Exchange
 from services.paper_exchange.core.market.clock import Clock, SystemClock
@@ -33,8 +35,10 @@ def build(settings: Settings, paper: PaperFile, clock: Clock) -> tuple[Exchange,
     instruments = {symbol: INSTRUMENTS[symbol] for symbol in market.feeds}
     exchange = Exchange(clock, market, instruments, FEES, random.SystemRandom())
     names = names_of(settings.paper_host, [read_origin(settings.paper_url).host])
-    control = HttpGuard(control_plane(exchange, list_pair), names, "PAPER_URL")
-    return exchange, Application(KrakenFront(exchange, paper.limits.limits()), control, clock)
+    coinbase = CoinbaseVenue(exchange)
+    control = HttpGuard(control_plane(exchange, coinbase, list_pair), names, "PAPER_URL")
+    fronts = KrakenFront(exchange, paper.limits.limits()), CoinbaseFront(coinbase, limited=paper.limits.coinbase)
+    return exchange, Application(*fronts, control, clock)
 
 
 async def run(settings: Settings) -> None:

@@ -25,6 +25,7 @@ class CoinbaseRefusal(Exception):  # noqa: N818  # an answer of the venue, not a
         self.status = status
         self.body = body
         self.verdict = f"{status} {verdict}"
+        self.headers: list[tuple[bytes, bytes]] = []
 
 
 def refusal(status: int, error: str, details: str, message: str = "") -> CoinbaseRefusal:

@@ -6,6 +6,7 @@ Ids are derived from names, so that a wallet has the same id in every answer and
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -22,7 +23,7 @@ class Conversion:
     id: str
     source: str
     target: str
-    amount_text: str
+    amount: Decimal
     done_at: float = 0.0
 
 

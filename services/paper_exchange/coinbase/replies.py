@@ -19,5 +19,6 @@ def success(shape: dict[str, object], *, accepted: bool = True) -> Reply:
 def failure(refusal: CoinbaseRefusal) -> Reply:
     """Return the answer of a refusal."""
     if isinstance(refusal.body, str):
-        return Reply(refusal.body.encode(), refusal.status, TEXT)
-    return Reply(json.dumps(refusal.body, separators=(",", ":")).encode(), refusal.status)
+        return Reply(refusal.body.encode(), refusal.status, TEXT, headers=refusal.headers)
+    body = json.dumps(refusal.body, separators=(",", ":")).encode()
+    return Reply(body, refusal.status, headers=refusal.headers)

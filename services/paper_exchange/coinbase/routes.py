@@ -1,4 +1,4 @@
-"""The table of Coinbase's methods: verb and path, the name that the journal and faults use, the scope that a key needs.
+"""The table of Coinbase's methods: verb and path below /api/v3/brokerage/, the name that the journal and faults use, the scope.
 
 Paths and names: docs.cdp.coinbase.com, Advanced Trade REST. A segment in braces is a variable; fixed segments win over variables
 (`orders/historical/batch` is not an order's id).
@@ -39,6 +39,10 @@ ROUTES: Final = (
     Route("GET", "market/products/{product_id}/candles", "GetPublicCandles", Scope.PUBLIC),
     Route("GET", "market/products/{product_id}/ticker", "GetPublicMarketTrades", Scope.PUBLIC),
     Route("GET", "market/product_book", "GetPublicProductBook", Scope.PUBLIC),
+    Route("GET", "/v2/time", "GetAppTime", Scope.PUBLIC),
+    Route("GET", "/v2/currencies", "ListFiatCurrencies", Scope.PUBLIC),
+    Route("GET", "/v2/currencies/crypto", "ListCryptoCurrencies", Scope.PUBLIC),
+    Route("GET", "/v2/exchange-rates", "GetExchangeRates", Scope.PUBLIC),
     Route("GET", "products", "ListProducts", Scope.VIEW),
     Route("GET", "products/{product_id}", "GetProduct", Scope.VIEW),
     Route("GET", "products/{product_id}/candles", "GetCandles", Scope.VIEW),
@@ -78,9 +82,7 @@ for _route in sorted(ROUTES, key=lambda route: route.pattern.count("{")):
 
 def find_route(verb: str, path: str) -> tuple[Route, dict[str, str]] | None:
     """Return the route of a path and the values of its variables; None if the venue does not know it."""
-    if not path.startswith(PREFIX):
-        return None
-    given = path[len(PREFIX) :].split("/")
+    given = path.removeprefix(PREFIX).split("/")
     for segments, route in _BY_LENGTH.get((verb, len(given)), ()):
         if all(_is_variable(name) or name == value for name, value in zip(segments, given, strict=True)):
             values = {name[1:-1]: value for name, value in zip(segments, given, strict=True) if _is_variable(name)}
