@@ -1,20 +1,24 @@
-"""What clients ask of Coinbase without a key beside the market: the time, and three lists of the older App API (`/v2/...`).
-
-ccxt reads the lists when it loads its markets.
+"""The time, and the few calls of the older App API (`/v2/...`) that ccxt makes: currencies when it loads its markets, and the
+wallets for `fetch_balance`.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
 from services.paper_exchange.coinbase.accounts import worth
-from services.paper_exchange.coinbase.call import PublicCall, Shape
+from services.paper_exchange.coinbase.call import Call, PublicCall, Shape
 from services.paper_exchange.coinbase.catalogue import CURRENCIES, FIAT
+from services.paper_exchange.coinbase.errors import invalid_argument
 from services.paper_exchange.coinbase.texts import decimal_text
 from services.paper_exchange.coinbase.venue import venue_time
 from services.paper_exchange.core.instrument import ZERO
+
+DEFAULT_PAGE: Final = 25
+LARGEST_PAGE: Final = 100
 
 
 def server_time(call: PublicCall) -> Shape:
@@ -52,6 +56,57 @@ def crypto_currencies(_: PublicCall) -> Shape:
             }
             for index, code in enumerate(codes, 100)
         ]
+    }
+
+
+def app_accounts(call: Call) -> Shape:
+    """Return the wallets with their totals, the newest first; `starting_after` is the id of the last one seen."""
+    limit = call.query.integer("limit", DEFAULT_PAGE) or DEFAULT_PAGE
+    if limit < 0:
+        raise invalid_argument("limit must not be negative")
+    limit = min(limit, LARGEST_PAGE)
+    ids = {call.portfolio.wallet_id(currency): currency for currency in reversed(call.account.balances)}
+    rows, after = list(ids), call.query.text("starting_after")
+    if after and after not in ids:
+        raise invalid_argument("starting_after is not the id of a wallet")
+    rows = rows[rows.index(after) + 1 :] if after else rows
+    page, more = rows[:limit], len(rows) > limit
+    return {
+        "pagination": {
+            "ending_before": None,
+            "starting_after": after or None,
+            "previous_ending_before": None,
+            "next_starting_after": page[-1] if more else None,
+            "limit": limit,
+            "order": "desc",
+            "previous_uri": None,
+            "next_uri": f"/v2/accounts?limit={limit}&starting_after={page[-1]}" if more else None,
+        },
+        "data": [_app_account(call, wallet_id, ids[wallet_id]) for wallet_id in page],
+    }
+
+
+def _app_account(call: Call, wallet_id: str, currency: str) -> Shape:
+    created = _iso(call.portfolio.created_at)
+    fiat = currency in FIAT
+    return {
+        "id": wallet_id,
+        "name": f"{currency} Wallet",
+        "primary": next(iter(call.account.balances)) == currency,
+        "type": "fiat" if fiat else "wallet",
+        "currency": {
+            "code": currency,
+            "name": CURRENCIES.get(currency, currency),
+            "exponent": 2 if fiat else 8,
+            "type": "fiat" if fiat else "crypto",
+        },
+        "balance": {"amount": decimal_text(call.account.shown(currency, call.now)), "currency": currency},
+        "created_at": created,
+        "updated_at": created,
+        "resource": "account",
+        "resource_path": f"/v2/accounts/{wallet_id}",
+        "allow_deposits": True,
+        "allow_withdrawals": True,
     }
 
 

@@ -30,6 +30,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "GetBestBidAsk": market_data.best_bid_ask,
     "ListAccounts": accounts.list_accounts,
     "GetAccount": accounts.get_account,
+    "ListAppAccounts": app_api.app_accounts,
     "GetTransactionSummary": accounts.transaction_summary,
     "GetKeyPermissions": accounts.key_permissions,
     "ListPortfolios": accounts.list_portfolios,

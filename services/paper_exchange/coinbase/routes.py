@@ -43,6 +43,7 @@ ROUTES: Final = (
     Route("GET", "/v2/currencies", "ListFiatCurrencies", Scope.PUBLIC),
     Route("GET", "/v2/currencies/crypto", "ListCryptoCurrencies", Scope.PUBLIC),
     Route("GET", "/v2/exchange-rates", "GetExchangeRates", Scope.PUBLIC),
+    Route("GET", "/v2/accounts", "ListAppAccounts", Scope.VIEW),
     Route("GET", "products", "ListProducts", Scope.VIEW),
     Route("GET", "products/{product_id}", "GetProduct", Scope.VIEW),
     Route("GET", "products/{product_id}/candles", "GetCandles", Scope.VIEW),

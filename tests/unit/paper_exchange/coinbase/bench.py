@@ -99,7 +99,7 @@ class Client:
         assert answer.status == 200, answer.body
         return answer.json
 
-    def wallet(self, currency: str) -> tuple[Decimal, Decimal] | None:
+    def wallet(self, currency: str) -> Any:
         """Return what is available and on hold in a currency; None if there is no wallet."""
         for row in self.get("accounts", limit=250)["accounts"]:
             if row["currency"] == currency:

@@ -10,7 +10,7 @@ import pytest
 from services.paper_exchange.control.messages import NewTransfer
 from services.paper_exchange.control.registry import transfer_funds
 from services.paper_exchange.core.account import Account
-from tests.unit.paper_exchange.coinbase.bench import VIEW_ONLY, Bench, Client
+from tests.unit.paper_exchange.coinbase.bench import VIEW_ONLY, Bench, Client, answer_of
 
 
 def deposit(bench: Bench, asset: str, amount: str, *, into: bool = True, **fields: Any) -> Account:
@@ -145,3 +145,25 @@ def test_a_further_portfolio_has_funds_of_its_own(bench: Bench, alice: Client) -
     assert alice.wallet("USD") == (100000, 0)
     with pytest.raises(KeyError):
         deposit(bench, "USD", "7", portfolio="Nowhere")
+
+
+def test_the_app_api_lists_the_same_wallets_with_their_totals(bench: Bench) -> None:
+    client = bench.client("alice", balances={f"C{number:03}": "1" for number in range(130)} | {"USD": "7.5"})
+    bench.exchange.accounts["alice", "coinbase"].holds["USD"] = Decimal("2.5")
+
+    def page(**query: Any) -> Any:
+        request = client.request("GET", "", **query)
+        request.path = "/v2/accounts"
+        request.authorization = "Bearer " + client.sign(client.claims("GET", request.path))
+        return answer_of(bench.front.answer(request))
+
+    first = page(limit=250).json
+    assert (len(first["data"]), first["pagination"]["limit"], first["pagination"]["order"]) == (100, 100, "desc")
+    dollars = first["data"][0]
+    assert (dollars["type"], dollars["balance"]) == ("fiat", {"amount": "7.5", "currency": "USD"})
+    rest = page(starting_after=first["pagination"]["next_starting_after"], limit=100).json
+    assert rest["pagination"]["next_uri"] is None
+    both = client.get("accounts", limit=250)["accounts"]
+    assert [row["id"] for row in first["data"] + rest["data"]] == [row["uuid"] for row in reversed(both)]
+    assert len(page().json["data"]) == 25
+    assert page(starting_after="nothing").status == 400

@@ -41,7 +41,7 @@ def test_what_coinbase_advanced_py_signs_is_let_in(bench: Bench, key: Client, mo
 def test_what_ccxt_signs_with_a_p256_key_is_let_in(bench: Bench) -> None:
     key = bench.client("ccxt")
     now = int(bench.clock.now())
-    dialect = {"iss": "coinbase-cloud", "aud": ["retail_rest_api_proxy"], "iat": now}
+    dialect: dict[str, Any] = {"iss": "coinbase-cloud", "aud": ["retail_rest_api_proxy"], "iat": now}
     assert with_claims(key, **dialect, uri=f"GET http://127.0.0.1:8100{ACCOUNTS}").status == 401, "not our host"
     token = key.sign({**key.claims("GET", ACCOUNTS), **dialect, "uri": f"GET http://127.0.0.1:8100{ACCOUNTS}"})
     assert send(key, token, host="127.0.0.1:8100").status == 200

@@ -32,7 +32,7 @@ def path(alice: Client) -> str:
     return f"convert/trade/{trade['id']}"
 
 
-def moved(bench: Bench) -> Decimal:
+def moved(bench: Bench) -> Any:
     """Return how much was converted, whatever the client was told."""
     return bench.exchange.accounts["alice", "coinbase"].balances.get("USDC", Decimal(0))
 
@@ -126,7 +126,8 @@ def test_any_reason_can_be_asked_for(bench: Bench, alice: Client, path: str, met
     ("fault", "status", "words"),
     [
         ("502_after_accept", 502, b"<html>"), ("html_error_page", 200, b"<html>"),
-        ("unavailable_after_accept", 503, b"unavailable"), ("internal_error_after_accept", 500, b"internal_server_error"), ("truncated_json", 200, b'{"trade":'),
+        ("unavailable_after_accept", 503, b"unavailable"),
+        ("internal_error_after_accept", 500, b"internal_server_error"), ("truncated_json", 200, b'{"trade":'),
     ],
 )  # fmt: skip
 def test_a_processed_request_can_lose_its_answer(
