@@ -77,7 +77,7 @@ class CoinbaseFront:
     def resume(self, waiting: DelayedRequest) -> Reply:
         """Process a delayed request."""
         try:
-            key = self._gate.key(waiting.private.request)
+            key = self._gate.key(self._gate.token(waiting.private.request))
         except CoinbaseRefusal as refusal:
             return self._refuse(waiting.private, refusal)
         return self._process(waiting.private, key)
@@ -122,7 +122,10 @@ class CoinbaseFront:
                 return before(switch)
         headers: Headers = []
         try:
-            key = self._gate.key(private.request)
+            token = self._gate.token(private.request)
+            key = self._gate.key(token)
+            if name == "CreateOrder":
+                journal.detail(private.row, "token_expires", token.expires)
             if switch is None or switch.fault not in AT_THE_GATE:
                 headers = self._gate.count_key(key)
             if switch is not None:

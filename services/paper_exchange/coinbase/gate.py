@@ -45,9 +45,9 @@ class Gate:
         self._limits = RateLimits() if limited else None
         self._throttle = RateLimits()
 
-    def key(self, request: Request) -> ApiKey:
-        """Return the key that a request's token proves. Raises CoinbaseRefusal (401)."""
-        return self._exchange.keys[self.token(request).key_name]
+    def key(self, token: Token) -> ApiKey:
+        """Return the key that a token proves."""
+        return self._exchange.keys[token.key_name]
 
     def token(self, request: Request) -> Token:
         """Return a request's token. Raises CoinbaseRefusal (401)."""

@@ -51,7 +51,7 @@ class Journal:
         self._verdict = array("l")
         self._odd_nonces: dict[int, str] = {}
         self._faults: dict[int, str] = {}
-        self._details: dict[int, dict[str, str]] = {}
+        self._details: dict[int, dict[str, str | int]] = {}
 
     def __len__(self) -> int:
         return len(self._at)
@@ -80,7 +80,7 @@ class Journal:
         """Record the fault that changed a request."""
         self._faults[row] = name
 
-    def detail(self, row: int, name: str, value: str) -> None:
+    def detail(self, row: int, name: str, value: str | int) -> None:
         """Record something else of a request, a field of its own (`client_order_id`)."""
         self._details.setdefault(row, {})[name] = value
 

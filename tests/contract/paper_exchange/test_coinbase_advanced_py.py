@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -116,11 +117,12 @@ def test_a_conversion(paper: Paper, account: Account) -> None:
 
 def test_errors_come_as_the_library_knows_them(paper: Paper, account: Account) -> None:
     made, client = account
-    for call, status, words in (
+    calls: tuple[tuple[Callable[[], Any], int, str], ...] = (
         (lambda: client.get_product("NO-USD"), 404, "NOT_FOUND"),
         (lambda: client.get_accounts(limit=251), 400, "INVALID_ARGUMENT"),
         (lambda: open_client(paper, made["api_key"], other_secret(paper)).get_accounts(), 401, "Unauthorized"),
-    ):
+    )
+    for call, status, words in calls:
         with pytest.raises(requests.HTTPError, match=words) as refused:
             call()
         assert refused.value.response.status_code == status
