@@ -7,7 +7,7 @@ from typing import Final
 
 from services.paper_exchange.coinbase.call import PublicCall, Shape
 from services.paper_exchange.coinbase.errors import invalid_argument
-from services.paper_exchange.coinbase.flags import NAMES, flags_of
+from services.paper_exchange.coinbase.flags import NAMES_OF_FLAGS, flags_of
 from services.paper_exchange.coinbase.products import PRODUCTS, QUOTE_INCREMENT, QUOTE_MAX_SIZE, Product
 from services.paper_exchange.coinbase.texts import decimal_text
 from services.paper_exchange.coinbase.view import feed_of, last_price, price_at, product_of, traded
@@ -72,7 +72,7 @@ def product_shape(exchange: Exchange, product: Product) -> Shape:
         "is_disabled": flags.is_disabled,
         "new": False,
         "status": flags.status,
-        **{name: getattr(flags, name) for name in NAMES if name != "is_disabled"},
+        **{name: getattr(flags, name) for name in NAMES_OF_FLAGS if name != "is_disabled"},
         "product_type": "SPOT",
         "quote_currency_id": instrument.quote,
         "base_currency_id": instrument.base,

@@ -17,7 +17,7 @@ MISSING_SCOPES: Final = "Missing required scopes"
 class CoinbaseRefusal(Exception):  # noqa: N818  # an answer of the venue, not a failure of ours
     """The venue refuses a request with a status of 400 or more. `body` is JSON (a dict) or a plain text.
 
-    `verdict` is what the journal shows: the status and the word that names the reason.
+    `verdict` is what the journal shows: the status and the word that names the reason. `why` is for the journal alone.
     """
 
     def __init__(self, status: int, body: dict[str, object] | str, verdict: str) -> None:
@@ -26,6 +26,7 @@ class CoinbaseRefusal(Exception):  # noqa: N818  # an answer of the venue, not a
         self.body = body
         self.verdict = f"{status} {verdict}"
         self.headers: list[tuple[bytes, bytes]] = []
+        self.why = ""
 
 
 def refusal(status: int, error: str, details: str, message: str = "") -> CoinbaseRefusal:
@@ -44,9 +45,11 @@ def not_found(details: str) -> CoinbaseRefusal:
     return refusal(404, NOT_FOUND, details)
 
 
-def unauthorized() -> CoinbaseRefusal:
-    """Return the 401: a plain text, whatever was wrong with the token."""
-    return CoinbaseRefusal(401, "Unauthorized\n", "Unauthorized")
+def unauthorized(why: str = "") -> CoinbaseRefusal:
+    """Return the 401: a plain text, whatever was wrong with the token. Only the journal shows why."""
+    refused = CoinbaseRefusal(401, "Unauthorized\n", "Unauthorized")
+    refused.why = why
+    return refused
 
 
 def missing_scopes() -> CoinbaseRefusal:

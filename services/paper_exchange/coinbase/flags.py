@@ -1,4 +1,4 @@
-"""The flags of a product now: none, unless an armed fault sets one.
+"""The flags of a product now: none, unless an armed fault sets one, or the price is too old to trade at (`cancel_only`).
 
 Faults: one per flag (`product_disabled`, `product_limit_only`, ...), and those that Kraken has too: `pair_halted` halts one
 product, `cancel_only_mode` and `post_only_mode` hold for all of them, `pair_not_listed` takes it from the lists.
@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 from services.paper_exchange.coinbase.products import Product
+from services.paper_exchange.coinbase.venue import NAME
 from services.paper_exchange.core.exchange import Exchange
 
 ONLINE: Final = "online"
@@ -49,15 +50,16 @@ FAULTS: Final = {
 }
 """The flag that each fault sets."""
 NONE: Final = ProductFlags()
-NAMES: Final = tuple(field.name for field in fields(ProductFlags) if field.name != "status")
+STALE: Final = ProductFlags(cancel_only=True)
+NAMES_OF_FLAGS: Final = tuple(field.name for field in fields(ProductFlags) if field.name != "status")
 
 
 def flags_of(exchange: Exchange, product: Product, user: str = "") -> ProductFlags:
     """Return a product's present flags, as a user sees them."""
-    faults = exchange.faults
+    faults, symbol = exchange.faults, product.book_symbol
+    stale = exchange.rules.closed(symbol)
     if not faults.armed:
-        return NONE
-    symbol = product.book_symbol
-    found = {flag: True for fault, flag in FAULTS.items() if faults.active(fault, user, symbol=symbol)}
-    status = OFFLINE if faults.active("product_offline", user, symbol=symbol) else ONLINE
-    return ProductFlags(**found, status=status)
+        return STALE if stale else NONE
+    found = {flag: True for fault, flag in FAULTS.items() if faults.active(fault, user, symbol=symbol, venue=NAME)}
+    status = OFFLINE if faults.active("product_offline", user, symbol=symbol, venue=NAME) else ONLINE
+    return ProductFlags(**{"cancel_only": stale} | found, status=status)

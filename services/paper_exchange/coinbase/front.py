@@ -174,6 +174,8 @@ class CoinbaseFront:
 
     def _refuse(self, private: PrivateRequest, refusal: CoinbaseRefusal) -> Reply:
         self._exchange.journal.verdict(private.row, refusal.verdict)
+        if refusal.why:
+            self._exchange.journal.detail(private.row, "why", refusal.why)
         return failure(refusal)
 
     def _corrupt_reply(self, reply: Reply, switch: ArmedFault, private: PrivateRequest) -> Reply:

@@ -55,7 +55,7 @@ class Gate:
         try:
             return check(request.authorization, target, self._venue.now(), self._venue.public_keys.get)
         except BadToken as bad:
-            raise unauthorized() from bad
+            raise unauthorized(str(bad)) from None
 
     def count_key(self, key: ApiKey) -> Headers:
         """Count a private request; return the headers of its answer. Raises CoinbaseRefusal (429, or 401 by a fault)."""

@@ -69,22 +69,33 @@ def _instrument(base: str, quote: str, price_decimals: int, lot_decimals: int) -
     )
 
 
-def _products() -> list[Product]:
-    found = []
-    for product_id, price_decimals, lot_decimals, most in _ROWS:
-        base, _, quote = product_id.partition("-")
-        symbol, alias_id = f"{base}/{quote}", f"{base}-{ALIAS_QUOTE}"
-        own, other = (_instrument(base, each, price_decimals, lot_decimals) for each in (quote, ALIAS_QUOTE))
-        found.append(Product(product_id, own, symbol, Decimal(most), alias_to=(alias_id,)))
-        found.append(Product(alias_id, other, symbol, Decimal(most), alias=product_id))
-    return found
+def _with_alias(product_id: str, price_decimals: int, lot_decimals: int, most: str) -> tuple[Product, Product]:
+    base, _, quote = product_id.partition("-")
+    symbol, alias_id = f"{base}/{quote}", f"{base}-{ALIAS_QUOTE}"
+    own, other = (_instrument(base, each, price_decimals, lot_decimals) for each in (quote, ALIAS_QUOTE))
+    return (
+        Product(product_id, own, symbol, Decimal(most), alias_to=(alias_id,)),
+        Product(alias_id, other, symbol, Decimal(most), alias=product_id),
+    )
 
 
-PRODUCTS: Final = {product.id: product for product in _products()}
+PRODUCTS: Final = {product.id: product for row in _ROWS for product in _with_alias(*row)}
 """Every product, an alias after the product that it is an alias of."""
 BY_SYMBOL: Final = {product.instrument.symbol: product for product in PRODUCTS.values()}
 """By the plain symbol of its own instrument: `BTC/USD`, `BTC/USDC`."""
 INSTRUMENTS: Final = {symbol: product.instrument for symbol, product in BY_SYMBOL.items()}
+
+
+def list_product(instrument: Instrument) -> None:
+    """Add the product of a market that did not exist at the start, and its alias; only dollar markets have one here."""
+    if instrument.quote != "USD":
+        return
+    product_id = f"{instrument.base}-{instrument.quote}"
+    for product in _with_alias(product_id, instrument.price_decimals, instrument.lot_decimals, str(QUOTE_MAX_SIZE)):
+        PRODUCTS[product.id] = product
+        BY_SYMBOL[product.instrument.symbol] = product
+        INSTRUMENTS[product.instrument.symbol] = product.instrument
+
 
 FEES: Final = FeeSchedule([FeeTier(Decimal(0), Decimal("1.20"), Decimal("0.60"))])
 """In percent. Only the first tier (`Intro 1`) is recorded; every volume has it here."""

@@ -27,8 +27,8 @@ LONGEST_LIFE: Final = 120  # seconds from nbf to exp
 LEEWAY: Final = 5  # seconds that nbf may be ahead of the venue's clock
 LARGEST: Final = 4096
 HOST: Final = "api.coinbase.com"
-ISSUERS: Final = frozenset({"cdp", "coinbase-cloud"})
-AUDIENCES: Final = frozenset({"cdp_service", "retail_rest_api_proxy"})
+ISSUERS: Final = ("cdp", "coinbase-cloud")
+AUDIENCES: Final = ("cdp_service", "retail_rest_api_proxy")
 _SCHEME: Final = re.compile(r"^https?://")
 
 FindKey = Callable[[str], PublicKey | None]

@@ -72,6 +72,11 @@ class Client:
             claims, key, algorithm, headers={name: value for name, value in fields.items() if value is not None}
         )
 
+    def sign_raw(self, claims: dict[str, Any]) -> str:
+        """Sign claims of any kind, as they are: PyJWT would refuse some of them itself."""
+        header = {"alg": "ES256", "kid": self.name, "nonce": "1", "typ": "JWT"}
+        return jwt.PyJWS().encode(json.dumps(claims).encode(), private_key(self.secret), "ES256", headers=header)
+
     def request(self, verb: str, path: str, body: Any = None, **query: Any) -> Request:
         """Return a signed request; `path` is below /api/v3/brokerage/."""
         whole = PREFIX + path

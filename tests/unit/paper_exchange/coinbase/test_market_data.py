@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from services.paper_exchange.app import list_market
 from services.paper_exchange.coinbase.products import PRODUCTS
+from services.paper_exchange.core.renaming import rename
 from tests.unit.paper_exchange.coinbase.bench import Bench, Client
 
 NOW = 1_700_000_000
+COUNT = 36  # 18 dollar products, each with its alias
 
 
 def test_a_product_has_the_recorded_rules(bench: Bench, alice: Client) -> None:
@@ -41,16 +44,16 @@ def test_the_alias_has_its_own_quote_and_the_same_price(bench: Bench, alice: Cli
 
 def test_the_list_of_products_can_be_cut_and_filtered(alice: Client) -> None:
     everything = alice.get("products")
-    assert everything["num_products"] == len(everything["products"]) == len(PRODUCTS)
     ids = [row["product_id"] for row in everything["products"]]
-    assert ids == list(PRODUCTS)
+    assert everything["num_products"] == len(ids) == COUNT
+    assert ids == list(PRODUCTS)[:COUNT]
     page = alice.get("products", limit=3, offset=2)
     assert [row["product_id"] for row in page["products"]] == ids[2:5]
     chosen = alice.get("products", product_ids=["ETH-USD", "BTC-USDC"])
     assert {row["product_id"] for row in chosen["products"]} == {"ETH-USD", "BTC-USDC"}
-    assert alice.get("products", product_id="ETH-USD")["num_products"] == len(PRODUCTS), "the singular is ignored"
+    assert alice.get("products", product_id="ETH-USD")["num_products"] == COUNT, "the singular is ignored"
     assert alice.get("products", product_type="FUTURE") == {"products": [], "num_products": 0}
-    assert alice.get("products", get_all_products="True")["num_products"] == len(PRODUCTS)
+    assert alice.get("products", get_all_products="True")["num_products"] == COUNT
 
 
 def test_the_public_twins_say_the_same(bench: Bench, alice: Client) -> None:
@@ -159,7 +162,7 @@ def test_the_book_and_the_best_prices_agree(alice: Client) -> None:
     (best,) = alice.get("best_bid_ask", product_ids=["BTC-USD"])["pricebooks"]
     assert (best["bids"], best["asks"]) == (bids[:1], asks[:1])
     assert (bids[0]["price"], asks[0]["price"]) == ("59994", "60006")
-    assert len(alice.get("best_bid_ask")["pricebooks"]) == len(PRODUCTS)
+    assert len(alice.get("best_bid_ask")["pricebooks"]) == COUNT
     assert alice.call("GET", "best_bid_ask", product_ids="NO-USD").status == 404
     assert alice.call("GET", "product_book").status == 400
 
@@ -183,3 +186,28 @@ def test_the_lists_that_ccxt_loads_name_every_currency(bench: Bench) -> None:
     assert {"BTC", "USDC"} <= {row["code"] for row in coins}
     assert (rates["USD"], rates["USDC"]) == ("1", "1")
     assert abs(Decimal(rates["BTC"]) * 60000 - 1) < Decimal("0.0000001")
+
+
+def test_a_price_that_is_too_old_to_trade_at_is_seen_in_the_product(bench: Bench, alice: Client) -> None:
+    bench.exchange.rules.closed = lambda symbol: symbol == "BTC/USD"
+    assert [alice.get("products/" + name)["cancel_only"] for name in ("BTC-USD", "BTC-USDC", "ETH-USD")] == [
+        True,
+        True,
+        False,
+    ]
+    bench.arm("product_limit_only")
+    assert alice.get("products/BTC-USD")["cancel_only"] is True
+
+
+def test_an_asset_that_is_renamed_has_products_and_wallets_of_the_new_name(bench: Bench) -> None:
+    client = bench.client("dora", balances={"USD": "5", "DOT": "10"})
+    bench.price("6", "DOT/USD")
+    rename(bench.kraken, "DOT", "CDOT", Decimal(10), list_market)
+    assert client.wallet("DOT") is None
+    assert client.wallet("CDOT") == (100, 0)
+    ids = {row["product_id"] for row in client.get("products")["products"]}
+    assert ids >= {"CDOT-USD", "CDOT-USDC"}
+    assert not ids & {"DOT-USD", "DOT-USDC", "CDOT-EUR"}
+    product = client.get("products/CDOT-USDC")
+    assert (product["price"], product["alias"]) == ("0.6", "CDOT-USD")
+    assert "CDOT-USD" not in {row["product_id"] for row in Bench().client("other").get("products")["products"]}

@@ -61,7 +61,8 @@ def test_a_refusal_is_the_plain_text_unauthorized(alice: Client) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"iss": None}, {"iss": "coinbase"}, {"sub": None}, {"sub": "somebody"}, {"uri": None}, {"uri": 5}, {"uri": ""},
+        {"iss": None}, {"iss": "coinbase"}, {"aud": [[]]},
+        {"sub": None}, {"sub": "somebody"}, {"uri": None}, {"uri": 5}, {"uri": ""},
         {"uri": f"POST {HOST}{ACCOUNTS}"}, {"uri": f"GET {HOST}{ACCOUNTS}/"}, {"uri": f"{URI}?limit=5"},
         {"uri": f"GET {ACCOUNTS}"},
         {"uri": f"GET api-sandbox.coinbase.com{ACCOUNTS}"}, {"uris": [URI]}, {"uri": None, "uris": []},

@@ -154,6 +154,15 @@ def test_the_journal_shows_every_private_request_with_its_verdict(bench: Bench, 
     ]
 
 
+def test_the_journal_tells_why_a_token_is_refused(bench: Bench, alice: Client) -> None:
+    alice.call("GET", "accounts")
+    late = alice.request("GET", "accounts")
+    bench.clock.advance(120)
+    bench.front.answer(late)
+    bench.front.answer(Request("GET", PREFIX + "accounts"))
+    assert [row.get("why") for row in bench.journal()] == [None, "expired", "no bearer token"]
+
+
 def test_the_journal_tells_the_client_order_id_of_a_request(bench: Bench, alice: Client) -> None:
     alice.call("POST", "convert/quote", {**QUOTE, "client_order_id": "mine"})
     alice.call("POST", "convert/quote", {**QUOTE, "client_order_id": 5})
