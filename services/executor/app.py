@@ -11,12 +11,12 @@ from typing import Final
 import structlog
 
 from services.executor.account.context_factory import AccountContextFactory
-from services.executor.protection.price_feed import PriceFeed
 from services.executor.turn.claims import Claims
 from services.executor.turn.master_watch import watch_for_master
 from services.executor.turn.roster import Roster
 from services.executor.turn.stream_readers import StreamReaders
 from services.executor.turn.user_turn import UserTurn
+from services.executor.venue_upkeep import VenueUpkeep
 from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusError, BusForbidden, BusRefused
 from shared.bus.heartbeat import Heartbeat, instance_name
@@ -25,7 +25,6 @@ from shared.bus.records import Records
 from shared.bus.renewals import Renewals
 from shared.bus.users.gone_users import restore_last_settings, settle_gone_users
 from shared.bus.users.last_settings import LastSettings
-from shared.bus.venue_time import VenueTimeWriter
 from shared.bus.watch import Watch
 from shared.config.preflight import require_green
 from shared.config.secrets import keys_without_user
@@ -36,7 +35,6 @@ from shared.domain.limits.policy import UserPolicy
 from shared.runtime.gc_tuning import tune_gc_for
 from shared.runtime.mode_line import log_mode
 from shared.runtime.supervision import Supervisor, endless
-from shared.venues.clock_keeper import ClockKeeper
 from shared.venues.factory import HttpSession, new_http_session
 
 _CLAIM_EVERY: Final = 1.0
@@ -80,8 +78,7 @@ class Executor:
         self._reader = StreamReaders(bus, sorted(watch.everybody), self.faults)
         self._master_seen = asyncio.Event()
         self._contexts = AccountContextFactory(settings, bus, http, _now_ms, self.faults)
-        self._feed = PriceFeed(bus, self._contexts.public, self._owner, self._contexts.time.clock)
-        self._times = VenueTimeWriter(bus)
+        self._venues = VenueUpkeep(bus, self._contexts, self._owner, self._supervisor)
         self._looks = Watch(bus)
         self._turns: dict[str, UserTurn] = {}
         self._reported: dict[str, str] = {}
@@ -94,15 +91,12 @@ class Executor:
         """Claim and serve until cancelled; then release every lease at once."""
         heartbeat = Heartbeat(Records(self._bus), "executor", self._owner, self.faults, _now_ms, self._mode)
         reading = asyncio.create_task(endless("order readers", self._reader.run()))
-        keeper = ClockKeeper(self._contexts.time.clock, self._contexts.public.ask_time, self._look_at_clock)
         keep_up = self._supervisor.keep_up
         helpers = [
             asyncio.create_task(keep_up("heartbeat", heartbeat.run)),
             asyncio.create_task(
                 keep_up("master watch", lambda: watch_for_master(self._bus, self._master_seen), may_end=True)
             ),
-            asyncio.create_task(keep_up("price feed", self._feed.run)),
-            asyncio.create_task(keep_up("clock", keeper.run)),
             asyncio.create_task(keep_up("settings", lambda: self._watch.run(self._take_over))),
             asyncio.create_task(keep_up("names", self._follow_names)),
             asyncio.create_task(
@@ -112,6 +106,7 @@ class Executor:
         ]
         try:
             while True:
+                self._venues.serve(self._roster.venues())
                 self._end_leaving()
                 await self._claims.update()
                 heartbeat.state, heartbeat.capacity = self._claims.state, self._claims.capacity
@@ -123,16 +118,8 @@ class Executor:
                     reading.result()  # an unexpected failure of the reader ends the process
         finally:
             # The reader first: nothing may be delivered to a turn that is ending.
-            await _end(reading, *helpers)
+            await _end(reading, *helpers, *self._venues.tasks)
             await self._claims.end()
-
-    async def _look_at_clock(self) -> None:
-        """Compare this host's clock with the venue's; while this process leads the price feed, publish the venue's time."""
-        known = self._contexts.time
-        self._contexts.look_at_clocks()
-        if self._feed.leads and (to_steady := known.clock.to_steady()) is not None:
-            with suppress(BusError):
-                await self._times.write(known.clock.venue, to_steady)
 
     def _take_over(self, users: Mapping[str, UserPolicy]) -> None:
         """Apply changed settings from now on, in running turns as well; other venues or other money take a new turn."""

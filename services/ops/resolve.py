@@ -95,7 +95,7 @@ def resolve(
     confirm("Is this what you saw at the venue?", yes=yes)
 
     async def settle(_settings: Settings, bus: Bus) -> StoredOrder:
-        if not await give_verdict(bus, found.user, found.order_id, found.fields.get("nonce", ""), verdict):
+        if not await give_verdict(bus, found.user, found.order_id, found.fields.get("attempts", ""), verdict):
             refuse(f"order {found.order_id} has changed in the meantime; run the command again")
         return await _wait(bus, found)
 
@@ -165,7 +165,9 @@ async def _wait(bus: Bus, found: StoredOrder) -> StoredOrder:
 
 def _taken(before: StoredOrder, after: StoredOrder) -> bool:
     """Return whether the verdict was applied: the order has ended, or an exit has continued with its next leg."""
-    return after.fields.get("state") not in UNRESOLVED_STATES or after.fields.get("nonce") != before.fields.get("nonce")
+    return after.fields.get("state") not in UNRESOLVED_STATES or after.fields.get("attempts") != before.fields.get(
+        "attempts"
+    )
 
 
 def _outcome(after: StoredOrder, *, taken: bool) -> str:

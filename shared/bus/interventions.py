@@ -17,12 +17,12 @@ from shared.contracts.reconciliation import ReconcileRequest
 from shared.contracts.verdict import VerdictRecord
 
 
-async def give_verdict(bus: Bus, user: str, order_id: str, nonce: str, verdict: VerdictRecord) -> bool:
-    """Add a verdict to the record of an order; `nonce` is that of the send that was judged, as in the record.
+async def give_verdict(bus: Bus, user: str, order_id: str, attempts: str, verdict: VerdictRecord) -> bool:
+    """Add a verdict to the record of an order; `attempts` counts the sends up to the one that was judged, as in the record.
 
     Return False if the order has ended or gone on to another send: then nothing was written. Raises BusUnavailable.
     """
-    answer = await bus.run(load("give_verdict"), [keys.order(user, order_id)], [nonce, *flatten(verdict.fields())])
+    answer = await bus.run(load("give_verdict"), [keys.order(user, order_id)], [attempts, *flatten(verdict.fields())])
     return bool(answer == "ok")
 
 

@@ -11,7 +11,7 @@ from shared.bus.errors import LeaseLost
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
 from shared.bus.scripts import load
-from shared.bus.send_permit import SendPermit, SendRefusal, SwitchSet
+from shared.bus.send_permit import ReplayPermit, SendPermit, SendRefusal, SwitchSet
 from shared.bus.streams import flatten
 from shared.contracts import keys
 from shared.contracts.messages import ReportMessage
@@ -26,7 +26,8 @@ RETENTION_MS: Final = 30 * 24 * 3600 * 1000
 """How long the record of an ended order is kept."""
 _QUESTIONS: Final = 1
 """Nonces that are taken along with an order's: one, to ask what filled."""
-_BEGIN, _TRANSITION, _SETTLE = load("begin_send"), load("transition"), load("settle")
+_BEGIN, _REPLAY = load("begin_send"), load("begin_replay")
+_TRANSITION, _SETTLE = load("transition"), load("settle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,26 +91,47 @@ class OrderStore:
     async def begin(
         self,
         order_id: str,
-        nonces: NonceCounter,
+        nonces: NonceCounter | None,
         fields: Mapping[str, str],
         switches: Sequence[str] = (),
     ) -> SendPermit | SendRefusal | SwitchSet:
         """Record the intent to send and allocate its nonce, unless a kill switch of the keys `switches` is set.
 
-        Raises LeaseLost, BusUnavailable (then it may have been recorded).
+        `nonces` is None at a venue without them. Raises LeaseLost, BusUnavailable (then it may have been recorded).
         """
+        counter, floor = ([], "") if nonces is None else ([nonces.key], nonces.taken)
         answer = await self._bus.run(
             _BEGIN,
-            [self._fence, keys.order(self._user, order_id), nonces.key, *switches],
-            [self._lease.token, nonces.taken, _QUESTIONS, *flatten(fields)],
+            [self._fence, keys.order(self._user, order_id), *counter, *switches],
+            [self._lease.token, floor, _QUESTIONS, *flatten(fields)],
         )
+        if (stop := self._not_begun(answer)) is not None:
+            return stop
+        nonce, attempt = int(answer[1]), int(answer[2])
+        return SendPermit(nonce if nonces is None else nonces.used(nonce, _QUESTIONS), attempt)
+
+    async def begin_replay(
+        self, order_id: str, client_order_id: str, deadline_at: int, switches: Sequence[str] = ()
+    ) -> ReplayPermit | SendRefusal | SwitchSet:
+        """Record that a request whose outcome is open is sent again, with its new deadline, unless a kill switch is set.
+
+        A refusal names the state of a record that is not of such a send. Raises LeaseLost, BusUnavailable (then it may have been
+        recorded).
+        """
+        answer = await self._bus.run(
+            _REPLAY,
+            [self._fence, keys.order(self._user, order_id), *switches],
+            [self._lease.token, client_order_id, deadline_at],
+        )
+        stop = self._not_begun(answer)
+        return ReplayPermit(int(answer[1])) if stop is None else stop
+
+    def _not_begun(self, answer: Sequence[str]) -> SendRefusal | SwitchSet | None:
         if answer[0] == "fenced":
             raise LeaseLost(f"another process serves {self._lease.holder} now")
         if answer[0] == "switch":
             return SwitchSet()
-        if answer[0] == "state":
-            return SendRefusal(OrderState(answer[1]))
-        return SendPermit(nonces.used(int(answer[1]), _QUESTIONS), int(answer[2]))
+        return SendRefusal(OrderState(answer[1])) if answer[0] == "state" else None
 
     async def move(
         self,

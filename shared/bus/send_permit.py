@@ -9,10 +9,17 @@ from shared.domain.order import TERMINAL, OrderState
 
 @dataclass(frozen=True, slots=True)
 class SendPermit:
-    """The intent is durable; send with this nonce."""
+    """The intent is durable; send with this nonce (0 at a venue without nonces)."""
 
     nonce: int
     attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayPermit:
+    """The same request may be sent again; `deadline_at` (epoch ms) is the latest of all that were written ahead for it."""
+
+    deadline_at: int
 
 
 @dataclass(frozen=True, slots=True)

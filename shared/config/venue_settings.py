@@ -25,6 +25,8 @@ class VenueFacts:
     real_url: str
     real_domain: str
     """Every host of this domain is the real venue, never a paper exchange."""
+    takes_nonces: bool
+    """Whether each private call carries a nonce, of which one counter in Redis exists per key."""
     find_secret_fault: Callable[[str], str]
     """Returns why a text cannot be a secret of this venue, or an empty string."""
 
@@ -88,8 +90,8 @@ def _no_known_fault(secret: str) -> str:
 VENUE_FACTS: Final[Mapping[str, VenueFacts]] = {
     facts.name: facts
     for facts in (
-        VenueFacts(VenueName.KRAKEN, "https://api.kraken.com", "kraken.com", _kraken_secret_fault),
-        VenueFacts(VenueName.COINBASE, "https://api.coinbase.com", "coinbase.com", _no_known_fault),
+        VenueFacts(VenueName.KRAKEN, "https://api.kraken.com", "kraken.com", True, _kraken_secret_fault),
+        VenueFacts(VenueName.COINBASE, "https://api.coinbase.com", "coinbase.com", False, _no_known_fault),
     )
 }
 VENUE_PREFIXES: Final = tuple(VENUE_FACTS[venue].prefix for venue in VENUES)

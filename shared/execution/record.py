@@ -11,7 +11,7 @@ from shared.domain.values.money import ZERO, Money, Quantity, plain
 from shared.domain.values.symbol import Symbol
 from shared.execution.leg import Leg, TrackedOrder
 from shared.execution.totals import LegTotals
-from shared.venues.port import OrderRequest, VenueOrder
+from shared.venues.port import OrderRequest, Outgoing, VenueOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class OrderRecord:
     sent_at: int | None
     accepted_at: int | None
     deadline_at: int
+    request: str = ""
+    """The exact text that was sent, at a venue that replays."""
 
     @staticmethod
     def read(fields: Mapping[str, str]) -> OrderRecord:
@@ -53,6 +55,7 @@ class OrderRecord:
             sent_at=int(fields["sent_at"]) if fields.get("sent_at") else None,
             accepted_at=int(fields["accepted_at"]) if fields.get("accepted_at") else None,
             deadline_at=int(fields.get("deadline_at") or 0),
+            request=fields.get("request", ""),
         )
 
     def totals(self, symbol: Symbol) -> LegTotals:
@@ -62,7 +65,7 @@ class OrderRecord:
         )
 
     @staticmethod
-    def intent(leg: Leg, request: OrderRequest, *, sent_at: int, deadline_at: int) -> dict[str, str]:
+    def intent(leg: Leg, request: OrderRequest, outgoing: Outgoing, *, sent_at: int) -> dict[str, str]:
         """Return the fields for what is about to be sent: enough for any later process to resolve it."""
         return {
             **leg.order.fields(),
@@ -72,10 +75,11 @@ class OrderRecord:
             "venue_order_id": "",
             "base_size": plain(request.size.amount),
             "limit_price": plain(request.limit_price.amount) if request.limit_price else "",
-            "deadline_at": str(deadline_at),
+            "deadline_at": str(outgoing.deadline_at),
             "sent_at": str(sent_at),
             "accepted_at": "",
             "verdict": "",
+            **({"request": outgoing.body} if outgoing.body else {}),
         }
 
     @staticmethod

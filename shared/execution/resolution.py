@@ -17,12 +17,14 @@ import structlog
 from shared.bus.errors import BusRefused
 from shared.domain.order import TERMINAL, OrderState, leg_id
 from shared.execution.attempt import Attempt
+from shared.execution.conditions import Conditions
 from shared.execution.leg import TrackedOrder
 from shared.execution.operator_verdict import OperatorVerdict
 from shared.execution.outcome import Denied, Executed, LegOutcome, NeverReceived
 from shared.execution.record import OrderRecord
+from shared.execution.replay import Replay
 from shared.execution.sender import Sender
-from shared.execution.timing import SEARCH_SLACK_MS, SECOND, VENUE_TIMEOUT
+from shared.execution.timing import SEARCH_SLACK_MS, SECOND
 from shared.venues.errors import KEY_REFUSALS, OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.port import VenueOrder, VenueOrderStatus
 
@@ -44,16 +46,21 @@ _LISTEN: Final = 0.5
 log = structlog.get_logger()
 
 
-async def resolve_leg(sender: Sender, order: TrackedOrder, number: int) -> LegOutcome:
+async def resolve_leg(
+    sender: Sender, order: TrackedOrder, number: int, conditions: Conditions | None = None
+) -> LegOutcome:
     """Follow leg `number` of an order to its end, by what was written ahead, or by its id alone where that was lost.
 
+    `conditions`: what must hold for its request to be sent again, at a venue that replays; without them it is searched for only.
     Never returns NotSent or LegRejected. Raises LeaseLost, BusUnavailable.
     """
     record = OrderRecord.read(await sender.store.load(order.id))
-    return await resolve_record(sender, order, number, record)
+    return await resolve_record(sender, order, number, record, conditions)
 
 
-async def resolve_record(sender: Sender, order: TrackedOrder, number: int, record: OrderRecord) -> LegOutcome:
+async def resolve_record(
+    sender: Sender, order: TrackedOrder, number: int, record: OrderRecord, conditions: Conditions | None = None
+) -> LegOutcome:
     """Do the same by a record that was read, or written, just now."""
     if record.state in TERMINAL and record.state is not None:
         return Denied(record.state, "ended before")
@@ -64,11 +71,11 @@ async def resolve_record(sender: Sender, order: TrackedOrder, number: int, recor
             symbol=str(order.symbol),
             side=order.side,
             client_order_id=leg_id(order.id, number),
-            deadline_at=sender.clock.now() + int(VENUE_TIMEOUT * SECOND),
+            deadline_at=sender.clock.now() + sender.timing.order_life_ms,
         )
     if _never_left(sender, record):
         return await _plan_again(sender, order, NeverReceived("written ahead, but not sent"))
-    found = await poll_until_final(sender, order, record)
+    found = await poll_until_final(sender, order, record, conditions)
     if isinstance(found, NeverReceived):
         return await _plan_again(sender, order, found)
     return found
@@ -79,12 +86,14 @@ async def _plan_again(sender: Sender, order: TrackedOrder, outcome: NeverReceive
     return outcome
 
 
-async def poll_until_final(sender: Sender, order: TrackedOrder, record: OrderRecord) -> Executed | NeverReceived:
+async def poll_until_final(
+    sender: Sender, order: TrackedOrder, record: OrderRecord, conditions: Conditions | None = None
+) -> Executed | NeverReceived:
     """Poll the venue for a leg until it has ended, or is proved never to have arrived.
 
     An operator who has looked at the venue may end the polling (`ops resolve`): the verdict in the record becomes the outcome.
     """
-    poll = _Poll(sender, order, record)
+    poll = _Poll(sender, order, record, conditions)
     try:
         return await poll.run()
     finally:
@@ -94,7 +103,8 @@ async def poll_until_final(sender: Sender, order: TrackedOrder, record: OrderRec
 class _Poll:
     """The polling of one leg. `_lost`: the venue has named it and no longer shows it."""
 
-    def __init__(self, sender: Sender, order: TrackedOrder, record: OrderRecord) -> None:
+    def __init__(self, sender: Sender, order: TrackedOrder, record: OrderRecord, conditions: Conditions | None) -> None:
+        self._replay = Replay(sender, record, conditions)
         self._sender = sender
         self._order = order
         self._record = record
@@ -221,6 +231,8 @@ class _Poll:
         self._failure = words
 
     async def _look_up(self, *, conclusive: bool) -> VenueOrder | None:
+        if self._replay.due(self._record):
+            await self._send_again()
         venue, record = self._sender.venue, self._record
         if record.venue_order_id:
             try:
@@ -232,6 +244,16 @@ class _Poll:
                 return None  # accepted but not listed yet: the expensive search can wait
         since = (record.sent_at or self._sender.clock.now()) - SEARCH_SLACK_MS
         return await venue.find(record.client_order_id, since=since if conclusive else None)
+
+    async def _send_again(self) -> None:
+        """Send the request again, and name the order by the answer."""
+        asked_at = self._sender.clock.now()
+        try:
+            named = await self._replay.send()
+        finally:
+            self._record = self._replay.record  # its deadline has moved, whatever became of the request
+        if named is not None:
+            await self._name(named.venue_order_id, asked_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,8 +286,8 @@ def _is_of(record: OrderRecord, attempt: Attempt) -> bool:
 def _steady_wait(sender: Sender, record: OrderRecord) -> float:
     """Return the seconds, by the steady clock alone, until the deadline of another process's send has passed at the venue.
 
-    The take-over's own call voided what had not reached the venue by then; a request that had may be queued there until its
-    deadline.
+    Where nonces void older requests, the take-over's own call has ended what had not reached the venue by then; a request that
+    had, and every request at a venue without nonces, may be queued until its deadline.
     """
     timing = sender.timing
     until_deadline = min(record.deadline_at - sender.clock.earliest(), timing.furthest_deadline_ms)

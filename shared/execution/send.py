@@ -8,8 +8,6 @@ It must never let a byte leave before the write-ahead was answered, nor send aga
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -17,6 +15,7 @@ import structlog
 from shared.bus.send_permit import SendPermit, SendRefusal, SwitchSet
 from shared.domain.order import OrderState
 from shared.execution.attempt import Attempt
+from shared.execution.conditions import Conditions, StopSending
 from shared.execution.leg import Leg
 from shared.execution.outcome import Denied, LegOutcome, LegRejected, NotSent
 from shared.execution.record import OrderRecord
@@ -24,22 +23,7 @@ from shared.execution.resolution import resolve_leg, resolve_record
 from shared.execution.sender import Sender
 from shared.execution.timing import LEASE_NEEDED
 from shared.venues.errors import KEY_REFUSALS, OutcomeUnknown, Refusal, Rejected, Unavailable
-from shared.venues.port import OrderRequest
-
-Guard = Callable[[], Awaitable[Denied | None]]
-"""Called inside the lane, right before the write-ahead; what it returns stops the send."""
-
-
-@dataclass(frozen=True, slots=True)
-class Switches:
-    """The kill switches over an order: read in the step of the write-ahead, so that nothing leaves after one was set.
-
-    `judge` reads what they say, and is called only if one of them is set or cannot be read.
-    """
-
-    keys: Sequence[str]
-    judge: Guard
-
+from shared.venues.port import OrderRequest, Outgoing
 
 _LATE_EVERY: Final = 10.0
 """Seconds between log lines about late orders of one account."""
@@ -47,26 +31,20 @@ _LATE_EVERY: Final = 10.0
 log = structlog.get_logger()
 
 
-class _StopSending(Exception):  # noqa: N818  # control flow out of the lane, not an error
-    def __init__(self, outcome: Denied) -> None:
-        super().__init__(outcome.reason)
-        self.outcome = outcome
-
-
 class _AlreadyBegunError(Exception):
     pass
 
 
-async def send_once(sender: Sender, leg: Leg, guard: Guard, switches: Switches | None = None) -> LegOutcome:
-    """Send a leg once and follow it to its end. Raises LeaseLost, BusUnavailable, and what `guard` raises."""
-    sending = _LegSend(sender, leg, guard, switches)
+async def send_once(sender: Sender, leg: Leg, conditions: Conditions) -> LegOutcome:
+    """Send a leg once and follow it to its end. Raises LeaseLost, BusUnavailable, and what the guard raises."""
+    sending = _LegSend(sender, leg, conditions)
     try:
         accepted = await sender.venue.place(sending.request, sending.begin)
-    except _StopSending as stop:
+    except StopSending as stop:
         return stop.outcome
     except _AlreadyBegunError:
         log.warning("order had been begun before: asking the venue", signal_id=leg.order.signal_id, user=sender.user)
-        return await resolve_leg(sender, leg.order, leg.number)
+        return await resolve_leg(sender, leg.order, leg.number, conditions)
     except Unavailable as error:
         return await sending.not_sent(error.words, error.retry_after)
     except Rejected as error:
@@ -80,11 +58,10 @@ async def send_once(sender: Sender, leg: Leg, guard: Guard, switches: Switches |
 class _LegSend:
     """One send of a leg. `_intent` is what was written ahead; every later step records it again."""
 
-    def __init__(self, sender: Sender, leg: Leg, guard: Guard, switches: Switches | None) -> None:
+    def __init__(self, sender: Sender, leg: Leg, conditions: Conditions) -> None:
         self._sender = sender
         self._leg = leg
-        self._guard = guard
-        self._switches = switches
+        self._conditions = conditions
         self._intent: dict[str, str] = {}
         self._id = leg.order.id
         self.request = OrderRequest(
@@ -96,20 +73,20 @@ class _LegSend:
             deadline_at=sender.clock.now() + sender.patience_ms,
         )
 
-    async def begin(self, deadline_at: int) -> int:
+    async def begin(self, outgoing: Outgoing) -> int:
         """Call the guard, check the lease, write ahead: inside the lane, with the deadline that the venue is given."""
         sender = self._sender
-        if (stop := await self._guard()) is not None:
-            raise _StopSending(stop)
+        if (stop := await self._conditions.guard()) is not None:
+            raise StopSending(stop)
         sender.lease.require(LEASE_NEEDED)
-        attempt = Attempt.begin(sender.clock, sender.timing, deadline_at, str(sender.lease.token))
+        attempt = Attempt.begin(sender.clock, sender.timing, outgoing.deadline_at, str(sender.lease.token))
         client_id = self.request.client_order_id
         earlier = sender.attempts.get(client_id)
         sender.attempts[client_id] = attempt
-        self._intent = OrderRecord.intent(self._leg, self.request, sent_at=attempt.sent_at, deadline_at=deadline_at)
+        self._intent = OrderRecord.intent(self._leg, self.request, outgoing, sent_at=attempt.sent_at)
         try:
             begun = await self._begin()
-        except _StopSending:  # by a switch: nothing was written
+        except StopSending:  # by a switch: nothing was written
             del sender.attempts[client_id]
             if earlier is not None:
                 sender.attempts[client_id] = earlier
@@ -117,19 +94,19 @@ class _LegSend:
         attempt.may_have_left = True
         if isinstance(begun, SendRefusal):
             if begun.terminal:
-                raise _StopSending(Denied(begun.state, "ended before"))
+                raise StopSending(Denied(begun.state, "ended before"))
             raise _AlreadyBegunError
         sender.hooks.written_ahead(self._id)
         return begun.nonce
 
     async def _begin(self) -> SendPermit | SendRefusal:
         store, permit = self._sender.store, self._sender.permit
-        if (switches := self._switches) is not None:
+        if (switches := self._conditions.switches) is not None:
             begun = await store.begin(self._id, permit, self._intent, switches.keys)
             if not isinstance(begun, SwitchSet):
                 return begun
             if (stop := await switches.judge()) is not None:
-                raise _StopSending(stop)
+                raise StopSending(stop)
         begun = await store.begin(self._id, permit, self._intent)
         if isinstance(begun, SwitchSet):
             raise TypeError("no switch was asked about")
@@ -192,7 +169,7 @@ class _LegSend:
         )
 
     async def _resolve(self) -> LegOutcome:
-        return await resolve_leg(self._sender, self._leg.order, self._leg.number)
+        return await resolve_leg(self._sender, self._leg.order, self._leg.number, self._conditions)
 
     async def _move(self, state: OrderState, fields: dict[str, str]) -> None:
         await self._sender.store.move(self._id, state, {**self._intent, **fields})

@@ -65,7 +65,8 @@ class Sender:
     user: str
     venue: Venue
     store: OrderStore
-    permit: NonceCounter
+    permit: NonceCounter | None
+    """The nonces of the account's key; None at a venue without nonces."""
     lease: Lease
     clock: Clock
     account: AccountState

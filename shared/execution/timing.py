@@ -16,6 +16,9 @@ LEASE_NEEDED: Final = VENUE_TIMEOUT + 1.0
 """Seconds of lease that must be left when a send begins: its time-out and a margin, so that we may still record its answer."""
 SEARCH_SLACK_MS: Final = 60_000
 """How much earlier than the instant of sending the venue's lists are searched: that instant is an estimate."""
+REPLAY_FOR_MS: Final = 30_000
+"""How long after the start of a send its request may be sent again, at a venue that replays. Then it is searched for only, and a
+new leg is planned: what is held and at which price it may be sold changes."""
 SECOND: Final = 1000
 
 
@@ -27,17 +30,19 @@ class Timing:
     """How long a fresh order may be missing from the venue's lists."""
     furthest_deadline_ms: int
     """The venue takes no deadline that is further ahead."""
+    order_life_ms: int = int(VENUE_TIMEOUT * SECOND)
+    """How far after the start of a send its deadline lies, at most."""
 
     @property
     def proven_after_ms(self) -> int:
         """How long after the start of a send an order that the venue's lists do not show never existed.
 
-        Nothing shorter is safe: a gateway may have checked the nonce long before the engine sees the order, so that only the
-        deadline ends it.
+        Nothing shorter is safe: a gateway may have checked the nonce or the token long before the engine sees the order, so that
+        only the deadline ends it.
         """
-        return int(VENUE_TIMEOUT * SECOND) + self.visible_after_ms
+        return max(int(VENUE_TIMEOUT * SECOND), self.order_life_ms) + self.visible_after_ms
 
 
 def timing_of(venue: Venue) -> Timing:
     """Return the times that a venue's adapter states."""
-    return Timing(venue.visible_after_ms, venue.furthest_deadline_ms)
+    return Timing(venue.visible_after_ms, venue.furthest_deadline_ms, venue.order_life_ms)

@@ -7,6 +7,7 @@ hundred users do not fetch the same list of pairs a hundred times.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from shared.config.venue_settings import VENUE_FACTS
 from shared.domain.fault import Faults
@@ -19,7 +20,7 @@ from shared.venues.kraken.paper import PaperKrakenApi
 from shared.venues.kraken.public import KrakenPublic
 from shared.venues.kraken.rate_budget import RateBudget, Tier
 from shared.venues.kraken.transport import KrakenApi
-from shared.venues.port import NonceSource
+from shared.venues.port import NonceSource, PublicSide, Venue
 from shared.venues.row_log import RowLog
 from shared.venues.venue_clock import venue_time
 
@@ -28,11 +29,15 @@ __all__ = [
     "RateBudget",
     "Tier",
     "new_http_session",
+    "open_account",
     "open_budget",
     "open_kraken",
+    "open_public",
     "open_public_kraken",
     "tier_named",
 ]
+
+_UNSUPPORTED: Final = "{} is not supported yet"
 
 
 def open_public_kraken(
@@ -46,6 +51,55 @@ def open_public_kraken(
     known = venue_time(clock)
     api = KrakenApi(url=url, http=http, timeout=timeout, clock=known)
     return KrakenPublic(api, timeout=timeout, clock=known, rows=RowLog(faults))
+
+
+def open_public(
+    venue: str,
+    *,
+    url: str,
+    http: HttpSession,
+    timeout: float,
+    clock: Callable[[], int],
+    faults: Faults | None = None,
+) -> PublicSide:
+    """Open the public side of a venue; see `open_public_kraken`. Raises Rejected for a venue without an adapter."""
+    if venue == VenueName.KRAKEN:
+        return open_public_kraken(url=url, http=http, timeout=timeout, clock=clock, faults=faults)
+    raise Rejected(_UNSUPPORTED.format(venue))
+
+
+def open_account(
+    venue: str,
+    *,
+    url: str,
+    api_key: str,
+    api_secret: str,
+    nonces: NonceSource | None,
+    http: HttpSession,
+    timeout: float,
+    clock: Callable[[], int],
+    budget: RateBudget,
+    public: PublicSide,
+    paper: bool = False,
+) -> Venue:
+    """Open the account of a key at a venue; see `open_kraken`. `nonces` is None at a venue without them.
+
+    Raises Rejected(AUTH) for a malformed key or secret, and for a venue without an adapter.
+    """
+    if venue == VenueName.KRAKEN and nonces is not None and isinstance(public, KrakenPublic):
+        return open_kraken(
+            url=url,
+            api_key=api_key,
+            api_secret=api_secret,
+            nonces=nonces,
+            http=http,
+            timeout=timeout,
+            clock=clock,
+            budget=budget,
+            public=public,
+            paper=paper,
+        )
+    raise Rejected(_UNSUPPORTED.format(venue), Refusal.AUTH)
 
 
 def tier_named(name: str | None) -> Tier | None:

@@ -1,9 +1,10 @@
 """An in-memory venue that implements the port, shipped beside it so that tests need no patched mocks.
 
-It keeps what makes a real venue dangerous: a client id that is placed twice buys twice, an order can be invisible for a few
-lookups, a reply can be lost after the order was accepted, a nonce that does not increase is refused. It has three parts: the
-market (prices and pairs, shared by all), the account (what the venue knows) and the venue (one process's connection to the
-account, with its lane). Two venues over one account are two processes that compete for it.
+It keeps what makes a real venue dangerous: a client id that is placed twice buys twice (with `FakeAccount.replays` the first
+order is returned instead, and there are no nonces, as at Coinbase), an order can be invisible for a few lookups, a reply can be
+lost after the order was accepted, a nonce that does not increase is refused. It has three parts: the market (prices and pairs,
+shared by all), the account (what the venue knows) and the venue (one process's connection to the account, with its lane). Two
+venues over one account are two processes that compete for it.
 
 It must never behave in a way that the paper exchange and the contract tests do not show.
 """
@@ -11,6 +12,7 @@ It must never behave in a way that the paper exchange and the contract tests do 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from typing import Final
 
 from shared.domain.order import Side
 from shared.domain.values.instrument import Instrument, PairStatus
-from shared.domain.values.money import ZERO, Money, Price, Quantity
+from shared.domain.values.money import ZERO, Money, Price, Quantity, plain
 from shared.domain.values.symbol import Symbol
 from shared.domain.values.venue import VenueName
 from shared.venues.errors import Refusal, Rejected
@@ -33,6 +35,7 @@ from shared.venues.port import (
     OrderAck,
     OrderList,
     OrderRequest,
+    Outgoing,
     VenueOrder,
     VenueOrderStatus,
 )
@@ -57,9 +60,9 @@ class MemoryNonces:
         self.last += advance + 1
         return self.last
 
-    async def begin(self, deadline_at: int) -> int:
+    async def begin(self, outgoing: Outgoing) -> int:
         """Return the nonce of a send; nothing else is recorded."""
-        del deadline_at
+        del outgoing
         return await self.next()
 
 
@@ -74,6 +77,7 @@ class FakeVenue:
 
     visible_after_ms = 3_000
     furthest_deadline_ms = 60_000
+    order_life_ms = _SEND_WINDOW
 
     def __init__(
         self,
@@ -90,6 +94,7 @@ class FakeVenue:
         self.calls: Counter[str] = Counter()
         self.sent: list[OrderRequest] = []
         self.closed = False
+        self.replays = account.replays
         self._clock = clock
         self._nonces = nonces or MemoryNonces(account.last_nonce)
         self._lane = asyncio.Lock()
@@ -152,14 +157,27 @@ class FakeVenue:
         async with self._lane:
             if self._clock() >= order.deadline_at:
                 raise Rejected("deadline passed before the order was sent", Refusal.DEADLINE)
-            self._arrive(await begin(self._clock() + _SEND_WINDOW))
-            failure = await self._enter("place", raises=False)
-            if failure is not None and not failure.after_accept:
-                raise failure.error
-            accepted = self._accept(order)
-            if failure is not None:
-                raise failure.error
-            return accepted
+            body = _written(order) if self.replays else ""
+            self._arrive(await begin(Outgoing(self._clock() + self.order_life_ms, body)))
+            return await self._receive("place", order)
+
+    async def replay(self, body: str, begin: BeginSend) -> OrderAck:
+        """Execute a recorded order, unless its client id is known: then return the order that has it."""
+        if not self.replays:
+            raise TypeError("this venue has no replay")
+        async with self._lane:
+            await begin(Outgoing(self._clock() + self.order_life_ms, body))
+            return await self._receive("replay", _read(body))
+
+    async def _receive(self, method: str, order: OrderRequest) -> OrderAck:
+        failure = await self._enter(method, raises=False)
+        if failure is not None and not failure.after_accept:
+            raise failure.error
+        known = [each for each in self.account.orders if each.client_order_id == order.client_order_id]
+        accepted = OrderAck(known[0].venue_order_id) if known and self.replays else self._accept(order)
+        if failure is not None:
+            raise failure.error
+        return accepted
 
     async def order(self, venue_order_id: str) -> VenueOrder:
         """Return one order. Raises Rejected(GONE) while it is hidden or if it does not exist."""
@@ -246,10 +264,13 @@ class FakeVenue:
         return self.account.orders
 
     async def _private(self, method: str) -> None:
-        self._arrive(await self._nonces.next())
+        if not self.replays:
+            self._arrive(await self._nonces.next())
         await self._enter(method)
 
     def _arrive(self, nonce: int) -> None:
+        if self.replays:
+            return
         if nonce <= self.account.last_nonce:
             raise Rejected("EAPI:Invalid nonce", Refusal.NONCE)
         self.account.last_nonce = nonce
@@ -262,6 +283,25 @@ class FakeVenue:
         if failure is not None and raises:
             raise failure.error
         return failure
+
+
+def _written(order: OrderRequest) -> str:
+    """Return an order as the text of a request."""
+    limit = plain(order.limit_price.amount) if order.limit_price else ""
+    return json.dumps([order.client_order_id, str(order.symbol), order.side, plain(order.size.amount), limit])
+
+
+def _read(body: str) -> OrderRequest:
+    client_order_id, name, side, size, limit = json.loads(body)
+    symbol = Symbol.parse(name)
+    return OrderRequest(
+        client_order_id,
+        symbol,
+        Side(side),
+        Quantity(Decimal(size), symbol.base),
+        Price(Decimal(limit), symbol) if limit else None,
+        0,
+    )
 
 
 def _crosses(order: OrderRequest, price: Price) -> bool:

@@ -40,6 +40,8 @@ class FakeAccount:
     staked: dict[str, Decimal] = field(default_factory=dict)
     """Amounts that are lent out or staked, by coin: they cannot be traded."""
     fee_in_base: bool = False
+    replays: bool = False
+    """Whether a client id that is placed twice returns the first order, at a venue without nonces; else it buys twice."""
     fill_share: Decimal = Decimal(1)
     """Share of each order that fills; the rest of an immediate order is cancelled."""
     rests: bool = False

@@ -1,7 +1,9 @@
 """What Shoal needs of an exchange account: the protocol that every adapter and every fake implements.
 
-All private calls of one API key go through that key's lane: one call in flight, its nonce allocated and sent inside the same
-lock, a time-out always set. A method raises only the three leaves of `errors.py`.
+Where a venue takes nonces, all private calls of one API key go through that key's lane: one call in flight, its nonce allocated
+and sent inside the same lock. A time-out is always set. A method raises only the three leaves of `errors.py`.
+
+What differs between venues is a property here (`replays`, `order_life_ms`, ...), never a question for the venue's name.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ __all__ = [
     "OrderAck",
     "OrderList",
     "OrderRequest",
+    "Outgoing",
+    "PublicSide",
     "PublicVenue",
     "RowReason",
     "TradeKind",
@@ -53,9 +57,19 @@ class NonceSource(Protocol):
         ...
 
 
-BeginSend = Callable[[int], Awaitable[int]]
-"""Receives the deadline that will be sent to the venue (epoch ms), records the intent durably and returns the nonce to send
-with; raises to stop the send. Called inside the lane, right before the bytes leave, so that what is recorded is what is sent."""
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What is about to leave for the venue, as it must be recorded before the first byte does."""
+
+    deadline_at: int
+    """Epoch ms, the venue's time: an order that arrives later is refused there. It is fixed here and never extended."""
+    body: str = ""
+    """The exact text of the request, at a venue that `replays`; elsewhere empty."""
+
+
+BeginSend = Callable[[Outgoing], Awaitable[int]]
+"""Records the intent durably and returns the nonce to send with (0 at a venue without nonces); raises to stop the send. Called
+right before the bytes leave, inside the lane where there is one, so that what is recorded is what is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +126,25 @@ class PublicVenue(Protocol):
         ...
 
 
+class PublicSide(PublicVenue, Protocol):
+    """A venue without an account: one for all accounts of a process."""
+
+    async def ask_time(self) -> None:
+        """Query the venue's time; the clock of its address learns from the answer."""
+        ...
+
+
 class Venue(PublicVenue, Protocol):
     """One account at an exchange."""
 
     visible_after_ms: int
     """How long a fresh order may be missing from the venue's lists."""
     furthest_deadline_ms: int
-    """How far ahead of now the latest arrival of an order can be that this adapter sends."""
+    """How far ahead of now the latest arrival of an order can be that the venue takes."""
+    order_life_ms: int
+    """How far after the start of a send the deadline lies that this adapter gives an order, at most."""
+    replays: bool
+    """Whether the venue answers a request with a known client order id with the order that the first one made (`replay`)."""
 
     async def renames(self) -> Mapping[str, str]:
         """Return the assets that the venue lists under a new name: old plain name to present one."""
@@ -138,10 +164,20 @@ class Venue(PublicVenue, Protocol):
         ...
 
     async def place(self, order: OrderRequest, begin: BeginSend) -> OrderAck:
-        """Send an order once, inside the lane: `begin` gets the deadline and returns the nonce; no byte leaves before that.
+        """Send an order once: `begin` gets what is about to leave and returns the nonce; no byte leaves before that.
 
-        Never retries, except with one fresh nonce after the venue's own `Invalid nonce` reply (the order was refused before it
-        was processed). Raises Rejected, Unavailable (not processed), OutcomeUnknown, and what `begin` raises.
+        Never retries, except after the venue's own word that the request was refused before it was processed (Kraken: one fresh
+        nonce after `Invalid nonce`; Coinbase: a fresh token after 401, within the same deadline). Raises Rejected, Unavailable
+        (not processed), OutcomeUnknown, and what `begin` raises.
+        """
+        ...
+
+    async def replay(self, body: str, begin: BeginSend) -> OrderAck:
+        """Send a recorded request again, byte for byte, with a permit of its own; only where the venue `replays`.
+
+        Return the one order of that client order id, made by the first request or just now. Raises Rejected when there is no such
+        order and none was made (an earlier copy may still arrive until its deadline), Unavailable, OutcomeUnknown (also when the
+        venue names an order that is not the one of the body), and what `begin` raises.
         """
         ...
 

@@ -21,6 +21,8 @@ class UnusableVenue:
 
     visible_after_ms = 3_000
     furthest_deadline_ms = 60_000
+    order_life_ms = 5_000
+    replays = False
 
     def __init__(self, name: str, reason: str) -> None:
         self.name = name
@@ -55,6 +57,10 @@ class UnusableVenue:
         self._refuse()
 
     async def place(self, order: OrderRequest, begin: BeginSend) -> OrderAck:
+        """Refuse, without a call of `begin`."""
+        self._refuse()
+
+    async def replay(self, body: str, begin: BeginSend) -> OrderAck:
         """Refuse, without a call of `begin`."""
         self._refuse()
 

@@ -16,8 +16,6 @@ MAY_SPELL = (
     "shared/venues/kraken/",
     "services/paper_exchange/",
     # the composition roots choose the venue
-    "services/executor/app.py",
-    "services/executor/account/context_factory.py",
     "services/master_strategy/app.py",
 )
 

@@ -31,6 +31,7 @@ from shared.config.errors import ConfigurationError
 from shared.config.renames import RenamesFile
 from shared.config.secrets import ApiKey, key_names, read_api_key
 from shared.config.settings import Mode, Settings
+from shared.config.venue_settings import VENUE_FACTS
 from shared.contracts import keys
 from shared.domain.fault import Faults
 from shared.domain.funds import FundsMark
@@ -43,9 +44,8 @@ from shared.execution.venue_history import VenueHistory
 from shared.runtime.clock_alarm import ClockAlarm
 from shared.runtime.crash_points import CrashPoints
 from shared.venues.errors import Rejected
-from shared.venues.factory import HttpSession, RateBudget, open_budget, open_kraken, open_public_kraken
-from shared.venues.kraken.public import KrakenPublic
-from shared.venues.port import Venue
+from shared.venues.factory import HttpSession, open_account, open_budget, open_public
+from shared.venues.port import NonceSource, PublicSide, Venue
 from shared.venues.unusable import UnusableVenue
 from shared.venues.venue_clock import VenueClock
 
@@ -57,9 +57,11 @@ _KEYS_AGE: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class MeasuredTime:
-    """A venue's time as this process measures it, and the alarm for a host clock that differs."""
+class OpenVenue:
+    """A venue at one address: its public side, its time as this process measures it, the alarm for a host clock that differs."""
 
+    url: str
+    public: PublicSide
     clock: VenueClock
     alarm: ClockAlarm
 
@@ -78,14 +80,11 @@ class AccountContextFactory:
         self._faults = faults or Faults(wall)
         self._crash_points = CrashPoints(settings.debug_die_at)
         self._priority = SendPriority()
-        self._keys: dict[str, KeyMemory] = {}
+        self._keys: dict[tuple[str, str], KeyMemory] = {}
         self._attempts: dict[str, dict[str, Attempt]] = {}
         self.renames = RenamesFile(settings.shoal_config, self._faults)
         self._key_names: tuple[float, Mapping[str, Sequence[str]]] = (0.0, {})
-        self.time = self._venue_time("kraken")
-        self._paper_time = self._venue_time("the paper exchange")
-        self.public = self._open_public(settings.venue_url("kraken"), self.time.clock)
-        self._paper_public = self._open_public(settings.paper_url, self._paper_time.clock)
+        self._venues: dict[tuple[str, str], OpenVenue] = {}
 
     async def make(self, policy: UserPolicy, venue_name: str, lease: Lease) -> AccountContext:
         """Build the context of one account under its lease; sends nothing yet. Raises LeaseLost, BusUnavailable."""
@@ -93,15 +92,16 @@ class AccountContextFactory:
         funds = self._settings.funds(paper=policy.paper)
         books = FundsMark(funds)
         records = Records(self._bus)
-        of_venue = self._paper_time if self._apart(paper=policy.paper) else self.time
+        of_venue = self.paper_venue(venue_name) if self._apart(paper=policy.paper) else self.venue(venue_name)
+        nonces: NonceCounter | None = None
         gates: list[Gate] = []
         no_books = False
         try:
             key = self._key(policy, venue_name)
-            await self._refuse_strange(policy, key)
-            memory = self._memory(key.fingerprint)
-            nonces = self._counter(memory, lease, policy.user, key.fingerprint)
-            venue: Venue = self._open(key, nonces, memory.budget, paper=policy.paper)
+            await self._refuse_strange(policy, key, venue_name)
+            memory = self._memory(venue_name, key.fingerprint)
+            nonces = self._counter(memory, lease, policy.user, venue_name, key.fingerprint)
+            venue: Venue = self._open(venue_name, key, nonces, memory, paper=policy.paper)
             opened = await check_funds_kind(self._bus, store, policy.user, venue_name, funds, key.fingerprint)
             gates.append(KeyGate(self._bus, lease, key.fingerprint, self._faults).check)
             if isinstance(opened, WrongFunds):
@@ -113,8 +113,8 @@ class AccountContextFactory:
             else:
                 books = opened
         except (ConfigurationError, Rejected) as error:
-            memory = self._memory(_NO_KEY)
-            nonces = self._counter(memory, lease, policy.user, _NO_KEY)
+            memory = self._memory(venue_name, _NO_KEY)
+            nonces = self._counter(memory, lease, policy.user, venue_name, _NO_KEY)
             venue = UnusableVenue(venue_name, str(error))
         faults = AccountFaults(self._faults, policy.user, venue_name)
         account = AccountKeeper(policy.user, venue, records, of_venue.clock, memory, self._priority, faults, gates)
@@ -150,9 +150,17 @@ class AccountContextFactory:
             aside=SetAside(policy.user, names, self._faults),
         )
 
+    def venue(self, name: str) -> OpenVenue:
+        """Return a venue as this process's mode has it; opened when it is first asked for. Raises Rejected."""
+        return self._open_venue(name, name, self._settings.venue_url(name))
+
+    def paper_venue(self, name: str) -> OpenVenue:
+        """Return a venue of the paper exchange, for users with `paper = true` in live mode. Raises Rejected."""
+        return self._open_venue(name, f"the paper exchange's {name}", self._settings.paper_url)
+
     def look_at_clocks(self) -> None:
         """Report a host clock that differs from a venue's, and clear the report of one that no longer does."""
-        for known in (self.time, self._paper_time):
+        for known in self._venues.values():
             known.alarm.look()
 
     def forget_faults(self, user: str) -> None:
@@ -161,7 +169,7 @@ class AccountContextFactory:
             if fault.subject.startswith(subject(user, "")):
                 self._faults.clear(fault.kind, fault.subject)
 
-    async def _refuse_strange(self, policy: UserPolicy, key: ApiKey) -> None:
+    async def _refuse_strange(self, policy: UserPolicy, key: ApiKey, venue_name: str) -> None:
         """Refuse a key that may be another user's, unless this user has traded with it before.
 
         A user without a file, or with an id that another one's spelling shares, cannot claim the variable. Raises
@@ -169,28 +177,38 @@ class AccountContextFactory:
         """
         if policy.file not in {FileState.SHARED, FileState.GONE}:
             return
-        if not await self._bus.do("EXISTS", keys.nonce(policy.user, key.fingerprint)):
+        if VENUE_FACTS[venue_name].takes_nonces:
+            traded = await self._bus.do("EXISTS", keys.nonce(policy.user, key.fingerprint))
+        else:
+            traded = await self._bus.do("HEXISTS", keys.api_key(key.fingerprint), policy.user)
+        if not traded:
             raise ConfigurationError(f"{policy.fault}; nor do exits go on: the key may be another user's")
 
-    def _counter(self, memory: KeyMemory, lease: Lease, user: str, fingerprint: str) -> NonceCounter:
+    def _counter(
+        self, memory: KeyMemory, lease: Lease, user: str, venue_name: str, fingerprint: str
+    ) -> NonceCounter | None:
         """Return the nonce counter of a turn: above the clock, and above every nonce that this process has used with the key.
+
+        None at a venue without nonces.
 
         The wall clock is enough: it must only exceed the nonces used before Redis lost the counter, and it never lowers one. If
         the clock was set back meanwhile, the nonces of this process count.
         """
+        if not VENUE_FACTS[venue_name].takes_nonces:
+            return None
         floor = max(time.time_ns() // 1_000, memory.nonces.floor if memory.nonces else 0)
         memory.nonces = NonceCounter(self._bus, lease, user, fingerprint, floor=floor)
         return memory.nonces
 
-    def _memory(self, fingerprint: str) -> KeyMemory:
+    def _memory(self, venue_name: str, fingerprint: str) -> KeyMemory:
         """Return what this process remembers about a key."""
-        if fingerprint not in self._keys:
-            self._keys[fingerprint] = KeyMemory(open_budget(self._settings.venue_tier(self.public.name)))
-        return self._keys[fingerprint]
+        known = self._keys.get((venue_name, fingerprint))
+        if known is None:
+            tier = self._settings.venue_tier(venue_name)
+            known = self._keys[venue_name, fingerprint] = KeyMemory(open_budget(tier))
+        return known
 
     def _key(self, policy: UserPolicy, venue_name: str) -> ApiKey:
-        if venue_name != self.public.name:
-            raise ConfigurationError(f"{venue_name} is not supported yet")
         mode = self._settings.shoal_mode
         return read_api_key(venue_name, policy.user, mode, paper=policy.paper, names=self._names())
 
@@ -202,27 +220,31 @@ class AccountContextFactory:
             self._key_names = (time.monotonic(), names)
         return names
 
-    def _open(self, key: ApiKey, nonces: NonceCounter, budget: RateBudget, *, paper: bool) -> Venue:
+    def _open(self, name: str, key: ApiKey, nonces: NonceSource | None, memory: KeyMemory, *, paper: bool) -> Venue:
         apart = self._apart(paper=paper)
-        return open_kraken(
-            url=self._settings.paper_url if apart else self._settings.venue_url("kraken"),
+        at = self.paper_venue(name) if apart else self.venue(name)
+        return open_account(
+            name,
+            url=at.url,
             api_key=key.key,
             api_secret=key.secret,
             nonces=nonces,
             http=self._http,
             timeout=VENUE_TIMEOUT,
-            clock=(self._paper_time if apart else self.time).clock,
-            public=self._paper_public if apart else self.public,
-            budget=budget,
+            clock=at.clock,
+            budget=memory.budget,
+            public=at.public,
             paper=apart,
         )
 
     def _apart(self, *, paper: bool) -> bool:
         return paper and self._settings.shoal_mode is Mode.LIVE  # in paper mode all trade in one place
 
-    def _venue_time(self, venue: str) -> MeasuredTime:
-        clock = VenueClock(venue, wall=self._wall)
-        return MeasuredTime(clock, ClockAlarm(self._faults, clock.offset))
-
-    def _open_public(self, url: str, clock: VenueClock) -> KrakenPublic:
-        return open_public_kraken(url=url, http=self._http, timeout=VENUE_TIMEOUT, clock=clock)
+    def _open_venue(self, name: str, title: str, url: str) -> OpenVenue:
+        known = self._venues.get((name, title))
+        if known is None:
+            clock = VenueClock(title, wall=self._wall)
+            public = open_public(name, url=url, http=self._http, timeout=VENUE_TIMEOUT, clock=clock)
+            known = OpenVenue(url, public, clock, ClockAlarm(self._faults, clock.offset))
+            self._venues[name, title] = known
+        return known

@@ -20,12 +20,13 @@ from shared.domain.order import CLOCK_TOLERANCE_MS, TERMINAL, Decision, EntryTer
 from shared.domain.reason import ReasonCode
 from shared.domain.skip import Skip
 from shared.domain.values.money import ZERO
+from shared.execution.conditions import Conditions, Switches
 from shared.execution.leg import Leg, TrackedOrder
 from shared.execution.lost_record import recover_lost_record
 from shared.execution.outcome import Denied, Executed, LegOutcome, LegRejected, NeverReceived, NotSent, describe
 from shared.execution.record import OrderRecord
 from shared.execution.resolution import resolve_leg
-from shared.execution.send import Switches, send_once
+from shared.execution.send import send_once
 from shared.execution.totals import LegTotals
 
 _RETRY: Final = 0.25
@@ -84,7 +85,7 @@ class EntryHandler:
             begun = record.state not in {None, OrderState.PLANNED}
             if begun or await self._recovered(order):
                 self._admission.reserve(decision, terms.size, terms.limit_price)
-                outcome = await resolve_leg(context.sender, order, 1)
+                outcome = await resolve_leg(context.sender, order, 1, self._conditions(decision, terms))
         while outcome is None or isinstance(outcome, (NeverReceived, NotSent)):
             if outcome is not None:
                 context.priority.release(decision.id)  # other orders must not wait for one that waits itself
@@ -131,8 +132,11 @@ class EntryHandler:
             self._cuts[decision.id] = f" ({admitted.note})"
         size = admitted.size
         leg = Leg(order, 1, size, limit, size)
-        switches = Switches(context.switch_keys(decision.symbol), lambda: self._switched_off(decision))
-        return await send_once(context.sender, leg, lambda: self._guard(decision, terms), switches)
+        return await send_once(context.sender, leg, self._conditions(decision, terms))
+
+    def _conditions(self, decision: Decision, terms: EntryTerms) -> Conditions:
+        switches = Switches(self._context.switch_keys(decision.symbol), lambda: self._switched_off(decision))
+        return Conditions(lambda: self._guard(decision, terms), switches)
 
     def _barred(self, decision: Decision, terms: EntryTerms) -> Denied | None:
         context = self._context

@@ -28,12 +28,13 @@ from shared.domain.order import TERMINAL, Decision, OrderState
 from shared.domain.reason import ReasonCode
 from shared.domain.skip import Skip
 from shared.domain.values.money import ONE, plain
+from shared.execution.conditions import Conditions, Switches
 from shared.execution.leg import Leg, TrackedOrder
 from shared.execution.lost_record import recover_lost_record
 from shared.execution.outcome import Denied, Executed, LegOutcome, LegRejected, NotSent, describe
 from shared.execution.record import OrderRecord
 from shared.execution.resolution import resolve_leg
-from shared.execution.send import Switches, send_once
+from shared.execution.send import send_once
 from shared.venues.errors import Refusal, VenueError
 from shared.venues.port import VenueOrder
 
@@ -125,7 +126,8 @@ class ExitHandler:
         begun = record.state not in {None, OrderState.PLANNED}
         order = TrackedOrder.of(decision, entry_id)
         if begun or (progress.suspect and await self._recovered(decision, order, record.leg)):
-            return await self._book(decision, entry_id, await resolve_leg(context.sender, order, record.leg), progress)
+            outcome = await resolve_leg(context.sender, order, record.leg, self._conditions(decision))
+            return await self._book(decision, entry_id, outcome, progress)
         return False
 
     async def _send(self, decision: Decision, leg: Leg, progress: ExitProgress) -> LegOutcome:
@@ -133,8 +135,11 @@ class ExitHandler:
         progress.begun = True
         if progress.suspect and await self._recovered(decision, leg.order, leg.number):
             return await resolve_leg(sender, leg.order, leg.number)
+        return await send_once(sender, leg, self._conditions(decision))
+
+    def _conditions(self, decision: Decision) -> Conditions:
         switches = Switches(self._context.switch_keys(decision.symbol), lambda: self._guard(decision))
-        return await send_once(sender, leg, _unguarded, switches)
+        return Conditions(_unguarded, switches)
 
     async def _recovered(self, decision: Decision, order: TrackedOrder, number: int) -> bool:
         """Return whether the venue knows a leg that Redis lost; its record is then written again."""

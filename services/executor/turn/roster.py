@@ -38,6 +38,10 @@ class Roster:
         """Return the settings of a user."""
         return self._policies[user]
 
+    def venues(self) -> list[str]:
+        """Return the venues of the users to be served, each once."""
+        return list(dict.fromkeys(venue for user in self.claimable() for venue in self._policies[user].venues))
+
     def claimable(self) -> list[str]:
         """Return the users to be served."""
         return [

@@ -31,6 +31,7 @@ from shared.domain.order import Kind, OrderState
 from shared.domain.signal import signal_id
 from shared.domain.values.money import ZERO, Quantity
 from shared.domain.values.symbol import Symbol
+from shared.execution.conditions import Conditions
 from shared.execution.outcome import Denied, Executed, LegOutcome, LegRejected, NeverReceived, NotSent
 from shared.execution.resolution import resolve_leg
 from shared.execution.send import send_once
@@ -120,14 +121,17 @@ class Trader:
         self._hooks.follow(own)
 
     async def _send(self, own: OwnOrder) -> None:
+        await self._conclude(own, await send_once(self._sender, own.leg(), self._conditions(own)))
+
+    def _conditions(self, own: OwnOrder) -> Conditions:
         async def guard() -> Denied | None:
             forbidden = refusal(own.kind, *await self._records.switches(MASTER))
             return Denied(OrderState.FAILED, forbidden.reason, forbidden.code) if forbidden else None
 
-        await self._conclude(own, await send_once(self._sender, own.leg(), guard))
+        return Conditions(guard)
 
     async def _follow(self, own: OwnOrder) -> None:
-        outcome = await resolve_leg(self._sender, own.tracked(), 1)
+        outcome = await resolve_leg(self._sender, own.tracked(), 1, self._conditions(own))
         if isinstance(outcome, Denied):  # it had ended already: nothing is left to settle
             _log.info("order of an earlier run had ended", state=outcome.outcome.value, **_named(own))
             self._free(own, rest=False)

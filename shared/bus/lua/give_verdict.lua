@@ -1,8 +1,8 @@
 -- Add an operator's verdict to the record of an order whose last send has no proven outcome. Never changes the order's state.
 -- KEYS: order hash.
--- ARGV: nonce of the send that the operator judged ('' if its record has none), then field/value pairs of the verdict.
+-- ARGV: number of the attempt that the operator judged ('' if its record has none), then field/value pairs of the verdict.
 -- Returns 'ok', or 'moved' if the order has ended, or gone on to another send, in the meantime.
-local now = redis.call('HMGET', KEYS[1], 'state', 'nonce')
+local now = redis.call('HMGET', KEYS[1], 'state', 'attempts')
 local open = {sending = true, accepted = true, unknown = true}
 if not open[now[1]] or (now[2] or '') ~= ARGV[1] then
   return 'moved'

@@ -55,6 +55,7 @@ class KrakenVenue:
     """Our choice: no figure is published (KRAKEN.md beside this file, K10)."""
     furthest_deadline_ms = 60_000
     """docs.kraken.com, Add Order: `deadline` lies at most 60 s ahead."""
+    replays = False
 
     def __init__(self, public: KrakenPublic, lane: Lane, budget: RateBudget, *, clock: VenueTime) -> None:
         self._public = public
@@ -62,6 +63,7 @@ class KrakenVenue:
         self._budget = budget
         self._clock = clock
         self._fees: dict[Symbol, tuple[Decimal, int]] = {}
+        self.order_life_ms = lane.order_life_ms
 
     async def instruments(self) -> Mapping[Symbol, Instrument]:
         """Return all spot pairs, at most ten minutes old while Kraken answers."""
@@ -123,6 +125,10 @@ class KrakenVenue:
         if venue_order_id is None:
             raise OutcomeUnknown("Kraken accepted the order without returning its id")
         return OrderAck(venue_order_id)
+
+    async def replay(self, body: str, begin: BeginSend) -> OrderAck:
+        """Refuse: Kraken's client order ids are unique among open orders only, so a second send buys twice."""
+        raise TypeError("Kraken has no replay")
 
     async def order(self, venue_order_id: str) -> VenueOrder:
         """Return one order. Raises Rejected(GONE) when Kraken shows no such order, as can happen with a fresh one."""

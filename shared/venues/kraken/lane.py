@@ -24,7 +24,7 @@ from shared.venues.kraken.parse import accepted_id
 from shared.venues.kraken.rate_budget import RateBudget
 from shared.venues.kraken.shapes import may_answer
 from shared.venues.kraken.transport import KrakenApi, Reply
-from shared.venues.port import BeginSend, NonceSource
+from shared.venues.port import BeginSend, NonceSource, Outgoing
 from shared.venues.venue_clock import VenueTime
 
 NONCE_ADVANCE: Final = 1_000_000  # nonces are microseconds: one second above the other program's
@@ -55,6 +55,8 @@ class Lane:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._named: deque[str] = deque(maxlen=_NAMED)
+        self.order_life_ms = max(int(timeout * 1000), _SHORTEST_SEND)
+        """From the start of a send to the deadline of its order."""
 
     async def look_up(self, method: str, params: Mapping[str, str] | None = None, *, patient: bool = False) -> Any:
         """Send a lookup and return its result. Repeats it, with a new nonce each time, while Kraken is unavailable.
@@ -81,9 +83,9 @@ class Lane:
             if not self._clock.measured:
                 raise Unavailable("the venue's time has not been measured yet")
             self._in_time(not_after)
-            deadline = self._clock() + max(int(self._timeout * 1000), _SHORTEST_SEND)
+            deadline = self._clock() + self.order_life_ms
             form = params(deadline)
-            nonce = await begin(deadline)
+            nonce = await begin(Outgoing(deadline))
             try:
                 self._in_time(deadline - _DEADLINE_MIN)
                 return await self._add_order_once(form, nonce)

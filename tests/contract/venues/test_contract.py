@@ -16,7 +16,7 @@ from shared.domain.values.instrument import PairStatus
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
-from shared.venues.port import VenueOrderStatus
+from shared.venues.port import Outgoing, VenueOrderStatus
 from tests.contract.venues.benches import BTC, FUNDS, PRICE, Bench, now, request
 
 UNLISTED = Symbol("NOSUCH", "USD")
@@ -141,7 +141,7 @@ async def test_11_a_halted_pair_is_rejected_and_shown_as_halted(bench: Bench) ->
 
 
 async def test_12_an_order_after_its_deadline_is_neither_begun_nor_sent(bench: Bench) -> None:
-    async def begin(_deadline: int) -> int:
+    async def begin(_outgoing: Outgoing) -> int:
         raise AssertionError("must not be called")
 
     with pytest.raises(Rejected) as refused:
@@ -154,7 +154,7 @@ async def test_13_what_begin_raises_passes_through_and_stops_the_send(bench: Ben
     class Fenced(Exception):  # noqa: N818  # stands for the bus's LeaseLost
         pass
 
-    async def begin(_deadline: int) -> int:
+    async def begin(_outgoing: Outgoing) -> int:
         raise Fenced
 
     with pytest.raises(Fenced):

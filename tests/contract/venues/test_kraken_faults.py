@@ -21,7 +21,7 @@ from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable,
 from shared.venues.factory import Tier
 from shared.venues.fake import MemoryNonces
 from shared.venues.kraken.lane import KEY_IN_USE
-from shared.venues.port import VenueOrderStatus
+from shared.venues.port import Outgoing, VenueOrderStatus
 from tests.contract.venues.benches import BTC, TIMEOUT, KrakenBench, kraken_bench, now, request
 
 IN_DOUBT_BUT_TAKEN = [
@@ -190,7 +190,7 @@ async def test_a_higher_nonce_of_the_next_owner_voids_an_order_still_on_its_way(
     class Fenced(Exception):  # noqa: N818  # stands for the bus's LeaseLost
         pass
 
-    async def begin_then_freeze(_deadline: int) -> int:
+    async def begin_then_freeze(_outgoing: Outgoing) -> int:
         nonce = await kraken.nonces.next()
         await kraken.api.private("BalanceEx", {}, nonce + 1_000_000)  # the next owner's first private call
         kraken.nonces.fenced = Fenced()

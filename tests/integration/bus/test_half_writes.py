@@ -51,6 +51,9 @@ CALLS: Final[Mapping[str, Call]] = {
     "acquire": Call([keys.lease("alice"), FENCE], ["me", 12_000]),
     "append_again": Call([keys.SIGNALS], [ENTRY], [("XADD", keys.SIGNALS, ENTRY, "a", "1")]),
     "begin_books": Call([FENCE, keys.books("alice", "kraken"), POSITIONS, RISK], [TOKEN, "paper"], [_FENCE]),
+    "begin_replay": Call(
+        [FENCE, ORDER], [TOKEN, "c1", 5], [_FENCE, ("HSET", ORDER, "state", "unknown", "client_order_id", "c1")]
+    ),
     "begin_send": Call([FENCE, ORDER, NONCE], [TOKEN, 1, 2, "leg", "1"], [_FENCE]),
     "emit_signal": Call([keys.SIGNALS, keys.EMITTED], ["id", 10, 5, "v", "1"]),
     "give_verdict": Call([ORDER], ["", "verdict", "none"], [("HSET", ORDER, "state", "unknown")]),

@@ -14,7 +14,7 @@ from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused, LeaseLost
 from shared.bus.lease import Lease
 from shared.bus.orders import OrderStore, PositionChange
-from shared.bus.send_permit import SendPermit, SendRefusal, SwitchSet
+from shared.bus.send_permit import ReplayPermit, SendPermit, SendRefusal, SwitchSet
 from shared.contracts import keys
 from shared.domain.order import STEPS, TERMINAL, OrderState
 from tests.integration.bus.account import Account, a_delivered_entry, a_report, pending
@@ -297,3 +297,47 @@ async def test_a_switch_that_this_redis_user_may_not_read_is_taken_for_set(accou
     finally:
         await account.bus.do("ACL", "SETUSER", "default", "+hget")
     assert found == SwitchSet()
+
+
+async def test_a_venue_without_nonces_gives_a_permit_and_no_counter(account: Account, bus: Bus) -> None:
+    permit = await account.store.begin(an_id("order"), None, {"client_order_id": "c"}, [keys.CONTROL])
+    assert permit == SendPermit(nonce=0, attempt=1)
+    assert await bus.scan(keys.nonce("*", "*")) == []
+    await bus.do("HSET", keys.CONTROL, "mode", "halt")
+    assert isinstance(await account.store.begin(an_id("other"), None, {}, [keys.CONTROL]), SwitchSet)
+
+
+async def test_a_replay_keeps_the_latest_deadline_and_counts_as_an_attempt(account: Account) -> None:
+    order_id = an_id("order")
+    await account.store.begin(order_id, None, {"client_order_id": "c", "deadline_at": "7000"})
+    assert await account.store.begin_replay(order_id, "c", 9_000) == ReplayPermit(9_000)
+    assert await account.store.begin_replay(order_id, "c", 8_000) == ReplayPermit(9_000)
+    record = await account.store.load(order_id)
+    assert (record["state"], record["deadline_at"], record["attempts"]) == ("unknown", "9000", "3")
+
+
+@pytest.mark.parametrize("state", ["", "planned", "accepted", "filled", "failed"])
+async def test_only_a_send_whose_outcome_is_open_is_sent_again(account: Account, bus: Bus, state: str) -> None:
+    order_id = an_id("order")
+    if state:
+        await bus.do("HSET", keys.order("alice", order_id), "state", state, "client_order_id", "c")
+    before = await account.store.load(order_id)
+    assert await account.store.begin_replay(order_id, "c", 9_000) == SendRefusal(OrderState(state or "planned"))
+    assert await account.store.load(order_id) == before
+
+
+async def test_another_client_order_id_is_never_sent_again_for_this_one(account: Account) -> None:
+    order_id = an_id("order")
+    await account.store.begin(order_id, None, {"client_order_id": "c"})
+    assert await account.store.begin_replay(order_id, "another", 9_000) == SendRefusal(OrderState.SENDING)
+
+
+async def test_a_kill_switch_and_a_lost_lease_stop_a_replay(account: Account, bus: Bus) -> None:
+    order_id = an_id("order")
+    await account.store.begin(order_id, None, {"client_order_id": "c"})
+    await bus.do("HSET", keys.control("alice"), "mode", "pause")
+    assert isinstance(await account.store.begin_replay(order_id, "c", 9_000, [keys.control("alice")]), SwitchSet)
+    await take_over(bus, "alice", "another process")
+    with pytest.raises(LeaseLost):
+        await account.store.begin_replay(order_id, "c", 9_000)
+    assert (await account.store.load(order_id))["state"] == "sending"

@@ -123,8 +123,8 @@ class Caller(ABC):
 
     async def verdict(self, order_id: str, verdict: VerdictRecord) -> bool:
         """Have an operator say what became of the order."""
-        nonce = (await self.record(order_id))["nonce"]
-        return await give_verdict(self.bus, self.user, order_id, nonce, verdict)
+        attempts = (await self.record(order_id))["attempts"]
+        return await give_verdict(self.bus, self.user, order_id, attempts, verdict)
 
     def arrive(self, order_id: str) -> None:
         """Have the venue take and show the request only now: it was held up on its way."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final
 
@@ -156,4 +157,4 @@ class MasterCaller(Caller):
         return self._process.book.own.position(BTC).size.amount
 
 
-CALLERS: Final = {"executor": ExecutorCaller, "master": MasterCaller}
+CALLERS: Final[Mapping[str, Callable[[Bus], Caller]]] = {"executor": ExecutorCaller, "master": MasterCaller}

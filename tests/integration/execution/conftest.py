@@ -11,6 +11,6 @@ from tests.integration.execution.callers import CALLERS
 
 @pytest.fixture(params=sorted(CALLERS))
 async def caller(request: pytest.FixtureRequest, bus: Bus) -> Caller:
-    started: Caller = CALLERS[request.param](bus)
+    started = CALLERS[request.param](bus)
     await started.start()
     return started

@@ -109,7 +109,7 @@ class Rig:
             user=USER,
             venue=venue,
             store=OrderStore(self.bus, lease, USER, "kraken"),
-            permit=nonces,
+            permit=None if venue.replays else nonces,
             lease=lease,
             clock=clock,
             account=keeper,

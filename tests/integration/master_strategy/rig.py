@@ -48,7 +48,7 @@ from shared.execution.record import OrderRecord
 from shared.execution.sender import Sender
 from shared.runtime.crash_points import CrashPoints
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
-from shared.venues.port import OrderRequest
+from shared.venues.port import OrderRequest, Outgoing
 from tests.integration.execution.stepped_time import SteppedTime
 from tests.unit.master_strategy.values import BTC, btc
 
@@ -85,11 +85,11 @@ class Run:
             strategy="sma-cross",
         )
 
-    async def write_ahead(self, own: OwnOrder, deadline_at: int) -> int:
+    async def write_ahead(self, own: OwnOrder, outgoing: Outgoing) -> int:
         """Record the intent to send an order, and get no further; answers the nonce."""
         leg = own.leg()
-        request = OrderRequest(own.id, own.symbol, own.side, own.size, own.limit_price, deadline_at)
-        intent = OrderRecord.intent(leg, request, sent_at=self.time.now, deadline_at=deadline_at)
+        request = OrderRequest(own.id, own.symbol, own.side, own.size, own.limit_price, outgoing.deadline_at)
+        intent = OrderRecord.intent(leg, request, outgoing, sent_at=self.time.now)
         begun = await self.store.begin(own.id, self.nonces, intent)
         assert isinstance(begun, SendPermit)
         return begun.nonce
@@ -99,7 +99,7 @@ class Run:
         request = OrderRequest(
             own.id, own.symbol, own.side, own.size, own.limit_price, self.time.now + SEND_PATIENCE_MS
         )
-        accepted = await self.venue.place(request, lambda deadline_at: self.write_ahead(own, deadline_at))
+        accepted = await self.venue.place(request, lambda outgoing: self.write_ahead(own, outgoing))
         return replace(own, venue_order_id=accepted.venue_order_id)
 
     async def trade(self, *plans: OrderPlan) -> Trader:
@@ -126,7 +126,7 @@ class Run:
                 user=MASTER,
                 venue=self.venue,
                 store=self.store,
-                permit=self.nonces,
+                permit=None if self.venue.replays else self.nonces,
                 lease=self.lease,
                 clock=clock,
                 account=account,
@@ -251,7 +251,7 @@ class Rig:
         quantity = btc(size) if symbol == BTC else type(btc(size))(Decimal(size), symbol.base)
         request = OrderRequest("", symbol, side, quantity, None, self.time.now + 60_000)
 
-        async def begin(_deadline: int) -> int:
+        async def begin(_outgoing: Outgoing) -> int:
             return await run.nonces.next()
 
         await run.venue.place(request, begin)

@@ -14,7 +14,7 @@ from shared.contracts import keys
 from shared.domain.account import MASTER
 from shared.domain.order import Kind, OrderState, Side
 from shared.domain.signal import Source
-from shared.venues.port import VenueOrderStatus
+from shared.venues.port import Outgoing, VenueOrderStatus
 from tests.integration.master_strategy.rig import Rig, buy, sell
 from tests.unit.master_strategy.values import BTC, btc, btc_price, usd
 
@@ -73,7 +73,7 @@ async def test_a_crash_between_write_ahead_and_send_ends_the_order_as_failed_and
     await run.resume()
     own = run.own(Side.BUY, "0.1")
     deadline_at = rig.time.now + 5_000
-    await run.write_ahead(own, deadline_at)
+    await run.write_ahead(own, Outgoing(deadline_at))
 
     await (await rig.start()).resume()
     assert not rig.account.orders
@@ -180,7 +180,7 @@ async def test_an_order_that_was_proved_unsent_right_before_the_crash_is_failed_
     run = await rig.start()
     await run.resume()
     own = run.own(Side.BUY, "0.1")
-    await run.write_ahead(own, rig.time.now + 5_000)
+    await run.write_ahead(own, Outgoing(rig.time.now + 5_000))
     await run.store.move(own.id, OrderState.PLANNED, {"reason": "EService:Unavailable"})
     asked = rig.time.now
     assert await _resumed(rig) == [OrderState.FAILED]
@@ -218,7 +218,7 @@ async def test_a_record_of_an_older_version_is_resolved_by_its_id(
     if arrived:
         name = (await run.place(own)).venue_order_id
     else:
-        await run.write_ahead(own, rig.time.now + 5_000)
+        await run.write_ahead(own, Outgoing(rig.time.now + 5_000))
     fields = {"venue_order_id": name, "accepted_at": str(rig.time.now)} if state is OrderState.ACCEPTED else {}
     await run.store.move(own.id, state, {"why": "time-out", "reason": "SMA3 above", **fields})
     key, kept = keys.order(MASTER, own.id), set(fields)

@@ -23,7 +23,7 @@ from shared.domain.signal import Source
 from shared.domain.values.instrument import seed_instruments
 from shared.domain.values.money import ONE
 from shared.domain.values.symbol import Symbol
-from shared.venues.port import OmittedRow, OrderRequest, RowReason
+from shared.venues.port import OmittedRow, OrderRequest, Outgoing, RowReason
 from tests.integration.master_strategy.rig import Rig, Run, buy, sell
 from tests.unit.master_strategy.values import BTC, btc, falling, rising
 
@@ -136,7 +136,7 @@ async def test_a_coin_paid_for_with_another_coin_is_an_exit_of_that(rig: Rig) ->
 async def _copy(rig: Rig, run: Run, client_order_id: str) -> None:
     request = OrderRequest(client_order_id, BTC, Side.BUY, btc("0.05"), None, rig.time.now + 60_000)
 
-    async def begin(_deadline: int) -> int:
+    async def begin(_outgoing: Outgoing) -> int:
         return await run.nonces.next()
 
     await run.venue.place(request, begin)

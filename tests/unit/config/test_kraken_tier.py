@@ -53,9 +53,8 @@ async def test_users_accounts_keep_within_it(
     env.setenv("KRAKEN_TIER", told)
     env.setenv("SHOAL_MODE", mode)
     desks = AccountContextFactory(load_settings(), cast("Any", None), http, lambda: time.time_ns() // 1_000_000)
-    _keeps_within(
-        desks._open(KEY, cast("Any", MemoryNonces()), desks._memory(KEY.fingerprint).budget, paper=paper), tier
-    )
+    memory = desks._memory("kraken", KEY.fingerprint)
+    _keeps_within(desks._open("kraken", KEY, MemoryNonces(), memory, paper=paper), tier)
 
 
 def _keeps_within(venue: object, tier: Tier | None) -> None:

@@ -14,7 +14,7 @@ from shared.domain.skip import Skip
 from shared.domain.values.instrument import seed_instruments
 from shared.domain.values.money import Money, Quantity
 from shared.execution.record import OrderRecord
-from shared.venues.port import OrderRequest
+from shared.venues.port import OrderRequest, Outgoing
 from tests.unit.master_strategy.values import BTC, NOW, btc, btc_price, usd
 
 INSTRUMENT = seed_instruments("kraken")[BTC]
@@ -95,6 +95,6 @@ def test_an_own_order_reads_back_from_its_record_as_it_was_written() -> None:
     )
     leg = own.leg()
     request = OrderRequest(leg.client_order_id, BTC, Side.BUY, leg.size, leg.limit_price, NOW + 8_000)
-    fields = OrderRecord.intent(leg, request, sent_at=NOW, deadline_at=NOW + 5_000)
+    fields = OrderRecord.intent(leg, request, Outgoing(NOW + 5_000), sent_at=NOW)
     assert (leg.client_order_id, OwnOrder.read(own.id, {**fields, "state": "sending"})) == (own.id, own)
     assert OwnOrder.read(own.id, {**fields, "venue_order_id": "O1"}) == replace(own, venue_order_id="O1")

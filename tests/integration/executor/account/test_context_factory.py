@@ -12,6 +12,7 @@ import pytest
 from services.executor.account.context import AccountContext
 from services.executor.account.context_factory import AccountContextFactory
 from shared.bus.connection import Bus
+from shared.bus.nonce import NonceCounter
 from shared.config.settings import load_settings
 from shared.domain.limits.policy import FileState
 from shared.venues.errors import Refusal, Rejected
@@ -54,16 +55,19 @@ async def test_the_next_turn_goes_on_with_what_the_key_has_asked(contexts: Accou
     assert bobs.venue._budget is not first.venue._budget
 
 
+def nonces_of(context: AccountContext) -> NonceCounter:
+    assert context.sender.permit is not None
+    return context.sender.permit
+
+
 async def test_the_next_turn_begins_above_every_nonce_that_was_used_here(
     contexts: AccountContextFactory, bus: Bus
 ) -> None:
-    first = await desk_of(contexts, bus, "alice")
-    ahead = await first.sender.permit.next(
-        advance=3_600_000_000
-    )  # an hour ahead of the clock, as after a refused nonce
-    await bus.do("DEL", first.sender.permit.key)  # Redis has lost it
-    second = await desk_of(contexts, bus, "alice")
-    assert await second.sender.permit.next() > ahead
+    first = nonces_of(await desk_of(contexts, bus, "alice"))
+    ahead = await first.next(advance=3_600_000_000)  # an hour ahead of the clock, as after a refused nonce
+    await bus.do("DEL", first.key)  # Redis has lost it
+    second = nonces_of(await desk_of(contexts, bus, "alice"))
+    assert await second.next() > ahead
 
 
 async def test_a_key_that_has_been_probed_is_probed_again_only_after_a_refusal(
@@ -89,7 +93,7 @@ async def test_a_key_that_may_be_anothers_is_used_only_by_who_traded_with_it_bef
     with pytest.raises(Rejected, match="nor do exits go on: the key may be another user's"):
         await stranger.venue.balances()
     before = await desk_of(contexts, bus, "alice")
-    await before.sender.permit.next()
+    await nonces_of(before).next()
     again = await contexts.make(policy, "kraken", await take_over(bus, "alice", str(uuid4())))
     assert isinstance(again.venue, KrakenVenue)
 

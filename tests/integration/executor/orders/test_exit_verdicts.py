@@ -42,8 +42,8 @@ async def test_an_operators_word_books_a_close_that_the_venue_would_not_tell_of(
         verdict_by="ann",
         verdict_at=rig.clock.now,
     )
-    assert not await give_verdict(rig.bus, "alice", record["id"], "another nonce", said)
-    assert await give_verdict(rig.bus, "alice", record["id"], record["nonce"], said)
+    assert not await give_verdict(rig.bus, "alice", record["id"], "another attempt", said)
+    assert await give_verdict(rig.bus, "alice", record["id"], record["attempts"], said)
     await task
     report = (await rig.reports())[-1]
     assert (report.outcome, report.filled_size, report.average_price) == (
@@ -51,14 +51,14 @@ async def test_an_operators_word_books_a_close_that_the_venue_would_not_tell_of(
     )  # fmt: skip
     assert "settled by hand by ann" in report.reason
     assert await rig.position() is None
-    assert not await give_verdict(rig.bus, "alice", record["id"], record["nonce"], said)
+    assert not await give_verdict(rig.bus, "alice", record["id"], record["attempts"], said)
 
 
 async def test_a_close_that_an_operator_says_never_arrived_is_sent_again(rig: Rig, owner: Owner) -> None:
     await bought(rig, owner, "0.05")
     task, record = await unknown(rig, owner)
     said = VerdictRecord(verdict=VerdictKind.NONE, verdict_by="ann", verdict_at=rig.clock.now)
-    assert await give_verdict(rig.bus, "alice", record["id"], record["nonce"], said)
+    assert await give_verdict(rig.bus, "alice", record["id"], record["attempts"], said)
     await task
     assert (len(rig.account.orders), await rig.position()) == (2, None)
 

@@ -71,8 +71,8 @@ async def test_a_clock_that_was_wrong_for_the_paper_exchange_is_right_again_with
     async with new_http_session() as http:
         contexts = AccountContextFactory(load_settings(), bus, http, lambda: now[0], faults)
         steady = time.monotonic()
-        contexts._paper_time.clock.note(now[0] - 3 * STOP_ENTRIES_ABOVE_MS, 0, steady, steady)
-        assert contexts._paper_time.alarm.refusal()
+        contexts.paper_venue("kraken").clock.note(now[0] - 3 * STOP_ENTRIES_ABOVE_MS, 0, steady, steady)
+        assert contexts.paper_venue("kraken").alarm.refusal()
         assert [each.kind for each in faults.standing] == [FaultKind.CLOCK]
         now[0] -= 3 * STOP_ENTRIES_ABOVE_MS
         contexts.look_at_clocks()

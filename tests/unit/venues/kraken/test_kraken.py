@@ -15,7 +15,7 @@ from shared.venues.errors import Refusal, Rejected, Unavailable
 from shared.venues.factory import HttpSession, RateBudget, open_kraken, open_public_kraken
 from shared.venues.fake import MemoryNonces
 from shared.venues.kraken.adapter import BASE_TIER_TAKER_FEE, KrakenVenue
-from shared.venues.port import VenueOrderStatus
+from shared.venues.port import Outgoing, VenueOrderStatus
 from tests.unit.venues.conftest import KEY, SECRET, now
 from tests.unit.venues.kraken.test_kraken_lane import BTC, ORDER
 from tests.unit.venues.kraken_stub import PAIRS, KrakenStub, Raw, refusal, result
@@ -68,8 +68,8 @@ async def test_the_deadline_that_kraken_is_told_is_the_one_that_begin_recorded(
 ) -> None:
     recorded: list[int] = []
 
-    async def begin(deadline: int) -> int:
-        recorded.append(deadline)
+    async def begin(outgoing: Outgoing) -> int:
+        recorded.append(outgoing.deadline_at)
         return await nonces.next()
 
     stub.answer("AddOrder", result({"txid": ["O1"]}))

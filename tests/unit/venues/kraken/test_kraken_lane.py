@@ -16,7 +16,7 @@ from shared.venues.factory import HttpSession, RateBudget, Tier, open_kraken
 from shared.venues.fake import MemoryNonces
 from shared.venues.kraken.adapter import KrakenVenue
 from shared.venues.kraken.lane import ATTEMPTS, KEY_IN_USE, NONCE_ADVANCE
-from shared.venues.port import OrderRequest
+from shared.venues.port import OrderRequest, Outgoing
 from tests.unit.venues.conftest import KEY, SECRET, now
 from tests.unit.venues.kraken_stub import KrakenStub, Raw, refusal, result
 
@@ -66,7 +66,7 @@ async def test_begin_is_called_inside_the_lane_and_its_nonce_is_sent(
     stub.answer("AddOrder", result({"txid": ["O1"]}))
     sent_before_begin: list[int] = []
 
-    async def begin(_deadline: int) -> int:
+    async def begin(_outgoing: Outgoing) -> int:
         sent_before_begin.append(len(stub.sent("AddOrder")))
         return await nonces.next(advance=41)
 
@@ -76,7 +76,7 @@ async def test_begin_is_called_inside_the_lane_and_its_nonce_is_sent(
 
 
 async def test_what_begin_raises_passes_through_and_nothing_is_sent(venue: KrakenVenue, stub: KrakenStub) -> None:
-    async def begin(_deadline: int) -> int:
+    async def begin(_outgoing: Outgoing) -> int:
         raise Fenced
 
     with pytest.raises(Fenced):
@@ -86,7 +86,7 @@ async def test_what_begin_raises_passes_through_and_nothing_is_sent(venue: Krake
 
 
 async def test_an_order_whose_time_has_passed_is_not_begun(venue: KrakenVenue, stub: KrakenStub) -> None:
-    async def begin(_deadline: int) -> int:
+    async def begin(_outgoing: Outgoing) -> int:
         raise AssertionError("must not be called")
 
     with pytest.raises(Rejected) as refused:
@@ -110,7 +110,7 @@ async def test_an_order_whose_time_passes_while_it_is_begun_is_not_sent(
         budget=RateBudget(None),
     )
 
-    async def begin(_deadline: int) -> int:
+    async def begin(_outgoing: Outgoing) -> int:
         nonlocal at
         at += 60_000
         return await nonces.next()
@@ -149,7 +149,7 @@ async def test_the_retry_of_a_fenced_owner_is_not_sent(
 ) -> None:
     stub.answer("AddOrder", BAD_NONCE)
 
-    async def begin(_deadline: int) -> int:
+    async def begin(_outgoing: Outgoing) -> int:
         nonce = await nonces.next()
         nonces.fenced = Fenced()
         return nonce
