@@ -63,3 +63,9 @@ def flags_of(exchange: Exchange, product: Product, user: str = "") -> ProductFla
     found = {flag: True for fault, flag in FAULTS.items() if faults.active(fault, user, symbol=symbol, venue=NAME)}
     status = OFFLINE if faults.active("product_offline", user, symbol=symbol, venue=NAME) else ONLINE
     return ProductFlags(**{"cancel_only": stale} | found, status=status)
+
+
+def count_refusal(exchange: Exchange, product: Product, user: str) -> None:
+    """Count an order that a flag refused for the faults that set the flags."""
+    for fault in (*FAULTS, "product_offline"):
+        exchange.faults.effect(fault, user, symbol=product.book_symbol, venue=NAME)

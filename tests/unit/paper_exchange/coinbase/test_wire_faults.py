@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from services.paper_exchange.coinbase.flags import FAULTS as FLAG_FAULTS, flags_of
+from services.paper_exchange.coinbase.flags import FAULTS as FLAG_FAULTS, count_refusal, flags_of
 from services.paper_exchange.coinbase.front import DelayedRequest
 from services.paper_exchange.coinbase.products import PRODUCTS
 from services.paper_exchange.coinbase.replies import success
@@ -301,6 +301,13 @@ def test_a_product_can_go_offline_or_out_of_the_lists(bench: Bench, alice: Clien
     ids = [row["product_id"] for row in alice.get("products")["products"]]
     assert (len(ids), "BTC-USD" in ids, "BTC-USDC" in ids) == (34, False, False)
     assert alice.call("GET", "products/BTC-USD").status == 200, "orders on it still work"
+
+
+def test_a_refusal_by_a_flag_counts_for_the_faults_that_set_one(bench: Bench) -> None:
+    for fault, symbol in (("product_limit_only", "BTC/USD"), ("product_offline", ""), ("product_view_only", "ETH/USD")):
+        bench.arm(fault, symbol=symbol)
+    count_refusal(bench.exchange, PRODUCTS["BTC-USDC"], "alice")
+    assert [switch.fired for switch in bench.exchange.faults] == [1, 1, 0]
 
 
 def test_rules_of_a_product_can_change(bench: Bench, alice: Client) -> None:
