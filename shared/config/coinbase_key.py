@@ -89,9 +89,11 @@ def _usable(key: PrivateKeyTypes) -> PrivateKey:
         return key
     if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
         return key
-    if isinstance(key, ec.EllipticCurvePrivateKey):
-        raise ValueError("the secret is an EC key on another curve than P-256")
-    kind = "an RSA key" if isinstance(key, rsa.RSAPrivateKey) else "a key of another kind"
+    kind = "a key of another kind"
+    if isinstance(key, rsa.RSAPrivateKey):
+        kind = "an RSA key"
+    elif isinstance(key, ec.EllipticCurvePrivateKey):
+        kind = "an EC key on another curve than P-256"
     raise ValueError(f"the secret is {kind}; Coinbase's are ECDSA (P-256) or Ed25519")
 
 
