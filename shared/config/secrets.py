@@ -21,6 +21,8 @@ from shared.config.secret_files import refuse_open_file
 from shared.config.settings import Mode
 from shared.config.venue_settings import KEY_VARIABLE, VENUE_FACTS, variable_part
 from shared.contracts.keys import fingerprint
+from shared.domain.account import MASTER
+from shared.domain.values.venue import VENUES, VenueName
 from shared.runtime.logging import hide
 
 _SHORTEST_REAL: Final = 50
@@ -102,6 +104,13 @@ def _refuse_shared(name: str, key: str, names: Mapping[str, Sequence[str]]) -> N
     for other in names.get(fingerprint(key), ()):
         if other != name:
             raise ConfigurationError(f"{name} and {other} hold the same key; every account needs its own")
+
+
+def master_venues() -> tuple[VenueName, ...]:
+    """Return the venues for which the master has a key, in the order in which they connect: Coinbase, then Kraken."""
+    named = {match["name"] for name, match in _key_variables() if not match["user"] and os.environ[name].strip()}
+    found = [venue for venue in VENUES if f"{VENUE_FACTS[venue].key_stem(MASTER)}_KEY" in named]
+    return tuple(sorted(found))
 
 
 def keys_without_user(users: Iterable[str]) -> list[str]:
