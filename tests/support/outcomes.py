@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection, Iterable
 from decimal import Decimal
 from typing import Any, Final
 
-from shared.contracts import keys
 from shared.domain.order import leg_id
+from tests.support.paper_control import WORDS
 from tests.support.stack import Stack
 
 Report = dict[str, str]
@@ -66,19 +66,22 @@ def assert_books_match(stack: Stack, user: str) -> None:
     orders = stack.venue_orders(user)
     seen = Counter(str(row["client_order_id"]) for row in orders)
     assert all(count == 1 for count in seen.values()), f"{user} traded twice: {seen}"
-    left, held = set(seen), Decimal(0)
+    left, held = set(seen), dict.fromkeys(stack.venues_of(user), Decimal(0))
     for report in stack.reports(user):
         legs = legs_at_venue(stack, user, report["order_id"])
         left -= {row["client_order_id"] for row in legs}
         filled = sum((Decimal(row["filled_size"]) for row in legs), Decimal(0))
         assert Decimal(report["filled_size"]) == filled, f"{user} booked {report}, the exchange has {legs}"
-        held += filled if report["kind"] == "entry" else -filled
+        assert {row["venue"] for row in legs} <= {report["venue"]}, f"{user} booked {report}, the exchange has {legs}"
+        if filled:
+            held[report["venue"]] += filled if report["kind"] == "entry" else -filled
     assert not left, f"{user} has orders that nobody reported: {left}"
-    balances = stack.get(f"/paper/accounts/{user}/kraken")["balances"]
-    coins = sum((Decimal(amount) for asset, amount in balances.items() if asset != "USD"), Decimal(0))
-    assert held == coins, f"{user} booked {held}, the account has {coins}"
-    if held == 0:
-        assert stack.client.hgetall(keys.positions(user, "kraken")) == {}
+    for venue, booked in held.items():
+        balances = stack.get(f"/paper/accounts/{user}/{venue}")["balances"]
+        coins = [Decimal(amount) for asset, amount in balances.items() if asset not in WORDS[venue].cash]
+        assert booked == sum(coins, Decimal(0)), f"{user} booked {booked} at {venue}, the account has {balances}"
+        if booked == 0:
+            assert stack.held(user, venue) == {}
 
 
 def nonces_refused(stack: Stack, user: str) -> list[dict[str, Any]]:
