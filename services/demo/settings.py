@@ -6,7 +6,6 @@ It can never trade for real: the mode is paper, and no key and no venue address 
 from __future__ import annotations
 
 import os
-import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,10 +17,10 @@ from dotenv import dotenv_values
 from shared.config.errors import ConfigurationError
 from shared.config.running_demo import FOLDER
 from shared.config.users.loader import load_users
+from shared.config.venue_settings import KEY_VARIABLE, VENUE_PREFIXES
 
 DEFAULT_PORTS: Final = {"REDIS_PORT": 6390, "API_PORT": 8000, "PAPER_PORT": 8100}
-_KEY: Final = re.compile(r"^(KRAKEN|COINBASE)_.*_API_(KEY|SECRET)(_FILE)?$")
-_OWN: Final = ("EXECUTOR_", "KRAKEN_", "COINBASE_", "SHOAL_MODE", "REDIS_URL", "PAPER_", "API_")
+_OWN: Final = (*VENUE_PREFIXES, "EXECUTOR_", "SHOAL_MODE", "REDIS_URL", "PAPER_", "API_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,4 +128,4 @@ def paper_keys(path: Path) -> dict[str, str]:
     """Read the public keys of the paper accounts. Raises ConfigurationError if there is no such file."""
     if not path.is_file():
         raise ConfigurationError(f"{path}: there is no such file; it holds the keys of the paper accounts")
-    return {name: value or "" for name, value in dotenv_values(path).items() if _KEY.match(name)}
+    return {name: value or "" for name, value in dotenv_values(path).items() if KEY_VARIABLE.fullmatch(name)}
