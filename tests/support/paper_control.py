@@ -17,8 +17,8 @@ class VenueWords:
     places: str
     """The journal's name of the request that places an order; faults take it as their method."""
     cancels: frozenset[str]
-    lists_ended: str
-    """The request whose answer holds orders that have ended."""
+    finds_ended: frozenset[str]
+    """Requests that find an order which has ended already."""
     shows_balances: str
     cash: frozenset[str]
     """Assets that buy; every other one was bought."""
@@ -26,10 +26,14 @@ class VenueWords:
 
 WORDS: Final[Mapping[str, VenueWords]] = {
     "kraken": VenueWords(
-        "AddOrder", frozenset({"CancelOrder", "CancelAll"}), "ClosedOrders", "BalanceEx", frozenset({"USD"})
+        "AddOrder",
+        frozenset({"CancelOrder", "CancelAll"}),
+        frozenset({"ClosedOrders"}),
+        "BalanceEx",
+        frozenset({"USD"}),
     ),
     "coinbase": VenueWords(
-        "CreateOrder", frozenset({"CancelOrders"}), "ListOrders", "ListAccounts", frozenset({"USD", "USDC"})
+        "CreateOrder", frozenset({"CancelOrders"}), frozenset({"GetOrder"}), "ListAccounts", frozenset({"USD", "USDC"})
     ),
 }
 
