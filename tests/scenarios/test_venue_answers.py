@@ -250,7 +250,7 @@ def test_success_is_not_a_fill(day: Day, venue: str, kind: str) -> None:
 
 
 @COINBASE
-@pytest.mark.parametrize("name", ["pending_for", "fills_late", "fills_in_pieces"])
+@pytest.mark.parametrize("name", ["pending_for", "fills_late"])
 def test_venue_fills_later_than_it_says(day: Day, venue: str, kind: str, name: str) -> None:
     who = Struck(venue, name, kind)
     struck = day.check(who)

@@ -42,6 +42,7 @@ class Case:
     """How often it strikes an exit; 0: until it is turned off."""
     parks: bool = False
     words: str = ""
+    """A pattern that the reason of the outcome must have, whatever its case."""
     pairs: tuple[str, str] = ("BTC/USD", "BTC/USD")
     """What is traded by the user whose entry is struck, and by the one whose exit is."""
     before: Mapping[str, Any] | None = None
@@ -82,7 +83,7 @@ def _everywhere(
             entry=("turned down", 0),
             exit=("skipped", 0),
             again=0,
-            words="minimum",
+            words="minimum|INVALID_QUOTE_SIZE_TOO_SMALL",
             pairs=raised,
         ),
         "balance_lags_fill": Case({"fault": "balance_lags_fill"}),
@@ -112,16 +113,17 @@ _COINBASE: Final[Mapping[str, Case]] = {
     "trade_permission_lost": _parks("trade_permission_lost", "Missing required scopes"),
     "portfolio_switched": _parks("portfolio_switched", "account is not available"),
     "key_revoked_mid_run": _parks("key_revoked_mid_run", "Unauthorized"),
-    "cancel_only_mode": _refused("cancel_only_mode", "cancel_only"),
+    "cancel_only_mode": _refused("cancel_only_mode", "ORDER_ENTRY_DISABLED"),
     "limit_only": Case({"fault": "product_limit_only"}, pairs=("BTC/USD", "UNI/USD"), strikes=False, again=0),
     "rate_limited_with_a_page": Case({"fault": "http_429_html", "method": "CreateOrder"}),
     "unavailable_with_a_bare_text": Case({"fault": "http_503_go_sg", "method": "CreateOrder"}),
     "unauthorized_burst": Case({"fault": "unauthorized_burst", "method": "CreateOrder"}, count=3, again=3),
     "token_expires_on_the_way": Case({"fault": "delay_beyond_timeout_then_processed", "seconds": 8.5}),
-    "accepted_then_failed": Case({"fault": "accepted_then_failed"}, entry=("turned down", 1), exit=("filled", 2)),
+    "accepted_then_failed": Case(
+        {"fault": "accepted_then_failed"}, entry=("expired", 1), exit=("filled", 2), words="HOLD_FAILURE"
+    ),
     "pending_for": Case({"fault": "pending_for"}),
     "fills_late": Case({"fault": "fills_late"}),
-    "fills_in_pieces": Case({"fault": "fills_in_pieces"}),
     "replay_says_duplicate": Case(
         {"fault": "replay_says_duplicate"}, before={"fault": "processed_then_reply_dropped", "count": 1}
     ),

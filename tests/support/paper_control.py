@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -97,8 +98,12 @@ class PaperControl:
             data=json.dumps(body).encode(),
             headers={"content-type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # the URL is built right here
-            return json.loads(answer.read() or b"null")
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # the URL is built right here
+                return json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as error:
+            error.add_note(f"{path} {dict(body)}: {error.read().decode()}")  # the body may hold a key of paper, at most
+            raise
 
     def answers(self, path: str) -> bool:
         """Return whether a path of the control plane answers now."""
