@@ -179,6 +179,10 @@ class Stack(PaperControl):
         self.client.xadd(keys.SIGNALS, fields)  # type: ignore[arg-type]  # redis-py wants its own union of value types
         return signal_id
 
+    def signal_at_each(self, symbol: str = "BTC/USD", **more: str) -> dict[str, str]:
+        """Write the same signal as a master of each venue would; answers their ids by venue."""
+        return {venue: self.signal(symbol, venue=venue, **more) for venue in WORDS}
+
     def reports(self, user: str) -> list[dict[str, str]]:
         """Read what was reported for a user."""
         return self._entries(keys.reports(user))
