@@ -21,10 +21,10 @@ pytestmark = pytest.mark.timeout(150)
 
 OLD, YOUNG = '[guards]\nmax_signal_age = "2s"\n', '[guards]\nmax_signal_age = "10m"\n'
 HELD_UP: Final[Mapping[str, tuple[float, str]]] = {
-    "in-time": (5.0, OLD),
+    "in-time": (4.5, OLD),
     "too-late": (9.0, OLD),
     "sent-again": (9.0, YOUNG),
-    "sent-again-and-in-time": (5.0, YOUNG),
+    "sent-again-and-in-time": (4.5, YOUNG),
 }
 """For how long (s) an order is held up, and whether it is still young enough to be sent again. A token lives 6 to 7 s."""
 SLACK_MS: Final = 1_000
