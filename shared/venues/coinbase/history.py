@@ -88,7 +88,7 @@ class OrderHistory:
     async def closed_orders(self, *, since: int) -> OrderList:
         """Return ended orders, filled or not, oldest first; see the port.
 
-        The union of what was created since, what was changed since (an old order that is cancelled now), and what has fills since.
+        The union of what was created since, what was changed since (an old order that is cancelled now), and what filled since.
         """
         start = since - _SLACK
         rows = await self._created_since(start)
