@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NoReturn
 
+from shared.domain.key_report import Finding
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
@@ -50,6 +51,11 @@ class UnusableVenue:
     async def balances(self, *, patient: bool = False) -> Balances:
         """Refuse."""
         del patient
+        self._refuse()
+
+    async def check_key(self, symbol: Symbol | None, *, trades: bool, probe: bool) -> Sequence[Finding]:
+        """Refuse."""
+        del symbol, trades, probe
         self._refuse()
 
     async def taker_fee(self, symbol: Symbol) -> Decimal:

@@ -32,6 +32,9 @@ class NewAccount(StrictModel):
     api_secret: str | None = Field(default=None, repr=False)
     balances: dict[str, Amount] = Field(default_factory=dict)
     permissions: frozenset[Permission] = DEFAULT_PERMISSIONS
+    ip_allowlist: tuple[Annotated[str, Field(min_length=1, max_length=64)], ...] = Field(default=(), max_length=32)
+    valid_until: int = Field(default=0, ge=0, le=10**11)
+    """Epoch seconds at which the key expires."""
     tier: Literal["starter", "intermediate", "pro", "unlimited"] = "pro"
     nonce_window: int = Field(default=0, ge=0)
     margin: bool = False
