@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from shared.domain.reason import ReasonCode
+from shared.domain.skip import Skip
+
 PASS_LASTS_MS: Final = 24 * 3600 * 1000
 """How long a pass allows entries with real money."""
 
@@ -83,6 +86,15 @@ class KeyReport:
     def plus(self, findings: Iterable[Finding]) -> KeyReport:
         """Return a report with further findings."""
         return KeyReport((*self.findings, *findings))
+
+
+def entries_refused(until: int | None, now: int) -> Skip | None:
+    """Return the skip of an entry whose account's key has no pass that still counts at `now`; see `Account.entries_until`."""
+    if until is None or now <= until:
+        return None
+    hours = PASS_LASTS_MS // 3_600_000
+    why = f"the API key has not passed its check within {hours} h; `ops doctor` says why, exits go on"
+    return Skip(why, ReasonCode.KEY_UNCHECKED)
 
 
 def ok(check: KeyCheck, text: str) -> Finding:

@@ -19,6 +19,7 @@ from shared.domain.values.symbol import Symbol
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.port import Venue
 from shared.venues.rows import Balance, Balances
+from shared.venues.unusable import UnusableVenue
 
 CLOCK_LIMIT_MS: Final = 2_000
 """Above this the host's clock is a finding. Orders use the venue's time, so it refuses no key."""
@@ -56,6 +57,8 @@ async def examine(
     `currency`: the user's. `clock`: the measured offset of this host. `trades`: whether the key must have the right to trade.
     `probe`: have the venue check an order that is not sent, which proves the right to trade.
     """
+    if isinstance(venue, UnusableVenue):
+        return Examination(KeyReport((refused(KeyCheck.SECRET, venue.reason),)))
     findings = [_clock(venue.name, clock)]
     try:
         instruments = await venue.instruments()

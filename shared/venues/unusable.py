@@ -27,10 +27,10 @@ class UnusableVenue:
 
     def __init__(self, name: str, reason: str) -> None:
         self.name = name
-        self._reason = reason
+        self.reason = reason
 
     def _refuse(self) -> NoReturn:
-        raise Rejected(self._reason, Refusal.AUTH)
+        raise Rejected(self.reason, Refusal.AUTH)
 
     async def instruments(self) -> Mapping[Symbol, Instrument]:
         """Refuse."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.unit.paper_exchange.venue import QUERY_ONLY, Venue
 
 
@@ -41,7 +43,7 @@ def test_a_key_shows_its_addresses_and_dies_at_its_expiry(venue: Venue) -> None:
 
 
 def test_a_withdrawal_is_only_ever_asked_for_its_fee_and_to_no_address(venue: Venue) -> None:
-    form = {"asset": "XBT", "key": "cold", "amount": "0.1"}
+    form: dict[str, Any] = {"asset": "XBT", "key": "cold", "amount": "0.1"}
     assert venue.client("alice").error("WithdrawInfo", **form) == "EGeneral:Permission denied"
     owner = venue.client("alice", permissions=["withdraw"])
     assert owner.error("WithdrawInfo", **form) == "EFunding:Unknown withdraw key"
