@@ -111,6 +111,7 @@ async def main(settings: Settings) -> None:
                     faults=faults,
                     health=health,
                     crash_points=crash_points,
+                    offset=time_of_venue.offset,
                 )
                 look = partial(_look_at_clock, time_of_venue, alarm, times)
                 async with asyncio.TaskGroup() as tasks:

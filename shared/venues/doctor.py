@@ -51,11 +51,13 @@ async def examine(
     clock: ClockOffset | None,
     trades: bool = True,
     probe: bool = False,
+    holdings: bool = True,
 ) -> Examination:
     """Check the key of an account. Raises only what the source of its permits raises.
 
     `currency`: the user's. `clock`: the measured offset of this host. `trades`: whether the key must have the right to trade.
     `probe`: have the venue check an order that is not sent, which proves the right to trade.
+    `holdings`: look at the balances too.
     """
     if isinstance(venue, UnusableVenue):
         return Examination(KeyReport((refused(KeyCheck.SECRET, venue.reason),)))
@@ -70,7 +72,7 @@ async def examine(
         return Examination(KeyReport((*findings, _unanswered(venue.name, error))))
     if symbol is not None:
         findings += _pair(instruments[symbol], venue.name)
-    if any(each.grade is Grade.REFUSED and each.check is KeyCheck.QUERY for each in findings):
+    if not holdings or any(each.grade is Grade.REFUSED and each.check is KeyCheck.QUERY for each in findings):
         return Examination(KeyReport(tuple(findings)))  # its balances would be refused as well
     try:
         findings += describe_balances(await venue.balances(patient=True), currency)
