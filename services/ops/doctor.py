@@ -29,8 +29,8 @@ from shared.config.settings import Settings
 from shared.contracts import keys
 from shared.contracts.doctor import DoctorAnswer, DoctorRequest
 from shared.contracts.fields import MalformedMessageError
-from shared.domain.account import MASTER
-from shared.domain.key_report import Grade, KeyCheck, KeyReport, unknown
+from shared.domain.account import MASTER, AccountState
+from shared.domain.key_report import Finding, Grade, KeyCheck, KeyReport, refused, unknown
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.values.venue import SUPPORTED_VENUES, VENUES
 from shared.ledger.too_small import judge_minimums, read_recent_entries
@@ -97,10 +97,21 @@ async def _ask(bus: Bus, patients: Sequence[Patient]) -> dict[Patient, KeyReport
             if (report := _answer(pairs(answer), request)) is not None:
                 found[each] = report
         await asyncio.sleep(_POLL)
+    parked = await _parked(bus, [each for each in patients if each not in found])
     silent = unknown(
         KeyCheck.SIGNATURE, "the process that serves this account did not answer; look at its log, and ask again"
     )
-    return {each: found.get(each, KeyReport((silent,))) for each in patients}
+    return {each: found.get(each) or KeyReport((parked.get(each, silent),)) for each in patients}
+
+
+async def _parked(bus: Bus, patients: Sequence[Patient]) -> dict[Patient, Finding]:
+    """Return why accounts are parked: what serves a master whose session cannot begin answers no request."""
+    accounts = await Records(bus).accounts([(each.owner, each.venue) for each in patients])
+    return {
+        each: refused(KeyCheck.SIGNATURE, f"the account is parked: {account.reason}")
+        for each, account in zip(patients, accounts, strict=True)
+        if account is not None and account.state is AccountState.PARKED
+    }
 
 
 def _answer(fields: Mapping[str, str], request: DoctorRequest) -> KeyReport | None:
