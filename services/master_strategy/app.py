@@ -37,17 +37,16 @@ from shared.runtime.clock_alarm import ClockAlarm
 from shared.runtime.crash_points import CrashPoints
 from shared.runtime.mode_line import log_mode
 from shared.runtime.supervision import Supervisor, endless
+from shared.venues import factory
 from shared.venues.clock_keeper import ClockKeeper
 from shared.venues.factory import (
+    Budget,
     HttpSession,
-    RateBudget,
     new_http_session,
     open_budget,
-    open_kraken,
-    open_public_kraken,
+    open_public,
 )
-from shared.venues.kraken.adapter import KrakenVenue
-from shared.venues.port import NonceSource
+from shared.venues.port import NonceSource, PublicSide, Venue
 from shared.venues.venue_clock import VenueClock
 
 _SERVICE: Final = "master-strategy"
@@ -68,7 +67,7 @@ async def main(settings: Settings) -> None:
     alarm = ClockAlarm(faults, time_of_venue.offset)
     clock = clock_of(time_of_venue, alarm)
     crash_points = CrashPoints(settings.debug_die_at)
-    budget = open_budget(settings.venue_tier(_VENUE))
+    budget = open_budget(_VENUE, settings.venue_tier(_VENUE))
     if settings.ignored_proxy:
         _log.warning(settings.ignored_proxy)
     async with AsyncExitStack() as stack:
@@ -96,7 +95,15 @@ async def main(settings: Settings) -> None:
             await _claim_key(bus, key, lease, faults)
             async with new_http_session(settings.proxy) as http:
                 nonces = NonceCounter(bus, lease, MASTER, key.fingerprint, floor=_nonce_floor())
-                venue = open_account(settings, key, nonces, budget, http, clock, faults)
+                public = open_public(
+                    _VENUE,
+                    url=settings.venue_url(_VENUE),
+                    http=http,
+                    timeout=VENUE_TIMEOUT,
+                    clock=clock.now,
+                    faults=faults,
+                )
+                venue = open_account(settings, key, nonces, budget, http, clock, public)
                 session = MasterSession(
                     bus=bus,
                     lease=lease,
@@ -115,7 +122,7 @@ async def main(settings: Settings) -> None:
                 )
                 look = partial(_look_at_clock, time_of_venue, alarm, times)
                 async with asyncio.TaskGroup() as tasks:
-                    keeping = tasks.create_task(ClockKeeper(time_of_venue, venue.ask_time, look).run())
+                    keeping = tasks.create_task(ClockKeeper(time_of_venue, public.ask_time, look).run())
                     await session.run()
                     keeping.cancel()
 
@@ -164,16 +171,16 @@ def open_account(
     settings: Settings,
     key: ApiKey,
     nonces: NonceSource,
-    budget: RateBudget,
+    budget: Budget,
     http: HttpSession,
     clock: Clock,
-    faults: Faults | None = None,
-) -> KrakenVenue:
+    public: PublicSide,
+) -> Venue:
     """Open the account that trades; sends nothing yet. Raises Rejected for a key that cannot be one."""
-    url = settings.venue_url(_VENUE)
-    return open_kraken(
-        url=url,
-        public=open_public_kraken(url=url, http=http, timeout=VENUE_TIMEOUT, clock=clock.now, faults=faults),
+    return factory.open_account(
+        _VENUE,
+        url=settings.venue_url(_VENUE),
+        public=public,
         api_key=key.key,
         api_secret=key.secret,
         nonces=nonces,

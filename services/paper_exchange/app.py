@@ -8,8 +8,12 @@ import random
 import structlog
 
 from services.paper_exchange.asgi import Application
+from services.paper_exchange.coinbase.front import CoinbaseFront
+from services.paper_exchange.coinbase.products import list_product
+from services.paper_exchange.coinbase.venue import CoinbaseVenue
 from services.paper_exchange.control.plane import control_plane
 from services.paper_exchange.core.exchange import Exchange
+from services.paper_exchange.core.instrument import Instrument
 from services.paper_exchange.core.market.clock import Clock, SystemClock
 from services.paper_exchange.kraken.front import KrakenFront
 from services.paper_exchange.kraken.pairs import FEES, INSTRUMENTS, list_pair
@@ -33,8 +37,16 @@ def build(settings: Settings, paper: PaperFile, clock: Clock) -> tuple[Exchange,
     instruments = {symbol: INSTRUMENTS[symbol] for symbol in market.feeds}
     exchange = Exchange(clock, market, instruments, FEES, random.SystemRandom())
     names = names_of(settings.paper_host, [read_origin(settings.paper_url).host])
-    control = HttpGuard(control_plane(exchange, list_pair), names, "PAPER_URL")
-    return exchange, Application(KrakenFront(exchange, paper.limits.limits()), control, clock)
+    coinbase = CoinbaseVenue(exchange)
+    control = HttpGuard(control_plane(exchange, coinbase, list_market), names, "PAPER_URL")
+    fronts = KrakenFront(exchange, paper.limits.limits()), CoinbaseFront(coinbase, limited=paper.limits.coinbase)
+    return exchange, Application(*fronts, control, clock)
+
+
+def list_market(instrument: Instrument) -> None:
+    """List a pair that has got another name, at both venues."""
+    list_pair(instrument)
+    list_product(instrument)
 
 
 async def run(settings: Settings) -> None:

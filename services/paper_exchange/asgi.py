@@ -1,19 +1,23 @@
 """The ASGI application, without a framework: routing and a validated model per request would cost more than the exchange itself.
 
-`/0/...` goes to the Kraken front, `/paper/...` to the control plane. A dropped reply is a cut connection: the transport from
-`server.py` is aborted, so the client sees what it sees of a broken network.
+`/0/...` goes to the Kraken front, `/api/...` and `/v2/...` to Coinbase's, `/paper/...` to the control plane. A dropped reply is a
+cut connection: the transport from `server.py` is aborted, so the client sees what it sees of a broken network.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from email.utils import formatdate
+from functools import partial
 from typing import Any, Final
 
+from services.paper_exchange.coinbase.front import CoinbaseFront
+from services.paper_exchange.coinbase.gate import Request as CoinbaseRequest
 from services.paper_exchange.core.market.clock import Clock
-from services.paper_exchange.kraken.front import KrakenFront, Request
-from services.paper_exchange.kraken.replies import Reply
+from services.paper_exchange.kraken.front import KrakenFront, Request as KrakenRequest
+from services.paper_exchange.wire import Reply
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -29,19 +33,45 @@ class ClientDisconnected(Exception):  # noqa: N818  # an event, not a mistake
     """The client left before its request was complete."""
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A request that is processed after a delay (seconds)."""
+
+    seconds: float
+    resume: Callable[[], Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """One venue: the paths that are its own, its front, its clock."""
+
+    prefixes: tuple[str, ...]
+    ask: Callable[[Scope, bytes], Reply | Waiting]
+    now: Callable[[], float]
+
+    def date(self) -> tuple[bytes, bytes]:
+        """Return the `Date` header."""
+        return b"date", formatdate(self.now(), usegmt=True).encode()
+
+
 class Application:
     """The whole application."""
 
-    def __init__(self, kraken: KrakenFront, control: Asgi, clock: Clock) -> None:
+    def __init__(self, kraken: KrakenFront, coinbase: CoinbaseFront, control: Asgi, clock: Clock) -> None:
         """`clock` is the clock of deadlines; the `Date` header of every answer is from it, as at the venue."""
         self._kraken = kraken
-        self._clock = clock
+        self._coinbase = coinbase
         self._control = control
+        self._venues = (
+            Venue(("/0/",), self._ask_kraken, clock.now),
+            Venue(("/api/", "/v2/"), self._ask_coinbase, coinbase.venue.now),
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "http" and scope["path"].startswith("/0/"):
-            await self._venue(scope, receive, send)
+        venue = self._venue_of(scope)
+        if venue is not None:
+            await self._answer_for(venue, scope, receive, send)
         elif scope["type"] == "http" and scope["path"].startswith("/paper"):
             await self._control(scope, receive, send)
         elif scope["type"] == "http":
@@ -49,37 +79,65 @@ class Application:
         else:
             raise NotImplementedError(f"{scope['type']} connections are not served")
 
-    async def _venue(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _venue_of(self, scope: Scope) -> Venue | None:
+        if scope["type"] == "http":
+            for venue in self._venues:
+                if scope["path"].startswith(venue.prefixes):
+                    return venue
+        return None
+
+    async def _answer_for(self, venue: Venue, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             body = await _body(receive)
         except ClientDisconnected:
             return
         if len(body) > LARGEST_BODY:
-            await _send(Reply(status=413), send, self._date())
+            await _send(Reply(status=413), send, venue.date())
             return
         try:
-            reply = await self._answer(_request(scope, body), receive)
+            reply = await self._answer(venue, scope, body, receive)
         except asyncio.CancelledError:  # the server ends: waiting clients see a cut connection
             reply = Reply(dropped=True)
         if reply.dropped or reply.hangs:
             await _cut(scope, receive)
         else:
-            await _send(reply, send, self._date())
+            await _send(reply, send, venue.date())
 
-    def _date(self) -> tuple[bytes, bytes]:
-        return b"date", formatdate(self._clock.now(), usegmt=True).encode()
-
-    async def _answer(self, request: Request, receive: Receive) -> Reply:
-        reply = self._kraken.answer(request)
+    async def _answer(self, venue: Venue, scope: Scope, body: bytes, receive: Receive) -> Reply:
+        reply = venue.ask(scope, body)
         if not isinstance(reply, Reply):
             await asyncio.sleep(reply.seconds)
-            reply = self._kraken.resume(reply)
+            reply = reply.resume()
         if reply.delay:
             await _wait(reply.delay, receive)
         return reply
 
+    def _ask_kraken(self, scope: Scope, body: bytes) -> Reply | Waiting:
+        kraken = self._kraken
+        reply = kraken.answer(_kraken_request(scope, body))
+        return reply if isinstance(reply, Reply) else Waiting(reply.seconds, partial(kraken.resume, reply))
 
-def _request(scope: Scope, body: bytes) -> Request:
+    def _ask_coinbase(self, scope: Scope, body: bytes) -> Reply | Waiting:
+        coinbase = self._coinbase
+        reply = coinbase.answer(_coinbase_request(scope, body))
+        return reply if isinstance(reply, Reply) else Waiting(reply.seconds, partial(coinbase.resume, reply))
+
+
+def _coinbase_request(scope: Scope, body: bytes) -> CoinbaseRequest:
+    headers = dict(scope["headers"])
+    return CoinbaseRequest(
+        scope["method"],
+        scope["path"],
+        scope["query_string"],
+        headers.get(b"authorization", b"").decode("latin-1"),
+        body,
+        headers.get(b"host", b"").decode("latin-1"),
+        (scope.get("client") or ("",))[0],
+        (scope.get("raw_path") or b"").decode("latin-1"),
+    )
+
+
+def _kraken_request(scope: Scope, body: bytes) -> KrakenRequest:
     api_key, signature, content_type = "", b"", b""
     for name, value in scope["headers"]:
         if name == b"api-key":
@@ -88,7 +146,7 @@ def _request(scope: Scope, body: bytes) -> Request:
             signature = value
         elif name == b"content-type":
             content_type = value
-    return Request(scope["method"], scope["path"], scope["query_string"], api_key, signature, content_type, body)
+    return KrakenRequest(scope["method"], scope["path"], scope["query_string"], api_key, signature, content_type, body)
 
 
 async def _body(receive: Receive) -> bytes:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from shared.config.coinbase_key import find_secret_fault
 from shared.domain.account import MASTER
 from shared.domain.values.venue import VENUES, VenueName
 
@@ -82,16 +83,11 @@ def _kraken_secret_fault(secret: str) -> str:
     return "" if valid else "the secret is not the base64 text that Kraken shows with a new key"
 
 
-def _no_known_fault(secret: str) -> str:
-    del secret
-    return ""
-
-
 VENUE_FACTS: Final[Mapping[str, VenueFacts]] = {
     facts.name: facts
     for facts in (
         VenueFacts(VenueName.KRAKEN, "https://api.kraken.com", "kraken.com", True, _kraken_secret_fault),
-        VenueFacts(VenueName.COINBASE, "https://api.coinbase.com", "coinbase.com", False, _no_known_fault),
+        VenueFacts(VenueName.COINBASE, "https://api.coinbase.com", "coinbase.com", False, find_secret_fault),
     )
 }
 VENUE_PREFIXES: Final = tuple(VENUE_FACTS[venue].prefix for venue in VENUES)

@@ -34,6 +34,8 @@ class Refusal(StrEnum):
 KEY_REFUSALS: Final = frozenset({Refusal.AUTH, Refusal.LOCKED, Refusal.NONCE})
 """Refusals that say the key cannot be used at all."""
 
+_LONGEST_TEXT: Final = 200
+
 
 class VenueError(Exception):
     """Any failure of a call to a venue."""
@@ -63,3 +65,13 @@ class OutcomeUnknown(VenueError):  # noqa: N818
     def __init__(self, words: str) -> None:
         super().__init__(words)
         self.words = words
+
+
+def as_read(failure: VenueError) -> VenueError:
+    """Return Unavailable for OutcomeUnknown: whether a lookup was processed does not matter, it may be repeated."""
+    return Unavailable(failure.words) if isinstance(failure, OutcomeUnknown) else failure
+
+
+def presentable(text: str) -> str:
+    """Return a venue's text in a form that is safe to log: one line, printable, short."""
+    return "".join(letter if letter.isprintable() else " " for letter in text[:_LONGEST_TEXT])

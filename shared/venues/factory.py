@@ -9,9 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from shared.config.coinbase_key import parse_secret
 from shared.config.venue_settings import VENUE_FACTS
 from shared.domain.fault import Faults
 from shared.domain.values.venue import VenueName
+from shared.venues.coinbase.adapter import CoinbaseVenue
+from shared.venues.coinbase.paper import PaperCoinbaseApi
+from shared.venues.coinbase.public import CoinbasePublic
+from shared.venues.coinbase.questions import Questions
+from shared.venues.coinbase.rate_budget import CoinbaseBudget
+from shared.venues.coinbase.submission import Submission
+from shared.venues.coinbase.transport import CoinbaseApi, SigningKey
 from shared.venues.errors import Refusal, Rejected
 from shared.venues.http.session import HttpSession, new_http_session
 from shared.venues.kraken.adapter import KrakenVenue
@@ -25,18 +33,23 @@ from shared.venues.row_log import RowLog
 from shared.venues.venue_clock import venue_time
 
 __all__ = [
+    "Budget",
     "HttpSession",
     "RateBudget",
     "Tier",
     "new_http_session",
     "open_account",
     "open_budget",
+    "open_coinbase",
     "open_kraken",
     "open_public",
+    "open_public_coinbase",
     "open_public_kraken",
     "tier_named",
 ]
 
+Budget = RateBudget | CoinbaseBudget
+"""The count of one key's calls, at whichever venue."""
 _UNSUPPORTED: Final = "{} is not supported yet"
 
 
@@ -65,6 +78,8 @@ def open_public(
     """Open the public side of a venue; see `open_public_kraken`. Raises Rejected for a venue without an adapter."""
     if venue == VenueName.KRAKEN:
         return open_public_kraken(url=url, http=http, timeout=timeout, clock=clock, faults=faults)
+    if venue == VenueName.COINBASE:
+        return open_public_coinbase(url=url, http=http, timeout=timeout, clock=clock, faults=faults)
     raise Rejected(_UNSUPPORTED.format(venue))
 
 
@@ -78,15 +93,15 @@ def open_account(
     http: HttpSession,
     timeout: float,
     clock: Callable[[], int],
-    budget: RateBudget,
+    budget: Budget,
     public: PublicSide,
     paper: bool = False,
 ) -> Venue:
-    """Open the account of a key at a venue; see `open_kraken`. `nonces` is None at a venue without them.
+    """Open the account of a key at a venue; see `open_kraken` and `open_coinbase`. `nonces` is None at a venue without them.
 
     Raises Rejected(AUTH) for a malformed key or secret, and for a venue without an adapter.
     """
-    if venue == VenueName.KRAKEN and nonces is not None and isinstance(public, KrakenPublic):
+    if isinstance(public, KrakenPublic) and isinstance(budget, RateBudget) and nonces is not None:
         return open_kraken(
             url=url,
             api_key=api_key,
@@ -99,7 +114,62 @@ def open_account(
             public=public,
             paper=paper,
         )
+    if isinstance(public, CoinbasePublic) and isinstance(budget, CoinbaseBudget):
+        return open_coinbase(
+            url=url,
+            api_key=api_key,
+            api_secret=api_secret,
+            http=http,
+            timeout=timeout,
+            clock=clock,
+            budget=budget,
+            public=public,
+            paper=paper,
+        )
     raise Rejected(_UNSUPPORTED.format(venue), Refusal.AUTH)
+
+
+def open_public_coinbase(
+    *, url: str, http: HttpSession, timeout: float, clock: Callable[[], int], faults: Faults | None = None
+) -> CoinbasePublic:
+    """Open Coinbase's public side at a base URL without path; see `open_public_kraken`."""
+    known = venue_time(clock)
+    api = CoinbaseApi(url=url, http=http, timeout=timeout, clock=known)
+    return CoinbasePublic(api, timeout=timeout, clock=known, rows=RowLog(faults))
+
+
+def open_coinbase(
+    *,
+    url: str,
+    api_key: str,
+    api_secret: str,
+    http: HttpSession,
+    timeout: float,
+    clock: Callable[[], int],
+    budget: CoinbaseBudget,
+    public: CoinbasePublic | None = None,
+    paper: bool = False,
+) -> CoinbaseVenue:
+    """Open the account of a key. Sends nothing yet.
+
+    `budget` must be the only count of the key's calls in this process, `clock` the only `VenueClock` of the URL in it. With
+    `paper` nothing is signed before the other side has identified itself as the paper exchange. Raises Rejected(AUTH) for a
+    malformed key or secret: the account is then parked before anything is signed with it.
+    """
+    if not api_key.strip():
+        raise Rejected("the API key is empty", Refusal.AUTH)
+    if not (api_key.isascii() and api_key.isprintable()):
+        raise Rejected("the API key has characters that never occur in the name of a key of Coinbase", Refusal.AUTH)
+    try:
+        key = SigningKey(api_key, parse_secret(api_secret))
+    except ValueError as fault:
+        raise Rejected(str(fault), Refusal.AUTH) from None
+    known = venue_time(clock)
+    kind = PaperCoinbaseApi if paper else CoinbaseApi
+    api = kind(url=url, http=http, timeout=timeout, clock=known, key=key)
+    shared = public or open_public_coinbase(url=url, http=http, timeout=timeout, clock=known)
+    questions = Questions(api, budget, timeout=timeout)
+    return CoinbaseVenue(shared, questions, Submission(api, budget, clock=known), clock=known)
 
 
 def tier_named(name: str | None) -> Tier | None:
@@ -107,12 +177,12 @@ def tier_named(name: str | None) -> Tier | None:
     return None if name is None or name == "none" else Tier[name.upper()]
 
 
-def open_budget(tier: str | None) -> RateBudget:
-    """Return a new count of the calls of one key, within the tier that `Settings.venue_tier` names.
+def open_budget(venue: str, tier: str | None) -> Budget:
+    """Return a new count of the calls of one key at a venue, within the tier that `Settings.venue_tier` names.
 
-    One budget per key and process: Kraken goes on counting when a turn or a session ends.
+    One budget per key and process: the venue goes on counting when a turn or a session ends.
     """
-    return RateBudget(tier_named(tier))
+    return CoinbaseBudget() if venue == VenueName.COINBASE else RateBudget(tier_named(tier))
 
 
 def open_kraken(

@@ -213,7 +213,7 @@ class AccountContextFactory:
         known = self._keys.get((venue_name, fingerprint))
         if known is None:
             tier = self._settings.venue_tier(venue_name)
-            known = self._keys[venue_name, fingerprint] = KeyMemory(open_budget(tier))
+            known = self._keys[venue_name, fingerprint] = KeyMemory(open_budget(venue_name, tier))
         return known
 
     def _key(self, policy: UserPolicy, venue_name: str) -> ApiKey:

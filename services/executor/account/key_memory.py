@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.bus.nonce import NonceCounter
-from shared.venues.factory import RateBudget
+from shared.venues.factory import Budget
 
 
 @dataclass(slots=True)
 class KeyMemory:
     """The state of one key in this process."""
 
-    budget: RateBudget
+    budget: Budget
     nonces: NonceCounter | None = None
     """The counter of the last turn: it holds the highest nonce used here, below which a Redis that lost writes must not go."""
     probed: bool = False

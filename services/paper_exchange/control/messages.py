@@ -4,17 +4,44 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from services.paper_exchange.coinbase.keys import parse_secret
 from services.paper_exchange.core.account import DEFAULT_PERMISSIONS, Permission
 from services.paper_exchange.core.fault_table import FAULTS, WITH_ERROR_TEXT
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
 LARGEST = Decimal(10**15)
 Amount = Annotated[Decimal, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
+
+
+Venue = Literal["kraken", "coinbase"]
+OTHER_VENUES_FIELDS: Final = {
+    "kraken": {"key_type", "portfolio"},
+    "coinbase": {"nonce_window", "margin"},
+}
+"""The fields of a new account that a venue does not have."""
+
+
+def _check_base64(secret: str) -> None:
+    try:
+        decoded = b64decode(secret, validate=True)
+    except (binascii.Error, ValueError):
+        decoded = b""
+    if not decoded:
+        raise ValueError("must be base64")
+
+
+def _check_private_key(secret: str) -> None:
+    parse_secret(secret)
+
+
+SECRET_CHECKS: Final[dict[str, Callable[[str], None]]] = {"coinbase": _check_private_key}
+"""What a caller's own secret must be; base64 where nothing is named."""
 
 
 class StrictModel(BaseModel):
@@ -27,7 +54,7 @@ class NewAccount(StrictModel):
     """`POST /paper/accounts`."""
 
     user: Name
-    venue: Literal["kraken"]
+    venue: Venue
     api_key: Annotated[str, Field(min_length=4, max_length=128, pattern=r"^[!-~]+$")] | None = None
     api_secret: str | None = Field(default=None, repr=False)
     balances: dict[str, Amount] = Field(default_factory=dict)
@@ -38,17 +65,14 @@ class NewAccount(StrictModel):
     tier: Literal["starter", "intermediate", "pro", "unlimited"] = "pro"
     nonce_window: int = Field(default=0, ge=0)
     margin: bool = False
+    key_type: Literal["ecdsa", "ed25519"] | None = None
+    portfolio: Name | None = None
 
     @field_validator("api_secret")
     @classmethod
-    def _base64(cls, value: str | None) -> str | None:
+    def _well_formed(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None:
-            try:
-                decoded = b64decode(value, validate=True)
-            except (binascii.Error, ValueError):
-                decoded = b""
-            if not decoded:
-                raise ValueError("must be base64")
+            SECRET_CHECKS.get(info.data.get("venue", ""), _check_base64)(value)
         return value
 
     @model_validator(mode="after")
@@ -57,12 +81,21 @@ class NewAccount(StrictModel):
             raise ValueError("give both api_key and api_secret, or neither")
         return self
 
+    @model_validator(mode="after")
+    def _fields_of_the_venue(self) -> NewAccount:
+        for field in OTHER_VENUES_FIELDS[self.venue] & self.model_fields_set:
+            raise ValueError(f"{field} does not apply to {self.venue}")
+        if self.key_type is not None and self.api_secret is not None:
+            raise ValueError("key_type is of a new key; a secret has its own")
+        return self
+
 
 class NewFault(StrictModel):
     """`POST /paper/faults`."""
 
     fault: str
     user: str = ""
+    venue: Venue | Literal[""] = ""
     method: str = ""
     symbol: str = ""
     count: int | None = Field(default=None, ge=1)
@@ -72,7 +105,7 @@ class NewFault(StrictModel):
     seed: int = 0
     error: str = Field(default="", max_length=200)
 
-    @field_validator("user", "method", "symbol", mode="before")
+    @field_validator("user", "venue", "method", "symbol", mode="before")
     @classmethod
     def _null_is_any(cls, value: object) -> object:
         return "" if value is None else value
@@ -83,6 +116,13 @@ class NewFault(StrictModel):
         if value not in FAULTS:
             raise ValueError(f"unknown fault {value!r}; allowed: {', '.join(sorted(FAULTS))}")
         return value
+
+    @model_validator(mode="after")
+    def _at_its_venue(self) -> NewFault:
+        only = FAULTS[self.fault].venue
+        if only and self.venue not in {"", only}:
+            raise ValueError(f"{self.fault} is a fault of {only} only")
+        return self
 
     @model_validator(mode="after")
     def _error_where_it_is_used(self) -> NewFault:
@@ -118,6 +158,7 @@ class NewTransfer(StrictModel):
     """`POST /paper/deposit` and `/paper/withdraw`."""
 
     user: Name
-    venue: Literal["kraken"]
+    venue: Venue
+    portfolio: Name | None = None
     asset: Annotated[str, Field(min_length=2, max_length=16)]
     amount: Annotated[Decimal, Field(gt=0, le=LARGEST, allow_inf_nan=False)]

@@ -14,47 +14,50 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from services.paper_exchange.coinbase.venue import NAME as COINBASE, CoinbaseVenue
 from services.paper_exchange.control.messages import NewAccount, NewFault, NewName, NewPrice, NewSpeed, NewTransfer
-from services.paper_exchange.control.registry import RequestConflict, create, transfer_funds
-from services.paper_exchange.control.views import View, account_view, fault_view, order_view, text
+from services.paper_exchange.control.registry import (
+    RequestConflict,
+    account_name,
+    create,
+    create_coinbase,
+    transfer_funds,
+)
+from services.paper_exchange.control.views import View, account_view, fault_view, key_view, order_view, text
 from services.paper_exchange.core.exchange import Exchange
 from services.paper_exchange.core.renaming import PairListener, rename
 
 PIECE: Final = 500  # rows
 
 
-def control_plane(exchange: Exchange, listed: PairListener) -> FastAPI:
+def control_plane(exchange: Exchange, coinbase: CoinbaseVenue, listed: PairListener) -> FastAPI:
     """Build the application behind `/paper/`. `listed` is called with every pair that gets another name."""
     plane = FastAPI(
         title="Shoal paper exchange", docs_url="/paper/docs", openapi_url="/paper/openapi.json", redoc_url=None
     )
     plane.add_exception_handler(RequestValidationError, _bad_request)
     plane.add_exception_handler(RequestConflict, _conflict)
-    _accounts(plane, exchange)
+    _accounts(plane, exchange, coinbase)
     _market(plane, exchange, listed)
     _faults(plane, exchange)
     _journal(plane, exchange)
     return plane
 
 
-def _accounts(plane: FastAPI, exchange: Exchange) -> None:
+def _accounts(plane: FastAPI, exchange: Exchange, coinbase: CoinbaseVenue) -> None:
     @plane.post("/paper/accounts")
     async def create_account(request: NewAccount) -> View:
+        if request.venue == COINBASE:
+            made = create_coinbase(coinbase, request)
+            portfolio: View = {"portfolio": made.portfolio.name, "portfolio_uuid": made.portfolio.uuid}
+            return key_view(made.key, made.secret) | portfolio
         key = create(exchange, request)
-        account = key.account
-        return {
-            "user": account.user,
-            "venue": account.venue,
-            "api_key": key.name,
-            "api_secret": key.secret_text,
-            "tier": key.tier,
-            "permissions": sorted(key.permissions),
-        }
+        return key_view(key, key.secret_text)
 
     @plane.get("/paper/accounts/{user}/{venue}")
-    async def show_account(user: str, venue: str) -> View:
+    async def show_account(user: str, venue: str, portfolio: str | None = None) -> View:
         exchange.catch_up()
-        account = exchange.accounts.get((user, venue))
+        account = exchange.accounts.get((user, account_name(venue, portfolio)))
         if account is None:
             raise HTTPException(404, f"no account of {user} at {venue}")
         return account_view(account)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from services.paper_exchange.core.account import Account
+from services.paper_exchange.core.account import Account, ApiKey
 from services.paper_exchange.core.faults import ArmedFault
 from services.paper_exchange.core.order import Order, Trade
 
@@ -83,11 +83,24 @@ def account_view(account: Account) -> View:
     }
 
 
+def key_view(key: ApiKey, secret: str) -> View:
+    """Return a key as the answer to its creation shows it, the only one with the secret."""
+    return {
+        "user": key.account.user,
+        "venue": key.account.venue,
+        "api_key": key.name,
+        "api_secret": secret,
+        "tier": key.tier,
+        "permissions": sorted(key.permissions),
+    }
+
+
 def fault_view(switch: ArmedFault) -> View:
     """Return one armed fault as JSON, with how often it fired."""
     return {
         "fault": switch.fault,
         "user": switch.user or None,
+        "venue": switch.venue or None,
         "method": switch.method or None,
         "symbol": switch.symbol or None,
         "count_left": switch.left,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-ORDERS: Final = frozenset({"AddOrder"})
+ORDERS: Final = frozenset({"AddOrder", "CreateOrder"})
 QUERIES: Final = frozenset({"OpenOrders", "ClosedOrders", "QueryOrders"})
 
 
@@ -31,19 +31,44 @@ class Stage(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FaultSpec:
-    """One row: the stage, the methods it concerns by default (none = all private ones), and its own duration.
+    """One row: the stage, the methods it concerns by default (none = all private ones), its own duration, its venue.
 
     `seconds` is that duration (the delay, how long an order is invisible); 0 means that it has none, and `seconds` in a
-    request then says how long the switch stays on.
+    request then says how long the switch stays on. An empty `venue` is every venue; a fault never fires at another one.
     """
 
     stage: Stage
     methods: frozenset[str] = frozenset()
     seconds: float = 0.0
+    venue: str = ""
 
 
-def _all(stage: Stage, *names: str) -> dict[str, FaultSpec]:
-    return {name: FaultSpec(stage) for name in names}
+def _all(stage: Stage, *names: str, venue: str = "") -> dict[str, FaultSpec]:
+    return {name: FaultSpec(stage, venue=venue) for name in names}
+
+
+# Of the paper Coinbase alone, where they act on the wire (coinbase/wire_faults.py) or on what the venue says of itself.
+_COINBASE_WIRE: Final[dict[str, FaultSpec]] = {
+    **_all(Stage.BEFORE, "http_429_html", "http_503_go_sg", venue="coinbase"),
+    **_all(Stage.REFUSE, "unauthorized_burst", venue="coinbase"),
+    **_all(
+        Stage.CONDITION,
+        "throttled_with_401",
+        "trade_permission_lost",
+        "portfolio_switched",
+        "product_disabled",
+        "product_cancel_only",
+        "product_limit_only",
+        "product_post_only",
+        "product_trading_disabled",
+        "product_auction_mode",
+        "product_view_only",
+        "product_offline",
+        venue="coinbase",
+    ),
+    "clock_ahead": FaultSpec(Stage.CONDITION, seconds=30.0, venue="coinbase"),
+    "clock_behind": FaultSpec(Stage.CONDITION, seconds=30.0, venue="coinbase"),
+}
 
 
 FAULTS: Final[dict[str, FaultSpec]] = {
@@ -53,17 +78,21 @@ FAULTS: Final[dict[str, FaultSpec]] = {
     **_all(
         Stage.REFUSE,
         "key_revoked_mid_run",
-        "temporary_lockout",
-        "invalid_nonce_burst",
         "rate_limited",
-        "order_rate_limited",
-        "throttled",
         "too_many_requests",
         "permission_denied",
-        "account_disabled",
         "unavailable_before_accept",
-        "busy",
         "refused_with",
+    ),
+    **_all(
+        Stage.REFUSE,
+        "temporary_lockout",
+        "invalid_nonce_burst",
+        "order_rate_limited",
+        "throttled",
+        "account_disabled",
+        "busy",
+        venue="kraken",
     ),
     "delay_beyond_timeout_then_processed": FaultSpec(Stage.DELAY, ORDERS, seconds=12.0),
     "processed_then_reply_dropped": FaultSpec(Stage.AFTER, ORDERS),
@@ -73,7 +102,7 @@ FAULTS: Final[dict[str, FaultSpec]] = {
     "unavailable_after_accept": FaultSpec(Stage.AFTER, ORDERS),
     "internal_error_after_accept": FaultSpec(Stage.AFTER, ORDERS),
     "fails_with_after_accept": FaultSpec(Stage.AFTER, ORDERS),
-    "warning": FaultSpec(Stage.AFTER, ORDERS),
+    "warning": FaultSpec(Stage.AFTER, ORDERS, venue="kraken"),
     "response_moves_order_id": FaultSpec(Stage.AFTER, ORDERS),
     "duplicate_delivery": FaultSpec(Stage.AFTER, ORDERS),
     "slow_reply": FaultSpec(Stage.AFTER, seconds=5.0),
@@ -84,9 +113,9 @@ FAULTS: Final[dict[str, FaultSpec]] = {
     "balance_lags_fill": FaultSpec(Stage.EFFECT, seconds=3.0),
     "stale_open_orders": FaultSpec(Stage.EFFECT, frozenset({"OpenOrders"}), seconds=5.0),
     "order_status_unknown": FaultSpec(Stage.EFFECT, QUERIES),
-    "row_without_type": FaultSpec(Stage.EFFECT, frozenset({"ClosedOrders"})),
-    "other_spellings": FaultSpec(Stage.EFFECT),
-    "error_with_result": FaultSpec(Stage.EFFECT),
+    "row_without_type": FaultSpec(Stage.EFFECT, frozenset({"ClosedOrders"}), venue="kraken"),
+    "other_spellings": FaultSpec(Stage.EFFECT, venue="kraken"),
+    "error_with_result": FaultSpec(Stage.EFFECT, venue="kraken"),
     **_all(
         Stage.CONDITION,
         "ordermin_raised_mid_run",
@@ -97,6 +126,7 @@ FAULTS: Final[dict[str, FaultSpec]] = {
         "post_only_mode",
         "maintenance_mode",
     ),
+    **_COINBASE_WIRE,
 }
 
 # Faults that answer with the error string that they were armed with.

@@ -18,7 +18,7 @@ FRACTION: Final = 0.4  # of the size, for the partial fills
 
 @dataclass(slots=True)
 class ArmedFault:
-    """One armed fault. An empty `user`, `method` or `symbol` matches all; `left` counts down if a count was given."""
+    """One armed fault. An empty `user`, `venue`, `method` or `symbol` matches all; `left` counts down if a count was given."""
 
     fault: str
     user: str
@@ -31,6 +31,7 @@ class ArmedFault:
     fraction: float
     error: str
     rng: random.Random
+    venue: str = ""
     fired: int = 0
 
     @property
@@ -38,9 +39,11 @@ class ArmedFault:
         """Return its row of the fault table."""
         return FAULTS[self.fault]
 
-    def fits(self, user: str, method: str, symbol: str, now: float) -> bool:
+    def fits(self, user: str, method: str, symbol: str, now: float, venue: str = "") -> bool:
         """Return whether this fault matches a request, without drawing a random number."""
         if self.left == 0 or now >= self.until:
+            return False
+        if venue and (self.venue or self.kind.venue or venue) != venue:
             return False
         if self.user not in {"", user} or (self.symbol and symbol and self.symbol != symbol):
             return False
@@ -71,6 +74,7 @@ class ArmedFaults:
         fault: str,
         *,
         user: str = "",
+        venue: str = "",
         method: str = "",
         symbol: str = "",
         count: int | None = None,
@@ -86,6 +90,7 @@ class ArmedFaults:
         switch = ArmedFault(
             fault=fault,
             user=user,
+            venue=venue,
             method=method,
             symbol=symbol,
             left=count,
@@ -108,7 +113,9 @@ class ArmedFaults:
     def __iter__(self) -> Iterator[ArmedFault]:
         return iter(self._switches)
 
-    def take(self, stages: frozenset[Stage], user: str, method: str, *, public: bool = False) -> ArmedFault | None:
+    def take(
+        self, stages: frozenset[Stage], user: str, method: str, *, public: bool = False, venue: str = ""
+    ) -> ArmedFault | None:
         """Return the fault that fires for this request at one of these stages. Public methods match only by name."""
         if not self.armed:
             return None
@@ -116,21 +123,23 @@ class ArmedFaults:
         for switch in self._switches:
             if switch.kind.stage not in stages or (public and not switch.method):
                 continue
-            if switch.fits(user, method, "", now) and switch.strike():
+            if switch.fits(user, method, "", now, venue) and switch.strike():
                 return switch
         return None
 
-    def effect(self, fault: str, user: str, method: str = "", symbol: str = "") -> ArmedFault | None:
+    def effect(self, fault: str, user: str, method: str = "", symbol: str = "", venue: str = "") -> ArmedFault | None:
         """Return the fault of this name that fires, if one does."""
-        found = self.active(fault, user, method, symbol)
+        found = self.active(fault, user, method, symbol, venue)
         return found if found is not None and found.strike() else None
 
-    def active(self, fault: str, user: str = "", method: str = "", symbol: str = "") -> ArmedFault | None:
+    def active(
+        self, fault: str, user: str = "", method: str = "", symbol: str = "", venue: str = ""
+    ) -> ArmedFault | None:
         """Return the fault of this name that is armed, without counting it as fired."""
         if not self.armed:
             return None
         now = self._clock.now()
         for switch in self._switches:
-            if switch.fault == fault and switch.fits(user, method or switch.method, symbol, now):
+            if switch.fault == fault and switch.fits(user, method or switch.method, symbol, now, venue):
                 return switch
         return None

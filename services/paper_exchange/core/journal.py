@@ -51,6 +51,7 @@ class Journal:
         self._verdict = array("l")
         self._odd_nonces: dict[int, str] = {}
         self._faults: dict[int, str] = {}
+        self._details: dict[int, dict[str, str | int]] = {}
 
     def __len__(self) -> int:
         return len(self._at)
@@ -79,8 +80,12 @@ class Journal:
         """Record the fault that changed a request."""
         self._faults[row] = name
 
+    def detail(self, row: int, name: str, value: str | int) -> None:
+        """Record something else of a request, a field of its own (`client_order_id`)."""
+        self._details.setdefault(row, {})[name] = value
+
     def requests(self, api_key: str = "") -> Iterator[dict[str, object]]:
-        """Iterate over the rows in arrival order: at (ms), api_key, user, method, nonce, verdict, fault where one fired."""
+        """Iterate over the rows in arrival order: at (ms), api_key, user, method, nonce, verdict, fault if one fired, details."""
         names = self._names.names
         wanted = self._names.find(api_key) if api_key else None
         for row in range(len(self._at)):
@@ -96,4 +101,6 @@ class Journal:
             }
             if row in self._faults:
                 entry["fault"] = self._faults[row]
+            if row in self._details:
+                entry.update(self._details[row])
             yield entry

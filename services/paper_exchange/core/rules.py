@@ -42,7 +42,10 @@ class Rules:
 
     def current(self, symbol: str) -> Instrument:
         """Return an instrument with its present rules. Raises KeyError for an unknown symbol."""
-        instrument = self._instruments[symbol]
+        return self.adjust(self._instruments[symbol], symbol)
+
+    def adjust(self, instrument: Instrument, symbol: str) -> Instrument:
+        """Return an instrument with what armed faults on a symbol change of it."""
         if not self._faults.armed:
             return instrument
         on = self._faults.active

@@ -26,8 +26,10 @@ from services.paper_exchange.kraken.gate import Gate, LockoutRule
 from services.paper_exchange.kraken.methods import METHODS, Method
 from services.paper_exchange.kraken.parameters import Parameters
 from services.paper_exchange.kraken.public import METHODS as PUBLIC
-from services.paper_exchange.kraken.replies import Reply, corrupt, failure, gateway_error, html_page, success
+from services.paper_exchange.kraken.replies import corrupt, failure, gateway_error, html_page, success
+from services.paper_exchange.wire import Reply
 
+VENUE: Final = "kraken"
 PRIVATE: Final = "/0/private/"
 PUBLIC_PATH: Final = "/0/public/"
 NOT_PROCESSED: Final = "not processed"
@@ -112,7 +114,7 @@ class KrakenFront:
         return self._process(waiting.key, waiting.name, waiting.method, waiting.parameters, waiting.row)
 
     def _public(self, request: Request, name: str) -> Reply:
-        switch = self._exchange.faults.take(BEFORE | REFUSE | AFTER, "", name, public=True)
+        switch = self._exchange.faults.take(BEFORE | REFUSE | AFTER, "", name, public=True, venue=VENUE)
         if switch is not None and switch.kind.stage is Stage.BEFORE:
             return _before(switch)
         if switch is not None and switch.kind.stage is Stage.REFUSE:
@@ -135,7 +137,7 @@ class KrakenFront:
         now = exchange.clock.now()
         user = key.account.user if key is not None else ""
         row = exchange.journal.arrived(now, request.api_key, user, name, nonce)
-        switch = exchange.faults.take(BEFORE | REFUSE, user, name)
+        switch = exchange.faults.take(BEFORE | REFUSE, user, name, venue=VENUE)
         if switch is not None and switch.kind.stage is Stage.BEFORE:
             exchange.journal.fault(row, switch.fault)
             exchange.journal.verdict(row, NOT_PROCESSED)
@@ -151,12 +153,12 @@ class KrakenFront:
         error = error or self._limits_and_rights(key, method, now)
         if error:
             return self._refuse(row, error, user, name)
-        delayed = exchange.faults.take(DELAY, user, name)
+        delayed = exchange.faults.take(DELAY, user, name, venue=VENUE)
         if delayed is not None:
             exchange.journal.fault(row, delayed.fault)
             return DelayedRequest(delayed.seconds, key, method, name, parameters, row)
         reply = self._process(key, name, method, parameters, row)
-        answer_fault = exchange.faults.take(AFTER, user, name) if reply.accepted else None
+        answer_fault = exchange.faults.take(AFTER, user, name, venue=VENUE) if reply.accepted else None
         return reply if answer_fault is None else self._corrupt_reply(reply, answer_fault, request, row)
 
     def _limits_and_rights(self, key: ApiKey, method: Method, now: float) -> str:

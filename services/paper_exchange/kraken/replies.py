@@ -4,31 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
 
 from services.paper_exchange.core.faults import ArmedFault
+from services.paper_exchange.wire import Reply
 
-JSON: Final = b"application/json"
 HTML: Final = b"text/html; charset=UTF-8"
 HTML_PAGE: Final = (
     b"<!DOCTYPE html><html><head><title>api.kraken.com | 520: Web server is returning an unknown error</title></head>"
     b"<body><h1>Error 520</h1><p>The origin web server returned an unexpected response.</p></body></html>"
 )
-
-
-@dataclass(slots=True)
-class Reply:
-    """An answer: body, status and delay; or none, and a cut connection."""
-
-    body: bytes = b""
-    status: int = 200
-    content_type: bytes = JSON
-    delay: float = 0.0
-    dropped: bool = False
-    hangs: bool = False
-    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
-    accepted: bool = False
 
 
 def success(result: object) -> Reply:

@@ -16,7 +16,7 @@ from shared.domain.values.venue import VenueName
 
 _DEAREST: Final[Mapping[str, Decimal]] = {
     VenueName.KRAKEN: Decimal("0.004"),  # kraken.com/features/fee-schedule; shared/venues/kraken/KRAKEN.md, K23
-    VenueName.COINBASE: Decimal("0.012"),  # the base tier in recorded answers; there is no adapter yet
+    VenueName.COINBASE: Decimal("0.012"),  # the base tier in recorded answers; shared/venues/coinbase/COINBASE.md, C17
 }
 
 

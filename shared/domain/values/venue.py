@@ -19,5 +19,5 @@ class VenueName(StrEnum):
 
 VENUES: Final = tuple(VenueName)
 """All of them: settings, records and keys of each are read, whether or not anything trades there."""
-SUPPORTED_VENUES: Final = (VenueName.KRAKEN,)
+SUPPORTED_VENUES: Final = (VenueName.KRAKEN, VenueName.COINBASE)
 """The venues with an adapter in `shared/venues`: only there can an account trade."""

@@ -26,6 +26,7 @@ from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import Price, plain
 from shared.domain.values.symbol import Symbol
 from shared.domain.values.venue import VenueName
+from shared.venues.answers import decimal
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.kraken import parse
 from shared.venues.kraken.errors import lacks_permission
@@ -254,7 +255,7 @@ class KrakenVenue:
                 total = result.get("count")
                 fresh = rows.keys() - found.keys()
                 found |= rows
-                if not fresh or (total is not None and len(found) >= parse.decimal(total)):
+                if not fresh or (total is not None and len(found) >= decimal(total)):
                     return found
 
     async def _rows(self, method: str, key: str, params: Mapping[str, str]) -> dict[str, Any]:

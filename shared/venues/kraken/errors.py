@@ -18,10 +18,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable, VenueError
+from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable, VenueError, presentable
 
 LONGEST_WAIT: Final = 60.0  # seconds; a longer "wait until" of the venue is not believed
-_LONGEST_TEXT: Final = 200
 
 _RATE: Final = re.compile(r"rate limit exceeded|throttled|too many requests")
 _THROTTLED_UNTIL: Final = re.compile(r"throttled:\s*(\d{9,11})\b")
@@ -67,16 +66,6 @@ def failure_of(texts: Iterable[str], *, order: bool, now: float) -> VenueError |
 def lacks_permission(words: str) -> bool:
     """Return whether a refusal is only about a missing permission for this call: the key itself works."""
     return "permission denied" in words.lower()
-
-
-def as_read(failure: VenueError) -> VenueError:
-    """Return Unavailable for OutcomeUnknown: whether a lookup was processed does not matter, it may be repeated."""
-    return Unavailable(failure.words) if isinstance(failure, OutcomeUnknown) else failure
-
-
-def presentable(text: str) -> str:
-    """Return a venue's text in a form that is safe to log: one line, printable, short."""
-    return "".join(letter if letter.isprintable() else " " for letter in text[:_LONGEST_TEXT])
 
 
 def _failure(text: str, *, order: bool, now: float) -> VenueError:

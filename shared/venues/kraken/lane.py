@@ -12,32 +12,28 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
-import stamina
 import structlog
 
-from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable, VenueError
-from shared.venues.kraken.errors import as_read, failure_of
+from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable, VenueError, as_read
+from shared.venues.kraken.errors import failure_of
 from shared.venues.kraken.parse import accepted_id
 from shared.venues.kraken.rate_budget import RateBudget
 from shared.venues.kraken.shapes import may_answer
 from shared.venues.kraken.transport import KrakenApi, Reply
+from shared.venues.patience import with_patience
 from shared.venues.port import BeginSend, NonceSource, Outgoing
 from shared.venues.venue_clock import VenueTime
 
 NONCE_ADVANCE: Final = 1_000_000  # nonces are microseconds: one second above the other program's
 KEY_IN_USE: Final = "this key is used by another program; create a dedicated key"
-ATTEMPTS: Final = 3  # of a lookup
-_PATIENCE: Final = 5.0  # seconds; callers decide about a longer wait
 _DEADLINE_MIN: Final = 2_000  # ms; Kraken refuses a nearer deadline
 _SHORTEST_SEND: Final = 3_000  # ms from the start of a send to its deadline: the minimum, and time for the write-ahead
 
 _NAMED: Final = 64
 """How many order ids are remembered: more than can be placed while a repeated answer is on its way."""
-
-_T = TypeVar("_T")
 
 _log = structlog.get_logger(__name__)
 
@@ -163,38 +159,6 @@ class Lane:
         if isinstance(failure, Unavailable) and failure.retry_after > 0:  # only a rate limit names a wait
             failure.retry_after = max(failure.retry_after, self._budget.lookups_exceeded())
         return failure
-
-
-async def with_patience(once: Callable[[], Awaitable[_T]], timeout: float) -> _T:
-    """Run a lookup; repeat it only while the venue is unavailable, and only for about one time-out (seconds)."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    first: Unavailable | None = None
-    try:
-        return await once()
-    except Unavailable as failure:
-        left = began + timeout - loop.time()
-        if left <= 0 or _again(failure) is False:
-            raise
-        first = failure
-    # Built only after a failure, since building it costs as much as the lookup itself. The first attempt's failure is raised in
-    # it again, so that attempts and waits are counted from there.
-    context = stamina.retry_context(
-        on=_again, attempts=ATTEMPTS, timeout=left, wait_initial=0.1, wait_max=2.0, wait_jitter=0.2
-    )
-    async for attempt in context:
-        with attempt:
-            if first is not None:
-                failed, first = first, None
-                raise failed
-            return await once()
-    raise AssertionError("unreachable")  # stamina raises the last failure
-
-
-def _again(error: Exception) -> bool | float:
-    if not isinstance(error, Unavailable):
-        return False
-    return error.retry_after if 0 < error.retry_after <= _PATIENCE else error.retry_after == 0
 
 
 def _is_nonce(failure: VenueError) -> bool:

@@ -19,8 +19,9 @@ from shared.domain.order import Side
 from shared.domain.values.instrument import Instrument, PairStatus
 from shared.domain.values.money import ONE, ZERO, Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
-from shared.venues.errors import Unavailable
-from shared.venues.kraken.errors import presentable
+from shared.venues import answers
+from shared.venues.answers import UNREADABLE, decimal
+from shared.venues.errors import presentable
 from shared.venues.kraken.symbols import FEE_CREDITS, AssetNames, Pair, PairBook, is_tradable
 from shared.venues.port import Candle
 from shared.venues.rows import (
@@ -35,15 +36,10 @@ from shared.venues.rows import (
 )
 
 _ENDED: Final = frozenset({"closed", "canceled", "expired"})
-_AMOUNT: Final = re.compile(r"[+-]?[0-9]{1,40}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,2})?")
-_MOST_DECIMALS: Final = 40
-_LARGEST: Final = 25
-"""Powers of ten: no real amount is larger or finer, and arithmetic with such a number overflows or fills a screen."""
 _LATEST: Final = 10**14
 """Epoch ms of the year 5138."""
 _ID: Final = re.compile(r"[!-~]{1,64}")
 _STATUSES: Final = {str(status): status for status in PairStatus}
-_UNREADABLE: Final = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _NO_LEVERAGE: Final = frozenset({"", "none", "0", "1", "1:1", "0:1"})
 _SETTLE: Final = "settle-position"
 
@@ -51,23 +47,8 @@ _SETTLE: Final = "settle-position"
 @contextmanager
 def readable(method: str) -> Generator[None]:
     """Raise Unavailable for any unexpected shape of an answer; its text names the method and nothing of the content."""
-    try:
+    with answers.readable(f"Kraken's answer to {method}"):
         yield
-    except _UNREADABLE as error:
-        raise Unavailable(f"Kraken's answer to {method} could not be read ({type(error).__name__})") from None
-
-
-def decimal(value: object) -> Decimal:
-    """Parse an amount, which Kraken writes as a string and sometimes as a number. Raises ValueError unless it is finite."""
-    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
-        raise TypeError("not an amount")
-    if isinstance(value, str) and not _AMOUNT.fullmatch(value):
-        raise ValueError("not an amount")
-    amount = Decimal(value)
-    exponent = amount.as_tuple().exponent
-    if not isinstance(exponent, int) or exponent < -_MOST_DECIMALS or amount.adjusted() > _LARGEST:
-        raise ValueError("beyond the range of amounts")
-    return amount
 
 
 def milliseconds(value: object) -> int:
@@ -99,7 +80,7 @@ def asset_names(assets: Mapping[str, Any]) -> AssetNames:
     for asset, row in assets.items():
         try:
             found[asset] = str(row["altname"])
-        except _UNREADABLE:
+        except UNREADABLE:
             continue
     return AssetNames(found)
 
@@ -144,7 +125,7 @@ def _pair(names: AssetNames, pair_id: str, row: Any, as_of: int) -> Pair | tuple
             as_of=as_of,
         )
         wsname = str(row.get("wsname", altname))
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         return RowReason.UNUSABLE_PAIR, f"the listing of {pair_id} cannot be read ({type(error).__name__})"
     if instrument.tick <= 0 or instrument.min_size <= 0 or instrument.min_cost < 0:
         return RowReason.UNUSABLE_PAIR, f"the listing of {pair_id} has impossible values"
@@ -170,7 +151,7 @@ def prices(book: PairBook, ticker: Mapping[str, Any]) -> dict[Symbol, Price]:
             continue
         try:
             last = decimal((row.get("c") or ["0"])[0])
-        except _UNREADABLE:
+        except UNREADABLE:
             continue
         if last > 0:
             found[symbol] = Price(last, symbol)
@@ -194,7 +175,7 @@ def _candle(row: Any, newest: int) -> Candle | None:
     """Parse one row; None for the one that is forming and for one that cannot be read: strategies then see a gap."""
     try:
         bar = Candle(int(row[0]) * 1000, *(decimal(row[column]) for column in (1, 2, 3, 4, 6)))
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     return bar if bar.opened_at <= newest * 1000 else None
 
@@ -215,7 +196,7 @@ def balances(names: AssetNames, extended: Mapping[str, Any]) -> Balances:
             total = decimal(row["balance"])
             credit = decimal(row.get("credit", 0)) - decimal(row.get("credit_used", 0))
             free = max(total + credit - decimal(row.get("hold_trade", 0)), ZERO) if is_tradable(asset) else ZERO
-        except _UNREADABLE:
+        except UNREADABLE:
             unreadable.add(name)
             continue
         before = found.get(name, Balance(name, ZERO, ZERO))  # two ids of one asset add up
@@ -262,7 +243,7 @@ def orders(book: PairBook, rows: Mapping[str, Any]) -> OrderList:
     for txid, row in rows.items():
         try:
             read = order(book, txid, row)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             words = f"{type(error).__name__} in the row of order {txid}"
             read = OmittedRow(txid, RowReason.UNREADABLE, words, _client_id(row), _ended_at(row))
         if isinstance(read, OmittedRow):
@@ -292,7 +273,7 @@ def _client_id(row: Any) -> str | None:
 def _ended_at(row: Any) -> int | None:
     try:
         return milliseconds(row["closetm"])
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 

@@ -19,12 +19,12 @@ from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
 from shared.domain.values.venue import VenueName
-from shared.venues.errors import Rejected, Unavailable, VenueError
+from shared.venues.errors import Rejected, Unavailable, VenueError, as_read
 from shared.venues.kraken import parse
-from shared.venues.kraken.errors import as_read, failure_of
-from shared.venues.kraken.lane import with_patience
+from shared.venues.kraken.errors import failure_of
 from shared.venues.kraken.symbols import PairBook, is_tradable
 from shared.venues.kraken.transport import KrakenApi
+from shared.venues.patience import with_patience
 from shared.venues.port import Candle
 from shared.venues.row_log import RowLog
 from shared.venues.rows import RowReason

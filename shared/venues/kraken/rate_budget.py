@@ -19,8 +19,8 @@ from enum import Enum
 from typing import Final
 
 from shared.venues.errors import Unavailable
+from shared.venues.meter import Meter
 
-_SPARE: Final = 1.0  # left unused, since our calls arrive a little closer together than they were sent
 _LONGEST_QUEUE: Final = 30.0  # seconds; a lookup that would wait longer is refused
 _KEPT_FREE: Final = 8.0  # left to others by a patient lookup: to search for an order costs 6, to query one costs 1
 _LONGEST_PATIENCE: Final = 15.0  # seconds
@@ -44,42 +44,6 @@ class Tier(Enum):
     STARTER = Limits(15, 0.33, 60, 1.00)
     INTERMEDIATE = Limits(20, 0.50, 125, 2.34)
     PRO = Limits(20, 1.00, 180, 3.75)
-
-
-class Meter:
-    """One counter that falls with time."""
-
-    def __init__(self, maximum: float, decay: float, monotonic: Callable[[], float]) -> None:
-        self._maximum = maximum
-        self._decay = decay
-        self._monotonic = monotonic
-        self._level = 0.0
-        self._seen_at = monotonic()
-
-    def wait(self, cost: float) -> float:
-        """Return the seconds until `cost` more fits; 0 when it does now."""
-        return max(0.0, (self._fallen() + cost - (self._maximum - _SPARE)) / self._decay)
-
-    def reserve(self, cost: float) -> float:
-        """Add `cost` now and return the seconds to wait before the call; so callers queue in the order in which they came."""
-        wait = self.wait(cost)
-        self._level += cost
-        return wait
-
-    def give_back(self, cost: float) -> None:
-        """Remove a reserved cost that is not used."""
-        self._level = max(0.0, self._fallen() - cost)
-
-    def overflow(self) -> float:
-        """Set the counter to its maximum, since the venue refused a call; return the seconds until one call fits."""
-        self._level = max(self._fallen(), self._maximum)
-        return self.wait(1.0)
-
-    def _fallen(self) -> float:
-        now = self._monotonic()
-        self._level = max(0.0, self._level - (now - self._seen_at) * self._decay)
-        self._seen_at = now
-        return self._level
 
 
 class RateBudget:

@@ -12,20 +12,19 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
 import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 import krakenex
 
-from shared.venues.errors import OutcomeUnknown, Unavailable
+from shared.venues.answers import read_object
+from shared.venues.errors import OutcomeUnknown, Unavailable, presentable
 from shared.venues.http.session import HttpSession
-from shared.venues.kraken.errors import LONGEST_WAIT, presentable
+from shared.venues.kraken.errors import LONGEST_WAIT
 from shared.venues.venue_clock import VenueTime
 
 _FORM: Final = "application/x-www-form-urlencoded; charset=utf-8"
@@ -152,45 +151,11 @@ def read_reply(status: int, raw: bytes, retry_after: str = "") -> Reply:
     """
     if status == 429:
         raise Unavailable("HTTP 429: too many requests", _seconds(retry_after))
-    envelope = _parsed(raw) if status in _OK or 400 <= status < 500 else None
+    envelope = read_object(raw) if status in _OK or 400 <= status < 500 else None
     texts = _texts(envelope)
     if envelope is None or (not texts and (status not in _OK or "result" not in envelope)):
         raise OutcomeUnknown(f"HTTP {status} with {len(raw)} bytes that are not an answer of Kraken")
     return Reply(texts, envelope.get("result"))
-
-
-def _no_constants(name: str) -> Any:
-    raise ValueError(f"{name} is not a number")
-
-
-def _number(text: str) -> Decimal:
-    """Parse a number with a point or an exponent. Raises ValueError, as the JSON parser expects, for one out of range."""
-    try:
-        return Decimal(text)
-    except ArithmeticError:
-        raise ValueError("a number is out of range") from None
-
-
-def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object. Raises ValueError for two values under one name: it is unknown which is meant."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name occurs twice")
-    return found
-
-
-_DECODER: Final = json.JSONDecoder(parse_float=_number, parse_constant=_no_constants, object_pairs_hook=_once_each)
-_ESCAPE: Final = b"\\u"
-
-
-def _parsed(raw: bytes) -> dict[str, Any] | None:
-    try:
-        envelope = _DECODER.decode(raw.decode())
-        if _ESCAPE in raw:
-            json.dumps(envelope, ensure_ascii=False, default=str).encode()  # half of a surrogate pair cannot be encoded
-    except (ValueError, RecursionError):
-        return None
-    return envelope if isinstance(envelope, dict) else None
 
 
 def _texts(envelope: dict[str, Any] | None) -> tuple[str, ...]:

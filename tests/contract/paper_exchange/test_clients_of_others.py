@@ -1,4 +1,4 @@
-"""Three clients that others wrote for the real Kraken, unmodified except for their URLs, on one account: they must agree.
+"""Clients that others wrote for the real venues, unmodified except for their URLs: three on one Kraken account, ccxt on Coinbase.
 
 Each runs in its own venv under `var/`, made on the first run: python-kraken-sdk's pins would change the project's own.
 """
@@ -89,3 +89,31 @@ def test_ccxt_krakenex_and_python_kraken_sdk_trade_and_agree(start: Start) -> No
     }
     assert "EAPI:Invalid nonce" not in verdicts
     assert "EGeneral:Unknown method" not in verdicts
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("key_type", ["ecdsa", "ed25519"])
+def test_ccxt_reads_the_paper_coinbase(start: Start, key_type: str) -> None:
+    paper = start("[market]\nspeed = 0\n")
+    paper.price("60000")
+    key = paper.account("ccxt", venue="coinbase", key_type=key_type, tier="unlimited")
+    seen = drive(python_with(*CCXT), "run_ccxt_coinbase.py", paper.url, key["api_key"], key["api_secret"])
+
+    assert {"BTC/USD", "BTC/USDC", "ETH/USD"} <= set(seen["markets"])
+    assert {"BTC", "USD", "USDC"} <= set(seen["currencies"])
+    assert (seen["precision"]["price"], seen["precision"]["amount"], seen["limits"]) == (0.01, 1e-8, [1e-8, 1])
+    assert (seen["fees"], seen["fee_of_a_pair"]) == ([0.012, 0.006], 0.012)
+    assert seen["candles"][0] in {299, 300}
+    assert seen["candles"][1] in {19, 20}
+    assert seen["candles_rise"]
+    assert (seen["book"], seen["best"]) == ([10, 10], [59994, 60006])
+    assert seen["tickers"] == ["BTC/USD", "ETH/USD"]
+    assert seen["balance"] == {"USD": [100000, 0], "BTC": [2, 0]}
+    assert seen["accounts"] == ["BTC", "USD"]
+    assert seen["converted"] == ["USD", "USDC", 25]
+    assert abs(seen["time"] - seen["time_v3"]) < 10_000
+    assert seen["portfolios"] == [key["portfolio_uuid"]]
+    assert seen["permissions"] is True
+    assert seen["refused"]["window"] == "BadRequest"
+    verdicts = {row["verdict"] for row in paper.get("requests", api_key=key["api_key"])}
+    assert verdicts <= {"ok", "400 INVALID_ARGUMENT", "404 NOT_FOUND", "401 Unauthorized"}

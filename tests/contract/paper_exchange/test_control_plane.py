@@ -44,6 +44,15 @@ def test_a_key_belongs_to_one_account_and_has_one_secret(paper: Paper) -> None:
         ("accounts", {"user": "x", "venue": "kraken", "balances": {"USD": "-1"}}, "balances.USD"),
         ("accounts", {"user": "x", "venue": "kraken", "permissions": ["everything"]}, "permissions"),
         ("accounts", {"user": "x", "venue": "kraken", "tier": "gold"}, "tier"),
+        ("accounts", {"user": "x", "venue": "kraken", "key_type": "ecdsa"}, "key_type does not apply to kraken"),
+        ("accounts", {"user": "x", "venue": "coinbase", "nonce_window": 5}, "nonce_window does not apply to coinbase"),
+        (
+            "accounts",
+            {"user": "x", "venue": "coinbase", "api_key": "PAPERx", "api_secret": "c2VjcmV0"},
+            "32 or 64 bytes",
+        ),
+        ("faults", {"fault": "busy", "venue": "coinbase"}, "a fault of kraken only"),
+        ("faults", {"fault": "product_view_only", "venue": "kraken"}, "a fault of coinbase only"),
         ("accounts", {"user": "x", "venue": "kraken", "balance": {}}, "balance"),
         ("faults", {"fault": "gremlins"}, "allowed: 502_after_accept"),
         ("faults", {"fault": "busy", "symbol": "NO/PE"}, "unknown symbol"),
@@ -70,6 +79,37 @@ def test_the_control_plane_knows_who_is_not_there(paper: Paper) -> None:
         paper.session.get(f"{paper.url}/elsewhere", timeout=10),
     ):
         assert answer.status_code == 404
+
+
+def test_a_coinbase_key_is_made_once_and_its_secret_is_shown_once(paper: Paper) -> None:
+    first = paper.account("cb", venue="coinbase")
+    again = paper.account(
+        "cb", venue="coinbase", api_key=first["api_key"], api_secret=first["api_secret"], balances={"USD": "1"}
+    )
+    assert again == first
+    assert (first["venue"], first["portfolio"], first["api_key"][:6]) == ("coinbase", "Default", "PAPER/")
+    further = paper.account("cb", venue="coinbase", portfolio="Bots", balances={"USDC": "3"})
+    assert further["portfolio_uuid"] != first["portfolio_uuid"]
+    shown = paper.get("accounts/cb/coinbase")
+    assert (shown["venue"], shown["balances"], shown["api_keys"]) == (
+        "coinbase",
+        {"BTC": "2", "USD": "100000"},
+        [first["api_key"]],
+    )
+    assert paper.get("accounts/cb/coinbase", portfolio="Bots")["balances"] == {"USDC": "3"}
+    assert first["api_secret"].splitlines()[1] not in str(shown)
+    assert paper.session.get(f"{paper.url}/paper/accounts/cb/kraken", timeout=10).status_code == 404
+    other = paper.account("thief", venue="coinbase")["api_secret"]
+    stolen = paper.post("accounts", user="cb", venue="coinbase", api_key=first["api_key"], api_secret=other)
+    assert (stolen.status_code, "another secret" in stolen.json()["detail"]) == (409, True)
+
+
+def test_funds_of_a_coinbase_portfolio_come_and_go(paper: Paper) -> None:
+    paper.account("cb2", venue="coinbase", portfolio="Bots", balances={"USDC": "3"})
+    where = {"user": "cb2", "venue": "coinbase", "asset": "USDC"}
+    assert paper.post("deposit", **where, portfolio="Bots", amount="0.5").json()["balance"] == "3.5"
+    assert paper.post("withdraw", **where, portfolio="Bots", amount="4").status_code == 409
+    assert paper.post("deposit", **where, amount="0.5").status_code == 404, "there is no default portfolio"
 
 
 def test_funds_come_and_go(paper: Paper, trader: Trader) -> None:

@@ -13,7 +13,7 @@ from services.master_strategy.app import open_account
 from services.master_strategy.clock import system_clock
 from shared.config.secrets import ApiKey
 from shared.config.settings import Settings, load_settings
-from shared.venues.factory import HttpSession, Tier, new_http_session, open_budget, tier_named
+from shared.venues.factory import HttpSession, Tier, new_http_session, open_budget, open_public, tier_named
 from shared.venues.fake import MemoryNonces
 from shared.venues.kraken.adapter import KrakenVenue
 
@@ -38,9 +38,10 @@ async def test_the_masters_account_keeps_within_it(
 ) -> None:
     env.setenv("KRAKEN_TIER", told)
     settings = load_settings()
-    venue = open_account(
-        settings, KEY, MemoryNonces(), open_budget(settings.venue_tier("kraken")), http, system_clock()
-    )
+    clock = system_clock()
+    public = open_public("kraken", url=settings.venue_url("kraken"), http=http, timeout=1, clock=clock.now)
+    budget = open_budget("kraken", settings.venue_tier("kraken"))
+    venue = open_account(settings, KEY, MemoryNonces(), budget, http, clock, public)
     _keeps_within(venue, tier)
 
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from services.paper_exchange.kraken.front import DelayedRequest
-from services.paper_exchange.kraken.replies import Reply
+from services.paper_exchange.wire import Reply
 from tests.unit.paper_exchange.venue import Venue
 
 ORDER: dict[str, Any] = {"pair": "XBTUSD", "type": "buy", "ordertype": "market", "volume": "0.1", "cl_ord_id": "once"}

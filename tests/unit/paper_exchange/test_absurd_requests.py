@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from services.paper_exchange.kraken.methods import METHODS
 from services.paper_exchange.kraken.public import METHODS as PUBLIC
-from services.paper_exchange.kraken.replies import Reply
+from services.paper_exchange.wire import Reply
 from tests.support.property_examples import scaled
 from tests.unit.paper_exchange.venue import Client, Venue
 

@@ -9,7 +9,7 @@ import pytest
 
 from services.paper_exchange.kraken.front import Request
 from services.paper_exchange.kraken.gate import sign
-from services.paper_exchange.kraken.replies import Reply
+from services.paper_exchange.wire import Reply
 from tests.unit.paper_exchange.venue import FORM, Client, Venue
 
 KDOC_SECRET = "kQH5HW/8p1uGOVjbgWA7FunAmGO8lsSUXNsu3eow76sz84Q18fWxnyRzBHCd3pd5nE9qa99HAZtuZuj6F1huXg=="

@@ -17,8 +17,8 @@ from services.paper_exchange.core.exchange import Exchange
 from services.paper_exchange.core.market.clock import ManualClock
 from services.paper_exchange.kraken.front import DelayedRequest, KrakenFront, Request
 from services.paper_exchange.kraken.gate import sign
-from services.paper_exchange.kraken.replies import Reply
 from services.paper_exchange.market_file import PaperFile
+from services.paper_exchange.wire import Reply
 from shared.config.settings import Settings
 
 FORM: Final = b"application/x-www-form-urlencoded"

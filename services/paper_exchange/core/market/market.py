@@ -115,6 +115,10 @@ class Market:
         """Return the book around another price."""
         return OrderBook(feed.instrument, ticks, self._depth)
 
+    def book_for(self, instrument: Instrument, ticks: int) -> OrderBook:
+        """Return the book around a price in the steps of another venue's instrument."""
+        return OrderBook(instrument, ticks, self._depth)
+
     def last(self, symbol: str) -> Decimal:
         """Return the present price."""
         feed = self.feed(symbol)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
-from shared.venues.kraken.errors import LONGEST_WAIT, as_read, failure_of
+from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable, as_read
+from shared.venues.kraken.errors import LONGEST_WAIT, failure_of
 
 NOW = 1_800_000_000.0
 

@@ -15,7 +15,8 @@ from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.factory import HttpSession, RateBudget, Tier, open_kraken
 from shared.venues.fake import MemoryNonces
 from shared.venues.kraken.adapter import KrakenVenue
-from shared.venues.kraken.lane import ATTEMPTS, KEY_IN_USE, NONCE_ADVANCE
+from shared.venues.kraken.lane import KEY_IN_USE, NONCE_ADVANCE
+from shared.venues.patience import ATTEMPTS
 from shared.venues.port import OrderRequest, Outgoing
 from tests.unit.venues.conftest import KEY, SECRET, now
 from tests.unit.venues.kraken_stub import KrakenStub, Raw, refusal, result

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from shared.venues.errors import Unavailable
-from shared.venues.kraken.rate_budget import Limits, Meter, RateBudget, Tier
+from shared.venues.kraken.rate_budget import Limits, RateBudget, Tier
+from shared.venues.meter import Meter
 
 
 class Time:

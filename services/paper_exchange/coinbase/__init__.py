@@ -1,0 +1,1 @@
+"""Coinbase Advanced Trade's REST interface over the core: /api/v3/brokerage/..."""

@@ -1,0 +1,1 @@
+"""Coinbase's order methods: create, cancel, edit, preview, the order queries, fills."""

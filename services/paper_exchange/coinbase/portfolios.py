@@ -1,0 +1,82 @@
+"""Portfolios: the accounts of the core that one user has at this venue. A key belongs to one portfolio and sees no other.
+
+Ids are derived from names, so that a wallet has the same id in every answer and after a restart with the same accounts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from services.paper_exchange.core.account import Account
+
+DEFAULT: Final = "Default"
+_SPACE: Final = uuid5(NAMESPACE_URL, "urn:shoal:paper:coinbase")
+
+
+@dataclass(slots=True)
+class Conversion:
+    """A conversion between USD and USDC, from quote to completion."""
+
+    id: str
+    source: str
+    target: str
+    amount: Decimal
+    done_at: float = 0.0
+
+
+@dataclass(slots=True, eq=False)
+class Portfolio:
+    """One portfolio. `created_at` is seconds since the epoch."""
+
+    user: str
+    name: str
+    account: Account
+    created_at: float
+    conversions: dict[str, Conversion] = field(default_factory=dict)
+
+    @property
+    def uuid(self) -> str:
+        """Return the id, `retail_portfolio_id` in orders and wallets."""
+        return str(uuid5(_SPACE, f"portfolio/{self.user}/{self.name}"))
+
+    @property
+    def type(self) -> str:
+        """Return Coinbase's word for its type."""
+        return "DEFAULT" if self.name == DEFAULT else "CONSUMER"
+
+    @property
+    def user_id(self) -> str:
+        """Return the id of the user, the same in all portfolios."""
+        return str(uuid5(_SPACE, f"user/{self.user}"))
+
+    def wallet_id(self, currency: str) -> str:
+        """Return the id of the wallet in a currency."""
+        return str(uuid5(UUID(self.uuid), currency))
+
+
+class Portfolios:
+    """Every portfolio of the venue, by user and name."""
+
+    def __init__(self) -> None:
+        self._by_user: dict[str, dict[str, Portfolio]] = {}
+        self._by_account: dict[Account, Portfolio] = {}
+
+    def add(self, portfolio: Portfolio) -> None:
+        """Add a portfolio."""
+        self._by_user.setdefault(portfolio.user, {})[portfolio.name] = portfolio
+        self._by_account[portfolio.account] = portfolio
+
+    def find(self, user: str, name: str) -> Portfolio | None:
+        """Return a user's portfolio of this name."""
+        return self._by_user.get(user, {}).get(name)
+
+    def of_account(self, account: Account) -> Portfolio:
+        """Return the portfolio that has an account. Raises KeyError for an account of another venue."""
+        return self._by_account[account]
+
+    def of_user(self, user: str) -> list[Portfolio]:
+        """Return all portfolios of a user, the oldest first."""
+        return list(self._by_user.get(user, {}).values())
