@@ -82,7 +82,7 @@ async def _examine(
             http=http,
             timeout=VENUE_TIMEOUT,
             clock=clock,
-            budget=open_budget(settings.venue_tier(venue)),
+            budget=open_budget(venue, settings.venue_tier(venue)),
             public=public,
             paper=apart,
         )

@@ -102,6 +102,9 @@ def example_pair(instruments: Mapping[Symbol, Instrument], currency: str) -> Sym
 def describe_balances(balances: Balances, currency: str) -> list[Finding]:
     """Return the findings about what an account holds: coins that are lent out, and cash in another currency."""
     found = [_lent_out(balances.values()), _cash(balances, currency)]
+    if not balances.unreadable and not any(each.total for each in balances.values()):
+        text = "the account is empty, as far as this key sees: move money there, or make a key of the portfolio that has it"
+        found.append(warning(KeyCheck.PORTFOLIO, text))
     if balances.unreadable:
         names = ", ".join(sorted(balances.unreadable))
         found.append(warning(KeyCheck.QUERY, f"the balance of {names} could not be read; nothing is sized by it"))

@@ -22,7 +22,7 @@ Amount = Annotated[Decimal, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
 Venue = Literal["kraken", "coinbase"]
 OTHER_VENUES_FIELDS: Final = {
     "kraken": {"key_type", "portfolio"},
-    "coinbase": {"nonce_window", "margin"},
+    "coinbase": {"nonce_window", "margin", "ip_allowlist", "valid_until"},
 }
 """The fields of a new account that a venue does not have."""
 

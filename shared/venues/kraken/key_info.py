@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from shared.domain.key_report import Finding, KeyCheck, ok, refused, warning
-from shared.venues.kraken.errors import presentable
+from shared.venues.errors import presentable
 
 QUERY_FUNDS: Final = "query-funds"
 QUERY_OPEN: Final = "query-open-trades"
