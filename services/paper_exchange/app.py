@@ -9,12 +9,16 @@ import structlog
 
 from services.paper_exchange.asgi import Application
 from services.paper_exchange.coinbase.front import CoinbaseFront
+from services.paper_exchange.coinbase.portfolios import Portfolios
 from services.paper_exchange.coinbase.products import list_product
-from services.paper_exchange.coinbase.venue import CoinbaseVenue
+from services.paper_exchange.coinbase.venue import PENDING_MOST, CoinbaseVenue, coinbase_kind
 from services.paper_exchange.control.plane import control_plane
-from services.paper_exchange.core.exchange import Exchange
+from services.paper_exchange.core.exchange import Exchange, VenueKind
+from services.paper_exchange.core.ids import Ids, UuidIds
 from services.paper_exchange.core.instrument import Instrument
 from services.paper_exchange.core.market.clock import Clock, SystemClock
+from services.paper_exchange.core.market.market import Market
+from services.paper_exchange.core.market.venue_market import VenueMarket
 from services.paper_exchange.kraken.front import KrakenFront
 from services.paper_exchange.kraken.pairs import FEES, INSTRUMENTS, list_pair
 from services.paper_exchange.market_file import PaperFile, build_market, read_paper_file
@@ -34,13 +38,20 @@ log = structlog.get_logger(__name__)
 def build(settings: Settings, paper: PaperFile, clock: Clock) -> tuple[Exchange, Application]:
     """Build the exchange and its application."""
     market = build_market(paper.market, clock, settings.shoal_config, mirrored=bool(settings.prices_url))
-    instruments = {symbol: INSTRUMENTS[symbol] for symbol in market.feeds}
-    exchange = Exchange(clock, market, instruments, FEES, random.SystemRandom())
+    rng = random.SystemRandom()
+    exchange = Exchange(clock, market, kraken_kind(market, Ids(rng)))
+    beside = Exchange(clock, market, coinbase_kind(market, UuidIds(rng)), beside=exchange)
     names = names_of(settings.paper_host, [read_origin(settings.paper_url).host])
-    coinbase = CoinbaseVenue(exchange)
+    coinbase = CoinbaseVenue(beside, Portfolios(PENDING_MOST if market.clock.speed else 0.0))
     control = HttpGuard(control_plane(exchange, coinbase, list_market), names, "PAPER_URL")
     fronts = KrakenFront(exchange, paper.limits.limits()), CoinbaseFront(coinbase, limited=paper.limits.coinbase)
     return exchange, Application(*fronts, control, clock)
+
+
+def kraken_kind(market: Market, ids: Ids) -> VenueKind:
+    """Return Kraken over a market: its symbols and steps are the market's own."""
+    instruments = {symbol: INSTRUMENTS[symbol] for symbol in market.feeds}
+    return VenueKind("kraken", "AddOrder", instruments, FEES, ids, VenueMarket(market))
 
 
 def list_market(instrument: Instrument) -> None:

@@ -37,7 +37,8 @@ class PriceMirror:
         self._read_at: dict[str, float] = {}
         self._reason = ""
         self._logged: tuple[str, ...] = ()
-        exchange.rules.closed = self.too_old
+        for venue in exchange.venues:
+            venue.rules.closed = self.too_old
 
     def too_old(self, symbol: str) -> bool:
         """Return whether the price of a symbol is too old to trade at, or was never read."""

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from services.paper_exchange.coinbase.orders.placed import Placed
 from services.paper_exchange.core.account import Account
 
 DEFAULT: Final = "Default"
@@ -36,6 +37,10 @@ class Portfolio:
     account: Account
     created_at: float
     conversions: dict[str, Conversion] = field(default_factory=dict)
+    placed: dict[str, Placed] = field(default_factory=dict)
+    """Every order ever taken, by id, the oldest first."""
+    by_client_id: dict[str, Placed] = field(default_factory=dict)
+    """The order that each client order id names, for ever."""
 
     @property
     def uuid(self) -> str:
@@ -60,7 +65,9 @@ class Portfolio:
 class Portfolios:
     """Every portfolio of the venue, by user and name."""
 
-    def __init__(self) -> None:
+    def __init__(self, pending_most: float = 0.0) -> None:
+        """`pending_most`: seconds for which a market order may read PENDING before it reads FILLED, at most."""
+        self.pending_most = pending_most
         self._by_user: dict[str, dict[str, Portfolio]] = {}
         self._by_account: dict[Account, Portfolio] = {}
 

@@ -7,10 +7,16 @@ from typing import Final
 
 from services.paper_exchange.coinbase.keys import PublicKey
 from services.paper_exchange.coinbase.portfolios import Portfolio, Portfolios
+from services.paper_exchange.coinbase.products import BY_SYMBOL, FEES, INSTRUMENTS
 from services.paper_exchange.core.account import Account, ApiKey
-from services.paper_exchange.core.exchange import Exchange
+from services.paper_exchange.core.exchange import Exchange, VenueKind
+from services.paper_exchange.core.ids import Ids
+from services.paper_exchange.core.market.market import Market
+from services.paper_exchange.core.market.venue_market import OwnSteps
 
 NAME: Final = "coinbase"
+PENDING_MOST: Final = 0.3
+"""Seconds for which a market order was seen PENDING after it was taken (our assumption)."""
 SWITCHED: Final = "Switched"
 """The empty portfolio that a key is moved to by the fault `portfolio_switched`."""
 
@@ -42,6 +48,12 @@ class CoinbaseVenue:
         portfolio = Portfolio(user, name, Account(user, NAME, tier), self.exchange.clock.now())
         self.portfolios.add(portfolio)
         return portfolio
+
+
+def coinbase_kind(market: Market, ids: Ids) -> VenueKind:
+    """Return Coinbase over a market: two products on each dollar book, in steps of their own."""
+    view = OwnSteps(market, INSTRUMENTS.__getitem__, lambda symbol: BY_SYMBOL[symbol].book_symbol)
+    return VenueKind(NAME, "CreateOrder", INSTRUMENTS, FEES, ids, view)
 
 
 def venue_time(exchange: Exchange) -> float:

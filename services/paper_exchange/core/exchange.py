@@ -7,20 +7,21 @@ its arrival.
 
 from __future__ import annotations
 
-import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
 from services.paper_exchange.core.account import Account, ApiKey
 from services.paper_exchange.core.denial import Denial
-from services.paper_exchange.core.faults import ArmedFaults
+from services.paper_exchange.core.faults import ArmedFaults, VenueFaults
 from services.paper_exchange.core.fees import FeeSchedule
 from services.paper_exchange.core.ids import Ids
 from services.paper_exchange.core.instrument import ZERO, Instrument, Side
 from services.paper_exchange.core.journal import Journal
 from services.paper_exchange.core.market.clock import Clock
 from services.paper_exchange.core.market.market import Market
+from services.paper_exchange.core.market.venue_market import VenueMarket
 from services.paper_exchange.core.matching import Matching
 from services.paper_exchange.core.order import TRAILING, TRIGGERED, Order, OrderType, Status, Ticket
 from services.paper_exchange.core.order_intake import OrderIntake
@@ -42,43 +43,76 @@ class Amendment:
     post_only: bool = False
 
 
-class Exchange:
-    """All state of the venue, in memory."""
+@dataclass(frozen=True, slots=True)
+class VenueKind:
+    """What differs between two venues over one market: name, instruments, fees, ids, and how the market looks there."""
 
-    def __init__(
-        self, clock: Clock, market: Market, instruments: dict[str, Instrument], fees: FeeSchedule, rng: random.Random
-    ) -> None:
-        self.clock = clock
-        self.market = market
+    name: str
+    order_method: str
+    """The venue's name of the call that places an order."""
+    instruments: dict[str, Instrument]
+    fees: FeeSchedule
+    ids: Ids
+    market: VenueMarket
+
+
+class SharedState:
+    """What the venues over one market share. `renamed` has the new name of an asset by its old one."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.venues: list[Exchange] = []
         self.faults = ArmedFaults(clock)
-        self.rules = Rules(instruments, self.faults)
         self.journal = Journal()
-        self.ids = Ids(rng)
+        self.timers = Timers(clock)
         self.accounts: dict[tuple[str, str], Account] = {}
         self.keys: dict[str, ApiKey] = {}
-        self.timers = Timers(clock)
-        self.settlement = Settlement(fees, self.ids, self.faults)
-        self.matching = Matching(market, self.settlement, clock)
-        self.matching.on_closed = self._place_conditional_close
-        self.intake = OrderIntake(clock, self.matching, self.settlement, self.timers, self.faults)
         self.renamed: dict[str, str] = {}
-        """Renamed assets: new name by old name."""
-        self._caught_up = -1
+        self.caught_up = -1
+
+
+class Exchange:
+    """One venue's state, in memory. `beside` another one it shares the market, accounts, keys, journal, faults and timers."""
+
+    def __init__(self, clock: Clock, market: Market, kind: VenueKind, *, beside: Exchange | None = None) -> None:
+        self.clock = clock
+        self.market = market
+        self.kind = kind
+        self.view = kind.market
+        self.shared: SharedState = SharedState(clock) if beside is None else beside.shared
+        shared = self.shared
+        shared.venues.append(self)
+        self.venues: Sequence[Exchange] = shared.venues
+        """All venues over this market, this one included."""
+        self.faults, self.journal, self.timers = shared.faults, shared.journal, shared.timers
+        self.accounts, self.keys, self.renamed = shared.accounts, shared.keys, shared.renamed
+        at_venue = VenueFaults(self.faults, kind.name)
+        self.rules = Rules(kind.instruments, at_venue)
+        self.ids = kind.ids
+        self.settlement = Settlement(kind.fees, self.ids, at_venue)
+        self.matching = Matching(self.view, self.settlement, clock)
+        self.matching.on_closed = self._place_conditional_close
+        self.intake = OrderIntake(clock, self.matching, self.settlement, self.timers, at_venue, kind.order_method)
 
     def catch_up(self) -> None:
-        """Advance timers and the market to now."""
+        """Advance timers and the market to now, at every venue."""
         self.market.tick()
         self.timers.run()
         second = int(self.market.now)
-        if second != self._caught_up:
-            self._caught_up = second
-            self.matching.catch_up()
+        if second != self.shared.caught_up:
+            self.shared.caught_up = second
+            for venue in self.venues:
+                venue.matching.catch_up()
+
+    def at(self, account: Account) -> Exchange:
+        """Return the venue that an account is at."""
+        return next((venue for venue in self.venues if venue.kind.name == account.venue), self)
 
     def set_price(self, symbol: str, price: Decimal) -> None:
         """Set a symbol's price, to the nearest tick; resting orders that it reaches fill. Raises KeyError."""
         self.catch_up()
         self.market.feed(symbol).set_price(price)
-        self.matching.match(symbol)
+        for venue in self.venues:
+            venue.matching.catch_up()
 
     def place(self, account: Account, ticket: Ticket, *, parent: str = "") -> Order | Denial:
         """Accept an order and let it trade. Return the order, or why it is rejected."""
@@ -93,18 +127,26 @@ class Exchange:
         now = self.clock.now()
         order = Order(self.ids.make("O"), account, ticket, size, ticket.limit, ticket.trigger, now, parent=parent)
         if ticket.kind in TRAILING:
-            order.best_seen = self.market.last(symbol)
+            order.best_seen = self.view.last(symbol)
         self.journal.orders.append(order)
         account.opened(order)
         self.intake.admit(order)
+        return order
+
+    def fail(self, account: Account, ticket: Ticket, reason: str) -> Order:
+        """Accept an order and end it without a trade, as a venue does that finds out later that it cannot be traded."""
+        order = Order(self.ids.make("O"), account, ticket, ticket.size, ticket.limit, ticket.trigger, self.clock.now())
+        self.journal.orders.append(order)
+        account.opened(order)
+        self.matching.close(order, Status.CANCELED, reason)
         return order
 
     def cancel(self, order: Order, reason: str = "User requested", status: Status = Status.CANCELED) -> Denial | None:
         """Cancel an open order."""
         if not order.is_open:
             return Denial.UNKNOWN_ORDER
-        if self.faults.armed and self.faults.effect("fill_during_cancel", order.account.user, "CancelOrder"):
-            price = order.limit or self.market.last(order.instrument.symbol)
+        if self.faults.armed and self._strikes_cancel(order):
+            price = order.limit or self.view.last(order.instrument.symbol)
             if self.matching.affordable(order, [(price, order.remaining)]):
                 self.settlement.fill(order, price, order.remaining, self.clock.now(), maker=True)
                 self.matching.settle(order)
@@ -208,6 +250,11 @@ class Exchange:
             or (change.trigger is not None and (order.trigger is None or order.triggered))
             or (change.trail is not None and order.ticket.trail is None)
         )
+
+    def _strikes_cancel(self, order: Order) -> bool:
+        method = "CancelOrder" if self.kind.order_method == "AddOrder" else "CancelOrders"
+        user, name = order.account.user, self.kind.name
+        return self.faults.effect("fill_during_cancel", user, method, venue=name) is not None
 
     def _place_conditional_close(self, order: Order) -> None:
         close = order.ticket.conditional_close

@@ -15,7 +15,7 @@ from enum import Enum, auto
 from typing import Final
 
 ORDERS: Final = frozenset({"AddOrder", "CreateOrder"})
-QUERIES: Final = frozenset({"OpenOrders", "ClosedOrders", "QueryOrders"})
+QUERIES: Final = frozenset({"OpenOrders", "ClosedOrders", "QueryOrders", "GetOrder", "ListOrders"})
 
 
 class Stage(Enum):
@@ -71,6 +71,16 @@ _COINBASE_WIRE: Final[dict[str, FaultSpec]] = {
 }
 
 
+# Of the paper Coinbase alone, where they act on orders (coinbase/orders/).
+_COINBASE_ORDERS: Final[dict[str, FaultSpec]] = {
+    "accepted_then_failed": FaultSpec(Stage.EFFECT, ORDERS, venue="coinbase"),
+    "pending_for": FaultSpec(Stage.EFFECT, ORDERS, seconds=3.0, venue="coinbase"),
+    "replay_says_duplicate": FaultSpec(Stage.EFFECT, ORDERS, venue="coinbase"),
+    "fills_late": FaultSpec(Stage.EFFECT, ORDERS, seconds=3.0, venue="coinbase"),
+    "alias_in_fills": FaultSpec(Stage.EFFECT, frozenset({"ListFills"}), venue="coinbase"),
+}
+
+
 FAULTS: Final[dict[str, FaultSpec]] = {
     **_all(Stage.BEFORE, "drop_before_process", "http_429", "http_502", "http_503", "http_520"),
     "hang": FaultSpec(Stage.BEFORE, seconds=3600.0),
@@ -109,9 +119,9 @@ FAULTS: Final[dict[str, FaultSpec]] = {
     "order_invisible_for_3s": FaultSpec(Stage.EFFECT, ORDERS, seconds=3.0),
     "partial_fill": FaultSpec(Stage.EFFECT, ORDERS, seconds=2.0),
     "partial_fill_then_cancel": FaultSpec(Stage.EFFECT, ORDERS),
-    "fill_during_cancel": FaultSpec(Stage.EFFECT, frozenset({"CancelOrder"})),
+    "fill_during_cancel": FaultSpec(Stage.EFFECT, frozenset({"CancelOrder", "CancelOrders"})),
     "balance_lags_fill": FaultSpec(Stage.EFFECT, seconds=3.0),
-    "stale_open_orders": FaultSpec(Stage.EFFECT, frozenset({"OpenOrders"}), seconds=5.0),
+    "stale_open_orders": FaultSpec(Stage.EFFECT, frozenset({"OpenOrders", "ListOrders"}), seconds=5.0),
     "order_status_unknown": FaultSpec(Stage.EFFECT, QUERIES),
     "row_without_type": FaultSpec(Stage.EFFECT, frozenset({"ClosedOrders"}), venue="kraken"),
     "other_spellings": FaultSpec(Stage.EFFECT, venue="kraken"),
@@ -127,6 +137,7 @@ FAULTS: Final[dict[str, FaultSpec]] = {
         "maintenance_mode",
     ),
     **_COINBASE_WIRE,
+    **_COINBASE_ORDERS,
 }
 
 # Faults that answer with the error string that they were armed with.

@@ -61,6 +61,27 @@ class ArmedFault:
         return True
 
 
+class VenueFaults:
+    """The armed faults as one venue meets them: those of others never fire here."""
+
+    def __init__(self, faults: ArmedFaults, venue: str) -> None:
+        self._faults = faults
+        self._venue = venue
+
+    @property
+    def armed(self) -> bool:
+        """Whether any fault is armed."""
+        return self._faults.armed
+
+    def effect(self, fault: str, user: str, method: str = "", symbol: str = "") -> ArmedFault | None:
+        """Return the fault of this name that fires, if one does."""
+        return self._faults.effect(fault, user, method, symbol, self._venue)
+
+    def active(self, fault: str, user: str = "", method: str = "", symbol: str = "") -> ArmedFault | None:
+        """Return the fault of this name that is armed, without counting it as fired."""
+        return self._faults.active(fault, user, method, symbol, self._venue)
+
+
 class ArmedFaults:
     """All armed faults. `armed` is False in normal operation, which then costs nothing."""
 

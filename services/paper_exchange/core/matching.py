@@ -12,7 +12,8 @@ from decimal import ROUND_DOWN, Decimal
 
 from services.paper_exchange.core.instrument import ZERO, Side
 from services.paper_exchange.core.market.clock import Clock
-from services.paper_exchange.core.market.market import Market, OrderBook
+from services.paper_exchange.core.market.market import OrderBook
+from services.paper_exchange.core.market.venue_market import VenueMarket
 from services.paper_exchange.core.order import (
     LIMIT_PRICED,
     STOPS,
@@ -33,7 +34,7 @@ Fills = list[tuple[Decimal, Decimal]]  # (price, size)
 class Matching:
     """The matching of all symbols. `on_closed` is called with every order that ends."""
 
-    def __init__(self, market: Market, settlement: Settlement, clock: Clock) -> None:
+    def __init__(self, market: VenueMarket, settlement: Settlement, clock: Clock) -> None:
         self._market = market
         self._settlement = settlement
         self._clock = clock
@@ -93,7 +94,7 @@ class Matching:
         assert price is not None  # noqa: S101  # an order without a price never rests
         buying = order.side is Side.BUY
         falling = buying if not armed else buying != (order.ticket.kind in STOPS)
-        instrument = self._market.feeds[order.instrument.symbol].instrument
+        instrument = self._market.instrument(order.instrument.symbol)
         resting.add(order, instrument.ticks_of(price), falling=falling)
 
     def close(self, order: Order, status: Status, reason: str = "") -> None:
@@ -121,7 +122,7 @@ class Matching:
         if self._matched.get(symbol) == feed.version:
             return
         self._matched[symbol] = feed.version
-        low, high = feed.touched()
+        low, high = self._market.touched(symbol)
         resting = self._resting.get(symbol)
         if resting is None or not len(resting):
             return
@@ -170,7 +171,7 @@ class Matching:
 
     def _trail(self, orders: list[Order], low: int, high: int) -> None:
         for order in orders:
-            instrument = self._market.feeds[order.instrument.symbol].instrument
+            instrument = self._market.instrument(order.instrument.symbol)
             trail, best, trigger = order.ticket.trail, order.best_seen, order.trigger
             if trail is None or best is None or trigger is None:
                 continue

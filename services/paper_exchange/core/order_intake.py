@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from services.paper_exchange.core.faults import ArmedFaults
+from services.paper_exchange.core.faults import VenueFaults
 from services.paper_exchange.core.instrument import ZERO, Side
 from services.paper_exchange.core.market.clock import Clock
 from services.paper_exchange.core.matching import Fills, Matching
@@ -17,13 +17,15 @@ class OrderIntake:
     """The first step of every order, and the timers that start and expire orders."""
 
     def __init__(
-        self, clock: Clock, matching: Matching, settlement: Settlement, timers: Timers, faults: ArmedFaults
+        self, clock: Clock, matching: Matching, settlement: Settlement, timers: Timers, faults: VenueFaults, method: str
     ) -> None:
         self._clock = clock
         self._matching = matching
         self._settlement = settlement
         self._timers = timers
         self._faults = faults
+        self._method = method
+        """The venue's name of the call that places an order."""
 
     def admit(self, order: Order) -> None:
         """Execute a new order, rest it in the book, or hold it until its start time."""
@@ -31,7 +33,7 @@ class OrderIntake:
         self._schedule(order)
         if self._faults.armed:
             hidden = self._faults.effect(
-                "order_invisible_for_3s", order.account.user, "AddOrder", order.instrument.symbol
+                "order_invisible_for_3s", order.account.user, self._method, order.instrument.symbol
             )
             order.visible_from = now + hidden.seconds if hidden is not None else 0.0
         if order.ticket.starts_at > now:
@@ -100,8 +102,8 @@ class OrderIntake:
     def _partial(self, order: Order, fills: Fills) -> bool:
         """Fill only a part if a fault is armed for it. Return whether that happened."""
         user, symbol = order.account.user, order.instrument.symbol
-        ending = self._faults.effect("partial_fill_then_cancel", user, "AddOrder", symbol)
-        switch = ending or self._faults.effect("partial_fill", user, "AddOrder", symbol)
+        ending = self._faults.effect("partial_fill_then_cancel", user, self._method, symbol)
+        switch = ending or self._faults.effect("partial_fill", user, self._method, symbol)
         if switch is None:
             return False
         part = order.instrument.floor_size(order.size * Decimal(str(switch.fraction)))

@@ -33,8 +33,8 @@ def rename(exchange: Exchange, old: str, new: str, ratio: Decimal, listed: PairL
     if new in taken | exchange.renamed.keys():
         raise ValueError(f"the name {new} is taken")
     for account in exchange.accounts.values():
-        for order in [each for each in account.open_orders.values() if each.instrument.symbol in symbols]:
-            exchange.cancel(order, "Market delisted")
+        for order in [each for each in account.open_orders.values() if each.instrument.base == old]:
+            exchange.at(account).cancel(order, "Market delisted")
     found = []
     for symbol in symbols:
         before = exchange.rules.base(symbol)
@@ -48,8 +48,8 @@ def rename(exchange: Exchange, old: str, new: str, ratio: Decimal, listed: PairL
     for account in exchange.accounts.values():
         amount = account.balances.get(old, ZERO)
         if amount:
-            account.transfer(exchange.ids.make("L"), now, old, -amount)
-            account.transfer(exchange.ids.make("L"), now, new, amount * ratio)
+            account.transfer(exchange.at(account).ids.make("L"), now, old, -amount)
+            account.transfer(exchange.at(account).ids.make("L"), now, new, amount * ratio)
         account.balances.pop(old, None)
         account.holds.pop(old, None)
         account.lagging = [entry for entry in account.lagging if entry[1] != old]

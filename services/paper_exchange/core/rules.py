@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from services.paper_exchange.core.faults import ArmedFaults
+from services.paper_exchange.core.faults import VenueFaults
 from services.paper_exchange.core.instrument import Instrument, TradingStatus
 
 ORDERMIN_FACTOR: Final = Decimal(100)
@@ -21,7 +21,7 @@ MODES: Final = {
 class Rules:
     """The venue's present rules."""
 
-    def __init__(self, instruments: dict[str, Instrument], faults: ArmedFaults) -> None:
+    def __init__(self, instruments: dict[str, Instrument], faults: VenueFaults) -> None:
         self._instruments = instruments
         self._faults = faults
         self.closed: Callable[[str], bool] = lambda _symbol: False

@@ -6,7 +6,7 @@ from decimal import ROUND_HALF_UP, ROUND_UP, Decimal
 from typing import Final
 
 from services.paper_exchange.core.account import Account, MarginPosition
-from services.paper_exchange.core.faults import ArmedFaults
+from services.paper_exchange.core.faults import VenueFaults
 from services.paper_exchange.core.fees import FeeSchedule
 from services.paper_exchange.core.ids import Ids
 from services.paper_exchange.core.instrument import ZERO, Side
@@ -18,7 +18,7 @@ PERCENT: Final = Decimal("0.01")
 class Settlement:
     """Books fills and computes holds with the account's fee tier."""
 
-    def __init__(self, fees: FeeSchedule, ids: Ids, faults: ArmedFaults) -> None:
+    def __init__(self, fees: FeeSchedule, ids: Ids, faults: VenueFaults) -> None:
         self.fees = fees
         self._ids = ids
         self._faults = faults

@@ -1,7 +1,7 @@
 """One symbol's market: the price source stepped along market time, its candles, its latest trades.
 
-Steps are lazy: they happen when a request or the market loop calls. The price is a whole number of ticks from here on. `low` and
-`high` are the extremes since the resting orders were last matched, so that no touched price is missed.
+Steps are lazy: they happen when a request or the market loop calls. The price is a whole number of ticks from here on. `Extremes`
+are those since a venue's resting orders were last matched, so that no touched price is missed.
 """
 
 from __future__ import annotations
@@ -85,6 +85,25 @@ class FixedSource:
         return iter(())
 
 
+class Extremes:
+    """The lowest and the highest tick of a feed since they were last taken."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+        self._low = self._high = feed.ticks
+
+    def see(self, ticks: int) -> None:
+        """Take note of a price."""
+        self._low = min(self._low, ticks)
+        self._high = max(self._high, ticks)
+
+    def take(self) -> tuple[int, int]:
+        """Return them, and begin anew at the present price."""
+        low, high = self._low, self._high
+        self._low = self._high = self.feed.ticks
+        return low, high
+
+
 class Feed:
     """The running market of one instrument. `origin` and `at` are market seconds."""
 
@@ -99,7 +118,7 @@ class Feed:
         self._rng = rng
         self.at = self._origin = origin
         self.ticks = max(1, round(source.price * self._scale))
-        self.low = self.high = self.ticks
+        self._watchers: list[Extremes] = []
         self.version = 0
         self.printed = 0  # trades ever made; `prints` keeps the last ones
         self.prints: deque[tuple[float, int, float, bool]] = deque(maxlen=PRINTS_KEPT)
@@ -125,11 +144,11 @@ class Feed:
         self._record(self.at, ticks)
         self.version += 1
 
-    def touched(self) -> tuple[int, int]:
-        """Return the lowest and highest tick since the last call, and reset them."""
-        low, high = self.low, self.high
-        self.low = self.high = self.ticks
-        return low, high
+    def watch(self) -> Extremes:
+        """Return the extremes from now on, for one venue's resting orders."""
+        watcher = Extremes(self)
+        self._watchers.append(watcher)
+        return watcher
 
     def candles(self, minutes: int, count: int) -> list[Bar]:
         """Return the last `count` candles, oldest first, the last one unfinished. Generates history as far as it is needed."""
@@ -139,8 +158,8 @@ class Feed:
 
     def _record(self, second: int, ticks: int) -> None:
         self.ticks = ticks
-        self.low = min(self.low, ticks)
-        self.high = max(self.high, ticks)
+        for watcher in self._watchers:
+            watcher.see(ticks)
         noise = self._rng.random()
         volume = TURNOVER * (0.2 + 1.6 * noise) * self._scale / ticks
         self._history.trade(second, ticks, volume)
