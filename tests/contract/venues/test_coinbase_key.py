@@ -47,8 +47,8 @@ def opened(paper: PaperExchange, key: str, secret: str) -> Account:
     return Account(venue, key, secret)
 
 
-async def examined(account: Account, *, currency: str = "USD", trades: bool = True) -> Examination:
-    return await examine(account.venue, currency=currency, clock=RIGHT, trades=trades)
+async def examined(account: Account, *, currency: str = "USD", trades: bool = True, probe: bool = True) -> Examination:
+    return await examine(account.venue, currency=currency, clock=RIGHT, trades=trades, probe=probe)
 
 
 def by_check(report: KeyReport) -> Mapping[KeyCheck, Finding]:
@@ -79,9 +79,15 @@ async def test_both_kinds_of_keys_are_read_and_in_no_text(paper: PaperExchange, 
 
 async def test_it_asks_and_orders_nothing(paper: PaperExchange) -> None:
     one = await account(paper)
-    await examined(one)
-    asked = await verdicts(paper, one)
-    assert set(asked) == {"GetKeyPermissions", "ListPortfolios", "ListAccounts"}
+    await examined(one, probe=False)
+    assert set(await verdicts(paper, one)) == {"GetKeyPermissions", "ListPortfolios", "ListAccounts"}
+    report = (await examined(one)).report
+    assert set(await verdicts(paper, one)) - {"GetKeyPermissions", "ListPortfolios", "ListAccounts"} == {
+        "ListOrders",
+        "ListFills",
+        "PreviewOrder",
+    }
+    assert by_check(report)[KeyCheck.TRADE].text == "an order for BTC/USD would be accepted (previewed, not sent)"
     assert await paper.get("orders", user="alice") == []
 
 
@@ -104,12 +110,14 @@ async def test_a_key_without_the_right_to_look_is_refused(paper: PaperExchange) 
     assert found.refusal is None
 
 
-async def test_a_key_of_an_empty_portfolio_is_warned_of(paper: PaperExchange) -> None:
-    await account(paper)
+async def test_a_key_of_another_portfolio_is_told_by_its_missing_wallet(paper: PaperExchange) -> None:
+    one = await account(paper)
     await paper.fault("portfolio_switched", user="alice")
-    report = (await examined(await account(paper))).report
-    assert report.passed
-    assert "the account is empty, as far as this key sees" in report.words
+    found = by_check((await examined(one)).report)
+    assert "the account is empty, as far as this key sees" in found[KeyCheck.PORTFOLIO].text
+    assert found[KeyCheck.TRADE].grade is Grade.REFUSED
+    assert "account is not available" in found[KeyCheck.TRADE].text
+    assert "a wallet in USD" in found[KeyCheck.TRADE].text
 
 
 async def test_a_key_that_loses_the_right_to_trade_is_found_out(paper: PaperExchange) -> None:
@@ -157,3 +165,11 @@ async def test_money_in_the_other_dollar_is_named(paper: PaperExchange) -> None:
     found = by_check((await examined(one)).report)[KeyCheck.CASH]
     assert "holds 500.00 USDC but 0.00 USD" in found.text
     assert (await examined(one, currency="USDC")).report.grade is Grade.OK
+
+
+async def test_a_wallet_with_too_little_proves_the_right_and_none_at_all_is_refused(paper: PaperExchange) -> None:
+    poor = await account(paper, "poor", balances={"USD": "0.01"})
+    assert by_check((await examined(poor)).report)[KeyCheck.TRADE].grade is Grade.OK
+    other = await account(paper, "other", balances={"ETH": "1"})
+    found = by_check((await examined(other)).report)[KeyCheck.TRADE]
+    assert (found.grade, "a wallet in USD" in found.text) == (Grade.REFUSED, True)
