@@ -17,7 +17,7 @@ class ReasonCode(StrEnum):
         "settings_unusable"  # the user's file cannot be used, or lacks a value that its sizing mode needs
     )
     DISABLED = "disabled"  # the user is disabled, and at most exits are followed
-    VENUE_NOT_FOLLOWED = "venue_not_followed"  # the signal's venue is not in the user's `venues`
+    VENUE_NOT_FOLLOWED = "venue_not_followed"  # the signal's master is copied on none of the user's venues (`follow`)
     SYMBOL_FILTERED = "symbol_filtered"  # `symbols.include` or `symbols.exclude` leaves the symbol out
 
     # the operator

@@ -190,7 +190,7 @@ class CoinbaseVenue:
         for first in range(0, len(missing), _IDS):
             rows += await self._questions.pages(_ORDERS, "orders", {"order_ids": missing[first : first + _IDS]})
         read = self._read(rows)
-        ended = [order for order in read if order.closed_at is not None and order.closed_at >= since]
+        ended = [order for order in reversed(read) if order.closed_at is not None and order.closed_at >= since]
         left_out = [each for each in read.left_out if each.at is None or each.at >= since]
         return OrderList(sorted(ended, key=lambda order: (order.closed_at, order.opened_at)), left_out)
 

@@ -18,7 +18,7 @@ from shared.venues.coinbase.transport import CoinbaseApi, Query
 from shared.venues.errors import Unavailable, VenueError, as_read
 from shared.venues.patience import with_patience
 
-TOKEN_PAUSES: Final = (0.2, 0.5, 1.0)
+TOKEN_PAUSES: Final = (0.1, 0.3, 0.6)
 """Seconds before each repetition with a fresh token."""
 _MOST_PAGES: Final = 2_000
 """More pages than any account has: a venue that never ends its list must not be asked for ever."""

@@ -22,17 +22,21 @@ from services.paper_exchange.app import build
 from services.paper_exchange.core.market.clock import SystemClock
 from services.paper_exchange.market_file import LimitsSection, MarketSection, PaperFile
 from services.paper_exchange.server import server_for
+from shared.config.coinbase_key import parse_secret
 from shared.config.settings import Settings
 from shared.domain.order import Side
 from shared.domain.values.instrument import PairStatus
 from shared.domain.values.money import Price, Quantity
 from shared.domain.values.symbol import Symbol
 from shared.runtime.http_server import serve
+from shared.venues.coinbase.rate_budget import CoinbaseBudget
+from shared.venues.coinbase.transport import CoinbaseApi, SigningKey, request_text
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
-from shared.venues.factory import HttpSession, RateBudget, Tier, new_http_session, open_kraken
+from shared.venues.factory import HttpSession, RateBudget, Tier, new_http_session, open_coinbase, open_kraken
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue, MemoryNonces
 from shared.venues.kraken.transport import KrakenApi
 from shared.venues.port import Candle, OrderRequest, Venue
+from shared.venues.venue_clock import ExactTime
 
 BTC: Final = Symbol("BTC", "USD")
 PRICE: Final = Decimal(50_000)
@@ -51,8 +55,28 @@ def request(client_id: str, side: Side = Side.BUY, size: str = "0.01", limit: st
     return OrderRequest(client_id, BTC, side, Quantity(Decimal(size), "BTC"), price, now() + 30_000)
 
 
+@dataclass(frozen=True)
+class Terms:
+    """What a venue's pair and fees are, which the contract does not fix: it must be shown as it is."""
+
+    tick: str
+    min_size: str
+    min_cost: str
+    below_minimum: str
+    """A size of BTC that is refused as too small."""
+    fee: str
+    locks_out: bool
+    """Whether the venue locks a key out for a while."""
+
+
+KRAKEN_TERMS: Final = Terms("0.1", "0.00005", "0.5", "0.00004", "0.004", locks_out=True)
+COINBASE_TERMS: Final = Terms("0.01", "0.00000001", "1", "0.00001", "0.012", locks_out=False)
+
+
 class Bench(Protocol):
     """What a numbered test may do to a venue."""
+
+    terms: Terms
 
     venue: Venue
     nonces: MemoryNonces
@@ -81,6 +105,7 @@ class FakeBench:
     venue: Venue
     nonces: MemoryNonces
     fake: FakeVenue
+    terms: Terms = KRAKEN_TERMS
 
     async def set_price(self, price: Decimal) -> None:
         self.fake.market.prices[BTC] = price
@@ -181,6 +206,7 @@ class KrakenBench:
     api: KrakenApi
     user: str
     key: str
+    terms: Terms = KRAKEN_TERMS
 
     async def set_price(self, price: Decimal) -> None:
         await self.paper.post("price", symbol=str(BTC), price=str(price))
@@ -216,12 +242,67 @@ class KrakenBench:
         return [(row["method"], row["verdict"]) for row in rows]
 
 
-def fake_bench() -> FakeBench:
+@dataclass
+class CoinbaseBench:
+    """The Coinbase adapter under contract."""
+
+    venue: Venue
+    nonces: MemoryNonces
+    """Only `begin` is used: there are no nonces."""
+    paper: PaperExchange
+    api: CoinbaseApi
+    user: str
+    key: str
+    terms: Terms = COINBASE_TERMS
+
+    async def set_price(self, price: Decimal) -> None:
+        await self.paper.post("price", symbol=str(BTC), price=str(price))
+
+    async def trouble(self, name: str, method: str = "place") -> None:
+        fault = {
+            "reply lost": "processed_then_reply_dropped",
+            "lost on the way": "drop_before_process",
+            "rate limit": "rate_limited",
+            "key revoked": "key_revoked_mid_run",
+            "pair halted": "pair_halted",
+            "partial fill": "partial_fill_then_cancel",
+        }[name]
+        if fault == "pair_halted":
+            await self.paper.fault(fault, symbol=str(BTC), venue="coinbase")
+            return
+        path = {"place": "CreateOrder", "balances": "ListAccounts", "order": "GetOrder"}[method]
+        lasting = fault == "key_revoked_mid_run"  # one 401 is no refusal of a key
+        await self.paper.fault(fault, user=self.user, method=path, **({} if lasting else {"count": 1}))
+
+    async def rest_elsewhere(self, client_id: str) -> str:
+        body = request_text(
+            {
+                "client_order_id": client_id,
+                "product_id": "BTC-USD",
+                "side": "BUY",
+                "order_configuration": {"limit_limit_gtc": {"base_size": "0.01", "limit_price": "10000"}},
+            }
+        )
+        reply = await self.api.send("/orders", body)
+        assert reply.body is not None
+        assert reply.body["success"] is True
+        return str(reply.body["success_response"]["order_id"])
+
+    async def orders_at_venue(self) -> int:
+        return len(await self.paper.get("orders", user=self.user))
+
+    async def verdicts(self) -> list[tuple[str, str]]:
+        """Give (method, verdict) of every private request in the order of arrival."""
+        rows = await self.paper.get("requests", api_key=self.key)
+        return [(row["method"], row["verdict"]) for row in rows]
+
+
+def fake_bench(*, replays: bool = False) -> FakeBench:
     """Make a fake with the funds and prices that all benches begin with."""
     candles = [Candle(60_000 * n, PRICE, PRICE, PRICE, PRICE, Decimal(1)) for n in range(1, 4)]
     market = FakeMarket({BTC: PRICE}, candles={BTC: candles})
     nonces = MemoryNonces()
-    venue = FakeVenue(market, FakeAccount(dict(FUNDS)), clock=now, nonces=nonces)
+    venue = FakeVenue(market, FakeAccount(dict(FUNDS), replays=replays), clock=now, nonces=nonces)
     return FakeBench(venue, nonces, venue)
 
 
@@ -244,3 +325,21 @@ async def kraken_bench(
     )
     api = KrakenApi(url=paper.url, http=paper.http, timeout=TIMEOUT, api_key=key, api_secret=secret)
     return KrakenBench(venue, nonces, paper, api, user, key)
+
+
+async def coinbase_bench(paper: PaperExchange, user: str = "alice", **options: Any) -> CoinbaseBench:
+    """Open a new account of the paper exchange through the adapter."""
+    created = await paper.account(user, venue="coinbase", **options)
+    key, secret = created["api_key"], created["api_secret"]
+    venue = open_coinbase(
+        url=paper.url,
+        api_key=key,
+        api_secret=secret,
+        http=paper.http,
+        timeout=TIMEOUT,
+        clock=now,
+        budget=CoinbaseBudget(),
+    )
+    signing = SigningKey(key, parse_secret(secret))
+    api = CoinbaseApi(url=paper.url, http=paper.http, timeout=TIMEOUT, clock=ExactTime(now), key=signing)
+    return CoinbaseBench(venue, MemoryNonces(), paper, api, user, key)

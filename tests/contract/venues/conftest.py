@@ -9,8 +9,10 @@ import pytest
 
 from tests.contract.venues.benches import (
     Bench,
+    CoinbaseBench,
     KrakenBench,
     PaperExchange,
+    coinbase_bench,
     fake_bench,
     kraken_bench,
     paper_exchange,
@@ -28,10 +30,15 @@ async def kraken(paper: PaperExchange) -> KrakenBench:
     return await kraken_bench(paper)
 
 
-@pytest.fixture(params=["fake", "kraken"])
+@pytest.fixture
+async def coinbase(paper: PaperExchange) -> CoinbaseBench:
+    return await coinbase_bench(paper)
+
+
+@pytest.fixture(params=["fake", "fake that replays", "kraken", "coinbase"])
 async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
-    if request.param == "fake":
-        yield fake_bench()
+    if request.param.startswith("fake"):
+        yield fake_bench(replays=request.param.endswith("replays"))
         return
     async with paper_exchange(tmp_path) as running:
-        yield await kraken_bench(running)
+        yield await (kraken_bench(running) if request.param == "kraken" else coinbase_bench(running))
