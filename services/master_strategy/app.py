@@ -188,6 +188,7 @@ class MasterAccount:
                 health=self._health,
                 crash_points=self._crash_points,
                 subject=self._subject,
+                offset=self._time.offset,
             )
             look = partial(_look_at_clock, self._time, self._alarm, self._times)
             async with asyncio.TaskGroup() as tasks:

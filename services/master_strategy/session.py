@@ -16,6 +16,7 @@ import structlog
 from services.master_strategy.account.account_check import AccountCheck
 from services.master_strategy.account.account_mirror import AccountMirror
 from services.master_strategy.account.book_loader import open_book
+from services.master_strategy.account.key_doctor import MasterKeyDoctor
 from services.master_strategy.account.renamed import (
     Table,
     former_names,
@@ -46,6 +47,7 @@ from shared.contracts.heartbeat import Phase
 from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.rename import NO_RENAMES
+from shared.domain.values.clock_offset import ClockOffset
 from shared.execution.sender import Sender
 from shared.runtime.crash_points import CrashPoints
 from shared.runtime.supervision import endless
@@ -79,6 +81,8 @@ class MasterSession:
     crash_points: CrashPoints = field(default_factory=CrashPoints)
     subject: str = MASTER
     """Names the account in faults that are about all of it."""
+    offset: Callable[[], ClockOffset | None] = lambda: None
+    """Returns how far this host's clock is from the venue's, as measured."""
 
     async def run(self) -> None:
         """Connect, catch up, trade; ends only by raising."""
@@ -102,11 +106,23 @@ class MasterSession:
             faults=self.faults,
             subject=self.subject,
         )
+        strategy = settings.build()
+        doctor = MasterKeyDoctor(
+            self.bus,
+            venue,
+            clock,
+            self.faults,
+            currency=settings.currency,
+            live=self.live,
+            trades=strategy is not None,
+            offset=self.offset,
+            subject=self.subject,
+        )
+        await doctor.admit()
         await mirror.connect()
         _log.info(f"MASTER ACCOUNT: TRADING (Broker: {venue.name.upper()})")
         self.state.connected()
         signals = SignalLog(self.bus)
-        strategy = settings.build()
         master = MasterRecords(self.bus, self.lease, venue.name)
         names = await names_in_force(venue, self.table)
         await move_recorded(master, venue.name, names)
@@ -184,7 +200,7 @@ class MasterSession:
         self.state.open(Phase.MIRROR if strategy is None else Phase.OPEN)
         self.faults.clear(FaultKind.REDIS, MASTER)
         await self.state.publish("mirror only" if strategy is None else "trading")
-        for loop in (mirror.run, watcher.run):
+        for loop in (mirror.run, watcher.run, doctor.run):
             tasks.create_task(endless("a loop of the master's session", loop()))
         tasks.create_task(endless("names", until_renamed(venue, self.table, names, clock)))
         if strategy is None:

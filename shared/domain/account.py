@@ -39,6 +39,8 @@ class Account(NamedTuple):
     cash: Money | None
     taker_fee: Decimal
     as_of: int
+    entries_until: int | None = None
+    """Until when the last pass of the key's check allows entries (epoch ms); None where no pass is needed: with paper money."""
 
 
 def masters_are_open(masters: Iterable[Account | None]) -> bool:

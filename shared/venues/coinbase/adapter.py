@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import structlog
 
+from shared.domain.key_report import Finding
 from shared.domain.values.fees import dearest_taker_fee
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import Price, plain
@@ -25,6 +26,7 @@ from shared.domain.values.venue import VenueName
 from shared.venues.answers import UNREADABLE, decimal
 from shared.venues.coinbase import order_rows, parse
 from shared.venues.coinbase.history import OrderHistory
+from shared.venues.coinbase.key_check import KeyExaminer
 from shared.venues.coinbase.public import CoinbasePublic
 from shared.venues.coinbase.questions import Questions, Row
 from shared.venues.coinbase.submission import Submission
@@ -92,6 +94,10 @@ class CoinbaseVenue:
             found = parse.balances(rows)
         self._public.rows.note("accounts", dict.fromkeys(found.unreadable, "the balance cannot be read"))
         return found
+
+    async def check_key(self, symbol: Symbol | None, *, trades: bool, probe: bool) -> Sequence[Finding]:
+        """Return what Coinbase says of the key; see `key_check.py`."""
+        return await KeyExaminer(self._questions, self._public).findings(symbol, trades=trades, probe=probe)
 
     async def taker_fee(self, symbol: Symbol) -> Decimal:
         """Return the account's taker fee, queried hourly: one for all products, an upper bound for stable pairs (C17)."""

@@ -34,14 +34,19 @@ class Questions:
         self._budget = budget
         self._timeout = timeout
 
-    async def ask(self, path: str, query: Query | None = None, *, patient: bool = False) -> dict[str, Any]:
-        """Send a lookup and return its answer; a `patient` one lets others go first."""
+    async def ask(
+        self, path: str, query: Query | None = None, *, patient: bool = False, body: str = ""
+    ) -> dict[str, Any]:
+        """Send a lookup and return its answer; a `patient` one lets others go first.
+
+        `body`: the text of a question that is posted, such as a preview; never one that creates anything.
+        """
 
         async def once() -> dict[str, Any]:
             await self._budget.admit_lookup(patient=patient)
             for pause in (*TOKEN_PAUSES, None):
                 try:
-                    reply = await self._api.ask(path, query)
+                    reply = await (self._api.send(path, body) if body else self._api.ask(path, query))
                 except VenueError as error:
                     raise as_read(error) from None
                 self._budget.heed(reply.remaining)
