@@ -34,8 +34,8 @@ from services.master_strategy.trading.cycle import Cycle
 from services.master_strategy.trading.own_order_records import OwnOrderRecords
 from services.master_strategy.trading.send_hooks import MasterHooks, OwnAccount
 from services.master_strategy.trading.trader import Trader
+from services.master_strategy.venue_state import VenueState
 from shared.bus.connection import Bus
-from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import Lease
 from shared.bus.master_account import MasterRecords, read_holdings
 from shared.bus.nonce import NonceCounter
@@ -68,9 +68,10 @@ class MasterSession:
     bus: Bus
     lease: Lease
     venue: Venue
-    nonces: NonceCounter
+    nonces: NonceCounter | None
+    """None at a venue without nonces."""
     settings: StrategySettings
-    heartbeat: Heartbeat
+    state: VenueState
     clock: Clock
     new_id: Callable[[], str]
     live: bool
@@ -78,6 +79,8 @@ class MasterSession:
     health: ScanHealth | None = None
     table: Table = lambda: NO_RENAMES
     crash_points: CrashPoints = field(default_factory=CrashPoints)
+    subject: str = MASTER
+    """Names the account in faults that are about all of it."""
     offset: Callable[[], ClockOffset | None] = lambda: None
     """Returns how far this host's clock is from the venue's, as measured."""
 
@@ -100,7 +103,8 @@ class MasterSession:
             symbols=settings.symbols,
             currency=settings.currency,
             ignored=settings.ignore_assets,
-            faults=self.heartbeat.faults,
+            faults=self.faults,
+            subject=self.subject,
         )
         strategy = settings.build()
         doctor = MasterKeyDoctor(
@@ -112,10 +116,12 @@ class MasterSession:
             live=self.live,
             trades=strategy is not None,
             offset=self.offset,
+            subject=self.subject,
         )
         await doctor.admit()
         await mirror.connect()
         _log.info(f"MASTER ACCOUNT: TRADING (Broker: {venue.name.upper()})")
+        self.state.connected()
         signals = SignalLog(self.bus)
         master = MasterRecords(self.bus, self.lease, venue.name)
         names = await names_in_force(venue, self.table)
@@ -164,7 +170,7 @@ class MasterSession:
             health=self.health,
         )
         account = OwnAccount()
-        hooks = MasterHooks(emitter, self.heartbeat.faults, self.crash_points, account)
+        hooks = MasterHooks(emitter, self.faults, self.crash_points, account)
         trader = Trader(
             sender=Sender(
                 user=MASTER,
@@ -177,7 +183,7 @@ class MasterSession:
                 patience_ms=SEND_PATIENCE_MS,
                 hooks=hooks,
             ),
-            own_records=OwnOrderRecords(store),
+            own_records=OwnOrderRecords(store, venue.name),
             records=records,
             emitter=emitter,
             book=book,
@@ -191,14 +197,18 @@ class MasterSession:
         await trader.follow_unfinished()
         while not await watcher.scan_or_report():
             await clock.sleep(_RETRY_SCAN)
-        self.heartbeat.phase = Phase.MIRROR if strategy is None else Phase.OPEN
-        self.heartbeat.faults.clear(FaultKind.REDIS, MASTER)
-        await self.heartbeat.publish("mirror only" if strategy is None else "trading")
+        self.state.open(Phase.MIRROR if strategy is None else Phase.OPEN)
+        self.faults.clear(FaultKind.REDIS, MASTER)
+        await self.state.publish("mirror only" if strategy is None else "trading")
         for loop in (mirror.run, watcher.run, doctor.run):
             tasks.create_task(endless("a loop of the master's session", loop()))
         tasks.create_task(endless("names", until_renamed(venue, self.table, names, clock)))
         if strategy is None:
-            _log.info(MIRROR_ONLY, does="signals what is traded on the account; no strategy, no orders of its own")
+            _log.info(
+                MIRROR_ONLY,
+                venue=venue.name,
+                does="signals what is traded on the account; no strategy, no orders of its own",
+            )
             return
         cycle = Cycle(
             venue=venue,

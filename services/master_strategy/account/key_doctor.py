@@ -34,7 +34,6 @@ _LISTEN: Final = 2.0
 _EVERY: Final = 12 * 3600.0
 _AGAIN: Final = 900.0
 _REQUEST_AGE_MS: Final = 60_000
-_SUBJECT: Final = f"{MASTER}: API key check"
 
 _log = structlog.get_logger(__name__)
 
@@ -53,6 +52,7 @@ class MasterKeyDoctor:
         live: bool,
         trades: bool,
         offset: Callable[[], ClockOffset | None] = lambda: None,
+        subject: str = MASTER,
     ) -> None:
         """`live`: whether a refused key may not begin. `trades`: whether a strategy trades, and not only mirrors."""
         self._bus = bus
@@ -67,6 +67,7 @@ class MasterKeyDoctor:
         self._due = 0.0
         self._answered: int | None = None
         self._last = ""
+        self._subject = f"{subject}: API key check"
 
     async def admit(self) -> None:
         """Check the key before the session connects. Raises Rejected in live mode for one that is refused."""
@@ -116,9 +117,9 @@ class MasterKeyDoctor:
             told("API key checked", user=MASTER, venue=self._venue.name, result=str(grade), findings=report.words)
         self._last = said
         if self._live and not report.passed:
-            self._faults.report(FaultKind.KEY, _SUBJECT, report.words)
+            self._faults.report(FaultKind.KEY, self._subject, report.words)
         else:
-            self._faults.clear(FaultKind.KEY, _SUBJECT)
+            self._faults.clear(FaultKind.KEY, self._subject)
 
     async def _requested(self) -> int | None:
         """Return the instant of a request that is to be answered; an unreadable one is none."""
