@@ -82,9 +82,8 @@ class CoinbasePublic:
 
     async def product_id(self, symbol: Symbol) -> str:
         """Return the venue's name of a product. Raises Rejected if it is not listed; no order waits for a newer list."""
-        for listed in (self._products or {}, await self.instruments()):
-            if symbol in listed:
-                return f"{symbol.base}-{symbol.quote}"
+        if symbol in (self._products or {}) or symbol in await self.instruments():
+            return f"{symbol.base}-{symbol.quote}"
         raise Rejected(f"Coinbase lists no spot product {symbol}")
 
     async def prices(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Price]:
@@ -150,7 +149,7 @@ class CoinbasePublic:
         return await with_patience(once, self._timeout)
 
     async def _list(self) -> Mapping[Symbol, Instrument]:
-        answer = await self.ask("/market/products", {"get_all_products": "false"})
+        answer = await self.ask("/market/products", {"product_type": "SPOT"})
         with parse.readable("products"):
             found, unusable = parse.instruments(answer["products"], self._clock())
         self.rows.note("products", unusable)
