@@ -1,15 +1,17 @@
-"""One master, and users at Kraken, at Coinbase and at both: each signal is one order on the one account that `[follow]` names."""
+"""Masters and users at Kraken, at Coinbase and at both: each signal is one order on the one account that `[follow]` names."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from shared.contracts import keys
 from tests.support.ops_command import run_ops
 from tests.support.outcomes import assert_books_match
 from tests.support.person import CoinbasePerson, Person
@@ -27,7 +29,7 @@ class Follower:
     copied_at: str
     settings: str = ""
     cash: int = 5_000
-    skipped: str = field(default="")
+    skipped: str = ""
 
 
 def _across(master: str, venue: str) -> str:
@@ -86,6 +88,53 @@ def test_a_master_is_copied_on_the_one_account_that_follows_it(tmp_path: Path, v
         audited = run_ops(stack, "audit", "--json")
         assert audited.code == 0, audited.out
         assert (audited.json["missing"], audited.json["duplicates"]) == (0, 0)
+
+
+MIXED: Final = {"kim": ("kraken",), "cole": ("coinbase",), "bo": ("kraken", "coinbase")}
+
+
+def test_two_masters_are_copied_each_on_the_users_account_at_its_venue(tmp_path: Path) -> None:
+    """Whoever has both accounts follows both masters, and what is bought on one account is never sold on the other."""
+    with Stack(tmp_path, list(MIXED), venues=MIXED) as stack:
+        (stack.config / "strategy.toml").write_text('name = "none"\n')
+        stack.price("BTC/USD", "60000")
+        for user in MIXED:
+            stack.open_account(user, USD=5_000)
+        for venue in ("coinbase", "kraken"):
+            stack.open_account("master", venue=venue, USD=100_000)
+        at_coinbase = CoinbasePerson(stack, "master")
+        by_hand: list[Person | CoinbasePerson] = [Person(stack, "master"), at_coinbase]
+        # Coinbase's fills may name another product of the same book, and a conversion between dollars is no trade.
+        stack.fault("alias_in_fills", user="master")
+        stack.executor(capacity=len(MIXED))
+        stack.engine()
+        master = stack.start("master-strategy", "services.master_strategy")
+        stack.wait_ready("master", *MIXED)
+        said = [master.log().index(f"MASTER ACCOUNT: TRADING (Broker: {name})") for name in ("COINBASE", "KRAKEN")]
+        assert said == sorted(said)
+        at_coinbase.convert("10000")
+
+        for count, (side, size) in enumerate((("buy", "0.2"), ("sell", "0.1"), ("sell", "0.1")), 1):
+            for person in by_hand:
+                person.trade(side, size)
+            for user, venues in MIXED.items():
+                wait_for(
+                    partial(_are_filled, stack, user, count * len(venues)), 60, f"move {count} is copied for {user}"
+                )
+                assert_books_match(stack, user)
+        for user, venues in MIXED.items():
+            for venue in venues:
+                sides = [row["side"] for row in stack.venue_orders(user, venue)]
+                assert sorted(sides) == ["buy", "sell", "sell"]
+                assert stack.held(user, venue) == {}
+        assert stack.client.xlen(keys.SIGNALS) == 6
+        assert [switch["fired"] > 0 for switch in stack.clear_faults()] == [True]
+        audited = run_ops(stack, "audit", "--json")
+        assert audited.code == 0, audited.out
+
+
+def _are_filled(stack: Stack, user: str, count: int) -> bool:
+    return sum(row["outcome"] == "filled" for row in _of_bitcoin(stack, user)) == count
 
 
 def _judge(stack: Stack, followers: Mapping[str, Follower], count: int) -> None:

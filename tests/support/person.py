@@ -68,6 +68,13 @@ class CoinbasePerson:
         assert told["success"] is True, told
         return str(told["success_response"]["order_id"])
 
+    def convert(self, dollars: str) -> None:
+        """Exchange USD for USDC: money moves between two wallets, and there is no order."""
+        wallets = {"from_account": "USD", "to_account": "USDC"}
+        quote = self.call("/api/v3/brokerage/convert/quote", {**wallets, "amount": dollars})
+        done = self.call(f"/api/v3/brokerage/convert/trade/{quote['trade']['id']}", wallets)
+        assert done["trade"]["status"] == "TRADE_STATUS_COMPLETED", done
+
     def call(self, path: str, body: dict[str, Any]) -> Any:
         """Post to a path; give the answer."""
         uri = jwt_generator.format_jwt_uri("POST", path)
