@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import quote
 
 import structlog
 
@@ -55,9 +56,10 @@ class OrderHistory:
 
     async def row(self, venue_order_id: str) -> Row:
         """Return the venue's row of one order. Raises Rejected(GONE) where there is none."""
-        answer = await self._questions.ask(f"/orders/historical/{venue_order_id}")
+        answer = await self._questions.ask(f"/orders/historical/{quote(venue_order_id, safe='')}")
         row = answer.get("order")
         if not isinstance(row, dict) or row.get("order_id") != venue_order_id:
+            self._questions.doubt()
             raise Unavailable("the answer does not contain the order that was asked for")
         return row
 

@@ -22,7 +22,7 @@ from shared.venues.rows import OmittedRow, OrderList, RowReason, TradeKind, Venu
 ENDED: Final = frozenset({"FILLED", "CANCELLED", "EXPIRED", "FAILED"})
 """The statuses after which nothing fills; with all others, new ones included, an order is still open (C14)."""
 _NEVER: Final = "0001-"
-_ID: Final = re.compile(r"[!-~]{1,128}")
+_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _FILL: Final = "FILL"
 _ROUNDED: Final = Decimal("1.000001")
 """A size in quote over its price is rounded."""
@@ -50,7 +50,7 @@ def _order(row: Mapping[str, Any]) -> VenueOrder:
     status = str(row["status"])
     ended = status in ENDED
     filled, cost, fee = (_sum(row, name, ended=ended) for name in ("filled_size", "filled_value", "total_fees"))
-    if min(filled, cost) < 0 or not _ID.fullmatch(row["order_id"]):
+    if min(filled, cost) < 0 or not is_id(row["order_id"]):
         raise ValueError("not an order")
     done = ended and (filled == 0) == (cost == 0) and (status != "FILLED" or filled > 0)
     opened_at = instant(row["created_time"])
@@ -69,6 +69,11 @@ def _order(row: Mapping[str, Any]) -> VenueOrder:
         reason=_reason(row) if status != "FILLED" else "",
         trade=TradeKind.MARGIN if _on_margin(row) else TradeKind.SPOT,
     )
+
+
+def is_id(value: object) -> bool:
+    """Return whether this can be an order's id: it goes into records, log lines and the paths of further requests."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def _sum(row: Mapping[str, Any], name: str, *, ended: bool) -> Decimal:

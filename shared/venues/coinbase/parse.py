@@ -22,6 +22,8 @@ from shared.venues.port import Candle
 from shared.venues.rows import Balance, Balances
 
 _INSTANT: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?(?:Z|\+00:00)")
+_LATEST: Final = 10**14
+"""Epoch ms of the year 5138."""
 SPOT: Final = frozenset({"SPOT", "UNKNOWN_PRODUCT_TYPE", ""})
 
 
@@ -39,6 +41,14 @@ def instant(text: str) -> int:
         raise ValueError("not an instant")
     whole = datetime.fromisoformat(f"{found.group(1)}+00:00")
     return int(whole.timestamp()) * 1000 + int((found.group(2) or "0").ljust(3, "0")[:3])
+
+
+def milliseconds(text: str) -> int:
+    """Parse epoch milliseconds (C6). Raises ValueError for what is no instant."""
+    at = int(decimal(text))
+    if not 0 <= at < _LATEST:
+        raise ValueError("not an instant")
+    return at
 
 
 def instruments(rows: Iterable[Mapping[str, Any]], as_of: int) -> tuple[dict[Symbol, Instrument], dict[str, str]]:
@@ -146,4 +156,9 @@ def _is_vault(row: Mapping[str, Any]) -> bool:
 def taker_fee(summary: Mapping[str, Any]) -> Decimal | None:
     """Return the account's taker fee as a fraction; None where none is named."""
     rate = (summary.get("fee_tier") or {}).get("taker_fee_rate")
-    return None if rate in {None, ""} else decimal(rate)
+    if rate is None or rate == "":
+        return None
+    fee = decimal(rate)
+    if not 0 <= fee < 1:
+        raise ValueError("not a fraction")
+    return fee

@@ -22,7 +22,7 @@ from shared.domain.values.venue import VenueName
 from shared.venues.coinbase import parse
 from shared.venues.coinbase.errors import failure_of
 from shared.venues.coinbase.transport import CoinbaseApi, Query
-from shared.venues.errors import Rejected, Unavailable, VenueError, as_read
+from shared.venues.errors import OutcomeUnknown, Rejected, Unavailable, VenueError, as_read
 from shared.venues.patience import with_patience
 from shared.venues.port import Candle
 from shared.venues.row_log import RowLog
@@ -124,7 +124,7 @@ class CoinbasePublic:
         answer = await self.ask("/time")
         ended = time.monotonic()
         with parse.readable("time"):
-            at = int(answer["epochMillis"])
+            at = parse.milliseconds(answer["epochMillis"])
         self._clock.note(at, _MILLISECOND, began, ended)
 
     async def close(self) -> None:
@@ -142,7 +142,10 @@ class CoinbasePublic:
                 reply = await self._api.ask(path, query, public=True)
             except VenueError as error:
                 raise as_read(error) from None
-            if (failure := failure_of(reply, order=False)) is not None:
+            failure = failure_of(reply, order=False)
+            if isinstance(failure, OutcomeUnknown):
+                self._api.doubt()  # a gateway that answered for Coinbase may deliver Coinbase's own answer later
+            if failure is not None:
                 raise as_read(failure)
             return reply.body or {}
 

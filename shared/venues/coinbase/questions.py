@@ -15,7 +15,7 @@ from shared.venues.coinbase import order_rows, parse
 from shared.venues.coinbase.errors import UNAUTHORIZED, failure_of
 from shared.venues.coinbase.rate_budget import CoinbaseBudget
 from shared.venues.coinbase.transport import CoinbaseApi, Query
-from shared.venues.errors import Unavailable, VenueError, as_read
+from shared.venues.errors import OutcomeUnknown, Unavailable, VenueError, as_read
 from shared.venues.patience import with_patience
 
 TOKEN_PAUSES: Final = (0.1, 0.3, 0.6)
@@ -57,11 +57,17 @@ class Questions:
             failure = failure_of(reply, order=False)
             if isinstance(failure, Unavailable) and failure.retry_after > 0:
                 failure.retry_after = max(failure.retry_after, self._budget.exceeded())
+            if isinstance(failure, OutcomeUnknown):
+                self.doubt()
             if failure is not None:
                 raise as_read(failure)
             return reply.body or {}
 
         return await with_patience(once, self._timeout)
+
+    def doubt(self) -> None:
+        """Close the idle connections: one of them delivered what is no answer to its request."""
+        self._api.doubt()
 
     async def pages(
         self, path: str, key: str, query: Query, *, until: int | None = None, patient: bool = False
@@ -74,6 +80,8 @@ class Questions:
         cursor, before = "", set[str]()
         for _ in range(_MOST_PAGES):
             answer = await self.ask(path, {**query, "cursor": cursor} if cursor else query, patient=patient)
+            if key not in answer:
+                self.doubt()
             with parse.readable(key):
                 page: Sequence[Row] = answer[key] or []
                 rows += page

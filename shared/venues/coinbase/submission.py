@@ -14,6 +14,7 @@ import json
 from typing import Any
 
 from shared.venues.coinbase.errors import UNAUTHORIZED, failure_of, refusal_of
+from shared.venues.coinbase.order_rows import is_id
 from shared.venues.coinbase.questions import TOKEN_PAUSES
 from shared.venues.coinbase.rate_budget import CoinbaseBudget
 from shared.venues.coinbase.transport import CoinbaseApi, Reply
@@ -76,16 +77,13 @@ class Submission:
         if (refused := refusal_of(answer)) is not None:
             raise refused
         named = answer.get("success_response")
-        if (
-            answer.get("success") is not True
-            or not isinstance(named, dict)
-            or not isinstance(named.get("order_id"), str)
-        ):
+        if answer.get("success") is not True or not isinstance(named, dict):
+            self._api.doubt()
             raise OutcomeUnknown("Coinbase's answer says neither that it took the order nor that it refused it")
-        if not named["order_id"]:
+        if not is_id(named.get("order_id")):
             raise OutcomeUnknown("Coinbase accepted the order without returning its id")
         for field in ("client_order_id", "product_id", "side"):
             if named.get(field) != asked[field]:
                 self._api.doubt()
                 raise OutcomeUnknown(f"Coinbase answered with an order of another {field}")
-        return OrderAck(named["order_id"])
+        return OrderAck(str(named["order_id"]))
