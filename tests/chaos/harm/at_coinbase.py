@@ -10,7 +10,7 @@ from typing import Final
 
 from tests.chaos.harm.ailment import Ailment, condition
 
-REFUSED_TOKEN: Final = "unauthorized_burst"  # noqa: S105  # the name of a fault
+REFUSED_TOKEN: Final = "unauthorized_burst"  # the name of a fault
 _PLACES: Final = "CreateOrder"
 _LOST_REPLIES: Final = (
     Ailment("processed_then_reply_dropped", 10),

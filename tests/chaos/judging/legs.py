@@ -1,4 +1,4 @@
-"""The orders of one exit at its venue, one after the other: two that trade for the same amount under different ids are a double."""
+"""The orders of one exit at its venue: two that trade for the same amount under different ids are a double."""
 
 from __future__ import annotations
 
