@@ -54,8 +54,7 @@ def _oversold(user: UserEvidence, decision: Fields, legs: Rows) -> str:
     )
     sold = sum((_filled(row) for row in legs), Decimal(0))
     due = held * Decimal(decision["fraction"])
-    rest = held - sold
-    if sold <= due + _LOT or (rest >= 0 and rest * _price(legs) < _DUST):
+    if sold <= due + _LOT or (sold <= held and (held - due) * _price(legs) < _DUST):
         return ""
     ids = ", ".join(_name(row) for row in legs)
     return f"sold {sold} where {due} was due of {held} held, by {ids}"
