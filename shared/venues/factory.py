@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from shared.config.coinbase_key import parse_secret
+from shared.config.coinbase_key import find_name_fault, parse_secret
 from shared.config.venue_settings import VENUE_FACTS
 from shared.domain.fault import Faults
 from shared.domain.values.venue import VenueName
@@ -156,14 +156,12 @@ def open_coinbase(
     `paper` nothing is signed before the other side has identified itself as the paper exchange. Raises Rejected(AUTH) for a
     malformed key or secret: the account is then parked before anything is signed with it.
     """
-    if not api_key.strip():
-        raise Rejected("the API key is empty", Refusal.AUTH)
-    if not (api_key.isascii() and api_key.isprintable()):
-        raise Rejected("the API key has characters that never occur in the name of a key of Coinbase", Refusal.AUTH)
+    if fault := find_name_fault(api_key):
+        raise Rejected(fault, Refusal.AUTH)
     try:
         key = SigningKey(api_key, parse_secret(api_secret))
-    except ValueError as fault:
-        raise Rejected(str(fault), Refusal.AUTH) from None
+    except ValueError as error:
+        raise Rejected(str(error), Refusal.AUTH) from None
     known = venue_time(clock)
     kind = PaperCoinbaseApi if paper else CoinbaseApi
     api = kind(url=url, http=http, timeout=timeout, clock=known, key=key)

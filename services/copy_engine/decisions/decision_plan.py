@@ -14,6 +14,7 @@ from typing import Final
 from services.copy_engine.followers.follower import Follower
 from shared.domain.account import Account, AccountState
 from shared.domain.control import refusal
+from shared.domain.key_report import entries_refused
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.limits.risk import AccountSnapshot, balance_unknown, check_hard_limits
 from shared.domain.order import Copy, Decision, Kind, order_id
@@ -149,7 +150,8 @@ class DecisionPlan:
         if account.equity is None or account.cash is None:
             return balance_unknown(account.reason)
         snapshot = AccountSnapshot(account, follower.portfolio, follower.risk)
-        if (denied := check_hard_limits(self._settings, snapshot, self._symbol, now)) is not None:
+        unchecked = entries_refused(account.entries_until, now)
+        if (denied := unchecked or check_hard_limits(self._settings, snapshot, self._symbol, now)) is not None:
             return denied
         return sizing.size(snapshot, follower.master_cash)
 

@@ -17,6 +17,7 @@ from shared.venues.meter import Meter
 _BURST: Final = 12.0
 _PER_SECOND: Final = 2.5
 _KEPT_FREE: Final = 5.0  # left to others by a patient lookup: to search for an order costs several calls
+_LEFT_TO_ORDERS: Final = 5
 _LONGEST_QUEUE: Final = 30.0  # seconds; a lookup that would wait longer is refused
 _LONGEST_PATIENCE: Final = 15.0  # seconds
 
@@ -49,9 +50,14 @@ class CoinbaseBudget:
                 self._meter.give_back(1.0)
                 raise
 
-    def count_order(self) -> None:
-        """Count an order, which does not wait."""
+    def count(self) -> None:
+        """Count a call that does not wait: an order, or a repetition with a fresh token."""
         self._meter.reserve(1.0)
+
+    def heed(self, remaining: int | None) -> None:
+        """Learn how many calls the venue still takes now: the last ones are left to orders, so lookups wait."""
+        if remaining is not None and remaining < _LEFT_TO_ORDERS:
+            self._meter.overflow()
 
     def exceeded(self) -> float:
         """Record that the venue refused a call for its rate; return the seconds to wait."""

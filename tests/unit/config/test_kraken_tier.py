@@ -9,7 +9,7 @@ from typing import Any, cast, get_args
 import pytest
 
 from services.executor.account.context_factory import AccountContextFactory
-from services.master_strategy.app import open_account
+from services.master_strategy.app import open_master
 from services.master_strategy.clock import system_clock
 from shared.config.secrets import ApiKey
 from shared.config.settings import Settings, load_settings
@@ -41,7 +41,7 @@ async def test_the_masters_account_keeps_within_it(
     clock = system_clock()
     public = open_public("kraken", url=settings.venue_url("kraken"), http=http, timeout=1, clock=clock.now)
     budget = open_budget("kraken", settings.venue_tier("kraken"))
-    venue = open_account(settings, KEY, MemoryNonces(), budget, http, clock, public)
+    venue = open_master(settings, KEY, MemoryNonces(), budget, http, clock, public)
     _keeps_within(venue, tier)
 
 
