@@ -45,9 +45,10 @@ from tests.support.processes import wait_for
 from tests.support.stack import Stack
 
 SHIPPED: Final[Mapping[str, str]] = {}
-UNBUDGETED: Final[Mapping[str, str]] = {"KRAKEN_TIER": "none"}
-"""What executors are told besides. As shipped they keep within Kraken's budget of a verified account (one call in two seconds for
-longer): at two signals a second 500 signals would take half an hour and test the budget. The exchange's counters are off too."""
+UNBUDGETED: Final[Mapping[str, str]] = {"KRAKEN_TIER": "none", "COINBASE_TIER": "none"}
+"""What executors are told besides. As shipped they keep within the venues' budgets (for longer one call in two seconds at Kraken,
+five at Coinbase): at two signals a second 500 signals would take half an hour and test the budget. The exchange does not count either.
+"""
 
 
 class Run:

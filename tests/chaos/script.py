@@ -21,7 +21,7 @@ from tests.chaos.harm.user_files import Damage
 from tests.chaos.trading.followers import Follower, Mix, draw_followers, masters_of, users_at
 from tests.chaos.trading.market import PRICES, Market, PlannedSignal
 
-KILLS, STOPS, REDIS_KILLS, FAULTS, REDELIVERIES, MOVES = 0.24, 0.12, 0.02, 0.6, 0.1, 0.2
+KILLS, STOPS, REDIS_KILLS, FAULTS, REDELIVERIES, MOVES = 0.34, 0.12, 0.02, 0.85, 0.1, 0.2
 CLOCK_STEPS, REFUSALS, DAMAGES = 0.1, 0.02, 0.06
 """How many of each per signal."""
 _FAR_STEPS: Final = 0.3

@@ -47,10 +47,9 @@ _REPLAYED_UNDER_A_NEW_ID: Final = """        from uuid import UUID, uuid5
         accepted = await self._submission.send(request_text(asked), begin)
 """
 _THE_SAME_REQUEST: Final = "if conditions is None or outgoing.body != record.request:"
-_ENDED: Final = """ and (filled == 0) == (cost == 0)
+_ENDED: Final = """    done = ended and (filled == 0) == (cost == 0) and (status != "FILLED" or filled > 0)
 """
-_SUCCESS_IS_A_FILL: Final = """
-    ((_, asked),) = dict(row["order_configuration"]).items()
+_SUCCESS_IS_A_FILL: Final = """    ((_, asked),) = dict(row["order_configuration"]).items()
     filled = decimal(asked["base_size"])
     cost = filled * decimal(asked.get("limit_price") or "60000")
     done = True
@@ -71,7 +70,7 @@ MUTATIONS: Final[Mapping[str, tuple[Patch, ...]]] = {
         ("shared/venues/coinbase/adapter.py", _REPLAYED, _REPLAYED_UNDER_A_NEW_ID),
         ("shared/execution/replay.py", _THE_SAME_REQUEST, "if conditions is None:"),
     ),
-    "success": (("shared/venues/coinbase/parse.py", _ENDED, _SUCCESS_IS_A_FILL),),
+    "success": (("shared/venues/coinbase/order_rows.py", _ENDED, _SUCCESS_IS_A_FILL),),
     "nonce": (("shared/bus/lua/_nonce.lua", "\nlocal function next_nonce(key, floor, advance, spare)", _UNSEEDED),),
 }
 """File, what is cut out, what stands there instead; by the drill that must fail."""
