@@ -49,7 +49,10 @@ names = {order["id"]: name for name, order in made.items()}
 
 exchange.edit_order(made["gtc"]["id"], BTC, "limit", "buy", 0.02, 58500)
 edited = exchange.fetch_order(made["gtc"]["id"])
-preview = exchange.create_order(BTC, "market", "sell", 0.01, None, {"preview": True})["info"]
+exchange.create_order(BTC, "market", "sell", 0.01, None, {"preview": True})  # whose answer ccxt drops
+preview = exchange.v3PrivatePostBrokerageOrdersPreview(
+    {"product_id": "BTC-USD", "side": "SELL", "order_configuration": {"market_market_ioc": {"base_size": "0.01"}}}
+)
 before = sorted(names[order["id"]] for order in exchange.fetch_open_orders(BTC))
 exchange.cancel_order(made["gtd"]["id"])
 cancelled = exchange.cancel_orders([made["stop"]["id"], made["stop_loss"]["id"]])
@@ -89,6 +92,6 @@ result = {
     "names": names,
     "twice": twice,
     "refused": refused,
-    "balance": {asset: exchange.fetch_balance()[asset]["used"] for asset in ("USD", "BTC")},
+    "held": {asset: exchange.fetch_balance({"v3": True})[asset]["used"] for asset in ("USD", "BTC")},
 }
 sys.stdout.write(json.dumps(result))
