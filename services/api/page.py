@@ -46,6 +46,7 @@ _TITLES: Final = {
 _STATES: Final[Mapping[str, str]] = {
     UserState.READY: "good",
     UserState.PARKED: "bad",
+    UserState.UNCHECKED: "bad",
     UserState.UNKNOWN: "bad",
     UserState.HALTED: "bad",
     UserState.GONE: "bad",

@@ -7,12 +7,13 @@ that has not reached all. If Redis refuses a write to a user's stream, the decis
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import structlog
 
 from services.copy_engine.decisions.fanout import FanOut
+from services.copy_engine.decisions.markets import Markets
 from services.copy_engine.decisions.owed_decisions import OwedDecisions
 from services.copy_engine.followers.following_record import record_followers
 from services.copy_engine.isolation import distribute_to_each
@@ -33,14 +34,10 @@ from shared.contracts.messages import SignalMessage
 from shared.domain.fault import FaultKind
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.signal import Signal
-from shared.domain.values.instrument import Instrument
-from shared.domain.values.symbol import Symbol
 from shared.runtime.crash_points import CrashPoint, CrashPoints
 
 _BATCH: Final = 32
 _TRIM_EVERY: Final = 3600.0
-_INSTRUMENTS_AGE: Final = 5.0
-"""Seconds for which the published instruments are used before they are read again."""
 
 log = structlog.get_logger()
 
@@ -74,7 +71,7 @@ class Engine:
         self._owed = OwedDecisions(bus, heartbeat.faults)
         self._fanout = FanOut(bus, clock, self._crash_points, refusal, self._owed)
         self._joiner = Joiner(bus, self._group, clock)
-        self._instruments: dict[str, tuple[float, Mapping[Symbol, Instrument]]] = {}
+        self._markets = Markets(self._records, clock, elapsed)
 
     def follow(self, users: Iterable[UserPolicy]) -> None:
         """Use other users, or other settings, from the next signal on."""
@@ -109,7 +106,7 @@ class Engine:
             await self._write_owed()
             await self._apply_settings()
             await self._trim()
-            more = await self._joiner.run_round(self._users, self._instruments_of)
+            more = await self._joiner.run_round(self._users, self._markets)
             new = await self._group.read_new([keys.SIGNALS], _BATCH, 1 if more else BLOCK_MS, renew=False)
             self._heartbeat.faults.clear(FaultKind.REDIS, keys.ENGINE)
             for entry in new:
@@ -147,15 +144,14 @@ class Engine:
                 await self._group.ack(keys.SIGNALS, entry.id)
 
     async def _distribute(self, entry: Entry, signal: Signal) -> None:
-        instruments = await self._instruments_of(signal.venue)
         try:
-            await self._fanout.distribute(entry, signal, self._users, instruments)
+            await self._fanout.distribute(entry, signal, self._users, self._markets)
         except ENDS_A_TURN:
             raise
         except Exception:  # repeating all at once would fail again and hold up every signal behind it
             log.exception("a signal could not be carried to all at once", signal_id=signal.id)
             faults = self._heartbeat.faults
-            await distribute_to_each(self._fanout, self._bus, faults, entry, signal, self._users, instruments)
+            await distribute_to_each(self._fanout, self._bus, faults, entry, signal, self._users, self._markets)
 
     async def _read(self, entry: Entry) -> Signal | None:
         """Parse a signal; one that cannot be read becomes a dead letter after its last delivery, so that others can follow."""
@@ -181,13 +177,6 @@ class Engine:
         else:
             self._heartbeat.faults.clear(FaultKind.STREAM, keys.dead(keys.SIGNALS))
             log.error("a signal that cannot be read is now a dead letter", entry_id=entry.id, reason=reason)
-
-    async def _instruments_of(self, venue: str) -> Mapping[Symbol, Instrument]:
-        cached = self._instruments.get(venue)
-        if cached is None or self._elapsed() - cached[0] > _INSTRUMENTS_AGE:
-            cached = (self._elapsed(), await self._records.instruments(venue))
-            self._instruments[venue] = cached
-        return cached[1]
 
 
 def _followed(users: Iterable[UserPolicy]) -> list[UserPolicy]:

@@ -6,11 +6,12 @@ that are already written, so repeating a signal is harmless for the users whom i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import structlog
 
 from services.copy_engine.decisions.fanout import FanOut
+from services.copy_engine.decisions.markets import Markets
 from shared.bus.connection import Bus
 from shared.bus.errors import ENDS_A_TURN
 from shared.bus.streams import Entry, write_dead_letter
@@ -19,8 +20,6 @@ from shared.domain.fault import FaultKind, Faults
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.order import order_id
 from shared.domain.signal import Signal
-from shared.domain.values.instrument import Instrument
-from shared.domain.values.symbol import Symbol
 
 log = structlog.get_logger()
 
@@ -32,7 +31,7 @@ async def distribute_to_each(
     entry: Entry,
     signal: Signal,
     users: Sequence[UserPolicy],
-    instruments: Mapping[Symbol, Instrument],
+    markets: Markets,
 ) -> None:
     """Distribute a signal to one user after another. A user for whom that fails gets a fault and a dead letter with the error.
 
@@ -40,7 +39,7 @@ async def distribute_to_each(
     """
     for policy in users:
         try:
-            await fanout.distribute(entry, signal, [policy], instruments)
+            await fanout.distribute(entry, signal, [policy], markets)
         except ENDS_A_TURN:
             raise
         except Exception as error:
@@ -48,11 +47,12 @@ async def distribute_to_each(
             subject = f"{policy.user}/{signal.id}"
             faults.report(FaultKind.ORDER, subject, f"the {signal.kind} of {signal.symbol} was not decided: {reason}")
             log.exception("a signal could not be carried to a user", signal_id=signal.id, user=policy.user)
+            venue = policy.venue_for(signal.leader) or signal.venue
             fields = {
-                "id": order_id(signal.id, policy.user, signal.venue),
+                "id": order_id(signal.id, policy.user, venue),
                 "signal_id": signal.id,
                 "user": policy.user,
-                "venue": signal.venue,
+                "venue": venue,
                 "symbol": str(signal.symbol),
                 "kind": signal.kind.value,
             }

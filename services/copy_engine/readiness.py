@@ -14,7 +14,7 @@ from typing import Final
 from shared.bus.connection import Bus
 from shared.bus.records import Records
 from shared.contracts import keys
-from shared.domain.account import MASTER, AccountState
+from shared.domain.account import MASTER, AccountState, masters_are_open
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.values.venue import VENUES
 
@@ -54,7 +54,7 @@ class Readiness:
 async def read_readiness(bus: Bus, records: Records, users: Sequence[UserPolicy]) -> Readiness:
     """Read who is ready."""
     masters = await records.accounts([(MASTER, venue) for venue in VENUES])
-    master = any(account is not None and account.state is AccountState.READY for account in masters)
+    master = masters_are_open(masters)
     if not master:
         master = bool(await bus.do("XLEN", keys.SIGNALS))
     states: dict[str, AccountState] = {}

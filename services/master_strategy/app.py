@@ -15,7 +15,9 @@ from services.master_strategy.clock import Clock, clock_of
 from services.master_strategy.fills.scan_health import ScanHealth
 from services.master_strategy.leadership import Leadership
 from services.master_strategy.session import MasterSession
-from services.master_strategy.strategies.settings import load_strategy
+from services.master_strategy.strategies.settings import StrategySettings, load_strategy
+from services.master_strategy.venue_sessions import VenueSessions
+from services.master_strategy.venue_state import MasterState, VenueState
 from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusError
 from shared.bus.heartbeat import Heartbeat, instance_name
@@ -27,22 +29,24 @@ from shared.bus.venue_time import VenueTimeWriter
 from shared.config.errors import ConfigurationError
 from shared.config.preflight import check_key, check_strategy, require_green
 from shared.config.renames import RenamesFile
-from shared.config.secrets import ApiKey, read_api_key
+from shared.config.secrets import ApiKey, master_venues, read_api_key
 from shared.config.settings import Mode, Settings
+from shared.config.venue_settings import VENUE_FACTS
 from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.rename import Renames
+from shared.domain.values.venue import VenueName
 from shared.execution.timing import VENUE_TIMEOUT
 from shared.runtime.clock_alarm import ClockAlarm
 from shared.runtime.crash_points import CrashPoints
 from shared.runtime.mode_line import log_mode
 from shared.runtime.supervision import Supervisor, endless
-from shared.venues import factory
 from shared.venues.clock_keeper import ClockKeeper
 from shared.venues.factory import (
     Budget,
     HttpSession,
     new_http_session,
+    open_account,
     open_budget,
     open_public,
 )
@@ -50,7 +54,6 @@ from shared.venues.port import NonceSource, PublicSide, Venue
 from shared.venues.venue_clock import VenueClock
 
 _SERVICE: Final = "master-strategy"
-_VENUE: Final = "kraken"
 
 _log = structlog.get_logger(__name__)
 
@@ -59,94 +62,149 @@ async def main(settings: Settings) -> None:
     """Run the master until cancelled. Raises ConfigurationError for what must be corrected first."""
     strategy = load_strategy(settings.shoal_config, settings.shoal_mode)
     require_green(settings, check_strategy, lambda known: check_key(known, MASTER))
-    key = master_key(settings.shoal_mode)
+    masters = master_keys(settings.shoal_mode)
+    if strategy.venue is not None and strategy.venue not in masters:
+        raise ConfigurationError(f"strategy.toml: venue is {strategy.venue}, but the master has no key there")
     log_mode(settings)
     instance = instance_name()
-    time_of_venue = VenueClock(_VENUE)
-    faults = Faults(time_of_venue)
-    alarm = ClockAlarm(faults, time_of_venue.offset)
-    clock = clock_of(time_of_venue, alarm)
-    crash_points = CrashPoints(settings.debug_die_at)
-    budget = open_budget(_VENUE, settings.venue_tier(_VENUE))
+    clocks = {venue: VenueClock(venue) for venue in masters}
+    faults = Faults(next(iter(clocks.values())))
     if settings.ignored_proxy:
         _log.warning(settings.ignored_proxy)
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(open_bus(settings.redis_url, _SERVICE, settings.durability))
-        heartbeat = Heartbeat(Records(bus), _SERVICE, instance, faults, clock.now, settings.shoal_mode)
-        times = VenueTimeWriter(bus)
-        _log.info(
-            "master starts",
-            mode=settings.shoal_mode.value,
-            venue=_VENUE,
-            url=settings.venue_url(_VENUE),
-            key=key.fingerprint,
-            strategy=strategy.name,
-            symbols=[str(symbol) for symbol in strategy.symbols],
-        )
-
-        health = ScanHealth(faults, clock, _VENUE)
+        first = next(iter(clocks.values()))
+        heartbeat = Heartbeat(Records(bus), _SERVICE, instance, faults, first, settings.shoal_mode)
+        state = MasterState(heartbeat)
         renames = RenamesFile(settings.shoal_config, faults)
-
-        def table() -> Renames:
-            renames.look()
-            return renames.of(_VENUE)
-
-        async def run_session(lease: Lease) -> None:
-            await _claim_key(bus, key, lease, faults)
-            async with new_http_session(settings.proxy) as http:
-                nonces = NonceCounter(bus, lease, MASTER, key.fingerprint, floor=_nonce_floor())
-                public = open_public(
-                    _VENUE,
-                    url=settings.venue_url(_VENUE),
-                    http=http,
-                    timeout=VENUE_TIMEOUT,
-                    clock=clock.now,
-                    faults=faults,
-                )
-                venue = open_account(settings, key, nonces, budget, http, clock, public)
-                session = MasterSession(
-                    bus=bus,
-                    lease=lease,
-                    venue=venue,
-                    nonces=nonces,
-                    settings=strategy,
-                    heartbeat=heartbeat,
-                    clock=clock,
-                    new_id=lambda: str(uuid4()),
-                    live=settings.shoal_mode is Mode.LIVE,
-                    table=table,
-                    faults=faults,
-                    health=health,
-                    crash_points=crash_points,
-                )
-                look = partial(_look_at_clock, time_of_venue, alarm, times)
-                async with asyncio.TaskGroup() as tasks:
-                    keeping = tasks.create_task(ClockKeeper(time_of_venue, public.ask_time, look).run())
-                    await session.run()
-                    keeping.cancel()
-
+        accounts = [
+            MasterAccount(
+                settings=settings,
+                strategy=strategy.at(venue, masters),
+                bus=bus,
+                key=key,
+                time=clocks[venue],
+                faults=faults,
+                renames=renames,
+                state=state.of(venue),
+                subject=MASTER if len(masters) == 1 else f"{MASTER} ({venue})",
+            )
+            for venue, key in masters.items()
+        ]
         leadership = Leadership(
             bus=bus,
             instance=instance,
-            venue=_VENUE,
-            run_session=run_session,
+            venues=[account.sessions for account in accounts],
             heartbeat=heartbeat,
-            clock=clock,
-            health=health,
+            clock=clock_of(first, ClockAlarm(faults, first.offset)),
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(Supervisor(faults).keep_up("heartbeat", heartbeat.run))
             tasks.create_task(endless("leadership", leadership.serve()))
 
 
-async def _claim_key(bus: Bus, key: ApiKey, lease: Lease, faults: Faults) -> None:
+class MasterAccount:
+    """The master's account at one venue: its clock, its key and rate budget, which outlive the sessions."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        strategy: StrategySettings,
+        bus: Bus,
+        key: ApiKey,
+        time: VenueClock,
+        faults: Faults,
+        renames: RenamesFile,
+        state: VenueState,
+        subject: str = MASTER,
+    ) -> None:
+        self._settings = settings
+        self._strategy = strategy
+        self._bus = bus
+        self._key = key
+        self._time = time
+        self._faults = faults
+        self._renames = renames
+        self._state = state
+        self._subject = subject
+        self._venue = time.venue
+        self._alarm = ClockAlarm(faults, time.offset)
+        self._clock = clock_of(time, self._alarm)
+        self._crash_points = CrashPoints(settings.debug_die_at)
+        self._budget = open_budget(self._venue, settings.venue_tier(self._venue))
+        self._health = ScanHealth(faults, self._clock, self._venue)
+        self._times = VenueTimeWriter(bus)
+        self.sessions = VenueSessions(
+            name=self._venue,
+            run_session=self._run_session,
+            records=Records(bus),
+            state=state,
+            clock=self._clock,
+            health=self._health,
+        )
+        _log.info(
+            "master starts",
+            mode=settings.shoal_mode.value,
+            venue=self._venue,
+            url=settings.venue_url(self._venue),
+            key=key.fingerprint,
+            strategy=strategy.name,
+            symbols=[str(symbol) for symbol in strategy.symbols],
+        )
+
+    def _table(self) -> Renames:
+        self._renames.look()
+        return self._renames.of(self._venue)
+
+    async def _run_session(self, lease: Lease) -> None:
+        await _claim_key(self._bus, self._key, lease, self._faults, self._subject)
+        settings = self._settings
+        async with new_http_session(settings.proxy) as http:
+            nonces = None
+            if VENUE_FACTS[self._venue].takes_nonces:
+                nonces = NonceCounter(self._bus, lease, MASTER, self._key.fingerprint, floor=_nonce_floor())
+            public = open_public(
+                self._venue,
+                url=settings.venue_url(self._venue),
+                http=http,
+                timeout=VENUE_TIMEOUT,
+                clock=self._clock.now,
+                faults=self._faults,
+            )
+            venue = open_master(settings, self._key, nonces, self._budget, http, self._clock, public)
+            session = MasterSession(
+                bus=self._bus,
+                lease=lease,
+                venue=venue,
+                nonces=nonces,
+                settings=self._strategy,
+                state=self._state,
+                clock=self._clock,
+                new_id=lambda: str(uuid4()),
+                live=settings.shoal_mode is Mode.LIVE,
+                table=self._table,
+                faults=self._faults,
+                health=self._health,
+                crash_points=self._crash_points,
+                subject=self._subject,
+                offset=self._time.offset,
+            )
+            look = partial(_look_at_clock, self._time, self._alarm, self._times)
+            async with asyncio.TaskGroup() as tasks:
+                keeping = tasks.create_task(ClockKeeper(self._time, public.ask_time, look).run())
+                await session.run()
+                keeping.cancel()
+
+
+async def _claim_key(bus: Bus, key: ApiKey, lease: Lease, faults: Faults, subject: str) -> None:
     """Claim the key, so that a user who trades with it is parked. The master goes on: the exits of all users depend on it."""
     others = await claim_key(bus, key.fingerprint, lease)
     if not others:
-        faults.clear(FaultKind.KEY, MASTER)
+        faults.clear(FaultKind.KEY, subject)
         return
     reason = f"the master's API key (fingerprint {key.fingerprint}) is also that of {', '.join(others)}, who are not traded for"
-    if faults.report(FaultKind.KEY, MASTER, reason):
+    if faults.report(FaultKind.KEY, subject, reason):
         _log.error("one API key for the master and a user", others=others, key=key.fingerprint)
 
 
@@ -166,19 +224,19 @@ async def _look_at_clock(known: VenueClock, alarm: ClockAlarm, times: VenueTimeW
             await times.write(known.venue, to_steady)
 
 
-def open_account(
+def open_master(
     settings: Settings,
     key: ApiKey,
-    nonces: NonceSource,
+    nonces: NonceSource | None,
     budget: Budget,
     http: HttpSession,
     clock: Clock,
     public: PublicSide,
 ) -> Venue:
     """Open the account that trades; sends nothing yet. Raises Rejected for a key that cannot be one."""
-    return factory.open_account(
-        _VENUE,
-        url=settings.venue_url(_VENUE),
+    return open_account(
+        public.name,
+        url=settings.venue_url(public.name),
         public=public,
         api_key=key.key,
         api_secret=key.secret,
@@ -190,15 +248,6 @@ def open_account(
     )
 
 
-def master_key(mode: Mode) -> ApiKey:
-    """Read the master's key: Kraken's, since that is the venue with an adapter."""
-    try:
-        return read_api_key(_VENUE, MASTER, mode)
-    except ConfigurationError as missing:
-        try:
-            read_api_key("coinbase", MASTER, mode)
-        except ConfigurationError:
-            raise missing from None
-        raise ConfigurationError(
-            "COINBASE_MASTER_API_KEY is set, but a master on Coinbase is not supported yet; set KRAKEN_MASTER_API_KEY"
-        ) from None
+def master_keys(mode: Mode) -> dict[str, ApiKey]:
+    """Read the master's keys by venue, in the order in which their accounts connect. Raises ConfigurationError for none."""
+    return {venue: read_api_key(venue, MASTER, mode) for venue in master_venues() or (VenueName.KRAKEN,)}

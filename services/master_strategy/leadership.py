@@ -1,77 +1,57 @@
-"""Elects the master by lease, runs its sessions, and starts again after failures. Runs for ever.
+"""Elects the master by lease, and runs the sessions of every venue that it has an account at. Runs for ever.
 
-One process leads, others stand by. A refusal by the venue parks the account with its words, and the lease is kept while parked: a
-standby has the same key, and trying again too soon prolongs a lockout.
+One process leads all accounts of the master, others stand by. Losing Redis or the lease ends all sessions; what a venue does ends
+those of that venue alone (`venue_sessions.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 import structlog
 
 from services.master_strategy.clock import Clock
-from services.master_strategy.fills.scan_health import ScanHealth
+from services.master_strategy.venue_sessions import VenueSessions, first_of, leaves_of
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError, BusRefused, BusUnavailable, LeaseLost
 from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import RENEW_EVERY, Lease, acquire
 from shared.bus.records import Records
-from shared.domain.account import MASTER, AccountState
+from shared.domain.account import FIRST_CONNECT, MASTER, AccountState
 from shared.domain.fault import FaultKind
 from shared.runtime.supervision import endless
-from shared.venues.errors import Refusal, Rejected, Unavailable, VenueError
 
 _ASK_EVERY: Final = 1.0  # seconds between tries for the lease
 _AFTER_LOSS: Final = 1.0
-_LOCKED_FOR: Final = 900.0  # seconds; Kraken's lockout is 15 minutes, and each try during it restarts it
-_PARKED_FIRST: Final = 5.0  # seconds; doubled with every failure
-_PARKED_LONGEST: Final = 300.0
-_AWAY_FIRST: Final = 1.0
 _AWAY_LONGEST: Final = 30.0
 _MOST_REFUSED: Final = 10  # sessions in a row that are counted; the pause has long been the longest by then
-_LASTED: Final = 120_000  # ms after which a session counts as a success, and waiting begins small again
 
 _OF_THE_LEADER: Final = frozenset(
     {FaultKind.EQUITY, FaultKind.KEY, FaultKind.MASTER_ROW, FaultKind.ORDER, FaultKind.RECORD, FaultKind.SYMBOL}
 )
 """Kinds of faults that only the leading master can report and clear."""
 
-RunSession = Callable[[Lease], Awaitable[None]]
-
 _log = structlog.get_logger(__name__)
 
 
 class Leadership:
-    """Acquires the lease, runs sessions under it, starts again after failures. `venue` is the venue's name."""
+    """Acquires the lease, runs the sessions of all venues under it, starts again after failures."""
 
     def __init__(
-        self,
-        *,
-        bus: Bus,
-        instance: str,
-        venue: str,
-        run_session: RunSession,
-        heartbeat: Heartbeat,
-        clock: Clock,
-        health: ScanHealth | None = None,
+        self, *, bus: Bus, instance: str, venues: Sequence[VenueSessions], heartbeat: Heartbeat, clock: Clock
     ) -> None:
-        self._health = health
+        """`venues` connect in this order: each begins when the one before has been tried."""
         self._bus = bus
         self._instance = instance
-        self._venue = venue
-        self._run_session = run_session
+        self._venues = venues
         self._heartbeat = heartbeat
         self._clock = clock
         self._records = Records(bus)
         self._last: Lease | None = None
-        self._failures = 0
         self._refused = 0
-        self._quiet_until = 0.0
-        """Steady instant: a step of the wall clock must not delay the master."""
 
     async def serve(self) -> None:
         """Lead whenever no other process does, for ever. An unexpected exception passes through and ends the process."""
@@ -87,8 +67,8 @@ class Leadership:
             await self._clock.sleep(min(_AFTER_LOSS * 2 ** max(0, self._refused - 1), _AWAY_LONGEST))
 
     def _note_loss(self, lost: BaseExceptionGroup[BaseException]) -> None:
-        why = _first(lost)
-        refused = any(isinstance(each, BusRefused) for each in _leaves(lost))
+        why = first_of(lost)
+        refused = any(isinstance(each, BusRefused) for each in leaves_of(lost))
         self._refused = min(self._refused + 1, _MOST_REFUSED) if refused else 0
         self._heartbeat.faults.report(FaultKind.REDIS, MASTER, why, blocks=True)
         _log.warning("the session ends; it begins again from what Redis holds", why=why)
@@ -126,11 +106,15 @@ class Leadership:
                 faults.clear(fault.kind, fault.subject)
 
     async def _lead(self, lease: Lease) -> None:
+        tried: asyncio.Event | None = None
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(endless("renewing the lease", self._renew(lease)))
-            if self._health is not None:
-                tasks.create_task(endless("watching the scans", self._health.watch()))
-            tasks.create_task(endless("the master's sessions", self._sessions(lease)))
+            if len(self._venues) > 1:  # users wait until each has been tried
+                for venue in self._venues:
+                    await self._records.mark_account(MASTER, venue.name, AccountState.CONNECTING, FIRST_CONNECT)
+            for venue in self._venues:
+                tasks.create_task(endless(f"the master's sessions at {venue.name}", venue.serve(lease, tried)))
+                tried = venue.tried
 
     async def _renew(self, lease: Lease) -> None:
         while True:
@@ -141,57 +125,14 @@ class Leadership:
                 if lease.remaining <= 0:
                     raise LeaseLost("the lease ran out while Redis was away") from None
 
-    async def _sessions(self, lease: Lease) -> None:
-        while True:
-            # Waited here, not after the failure: losing Redis meanwhile must not cut a lockout's pause short.
-            await self._clock.sleep(max(0.0, self._quiet_until - self._clock.steady()))
-            await self._heartbeat.publish("connecting")
-            begun = self._clock.steady()
-            failures: list[Exception] = []
-            try:
-                await self._run_session(lease)
-            except* VenueError as failed:
-                failures.extend(_leaves(failed))
-            if self._clock.steady() - begun > _LASTED:
-                self._failures = 0
-            self._failures += 1
-            await self._note(failures)
-
-    async def _note(self, failures: list[Exception]) -> None:
-        if self._health is not None:
-            self._health.failed("; ".join(map(str, failures)))
-        refusals = [failure for failure in failures if isinstance(failure, Rejected)]
-        if refusals:
-            refused = next((each for each in refusals if each.refusal is Refusal.LOCKED), refusals[0])
-            wait = min(_PARKED_FIRST * 2 ** (self._failures - 1), _PARKED_LONGEST)
-            if refused.refusal is Refusal.LOCKED:
-                wait = _LOCKED_FOR
-            self._stay_away(wait)
-            _log.error(
-                f"MASTER ACCOUNT: PARKED (Broker: {self._venue.upper()})", why=refused.words, again_in_s=round(wait)
-            )
-            await self._records.mark_account(MASTER, self._venue, AccountState.PARKED, refused.words)
-            await self._heartbeat.publish(f"parked: {refused.words}")
-        else:
-            failure = failures[0]
-            wait = min(_AWAY_FIRST * 2 ** (self._failures - 1), _AWAY_LONGEST)
-            if isinstance(failure, Unavailable):
-                wait = max(wait, failure.retry_after)
-            self._stay_away(wait)
-            _log.warning("the venue gives no answer", why=str(failure), again_in_s=round(wait))
-            await self._records.mark_account(MASTER, self._venue, AccountState.CONNECTING, str(failure))
-            await self._heartbeat.publish(f"connecting: {failure}")
-
-    def _stay_away(self, seconds: float) -> None:
-        self._quiet_until = self._clock.steady() + seconds
-
     async def _step_down(self, lease: Lease) -> None:
         """Record that no master is connected, and release the lease; ignores an outage of Redis."""
         with suppress(BusError):
             if lease.remaining > 0:
-                await self._records.mark_account(
-                    MASTER, self._venue, AccountState.CONNECTING, "no master process is connected"
-                )
+                for venue in self._venues:
+                    await self._records.mark_account(
+                        MASTER, venue.name, AccountState.CONNECTING, "no master process is connected"
+                    )
         await lease.release()
 
 
@@ -206,17 +147,3 @@ async def _apart(work: Coroutine[Any, Any, None]) -> None:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[Exception]:
-    found: list[Exception] = []
-    for each in group.exceptions:
-        if isinstance(each, BaseExceptionGroup):
-            found.extend(_leaves(each))
-        elif isinstance(each, Exception):
-            found.append(each)
-    return found
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> str:
-    return "; ".join(dict.fromkeys(str(each) for each in _leaves(group)))

@@ -16,6 +16,7 @@ import structlog
 from services.master_strategy.account.account_check import AccountCheck
 from services.master_strategy.account.account_mirror import AccountMirror
 from services.master_strategy.account.book_loader import open_book
+from services.master_strategy.account.key_doctor import MasterKeyDoctor
 from services.master_strategy.account.renamed import (
     Table,
     former_names,
@@ -33,8 +34,8 @@ from services.master_strategy.trading.cycle import Cycle
 from services.master_strategy.trading.own_order_records import OwnOrderRecords
 from services.master_strategy.trading.send_hooks import MasterHooks, OwnAccount
 from services.master_strategy.trading.trader import Trader
+from services.master_strategy.venue_state import VenueState
 from shared.bus.connection import Bus
-from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import Lease
 from shared.bus.master_account import MasterRecords, read_holdings
 from shared.bus.nonce import NonceCounter
@@ -46,6 +47,7 @@ from shared.contracts.heartbeat import Phase
 from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.rename import NO_RENAMES
+from shared.domain.values.clock_offset import ClockOffset
 from shared.execution.sender import Sender
 from shared.runtime.crash_points import CrashPoints
 from shared.runtime.supervision import endless
@@ -66,9 +68,10 @@ class MasterSession:
     bus: Bus
     lease: Lease
     venue: Venue
-    nonces: NonceCounter
+    nonces: NonceCounter | None
+    """None at a venue without nonces."""
     settings: StrategySettings
-    heartbeat: Heartbeat
+    state: VenueState
     clock: Clock
     new_id: Callable[[], str]
     live: bool
@@ -76,6 +79,10 @@ class MasterSession:
     health: ScanHealth | None = None
     table: Table = lambda: NO_RENAMES
     crash_points: CrashPoints = field(default_factory=CrashPoints)
+    subject: str = MASTER
+    """Names the account in faults that are about all of it."""
+    offset: Callable[[], ClockOffset | None] = lambda: None
+    """Returns how far this host's clock is from the venue's, as measured."""
 
     async def run(self) -> None:
         """Connect, catch up, trade; ends only by raising."""
@@ -96,12 +103,26 @@ class MasterSession:
             symbols=settings.symbols,
             currency=settings.currency,
             ignored=settings.ignore_assets,
-            faults=self.heartbeat.faults,
+            faults=self.faults,
+            subject=self.subject,
         )
+        strategy = settings.build()
+        doctor = MasterKeyDoctor(
+            self.bus,
+            venue,
+            clock,
+            self.faults,
+            currency=settings.currency,
+            live=self.live,
+            trades=strategy is not None,
+            offset=self.offset,
+            subject=self.subject,
+        )
+        await doctor.admit()
         await mirror.connect()
         _log.info(f"MASTER ACCOUNT: TRADING (Broker: {venue.name.upper()})")
+        self.state.connected()
         signals = SignalLog(self.bus)
-        strategy = settings.build()
         master = MasterRecords(self.bus, self.lease, venue.name)
         names = await names_in_force(venue, self.table)
         await move_recorded(master, venue.name, names)
@@ -149,7 +170,7 @@ class MasterSession:
             health=self.health,
         )
         account = OwnAccount()
-        hooks = MasterHooks(emitter, self.heartbeat.faults, self.crash_points, account)
+        hooks = MasterHooks(emitter, self.faults, self.crash_points, account)
         trader = Trader(
             sender=Sender(
                 user=MASTER,
@@ -162,7 +183,7 @@ class MasterSession:
                 patience_ms=SEND_PATIENCE_MS,
                 hooks=hooks,
             ),
-            own_records=OwnOrderRecords(store),
+            own_records=OwnOrderRecords(store, venue.name),
             records=records,
             emitter=emitter,
             book=book,
@@ -176,14 +197,18 @@ class MasterSession:
         await trader.follow_unfinished()
         while not await watcher.scan_or_report():
             await clock.sleep(_RETRY_SCAN)
-        self.heartbeat.phase = Phase.MIRROR if strategy is None else Phase.OPEN
-        self.heartbeat.faults.clear(FaultKind.REDIS, MASTER)
-        await self.heartbeat.publish("mirror only" if strategy is None else "trading")
-        for loop in (mirror.run, watcher.run):
+        self.state.open(Phase.MIRROR if strategy is None else Phase.OPEN)
+        self.faults.clear(FaultKind.REDIS, MASTER)
+        await self.state.publish("mirror only" if strategy is None else "trading")
+        for loop in (mirror.run, watcher.run, doctor.run):
             tasks.create_task(endless("a loop of the master's session", loop()))
         tasks.create_task(endless("names", until_renamed(venue, self.table, names, clock)))
         if strategy is None:
-            _log.info(MIRROR_ONLY, does="signals what is traded on the account; no strategy, no orders of its own")
+            _log.info(
+                MIRROR_ONLY,
+                venue=venue.name,
+                does="signals what is traded on the account; no strategy, no orders of its own",
+            )
             return
         cycle = Cycle(
             venue=venue,

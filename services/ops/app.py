@@ -21,6 +21,7 @@ COMMANDS: Final = (
     "status",
     "audit",
     "preflight",
+    "doctor",
     "why",
     "streams",
     "stopouts",

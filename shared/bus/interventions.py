@@ -12,6 +12,7 @@ from shared.bus.connection import Bus
 from shared.bus.scripts import load
 from shared.bus.streams import Group, flatten
 from shared.contracts import keys
+from shared.contracts.doctor import DoctorRequest
 from shared.contracts.rebuilding import RebuildRequest
 from shared.contracts.reconciliation import ReconcileRequest
 from shared.contracts.verdict import VerdictRecord
@@ -62,4 +63,9 @@ async def ask_for_reconciliation(bus: Bus, user: str, request: ReconcileRequest)
 
 async def ask_for_rebuilding(bus: Bus, user: str, request: RebuildRequest) -> None:
     """Request that the process that serves a user rebuilds their lost books. Raises BusUnavailable."""
+    await bus.do("HSET", keys.control(user), *flatten(request.fields()))
+
+
+async def ask_for_key_check(bus: Bus, user: str, request: DoctorRequest) -> None:
+    """Request that the process that serves a user, or the master, checks their API keys now. Raises BusUnavailable."""
     await bus.do("HSET", keys.control(user), *flatten(request.fields()))

@@ -11,7 +11,9 @@ from shared.bus.client.wire import hgetall
 from shared.bus.connection import Bus
 from shared.bus.errors import BusRefused
 from shared.bus.scripts import load
+from shared.bus.streams import flatten
 from shared.contracts import keys
+from shared.contracts.doctor import DOCTOR_FIELDS, DoctorRecord
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.heartbeat import HeartbeatRecord
 from shared.contracts.market_records import read_instrument, read_price, write_instrument, write_price
@@ -56,6 +58,17 @@ class Records:
         await self._bus.do(
             "HSET", keys.account(user, venue), "v", "1", "user", user, "venue", venue, "state", state, "reason", reason
         )
+
+    async def write_key_check(self, user: str, venue: str, record: DoctorRecord) -> None:
+        """Write the result of a check of an account's key; the account's other fields stay."""
+        await self._bus.do(
+            "HSET", keys.account(user, venue), "v", "1", "user", user, "venue", venue, *flatten(record.fields())
+        )
+
+    async def key_checks(self, who: Sequence[tuple[str, str]]) -> list[DoctorRecord]:
+        """Read the last checks of the keys of (user, venue); an empty record if there was none or it cannot be read."""
+        answers = await self._bus.do_all([("HMGET", keys.account(user, venue), *DOCTOR_FIELDS) for user, venue in who])
+        return [_key_check(answer) for answer in answers]
 
     async def accounts(self, who: Sequence[tuple[str, str]]) -> list[Account | None]:
         """Read accounts of (user, venue); None if nothing was recorded or it cannot be read."""
@@ -198,6 +211,16 @@ class Records:
                 if fields := pairs(answer):
                     found[name.removeprefix(keys.HEARTBEATS.removesuffix("*"))] = HeartbeatRecord.parse(fields)
         return found
+
+
+def _key_check(answer: Any) -> DoctorRecord:
+    values = answer if isinstance(answer, list) else [None] * len(DOCTOR_FIELDS)
+    try:
+        return DoctorRecord.parse(
+            {name: str(value) for name, value in zip(DOCTOR_FIELDS, values, strict=True) if value}
+        )
+    except MalformedMessageError:
+        return DoctorRecord()
 
 
 def risk_fields(answer: Any) -> dict[str, str]:

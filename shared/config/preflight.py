@@ -6,7 +6,7 @@ on a red one. A fault of one user is not among these: that account is parked, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +17,7 @@ import structlog
 
 from shared.config.errors import ConfigurationError
 from shared.config.secret_files import refuse_open_env_file
-from shared.config.secrets import key_names, read_api_key
+from shared.config.secrets import key_names, master_venues, read_api_key
 from shared.config.settings import Mode, Settings
 from shared.config.strategy_choice import MIRROR_ONLY, STRATEGY_FILE, read_strategy_choice
 from shared.config.users.loader import Users, load_users
@@ -26,8 +26,6 @@ from shared.domain.account import MASTER
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.values.venue import SUPPORTED_VENUES, VenueName
 
-_MASTER_VENUE: Final = VenueName.KRAKEN
-"""The venue of the master account, as in `services/master_strategy/app.py`."""
 _SHOWN: Final = 5
 _HERE: Final = Path()
 
@@ -104,7 +102,7 @@ def check_key(settings: Settings, owner: str, policy: UserPolicy | None = None) 
     """Check that an account's key is set, is not a placeholder and is well-formed; its value is never shown."""
     user = "" if owner == MASTER else owner
     name = f"key of {owner}"
-    venues = policy.venues if policy else (_MASTER_VENUE,)
+    venues: Sequence[str] = policy.venues if policy else master_venues() or (VenueName.KRAKEN,)
     prints = []
     for venue in venues:
         if venue not in SUPPORTED_VENUES:

@@ -19,8 +19,10 @@ from typing import Final
 from shared.config.errors import ConfigurationError
 from shared.config.secret_files import refuse_open_file
 from shared.config.settings import Mode
-from shared.config.venue_settings import KEY_VARIABLE, VENUE_FACTS, variable_part
+from shared.config.venue_settings import KEY_VARIABLE, VENUE_FACTS, variable_part, venue_of
 from shared.contracts.keys import fingerprint
+from shared.domain.account import MASTER
+from shared.domain.values.venue import VENUES, VenueName
 from shared.runtime.logging import hide
 
 _SHORTEST_REAL: Final = 50
@@ -66,8 +68,7 @@ def read_api_key(
     """
     stem = VENUE_FACTS[venue].key_stem(owner)
     files = Mode.PAPER if paper else mode  # a key without access to real money only leads to a warning
-    key, secret = _read(f"{stem}_KEY", files), _read(f"{stem}_SECRET", files)
-    hide(key, secret)
+    key, secret = _read_pair(venue, stem, files)
     _refuse_shared(f"{stem}_KEY", key, key_names() if names is None else names)
     is_paper_key = key.startswith(_PAPER_PREFIX)
     if mode is Mode.LIVE and is_paper_key and not paper:
@@ -77,6 +78,32 @@ def read_api_key(
             f"{stem}_KEY is not a paper key (those begin with {_PAPER_PREFIX}), but {owner} has paper = true: it is not used"
         )
     return ApiKey(key, secret)
+
+
+def _read_pair(venue: str, stem: str, mode: Mode) -> tuple[str, str]:
+    """Read a key and its secret: from two variables, or from a text that the venue offers with both."""
+    given = _read(f"{stem}_KEY", mode)
+    hide(given)
+    both = _both(venue, f"{stem}_KEY", given)
+    key = given if both is None else both[0]
+    if both is None or _value(f"{stem}_SECRET"):
+        secret = _read(f"{stem}_SECRET", mode)
+        hide(secret)
+        other = _both(venue, f"{stem}_SECRET", secret)
+        if other is not None and other[0] != key:
+            raise ConfigurationError(f"{stem}_SECRET holds a file of another key than {stem}_KEY")
+        secret = secret if other is None else other[1]
+    else:
+        secret = both[1]
+    hide(key, secret)
+    return key, secret
+
+
+def _both(venue: str, name: str, text: str) -> tuple[str, str] | None:
+    try:
+        return VENUE_FACTS[venue].read_key_file(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{name} {error}") from None
 
 
 def key_names() -> Mapping[str, Sequence[str]]:
@@ -89,11 +116,14 @@ def key_names() -> Mapping[str, Sequence[str]]:
     for name in sorted({match["name"] for _, match in _key_variables()}):
         try:
             value = _value(name)
+            hide(value)
+            both = _both(venue_of(name), name, value)
         except ConfigurationError:
             continue
         if value:
-            hide(value)
-            found.setdefault(fingerprint(value), []).append(name)
+            key = value if both is None else both[0]
+            hide(key)
+            found.setdefault(fingerprint(key), []).append(name)
     return found
 
 
@@ -102,6 +132,13 @@ def _refuse_shared(name: str, key: str, names: Mapping[str, Sequence[str]]) -> N
     for other in names.get(fingerprint(key), ()):
         if other != name:
             raise ConfigurationError(f"{name} and {other} hold the same key; every account needs its own")
+
+
+def master_venues() -> tuple[VenueName, ...]:
+    """Return the venues for which the master has a key, in the order in which they connect: Coinbase, then Kraken."""
+    named = {match["name"] for name, match in _key_variables() if not match["user"] and os.environ[name].strip()}
+    found = [venue for venue in VENUES if f"{VENUE_FACTS[venue].key_stem(MASTER)}_KEY" in named]
+    return tuple(sorted(found))
 
 
 def keys_without_user(users: Iterable[str]) -> list[str]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from shared.config.coinbase_key import find_secret_fault
+from shared.config.coinbase_key import find_secret_fault, read_key_file
 from shared.domain.account import MASTER
 from shared.domain.values.venue import VENUES, VenueName
 
@@ -30,6 +30,10 @@ class VenueFacts:
     """Whether each private call carries a nonce, of which one counter in Redis exists per key."""
     find_secret_fault: Callable[[str], str]
     """Returns why a text cannot be a secret of this venue, or an empty string."""
+    read_key_file: Callable[[str], tuple[str, str] | None]
+    """Returns key and secret of a text that holds both, as the venue offers it for download; None for other texts.
+
+    Raises ValueError, whose text continues a sentence, for one that should hold both and does not."""
 
     @property
     def title(self) -> str:
@@ -83,11 +87,17 @@ def _kraken_secret_fault(secret: str) -> str:
     return "" if valid else "the secret is not the base64 text that Kraken shows with a new key"
 
 
+def _no_key_file(text: str) -> None:
+    del text
+
+
 VENUE_FACTS: Final[Mapping[str, VenueFacts]] = {
     facts.name: facts
     for facts in (
-        VenueFacts(VenueName.KRAKEN, "https://api.kraken.com", "kraken.com", True, _kraken_secret_fault),
-        VenueFacts(VenueName.COINBASE, "https://api.coinbase.com", "coinbase.com", False, find_secret_fault),
+        VenueFacts(VenueName.KRAKEN, "https://api.kraken.com", "kraken.com", True, _kraken_secret_fault, _no_key_file),
+        VenueFacts(
+            VenueName.COINBASE, "https://api.coinbase.com", "coinbase.com", False, find_secret_fault, read_key_file
+        ),
     )
 }
 VENUE_PREFIXES: Final = tuple(VENUE_FACTS[venue].prefix for venue in VENUES)
@@ -96,3 +106,11 @@ KEY_VARIABLE: Final = re.compile(
     rf"(?P<name>(?:{'|'.join(VENUE_PREFIXES)})(?:MASTER|USER_(?P<user>[A-Z0-9][A-Z0-9_]*))_API_(?P<part>KEY|SECRET))(?:_FILE)?"
 )
 """Matches the variables of keys and secrets, and those that name a file with one."""
+
+
+def venue_of(variable: str) -> VenueName:
+    """Return the venue whose variable this is. Raises KeyError for any other name."""
+    for venue, facts in VENUE_FACTS.items():
+        if variable.startswith(facts.prefix):
+            return VenueName(venue)
+    raise KeyError(variable)

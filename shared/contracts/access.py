@@ -48,6 +48,7 @@ _OF_A_USER: Final = (
     keys.risk(_ANY, _ANY),
     keys.last_settings(_ANY),
     keys.rebuilt(_ANY, _ANY),
+    keys.doctor(_ANY, _ANY),
 )
 
 ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {

@@ -23,7 +23,7 @@ from shared.domain.values.symbol import Symbol
 VERSION: Final = "1"
 _SMALLEST, _LARGEST = -100, 20
 """Powers of ten that a decimal may span: beyond them arithmetic overflows, and one number fills a screen."""
-_LATEST: Final = 10**14
+LATEST: Final = 10**14
 """Epoch ms of the year 5138: an instant in microseconds is refused, instead of keeping an entry fresh for ever."""
 _CANONICAL: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 """The spelling of our own ids; other spellings of a UUID are accepted as well."""
@@ -81,7 +81,7 @@ Number = Annotated[_Plain, Field(allow_inf_nan=False), AfterValidator(_countable
 Amount = Annotated[_Plain, Field(ge=0, allow_inf_nan=False), AfterValidator(_countable)]
 Positive = Annotated[_Plain, Field(gt=0, allow_inf_nan=False), AfterValidator(_countable)]
 Fraction = Annotated[_Plain, Field(gt=0, le=1, allow_inf_nan=False), AfterValidator(_countable)]
-Instant = Annotated[int, BeforeValidator(_whole), Field(ge=0, lt=_LATEST)]
+Instant = Annotated[int, BeforeValidator(_whole), Field(ge=0, lt=LATEST)]
 Count = Annotated[int, BeforeValidator(_whole), Field(ge=0)]
 type_or_blank: Final = BeforeValidator(_none_if_blank)
 

@@ -91,6 +91,11 @@ def rebuilt(user: str, venue: str) -> str:
     return f"shoal:rebuilt:{{{user}}}:{venue}"
 
 
+def doctor(user: str, venue: str) -> str:
+    """The last request to check an API key that was answered, and the report; by the executor, the master's by the master."""
+    return f"shoal:doctor:{{{user}}}:{venue}"
+
+
 def own_exits(user: str, venue: str) -> str:
     """The user's own exits without an outcome yet, by symbol; by the executor."""
     return f"shoal:exits:{{{user}}}:{venue}"

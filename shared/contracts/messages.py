@@ -53,6 +53,7 @@ class SignalMessage(Message):
     filled_at: Instant
     emitted_at: Annotated[Instant | None, type_or_blank] = None
     equity_reason: str = ""
+    master: str = ""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -88,6 +89,7 @@ class SignalMessage(Message):
             filled_at=self.filled_at,
             emitted_at=self.filled_at if self.emitted_at is None else self.emitted_at,
             equity_reason=self.equity_reason,
+            master=self.master,
         )
 
     @staticmethod
@@ -114,6 +116,7 @@ class SignalMessage(Message):
             filled_at=signal.filled_at,
             emitted_at=signal.emitted_at,
             equity_reason=signal.equity_reason,
+            master=signal.master,
         )
 
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from shared.contracts.fields import (
+    LATEST,
     VERSION,
     Amount,
     Instant,
@@ -20,18 +21,30 @@ from shared.domain.account import Account, AccountState
 from shared.domain.funds import Funds, FundsMark
 from shared.domain.values.fees import dearest_taker_fee
 from shared.domain.values.money import Money
+from shared.domain.values.numerals import whole
 
 _AMOUNT: Final[TypeAdapter[Decimal]] = TypeAdapter(Amount)
 _NUMBER: Final = r"[0-9]{1,18}(?:\.[0-9]{1,40})?"
 _PLAIN_AMOUNT: Final = re.compile(_NUMBER)
-_PLAIN_NUMBERS: Final = re.compile(f"{_NUMBER} {_NUMBER} {_NUMBER} [0-9]{{1,13}}")
+_PLAIN_NUMBERS: Final = re.compile(f"{_NUMBER} {_NUMBER} {_NUMBER} [0-9]{{1,13}} [0-9]{{0,13}}")
 _READY: Final = AccountState.READY
-ACCOUNT_FIELDS: Final = ("v", "state", "reason", "currency", "equity", "cash", "taker_fee", "as_of")
+ACCOUNT_FIELDS: Final = ("v", "state", "reason", "currency", "equity", "cash", "taker_fee", "as_of", "doctor_until")
 """The fields that are read of an account's hash; its user and venue are in the key."""
 
 
+def _instant_or_zero(value: object) -> object:
+    """Read what is not an instant as one that has long passed: an unreadable pass of the key allows nothing."""
+    if value is None or value == "":
+        return None
+    found = whole(value) if isinstance(value, str) else value
+    return found if isinstance(found, int) and 0 <= found < LATEST else 0
+
+
 class AccountRecord(Message):
-    """The hash `shoal:account:{user}:<venue>`. Amounts in `currency`; a blank amount is unknown, not zero."""
+    """The hash `shoal:account:{user}:<venue>`. Amounts in `currency`; a blank amount is unknown, not zero.
+
+    `doctor_until` is only read here: it is written with the rest of the check of the key (`doctor.py`).
+    """
 
     user: str = ""
     venue: str = ""
@@ -42,6 +55,11 @@ class AccountRecord(Message):
     cash: Annotated[Amount | None, type_or_blank] = None
     taker_fee: Annotated[Amount | None, type_or_blank] = None
     as_of: Annotated[Instant | None, type_or_blank] = None
+    doctor_until: Annotated[int | None, BeforeValidator(_instant_or_zero)] = None
+
+    def fields(self) -> dict[str, str]:
+        """Return the fields that are written with an account."""
+        return {name: value for name, value in super().fields().items() if name != "doctor_until"}
 
     def to_domain(self, user: str, venue: str) -> Account:
         """Return the account, with units; an unknown fee is taken as that of the venue's highest tier."""
@@ -54,6 +72,7 @@ class AccountRecord(Message):
             cash=None if self.cash is None else Money(self.cash, self.currency),
             taker_fee=dearest_taker_fee(venue) if self.taker_fee is None else self.taker_fee,
             as_of=self.as_of or 0,
+            entries_until=self.doctor_until,
         )
 
     @staticmethod
@@ -93,13 +112,13 @@ def read_account_values(user: str, venue: str, values: Sequence[str | None]) -> 
     The engine reads one account per user and entry, and nearly every account is ready and has plain numbers as Shoal writes them:
     those skip the schema.
     """
-    v, state, reason, currency, equity, cash, taker_fee, as_of = values
+    v, state, reason, currency, equity, cash, taker_fee, as_of, until = values
     if (
         state == _READY
         and v == VERSION
         and currency is not None
         and reason is not None
-        and _PLAIN_NUMBERS.fullmatch(f"{equity} {cash} {taker_fee} {as_of}")
+        and _PLAIN_NUMBERS.fullmatch(f"{equity} {cash} {taker_fee} {as_of} {until or ''}")
     ):
         fee, instant = Decimal(str(taker_fee)), int(str(as_of))
         return Account(
@@ -111,6 +130,7 @@ def read_account_values(user: str, venue: str, values: Sequence[str | None]) -> 
             Money(Decimal(str(cash)), currency),
             fee,
             instant,
+            int(until) if until else None,
         )
     known = {name: value for name, value in zip(ACCOUNT_FIELDS, values, strict=True) if value is not None}
     return AccountRecord.parse(known).to_domain(user, venue) if known else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -10,6 +11,10 @@ from shared.domain.values.money import Money
 
 MASTER: Final = "master"
 """The user name in the Redis keys of the master's own account; it is reserved, so no user may have it."""
+
+
+FIRST_CONNECT: Final = "connects for the first time since this master began to lead"
+"""The reason of a master's account that has not been tried yet: users and the engine wait for it, though another is ready."""
 
 
 class AccountState(StrEnum):
@@ -34,3 +39,12 @@ class Account(NamedTuple):
     cash: Money | None
     taker_fee: Decimal
     as_of: int
+    entries_until: int | None = None
+    """Until when the last pass of the key's check allows entries (epoch ms); None where no pass is needed: with paper money."""
+
+
+def masters_are_open(masters: Iterable[Account | None]) -> bool:
+    """Return whether users may follow: a master is ready, and every other one has been tried at least once."""
+    known = [account for account in masters if account is not None]
+    waiting = any(each.state is AccountState.CONNECTING and each.reason == FIRST_CONNECT for each in known)
+    return not waiting and any(each.state is AccountState.READY for each in known)

@@ -17,7 +17,7 @@ class ReasonCode(StrEnum):
         "settings_unusable"  # the user's file cannot be used, or lacks a value that its sizing mode needs
     )
     DISABLED = "disabled"  # the user is disabled, and at most exits are followed
-    VENUE_NOT_FOLLOWED = "venue_not_followed"  # the signal's venue is not in the user's `venues`
+    VENUE_NOT_FOLLOWED = "venue_not_followed"  # the signal's master is copied on none of the user's venues (`follow`)
     SYMBOL_FILTERED = "symbol_filtered"  # `symbols.include` or `symbols.exclude` leaves the symbol out
 
     # the operator
@@ -28,6 +28,7 @@ class ReasonCode(StrEnum):
     PARKED = "parked"  # the account cannot trade now
     BALANCE_UNKNOWN = "balance_unknown"  # equity or cash has not been read
     BALANCE_TOO_OLD = "balance_too_old"  # the balance was read too long ago to size an entry by it
+    KEY_UNCHECKED = "key_unchecked"  # the API key has not passed its check (`ops doctor`) within the last 24 h
     RECORD_UNREADABLE = "record_unreadable"  # a record in Redis that a limit needs cannot be read
     CURRENCY_MISMATCH = "currency_mismatch"  # the pair is paid in another currency than the account's cash
     NO_RATE = "no_rate"  # two currencies have to be compared and no rate between them is known

@@ -46,8 +46,15 @@ class Signal:
     take_profit: Price | None
     filled_at: int
     emitted_at: int
+    master: str = ""
+    """The master's name; empty where it has none but its venue's."""
     equity_reason: str = ""
     """Why `master_equity` is not known; an empty text if it is known, or if no cause was recorded."""
+
+    @property
+    def leader(self) -> str:
+        """The name of the master whose signal this is: its venue's, where it has no other."""
+        return self.master or self.venue
 
     def ahead_by(self, now: int) -> int:
         """Return by how many ms the fill is dated in the future, beyond the clock tolerance; 0 if it is not."""

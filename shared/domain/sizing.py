@@ -74,7 +74,11 @@ class Sizing:
     in it then fails only the users who need it, not those who were skipped before for another reason.
     """
 
-    def __init__(self, signal: Signal, policy: UserPolicy, instrument: Instrument) -> None:
+    def __init__(
+        self, signal: Signal, policy: UserPolicy, instrument: Instrument, *, own_price: Price | None = None
+    ) -> None:
+        """`own_price`: the present price where these users trade, if that is another venue than the master's."""
+        self._own_price = own_price
         self._signal = signal
         self._policy = policy
         self._instrument = instrument
@@ -104,9 +108,16 @@ class Sizing:
 
     @cached_property
     def limit_price(self) -> Price:
-        """The master's fill plus the slippage, rounded to the tick inside that bound, in the user's quote currency."""
+        """The master's fill plus the slippage, rounded to the tick inside that bound, in the user's quote currency.
+
+        At another venue than the master's the same bound holds for its own present price: the stricter one counts.
+        """
+        slippage, tick = self._policy.guards.max_slippage_bps, self._instrument.tick
         fill = Price(self._signal.price.amount, self._symbol)
-        return entry_limit(fill, self._signal.side, self._policy.guards.max_slippage_bps, self._instrument.tick)
+        bound = entry_limit(fill, self._signal.side, slippage, tick)
+        if self._own_price is None:
+            return bound
+        return min(bound, entry_limit(self._own_price, self._signal.side, slippage, tick), key=lambda each: each.amount)
 
     @cached_property
     def _no_rate(self) -> Skip | None:

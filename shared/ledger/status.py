@@ -22,6 +22,7 @@ from shared.domain.control import Control, ControlMode
 from shared.domain.limits.policy import FileState, UserPolicy
 from shared.domain.limits.risk_state import RiskState
 from shared.domain.values.venue import VENUES
+from shared.ledger.key_checks import KeyState, read_key_states
 from shared.ledger.live_processes import LiveProcess, ServiceFault, engine_is_open, read_processes
 from shared.ledger.user_state import STOPPED_STATES, EntryStop, UserState, count_users, describe, find_entry_stop
 from shared.ledger.users import describe_held
@@ -45,6 +46,8 @@ class UserStatus:
     """What stops the user's entries, if anything does."""
     holds: str = ""
     """What a user without a file still holds from copying, in words."""
+    keys: Mapping[str, KeyState] = field(default_factory=dict)
+    """What the checks of the user's API keys mean, by venue; only where there is something to say."""
 
     @property
     def state(self) -> UserState:
@@ -59,8 +62,19 @@ class UserStatus:
         if AccountState.READY in states:
             if not self.owner:
                 return UserState.UNKNOWN
-            return self.entry_stop.state if self.entry_stop else UserState.READY
+            if self.entry_stop:
+                return self.entry_stop.state
+            return UserState.UNCHECKED if self._ready_venues <= self.unchecked.keys() else UserState.READY
         return UserState.PARKED if AccountState.PARKED in states else UserState.UNKNOWN
+
+    @property
+    def _ready_venues(self) -> set[str]:
+        return {venue for venue, account in self.accounts if account and account.state is AccountState.READY}
+
+    @property
+    def unchecked(self) -> Mapping[str, str]:
+        """Return, by venue, why no entry is taken because of the API key."""
+        return {venue: state.unchecked for venue, state in self.keys.items() if state.unchecked}
 
     @property
     def reason(self) -> str:
@@ -77,6 +91,8 @@ class UserStatus:
             return self.entry_stop.reason
         if not self.owner:
             return NO_EXECUTOR
+        if state is UserState.UNCHECKED:
+            return "; ".join(f"{venue}: {why}" for venue, why in self.unchecked.items())
         said = [f"{venue}: {account.reason}" for venue, account in self.accounts if account and account.reason]
         return "; ".join(said) or "the account has not been read yet"
 
@@ -182,7 +198,7 @@ def assess_readiness(status: SystemStatus) -> SystemReadiness:
         master=master,
         engine=engine,
         users_ready=ready,
-        users_parked=tuple(by_state.get(UserState.PARKED, ())),
+        users_parked=tuple(by_state.get(UserState.PARKED, []) + by_state.get(UserState.UNCHECKED, [])),
         users_unknown=tuple(by_state.get(UserState.UNKNOWN, ())),
         users_held=stopped,
         users=count_users([user.state for user in status.users], trading=not reasons),
@@ -191,9 +207,15 @@ def assess_readiness(status: SystemStatus) -> SystemReadiness:
 
 
 def _notes(status: SystemStatus) -> tuple[str, ...]:
-    """Describe what is stopped on purpose: all users, single users, symbols."""
+    """Describe what is stopped on purpose (all users, single users, symbols), and API keys that are refused or unchecked."""
     notes = [f"everybody: {describe(status.control)}"] if status.control.mode is not ControlMode.RUN else []
     notes += [f"{symbol}: {describe(switch)}" for symbol, switch in sorted(status.symbols.items())]
+    for user in status.users:
+        name = user.policy.user
+        notes += [
+            f"{name} at {venue}: {why}" for venue, why in user.unchecked.items() if user.state is not UserState.OFF
+        ]
+        notes += [f"{name} at {venue}: API key: {state.refused}" for venue, state in user.keys.items() if state.refused]
     own = [user for user in status.users if user.entry_stop and not user.entry_stop.everybody]
     return (*notes, *(f"{user.policy.user}: {user.entry_stop.reason}" for user in own if user.entry_stop))
 
@@ -226,6 +248,7 @@ async def _users(
     funds = {each: str(answer) for each, answer in zip(who, noted, strict=True) if isinstance(answer, str)}
     owners = await bus.do_all([("GET", keys.lease(policy.user)) for policy in policies])
     controls = await bus.do_all([("HGETALL", keys.control(policy.user)) for policy in policies])
+    checks = await read_key_states(records, who, accounts, now)
     risks = await _risks(bus, [policy for policy in policies if policy.limits.stop_out])
     gone = [policy for policy in policies if policy.file is FileState.GONE]
     holds = {policy.user: await describe_held(bus, policy.user, policy.venues) for policy in gone}
@@ -238,6 +261,7 @@ async def _users(
             entry_stop=find_entry_stop(switch, everybody, risks.get(policy.user), now),
             funds={venue: funds[policy.user, venue] for venue in policy.venues if (policy.user, venue) in funds},
             holds=holds.get(policy.user, ""),
+            keys={venue: checks[policy.user, venue] for venue in policy.venues if (policy.user, venue) in checks},
         )
         for policy, owner, control in zip(policies, owners, controls, strict=True)
     )

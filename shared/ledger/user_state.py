@@ -23,6 +23,7 @@ class UserState(StrEnum):
     FLATTENING = "flattening"  # no entries, and copied positions are being sold, by a switch
     HALTED = "halted"  # nothing is sent, by a switch
     STOPPED_OUT = "stopped_out"  # no entries, by a loss limit
+    UNCHECKED = "unchecked"  # no entries, because the API key has not passed its check
     PARKED = "parked"  # the account cannot be used
     UNKNOWN = "unknown"  # not served, or not read yet
     GONE = "gone"  # holds a copied position, and has no file any more

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from shared.config.coinbase_key import parse_secret
+from shared.config.coinbase_key import find_name_fault, parse_secret
 from shared.config.venue_settings import VENUE_FACTS
 from shared.domain.fault import Faults
 from shared.domain.values.venue import VenueName
@@ -50,6 +50,8 @@ __all__ = [
 
 Budget = RateBudget | CoinbaseBudget
 """The count of one key's calls, at whichever venue."""
+NO_TIER: Final = "none"
+"""What a venue's tier is called where Shoal counts no calls."""
 _UNSUPPORTED: Final = "{} is not supported yet"
 
 
@@ -156,14 +158,12 @@ def open_coinbase(
     `paper` nothing is signed before the other side has identified itself as the paper exchange. Raises Rejected(AUTH) for a
     malformed key or secret: the account is then parked before anything is signed with it.
     """
-    if not api_key.strip():
-        raise Rejected("the API key is empty", Refusal.AUTH)
-    if not (api_key.isascii() and api_key.isprintable()):
-        raise Rejected("the API key has characters that never occur in the name of a key of Coinbase", Refusal.AUTH)
+    if fault := find_name_fault(api_key):
+        raise Rejected(fault, Refusal.AUTH)
     try:
         key = SigningKey(api_key, parse_secret(api_secret))
-    except ValueError as fault:
-        raise Rejected(str(fault), Refusal.AUTH) from None
+    except ValueError as error:
+        raise Rejected(str(error), Refusal.AUTH) from None
     known = venue_time(clock)
     kind = PaperCoinbaseApi if paper else CoinbaseApi
     api = kind(url=url, http=http, timeout=timeout, clock=known, key=key)
@@ -174,7 +174,7 @@ def open_coinbase(
 
 def tier_named(name: str | None) -> Tier | None:
     """Return the tier of a name as KRAKEN_TIER has it; None for `none` and for no tier at all: the venue alone limits calls."""
-    return None if name is None or name == "none" else Tier[name.upper()]
+    return None if name is None or name == NO_TIER else Tier[name.upper()]
 
 
 def open_budget(venue: str, tier: str | None) -> Budget:
@@ -182,7 +182,9 @@ def open_budget(venue: str, tier: str | None) -> Budget:
 
     One budget per key and process: the venue goes on counting when a turn or a session ends.
     """
-    return CoinbaseBudget() if venue == VenueName.COINBASE else RateBudget(tier_named(tier))
+    if venue == VenueName.COINBASE:
+        return CoinbaseBudget(limited=tier != NO_TIER)
+    return RateBudget(tier_named(tier))
 
 
 def open_kraken(

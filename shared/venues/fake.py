@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from shared.domain.key_report import Finding
 from shared.domain.order import Side
 from shared.domain.values.instrument import Instrument, PairStatus
 from shared.domain.values.money import ZERO, Money, Price, Quantity, plain
@@ -145,6 +146,13 @@ class FakeVenue:
                 f"{coin}.F": Balance(f"{coin}.F", total, ZERO, coin) for coin, total in self.account.staked.items()
             }
             return Balances(shown | staked, self.account.unreadable_balances)
+
+    async def check_key(self, symbol: Symbol | None, *, trades: bool, probe: bool) -> Sequence[Finding]:
+        """Return the findings that the account has; see `FakeAccount.key_findings`."""
+        del symbol, trades, probe
+        async with self._lane:
+            await self._private("check_key")
+            return list(self.account.key_findings)
 
     async def taker_fee(self, symbol: Symbol) -> Decimal:
         """Return the account's fee of a pair."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import count
 
+from shared.domain.key_report import Finding
 from shared.domain.order import Side
 from shared.domain.values.instrument import Instrument, seed_instruments
 from shared.domain.values.money import ZERO, Price, Quantity
@@ -53,6 +54,8 @@ class FakeAccount:
     left_out: list[OmittedRow] = field(default_factory=list)
     """Rows of ended orders that the adapter cannot read."""
     unreadable_balances: set[str] = field(default_factory=set)
+    key_findings: list[Finding] = field(default_factory=list)
+    """What the venue says of the account's key."""
     lagging: dict[str, Decimal] = field(default_factory=dict)
     """The amounts that have arrived and are not in the balances yet, by asset."""
     ids: count[int] = field(default_factory=lambda: count(1))

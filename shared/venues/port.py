@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
+from shared.domain.key_report import Finding
 from shared.domain.order import Side
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import Price, Quantity
@@ -156,6 +157,14 @@ class Venue(PublicVenue, Protocol):
         One balance that cannot be read leaves the others readable; accessing that one raises Unavailable.
 
         `patient`: while the rate budget is low, wait and let the lookups of orders go first.
+        """
+        ...
+
+    async def check_key(self, symbol: Symbol | None, *, trades: bool, probe: bool) -> Sequence[Finding]:
+        """Return what the venue says of this account's key; see `doctor.py`. Places, changes and moves nothing.
+
+        `trades`: whether the key must have the right to trade. `probe`: have the venue check an order for `symbol` without
+        taking it. Raises Rejected for a key that is refused as a whole, Unavailable, and what the source of permits raises.
         """
         ...
 

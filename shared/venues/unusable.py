@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NoReturn
 
+from shared.domain.key_report import Finding
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
@@ -26,10 +27,10 @@ class UnusableVenue:
 
     def __init__(self, name: str, reason: str) -> None:
         self.name = name
-        self._reason = reason
+        self.reason = reason
 
     def _refuse(self) -> NoReturn:
-        raise Rejected(self._reason, Refusal.AUTH)
+        raise Rejected(self.reason, Refusal.AUTH)
 
     async def instruments(self) -> Mapping[Symbol, Instrument]:
         """Refuse."""
@@ -50,6 +51,11 @@ class UnusableVenue:
     async def balances(self, *, patient: bool = False) -> Balances:
         """Refuse."""
         del patient
+        self._refuse()
+
+    async def check_key(self, symbol: Symbol | None, *, trades: bool, probe: bool) -> Sequence[Finding]:
+        """Refuse."""
+        del symbol, trades, probe
         self._refuse()
 
     async def taker_fee(self, symbol: Symbol) -> Decimal:

@@ -1,14 +1,14 @@
 """Clocks that are wrong and clocks that step, on processes as they run: nothing is bought or sold twice, and every exit leaves.
 
-The exchange keeps the true time, as a venue does; executors, engine and master run under a wall clock that the test sets. Cases
-A1, A2, S1 and S2.
+The exchange keeps the true time, as a venue does; executors, engine and master run under a wall clock that the test sets. By the
+venue's time Kraken judges the deadline of an order, and Coinbase the life of a token. Cases A1, A2, S1 and S2.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +19,8 @@ import pytest
 
 from shared.contracts import keys
 from tests.support.host_clock import HostClock
+from tests.support.outcomes import Signalled, wait_outcomes
+from tests.support.paper_control import WORDS
 from tests.support.processes import wait_for
 from tests.support.stack import Stack
 
@@ -26,6 +28,8 @@ pytestmark = pytest.mark.timeout(200)
 
 SETTINGS: Final = '[guards]\nmax_signal_age = "2m"\n[exits]\nstop_loss_pct = 5\n'
 BOUGHT: Final = Decimal("0.01")
+TOKEN_LIFE_MS: Final = 8_000
+"""A request's time-out and 2 s, and a second by which the estimate of the venue's time may be off."""
 
 
 class Hosts:
@@ -76,95 +80,126 @@ class Hosts:
 
 
 @contextmanager
-def _hosts(folder: Path, users: list[str]) -> Iterator[Hosts]:
+def _hosts(folder: Path, users: list[str], at_coinbase: Collection[str]) -> Iterator[Hosts]:
     try:
-        with Stack(folder, users, user_settings=SETTINGS) as stack:
+        venues = dict.fromkeys(at_coinbase, ("coinbase",))
+        with Stack(folder, users, user_settings=SETTINGS, venues=venues) as stack:
             yield Hosts(stack, folder, users)
     finally:
         HostClock.tidy()
 
 
 def _hold(hosts: Hosts, users: list[str]) -> None:
-    hosts.stack.signal(size=str(BOUGHT))
+    bought = hosts.stack.signal_at_each(size=str(BOUGHT))
+    wait_outcomes(hosts.stack, users, bought)
     for user in users:
-        hosts.stack.wait_reports(user, 1)
         assert hosts.buys(user) == [BOUGHT], hosts.stack.reports(user)
 
 
-AHEAD: Final = {"four": (4.0, 8.7), "six": (6.0, 10.0), "ten": (10.0, 12.0), "twenty": (20.0, 20.0)}
+AHEAD: Final = {
+    "four": (4.0, 8.7),
+    "six": (6.0, 10.0),
+    "ten": (10.0, 12.0),
+    "twenty": (20.0, 20.0),
+    "c-four": (4.0, 8.7),
+    "c-twenty": (20.0, 20.0),
+}
 """How far the host of a user is ahead, and for how long the venue holds the order up."""
+AHEAD_AT_COINBASE: Final = ("c-four", "c-twenty")
+BELOW_THE_LIMIT: Final = ("four", "c-four")
+"""Those whose clock is not so wrong that no entry is sent."""
 
 
 def test_clock_ahead_of_the_venue_buys_once(tmp_path: Path) -> None:
     """Case S1: the deadline and the proof of absence are in the venue's time, so that what is sent again is sent once."""
     users = list(AHEAD)
-    with _hosts(tmp_path, users) as hosts:
+    with _hosts(tmp_path, users, AHEAD_AT_COINBASE) as hosts:
         stack = hosts.stack
         _hold(hosts, users)
         hosts.step(**{user: ahead for user, (ahead, _) in AHEAD.items()})
         for user, (_, held_up) in AHEAD.items():
-            stack.fault("delay_beyond_timeout_then_processed", user=user, method="AddOrder", count=1, seconds=held_up)
-        stack.signal(kind="exit", fraction="0.5", size="0.005")
-        for user in users:
-            assert stack.wait_reports(user, 2)[1]["outcome"] == "filled"
+            stack.fault("delay_beyond_timeout_then_processed", user=user, count=1, seconds=held_up)
+        half = stack.signal_at_each(kind="exit", fraction="0.5", size="0.005")
+        assert _outcomes(stack, users, half) == dict.fromkeys(users, "filled")
         time.sleep(max(held_up for _, held_up in AHEAD.values()) - 8)  # until everything that was held up was processed
         assert {user: hosts.sells(user) for user in users} == {user: [BOUGHT / 2] for user in users}
 
-        stack.fault("delay_beyond_timeout_then_processed", user="four", method="AddOrder", count=1, seconds=8.7)
-        stack.signal(size=str(BOUGHT))
-        for user in users:
-            report = stack.wait_reports(user, 3)[2]
-            if user == "four":  # below the limit from which on no entry is sent
+        for user in BELOW_THE_LIMIT:
+            stack.fault("delay_beyond_timeout_then_processed", user=user, count=1, seconds=8.7)
+        again = stack.signal_at_each(size=str(BOUGHT))
+        for user, told in wait_outcomes(stack, users, again).items():
+            (report,) = told.values()
+            if user in BELOW_THE_LIMIT:
                 assert report["outcome"] == "filled"
             else:
-                assert (report["outcome"], "ahead of kraken's" in report["reason"]) == ("skipped", True)
+                ahead = f"ahead of {report['venue']}'s" in report["reason"]
+                assert (report["outcome"], ahead) == ("skipped", True)
         time.sleep(3)
-        assert {user: len(hosts.buys(user)) for user in users} == {"four": 2, "six": 1, "ten": 1, "twenty": 1}
-        assert not hosts.clock_faults("four")[0]["blocks"]
+        assert {user: len(hosts.buys(user)) for user in users} == {
+            user: 1 + (user in BELOW_THE_LIMIT) for user in users
+        }
+        for user in BELOW_THE_LIMIT:
+            assert not hosts.clock_faults(user)[0]["blocks"]
         assert hosts.clock_faults("six")[0]["blocks"]
+        assert hosts.clock_faults("c-twenty")[0]["blocks"]
+        for user in (
+            AHEAD_AT_COINBASE
+        ):  # what was held up came after its token's end by the venue's time, however wrong the host's
+            late = [row for row in stack.requests_of(user, "CreateOrder") if row.get("fault")]
+            assert {row["verdict"] for row in late} == {"401 Unauthorized"}
+            assert all(row["token_expires"] * 1000 <= row["at"] + TOKEN_LIFE_MS for row in late)
 
 
-BEHIND: Final = {"seven": -7.0, "eight": -8.0, "ninety": -90.0}
+BEHIND: Final = {"seven": -7.0, "eight": -8.0, "ninety": -90.0, "c-ninety": -90.0}
+BEHIND_AT_COINBASE: Final = ("c-ninety",)
 
 
 def test_clock_behind_the_venue_still_exits(tmp_path: Path) -> None:
     """Cases A1 and S2: an exit and a stop loss leave, at once and after a restart under that clock, and the skew is reported."""
     users = list(BEHIND)
-    with _hosts(tmp_path, users) as hosts:
+    with _hosts(tmp_path, users, BEHIND_AT_COINBASE) as hosts:
         stack = hosts.stack
         _hold(hosts, users)
         hosts.step(**BEHIND)
-        stack.signal(kind="exit", fraction="0.5", size="0.005")
-        for user in users:
-            assert stack.wait_reports(user, 2, 25)[1]["outcome"] == "filled"
+        half = stack.signal_at_each(kind="exit", fraction="0.5", size="0.005")
+        assert _outcomes(stack, users, half) == dict.fromkeys(users, "filled")
         for service in [each for each in stack.services if each.name.startswith("executor-")]:
             service.kill()
         for user in users:
             hosts.start(user)
-        stack.signal(kind="exit", fraction="0.5", size="0.0025")
-        for user in users:
-            assert stack.wait_reports(user, 3, 45)[2]["outcome"] == "filled"
+        quarter = stack.signal_at_each(kind="exit", fraction="0.5", size="0.0025")
+        assert _outcomes(stack, users, quarter) == dict.fromkeys(users, "filled")
         stack.price("BTC/USD", "54000")
         for user in users:
             wait_for(lambda user=user: len(hosts.sells(user)) == 3, 30, f"the stop loss of {user} sells")  # type: ignore[misc]
             assert sum(hosts.sells(user)) == BOUGHT
             assert "this host's clock is" in hosts.log(user)
             (fault,) = hosts.clock_faults(user)
-            assert "behind kraken's" in fault["reason"]
+            assert f"behind {stack.venues_of(user)[0]}'s" in fault["reason"]
+
+
+def _outcomes(stack: Stack, users: list[str], signalled: Signalled) -> dict[str, str]:
+    found = wait_outcomes(stack, users, signalled)
+    return {user: next(iter(told.values()))["outcome"] for user, told in found.items()}
 
 
 def test_clock_steps_while_holding(tmp_path: Path) -> None:
-    """Case S2: executor and engine on one host whose clock is set back and ahead, and right again."""
-    with HostClock(tmp_path / "host") as clock, Stack(tmp_path, ["alice"], user_settings=SETTINGS) as stack:
+    """Case S2: executor and engine on one host whose clock is set back and ahead, and right again; a user at each venue."""
+    users = ["alice", "cole"]
+    with (
+        HostClock(tmp_path / "host") as clock,
+        Stack(tmp_path, users, user_settings=SETTINGS, venues={"cole": ("coinbase",)}) as stack,
+    ):
         stack.price("BTC/USD", "60000")
-        stack.open_account("alice", USD=10_000)
-        stack.start("executor", "services.executor", EXECUTOR_USERS="alice", **clock.environment())
+        for user in users:
+            stack.open_account(user, USD=10_000)
+        on_host = {"EXECUTOR_USERS": ",".join(users), "EXECUTOR_CAPACITY": "2", **clock.environment()}
+        stack.start("executor", "services.executor", **on_host)
         engine = stack.start("copy-engine", "services.copy_engine", **clock.environment())
-        stack.wait_ready("alice")
-        wait_for(lambda: stack.client.exists(keys.clock("kraken")), 30, "the venue's time is published")
-        stack.signal(size=str(BOUGHT))
-        stack.wait_reports("alice", 1)
-        count = 1
+        stack.wait_ready(*users)
+        times = [keys.clock(venue) for venue in WORDS]
+        wait_for(lambda: stack.client.exists(*times) == len(times), 30, "the venues' times are published")
+        wait_outcomes(stack, users, stack.signal_at_each(size=str(BOUGHT)))
         for ahead in (-90, 90):
             before = engine.log()
             clock.step(ahead)
@@ -173,17 +208,17 @@ def test_clock_steps_while_holding(tmp_path: Path) -> None:
                 40,
                 "the engine has noticed",
             )
-            stack.signal(size=str(BOUGHT))
-            stack.signal(kind="exit", fraction="0.25", size="0.0025")
-            reports = stack.wait_reports("alice", count + 2, 30)[count:]
-            count += 2
-            assert sorted(report["outcome"] for report in reports) == ["filled", "skipped"]
-            assert "kraken's time" in next(each["reason"] for each in reports if each["outcome"] == "skipped")
+            bought = stack.signal_at_each(size=str(BOUGHT))
+            sold = stack.signal_at_each(kind="exit", fraction="0.25", size="0.0025")
+            assert _outcomes(stack, users, sold) == dict.fromkeys(users, "filled")
+            for told in wait_outcomes(stack, users, bought).values():
+                (entry,) = told.values()
+                assert entry["outcome"] == "skipped"
+                assert any(f"{venue}'s time" in entry["reason"] for venue in WORDS), entry
             clock.step(0)
             wait_for(lambda: "right again" in engine.log()[-2000:], 40, "the engine's clock is right again")
         time.sleep(6)  # until the executor has looked at its clock as well
-        stack.signal(size=str(BOUGHT))
-        assert stack.wait_reports("alice", count + 1)[count]["outcome"] == "filled"
+        assert _outcomes(stack, users, stack.signal_at_each(size=str(BOUGHT))) == dict.fromkeys(users, "filled")
 
 
 class _Person:

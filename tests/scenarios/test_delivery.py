@@ -1,7 +1,7 @@
 """Whatever is delivered late, twice, never, to the wrong process or as nonsense: each decision becomes one order at most.
 
-One system for all of them but the flood of signals. The executor of a scenario is started for it, so that a process that was
-killed or frozen is no other scenario's concern.
+One system for all of them but the flood of signals; half of its users trade at Kraken, half at Coinbase. The executor of a
+scenario is started for it, so that a process that was killed or frozen is no other scenario's concern.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from uuid import uuid4
 import pytest
 
 from shared.contracts import keys
-from tests.support.outcomes import assert_books_match, missing, wait_outcomes
+from tests.support.outcomes import Signalled, assert_books_match, ids_for, missing, wait_outcomes
 from tests.support.processes import wait_for
 from tests.support.stack import Stack
 
 USERS: Final = [f"user-{number}" for number in range(8)]
+AT: Final = {user: (("kraken", "coinbase")[number % 2],) for number, user in enumerate(USERS)}
 MALFORMED: Final = {"v": "1", "id": "no-uuid", "symbol": "???"}
 FLOODED: Final = "alice"
 SIGNALS: Final = 10_000
@@ -55,7 +56,7 @@ def flood(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flood]:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """An engine and an exchange with a market that stands still; each test starts its executors and ends them."""
-    with Stack(tmp_path_factory.mktemp("delivery"), USERS) as stack:
+    with Stack(tmp_path_factory.mktemp("delivery"), USERS, venues=AT) as stack:
         for user in USERS:
             stack.open_account(user, USD=100_000)
         stack.price("BTC/USD", "60000")
@@ -77,10 +78,11 @@ def test_delivered_five_times(stack: Stack) -> None:
     """In one process: set back while it works. In two: set back again when another has taken over."""
     first = stack.executor(USERS)
     stack.wait_ready(*USERS)
-    signals = [stack.signal() for _ in range(5)] + [stack.signal(kind="exit", fraction="0.5")]
+    signals = [stack.signal_at_each() for _ in range(5)]
+    signals.append(stack.signal_at_each(kind="exit", fraction="0.5"))
     for delivery in range(1, 5):
         for number, user in enumerate(USERS):
-            if number % 4 + 1 >= delivery:
+            if number // 2 + 1 >= delivery:
                 _deliver_again(stack, keys.orders(user), keys.EXECUTOR)
         _deliver_again(stack, keys.SIGNALS, keys.ENGINE)
         _wait_idle(stack, USERS)
@@ -89,7 +91,7 @@ def test_delivered_five_times(stack: Stack) -> None:
     for user in USERS:
         _deliver_again(stack, keys.orders(user), keys.EXECUTOR)
     stack.executor(USERS)
-    signals.append(stack.signal(kind="exit", fraction="1"))
+    signals.append(stack.signal_at_each(kind="exit", fraction="1"))
     _wait_idle(stack, USERS)
     wait_outcomes(stack, USERS, *signals)
     _one_order_each(stack, USERS, signals)
@@ -100,40 +102,42 @@ def test_acked_entry_returns_after_failover(stack: Stack) -> None:
     executor = stack.executor(USERS)
     stack.wait_ready(*USERS)
     lost, kept = USERS[:4], USERS[4:]
-    signal_id = stack.signal()
-    found = wait_outcomes(stack, USERS, signal_id)
+    bought = stack.signal_at_each()
+    found = wait_outcomes(stack, USERS, bought)
     for user in lost:
-        stack.client.delete(keys.order(user, found[user][signal_id]["order_id"]))
-        last = cast("list[tuple[str, dict[str, str]]]", stack.client.xrevrange(keys.reports(user), count=1))
-        stack.client.xdel(keys.reports(user), last[0][0])
+        (report,) = found[user].values()
+        stack.client.delete(keys.order(user, report["order_id"]))
+        rows = cast("list[tuple[str, dict[str, str]]]", stack.client.xrange(keys.reports(user)))
+        stack.client.xdel(keys.reports(user), *(each for each, row in rows if row["id"] == report["id"]))
         _forget_position(stack, user)
     for user in (*lost[:2], *kept):  # two of them come back to a process that never saw them
         _deliver_again(stack, keys.orders(user), keys.EXECUTOR)
-    wait_outcomes(stack, [*lost[:2], *kept], signal_id)
+    wait_outcomes(stack, [*lost[:2], *kept], bought)
     executor.kill()
     for user in lost[2:]:
         stack.client.delete(keys.lease(user))
         _deliver_again(stack, keys.orders(user), keys.EXECUTOR)
     stack.executor(USERS)
-    exit_id = stack.signal(kind="exit", fraction="1")
-    wait_outcomes(stack, USERS, signal_id, exit_id)
+    sold = stack.signal_at_each(kind="exit", fraction="1")
+    wait_outcomes(stack, USERS, bought, sold)
     _wait_idle(stack, USERS)
-    _one_order_each(stack, USERS, [signal_id, exit_id])
+    _one_order_each(stack, USERS, [bought, sold])
 
 
 def test_poison_entry(stack: Stack) -> None:
     stack.executor(USERS)
     stack.wait_ready(*USERS)
-    before = stack.signal()
+    before = stack.signal_at_each()
     stack.client.xadd(keys.SIGNALS, MALFORMED)  # type: ignore[arg-type]  # redis-py wants its own union of value types
-    after = stack.signal(kind="exit", fraction="1")
+    after = stack.signal_at_each(kind="exit", fraction="1")
     wait_outcomes(stack, USERS, before, after)
-    victim = USERS[0]
-    stack.client.xadd(keys.orders(victim), MALFORMED)  # type: ignore[arg-type]  # the same
-    last = stack.signal()
-    closing = stack.signal(kind="exit", fraction="1")
+    victims = [keys.orders(user) for user in USERS[:2]]
+    for stream in victims:
+        stack.client.xadd(stream, MALFORMED)  # type: ignore[arg-type]  # the same
+    last = stack.signal_at_each()
+    closing = stack.signal_at_each(kind="exit", fraction="1")
     wait_outcomes(stack, USERS, last, closing)
-    for stream in (keys.SIGNALS, keys.orders(victim)):
+    for stream in (keys.SIGNALS, *victims):
         wait_for(lambda stream=stream: stack.client.xlen(keys.dead(stream)), 10, f"a dead letter of {stream}")  # type: ignore[misc]
         ((_, letter),) = cast("list[tuple[str, dict[str, str]]]", stack.client.xrange(keys.dead(stream)))
         assert letter["field:symbol"] == "???"
@@ -144,27 +148,33 @@ def test_poison_entry(stack: Stack) -> None:
 
 @pytest.mark.timeout(150)
 def test_executor_frozen_past_its_lease(stack: Stack) -> None:
-    """Frozen with orders under way, some sent and some not; another takes over; it wakes up and must send nothing."""
+    """Frozen with orders under way, some sent and some not; another takes over; it wakes up and must send nothing.
+
+    At Kraken the next owner's nonces void what the sleeper had signed; at Coinbase its tokens have expired, and an order that it
+    had sent answers to its replay.
+    """
     frozen = stack.executor(USERS)
     stack.wait_ready(*USERS)
-    bought = stack.signal()
+    bought = stack.signal_at_each()
     wait_outcomes(stack, USERS, bought)
-    stack.fault("slow_reply", user=USERS[0], method="AddOrder", count=1, seconds=3)
-    sold = stack.signal(kind="exit", fraction="0.5")
-    wait_for(lambda: len(stack.venue_orders(USERS[0])) > _orders_of_earlier(stack, USERS[0]), 10, "an order is sent")
+    slow = USERS[:2]
+    for user in slow:
+        stack.fault("slow_reply", user=user, method=stack.words(user).places, count=1, seconds=3)
+    sold = stack.signal_at_each(kind="exit", fraction="0.5")
+    wait_for(lambda: all(_is_sending(stack, user) for user in slow), 10, "their orders are sent")
     frozen.send(signal.SIGSTOP)
-    during = stack.signal()
+    during = stack.signal_at_each()
     other = stack.executor(USERS)
     wait_outcomes(stack, USERS, bought, sold, during)
     frozen.send(signal.SIGCONT)
     wait_for(lambda: frozen.log().count("turn ended") >= len(USERS), 15, "the sleeper sees that its turns are over")
-    after = stack.signal(kind="exit", fraction="1")
+    after = stack.signal_at_each(kind="exit", fraction="1")
     wait_outcomes(stack, USERS, bought, sold, during, after)
     assert frozen.running
     assert other.running
     _one_order_each(stack, USERS, [bought, sold, during, after])
     for user in USERS:
-        assert stack.client.hget(keys.account(user, "kraken"), "state") == "ready"
+        assert stack.account(user)["state"] == "ready"
 
 
 @pytest.mark.timeout(200)
@@ -201,7 +211,8 @@ def _deliver_again(stack: Stack, stream: str, group: str) -> None:
 
 
 def _forget_position(stack: Stack, user: str) -> None:
-    stack.client.delete(keys.positions(user, "kraken"))
+    (venue,) = stack.venues_of(user)
+    stack.client.delete(keys.positions(user, venue))
 
 
 def _wait_idle(stack: Stack, users: Collection[str]) -> None:
@@ -215,15 +226,17 @@ def _idle(stack: Stack, stream: str) -> bool:
     return not group["pending"] and group["last-delivered-id"] == facts["last-generated-id"]
 
 
-def _orders_of_earlier(stack: Stack, user: str) -> int:
-    """Count the orders whose outcome is known."""
-    return sum(Decimal(row["filled_size"]) > 0 for row in stack.reports(user))
+def _is_sending(stack: Stack, user: str) -> bool:
+    """Return whether the exchange has an order whose outcome is not known."""
+    known = sum(Decimal(row["filled_size"]) > 0 for row in stack.reports(user))
+    return len(stack.venue_orders(user)) > known
 
 
-def _one_order_each(stack: Stack, users: Collection[str], signals: Collection[str]) -> None:
+def _one_order_each(stack: Stack, users: Collection[str], signals: Collection[Signalled]) -> None:
     """Every one of these signals was traded once by everybody, and the books are the exchange's."""
     for user in users:
-        rows = [row for row in stack.reports(user) if row["signal_id"] in signals]
+        ids = ids_for(stack, user, signals)
+        rows = [row for row in stack.reports(user) if row["signal_id"] in ids]
         assert [row["outcome"] for row in rows] == ["filled"] * len(signals), f"{user}: {rows}"
         assert len({row["id"] for row in stack.reports(user)}) == len(stack.reports(user))
         assert not missing(stack, [user], signals)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 import pytest
 
@@ -20,29 +19,28 @@ ALIAS: Final = '[[rename]]\nvenue = "kraken"\nfrom = "DOT"\nto = "NDOT"\n'
 NO_STOP: Final = '[exits]\nstop_loss_pct = "off"\n'
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    """Alice holds DOT from copying, and some of her own."""
-    with Stack(tmp_path, ["alice"], user_settings=NO_STOP) as stack:
+@pytest.fixture(params=["kraken"])
+def stack(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """Alice holds DOT from copying, and some of her own; at Kraken, unless a test asks for both venues."""
+    with Stack(tmp_path, ["alice"], user_settings=NO_STOP, venue=request.param) as stack:
         stack.open_account("alice", USD=5000)
         stack.price("DOT/USD", "6")
         stack.executor(["alice"])
         stack.engine()
         stack.wait_ready("alice")
         wait_outcomes(stack, ["alice"], stack.signal("DOT/USD", size="100", price="6"))
-        stack.post("/paper/deposit", {"user": "alice", "venue": "kraken", "asset": "DOT", "amount": "5"})
+        stack.post("/paper/deposit", {"user": "alice", "venue": stack.venue, "asset": "DOT", "amount": "5"})
         yield stack
 
 
 def held(stack: Stack, user: str = "alice") -> dict[str, str]:
     """What is held from copying, by symbol."""
-    found = cast("dict[str, str]", stack.client.hgetall(keys.positions(user, "kraken")))
-    return {symbol: json.loads(record)["base_size"] for symbol, record in found.items()}
+    return stack.held(user)
 
 
 def reason(stack: Stack, user: str) -> str:
     """Why an account does not trade."""
-    return str(stack.client.hget(keys.account(user, "kraken"), "reason") or "")
+    return stack.account(user).get("reason", "")
 
 
 def test_a_coin_that_is_renamed_while_it_is_held_is_moved_and_sold(stack: Stack) -> None:
@@ -74,6 +72,7 @@ def _reconciled(stack: Stack) -> list[dict[str, str]]:
     return found
 
 
+@pytest.mark.parametrize("stack", ["kraken", "coinbase"], indirect=True)
 def test_one_key_for_two_users_is_refused(stack: Stack) -> None:
     """In one environment for both; in two containers, each of which knows one of them, for both as well."""
     stack.write_user("bob", NO_STOP)
@@ -81,7 +80,8 @@ def test_one_key_for_two_users_is_refused(stack: Stack) -> None:
     bob = stack.start("executor", "services.executor", EXECUTOR_USERS="bob")
     wait_for(lambda: "hold the same key" in reason(stack, "bob"), 60, "bob is refused in an environment that has both")
     bob.stop()
-    only = {"KRAKEN_USER_ALICE_API_KEY": "", "KRAKEN_USER_ALICE_API_SECRET": ""}
+    stem = f"{stack.venue.upper()}_USER_ALICE_API"
+    only = {f"{stem}_KEY": "", f"{stem}_SECRET": ""}
     bob = stack.start("executor", "services.executor", EXECUTOR_USERS="bob", **only)
     wait_for(lambda: "is also alice's" in reason(stack, "bob"), 60, "bob is refused")
     wait_for(lambda: "is also bob's" in reason(stack, "alice"), 60, "alice is refused")

@@ -37,8 +37,9 @@ def now_ms() -> int:
 class Copies:
     """Plays master, engine and executor as far as Redis can tell. Everything it writes is `age` seconds old, one signal a ms."""
 
-    def __init__(self, bus: Bus, age: float = 60.0) -> None:
+    def __init__(self, bus: Bus, age: float = 60.0, venue: str = "kraken") -> None:
         self.bus = bus
+        self.venue = venue
         self._at = now_ms() - int(age * 1000)
 
     async def follow(self, *users: str, start: str = "0-0", until: str = "") -> None:
@@ -51,7 +52,7 @@ class Copies:
         self._at += 1
         message = SignalMessage(
             id=str(uuid4()),
-            venue="kraken",
+            venue=self.venue,
             symbol=BTC,
             side=Side.BUY,
             kind=Kind.ENTRY,
@@ -67,13 +68,13 @@ class Copies:
 
     async def decide(self, told: EmittedSignal, user: str, *, copy: bool = True, reason: str = "scaled") -> str:
         """Write the engine's decision and answer the order's id."""
-        order = order_id(told.id, user, "kraken")
+        order = order_id(told.id, user, self.venue)
         message = OrderMessage(
             id=order,
             signal_id=told.id,
             decision="copy" if copy else "skip",
             user=user,
-            venue="kraken",
+            venue=self.venue,
             symbol=BTC,
             side=Side.BUY,
             kind=Kind.ENTRY,
@@ -99,13 +100,13 @@ class Copies:
     ) -> str:
         """Write the executor's report on a signal (None: an exit of the user's own) and answer the order's id."""
         traded = outcome in {OrderState.FILLED, OrderState.PARTIAL}
-        order = order or (order_id(told.id, user, "kraken") if told else str(uuid4()))
+        order = order or (order_id(told.id, user, self.venue) if told else str(uuid4()))
         message = ReportMessage(
             id=str(uuid4()),
             order_id=order,
             signal_id=told.id if told else "",
             user=user,
-            venue="kraken",
+            venue=self.venue,
             symbol=BTC,
             side=Side.BUY if told else Side.SELL,
             kind=Kind.ENTRY if told else Kind.EXIT,
@@ -130,10 +131,10 @@ class Copies:
         return told
 
     async def account(self, user: str, state: AccountState, *, equity: str = "5000", reason: str = "") -> None:
-        """Record an account at Kraken."""
+        """Record an account."""
         amount = Money(Decimal(equity), "USD")
         await Records(self.bus).write_account(
-            Account(user, "kraken", state, reason, amount, amount, Decimal("0.004"), now_ms())
+            Account(user, self.venue, state, reason, amount, amount, Decimal("0.004"), now_ms())
         )
 
     async def serve(self, *users: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from services.copy_engine.decisions.fanout import FanOut
+from services.copy_engine.decisions.markets import Markets
 from services.copy_engine.followers.following_record import record_followers
 from services.copy_engine.joining.joiner import Joiner
 from shared.bus.client.wire import Command
@@ -19,6 +21,7 @@ from shared.contracts.messages import SignalMessage
 from shared.domain.limits.policy import OnJoin, UserPolicy
 from shared.domain.order import Decision
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_instrument, btc_price
+from tests.support.known_markets import KnownMarkets
 from tests.support.order_stream import decided
 
 Emit = Callable[..., Awaitable[Entry]]
@@ -101,11 +104,11 @@ class Turn:
 
     async def join(self) -> bool:
         """Go one round of joining."""
-        return await self.joiner.run_round(self.users, Records(self.bus).instruments)
+        return await self.joiner.run_round(self.users, Markets(Records(self.bus), self.clock, time.monotonic))
 
     async def _process(self, entry: Entry) -> None:
         signal = SignalMessage.parse(entry.fields).to_domain()
-        await self.fanout.distribute(entry, signal, self.users, {BTC_USD: an_instrument()})
+        await self.fanout.distribute(entry, signal, self.users, KnownMarkets({BTC_USD: an_instrument()}))
         await self.group.ack(keys.SIGNALS, entry.id)
 
 

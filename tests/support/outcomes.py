@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from shared.contracts import keys
 from shared.domain.order import leg_id
+from tests.support.paper_control import WORDS
 from tests.support.stack import Stack
 
 Report = dict[str, str]
+Signalled = str | Mapping[str, str]
+"""A signal's id; or, of one that was given at each venue, its ids by venue."""
 _POLL: Final = 0.1
 _LEGS: Final = 9
 
@@ -35,21 +37,31 @@ def outcomes(stack: Stack, user: str, signal_id: str) -> list[Report]:
     return [row for row in stack.reports(user) if row["signal_id"] == signal_id]
 
 
-def missing(stack: Stack, users: Iterable[str], signals: Collection[str]) -> dict[str, int]:
+def ids_for(stack: Stack, user: str, signals: Iterable[Signalled]) -> list[str]:
+    """Return the ids of signals: of one that was given at each venue, that of the venue where the user trades."""
+    (venue, *_) = stack.venues_of(user)
+    return [each if isinstance(each, str) else each[venue] for each in signals]
+
+
+def missing(stack: Stack, users: Iterable[str], signals: Collection[Signalled]) -> dict[str, int]:
     """Name the users who lack outcomes of these signals, and how many."""
-    lacking = {user: len(set(signals) - {row["signal_id"] for row in stack.reports(user)}) for user in users}
+    lacking = {
+        user: len(set(ids_for(stack, user, signals)) - {row["signal_id"] for row in stack.reports(user)})
+        for user in users
+    }
     return {user: count for user, count in lacking.items() if count}
 
 
 def wait_outcomes(
-    stack: Stack, users: Collection[str], *signals: str, seconds: float = 60
+    stack: Stack, users: Collection[str], *signals: Signalled, seconds: float = 60
 ) -> dict[str, dict[str, Report]]:
-    """Wait until every user has exactly one outcome of each signal; answers them by user and signal."""
+    """Wait until every user has exactly one outcome of each signal; answers them by user and the signal's id."""
     came = comes_true(lambda: not missing(stack, users, signals), seconds)
     assert came, f"not within {seconds} s, of {len(signals)} outcomes each: {missing(stack, users, signals)}"
     found: dict[str, dict[str, Report]] = {}
     for user in users:
-        rows = [row for row in stack.reports(user) if row["signal_id"] in signals]
+        ids = ids_for(stack, user, signals)
+        rows = [row for row in stack.reports(user) if row["signal_id"] in ids]
         assert len(rows) == len(signals), f"{user} has an outcome twice: {rows}"
         found[user] = {row["signal_id"]: row for row in rows}
     return found
@@ -66,19 +78,22 @@ def assert_books_match(stack: Stack, user: str) -> None:
     orders = stack.venue_orders(user)
     seen = Counter(str(row["client_order_id"]) for row in orders)
     assert all(count == 1 for count in seen.values()), f"{user} traded twice: {seen}"
-    left, held = set(seen), Decimal(0)
+    left, held = set(seen), dict.fromkeys(stack.venues_of(user), Decimal(0))
     for report in stack.reports(user):
         legs = legs_at_venue(stack, user, report["order_id"])
         left -= {row["client_order_id"] for row in legs}
         filled = sum((Decimal(row["filled_size"]) for row in legs), Decimal(0))
         assert Decimal(report["filled_size"]) == filled, f"{user} booked {report}, the exchange has {legs}"
-        held += filled if report["kind"] == "entry" else -filled
+        assert {row["venue"] for row in legs} <= {report["venue"]}, f"{user} booked {report}, the exchange has {legs}"
+        if filled:
+            held[report["venue"]] += filled if report["kind"] == "entry" else -filled
     assert not left, f"{user} has orders that nobody reported: {left}"
-    balances = stack.get(f"/paper/accounts/{user}/kraken")["balances"]
-    coins = sum((Decimal(amount) for asset, amount in balances.items() if asset != "USD"), Decimal(0))
-    assert held == coins, f"{user} booked {held}, the account has {coins}"
-    if held == 0:
-        assert stack.client.hgetall(keys.positions(user, "kraken")) == {}
+    for venue, booked in held.items():
+        balances = stack.get(f"/paper/accounts/{user}/{venue}")["balances"]
+        coins = [Decimal(amount) for asset, amount in balances.items() if asset not in WORDS[venue].cash]
+        assert booked == sum(coins, Decimal(0)), f"{user} booked {booked} at {venue}, the account has {balances}"
+        if booked == 0:
+            assert stack.held(user, venue) == {}
 
 
 def nonces_refused(stack: Stack, user: str) -> list[dict[str, Any]]:

@@ -33,6 +33,9 @@ _SHOWN: Final = Decimal("0.00000001")
 def decide_plainly(signal: Signal, follower: Follower, instrument: Instrument | None, now: int) -> Decision:
     """Decide for one user; what fails is a skip that says so."""
     mapped = follower.policy.symbols.mapped(signal.symbol)
+    if signal.kind is Kind.EXIT and signal.venue not in follower.policy.venues:
+        skipped = _decision(signal, follower, mapped, None, _elsewhere(signal, follower.policy), now)
+        return replace(skipped, code=ReasonCode.VENUE_NOT_FOLLOWED)
     if signal.kind is Kind.EXIT:
         close = Copy(base_size=None, fraction=signal.fraction, limit_price=None, not_after=None)
         reason = f"the master sold {_share(signal.fraction or ONE)} position"
@@ -74,8 +77,7 @@ def _usable_account(signal: Signal, follower: Follower, now: int) -> Account | S
         why = f"the user is disabled; only exits are followed (on_leave = {policy.on_leave})"
         return Skip(why, ReasonCode.DISABLED)
     if signal.venue not in policy.venues:
-        why = f"follows on {', '.join(policy.venues)}, not on {signal.venue}"
-        return Skip(why, ReasonCode.VENUE_NOT_FOLLOWED)
+        return Skip(_elsewhere(signal, policy), ReasonCode.VENUE_NOT_FOLLOWED)
     if unwanted := policy.symbols.refusal(signal.symbol):
         return Skip(unwanted, ReasonCode.SYMBOL_FILTERED)
     if signal.filled_at > now + 5_000:
@@ -88,6 +90,10 @@ def _usable_account(signal: Signal, follower: Follower, now: int) -> Account | S
     if account.state is AccountState.PARKED:
         return Skip(f"account is parked: {account.reason}", ReasonCode.PARKED)
     return account
+
+
+def _elsewhere(signal: Signal, policy: UserPolicy) -> str:
+    return f"follows on {', '.join(policy.venues)}, not on {signal.venue}"
 
 
 def _scaled(

@@ -9,35 +9,48 @@ import base64
 import json
 import secrets
 import time
-import urllib.request
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Final, Self, cast
 from uuid import uuid4
 
 import redis
 
 from shared.contracts import keys
+from tests.support.paper_control import WORDS, PaperControl, VenueWords
 from tests.support.processes import Service, wait_for
 from tests.support.redis_server import RedisServer, free_port
 
 _PATIENCE: Final = 60.0
 
 
-class Stack:
-    """Everything of one test; use it as a context."""
+class Stack(PaperControl):
+    """Everything of one test; use it as a context.
+
+    `venue` is where users trade of whom nothing else is said, and what a call means that names no venue.
+    """
 
     def __init__(
-        self, folder: Path, users: Sequence[str] = (), *, user_settings: str = "", price_speed: float = 0
+        self,
+        folder: Path,
+        users: Sequence[str] = (),
+        *,
+        user_settings: str = "",
+        price_speed: float = 0,
+        venue: str = "kraken",
+        venues: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        self.folder = folder
+        """`venues`: where users trade who do not trade at `venue`."""
+        super().__init__(free_port(), folder)
         self.users = list(users)
-        self.paper_port = free_port()
+        self.venue = venue
+        self._venues = dict(venues or {})
         self.redis = RedisServer(folder / "redis")
         self.services: list[Service] = []
-        self.keys: dict[str, tuple[str, str]] = {}
+        self.keys_at: dict[str, dict[str, tuple[str, str]]] = {name: {} for name in WORDS}
+        self.keys = self.keys_at[venue]
         self._user_settings = user_settings
         self._price_speed = price_speed
         self.config = folder / "config"
@@ -49,7 +62,7 @@ class Stack:
         self.redis.start()
         self.client = redis.Redis(port=self.redis.port, decode_responses=True)
         self.start("paper-exchange", "services.paper_exchange")
-        wait_for(lambda: self._answers("/paper/clock"), _PATIENCE, "the paper exchange answers")
+        wait_for(lambda: self.answers("/paper/clock"), _PATIENCE, "the paper exchange answers")
         self.post("/paper/clock", {"speed": self._price_speed})
         return self
 
@@ -61,9 +74,21 @@ class Stack:
         self.client.close()
         self.redis.stop()
 
+    def venues_of(self, user: str) -> Sequence[str]:
+        """Return the venues where a user, or the master, trades: as said, or else where an account was opened."""
+        opened = tuple(name for name, owners in self.keys_at.items() if user in owners)
+        return self._venues.get(user) or opened or (self.venue,)
+
+    def words(self, user: str) -> VenueWords:
+        """Return the words of the one venue where a user trades."""
+        (venue,) = self.venues_of(user)
+        return WORDS[venue]
+
     def write_user(self, user: str, settings: str = "") -> None:
-        """Write a user's file."""
-        (self.config / "users" / f"{user}.toml").write_text(settings)
+        """Write a user's file; the line with the venues is put in front where it is needed."""
+        venues = list(self._venues.get(user, (self.venue,)))
+        line = "" if venues == ["kraken"] else f"venues = {json.dumps(venues)}\n"
+        (self.config / "users" / f"{user}.toml").write_text(line + settings)
 
     def environment(self) -> dict[str, str]:
         """What every service of this stack is told."""
@@ -73,10 +98,11 @@ class Stack:
             "PAPER_URL": f"http://127.0.0.1:{self.paper_port}",
             "PAPER_PORT": str(self.paper_port),
         }
-        for owner, (key, secret) in self.keys.items():
-            who = "MASTER" if owner == "master" else f"USER_{owner.upper().replace('-', '_')}"
-            found[f"KRAKEN_{who}_API_KEY"] = key
-            found[f"KRAKEN_{who}_API_SECRET"] = secret
+        for venue, owners in self.keys_at.items():
+            for owner, (key, secret) in owners.items():
+                who = "MASTER" if owner == "master" else f"USER_{owner.upper().replace('-', '_')}"
+                found[f"{venue.upper()}_{who}_API_KEY"] = key
+                found[f"{venue.upper()}_{who}_API_SECRET"] = secret
         return found
 
     def start(self, name: str, module: str, *args: str, **more: str) -> Service:
@@ -97,29 +123,25 @@ class Stack:
             "executor", "services.executor", EXECUTOR_USERS=",".join(users), EXECUTOR_CAPACITY=str(capacity)
         )
 
-    def open_account(self, user: str, *, tier: str = "", **balances: str | int) -> None:
-        """Open a paper account; its key goes into the environment of services started later."""
-        self.keys[user] = (f"PAPER{secrets.token_hex(12)}", base64.b64encode(secrets.token_bytes(64)).decode())
-        key, secret = self.keys[user]
-        body = {"user": user, "venue": "kraken", "api_key": key, "api_secret": secret}
-        if tier:
-            body["tier"] = tier
-        self.post("/paper/accounts", {**body, "balances": {asset: str(amount) for asset, amount in balances.items()}})
+    def open_account(
+        self, user: str, *, venue: str = "", tier: str = "", key_type: str = "", **balances: str | int
+    ) -> None:
+        """Open a paper account, by default where the user trades; its key goes into the environment of services started later.
 
-    def price(self, symbol: str, price: str) -> None:
-        """Set the market price of a symbol; the market stands still where the test has set its speed to 0."""
-        self.post("/paper/price", {"symbol": symbol, "price": price})
-
-    def fault(self, fault: str, **more: Any) -> None:
-        """Throw a fault switch of the exchange."""
-        self.post("/paper/faults", {"fault": fault, **more})
-
-    def clear_faults(self) -> list[dict[str, Any]]:
-        """Turn every fault off; answers the switches as they stood, with how often each fired."""
-        switches: list[dict[str, Any]] = list(self.get("/paper/faults"))
-        url = f"http://127.0.0.1:{self.paper_port}/paper/faults"
-        urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=10).close()  # built right here
-        return switches
+        `key_type`: ecdsa (the default) or ed25519, at a venue that hands out either.
+        """
+        if not venue:
+            for each in self._venues.get(user, (self.venue,)):
+                self.open_account(user, venue=each, tier=tier, key_type=key_type, **balances)
+            return
+        body = {"user": user, "venue": venue}
+        if venue == "kraken":  # a key of Kraken is any text; others come from the exchange
+            body["api_key"] = f"PAPER{secrets.token_hex(12)}"
+            body["api_secret"] = base64.b64encode(secrets.token_bytes(64)).decode()
+        body |= {name: given for name, given in (("tier", tier), ("key_type", key_type)) if given}
+        funds = {asset: str(amount) for asset, amount in balances.items()}
+        made = self.post("/paper/accounts", {**body, "balances": funds})
+        self.keys_at[venue][user] = (made["api_key"], made["api_secret"])
 
     def signal(
         self,
@@ -129,15 +151,16 @@ class Stack:
         size: str = "0.01",
         price: str = "60000",
         fraction: str = "",
+        venue: str = "",
         **more: str,
     ) -> str:
-        """Write one signal as a master would; answers its id."""
+        """Write one signal as a master would, by default of the stack's venue; answers its id."""
         now = str(int(time.time() * 1000))
         signal_id = str(uuid4())
         fields = {
             "v": "1",
             "id": signal_id,
-            "venue": "kraken",
+            "venue": venue or self.venue,
             "symbol": symbol,
             "side": "buy" if kind == "entry" else "sell",
             "kind": kind,
@@ -160,6 +183,10 @@ class Stack:
         self.client.xadd(keys.SIGNALS, fields)  # type: ignore[arg-type]  # redis-py wants its own union of value types
         return signal_id
 
+    def signal_at_each(self, symbol: str = "BTC/USD", **more: str) -> dict[str, str]:
+        """Write the same signal as a master of each venue would; answers their ids by venue."""
+        return {venue: self.signal(symbol, venue=venue, **more) for venue in WORDS}
+
     def reports(self, user: str) -> list[dict[str, str]]:
         """Read what was reported for a user."""
         return self._entries(keys.reports(user))
@@ -180,50 +207,23 @@ class Stack:
         return self.reports(user)
 
     def wait_ready(self, *users: str, seconds: float = _PATIENCE) -> None:
-        """Wait until users' accounts are ready."""
+        """Wait until users' accounts are ready, at each of their venues."""
         for user in users:
-            wait_for(
-                lambda user=user: self.client.hget(keys.account(user, "kraken"), "state") == "ready",  # type: ignore[misc]
-                seconds,
-                f"{user} is ready",
-            )
+            for venue in self.venues_of(user):
+                account = keys.account(user, venue)
+                wait_for(
+                    lambda account=account: self.client.hget(account, "state") == "ready",  # type: ignore[misc]
+                    seconds,
+                    f"{user} is ready at {venue}",
+                )
 
-    def venue_orders(self, user: str) -> list[dict[str, Any]]:
-        """Read every order that the exchange ever accepted from a user."""
-        return list(self.get(f"/paper/orders?user={user}"))
+    def account(self, user: str, venue: str = "") -> dict[str, str]:
+        """Read what is recorded of an account: its state and the reason; by default of the user's one venue."""
+        (only,) = [venue] if venue else self.venues_of(user)
+        return cast("dict[str, str]", self.client.hgetall(keys.account(user, only)))
 
-    def keep_journal(self) -> None:
-        """Write what the exchange saw beside the logs: for whoever looks for the cause of a failure."""
-        journal = {"orders": self.get("/paper/orders"), "requests": self.get("/paper/requests")}
-        (self.folder / "journal.json").write_text(json.dumps(journal))
-
-    def invalid_nonces(self) -> list[dict[str, Any]]:
-        """Read the requests that the exchange refused for their nonce."""
-        return [row for row in self.get("/paper/requests") if "nonce" in str(row["verdict"]).lower()]
-
-    def get(self, path: str) -> Any:
-        """Ask the exchange's control plane."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.paper_port}{path}", timeout=10) as answer:
-            found = json.loads(answer.read())
-        return (
-            found["orders"]
-            if isinstance(found, dict) and "orders" in found and path.startswith("/paper/orders")
-            else found
-        )
-
-    def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """Tell the exchange's control plane."""
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.paper_port}{path}",
-            data=json.dumps(body).encode(),
-            headers={"content-type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # the URL is built right here
-            return json.loads(answer.read() or b"null")
-
-    def _answers(self, path: str) -> bool:
-        try:
-            self.get(path)
-        except OSError:
-            return False
-        return True
+    def held(self, user: str, venue: str = "") -> dict[str, str]:
+        """Read what is held from copying, symbol by symbol; by default at the user's one venue."""
+        (only,) = [venue] if venue else self.venues_of(user)
+        found = cast("dict[str, str]", self.client.hgetall(keys.positions(user, only)))
+        return {symbol: json.loads(record)["base_size"] for symbol, record in found.items()}

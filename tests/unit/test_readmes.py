@@ -1,4 +1,4 @@
-"""The files that a folder's README and the facts about Kraken name exist."""
+"""The files that a folder's README and the facts about the venues name exist."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ DOCUMENTS = (
     "shared/config/README.md",
     "shared/runtime/README.md",
     "shared/venues/README.md",
+    "shared/venues/coinbase/COINBASE.md",
     "shared/venues/kraken/KRAKEN.md",
 )
 _FILE = re.compile(r"`([\w./]+\.(?:py|lua|md))`|\]\(([\w./]+)\)")

@@ -14,6 +14,7 @@ from typing import Final
 from services.copy_engine.followers.follower import Follower
 from shared.domain.account import Account, AccountState
 from shared.domain.control import refusal
+from shared.domain.key_report import entries_refused
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.limits.risk import AccountSnapshot, balance_unknown, check_hard_limits
 from shared.domain.order import Copy, Decision, Kind, order_id
@@ -22,7 +23,7 @@ from shared.domain.signal import Signal
 from shared.domain.sizing import EntrySize, Sizing
 from shared.domain.skip import Skip
 from shared.domain.values.instrument import Instrument, PairStatus
-from shared.domain.values.money import ONE, plain
+from shared.domain.values.money import ONE, Price, plain
 from shared.domain.values.symbol import Symbol
 
 _NO_ENTRIES: Final = frozenset({PairStatus.CANCEL_ONLY, PairStatus.POST_ONLY, PairStatus.REDUCE_ONLY})
@@ -49,17 +50,32 @@ class DecisionPlan:
     the user is judged for each. The order of the checks matters: the first one that applies is the reason that users see.
     """
 
-    def __init__(self, signal: Signal, settings: UserPolicy, instrument: Instrument | None) -> None:
-        """`instrument` is of the symbol as these users trade it; None if the venue does not list it."""
+    def __init__(
+        self,
+        signal: Signal,
+        settings: UserPolicy,
+        instrument: Instrument | None,
+        *,
+        venue: str | None,
+        price: Price | None = None,
+    ) -> None:
+        """`venue` is where these users copy the signal; None if nowhere. `instrument` is of the symbol as they trade it there;
+        None if that venue does not list it. `price` is the present one there, which bounds an entry at another venue than the
+        master's.
+        """
         self._signal = signal
         self._settings = settings
         self._instrument = instrument
+        self.venue = venue
+        self._price = price
         self._symbol = settings.symbols.mapped(signal.symbol)
         self._is_exit = signal.kind is Kind.EXIT
 
     def judge(self, follower: Follower, now: int) -> Judgement:
         """Judge the signal for one of the users at `now` (epoch ms)."""
         if self._is_exit:
+            if self.venue is None:
+                return self._not_followed
             return self._exit if not follower.held else ExitCopy(self._held_as(follower.held), self._exit.reason)
         return self._unwanted or self._judge_entry(follower, now)
 
@@ -70,7 +86,7 @@ class DecisionPlan:
             id=self.order_id(user),
             signal_id=signal.id,
             user=user,
-            venue=signal.venue,
+            venue=self.venue or signal.venue,
             symbol=judgement.symbol if isinstance(judgement, ExitCopy) else self._symbol,
             side=signal.side,
             kind=signal.kind,
@@ -85,7 +101,7 @@ class DecisionPlan:
 
     def order_id(self, user: str) -> str:
         """Return the id of one user's order."""
-        return order_id(self._signal.id, user, self._signal.venue)
+        return order_id(self._signal.id, user, self.venue or self._signal.venue)
 
     @cached_property
     def _exit(self) -> ExitCopy:
@@ -99,6 +115,11 @@ class DecisionPlan:
         return others[0] if others else self._symbol
 
     @cached_property
+    def _not_followed(self) -> Skip:
+        why = f"follows on {', '.join(self._settings.venues)}, not on {self._signal.leader}"
+        return Skip(why, ReasonCode.VENUE_NOT_FOLLOWED)
+
+    @cached_property
     def _unwanted(self) -> Skip | None:
         settings, signal = self._settings, self._signal
         if settings.fault:
@@ -106,9 +127,8 @@ class DecisionPlan:
         if not settings.enabled:
             why = f"the user is disabled; only exits are followed (on_leave = {settings.on_leave})"
             return Skip(why, ReasonCode.DISABLED)
-        if signal.venue not in settings.venues:
-            why = f"follows on {', '.join(settings.venues)}, not on {signal.venue}"
-            return Skip(why, ReasonCode.VENUE_NOT_FOLLOWED)
+        if self.venue is None:
+            return self._not_followed
         if unwanted := settings.symbols.refusal(signal.symbol):
             return Skip(unwanted, ReasonCode.SYMBOL_FILTERED)
         return None
@@ -122,34 +142,49 @@ class DecisionPlan:
         if (forbidden := refusal(self._signal.kind, *follower.switches)) is not None:
             return forbidden
         if account is None or account.state is not _READY:
-            return not_ready(account, self._signal.venue)
-        if follower.unreadable:
-            return Skip(follower.unreadable, ReasonCode.RECORD_UNREADABLE)
+            return not_ready(account, self.venue or self._signal.venue)
+        if (held_back := self._held_back(follower)) is not None:
+            return held_back
         if isinstance(sizing := self._sizing, Skip):
             return sizing
         if account.equity is None or account.cash is None:
             return balance_unknown(account.reason)
         snapshot = AccountSnapshot(account, follower.portfolio, follower.risk)
-        if (denied := check_hard_limits(self._settings, snapshot, self._symbol, now)) is not None:
+        unchecked = entries_refused(account.entries_until, now)
+        if (denied := unchecked or check_hard_limits(self._settings, snapshot, self._symbol, now)) is not None:
             return denied
         return sizing.size(snapshot, follower.master_cash)
+
+    def _held_back(self, follower: Follower) -> Skip | None:
+        """Return why the user's own records forbid an entry now; None if they do not."""
+        if follower.unreadable:
+            return Skip(follower.unreadable, ReasonCode.RECORD_UNREADABLE)
+        if follower.moved_from:
+            why = f"{self._symbol.base} is still held on {follower.moved_from}, where it was copied before: it is sold first"
+            return Skip(why, ReasonCode.ALREADY_HELD)
+        return None
 
     @cached_property
     def _sizing(self) -> Sizing | Skip:
         """The sizing of entries, or the skip if the venue takes none on this pair."""
-        symbol, venue, instrument = self._symbol, self._signal.venue, self._instrument
+        symbol, venue, instrument = self._symbol, self.venue or self._signal.venue, self._instrument
         if instrument is None:
             return Skip(f"{symbol} is not traded on {venue}", ReasonCode.NOT_TRADED)
         if instrument.status in _NO_ENTRIES and not self._traded_since(instrument.as_of):
             return Skip(f"{venue} has {symbol} in {instrument.status} mode", ReasonCode.PAIR_RESTRICTED)
-        return Sizing(self._signal, self._settings, instrument)
+        if venue == self._signal.venue:
+            return Sizing(self._signal, self._settings, instrument)
+        if self._price is None:  # two venues: the master's fill alone says too little of the price here
+            return Skip(f"no recent price of {symbol} on {venue} is known", ReasonCode.PRICE_UNKNOWN)
+        return Sizing(self._signal, self._settings, instrument, own_price=self._price)
 
     def _traded_since(self, as_of: int | None) -> bool:
         """Return whether the master bought this very pair after the venue's list was read: then the pair takes orders again.
 
         The list is minutes old. If the guess is wrong, the venue rejects the order in its own words.
         """
-        return as_of is not None and self._signal.filled_at > as_of and self._signal.symbol == self._symbol
+        same = self._signal.symbol == self._symbol and self._signal.venue == self.venue
+        return as_of is not None and self._signal.filled_at > as_of and same
 
     def _copy(self, judgement: Judgement) -> Copy | None:
         signal = self._signal
@@ -161,15 +196,21 @@ class DecisionPlan:
         return Copy(base_size=judgement.size, fraction=None, limit_price=judgement.limit_price, not_after=last_moment)
 
 
-def decide(signal: Signal, follower: Follower, instrument: Instrument | None, now: int) -> Decision:
-    """Decide for one user; `instrument` is of the symbol as this user trades it, `now` in epoch ms."""
-    plan = DecisionPlan(signal, follower.policy, instrument)
+def decide(
+    signal: Signal, follower: Follower, instrument: Instrument | None, now: int, price: Price | None = None
+) -> Decision:
+    """Decide for one user; `instrument` and `price` are of the symbol as this user trades it, `now` in epoch ms."""
+    plan = DecisionPlan(signal, follower.policy, instrument, venue=_venue(signal, follower), price=price)
     return plan.decision(follower, plan.judge(follower, now), now)
 
 
 def decide_skip(signal: Signal, follower: Follower, skip: Skip, now: int) -> Decision:
     """Return the decision not to copy a signal for one user."""
-    return DecisionPlan(signal, follower.policy, None).decision(follower, skip, now)
+    return DecisionPlan(signal, follower.policy, None, venue=_venue(signal, follower)).decision(follower, skip, now)
+
+
+def _venue(signal: Signal, follower: Follower) -> str | None:
+    return follower.venue or follower.policy.venue_for(signal.leader)
 
 
 def not_ready(account: Account | None, venue: str) -> Skip:

@@ -6,12 +6,13 @@ must be distributed strictly in order, each to all users before the next: a stre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
 
 from services.copy_engine.decisions.decision_plan import DecisionPlan, Judgement, decision_failed
+from services.copy_engine.decisions.markets import Markets
 from services.copy_engine.decisions.order_writer import OrderWriter
 from services.copy_engine.decisions.owed_decisions import OwedDecisions
 from services.copy_engine.followers.follower import Follower
@@ -27,8 +28,6 @@ from shared.domain.order import Kind
 from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
 from shared.domain.skip import Skip
-from shared.domain.values.instrument import Instrument
-from shared.domain.values.symbol import Symbol
 from shared.runtime.crash_points import CrashPoint, CrashPoints
 
 _NOTHING: Final = pack(("ECHO", "owed"))
@@ -58,9 +57,7 @@ class FanOut:
         self._roster = Roster([])
         self._turn = 0
 
-    async def distribute(
-        self, entry: Entry, signal: Signal, users: Sequence[UserPolicy], instruments: Mapping[Symbol, Instrument]
-    ) -> None:
+    async def distribute(self, entry: Entry, signal: Signal, users: Sequence[UserPolicy], markets: Markets) -> None:
         """Write one decision per user. Raises BusUnavailable: then the whole signal is distributed again, harmlessly.
 
         Pass another sequence object whenever users or settings change: the roster is computed once per sequence.
@@ -70,7 +67,7 @@ class FanOut:
         if not users:
             return
         self._turn += 1
-        writers: dict[int, OrderWriter] = {}
+        writers: dict[tuple[int, str | None], OrderWriter] = {}
         copied = 0
         refusal = self._refusal() if signal.kind is Kind.ENTRY else ""
         for members in self._roster.chunks(self._turn - 1):
@@ -79,11 +76,10 @@ class FanOut:
             commands: list[Command] = []
             judgements: list[Judgement] = []
             for member, follower in zip(members, followers, strict=True):
-                writer = writers.get(member.settings)
+                writer = writers.get((member.settings, follower.venue))
                 if writer is None:
-                    traded = member.policy.symbols.mapped(signal.symbol)
-                    plan = DecisionPlan(signal, member.policy, instruments.get(traded))
-                    writer = writers[member.settings] = OrderWriter(plan, entry.id)
+                    plan = await markets.plan(signal, member.policy, follower.venue)
+                    writer = writers[member.settings, follower.venue] = OrderWriter(plan, entry.id)
                 judgement = _judge(writer.plan, follower, now, signal)
                 if refusal and not isinstance(judgement, Skip):
                     judgement = Skip(refusal, ReasonCode.CLOCK)
@@ -95,7 +91,8 @@ class FanOut:
             for number, answer in enumerate(await self._bus.do_all(commands)):
                 if isinstance(answer, Exception) or commands[number] is _NOTHING:
                     member = members[number]
-                    decision = writers[member.settings].plan.decision(followers[number], judgements[number], now)
+                    writer = writers[member.settings, followers[number].venue]
+                    decision = writer.plan.decision(followers[number], judgements[number], now)
                     fields = OrderMessage.from_domain(decision).fields()
                     await self._owed.handle_unwritten(Entry(member.stream, entry.id, fields), answer)
             self._crash_points.hit(CrashPoint.ENGINE_MID_FANOUT)

@@ -37,6 +37,10 @@ class Follower:
     """For an exit: the user's equity as it is written beside the decision; nothing is decided by it."""
     unreadable: str = ""
     """What could not be read; it skips entries and never an exit."""
+    venue: str | None = None
+    """The user's venue on which the signal is copied; None if it is not copied."""
+    moved_from: str = ""
+    """Another of the user's venues, on which no master is copied any more, that still holds the coin."""
 
     @property
     def equity(self) -> Money | None:

@@ -34,7 +34,6 @@ class FollowerCache:
         "_held_answer",
         "_risk",
         "_risk_answer",
-        "_venue",
         "for_entry",
         "for_exit",
         "needs_cash",
@@ -42,6 +41,7 @@ class FollowerCache:
         "needs_prices",
         "needs_risk",
         "policy",
+        "venue",
     )
 
     def __init__(self, policy: UserPolicy, venue: str) -> None:
@@ -59,7 +59,7 @@ class FollowerCache:
             entry.append(keys.risk(user, venue))
         self.for_entry = (pack(("HMGET", account, *ACCOUNT_FIELDS)), *map(hgetall, entry))
         self.for_exit = (pack(("HMGET", account, "equity", "currency")), pack(("HKEYS", positions)))
-        self._venue = venue
+        self.venue = venue
         self._account: Account | None = None
         self._account_answer: Any = None
         self._risk: RiskState | None = None
@@ -80,7 +80,7 @@ class FollowerCache:
         if isinstance(answer, Exception):
             return None
         try:
-            return read_account_values(self.policy.user, self._venue, answer)
+            return read_account_values(self.policy.user, self.venue, answer)
         except MalformedMessageError:
             return None
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final
 
 from services.copy_engine.followers.follower import Follower
@@ -43,38 +44,79 @@ class FollowerReader:
 
     async def followers(self, signal: Signal, users: Sequence[UserPolicy]) -> list[Follower]:
         """Read what is needed to decide about a signal for these users. Raises BusUnavailable."""
-        caches = self._caches_of(users, signal.venue)
+        idle = await self._held_on_idle_venues(signal, users)
+        caches = self._caches_of(users, signal)
         if signal.kind is Kind.EXIT:
-            return await self._for_exit(caches)
-        return await self._for_entry(signal, caches)
+            return await self._for_exit(signal, caches, idle)
+        return await self._for_entry(signal, caches, idle)
 
-    def _caches_of(self, users: Sequence[UserPolicy], venue: str) -> list[FollowerCache]:
+    def _caches_of(self, users: Sequence[UserPolicy], signal: Signal) -> list[FollowerCache]:
+        return [self._cache_of(policy, policy.venue_for(signal.leader) or signal.venue) for policy in users]
+
+    def _cache_of(self, policy: UserPolicy, venue: str) -> FollowerCache:
         caches = self._caches.setdefault(venue, {})
-        found = []
-        for policy in users:
-            each = caches.get(policy.user)
-            if each is None or each.policy is not policy:
-                each = caches[policy.user] = FollowerCache(policy, venue)
-            found.append(each)
+        each = caches.get(policy.user)
+        if each is None or each.policy is not policy:
+            each = caches[policy.user] = FollowerCache(policy, venue)
+        return each
+
+    async def _held_on_idle_venues(self, signal: Signal, users: Sequence[UserPolicy]) -> Mapping[str, FollowerCache]:
+        """Return the users who hold the signal's coin where no master is copied any more, with the cache of that venue."""
+        asked = [self._cache_of(policy, venue) for policy in users for venue in policy.idle_venues]
+        if not asked:
+            return {}
+        answers = await self._bus.do_all([each.for_exit[1] for each in asked])
+        held = zip(asked, answers, strict=True)
+        base = signal.symbol.base
+        return {
+            each.policy.user: each for each, names in held if any(symbol.base == base for symbol in each.held(names))
+        }
+
+    async def _for_exit(
+        self, signal: Signal, users: Sequence[FollowerCache], idle: Mapping[str, FollowerCache]
+    ) -> list[Follower]:
+        """Read what an exit needs: the name under which its symbol is held. The equity is only written beside the decision.
+
+        What is held where no master is copied any more is sold there, once nothing is held where it would be copied now.
+        """
+        found = await self._exits(signal, users)
+        moved = [
+            number
+            for number, follower in enumerate(found)
+            if follower.policy.user in idle and not any(each.base == signal.symbol.base for each in follower.held)
+        ]
+        there = await self._exits(signal, [idle[found[number].policy.user] for number in moved])
+        for number, follower in zip(moved, there, strict=True):
+            found[number] = replace(follower, venue=idle[follower.policy.user].venue)
         return found
 
-    async def _for_exit(self, users: Sequence[FollowerCache]) -> list[Follower]:
-        """Read what an exit needs: the name under which its symbol is held. The equity is only written beside the decision."""
+    async def _exits(self, signal: Signal, users: Sequence[FollowerCache]) -> list[Follower]:
+        if not users:
+            return []
         answers = iter(await self._bus.do_all([command for user in users for command in user.for_exit]))
         return [
-            Follower(user.policy, None, (), _EMPTY, held=user.held(names), recorded_equity=user.equity(equity))
+            Follower(
+                user.policy,
+                None,
+                (),
+                venue=user.policy.venue_for(signal.leader),
+                held=user.held(names),
+                recorded_equity=user.equity(equity),
+            )
             for user, equity, names in zip(users, answers, answers, strict=True)
         ]
 
-    async def _for_entry(self, signal: Signal, users: Sequence[FollowerCache]) -> list[Follower]:
+    async def _for_entry(
+        self, signal: Signal, users: Sequence[FollowerCache], idle: Mapping[str, FollowerCache]
+    ) -> list[Follower]:
         traded = {signal.symbol: None}
         traded |= {user.policy.symbols.mapped(signal.symbol): None for user in users if user.policy.symbols.map}
         commands: list[Command] = [("HGETALL", keys.CONTROL)]
         commands += [("HGETALL", keys.control_of_symbol(symbol)) for symbol in traded]
         if needs_cash := any(user.needs_cash for user in users):
             commands.append(("HGETALL", keys.account(MASTER, signal.venue)))
-        if needs_prices := any(user.needs_prices for user in users):
-            commands.append(("HGETALL", keys.prices(signal.venue)))
+        priced = sorted({user.venue for user in users if user.needs_prices})
+        commands += [("HGETALL", keys.prices(venue)) for venue in priced]
         for user in users:
             commands += user.for_entry
         answers = iter(await self._bus.do_all(commands))
@@ -82,7 +124,7 @@ class FollowerReader:
         of_symbol = {symbol: read_control(next(answers)) for symbol in traded}
         stopped = of_symbol[signal.symbol]
         cash = self._cash_before(signal, next(answers)) if needs_cash else None
-        prices = pairs(next(answers)) if needs_prices else {}
+        prices = {venue: pairs(next(answers)) for venue in priced}
         found = []
         for user in users:
             account = user.account(next(answers))
@@ -91,12 +133,20 @@ class FollowerReader:
                 switches += (of_symbol[user.policy.symbols.mapped(signal.symbol)],)
             positions = next(answers) if user.needs_positions else None
             risk = next(answers) if user.needs_risk else None
+            venue = user.policy.venue_for(signal.leader)
+            moved = idle[user.policy.user].venue if idle and user.policy.user in idle else ""
             try:
-                portfolio = _portfolio(positions, prices) if positions else _EMPTY
-                found.append(Follower(user.policy, account, switches, portfolio, user.risk(risk), cash))
+                portfolio = _portfolio(positions, prices.get(user.venue, {})) if positions else _EMPTY
+                found.append(
+                    Follower(
+                        user.policy, account, switches, portfolio, user.risk(risk), cash, venue=venue, moved_from=moved
+                    )
+                )
             except MalformedMessageError as error:
                 unreadable = f"limits cannot be judged: {error}"
-                found.append(Follower(user.policy, account, switches, _EMPTY, unreadable=unreadable))
+                found.append(
+                    Follower(user.policy, account, switches, unreadable=unreadable, venue=venue, moved_from=moved)
+                )
         return found
 
     def _cash_before(self, signal: Signal, answer: Any) -> Money | None:

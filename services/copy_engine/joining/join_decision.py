@@ -16,6 +16,7 @@ from services.copy_engine.decisions.decision_plan import decide, decide_skip, no
 from services.copy_engine.followers.follower import Follower
 from services.copy_engine.followers.open_positions import JoinablePosition
 from shared.domain.account import Account, AccountState
+from shared.domain.key_report import entries_refused
 from shared.domain.limits.policy import SizingMode, UserPolicy
 from shared.domain.limits.risk import MAX_BALANCE_AGE_MS, balance_unknown
 from shared.domain.order import Decision
@@ -73,7 +74,7 @@ def decide_join(
         why = "not joined: the signals by which the master opened this position are no longer known"
         return decide_skip(signal, follower, Skip(why, ReasonCode.HISTORY_INCOMPLETE), now)
     intro = f"joins the master's {joinable.position.size} of {average} on average"
-    if _wanted(signal, follower.policy):
+    if _wanted(signal, follower):
         if (missing := _missing(signal, follower, context, now)) is not None:
             if waited < PATIENCE_MS:
                 return JoinDelay(missing.reason)
@@ -84,7 +85,8 @@ def decide_join(
     if context.price is not None:
         intro += f", now at {context.price[0]}"
     bound, policy = _bound(signal, follower.policy, context)
-    decision = decide(bound, replace(follower, policy=policy), instrument, now)
+    price = context.price[0] if context.price is not None else None
+    decision = decide(bound, replace(follower, policy=policy), instrument, now, price)
     return replace(decision, reason=f"{intro}: {decision.reason}")
 
 
@@ -106,11 +108,12 @@ def as_one_entry(joinable: JoinablePosition, master: Account | None, now: int) -
     )
 
 
-def _wanted(signal: Signal, policy: UserPolicy) -> bool:
+def _wanted(signal: Signal, follower: Follower) -> bool:
     """Return whether the settings allow a copy at all; if not, there is nothing to wait for."""
+    policy = follower.policy
     return (
         policy.enabled
-        and signal.venue in policy.venues
+        and policy.venue_for(signal.leader) is not None
         and not policy.symbols.refusal(signal.symbol)
         and alike(policy.symbols.mapped(signal.symbol).quote, signal.symbol.quote)
     )
@@ -120,7 +123,9 @@ def _missing(signal: Signal, follower: Follower, context: JoinContext, now: int)
     """Return what is not known yet and may still come; None if nothing is missing."""
     account = follower.account
     if account is None or account.state is not AccountState.READY:
-        return not_ready(account, signal.venue)
+        return not_ready(account, follower.venue or signal.venue)
+    if (unchecked := entries_refused(account.entries_until, now)) is not None:
+        return unchecked
     if account.equity is None or account.cash is None:
         return balance_unknown(account.reason)
     if (

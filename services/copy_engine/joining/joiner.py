@@ -7,13 +7,14 @@ engine may crash at any point. While signals are waiting, no user is joined: exi
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
 
 from services.copy_engine.decisions.decision_plan import decide_skip, decision_failed
+from services.copy_engine.decisions.markets import Markets
 from services.copy_engine.followers.follower_reader import FollowerReader
 from services.copy_engine.followers.following_record import PendingJoin, record_joined
 from services.copy_engine.followers.open_positions import JoinablePosition
@@ -36,8 +37,6 @@ from shared.domain.values.symbol import Symbol
 _AT_ONCE: Final = 16
 """Users processed between two signals, so that many joins at once delay no exit."""
 _PAGE: Final = 500
-
-InstrumentsOf = Callable[[str], Awaitable[Mapping[Symbol, Instrument]]]
 
 log = structlog.get_logger()
 
@@ -72,7 +71,7 @@ class Joiner:
             for user, each in joining.items()
         }
 
-    async def run_round(self, users: Sequence[UserPolicy], instruments_of: InstrumentsOf) -> bool:
+    async def run_round(self, users: Sequence[UserPolicy], markets: Markets) -> bool:
         """Join the next users; return True if there is more to do at once. Call it only between two signals.
 
         Raises BusUnavailable.
@@ -89,13 +88,13 @@ class Joiner:
             user = self._queue.popleft()
             # A user whose file is unusable joins once it can be used.
             if user in policies and user in self._newcomers and not policies[user].fault:
-                await self._join_safely(policies[user], past, instruments_of)
+                await self._join_safely(policies[user], past, markets)
         return bool(self._queue)
 
-    async def _join_safely(self, policy: UserPolicy, past: PastSignals, instruments_of: InstrumentsOf) -> None:
+    async def _join_safely(self, policy: UserPolicy, past: PastSignals, markets: Markets) -> None:
         """Join one user; a failure affects no other user. It is retried when settings change or another turn starts."""
         try:
-            await self._join(policy, self._newcomers[policy.user], past, instruments_of)
+            await self._join(policy, self._newcomers[policy.user], past, markets)
         except BusRefused as error:  # one of this user's keys: retried in the next round, because it may be repaired
             newcomer = self._newcomers[policy.user]
             newcomer.order_ids = None
@@ -108,18 +107,17 @@ class Joiner:
             log.exception("a user cannot be joined", user=policy.user)
             del self._newcomers[policy.user]
 
-    async def _join(
-        self, policy: UserPolicy, newcomer: _Newcomer, past: PastSignals, instruments_of: InstrumentsOf
-    ) -> None:
+    async def _join(self, policy: UserPolicy, newcomer: _Newcomer, past: PastSignals, markets: Markets) -> None:
         waits_for = ""
         wanted = policy.on_join is OnJoin.COPY_OPEN  # the setting may have changed meanwhile
         for each in past.positions.joinable(newcomer.joining.start) if wanted else []:
             signal = each.latest.signal
             if newcomer.order_ids is None:
                 newcomer.order_ids = await self._read_order_ids(policy.user, each.latest.entry_id)
-            if order_id(signal.id, policy.user, signal.venue) in newcomer.order_ids:
+            venue = policy.venue_for(signal.leader) or signal.venue
+            if order_id(signal.id, policy.user, venue) in newcomer.order_ids:
                 continue
-            found = await self._decide(policy, each, newcomer, await instruments_of(signal.venue))
+            found = await self._decide(policy, each, newcomer, venue, await markets.instruments(venue))
             if isinstance(found, JoinDelay):
                 waits_for = f"{signal.symbol}: {found.reason}"
             elif horizon := await past.horizon():
@@ -150,11 +148,12 @@ class Joiner:
         policy: UserPolicy,
         joinable: JoinablePosition,
         newcomer: _Newcomer,
+        venue: str,
         instruments: Mapping[Symbol, Instrument],
     ) -> Decision | JoinDelay:
         signal = joinable.latest.signal
         symbol = policy.symbols.mapped(signal.symbol)
-        context, unreadable = await self._read_context(policy.user, signal.venue, symbol)
+        context, unreadable = await self._read_context(policy.user, signal.venue, venue, symbol)
         # Dated 0, so that the balance counts as read after the fill: the cash before it is the present cash plus the cost.
         whole = replace(as_one_entry(joinable, context.master, self._clock()), filled_at=0)
         (follower,) = await self._reader.followers(whole, [policy])
@@ -167,9 +166,9 @@ class Joiner:
             log.exception("decision failed", signal_id=signal.id, user=policy.user)
             return decide_skip(replace(whole, filled_at=now), follower, decision_failed(error), now)
 
-    async def _read_context(self, user: str, venue: str, symbol: Symbol) -> tuple[JoinContext, str]:
-        """Read what joining needs beside the follower; the text names what cannot be read."""
-        (master,) = await self._records.accounts([(MASTER, venue)])
+    async def _read_context(self, user: str, masters: str, venue: str, symbol: Symbol) -> tuple[JoinContext, str]:
+        """Read what joining needs beside the follower, of both venues; the text names what cannot be read."""
+        (master,) = await self._records.accounts([(MASTER, masters)])
         price = (await self._records.prices_of(venue, [symbol])).get(symbol)
         try:
             holdings = await self._records.holdings(user, venue)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from services.executor.account.faults import AccountFaults
 from services.executor.account.keeper import AccountKeeper
+from services.executor.account.key_doctor import KeyDoctor
 from services.executor.account.names import AssetNames
 from services.executor.account.positions import AccountPositions
 from services.executor.account.renaming import Renamer
@@ -57,6 +58,8 @@ class AccountContext:
     """Whether this host's clock is too far from the venue's for entries; shared by all accounts of a venue."""
     faults: AccountFaults = field(default_factory=lambda: AccountFaults(Faults(), "", ""))
     """The faults of this account in the process's register; cleared with the turn."""
+    doctor: KeyDoctor | None = None
+    """Checks the API key; None in tests of what does not concern it."""
     positions: AccountPositions = field(init=False)
     renamer: Renamer = field(init=False)
     risk: RiskKeeper = field(init=False)
@@ -74,6 +77,8 @@ class AccountContext:
         if self.account.currency != policy.currency:
             self.account.currency = policy.currency
             self.account.refresh_soon()
+        if self.doctor is not None:
+            self.doctor.currency = policy.currency
 
     async def switches(self, symbol: Symbol) -> tuple[Control, ...]:
         """Read every kill switch that applies to an order of this user for a symbol, under its own name or the master's."""

@@ -16,6 +16,7 @@ from services.executor.account.faults import AccountFaults
 from services.executor.account.funds_mark import NoBooks, WrongFunds, check_funds_kind
 from services.executor.account.gates import Gate, KeyGate, subject
 from services.executor.account.keeper import AccountKeeper
+from services.executor.account.key_doctor import CheckedKey, KeyDoctor
 from services.executor.account.key_memory import KeyMemory
 from services.executor.account.lost_books import BooksGate
 from services.executor.account.names import AssetNames
@@ -34,7 +35,7 @@ from shared.config.settings import Mode, Settings
 from shared.config.venue_settings import VENUE_FACTS
 from shared.contracts import keys
 from shared.domain.fault import Faults
-from shared.domain.funds import FundsMark
+from shared.domain.funds import Funds, FundsMark
 from shared.domain.limits.policy import FileState, UserPolicy
 from shared.execution.attempt import Attempt
 from shared.execution.clock import AccountClock
@@ -94,12 +95,14 @@ class AccountContextFactory:
         records = Records(self._bus)
         of_venue = self.paper_venue(venue_name) if self._apart(paper=policy.paper) else self.venue(venue_name)
         nonces: NonceCounter | None = None
+        fingerprint = _NO_KEY
         gates: list[Gate] = []
         no_books = False
         try:
             key = self._key(policy, venue_name)
             await self._refuse_strange(policy, key, venue_name)
-            memory = self._memory(venue_name, key.fingerprint)
+            fingerprint = key.fingerprint
+            memory = self._memory(venue_name, fingerprint)
             nonces = self._counter(memory, lease, policy.user, venue_name, key.fingerprint)
             venue: Venue = self._open(venue_name, key, nonces, memory, paper=policy.paper)
             opened = await check_funds_kind(self._bus, store, policy.user, venue_name, funds, key.fingerprint)
@@ -117,6 +120,10 @@ class AccountContextFactory:
             nonces = self._counter(memory, lease, policy.user, venue_name, _NO_KEY)
             venue = UnusableVenue(venue_name, str(error))
         faults = AccountFaults(self._faults, policy.user, venue_name)
+        checked = CheckedKey(policy.user, fingerprint, strict=funds is Funds.LIVE)
+        doctor = KeyDoctor(checked, self._bus, venue, of_venue.clock, of_venue.clock.offset, faults, policy.currency)
+        if not isinstance(venue, UnusableVenue):
+            gates.append(doctor.gate)
         account = AccountKeeper(policy.user, venue, records, of_venue.clock, memory, self._priority, faults, gates)
         account.books_lost = no_books  # until the venue was asked
         clock = AccountClock(of_venue.clock)
@@ -148,6 +155,7 @@ class AccountContextFactory:
             alarm=of_venue.alarm,
             faults=faults,
             aside=SetAside(policy.user, names, self._faults),
+            doctor=doctor,
         )
 
     def venue(self, name: str) -> OpenVenue:

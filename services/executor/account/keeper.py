@@ -101,6 +101,11 @@ class AccountKeeper:
         """Whether the account can trade now."""
         return self._ready.is_set()
 
+    @property
+    def silent(self) -> bool:
+        """Whether the venue is not called for now, because it refused the key: a call could prolong that."""
+        return time.monotonic() < self._quiet_until
+
     async def until_ready(self) -> None:
         """Wait until it can trade."""
         await self._ready.wait()

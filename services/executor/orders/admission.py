@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Final
 
 from services.executor.account.keeper import AccountKeeper
+from services.executor.account.key_doctor import KeyDoctor
 from services.executor.account.positions import AccountPositions
 from shared.bus.records import Records
 from shared.contracts.fields import MalformedMessageError
@@ -46,12 +47,18 @@ class Admission:
     """The entries of one account that have been admitted and have not ended, and the room that they leave."""
 
     def __init__(
-        self, account: AccountKeeper, positions: AccountPositions, records: Records, clock: Callable[[], int]
+        self,
+        account: AccountKeeper,
+        positions: AccountPositions,
+        records: Records,
+        clock: Callable[[], int],
+        doctor: KeyDoctor | None = None,
     ) -> None:
         self._account = account
         self._positions = positions
         self._records = records
         self._clock = clock
+        self._doctor = doctor
         self._lock = asyncio.Lock()
         self._reserved: dict[str, _Reservation] = {}
 
@@ -59,6 +66,8 @@ class Admission:
         self, policy: UserPolicy, decision: Decision, size: Quantity, limit: Price, instrument: Instrument
     ) -> AllowedSize | Skip:
         """Admit an entry in full, reduced, or not at all; what is admitted stays reserved until `release`."""
+        if self._doctor is not None and (unchecked := self._doctor.refusal()) is not None:
+            return unchecked
         async with self._lock:
             self._reserved.pop(decision.id, None)
             others = list(self._reserved.values())  # before the records are read, so that no entry is missed in between

@@ -40,7 +40,7 @@ class EntryHandler:
 
     def __init__(self, context: AccountContext) -> None:
         self._context = context
-        self._admission = Admission(context.account, context.positions, context.records, context.clock)
+        self._admission = Admission(context.account, context.positions, context.records, context.clock, context.doctor)
         self._cuts: dict[str, str] = {}
 
     async def execute(self, decision: Decision, terms: EntryTerms, entry_id: str, *, suspect: bool) -> None:

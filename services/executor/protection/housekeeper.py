@@ -17,6 +17,7 @@ from typing import Final
 import structlog
 
 from services.executor.account.context import AccountContext
+from services.executor.account.key_doctor import REQUEST as KEY_CHECK
 from services.executor.account.rebuilder import Rebuilder
 from services.executor.account.renaming import Renamer
 from services.executor.orders.set_aside import SetAside
@@ -35,6 +36,7 @@ from shared.domain.values.symbol import Symbol
 from shared.runtime.supervision import Supervisor
 from shared.venues.errors import VenueError
 
+_REQUESTS: Final = ("reconcile_at", "reconcile_mode", KEY_CHECK)
 _LISTEN: Final = 2.0
 """Seconds between checks for a request: one HMGET each."""
 _TIDY: Final = 300.0
@@ -122,8 +124,11 @@ class Housekeeper:
             await rebuilder.round()
         for context in self._contexts.values():
             await self._renamed(context)
-        request = await self._request()
+        control = await self._control()
+        request = _reconcile_request(control)
         for venue, context in self._contexts.items():
+            if context.doctor is not None:
+                await context.doctor.round(context.account, control)
             if request is not None and await self._unanswered(venue, request):
                 await self._answer(venue, request)
             elif context.account.ready and time.monotonic() >= self._due[venue]:
@@ -158,16 +163,12 @@ class Housekeeper:
             log.exception("a renamed position could not be moved", user=self._user, symbol=str(symbol))
         self._move_due[symbol] = time.monotonic() + _MOVE_AGAIN
 
-    async def _request(self) -> ReconcileRequest | None:
-        names = ("reconcile_at", "reconcile_mode")
-        (values,) = await self._bus.do_all([("HMGET", keys.control(self._user), *names)])
-        if not isinstance(values, list) or values[0] is None:
-            return None
-        fields = {name: value for name, value in zip(names, values, strict=True) if value is not None}
-        try:
-            return ReconcileRequest.parse(fields)
-        except MalformedMessageError:
-            return None
+    async def _control(self) -> Mapping[str, str]:
+        """Read the requests in the user's control hash; empty if it cannot be read."""
+        (values,) = await self._bus.do_all([("HMGET", keys.control(self._user), *_REQUESTS)])
+        if not isinstance(values, list):
+            return {}
+        return {name: str(value) for name, value in zip(_REQUESTS, values, strict=True) if value is not None}
 
     async def _unanswered(self, venue: str, request: ReconcileRequest) -> bool:
         if self._contexts[venue].clock() - request.reconcile_at > _REQUEST_AGE_MS:
@@ -224,3 +225,10 @@ class Housekeeper:
         context = next(iter(self._contexts.values()))
         for stream in (keys.orders(self._user), keys.reports(self._user)):
             await trim(self._bus, stream, context.clock() - context.retention_ms)
+
+
+def _reconcile_request(control: Mapping[str, str]) -> ReconcileRequest | None:
+    try:
+        return ReconcileRequest.parse(control) if "reconcile_at" in control else None
+    except MalformedMessageError:
+        return None

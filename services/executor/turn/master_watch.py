@@ -11,7 +11,7 @@ from shared.bus.connection import Bus
 from shared.bus.errors import BusError
 from shared.bus.records import Records
 from shared.contracts import keys
-from shared.domain.account import MASTER, AccountState
+from shared.domain.account import MASTER, masters_are_open
 from shared.domain.values.venue import VENUES
 
 _POLL: Final = 0.5
@@ -20,14 +20,13 @@ log = structlog.get_logger()
 
 
 async def watch_for_master(bus: Bus, seen: asyncio.Event) -> None:
-    """Set `seen` once a master account is ready, or has left a signal; then end."""
+    """Set `seen` once a master account is ready and all were tried, or one has left a signal; then end."""
     records = Records(bus)
     said = False
     while True:
         try:
             accounts = await records.accounts([(MASTER, venue) for venue in VENUES])
-            ready = any(account is not None and account.state is AccountState.READY for account in accounts)
-            if ready or await bus.do("XLEN", keys.SIGNALS):
+            if masters_are_open(accounts) or await bus.do("XLEN", keys.SIGNALS):
                 seen.set()
                 return
         except BusError:

@@ -51,6 +51,7 @@ class AccountMirror:
         currency: str,
         ignored: Collection[str] = (),
         faults: Faults | None = None,
+        subject: str = MASTER,
     ) -> None:
         """`ignored` assets are deliberately left out of the equity."""
         self._venue = venue
@@ -63,6 +64,7 @@ class AccountMirror:
         """The last price of each pair needed for the valuation, and when it was requested (epoch ms)."""
         self._ignored = frozenset(ignored)
         self._faults = faults or Faults()
+        self._subject = subject
         self._pairs_read_at = 0
         self._read_at = 0
         self._filled = False
@@ -148,7 +150,7 @@ class AccountMirror:
                 _log.warning("account not refreshed: the venue gives no answer", words=str(failure))
                 if self.stale:
                     why = master_equity_unknown(self.equity_reason).reason
-                    self._faults.report(FaultKind.EQUITY, MASTER, why, blocks=True)
+                    self._faults.report(FaultKind.EQUITY, self._subject, why, blocks=True)
                 await self._clock.sleep(_AFTER_A_FAILURE)
 
     async def refresh_if_due(self) -> None:
@@ -182,9 +184,11 @@ class AccountMirror:
             unread=balances.unreadable,
         )
         if valued.whole:
-            if self._faults.clear(FaultKind.EQUITY, MASTER):
+            if self._faults.clear(FaultKind.EQUITY, self._subject):
                 _log.info("the master's equity is fully known again", equity=str(valued.worth))
-        elif self._faults.report(FaultKind.EQUITY, MASTER, master_equity_unknown(valued.missing).reason, blocks=True):
+        elif self._faults.report(
+            FaultKind.EQUITY, self._subject, master_equity_unknown(valued.missing).reason, blocks=True
+        ):
             _log.error(
                 "the master's equity is not fully known: entries are skipped where sizes depend on it",
                 missing=valued.missing,

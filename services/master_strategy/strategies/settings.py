@@ -5,6 +5,7 @@ The default in live mode is `none`: Shoal itself never trades the master's accou
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
@@ -26,6 +27,7 @@ from shared.config.strategy_choice import (
 from shared.config.users.file import exact, symbol
 from shared.domain.master_account import Baseline
 from shared.domain.values.symbol import Symbol
+from shared.domain.values.venue import VENUES, VenueName
 
 _PER_CENT: Final = Decimal("0.01")
 
@@ -58,6 +60,8 @@ class StrategySettings(BaseModel):
     """Whether the strategy may trade real money; without it live mode accepts only `none`."""
     ignore_assets: tuple[_AssetName, ...] = ()
     baseline: Baseline = Baseline.SEPARATE
+    venue: VenueName | None = None
+    """Where the strategy trades; by default the first of Kraken and Coinbase that the master has an account at."""
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
@@ -74,6 +78,11 @@ class StrategySettings(BaseModel):
     def currency(self) -> str:
         """The quote currency, in which the equity is counted."""
         return self.symbols[0].quote
+
+    def at(self, venue: str, masters: Collection[str]) -> Self:
+        """Return the settings of the account at a venue: only one of the master's accounts is traded by the strategy."""
+        traded = self.venue or next(name for name in VENUES if name in masters)
+        return self if venue == traded else self.model_copy(update={"name": MIRROR_ONLY})
 
     def build(self) -> Strategy | None:
         """Return the strategy; None if the account is only mirrored."""

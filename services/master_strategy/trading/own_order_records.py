@@ -20,8 +20,9 @@ _log = structlog.get_logger(__name__)
 class OwnOrderRecords:
     """The records of the master's orders under one lease."""
 
-    def __init__(self, store: OrderStore) -> None:
+    def __init__(self, store: OrderStore, venue: str) -> None:
         self._store = store
+        self._venue = venue
 
     async def settle(
         self,
@@ -70,9 +71,11 @@ class OwnOrderRecords:
         return await self._store.settle(report, entry_id="", fields=fields, position=change)
 
     async def unfinished(self) -> list[tuple[OwnOrder, OrderState]]:
-        """Return the unfinished orders of an earlier run with their states; unreadable records are logged and left."""
+        """Return the unfinished orders of an earlier run at this venue with their states; unreadable ones are logged and left."""
         found = []
         for order_id, fields in (await self._store.open_orders()).items():
+            if fields.get("venue", self._venue) != self._venue:
+                continue  # the session of that venue follows it
             try:
                 found.append((OwnOrder.read(order_id, fields), OrderState(fields["state"])))
             except (KeyError, ValueError, ArithmeticError) as error:

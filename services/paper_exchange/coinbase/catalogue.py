@@ -50,7 +50,7 @@ def get_product(call: PublicCall) -> Shape:
 def product_shape(exchange: Exchange, product: Product) -> Shape:
     """Return a product with its present rules and flags; fields as recorded by nautilus_trader (2026-04)."""
     instrument = product.instrument
-    least, increments = least_and_steps(exchange, product)
+    (least, least_worth), increments = least_and_steps(exchange, product)
     change, volume = _day(exchange, product)
     flags = flags_of(exchange, product)
     last = last_price(exchange, product)
@@ -62,7 +62,7 @@ def product_shape(exchange: Exchange, product: Product) -> Shape:
         "volume_percentage_change_24h": "0",
         "base_increment": decimal_text(increments[1]),
         "quote_increment": decimal_text(QUOTE_INCREMENT),
-        "quote_min_size": decimal_text(instrument.cost_min),
+        "quote_min_size": decimal_text(least_worth),
         "quote_max_size": decimal_text(QUOTE_MAX_SIZE),
         "base_min_size": decimal_text(least),
         "base_max_size": decimal_text(product.base_max_size),
@@ -95,10 +95,11 @@ def product_shape(exchange: Exchange, product: Product) -> Shape:
     }
 
 
-def least_and_steps(exchange: Exchange, product: Product) -> tuple[Decimal, tuple[Decimal, Decimal]]:
-    """Return base_min_size and the steps (price, base) as they are now: faults change them."""
+def least_and_steps(exchange: Exchange, product: Product) -> tuple[tuple[Decimal, Decimal], tuple[Decimal, Decimal]]:
+    """Return the minimums (base_min_size, quote_min_size) and the steps (price, base) as they are now: faults change them."""
     instrument = exchange.rules.adjust(product.instrument, product.book_symbol)
-    return max(instrument.order_min, instrument.lot), (instrument.tick, instrument.lot)
+    least = max(instrument.order_min, instrument.lot)
+    return (least, instrument.cost_min), (instrument.tick, instrument.lot)
 
 
 def _day(exchange: Exchange, product: Product) -> tuple[float, float]:

@@ -22,7 +22,7 @@ Amount = Annotated[Decimal, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
 Venue = Literal["kraken", "coinbase"]
 OTHER_VENUES_FIELDS: Final = {
     "kraken": {"key_type", "portfolio"},
-    "coinbase": {"nonce_window", "margin"},
+    "coinbase": {"nonce_window", "margin", "ip_allowlist", "valid_until"},
 }
 """The fields of a new account that a venue does not have."""
 
@@ -59,6 +59,9 @@ class NewAccount(StrictModel):
     api_secret: str | None = Field(default=None, repr=False)
     balances: dict[str, Amount] = Field(default_factory=dict)
     permissions: frozenset[Permission] = DEFAULT_PERMISSIONS
+    ip_allowlist: tuple[Annotated[str, Field(min_length=1, max_length=64)], ...] = Field(default=(), max_length=32)
+    valid_until: int = Field(default=0, ge=0, le=10**11)
+    """Epoch seconds at which the key expires."""
     tier: Literal["starter", "intermediate", "pro", "unlimited"] = "pro"
     nonce_window: int = Field(default=0, ge=0)
     margin: bool = False

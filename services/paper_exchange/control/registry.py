@@ -39,6 +39,8 @@ def create(exchange: Exchange, request: NewAccount) -> ApiKey:
     name = request.api_key or "PAPER" + secrets.token_hex(16).upper()
     secret = request.api_secret or b64encode(secrets.token_bytes(64)).decode()
     key = ApiKey(name, b64decode(secret), secret, account, request.permissions, request.tier, request.nonce_window)
+    key.created_at, key.valid_until = exchange.clock.now(), request.valid_until
+    key.ip_allowlist = request.ip_allowlist
     account.keys[name] = key
     exchange.keys[name] = key
     return key

@@ -41,6 +41,10 @@ class ApiKey:
     nonce_window: int = 0
     last_nonce: int = 0
     recent_nonces: set[int] = field(default_factory=set)
+    created_at: float = 0.0
+    valid_until: int = 0
+    """Epoch seconds at which it expires; 0 if it does not."""
+    ip_allowlist: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from services.paper_exchange.core.faults import VenueFaults
 from services.paper_exchange.core.instrument import Instrument, TradingStatus
 
 ORDERMIN_FACTOR: Final = Decimal(100)
+"""For both minimums: at Coinbase the one in the base is as good as none, and the one in the quote counts."""
 MODES: Final = {
     "maintenance_mode": TradingStatus.MAINTENANCE,
     "cancel_only_mode": TradingStatus.CANCEL_ONLY,
@@ -50,7 +51,11 @@ class Rules:
             return instrument
         on = self._faults.active
         if on("ordermin_raised_mid_run", symbol=symbol):
-            instrument = replace(instrument, order_min=instrument.order_min * ORDERMIN_FACTOR)
+            instrument = replace(
+                instrument,
+                order_min=instrument.order_min * ORDERMIN_FACTOR,
+                cost_min=instrument.cost_min * ORDERMIN_FACTOR,
+            )
         if on("precision_change", symbol=symbol):
             instrument = replace(
                 instrument,

@@ -49,6 +49,8 @@ class Gate:
         if failed is not None and now < failed.until:
             failed.until = now + self._rule.seconds
             return errors.LOCKOUT
+        if key.valid_until and now >= key.valid_until:
+            return self._fail(key, errors.INVALID_KEY, now)
         if not hmac.compare_digest(sign(key.secret, path, nonce, body), signature):
             return self._fail(key, errors.INVALID_SIGNATURE, now)
         if not _accept_nonce(key, nonce):

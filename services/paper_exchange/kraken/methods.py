@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.paper_exchange.core.account import Permission
-from services.paper_exchange.kraken import funds, history, trading
+from services.paper_exchange.kraken import funds, history, key_info, trading
 from services.paper_exchange.kraken.call import Call
 
 _FUNDS: Final = (frozenset({Permission.QUERY_FUNDS}),)
@@ -23,6 +23,8 @@ _MODIFY: Final = (frozenset({Permission.MODIFY_ORDERS}),)
 _CANCEL: Final = (frozenset({Permission.MODIFY_ORDERS}), frozenset({Permission.CANCEL_ORDERS}))
 _BOTH: Final = (frozenset({Permission.MODIFY_ORDERS, Permission.CANCEL_ORDERS}),)
 _SOCKETS: Final = (frozenset({Permission.WEBSOCKETS}),)
+_WITHDRAW: Final = (frozenset({Permission.WITHDRAW}),)
+_NONE: Final[tuple[frozenset[Permission], ...]] = (frozenset(),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ METHODS: Final[dict[str, Method]] = {
     "BalanceEx": Method(funds.balance_ex, _FUNDS),
     "TradeBalance": Method(funds.trade_balance, _OPEN),
     "TradeVolume": Method(funds.trade_volume, _FUNDS),
+    "GetApiKeyInfo": Method(key_info.api_key_info, _NONE),
+    "WithdrawInfo": Method(key_info.withdraw_info, _WITHDRAW),
     "Ledgers": Method(funds.ledgers, _LEDGER, 2),
     "QueryLedgers": Method(funds.query_ledgers, _LEDGER, 2),
     "OpenOrders": Method(history.open_orders, _OPEN),

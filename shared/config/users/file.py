@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 import re
 from decimal import Decimal
+from enum import StrEnum
 from functools import partial
 from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from shared.domain.limits.policy import (
-    ROUND_TRIP_FEE_PCT,
     BelowMinimum,
     ExitPolicy,
     GuardPolicy,
@@ -27,8 +27,10 @@ from shared.domain.limits.policy import (
     SymbolPolicy,
     UserPolicy,
 )
+from shared.domain.values.fees import dearest_taker_fee
+from shared.domain.values.money import plain
 from shared.domain.values.symbol import Symbol
-from shared.domain.values.venue import VenueName
+from shared.domain.values.venue import VENUES, VenueName
 
 _DURATION: Final = re.compile(r"(\d{1,15})(ms|s|m|h|d)")
 _UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -167,11 +169,27 @@ class _Exits(_Section):
     trailing_pct: _Percent | None = None
     max_hold: _Lasting | None = None
 
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if self.take_profit_pct is not None and self.take_profit_pct < ROUND_TRIP_FEE_PCT:
-            raise ValueError(f"take_profit_pct must be at least {ROUND_TRIP_FEE_PCT}, the fees of buying and selling")
-        return self
+
+NOT_FOLLOWED: Final = "none"
+
+
+_Target = StrEnum("_Target", {name.upper(): name for name in (*VENUES, NOT_FOLLOWED)})  # type: ignore[misc]
+
+
+class _Follow(_Section):
+    """`[follow]`: on which of the user's venues each master is copied."""
+
+    kraken: _Target | None = None
+    coinbase: _Target | None = None
+
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Return master and venue of each entry; the venue is empty for a master that is not followed."""
+        given = {name: getattr(self, name) for name in VENUES}
+        return tuple(
+            (str(name), "" if venue == NOT_FOLLOWED else str(venue))
+            for name, venue in given.items()
+            if venue is not None
+        )
 
 
 class UserFile(_Section):
@@ -183,6 +201,7 @@ class UserFile(_Section):
     on_join: OnJoin = OnJoin.NEW_ONLY
     on_join_bps: _Basis = Decimal(50)
     on_leave: OnLeave = OnLeave.KEEP
+    follow: _Follow = _Follow()
     sizing: _Sizing = _Sizing()
     limits: _Limits = _Limits()
     guards: _Guards = _Guards()
@@ -195,7 +214,27 @@ class UserFile(_Section):
             raise ValueError('sizing.below_minimum "round_up" needs limits.max_order_pct, above which it never rounds')
         if len(set(self.venues)) < len(self.venues):
             raise ValueError("venues contains a venue twice")
+        self._check_follow()
+        self._check_target()
         return self
+
+    def _check_follow(self) -> None:
+        targets: dict[str, str] = {}
+        for master, venue in self.follow.pairs():
+            if venue and venue not in self.venues:
+                raise ValueError(f"follow.{master} is {venue}, which is not among venues")
+            if venue and (other := targets.get(venue)):
+                raise ValueError(
+                    f"follow.{other} and follow.{master} are both {venue}: what two masters buy in one account cannot be "
+                    "told apart; make two users of it"
+                )
+            targets[venue] = master
+
+    def _check_target(self) -> None:
+        """Refuse a target that the fees of buying and selling at the dearest of the user's venues would eat up."""
+        target, least = self.exits.take_profit_pct, 2 * 100 * max(map(dearest_taker_fee, self.venues))
+        if target is not None and target < least:
+            raise ValueError(f"exits.take_profit_pct must be at least {plain(least)}, the fees of buying and selling")
 
     def policy(self, user: str) -> UserPolicy:
         """Return the settings as domain values."""
@@ -203,6 +242,7 @@ class UserFile(_Section):
             user=user,
             enabled=self.enabled,
             venues=tuple(self.venues),
+            follow=self.follow.pairs(),
             sizing=SizingPolicy(
                 multiplier=self.sizing.multiplier,
                 below_minimum=self.sizing.below_minimum,

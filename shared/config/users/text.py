@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from shared.config.users.file import UserFile
+from shared.config.users.file import NOT_FOLLOWED, UserFile
 from shared.domain.limits.policy import UserPolicy
 
 _NOT_IN_A_FILE: Final = frozenset({"user", "file", "fault"})
@@ -23,6 +23,7 @@ def write_settings(policy: UserPolicy) -> str:
     content = _section(policy)
     if policy.exits.stop_loss_pct is None:
         content["exits"]["stop_loss_pct"] = "off"
+    content["follow"] = {master: venue or NOT_FOLLOWED for master, venue in policy.follow}
     if not policy.limits.stop_out:  # a file must not contain a setting without effect
         del content["limits"]["on_stop_out"]
     return json.dumps(content, ensure_ascii=False, sort_keys=True)

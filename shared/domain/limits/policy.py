@@ -16,8 +16,6 @@ from shared.domain.values.symbol import Symbol
 
 RESERVED_NAMES: Final = frozenset({"master", "copy-engine"})
 """Names of Redis hash tags that belong to Shoal itself."""
-ROUND_TRIP_FEE_PCT: Final = Decimal("0.8")
-"""What buying and selling cost on a venue's dearest tier: a target below that is a loss."""
 
 
 class SizingMode(StrEnum):
@@ -166,6 +164,8 @@ class UserPolicy:
     user: str
     enabled: bool
     venues: tuple[str, ...]
+    follow: tuple[tuple[str, str], ...] = ()
+    """Masters and the venue on which each is copied, as the file says; an empty venue: that master is not followed."""
     sizing: SizingPolicy = field(default_factory=SizingPolicy)
     limits: LimitPolicy = field(default_factory=LimitPolicy)
     guards: GuardPolicy = field(default_factory=GuardPolicy)
@@ -184,6 +184,26 @@ class UserPolicy:
     def followed(self) -> bool:
         """Whether the engine decides for this user at all: a disabled one with `exits_only` still gets the exits."""
         return self.enabled or self.on_leave is OnLeave.EXITS_ONLY
+
+    def venue_for(self, master: str) -> str | None:
+        """Return the user's venue on which a master's signals are copied; None if they are not.
+
+        Without an entry in `follow` that is the master's own venue, which names it, unless another master is copied there: what
+        two masters have bought in one account could not be told apart.
+        """
+        for name, venue in self.follow:
+            if name == master:
+                return venue or None
+        taken = any(venue == master for _, venue in self.follow)
+        return master if master in self.venues and not taken else None
+
+    @property
+    def idle_venues(self) -> tuple[str, ...]:
+        """Return the user's venues on which no master is copied: what is still held there is only sold."""
+        if len(self.venues) == 1 and not self.follow:
+            return ()
+        copied = {self.venue_for(master) for master in {*self.venues, *(name for name, _ in self.follow)}}
+        return tuple(venue for venue in self.venues if venue not in copied)
 
     @property
     def currency(self) -> str:

@@ -22,6 +22,8 @@ from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable,
 
 UNAUTHORIZED: Final = 401
 _OK: Final = frozenset({200, 201})
+_IN_DOUBT: Final = frozenset({408, 409, 425, 499})
+"""Statuses below 500 that say nothing certain of an order: timed out, in conflict with another request, given up by a gateway."""
 
 # The first family that matches decides. Matched against a reason's name and its message, in upper case.
 _REFUSALS: Final[Sequence[tuple[re.Pattern[str], Refusal]]] = tuple(
@@ -51,7 +53,7 @@ def failure_of(reply: Reply, *, order: bool) -> VenueError | None:
         return Unavailable(words, reply.retry_after)
     if status == UNAUTHORIZED:
         return Rejected(words, Refusal.AUTH)  # a plain text: it never has JSON (C7)
-    if reply.body is None or not 400 <= status < 500 or status == 408:
+    if reply.body is None or not 400 <= status < 500 or status in _IN_DOUBT:
         return OutcomeUnknown(words)
     if status == 403:
         return Rejected(words, Refusal.AUTH)
@@ -61,10 +63,13 @@ def failure_of(reply: Reply, *, order: bool) -> VenueError | None:
 
 
 def refusal_of(body: Mapping[str, Any]) -> Rejected | None:
-    """Return why an order was refused; None if the answer is not a readable refusal."""
-    response = body.get("error_response")
-    if body.get("success") is not False or not isinstance(response, dict):
+    """Return why an order was refused; None if the answer is not a refusal, or names an order as well."""
+    taken = body.get("success_response")
+    if body.get("success") is not False or body.get("order_id") or (isinstance(taken, dict) and taken.get("order_id")):
         return None
+    response = body.get("error_response")
+    if not isinstance(response, dict):
+        response = {"error": body.get("failure_reason")}  # an older shape
     reasons = [reason for name in _REASONS if (reason := _text(response.get(name)))]
     reason = next((each for each in reasons if not each.startswith(_UNKNOWN)), reasons[0] if reasons else "")
     details = [_text(response.get(name)) for name in ("message", "error_details")]

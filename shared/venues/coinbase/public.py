@@ -22,7 +22,7 @@ from shared.domain.values.venue import VenueName
 from shared.venues.coinbase import parse
 from shared.venues.coinbase.errors import failure_of
 from shared.venues.coinbase.transport import CoinbaseApi, Query
-from shared.venues.errors import Rejected, Unavailable, VenueError, as_read
+from shared.venues.errors import OutcomeUnknown, Rejected, Unavailable, VenueError, as_read
 from shared.venues.patience import with_patience
 from shared.venues.port import Candle
 from shared.venues.row_log import RowLog
@@ -82,9 +82,8 @@ class CoinbasePublic:
 
     async def product_id(self, symbol: Symbol) -> str:
         """Return the venue's name of a product. Raises Rejected if it is not listed; no order waits for a newer list."""
-        for listed in (self._products or {}, await self.instruments()):
-            if symbol in listed:
-                return f"{symbol.base}-{symbol.quote}"
+        if symbol in (self._products or {}) or symbol in await self.instruments():
+            return f"{symbol.base}-{symbol.quote}"
         raise Rejected(f"Coinbase lists no spot product {symbol}")
 
     async def prices(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Price]:
@@ -125,7 +124,7 @@ class CoinbasePublic:
         answer = await self.ask("/time")
         ended = time.monotonic()
         with parse.readable("time"):
-            at = int(answer["epochMillis"])
+            at = parse.milliseconds(answer["epochMillis"])
         self._clock.note(at, _MILLISECOND, began, ended)
 
     async def close(self) -> None:
@@ -143,14 +142,17 @@ class CoinbasePublic:
                 reply = await self._api.ask(path, query, public=True)
             except VenueError as error:
                 raise as_read(error) from None
-            if (failure := failure_of(reply, order=False)) is not None:
+            failure = failure_of(reply, order=False)
+            if isinstance(failure, OutcomeUnknown):
+                self._api.doubt()  # a gateway that answered for Coinbase may deliver Coinbase's own answer later
+            if failure is not None:
                 raise as_read(failure)
             return reply.body or {}
 
         return await with_patience(once, self._timeout)
 
     async def _list(self) -> Mapping[Symbol, Instrument]:
-        answer = await self.ask("/market/products", {"get_all_products": "false"})
+        answer = await self.ask("/market/products", {"product_type": "SPOT"})
         with parse.readable("products"):
             found, unusable = parse.instruments(answer["products"], self._clock())
         self.rows.note("products", unusable)

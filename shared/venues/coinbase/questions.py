@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from shared.venues.answers import UNREADABLE
-from shared.venues.coinbase import parse
+from shared.venues.coinbase import order_rows, parse
 from shared.venues.coinbase.errors import UNAUTHORIZED, failure_of
 from shared.venues.coinbase.rate_budget import CoinbaseBudget
 from shared.venues.coinbase.transport import CoinbaseApi, Query
-from shared.venues.errors import Unavailable, VenueError, as_read
+from shared.venues.errors import OutcomeUnknown, Unavailable, VenueError, as_read
 from shared.venues.patience import with_patience
 
 TOKEN_PAUSES: Final = (0.1, 0.3, 0.6)
@@ -34,50 +34,82 @@ class Questions:
         self._budget = budget
         self._timeout = timeout
 
-    async def ask(self, path: str, query: Query | None = None, *, patient: bool = False) -> dict[str, Any]:
-        """Send a lookup and return its answer; a `patient` one lets others go first."""
+    async def ask(
+        self, path: str, query: Query | None = None, *, patient: bool = False, body: str = ""
+    ) -> dict[str, Any]:
+        """Send a lookup and return its answer; a `patient` one lets others go first.
+
+        `body`: the text of a question that is posted, such as a preview; never one that creates anything.
+        """
 
         async def once() -> dict[str, Any]:
             await self._budget.admit_lookup(patient=patient)
             for pause in (*TOKEN_PAUSES, None):
                 try:
-                    reply = await self._api.ask(path, query)
+                    reply = await (self._api.send(path, body) if body else self._api.ask(path, query))
                 except VenueError as error:
                     raise as_read(error) from None
+                self._budget.heed(reply.remaining)
                 if reply.status != UNAUTHORIZED or pause is None:
                     break
                 await asyncio.sleep(pause)
+                self._budget.count()
             failure = failure_of(reply, order=False)
             if isinstance(failure, Unavailable) and failure.retry_after > 0:
                 failure.retry_after = max(failure.retry_after, self._budget.exceeded())
+            if isinstance(failure, OutcomeUnknown):
+                self.doubt()
             if failure is not None:
                 raise as_read(failure)
             return reply.body or {}
 
         return await with_patience(once, self._timeout)
 
-    async def pages(self, path: str, key: str, query: Query, *, until: int | None = None) -> list[Row]:
-        """Return the rows of all pages, in the venue's sequence; with `until` (epoch ms) until one ends with an older row."""
+    def doubt(self) -> None:
+        """Close the idle connections: one of them delivered what is no answer to its request."""
+        self._api.doubt()
+
+    async def pages(
+        self, path: str, key: str, query: Query, *, until: int | None = None, patient: bool = False
+    ) -> list[Row]:
+        """Return the rows of all pages, in the venue's sequence; with `until` (epoch ms) until one ends with an older row.
+
+        Raises Unavailable for a list that does not come to its end: the rows that are missing must not count as absent.
+        """
         rows: list[Row] = []
-        cursor = ""
+        cursor, before = "", set[str]()
         for _ in range(_MOST_PAGES):
-            answer = await self.ask(path, {**query, "cursor": cursor} if cursor else query)
+            answer = await self.ask(path, {**query, "cursor": cursor} if cursor else query, patient=patient)
+            if key not in answer:
+                self.doubt()
             with parse.readable(key):
                 page: Sequence[Row] = answer[key] or []
                 rows += page
-                cursor, before = str(answer.get("cursor") or ""), cursor
-                more = answer.get("has_next", bool(cursor)) is True
-            if not more or not cursor or cursor == before or (until is not None and _is_older(page, until)):
+                cursor, more = _next_page(answer, page)
+            if not more or (until is not None and _is_older(page, until)):
                 return rows
+            if not cursor or cursor in before:
+                raise Unavailable(f"Coinbase's list of {key} goes on without a next page")
+            before.add(cursor)
         raise Unavailable(f"Coinbase's list of {key} does not end")
 
 
+def _next_page(answer: Mapping[str, Any], page: Sequence[Row]) -> tuple[str, bool]:
+    """Return the cursor of the next page, and whether there is one. Lists without `has_next` end with an empty cursor (C13)."""
+    cursor, more = str(answer.get("cursor") or ""), answer.get("has_next")
+    if more is None:
+        return cursor, bool(cursor and page)
+    if not isinstance(more, bool):
+        raise TypeError("has_next")
+    return cursor, more
+
+
 def _is_older(page: Sequence[Row], until: int) -> bool:
-    """Return whether the last row of a page changed before an instant; False if that cannot be read."""
+    """Return whether the last row of a page changed before an instant, or was created before it where no change is named."""
     if not page:
         return True
     try:
-        at = parse.ended_at(page[-1])
+        at = order_rows.ended_at(page[-1]) or parse.instant(page[-1]["created_time"])
     except UNREADABLE:
         return False
-    return at is not None and at < until
+    return at < until

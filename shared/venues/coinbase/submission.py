@@ -14,6 +14,7 @@ import json
 from typing import Any
 
 from shared.venues.coinbase.errors import UNAUTHORIZED, failure_of, refusal_of
+from shared.venues.coinbase.order_rows import is_id
 from shared.venues.coinbase.questions import TOKEN_PAUSES
 from shared.venues.coinbase.rate_budget import CoinbaseBudget
 from shared.venues.coinbase.transport import CoinbaseApi, Reply
@@ -44,7 +45,7 @@ class Submission:
         if not_after is not None and self._clock() >= not_after:
             raise Rejected(_TOO_LATE, Refusal.DEADLINE)
         deadline = (self._clock() + self.order_life_ms) // 1000 * 1000  # a token ends at a full second
-        self._budget.count_order()
+        self._budget.count()
         await begin(Outgoing(deadline, body))
         reply = await self._send_in_time(body, deadline)
         failure = failure_of(reply, order=True)
@@ -61,12 +62,14 @@ class Submission:
             if self._clock() >= deadline:
                 raise Rejected(_TOO_LATE, Refusal.DEADLINE)
             reply = await self._api.order(body, expires_at=deadline)
+            self._budget.heed(reply.remaining)
             if reply.status != UNAUTHORIZED:
                 return reply
             if self._clock() >= deadline:  # refused for its end, not for its key
                 raise Rejected("the order arrived after its token had ended", Refusal.DEADLINE)
             if pause is not None:
                 await asyncio.sleep(pause)
+                self._budget.count()
         return reply
 
     def _accepted(self, answer: dict[str, Any], asked: dict[str, Any]) -> OrderAck:
@@ -74,16 +77,13 @@ class Submission:
         if (refused := refusal_of(answer)) is not None:
             raise refused
         named = answer.get("success_response")
-        if (
-            answer.get("success") is not True
-            or not isinstance(named, dict)
-            or not isinstance(named.get("order_id"), str)
-        ):
+        if answer.get("success") is not True or not isinstance(named, dict):
+            self._api.doubt()
             raise OutcomeUnknown("Coinbase's answer says neither that it took the order nor that it refused it")
+        if not is_id(named.get("order_id")):
+            raise OutcomeUnknown("Coinbase accepted the order without returning its id")
         for field in ("client_order_id", "product_id", "side"):
-            if named.get(field) not in {asked[field], None, ""}:
+            if named.get(field) != asked[field]:
                 self._api.doubt()
                 raise OutcomeUnknown(f"Coinbase answered with an order of another {field}")
-        if not named["order_id"]:
-            raise OutcomeUnknown("Coinbase accepted the order without returning its id")
-        return OrderAck(named["order_id"])
+        return OrderAck(str(named["order_id"]))

@@ -15,7 +15,7 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, cast
 from urllib.parse import urlencode, urlsplit
 
@@ -38,9 +38,15 @@ _RETRY_AFTER: Final = 1.0
 """Seconds after a 429 without a header: the private limit is counted by the second (C5)."""
 _NOT_BEFORE_SLACK: Final = 1
 """Seconds by which `nbf` lies in the past: our estimate of the venue's time may be a second ahead."""
+_LONGEST_LIFE: Final = 115_000
+"""Ms: a token that lives longer than two minutes is refused (C2)."""
 
 for _name in ("coinbase.RESTClient", "coinbase.WSClient"):  # they print failures with their bodies
     logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
+
+_NEVER: Final = b"\0"
+"""Occurs in no answer that can be read."""
+_LONGEST_COUNT: Final = 10
 
 Query = Mapping[str, str | int | Sequence[str]]
 
@@ -53,14 +59,16 @@ class Reply:
     body: dict[str, Any] | None
     size: int
     retry_after: float = 0.0
+    remaining: int | None = None
+    """How many calls the venue still takes now, where it says so (C5)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A key's name and its parsed private half."""
+    """A key's name and its parsed private half; the representation shows neither."""
 
-    name: str
-    private: PrivateKey
+    name: str = field(repr=False)
+    private: PrivateKey = field(repr=False)
 
     def token(self, uri: str, *, not_before: int, expires: int) -> str:
         """Return a token for one request; instants in epoch seconds (C2)."""
@@ -85,6 +93,7 @@ class CoinbaseApi(RESTBase):  # type: ignore[misc]  # the library ships no types
         self.is_authenticated = key is not None
         self.uri = url.rstrip("/")
         self._key = key
+        self._name = key.name.encode() if key is not None else _NEVER
         self._origin = http.origin(self.uri)
         self._base = urlsplit(self.uri).path  # a venue behind a path, such as that of a reverse proxy
         self._seconds = timeout
@@ -95,7 +104,7 @@ class CoinbaseApi(RESTBase):  # type: ignore[misc]  # the library ships no types
     @property
     def token_life_ms(self) -> int:
         """How long a token lives: its request's time-out and a little more."""
-        return int(self._seconds * 1000) + TOKEN_SPARE_MS
+        return min(int(self._seconds * 1000) + TOKEN_SPARE_MS, _LONGEST_LIFE)
 
     async def ask(self, path: str, query: Query | None = None, *, public: bool = False) -> Reply:
         """Send a lookup once. Raises Unavailable (nothing left) or OutcomeUnknown (no whole answer)."""
@@ -151,8 +160,12 @@ class CoinbaseApi(RESTBase):  # type: ignore[misc]  # the library ships no types
         )
         if answer.status < 500:  # those pages may be a gateway's, dated by its own clock
             self._clock.heard(answer.header(b"date"), answer.header(b"age"), began, time.monotonic())
-        wait = _seconds(answer.header(b"retry-after")) if answer.status == 429 else 0.0
-        return Reply(answer.status, read_object(answer.body), len(answer.body), wait)
+        content = answer.body
+        if self._name in content:  # its words are recorded and shown
+            content = content.replace(self._name, b"[key]")
+        reset, remaining = answer.header(b"x-ratelimit-reset"), answer.header(b"x-ratelimit-remaining")
+        wait = _seconds(answer.header(b"retry-after") or reset) if answer.status == 429 else 0.0
+        return Reply(answer.status, read_object(content), len(content), wait, _count(remaining))
 
 
 def request_text(content: Mapping[str, Any]) -> str:
@@ -161,4 +174,9 @@ def request_text(content: Mapping[str, Any]) -> str:
 
 
 def _seconds(text: str) -> float:
-    return min(float(text), LONGEST_WAIT) if text.isascii() and text.isdigit() else _RETRY_AFTER
+    asked = _count(text)
+    return _RETRY_AFTER if asked is None else min(max(asked, _RETRY_AFTER), LONGEST_WAIT)
+
+
+def _count(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < _LONGEST_COUNT else None

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import structlog
 
+from shared.domain.key_report import Finding
 from shared.domain.values.fees import dearest_taker_fee
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import Price, plain
@@ -29,6 +30,7 @@ from shared.venues.answers import decimal
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.kraken import parse
 from shared.venues.kraken.errors import lacks_permission
+from shared.venues.kraken.key_check import KeyExaminer
 from shared.venues.kraken.lane import Lane
 from shared.venues.kraken.public import KrakenPublic
 from shared.venues.kraken.rate_budget import RateBudget
@@ -98,6 +100,10 @@ class KrakenVenue:
         self._public.rows.note("BalanceEx", dict.fromkeys(found.unreadable, "the balance cannot be read"))
         self._public.meet(names.plain(asset) for asset in extended)
         return found
+
+    async def check_key(self, symbol: Symbol | None, *, trades: bool, probe: bool) -> Sequence[Finding]:
+        """Return what Kraken says of the key; see `key_check.py`."""
+        return await KeyExaminer(self._lane, self._public, self._clock).findings(symbol, trades=trades, probe=probe)
 
     async def taker_fee(self, symbol: Symbol) -> Decimal:
         """Return the account's taker fee, queried hourly; the base tier's if the key lacks the right or Kraken lists none."""

@@ -45,7 +45,7 @@ _DUPLICATE: Final = re.compile(r"uplicate|cl_ord_id|reference id")  # the exact 
 _GONE: Final = re.compile(r"^eorder:\s*(unknown|invalid) order")
 _REFUSED: Final = re.compile(
     r"^eorder:\s*(invalid|unknown|post only|margin|insufficient margin|cannot open|reduce only|trading agreement)"
-    r"|limit exceeded|^equery:|^egeneral:\s*(invalid arguments|unknown method)|no amendable parameters"
+    r"|limit exceeded|^equery:|^efunding:|^egeneral:\s*(invalid arguments|unknown method)|no amendable parameters"
 )
 
 

@@ -54,6 +54,11 @@ class Lane:
         self.order_life_ms = max(int(timeout * 1000), _SHORTEST_SEND)
         """From the start of a send to the deadline of its order."""
 
+    @property
+    def last_nonce(self) -> int:
+        """Return the nonce that was sent last."""
+        return self._api.last_nonce
+
     async def look_up(self, method: str, params: Mapping[str, str] | None = None, *, patient: bool = False) -> Any:
         """Send a lookup and return its result. Repeats it, with a new nonce each time, while Kraken is unavailable.
 

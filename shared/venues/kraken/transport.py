@@ -82,6 +82,11 @@ class KrakenApi(krakenex.API):  # type: ignore[misc]  # krakenex ships no types
         reply: Reply = await self.query_private(method, dict(params))  # a copy: krakenex writes the nonce into it
         return reply
 
+    @property
+    def last_nonce(self) -> int:
+        """Return the nonce of the last private call of this process; 0 before the first."""
+        return self._allocated
+
     def doubt(self) -> None:
         """Close the idle connections: one of them delivered an answer to another request."""
         self._origin.drop_idle()

@@ -233,6 +233,5 @@ async def test_every_page_of_wallets_and_orders_is_read(
     for _ in range(3):
         await place(coinbase, side=Side.BUY)
     assert {"USD", "BTC"} <= set(await coinbase.venue.balances())
-    monkeypatch.setattr("services.paper_exchange.coinbase.orders.queries.DEFAULT_ORDERS", 1)
-    monkeypatch.setattr("services.paper_exchange.coinbase.orders.queries.DEFAULT_FILLS", 1)
+    monkeypatch.setattr("shared.venues.coinbase.history._PAGE", 1)
     assert len(await coinbase.venue.closed_orders(since=since)) == 3

@@ -18,12 +18,13 @@ from shared.domain.limits.policy import UserPolicy
 from shared.domain.reason import ReasonCode
 from tests.support.engines import carried, running
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_exit, an_instrument
+from tests.support.known_markets import KnownMarkets
 from tests.support.order_stream import decided
 from tests.support.redis_server import RedisServer
 from tests.support.wire_words import words_of
 
 Emit = Callable[..., Awaitable[Entry]]
-PAIRS = {BTC_USD: an_instrument()}
+PAIRS = KnownMarkets({BTC_USD: an_instrument()})
 SCOPES = [keys.CONTROL, keys.control("alice"), keys.control_of_symbol("BTC/USD")]
 
 

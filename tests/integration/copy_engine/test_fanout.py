@@ -21,11 +21,12 @@ from shared.domain.limits.policy import UserPolicy
 from shared.domain.order import order_id
 from shared.domain.reason import ReasonCode
 from tests.support.examples import BTC_USD, NOW, a_policy, an_account, an_entry, an_id, an_instrument, btc, usd
+from tests.support.known_markets import KnownMarkets
 from tests.support.order_stream import decided
 from tests.support.wire_words import words_of
 
 Emit = Callable[..., Awaitable[Entry]]
-PAIRS = {BTC_USD: an_instrument()}
+PAIRS = KnownMarkets({BTC_USD: an_instrument()})
 
 
 class WatchedBus(Bus):

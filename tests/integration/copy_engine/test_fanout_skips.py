@@ -15,10 +15,11 @@ from shared.contracts import keys
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.reason import ReasonCode
 from tests.support.examples import BTC_USD, NOW, an_entry, an_exit, an_instrument, btc
+from tests.support.known_markets import KnownMarkets
 from tests.support.order_stream import decided
 
 Emit = Callable[..., Awaitable[Entry]]
-PAIRS = {BTC_USD: an_instrument()}
+PAIRS = KnownMarkets({BTC_USD: an_instrument()})
 
 
 def clock() -> int:
@@ -32,7 +33,7 @@ async def test_a_failure_inside_one_decision_is_a_skip_for_that_user_alone(
     """Bob's equity is more lots than the arithmetic can count: bob gets no size, and above all not the master's."""
     await bus.do("HSET", keys.account("bob", "kraken"), "equity", f"1{'0' * 20}", "cash", f"1{'0' * 20}")
     fine = an_instrument(lot_step=Decimal("1E-14"))
-    await FanOut(bus, clock).distribute(await emit(), an_entry(), users, {BTC_USD: fine})
+    await FanOut(bus, clock).distribute(await emit(), an_entry(), users, KnownMarkets({BTC_USD: fine}))
     copied = {policy.user: (await decided(bus, policy.user))[0][1] for policy in users}
     assert copied["bob"].copy is None
     assert copied["bob"].code == ReasonCode.DECISION_FAILED
@@ -44,7 +45,7 @@ async def test_a_failure_inside_one_decision_is_a_skip_for_that_user_alone(
 
 async def test_sizing_failure_skips(bus: Bus, users: Sequence[UserPolicy], emit: Emit) -> None:
     no_price = an_instrument(tick=Decimal(1_000_000))  # no price on the tick is within the bound: a division by zero
-    await FanOut(bus, clock).distribute(await emit(), an_entry(), users, {BTC_USD: no_price})
+    await FanOut(bus, clock).distribute(await emit(), an_entry(), users, KnownMarkets({BTC_USD: no_price}))
     for policy in users:
         ((_, decision),) = await decided(bus, policy.user)
         assert decision.copy is None
@@ -85,7 +86,7 @@ async def test_a_signal_of_a_venue_that_nobody_follows_is_a_visible_skip(
 ) -> None:
     signal = an_entry(venue="binance")
     pairs = await Records(bus).instruments("binance")
-    await FanOut(bus, clock).distribute(await emit(signal), signal, users, pairs)
+    await FanOut(bus, clock).distribute(await emit(signal), signal, users, KnownMarkets(pairs))
     ((_, decision),) = await decided(bus, "alice")
     assert decision.code == ReasonCode.VENUE_NOT_FOLLOWED
 

@@ -133,7 +133,7 @@ class Run:
                 patience_ms=SEND_PATIENCE_MS,
                 hooks=hooks,
             ),
-            own_records=OwnOrderRecords(self.store),
+            own_records=OwnOrderRecords(self.store, self.venue.name),
             records=self.records,
             emitter=self.emitter,
             book=self.book,

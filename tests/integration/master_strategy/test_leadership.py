@@ -10,6 +10,8 @@ from structlog.testing import capture_logs
 
 from services.master_strategy.fills.scan_health import ScanHealth
 from services.master_strategy.leadership import Leadership
+from services.master_strategy.venue_sessions import VenueSessions
+from services.master_strategy.venue_state import MasterState
 from shared.bus.connection import Bus
 from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import Lease
@@ -46,15 +48,16 @@ def _leadership(
     time: SteppedTime,
     health: ScanHealth | None = None,
 ) -> Leadership:
-    return Leadership(
-        bus=bus,
-        instance=instance,
-        venue="kraken",
+    heartbeat = Heartbeat(Records(bus), "master-strategy", instance)
+    sessions = VenueSessions(
+        name="kraken",
         run_session=run,
-        heartbeat=Heartbeat(Records(bus), "master-strategy", instance),
+        records=Records(bus),
+        state=MasterState(heartbeat).of("kraken"),
         clock=time.clock(),
         health=health,
     )
+    return Leadership(bus=bus, instance=instance, venues=[sessions], heartbeat=heartbeat, clock=time.clock())
 
 
 @asynccontextmanager

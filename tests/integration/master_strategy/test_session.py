@@ -15,6 +15,8 @@ from services.master_strategy.clock import Clock, system_clock
 from services.master_strategy.leadership import Leadership
 from services.master_strategy.session import MasterSession
 from services.master_strategy.strategies.settings import StrategySettings
+from services.master_strategy.venue_sessions import VenueSessions
+from services.master_strategy.venue_state import MasterState
 from shared.bus.connection import Bus, open_bus
 from shared.bus.errors import BusUnavailable
 from shared.bus.heartbeat import Heartbeat
@@ -44,13 +46,12 @@ class Master:
         quick = Clock(system_clock().now, lambda seconds: asyncio.sleep(seconds / 20))
         self._clock = quick if strategy == "none" else system_clock()
         self._heartbeat = Heartbeat(Records(bus), "master-strategy", "one")
+        self._state = MasterState(self._heartbeat).of("kraken")
+        sessions = VenueSessions(
+            name="kraken", run_session=self._session, records=Records(bus), state=self._state, clock=self._clock
+        )
         self._leadership = Leadership(
-            bus=bus,
-            instance="one",
-            venue="kraken",
-            run_session=self._session,
-            heartbeat=self._heartbeat,
-            clock=self._clock,
+            bus=bus, instance="one", venues=[sessions], heartbeat=self._heartbeat, clock=self._clock
         )
 
     async def serve(self) -> None:
@@ -69,7 +70,8 @@ class Master:
             venue=FakeVenue(self.market, self.account, clock=self._clock.now, nonces=nonces),
             nonces=nonces,
             settings=settings,
-            heartbeat=self._heartbeat,
+            state=self._state,
+            faults=self._heartbeat.faults,
             clock=self._clock,
             new_id=lambda: str(uuid4()),
             live=False,

@@ -252,7 +252,7 @@ def test_an_age_is_seconds_or_says_its_unit(config: Path, written: str, ms: int)
         ),
         (
             "exits.take_profit_pct = 0.79",
-            "exits: take_profit_pct must be at least 0.8, the fees of buying and selling",
+            "exits.take_profit_pct must be at least 0.8, the fees of buying and selling",
         ),
         ("exits.stop_loss_pct = 0", "exits.stop_loss_pct: "),
         ("exits.stop_loss_pct = 101", "exits.stop_loss_pct: "),
@@ -264,6 +264,17 @@ def test_an_age_is_seconds_or_says_its_unit(config: Path, written: str, ms: int)
         ('on_leave = "sell"', "on_leave: must be 'keep', 'exits_only' or 'close_now' (got 'sell')"),
         ("paper = 2", "paper: "),
         ('venues = ["kraken", "kraken"]', "venues contains a venue twice"),
+        (
+            'venues = ["coinbase"]\nexits.take_profit_pct = 2.3',
+            "exits.take_profit_pct must be at least 2.4, the fees of buying and selling",
+        ),
+        ('follow.kraken = "coinbase"', "follow.kraken is coinbase, which is not among venues"),
+        ('follow.kraken = "binance"', "follow.kraken: "),
+        ('follow.binance = "kraken"', "follow.binance is not a known setting"),
+        (
+            'follow.kraken = "kraken"\nfollow.coinbase = "kraken"',
+            "follow.kraken and follow.coinbase are both kraken: what two masters buy in one account cannot be told apart",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_file(config: Path, text: str, words: str) -> None:

@@ -36,6 +36,7 @@ ENTRY: Final = {
     "filled_at": "1763829000000",
     "emitted_at": "1763829000020",
     "equity_reason": "",
+    "master": "",
 }
 EXIT: Final = {
     **ENTRY,

@@ -178,8 +178,11 @@ def test_an_exit_is_always_copied_and_never_ages(
     follower: Follower, instrument: Instrument | None, fraction: str, now: int
 ) -> None:
     decision = decide(an_exit(fraction=fraction), follower, instrument, now)
-    assert decision.copy == Copy(base_size=None, fraction=Decimal(fraction), limit_price=None, not_after=None)
     assert (decision.side, decision.kind) == (Side.SELL, Kind.EXIT)
+    if follower.policy.venue_for("kraken") is None:  # what is held there, if anything, is not of this master
+        assert (decision.copy, decision.code) == (None, ReasonCode.VENUE_NOT_FOLLOWED)
+        return
+    assert decision.copy == Copy(base_size=None, fraction=Decimal(fraction), limit_price=None, not_after=None)
 
 
 @pytest.mark.parametrize(
@@ -243,3 +246,16 @@ def test_two_users_get_two_orders_of_one_signal() -> None:
     policies: list[UserPolicy] = [a_policy("alice"), a_policy("bob")]
     ids = {decide(an_entry(), a_follower(policy=policy), an_instrument(), LATER).id for policy in policies}
     assert len(ids) == 2
+
+
+def test_an_account_whose_key_has_no_pass_takes_no_entry_and_every_exit() -> None:
+    """Issue 13, part 5: with real money a pass of the key's check counts for a day; exits need none."""
+    late = a_follower(account=an_account(entries_until=LATER - 1))
+    decision = decide(an_entry(), late, an_instrument(), LATER)
+    assert (decision.copy, decision.code) == (None, ReasonCode.KEY_UNCHECKED)
+    assert "ops doctor" in decision.reason
+    held = replace(late, held=frozenset({BTC_USD}))
+    assert decide(an_exit(), held, an_instrument(), LATER).copy is not None
+    for until in (LATER, None):
+        follower = a_follower(account=an_account(entries_until=until))
+        assert decide(an_entry(), follower, an_instrument(), LATER).copy is not None

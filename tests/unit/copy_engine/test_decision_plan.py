@@ -179,7 +179,7 @@ def planned(
     signal: Signal, policy: UserPolicy, crowd: list[Follower], instrument: Instrument | None
 ) -> list[tuple[Follower, Decision, list[str], int]]:
     """Decide and write for users of one set of settings by one plan, each a little later than the one before."""
-    plan = DecisionPlan(signal, policy, instrument)
+    plan = DecisionPlan(signal, policy, instrument, venue=policy.venue_for(signal.leader))
     writer = OrderWriter(plan, "7-0")
     found = []
     for number, follower in enumerate(crowd):
@@ -231,7 +231,7 @@ def test_what_is_written_reads_back_to_that_same_decision(
 def test_users_of_one_plan_get_what_is_theirs() -> None:
     richer = Follower(a_policy("bob"), an_account("bob", equity=usd(10_000), cash=usd(10_000)), (RUN,))
     stopped = Follower(a_policy("carol"), an_account("carol"), (Control(ControlMode.PAUSE, "on holiday"),))
-    plan = DecisionPlan(an_entry(), a_policy(), an_instrument())
+    plan = DecisionPlan(an_entry(), a_policy(), an_instrument(), venue="kraken")
     writer = OrderWriter(plan, "7-0")
     rows = [
         words_of(writer.command("s", each, plan.judge(each, LATER), LATER))[3:] for each in (richer, stopped, richer)
@@ -246,7 +246,7 @@ def test_users_of_one_plan_get_what_is_theirs() -> None:
 
 
 def test_a_failure_in_what_users_share_is_no_failure_of_one_whom_something_else_had_skipped_before() -> None:
-    plan = DecisionPlan(an_entry(), a_policy(), an_instrument(tick=Decimal(1_000_000)))  # no price is within the bound
+    plan = DecisionPlan(an_entry(), a_policy(), an_instrument(tick=Decimal(1_000_000)), venue="kraken")  # no price fits
     parked = Follower(a_policy(), an_account(state=AccountState.PARKED, reason="no key"), (RUN,))
     ready = replace(parked, account=an_account())
     for _ in range(2):

@@ -113,6 +113,11 @@ class KrakenStub:
         """Return the requests of one method."""
         return [request for request in self.requests if request.method == method]
 
+    def unqueued(self, request: Arrived) -> Raw:
+        """Return the answer to a request for which none is queued."""
+        del request
+        return result({})
+
     async def start(self) -> None:
         """Listen on a free port of this machine."""
         self._answers["AssetPairs"].append(result(PAIRS))
@@ -152,7 +157,7 @@ class KrakenStub:
         self.requests.append(request)
         self.arrived.set()
         queue = self._answers[request.method]
-        answer = queue.popleft() if queue else result({})
+        answer = queue.popleft() if queue else self.unqueued(request)
         if answer.gate is not None:
             await answer.gate.wait()
         if answer.drop:

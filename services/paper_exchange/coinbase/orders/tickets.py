@@ -130,13 +130,17 @@ class TicketReader:
         if size % (QUOTE_INCREMENT if in_quote else instrument.lot):
             return Refused("INVALID_QUOTE_SIZE_PRECISION" if in_quote else "INVALID_SIZE_PRECISION")
         if not in_quote and size < instrument.order_min:
-            return Refused("INVALID_BASE_SIZE_TOO_SMALL")
+            return self._too_small("INVALID_BASE_SIZE_TOO_SMALL")
         if not in_quote and size > product.base_max_size:
             return Refused("INVALID_BASE_SIZE_TOO_LARGE")
         worth = size if in_quote else size * (limit or last_price(self._call.exchange, product))
         if worth < instrument.cost_min:
-            return Refused("INVALID_QUOTE_SIZE_TOO_SMALL")
+            return self._too_small("INVALID_QUOTE_SIZE_TOO_SMALL")
         return Refused("INVALID_QUOTE_SIZE_TOO_LARGE") if worth > QUOTE_MAX_SIZE else None
+
+    def _too_small(self, reason: str) -> Refused:
+        self._call.exchange.rules.count("ordermin_raised_mid_run", "", self._product.book_symbol)
+        return Refused(reason)
 
     def _on_wrong_side(self, limit: Decimal | None, trigger: Decimal | None) -> Refused | None:
         """Return why the prices of a stop or bracket do not fit the last price (which way round: inferred from the names)."""

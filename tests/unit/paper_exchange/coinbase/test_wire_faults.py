@@ -316,6 +316,7 @@ def test_rules_of_a_product_can_change(bench: Bench, alice: Client) -> None:
     bitcoin, ether = alice.get("products/BTC-USDC"), alice.get("products/ETH-USD")
     assert (bitcoin["price_increment"], bitcoin["base_increment"]) == ("0.1", "0.00001")
     assert (ether["base_min_size"], ether["base_increment"]) == ("0.000001", "0.00000001")
+    assert (bitcoin["quote_min_size"], ether["quote_min_size"]) == ("1", "100")
 
 
 def test_under_maintenance_nothing_private_is_served(bench: Bench, alice: Client) -> None:

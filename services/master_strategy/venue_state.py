@@ -1,0 +1,51 @@
+"""What the master's heartbeat says of its accounts: one line for all, since one process serves them under one lease."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from shared.bus.heartbeat import Heartbeat
+from shared.contracts.heartbeat import Phase
+
+
+class MasterState:
+    """The states of all venues, in one heartbeat."""
+
+    def __init__(self, heartbeat: Heartbeat) -> None:
+        self._heartbeat = heartbeat
+        self._states: dict[str, str] = {}
+
+    def of(self, venue: str) -> VenueState:
+        """Return the part of one venue."""
+        self._states[venue] = ""
+        return VenueState(self, venue)
+
+    async def publish(self, venue: str, state: str) -> None:
+        """Write the heartbeat with a venue's new state."""
+        self._states[venue] = state
+        if len(self._states) == 1:
+            await self._heartbeat.publish(state)
+            return
+        await self._heartbeat.publish("; ".join(f"{name}: {each}" for name, each in self._states.items() if each))
+
+    def open(self, phase: Phase) -> None:
+        """Note that an account trades, or is mirrored. One whose strategy trades counts before one that is mirrored."""
+        if self._heartbeat.phase is not Phase.OPEN:
+            self._heartbeat.phase = phase
+
+
+class VenueState:
+    """What the heartbeat says of one venue. `connected` is called when its account has connected."""
+
+    def __init__(self, master: MasterState, venue: str) -> None:
+        self._master = master
+        self._venue = venue
+        self.connected: Callable[[], object] = lambda: None
+
+    async def publish(self, state: str) -> None:
+        """Write the heartbeat with a new state."""
+        await self._master.publish(self._venue, state)
+
+    def open(self, phase: Phase) -> None:
+        """Note that the account trades, or is mirrored."""
+        self._master.open(phase)
