@@ -13,6 +13,31 @@ BID, ASK = Decimal("59994"), Decimal("60006")
 TAKER, MAKER = Decimal("0.012"), Decimal("0.006")
 GTC: Final = "limit_limit_gtc"
 MARKET: Final = "market_market_ioc"
+ORDER_REASONS = {
+    "UNKNOWN_FAILURE_REASON", "UNSUPPORTED_ORDER_CONFIGURATION", "INVALID_PRODUCT_ID", "INVALID_SIZE_PRECISION",
+    "INVALID_PRICE_PRECISION", "INSUFFICIENT_FUND", "ORDER_ENTRY_DISABLED", "INVALID_LIMIT_PRICE_POST_ONLY",
+    "INVALID_LIMIT_PRICE", "COMMANDER_REJECTED_NEW_ORDER", "INVALID_LEVERAGE", "UNTRADABLE_PRODUCT", "TRADING_DISABLED",
+    "INVALID_BRACKET_PRICES", "INVALID_BRACKET_LIMIT_PRICE", "INVALID_BRACKET_STOP_TRIGGER_PRICE",
+    "END_TIME_IS_IN_THE_PAST", "GTD_ORDERS_MUST_HAVE_END_TIME", "DUPLICATE_CLIENT_ORDER_ID",
+}  # fmt: skip
+"""Of the documented values of `new_order_failure_reason` those that this venue may use."""
+PREVIEW_REASONS = {
+    "UNKNOWN_PREVIEW_FAILURE_REASON", "PREVIEW_INVALID_ORDER_CONFIG", "PREVIEW_INVALID_PRODUCT_ID",
+    "PREVIEW_INVALID_SIZE_PRECISION", "PREVIEW_INVALID_PRICE_PRECISION", "PREVIEW_INVALID_LIMIT_PRICE_POST_ONLY",
+    "PREVIEW_INVALID_LIMIT_PRICE", "PREVIEW_INSUFFICIENT_FUND", "PREVIEW_INVALID_BASE_SIZE_TOO_LARGE",
+    "PREVIEW_INVALID_BASE_SIZE_TOO_SMALL", "PREVIEW_INVALID_QUOTE_SIZE_PRECISION", "PREVIEW_INVALID_QUOTE_SIZE_TOO_LARGE",
+    "PREVIEW_INVALID_QUOTE_SIZE_TOO_SMALL", "PREVIEW_INVALID_LEVERAGE", "PREVIEW_UNTRADABLE_PRODUCT",
+    "PREVIEW_NOT_ALLOWED_BY_MARKET_STATE", "PREVIEW_INVALID_BRACKET_PRICES", "PREVIEW_INVALID_BRACKET_LIMIT_PRICE",
+    "PREVIEW_INVALID_BRACKET_STOP_TRIGGER_PRICE", "PREVIEW_INVALID_STOP_PRICE_PRECISION",
+    "PREVIEW_STOP_PRICE_ABOVE_LAST_TRADE_PRICE", "PREVIEW_STOP_PRICE_BELOW_LAST_TRADE_PRICE", "PREVIEW_TRADING_DISABLED",
+    "PREVIEW_INVALID_STOP_TRIGGER_PRICE_PRECISION", "PREVIEW_INVALID_BRACKET_LIMIT_PRICE_PRECISION",
+    "PREVIEW_END_TIME_IS_IN_THE_PAST", "PREVIEW_GTD_ORDERS_MUST_HAVE_END_TIME",
+}  # fmt: skip
+"""The same of `preview_failure_reason`."""
+OTHER_NAMES = {
+    "UNSUPPORTED_ORDER_CONFIGURATION": "PREVIEW_INVALID_ORDER_CONFIG",
+    "ORDER_ENTRY_DISABLED": "PREVIEW_NOT_ALLOWED_BY_MARKET_STATE",
+}
 _numbers = count(1)
 
 
@@ -37,13 +62,18 @@ def create(client: Client, kind: str, side: str = "BUY", product: str = "BTC-USD
 
 
 def refusal(client: Client, kind: str, side: str = "BUY", product: str = "BTC-USD", **fields: Any) -> str:
-    """Place an order that must be refused and return the reason, which all fields must agree on."""
+    """Place an order that must be refused and return the reason, of which each field has what its own list of names has."""
     answer = client.post("orders", body(kind, side, product, **fields))
     assert answer["success"] is False, answer
     response = answer["error_response"]
-    reason: str = response["error"]
-    assert response["new_order_failure_reason"] == reason
-    assert response["preview_failure_reason"] in {f"PREVIEW_{reason}", "UNKNOWN_PREVIEW_FAILURE_REASON"}
+    reason: str = response["new_order_failure_reason"]
+    preview: str = response["preview_failure_reason"]
+    assert response["error"] == reason
+    assert reason in ORDER_REASONS
+    assert preview in PREVIEW_REASONS
+    if reason == "UNKNOWN_FAILURE_REASON":
+        return preview.removeprefix("PREVIEW_")
+    assert preview in {f"PREVIEW_{reason}", OTHER_NAMES.get(reason)}
     assert answer["order_configuration"] == {kind: {name: each for name, each in fields.items() if name != "client_id"}}
     return reason
 

@@ -127,8 +127,8 @@ def test_a_cancelled_or_expired_bracket_is_gone_on_both_sides(bench: Bench, alic
         ("INVALID_BRACKET_LIMIT_PRICE", "BUY", {"limit_price": "61000"}),
         ("INVALID_BRACKET_STOP_TRIGGER_PRICE", "SELL", {"stop_trigger_price": "61000"}),
         ("INVALID_BRACKET_STOP_TRIGGER_PRICE", "BUY", {"stop_trigger_price": "59000"}),
-        ("INVALID_STOP_PRICE_PRECISION", "SELL", {"stop_trigger_price": "58000.001"}),
-        ("INVALID_PRICE_PRECISION", "SELL", {"limit_price": "62000.001"}),
+        ("INVALID_STOP_TRIGGER_PRICE_PRECISION", "SELL", {"stop_trigger_price": "58000.001"}),
+        ("INVALID_BRACKET_LIMIT_PRICE_PRECISION", "SELL", {"limit_price": "62000.001"}),
         ("INSUFFICIENT_FUND", "SELL", {"base_size": "2.1"}),
     ],
 )

@@ -200,7 +200,7 @@ def test_a_preview_has_the_sums_of_the_order_that_follows(
         ("PREVIEW_INVALID_LIMIT_PRICE_POST_ONLY", GTC, {"base_size": "0.1", "limit_price": "60006", "post_only": True}),
         ("PREVIEW_INVALID_SIZE_PRECISION", MARKET, {"base_size": "0.123456789"}),
         ("PREVIEW_INVALID_QUOTE_SIZE_TOO_SMALL", MARKET, {"quote_size": "0.5"}),
-        ("PREVIEW_UNSUPPORTED_ORDER_CONFIGURATION", "market_market_fok", {"base_size": "0.1"}),
+        ("PREVIEW_INVALID_ORDER_CONFIG", "market_market_fok", {"base_size": "0.1"}),
     ],
 )
 def test_a_preview_names_what_would_be_refused(

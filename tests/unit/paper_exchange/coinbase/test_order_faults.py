@@ -267,3 +267,14 @@ def test_a_fault_strikes_its_user_and_count_alone_and_never_at_kraken(bench: Ben
             client.post("orders", body(MARKET, base_size="0.01", client_id="same"))
         assert switch.fired == fired
     assert switch.left == 0
+
+
+def test_too_many_open_orders_are_found_out_after_the_order_was_taken(bench: Bench) -> None:
+    client = bench.client("many", tier="pro", balances={"USD": "100000"})
+    bench.exchange.keys[client.name].tier = "unlimited"  # only the requests of this key
+    ids = [create(client, GTC, base_size="0.001", limit_price="2000") for _ in range(501)]
+    row = order(client, ids[-1])
+    assert (row["status"], row["reject_reason"]) == ("FAILED", "TOO_MANY_OPEN_ORDERS")
+    assert order(client, ids[-2])["status"] == "OPEN"
+    create(client, GTC, product="ETH-USD", base_size="0.1", limit_price="20")
+    assert order(client, create(client, MARKET, base_size="0.001"))["status"] == "FAILED"
