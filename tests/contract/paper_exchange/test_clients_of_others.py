@@ -174,7 +174,6 @@ def test_ccxt_trades_on_the_paper_coinbase(start: Start) -> None:
     bought = {seen["names"].get(order_id, "twice"): row for order_id, row in seen["trades"].items()}
     assert bought.keys() == (traded.keys() - {"alias"}) | {"twice"}
     for name, (size, price, role, _) in bought.items():
-        order_id = next((each for each, known in seen["names"].items() if known == name), first)
-        assert (float(orders[order_id]["filled_size"]), price, role) == (
-            pytest.approx(size), float(orders[order_id]["average_price"]), "taker",
-        )  # fmt: skip
+        row = orders[next((each for each, known in seen["names"].items() if known == name), first)]
+        assert float(row["filled_size"]) == pytest.approx(size)
+        assert (price, role) == (float(row["average_price"]), "taker")
