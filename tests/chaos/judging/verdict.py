@@ -51,7 +51,8 @@ def judge(run: Run, *, quiet: bool, began: float, ended: float) -> ChaosResult:
         breaches.append(f"{evidence.logged['exceptions']} exceptions in the logs")
     if evidence.logged["tracebacks"]:
         breaches.append(f"{evidence.logged['tracebacks']} processes ended with a traceback")
-    breaches += [f"the person could not place {each} on the master's account" for each in run.person.given_up]
+    given_up = [each for person in run.persons.values() for each in person.given_up]
+    breaches += [f"the person could not place {each} on the master's account" for each in given_up]
     figures = {
         "ok": not breaches,
         "seed": run.script.seed,
