@@ -148,7 +148,7 @@ async def _with_minimums(bus: Bus, reports: Mapping[Patient, KeyReport]) -> dict
         found[each] = report
         if each.policy is not None and report.grade is not Grade.REFUSED:
             (account,) = await records.accounts([(each.owner, each.venue)])
-            mine = [entry for entry in entries if entry.venue == each.venue]
+            mine = [entry for entry in entries if each.policy.venue_for(entry.leader) == each.venue]
             finding = judge_minimums(mine, each.policy, account, instruments[each.venue])
             found[each] = report.plus([finding])
     return found

@@ -19,6 +19,7 @@ from shared.bus.nonce import NonceCounter
 from shared.config.errors import ConfigurationError
 from shared.config.secrets import ApiKey, key_names, read_api_key
 from shared.config.settings import Mode, Settings
+from shared.config.strategy_choice import MIRROR_ONLY, read_strategy_choice
 from shared.config.venue_settings import VENUE_FACTS
 from shared.domain.account import MASTER
 from shared.domain.key_report import KeyCheck, KeyReport, refused, unknown
@@ -94,7 +95,7 @@ async def _examine(
         account,
         currency=policy.currency if policy else _CURRENCY,
         clock=clock.offset(),
-        trades=lease.holder != MASTER,
+        trades=lease.holder != MASTER or _strategy_trades(settings),
         probe=True,
     )
     return found.report
@@ -105,6 +106,14 @@ async def _renew(lease: Lease) -> None:
         await asyncio.sleep(RENEW_EVERY)
         with suppress(BusError):  # a lost lease ends the nonces, and so the check
             await lease.renew()
+
+
+def _strategy_trades(settings: Settings) -> bool:
+    """Return whether a strategy trades the master's account, so that its key needs the right to."""
+    try:
+        return read_strategy_choice(settings.shoal_config, settings.shoal_mode).name != MIRROR_ONLY
+    except ConfigurationError:
+        return False
 
 
 def _is_set(venue: str, owner: str) -> bool:

@@ -42,7 +42,7 @@ def build(settings: Settings, paper: PaperFile, clock: Clock) -> tuple[Exchange,
     exchange = Exchange(clock, market, kraken_kind(market, Ids(rng)))
     beside = Exchange(clock, market, coinbase_kind(market, UuidIds(rng)), beside=exchange)
     names = names_of(settings.paper_host, [read_origin(settings.paper_url).host])
-    coinbase = CoinbaseVenue(beside, Portfolios(PENDING_MOST if market.clock.speed else 0.0))
+    coinbase = CoinbaseVenue(beside, Portfolios(PENDING_MOST if market.clock.speed else 0.0, rng))
     control = HttpGuard(control_plane(exchange, coinbase, list_market), names, "PAPER_URL")
     fronts = KrakenFront(exchange, paper.limits.limits()), CoinbaseFront(coinbase, limited=paper.limits.coinbase)
     return exchange, Application(*fronts, control, clock)

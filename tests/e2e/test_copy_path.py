@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
+from typing import Final
 
 from shared.contracts import keys
+from tests.support.ops_command import run_ops
+from tests.support.outcomes import wait_outcomes
 from tests.support.processes import wait_for
 from tests.support.stack import Stack
 
@@ -133,19 +137,37 @@ def test_users_wait_for_master_and_engine_waits_for_users(tmp_path: Path) -> Non
         assert "Copy engine started: user trades will be replicated" in engine.log()
 
 
+FAULTS_BY_USER: Final = {
+    "alice": ("502_after_accept", "html_error_page", "invalid_nonce_burst"),
+    "cole": ("502_after_accept", "html_error_page", "unauthorized_burst", "key_revoked_mid_run"),
+    "edda": ("502_after_accept", "truncated_json", "unauthorized_burst", "permission_denied"),
+}
+TOKEN: Final = re.compile(r"eyJ[\w-]+\.eyJ[\w-]+\.")
+"""How every JWT begins: two JSON objects in base64."""
+
+
 def test_secrets_never_leave(tmp_path: Path) -> None:
-    with Stack(tmp_path, ["alice"]) as stack:
+    """At Kraken; at Coinbase, with a key of either kind: neither the PEM, nor any of its lines, nor a token."""
+    at_coinbase = dict.fromkeys(("cole", "edda"), ("coinbase",))
+    with Stack(tmp_path, list(FAULTS_BY_USER), venues=at_coinbase) as stack:
         stack.open_account("alice", USD=5000)
+        stack.open_account("cole", USD=5000)
+        stack.open_account("edda", USD=5000, key_type="ed25519")
         stack.price("BTC/USD", "60000")
-        stack.executor()
+        stack.executor(capacity=len(FAULTS_BY_USER))
         stack.engine()
-        stack.wait_ready("alice")
-        for fault in ("502_after_accept", "html_error_page", "invalid_nonce_burst"):
-            stack.fault(fault, user="alice", count=1)
-            stack.signal()
-        stack.wait_reports("alice", 3)
-        key, secret = stack.keys["alice"]
+        stack.wait_ready(*FAULTS_BY_USER)
+        signals = []
+        for number in range(max(map(len, FAULTS_BY_USER.values()))):
+            for user, faults in FAULTS_BY_USER.items():
+                if number < len(faults):
+                    stack.fault(faults[number], user=user, count=4)
+            signals.append(stack.signal_at_each())
+            wait_outcomes(stack, list(FAULTS_BY_USER), *signals)
         seen = "".join(service.log() for service in stack.services)
+        for command in (("status",), ("audit",), ("why", "cole"), ("doctor", "--all")):
+            told = run_ops(stack, *command)
+            seen += told.out + told.err
         for name in stack.client.scan_iter("*"):
             kind = stack.client.type(name)
             seen += name
@@ -156,8 +178,10 @@ def test_secrets_never_leave(tmp_path: Path) -> None:
             elif kind == "string":
                 seen += str(stack.client.get(name))
         assert len(seen) > 1000
-        assert key not in seen
-        assert secret not in seen
+        for key, secret in (pair for owners in stack.keys_at.values() for pair in owners.values()):
+            assert key not in seen
+            assert [line for line in secret.splitlines() if not line.startswith("-----") and line in seen] == []
+        assert not TOKEN.search(seen)
 
 
 def test_a_user_whose_executor_is_gone_for_good_is_taken_in_and_handed_on_again(tmp_path: Path) -> None:

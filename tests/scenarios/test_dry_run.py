@@ -1,29 +1,32 @@
-"""Users on paper money beside users on real money: live mode, real processes, a real venue that keeps every request it sees."""
+"""Users on paper money beside users on real money: live mode, real processes, real venues that keep every request they see."""
 
 from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
+from uuid import uuid4
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from shared.contracts import keys
 from shared.domain.order import leg_id
 from tests.support.ops_command import run_ops
 from tests.support.processes import wait_for
-from tests.support.real_venue import RealVenue, form
+from tests.support.real_venue import RealVenue
 from tests.support.stack import Stack
 
 PAPER: Final = "paper = true\n"
 
 
 class LiveStack(Stack):
-    """A stack in live mode: `real` is its real venue, with a market and accounts of its own; keys stand in files."""
+    """A stack in live mode: `real` is every real venue, with a market and accounts of its own; keys stand in files."""
 
     real: RealVenue
     market: Stack
@@ -31,15 +34,23 @@ class LiveStack(Stack):
     def environment(self) -> dict[str, str]:
         """Live mode, as a person would set it; no variable holds a key."""
         found = {name: value for name, value in super().environment().items() if "_API_" not in name}
-        found |= {"SHOAL_MODE": "live", "KRAKEN_URL": self.real.url, "SSL_CERT_FILE": str(self.real.certificate)}
-        for user in self.keys:
-            for part in ("KEY", "SECRET"):
-                found[f"KRAKEN_USER_{user.upper()}_API_{part}_FILE"] = str(self.folder / f"{user}.{part}")
+        found |= {"SHOAL_MODE": "live", "SSL_CERT_FILE": str(self.real.certificate)}
+        for venue, owners in self.keys_at.items():
+            found[f"{venue.upper()}_URL"] = self.real.url
+            for user in owners:
+                for part in ("KEY", "SECRET"):
+                    found[f"{self.stem(user)}_{part}_FILE"] = str(self.folder / f"{user}.{part}")
         return found
+
+    def stem(self, user: str) -> str:
+        """Return how the variables of a user's key begin, at the user's one venue."""
+        (venue,) = self.venues_of(user)
+        return f"{venue.upper()}_USER_{user.upper()}_API"
 
     def use(self, user: str, key: str, secret: str) -> str:
         """Have a user trade with a key from the next turn on."""
-        self.keys[user] = (key, secret)
+        (venue,) = self.venues_of(user)
+        self.keys_at[venue][user] = (key, secret)
         for part, text in (("KEY", key), ("SECRET", secret)):
             path = self.folder / f"{user}.{part}"
             path.touch(mode=0o600)  # live mode takes no key that others can read
@@ -49,19 +60,24 @@ class LiveStack(Stack):
     def on_paper(self, user: str) -> str:
         """Return a user an account at the paper exchange, and its key; the real venue would take that key too."""
         self.open_account(user, USD=5000)
-        key, secret = self.keys[user]
+        (venue,) = self.venues_of(user)
+        key, secret = self.keys_at[venue][user]
         self._account_at_the_real_venue(user, key, secret)
         return self.use(user, key, secret)
 
-    def on_real_money(self, user: str) -> str:
-        """Return a user an account at the real venue, and its key."""
-        key, secret = f"Real{secrets.token_hex(12)}", base64.b64encode(secrets.token_bytes(64)).decode()
-        self._account_at_the_real_venue(user, key, secret)
+    def on_real_money(self, user: str, *permissions: str) -> str:
+        """Return a user an account at the real venue, and its key: with these rights, or with all that trading needs."""
+        (venue,) = self.venues_of(user)
+        key, secret = REAL_KEYS[venue]()
+        self._account_at_the_real_venue(user, key, secret, *permissions)
         return self.use(user, key, secret)
 
-    def _account_at_the_real_venue(self, user: str, key: str, secret: str) -> None:
-        body = {"user": user, "venue": "kraken", "api_key": key, "api_secret": secret, "balances": {"USD": "5000"}}
-        self.market.post("/paper/accounts", body)
+    def _account_at_the_real_venue(self, user: str, key: str, secret: str, *permissions: str) -> None:
+        (venue,) = self.venues_of(user)
+        body: dict[str, Any] = {"user": user, "venue": venue, "api_key": key, "api_secret": secret}
+        if permissions:
+            body["permissions"] = permissions
+        self.market.post("/paper/accounts", {**body, "balances": {"USD": "5000"}})
 
     def followed(self, symbol: str, price: str) -> None:
         """Put the real market somewhere, and wait until the paper exchange is there too."""
@@ -79,15 +95,31 @@ class LiveStack(Stack):
         told = run_ops(self, "status", "--json")
         return next(row for row in told.json["users"] if row["user"] == user)
 
-    def holds(self, user: str) -> dict[str, str]:
-        """Read what a user holds from copying."""
-        return cast("dict[str, str]", self.client.hgetall(keys.positions(user, "kraken")))
+
+def _kraken_key() -> tuple[str, str]:
+    return f"Real{secrets.token_hex(12)}", base64.b64encode(secrets.token_bytes(64)).decode()
+
+
+def _coinbase_key() -> tuple[str, str]:
+    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
+    return f"organizations/{uuid4()}/apiKeys/{uuid4()}", pem.decode()
+
+
+REAL_KEYS: Final = {"kraken": _kraken_key, "coinbase": _coinbase_key}
+EACH_VENUE: Final = pytest.mark.parametrize("venue", list(REAL_KEYS))
 
 
 @contextmanager
-def live(folder: Path, **users: str) -> Iterator[LiveStack]:
-    """Run the real venue, and a stack in live mode beside it, with users of these settings."""
-    stack = LiveStack(folder / "shoal", list(users))
+def live(
+    folder: Path, *, venue: str = "kraken", at: Mapping[str, Sequence[str]] | None = None, **users: str
+) -> Iterator[LiveStack]:
+    """Run the real venues, and a stack in live mode beside them, with users of these settings.
+
+    They trade at `venue`, or where `at` says.
+    """
+    stack = LiveStack(folder / "shoal", list(users), venue=venue, venues=at)
     (folder / "venue").mkdir()
     with (
         Stack(folder / "venue" / "behind") as market,
@@ -103,13 +135,14 @@ def live(folder: Path, **users: str) -> Iterator[LiveStack]:
 
 
 def _parked(stack: Stack, user: str) -> str:
-    state, reason = stack.client.hmget(keys.account(user, "kraken"), "state", "reason")
-    return str(reason) if state == "parked" else ""
+    account = stack.account(user)
+    return account.get("reason", "") if account.get("state") == "parked" else ""
 
 
+@EACH_VENUE
 @pytest.mark.timeout(180)
-def test_dry_run_never_reaches_an_adapter(tmp_path: Path) -> None:
-    with live(tmp_path, penny=PAPER, rita="", liar=PAPER, mixed="") as stack:
+def test_dry_run_never_reaches_an_adapter(tmp_path: Path, venue: str) -> None:
+    with live(tmp_path, venue=venue, penny=PAPER, rita="", liar=PAPER, mixed="") as stack:
         penny, rita = stack.on_paper("penny"), stack.on_real_money("rita")
         liar, mixed = stack.on_real_money("liar"), stack.on_paper("mixed")
         stack.followed("BTC/USD", "60000")
@@ -123,7 +156,7 @@ def test_dry_run_never_reaches_an_adapter(tmp_path: Path) -> None:
         stack.signal("ETH/USD", size="0.2", price="3000")
         for user in ("penny", "rita"):
             assert [row["outcome"] for row in stack.wait_reports(user, 2)] == ["filled", "filled"]
-            assert set(stack.holds(user)) == {"BTC/USD", "ETH/USD"}
+            assert set(stack.held(user)) == {"BTC/USD", "ETH/USD"}
         stack.signal(kind="exit", fraction="0.5", price="61210.5")
         stack.signal(kind="exit", fraction="1", price="61210.5")
         # And out by their own stop loss: the real market falls.
@@ -132,13 +165,11 @@ def test_dry_run_never_reaches_an_adapter(tmp_path: Path) -> None:
             rows = stack.wait_reports(user, 5)
             assert [row["outcome"] for row in rows] == ["filled"] * 5
             assert [row["symbol"] for row in rows if not row["signal_id"]] == ["ETH/USD"]
-            assert stack.holds(user) == {}
+            assert stack.held(user) == {}
 
         # The real venue was asked for nothing that is signed but by rita, and for none of penny's orders.
         assert {request.api_key for request in stack.real.private} == {rita}
-        sent = [form(request) for request in stack.real.private if request.path.endswith("/AddOrder")]
-        sent = [order for order in sent if "validate" not in order]  # the key's check, which places nothing
-        hers = {order["cl_ord_id"] for order in sent}
+        hers = {request.client_order_id for request in stack.real.private if request.client_order_id}
         decided = {row["order_id"] for row in (*stack.orders("penny"), *stack.reports("penny")) if "order_id" in row}
         decided |= {row["id"] for row in stack.orders("penny")}
         assert len(hers) == 5
@@ -153,8 +184,8 @@ def test_dry_run_never_reaches_an_adapter(tmp_path: Path) -> None:
         assert sum(Decimal(row["average_price"]) > 61_000 for row in there if row["symbol"] == "BTC/USD") == 3
 
         # Keys of the wrong money were sent nowhere, and the reasons say so.
-        assert "KRAKEN_USER_LIAR_API_KEY is not a paper key" in _parked(stack, "liar")
-        assert "KRAKEN_USER_MIXED_API_KEY is a paper key, but SHOAL_MODE is live" in _parked(stack, "mixed")
+        assert f"{stack.stem('liar')}_KEY is not a paper key" in _parked(stack, "liar")
+        assert f"{stack.stem('mixed')}_KEY is a paper key, but SHOAL_MODE is live" in _parked(stack, "mixed")
         for service in stack.services:
             assert not [key for key in (liar, mixed, penny, rita) if key in service.log()]
 
@@ -165,9 +196,12 @@ def test_dry_run_never_reaches_an_adapter(tmp_path: Path) -> None:
         assert (audit.json["venue_users"], audit.json["venue_orders"]) == (1, len(there))
 
 
+@EACH_VENUE
 @pytest.mark.timeout(180)
-def test_a_user_goes_over_to_paper_money_and_back_and_nothing_is_sold_with_the_other(tmp_path: Path) -> None:
-    with live(tmp_path, rita='[exits]\nstop_loss_pct = "off"\n') as stack:
+def test_a_user_goes_over_to_paper_money_and_back_and_nothing_is_sold_with_the_other(
+    tmp_path: Path, venue: str
+) -> None:
+    with live(tmp_path, venue=venue, rita='[exits]\nstop_loss_pct = "off"\n') as stack:
         off = '[exits]\nstop_loss_pct = "off"\n'
         real = stack.on_real_money("rita")
         stack.followed("BTC/USD", "60000")
@@ -176,7 +210,7 @@ def test_a_user_goes_over_to_paper_money_and_back_and_nothing_is_sold_with_the_o
         stack.wait_ready("rita")
         stack.signal()
         assert stack.wait_reports("rita", 1)[0]["outcome"] == "filled"
-        held = stack.holds("rita")
+        held = stack.held("rita")
 
         # She holds real coins: on paper money her account is parked, and the master's exit waits.
         former = stack.keys["rita"]
@@ -185,7 +219,7 @@ def test_a_user_goes_over_to_paper_money_and_back_and_nothing_is_sold_with_the_o
         wait_for(lambda: "these books are of real money, with " in _parked(stack, "rita"), 20, "rita is parked")
         stack.signal(kind="exit", fraction="1")
         wait_for(lambda: len(stack.orders("rita")) == 2, 20, "the exit is decided")
-        assert stack.holds("rita") == held
+        assert stack.held("rita") == held
         assert stack.get(f"/paper/requests?api_key={paper}") == []
 
         # As the reason tells: back, and out; the exit was not lost.
@@ -193,12 +227,12 @@ def test_a_user_goes_over_to_paper_money_and_back_and_nothing_is_sold_with_the_o
         stack.use("rita", *former)
         stack.write_user("rita", off)
         assert stack.wait_reports("rita", 2)[1]["outcome"] == "filled"
-        assert stack.holds("rita") == {}
+        assert stack.held("rita") == {}
 
         # With nothing open she goes over, with books of her own.
         stack.use("rita", *latest)
         stack.write_user("rita", PAPER + off)
-        wait_for(lambda: stack.client.hget(keys.books("rita", "kraken"), "funds") == "paper", 20, "books begun anew")
+        wait_for(lambda: stack.client.hget(keys.books("rita", venue), "funds") == "paper", 20, "books begun anew")
         stack.wait_ready("rita")
         asked = len(stack.real.private)
         stack.signal()

@@ -1,4 +1,4 @@
-"""What stands in for the real Kraken: a paper exchange behind TLS that answers Kraken's own paths alone and keeps all it saw.
+"""What stands in for the real venues: a paper exchange behind TLS that answers their own paths alone and keeps all it saw.
 
 Live mode takes only https, so the front has a certificate of its own; a service trusts it by SSL_CERT_FILE, as a person's would
 who keeps a proxy in his network.
@@ -6,7 +6,9 @@ who keeps a proxy in his network.
 
 from __future__ import annotations
 
+import base64
 import http.client
+import json
 import ssl
 import threading
 import urllib.parse
@@ -24,6 +26,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 _HOST: Final = "127.0.0.1"
+_JSON: Final = "application/json"
+_PUBLIC: Final = ("/0/public/", "/api/v3/brokerage/market/", "/api/v3/brokerage/time")
+_HANDED_ON: Final = ("API-Key", "API-Sign", "Authorization", "Content-Type")
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,15 @@ class Seen:
     @property
     def private(self) -> bool:
         """Whether it was signed, or wanted to be."""
-        return bool(self.api_key) or not self.path.startswith("/0/public/")
+        return bool(self.api_key) or not self.path.startswith(_PUBLIC)
+
+    @property
+    def client_order_id(self) -> str:
+        """Return the client's id of the order that it places; empty if it places none."""
+        if self.path.endswith("/private/AddOrder"):
+            order = dict(urllib.parse.parse_qsl(self.body))
+            return "" if "validate" in order else order["cl_ord_id"]  # with `validate` it only asks
+        return str(json.loads(self.body)["client_order_id"]) if self.path.endswith("/brokerage/orders") else ""
 
 
 class RealVenue:
@@ -55,12 +68,13 @@ class RealVenue:
 
             def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                venue.seen.append(Seen(self.path, self.headers.get("API-Key", ""), body.decode()))
-                status, raw = 404, b'{"error":["EGeneral:Unknown method"]}'
-                if self.path.startswith("/0/"):
-                    status, raw = _hand_on(behind, self, body)
+                key = self.headers.get("API-Key") or _key_of(self.headers.get("Authorization", ""))
+                venue.seen.append(Seen(self.path, key, body.decode()))
+                status, kind, raw = 404, _JSON, b'{"error":["EGeneral:Unknown method"]}'
+                if self.path.startswith(("/0/", "/api/v3/brokerage/")):
+                    status, kind, raw = _hand_on(behind, self, body)
                 self.send_response(status)
-                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(raw)))
                 self.end_headers()
                 self.wfile.write(raw)
@@ -99,15 +113,24 @@ class RealVenue:
         self._thread.join()
 
 
-def _hand_on(port: int, request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, bytes]:
-    headers = {name: value for name in ("API-Key", "API-Sign", "Content-Type") if (value := request.headers.get(name))}
+def _hand_on(port: int, request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, str, bytes]:
+    headers = {name: value for name in _HANDED_ON if (value := request.headers.get(name))}
     connection = http.client.HTTPConnection(_HOST, port, timeout=10)
     try:
         connection.request(request.command, request.path, body or None, headers)
         answer = connection.getresponse()
-        return answer.status, answer.read()
+        return answer.status, answer.headers.get("Content-Type", _JSON), answer.read()
     finally:
         connection.close()
+
+
+def _key_of(authorization: str) -> str:
+    """Return the key that a token names; empty without a token."""
+    parts = authorization.removeprefix("Bearer ").split(".")
+    if len(parts) != 3:
+        return ""
+    claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    return str(claims["sub"])
 
 
 def _certify(certificate: Path, key_path: Path) -> None:
@@ -130,8 +153,3 @@ def _certify(certificate: Path, key_path: Path) -> None:
     key_path.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
-
-
-def form(request: Seen) -> dict[str, str]:
-    """Read the form of a request."""
-    return dict(urllib.parse.parse_qsl(request.body))

@@ -123,18 +123,22 @@ class Stack(PaperControl):
             "executor", "services.executor", EXECUTOR_USERS=",".join(users), EXECUTOR_CAPACITY=str(capacity)
         )
 
-    def open_account(self, user: str, *, venue: str = "", tier: str = "", **balances: str | int) -> None:
-        """Open a paper account, by default where the user trades; its key goes into the environment of services started later."""
+    def open_account(
+        self, user: str, *, venue: str = "", tier: str = "", key_type: str = "", **balances: str | int
+    ) -> None:
+        """Open a paper account, by default where the user trades; its key goes into the environment of services started later.
+
+        `key_type`: ecdsa (the default) or ed25519, at a venue that hands out either.
+        """
         if not venue:
             for each in self._venues.get(user, (self.venue,)):
-                self.open_account(user, venue=each, tier=tier, **balances)
+                self.open_account(user, venue=each, tier=tier, key_type=key_type, **balances)
             return
         body = {"user": user, "venue": venue}
         if venue == "kraken":  # a key of Kraken is any text; others come from the exchange
             body["api_key"] = f"PAPER{secrets.token_hex(12)}"
             body["api_secret"] = base64.b64encode(secrets.token_bytes(64)).decode()
-        if tier:
-            body["tier"] = tier
+        body |= {name: given for name, given in (("tier", tier), ("key_type", key_type)) if given}
         funds = {asset: str(amount) for asset, amount in balances.items()}
         made = self.post("/paper/accounts", {**body, "balances": funds})
         self.keys_at[venue][user] = (made["api_key"], made["api_secret"])

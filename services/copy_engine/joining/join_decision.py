@@ -16,6 +16,7 @@ from services.copy_engine.decisions.decision_plan import decide, decide_skip, no
 from services.copy_engine.followers.follower import Follower
 from services.copy_engine.followers.open_positions import JoinablePosition
 from shared.domain.account import Account, AccountState
+from shared.domain.key_report import entries_refused
 from shared.domain.limits.policy import SizingMode, UserPolicy
 from shared.domain.limits.risk import MAX_BALANCE_AGE_MS, balance_unknown
 from shared.domain.order import Decision
@@ -123,6 +124,8 @@ def _missing(signal: Signal, follower: Follower, context: JoinContext, now: int)
     account = follower.account
     if account is None or account.state is not AccountState.READY:
         return not_ready(account, follower.venue or signal.venue)
+    if (unchecked := entries_refused(account.entries_until, now)) is not None:
+        return unchecked
     if account.equity is None or account.cash is None:
         return balance_unknown(account.reason)
     if (

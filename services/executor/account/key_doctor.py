@@ -32,6 +32,7 @@ from shared.domain.skip import Skip
 from shared.domain.values.clock_offset import ClockOffset
 from shared.domain.values.numerals import whole
 from shared.venues.doctor import Examination, examine
+from shared.venues.errors import Refusal, Rejected
 from shared.venues.port import Venue
 
 REQUEST: Final = "doctor_asked_at"
@@ -102,7 +103,7 @@ class KeyDoctor:
             return
         if time.monotonic() >= self._due:
             found = await self._check(probe=True)
-            if found.refusal is not None:
+            if found.refusal is not None and await self._parks(found.refusal):
                 raise found.refusal
             record = await self._recorded()
         if record.doctor is Grade.REFUSED and not await self._holds():
@@ -123,10 +124,15 @@ class KeyDoctor:
             found = await self._check(probe=False)
         else:
             return
-        if found.refusal is not None and account.ready:
+        if not account.ready or found.report.grade is not Grade.REFUSED:
+            return
+        if found.refusal is None:
+            if self._key.strict and not await self._holds():
+                await account.park(found.report.words)
+        elif await self._parks(found.refusal):
             await account.park(found.refusal.words, found.refusal.refusal)
-        elif self._key.strict and account.ready and found.report.grade is Grade.REFUSED and not await self._holds():
-            await account.park(found.report.words)
+        else:
+            account.refresh_soon()  # whether the key still serves exits its next reading shows
 
     def _unasked(self, account: AccountKeeper) -> Examination | None:
         """Return the answer for an account that must not be called now: each call prolongs a lockout."""
@@ -192,6 +198,12 @@ class KeyDoctor:
             await self._records.write_key_check(self._key.user, self._venue.name, record)
         self._record = record
         return record
+
+    async def _parks(self, refusal: Rejected) -> bool:
+        """Return whether the venue's refusal of the key parks the account: not if exits may still go, nor with paper money."""
+        if refusal.refusal is Refusal.LOCKED:  # each further call prolongs it
+            return True
+        return self._key.strict and not await self._holds()
 
     async def _holds(self) -> bool:
         """Return whether anything is, or may be, held from copying."""

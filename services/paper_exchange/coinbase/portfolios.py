@@ -5,6 +5,7 @@ Ids are derived from names, so that a wallet has the same id in every answer and
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -65,11 +66,16 @@ class Portfolio:
 class Portfolios:
     """Every portfolio of the venue, by user and name."""
 
-    def __init__(self, pending_most: float = 0.0) -> None:
+    def __init__(self, pending_most: float = 0.0, rng: random.Random | None = None) -> None:
         """`pending_most`: seconds for which a market order may read PENDING before it reads FILLED, at most."""
-        self.pending_most = pending_most
+        self._pending_most = pending_most
+        self._rng = rng
         self._by_user: dict[str, dict[str, Portfolio]] = {}
         self._by_account: dict[Account, Portfolio] = {}
+
+    def pending_seconds(self) -> float:
+        """Return for how long a new market order reads PENDING: 0 without random numbers."""
+        return self._rng.uniform(0, self._pending_most) if self._rng is not None else 0.0
 
     def add(self, portfolio: Portfolio) -> None:
         """Add a portfolio."""

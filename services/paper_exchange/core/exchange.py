@@ -118,10 +118,8 @@ class Exchange:
         """Accept an order and let it trade. Return the order, or why it is rejected."""
         symbol = ticket.instrument.symbol
         self.matching.match(symbol)
-        size = ticket.size
-        if ticket.size_in_quote:
-            size = sum((taken for _, taken in self.matching.plan(ticket, size, None)), ZERO)
-        denial = self._check(account, ticket, size)
+        size = self.base_size(ticket)
+        denial = self.check(account, ticket, size)
         if denial is not None:
             return denial
         now = self.clock.now()
@@ -132,6 +130,12 @@ class Exchange:
         account.opened(order)
         self.intake.admit(order)
         return order
+
+    def base_size(self, ticket: Ticket) -> Decimal:
+        """Return an order's size in base: if it is given in quote, what that buys or sells now."""
+        if not ticket.size_in_quote:
+            return ticket.size
+        return sum((taken for _, taken in self.matching.plan(ticket, ticket.size, None)), ZERO)
 
     def fail(self, account: Account, ticket: Ticket, reason: str) -> Order:
         """Accept an order and end it without a trade, as a venue does that finds out later that it cannot be traded."""
@@ -158,7 +162,7 @@ class Exchange:
         """Change an open order in place. A new size below what is filled cancels the remainder."""
         if order.limit is None and (order.ticket.kind is OrderType.MARKET or order.triggered):
             return Denial.NOTHING_TO_AMEND  # already trading at market: its funds were checked for its original size
-        denial = self._check_amendment(order, change)
+        denial = self.check_amendment(order, change)
         if denial is not None:
             return denial
         self.matching.unlist(order)
@@ -198,7 +202,8 @@ class Exchange:
             account.cancel_all_at = 0.0
             self.cancel_all(account, "Cancel all orders after timeout")
 
-    def _check(self, account: Account, ticket: Ticket, size: Decimal) -> Denial | None:
+    def check(self, account: Account, ticket: Ticket, size: Decimal) -> Denial | None:
+        """Return why an order of this size in base would be rejected; None if it would not."""
         if ticket.client_id and any(order.is_open for order in account.by_client_id.get(ticket.client_id, ())):
             return Denial.DUPLICATE_CLIENT_ID
         cap = BOOK_CAPS.get(account.tier)
@@ -212,7 +217,7 @@ class Exchange:
 
     def _check_funds(self, account: Account, ticket: Ticket, size: Decimal) -> Denial | None:
         now = self.clock.now()
-        price = ticket.limit or ticket.trigger
+        price = ticket.hold_price
         if price is None and (ticket.side is Side.BUY or ticket.leverage):
             fills = self.matching.plan(ticket, ticket.size, None)
             cost = sum((level * taken for level, taken in fills), ZERO)
@@ -224,7 +229,8 @@ class Exchange:
             asset, amount = self.settlement.need(account, ticket, size, price or ZERO, now)
         return Denial.INSUFFICIENT_FUNDS if amount > account.available(asset, now) else None
 
-    def _check_amendment(self, order: Order, change: Amendment) -> Denial | None:
+    def check_amendment(self, order: Order, change: Amendment) -> Denial | None:
+        """Return why a change would be rejected; None if it would not."""
         if not order.is_open:
             return Denial.UNKNOWN_ORDER
         if self._misses(order, change):

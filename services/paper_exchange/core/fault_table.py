@@ -77,6 +77,7 @@ _COINBASE_ORDERS: Final[dict[str, FaultSpec]] = {
     "pending_for": FaultSpec(Stage.EFFECT, ORDERS, seconds=3.0, venue="coinbase"),
     "replay_says_duplicate": FaultSpec(Stage.EFFECT, ORDERS, venue="coinbase"),
     "fills_late": FaultSpec(Stage.EFFECT, ORDERS, seconds=3.0, venue="coinbase"),
+    "fills_listed_late": FaultSpec(Stage.EFFECT, ORDERS, seconds=3.0, venue="coinbase"),
     "alias_in_fills": FaultSpec(Stage.EFFECT, frozenset({"ListFills"}), venue="coinbase"),
 }
 

@@ -96,6 +96,8 @@ class Matching:
         falling = buying if not armed else buying != (order.ticket.kind in STOPS)
         instrument = self._market.instrument(order.instrument.symbol)
         resting.add(order, instrument.ticks_of(price), falling=falling)
+        if order.ticket.bracket_limit is not None and not order.triggered and not order.filled:
+            resting.brackets[order.id] = order
 
     def close(self, order: Order, status: Status, reason: str = "") -> None:
         """End an order."""
@@ -129,8 +131,9 @@ class Matching:
         book = self._market.book(symbol)
         due = list(resting.due(low, high))  # collected before orders are added that this range must not reach
         self._trail(list(resting.trailing.values()), low, high)
+        self._stop_brackets(list(resting.brackets.values()), low, high)
         for order in due:
-            if order.is_open:  # an earlier fill may have ended it
+            if order.is_open and not order.place:  # an earlier fill may have ended it, or it rests again after its stop
                 self._strike(order, book)
 
     def _strike(self, order: Order, book: OrderBook) -> None:
@@ -138,6 +141,7 @@ class Matching:
             self.trigger(order)
             return
         assert order.limit is not None  # noqa: S101  # only limit-priced orders rest untriggered
+        self._resting[order.instrument.symbol].brackets.pop(order.id, None)  # a fill on one side ends the other
         size = min(order.remaining, book.touch_size(book.instrument.ticks_of(order.limit)) or order.remaining)
         self._settlement.fill(order, order.limit, size, self._clock.now(), maker=True)
         self.settle(order)
@@ -154,6 +158,8 @@ class Matching:
             order.limit = order.trigger + ticket.limit_offset
         if ticket.kind not in LIMIT_PRICED:
             order.limit = None
+        if ticket.bracket_limit is not None:
+            order.limit = ticket.bracket_limit
         fills = self.plan(ticket, order.remaining, order.limit)
         if not self.affordable(order, fills):
             self.close(order, Status.CANCELED, "Insufficient funds")
@@ -168,6 +174,15 @@ class Matching:
         cost = sum((price * size for price, size in fills), ZERO)
         asset, amount = self._settlement.need(order.account, order.ticket, Decimal(1), cost, now)
         return amount <= order.account.available(asset, now) + order.held
+
+    def _stop_brackets(self, orders: list[Order], low: int, high: int) -> None:
+        """Trigger the brackets whose stop the range reaches; if it reaches the limit too, the stop counts, the worse one."""
+        for order in orders:
+            assert order.trigger is not None  # noqa: S101  # a bracket has both prices
+            stop = self._market.instrument(order.instrument.symbol).ticks_of(order.trigger)
+            if (low <= stop) if order.side is Side.SELL else (high >= stop):
+                self.unlist(order)
+                self.trigger(order)
 
     def _trail(self, orders: list[Order], low: int, high: int) -> None:
         for order in orders:

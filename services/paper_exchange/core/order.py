@@ -96,8 +96,17 @@ class Ticket:
     self_trade: str = "cancel-newest"
     trigger_on: str = "last"
     conditional_close: ConditionalClose | None = None
+    bracket_limit: Decimal | None = None
+    """A bracket: a limit order whose limit moves here as soon as the price has reached `trigger`."""
     leverage: int = 0
     """Above 0 it trades on margin: a position opens or closes, and the coin's balance does not change."""
+
+    @property
+    def hold_price(self) -> Decimal | None:
+        """Return the price that its hold is computed with; None if it trades at market."""
+        if self.bracket_limit is not None and self.limit is not None:
+            return max(self.limit, self.bracket_limit)
+        return self.limit or self.trigger
 
 
 @dataclass(slots=True, eq=False)
@@ -165,6 +174,13 @@ class Order:
     def remaining(self) -> Decimal:
         """Return the unfilled size, in base."""
         return self.size - self.filled
+
+    @property
+    def hold_price(self) -> Decimal | None:
+        """Return the price that its hold is computed with; None if it trades at market."""
+        if self.ticket.bracket_limit is not None and not self.triggered:
+            return self.ticket.hold_price
+        return self.limit or self.trigger
 
     @property
     def average_price(self) -> Decimal:

@@ -100,7 +100,9 @@ class OrderIntake:
         return False
 
     def _partial(self, order: Order, fills: Fills) -> bool:
-        """Fill only a part if a fault is armed for it. Return whether that happened."""
+        """Fill only a part if a fault is armed for it, never of a fill-or-kill order. Return whether that happened."""
+        if order.ticket.time_in_force is TimeInForce.FOK:
+            return False
         user, symbol = order.account.user, order.instrument.symbol
         ending = self._faults.effect("partial_fill_then_cancel", user, self._method, symbol)
         switch = ending or self._faults.effect("partial_fill", user, self._method, symbol)
@@ -113,7 +115,7 @@ class OrderIntake:
         self._settlement.fill(order, price, part, now, maker=not fills)
         if ending is not None:
             self._matching.close(order, Status.CANCELED, "Order canceled by the venue")
-        elif order.ticket.time_in_force in {TimeInForce.IOC, TimeInForce.FOK}:
+        elif order.ticket.time_in_force is TimeInForce.IOC:
             self._matching.settle(order)
         else:
             self._settlement.rehold(order, now)
@@ -123,7 +125,12 @@ class OrderIntake:
     def _resume(self, order: Order) -> None:
         if not order.is_open:
             return
-        fills = self._matching.plan(order.ticket, order.remaining, order.limit) if self._takes(order) else []
+        left = order.remaining
+        if order.ticket.size_in_quote:
+            left = max(ZERO, order.ticket.size - order.cost)
+        fills = self._matching.plan(order.ticket, left, order.limit) if self._takes(order) else []
+        if order.ticket.size_in_quote:  # the price has moved: what is left buys another amount
+            order.size = order.filled + sum((taken for _, taken in fills), ZERO)
         if self._matching.affordable(order, fills):
             self._matching.execute(order, fills)
         else:

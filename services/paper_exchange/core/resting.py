@@ -1,8 +1,9 @@
 """The resting orders of one symbol, so that a step of the market touches only the orders that it reaches.
 
 Two heaps by level: orders that fill or trigger when the price falls to them (buy limits, sell stops, buy take-profits), and
-when it rises to them. Trailing stops move with the price, so they are checked on every step. A heap entry is void when its
-order has ended or moved; void entries are dropped when reached, and swept when they are the majority.
+when it rises to them. Trailing stops move with the price, so they are checked on every step; so is the stop of a bracket, whose
+limit rests in a heap. A heap entry is void when its order has ended or moved; void entries are dropped when reached, and swept
+when they are the majority.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ class Resting:
         self._places = count(1)
         self._void = 0
         self.trailing: dict[str, Order] = {}
+        self.brackets: dict[str, Order] = {}
 
     def __len__(self) -> int:
         return len(self._falls) + len(self._rises) + len(self.trailing) - self._void
@@ -41,6 +43,7 @@ class Resting:
 
     def discard(self, order: Order) -> None:
         """Remove an order."""
+        self.brackets.pop(order.id, None)
         if self.trailing.pop(order.id, None) is None and order.place:
             order.place = 0
             self._void += 1

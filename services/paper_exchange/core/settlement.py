@@ -102,7 +102,7 @@ class Settlement:
 
     def rehold(self, order: Order, now: float) -> None:
         """Set an open order's hold to what its unfilled size needs."""
-        price = order.limit or order.trigger
+        price = order.hold_price
         if order.side is Side.BUY and price is None:
             order.account.hold(order, order.instrument.quote, ZERO)
             return

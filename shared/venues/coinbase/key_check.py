@@ -2,7 +2,7 @@
 
 A key sees one portfolio: wallets, orders and fills of others are invisible to it. Key permissions say what it may do and where; a
 preview of an order creates nothing and shows whether one would be taken. Whether the key is bound to addresses no call tells.
-Sources: docs.cdp.coinbase.com *Get API Key Permissions*, *List Portfolios*, *Preview Order*; the families of `errors.py`.
+Sources: docs.cdp.coinbase.com *Get API Key Permissions*, *List Portfolios*, *Preview Order*; COINBASE.md, C10 and C20.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class KeyExaminer:
 
     async def findings(self, symbol: Symbol | None, *, trades: bool, probe: bool) -> list[Finding]:
         """Return what Coinbase says of the key. Raises Rejected for one that it refuses as a whole, Unavailable."""
-        answer = await self._permissions()
+        answer = await self._permissions(patient=not probe)
         if answer is None:
             return [
                 ok(KeyCheck.SIGNATURE, "Coinbase accepts key and secret"),
@@ -60,10 +60,10 @@ class KeyExaminer:
             found.append(await self._previewed(symbol))
         return found
 
-    async def _permissions(self) -> Mapping[str, Any] | None:
+    async def _permissions(self, *, patient: bool) -> Mapping[str, Any] | None:
         """Return the answer to key_permissions; None for a key without the right to look at anything."""
         try:
-            return await self._questions.ask("/key_permissions")
+            return await self._questions.ask("/key_permissions", patient=patient)
         except Rejected as refusal:
             if refusal.refusal is not Refusal.AUTH:
                 raise

@@ -46,7 +46,7 @@ class KeyExaminer:
 
     async def findings(self, symbol: Symbol | None, *, trades: bool, probe: bool) -> list[Finding]:
         """Return what Kraken says of the key. Raises Rejected for one that it refuses as a whole, Unavailable."""
-        known = await self._key_info()
+        known = await self._key_info(patient=not probe)
         if known is None:
             found = await self._by_probes(symbol, trades=trades)
         else:
@@ -55,10 +55,10 @@ class KeyExaminer:
                 found += await self._validated(symbol)
         return found
 
-    async def _key_info(self) -> KeyInfo | None:
+    async def _key_info(self, *, patient: bool) -> KeyInfo | None:
         """Return the answer to GetApiKeyInfo; None if Kraken does not answer it for this key."""
         try:
-            answer = await self._lane.look_up(_KEY_INFO)
+            answer = await self._lane.look_up(_KEY_INFO, patient=patient)
         except Rejected as refusal:
             if refusal.refusal in KEY_REFUSALS and not lacks_permission(refusal.words):
                 raise

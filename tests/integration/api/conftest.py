@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import aiohttp
 import pytest
@@ -16,12 +17,20 @@ from services.api.server import build_server
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
 from shared.runtime.http_server import bind, serve
+from tests.support.shipped_config import all_at_kraken
 
 
 @asynccontextmanager
 async def serving(bus: Bus) -> AsyncIterator[tuple[aiohttp.ClientSession, OutcomeCounter]]:
     """Return a client of a running API, and the task body that feeds its counters."""
-    settings = Settings(shoal_config=Path("config"))
+    with TemporaryDirectory() as folder:
+        settings = Settings(shoal_config=all_at_kraken(Path(folder)))
+        async with _serving(bus, settings) as found:
+            yield found
+
+
+@asynccontextmanager
+async def _serving(bus: Bus, settings: Settings) -> AsyncIterator[tuple[aiohttp.ClientSession, OutcomeCounter]]:
     app, counter = build(bus, settings)
     listener = bind("127.0.0.1", 0, setting="API")
     task = asyncio.create_task(serve(build_server(app, settings), listener))

@@ -28,10 +28,13 @@ async def test_each_account_with_a_key_is_made_and_the_others_are_told_and_skipp
     assert (ran.code, ran.err) == (0, "")
     lines = ran.out.splitlines()
     assert [line.split(":")[0] for line in lines] == [
-        f"{user} at kraken" for user in ("master", "alice", "bob", "carol")
+        "master at kraken",
+        "alice at kraken",
+        "bob at coinbase",
+        "carol at kraken",
     ]
     assert "ready with 5000 USD" in lines[1]
-    assert "skipped: KRAKEN_USER_BOB_API_KEY is not set" in lines[2]
+    assert "skipped: COINBASE_USER_BOB_API_KEY is not set" in lines[2]
     assert [(sent["user"], sent["api_key"], sent["balances"]) for sent in venue.accounts] == [
         ("master", "PAPER-master", {"USD": "10000"}),
         ("alice", "PAPER-alice", {"USD": "5000"}),

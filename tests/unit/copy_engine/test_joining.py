@@ -41,6 +41,7 @@ def test_a_price_above_the_bound_is_a_skip_with_its_numbers() -> None:
 UNREADY = [
     (an_account(state=AccountState.CONNECTING), ReasonCode.NOT_CONNECTED),
     (an_account(state=AccountState.PARKED, reason="no key"), ReasonCode.PARKED),
+    (an_account(entries_until=LATER - 1), ReasonCode.KEY_UNCHECKED),
     (an_account(equity=None, cash=None, reason="EService:Busy"), ReasonCode.BALANCE_UNKNOWN),
     (an_account(as_of=LATER - 120_001), ReasonCode.BALANCE_TOO_OLD),
 ]

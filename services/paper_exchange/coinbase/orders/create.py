@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from typing import Final
 
 from services.paper_exchange.coinbase.call import Call, Shape
 from services.paper_exchange.coinbase.errors import invalid_argument
-from services.paper_exchange.coinbase.orders.forms import Form, Refused, read_form
+from services.paper_exchange.coinbase.orders.forms import Form, read_form
 from services.paper_exchange.coinbase.orders.placed import Placed
+from services.paper_exchange.coinbase.orders.tickets import Refused
 from services.paper_exchange.coinbase.venue import NAME
 from services.paper_exchange.core.denial import Denial
 from services.paper_exchange.core.order import Order, OrderType
@@ -21,7 +21,8 @@ DENIALS: Final = {
     Denial.TOO_MANY_ORDERS: Refused("TOO_MANY_OPEN_ORDERS"),
 }
 _METHOD: Final = "CreateOrder"
-_rng = random.Random()  # noqa: S311  # how long an order reads PENDING, not a secret
+_SECONDS: Final = (("pending_for", "pending_until"), ("fills_late", "fills_from"), ("fills_listed_late", "listed_from"))
+"""Faults that last, and the instant of an order that each one sets."""
 
 
 def create_order(call: Call) -> Shape:
@@ -58,6 +59,11 @@ def refused(why: Refused, call: Call) -> Shape:
     }
 
 
+def denied(denial: Denial) -> Refused:
+    """Return Coinbase's reason for what the core rejects."""
+    return DENIALS.get(denial, Refused("COMMANDER_REJECTED_NEW_ORDER", str(denial)))
+
+
 def side_of(order: Order) -> str:
     """Return the side as Coinbase writes it."""
     return order.side.upper()
@@ -71,12 +77,12 @@ def _place(call: Call, form: Form, client_order_id: str) -> Placed | Refused:
     else:
         order = exchange.place(account, form.ticket)
     if isinstance(order, Denial):
-        return DENIALS.get(order, Refused("COMMANDER_REJECTED_NEW_ORDER", str(order)))
+        return denied(order)
     placed = Placed(order, client_order_id, form.product.id, form.kind, form.fields)
     placed.failed = "HOLD_FAILURE" if failing else ""
-    if form.ticket.kind is OrderType.MARKET and call.portfolios.pending_most:
-        placed.pending_until = now + _rng.uniform(0, call.portfolios.pending_most)
-    for fault, name in (("pending_for", "pending_until"), ("fills_late", "fills_from")):
+    if form.ticket.kind is OrderType.MARKET:
+        placed.pending_until = now + call.portfolios.pending_seconds()
+    for fault, name in _SECONDS:
         switch = exchange.faults.effect(fault, account.user, _METHOD, form.product.book_symbol, NAME)
         if switch is not None:
             setattr(placed, name, now + switch.seconds)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from services.paper_exchange.coinbase.call import Handler
-from services.paper_exchange.coinbase.orders.changes import cancel_orders, edit_order, preview_edit, preview_order
+from services.paper_exchange.coinbase.orders.changes import cancel_orders, edit_order
 from services.paper_exchange.coinbase.orders.create import create_order
+from services.paper_exchange.coinbase.orders.previews import preview_edit, preview_order
 from services.paper_exchange.coinbase.orders.queries import get_order, list_fills, list_orders
 
 HANDLERS: Final[dict[str, Handler]] = {

@@ -32,6 +32,8 @@ class Placed:
     pending_until: float = 0.0
     fills_from: float = 0.0
     """Until then its fills, and the sums made of them, are not shown."""
+    listed_from: float = 0.0
+    """Until then the list of fills does not have its fills; the sums of the order are right."""
     failed: str = ""
     """Why it failed after it had been taken; empty if it did not."""
     edits: list[Edit] = field(default_factory=list)
@@ -45,8 +47,12 @@ class Placed:
         return ENDED.get(self.order.status, OPEN)
 
     def shows_fills(self, now: float) -> bool:
-        """Return whether its fills are shown."""
+        """Return whether its sums are shown."""
         return now >= max(self.pending_until, self.fills_from)
+
+    def lists_fills(self, now: float) -> bool:
+        """Return whether the list of fills has its fills."""
+        return self.shows_fills(now) and now >= self.listed_from
 
     def changed_at(self, now: float) -> float:
         """Return when it last changed, as far as it is shown."""

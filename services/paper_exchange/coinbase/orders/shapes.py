@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from hashlib import sha256
 from typing import Final
 
@@ -122,8 +121,3 @@ def _trigger_status(placed: Placed) -> str:
     if placed.order.ticket.trigger is None:
         return "INVALID_ORDER_TYPE"
     return "STOP_TRIGGERED" if placed.order.triggered else "STOP_PENDING"
-
-
-def share(amount: Decimal) -> str:
-    """Return an amount as a text for sums of previews, to a cent."""
-    return f"{amount:.2f}"

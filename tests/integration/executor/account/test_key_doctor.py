@@ -255,3 +255,29 @@ async def test_a_refusal_on_request_parks_and_nobody_else_is_touched(rig: Rig) -
     await doctor.round(owner.context.account, {REQUEST: str(rig.clock.now)})
     assert await state(rig) == (AccountState.PARKED, "EAPI:Invalid key")
     assert set(await rig.bus.scan(keys.account("*", "*"))) == {keys.account(USER, "kraken")}
+
+
+async def test_the_venues_refusal_keeps_no_exit_back_while_the_account_can_still_be_read(rig: Rig) -> None:
+    """A 401 now and then (Coinbase) is no bad key: the account's own reading decides, and an exit goes on."""
+    rig.account.key_findings = [GOOD]
+    owner, doctor = await checked(rig)
+    await look(owner)
+    assert (await rig.carry(owner, rig.entry())).outcome is OrderState.FILLED
+    owner.venue.fail("check_key", Rejected("HTTP 401: Unauthorized", Refusal.AUTH), times=2)
+    await round_of(owner, doctor)
+    doctor._due = 0.0
+    await look(owner)
+    assert (await state(rig))[0] is AccountState.READY
+    assert (await rig.carry(owner, rig.entry())).code == ReasonCode.KEY_UNCHECKED
+    assert (await rig.carry(owner, rig.close())).outcome is OrderState.FILLED
+
+
+async def test_with_paper_money_the_doctor_parks_for_a_lockout_alone(rig: Rig) -> None:
+    owner, doctor = await checked(rig, strict=False)
+    await look(owner)
+    owner.venue.fail("check_key", Rejected("EAPI:Invalid key", Refusal.AUTH))
+    await round_of(owner, doctor)
+    assert (await state(rig))[0] is AccountState.READY
+    owner.venue.fail("check_key", Rejected("EGeneral:Temporary lockout", Refusal.LOCKED))
+    await round_of(owner, doctor)
+    assert await state(rig) == (AccountState.PARKED, "EGeneral:Temporary lockout")
