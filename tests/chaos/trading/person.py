@@ -22,7 +22,7 @@ _TRIES: Final = 40
 
 
 class Person:
-    """Places market orders on the master's account at one venue, one after the other as they are wished for, in the background."""
+    """Places market orders on the master's account at one venue in the background, one after the other as they are wished for."""
 
     def __init__(self, stack: Stack, venue: str) -> None:
         self._stack = stack
