@@ -27,6 +27,7 @@ class Person:
     def __init__(self, stack: Stack, venue: str) -> None:
         self._stack = stack
         self._venue = venue
+        self._key = PersonsKey(venue, "", "", "")
         self._wishes: queue.Queue[PlannedSignal | None] = queue.Queue()
         self._thread = threading.Thread(target=self._trade_all, daemon=True)
         self.given_up: list[str] = []
@@ -38,6 +39,11 @@ class Person:
         url = f"http://127.0.0.1:{self._stack.paper_port}"
         self._key = PersonsKey(self._venue, url, str(made["api_key"]), str(made["api_secret"]))
         self._thread.start()
+
+    @property
+    def api_key(self) -> str:
+        """Return the key that is the person's own; empty before the account is open."""
+        return self._key.key
 
     def wish(self, signal: PlannedSignal) -> None:
         """Have an order placed as soon as those before it are."""
