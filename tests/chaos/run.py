@@ -47,7 +47,7 @@ from tests.support.stack import Stack
 SHIPPED: Final[Mapping[str, str]] = {}
 UNBUDGETED: Final[Mapping[str, str]] = {"KRAKEN_TIER": "none", "COINBASE_TIER": "none"}
 """What executors are told besides. As shipped they keep within the venues' budgets (for longer one call in two seconds at Kraken,
-five at Coinbase): at two signals a second 500 signals would take half an hour and test the budget. The exchange does not count either.
+five at Coinbase): at two signals a second 500 signals would take half an hour and test the budget. Nor does the exchange count.
 """
 
 
@@ -67,7 +67,7 @@ class Run:
         self._tape = Tape(stack.redis.folder)
         self.refusals = Refusals(stack.redis.port)
         self.files = UserFiles(stack.config)
-        self.person = Person(stack)
+        self.persons = {venue: Person(stack, venue) for venue in script.masters}
         self._redis_down = False
         self._client = redis.Redis(
             port=stack.redis.port,
@@ -76,7 +76,7 @@ class Run:
             retry=Retry(NoBackoff(), 0),
         )
         self._teller: Teller = (
-            Trader(self.person, self._signals, self._agenda)
+            Trader(self.persons, self._signals, self._agenda)
             if script.master
             else StandIn(self._client, self._signals, self._agenda)
         )
@@ -85,7 +85,8 @@ class Run:
         """Open the accounts, start the fleet and wait until every user is ready (or parked: that is for the check to judge)."""
         self._deposited = open_accounts(self.stack, self.script)
         if self.script.master:
-            self.person.open()
+            for person in self.persons.values():
+                person.open()
         self.fleet = Fleet(self.stack, self._budget, masters=MASTERS if self.script.master else 0)
         for each in self.script.followers:
             for venue in each.venues:

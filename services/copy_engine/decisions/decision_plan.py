@@ -116,8 +116,16 @@ class DecisionPlan:
 
     @cached_property
     def _not_followed(self) -> Skip:
+        if self._waits is not None:
+            return self._waits
         why = f"follows on {', '.join(self._settings.venues)}, not on {self._signal.leader}"
         return Skip(why, ReasonCode.VENUE_NOT_FOLLOWED)
+
+    @cached_property
+    def _waits(self) -> Skip | None:
+        """The skip of a master whose entries wait for a change of `[follow]` to take effect."""
+        why = self._settings.waits(self._signal.leader)
+        return Skip(f"[follow] was changed: {why}", ReasonCode.FOLLOW_CHANGED) if why else None
 
     @cached_property
     def _unwanted(self) -> Skip | None:
@@ -129,6 +137,8 @@ class DecisionPlan:
             return Skip(why, ReasonCode.DISABLED)
         if self.venue is None:
             return self._not_followed
+        if self._waits is not None:
+            return self._waits
         if unwanted := settings.symbols.refusal(signal.symbol):
             return Skip(unwanted, ReasonCode.SYMBOL_FILTERED)
         return None

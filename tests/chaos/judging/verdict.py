@@ -40,7 +40,8 @@ def judge(run: Run, *, quiet: bool, began: float, ended: float) -> ChaosResult:
     evidence = run.evidence()
     found = check(evidence)
     nonces = count_nonces(evidence)
-    sends = judge_sends(evidence.requests)
+    persons = {person.api_key for person in run.persons.values()}
+    sends = judge_sends([row for row in evidence.requests if row["api_key"] not in persons])
     audit = run.audit()
     breaches = [*found.all, *_of_nonces(nonces), *sends.altered, *_of_audit(audit)]
     orders_at = _orders_at(evidence)
@@ -51,7 +52,8 @@ def judge(run: Run, *, quiet: bool, began: float, ended: float) -> ChaosResult:
         breaches.append(f"{evidence.logged['exceptions']} exceptions in the logs")
     if evidence.logged["tracebacks"]:
         breaches.append(f"{evidence.logged['tracebacks']} processes ended with a traceback")
-    breaches += [f"the person could not place {each} on the master's account" for each in run.person.given_up]
+    given_up = [each for person in run.persons.values() for each in person.given_up]
+    breaches += [f"the person could not place {each} on the master's account" for each in given_up]
     figures = {
         "ok": not breaches,
         "seed": run.script.seed,
