@@ -11,17 +11,21 @@ from typing import Any, Final
 import pytest
 
 from shared.contracts import keys
+from tests.support.paper_control import WORDS
 from tests.support.processes import Service, wait_for
 from tests.support.stack import Stack
 
 USERS: Final = ("alice", "bob", "carol")
+ABROAD: Final = '[follow]\nkraken = "coinbase"\n'
+"""Carol's: she copies the master of Kraken on her account at Coinbase."""
 PRICES: Final = {"BTC/USD": "60000", "ETH/USD": "3000", "SOL/USD": "150", "LTC/USD": "80", "XRP/USD": "2"}
 
 
 @pytest.fixture(scope="module")
 def shoal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Three users at two executors; every test has a symbol of its own."""
-    with Stack(tmp_path_factory.mktemp("control"), USERS) as stack:
+    """Three users of two venues at two executors; every test has a symbol of its own."""
+    with Stack(tmp_path_factory.mktemp("control"), USERS, venues={"carol": ("coinbase",)}) as stack:
+        stack.write_user("carol", ABROAD)
         for user in USERS:
             stack.open_account(user, USD=5000)
         for symbol, price in PRICES.items():
@@ -41,6 +45,8 @@ def stack(shoal: Stack) -> Iterator[Stack]:
 def _start(stack: Stack) -> list[Service]:
     started = [stack.executor(USERS[:2]), stack.executor(USERS[2:]), stack.engine()]
     stack.wait_ready(*USERS)
+    prices = keys.prices("coinbase")  # they bound carol's entries
+    wait_for(lambda: all(stack.client.hexists(prices, symbol) for symbol in PRICES), 60, "prices are published")
     return started
 
 
@@ -90,7 +96,7 @@ def test_flatten_reaches_every_account(stack: Stack) -> None:
             (report,) = _own(stack, user, symbol)
             assert report["outcome"] == "filled"
             assert report["reason"].startswith("flatten: a test; filled ")
-        assert stack.client.hgetall(keys.positions(user, "kraken")) == {}
+        assert stack.held(user) == {}
     refused = stack.signal("BTC/USD")
     assert {_report(stack, user, refused)["reason"] for user in USERS} == {"flatten is set: a test"}
     _switch(stack, "run", keys.control_of_symbol("SOL/USD"))
@@ -98,7 +104,8 @@ def test_flatten_reaches_every_account(stack: Stack) -> None:
 
 def test_kill_switch_mid_fanout(stack: Stack) -> None:
     """The venue holds replies back, so that orders of every user wait in their lanes when the switch is thrown."""
-    stack.fault("slow_reply", method="AddOrder", count=12, seconds=0.4)
+    for words in WORDS.values():
+        stack.fault("slow_reply", method=words.places, count=12, seconds=0.4)
     signals = [stack.signal("LTC/USD", size=size, price="80") for size in ("4", "5", "6")]
     signals += [stack.signal("XRP/USD", size=str(size), price="2") for size in range(100, 110)]
     wait_for(lambda: any(_bought(stack, user) for user in USERS), 20, "the fan-out is under way")

@@ -11,9 +11,11 @@ from typing import Final
 import pytest
 
 from shared.contracts import keys
+from tests.support.paper_control import WORDS
 from tests.support.processes import Service, wait_for
 from tests.support.stack import Stack
 
+EACH_VENUE: Final = pytest.mark.parametrize("venue", list(WORDS))
 RULES: Final = {
     "alice": "",  # the default: stop loss at 5 %
     "taker": "[exits]\ntake_profit_pct = 3\n",
@@ -29,7 +31,7 @@ def _sold(stack: Stack, user: str) -> Decimal:
 
 def _closed(stack: Stack, user: str) -> bool:
     closes = [row for row in stack.reports(user) if row["signal_id"] and row["kind"] == "exit"]
-    return bool(closes) and not stack.client.hgetall(keys.positions(user, "kraken"))
+    return bool(closes) and not stack.held(user)
 
 
 def _ended(service: Service) -> bool:
@@ -37,16 +39,17 @@ def _ended(service: Service) -> bool:
 
 
 def _nothing_noted(stack: Stack, user: str) -> bool:
-    return not stack.client.hgetall(keys.own_exits(user, "kraken"))
+    return not stack.client.hgetall(keys.own_exits(user, stack.venue))
 
 
 def _balance(stack: Stack, user: str, asset: str) -> Decimal:
-    found = stack.get(f"/paper/accounts/{user}/kraken")["balances"].get(asset, "0")
+    found = stack.get(f"/paper/accounts/{user}/{stack.venue}")["balances"].get(asset, "0")
     return Decimal(found["total"] if isinstance(found, dict) else found)
 
 
-def test_master_dies_users_still_exit(tmp_path: Path) -> None:
-    with Stack(tmp_path, list(RULES)) as stack:
+@EACH_VENUE
+def test_master_dies_users_still_exit(tmp_path: Path, venue: str) -> None:
+    with Stack(tmp_path, list(RULES), venue=venue) as stack:
         for user, settings in RULES.items():
             stack.write_user(user, settings)
             stack.open_account(user, USD=5000, BTC=1)
@@ -61,10 +64,10 @@ def test_master_dies_users_still_exit(tmp_path: Path) -> None:
 
         held_for = stack.wait_reports("holder", 2)[1]
         assert held_for["reason"].startswith("max_hold: held for ")
-        stack.price("BTC/USD", "62500")
-        assert stack.wait_reports("taker", 2)[1]["reason"].startswith("take_profit: 62500 USD is 3 % or more above ")
-        stack.price("BTC/USD", "59900")  # 4.16 % below the highest price, and above the stop
-        assert "below the highest price 62500 USD" in stack.wait_reports("trailer", 2)[1]["reason"]
+        stack.price("BTC/USD", "63000")
+        assert stack.wait_reports("taker", 2)[1]["reason"].startswith("take_profit: 63000 USD is 3 % or more above ")
+        stack.price("BTC/USD", "59900")  # 4.9 % below the highest price, and above the stop
+        assert "below the highest price 63000 USD" in stack.wait_reports("trailer", 2)[1]["reason"]
         assert len(stack.reports("alice")) == 1
         stack.price("BTC/USD", "57000")
         assert stack.wait_reports("alice", 2)[1]["reason"].startswith("stop_loss: 57000 USD is 5 % or more below ")
@@ -73,16 +76,17 @@ def test_master_dies_users_still_exit(tmp_path: Path) -> None:
             report = stack.reports(user)[1]
             assert (report["outcome"], report["signal_id"], report["kind"]) == ("filled", "", "exit")
             assert _balance(stack, user, "BTC") == 1  # what Shoal did not buy is not sold
-            assert stack.client.hgetall(keys.positions(user, "kraken")) == {}
-            assert stack.client.hgetall(keys.own_exits(user, "kraken")) == {}
+            assert stack.held(user) == {}
+            assert _nothing_noted(stack, user)
             assert len(stack.venue_orders(user)) == 2
-        assert Decimal(str(stack.client.hget(keys.risk("taker", "kraken"), "realized"))) > 0
-        assert Decimal(str(stack.client.hget(keys.risk("alice", "kraken"), "realized"))) < 0
+        assert Decimal(str(stack.client.hget(keys.risk("taker", venue), "realized"))) > 0
+        assert Decimal(str(stack.client.hget(keys.risk("alice", venue), "realized"))) < 0
 
 
-def test_stop_and_master_close_race(tmp_path: Path) -> None:
+@EACH_VENUE
+def test_stop_and_master_close_race(tmp_path: Path, venue: str) -> None:
     users = [f"user-{number}" for number in range(6)]
-    with Stack(tmp_path, users) as stack:
+    with Stack(tmp_path, users, venue=venue) as stack:
         for user in users:
             stack.open_account(user, USD=5000, BTC=1)
         stack.price("BTC/USD", "60000")
@@ -92,7 +96,7 @@ def test_stop_and_master_close_race(tmp_path: Path) -> None:
         stack.signal()
         for user in users:
             stack.wait_reports(user, 1)
-        stack.fault("slow_reply", method="AddOrder", count=3, seconds=1)
+        stack.fault("slow_reply", method=WORDS[venue].places, count=3, seconds=1)
         stack.price("BTC/USD", "56000")
         time.sleep(0.7)  # some have seen it by now
         stack.signal(kind="exit", fraction="1")
@@ -106,10 +110,11 @@ def test_stop_and_master_close_race(tmp_path: Path) -> None:
         assert stack.invalid_nonces() == []
 
 
+@EACH_VENUE
 @pytest.mark.timeout(90)
-def test_an_own_exit_survives_the_death_of_its_executor(tmp_path: Path) -> None:
+def test_an_own_exit_survives_the_death_of_its_executor(tmp_path: Path, venue: str) -> None:
     steps = {"reply": "executor-after-reply:2", "ack": "executor-before-ack:2"}
-    with Stack(tmp_path, list(steps)) as stack:
+    with Stack(tmp_path, list(steps), venue=venue) as stack:
         for user in steps:
             stack.open_account(user, USD=5000, BTC=1)
         stack.price("BTC/USD", "60000")

@@ -212,7 +212,7 @@ def test_a_supervisor_that_dies_is_seen(tmp_path: Path) -> None:
         executor = _dying(stack, "executor", "services.executor")
         engine = _dying(stack, "copy-engine", "services.copy_engine")
         stack.wait_ready("alice")
-        expected = {"task price feed", "task settings", "task turn of alice"}
+        expected = {"task price feed of kraken", "task settings", "task turn of alice"}
         wait_for(lambda: expected <= _faults(stack, "executor").keys(), 60, "the executor shows what died")
         wait_for(lambda: "task settings" in _faults(stack, "copy-engine"), 60, "the engine shows what died")
         shown = run_ops(stack, "status", "--json").json["faults"]

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+_PATIENCE: Final = 60.0
+"""Seconds for one answer of the exchange: a busy machine makes it slow."""
+
 
 @dataclass(frozen=True, slots=True)
 class VenueWords:
@@ -59,7 +62,9 @@ class PaperControl:
         """Turn every fault off; answers the switches as they stood, with how often each fired."""
         switches: list[dict[str, Any]] = list(self.get("/paper/faults"))
         url = f"http://127.0.0.1:{self.paper_port}/paper/faults"
-        urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=10).close()  # built right here
+        urllib.request.urlopen(
+            urllib.request.Request(url, method="DELETE"), timeout=_PATIENCE
+        ).close()  # built right here
         return switches
 
     def venue_orders(self, user: str, venue: str = "") -> list[dict[str, Any]]:
@@ -83,7 +88,7 @@ class PaperControl:
 
     def get(self, path: str) -> Any:
         """Ask the exchange's control plane."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.paper_port}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.paper_port}{path}", timeout=_PATIENCE) as answer:
             found = json.loads(answer.read())
         return (
             found["orders"]
@@ -99,7 +104,7 @@ class PaperControl:
             headers={"content-type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # the URL is built right here
+            with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310  # the URL is built right here
                 return json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
             error.add_note(f"{path} {dict(body)}: {error.read().decode()}")  # the body may hold a key of paper, at most

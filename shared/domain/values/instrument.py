@@ -2,8 +2,8 @@
 
 The table below is only a seed, for the moment before the venue has been asked: the executor and the master publish what the
 venue says now, and that wins. Figures: shared/venues/kraken/KRAKEN.md, K24 (Kraken minimums of 2026-07, ticks of 2025-07;
-Coinbase of 2025-06, from the same open-source table as those ticks). Kraken's minimum order value is 0.5 USD
-on all of them, Coinbase's is 1 USD.
+Coinbase of 2025-06, from the same open-source table as those ticks; shared/venues/coinbase/COINBASE.md, C16). Kraken's minimum
+order value is 0.5 USD on all of them, Coinbase's is 1 USD.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A key sees one portfolio: wallets, orders and fills of others are invisible to it. Key permissions say what it may do and where; a
 preview of an order creates nothing and shows whether one would be taken. Whether the key is bound to addresses no call tells.
-Sources: docs.cdp.coinbase.com *Get API Key Permissions*, *List Portfolios*, *Preview Order*; the families of `errors.py`.
+Sources: docs.cdp.coinbase.com *Get API Key Permissions*, *List Portfolios*, *Preview Order*; COINBASE.md, C10 and C20.
 """
 
 from __future__ import annotations

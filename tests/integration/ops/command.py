@@ -32,7 +32,7 @@ class Ran:
 
 async def ops(url: str, *words: str, **env: str) -> Ran:
     """Run one command against a Redis."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "SHOAL_CONFIG") if name in os.environ}
     environment = {**kept, "REDIS_URL": url, **env}
     ran = await asyncio.to_thread(python_module.run, "services.ops", words, environment, timeout=240)
     return Ran(ran.returncode, ran.stdout, ran.stderr)

@@ -251,3 +251,15 @@ async def test_a_gateway_s_page_ends_its_connection(
     before = stub.connections
     await venue.place(request(), begin)
     assert stub.connections == before + 1
+
+
+@pytest.mark.parametrize("page", [Raw(b"<html>", 504), Raw(b"{", 200), Raw(b"<html>", 403)])
+async def test_a_gateway_s_page_to_a_lookup_ends_its_connection_too(
+    venue: CoinbaseVenue, stub: CoinbaseStub, page: Raw
+) -> None:
+    stub.answer("accounts", page, ANSWERS["accounts"])
+    with pytest.raises(Unavailable):
+        await venue.balances()
+    before = stub.connections
+    await venue.balances()
+    assert stub.connections == before + 1

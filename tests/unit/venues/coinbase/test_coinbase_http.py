@@ -160,3 +160,8 @@ async def test_a_closed_port_was_never_reached(http: HttpSession) -> None:
     api = CoinbaseApi(url="http://127.0.0.1:1", http=http, timeout=1, clock=ExactTime(now))
     with pytest.raises(Unavailable, match="could not connect"):
         await api.ask("/time", public=True)
+
+
+@pytest.mark.parametrize("name", ["coinbase.RESTClient", "coinbase.WSClient"])
+def test_the_library_s_loggers_are_off(name: str) -> None:
+    assert not logging.getLogger(name).isEnabledFor(logging.CRITICAL)

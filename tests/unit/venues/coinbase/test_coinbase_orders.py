@@ -108,21 +108,35 @@ async def test_four_refused_tokens_are_a_refused_key(venue: CoinbaseVenue, stub:
     assert (told.value.refusal, len(stub.sent("orders"))) == (Refusal.AUTH, 4)
 
 
+@pytest.mark.parametrize("before", [0, 3])
 async def test_a_401_after_the_deadline_is_no_refused_key(
-    venue: CoinbaseVenue, stub: CoinbaseStub, begin: Recorder
+    venue: CoinbaseVenue, stub: CoinbaseStub, begin: Recorder, before: int
 ) -> None:
     venue._submission.order_life_ms = 1_400
     gate = asyncio.Event()
-    stub.answer("orders", replace(UNAUTHORIZED, gate=gate), taken())
+    stub.answer("orders", *[UNAUTHORIZED] * before, replace(UNAUTHORIZED, gate=gate), taken())
     placing = asyncio.create_task(venue.place(request(), begin))
-    while not stub.sent("orders"):
+    while len(stub.sent("orders")) <= before:
         stub.arrived.clear()
         await stub.arrived.wait()
     await asyncio.sleep(max(begin.outgoing[0].deadline_at - now(), 0) / 1000 + 0.01)
     gate.set()
     with pytest.raises(Rejected) as told:
         await placing
-    assert (told.value.refusal, len(stub.sent("orders"))) == (Refusal.DEADLINE, 1)
+    assert (told.value.refusal, len(stub.sent("orders"))) == (Refusal.DEADLINE, before + 1)
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_a_slow_write_ahead_moves_no_end(
+    venue: CoinbaseVenue, stub: CoinbaseStub, begin: Recorder, again: bool
+) -> None:
+    async def slow(outgoing: Outgoing) -> int:
+        await asyncio.sleep(1.1)
+        return await begin(outgoing)
+
+    stub.answer("orders", taken())
+    await (venue.replay(TEXT, slow) if again else venue.place(request(), slow))
+    assert token_of(stub.sent("orders")[0])[1]["exp"] * 1000 == begin.outgoing[0].deadline_at
 
 
 @pytest.mark.parametrize("again", [False, True])

@@ -12,6 +12,8 @@ from structlog.testing import capture_logs
 
 from shared.venues.coinbase.adapter import CoinbaseVenue
 from shared.venues.coinbase.rate_budget import CoinbaseBudget
+from shared.venues.coinbase.submission import Submission
+from shared.venues.coinbase.transport import CoinbaseApi
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.factory import HttpSession, open_coinbase
 from shared.venues.venue_clock import VenueClock
@@ -112,6 +114,15 @@ async def test_no_order_leaves_before_the_venue_s_time_is_known(
     with pytest.raises(Unavailable):
         await venue.replay(TEXT, begin)
     assert (begin.outgoing, stub.sent("orders")) == ([], [])
+
+
+async def test_a_clock_that_is_not_measured_dates_no_token(
+    api: CoinbaseApi, stub: CoinbaseStub, begin: Recorder
+) -> None:
+    submission = Submission(api, CoinbaseBudget(), clock=VenueClock("coinbase", wall=now))
+    with pytest.raises(Unavailable, match="has not been measured"):
+        await submission.send(TEXT, begin)
+    assert (begin.outgoing, stub.requests) == ([], [])
 
 
 @pytest.mark.parametrize("ahead", [-600.0, 600.0])
