@@ -257,9 +257,17 @@ async def test_a_stopped_users_fault_is_over_with_their_halt_in_whichever_sessio
 async def test_a_row_that_a_later_session_can_read_is_reported_no_more() -> None:
     faults = Faults()
     row = OmittedRow("O1", RowReason.UNKNOWN_PAIR, "the venue lists no NEWUSD")
-    UnreadRows(faults).take([row, replace(row, row_id="O2")], 0)
-    UnreadRows(faults).take([row], 1)
-    assert [each.subject for each in faults.standing] == ["O1"]
+    UnreadRows(faults, "kraken").take([row, replace(row, row_id="O2")], 0)
+    UnreadRows(faults, "kraken").take([row], 1)
+    assert [each.subject for each in faults.standing] == ["kraken O1"]
+
+
+async def test_a_session_clears_no_row_of_another_venue() -> None:
+    faults = Faults()
+    row = OmittedRow("O1", RowReason.UNKNOWN_PAIR, "the venue lists no NEWUSD")
+    UnreadRows(faults, "kraken").take([row], 0)
+    UnreadRows(faults, "coinbase").take([], 1)
+    assert [each.subject for each in faults.standing] == ["kraken O1"]
 
 
 async def test_a_position_that_a_later_session_can_read_is_reported_no_more(rig: Rig) -> None:
