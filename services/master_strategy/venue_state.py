@@ -39,7 +39,7 @@ class MasterState:
 
 
 class VenueState:
-    """What the heartbeat says of one venue. `connected` is called when its account has connected, `opened` after the first scan."""
+    """What the heartbeat says of one venue. `connected` is called when its account has connected, `opened` after its scan."""
 
     def __init__(self, master: MasterState, venue: str) -> None:
         self._master = master
