@@ -233,7 +233,10 @@ def decide_skip(signal: Signal, follower: Follower, skip: Skip, now: int) -> Dec
 
 
 def _venue(signal: Signal, follower: Follower) -> str | None:
-    return follower.venue or follower.policy.venue_for(signal.leader)
+    policy, leader = follower.policy, signal.leader
+    if follower.venue is None and signal.kind is Kind.EXIT and policy.waits(leader):
+        return None  # the account that `follow` names still holds another master's copies
+    return follower.venue or policy.venue_for(leader)
 
 
 def not_ready(account: Account | None, venue: str) -> Skip:
