@@ -22,6 +22,7 @@ from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
 from shared.domain.sizing import EntrySize, Sizing
 from shared.domain.skip import Skip
+from shared.domain.values.currency import alike
 from shared.domain.values.instrument import Instrument, PairStatus
 from shared.domain.values.money import ONE, Price, plain
 from shared.domain.values.symbol import Symbol
@@ -201,9 +202,21 @@ class DecisionPlan:
         if isinstance(judgement, Skip):
             return None
         if isinstance(judgement, ExitCopy):
-            return Copy(base_size=None, fraction=signal.fraction, limit_price=None, not_after=None)
+            least = self._exit_bound(judgement.symbol)
+            return Copy(base_size=None, fraction=signal.fraction, limit_price=least, not_after=None)
         last_moment = signal.filled_at + self._settings.guards.max_signal_age_ms
         return Copy(base_size=judgement.size, fraction=None, limit_price=judgement.limit_price, not_after=last_moment)
+
+    def _exit_bound(self, symbol: Symbol) -> Price | None:
+        """Return the master's price less the slippage of exits, where that is another venue's: it bounds the first try alone.
+
+        At the master's own venue the present price is bound enough.
+        """
+        signal = self._signal
+        if self.venue in {None, signal.venue} or not alike(symbol.quote, signal.symbol.quote):
+            return None
+        least = Price(signal.price.amount, symbol).shifted(-self._settings.guards.exit_slippage_bps)
+        return least if least.amount > 0 else None
 
 
 def decide(
@@ -220,7 +233,10 @@ def decide_skip(signal: Signal, follower: Follower, skip: Skip, now: int) -> Dec
 
 
 def _venue(signal: Signal, follower: Follower) -> str | None:
-    return follower.venue or follower.policy.venue_for(signal.leader)
+    policy, leader = follower.policy, signal.leader
+    if follower.venue is None and signal.kind is Kind.EXIT and policy.waits(leader):
+        return None  # the account that `follow` names still holds another master's copies
+    return follower.venue or policy.venue_for(leader)
 
 
 def not_ready(account: Account | None, venue: str) -> Skip:
