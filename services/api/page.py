@@ -97,7 +97,7 @@ def _state(status: SystemStatus) -> str:
     if (hidden := len(status.faults) - _FAULTS) > 0:
         lines.append(f'<p class="mild">and {hidden} more faults: see /status</p>')
     rows = []
-    masters = [("master", "", venue, account, "", "") for venue, account in status.master]
+    masters = [("master", "", venue, account, "", account.reason) for venue, account in status.master]
     users = [
         (u.policy.user, u.state, venue, account, u.funds.get(venue, ""), u.reason)
         for u in status.users

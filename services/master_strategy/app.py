@@ -31,6 +31,7 @@ from shared.config.preflight import check_key, check_strategy, require_green
 from shared.config.renames import RenamesFile
 from shared.config.secrets import ApiKey, master_venues, read_api_key
 from shared.config.settings import Mode, Settings
+from shared.config.strategy_choice import no_master_there
 from shared.config.venue_settings import VENUE_FACTS
 from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
@@ -42,6 +43,7 @@ from shared.runtime.crash_points import CrashPoints
 from shared.runtime.mode_line import log_mode
 from shared.runtime.supervision import Supervisor, endless
 from shared.venues.clock_keeper import ClockKeeper
+from shared.venues.errors import Refusal, Rejected
 from shared.venues.factory import (
     Budget,
     HttpSession,
@@ -61,10 +63,12 @@ _log = structlog.get_logger(__name__)
 async def main(settings: Settings) -> None:
     """Run the master until cancelled. Raises ConfigurationError for what must be corrected first."""
     strategy = load_strategy(settings.shoal_config, settings.shoal_mode)
-    require_green(settings, check_strategy, lambda known: check_key(known, MASTER))
+    require_green(settings, check_strategy)
     masters = master_keys(settings.shoal_mode)
+    if len(masters) == 1:  # of several, one with an unusable key is parked, and the others are served
+        require_green(settings, lambda known: check_key(known, MASTER))
     if strategy.venue is not None and strategy.venue not in masters:
-        raise ConfigurationError(f"strategy.toml: venue is {strategy.venue}, but the master has no key there")
+        raise ConfigurationError(no_master_there(settings.shoal_config, strategy.venue))
     log_mode(settings)
     instance = instance_name()
     clocks = {venue: VenueClock(venue) for venue in masters}
@@ -77,6 +81,7 @@ async def main(settings: Settings) -> None:
         heartbeat = Heartbeat(Records(bus), _SERVICE, instance, faults, first, settings.shoal_mode)
         state = MasterState(heartbeat)
         renames = RenamesFile(settings.shoal_config, faults)
+        crash_points = CrashPoints(settings.debug_die_at)
         accounts = [
             MasterAccount(
                 settings=settings,
@@ -87,7 +92,8 @@ async def main(settings: Settings) -> None:
                 faults=faults,
                 renames=renames,
                 state=state.of(venue),
-                subject=MASTER if len(masters) == 1 else f"{MASTER} ({venue})",
+                crash_points=crash_points,
+                alone=len(masters) == 1,
             )
             for venue, key in masters.items()
         ]
@@ -112,13 +118,15 @@ class MasterAccount:
         settings: Settings,
         strategy: StrategySettings,
         bus: Bus,
-        key: ApiKey,
+        key: ApiKey | ConfigurationError,
         time: VenueClock,
         faults: Faults,
         renames: RenamesFile,
         state: VenueState,
-        subject: str = MASTER,
+        crash_points: CrashPoints,
+        alone: bool,
     ) -> None:
+        """`key` is an error where it cannot be read: the account is parked with it. `alone`: the master has no other account."""
         self._settings = settings
         self._strategy = strategy
         self._bus = bus
@@ -127,11 +135,11 @@ class MasterAccount:
         self._faults = faults
         self._renames = renames
         self._state = state
-        self._subject = subject
         self._venue = time.venue
+        self._subject = MASTER if alone else f"{MASTER} ({self._venue})"
         self._alarm = ClockAlarm(faults, time.offset)
         self._clock = clock_of(time, self._alarm)
-        self._crash_points = CrashPoints(settings.debug_die_at)
+        self._crash_points = crash_points
         self._budget = open_budget(self._venue, settings.venue_tier(self._venue))
         self._health = ScanHealth(faults, self._clock, self._venue)
         self._times = VenueTimeWriter(bus)
@@ -142,13 +150,15 @@ class MasterAccount:
             state=state,
             clock=self._clock,
             health=self._health,
+            faults=faults,
+            alone=alone,
         )
         _log.info(
             "master starts",
             mode=settings.shoal_mode.value,
             venue=self._venue,
             url=settings.venue_url(self._venue),
-            key=key.fingerprint,
+            key=key.fingerprint if isinstance(key, ApiKey) else str(key),
             strategy=strategy.name,
             symbols=[str(symbol) for symbol in strategy.symbols],
         )
@@ -157,13 +167,22 @@ class MasterAccount:
         self._renames.look()
         return self._renames.of(self._venue)
 
+    def _read_key(self) -> ApiKey:
+        """Return the key; one that could not be read is read again. Raises Rejected, which parks the account."""
+        if isinstance(self._key, ConfigurationError):
+            try:
+                self._key = read_api_key(self._venue, MASTER, self._settings.shoal_mode)
+            except ConfigurationError as error:
+                raise Rejected(str(error), Refusal.AUTH) from None
+        return self._key
+
     async def _run_session(self, lease: Lease) -> None:
-        await _claim_key(self._bus, self._key, lease, self._faults, self._subject)
-        settings = self._settings
+        settings, key = self._settings, self._read_key()
+        await _claim_key(self._bus, key, lease, self._faults, self._subject)
         async with new_http_session(settings.proxy) as http:
             nonces = None
             if VENUE_FACTS[self._venue].takes_nonces:
-                nonces = NonceCounter(self._bus, lease, MASTER, self._key.fingerprint, floor=_nonce_floor())
+                nonces = NonceCounter(self._bus, lease, MASTER, key.fingerprint, floor=_nonce_floor())
             public = open_public(
                 self._venue,
                 url=settings.venue_url(self._venue),
@@ -172,7 +191,7 @@ class MasterAccount:
                 clock=self._clock.now,
                 faults=self._faults,
             )
-            venue = open_master(settings, self._key, nonces, self._budget, http, self._clock, public)
+            venue = open_master(settings, key, nonces, self._budget, http, self._clock, public)
             session = MasterSession(
                 bus=self._bus,
                 lease=lease,
@@ -248,6 +267,18 @@ def open_master(
     )
 
 
-def master_keys(mode: Mode) -> dict[str, ApiKey]:
-    """Read the master's keys by venue, in the order in which their accounts connect. Raises ConfigurationError for none."""
-    return {venue: read_api_key(venue, MASTER, mode) for venue in master_venues() or (VenueName.KRAKEN,)}
+def master_keys(mode: Mode) -> dict[str, ApiKey | ConfigurationError]:
+    """Read the master's keys by venue, in the order in which their accounts connect; an error for one that cannot be used.
+
+    Raises ConfigurationError if none can.
+    """
+    found: dict[str, ApiKey | ConfigurationError] = {}
+    for venue in master_venues() or (VenueName.KRAKEN,):
+        try:
+            found[venue] = read_api_key(venue, MASTER, mode)
+        except ConfigurationError as error:
+            found[venue] = error
+    errors = [each for each in found.values() if isinstance(each, ConfigurationError)]
+    if len(errors) == len(found):
+        raise errors[0]
+    return found

@@ -20,8 +20,9 @@ from shared.bus.errors import BusError, BusRefused, BusUnavailable, LeaseLost
 from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import RENEW_EVERY, Lease, acquire
 from shared.bus.records import Records
-from shared.domain.account import FIRST_CONNECT, MASTER, AccountState
+from shared.domain.account import MASTER, AccountState
 from shared.domain.fault import FaultKind
+from shared.domain.values.venue import VENUES
 from shared.runtime.supervision import endless
 
 _ASK_EVERY: Final = 1.0  # seconds between tries for the lease
@@ -29,6 +30,7 @@ _AFTER_LOSS: Final = 1.0
 _AWAY_LONGEST: Final = 30.0
 _MOST_REFUSED: Final = 10  # sessions in a row that are counted; the pause has long been the longest by then
 
+NO_KEY: Final = "the master has no API key here any more: what happens on this account is not seen"
 _OF_THE_LEADER: Final = frozenset(
     {FaultKind.EQUITY, FaultKind.KEY, FaultKind.MASTER_ROW, FaultKind.ORDER, FaultKind.RECORD, FaultKind.SYMBOL}
 )
@@ -109,12 +111,19 @@ class Leadership:
         tried: asyncio.Event | None = None
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(endless("renewing the lease", self._renew(lease)))
-            if len(self._venues) > 1:  # users wait until each has been tried
-                for venue in self._venues:
-                    await self._records.mark_account(MASTER, venue.name, AccountState.CONNECTING, FIRST_CONNECT)
+            await self._retire_others()
+            for venue in self._venues:  # all of them before the first connects: users wait until each has been tried
+                await venue.prepare()
             for venue in self._venues:
                 tasks.create_task(endless(f"the master's sessions at {venue.name}", venue.serve(lease, tried)))
                 tried = venue.tried
+
+    async def _retire_others(self) -> None:
+        """Record that an account of an earlier configuration is not served: its record may call it ready, or about to connect."""
+        places = [(MASTER, venue) for venue in VENUES if venue not in {each.name for each in self._venues}]
+        for (_, venue), account in zip(places, await self._records.accounts(places), strict=True):
+            if account is not None and account.reason != NO_KEY:
+                await self._records.mark_account(MASTER, venue, AccountState.PARKED, NO_KEY)
 
     async def _renew(self, lease: Lease) -> None:
         while True:

@@ -49,6 +49,7 @@ from shared.domain.fault import FaultKind, Faults
 from shared.domain.rename import NO_RENAMES
 from shared.domain.values.clock_offset import ClockOffset
 from shared.execution.sender import Sender
+from shared.execution.timing import SECOND, timing_of
 from shared.runtime.crash_points import CrashPoints
 from shared.runtime.supervision import endless
 from shared.venues.port import Venue
@@ -63,7 +64,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class MasterSession:
-    """The parts of one session. `run` connects `venue`; its first private call is the take-over."""
+    """The parts of one session. `run` connects `venue`. Where requests carry nonces, its first private call voids older ones."""
 
     bus: Bus
     lease: Lease
@@ -118,6 +119,7 @@ class MasterSession:
             offset=self.offset,
             subject=self.subject,
         )
+        begun = clock.steady()  # after the lease was acquired: a predecessor's send began earlier
         await doctor.admit()
         await mirror.connect()
         _log.info(f"MASTER ACCOUNT: TRADING (Broker: {venue.name.upper()})")
@@ -220,4 +222,21 @@ class MasterSession:
             clock=clock,
             live=self.live,
         )
-        tasks.create_task(endless("the strategy's cycle", cycle.run()))
+
+        async def trade() -> None:
+            if self.nonces is None:
+                await _until_older_sends_are_seen(venue, watcher, clock, begun)
+            await cycle.run()
+
+        tasks.create_task(endless("the strategy's cycle", trade()))
+
+
+async def _until_older_sends_are_seen(venue: Venue, watcher: FillWatcher, clock: Clock, begun: float) -> None:
+    """Wait until an order that a predecessor sent is in the venue's lists, or never will be, and compare the fills.
+
+    Such an order has a record, and is followed by it; but Redis may have lost that, and nothing voids what is under way. Without
+    this the strategy would trade the same candle again. `begun` is the steady instant from which on no predecessor sent.
+    """
+    await clock.sleep(max(begun + timing_of(venue).proven_after_ms / SECOND - clock.steady(), 0.0))
+    while not await watcher.scan_or_report():
+        await clock.sleep(_RETRY_SCAN)

@@ -1,7 +1,8 @@
 """The sessions of the master's account at one venue, one after another: connects again after failures, with growing pauses.
 
 A refusal by the venue parks the account with its words, and the lease is kept while parked: a standby has the same key, and
-trying again too soon prolongs a lockout. Nothing that a venue does ends the sessions of another.
+trying again too soon prolongs a lockout. Nothing that happens to one account ends the sessions of another: with several, an
+unexpected failure is contained here as well. Only the loss of Redis or of the lease ends all.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import structlog
 from services.master_strategy.clock import Clock
 from services.master_strategy.fills.scan_health import ScanHealth
 from services.master_strategy.venue_state import VenueState
+from shared.bus.errors import ENDS_A_TURN, BusError
 from shared.bus.lease import Lease
 from shared.bus.records import Records
-from shared.domain.account import MASTER, AccountState
+from shared.domain.account import FIRST_CONNECT, MASTER, AccountState
+from shared.domain.fault import FaultKind, Faults
 from shared.runtime.supervision import endless
 from shared.venues.errors import Refusal, Rejected, Unavailable, VenueError
 
@@ -26,7 +29,10 @@ _PARKED_FIRST: Final = 5.0  # seconds; doubled with every failure
 _PARKED_LONGEST: Final = 300.0
 _AWAY_FIRST: Final = 1.0
 _AWAY_LONGEST: Final = 30.0
+_DOUBLINGS: Final = 10  # of a pause; by then it has long been the longest, and 2.0 ** 1024 is no float
 _LASTED: Final = 120.0  # seconds after which a session counts as a success, and waiting begins small again
+FIRST_TRY: Final = 20.0
+"""Seconds after which an account that neither connects nor fails holds up no other one, and no user."""
 
 RunSession = Callable[[Lease], Awaitable[None]]
 
@@ -45,7 +51,11 @@ class VenueSessions:
         state: VenueState,
         clock: Clock,
         health: ScanHealth | None = None,
+        faults: Faults | None = None,
+        alone: bool = True,
+        first_try: float = FIRST_TRY,
     ) -> None:
+        """`alone`: the master has no other account. Then an unexpected failure ends the process, which loses nothing by it."""
         self.name = name
         self.tried = asyncio.Event()
         """Set once the account has connected, or has failed to, for the first time under this lease."""
@@ -54,20 +64,63 @@ class VenueSessions:
         self._state = state
         self._clock = clock
         self._health = health
+        self._faults = faults or Faults()
+        self._alone = alone
+        self._first_try = first_try
         self._failures = 0
         self._quiet_until = 0.0
         """Steady instant: a step of the wall clock must not delay the master."""
+        self._noted = (AccountState.CONNECTING, "")
+        """What the last failure left in the account's record."""
+        self._state.connected = self.tried.set
+        self._state.opened = self._opened
+
+    async def prepare(self) -> None:
+        """Record, under a new lease, that the account is to be waited for, or why it still pauses: then nobody waits for it.
+
+        Raises BusError.
+        """
+        self.tried.clear()
+        self._state.forget()
+        if self._quiet_until > self._clock.steady():
+            await self._records.mark_account(MASTER, self.name, *self._noted)
+            self.tried.set()
+        elif not self._alone:
+            await self._records.mark_account(MASTER, self.name, AccountState.CONNECTING, FIRST_CONNECT)
 
     async def serve(self, lease: Lease, after: asyncio.Event | None) -> None:
         """Run sessions for ever, from when `after` is set. Raises what Redis raises."""
-        self.tried.clear()
-        self._state.connected = self.tried.set
         if after is not None:
             await after.wait()
-        async with asyncio.TaskGroup() as tasks:
-            if self._health is not None:
-                tasks.create_task(endless("watching the scans", self._health.watch()))
-            tasks.create_task(endless("the sessions", self._sessions(lease)))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                if self._health is not None:
+                    tasks.create_task(endless("watching the scans", self._health.watch()))
+                if not self._alone:
+                    tasks.create_task(self._limit_first_try())
+                tasks.create_task(endless("the sessions", self._sessions(lease)))
+        finally:
+            self._opened()  # the next leader reports what it finds
+
+    async def _limit_first_try(self) -> None:
+        """Let the others go on after a while: an account that hangs must not hold up their exits."""
+        try:
+            async with asyncio.timeout(self._first_try):
+                await self.tried.wait()
+        except TimeoutError:
+            words = f"not connected after {self._first_try:g} s"
+            _log.warning("the others go on without this account", venue=self.name, why=words)
+            [account] = await self._records.accounts([(MASTER, self.name)])
+            if account is not None and account.reason == FIRST_CONNECT:
+                await self._records.mark_account(MASTER, self.name, AccountState.CONNECTING, words)
+            self.tried.set()
+
+    def _opened(self) -> None:
+        self._faults.clear(FaultKind.TASK, self._subject)
+
+    @property
+    def _subject(self) -> str:
+        return f"{MASTER} ({self.name})"
 
     async def _sessions(self, lease: Lease) -> None:
         while True:
@@ -80,6 +133,12 @@ class VenueSessions:
                 await self._run_session(lease)
             except* VenueError as failed:
                 failures.extend(leaves_of(failed))
+            except* ENDS_A_TURN:
+                raise
+            except* Exception as crashed:
+                if self._alone:
+                    raise
+                failures.extend(leaves_of(crashed))
             if self._clock.steady() - begun > _LASTED:
                 self._failures = 0
             self._failures += 1
@@ -92,24 +151,34 @@ class VenueSessions:
         refusals = [failure for failure in failures if isinstance(failure, Rejected)]
         if refusals:
             refused = next((each for each in refusals if each.refusal is Refusal.LOCKED), refusals[0])
-            wait = min(_PARKED_FIRST * 2 ** (self._failures - 1), _PARKED_LONGEST)
+            wait = min(_PARKED_FIRST * 2 ** min(self._failures - 1, _DOUBLINGS), _PARKED_LONGEST)
             if refused.refusal is Refusal.LOCKED:
                 wait = _LOCKED_FOR
             self._stay_away(wait)
             _log.error(
                 f"MASTER ACCOUNT: PARKED (Broker: {self.name.upper()})", why=refused.words, again_in_s=round(wait)
             )
-            await self._records.mark_account(MASTER, self.name, AccountState.PARKED, refused.words)
-            await self._state.publish(f"parked: {refused.words}")
+            await self._write(AccountState.PARKED, refused.words)
+            return
+        crashes = [failure for failure in failures if not isinstance(failure, VenueError)]
+        failure = (crashes or failures)[0]
+        wait = min(_AWAY_FIRST * 2 ** min(self._failures - 1, _DOUBLINGS), _AWAY_LONGEST)
+        if isinstance(failure, Unavailable):
+            wait = max(wait, failure.retry_after)
+        self._stay_away(wait)
+        words = str(failure)
+        if crashes:
+            words = str(failure) if isinstance(failure, BusError) else f"internal error: {failure!r}"
+            self._faults.report(FaultKind.TASK, self._subject, words)
+            _log.error("the master's session failed", venue=self.name, again_in_s=round(wait), exc_info=failure)
         else:
-            failure = failures[0]
-            wait = min(_AWAY_FIRST * 2 ** (self._failures - 1), _AWAY_LONGEST)
-            if isinstance(failure, Unavailable):
-                wait = max(wait, failure.retry_after)
-            self._stay_away(wait)
-            _log.warning("the venue gives no answer", venue=self.name, why=str(failure), again_in_s=round(wait))
-            await self._records.mark_account(MASTER, self.name, AccountState.CONNECTING, str(failure))
-            await self._state.publish(f"connecting: {failure}")
+            _log.warning("the venue gives no answer", venue=self.name, why=words, again_in_s=round(wait))
+        await self._write(AccountState.CONNECTING, words)
+
+    async def _write(self, state: AccountState, words: str) -> None:
+        self._noted = state, words
+        await self._records.mark_account(MASTER, self.name, state, words)
+        await self._state.publish(f"{state}: {words}")
 
     def _stay_away(self, seconds: float) -> None:
         self._quiet_until = self._clock.steady() + seconds

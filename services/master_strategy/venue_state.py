@@ -20,6 +20,10 @@ class MasterState:
         self._states[venue] = ""
         return VenueState(self, venue)
 
+    def forget(self, venue: str) -> None:
+        """Leave a venue out until it has a state again: the last one is of an earlier lease."""
+        self._states[venue] = ""
+
     async def publish(self, venue: str, state: str) -> None:
         """Write the heartbeat with a venue's new state."""
         self._states[venue] = state
@@ -35,12 +39,17 @@ class MasterState:
 
 
 class VenueState:
-    """What the heartbeat says of one venue. `connected` is called when its account has connected."""
+    """What the heartbeat says of one venue. `connected` is called when its account has connected, `opened` after its scan."""
 
     def __init__(self, master: MasterState, venue: str) -> None:
         self._master = master
         self._venue = venue
         self.connected: Callable[[], object] = lambda: None
+        self.opened: Callable[[], object] = lambda: None
+
+    def forget(self) -> None:
+        """Leave the venue out until it has a state again."""
+        self._master.forget(self._venue)
 
     async def publish(self, state: str) -> None:
         """Write the heartbeat with a new state."""
@@ -48,4 +57,5 @@ class VenueState:
 
     def open(self, phase: Phase) -> None:
         """Note that the account trades, or is mirrored."""
+        self.opened()
         self._master.open(phase)

@@ -1,39 +1,50 @@
-"""`ops master`: the coins of the master account, the position that users follow, and the orders that were not copied."""
+"""`ops master`: each account of the master, its coins, the position that users follow, and the orders that were not copied."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 import typer
 
-from services.ops.output import AsJson, clock, console, print_json, table
+from services.ops.output import AsJson, clock, console, money, print_json, table
 from services.ops.runner import run_with_bus
 from shared.bus.connection import Bus
 from shared.bus.master_account import read_all_uncopied, read_holdings, read_positions
+from shared.bus.records import Records
 from shared.config.settings import Settings
 from shared.contracts import keys
 from shared.domain.account import MASTER
 from shared.domain.values.money import ZERO, plain
-from shared.domain.values.venue import VENUES
+from shared.domain.values.venue import VENUES, VenueName
 
 _LAST: Final = 20
 
 Last = Annotated[int, typer.Option("--last", min=1, help="How many of the orders that were not copied to show.")]
+At = Annotated[VenueName | None, typer.Option("--venue", help="Only the account at this venue; by default all.")]
 Row = dict[str, str]
 
 
-def master(last: Last = _LAST, as_json: AsJson = False) -> None:
-    """Show what the master's account holds, which part of it users follow, and which orders were not copied and why."""
+def master(last: Last = _LAST, venue: At = None, as_json: AsJson = False) -> None:
+    """Show each account of the master, what it holds, what of it users follow, and which orders were not copied and why."""
+    venues = VENUES if venue is None else (venue,)
 
-    async def look(settings: Settings, bus: Bus) -> tuple[list[Row], list[Row], int]:
+    async def look(settings: Settings, bus: Bus) -> tuple[list[Row], tuple[list[Row], list[Row], int]]:
         del settings
-        return await read(bus, last)
+        return await read_accounts(bus, venues), await read(bus, last, venues)
 
-    holdings, uncopied, of_all = run_with_bus(look)
+    accounts, (holdings, uncopied, of_all) = run_with_bus(look)
     if as_json:
-        print_json({"holdings": holdings, "not_copied": uncopied, "not_copied_of_all": of_all})
+        print_json({"accounts": accounts, "holdings": holdings, "not_copied": uncopied, "not_copied_of_all": of_all})
         return
     out = console()
+    columns = ["venue", "state", "equity", "cash", "as of", "reason"]
+    rows = [
+        (each["venue"], each["state"], _money(each, "equity"), _money(each, "cash"), each["as_of"], each["reason"])
+        for each in accounts
+    ]
+    out.print(table("Masters", columns, rows, empty="no master is known yet"))
+    out.print()
     if holdings:
         columns = ["venue", "coin", "account", "position", "separate", "baseline", "as of"]
         out.print(table("The master's account", columns, [list(row.values()) for row in holdings]))
@@ -48,11 +59,33 @@ def master(last: Last = _LAST, as_json: AsJson = False) -> None:
         out.print("Every order of the master's account was copied.")
 
 
-async def read(bus: Bus, last: int) -> tuple[list[Row], list[Row], int]:
-    """Read the coins of the account and the latest orders that were not copied. Raises BusUnavailable."""
+async def read_accounts(bus: Bus, venues: Sequence[str] = VENUES) -> list[Row]:
+    """Read the master's accounts that have a record. Raises BusUnavailable."""
+    found = await Records(bus).accounts([(MASTER, venue) for venue in venues])
+    return [
+        {
+            "venue": each.venue,
+            "state": each.state.value,
+            "equity": plain(each.equity.amount) if each.equity else "",
+            "cash": plain(each.cash.amount) if each.cash else "",
+            "currency": each.cash.currency if each.cash else "",
+            "as_of": clock(each.as_of),
+            "reason": each.reason,
+        }
+        for each in found
+        if each is not None
+    ]
+
+
+def _money(row: Row, name: str) -> str:
+    return money(row[name] or None, row["currency"])
+
+
+async def read(bus: Bus, last: int, venues: Sequence[str] = VENUES) -> tuple[list[Row], list[Row], int]:
+    """Read the coins of the accounts and the latest orders that were not copied. Raises BusUnavailable."""
     holdings: list[Row] = []
     uncopied = []
-    for venue in VENUES:
+    for venue in venues:
         positions, _ = await read_positions(bus, keys.positions(MASTER, venue))
         for coin, held in sorted((await read_holdings(bus, venue)).items()):
             mine = sum((each.size.amount for symbol, each in positions.items() if symbol.base == coin), start=ZERO)

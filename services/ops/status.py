@@ -19,7 +19,7 @@ from shared.ledger.account_views import AccountView, UserView
 from shared.ledger.backlog import read_backlog, read_nonces
 from shared.ledger.open_issues import read_differences, read_unresolved
 from shared.ledger.reading import known_users
-from shared.ledger.status import NO_EXECUTOR, read_status, read_symbol_switches
+from shared.ledger.status import NO_EXECUTOR, name_master, read_status, read_symbol_switches
 from shared.ledger.user_state import UserState
 from shared.ledger.views import StatusView
 
@@ -111,7 +111,7 @@ def _show_accounts(out: Console, view: StatusView) -> None:
     out.print(table("Accounts", columns, rows, empty="no account is known yet"))
     for each in view.master:
         if each.reason:
-            out.print(f"  master: {each.reason}", markup=False)
+            out.print(f"  {name_master(each.venue)}: {each.reason}", markup=False)
     for user in view.users:
         if user.reason:
             out.print(f"  {user.user}: {user.reason}", markup=False)

@@ -19,7 +19,7 @@ from shared.config.errors import ConfigurationError
 from shared.config.secret_files import refuse_open_env_file
 from shared.config.secrets import key_names, master_venues, read_api_key
 from shared.config.settings import Mode, Settings
-from shared.config.strategy_choice import MIRROR_ONLY, STRATEGY_FILE, read_strategy_choice
+from shared.config.strategy_choice import MIRROR_ONLY, STRATEGY_FILE, no_master_there, read_strategy_choice
 from shared.config.users.loader import Users, load_users
 from shared.config.venue_settings import VENUE_FACTS
 from shared.domain.account import MASTER
@@ -85,6 +85,8 @@ def check_strategy(settings: Settings) -> Check:
     except ConfigurationError as error:
         return Check("strategy", CheckStatus.RED, str(error))
     file = settings.shoal_config / STRATEGY_FILE
+    if choice.venue and choice.venue not in master_venues():
+        return Check("strategy", CheckStatus.RED, no_master_there(settings.shoal_config, choice.venue))
     if not choice.explicit:
         return Check(
             "strategy",

@@ -28,6 +28,8 @@ class StrategyChoice:
     name: str
     explicit: bool
     trade_live: bool = False
+    venue: str = ""
+    """Where it trades; empty if the file does not say."""
 
 
 def default_strategy(mode: Mode) -> str:
@@ -52,9 +54,14 @@ def read_strategy_choice(config: Path, mode: Mode) -> StrategyChoice:
     """Return which strategy trades. Raises ConfigurationError if it may not trade in this mode."""
     fields = read_strategy_file(config)
     name = fields.get("name", default_strategy(mode))
-    choice = StrategyChoice(str(name), "name" in fields, fields.get("trade_live") is True)
+    choice = StrategyChoice(str(name), "name" in fields, fields.get("trade_live") is True, str(fields.get("venue", "")))
     refuse_unwanted(config, choice.name, mode, trade_live=choice.trade_live)
     return choice
+
+
+def no_master_there(config: Path, venue: str) -> str:
+    """Return what is said of a file whose strategy trades where the master has no account."""
+    return f"{config / STRATEGY_FILE}: venue is {venue!r}, but the master has no API key there"
 
 
 def refuse_unwanted(config: Path, name: str, mode: Mode, *, trade_live: bool) -> None:

@@ -208,9 +208,17 @@ def assess_readiness(status: SystemStatus) -> SystemReadiness:
 
 
 def _notes(status: SystemStatus) -> tuple[str, ...]:
-    """Describe what is stopped on purpose (all users, single users, symbols), and API keys that are refused or unchecked."""
+    """Describe what is stopped on purpose (all users, single users, symbols), a master of several that is not ready, and API
+    keys that are refused or unchecked.
+    """
     notes = [f"everybody: {describe(status.control)}"] if status.control.mode is not ControlMode.RUN else []
     notes += [f"{symbol}: {describe(switch)}" for symbol, switch in sorted(status.symbols.items())]
+    if any(account.state is AccountState.READY for _, account in status.master):  # else it is a reason
+        notes += [
+            f"{name_master(venue)}: {account.state}: {account.reason}"
+            for venue, account in status.master
+            if account.state is not AccountState.READY
+        ]
     for user in status.users:
         name = user.policy.user
         notes += [
@@ -219,6 +227,11 @@ def _notes(status: SystemStatus) -> tuple[str, ...]:
         notes += [f"{name} at {venue}: API key: {state.refused}" for venue, state in user.keys.items() if state.refused]
     own = [user for user in status.users if user.entry_stop and not user.entry_stop.everybody]
     return (*notes, *(f"{user.policy.user}: {user.entry_stop.reason}" for user in own if user.entry_stop))
+
+
+def name_master(venue: str) -> str:
+    """Return what the master's account at a venue is called: masters are named after their venue."""
+    return f"master {venue}"
 
 
 def _engine(status: SystemStatus) -> tuple[bool, str]:

@@ -76,7 +76,8 @@ class AccountMirror:
     async def connect(self) -> None:
         """Read everything for the first time and publish the account as ready.
 
-        The balances come first: the first private call of a new owner voids everything that a predecessor signed.
+        The balances come first: where requests carry nonces, the first private call of a new owner voids what a predecessor
+        signed. No proof depends on that: what a predecessor sent is followed by its record, until its deadline has passed.
         """
         await self.read_balances()
         await self._publish_pairs()

@@ -9,6 +9,7 @@ It must never move its cursor past a fill that was neither emitted nor recorded 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -74,8 +75,9 @@ class FillWatcher:
         self._strategy = strategy
         self._faults = faults
         self._health = health
-        self._unread = UnreadRows(faults)
+        self._unread = UnreadRows(faults, venue.name)
         self._since: int | None = None
+        self._one_at_a_time = asyncio.Lock()
 
     async def run(self) -> None:
         """Scan for ever, through the venue's outages; a refusal ends the session."""
@@ -102,6 +104,10 @@ class FillWatcher:
         At the first start of an account everything before now is history and is not copied. A row that cannot be read does not
         stop the others; it is read again by later scans, for a while.
         """
+        async with self._one_at_a_time:
+            await self._scan()
+
+    async def _scan(self) -> None:
         begun = self._clock.earliest()  # the cursor must not pass the venue's clock, whatever its estimate is
         since = await self._first_since(begun) if self._since is None else self._since
         closed = await self._venue.closed_orders(since=since)

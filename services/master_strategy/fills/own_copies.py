@@ -8,6 +8,7 @@ the user, and its record is written ahead of its send, so it is recognised at on
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 from uuid import UUID
 
@@ -16,8 +17,11 @@ import structlog
 from services.master_strategy.clock import Clock
 from shared.bus.connection import Bus
 from shared.bus.records import pairs
+from shared.bus.signals import SignalLog
 from shared.bus.streams import flatten
 from shared.contracts import keys
+from shared.contracts.fields import MalformedMessageError
+from shared.contracts.messages import SignalMessage
 from shared.domain.control import Control, ControlMode
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.order import leg_id, order_id
@@ -28,6 +32,7 @@ REASON: Final = "this key opens the master's own account"
 _BY: Final = "master-strategy"
 _USERS_FOR: Final = 60_000  # ms for which the list of users is used
 _LEGS: Final = 4  # legs of an exit that are looked for where the first is not recorded
+_LATEST: Final = 100  # signals of the stream, as many as a book remembers
 _MOST_DERIVED: Final = 20_000  # ids that are derived for one order: a few tens of ms
 _LOGGED: Final = 100_000
 
@@ -59,7 +64,8 @@ class OwnCopies:
         for user, answer in zip(users, answers, strict=True):
             if answer == 1:
                 return user
-        return self._by_derivation(client_order_id, users, signals)
+        found = self._by_derivation(client_order_id, users, signals)
+        return found or self._by_derivation(client_order_id, users, await self._signals_of_others())
 
     async def stop(self, user: str, client_order_id: str) -> None:
         """Halt a user whose key opens the master's account, unless they are halted; the fault stands until they trade again."""
@@ -97,6 +103,15 @@ class OwnCopies:
             if left <= 0:
                 break
         return ""
+
+    async def _signals_of_others(self) -> list[Signal]:
+        """Return the latest signals of the master's other accounts: users may copy them at this venue."""
+        found = []
+        for entry in await SignalLog(self._bus).latest(_LATEST):
+            with suppress(MalformedMessageError):
+                signal = SignalMessage.parse(entry.fields).to_domain()
+                found += [signal] if signal.venue != self._venue else []
+        return found
 
     async def _known_users(self) -> list[str]:
         now = self._clock.now()

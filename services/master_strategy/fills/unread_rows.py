@@ -23,14 +23,17 @@ _log = structlog.get_logger(__name__)
 
 
 class UnreadRows:
-    """The rows that wait, by their id."""
+    """The rows of the account at one venue that wait, by their id."""
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, faults: Faults, venue: str) -> None:
         self._faults = faults
+        self._venue = venue
         self._waiting: dict[str, tuple[OmittedRow, int]] = {}
         self._given_up: set[str] = set()
-        self._before = {fault.subject for fault in faults.standing if fault.kind is FaultKind.MASTER_ROW}
-        """Reported by a former session of this process: cleared unless the first scan leaves it out again."""
+        standing = (fault.subject for fault in faults.standing if fault.kind is FaultKind.MASTER_ROW)
+        mine = self._subject("")
+        self._before = {each.removeprefix(mine) for each in standing if each.startswith(mine)}
+        """Reported by a former session of this account: cleared unless the first scan leaves it out again."""
 
     @property
     def waiting(self) -> bool:
@@ -47,9 +50,9 @@ class UnreadRows:
         left_out = {row.row_id: row for row in rows if row.row_id not in self._given_up}
         for row_id in self._waiting.keys() - left_out.keys():
             del self._waiting[row_id]
-            self._faults.clear(FaultKind.MASTER_ROW, row_id)
+            self._faults.clear(FaultKind.MASTER_ROW, self._subject(row_id))
         for row_id in self._before - left_out.keys():
-            self._faults.clear(FaultKind.MASTER_ROW, row_id)
+            self._faults.clear(FaultKind.MASTER_ROW, self._subject(row_id))
         self._before.clear()
         given_up = []
         for row_id, row in left_out.items():
@@ -62,9 +65,12 @@ class UnreadRows:
             if row.reason in _FOR_GOOD or now - first > _RETRY_FOR:
                 self._waiting.pop(row_id, None)
                 self._given_up.add(row_id)
-                self._faults.clear(FaultKind.MASTER_ROW, row_id)
+                self._faults.clear(FaultKind.MASTER_ROW, self._subject(row_id))
                 given_up.append(UncopiedOrder(row_id, row.reason.value, row.detail, now, row.pair))
             else:
                 self._waiting[row_id] = (row, first)
-                self._faults.report(FaultKind.MASTER_ROW, row_id, row.detail)
+                self._faults.report(FaultKind.MASTER_ROW, self._subject(row_id), row.detail)
         return given_up
+
+    def _subject(self, row_id: str) -> str:
+        return f"{self._venue} {row_id}"

@@ -36,6 +36,7 @@ from shared.bus.records import Records, pairs
 from shared.bus.send_permit import SendPermit
 from shared.bus.signals import SignalLog
 from shared.bus.streams import read_entries
+from shared.config.venue_settings import VENUE_FACTS
 from shared.contracts import keys
 from shared.contracts.messages import ReportMessage, SignalMessage
 from shared.domain.account import MASTER
@@ -44,6 +45,7 @@ from shared.domain.master_account import Baseline
 from shared.domain.order import Side
 from shared.domain.signal import Signal
 from shared.domain.values.symbol import Symbol
+from shared.domain.values.venue import VenueName
 from shared.execution.record import OrderRecord
 from shared.execution.sender import Sender
 from shared.runtime.crash_points import CrashPoints
@@ -72,11 +74,20 @@ class Run:
     faults: Faults
     crash_points: CrashPoints
 
+    @property
+    def permit(self) -> NonceCounter | None:
+        """What an order's write-ahead allocates from; None at a venue without nonces."""
+        return None if self.venue.replays else self.nonces
+
+    async def begin(self, _outgoing: Outgoing) -> int:
+        """Return the nonce of an order that somebody else sends with the account's key."""
+        return 0 if self.venue.replays else await self.nonces.next()
+
     def own(self, side: Side, size: str) -> OwnOrder:
         """An order of the strategy, not sent yet."""
         return OwnOrder(
             id=own_id(str(uuid4())),
-            venue="kraken",
+            venue=self.venue.name,
             symbol=BTC,
             side=side,
             size=btc(size),
@@ -90,7 +101,7 @@ class Run:
         leg = own.leg()
         request = OrderRequest(own.id, own.symbol, own.side, own.size, own.limit_price, outgoing.deadline_at)
         intent = OrderRecord.intent(leg, request, outgoing, sent_at=self.time.now)
-        begun = await self.store.begin(own.id, self.nonces, intent)
+        begun = await self.store.begin(own.id, self.permit, intent)
         assert isinstance(begun, SendPermit)
         return begun.nonce
 
@@ -126,7 +137,7 @@ class Run:
                 user=MASTER,
                 venue=self.venue,
                 store=self.store,
-                permit=None if self.venue.replays else self.nonces,
+                permit=self.permit,
                 lease=self.lease,
                 clock=clock,
                 account=account,
@@ -174,6 +185,11 @@ class Rig:
     faults: Faults = field(default_factory=Faults)
     crash_points: CrashPoints = field(default_factory=CrashPoints)
     baseline: Baseline = Baseline.SEPARATE
+    at: str = VenueName.KRAKEN
+
+    def __post_init__(self) -> None:
+        """Have the account behave as its venue does."""
+        self.account.replays = self.account.replays or not VENUE_FACTS[self.at].takes_nonces
 
     async def start(self) -> Run:
         """Start a process of the master; an earlier one loses the lease to it."""
@@ -184,23 +200,24 @@ class Rig:
         self.lease = lease
         nonces = NonceCounter(self.bus, lease, MASTER, "f" * 16, floor=self.time.now * 1000)
         clock = self.time.clock()
-        venue = FakeVenue(self.market, self.account, clock=clock.now, nonces=nonces)
-        records, signals, master = Records(self.bus), SignalLog(self.bus), MasterRecords(self.bus, lease, "kraken")
-        store = OrderStore(self.bus, lease, MASTER, "kraken", positions=keys.strategy(MASTER, "kraken"))
+        at = self.at
+        venue = FakeVenue(self.market, self.account, clock=clock.now, nonces=nonces, name=at)
+        records, signals, master = Records(self.bus), SignalLog(self.bus), MasterRecords(self.bus, lease, at)
+        store = OrderStore(self.bus, lease, MASTER, at, positions=keys.strategy(MASTER, at))
         mirror = AccountMirror(venue, records, clock, symbols=[BTC], currency="USD")
         await mirror.connect()
-        book = await open_book(master, signals, "kraken", faults=self.faults, now=self.time.now)
-        holdings = await read_holdings(self.bus, "kraken")
+        book = await open_book(master, signals, at, faults=self.faults, now=self.time.now)
+        holdings = await read_holdings(self.bus, at)
         check = AccountCheck(
             book=book,
             mirror=mirror,
             records=master,
             clock=clock,
-            venue="kraken",
+            venue=at,
             baseline=self.baseline,
             apart={coin: each.apart.amount for coin, each in holdings.items()},
         )
-        copies = OwnCopies(self.bus, "kraken", clock, self.faults)
+        copies = OwnCopies(self.bus, at, clock, self.faults)
         emitter = SignalEmitter(
             venue=venue,
             signals=signals,
@@ -229,7 +246,7 @@ class Rig:
             currency="USD",
             strategy="sma-cross",
             faults=self.faults,
-            health=ScanHealth(self.faults, clock, "kraken"),
+            health=ScanHealth(self.faults, clock, at),
         )
         return Run(
             lease,
@@ -249,12 +266,9 @@ class Rig:
     async def someone_trades(self, run: Run, side: Side, size: str, symbol: Symbol = BTC) -> None:
         """Trade on the account past the strategy, as a person would."""
         quantity = btc(size) if symbol == BTC else type(btc(size))(Decimal(size), symbol.base)
-        request = OrderRequest("", symbol, side, quantity, None, self.time.now + 60_000)
-
-        async def begin(_outgoing: Outgoing) -> int:
-            return await run.nonces.next()
-
-        await run.venue.place(request, begin)
+        name = str(uuid4()) if self.account.replays else ""  # where an id is known for ever, each order has its own
+        request = OrderRequest(name, symbol, side, quantity, None, self.time.now + 60_000)
+        await run.venue.place(request, run.begin)
 
     async def signals(self) -> list[Signal]:
         """Read the signal stream, oldest first."""

@@ -64,7 +64,7 @@ async def test_what_the_strategy_no_longer_holds_does_not_come_back_with_a_resta
 async def test_a_master_that_never_recorded_its_own_positions_takes_them_from_its_reports(rig: Rig) -> None:
     run = await rig.start()
     await run.trade(buy("0.1"), sell("0.04"))
-    await rig.bus.do("DEL", keys.strategy(MASTER, "kraken"))
+    await rig.bus.do("DEL", keys.strategy(MASTER, rig.at))
     assert (await rig.start()).book.own.position(BTC).size == btc("0.06")
 
 
@@ -166,7 +166,7 @@ async def test_the_position_survives_the_loss_of_its_view(rig: Rig) -> None:
     run = await rig.start()
     await run.resume()
     await run.trade(buy("0.1"))
-    await rig.bus.do("DEL", keys.positions(MASTER, "kraken"))
+    await rig.bus.do("DEL", keys.positions(MASTER, rig.at))
     assert (await rig.start()).book.position(BTC).size == btc("0.1")
 
 

@@ -46,7 +46,7 @@ async def test_partial_closes_carry_the_fraction_of_what_was_left(rig: Rig) -> N
     await run.trade(buy("0.1"), sell("0.037"), sell("0.063"))
     fractions = [signal.fraction for signal in await rig.signals()]
     assert fractions == [None, Decimal("0.37"), Decimal(1)]
-    assert not await Records(rig.bus).positions(MASTER, "kraken")
+    assert not await Records(rig.bus).positions(MASTER, rig.at)
 
 
 async def test_an_order_in_another_currency_is_not_told_and_the_log_says_why(rig: Rig) -> None:
@@ -82,7 +82,7 @@ async def test_what_the_master_holds_is_published_for_people(rig: Rig) -> None:
     run = await rig.start()
     await run.resume()
     await run.trade(buy("0.1"))
-    position = (await Records(rig.bus).positions(MASTER, "kraken"))[BTC]
+    position = (await Records(rig.bus).positions(MASTER, rig.at))[BTC]
     assert (position.size, position.cost.amount) == (btc("0.1"), Decimal(6_000))
 
 
@@ -91,15 +91,15 @@ async def test_what_was_paid_is_published_as_the_price_unless_a_newer_one_is(rig
     records = Records(rig.bus)
     run = await rig.start()
     await run.resume()
-    await records.write_prices("kraken", [btc_price("65000")], rig.time.now - 1)
+    await records.write_prices(rig.at, [btc_price("65000")], rig.time.now - 1)
     await run.trade(buy("0.1"))
     [signal] = await rig.signals()
-    assert await records.prices_of("kraken", [BTC]) == {BTC: (signal.price, signal.filled_at)}
+    assert await records.prices_of(rig.at, [BTC]) == {BTC: (signal.price, signal.filled_at)}
 
     newer = {BTC: (btc_price("59000"), rig.time.now + 1)}
-    await records.write_prices("kraken", [btc_price("59000")], rig.time.now + 1)
+    await records.write_prices(rig.at, [btc_price("59000")], rig.time.now + 1)
     await run.trade(sell("0.1"))
-    assert await records.prices_of("kraken", [BTC]) == newer
+    assert await records.prices_of(rig.at, [BTC]) == newer
 
 
 async def test_a_cursor_that_a_clock_ahead_has_written_hides_no_exit(rig: Rig) -> None:
@@ -107,7 +107,7 @@ async def test_a_cursor_that_a_clock_ahead_has_written_hides_no_exit(rig: Rig) -
     run = await rig.start()
     await run.resume()
     await run.trade(buy("0.1"))
-    await SignalLog(rig.bus).set_fill_cursor(MASTER, "kraken", rig.time.now + 30_000)
+    await SignalLog(rig.bus).set_fill_cursor(MASTER, rig.at, rig.time.now + 30_000)
     later = await rig.start()
     await rig.someone_trades(later, Side.SELL, "0.1")
     await later.resume()

@@ -23,7 +23,7 @@ from shared.domain.signal import Source
 from shared.domain.values.instrument import seed_instruments
 from shared.domain.values.money import ONE
 from shared.domain.values.symbol import Symbol
-from shared.venues.port import OmittedRow, OrderRequest, Outgoing, RowReason
+from shared.venues.port import OmittedRow, OrderRequest, RowReason
 from tests.integration.master_strategy.rig import Rig, Run, buy, sell
 from tests.unit.master_strategy.values import BTC, btc, falling, rising
 
@@ -91,7 +91,7 @@ async def test_a_flat_account_is_told_once_across_a_restart(rig: Rig) -> None:
         await run.resume()
         await _settle(run)
     assert [(signal.kind, signal.fraction) for signal in await rig.signals()] == [(Kind.ENTRY, None), (Kind.EXIT, ONE)]
-    assert not await Records(rig.bus).positions(MASTER, "kraken")
+    assert not await Records(rig.bus).positions(MASTER, rig.at)
 
 
 async def test_what_was_passed_over_stays_so_and_in_the_position_after_a_restart(rig: Rig) -> None:
@@ -107,7 +107,7 @@ async def test_what_was_passed_over_stays_so_and_in_the_position_after_a_restart
         run = await rig.start()
         await run.resume()
     assert run.book.size_of("BTC") == btc("0.6")
-    (row,) = (await read_all_uncopied(rig.bus, "kraken")).values()
+    (row,) = (await read_all_uncopied(rig.bus, rig.at)).values()
     assert (row.reason, row.size) == (UncopiedReason.TOO_LATE, btc("0.3"))
     await rig.someone_trades(run, Side.SELL, "0.3")
     await run.watcher.scan()
@@ -135,11 +135,7 @@ async def test_a_coin_paid_for_with_another_coin_is_an_exit_of_that(rig: Rig) ->
 
 async def _copy(rig: Rig, run: Run, client_order_id: str) -> None:
     request = OrderRequest(client_order_id, BTC, Side.BUY, btc("0.05"), None, rig.time.now + 60_000)
-
-    async def begin(_outgoing: Outgoing) -> int:
-        return await run.nonces.next()
-
-    await run.venue.place(request, begin)
+    await run.venue.place(request, run.begin)
 
 
 async def test_a_users_copy_on_the_masters_account_halts_the_user_and_is_no_signal(rig: Rig) -> None:
@@ -150,7 +146,7 @@ async def test_a_users_copy_on_the_masters_account_halts_the_user_and_is_no_sign
     await rig.someone_trades(run, Side.BUY, "0.1")
     await run.watcher.scan()
     (signal,) = await rig.signals()
-    copy = order_id(signal.id, "alice", "kraken")
+    copy = order_id(signal.id, "alice", rig.at)
     await rig.bus.do("HSET", keys.order("alice", copy), "state", "sending")
     await _copy(rig, run, copy)
     for _ in range(2):
@@ -179,8 +175,8 @@ async def test_a_copy_is_known_without_its_record_and_as_a_later_leg(rig: Rig) -
     await rig.bus.do("XADD", keys.orders("alice"), "*", "v", "1")
     await run.trade(buy("0.1"), sell("0.05"))
     entry, exit_ = await rig.signals()
-    await _copy(rig, run, order_id(entry.id, "alice", "kraken"))
-    await _copy(rig, run, leg_id(order_id(exit_.id, "alice", "kraken"), 3))
+    await _copy(rig, run, order_id(entry.id, "alice", rig.at))
+    await _copy(rig, run, leg_id(order_id(exit_.id, "alice", rig.at), 3))
     await run.watcher.scan()
     assert len(await rig.signals()) == 2
 
@@ -200,7 +196,7 @@ async def test_a_position_of_the_master_that_cannot_be_read_is_reported_and_the_
     run = await rig.start()
     await run.resume()
     await run.trade(buy("0.1"))
-    await rig.bus.do("HSET", keys.positions(MASTER, "kraken"), "ETH/USD", "{damaged")
+    await rig.bus.do("HSET", keys.positions(MASTER, rig.at), "ETH/USD", "{damaged")
     run = await rig.start()
     await run.resume()
     assert run.book.size_of("BTC") == btc("0.1")
@@ -236,16 +232,16 @@ async def test_what_the_account_holds_is_published_with_what_stands_apart(rig: R
     await run.resume()
     await rig.someone_trades(run, Side.BUY, "0.2")
     await _settle(run, 4)
-    held = (await read_holdings(rig.bus, "kraken"))["BTC"]
+    held = (await read_holdings(rig.bus, rig.at))["BTC"]
     assert (held.total, held.apart) == (btc("0.7"), btc("0.5"))
 
 
 async def test_a_stopped_users_fault_is_over_with_their_halt_in_whichever_session(rig: Rig) -> None:
     """Case C1: the session that reported it may be over before an operator puts the key right."""
     run = await rig.start()
-    former = OwnCopies(rig.bus, "kraken", rig.time.clock(), rig.faults)
+    former = OwnCopies(rig.bus, rig.at, rig.time.clock(), rig.faults)
     await former.stop("alice", "an order")
-    later = OwnCopies(rig.bus, "kraken", rig.time.clock(), rig.faults)
+    later = OwnCopies(rig.bus, rig.at, rig.time.clock(), rig.faults)
     await later.look_again()
     assert [each.subject for each in rig.faults.standing if each.kind is FaultKind.KEY] == ["alice"]
     await rig.bus.do("HSET", keys.control("alice"), "mode", "run")
@@ -257,19 +253,27 @@ async def test_a_stopped_users_fault_is_over_with_their_halt_in_whichever_sessio
 async def test_a_row_that_a_later_session_can_read_is_reported_no_more() -> None:
     faults = Faults()
     row = OmittedRow("O1", RowReason.UNKNOWN_PAIR, "the venue lists no NEWUSD")
-    UnreadRows(faults).take([row, replace(row, row_id="O2")], 0)
-    UnreadRows(faults).take([row], 1)
-    assert [each.subject for each in faults.standing] == ["O1"]
+    UnreadRows(faults, "kraken").take([row, replace(row, row_id="O2")], 0)
+    UnreadRows(faults, "kraken").take([row], 1)
+    assert [each.subject for each in faults.standing] == ["kraken O1"]
+
+
+async def test_a_session_clears_no_row_of_another_venue() -> None:
+    faults = Faults()
+    row = OmittedRow("O1", RowReason.UNKNOWN_PAIR, "the venue lists no NEWUSD")
+    UnreadRows(faults, "kraken").take([row], 0)
+    UnreadRows(faults, "coinbase").take([], 1)
+    assert [each.subject for each in faults.standing] == ["kraken O1"]
 
 
 async def test_a_position_that_a_later_session_can_read_is_reported_no_more(rig: Rig) -> None:
     run = await rig.start()
-    master = MasterRecords(rig.bus, run.lease, "kraken")
-    key = keys.positions(MASTER, "kraken")
+    master = MasterRecords(rig.bus, run.lease, rig.at)
+    key = keys.positions(MASTER, rig.at)
     await rig.bus.do("HSET", key, "BTC/USD", "no record")
     faults = Faults()
     for standing in (1, 1, 0):
         if not standing:
             await rig.bus.do("HDEL", key, "BTC/USD")
-        await open_book(master, SignalLog(rig.bus), "kraken", faults=faults, now=rig.time.now)
+        await open_book(master, SignalLog(rig.bus), rig.at, faults=faults, now=rig.time.now)
         assert len([each for each in faults.standing if each.kind is FaultKind.RECORD]) == standing

@@ -43,7 +43,7 @@ async def _mirror(rig: Rig, run: Run, **more: object) -> AccountMirror:
 
 
 async def _published(rig: Rig) -> tuple[str, str, str]:
-    answer = await rig.bus.do("HMGET", keys.account(MASTER, "kraken"), "state", "equity", "reason")
+    answer = await rig.bus.do("HMGET", keys.account(MASTER, rig.at), "state", "equity", "reason")
     return (answer[0], answer[1], answer[2])
 
 
@@ -175,10 +175,8 @@ async def test_a_damaged_position_record_does_not_keep_the_master_from_starting(
     """Case E4, the master's: the book takes that position from the signals, and the others from their records."""
     run = await rig.start()
     await run.trade(buy("0.1"))
-    await Records(rig.bus).write_position(
-        MASTER, "kraken", Position(ETH, Quantity(Decimal(1), "ETH"), usd("3000"), 1, 1)
-    )
-    await rig.bus.do("HSET", keys.positions(MASTER, "kraken"), "BTC/USD", "much")
+    await Records(rig.bus).write_position(MASTER, rig.at, Position(ETH, Quantity(Decimal(1), "ETH"), usd("3000"), 1, 1))
+    await rig.bus.do("HSET", keys.positions(MASTER, rig.at), "BTC/USD", "much")
     again = await rig.start()
     assert again.book.position(BTC).size == btc("0.1")
     assert again.book.position(ETH).size.amount == 1

@@ -6,6 +6,7 @@ import pytest
 
 from services.master_strategy.app import master_keys
 from shared.config.errors import ConfigurationError
+from shared.config.secrets import ApiKey
 from shared.config.settings import Mode
 
 NAMES = [f"{venue}_MASTER_API_{part}" for venue in ("KRAKEN", "COINBASE") for part in ("KEY", "SECRET")]
@@ -21,7 +22,9 @@ def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_keys_of_each_venue_are_read_in_the_order_in_which_they_connect(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KRAKEN_MASTER_API_KEY", "PAPER-abcdefgh")
     monkeypatch.setenv("KRAKEN_MASTER_API_SECRET", "c2VjcmV0")
-    assert {venue: key.key for venue, key in master_keys(Mode.PAPER).items()} == {"kraken": "PAPER-abcdefgh"}
+    [(venue, key)] = master_keys(Mode.PAPER).items()
+    assert isinstance(key, ApiKey)
+    assert (venue, key.key) == ("kraken", "PAPER-abcdefgh")
     monkeypatch.setenv("COINBASE_MASTER_API_KEY", "PAPER/organizations/1/apiKeys/2")
     monkeypatch.setenv("COINBASE_MASTER_API_SECRET", "c2VjcmV0LXRleHQ")
     assert list(master_keys(Mode.PAPER)) == ["coinbase", "kraken"]
@@ -32,6 +35,19 @@ def test_coinbase_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COINBASE_MASTER_API_KEY", "organizations/1/apiKeys/2")
     monkeypatch.setenv("COINBASE_MASTER_API_SECRET", "c2VjcmV0LXRleHQ")
     assert list(master_keys(Mode.PAPER)) == ["coinbase"]
+
+
+def test_one_key_that_cannot_be_used_leaves_the_other_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KRAKEN_MASTER_API_KEY", "PAPER-abcdefgh")
+    monkeypatch.setenv("KRAKEN_MASTER_API_SECRET", "c2VjcmV0")
+    monkeypatch.setenv("COINBASE_MASTER_API_KEY", "PAPER/organizations/1/apiKeys/2")
+    coinbase, kraken = master_keys(Mode.PAPER).values()
+    assert isinstance(coinbase, ConfigurationError)
+    assert "COINBASE_MASTER_API_SECRET" in str(coinbase)
+    assert isinstance(kraken, ApiKey)
+    monkeypatch.delenv("KRAKEN_MASTER_API_SECRET")
+    with pytest.raises(ConfigurationError, match="COINBASE_MASTER_API_SECRET"):
+        master_keys(Mode.PAPER)
 
 
 @pytest.mark.parametrize("value", [None, "", "  "])

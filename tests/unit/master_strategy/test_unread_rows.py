@@ -27,7 +27,7 @@ async def test_one_row_that_cannot_be_read_is_reported_and_all_others_are_told()
         await master.settle(3)
     assert [signal.kind for signal in master.signals] == [Kind.ENTRY]
     assert [line["row"] for line in logs if line["event"] == "a row of the master's account is left out"] == ["OBAD"]
-    assert [fault.subject for fault in master.faults.standing] == ["OBAD"]
+    assert [fault.subject for fault in master.faults.standing] == ["kraken OBAD"]
 
 
 async def test_an_unread_row_is_read_again_for_a_while_and_then_given_up() -> None:
@@ -36,7 +36,7 @@ async def test_an_unread_row_is_read_again_for_a_while_and_then_given_up() -> No
     await master.start()
     master.account.left_out.append(OmittedRow("ONEW", RowReason.UNKNOWN_PAIR, "the pair X", "", master.now + 1, "X"))
     await master.settle(20)
-    assert [fault.subject for fault in master.faults.standing] == ["ONEW"]  # long after the usual overlap
+    assert [fault.subject for fault in master.faults.standing] == ["kraken ONEW"]  # long after the usual overlap
     master.now += 3_600_000
     await master.settle(2)
     assert not master.faults.standing

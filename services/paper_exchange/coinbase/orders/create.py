@@ -11,6 +11,7 @@ from services.paper_exchange.coinbase.orders.placed import Placed
 from services.paper_exchange.coinbase.orders.reasons import Refused
 from services.paper_exchange.coinbase.venue import NAME
 from services.paper_exchange.core.denial import Denial
+from services.paper_exchange.core.instrument import Instrument
 from services.paper_exchange.core.order import Order, OrderType
 
 LONGEST_CLIENT_ID: Final = 128
@@ -31,7 +32,11 @@ def create_order(call: Call) -> Shape:
         raise invalid_argument(f"client_order_id must have 1 to {LONGEST_CLIENT_ID} characters")
     known = call.portfolio.by_client_id.get(client_order_id)
     if known is not None:
-        return refused(DUPLICATE, call) if _strikes(call, "replay_says_duplicate") else _accepted(known)
+        return (
+            refused(DUPLICATE, call)
+            if _strikes(call, "replay_says_duplicate", known.order.instrument)
+            else _accepted(known)
+        )
     form = read_form(call, client_order_id)
     if isinstance(form, Refused):
         return refused(form, call)
@@ -69,7 +74,7 @@ def side_of(order: Order) -> str:
 
 def _place(call: Call, form: Form, client_order_id: str) -> Placed | Refused:
     exchange, account, now = call.exchange, call.account, call.now
-    failed = "HOLD_FAILURE" if _strikes(call, "accepted_then_failed") else ""
+    failed = "HOLD_FAILURE" if _strikes(call, "accepted_then_failed", form.ticket.instrument) else ""
     order: Order | Denial = Denial.TOO_MANY_ORDERS if failed else exchange.place(account, form.ticket)
     if order is Denial.TOO_MANY_ORDERS:  # known only after the order was taken: a reason to fail, none to refuse
         failed = failed or "TOO_MANY_OPEN_ORDERS"
@@ -81,7 +86,7 @@ def _place(call: Call, form: Form, client_order_id: str) -> Placed | Refused:
     if form.ticket.kind is OrderType.MARKET:
         placed.pending_until = now + call.portfolios.pending_seconds()
     for fault, name in _SECONDS:
-        switch = exchange.faults.effect(fault, account.user, _METHOD, form.product.book_symbol, NAME)
+        switch = exchange.faults.effect(fault, account.user, _METHOD, form.ticket.instrument.symbol, NAME)
         if switch is not None:
             setattr(placed, name, now + switch.seconds)
     return placed
@@ -101,6 +106,6 @@ def _accepted(placed: Placed) -> Shape:
     }
 
 
-def _strikes(call: Call, fault: str) -> bool:
+def _strikes(call: Call, fault: str, instrument: Instrument) -> bool:
     faults = call.exchange.faults
-    return faults.armed and faults.effect(fault, call.account.user, _METHOD, venue=NAME) is not None
+    return faults.armed and faults.effect(fault, call.account.user, _METHOD, instrument.symbol, NAME) is not None

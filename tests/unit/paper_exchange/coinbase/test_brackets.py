@@ -105,6 +105,17 @@ def test_when_a_step_reaches_both_sides_the_stop_counts(bench: Bench, alice: Cli
     assert alice.wallet("BTC") == (Decimal("1.9"), 0)
 
 
+def test_a_stop_that_rests_beyond_its_limit_does_not_fill_in_the_step_that_triggered_it(
+    bench: Bench, alice: Client
+) -> None:
+    order_id = create(alice, BRACKET, "SELL", **SELL)
+    bench.exchange.market.feed("BTC/USD").set_price(Decimal(62500))
+    bench.price("54000")
+    row = order(alice, order_id)
+    assert (row["status"], row["trigger_status"], row["filled_size"]) == ("OPEN", "STOP_TRIGGERED", "0")
+    assert alice.wallet("BTC") == (Decimal("1.9"), Decimal("0.1"))
+
+
 def test_a_cancelled_or_expired_bracket_is_gone_on_both_sides(bench: Bench, alice: Client) -> None:
     cancelled = create(alice, BRACKET, "SELL", **SELL)
     expired = create(alice, "trigger_bracket_gtd", "SELL", **SELL, end_time=rfc3339(bench.clock.now() + 10))

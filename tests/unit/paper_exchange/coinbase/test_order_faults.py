@@ -269,6 +269,21 @@ def test_a_fault_strikes_its_user_and_count_alone_and_never_at_kraken(bench: Ben
     assert switch.left == 0
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [*(name for name, spec in FAULTS.items() if spec.venue == "coinbase" and "CreateOrder" in spec.methods),
+     "order_invisible_for_3s", "partial_fill", "partial_fill_then_cancel"],
+)  # fmt: skip
+def test_a_fault_on_a_symbol_strikes_orders_of_that_symbol_alone(bench: Bench, fault: str) -> None:
+    client = bench.client("two", balances={"USD": "1000", "USDC": "1000"})
+    bench.arm(fault, symbol="BTC/USDC", count=1)
+    (switch,) = list(bench.exchange.faults)
+    for product, fired in (("BTC-USD", 0), ("ETH-USD", 0), ("BTC-USDC", 1)):
+        for _ in range(2):
+            client.post("orders", body(MARKET, product=product, base_size="0.01", client_id=product))
+        assert switch.fired == fired
+
+
 def test_too_many_open_orders_are_found_out_after_the_order_was_taken(bench: Bench) -> None:
     client = bench.client("many", tier="pro", balances={"USD": "100000"})
     bench.exchange.keys[client.name].tier = "unlimited"  # only the requests of this key
