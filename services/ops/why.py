@@ -85,10 +85,10 @@ def _show(trace: SignalTraceView) -> None:
         else f"{signal.base_size} at {signal.price}"
     )
     out.print(f"{signal.kind.upper()} {signal.side} {signal.symbol}: {how_much}", markup=False, style="bold")
-    out.print(f"signal {signal.id}, filled {clock(signal.filled_at)} UTC", markup=False)
+    out.print(f"signal {signal.id} from {signal.venue}, filled {clock(signal.filled_at)} UTC", markup=False)
     out.print(f"entry {signal.entry_id} of shoal:signals", markup=False)
     out.print()
-    columns = ["user", "decision", "outcome", "asked", "filled", "price", "after ms"]
+    columns = ["user", "venue", "decision", "outcome", "asked", "filled", "price", "after ms"]
     rows = [_row(each) for each in trace.users]
     out.print(table("", columns, rows, empty="no user follows yet"))
     _show_reasons(out, trace.users)
@@ -112,6 +112,7 @@ def _row(part: CopyView) -> tuple[object, ...]:
     after = "-" if part.latency_ms is None else part.latency_ms
     return (
         part.user,
+        part.venue or "-",
         part.decision,
         part.outcome or "-",
         asked,

@@ -7,19 +7,24 @@ once nothing of value that was copied from the former one is held there. Until t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
 
 import structlog
 
+from shared.bus.client.wire import Command, hgetall
 from shared.bus.connection import Bus
-from shared.bus.errors import BusRefused
-from shared.bus.records import Records, pairs
-from shared.bus.streams import NOTHING_DELIVERED
+from shared.bus.records import pairs, read_holdings
 from shared.bus.users.routes import changes_of, effective, read_routes
 from shared.contracts import keys
+from shared.contracts.fields import MalformedMessageError
+from shared.contracts.market_records import read_price
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.portfolio import Portfolio
 from shared.domain.routes import Routes, advance, due, routed
+from shared.domain.values.money import Price
+from shared.domain.values.symbol import Symbol
 
 log = structlog.get_logger()
 
@@ -29,7 +34,6 @@ class AccountRoutes:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._records = Records(bus)
         self._routes: dict[str, Routes] = {}
 
     async def load(self, users: Sequence[UserPolicy]) -> None:
@@ -48,22 +52,22 @@ class AccountRoutes:
 
     def applied(self, users: Sequence[UserPolicy]) -> list[UserPolicy]:
         """Return the users with what is in effect for each."""
-        return [routed(policy, self._routes.get(policy.user, Routes())) for policy in users]
+        return [routed(policy, self._routes_of(policy)) for policy in users]
 
     async def advance(self, users: Sequence[UserPolicy], owed: Collection[str]) -> bool:
         """Carry out what is possible now; return whether anything has changed. Call it only between two signals.
 
         `owed` are the order streams with decisions that are not written yet. Raises BusUnavailable.
         """
+        wait = [policy for policy in users if not policy.fault and due(self._routes_of(policy), policy)]
+        idle = await self._idle([policy for policy in wait if keys.orders(policy.user) not in owed])
+        if not idle:
+            return False
+        flat = await self._flat(idle)
         changed = False
-        for policy in users:
-            now = self._routes.get(policy.user, Routes())
-            if policy.fault or not due(now, policy) or keys.orders(policy.user) in owed:
-                continue
-            if not await self._is_idle(policy.user):
-                continue
-            flat = {venue for venue in policy.venues if await self._is_flat(policy.user, venue)}
-            after = advance(now, policy, flat.__contains__)
+        for policy in idle:
+            now = self._routes_of(policy)
+            after = advance(now, policy, lambda venue, user=policy.user: (user, venue) in flat)  # type: ignore[misc]
             if after != now:
                 await self._bus.do_all(changes_of(policy.user, now, after))
                 self._routes[policy.user] = after
@@ -71,28 +75,51 @@ class AccountRoutes:
                 log.info("follow has taken effect", user=policy.user, copied=dict(after.copied))
         return changed
 
-    async def _is_idle(self, user: str) -> bool:
-        """Return whether every decision of a user has ended. A stream that cannot be read counts as unfinished."""
-        stream = keys.orders(user)
-        if not await self._bus.do("EXISTS", stream):
-            return True
-        groups, facts = await self._bus.do_all([("XINFO", "GROUPS", stream), ("XINFO", "STREAM", stream)])
-        if isinstance(groups, Exception) or isinstance(facts, Exception):
-            return False
-        last = str(pairs(facts).get("last-generated-id", NOTHING_DELIVERED))
-        for row in groups:
-            group = pairs(row)
-            if group.get("name") == keys.EXECUTOR:
-                return not int(group.get("pending", 0)) and str(group.get("last-delivered-id")) == last
-        return not int(pairs(facts).get("length", 0))
+    def _routes_of(self, policy: UserPolicy) -> Routes:
+        return self._routes.get(policy.user, Routes())
 
-    async def _is_flat(self, user: str, venue: str) -> bool:
-        """Return whether nothing but dust is held from copying at a venue; a record that cannot be read counts as held."""
-        holdings = await self._records.holdings(user, venue)
-        if holdings.unreadable:
-            return False
-        try:
-            prices = await self._records.prices_of(venue, list(holdings.positions))
-        except BusRefused:  # the key of the prices has another type: valued at cost
-            prices = {}
-        return not Portfolio(holdings.positions, {symbol: price for symbol, (price, _) in prices.items()}).assets()
+    async def _idle(self, users: Sequence[UserPolicy]) -> list[UserPolicy]:
+        """Return the users whose every decision has ended. A stream that cannot be read counts as unfinished."""
+        streams = [keys.orders(policy.user) for policy in users]
+        questions = (("TYPE",), ("XINFO", "GROUPS"), ("XINFO", "STREAM"))
+        answers = iter(await self._bus.do_all([(*words, stream) for stream in streams for words in questions]))
+        rows = zip(users, answers, answers, answers, strict=True)
+        return [policy for policy, kind, groups, facts in rows if _has_ended(kind, groups, facts)]
+
+    async def _flat(self, users: Sequence[UserPolicy]) -> set[tuple[str, str]]:
+        """Return the accounts, by user and venue, in which nothing but dust is held from copying.
+
+        A record that cannot be read counts as held; what has no price is worth its cost.
+        """
+        places = [(policy.user, venue) for policy in users for venue in policy.venues]
+        venues = sorted({venue for _, venue in places})
+        commands: list[Command] = [hgetall(keys.prices(venue)) for venue in venues]
+        commands += [hgetall(keys.positions(user, venue)) for user, venue in places]
+        answers = iter(await self._bus.do_all(commands))
+        prices = {venue: pairs(next(answers)) for venue in venues}
+        return {place for place, answer in zip(places, answers, strict=True) if _is_flat(answer, prices[place[1]])}
+
+
+def _has_ended(kind: Any, groups: Any, facts: Any) -> bool:
+    """Return whether a stream has no unfinished decision, by the answers to TYPE, XINFO GROUPS and XINFO STREAM."""
+    if kind == "none":
+        return True
+    if not isinstance(groups, list) or isinstance(facts, Exception):
+        return False
+    stream = pairs(facts)
+    for row in groups:
+        group = pairs(row)
+        if group.get("name") == keys.EXECUTOR:
+            ended = not int(group.get("pending", 0))
+            return ended and group.get("last-delivered-id") == stream.get("last-generated-id")
+    return not int(stream.get("length", 0))
+
+
+def _is_flat(answer: Any, prices: Mapping[str, str]) -> bool:
+    holdings = read_holdings(answer)
+    worth: dict[Symbol, Price] = {}
+    for symbol in holdings.positions:
+        with suppress(MalformedMessageError):
+            if written := prices.get(str(symbol)):
+                worth[symbol] = read_price(symbol, written)[0]
+    return not holdings.unreadable and not Portfolio(holdings.positions, worth).assets()
