@@ -157,9 +157,10 @@ audit: runtime ## has every signal exactly one outcome per user, and does the ex
 SIGNALS ?= 500
 USERS ?= 20
 SEED ?= 1
+VENUES ?= mixed
 
-chaos: setup ## processes killed, frozen and lied to while signals flow; ends with a conservation check (SIGNALS= USERS= SEED= MASTER=1)
-	@exec $(BIN)/python -m tests.chaos --signals $(SIGNALS) --users $(USERS) --seed $(SEED) $(if $(MASTER),--master)
+chaos: setup ## processes killed, frozen and lied to while signals flow; then a conservation check (SIGNALS= USERS= SEED= MASTER=1 VENUES=)
+	@exec $(BIN)/python -m tests.chaos --signals $(SIGNALS) --users $(USERS) --seed $(SEED) --venues $(VENUES) $(if $(MASTER),--master)
 
 HOURS ?= 24
 

@@ -11,9 +11,10 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from services.api.metrics import Metrics
 from services.api.read_models import ReadModels
 from shared.bus.errors import BusError
+from shared.ledger.account_views import View
 from shared.ledger.signal_views import SignalTraceView, SignalView
 from shared.ledger.status import SystemReadiness
-from shared.ledger.views import ReadinessView, StatusView, View
+from shared.ledger.views import ReadinessView, StatusView
 
 Count = Annotated[int, Query(ge=1, le=500)]
 

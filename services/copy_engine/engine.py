@@ -15,6 +15,7 @@ import structlog
 from services.copy_engine.decisions.fanout import FanOut
 from services.copy_engine.decisions.markets import Markets
 from services.copy_engine.decisions.owed_decisions import OwedDecisions
+from services.copy_engine.followers.account_routes import AccountRoutes
 from services.copy_engine.followers.following_record import record_followers
 from services.copy_engine.isolation import distribute_to_each
 from services.copy_engine.joining.joiner import Joiner
@@ -71,6 +72,7 @@ class Engine:
         self._owed = OwedDecisions(bus, heartbeat.faults)
         self._fanout = FanOut(bus, clock, self._crash_points, refusal, self._owed)
         self._joiner = Joiner(bus, self._group, clock)
+        self._routes = AccountRoutes(bus)
         self._markets = Markets(self._records, clock, elapsed)
 
     def follow(self, users: Iterable[UserPolicy]) -> None:
@@ -105,6 +107,7 @@ class Engine:
             lease.require(0)
             await self._write_owed()
             await self._apply_settings()
+            await self._advance_routes()
             await self._trim()
             more = await self._joiner.run_round(self._users, self._markets)
             new = await self._group.read_new([keys.SIGNALS], _BATCH, 1 if more else BLOCK_MS, renew=False)
@@ -129,10 +132,18 @@ class Engine:
     async def _apply_settings(self) -> None:
         """Apply changed settings between two signals, so that all users of a signal are decided by the same settings."""
         while self._changed is not None:
-            self._users, self._changed = self._changed, None
-            self._joiner.set_pending(
-                await record_followers(self._bus, self._group, self._users, self._clock(), self._owed.signals)
-            )
+            users, self._changed = self._changed, None
+            await self._routes.load(users)
+            joining = await record_followers(self._bus, self._group, users, self._clock(), self._owed.signals)
+            await self._routes.advance(users, self._owed.streams)
+            self._users = self._routes.applied(users)
+            self._joiner.set_pending(joining)
+
+    async def _advance_routes(self) -> None:
+        """Carry out changes of `[follow]` that waited, for whom that is possible by now."""
+        waiting = [policy for policy in self._users if policy.waiting]
+        if waiting and await self._routes.advance(waiting, self._owed.streams):
+            self._users = self._routes.applied(self._users)
 
     async def _process(self, entry: Entry) -> None:
         self._crash_points.hit(CrashPoint.ENGINE_AFTER_READ)

@@ -23,9 +23,8 @@ from shared.bus.records import pairs
 from shared.config.renames import load_renames
 from shared.config.settings import Settings
 from shared.domain.control import Control, ControlMode
-from shared.domain.rename import NO_RENAMES
+from shared.domain.routes import MASTERS
 from shared.domain.values.money import plain
-from shared.domain.values.venue import VENUES
 from shared.ledger.drift import Drift, plan_repair
 from shared.ledger.holdings import master_problem, read_drifts, traded_since
 
@@ -60,13 +59,13 @@ def drift(user: User = "", repair: DoRepair = False, yes: Yes = False, as_json: 
 
 
 async def read(settings: Settings, bus: Bus, user: str) -> list[Drift]:
-    """Compare one user, or all, at every venue."""
+    """Compare one user, or all, with every master."""
     policies = await read_policies(settings, bus)
     if user:
         await select_users(settings, bus, user)
     chosen = [policy for name, policy in policies.items() if user in {"", name}]
     renames = load_renames(settings.shoal_config)
-    return [each for venue in VENUES for each in await read_drifts(bus, chosen, venue, renames.get(venue, NO_RENAMES))]
+    return [each for master in MASTERS for each in await read_drifts(bus, chosen, master, renames)]
 
 
 async def repair_strays(settings: Settings, bus: Bus, user: str) -> list[dict[str, str]]:
@@ -74,7 +73,7 @@ async def repair_strays(settings: Settings, bus: Bus, user: str) -> list[dict[st
     everyone = await read(settings, bus, "")  # a scope may hold positions of other users too
     now = time.time_ns() // 1_000_000
     lately = await traded_since(bus, now - _SETTLED_MS)
-    unsure: dict[str, str] = {venue: await master_problem(bus, venue, now) for venue in VENUES}
+    unsure: dict[str, str] = {master: await master_problem(bus, master, now) for master in MASTERS}
     plan = plan_repair([each for each in everyone if each.held.amount > 0])
     scopes = [Scope(user=name) for name in plan.users] + [Scope(symbol=symbol) for symbol in plan.symbols]
     rows = [
@@ -88,7 +87,7 @@ async def repair_strays(settings: Settings, bus: Bus, user: str) -> list[dict[st
             continue
         others = sorted({each.user for each in inside if not _of(each, user)})
         why = f"it would close the positions of {', '.join(others)} too: run it without --user" if others else ""
-        why = why or next((unsure[each.venue] for each in inside if unsure[each.venue]), "")
+        why = why or next((unsure[each.master] for each in inside if unsure[each.master]), "")
         if not why and (hot := sorted({each.symbol.base for each in inside} & lately.keys())):
             why = f"the master has just traded {', '.join(hot)}"
         if not why and (before := await _switch(bus, scope)).mode in {ControlMode.HALT, ControlMode.FLATTEN}:
@@ -132,6 +131,7 @@ def _row(each: Drift) -> dict[str, object]:
     return {
         "user": each.user,
         "venue": each.venue,
+        "master": each.master,
         "symbol": str(each.symbol),
         "target": None if each.target is None else plain(each.target.amount),
         "held": plain(each.held.amount),

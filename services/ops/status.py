@@ -15,12 +15,13 @@ from shared.bus.connection import Bus
 from shared.config.settings import Settings
 from shared.domain.account import MASTER
 from shared.domain.values.venue import VENUES
+from shared.ledger.account_views import AccountView, UserView
 from shared.ledger.backlog import read_backlog, read_nonces
 from shared.ledger.open_issues import read_differences, read_unresolved
 from shared.ledger.reading import known_users
 from shared.ledger.status import NO_EXECUTOR, name_master, read_status, read_symbol_switches
 from shared.ledger.user_state import UserState
-from shared.ledger.views import AccountView, StatusView
+from shared.ledger.views import StatusView
 
 _MODES: Final = {
     "live": "[bold white on red] LIVE: real money [/]",
@@ -102,9 +103,11 @@ def _show_head(out: Console, view: StatusView) -> None:
 
 def _show_accounts(out: Console, view: StatusView) -> None:
     """Show accounts, and below them why users are not trading: a reason is a sentence, too long for a cell."""
-    rows = [("master", *_account(each, each.state)) for each in view.master]
-    rows += [(user.user, *_account(each, user.state)) for user in view.users for each in user.accounts]
-    columns = ["account", "state", "venue", "money", "equity", "cash", "as of (UTC)"]
+    rows = [("master", *_account(each, each.state, "-")) for each in view.master]
+    rows += [
+        (user.user, *_account(each, user.state, _copies(user, each))) for user in view.users for each in user.accounts
+    ]
+    columns = ["account", "state", "venue", "copies", "money", "equity", "cash", "as of (UTC)"]
     out.print(table("Accounts", columns, rows, empty="no account is known yet"))
     for each in view.master:
         if each.reason:
@@ -114,13 +117,21 @@ def _show_accounts(out: Console, view: StatusView) -> None:
             out.print(f"  {user.user}: {user.reason}", markup=False)
         if user.state != UserState.OFF and not user.owner and user.reason != NO_EXECUTOR:
             out.print(f"  {user.user}: {NO_EXECUTOR}", markup=False)
+        for why in user.waiting.values():
+            out.print(f"  {user.user}: [follow] was changed: {why}", markup=False)
 
 
-def _account(account: AccountView, state: str) -> tuple[str, ...]:
+def _copies(user: UserView, account: AccountView) -> str:
+    """Describe whose copies an account holds, and whether entries still go there."""
+    return account.copies if user.follow.get(account.copies) == account.venue else f"{account.copies} (exits)"
+
+
+def _account(account: AccountView, state: str, copies: str) -> tuple[str, ...]:
     cash = money(account.cash, account.currency)
     return (
         state,
         account.venue,
+        copies,
         account.funds or "-",
         money(account.equity, account.currency),
         cash,

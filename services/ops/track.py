@@ -21,6 +21,7 @@ from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import SignalMessage
 from shared.domain.limits.policy import UserPolicy
+from shared.domain.routes import MASTERS
 from shared.domain.signal import Signal
 from shared.domain.values.fees import dearest_taker_fee
 from shared.domain.values.instrument import Instrument
@@ -51,8 +52,8 @@ def track(user: Who, balance: Balance = "", count: Count = 2_000, as_json: AsJso
             raise ConfigurationError(f"{user}: the settings are not known: {policy.fault}")
         signals = await read_signals(bus, policy, count)
         if not signals:
-            raise ConfigurationError(f"there are no signals yet on {', '.join(policy.venues)}: nothing to replay")
-        venue = signals[-1].venue
+            raise ConfigurationError(f"{user} follows no master that has signals: nothing to replay")
+        venue = policy.venue_for(signals[-1].leader) or signals[-1].venue
         (account,) = await Records(bus).accounts([(user, venue)])
         known = account.equity.amount if account and account.equity else None
         amount = _amount(balance) if balance else known
@@ -73,7 +74,7 @@ def track(user: Who, balance: Balance = "", count: Count = 2_000, as_json: AsJso
 
 
 async def read_signals(bus: Bus, policy: UserPolicy, count: int) -> list[Signal]:
-    """Read the latest signals of the user's first venue that has any, oldest first. Raises BusUnavailable."""
+    """Read the latest signals of the first master that the user follows and that has any, oldest first. Raises BusUnavailable."""
     found: list[Signal] = []
     last = "+"
     while len(found) < count:
@@ -85,8 +86,9 @@ async def read_signals(bus: Bus, policy: UserPolicy, count: int) -> list[Signal]
             break
         last = f"({rows[-1].id}"
     found = found[:count][::-1]
-    venue = next((each for each in policy.venues if any(signal.venue == each for signal in found)), "")
-    return [signal for signal in found if signal.venue == venue]
+    followed = [master for venue in policy.venues for master in MASTERS if policy.venue_for(master) == venue]
+    leader = next((master for master in followed if any(signal.leader == master for signal in found)), "")
+    return [signal for signal in found if signal.leader == leader]
 
 
 def _amount(text: str) -> Decimal:

@@ -20,7 +20,7 @@ from services.paper_exchange.core.market.clock import Clock, SystemClock
 from services.paper_exchange.core.market.market import Market
 from services.paper_exchange.core.market.venue_market import VenueMarket
 from services.paper_exchange.kraken.front import KrakenFront
-from services.paper_exchange.kraken.pairs import FEES, INSTRUMENTS, list_pair
+from services.paper_exchange.kraken.pairs import BOOK_CAPS, FEES, INSTRUMENTS, list_pair
 from services.paper_exchange.market_file import PaperFile, build_market, read_paper_file
 from services.paper_exchange.market_loop import run_market
 from services.paper_exchange.price_mirror import TIMEOUT, PriceMirror
@@ -51,7 +51,7 @@ def build(settings: Settings, paper: PaperFile, clock: Clock) -> tuple[Exchange,
 def kraken_kind(market: Market, ids: Ids) -> VenueKind:
     """Return Kraken over a market: its symbols and steps are the market's own."""
     instruments = {symbol: INSTRUMENTS[symbol] for symbol in market.feeds}
-    return VenueKind("kraken", "AddOrder", instruments, FEES, ids, VenueMarket(market))
+    return VenueKind("kraken", "AddOrder", instruments, FEES, ids, VenueMarket(market), BOOK_CAPS)
 
 
 def list_market(instrument: Instrument) -> None:

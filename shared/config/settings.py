@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     coinbase_url: str = ""
     kraken_tier: Literal["starter", "intermediate", "pro", "none"] = "intermediate"
     """The verification tier of the accounts at Kraken, which sets their rate limits. With `none` only the venue limits calls."""
+    coinbase_tier: Literal["none"] | None = None
+    """Coinbase has no tiers. With `none` only the venue limits calls, as with `kraken_tier`."""
     paper_url: str = "http://127.0.0.1:8100"
     venue_proxy: str = Field(default="", repr=False)
     """An HTTP proxy (CONNECT) for TLS connections to venues; see `proxy.py`."""

@@ -117,7 +117,7 @@ def last_settings(user: str) -> str:
 
 
 def following(user: str) -> str:
-    """The first signal that was due to a user, and whether a join is pending; by the engine."""
+    """The first signal that was due to a user, whether a join is pending, and which master each account copies; by the engine."""
     return f"shoal:following:{{{user}}}"
 
 

@@ -41,7 +41,7 @@ _FIELDS: Final = (
 )
 _COPY: Final = re.compile(
     rf"{VERSION} copy ({_ID}) ({_ID}) ({_SYMBOL}) "
-    rf"(?:(buy) entry ({_POSITIVE})  ({_POSITIVE}) ({_INSTANT})|sell exit  ({_FRACTION})  ) "
+    rf"(?:(buy) entry ({_POSITIVE})  ({_POSITIVE}) ({_INSTANT})|sell exit  ({_FRACTION}) ((?:{_POSITIVE})?) ) "
     rf"((?:{_AMOUNT})?) ((?:{_AMOUNT})?) ({_INSTANT}) ((?:{_INSTANT})?)"
 )
 
@@ -53,14 +53,14 @@ def read_decision(fields: Mapping[str, str]) -> Decision:
     user, venue, reason = get("user"), get("venue"), get("reason")
     if match is None or user is None or venue is None or reason is None or "code" in fields:
         return OrderMessage.parse(fields).to_domain()
-    order_id, signal_id, name, buys, size, limit, not_after, fraction, masters, users, signal_at, emitted_at = (
+    order_id, signal_id, name, buys, size, limit, not_after, fraction, least, masters, users, signal_at, emitted_at = (
         match.groups()
     )
     symbol = Symbol.parse(name)
     if buys:
         copy = Copy(Quantity(Decimal(size), symbol.base), None, Price(Decimal(limit), symbol), int(not_after))
     else:
-        copy = Copy(None, Decimal(fraction), None, None)
+        copy = Copy(None, Decimal(fraction), Price(Decimal(least), symbol) if least else None, None)
     return Decision(
         order_id,
         signal_id,

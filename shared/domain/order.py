@@ -94,6 +94,7 @@ class Copy:
     base_size: Quantity | None
     fraction: Decimal | None
     limit_price: Price | None
+    """The most that an entry pays. For an exit, only if the master trades at another venue: the least of its first try."""
     not_after: int | None
     """Epoch ms after which an entry must not be sent; None for an exit, which never ages."""
 

@@ -18,6 +18,7 @@ class ReasonCode(StrEnum):
     )
     DISABLED = "disabled"  # the user is disabled, and at most exits are followed
     VENUE_NOT_FOLLOWED = "venue_not_followed"  # the signal's master is copied on none of the user's venues (`follow`)
+    FOLLOW_CHANGED = "follow_changed"  # `follow` was changed, and what was copied before keeps it from taking effect
     SYMBOL_FILTERED = "symbol_filtered"  # `symbols.include` or `symbols.exclude` leaves the symbol out
 
     # the operator

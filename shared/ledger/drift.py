@@ -41,16 +41,21 @@ class MasterHoldings:
 
 @dataclass(frozen=True, slots=True)
 class FollowerHoldings:
-    """A user at one venue: settings, account (None if not known), and positions with prices."""
+    """A user at one of their venues: settings, account (None if not known), and positions with prices."""
 
     policy: UserPolicy
     account: Account | None
     book: Portfolio
+    copied: bool = True
+    """Whether the master's entries are copied here; if not, what is left from before is only sold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One symbol of one user. `target` is None if it is not known, `pct` if there is no target to compare with."""
+    """One symbol of one user at one of their venues. `target` is None if it is not known, `pct` if there is none to compare with.
+
+    `master` is the one whose position it is compared with; it is named after its own venue.
+    """
 
     user: str
     venue: str
@@ -60,6 +65,7 @@ class Drift:
     pct: Decimal | None
     stray: bool
     note: str
+    master: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +137,8 @@ def _target(
     sizing, masters = policy.sizing, leader.positions[source]
     if not policy.enabled:
         return Quantity(ZERO, base), policy.fault or "the user is disabled"
+    if not follows.copied:
+        return Quantity(ZERO, base), "the master's entries are not copied here (any more): it is sold with the master's"
     if unwanted := policy.symbols.refusal(source):
         return Quantity(ZERO, base), unwanted
     if sizing.mode is SizingMode.MULTIPLIER:

@@ -1,14 +1,16 @@
-"""Reads the input of `drift.py`: the master's holdings, and each user's account and positions, at one venue."""
+"""Reads the input of `drift.py`: a master's holdings, and the accounts and positions of the users who copy it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from shared.bus.connection import Bus
 from shared.bus.master_account import read_holdings
 from shared.bus.records import Records
 from shared.bus.streams import read_entries
+from shared.bus.users.routes import routed_users
 from shared.contracts import keys
 from shared.domain.account import MASTER, Account, AccountState
 from shared.domain.limits.policy import UserPolicy
@@ -25,31 +27,44 @@ from shared.ledger.signal_views import instant
 _LATELY: Final = 200
 _LAG_MS: Final = 20_000
 """How long the master's balance may lag behind its fills."""
+_NO_RENAMES: Final[Mapping[str, Renames]] = {}
 
 
 async def read_drifts(
-    bus: Bus, policies: Sequence[UserPolicy], venue: str, renames: Renames = NO_RENAMES
+    bus: Bus, policies: Sequence[UserPolicy], master: str, renames: Mapping[str, Renames] = _NO_RENAMES
 ) -> list[Drift]:
-    """Compare these users with the master at a venue, under the coins' present names; an unreadable record has a row of its own.
+    """Compare these users with a master, each in the accounts that hold its copies; an unreadable record has a row of its own.
 
-    Raises BusUnavailable.
+    Coins count under their present names, by the `renames` of each venue. Raises BusUnavailable.
     """
     records = Records(bus)
-    followers = [policy for policy in policies if venue in policy.venues]
-    accounts = await records.accounts([(MASTER, venue), *((policy.user, venue) for policy in followers)])
-    master = accounts[0]
-    held = await records.holdings(MASTER, venue)
-    sizes = cap_by_account(renames.positions(held.positions), await read_holdings(bus, venue))
-    leader = MasterHoldings(master.equity if master else None, sizes, held)
-    prices = {symbol: price for symbol, (price, _) in (await records.prices(venue)).items()}
+    (account,) = await records.accounts([(MASTER, master)])
+    held = await records.holdings(MASTER, master)
+    positions = renames.get(master, NO_RENAMES).positions(held.positions)
+    leader = MasterHoldings(
+        account.equity if account else None, cap_by_account(positions, await read_holdings(bus, master)), held
+    )
+    places = [(policy, venue) for policy in await routed_users(bus, policies) for venue in _accounts_of(policy, master)]
+    prices = {venue: await records.prices(venue) for venue in {venue for _, venue in places}}
+    accounts = await records.accounts([(policy.user, venue) for policy, venue in places])
     found = []
-    for policy, account in zip(followers, accounts[1:], strict=True):
+    for (policy, venue), account in zip(places, accounts, strict=True):
         holdings = await records.holdings(policy.user, venue)
-        follows = FollowerHoldings(policy, account, Portfolio(renames.positions(holdings.positions), prices))
+        named = renames.get(venue, NO_RENAMES).positions(holdings.positions)
+        market = {symbol: price for symbol, (price, _) in prices[venue].items()}
+        copied = not policy.waits(master) and policy.venue_for(master) == venue
+        follows = FollowerHoldings(policy, account, Portfolio(named, market), copied)
         hidden = {symbol for name in holdings.unreadable if (symbol := _symbol(name)) is not None}
-        found += [each for each in drifts(venue, leader, follows, prices) if each.symbol not in hidden]
-        found += [_hidden(policy.user, venue, symbol) for symbol in sorted(hidden, key=str)]
+        rows = [each for each in drifts(venue, leader, follows, market) if each.symbol not in hidden]
+        rows += [_hidden(policy.user, venue, symbol) for symbol in sorted(hidden, key=str)]
+        found += [replace(each, master=master) for each in rows]
     return found
+
+
+def _accounts_of(policy: UserPolicy, master: str) -> list[str]:
+    """Return the venues whose accounts hold, or may hold, copies of a master."""
+    now = None if policy.waits(master) else policy.venue_for(master)
+    return [*([] if now is None else [now]), *policy.former_venues(master)]
 
 
 def _symbol(name: str) -> Symbol | None:

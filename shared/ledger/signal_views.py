@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from shared.bus.streams import Entry
 from shared.domain.values.numerals import whole
-from shared.ledger.views import View
+from shared.ledger.account_views import View
 from shared.ledger.why import SignalTrace, UserCopy
 
 

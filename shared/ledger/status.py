@@ -13,6 +13,7 @@ from typing import Final
 
 from shared.bus.connection import Bus
 from shared.bus.records import Records, pairs
+from shared.bus.users.routes import routed_users
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.heartbeat import Phase
@@ -255,6 +256,7 @@ async def read_symbol_switches(bus: Bus) -> Mapping[str, Control]:
 async def _users(
     bus: Bus, records: Records, policies: Sequence[UserPolicy], everybody: Control, now: int
 ) -> tuple[UserStatus, ...]:
+    policies = await routed_users(bus, policies)
     who = [(policy.user, venue) for policy in policies for venue in policy.venues]
     accounts = dict(zip(who, await records.accounts(who), strict=True))
     noted = await bus.do_all([("HGET", keys.books(user, venue), "funds") for user, venue in who])

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
-from shared.domain.account import Account
-from shared.domain.control import Control
-from shared.domain.values.money import Money, plain
+from shared.ledger.account_views import AccountView, ControlView, UserView, View
 from shared.ledger.backlog import Backlog, Nonce
 from shared.ledger.live_processes import ServiceFault
 from shared.ledger.open_issues import PositionDifference, UnresolvedOrder
-from shared.ledger.status import SystemReadiness, SystemStatus, UserStatus
-
-
-class View(BaseModel):
-    """Base of all views."""
-
-    model_config = ConfigDict(frozen=True)
+from shared.ledger.status import SystemReadiness, SystemStatus
 
 
 class ServiceView(View):
@@ -54,89 +46,6 @@ class FaultView(View):
             since=fault.since,
             count=fault.count,
             blocks=fault.blocks,
-        )
-
-
-class ControlView(View):
-    """A kill switch; `at` in epoch ms, null if it is not known."""
-
-    mode: str
-    reason: str
-    by: str = ""
-    at: int | None = None
-
-    @staticmethod
-    def of(control: Control) -> ControlView:
-        """Build the view of a kill switch."""
-        return ControlView(mode=control.mode, reason=control.reason, by=control.by, at=control.at or None)
-
-
-class AccountView(View):
-    """An account as last read, at `as_of` (epoch ms); an unknown amount is null.
-
-    `funds` is the money of its books, `paper` or `live`; empty if it is not recorded (yet).
-    """
-
-    venue: str
-    funds: str
-    state: str
-    reason: str
-    currency: str
-    equity: str | None
-    cash: str | None
-    as_of: int | None
-
-    @staticmethod
-    def of(venue: str, account: Account | None, funds: str = "") -> AccountView:
-        """Build the view of an account; None becomes `unknown`."""
-        if account is None:
-            return AccountView(
-                venue=venue, funds=funds, state="unknown", reason="", currency="", equity=None, cash=None, as_of=None
-            )
-        known = account.equity or account.cash
-        return AccountView(
-            venue=venue,
-            funds=funds,
-            state=account.state,
-            reason=account.reason,
-            currency=known.currency if known else "",
-            equity=_amount(account.equity),
-            cash=_amount(account.cash),
-            as_of=account.as_of or None,
-        )
-
-
-class UserView(View):
-    """A configured user."""
-
-    user: str
-    state: str
-    reason: str
-    enabled: bool
-    paper: bool
-    venues: tuple[str, ...]
-    multiplier: str
-    owner: str
-    control: ControlView
-    accounts: tuple[AccountView, ...]
-
-    @staticmethod
-    def of(user: UserStatus) -> UserView:
-        """Build the view of a user."""
-        policy = user.policy
-        return UserView(
-            user=policy.user,
-            state=user.state,
-            reason=user.reason,
-            enabled=policy.enabled,
-            paper=policy.paper,
-            venues=policy.venues,
-            multiplier=plain(policy.sizing.multiplier),
-            owner=user.owner,
-            control=ControlView.of(user.control),
-            accounts=tuple(
-                AccountView.of(venue, account, user.funds.get(venue, "")) for venue, account in user.accounts
-            ),
         )
 
 
@@ -257,7 +166,7 @@ class StatusView(View):
     """Whether the master's account is followed and no strategy trades it."""
     readiness: ReadinessView
     control: ControlView
-    symbol_switches: dict[str, str] = {}
+    symbol_switches: dict[str, str] = Field(default_factory=dict)
     engine_owner: str
     services: tuple[ServiceView, ...]
     faults: tuple[FaultView, ...] = ()
@@ -302,7 +211,3 @@ class StatusView(View):
             unknown=tuple(UnresolvedOrderView.of(each) for each in unknown),
             differences=tuple(PositionDifferenceView.of(each) for each in differences),
         )
-
-
-def _amount(money: Money | None) -> str | None:
-    return None if money is None else plain(money.amount)

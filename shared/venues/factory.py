@@ -50,6 +50,8 @@ __all__ = [
 
 Budget = RateBudget | CoinbaseBudget
 """The count of one key's calls, at whichever venue."""
+NO_TIER: Final = "none"
+"""What a venue's tier is called where Shoal counts no calls."""
 _UNSUPPORTED: Final = "{} is not supported yet"
 
 
@@ -172,7 +174,7 @@ def open_coinbase(
 
 def tier_named(name: str | None) -> Tier | None:
     """Return the tier of a name as KRAKEN_TIER has it; None for `none` and for no tier at all: the venue alone limits calls."""
-    return None if name is None or name == "none" else Tier[name.upper()]
+    return None if name is None or name == NO_TIER else Tier[name.upper()]
 
 
 def open_budget(venue: str, tier: str | None) -> Budget:
@@ -180,7 +182,9 @@ def open_budget(venue: str, tier: str | None) -> Budget:
 
     One budget per key and process: the venue goes on counting when a turn or a session ends.
     """
-    return CoinbaseBudget() if venue == VenueName.COINBASE else RateBudget(tier_named(tier))
+    if venue == VenueName.COINBASE:
+        return CoinbaseBudget(limited=tier != NO_TIER)
+    return RateBudget(tier_named(tier))
 
 
 def open_kraken(

@@ -73,6 +73,7 @@ def _plan(told: argparse.Namespace) -> Plan:
             rounds={number: plan.rounds.get(number, 5) for number in numbers},
             delayed={number: plan.delayed[number] for number in numbers if number in plan.delayed},
             turns={number: plan.turns.get(number, 7) for number in numbers},
+            venues={number: plan.venues.get(number, 7) for number in numbers},
         )
     if told.rounds:
         plan = replace(
@@ -80,6 +81,7 @@ def _plan(told: argparse.Namespace) -> Plan:
             rounds=dict.fromkeys(plan.rounds, told.rounds),
             delayed=dict.fromkeys(plan.delayed, told.rounds),
             turns=dict.fromkeys(plan.turns, told.rounds),
+            venues=dict.fromkeys(plan.venues, told.rounds),
         )
     return replace(plan, executors=told.executors or plan.executors)
 
@@ -99,7 +101,7 @@ def _everything(found: Results, goals: list[Goal]) -> dict[str, Any]:
     return {
         "setting": "executors without their own budget of calls; AOF synced on every write",
         "base": found.base and found.base.to_json(),
-        "turns": [each.to_json() for each in found.turns],
+        "turns": [each.to_json() for each in (*found.turns, *found.venues)],
         "ratios": {name: list(ratio.rounds) for name, ratio in found.ratios.items()},
         "rows": [row.to_json() for row in found.rows],
         "facts": found.facts,

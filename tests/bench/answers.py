@@ -56,6 +56,10 @@ _BALANCE_EX: Final = said(
     {"ZUSD": {"balance": _CASH, "hold_trade": "0"}, "XXBT": {"balance": _COINS, "hold_trade": "0"}}
 )
 _FEES: Final = said({"currency": "ZUSD", "volume": "0", "fees": {"XXBTZUSD": {"fee": f"{FEE * 100:f}"}}})
+_RIGHTS: Final = ("query-funds", "query-open-trades", "query-closed-trades", "modify-trades", "close-trades")
+_KEY_INFO: Final = said(
+    {"permissions": _RIGHTS, "nonce": "1", "nonceWindow": 0, "validUntil": "0", "ipAllowlist": [], "queryFrom": "0"}
+)
 _NO_OPEN: Final = said({"open": {}})
 _NO_TRADES: Final = said({"trades": {}, "count": 0})
 _UNKNOWN: Final = b'{"error":["EGeneral:Unknown method"]}'
@@ -98,6 +102,7 @@ _PRIVATE: Final[dict[bytes, Callable[[Exchange, Holder, bytes], bytes]]] = {
     b"/0/private/TradesHistory": lambda *_: _NO_TRADES,
     b"/0/private/ClosedOrders": _closed,
     b"/0/private/QueryOrders": _named,
+    b"/0/private/GetApiKeyInfo": lambda *_: _KEY_INFO,
     b"/0/private/CancelOrder": lambda *_: said({"count": 0}),
 }
 

@@ -8,6 +8,7 @@ an account is worth the same in every round.
 from __future__ import annotations
 
 import hmac
+import json
 from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -39,6 +40,8 @@ class Order:
     @property
     def client_id(self) -> str:
         """The client's own id."""
+        if self.body.startswith(b"{"):
+            return str(json.loads(self.body)["client_order_id"])
         return form(self.body).get("cl_ord_id", "")
 
 
@@ -48,6 +51,8 @@ class Holder:
 
     user: str
     secret: bytes
+    public: Any = None
+    """The public half of a key of Coinbase's."""
     nonce: int = 0
     orders: list[Order] = field(default_factory=list)
     unread: bool = False
@@ -65,8 +70,12 @@ class Exchange:
     bad_nonces: int = 0
 
     def open_account(self, user: str, key: str, secret: str) -> None:
-        """Let a key in."""
+        """Let a key of Kraken's in."""
         self.holders[key.encode()] = Holder(user, b64decode(secret))
+
+    def open_with_public_key(self, user: str, key: str, public: object) -> None:
+        """Let a key of Coinbase's in."""
+        self.holders[key.encode()] = Holder(user, b"", public)
 
     @property
     def unread(self) -> int:

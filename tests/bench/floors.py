@@ -15,14 +15,19 @@ from dataclasses import dataclass
 from typing import Final
 
 import redis
+from coinbase.jwt_generator import build_rest_jwt
 
-from tests.bench.accounts import Account
+from shared.config.coinbase_key import parse_secret
+from shared.venues.coinbase.transport import SigningKey
+from tests.bench.accounts import Account, make_accounts
 from tests.bench.signing import Signer
 from tests.bench.waker import STREAM, Waker
 
 PACE: Final = 0.005
 """Seconds from one sample to the next."""
 _WARM: Final = 20
+_URI: Final = "POST api.coinbase.com/api/v3/brokerage/orders"
+_NOW: Final = 1_790_000_000
 _ENTRY: Final = {f"field_{number}": "0.00497782" for number in range(20)}
 """About as long as a signal."""
 
@@ -36,6 +41,10 @@ class Floors:
     wake_up: float
     sign: float
     http: float
+    token: float
+    """An ES256 token for one request of Coinbase's, with the key parsed once; not in the sum, which is of an order at Kraken."""
+    parsed_token: float
+    """The same as coinbase-advanced-py makes it, which parses the key for each."""
 
     @property
     def sum(self) -> float:
@@ -47,6 +56,8 @@ def measure_floors(redis_port: int, venue_port: int, account: Account, samples: 
     """Measure all of them."""
     client = redis.Redis(port=redis_port, decode_responses=True)
     signer = Signer(account, f"127.0.0.1:{venue_port}")
+    [other] = make_accounts(1, "coinbase")
+    key = SigningKey(other.key, parse_secret(other.secret))
     with client, socket.create_connection(("127.0.0.1", venue_port)) as link:
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         floors = Floors(
@@ -55,6 +66,8 @@ def measure_floors(redis_port: int, venue_port: int, account: Account, samples: 
             wake_up=_wake_ups(client, redis_port, samples),
             sign=_median(signer.sign, samples),
             http=_http(link, signer, samples),
+            token=_median(lambda: key.token(_URI, not_before=_NOW, expires=_NOW + 7), samples),
+            parsed_token=_median(lambda: build_rest_jwt(_URI, other.key, other.secret), samples),
         )
         client.delete("bench:incr", "bench:xadd", STREAM)
     return floors

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-PARTS: Final = ("floors", "turns", "slopes", "shoal", "peers", "paper")
+PARTS: Final = ("floors", "turns", "venues", "slopes", "shoal", "peers", "paper")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,8 @@ class Plan:
     delayed: Mapping[int, int] = field(default_factory=lambda: {1: 30, 10: 10, 100: 10, 1000: 5})
     turns: Mapping[int, int] = field(default_factory=lambda: {1: 40, 100: 20, 1000: 7})
     """Rounds in which Shoal and what it is compared with are measured in turn."""
+    venues: Mapping[int, int] = field(default_factory=lambda: {100: 10})
+    """Rounds in which Shoal and the path alone take turns at Kraken and at Coinbase."""
     against: Path | None = None
     """Another checkout whose Shoal takes its turn too."""
     bursts: Mapping[int, int] = field(default_factory=lambda: {100: 10})
@@ -45,6 +47,7 @@ QUICK: Final = Plan(
     rounds={1: 10, 10: 3},
     delayed={10: 2},
     turns={10: 4},
+    venues={10: 4},
     slope=(5, 20, 60),
     far_users=20,
     slope_rounds=3,

@@ -98,6 +98,7 @@ class Rounds:
         self._orders = venue.state()["orders"]
         self._signals = 0
         self._names = [account.user for account in carrier.accounts]
+        self._at = carrier.accounts[0].venue
 
     def play(self, *, entry: bool) -> Round:
         """Emit one signal and wait until everybody's order is accepted and reported. Raises Stalled."""
@@ -117,7 +118,7 @@ class Rounds:
         self._until_quiet()
         seen = self._venue.orders(self._orders)
         self._orders += len(seen)
-        whose = {order_id(told_id, user, "kraken"): told_id for told_id, _ in told for user in self._names}
+        whose = {order_id(told_id, user, self._at): told_id for told_id, _ in told for user in self._names}
         first, _ = told[0]
         return [
             judge(
@@ -130,6 +131,7 @@ class Rounds:
                 entry=entry,
                 cost=cost,
                 accepted=accepted,
+                venue=self._at,
             )
             for (told_id, began), entry in zip(told, entries, strict=True)
         ]
@@ -164,9 +166,10 @@ def judge(
     entry: bool,
     cost: Mapping[str, int] | None = None,
     accepted: Mapping[str, int] | None = None,
+    venue: str = "kraken",
 ) -> Round:
     """Compare what the venue saw of a round with what was due: one order of each user, under the one id that it must have."""
-    due = {order_id(signal_id, user, "kraken"): user for user in users}
+    due = {order_id(signal_id, user, venue): user for user in users}
     wrong = []
     times: dict[str, Seen] = {}
     for order in seen:

@@ -19,7 +19,7 @@ from tests.bench.rounds import Stalled
 from tests.bench.row import Row
 from tests.bench.shoal import measure_shoal
 from tests.bench.slopes import measure_distance, measure_slope
-from tests.bench.turns import Turns, measure_turns
+from tests.bench.turns import Turns, measure_turns, measure_venues
 from tests.bench.verify import Verification
 
 Say = Callable[[str], None]
@@ -32,6 +32,7 @@ class Results:
     base: Base | None = None
     rows: list[Row] = field(default_factory=list)
     turns: list[Turns] = field(default_factory=list)
+    venues: list[Turns] = field(default_factory=list)
     ratios: dict[str, Ratio] = field(default_factory=dict)
     facts: dict[str, float] = field(default_factory=dict)
     verdict: Verification = field(default_factory=Verification)
@@ -51,6 +52,11 @@ def run(plan: Plan, say: Say) -> Results:
             place = _new(folder / f"turns-{users}")
             with _part(f"in turn, {users} users", verdict):
                 found.turns.append(measure_turns(place, users, plan, verdict, say))
+            shutil.rmtree(place)
+        for users in sorted(plan.venues) if "venues" in plan.parts else ():
+            place = _new(folder / f"venues-{users}")
+            with _part(f"at both venues, {users} users", verdict):
+                found.venues.append(measure_venues(place, users, plan, verdict, say))
             shutil.rmtree(place)
         for name, measure in ((SLOPE, measure_slope), (DISTANCE, measure_distance)) if "slopes" in plan.parts else ():
             place = _new(folder / name)

@@ -22,6 +22,7 @@ from shared.contracts.records import AccountRecord
 from shared.domain.account import MASTER, Account as MasterAccount, AccountState
 from shared.domain.values.money import Money
 from tests.bench.accounts import Account, environment
+from tests.chaos.run import UNBUDGETED
 from tests.support.processes import ROOT, Service, wait_for
 from tests.support.redis_server import RedisServer
 
@@ -33,7 +34,7 @@ _OWN_COMMANDS: Final = frozenset({"xlen", "info"})
 
 
 class System:
-    """Redis, engine and executors for some users at a venue; use it as a context. It is entered when all users are ready."""
+    """Redis, engine and executors for users at one venue; use it as a context. It is entered when all users are ready."""
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class System:
     ) -> None:
         """`root` is the checkout whose services run; this one's if it is not given."""
         self.accounts = list(accounts)
+        self.venue = self.accounts[0].venue
         self.engine: Service
         self.executors: list[Service] = []
         self._folder = folder
@@ -59,7 +61,9 @@ class System:
         users = self._folder / "config" / "users"
         users.mkdir(parents=True)
         for account in self.accounts:
-            (users / f"{account.user}.toml").write_text("")
+            (users / f"{account.user}.toml").write_text(
+                "" if self.venue == "kraken" else f'venues = ["{self.venue}"]\n'
+            )
         self._redis.start()
         self.client = redis.Redis(port=self._redis.port, decode_responses=True)
         try:
@@ -84,7 +88,7 @@ class System:
         fields = {
             "v": "1",
             "id": signal_id,
-            "venue": "kraken",
+            "venue": self.venue,
             "symbol": "BTC/USD",
             "side": "buy" if entry else "sell",
             "kind": "entry" if entry else "exit",
@@ -149,22 +153,22 @@ class System:
     def _start(self) -> None:
         amount = Money(_EQUITY, "USD")
         master = MasterAccount(
-            MASTER, "kraken", AccountState.READY, "", amount, amount, Decimal("0.004"), time.time_ns() // 1_000_000
+            MASTER, self.venue, AccountState.READY, "", amount, amount, Decimal("0.004"), time.time_ns() // 1_000_000
         )
         record = AccountRecord.from_domain(master).fields()
-        self.client.hset(keys.account(MASTER, "kraken"), mapping=record)  # type: ignore[arg-type]  # redis-py's union
+        self.client.hset(keys.account(MASTER, self.venue), mapping=record)  # type: ignore[arg-type]  # redis-py's union
         self.client.hset(keys.heartbeat("master-strategy", "bench"), mapping={"v": "1", "state": "trading"})
         common = {
             "REDIS_URL": self._redis.url,
             "SHOAL_CONFIG": str(self._folder / "config"),
-            "KRAKEN_URL": self._venue_url,
+            f"{self.venue.upper()}_URL": self._venue_url,
             "LOG_FORMAT": "json",
         }
         self.engine = Service("engine", "services.copy_engine", common, self._folder / "engine.log", root=self._root)
         share = math.ceil(len(self.accounts) / self._count)
         for number in range(self._count):
             mine = self.accounts[number * share : (number + 1) * share]
-            told = {**common, **environment(mine), "EXECUTOR_CAPACITY": str(share), "KRAKEN_TIER": "none"}
+            told = {**common, **environment(mine), "EXECUTOR_CAPACITY": str(share), **UNBUDGETED}
             if self._count > 1:
                 told["EXECUTOR_USERS"] = ",".join(account.user for account in mine)
             log = self._folder / f"executor-{number}.log"
@@ -178,7 +182,7 @@ class System:
     def _ready(self) -> bool:
         pipe = self.client.pipeline(transaction=False)
         for account in self.accounts:
-            pipe.hget(keys.account(account.user, "kraken"), "state")
+            pipe.hget(keys.account(account.user, self.venue), "state")
         if any(state != "ready" for state in pipe.execute()):
             return False
         return any("running" in str(value) for value in self._heartbeats("copy-engine"))

@@ -22,7 +22,7 @@ def show(console: Console, found: Results, goals: Sequence[Goal]) -> None:
     """Print everything."""
     if found.base is not None:
         console.print(_floors(found.base))
-    for turns in found.turns:
+    for turns in (*found.turns, *found.venues):
         console.print(_turns(turns))
         console.print(_commands(turns))
     if found.rows:
@@ -47,10 +47,20 @@ def _table(title: str) -> Table:
 
 def _floors(base: Base) -> Table:
     table = _table("Floors of this machine (median, us)")
-    for name in ("INCR", "XADD", "wake-up", "sign", "HTTP", "sum for one order", "bare HTTP client, orders/s"):
+    names = ("INCR", "XADD", "wake-up", "sign", "HTTP", "sum for one order", "ES256 token", "its key parsed each time")
+    for name in (*names, "bare HTTP client, orders/s"):
         table.add_column(name, justify="right")
     floors = base.floors
-    values = (floors.incr, floors.xadd, floors.wake_up, floors.sign, floors.http, floors.sum)
+    values = (
+        floors.incr,
+        floors.xadd,
+        floors.wake_up,
+        floors.sign,
+        floors.http,
+        floors.sum,
+        floors.token,
+        floors.parsed_token,
+    )
     table.add_row(*(f"{value:,.0f}" for value in values), f"{base.ceiling:,.0f}")
     return table
 
@@ -58,7 +68,7 @@ def _floors(base: Base) -> Table:
 def _turns(turns: Turns) -> Table:
     """Lay out who took how long, and what each order cost whom; ratios are to Shoal, within rounds."""
     count = len(turns.taken[SHOAL])
-    table = _table(f"In turn, {count} rounds of {turns.users:,} users: medians of rounds")
+    table = _table(f"{turns.what}, {count} rounds of {turns.users:,} users: medians of rounds")
     table.add_column("who")
     for name in ("ms", "/ shoal", "spread", "CPU us accepted", "settled", "by process until settled"):
         table.add_column(name, justify="left" if name.startswith("by") else "right")

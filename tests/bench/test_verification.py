@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from coinbase.jwt_generator import build_rest_jwt, format_jwt_uri
 
 from shared.domain.order import order_id
 from tests.bench.accounts import Account, make_accounts
 from tests.bench.rounds import judge
 from tests.bench.signing import PATH, Signer
+from tests.bench.turns import PATH as BARE_PATH, PATH_AT_COINBASE, SHOAL, SHOAL_AT_COINBASE
 from tests.bench.venue_process import Seen, VenueProcess
 from tests.bench.verify import Verification
 from tests.support.processes import ROOT
@@ -46,6 +48,7 @@ def seen(user: str, signal_id: str, nonce: int = 1, at: int = 2_000_000) -> Seen
     return Seen(user, order_id(signal_id, user, "kraken"), nonce, at, at, 1)
 
 
+ORDERS = "/api/v3/brokerage/orders"
 SIGNAL = "c8a0c5a3-7a1f-4dd2-8d3e-2f6c2f6f0c11"
 
 
@@ -75,6 +78,50 @@ def test_a_wrong_signature_is_refused_and_fails_the_run(venue: VenueProcess, acc
     assert (verdict.invalid_signatures, verdict.orders, verdict.ok) == (1, 0, False)
 
 
+@pytest.fixture
+def at_coinbase(venue: VenueProcess) -> Account:
+    [account] = make_accounts(1, "coinbase")
+    venue.open_accounts([account])
+    return account
+
+
+def post(venue: VenueProcess, account: Account, secret: str, path: str = ORDERS) -> int:
+    """Send an order with a token for a path that is signed with a secret; answers the status."""
+    asked = {"client_order_id": "of-mine", "product_id": "BTC-USD", "side": "BUY"}
+    body = json.dumps({**asked, "order_configuration": {"sor_limit_ioc": {"base_size": "1", "limit_price": "1"}}})
+    token = build_rest_jwt(format_jwt_uri("POST", path), account.key, secret)
+    link = http.client.HTTPConnection("127.0.0.1", venue.port, timeout=10)
+    link.request("POST", ORDERS, body, {"Authorization": f"Bearer {token}"})
+    answer = link.getresponse()
+    answer.read()
+    link.close()
+    return answer.status
+
+
+def test_the_venue_takes_an_order_with_a_token_of_its_key_and_logs_it(
+    venue: VenueProcess, at_coinbase: Account
+) -> None:
+    assert post(venue, at_coinbase, at_coinbase.secret) == 200
+    [order] = venue.orders()
+    assert (order.user, order.client_id) == (at_coinbase.user, "of-mine")
+
+
+def test_a_token_of_another_key_or_for_another_path_is_refused_and_fails_the_run(
+    venue: VenueProcess, at_coinbase: Account
+) -> None:
+    [other] = make_accounts(1, "coinbase")
+    assert post(venue, at_coinbase, other.secret) == 401
+    assert post(venue, at_coinbase, at_coinbase.secret, f"{ORDERS}/preview") == 401
+    verdict = Verification()
+    verdict.add("test", [], venue.orders(), venue.state())
+    assert (verdict.invalid_signatures, verdict.orders, verdict.ok) == (2, 0, False)
+
+
+def test_an_order_under_the_id_of_another_venue_fails_the_run() -> None:
+    there = judge(SIGNAL, 0, ["alice"], [seen("alice", SIGNAL)], entry=True, venue="coinbase")
+    assert len(there.wrong) == 2
+
+
 def test_falling_nonces_are_found_even_if_the_venue_let_them_pass() -> None:
     verdict = Verification()
     log = [seen("alice", SIGNAL, 7), seen("bob", SIGNAL, 3), seen("alice", SIGNAL, 7)]
@@ -100,12 +147,25 @@ def test_a_round_is_timed_from_before_the_signal_to_each_acceptance() -> None:
 
 @pytest.mark.timeout(100)
 def test_a_quick_run_of_the_real_services_is_verified(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.bench", "--quick", "--only", "floors,shoal", "--folder", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.bench",
+        "--quick",
+        "--only",
+        "floors,shoal,venues",
+        "--folder",
+        str(tmp_path),
+    ]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     figures = json.loads(ran.stdout.splitlines()[-1])
     assert figures["ok"] is True
-    assert (figures["signals"], figures["orders"]) == (46, 244)
+    assert (figures["signals"], figures["orders"]) == (82, 604)
     assert not any(figures[name] for name in ("missing", "duplicates", "invalid_nonces", "invalid_signatures"))
     [saved] = tmp_path.glob("*.json")
-    assert len(json.loads(saved.read_text())["rows"]) == 4
+    measured = json.loads(saved.read_text())
+    assert len(measured["rows"]) == 4
+    [venues] = measured["turns"]
+    assert venues["rounds"].keys() == {SHOAL, SHOAL_AT_COINBASE, BARE_PATH, PATH_AT_COINBASE}
+    assert {len(taken) for taken in venues["rounds"].values()} == {4}

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 
 from tests.bench.accounts import make_accounts
 from tests.bench.ceiling import CONNECTIONS, orders_per_second
-from tests.bench.peers.measure import BARE, ONE
+from tests.bench.peers.measure import BARE, BARE_COINBASE, ONE
 from tests.bench.peers.peer import Kind, Peer
 from tests.bench.peers.replaced import SPACING
 from tests.bench.plan import Plan
@@ -28,6 +28,7 @@ from tests.bench.venue_process import VenueProcess
 from tests.bench.verify import Verification
 
 SHOAL, PATH, CLIENT, BEFORE = "shoal", BARE.name, "bare HTTP client", "shoal, the other checkout"
+SHOAL_AT_COINBASE, PATH_AT_COINBASE = "shoal, Coinbase", BARE_COINBASE.name
 _WARM: Final = 2
 _REST_LEAST, _REST_PER_USER = 0.02, 0.001
 _LEAST_ORDERS: Final = 1_000
@@ -55,6 +56,7 @@ class Turns:
 
     users: int
     taken: Mapping[str, Sequence[Taken]]
+    what: str = "In turn"
 
     def time(self, one: str, other: str) -> Ratio | None:
         """Compare the time to the last order, round by round; None if either was not measured."""
@@ -88,6 +90,7 @@ class Turns:
     def to_json(self) -> dict[str, Any]:
         """Return every round."""
         return {
+            "what": self.what,
             "users": self.users,
             "rounds": {
                 name: [
@@ -117,19 +120,35 @@ class Carrier(Protocol):
 def measure_turns(folder: Path, users: int, plan: Plan, verdict: Verification, say: Say) -> Turns:
     """Play the rounds of one number of users."""
     with ExitStack() as stack:
-        carriers = _carriers(folder, users, plan, stack)
-        say(f"in turn: {users} users of {len(carriers)} carriers are ready")
-        for carrier in carriers.values():
-            for _ in range(_WARM):
-                carrier.play()
-        taken: dict[str, list[Taken]] = {name: [] for name in carriers}
-        names = list(carriers)
-        for number in range(plan.turns[users]):
-            first = number % len(names)
-            for name in [*names[first:], *names[:first]][:: -1 if number % 2 else 1]:
-                taken[name].append(carriers[name].play())
-        for carrier in carriers.values():
-            carrier.verify(verdict)
+        return _play(_carriers(folder, users, plan, stack), users, plan.turns[users], verdict, say)
+
+
+def measure_venues(folder: Path, users: int, plan: Plan, verdict: Verification, say: Say) -> Turns:
+    """Play the rounds of one number of users at each venue: Shoal, and the path alone."""
+    with ExitStack() as stack:
+        carriers: dict[str, Carrier] = {
+            SHOAL: _Shoal(_new(folder, "shoal"), users, plan, stack, None),
+            SHOAL_AT_COINBASE: _Shoal(_new(folder, "shoal-coinbase"), users, plan, stack, None, venue="coinbase"),
+            PATH: _Peer(BARE, _new(folder, "path"), users, stack),
+            PATH_AT_COINBASE: _Peer(BARE_COINBASE, _new(folder, "path-coinbase"), users, stack),
+        }
+        found = _play(carriers, users, plan.venues[users], verdict, say)
+    return replace(found, what="In turn at both venues")
+
+
+def _play(carriers: Mapping[str, Carrier], users: int, rounds: int, verdict: Verification, say: Say) -> Turns:
+    say(f"in turn: {users} users of {len(carriers)} carriers are ready")
+    for carrier in carriers.values():
+        for _ in range(_WARM):
+            carrier.play()
+    taken: dict[str, list[Taken]] = {name: [] for name in carriers}
+    names = list(carriers)
+    for number in range(rounds):
+        first = number % len(names)
+        for name in [*names[first:], *names[:first]][:: -1 if number % 2 else 1]:
+            taken[name].append(carriers[name].play())
+    for carrier in carriers.values():
+        carrier.verify(verdict)
     found = Turns(users, taken)
     say(f"in turn: {users} users: " + ", ".join(f"{name} {found.median_ms(name):.1f} ms" for name in names))
     return found
@@ -148,9 +167,11 @@ def _carriers(folder: Path, users: int, plan: Plan, stack: ExitStack) -> dict[st
 class _Shoal:
     """Shoal, of this checkout or of another: an entry, which counts, and its close."""
 
-    def __init__(self, folder: Path, users: int, plan: Plan, stack: ExitStack, root: Path | None) -> None:
+    def __init__(
+        self, folder: Path, users: int, plan: Plan, stack: ExitStack, root: Path | None, *, venue: str = "kraken"
+    ) -> None:
         self._venue = stack.enter_context(VenueProcess(folder))
-        accounts = make_accounts(users)
+        accounts = make_accounts(users, venue)
         self._venue.open_accounts(accounts)
         self._system = stack.enter_context(System(folder, self._venue.url, accounts, plan.executors, root=root))
         rest = max(_REST_LEAST, users * _REST_PER_USER)
@@ -175,7 +196,7 @@ class _Peer:
     def __init__(self, kind: Kind, folder: Path, users: int, stack: ExitStack) -> None:
         self._name = kind.name
         self._venue = stack.enter_context(VenueProcess(folder))
-        accounts = make_accounts(users)
+        accounts = make_accounts(users, kind.venue)
         self._venue.open_accounts(accounts)
         peer = stack.enter_context(Peer(kind, folder, self._venue.url, accounts))
         self._rounds = Rounds(peer, self._venue, rest=SPACING * 1.25)  # its spacing must not reach into the next round

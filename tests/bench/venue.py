@@ -1,4 +1,4 @@
-"""The bench's venue: `python -m tests.bench.venue PORT`. A bare asyncio server that speaks Kraken's HTTP and nothing more.
+"""The bench's venue: `python -m tests.bench.venue PORT`. A bare asyncio server that speaks the HTTP of both venues, nothing more.
 
 Its cost is not Shoal's, so it is as small as checking allows: no framework, no matching. An answer can be held back by a fixed
 delay, as if the exchange were that far away; an order counts as accepted when it is answered. The control routes (`/bench/...`)
@@ -17,11 +17,12 @@ from typing import Any, Final, cast
 import httptools
 import uvloop
 
+from tests.bench import coinbase_answers
 from tests.bench.answers import private, public
-from tests.bench.exchange import Exchange, Order
+from tests.bench.exchange import Exchange, Holder, Order
 
 _ADD_ORDER: Final = b"/0/private/AddOrder"
-_HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
+_HEAD: Final = b"\r\nContent-Type: application/json\r\nContent-Length: "
 _BACKLOG: Final = 8192
 
 
@@ -60,8 +61,11 @@ class Venue:
                 for order in exchange.orders[int(path.rpartition("/")[2]) :]
             ]
         if path == "/bench/accounts":
-            for account in json.loads(body):
-                exchange.open_account(*account)
+            for user, key, secret, venue in json.loads(body):
+                if venue == "coinbase":
+                    exchange.open_with_public_key(user, key, coinbase_answers.public_key(secret))
+                else:
+                    exchange.open_account(user, key, secret)
         elif path.startswith("/bench/delay/"):
             self.delay = float(path.rpartition("/")[2])
         return {
@@ -81,7 +85,7 @@ class Connection(asyncio.Protocol):
         self._number = venue.connections = venue.connections + 1
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport
-        self._url = self._key = self._sign = self._body = b""
+        self._url = self._key = self._sign = self._token = self._body = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
@@ -96,14 +100,16 @@ class Connection(asyncio.Protocol):
 
     def on_url(self, url: bytes) -> None:
         """Begin a request."""
-        self._url, self._key, self._sign, self._body = url, b"", b"", b""
+        self._url, self._key, self._sign, self._token, self._body = url, b"", b"", b"", b""
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep the two headers that count."""
+        """Keep the headers that count."""
         if len(name) == 7 and name.lower() == b"api-key":
             self._key = value
         elif len(name) == 8 and name.lower() == b"api-sign":
             self._sign = value
+        elif len(name) == 13 and name.lower() == b"authorization":
+            self._token = value
 
     def on_body(self, body: bytes) -> None:
         """Keep the body."""
@@ -115,6 +121,8 @@ class Connection(asyncio.Protocol):
         path, venue = self._url, self._venue
         if path.startswith(b"/0/private/"):
             self._private(path, arrived)
+        elif path.startswith(coinbase_answers.PREFIX):
+            self._coinbase(path, arrived)
         elif path.startswith(b"/bench/wait/"):
             venue.wait(int(path.rpartition(b"/")[2]), self)
         elif path.startswith(b"/bench/"):
@@ -122,10 +130,10 @@ class Connection(asyncio.Protocol):
         else:
             self._later(public(path))
 
-    def write(self, body: bytes) -> None:
+    def write(self, body: bytes, status: bytes = b"200 OK") -> None:
         """Send an answer."""
         if not self._transport.is_closing():
-            self._transport.write(b"%s%d\r\n\r\n%s" % (_HEAD, len(body), body))
+            self._transport.write(b"HTTP/1.1 %s%s%d\r\n\r\n%s" % (status, _HEAD, len(body), body))
 
     def _private(self, path: bytes, arrived: int) -> None:
         venue = self._venue
@@ -133,23 +141,43 @@ class Connection(asyncio.Protocol):
         if isinstance(holder, bytes):
             self._later(holder)
         elif path == _ADD_ORDER:
-            order = venue.exchange.accept(holder, self._body, arrived, self._number)
-            if venue.delay:
-                asyncio.get_running_loop().call_later(venue.delay, self._accept, order)
-            else:
-                self._accept(order)
+            self._order(holder, arrived)
         else:
             self._later(private(venue.exchange, holder, path, self._body))
 
+    def _coinbase(self, path: bytes, arrived: int) -> None:
+        if coinbase_answers.is_public(path):
+            self._later(coinbase_answers.public(path))
+            return
+        exchange, verb = self._venue.exchange, self._parser.get_method().decode()
+        holder = coinbase_answers.admit(exchange, verb, path, self._token)
+        if holder is None:
+            self._later(b"Unauthorized", status=b"401 Unauthorized")
+        elif path == coinbase_answers.ORDERS:
+            holder.nonce += 1  # it has none; the log's are in the order of arrival
+            self._order(holder, arrived)
+        else:
+            self._later(coinbase_answers.private(exchange, holder, path))
+
+    def _order(self, holder: Holder, arrived: int) -> None:
+        order = self._venue.exchange.accept(holder, self._body, arrived, self._number)
+        if self._venue.delay:
+            asyncio.get_running_loop().call_later(self._venue.delay, self._accept, order)
+        else:
+            self._accept(order)
+
     def _accept(self, order: Order) -> None:
-        self.write(b'{"error":[],"result":{"descr":{"order":""},"txid":["%s"]}}' % order.id.encode())
+        if order.body.startswith(b"{"):
+            self.write(coinbase_answers.accepted(order))
+        else:
+            self.write(b'{"error":[],"result":{"descr":{"order":""},"txid":["%s"]}}' % order.id.encode())
         self._venue.accept(order)
 
-    def _later(self, body: bytes) -> None:
+    def _later(self, body: bytes, status: bytes = b"200 OK") -> None:
         if self._venue.delay:
-            asyncio.get_running_loop().call_later(self._venue.delay, self.write, body)
+            asyncio.get_running_loop().call_later(self._venue.delay, self.write, body, status)
         else:
-            self.write(body)
+            self.write(body, status)
 
 
 async def _serve(port: int) -> None:

@@ -46,7 +46,7 @@ class VenueProcess:
 
     def open_accounts(self, accounts: Sequence[Account]) -> None:
         """Let keys in."""
-        self._ask("/bench/accounts", json.dumps([(each.user, each.key, each.secret) for each in accounts]))
+        self._ask("/bench/accounts", json.dumps([(each.user, each.key, each.secret, each.venue) for each in accounts]))
 
     def delay(self, seconds: float) -> None:
         """Answer everything so much later from now on."""

@@ -18,8 +18,10 @@ from typing import NoReturn
 from rich.console import Console
 
 from tests.chaos.judging.verdict import ChaosResult, judge, show
+from tests.chaos.opening import stack_for
 from tests.chaos.run import SHIPPED, UNBUDGETED, Run
 from tests.chaos.script import Script, write_script
+from tests.chaos.trading.followers import Mix
 from tests.support.processes import ROOT
 
 PACE = 0.5
@@ -31,7 +33,7 @@ PATIENCE = 240.0
 def chaos(folder: Path, script: Script, *, shipped: bool = False, patience: float = PATIENCE) -> ChaosResult:
     """Play a script in a new folder and judge what is left."""
     began = time.monotonic()
-    stack = Run.stack_for(folder, script)
+    stack = stack_for(folder, script)
     with stack, (folder / "actions.log").open("w") as log:
         run = Run(stack, script, SHIPPED if shipped else UNBUDGETED, log)
         try:
@@ -57,11 +59,12 @@ def main() -> int:
     parser.add_argument(
         "--master", action="store_true", help="the real master tells what a person trades on its account"
     )
+    parser.add_argument("--venues", choices=list(Mix), default=Mix.MIXED, help="where masters and users trade")
     told = parser.parse_args()
     signal.signal(signal.SIGTERM, _end)  # so that everything that was started is ended too
     folder = ROOT / "var" / "chaos" / str(told.seed)
     shutil.rmtree(folder, ignore_errors=True)
-    script = write_script(told.seed, told.signals, told.users, told.pace, master=told.master)
+    script = write_script(told.seed, told.signals, told.users, told.pace, master=told.master, mix=Mix(told.venues))
     verdict = chaos(folder, script, shipped=told.shipped)
     show(verdict, Console(highlight=False, width=150 if not sys.stdout.isatty() else None))
     print(json.dumps(verdict.figures))  # noqa: T201  # a command line prints

@@ -1,5 +1,5 @@
 """Short runs, each of which leans on one safeguard: the fence, the resolution of lost replies, the seed of the nonce, the venue's
-time.
+time; at Coinbase the replay under one id, and that success is no fill.
 
 `python -m tests.chaos.drills fence <folder>` plays one and judges it by the conservation check; the last line is a JSON object.
 They exist to show that the check sees: a build that lacks the safeguard must fail its drill (`test_mutations.py`).
@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
@@ -24,8 +24,11 @@ from shared.contracts import keys
 from tests.chaos.judging.conservation import check
 from tests.chaos.judging.evidence import Evidence, idle, read_evidence
 from tests.chaos.judging.nonces import count_nonces
-from tests.chaos.run import PAPER_FILE, UNBUDGETED, USER_FILE
+from tests.chaos.judging.sends import judge_sends
+from tests.chaos.opening import PAPER_FILE, USER_FILE
+from tests.chaos.run import UNBUDGETED
 from tests.support.host_clock import HostClock
+from tests.support.paper_control import WORDS
 from tests.support.processes import wait_for
 from tests.support.stack import Stack
 
@@ -84,8 +87,8 @@ class Drill:
 
     def evidence(self, deposited: Mapping[str, Decimal] | None = None) -> Evidence:
         """Read what is left."""
-        balances = dict(deposited or {"USD": CASH})
-        return read_evidence(self.stack, self.stack.client, self.emitted, {USER: balances})
+        venue = self.stack.venue
+        return read_evidence(self.stack, self.stack.client, self.emitted, {USER: {venue: deposited or {"USD": CASH}}})
 
 
 def fence(drill: Drill) -> list[str]:
@@ -114,7 +117,7 @@ def resolve(drill: Drill) -> list[str]:
     drill.entry("ETH/USD")
     assert drill.rest()
     for fault in ("502_after_accept", "processed_then_reply_dropped"):
-        drill.stack.fault(fault, user=USER, method="AddOrder", count=1)
+        drill.stack.fault(fault, user=USER, method=WORDS[drill.stack.venue].places, count=1)
     drill.exit("ETH/USD", "0.5")
     drill.entry("BTC/USD")
     return _breaches(drill.rest(), drill.evidence())
@@ -138,9 +141,10 @@ def nonce(drill: Drill) -> list[str]:
     drill.exit(fraction="0.5")
     quiet = drill.rest()
     evidence = drill.evidence(balances)
-    user = evidence.users[0]
-    since = replace(user, orders=[row for row in user.orders if row["accepted_at"] > flushed])
-    return _breaches(quiet, replace(evidence, users=[since]))
+    (user,) = evidence.users
+    (account,) = user.accounts
+    since = replace(account, orders=[row for row in account.orders if row["accepted_at"] > flushed])
+    return _breaches(quiet, replace(evidence, users=[replace(user, accounts=[since])]))
 
 
 def clock(drill: Drill) -> list[str]:
@@ -159,26 +163,50 @@ def clock(drill: Drill) -> list[str]:
         return _breaches(quiet, drill.evidence())
 
 
-DRILLS: Final[Mapping[str, tuple[Callable[[Drill], list[str]], int]]] = {
-    "fence": (fence, 2),
-    "resolve": (resolve, 1),
-    "nonce": (nonce, 1),
-    "clock": (clock, 1),
+def success(drill: Drill) -> list[str]:
+    """Have orders accepted that then fail, fill in part, or fill late."""
+    drill.start()
+    drill.entry("ETH/USD")
+    assert drill.rest()
+    for fault in ("accepted_then_failed", "partial_fill_then_cancel", "pending_for"):
+        drill.stack.fault(fault, user=USER, method=WORDS[drill.stack.venue].places, count=1)
+        drill.entry("BTC/USD")
+        assert drill.rest()
+    drill.stack.fault("accepted_then_failed", user=USER, count=1)
+    drill.exit("ETH/USD", "0.5")
+    return _breaches(drill.rest(), drill.evidence())
+
+
+@dataclass(frozen=True, slots=True)
+class DrillPlan:
+    """What a drill does, and the number of executors and the venue that it needs."""
+
+    play: Callable[[Drill], list[str]]
+    executors: int = 1
+    venue: str = "kraken"
+
+
+DRILLS: Final[Mapping[str, DrillPlan]] = {
+    "fence": DrillPlan(fence, executors=2),
+    "resolve": DrillPlan(resolve),
+    "nonce": DrillPlan(nonce),
+    "clock": DrillPlan(clock),
+    "replay": DrillPlan(resolve, venue="coinbase"),
+    "success": DrillPlan(success, venue="coinbase"),
 }
-"""Each with the number of executors that it needs."""
 
 
 def play(name: str, folder: Path) -> list[str]:
     """Play a drill in a new folder; answers what broke."""
-    work, executors = DRILLS[name]
+    plan = DRILLS[name]
     (folder / "config").mkdir(parents=True)
     (folder / "config" / "paper.toml").write_text(PAPER_FILE)
-    with Stack(folder, [USER], user_settings=USER_FILE) as stack:
-        return work(Drill(stack, executors))
+    with Stack(folder, [USER], user_settings=USER_FILE, venue=plan.venue) as stack:
+        return plan.play(Drill(stack, plan.executors))
 
 
 def _breaches(quiet: bool, evidence: Evidence) -> list[str]:
-    found = check(evidence).all
+    found = [*check(evidence).all, *judge_sends(evidence.requests).altered]
     nonces = count_nonces(evidence)
     if nonces.visible or nonces.unexplained:
         found.append(f"{nonces.visible} visible and {nonces.unexplained} unexplained refusals of a nonce")

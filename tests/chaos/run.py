@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from decimal import Decimal
-from pathlib import Path
 from typing import Any, Final, TextIO, cast
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from shared.contracts import keys
 from tests.chaos.agenda import Agenda
-from tests.chaos.harm.ailments import REFUSED_NONCE
+from tests.chaos.harm.ailments import ONE_AT_A_TIME
 from tests.chaos.harm.fleet import MASTERS, Fleet
 from tests.chaos.harm.refusals import Refusals
 from tests.chaos.harm.tape import Tape
 from tests.chaos.harm.user_files import UserFiles
 from tests.chaos.judging.emissions import compare_emissions
 from tests.chaos.judging.evidence import Evidence, entries, idle, read_evidence
+from tests.chaos.opening import Deposits, open_accounts
 from tests.chaos.script import (
     Act,
     Arm,
@@ -38,8 +37,6 @@ from tests.chaos.script import (
     StepClock,
     Stop,
 )
-from tests.chaos.trading.hands import use_key
-from tests.chaos.trading.market import PRICES
 from tests.chaos.trading.person import MASTER, Person
 from tests.chaos.trading.teller import AWAY, StandIn, Teller, Trader
 from tests.support import python_module
@@ -48,12 +45,10 @@ from tests.support.processes import wait_for
 from tests.support.stack import Stack
 
 SHIPPED: Final[Mapping[str, str]] = {}
-UNBUDGETED: Final[Mapping[str, str]] = {"KRAKEN_TIER": "none"}
-"""What executors are told besides. As shipped they keep within Kraken's budget of a verified account (one call in two seconds for
-longer): at two signals a second 500 signals would take half an hour and test the budget. The exchange's counters are off too."""
-USER_FILE: Final = '[guards]\nmax_signal_age = "20m"\nmax_slippage_bps = 500\n'
-PAPER_FILE: Final = "[market]\nspeed = 0\n\n[limits]\nrest = false\ntrading = false\n"
-STRATEGY_FILE: Final = 'name = "none"\nentry_freshness_seconds = 1200\n'
+UNBUDGETED: Final[Mapping[str, str]] = {"KRAKEN_TIER": "none", "COINBASE_TIER": "none"}
+"""What executors are told besides. As shipped they keep within the venues' budgets (for longer one call in two seconds at Kraken,
+five at Coinbase): at two signals a second 500 signals would take half an hour and test the budget. Nor does the exchange count.
+"""
 
 
 class Run:
@@ -64,14 +59,15 @@ class Run:
         self.script = script
         self.redis_kills = self.fail_overs = self.redeliveries = 0
         self.faults: Counter[str] = Counter()
+        self.faults_at: Counter[str] = Counter()
         self._agenda = Agenda(log)
         self._budget = budget
-        self._deposited: dict[str, dict[str, Decimal]] = {}
+        self._deposited: Deposits = {}
         self._signals = [act.signal for _, act in script.acts if isinstance(act, Emit)]
         self._tape = Tape(stack.redis.folder)
         self.refusals = Refusals(stack.redis.port)
         self.files = UserFiles(stack.config)
-        self.person = Person(stack)
+        self.persons = {venue: Person(stack, venue) for venue in script.masters}
         self._redis_down = False
         self._client = redis.Redis(
             port=stack.redis.port,
@@ -80,33 +76,22 @@ class Run:
             retry=Retry(NoBackoff(), 0),
         )
         self._teller: Teller = (
-            Trader(self.person, self._signals, self._agenda)
+            Trader(self.persons, self._signals, self._agenda)
             if script.master
             else StandIn(self._client, self._signals, self._agenda)
         )
 
-    @staticmethod
-    def stack_for(folder: Path, script: Script) -> Stack:
-        """Return the stack that a script is played on."""
-        (folder / "config").mkdir(parents=True)
-        (folder / "config" / "paper.toml").write_text(PAPER_FILE)
-        (folder / "config" / "strategy.toml").write_text(STRATEGY_FILE)
-        return Stack(folder, script.users, user_settings=USER_FILE)
-
     def open(self) -> None:
         """Open the accounts, start the fleet and wait until every user is ready (or parked: that is for the check to judge)."""
-        for number, user in enumerate(self.script.users):
-            cash = 20_000 + 3_000 * number
-            self._deposited[user] = {"USD": Decimal(cash)}
-            self.stack.open_account(user, USD=cash)
-            use_key(self.stack, user)
-        for symbol, price in PRICES.items():
-            self.stack.price(symbol, str(price))
+        self._deposited = open_accounts(self.stack, self.script)
         if self.script.master:
-            self.person.open()
+            for person in self.persons.values():
+                person.open()
         self.fleet = Fleet(self.stack, self._budget, masters=MASTERS if self.script.master else 0)
-        for user in self.script.users:
-            wait_for(lambda user=user: self._account_state(user) in {"ready", "parked"}, 90, f"{user} is known")  # type: ignore[misc]
+        for each in self.script.followers:
+            for venue in each.venues:
+                account = keys.account(each.user, venue)
+                wait_for(lambda name=account: self._state(name) in {"ready", "parked"}, 90, f"{account} is known")  # type: ignore[misc]
 
     def play(self) -> None:
         """Carry out the script, each act at its time or as soon after it as this machine can."""
@@ -117,8 +102,9 @@ class Run:
 
     def settle(self, patience: float) -> bool:
         """End the chaos, bring everything back and wait until nothing is under way; answers whether that came about."""
-        for switch in self._clear_faults():
+        for switch in self.stack.clear_faults():
             self.faults[switch["fault"]] += int(switch["fired"])
+            self.faults_at[switch["venue"]] += int(switch["fired"])
         if self._redis_down:
             self._start_redis()
         self.refusals.end()
@@ -143,7 +129,8 @@ class Run:
         """Read what is left."""
         emitted = [] if self.script.master else [signal.id for signal in self._signals]
         found = read_evidence(self.stack, self._client, emitted, self._deposited)
-        return replace(found, fail_overs=self.fail_overs, master_orders=self._master_orders())
+        copies = {each.user: each.copies for each in self.script.followers}
+        return replace(found, fail_overs=self.fail_overs, master_orders=self._master_orders(), copies=copies)
 
     def audit(self) -> dict[str, Any]:
         """Run the product's own audit."""
@@ -175,8 +162,8 @@ class Run:
     def _master_orders(self) -> list[dict[str, Any]] | None:
         return self.stack.venue_orders(MASTER) if self.script.master else None
 
-    def _account_state(self, user: str) -> object:
-        return self._client.hget(f"shoal:account:{{{user}}}:kraken", "state")
+    def _state(self, account: str) -> object:
+        return self._client.hget(account, "state")
 
     def _do(self, act: Act) -> None:
         if isinstance(act, Emit):
@@ -202,9 +189,10 @@ class Run:
             self.stack.price(act.symbol, str(act.price))
 
     def _arm(self, act: Arm) -> None:
-        """Throw a switch. Of refused nonces one at a time: a key that is refused twice running is parked, as it should be."""
-        if act.body["fault"] == REFUSED_NONCE and any(
-            row["fault"] == REFUSED_NONCE and row["count_left"] for row in self.stack.get("/paper/faults")
+        """Throw a switch; of some one at a time: a key that is refused too often running is parked, as it should be."""
+        fault = act.body["fault"]
+        if fault in ONE_AT_A_TIME and any(
+            row["fault"] == fault and row["count_left"] for row in self.stack.get("/paper/faults")
         ):
             self._agenda.note("left out", **act.body)
             return
@@ -282,12 +270,6 @@ class Run:
                 self._agenda.note("redeliver", stream=stream, entries=len(rows) - 1)
         if times > 1:
             self._agenda.after(0.7, lambda: self._redeliver(act, times - 1))
-
-    def _clear_faults(self) -> list[dict[str, Any]]:
-        fired = list(self.stack.get("/paper/faults"))
-        url = f"http://127.0.0.1:{self.stack.paper_port}/paper/faults"
-        urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=10).close()  # built right here
-        return fired
 
     def _tend(self) -> None:
         if not self._redis_down:

@@ -18,9 +18,10 @@ from shared.runtime.crash_points import CrashPoint
 from tests.chaos.harm.ailments import some_ailment
 from tests.chaos.harm.refusals import Refusal
 from tests.chaos.harm.user_files import Damage
+from tests.chaos.trading.followers import Follower, Mix, draw_followers, masters_of, users_at
 from tests.chaos.trading.market import PRICES, Market, PlannedSignal
 
-KILLS, STOPS, REDIS_KILLS, FAULTS, REDELIVERIES, MOVES = 0.24, 0.12, 0.02, 0.6, 0.1, 0.2
+KILLS, STOPS, REDIS_KILLS, FAULTS, REDELIVERIES, MOVES = 0.34, 0.12, 0.02, 0.85, 0.1, 0.2
 CLOCK_STEPS, REFUSALS, DAMAGES = 0.1, 0.02, 0.06
 """How many of each per signal."""
 _FAR_STEPS: Final = 0.3
@@ -146,25 +147,35 @@ class Script:
     """All acts in order, each with its second from the start."""
 
     seed: int
-    users: list[str]
+    followers: list[Follower]
     signals: int
     seconds: float
     acts: list[tuple[float, Act]] = field(default_factory=list)
     master: bool = False
     """Whether the real master service tells the signals, of what a person trades on its account."""
+    masters: tuple[str, ...] = ("kraken",)
+    """The venues of the masters."""
+
+    @property
+    def users(self) -> list[str]:
+        """Return who follows."""
+        return [each.user for each in self.followers]
 
 
-def write_script(seed: int, signals: int, users: int, pace: float, *, master: bool = False) -> Script:
+def write_script(
+    seed: int, signals: int, users: int, pace: float, *, master: bool = False, mix: Mix = Mix.KRAKEN
+) -> Script:
     """Draw a script: one signal every `pace` seconds on average, and everything else strewn over the same time."""
     dice = random.Random(seed)
     names = [f"user-{number:02}" for number in range(users)]
-    script = Script(seed, names, signals, signals * pace, master=master)
+    followers = draw_followers(seed, names, mix)
+    script = Script(seed, followers, signals, signals * pace, master=master, masters=masters_of(mix))
     when: list[float] = []
     while len(when) < signals:
         burst = bool(when) and dice.random() < _BURST
         when.append(when[-1] + dice.uniform(0.0, 0.02) if burst else dice.uniform(0, script.seconds))
     when.sort()
-    market = Market(dice)
+    market = Market(dice, script.masters)
     script.acts.extend(_market(market, when, script.seconds))
     for _ in range(math.ceil(signals * KILLS)):
         script.acts.append((_moment(dice, when, script.seconds), _kill(dice, master)))
@@ -177,7 +188,7 @@ def write_script(seed: int, signals: int, users: int, pace: float, *, master: bo
         lost = dice.uniform(0.1, 1.2) if dice.random() < _FAIL_OVERS else 0.0
         script.acts.append((_moment(dice, when, script.seconds), KillRedis(dice.uniform(0.0, 4.0), lost)))
     for _ in range(math.ceil(signals * FAULTS)):
-        arm = Arm(some_ailment(dice, names, list(PRICES)))
+        arm = Arm(some_ailment(dice, users_at(followers), list(PRICES)))
         script.acts.append((dice.uniform(0, script.seconds * 0.95), arm))
     for _ in range(math.ceil(signals * REDELIVERIES)):
         user = dice.choice(["", *names, *names])

@@ -1,4 +1,4 @@
-"""Does the check see? Four builds, each without one safeguard, must fail the drill that leans on it; the real build must pass.
+"""Does the check see? Six builds, each without one safeguard, must fail the drill that leans on it; the real build must pass.
 
 What is cut out of the first build is every place that asks whose turn it is, not the fence of `begin_send` alone: the state of
 the write-ahead record, the deadline of an order and the lease's own clock each stop a second order too, so that `begin_send`
@@ -39,6 +39,22 @@ _VENUES_NOW: Final = """        if now < self._middle_until:  # each order asks 
 _VENUES_LEAST: Final = """        return floor(now * 1000 + (min(low, doubt) if now < until else low))
 """
 
+_REPLAYED: Final = """        accepted = await self._submission.send(body, begin)
+"""
+_REPLAYED_UNDER_A_NEW_ID: Final = """        from uuid import UUID, uuid5
+        asked = json.loads(body)
+        asked["client_order_id"] = str(uuid5(UUID(asked["client_order_id"]), "leg-2"))
+        accepted = await self._submission.send(request_text(asked), begin)
+"""
+_THE_SAME_REQUEST: Final = "if conditions is None or outgoing.body != record.request:"
+_ENDED: Final = """    done = ended and (filled == 0) == (cost == 0) and (status != "FILLED" or filled > 0)
+"""
+_SUCCESS_IS_A_FILL: Final = """    ((_, asked),) = dict(row["order_configuration"]).items()
+    filled = decimal(asked["base_size"])
+    cost = filled * decimal(asked.get("limit_price") or "60000")
+    done = True
+"""
+
 Patch = tuple[str, str, str]
 MUTATIONS: Final[Mapping[str, tuple[Patch, ...]]] = {
     "fence": (
@@ -50,6 +66,11 @@ MUTATIONS: Final[Mapping[str, tuple[Patch, ...]]] = {
         ("shared/venues/venue_clock.py", _VENUES_NOW, f"        return self._wall()\n{_VENUES_NOW}"),
         ("shared/venues/venue_clock.py", _VENUES_LEAST, "        return self._wall()\n"),
     ),
+    "replay": (
+        ("shared/venues/coinbase/adapter.py", _REPLAYED, _REPLAYED_UNDER_A_NEW_ID),
+        ("shared/execution/replay.py", _THE_SAME_REQUEST, "if conditions is None:"),
+    ),
+    "success": (("shared/venues/coinbase/order_rows.py", _ENDED, _SUCCESS_IS_A_FILL),),
     "nonce": (("shared/bus/lua/_nonce.lua", "\nlocal function next_nonce(key, floor, advance, spare)", _UNSEEDED),),
 }
 """File, what is cut out, what stands there instead; by the drill that must fail."""
@@ -58,6 +79,8 @@ EXPECTED: Final = {
     "resolve": ("accepted",),
     "nonce": ("visible",),
     "clock": ("accepted",),
+    "replay": ("nobody decided", "the exchange filled"),
+    "success": ("the exchange filled",),
 }
 """One of these words must be in what the failed drill found."""
 

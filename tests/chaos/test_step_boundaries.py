@@ -1,7 +1,8 @@
 """`kill_between_every_two_steps`: a process dies at each named step of the path, once during an entry and once during an exit.
 
 Judged by what the exchange saw: each order exactly once, and its outcome is there. All victims of a test share one stack, since
-whoever takes over has to wait for the end of the dead owner's lease.
+whoever takes over has to wait for the end of the dead owner's lease: those at Kraken, where the master is, and those who have it
+copied at Coinbase.
 """
 
 from __future__ import annotations
@@ -11,19 +12,22 @@ from collections import Counter
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import pytest
 
 from shared.contracts import keys
 from shared.domain.order import TERMINAL, OrderState
 from shared.runtime.crash_points import CrashPoint
+from tests.chaos.judging.sends import judge_sends
 from tests.support.processes import Service, wait_for
 from tests.support.stack import Stack
 
 ENGINE_STEPS: Final = [step for step in CrashPoint if step.startswith("engine")]
 EXECUTOR_STEPS: Final = [step for step in CrashPoint if step.startswith("executor")]
 MASTER_STEPS: Final = [step for step in CrashPoint if step.startswith("master")]
+AT_COINBASE: Final = "-c"
+"""The end of the name of a user who has the master copied at Coinbase."""
 BYTES_LEFT: Final = "bytes-left"
 """Not a step: the order has reached the exchange and its reply is held back when the executor is killed from outside."""
 
@@ -31,41 +35,35 @@ BYTES_LEFT: Final = "bytes-left"
 @pytest.mark.timeout(150)
 def test_kill_between_every_two_steps_of_an_executor(tmp_path: Path) -> None:
     names = [step.removeprefix("executor-") for step in EXECUTOR_STEPS]
-    users = [f"{kind}-{name}" for kind in ("entry", "exit") for name in (*names, BYTES_LEFT)]
-    with Stack(tmp_path, users) as stack:
-        for user in users:
-            stack.open_account(user, USD=5000)
-        stack.price("BTC/USD", "60000")
+    kinds = [f"{kind}-{name}" for kind in ("entry", "exit") for name in (*names, BYTES_LEFT)]
+    users = [f"{kind}{mark}" for kind in kinds for mark in ("", AT_COINBASE)]
+    with _Opened(tmp_path, users) as stack:
         executors = {user: _doomed(stack, user) for user in users}
         stack.engine()
         stack.wait_ready(*users)
+        _wait_for_coinbases_price(stack)
 
-        stack.fault("slow_reply", user=f"entry-{BYTES_LEFT}", method="AddOrder", count=1, seconds=30)
-        stack.signal()
-        _kill_once_sent(stack, executors, f"entry-{BYTES_LEFT}", orders=1)
-        _all_died(executors, "entry")
+        _lose_a_reply(stack, executors, "entry", orders=1)
         for user in users:
             if user.startswith("exit"):
                 assert stack.wait_reports(user, 1)[0]["outcome"] == "filled"
-
-        stack.fault("slow_reply", user=f"exit-{BYTES_LEFT}", method="AddOrder", count=1, seconds=30)
-        stack.signal(kind="exit", fraction="1")
-        _kill_once_sent(stack, executors, f"exit-{BYTES_LEFT}", orders=2)
-        _all_died(executors, "exit")
+        _lose_a_reply(stack, executors, "exit", orders=2)
 
         stack.executor(users)
         _everything_happened_once(stack, users)
+        sends = judge_sends(stack.get("/paper/requests"))
+        assert sends.replays >= 2, "what had reached Coinbase was sent again"
+        assert sends.altered == []
 
 
 @pytest.mark.timeout(150)
 def test_kill_between_every_two_steps_of_the_engine(tmp_path: Path) -> None:
-    users = [f"user-{number:02}" for number in range(20)]  # more than one round of the fan-out
-    with Stack(tmp_path, users) as stack:
-        for user in users:
-            stack.open_account(user, USD=5000)
-        stack.price("BTC/USD", "60000")
+    half = [f"user-{number:02}" for number in range(10)]
+    users = [*half, *(f"{user}{AT_COINBASE}" for user in half)]  # more than one round of the fan-out
+    with _Opened(tmp_path, users) as stack:
         stack.executor(users)
         stack.wait_ready(*users)
+        _wait_for_coinbases_price(stack)
         stack.signal()
         for step in ENGINE_STEPS:
             _engine_dies(stack, f"{step}:1")
@@ -151,9 +149,42 @@ def _each_intent_is_one_order(stack: Stack) -> None:
             assert side == "sell" or size == next_size, f"{symbol}: {trades}"
 
 
+class _Opened(Stack):
+    """A stack whose users all copy the master of Kraken and have 5,000 dollars, those with the mark at Coinbase."""
+
+    def __init__(self, folder: Path, users: list[str]) -> None:
+        super().__init__(folder, users, venues={user: ("coinbase",) for user in users if user.endswith(AT_COINBASE)})
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        for user in self.users:
+            (venue,) = self.venues_of(user)
+            self.write_user(user, "" if venue == "kraken" else f'[follow]\nkraken = "{venue}"\n')
+            self.open_account(user, USD=5000)
+        self.price("BTC/USD", "60000")
+        return self
+
+
+def _wait_for_coinbases_price(stack: Stack) -> None:
+    """Wait until the engine can bound the copies of Kraken's master at Coinbase."""
+    prices = keys.prices("coinbase")
+    wait_for(lambda: stack.client.hexists(prices, "BTC/USD"), 40, "Coinbase's price is published")
+
+
+def _lose_a_reply(stack: Stack, executors: dict[str, Service], kind: str, orders: int) -> None:
+    """Signal, kill at each venue the executor whose order is answered late, and wait until the others have died by themselves."""
+    victims = [f"{kind}-{BYTES_LEFT}{mark}" for mark in ("", AT_COINBASE)]
+    for user in victims:
+        stack.fault("slow_reply", user=user, method=stack.words(user).places, count=1, seconds=30)
+    stack.signal() if kind == "entry" else stack.signal(kind="exit", fraction="1")
+    for user in victims:
+        _kill_once_sent(stack, executors, user, orders)
+    _all_died(executors, kind)
+
+
 def _doomed(stack: Stack, user: str) -> Service:
     """Start the executor of one user, which dies at the step that the user is named after: at its first pass, or its second."""
-    kind, _, name = user.partition("-")
+    kind, _, name = user.removesuffix(AT_COINBASE).partition("-")
     hook = "" if name == BYTES_LEFT else f"executor-{name}:{1 if kind == 'entry' else 2}"
     return stack.start("executor", "services.executor", EXECUTOR_USERS=user, DEBUG_DIE_AT=hook)
 
@@ -167,7 +198,7 @@ def _kill_once_sent(stack: Stack, executors: dict[str, Service], user: str, orde
 
 def _all_died(executors: dict[str, Service], kind: str) -> None:
     for user, executor in executors.items():
-        if user.startswith(kind) and not user.endswith(BYTES_LEFT):
+        if user.startswith(kind) and not user.removesuffix(AT_COINBASE).endswith(BYTES_LEFT):
             assert executor.wait(20) == -signal.SIGKILL, executor.log()
 
 
@@ -189,5 +220,5 @@ def _everything_happened_once(stack: Stack, users: list[str]) -> None:
         assert [(row["order_id"], row["outcome"]) for row in reports] == [(order, "filled") for order in decided], user
         seen = [(row["client_order_id"], row["filled_size"]) for row in stack.venue_orders(user)]
         assert seen == [(row["order_id"], row["filled_size"]) for row in reports], f"orders of {user} at the exchange"
-        assert stack.client.hgetall(keys.positions(user, "kraken")) == {}
+        assert stack.held(user) == {}
     assert stack.invalid_nonces() == []

@@ -29,6 +29,7 @@ class Order:
     cost: Decimal
     accepted_at: int
     trades: Sequence[Mapping[str, Any]]
+    venue: str = ""
 
     @staticmethod
     def read(row: Mapping[str, Any]) -> Order:
@@ -43,6 +44,7 @@ class Order:
             cost=Decimal(row["cost"] or 0),
             accepted_at=int(row["accepted_at"]),
             trades=row["trades"],
+            venue=str(row["venue"]),
         )
 
 

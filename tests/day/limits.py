@@ -110,6 +110,12 @@ class Judgement:
 
 def judge_user(case: Case, prices: Prices, found: Judgement) -> None:
     """Judge everything that one user's account did."""
+    for order in case.orders:
+        found.check(
+            "orders go where the master is copied",
+            order.venue in {"", case.person.venue},
+            f"{_name(case, order)} at {order.venue}",
+        )
     for words in case.account.oversold:
         found.check("never sells more than was bought", False, f"{case.person.user}: {words}")
     traded: Counter[str] = Counter()

@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.error import HTTPError
 
 from tests.day.limits import Stop
-from tests.day.people import PEOPLE
+from tests.day.people import PEOPLE, Person
 from tests.support.ops_command import CommandResult, run_ops
 from tests.support.stack import Stack
 
@@ -69,7 +69,7 @@ class Operator:
             share = Decimal(dice.randint(5, 40)) / 100
             self._spawn(
                 self._move,
-                person.user,
+                person,
                 dice.choice(["deposit", "withdraw"]),
                 (person.cash * share).quantize(Decimal("0.01")),
                 dice.uniform(0.05, 0.95) * seconds,
@@ -118,10 +118,10 @@ class Operator:
         at = self.stack.client.hget(f"shoal:control{scope}", "at")
         return int(str(at)) if at else _STILL
 
-    def _move(self, user: str, what: str, amount: Decimal, after: float) -> None:
+    def _move(self, person: Person, what: str, amount: Decimal, after: float) -> None:
         self._sleep_until(time.monotonic() + after)
-        began = int(time.time() * 1000)
-        body = {"user": user, "venue": "kraken", "asset": "USD", "amount": str(amount)}
+        user, began = person.user, int(time.time() * 1000)
+        body = {"user": user, "venue": person.venue, "asset": "USD", "amount": str(amount)}
         try:
             self.stack.post(f"/paper/{what}", body)
         except HTTPError as error:

@@ -1,4 +1,6 @@
-"""The twenty users of the day: between them every sizing mode, every limit, filters and exits of their own.
+"""The twenty users of the day: between them every sizing mode, every limit, filters and exits of their own, at both venues.
+
+The master trades at Kraken. Nine of them have it copied at Coinbase, two of those have an account at Kraken too.
 
 Settings are plain tables here, written out as the users' files and read by the judge, which must not depend on the
 product's reading.
@@ -11,15 +13,23 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 Table = Mapping[str, Mapping[str, Any]]
+MASTERS_VENUE: Final = "kraken"
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One user: the account it begins with, and its file's sections."""
+    """One user: the account it begins with, its file's sections, the venue where the master is copied, and another one."""
 
     user: str
     cash: int
     settings: Table = field(default_factory=dict)
+    venue: str = "kraken"
+    idle_venue: str = ""
+
+    @property
+    def venues(self) -> tuple[str, ...]:
+        """Return where the user has accounts."""
+        return tuple(filter(None, (self.idle_venue, self.venue)))
 
     def setting(self, section: str, key: str, default: Any = None) -> Any:  # whatever a setting can be
         """Return one setting."""
@@ -29,7 +39,8 @@ class Person:
     def toml(self) -> str:
         """Write the file."""
         lines = []
-        for section, values in self.settings.items():
+        follow = {} if self.venue == MASTERS_VENUE else {"follow": {MASTERS_VENUE: self.venue}}
+        for section, values in {**self.settings, **follow}.items():
             lines.append(f"[{section}]")
             lines += [f"{key} = {_text(value)}" for key, value in values.items()]
         return "\n".join(lines) + "\n"
@@ -47,26 +58,50 @@ _NO_STOP: Final = {"stop_loss_pct": "off"}
 PEOPLE: Final = (
     Person("equity-plain", 5_000, {}),
     Person("equity-double", 8_000, {"sizing": {"multiplier": 2}, "guards": _LOOSE, "exits": _NO_STOP}),
-    Person("equity-small", 150, {"sizing": {"multiplier": 0.5}}),
+    Person("equity-small", 150, {"sizing": {"multiplier": 0.5}}, venue="coinbase"),
     Person("round-up", 200, {"sizing": {"below_minimum": "round_up"}, "limits": {"max_order_pct": 10}}),
     Person("cash-plain", 9_000, {"sizing": {"mode": "cash"}, "guards": _LOOSE}),
-    Person("cash-half", 20_000, {"sizing": {"mode": "cash", "multiplier": 0.5}, "exits": {"trailing_pct": 2}}),
+    Person(
+        "cash-half",
+        20_000,
+        {"sizing": {"mode": "cash", "multiplier": 0.5}, "exits": {"trailing_pct": 2}},
+        venue="coinbase",
+    ),
     Person("fixed-plain", 6_000, {"sizing": {"mode": "fixed_quote", "quote_amount": 200}, "guards": _LOOSE}),
     Person(
         "fixed-capped",
         6_000,
         {"sizing": {"mode": "fixed_quote", "quote_amount": 500}, "limits": {"max_order_quote": 300}},
+        venue="coinbase",
     ),
     Person("tenth-of-master", 4_000, {"sizing": {"mode": "multiplier", "multiplier": 0.1}}),
     Person(
         "more-than-master",
         6_000,
         {"sizing": {"mode": "multiplier", "multiplier": 1.5}, "limits": {"max_order_pct": 10}, "guards": _LOOSE},
+        venue="coinbase",
     ),
-    Person("order-quote", 5_000, {"sizing": {"multiplier": 3}, "limits": {"max_order_quote": 150}, "guards": _LOOSE}),
+    Person(
+        "order-quote",
+        5_000,
+        {"sizing": {"multiplier": 3}, "limits": {"max_order_quote": 150}, "guards": _LOOSE},
+        venue="coinbase",
+        idle_venue="kraken",
+    ),
     Person("one-position", 5_000, {"limits": {"max_positions": 1}, "guards": _LOOSE, "exits": _NO_STOP}),
-    Person("two-positions", 5_000, {"sizing": {"multiplier": 2}, "limits": {"max_positions": 2}, "guards": _LOOSE}),
-    Person("exposure", 5_000, {"sizing": {"multiplier": 3}, "limits": {"max_exposure_pct": 25}, "guards": _LOOSE}),
+    Person(
+        "two-positions",
+        5_000,
+        {"sizing": {"multiplier": 2}, "limits": {"max_positions": 2}, "guards": _LOOSE},
+        venue="coinbase",
+    ),
+    Person(
+        "exposure",
+        5_000,
+        {"sizing": {"multiplier": 3}, "limits": {"max_exposure_pct": 25}, "guards": _LOOSE},
+        venue="coinbase",
+        idle_venue="kraken",
+    ),
     Person(
         "symbol-share",
         5_000,
@@ -95,8 +130,9 @@ PEOPLE: Final = (
             "guards": _LOOSE,
             "exits": _NO_STOP,
         },
+        venue="coinbase",
     ),
-    Person("few-trades", 5_000, {"limits": {"max_trades_per_day": 5}, "guards": _LOOSE}),
+    Person("few-trades", 5_000, {"limits": {"max_trades_per_day": 5}, "guards": _LOOSE}, venue="coinbase"),
     Person(
         "no-eth",
         5_000,

@@ -21,6 +21,7 @@ from tests.day.market import Prices, Watcher
 from tests.day.operator import Operator
 from tests.day.people import PEOPLE, Person
 from tests.support.ops_command import CommandResult, run_ops
+from tests.support.paper_control import WORDS
 from tests.support.stack import Stack
 
 MASTER_CASH: Final = 50_000
@@ -46,6 +47,7 @@ pairs = ["BTC/USD", "ETH/USD", "SOL/USD"]
 [limits]
 rest = {limits}
 trading = {limits}
+coinbase = {limits}
 """
 _EXECUTORS: Final = 2
 
@@ -53,8 +55,9 @@ _EXECUTORS: Final = 2
 class Day:
     """Use `open`, `play`, `settle`, then the evidence, inside the stack's context.
 
-    Kraken counts calls by the wall clock, of which this day has three minutes: a key would get a day's trades into the calls of
-    three minutes. So the counters are off, and the executors keep no budget of calls, unless they are to run as they ship.
+    Venues count calls by the wall clock, of which this day has three minutes: a key would get a day's trades into the calls of
+    three minutes. So the counters are off, and the executors keep no budget of calls at Kraken, unless they are to run as they
+    ship.
     """
 
     def __init__(self, stack: Stack, log: TextIO, seed: int, *, shipped: bool) -> None:
@@ -73,7 +76,8 @@ class Day:
         market = _MARKET.format(speed=speed, seed=seed, regime=regime, limits=str(shipped).lower())
         (config / "paper.toml").write_text(market)
         (config / "strategy.toml").write_text(_STRATEGY)
-        return Stack(folder, [person.user for person in PEOPLE], price_speed=speed)
+        venues = {person.user: person.venues for person in PEOPLE}
+        return Stack(folder, list(venues), venues=venues, price_speed=speed)
 
     def open(self) -> None:
         """Open the accounts and start everything; the master last, so that the day begins with all on board."""
@@ -132,8 +136,9 @@ class Day:
                 prices.add(str(trade["symbol"]), int(trade["at"]), Decimal(trade["price"]))
         signals = {fields["id"]: fields for _, fields in entries(self.stack.client, keys.SIGNALS)}
         readings: dict[str, list[int]] = defaultdict(list)
+        reads = {person.user: WORDS[person.venue].shows_balances for person in PEOPLE}
         for row in self.stack.get("/paper/requests"):
-            if row["method"] == "BalanceEx" and row["verdict"] == "ok":
+            if row["verdict"] == "ok" and row["method"] == reads.get(row["user"]):
                 readings[row["user"]].append(row["at"])
         cases = [self._case(person, journal[person.user], signals, readings[person.user], prices) for person in PEOPLE]
         return cases, prices
@@ -185,14 +190,14 @@ class Day:
         told = read_signal_facts(self.stack.orders(person.user), signals)
         return Case(person, account, orders, told, self.operator.stops, stop_outs, readings)
 
-    def held(self, user: str) -> dict[str, Decimal]:
+    def held(self, person: Person) -> dict[str, Decimal]:
         """Read what the product says a user holds."""
-        rows = cast("dict[str, str]", self.stack.client.hgetall(keys.positions(user, "kraken")))
+        rows = cast("dict[str, str]", self.stack.client.hgetall(keys.positions(person.user, person.venue)))
         return {symbol: Decimal(json.loads(text)["base_size"]) for symbol, text in rows.items()}
 
-    def balances(self, user: str) -> dict[str, Decimal]:
-        """Read what the exchange says a user has."""
-        found: dict[str, Any] = self.stack.get(f"/paper/accounts/{user}/kraken")["balances"]
+    def balances(self, person: Person) -> dict[str, Decimal]:
+        """Read what the exchange says a user has where the master is copied."""
+        found: dict[str, Any] = self.stack.get(f"/paper/accounts/{person.user}/{person.venue}")["balances"]
         return {asset: Decimal(amount) for asset, amount in found.items()}
 
     def _master_at_rest(self, patience: float) -> bool:
@@ -214,7 +219,7 @@ class Day:
         client, end = self.stack.client, time.monotonic() + patience
         streams = [keys.SIGNALS, *(keys.orders(person.user) for person in PEOPLE)]
         while time.monotonic() < end:
-            begun = sum(client.hlen(keys.own_exits(person.user, "kraken")) for person in PEOPLE)
+            begun = sum(client.hlen(keys.own_exits(person.user, person.venue)) for person in PEOPLE)
             if not begun and all(client.exists(stream) and idle(client, stream) for stream in streams):
                 return True
             time.sleep(0.5)  # other processes settle; nothing tells when the last of them has

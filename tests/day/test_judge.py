@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
 import pytest
 
+from shared.config.users.file import UserFile
 from tests.day.books import Account, Order
 from tests.day.limits import PRICE_MS, Case, Judgement, SignalFacts, Stop, StopOut, judge_user
 from tests.day.losses import judge_losses
@@ -88,6 +91,11 @@ def test_a_sold_position_makes_room_again() -> None:
 
 def test_selling_more_than_was_bought_is_found() -> None:
     assert breaches({}, order(1, 100), order(2, 101, side="sell")) == {"never sells more than was bought"}
+
+
+def test_an_order_at_another_venue_than_the_one_where_the_master_is_copied_is_found() -> None:
+    assert breaches({}, replace(order(1, 100), venue="kraken")) == set()
+    assert breaches({}, replace(order(1, 100), venue="coinbase")) == {"orders go where the master is copied"}
 
 
 def test_an_entry_without_a_signal_is_found() -> None:
@@ -180,6 +188,15 @@ def test_a_loss_that_was_over_before_anybody_could_see_it_is_no_breach() -> None
     settings: Table = {"limits": {"daily_loss_pct": 5}, "exits": {"stop_loss_pct": "off"}}
     spikes = flat_market(60, {10: 50_000, 11: 60_000, 40: 50_000, 41: 60_000})
     assert breaches(settings, order(1, 500), prices=spikes) == set()
+
+
+def test_the_twenty_are_at_both_venues_and_their_files_say_where_the_master_is_copied() -> None:
+    venues = [person.venue for person in PEOPLE]
+    assert min(venues.count("kraken"), venues.count("coinbase")) >= 8
+    assert any(len(person.venues) == 2 for person in PEOPLE)
+    for person in PEOPLE:
+        file = UserFile.model_validate({"venues": list(person.venues), **tomllib.loads(person.toml)})
+        assert file.policy(person.user).venue_for("kraken") == person.venue
 
 
 def test_the_twenty_have_every_mode_and_every_limit() -> None:

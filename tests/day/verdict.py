@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -21,6 +23,8 @@ from tests.day.run import Day
 _SHOWN: Final = 20
 _FEWEST: Final = 200
 """A day with fewer filled orders proves little."""
+_FEWEST_AT_ONE: Final = 50
+"""The same of each venue, and of all orders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,8 @@ def judge(day: Day, *, quiet: bool, seconds: float) -> DayResult:
     if logged["exceptions"]:
         breaches.append(f"{logged['exceptions']} exceptions in the logs")
     stop_outs = sum(len(case.stop_outs) for case in cases)
-    breaches += _tameness(ends["filled"], stop_outs, sum(own.values()))
+    orders_at = count_orders(cases)
+    breaches += _tameness(ends["filled"], stop_outs, sum(own.values()), orders_at)
     strays = day.drift.json["strays"]
     if strays:
         breaches.append(f"ops drift: {strays} strays at rest")
@@ -72,6 +77,7 @@ def judge(day: Day, *, quiet: bool, seconds: float) -> DayResult:
         "signals": len(day.stack._entries(keys.SIGNALS)),
         "users": len(cases),
         "orders": sum(len(case.orders) for case in cases),
+        "orders_at": dict(sorted(orders_at.items())),
         "outcomes": dict(sorted(ends.items())),
         "own_exits": dict(sorted(own.items())),
         "stop_outs": stop_outs,
@@ -104,7 +110,7 @@ def _judge_rest(day: Day, case: Case, master: State, prices: Prices, found: Judg
 def _judge_end(day: Day, case: Case, prices: Prices, found: Judgement) -> None:
     """At the end all is closed: the books, the journal and the exchange's balances agree that only dust is left."""
     user, last = case.person.user, case.account.at(1 << 62)
-    held, has = day.held(user), day.balances(user)
+    held, has = day.held(case.person), day.balances(case.person)
     for symbol, size in last.held.items():
         worth = size * prices.at(symbol, 1 << 62)
         found.check("everything is closed at the end", worth < 5 * DUST, f"{user}: {size} {symbol} left")
@@ -117,8 +123,16 @@ def _judge_end(day: Day, case: Case, prices: Prices, found: Judgement) -> None:
     found.check("cash adds up", spent < Decimal("0.01"), f"{user}: {spent} USD apart")
 
 
-def _tameness(filled: int, stop_outs: int, own: int) -> list[str]:
-    found = []
+def count_orders(cases: Sequence[Case]) -> Counter[str]:
+    """Count the orders at each venue."""
+    found: Counter[str] = Counter()
+    for case in cases:
+        found[case.person.venue] += len(case.orders)
+    return found
+
+
+def _tameness(filled: int, stop_outs: int, own: int, orders_at: Mapping[str, int]) -> list[str]:
+    found = [f"too tame: {count} orders at {venue}" for venue, count in orders_at.items() if count < _FEWEST_AT_ONE]
     if filled < _FEWEST:
         found.append(f"too tame: {filled} filled orders")
     if not stop_outs:

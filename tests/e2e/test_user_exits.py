@@ -64,10 +64,10 @@ def test_master_dies_users_still_exit(tmp_path: Path, venue: str) -> None:
 
         held_for = stack.wait_reports("holder", 2)[1]
         assert held_for["reason"].startswith("max_hold: held for ")
-        stack.price("BTC/USD", "62500")
-        assert stack.wait_reports("taker", 2)[1]["reason"].startswith("take_profit: 62500 USD is 3 % or more above ")
-        stack.price("BTC/USD", "59900")  # 4.16 % below the highest price, and above the stop
-        assert "below the highest price 62500 USD" in stack.wait_reports("trailer", 2)[1]["reason"]
+        stack.price("BTC/USD", "63000")
+        assert stack.wait_reports("taker", 2)[1]["reason"].startswith("take_profit: 63000 USD is 3 % or more above ")
+        stack.price("BTC/USD", "59900")  # 4.9 % below the highest price, and above the stop
+        assert "below the highest price 63000 USD" in stack.wait_reports("trailer", 2)[1]["reason"]
         assert len(stack.reports("alice")) == 1
         stack.price("BTC/USD", "57000")
         assert stack.wait_reports("alice", 2)[1]["reason"].startswith("stop_loss: 57000 USD is 5 % or more below ")

@@ -43,13 +43,15 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         first = stack.executor(list(HELD_UP))
         stack.engine()
         stack.wait_ready(*HELD_UP)
+        second = stack.executor(list(HELD_UP))  # it stands by
+        wait_for(lambda: "executor" in second.log(), 10, "the next one has started")
         signal_id = stack.signal()
+        given = time.monotonic()
         wait_for(lambda: all(_sent(stack, user) for user in HELD_UP), 10, "the orders are under way")
         first.kill()
+        time.sleep(max(0.0, given + 2.1 - time.monotonic()))  # until those of two seconds may not be sent again
         for user in HELD_UP:
             stack.client.delete(keys.lease(user))
-        time.sleep(2.5)  # until those who may not be sent again are too old for it
-        stack.executor(list(HELD_UP))
         wait_outcomes(stack, list(HELD_UP), signal_id)
         wait_for(lambda: all(_late(stack, user)["verdict"] != "unanswered" for user in HELD_UP), 10, "all have arrived")
         yield stack

@@ -22,6 +22,7 @@ from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
 from shared.domain.sizing import EntrySize, Sizing
 from shared.domain.skip import Skip
+from shared.domain.values.currency import alike
 from shared.domain.values.instrument import Instrument, PairStatus
 from shared.domain.values.money import ONE, Price, plain
 from shared.domain.values.symbol import Symbol
@@ -116,8 +117,16 @@ class DecisionPlan:
 
     @cached_property
     def _not_followed(self) -> Skip:
+        if self._waits is not None:
+            return self._waits
         why = f"follows on {', '.join(self._settings.venues)}, not on {self._signal.leader}"
         return Skip(why, ReasonCode.VENUE_NOT_FOLLOWED)
+
+    @cached_property
+    def _waits(self) -> Skip | None:
+        """The skip of a master whose entries wait for a change of `[follow]` to take effect."""
+        why = self._settings.waits(self._signal.leader)
+        return Skip(f"[follow] was changed: {why}", ReasonCode.FOLLOW_CHANGED) if why else None
 
     @cached_property
     def _unwanted(self) -> Skip | None:
@@ -129,6 +138,8 @@ class DecisionPlan:
             return Skip(why, ReasonCode.DISABLED)
         if self.venue is None:
             return self._not_followed
+        if self._waits is not None:
+            return self._waits
         if unwanted := settings.symbols.refusal(signal.symbol):
             return Skip(unwanted, ReasonCode.SYMBOL_FILTERED)
         return None
@@ -191,9 +202,21 @@ class DecisionPlan:
         if isinstance(judgement, Skip):
             return None
         if isinstance(judgement, ExitCopy):
-            return Copy(base_size=None, fraction=signal.fraction, limit_price=None, not_after=None)
+            least = self._exit_bound(judgement.symbol)
+            return Copy(base_size=None, fraction=signal.fraction, limit_price=least, not_after=None)
         last_moment = signal.filled_at + self._settings.guards.max_signal_age_ms
         return Copy(base_size=judgement.size, fraction=None, limit_price=judgement.limit_price, not_after=last_moment)
+
+    def _exit_bound(self, symbol: Symbol) -> Price | None:
+        """Return the master's price less the slippage of exits, where that is another venue's: it bounds the first try alone.
+
+        At the master's own venue the present price is bound enough.
+        """
+        signal = self._signal
+        if self.venue in {None, signal.venue} or not alike(symbol.quote, signal.symbol.quote):
+            return None
+        least = Price(signal.price.amount, symbol).shifted(-self._settings.guards.exit_slippage_bps)
+        return least if least.amount > 0 else None
 
 
 def decide(
@@ -210,7 +233,10 @@ def decide_skip(signal: Signal, follower: Follower, skip: Skip, now: int) -> Dec
 
 
 def _venue(signal: Signal, follower: Follower) -> str | None:
-    return follower.venue or follower.policy.venue_for(signal.leader)
+    policy, leader = follower.policy, signal.leader
+    if follower.venue is None and signal.kind is Kind.EXIT and policy.waits(leader):
+        return None  # the account that `follow` names still holds another master's copies
+    return follower.venue or policy.venue_for(leader)
 
 
 def not_ready(account: Account | None, venue: str) -> Skip:

@@ -103,9 +103,11 @@ class OwedDecisions:
         self._report(waiting[0], str(answer))
 
     async def _append_past(self, entry: Entry) -> None:
-        """Append a decision under a new id unless it is already written: the stream is at its id or past it."""
-        order_id = entry.fields["id"]
-        if await self._is_recorded(entry, order_id):
+        """Append a decision under a new id unless its signal is decided already: the stream is at its id or past it.
+
+        The signal counts, not the order's id: that contains the venue, and the user's `follow` may have changed since.
+        """
+        if await self._is_decided(entry):
             return
         log.error(
             "the user's stream was past this signal; its decision stands out of order",
@@ -113,20 +115,21 @@ class OwedDecisions:
             user=entry.fields["user"],
             entry_id=entry.id,
         )
-        if not await self._is_recorded_under_another_id(entry.stream, order_id):
+        if not await self._is_decided_under_another_id(entry):
             await self._bus.do("XADD", entry.stream, "*", *flatten(entry.fields))
 
-    async def _is_recorded(self, entry: Entry, order_id: str) -> bool:
-        """Return whether the entry under the signal's id is this very decision.
+    async def _is_decided(self, entry: Entry) -> bool:
+        """Return whether the entry under the signal's id is the decision on it.
 
         Another entry can have that id: one appended in the same millisecond, as a late decision or by an operator.
         """
         found = read_entries(entry.stream, await self._bus.do("XRANGE", entry.stream, entry.id, entry.id))
-        return any(each.fields.get("id") == order_id for each in found)
+        return any(_same_signal(each, entry) for each in found)
 
-    async def _is_recorded_under_another_id(self, stream: str, order_id: str) -> bool:
+    async def _is_decided_under_another_id(self, entry: Entry) -> bool:
+        stream = entry.stream
         newest = read_entries(stream, await self._bus.do("XREVRANGE", stream, "+", "-", "COUNT", _LOOK_BACK))
-        return any(entry.fields.get("id") == order_id for entry in newest)
+        return any(_same_signal(each, entry) for each in newest)
 
     def _command(self, entry: Entry) -> tuple[str, ...]:
         return ("XADD", entry.stream, entry.id, *flatten(entry.fields))
@@ -135,3 +138,7 @@ class OwedDecisions:
         user = entry.fields["user"]
         if self._faults.report(FaultKind.STREAM, user, f"{_CANNOT}: {reason}"):
             log.error("a decision could not be written; tried again until it is", user=user, reason=reason)
+
+
+def _same_signal(one: Entry, other: Entry) -> bool:
+    return one.fields.get("signal_id") == other.fields["signal_id"]

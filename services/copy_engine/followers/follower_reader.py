@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from decimal import Decimal
 from typing import Any, Final
 
 from services.copy_engine.followers.follower import Follower
 from services.copy_engine.followers.follower_cache import FollowerCache
-from shared.bus.client.wire import Command
+from shared.bus.client.wire import Command, hgetall
 from shared.bus.connection import Bus
-from shared.bus.records import pairs, read_account, read_control
+from shared.bus.records import pairs, read_account, read_control, read_holdings
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.market_records import read_price
@@ -24,13 +24,14 @@ from shared.domain.control import Control
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.limits.risk import MAX_BALANCE_AGE_MS
 from shared.domain.order import Kind
-from shared.domain.portfolio import Portfolio
+from shared.domain.portfolio import RESIDUE, Portfolio
 from shared.domain.position import Position
 from shared.domain.signal import Signal
-from shared.domain.values.money import Money, Price
+from shared.domain.values.money import ZERO, Money, Price
 from shared.domain.values.symbol import Symbol
 
 _EMPTY: Final = Portfolio()
+_LEAST_WORTH, _ANY_WORTH = Decimal("1E-20"), Decimal("1E20")
 
 
 class FollowerReader:
@@ -44,14 +45,10 @@ class FollowerReader:
 
     async def followers(self, signal: Signal, users: Sequence[UserPolicy]) -> list[Follower]:
         """Read what is needed to decide about a signal for these users. Raises BusUnavailable."""
-        idle = await self._held_on_idle_venues(signal, users)
-        caches = self._caches_of(users, signal)
+        held = await self._held_by_account(signal, users)
         if signal.kind is Kind.EXIT:
-            return await self._for_exit(signal, caches, idle)
-        return await self._for_entry(signal, caches, idle)
-
-    def _caches_of(self, users: Sequence[UserPolicy], signal: Signal) -> list[FollowerCache]:
-        return [self._cache_of(policy, policy.venue_for(signal.leader) or signal.venue) for policy in users]
+            return await self._for_exit(signal, users, held)
+        return await self._for_entry(signal, users, held)
 
     def _cache_of(self, policy: UserPolicy, venue: str) -> FollowerCache:
         caches = self._caches.setdefault(venue, {})
@@ -60,55 +57,52 @@ class FollowerReader:
             each = caches[policy.user] = FollowerCache(policy, venue)
         return each
 
-    async def _held_on_idle_venues(self, signal: Signal, users: Sequence[UserPolicy]) -> Mapping[str, FollowerCache]:
-        """Return the users who hold the signal's coin where no master is copied any more, with the cache of that venue."""
-        asked = [self._cache_of(policy, venue) for policy in users for venue in policy.idle_venues]
-        if not asked:
-            return {}
-        answers = await self._bus.do_all([each.for_exit[1] for each in asked])
-        held = zip(asked, answers, strict=True)
-        base = signal.symbol.base
-        return {
-            each.policy.user: each for each, names in held if any(symbol.base == base for symbol in each.held(names))
-        }
+    async def _held_by_account(
+        self, signal: Signal, users: Sequence[UserPolicy]
+    ) -> Mapping[str, Mapping[str, Decimal]]:
+        """Return what each user holds of the signal's coin from its master: the worth by venue.
 
-    async def _for_exit(
-        self, signal: Signal, users: Sequence[FollowerCache], idle: Mapping[str, FollowerCache]
-    ) -> list[Follower]:
-        """Read what an exit needs: the name under which its symbol is held. The equity is only written beside the decision.
-
-        What is held where no master is copied any more is sold there, once nothing is held where it would be copied now.
+        Empty for the many users whose copies of a master are all in one account.
         """
-        found = await self._exits(signal, users)
-        moved = [
-            number
-            for number, follower in enumerate(found)
-            if follower.policy.user in idle and not any(each.base == signal.symbol.base for each in follower.held)
+        former = {policy.user: venues for policy in users if (venues := policy.former_venues(signal.leader))}
+        if not former:
+            return {}
+        asked = [
+            (policy.user, venue)
+            for policy in users
+            if policy.user in former
+            for venue in dict.fromkeys([_entry_venue(policy, signal), *former[policy.user]])
+            if venue is not None
         ]
-        there = await self._exits(signal, [idle[found[number].policy.user] for number in moved])
-        for number, follower in zip(moved, there, strict=True):
-            found[number] = replace(follower, venue=idle[follower.policy.user].venue)
+        priced = sorted({venue for _, venue in asked})
+        commands: list[Command] = [hgetall(keys.prices(venue)) for venue in priced]
+        commands += [hgetall(keys.positions(user, venue)) for user, venue in asked]
+        answers = iter(await self._bus.do_all(commands))
+        prices = {venue: pairs(next(answers)) for venue in priced}
+        found: dict[str, dict[str, Decimal]] = {user: {} for user in former}
+        for user, venue in asked:
+            found[user][venue] = _worth(next(answers), signal.symbol.base, prices[venue])
         return found
 
-    async def _exits(self, signal: Signal, users: Sequence[FollowerCache]) -> list[Follower]:
-        if not users:
-            return []
-        answers = iter(await self._bus.do_all([command for user in users for command in user.for_exit]))
+    async def _for_exit(
+        self, signal: Signal, users: Sequence[UserPolicy], held: Mapping[str, Mapping[str, Decimal]]
+    ) -> list[Follower]:
+        """Read what an exit needs: the account, and the name under which its symbol is held there.
+
+        The equity is only written beside the decision.
+        """
+        venues = [_exit_venue(policy, signal, held.get(policy.user, {})) for policy in users]
+        caches = [self._cache_of(policy, venue or signal.venue) for policy, venue in zip(users, venues, strict=True)]
+        answers = iter(await self._bus.do_all([command for cache in caches for command in cache.for_exit]))
         return [
-            Follower(
-                user.policy,
-                None,
-                (),
-                venue=user.policy.venue_for(signal.leader),
-                held=user.held(names),
-                recorded_equity=user.equity(equity),
-            )
-            for user, equity, names in zip(users, answers, answers, strict=True)
+            Follower(cache.policy, None, (), venue=venue, held=cache.held(names), recorded_equity=cache.equity(equity))
+            for cache, venue, equity, names in zip(caches, venues, answers, answers, strict=True)
         ]
 
     async def _for_entry(
-        self, signal: Signal, users: Sequence[FollowerCache], idle: Mapping[str, FollowerCache]
+        self, signal: Signal, policies: Sequence[UserPolicy], held: Mapping[str, Mapping[str, Decimal]]
     ) -> list[Follower]:
+        users = [self._cache_of(policy, policy.venue_for(signal.leader) or signal.venue) for policy in policies]
         traded = {signal.symbol: None}
         traded |= {user.policy.symbols.mapped(signal.symbol): None for user in users if user.policy.symbols.map}
         commands: list[Command] = [("HGETALL", keys.CONTROL)]
@@ -134,7 +128,7 @@ class FollowerReader:
             positions = next(answers) if user.needs_positions else None
             risk = next(answers) if user.needs_risk else None
             venue = user.policy.venue_for(signal.leader)
-            moved = idle[user.policy.user].venue if idle and user.policy.user in idle else ""
+            moved = _still_held_at(held.get(user.policy.user, {}), venue) if held else ""
             try:
                 portfolio = _portfolio(positions, prices.get(user.venue, {})) if positions else _EMPTY
                 found.append(
@@ -175,3 +169,41 @@ def _portfolio(answer: Any, prices: Mapping[str, str]) -> Portfolio:
             with suppress(MalformedMessageError):  # without a readable price the position is valued at its cost
                 worth[position.symbol] = read_price(position.symbol, price)[0]
     return Portfolio(held, worth)
+
+
+def _entry_venue(policy: UserPolicy, signal: Signal) -> str | None:
+    """Return the venue to which entries of the signal's master go now; None if nowhere."""
+    return None if policy.waits(signal.leader) else policy.venue_for(signal.leader)
+
+
+def _exit_venue(policy: UserPolicy, signal: Signal, held: Mapping[str, Decimal]) -> str | None:
+    """Return the venue of the account that an exit sells from: the one that holds most of the coin.
+
+    If none holds any, it is the account to which the master's entries go: the executor there says so. None if no account is the
+    master's.
+    """
+    venue = max(held, key=lambda each: held[each], default=None)
+    if venue is not None and held[venue]:
+        return venue
+    return _entry_venue(policy, signal) or venue
+
+
+def _still_held_at(held: Mapping[str, Decimal], venue: str | None) -> str:
+    """Return another venue at which more than dust of the coin is held; an empty text if there is none."""
+    return next((other for other, worth in held.items() if other != venue and worth >= RESIDUE), "")
+
+
+def _worth(answer: Any, base: str, prices: Mapping[str, str]) -> Decimal:
+    """Return the worth of what is held of a coin, zero if nothing is; a record that cannot be read may be worth anything."""
+    holdings = read_holdings(answer)
+    if holdings.may_hold(base):
+        return _ANY_WORTH
+    total = ZERO
+    for symbol, position in holdings.positions.items():
+        if symbol.base == base and position.size.amount > 0:
+            worth = position.cost.amount
+            with suppress(MalformedMessageError):
+                if written := prices.get(str(symbol)):
+                    worth = (position.size * read_price(symbol, written)[0]).amount
+            total += max(worth, _LEAST_WORTH)
+    return total

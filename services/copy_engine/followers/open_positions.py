@@ -65,7 +65,7 @@ class OpenPositions:
 
     def apply(self, entry_id: str, signal: Signal) -> None:
         """Apply the next signal."""
-        key = (signal.venue, signal.symbol)
+        key = (signal.leader, signal.symbol)
         found = self._open.pop(key, None)
         if signal.kind is Kind.ENTRY:
             found = _after_entry(found, EntrySignal(entry_id, signal))

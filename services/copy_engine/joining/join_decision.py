@@ -85,7 +85,8 @@ def decide_join(
     if context.price is not None:
         intro += f", now at {context.price[0]}"
     bound, policy = _bound(signal, follower.policy, context)
-    price = context.price[0] if context.price is not None else None
+    # Both bounds are in the signal's price already: another venue's own price adds none.
+    price = None if context.price is None else Price(bound.price.amount, context.price[0].symbol)
     decision = decide(bound, replace(follower, policy=policy), instrument, now, price)
     return replace(decision, reason=f"{intro}: {decision.reason}")
 
@@ -121,6 +122,20 @@ def _wanted(signal: Signal, follower: Follower) -> bool:
 
 def _missing(signal: Signal, follower: Follower, context: JoinContext, now: int) -> Skip | None:
     """Return what is not known yet and may still come; None if nothing is missing."""
+    if why := follower.policy.waits(signal.leader):
+        return Skip(f"[follow] was changed: {why}", ReasonCode.FOLLOW_CHANGED)
+    if (missing := _missing_of_account(signal, follower, now)) is not None:
+        return missing
+    if (missing := _missing_of_master(signal, follower.policy, context.master, now)) is not None:
+        return missing
+    if context.price is None:
+        return Skip("no price is known", ReasonCode.PRICE_UNKNOWN)
+    if (age := now - context.price[1]) > _PRICE_AGE_MS:
+        return Skip(f"the last price is {age // 1000} s old", ReasonCode.PRICE_UNKNOWN)
+    return None
+
+
+def _missing_of_account(signal: Signal, follower: Follower, now: int) -> Skip | None:
     account = follower.account
     if account is None or account.state is not AccountState.READY:
         return not_ready(account, follower.venue or signal.venue)
@@ -132,12 +147,6 @@ def _missing(signal: Signal, follower: Follower, context: JoinContext, now: int)
         age := now - account.as_of
     ) > MAX_BALANCE_AGE_MS:  # recorded when they followed before; no executor serves them yet
         return Skip(f"balance is {age // 1000} s old", ReasonCode.BALANCE_TOO_OLD)
-    if (missing := _missing_of_master(signal, follower.policy, context.master, now)) is not None:
-        return missing
-    if context.price is None:
-        return Skip("no price is known", ReasonCode.PRICE_UNKNOWN)
-    if (age := now - context.price[1]) > _PRICE_AGE_MS:
-        return Skip(f"the last price is {age // 1000} s old", ReasonCode.PRICE_UNKNOWN)
     return None
 
 

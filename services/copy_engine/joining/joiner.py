@@ -29,7 +29,7 @@ from shared.contracts import keys
 from shared.contracts.messages import OrderMessage
 from shared.domain.account import MASTER
 from shared.domain.limits.policy import OnJoin, UserPolicy
-from shared.domain.order import Decision, order_id
+from shared.domain.order import Decision
 from shared.domain.portfolio import Portfolio
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.symbol import Symbol
@@ -43,10 +43,10 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class _Newcomer:
-    """A user who is being joined. `order_ids` are those of the orders in their stream, once they have been read."""
+    """A user who is being joined. `decided` are the signals of the decisions in their stream, once they have been read."""
 
     joining: PendingJoin
-    order_ids: set[str] | None = None
+    decided: set[str] | None = None
     waits_for: str = ""
 
 
@@ -97,7 +97,7 @@ class Joiner:
             await self._join(policy, self._newcomers[policy.user], past, markets)
         except BusRefused as error:  # one of this user's keys: retried in the next round, because it may be repaired
             newcomer = self._newcomers[policy.user]
-            newcomer.order_ids = None
+            newcomer.decided = None
             if newcomer.waits_for != str(error):
                 newcomer.waits_for = str(error)
                 log.error("a user cannot be joined yet", user=policy.user, reason=str(error))
@@ -112,17 +112,17 @@ class Joiner:
         wanted = policy.on_join is OnJoin.COPY_OPEN  # the setting may have changed meanwhile
         for each in past.positions.joinable(newcomer.joining.start) if wanted else []:
             signal = each.latest.signal
-            if newcomer.order_ids is None:
-                newcomer.order_ids = await self._read_order_ids(policy.user, each.latest.entry_id)
-            venue = policy.venue_for(signal.leader) or signal.venue
-            if order_id(signal.id, policy.user, venue) in newcomer.order_ids:
+            if newcomer.decided is None:
+                newcomer.decided = await self._read_decided(policy.user, each.latest.entry_id)
+            if signal.id in newcomer.decided:
                 continue
+            venue = policy.venue_for(signal.leader) or signal.venue
             found = await self._decide(policy, each, newcomer, venue, await markets.instruments(venue))
             if isinstance(found, JoinDelay):
                 waits_for = f"{signal.symbol}: {found.reason}"
             elif horizon := await past.horizon():
                 await self._write(found, horizon)
-                newcomer.order_ids.add(found.id)
+                newcomer.decided.add(found.signal_id)
             else:
                 waits_for = "a signal that must be distributed first"
         if not waits_for:
@@ -133,12 +133,12 @@ class Joiner:
             newcomer.waits_for = waits_for
             log.info("joining waits", user=policy.user, reason=waits_for)
 
-    async def _read_order_ids(self, user: str, start: str) -> set[str]:
-        """Return the ids of the orders in a user's stream from an entry id on."""
+    async def _read_decided(self, user: str, start: str) -> set[str]:
+        """Return the ids of the signals that a user's stream has decisions on, from an entry id on."""
         found: set[str] = set()
         while True:
             rows = await self._bus.do("XRANGE", keys.orders(user), start, "+", "COUNT", _PAGE)
-            found.update(entry.fields.get("id", "") for entry in read_entries(keys.orders(user), rows))
+            found.update(entry.fields.get("signal_id", "") for entry in read_entries(keys.orders(user), rows))
             if len(rows) < _PAGE:
                 return found
             start = f"({rows[-1][0]}"

@@ -75,7 +75,7 @@ class ExitHandler:
                 continue
             decision = named
             plan = await self._planner.next_leg(
-                decision, fraction, entry_id, progress, slippage_bps=self._context.policy.guards.exit_slippage_bps
+                decision, fraction, entry_id, progress, guards=self._context.policy.guards
             )
             if plan is None:
                 continue

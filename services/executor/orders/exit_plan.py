@@ -22,6 +22,7 @@ from shared.bus.orders import OrderStore
 from shared.contracts.fields import MalformedMessageError
 from shared.domain.exits import ExitSize, size_exit
 from shared.domain.fault import FaultKind
+from shared.domain.limits.policy import GuardPolicy
 from shared.domain.order import Decision
 from shared.domain.reason import ReasonCode
 from shared.domain.skip import Skip
@@ -61,12 +62,12 @@ class ExitPlanner:
         self._clock = clock
 
     async def next_leg(
-        self, decision: Decision, fraction: Decimal, entry_id: str, progress: ExitProgress, *, slippage_bps: Decimal
+        self, decision: Decision, fraction: Decimal, entry_id: str, progress: ExitProgress, *, guards: GuardPolicy
     ) -> Leg | Skip | None:
         """Size the next leg; a Skip when nothing (more) can be sold, None when the venue could not be asked.
 
-        `slippage_bps` is how far below the price a bounded leg may sell. Raises Postponement if all that is left may have been
-        sold by an order that was set aside.
+        `guards` say how far below the price a bounded leg may sell. Raises Postponement if all that is left may have been sold by
+        an order that was set aside.
         """
         symbol = decision.symbol
         begun = progress.begun or progress.suspect
@@ -109,9 +110,17 @@ class ExitPlanner:
         if (left := progress.funds.without_crumb(close.size, spot, instrument, price)) is not None:
             target -= (close.size - left).amount
             close = ExitSize(left, close.reason)
-        limit = bound(price, instrument, slippage_bps, record.leg, progress.refusals)
+        masters = self._masters_bound(decision, guards)
+        limit = bound(price, instrument, guards.exit_slippage_bps, record.leg, progress.refusals, masters)
         order = TrackedOrder.of(decision, entry_id)
         return Leg(order, record.leg, close.size, limit, Quantity(target, symbol.base))
+
+    def _masters_bound(self, decision: Decision, guards: GuardPolicy) -> Price | None:
+        """Return the bound by the master's price at another venue, while that is fresh and of this very symbol."""
+        limit = None if decision.copy is None else decision.copy.limit_price
+        if limit is None or limit.symbol != decision.symbol:
+            return None
+        return limit if self._clock() - decision.signal_at <= guards.max_signal_age_ms else None
 
     async def dust_after(self, sale: VenueOrder) -> Quantity | None:
         """Return what a sale that is not booked yet leaves held if that is below the venue's minimum; else None."""

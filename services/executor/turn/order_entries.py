@@ -1,7 +1,7 @@
 """Parses the entries of one user's order stream, and refuses false ones: they become dead letters with the reason.
 
-Whatever can be checked here is checked. An entry must be this user's, and the only decision on its signal for its venue: a second
-one with another order id would be a second order, since sending once depends on that id.
+Whatever can be checked here is checked. An entry must be this user's, and the only decision on its signal, whatever its venue: a
+second one with another order id would be a second order, since sending once depends on that id.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class OrderEntries:
 
     def __init__(self, user: str) -> None:
         self._user = user
-        self._decided: dict[tuple[str, str], str] = {}
-        """The order id by signal and venue."""
+        self._decided: dict[str, str] = {}
+        """The order id by signal."""
 
     def read(self, entry: Entry) -> Decision:
         """Parse the decision in an entry. Raises MalformedMessageError with the reason."""
@@ -34,10 +34,10 @@ class OrderEntries:
         return decision
 
     def _check_only(self, decision: Decision) -> None:
-        known = self._decided.get((decision.signal_id, decision.venue))
+        known = self._decided.get(decision.signal_id)
         if known is None:
             while len(self._decided) >= _REMEMBERED:
                 del self._decided[next(iter(self._decided))]
-            self._decided[decision.signal_id, decision.venue] = decision.id
+            self._decided[decision.signal_id] = decision.id
         elif known != decision.id:
             raise MalformedMessageError(f"OrderMessage.id: a second decision on its signal; the first is {known}")

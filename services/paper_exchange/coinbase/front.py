@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -109,6 +110,7 @@ class CoinbaseFront:
         body = _object(request.body) if request.verb == "POST" else {}
         if body is not None and isinstance(client_id := body.get("client_order_id"), str):
             journal.detail(row, "client_order_id", client_id[:256])
+            journal.detail(row, "body", sha256(request.body).hexdigest()[:16])  # a replay must not change a byte
         return PrivateRequest(request, route, variables, body, user, row)
 
     def _private(self, private: PrivateRequest) -> Reply | DelayedRequest:

@@ -17,6 +17,8 @@ from services.paper_exchange.core.market.venue_market import OwnSteps
 NAME: Final = "coinbase"
 PENDING_MOST: Final = 0.3
 """Seconds for which a market order was seen PENDING after it was taken (our assumption)."""
+BOOK_CAPS: Final = dict.fromkeys(("starter", "intermediate", "pro"), 500)
+"""Open orders per product: the number of Coinbase Exchange (docs.cdp.coinbase.com), assumed here; no cap for `unlimited`."""
 SWITCHED: Final = "Switched"
 """The empty portfolio that a key is moved to by the fault `portfolio_switched`."""
 
@@ -53,7 +55,7 @@ class CoinbaseVenue:
 def coinbase_kind(market: Market, ids: Ids) -> VenueKind:
     """Return Coinbase over a market: two products on each dollar book, in steps of their own."""
     view = OwnSteps(market, INSTRUMENTS.__getitem__, lambda symbol: BY_SYMBOL[symbol].book_symbol)
-    return VenueKind(NAME, "CreateOrder", INSTRUMENTS, FEES, ids, view)
+    return VenueKind(NAME, "CreateOrder", INSTRUMENTS, FEES, ids, view, BOOK_CAPS)
 
 
 def venue_time(exchange: Exchange) -> float:

@@ -7,10 +7,9 @@ its arrival.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Final
 
 from services.paper_exchange.core.account import Account, ApiKey
 from services.paper_exchange.core.denial import Denial
@@ -28,8 +27,6 @@ from services.paper_exchange.core.order_intake import OrderIntake
 from services.paper_exchange.core.rules import Rules
 from services.paper_exchange.core.settlement import Settlement
 from services.paper_exchange.core.timers import Timers
-
-BOOK_CAPS: Final = {"starter": 60, "intermediate": 80, "pro": 225}  # open orders per pair; no cap for other tiers
 
 
 @dataclass(slots=True)
@@ -54,6 +51,8 @@ class VenueKind:
     fees: FeeSchedule
     ids: Ids
     market: VenueMarket
+    book_caps: Mapping[str, int]
+    """How many open orders per pair an account may have, by tier; no cap for other tiers."""
 
 
 class SharedState:
@@ -206,7 +205,7 @@ class Exchange:
         """Return why an order of this size in base would be rejected; None if it would not."""
         if ticket.client_id and any(order.is_open for order in account.by_client_id.get(ticket.client_id, ())):
             return Denial.DUPLICATE_CLIENT_ID
-        cap = BOOK_CAPS.get(account.tier)
+        cap = self.kind.book_caps.get(account.tier)
         if cap is not None and len(account.open_orders) >= cap:
             on_pair = sum(order.instrument.symbol == ticket.instrument.symbol for order in account.open_orders.values())
             if on_pair >= cap:

@@ -120,6 +120,8 @@ def listed_assets(renamed: Mapping[str, str]) -> list[Asset]:
     return [asset for name, asset in ASSETS.items() if name in names]
 
 
+BOOK_CAPS: Final = {"starter": 60, "intermediate": 80, "pro": 225}
+"""Open orders per pair, by tier; no cap for other tiers."""
 FEES: Final = FeeSchedule([
     FeeTier(Decimal(volume), Decimal(taker), Decimal(maker))
     for volume, taker, maker in (

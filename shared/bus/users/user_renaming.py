@@ -16,6 +16,7 @@ from shared.bus.lease import Lease
 from shared.bus.records import pairs
 from shared.bus.scripts import load
 from shared.bus.streams import NOTHING_DELIVERED, Group, entry_order, flatten
+from shared.bus.users.routes import route_fields
 from shared.contracts import keys
 from shared.domain.funds import Funds
 from shared.domain.order import TERMINAL
@@ -76,7 +77,7 @@ class UserRenaming:
         await self._replace(keys.control(new), kept)
         followed = pairs(await self._bus.do("HGETALL", keys.following(old)))
         if followed and not followed.get("until"):
-            await self._replace(keys.following(new), {"from": until})
+            await self._replace(keys.following(new), {"from": until, **route_fields(followed)})
         held = {}
         for venue in self._venues:
             books = pairs(await self._bus.do("HGETALL", keys.books(old, venue)))

@@ -8,11 +8,14 @@ from decimal import Decimal
 from enum import Enum, StrEnum
 from typing import Any, Final
 
+from shared.config.users.file import NOT_FOLLOWED
 from shared.domain.limits.policy import UserPolicy
+from shared.domain.routes import MASTERS
 from shared.domain.values.money import plain
 
 _DURATION: Final = "_ms"
-_NO_SETTINGS: Final = frozenset({"user", "file", "fault"})
+_FOLLOW: Final = "follow"
+_NO_SETTINGS: Final = frozenset({"user", "file", "fault", "former_masters", "waiting"})
 
 
 class ChangeKind(StrEnum):
@@ -72,7 +75,9 @@ def _flat(part: Any, prefix: str = "") -> Iterable[tuple[str, str]]:  # a policy
     for field in fields(part):
         value = getattr(part, field.name)
         key = prefix + field.name.removesuffix(_DURATION)
-        if is_dataclass(value):
+        if isinstance(part, UserPolicy) and field.name == _FOLLOW:
+            yield from ((f"{_FOLLOW}.{master}", part.venue_for(master) or NOT_FOLLOWED) for master in MASTERS)
+        elif is_dataclass(value):
             yield from _flat(value, f"{key}.")
         elif field.name.endswith(_DURATION) and value is not None:
             yield key, f"{plain(Decimal(value) / 1000)}s"

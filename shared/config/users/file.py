@@ -173,14 +173,20 @@ class _Exits(_Section):
 NOT_FOLLOWED: Final = "none"
 
 
+def _not_followed(value: object) -> object:
+    """Return `none` for what else people write to say so."""
+    return NOT_FOLLOWED if value is False or value in ("", _OFF) else value
+
+
 _Target = StrEnum("_Target", {name.upper(): name for name in (*VENUES, NOT_FOLLOWED)})  # type: ignore[misc]
+_Place = Annotated[_Target | None, BeforeValidator(_not_followed)]
 
 
 class _Follow(_Section):
     """`[follow]`: on which of the user's venues each master is copied."""
 
-    kraken: _Target | None = None
-    coinbase: _Target | None = None
+    kraken: _Place = None
+    coinbase: _Place = None
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Return master and venue of each entry; the venue is empty for a master that is not followed."""

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from shared.config.users.file import NOT_FOLLOWED, UserFile
 from shared.domain.limits.policy import UserPolicy
 
-_NOT_IN_A_FILE: Final = frozenset({"user", "file", "fault"})
+_NOT_IN_A_FILE: Final = frozenset({"user", "file", "fault", "former_masters", "waiting"})
 _MS: Final = "_ms"
 
 

@@ -179,6 +179,10 @@ class UserPolicy:
     file: FileState = FileState.GOOD
     fault: str = ""
     """Why the settings are not those of a file, and so no entry is copied; exits go on by the last settings that were known."""
+    former_masters: tuple[tuple[str, str], ...] = ()
+    """Venues whose account still copies another master than `follow` says, and that master: see `routes.py`. Not a setting."""
+    waiting: tuple[tuple[str, str], ...] = ()
+    """Masters whose entries wait until a change of `follow` can take effect, and for what. Not a setting."""
 
     @property
     def followed(self) -> bool:
@@ -197,13 +201,26 @@ class UserPolicy:
         taken = any(venue == master for _, venue in self.follow)
         return master if master in self.venues and not taken else None
 
-    @property
-    def idle_venues(self) -> tuple[str, ...]:
-        """Return the user's venues on which no master is copied: what is still held there is only sold."""
-        if len(self.venues) == 1 and not self.follow:
+    def master_at(self, venue: str) -> str:
+        """Return the master whose copies the account at a venue holds: that of `follow`, unless it still has a former one.
+
+        An account on which no master is copied belongs to the master of its venue: what it holds is only sold.
+        """
+        for name, master in self.former_masters:
+            if name == venue:
+                return master
+        return next((master for master, there in self.follow if there == venue), venue)
+
+    def former_venues(self, master: str) -> tuple[str, ...]:
+        """Return the venues, but for that of its entries, whose accounts may hold copies of a master: they are only sold."""
+        if len(self.venues) == 1 and not (self.follow or self.former_masters):
             return ()
-        copied = {self.venue_for(master) for master in {*self.venues, *(name for name, _ in self.follow)}}
-        return tuple(venue for venue in self.venues if venue not in copied)
+        entries = "" if self.waits(master) else self.venue_for(master)
+        return tuple(venue for venue in self.venues if venue != entries and self.master_at(venue) == master)
+
+    def waits(self, master: str) -> str:
+        """Return what the entries of a master wait for after a change of `follow`; an empty text if they do not."""
+        return next((why for name, why in self.waiting if name == master), "") if self.waiting else ""
 
     @property
     def currency(self) -> str:

@@ -23,20 +23,24 @@ _LONGEST_PATIENCE: Final = 15.0  # seconds
 
 
 class CoinbaseBudget:
-    """The count of one key's calls in this process."""
+    """The count of one key's calls in this process. One that is not `limited` counts nothing: the venue alone judges."""
 
     def __init__(
         self,
         *,
+        limited: bool = True,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
+        self._limited = limited
         self._monotonic = monotonic
         self._sleep = sleep
         self._meter = Meter(_BURST, _PER_SECOND, monotonic)
 
     async def admit_lookup(self, *, patient: bool = False) -> None:
         """Wait until a lookup fits; with `patient`, until others fit beside it. Raises Unavailable when the queue is too long."""
+        if not self._limited:
+            return
         if patient:
             end = self._monotonic() + _LONGEST_PATIENCE
             while (wait := min(self._meter.wait(1.0 + _KEPT_FREE), end - self._monotonic())) > 0:
@@ -56,9 +60,9 @@ class CoinbaseBudget:
 
     def heed(self, remaining: int | None) -> None:
         """Learn how many calls the venue still takes now: the last ones are left to orders, so lookups wait."""
-        if remaining is not None and remaining < _LEFT_TO_ORDERS:
+        if self._limited and remaining is not None and remaining < _LEFT_TO_ORDERS:
             self._meter.overflow()
 
     def exceeded(self) -> float:
         """Record that the venue refused a call for its rate; return the seconds to wait."""
-        return self._meter.overflow()
+        return self._meter.overflow() if self._limited else 0.0

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 import uvloop
@@ -22,11 +23,14 @@ from shared.bus.client.template import CommandTemplate
 from shared.bus.connection import Bus, open_bus
 from shared.bus.scripts import load
 from shared.bus.streams import Entry, Group
+from shared.config.coinbase_key import parse_secret
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage
 from shared.domain.order import order_id
-from shared.venues.factory import new_http_session
+from shared.venues.coinbase.transport import CoinbaseApi, SigningKey, request_text
+from shared.venues.factory import HttpSession, new_http_session
 from shared.venues.kraken.transport import KrakenApi
+from shared.venues.venue_clock import venue_time
 from tests.bench.peers.pool import STREAM
 from tests.bench.peers.replaced import READY
 from tests.support.examples import a_copied_entry
@@ -44,6 +48,11 @@ _FORM: Final = {
     "deadline": "2026-11-23T00:00:00.000Z", "oflags": "fciq",
 }  # fmt: skip
 
+_REQUEST: Final = {
+    "product_id": "BTC-USD", "side": "BUY",
+    "order_configuration": {"sor_limit_ioc": {"base_size": "0.01", "limit_price": "60300"}},
+}  # fmt: skip
+
 
 async def _carry(told: dict[str, Any]) -> None:
     """Write a message into every user's stream for each signal."""
@@ -58,19 +67,20 @@ async def _carry(told: dict[str, Any]) -> None:
             for entry in await group.read_new([STREAM], 1, 1_000, renew=False):
                 first, size = 0, _FIRST_CHUNK
                 while first < len(users):
-                    await bus.do_all([_message(template, entry, user) for user in users[first : first + size]])
+                    chunk = users[first : first + size]
+                    await bus.do_all([_message(template, entry, user, told["venue"]) for user in chunk])
                     first, size = first + size, min(2 * size, _LARGEST_CHUNK)
                 await group.ack(STREAM, entry.id)
 
 
-def _message(template: CommandTemplate, entry: Entry, user: str) -> bytes:
-    return template.filled(keys.orders(user), entry.id, order_id(entry.fields["id"], user, "kraken"), user)
+def _message(template: CommandTemplate, entry: Entry, user: str, venue: str) -> bytes:
+    return template.filled(keys.orders(user), entry.id, order_id(entry.fields["id"], user, venue), user)
 
 
 class _Sender:
     """Reads what is for its users, and sends an order for each."""
 
-    def __init__(self, bus: Bus, apis: dict[str, KrakenApi]) -> None:
+    def __init__(self, bus: Bus, apis: Mapping[str, KrakenApi | CoinbaseApi]) -> None:
         self._bus = bus
         self._apis = apis
         self._group = Group(bus, keys.EXECUTOR)
@@ -94,20 +104,35 @@ class _Sender:
                 tasks.create_task(self._send(self._users[entry.stream], entry.fields["id"]))
 
     async def _send(self, user: str, client_id: str) -> None:
-        places = [keys.fence(user), keys.order(user, client_id), keys.nonce(user, "0" * 16)]
+        api, places = self._apis[user], [keys.fence(user), keys.order(user, client_id)]
+        if isinstance(api, CoinbaseApi):
+            await self._bus.run(self._script, places, [_TOKEN, "", 0, *self._record])
+            expires = time.time_ns() // 1_000_000 + api.token_life_ms
+            answer = await api.order(request_text({"client_order_id": client_id, **_REQUEST}), expires_at=expires)
+            if not (answer.body or {}).get("success"):
+                raise RuntimeError(f"orders: HTTP {answer.status}")
+            return
+        places.append(keys.nonce(user, "0" * 16))
         _, nonce, _ = await self._bus.run(self._script, places, [_TOKEN, time.time_ns() // 1_000, 0, *self._record])
-        reply = await self._apis[user].private("AddOrder", {**_FORM, "cl_ord_id": client_id}, int(nonce))
+        reply = await api.private("AddOrder", {**_FORM, "cl_ord_id": client_id}, int(nonce))
         if not reply.result:
             raise RuntimeError(f"AddOrder: {reply.texts}")
 
 
 async def _send_all(told: dict[str, Any]) -> None:
     async with open_bus(_url(told), "bare-executor") as bus, new_http_session() as http:
-        apis = {
-            user: KrakenApi(url=told["url"], http=http, timeout=_TIMEOUT, api_key=key, api_secret=secret)
-            for user, key, secret in told["accounts"]
-        }
+        make = _coinbase if told["venue"] == "coinbase" else _kraken
+        apis = {user: make(told["url"], http, key, secret) for user, key, secret in told["accounts"]}
         await _Sender(bus, apis).run()
+
+
+def _kraken(url: str, http: HttpSession, key: str, secret: str) -> KrakenApi | CoinbaseApi:
+    return KrakenApi(url=url, http=http, timeout=_TIMEOUT, api_key=key, api_secret=secret)
+
+
+def _coinbase(url: str, http: HttpSession, key: str, secret: str) -> KrakenApi | CoinbaseApi:
+    clock = venue_time(lambda: time.time_ns() // 1_000_000)
+    return CoinbaseApi(url=url, http=http, timeout=_TIMEOUT, clock=clock, key=SigningKey(key, parse_secret(secret)))
 
 
 def _url(told: dict[str, Any]) -> str:

@@ -27,6 +27,7 @@ TWO: Final = Kind("replaced, 2 calls", "tests.bench.peers.replaced", calls=2)
 THREADS: Final = Kind("thread per user", "tests.bench.peers.replaced", threads=True)
 POOL: Final = Kind("krakenex process per user", "tests.bench.peers.pool", streamed=True)
 BARE: Final = Kind("the path alone", "tests.bench.peers.bare_path", streamed=True)
+BARE_COINBASE: Final = Kind("the path alone, Coinbase", "tests.bench.peers.bare_path", streamed=True, venue="coinbase")
 _ROUNDS: Final = {
     TWO: {1: 5, 10: 5, 100: 3},
     THREADS: {1: 20, 10: 5, 100: 5, 1000: 3},

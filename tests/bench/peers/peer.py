@@ -31,6 +31,7 @@ class Kind:
     module: str
     calls: int = 1
     threads: bool = False
+    venue: str = "kraken"
     streamed: bool = False
     """Whether it takes signals from a stream; else from a list."""
 
@@ -47,6 +48,7 @@ class Peer:
             "folder": str(folder),
             "calls": kind.calls,
             "threads": kind.threads,
+            "venue": kind.venue,
             "accounts": [(each.user, each.key, each.secret) for each in accounts],
         }
         self._log = folder / "peer.log"

@@ -1,7 +1,8 @@
 """The conservation check: nothing lost, nothing doubled, every amount where it belongs. Pure, and independent of `ops audit`.
 
-Every (signal, user) has one decision and one outcome; the exchange accepted no client id twice and nothing that nobody decided;
-what filled there is what was reported, is what the positions say, is what the balances say.
+Every (signal, user) has one decision, for the venue where the user copies that master, and one outcome; a venue accepted no
+client id twice and nothing that nobody decided; what filled there is what was reported, is what the positions say, is what the
+balances say.
 """
 
 from __future__ import annotations
@@ -11,12 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
-from uuid import UUID, uuid5
 
 from tests.chaos.judging.emissions import compare_emissions
-from tests.chaos.judging.evidence import Evidence, Fields, UserEvidence
+from tests.chaos.judging.evidence import AccountEvidence, Evidence, Fields, UserEvidence
+from tests.chaos.judging.legs import judge_legs, leg_ids
 
-_MOST_LEGS: Final = 50
 _ZERO: Final = Decimal(0)
 _CENT: Final = Decimal("0.001")
 """How far sums of rounded fees and costs in USD may be apart."""
@@ -50,9 +50,12 @@ def check(evidence: Evidence) -> Findings:
         _outcomes(user, found)
         fills = _acceptances(user, owners, found, sizes_stand=not evidence.fail_overs)
         _amounts(user, fills, found)
-        _positions(user, found)
-        _balances(user, found)
-        _closed(evidence, user, found)
+        found.duplicates += judge_legs(user, owners, fills, sizes_stand=not evidence.fail_overs)
+        for account in user.accounts:
+            where = f"{user.user} at {account.venue}"
+            _positions(where, account, found)
+            _balances(where, account, found)
+            _closed(evidence, user, account, found)
     return found
 
 
@@ -86,6 +89,8 @@ def _decisions(evidence: Evidence, user: UserEvidence, found: Findings) -> dict[
             found.duplicates.append(f"{user.user}: {len(made)} decisions on signal {signal['id']}")
         elif made[0][0] != entry:
             found.disagreements.append(f"{user.user}: signal {signal['id']} is {entry}, its decision {made[0][0]}")
+        elif made[0][1]["decision"] == "copy" and made[0][1]["venue"] != evidence.copied_at(user.user, signal):
+            found.disagreements.append(f"{user.user}: signal {signal['id']} was copied at {made[0][1]['venue']}")
     found.undecided += [f"{user.user}: a decision on {each}, which is no signal" for each in by_signal]
     owners = {}
     # Copied, forgotten by a Redis that lost its last writes, decided anew as a skip, and found at the exchange.
@@ -94,8 +99,7 @@ def _decisions(evidence: Evidence, user: UserEvidence, found: Findings) -> dict[
         if fields["decision"] == "copy" or (evidence.fail_overs and fields["id"] in recalled):
             owners[fields["id"]] = fields
             if fields["kind"] == "exit":
-                for leg in range(2, _MOST_LEGS):
-                    owners[str(uuid5(UUID(fields["id"]), f"leg-{leg}"))] = fields
+                owners.update(dict.fromkeys(leg_ids(fields["id"]), fields))
     return owners
 
 
@@ -137,7 +141,7 @@ def _acceptances(
             found.undecided.append(f"{user.user}: nobody decided the exchange's order {row['client_order_id']}")
             continue
         fills[decision["id"]].append(row)
-        wrong = row["symbol"] != decision["symbol"] or row["side"] != decision["side"]
+        wrong = any(row[name] != decision[name] for name in ("symbol", "side", "venue"))
         sized = sizes_stand and decision["kind"] == "entry"
         if wrong or (sized and Decimal(row["size"]) > Decimal(decision["base_size"])):
             found.disagreements.append(f"{user.user}: {row['order_id']} is not what was decided in {decision['id']}")
@@ -160,43 +164,49 @@ def _amounts(user: UserEvidence, fills: Mapping[str, list[dict[str, Any]]], foun
             found.disagreements.append(f"{where} tells {told_cost} and a fee of {report.get('fee')}, not {cost}, {fee}")
 
 
-def _positions(user: UserEvidence, found: Findings) -> None:
-    net = _net(user)
-    for symbol in sorted(net.keys() | user.positions.keys()):
-        there, believed = net.get(symbol, _ZERO), user.positions.get(symbol, _ZERO)
+def _positions(where: str, account: AccountEvidence, found: Findings) -> None:
+    net = _net(account)
+    for symbol in sorted(net.keys() | account.positions.keys()):
+        there, believed = net.get(symbol, _ZERO), account.positions.get(symbol, _ZERO)
         if there != believed:
-            found.disagreements.append(f"{user.user}: {symbol} position {believed}, the exchange's fills leave {there}")
+            found.disagreements.append(f"{where}: {symbol} position {believed}, the exchange's fills leave {there}")
         if there < 0:
-            found.disagreements.append(f"{user.user}: sold {-there} {symbol} more than was copied")
+            found.disagreements.append(f"{where}: sold {-there} {symbol} more than was copied")
 
 
-def _closed(evidence: Evidence, user: UserEvidence, found: Findings) -> None:
+def _closed(evidence: Evidence, user: UserEvidence, account: AccountEvidence, found: Findings) -> None:
     """Check that nothing is held of what the master has closed: its last signal of a symbol decides. Dust is said to be dust."""
-    last = {signal["symbol"]: signal for _, signal in evidence.signals}
+    last = {
+        signal["symbol"]: signal
+        for _, signal in evidence.signals
+        if evidence.copied_at(user.user, signal) == account.venue
+    }
     reasons = {report["signal_id"]: report["reason"] for _, report in user.reports}
-    for symbol, size in user.positions.items():
+    for symbol, size in account.positions.items():
         signal = last.get(symbol, {})
         closed = signal.get("kind") == "exit" and Decimal(signal["fraction"]) == 1
         if closed and "dust" not in reasons.get(signal["id"], ""):
-            found.unfinished.append(f"{user.user}: the master is flat in {symbol}, and {size} is still held")
+            found.unfinished.append(
+                f"{user.user} at {account.venue}: the master is flat in {symbol}, and {size} is still held"
+            )
 
 
-def _balances(user: UserEvidence, found: Findings) -> None:
-    due: defaultdict[str, Decimal] = defaultdict(Decimal, user.deposited)
-    for symbol, size in _net(user).items():
+def _balances(where: str, account: AccountEvidence, found: Findings) -> None:
+    due: defaultdict[str, Decimal] = defaultdict(Decimal, account.deposited)
+    for symbol, size in _net(account).items():
         due[symbol.partition("/")[0]] += size
-    for row in user.orders:
+    for row in account.orders:
         cost = Decimal(row["cost"] or 0)
         due["USD"] -= Decimal(row["fee"] or 0) + (cost if row["side"] == "buy" else -cost)
-    for asset in sorted(due.keys() | user.balances.keys()):
-        there = user.balances.get(asset, _ZERO)
+    for asset in sorted(due.keys() | account.balances.keys()):
+        there = account.balances.get(asset, _ZERO)
         if abs(there - due[asset]) > (_CENT if asset == "USD" else _ZERO):
-            found.disagreements.append(f"{user.user}: the exchange has {there} {asset}, its fills leave {due[asset]}")
+            found.disagreements.append(f"{where}: the exchange has {there} {asset}, its fills leave {due[asset]}")
 
 
-def _net(user: UserEvidence) -> dict[str, Decimal]:
+def _net(account: AccountEvidence) -> dict[str, Decimal]:
     net: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for row in user.orders:
+    for row in account.orders:
         size = Decimal(row["filled_size"] or 0)
         net[row["symbol"]] += size if row["side"] == "buy" else -size
     return net

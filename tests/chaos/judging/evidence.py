@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, cast
@@ -16,7 +16,21 @@ from shared.contracts import keys
 from tests.support.stack import Stack
 
 Fields = dict[str, str]
+Balances = Mapping[str, Decimal]
 _ENDED: Final = {"filled", "partial", "skipped", "rejected", "expired", "failed"}
+
+
+@dataclass(frozen=True, slots=True)
+class AccountEvidence:
+    """One user's account at one venue."""
+
+    venue: str
+    positions: dict[str, Decimal]
+    """What Shoal says is held from copying."""
+    orders: list[dict[str, Any]]
+    """The exchange's orders of this account."""
+    balances: dict[str, Decimal]
+    deposited: Mapping[str, Decimal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +42,14 @@ class UserEvidence:
     reports: list[tuple[str, Fields]]
     records: dict[str, Fields]
     """Write-ahead records by order id."""
-    positions: dict[str, Decimal]
     pending: int
     undelivered: int
-    orders: list[dict[str, Any]]
-    """The exchange's orders of this user."""
-    balances: dict[str, Decimal]
-    deposited: dict[str, Decimal]
+    accounts: list[AccountEvidence]
+
+    @property
+    def orders(self) -> list[dict[str, Any]]:
+        """The exchange's orders of this user, at all venues."""
+        return [row for account in self.accounts for row in account.orders]
 
     @property
     def open_records(self) -> list[str]:
@@ -58,14 +73,21 @@ class Evidence:
     """What the services' logs say, by kind: see `read_logs`."""
     master_orders: list[dict[str, Any]] | None = None
     """The exchange's orders on the master's account, where the real master tells the signals."""
+    copies: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By user: at which venue each master's signals are copied. Of a user who is not in it: at the master's own."""
     fail_overs: int = 0
     """How often Redis lost its last writes. Decisions among them were made twice, and need not be of the same size."""
 
+    def copied_at(self, user: str, signal: Fields) -> str | None:
+        """Return the venue where a user copies the master of a signal, who is named after its own; None if nowhere."""
+        master = signal["venue"]
+        return self.copies[user].get(master) if user in self.copies else master
+
 
 def read_evidence(
-    stack: Stack, client: redis.Redis, emitted: Sequence[str], deposited: dict[str, dict[str, Decimal]]
+    stack: Stack, client: redis.Redis, emitted: Sequence[str], deposited: Mapping[str, Mapping[str, Balances]]
 ) -> Evidence:
-    """Read everything, once the system is quiet."""
+    """Read everything, once the system is quiet. `deposited` by user and venue."""
     signals = entries(client, keys.SIGNALS)
     dead = sum(client.xlen(name) for name in client.scan_iter(keys.dead("*")))
     pending, undelivered = backlog(client, keys.SIGNALS, signals)
@@ -130,25 +152,32 @@ def _kinds(event: dict[str, Any]) -> list[str]:
     return kinds
 
 
-def _user(stack: Stack, client: redis.Redis, user: str, deposited: dict[str, Decimal]) -> UserEvidence:
+def _user(stack: Stack, client: redis.Redis, user: str, deposited: Mapping[str, Balances]) -> UserEvidence:
     decisions = entries(client, f"shoal:orders:{{{user}}}")
     pending, undelivered = backlog(client, f"shoal:orders:{{{user}}}", decisions)
     prefix = f"shoal:order:{{{user}}}:"
     records = {
         name.removeprefix(prefix): cast("Fields", client.hgetall(name)) for name in client.scan_iter(f"{prefix}*")
     }
-    held = cast("Fields", client.hgetall(f"shoal:positions:{{{user}}}:kraken"))
-    account = stack.get(f"/paper/accounts/{user}/kraken")
     return UserEvidence(
         user=user,
         decisions=decisions,
         reports=entries(client, f"shoal:reports:{{{user}}}"),
         records=records,
-        positions={symbol: Decimal(json.loads(text)["base_size"]) for symbol, text in held.items()},
         pending=pending,
         undelivered=undelivered,
-        orders=list(stack.get(f"/paper/orders?user={user}")),
-        balances={asset: Decimal(amount) for asset, amount in account["balances"].items()},
+        accounts=[_account(stack, client, user, venue, funds) for venue, funds in deposited.items()],
+    )
+
+
+def _account(stack: Stack, client: redis.Redis, user: str, venue: str, deposited: Balances) -> AccountEvidence:
+    held = cast("Fields", client.hgetall(f"shoal:positions:{{{user}}}:{venue}"))
+    found = stack.get(f"/paper/accounts/{user}/{venue}")
+    return AccountEvidence(
+        venue=venue,
+        positions={symbol: Decimal(json.loads(text)["base_size"]) for symbol, text in held.items()},
+        orders=stack.venue_orders(user, venue),
+        balances={asset: Decimal(amount) for asset, amount in found["balances"].items()},
         deposited=deposited,
     )
 

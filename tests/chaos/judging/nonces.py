@@ -30,6 +30,8 @@ def count_nonces(evidence: Evidence) -> NonceFigures:
     highest: dict[str, int] = {}
     before: dict[str, int] = {}
     for row in evidence.requests:
+        if row["nonce"] == "":
+            continue  # of a venue without them
         key, nonce = str(row["api_key"]), int(row["nonce"])
         if row["verdict"] != _REFUSED:
             if row["verdict"] != "not processed":

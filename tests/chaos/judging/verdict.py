@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,10 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.chaos.judging.conservation import Findings, check
+from tests.chaos.judging.evidence import Evidence
 from tests.chaos.judging.nonces import NonceFigures, count_nonces
+from tests.chaos.judging.sends import SendFigures, judge_sends
 from tests.chaos.run import Run
 
 _SHOWN: Final = 20
+_LONG: Final = 100
+"""Signals of a run in which every kind of trouble must have come up."""
 _AUDITED: Final = ("missing", "duplicates", "disagreements", "dead_letters", "open")
 
 
@@ -34,25 +40,34 @@ def judge(run: Run, *, quiet: bool, began: float, ended: float) -> ChaosResult:
     evidence = run.evidence()
     found = check(evidence)
     nonces = count_nonces(evidence)
+    persons = {person.api_key for person in run.persons.values()}
+    sends = judge_sends([row for row in evidence.requests if row["api_key"] not in persons])
     audit = run.audit()
-    breaches = [*found.all, *_of_nonces(nonces), *_of_audit(audit), *_tameness(run)]
+    breaches = [*found.all, *_of_nonces(nonces), *sends.altered, *_of_audit(audit)]
+    orders_at = _orders_at(evidence)
+    breaches += _tameness(run, orders_at, sends)
     if not quiet:
         breaches.append("the system did not come to rest")
     if evidence.logged["exceptions"]:
         breaches.append(f"{evidence.logged['exceptions']} exceptions in the logs")
     if evidence.logged["tracebacks"]:
         breaches.append(f"{evidence.logged['tracebacks']} processes ended with a traceback")
-    breaches += [f"the person could not place {each} on the master's account" for each in run.person.given_up]
+    given_up = [each for person in run.persons.values() for each in person.given_up]
+    breaches += [f"the person could not place {each} on the master's account" for each in given_up]
     figures = {
         "ok": not breaches,
         "seed": run.script.seed,
         "signals": len(evidence.signals),
         "users": len(evidence.users),
+        "accounts": sum(len(user.accounts) for user in evidence.users),
         **_conserved(found),
         "invalid_nonces": nonces.visible,
         "nonces_fenced": nonces.fenced,
         "nonces_repeated": nonces.repeated,
         "nonces_injected": nonces.injected,
+        "orders_at": orders_at,
+        "replays": sends.replays,
+        "altered_replays": len(sends.altered),
         "kills": run.fleet.kills + run.fleet.step_deaths + run.redis_kills,
         "service_kills": run.fleet.kills,
         "deaths_at_a_step": run.fleet.step_deaths,
@@ -61,6 +76,7 @@ def judge(run: Run, *, quiet: bool, began: float, ended: float) -> ChaosResult:
         "stops": run.fleet.stops,
         "respawns": run.fleet.respawns,
         "faults": run.faults.total(),
+        "faults_at": dict(sorted(run.faults_at.items())),
         "faults_by_kind": dict(sorted(run.faults.items())),
         "redeliveries": run.redeliveries,
         "clock_steps": run.fleet.clock_steps,
@@ -81,7 +97,7 @@ def show(verdict: ChaosResult, console: Console) -> None:
     for name, value in verdict.figures.items():
         if not isinstance(value, (dict, list)):
             table.add_row(name.replace("_", " "), str(value))
-    for name in ("outcomes", "faults_by_kind", "audit"):
+    for name in ("outcomes", "orders_at", "faults_at", "faults_by_kind", "audit"):
         for kind, count in verdict.figures[name].items():
             table.add_row(f"{name.replace('_', ' ')}: {kind}", str(count))
     console.print(table)
@@ -121,7 +137,16 @@ def _of_audit(audit: dict[str, Any]) -> list[str]:
     return [f"ops audit: {audit[name]} {name}" for name in _AUDITED if audit.get(name)]
 
 
-def _tameness(run: Run) -> list[str]:
+def _orders_at(evidence: Evidence) -> dict[str, int]:
+    """Count the orders at each venue where somebody has an account."""
+    found: Counter[str] = Counter()
+    for user in evidence.users:
+        for account in user.accounts:
+            found[account.venue] += len(account.orders)
+    return dict(sorted(found.items()))
+
+
+def _tameness(run: Run, orders_at: Mapping[str, int], sends: SendFigures) -> list[str]:
     """A run that hardly killed or lied proves nothing."""
     signals, users = run.script.signals, len(run.script.users)
     found = []
@@ -131,4 +156,9 @@ def _tameness(run: Run) -> list[str]:
         found.append(f"too tame: {run.faults.total()} faults")
     if not (run.fleet.clock_steps and run.refusals.count and run.files.count):
         found.append("too tame: no clock was stepped, no Redis refused or no file was damaged")
+    for venue, orders in orders_at.items():
+        if not orders or not run.faults_at[venue]:
+            found.append(f"too tame: {orders} orders and {run.faults_at[venue]} faults at {venue}")
+    if "coinbase" in orders_at and not sends.replays and signals >= _LONG:
+        found.append("too tame: no order was sent again under its id")
     return found

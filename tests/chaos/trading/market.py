@@ -1,4 +1,4 @@
-"""The market and the master of a chaos run: which signals the master gives at which prices, all drawn from the seed.
+"""The market and the masters of a chaos run: which signals they give at which prices, all drawn from the seed.
 
 Prices move little and by hand, so that hardly an entry expires for its price: what is tested is that copies are neither lost
 nor doubled, whatever dies.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -36,7 +36,7 @@ _DRIFT: Final = 0.02
 
 @dataclass(frozen=True, slots=True)
 class PlannedSignal:
-    """One signal of the master; `fraction` is empty for an entry."""
+    """One signal of a master; `fraction` is empty for an entry."""
 
     id: str
     symbol: str
@@ -45,6 +45,8 @@ class PlannedSignal:
     fraction: str
     before: Decimal
     after: Decimal
+    venue: str
+    """The master's, which is named after it."""
 
     def fields(self) -> Mapping[str, str]:
         """Return the entry of `shoal:signals`, filled and emitted now."""
@@ -52,7 +54,7 @@ class PlannedSignal:
         return {
             "v": "1",
             "id": self.id,
-            "venue": "kraken",
+            "venue": self.venue,
             "symbol": self.symbol,
             "side": "sell" if self.fraction else "buy",
             "kind": "exit" if self.fraction else "entry",
@@ -78,8 +80,10 @@ class Market:
     """Draws prices and signals in turn."""
 
     dice: random.Random
+    masters: Sequence[str] = ("kraken",)
     prices: dict[str, Decimal] = field(default_factory=lambda: dict(PRICES))
-    held: dict[str, Decimal] = field(default_factory=dict)
+    held: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+    """By master and symbol."""
     latest: str = "BTC/USD"
 
     def move(self) -> tuple[str, Decimal]:
@@ -90,26 +94,27 @@ class Market:
         return symbol, self.prices[symbol]
 
     def closing(self) -> list[PlannedSignal]:
-        """Close everything that the master still holds: afterwards nobody may hold anything."""
+        """Close everything that the masters still hold: afterwards nobody may hold anything."""
         closed = []
-        for symbol, size in sorted(self.held.items()):
+        for (master, symbol), size in sorted(self.held.items()):
             if size:
                 closed.append(
-                    PlannedSignal(self._new_id(), symbol, size, self.prices[symbol], "1", before=size, after=Decimal(0))
+                    PlannedSignal(self._new_id(), symbol, size, self.prices[symbol], "1", size, Decimal(0), master)
                 )
-                self.held[symbol] = Decimal(0)
+                self.held[master, symbol] = Decimal(0)
         return closed
 
     def _new_id(self) -> str:
         return str(UUID(int=self.dice.getrandbits(128), version=4))
 
     def signal(self) -> PlannedSignal:
-        """Draw the next signal: entries of 1 to 2 % of the master's equity, exits of what it holds."""
-        holding = [symbol for symbol, size in sorted(self.held.items()) if size]
+        """Draw the next signal of one of the masters: entries of 1 to 2 % of its equity, exits of what it holds."""
+        master = self.masters[0] if len(self.masters) == 1 else self.dice.choice(self.masters)
+        holding = [symbol for (whose, symbol), size in sorted(self.held.items()) if size and whose == master]
         signal_id = self._new_id()
         if holding and self.dice.random() < 0.45:
             symbol, fraction = self.dice.choice(holding), self.dice.choice(_FRACTIONS)
-            before = self.held[symbol]
+            before = self.held[master, symbol]
             after = Decimal(0) if fraction == "1" else (before * (1 - Decimal(fraction))).quantize(Decimal("1e-8"))
             size = before - after
         else:
@@ -117,7 +122,7 @@ class Market:
             symbol, fraction = self.latest if again else self.dice.choice(list(PRICES)), ""
             share = Decimal(str(round(self.dice.uniform(0.01, 0.02), 4)))
             size = (MASTER_EQUITY * share / self.prices[symbol]).quantize(Decimal("1e-8"))
-            before = self.held.get(symbol, Decimal(0))
+            before = self.held.get((master, symbol), Decimal(0))
             after = before + size
-        self.held[symbol], self.latest = after, symbol
-        return PlannedSignal(signal_id, symbol, size, self.prices[symbol], fraction, before, after)
+        self.held[master, symbol], self.latest = after, symbol
+        return PlannedSignal(signal_id, symbol, size, self.prices[symbol], fraction, before, after, master)

@@ -1,4 +1,4 @@
-"""A person who trades on the master's account with a key of their own, while the real master service is killed around them.
+"""A person who trades on a master's account with a key of their own, while the real master service is killed around them.
 
 Their orders go through the exchange's faults like everybody's. The exchange's own record says what became of each; what fills is
 what the users have to be told, once.
@@ -6,44 +6,44 @@ what the users have to be told, once.
 
 from __future__ import annotations
 
-import hmac
-import json
 import queue
 import threading
 import time
-import urllib.parse
-import urllib.request
-from base64 import b64decode, b64encode
 from decimal import ROUND_DOWN, Decimal
-from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
 from tests.chaos.trading.market import MASTER_EQUITY, PlannedSignal
+from tests.chaos.trading.orders import MarketOrder, PersonsKey, is_too_small
 from tests.support.stack import Stack
 
 MASTER: Final = "master"
-_ADD_ORDER: Final = "/0/private/AddOrder"
-_LOT: Final = Decimal("1e-8")
-_TIMEOUT: Final = 8.0
 _AGAIN: Final = 0.5
 _TRIES: Final = 40
 
 
 class Person:
-    """Places one market order after the other in the background, in the order of wishing."""
+    """Places market orders on the master's account at one venue in the background, one after the other as they are wished for."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, venue: str) -> None:
         self._stack = stack
+        self._venue = venue
+        self._key = PersonsKey(venue, "", "", "")
         self._wishes: queue.Queue[PlannedSignal | None] = queue.Queue()
         self._thread = threading.Thread(target=self._trade_all, daemon=True)
         self.given_up: list[str] = []
 
     def open(self) -> None:
         """Open the account, with the service's key, then a second key for the person."""
-        self._stack.open_account(MASTER, USD=int(MASTER_EQUITY))
-        made = self._stack.post("/paper/accounts", {"user": MASTER, "venue": "kraken", "balances": {}})
-        self._key, self._secret = str(made["api_key"]), str(made["api_secret"])
+        self._stack.open_account(MASTER, venue=self._venue, USD=int(MASTER_EQUITY))
+        made = self._stack.post("/paper/accounts", {"user": MASTER, "venue": self._venue, "balances": {}})
+        url = f"http://127.0.0.1:{self._stack.paper_port}"
+        self._key = PersonsKey(self._venue, url, str(made["api_key"]), str(made["api_secret"]))
         self._thread.start()
+
+    @property
+    def api_key(self) -> str:
+        """Return the key that is the person's own; empty before the account is open."""
+        return self._key.key
 
     def wish(self, signal: PlannedSignal) -> None:
         """Have an order placed as soon as those before it are."""
@@ -67,43 +67,22 @@ class Person:
                 size = self._size(wish)
                 if size <= 0 or self._known(wish.id):
                     return True
-                said = self._ask(wish, size)
-            except (OSError, ValueError):
+                side = "sell" if wish.fraction else "buy"
+                said = self._key.place(MarketOrder(wish.id, wish.symbol, side, size))
+            except (OSError, ValueError, KeyError):
                 said = "no answer"
-            if not said or "minimum" in said or self._known(wish.id):
+            if not said or is_too_small(said) or self._known(wish.id):
                 return True
             time.sleep(_AGAIN)  # a person waits a moment before they try again
         return False
 
     def _size(self, wish: PlannedSignal) -> Decimal:
+        step = self._key.step(wish.symbol)
         if not wish.fraction:
-            return wish.size
-        account = self._stack.get(f"/paper/accounts/{MASTER}/kraken")
+            return wish.size.quantize(step, ROUND_DOWN)
+        account = self._stack.get(f"/paper/accounts/{MASTER}/{self._venue}")
         held = Decimal(account["balances"].get(wish.symbol.partition("/")[0], "0"))
-        return (held * Decimal(wish.fraction)).quantize(_LOT, ROUND_DOWN)
+        return (held * Decimal(wish.fraction)).quantize(step, ROUND_DOWN)
 
     def _known(self, client_order_id: str) -> bool:
         return bool(self._stack.get(f"/paper/orders?client_order_id={client_order_id}"))
-
-    def _ask(self, wish: PlannedSignal, size: Decimal) -> str:
-        """Send the order; answers the exchange's error, empty if it took it."""
-        nonce = str(time.time_ns() // 1000)
-        form: dict[str, Any] = {
-            "nonce": nonce,
-            "pair": wish.symbol.replace("/", ""),
-            "type": "sell" if wish.fraction else "buy",
-            "ordertype": "market",
-            "volume": f"{size:f}",
-            "oflags": "fciq",
-            "cl_ord_id": wish.id,
-        }
-        body = urllib.parse.urlencode(form)
-        message = _ADD_ORDER.encode() + sha256((nonce + body).encode()).digest()
-        headers = {
-            "API-Key": self._key,
-            "API-Sign": b64encode(hmac.digest(b64decode(self._secret), message, "sha512")).decode(),
-        }
-        url = f"http://127.0.0.1:{self._stack.paper_port}{_ADD_ORDER}"
-        request = urllib.request.Request(url, data=body.encode(), headers=headers)
-        with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310  # the URL is built right here
-            return "; ".join(json.loads(answer.read())["error"])

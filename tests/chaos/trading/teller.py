@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
@@ -77,17 +78,17 @@ class StandIn:
 
 
 class Trader:
-    """Trades on the master's account, and leaves the telling to the real master."""
+    """Trades on the masters' accounts, and leaves the telling to the real masters."""
 
-    def __init__(self, person: Person, signals: Sequence[PlannedSignal], agenda: Agenda) -> None:
-        self._person = person
+    def __init__(self, persons: Mapping[str, Person], signals: Sequence[PlannedSignal], agenda: Agenda) -> None:
+        self._persons = persons
         self._signals = iter(signals)
         self._agenda = agenda
 
     def tell_next(self) -> None:
         """Have the next order placed."""
         signal = next(self._signals)
-        self._person.wish(signal)
+        self._persons[signal.venue].wish(signal)
         self._agenda.note("wish", id=signal.id, symbol=signal.symbol, fraction=signal.fraction)
 
     def tell_again(self) -> None:
@@ -95,4 +96,6 @@ class Trader:
 
     def finish(self, seconds: float) -> bool:
         """Wait until every order is placed."""
-        return self._person.finish(seconds)
+        end = time.monotonic() + seconds
+        placed = [person.finish(end - time.monotonic()) for person in self._persons.values()]  # each is told to end
+        return all(placed)

@@ -117,3 +117,63 @@ def test_ccxt_reads_the_paper_coinbase(start: Start, key_type: str) -> None:
     assert seen["refused"]["window"] == "BadRequest"
     verdicts = {row["verdict"] for row in paper.get("requests", api_key=key["api_key"])}
     assert verdicts <= {"ok", "400 INVALID_ARGUMENT", "404 NOT_FOUND", "401 Unauthorized"}
+
+
+@pytest.mark.timeout(900)
+def test_ccxt_trades_on_the_paper_coinbase(start: Start) -> None:
+    paper = start("[market]\nspeed = 0\n")
+    paper.price("60000")
+    key = paper.account(
+        "trader", venue="coinbase", tier="unlimited", balances={"USD": "100000", "BTC": "2", "USDC": "1000"}
+    )
+    seen = drive(python_with(*CCXT), "run_ccxt_coinbase_orders.py", paper.url, key["api_key"], key["api_secret"])
+
+    fee, held = 0.012, {"USD": 0.02 * 58500 * 1.012, "BTC": 0.02}
+    taken = 600 / 1.012 / 60006
+    traded = {
+        "by_cost": ("BTC/USD", "market", "buy", "closed", taken, 60006),
+        "market_buy": ("BTC/USD", "market", "buy", "closed", taken, 60006),
+        "market_sell": ("BTC/USD", "market", "sell", "closed", 0.01, 59994),
+        "alias": ("BTC/USDC", "market", "buy", "closed", taken / 6, 60006),
+        "ioc": ("BTC/USD", "limit", "buy", "closed", 0.01, 60006),
+        "fok": ("BTC/USD", "limit", "sell", "closed", 0.01, 59994),
+    }
+    for name, (symbol, kind, side, status, size, price) in traded.items():
+        shape = seen["shapes"][name]
+        assert shape[:4] == [symbol, kind, side, status]
+        assert shape[4:7] == [pytest.approx(size, abs=1e-8), pytest.approx(size, abs=1e-8), price]
+        assert float(shape[7]) == pytest.approx(size * price * fee, rel=1e-5)
+    waiting = {
+        "gtc": "buy",
+        "post_only": "sell",
+        "gtd": "buy",
+        "stop": "sell",
+        "stop_loss": "sell",
+        "take_profit": "sell",
+    }
+    for name, side in waiting.items():
+        assert seen["shapes"][name] == ["BTC/USD", "limit", side, "open", 0.01, 0, None, "0"]
+    assert seen["shapes"]["ioc_nothing"][3:6] == ["canceled", 0.01, 0]
+    assert (seen["edited"], seen["preview"]) == ([0.02, 58500, "open"], [[], "0.01"])
+    assert seen["open_before"] == sorted(waiting)
+    assert seen["open"] == ["gtc", "post_only", "take_profit"]
+    assert seen["canceled"] == ["gtd", "ioc_nothing", "stop", "stop_loss"]
+    assert seen["cancelled"] == [True, True]
+    assert seen["held"] == {asset: pytest.approx(amount) for asset, amount in held.items()}
+    assert (seen["orders"], seen["closed"], seen["page"]) == (14, 7, [False, False, True])
+    assert seen["refused"] == {
+        "funds": "InsufficientFunds", "post_only": "ExchangeError", "minimum": "ExchangeError", "stop": "InvalidOrder",
+        "cancel": "BadRequest", "order": "ExchangeError",
+    }  # fmt: skip
+
+    first, second = seen["twice"]
+    orders = {row["order_id"]: row for row in paper.get("orders", user="trader")}
+    assert first == second
+    assert orders.keys() == seen["names"].keys() | {first}
+    assert orders[first]["client_order_id"] == "sent-twice"
+    bought = {seen["names"].get(order_id, "twice"): row for order_id, row in seen["trades"].items()}
+    assert bought.keys() == (traded.keys() - {"alias"}) | {"twice"}
+    for name, (size, price, role, _) in bought.items():
+        row = orders[next((each for each, known in seen["names"].items() if known == name), first)]
+        assert float(row["filled_size"]) == pytest.approx(size)
+        assert (price, role) == (float(row["average_price"]), "taker")

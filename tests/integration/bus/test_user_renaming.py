@@ -95,6 +95,15 @@ async def test_interrupted_anywhere_and_repeated_it_ends_the_same(bus: Bus, alic
     await whole(bus, alice)
 
 
+async def test_the_accounts_keep_the_masters_whose_copies_they_hold(bus: Bus, alice: Records) -> None:
+    """Without that, exits would go to the accounts of a user who never had a `[follow]`."""
+    del alice
+    routes = {"account:coinbase": "kraken", "follow:kraken": "coinbase", "follow:coinbase": ""}
+    await bus.do("HSET", keys.following(OLD), *[part for pair in routes.items() for part in pair])
+    await _run(await renaming_of(bus))
+    assert pairs(await bus.do("HGETALL", keys.following(NEW))) == {"from": UNTIL, **routes}
+
+
 async def _run(renaming: UserRenaming) -> None:
     if not await renaming.committed():
         assert await renaming.occupied() == ""

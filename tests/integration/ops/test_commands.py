@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +22,7 @@ from tests.support.redis_server import RedisServer
 
 async def test_status_shows_what_is_in_the_way(bus: Bus, redis_server: RedisServer) -> None:
     copies = Copies(bus)
-    await copies.account("bob", AccountState.PARKED, reason="key [is] blank")
+    await Copies(bus, venue="coinbase").account("bob", AccountState.PARKED, reason="key [is] blank")
     await copies.serve("bob")
     await bus.do("SET", keys.nonce("bob", "ffff000011112222"), "42")
     ran = await ops(redis_server.url, "status")
@@ -166,8 +167,9 @@ async def test_a_wrong_setting_gives_one_line_that_names_it_and_exit_code_2() ->
 async def test_status_counts_a_paused_user_apart_and_says_live(bus: Bus, redis_server: RedisServer) -> None:
     """Cases N2 and N5."""
     copies, records = Copies(bus), Records(bus)
-    for user in (MASTER, "alice", "bob", "carol"):
+    for user in (MASTER, "alice", "carol"):
         await copies.account(user, AccountState.READY)
+    await Copies(bus, venue="coinbase").account("bob", AccountState.READY)
     await copies.serve("alice", "bob", "carol")
     await records.write_heartbeat("master-strategy", "m", HeartbeatRecord(state="trading", mode="live"))
     await records.write_heartbeat("copy-engine", "e", HeartbeatRecord(state="running", mode="live"))
@@ -198,3 +200,23 @@ async def test_preflight_ends_with_1_on_red_and_names_each_check(bus: Bus, redis
     names = {row["check"] for row in found["checks"]}
     assert {"mode", "venue", "strategy", "key of master", "users", "key of bob", "limits", ".env", "Redis"} <= names
     assert (found["ok"], next(row["verdict"] for row in found["checks"] if row["check"] == "users")) == (False, "ok")
+
+
+async def test_status_shows_on_which_venue_each_master_is_copied(
+    bus: Bus, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    users = tmp_path / "users"
+    users.mkdir()
+    (users / "anna.toml").write_text('venues = ["kraken", "coinbase"]\n[follow]\nkraken = "coinbase"\n')
+    (users / "zoe.toml").write_text('venues = ["kraken"]\n[follow]\nkraken = "none"\ncoinbase = "kraken"\n')
+    await bus.do("HSET", keys.following("zoe"), "from", "0-0")  # followed before the file said so
+    anna, zoe = (await ops(redis_server.url, "status", "--json", SHOAL_CONFIG=str(tmp_path))).json["users"]
+    assert (anna["follow"], anna["waiting"]) == ({"kraken": "coinbase", "coinbase": ""}, {})
+    assert [(each["venue"], each["copies"]) for each in anna["accounts"]] == [
+        ("kraken", "kraken"),
+        ("coinbase", "kraken"),
+    ]
+    assert (zoe["follow"], list(zoe["waiting"])) == ({"kraken": "", "coinbase": ""}, ["coinbase"])
+    shown = (await ops(redis_server.url, "status", SHOAL_CONFIG=str(tmp_path))).out
+    assert "kraken (exits)" in shown
+    assert f"zoe: [follow] was changed: {zoe['waiting']['coinbase']}" in " ".join(shown.split())

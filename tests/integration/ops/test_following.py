@@ -24,28 +24,28 @@ from tests.support.redis_server import RedisServer
 BTC, ETH = Symbol("BTC", "USD"), Symbol("ETH", "USD")
 
 
-async def hold(bus: Bus, user: str, symbol: Symbol, size: str) -> None:
+async def hold(bus: Bus, user: str, symbol: Symbol, size: str, venue: str = "kraken") -> None:
     position = Position(symbol, Quantity(Decimal(size), symbol.base), Money(Decimal(600), "USD"), 1, 1)
-    await Records(bus).write_position(user, "kraken", position)
+    await Records(bus).write_position(user, venue, position)
 
 
-async def own(bus: Bus, user: str, equity: int) -> None:
+async def own(bus: Bus, user: str, equity: int, venue: str = "kraken") -> None:
     money = Money(Decimal(equity), "USD")
     await Records(bus).write_account(
-        Account(user, "kraken", AccountState.READY, "", money, money, Decimal("0.004"), now_ms())
+        Account(user, venue, AccountState.READY, "", money, money, Decimal("0.004"), now_ms())
     )
 
 
 @pytest.fixture
 async def drifted(bus: Bus) -> Bus:
-    """The master holds bitcoin; alice holds half of her part of it and a stray, bob nothing but a stray."""
+    """The master at Kraken holds bitcoin; alice holds half of her part of it there and a stray, bob a stray at Coinbase."""
     await own(bus, MASTER, 10_000)
     await own(bus, "alice", 5_000)
-    await own(bus, "bob", 5_000)
+    await own(bus, "bob", 5_000, "coinbase")
     await hold(bus, MASTER, BTC, "0.1")
     await hold(bus, "alice", BTC, "0.025")
     await hold(bus, "alice", ETH, "0.2")
-    await hold(bus, "bob", ETH, "0.2")
+    await hold(bus, "bob", ETH, "0.2", "coinbase")
     return bus
 
 
@@ -58,12 +58,52 @@ async def test_drift_is_told_in_per_cent_of_the_target(drifted: Bus, redis_serve
     assert not await drifted.scan("shoal:control*")
 
 
+async def test_a_user_of_another_venue_is_compared_with_the_master_that_is_copied_there(
+    drifted: Bus, redis_server: RedisServer
+) -> None:
+    """And with no other: by a master of that venue, all of it would be a stray, which a repair sells."""
+    await hold(drifted, "bob", BTC, "0.025", "coinbase")  # multiplier = 0.5
+    await own(drifted, MASTER, 10_000, "coinbase")
+    rows = (await ops(redis_server.url, "drift", "--user", "bob", "--json")).json["drift"]
+    assert [(row["venue"], row["master"], row["symbol"], row["drift_pct"], row["stray"]) for row in rows] == [
+        ("coinbase", "kraken", "BTC/USD", "0.00", False),
+        ("coinbase", "kraken", "ETH/USD", None, True),
+    ]
+
+
+async def test_what_is_left_at_a_former_venue_is_compared_with_its_own_master(
+    drifted: Bus, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    users = tmp_path / "users"
+    users.mkdir()
+    (users / "alice.toml").write_text('venues = ["kraken", "coinbase"]\n[follow]\nkraken = "coinbase"\n')
+    await drifted.do("HSET", keys.following("alice"), "from", "0-0")
+    await hold(drifted, "alice", ETH, "0.5", "coinbase")
+    before = await ops(redis_server.url, "drift", "--user", "alice", "--json", SHOAL_CONFIG=str(tmp_path))
+    rows = {(row["venue"], row["symbol"]): (row["master"], row["stray"]) for row in before.json["drift"]}
+    assert rows == {
+        ("kraken", "BTC/USD"): ("kraken", False),
+        ("kraken", "ETH/USD"): ("kraken", True),
+        ("coinbase", "ETH/USD"): ("coinbase", True),  # the change is not in effect: it was copied from that master
+    }
+    changed = {"account:coinbase": "kraken", "follow:kraken": "coinbase", "follow:coinbase": ""}
+    await drifted.do("HSET", keys.following("alice"), *[part for pair in changed.items() for part in pair])
+    after = await ops(redis_server.url, "drift", "--user", "alice", "--json", SHOAL_CONFIG=str(tmp_path))
+    found = {(row["venue"], row["symbol"]): (row["master"], row["target"]) for row in after.json["drift"]}
+    assert found == {
+        ("kraken", "BTC/USD"): ("kraken", "0"),
+        ("kraken", "ETH/USD"): ("kraken", "0"),
+        ("coinbase", "BTC/USD"): ("kraken", None),
+        ("coinbase", "ETH/USD"): ("kraken", "0"),
+    }
+
+
 async def test_a_repair_flattens_strays_alone_and_puts_the_switch_back(drifted: Bus, redis_server: RedisServer) -> None:
     await ops(redis_server.url, "pause", "--symbol", "ETH/USD", "--reason", "before")
     asked = asyncio.create_task(ops(redis_server.url, "drift", "--repair", "--yes", "--json"))
     closed: set[str] = set()
     while not asked.done():  # plays the executors of alice and bob
-        symbol_wide, bobs = await Records(drifted).switches("bob", ETH), keys.positions("bob", "kraken")
+        symbol_wide, bobs = await Records(drifted).switches("bob", ETH), keys.positions("bob", "coinbase")
         for switch, key in ((symbol_wide[1], bobs), (symbol_wide[2], keys.positions("alice", "kraken"))):
             if switch.mode == "flatten":
                 closed.add(key)

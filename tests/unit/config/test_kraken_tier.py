@@ -1,4 +1,4 @@
-"""KRAKEN_TIER reaches the budget of every account, the master's as well as the users', real money or paper."""
+"""KRAKEN_TIER and COINBASE_TIER reach the budget of every account, the master's as well as the users', real money or paper."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from services.master_strategy.app import open_master
 from services.master_strategy.clock import system_clock
 from shared.config.secrets import ApiKey
 from shared.config.settings import Settings, load_settings
+from shared.venues.coinbase.rate_budget import CoinbaseBudget
 from shared.venues.factory import HttpSession, Tier, new_http_session, open_budget, open_public, tier_named
 from shared.venues.fake import MemoryNonces
 from shared.venues.kraken.adapter import KrakenVenue
@@ -62,3 +63,13 @@ def _keeps_within(venue: object, tier: Tier | None) -> None:
     assert isinstance(venue, KrakenVenue)
     assert venue._budget is venue._lane._budget
     assert venue._budget._limits == (None if tier is None else tier.value)
+
+
+@pytest.mark.parametrize(("told", "limited"), [("", True), ("none", False)])
+def test_coinbases_budget_is_counted_unless_that_is_turned_off(
+    env: pytest.MonkeyPatch, told: str, limited: bool
+) -> None:
+    env.setenv("COINBASE_TIER", told)
+    budget = open_budget("coinbase", load_settings().venue_tier("coinbase"))
+    assert isinstance(budget, CoinbaseBudget)
+    assert budget._limited is limited

@@ -24,6 +24,14 @@ _SYMBOLS: list[dict[str, object]] = [
 ]
 
 
+_PLACES: list[dict[str, object]] = [
+    {"venues": ["kraken"]},
+    {"venues": ["coinbase", "kraken"]},
+    {"venues": ["coinbase"], "follow": {"kraken": "coinbase"}},
+    {"venues": ["coinbase", "kraken"], "follow": {"kraken": "coinbase", "coinbase": "none"}},
+]
+
+
 @st.composite
 def user_files(draw: st.DrawFn) -> UserFile:
     """Draw a whole file that can be used."""
@@ -49,7 +57,7 @@ def user_files(draw: st.DrawFn) -> UserFile:
         {
             "enabled": draw(st.booleans()),
             "paper": draw(st.booleans()),
-            "venues": draw(st.sampled_from([["kraken"], ["coinbase", "kraken"]])),
+            **draw(st.sampled_from(_PLACES)),
             "on_join": draw(st.sampled_from(OnJoin)),
             "on_leave": draw(st.sampled_from(OnLeave)),
             "guards": {"max_signal_age": draw(st.integers(1, 3600))},

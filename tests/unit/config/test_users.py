@@ -347,3 +347,12 @@ def test_users_come_in_alphabetical_order_and_other_files_are_left_alone(config:
 
 def test_the_users_that_ship_with_shoal_can_be_read() -> None:
     assert {"alice", "bob", "carol"} <= set(load_users(ROOT / "config"))
+
+
+@pytest.mark.parametrize("none", ['"none"', '"off"', '""', "false"])
+def test_a_master_that_is_not_followed_can_be_written_in_several_ways(tmp_path: Path, none: str) -> None:
+    users = tmp_path / "users"
+    users.mkdir()
+    (users / "alice.toml").write_text(f'venues = ["kraken", "coinbase"]\n[follow]\nkraken = {none}\n')
+    alice = load_users(tmp_path)["alice"]
+    assert (alice.fault, alice.venue_for("kraken"), alice.venue_for("coinbase")) == ("", None, "coinbase")

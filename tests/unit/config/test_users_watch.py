@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.config.users import watch as users_watch
-from shared.config.users.changes import ChangeKind, SettingChange, UserChange, changes, settings_of
+from shared.config.users.changes import ChangeKind, SettingChange, UserChange, changes, differences, settings_of
 from shared.config.users.watch import UsersWatch
 from shared.domain.fault import Faults
 from shared.domain.limits.policy import ExitPolicy, FileState, OnLeave, SymbolPolicy, UserPolicy
@@ -164,6 +164,18 @@ def test_every_setting_of_a_policy_has_a_key_and_a_text() -> None:
     assert (told["symbols.map"], told["symbols.exclude"]) == ("BTC/USD -> BTC/USDC", "SOL/USD")
     assert told["symbols.include"] == "none"
     assert "user" not in told
+
+
+def test_follow_is_told_master_by_master_with_its_defaults() -> None:
+    old, new = (
+        a_policy(venues=("kraken", "coinbase")),
+        a_policy(venues=("kraken", "coinbase"), follow=(("kraken", "coinbase"),)),
+    )
+    assert [str(each) for each in differences(old, new)] == [
+        "follow.kraken: kraken -> coinbase",
+        "follow.coinbase: coinbase -> none",
+    ]
+    assert not {"former_masters", "waiting"} & settings_of(new).keys()
 
 
 def test_differences_are_told_by_user_in_order() -> None:

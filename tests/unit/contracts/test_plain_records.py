@@ -141,6 +141,9 @@ def test_a_damaged_position_is_read_as_by_its_schema(field: str, value: str) -> 
 _DECISIONS: Final = {
     "entry": an_order(),
     "exit": an_order(kind="exit", side="sell", base_size="", limit_price="", not_after="", fraction="0.25"),
+    "exit across venues": an_order(
+        kind="exit", side="sell", base_size="", limit_price="58800", not_after="", fraction="0.25"
+    ),
     "skip": an_order(decision="skip", base_size="", limit_price="", not_after="", reason="below the venue's minimum"),
 }
 

@@ -29,3 +29,16 @@ def test_a_pair_that_takes_only_limits_gets_limits() -> None:
 
 def test_a_bound_of_nothing_is_the_market() -> None:
     assert bound(btc_price("60000"), an_instrument(), Decimal(10_000), 1, 0) is None
+
+
+@pytest.mark.parametrize(("masters", "least"), [("59000", "59000"), ("58000", "58800"), ("61000.04", "61000.1")])
+def test_the_masters_price_at_another_venue_bounds_the_first_try_if_it_is_stricter(masters: str, least: str) -> None:
+    found = bound(btc_price("60000"), an_instrument(), TWO_PER_CENT, 1, 0, btc_price(masters))
+    assert found == btc_price(least)
+
+
+@pytest.mark.parametrize("status", [PairStatus.ONLINE, PairStatus.LIMIT_ONLY])
+@pytest.mark.parametrize(("leg", "refusals"), [(1, 1), (1, 2), (2, 0), (2, 1), (3, 0)])
+def test_the_masters_price_bounds_no_later_try(status: PairStatus, leg: int, refusals: int) -> None:
+    found = bound(btc_price("60000"), an_instrument(status=status), TWO_PER_CENT, leg, refusals, btc_price("61000"))
+    assert found in {None, btc_price("58800")}

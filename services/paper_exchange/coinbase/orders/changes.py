@@ -77,7 +77,7 @@ def read_edit(call: Call) -> tuple[Placed, Amendment] | Shape:
 def edit_denied(denial: Denial) -> Shape:
     """Return the entry of `errors` for an edit that the core rejects."""
     why = DENIALS.get(denial)
-    return _error(_EDIT_DENIALS.get(denial, REJECTED), f"PREVIEW_{why.reason}" if why else "")
+    return _error(_EDIT_DENIALS.get(denial, REJECTED), why.preview_reason if why else "")
 
 
 def _cancel(call: Call, order_id: str) -> Shape:

@@ -8,9 +8,10 @@ from services.paper_exchange.coinbase.call import Call, Shape
 from services.paper_exchange.coinbase.errors import invalid_argument
 from services.paper_exchange.coinbase.orders.forms import Form, read_form
 from services.paper_exchange.coinbase.orders.placed import Placed
-from services.paper_exchange.coinbase.orders.tickets import Refused
+from services.paper_exchange.coinbase.orders.reasons import Refused
 from services.paper_exchange.coinbase.venue import NAME
 from services.paper_exchange.core.denial import Denial
+from services.paper_exchange.core.instrument import Instrument
 from services.paper_exchange.core.order import Order, OrderType
 
 LONGEST_CLIENT_ID: Final = 128
@@ -18,7 +19,6 @@ DUPLICATE: Final = Refused("DUPLICATE_CLIENT_ORDER_ID")
 DENIALS: Final = {
     Denial.INSUFFICIENT_FUNDS: Refused("INSUFFICIENT_FUND", "Insufficient balance in source account"),
     Denial.WOULD_CROSS: Refused("INVALID_LIMIT_PRICE_POST_ONLY", "post only order would trade at once"),
-    Denial.TOO_MANY_ORDERS: Refused("TOO_MANY_OPEN_ORDERS"),
 }
 _METHOD: Final = "CreateOrder"
 _SECONDS: Final = (("pending_for", "pending_until"), ("fills_late", "fills_from"), ("fills_listed_late", "listed_from"))
@@ -32,7 +32,11 @@ def create_order(call: Call) -> Shape:
         raise invalid_argument(f"client_order_id must have 1 to {LONGEST_CLIENT_ID} characters")
     known = call.portfolio.by_client_id.get(client_order_id)
     if known is not None:
-        return refused(DUPLICATE, call) if _strikes(call, "replay_says_duplicate") else _accepted(known)
+        return (
+            refused(DUPLICATE, call)
+            if _strikes(call, "replay_says_duplicate", known.order.instrument)
+            else _accepted(known)
+        )
     form = read_form(call, client_order_id)
     if isinstance(form, Refused):
         return refused(form, call)
@@ -44,16 +48,15 @@ def create_order(call: Call) -> Shape:
 
 
 def refused(why: Refused, call: Call) -> Shape:
-    """Return the answer to a refused order: the reason in both fields that clients read it from."""
-    unknown = why.reason.startswith("UNKNOWN_")
+    """Return the answer to a refused order: the reason in every field whose vocabulary has it."""
     return {
         "success": False,
         "error_response": {
-            "error": why.reason,
+            "error": why.order_reason,
             "message": why.message,
             "error_details": "",
-            "preview_failure_reason": "UNKNOWN_PREVIEW_FAILURE_REASON" if unknown else f"PREVIEW_{why.reason}",
-            "new_order_failure_reason": why.reason,
+            "preview_failure_reason": why.preview_reason,
+            "new_order_failure_reason": why.order_reason,
         },
         "order_configuration": call.body.get("order_configuration") or {},
     }
@@ -71,19 +74,19 @@ def side_of(order: Order) -> str:
 
 def _place(call: Call, form: Form, client_order_id: str) -> Placed | Refused:
     exchange, account, now = call.exchange, call.account, call.now
-    failing = _strikes(call, "accepted_then_failed")
-    if failing:
-        order: Order | Denial = exchange.fail(account, form.ticket, "HOLD_FAILURE")
-    else:
-        order = exchange.place(account, form.ticket)
+    failed = "HOLD_FAILURE" if _strikes(call, "accepted_then_failed", form.ticket.instrument) else ""
+    order: Order | Denial = Denial.TOO_MANY_ORDERS if failed else exchange.place(account, form.ticket)
+    if order is Denial.TOO_MANY_ORDERS:  # known only after the order was taken: a reason to fail, none to refuse
+        failed = failed or "TOO_MANY_OPEN_ORDERS"
+        order = exchange.fail(account, form.ticket, failed)
     if isinstance(order, Denial):
         return denied(order)
     placed = Placed(order, client_order_id, form.product.id, form.kind, form.fields)
-    placed.failed = "HOLD_FAILURE" if failing else ""
+    placed.failed = failed
     if form.ticket.kind is OrderType.MARKET:
         placed.pending_until = now + call.portfolios.pending_seconds()
     for fault, name in _SECONDS:
-        switch = exchange.faults.effect(fault, account.user, _METHOD, form.product.book_symbol, NAME)
+        switch = exchange.faults.effect(fault, account.user, _METHOD, form.ticket.instrument.symbol, NAME)
         if switch is not None:
             setattr(placed, name, now + switch.seconds)
     return placed
@@ -103,6 +106,6 @@ def _accepted(placed: Placed) -> Shape:
     }
 
 
-def _strikes(call: Call, fault: str) -> bool:
+def _strikes(call: Call, fault: str, instrument: Instrument) -> bool:
     faults = call.exchange.faults
-    return faults.armed and faults.effect(fault, call.account.user, _METHOD, venue=NAME) is not None
+    return faults.armed and faults.effect(fault, call.account.user, _METHOD, instrument.symbol, NAME) is not None

@@ -11,7 +11,8 @@ from typing import Final
 from services.paper_exchange.coinbase.call import Call, Shape
 from services.paper_exchange.coinbase.errors import invalid_argument
 from services.paper_exchange.coinbase.flags import ProductFlags, count_refusal, flags_of
-from services.paper_exchange.coinbase.orders.tickets import KINDS, Refused, TicketReader
+from services.paper_exchange.coinbase.orders.reasons import UNKNOWN_ORDER, Refused
+from services.paper_exchange.coinbase.orders.tickets import KINDS, TicketReader
 from services.paper_exchange.coinbase.products import PRODUCTS, Product
 from services.paper_exchange.coinbase.view import traded
 from services.paper_exchange.core.instrument import Side
@@ -19,7 +20,7 @@ from services.paper_exchange.core.order import Ticket
 
 UNSUPPORTED: Final = frozenset({"market_market_fok", "twap_limit_gtd", "scaled_limit_gtc"})
 """Configurations that the venue knows and refuses for spot."""
-UNAVAILABLE: Final = Refused("UNKNOWN_FAILURE_REASON", "account is not available")
+UNAVAILABLE: Final = Refused(UNKNOWN_ORDER, "account is not available")
 """No wallet in the quote currency, or another portfolio than the key's (seen by nautilus_trader)."""
 NO_LEVERAGE: Final = frozenset({None, "", "1", "1.0"})
 

@@ -9,10 +9,11 @@ from services.paper_exchange.coinbase.call import Call, Shape
 from services.paper_exchange.coinbase.orders.changes import edit_denied, read_edit
 from services.paper_exchange.coinbase.orders.create import denied
 from services.paper_exchange.coinbase.orders.forms import Form, read_form
-from services.paper_exchange.coinbase.orders.tickets import Refused
+from services.paper_exchange.coinbase.orders.reasons import Refused
 from services.paper_exchange.coinbase.products import PRODUCTS
 from services.paper_exchange.coinbase.texts import decimal_text
 from services.paper_exchange.coinbase.view import book_of
+from services.paper_exchange.core.denial import Denial
 from services.paper_exchange.core.instrument import ZERO, Side
 from services.paper_exchange.core.order import Ticket
 
@@ -38,12 +39,12 @@ def preview_order(call: Call) -> Shape:
     if isinstance(form, Form):
         exchange, ticket = call.exchange, form.ticket
         denial = exchange.check(call.account, ticket, exchange.base_size(ticket))
-        refused = denied(denial) if denial is not None else None
+        refused = denied(denial) if denial not in {None, Denial.TOO_MANY_ORDERS} else None
         cost, best = _cost_of(call, ticket), _best(call, form.product.id)
     return {
         "order_total": share(cost.total),
         "commission_total": share(cost.fee),
-        "errs": [_text_of(refused)] if refused is not None else [],
+        "errs": [refused.shown_in_preview] if refused is not None else [],
         "warning": [],
         "quote_size": decimal_text(cost.quote),
         "base_size": decimal_text(cost.base),
@@ -98,10 +99,6 @@ def _best(call: Call, product_id: str) -> dict[str, str]:
     book = book_of(call.exchange, PRODUCTS[product_id])
     price_at = book.instrument.price_at
     return {"best_bid": decimal_text(price_at(book.bid)), "best_ask": decimal_text(price_at(book.ask))}
-
-
-def _text_of(refused: Refused) -> str:
-    return refused.message if refused.reason.startswith("UNKNOWN_") else f"PREVIEW_{refused.reason}"
 
 
 def _cost_of(call: Call, ticket: Ticket) -> _Cost:

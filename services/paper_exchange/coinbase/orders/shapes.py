@@ -26,6 +26,11 @@ TIMES_IN_FORCE: Final = {
     "gtd": "GOOD_UNTIL_DATE_TIME",
     "fok": "FILL_OR_KILL",
 }
+REJECT_MESSAGES: Final = {
+    "HOLD_FAILURE": "hold could not be placed",
+    "TOO_MANY_OPEN_ORDERS": "too many open orders on the product",
+}
+"""By `reject_reason`; the wording is ours."""
 
 
 def order_type(placed: Placed) -> str:
@@ -73,7 +78,7 @@ def order_shape(call: Call, placed: Placed, status: str = "") -> Shape:
         "reject_reason": placed.failed if state == FAILED else "REJECT_REASON_UNSPECIFIED",
         "settled": state in {"FILLED", "CANCELLED", "EXPIRED"} and bool(filled),
         "product_type": "SPOT",
-        "reject_message": "hold could not be placed" if state == FAILED else "",
+        "reject_message": REJECT_MESSAGES.get(placed.failed, placed.failed) if state == FAILED else "",
         "cancel_message": "User requested cancel" if state == "CANCELLED" and order.reason == "User requested" else "",
         "order_placement_source": "RETAIL_ADVANCED",
         "outstanding_hold_amount": decimal_text(order.held),

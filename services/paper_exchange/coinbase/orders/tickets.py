@@ -5,12 +5,12 @@ Names of reasons: docs.cdp.coinbase.com, Create Order and Preview Order. What is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 from typing import Final
 
 from services.paper_exchange.coinbase.call import Call
 from services.paper_exchange.coinbase.errors import invalid_argument
+from services.paper_exchange.coinbase.orders.reasons import Refused
 from services.paper_exchange.coinbase.products import QUOTE_INCREMENT, QUOTE_MAX_SIZE, Product
 from services.paper_exchange.coinbase.texts import parse_decimal, parse_rfc3339
 from services.paper_exchange.coinbase.view import last_price
@@ -33,14 +33,6 @@ KINDS: Final = {
 BRACKET_ROOM: Final = Decimal("0.05")
 """How far beyond its stop price a bracket's limit moves: 5 % (docs.cdp.coinbase.com, `stop_trigger_price`)."""
 _UP, _DOWN = "STOP_DIRECTION_STOP_UP", "STOP_DIRECTION_STOP_DOWN"
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Why an order is refused: the reason's name without `PREVIEW_`, and a message."""
-
-    reason: str
-    message: str = ""
 
 
 class TicketReader:
@@ -69,13 +61,15 @@ class TicketReader:
         limit, trigger = self._price("limit_price"), self._trigger()
         size, in_quote = self._size(limit)
         post_only, expires_at = self._post_only(), self._end()
+        if KINDS[self._kind] is TimeInForce.GTD and not expires_at:
+            return Refused("GTD_ORDERS_MUST_HAVE_END_TIME")
         refused = (
             self._too_fine(limit, trigger)
             or self._out_of_bounds(size, limit, in_quote=in_quote)
             or self._on_wrong_side(limit, trigger)
         )
         if refused is None and 0 < expires_at <= self._call.now:
-            refused = Refused("INVALID_END_TIME", "end_time is in the past")
+            refused = Refused("END_TIME_IS_IN_THE_PAST")
         if refused is not None:
             return refused
         if in_quote and limit is not None:
@@ -120,9 +114,11 @@ class TicketReader:
     def _too_fine(self, limit: Decimal | None, trigger: Decimal | None) -> Refused | None:
         tick = self._instrument.tick
         if limit is not None and limit % tick:
-            return Refused("INVALID_PRICE_PRECISION", "Too many decimals in order price")
+            reason = "INVALID_BRACKET_LIMIT_PRICE_PRECISION" if self._brackets else "INVALID_PRICE_PRECISION"
+            return Refused(reason, "Too many decimals in order price")
         if trigger is not None and trigger % tick:
-            return Refused("INVALID_STOP_PRICE_PRECISION", "Too many decimals in stop price")
+            reason = "INVALID_STOP_TRIGGER_PRICE_PRECISION" if self._brackets else "INVALID_STOP_PRICE_PRECISION"
+            return Refused(reason, "Too many decimals in stop price")
         return None
 
     def _out_of_bounds(self, size: Decimal, limit: Decimal | None, *, in_quote: bool) -> Refused | None:
@@ -200,9 +196,10 @@ class TicketReader:
         return given is True
 
     def _end(self) -> float:
-        if KINDS[self._kind] is not TimeInForce.GTD:
+        given = self._fields.get("end_time")
+        if KINDS[self._kind] is not TimeInForce.GTD or not given:
             return 0.0
-        end = parse_rfc3339(str(self._fields.get("end_time") or ""))
+        end = parse_rfc3339(str(given))
         if end is None or end <= 0:
             raise invalid_argument("order_configuration: end_time")
         return end

@@ -83,6 +83,19 @@ async def test_a_second_decision_on_one_signal_is_a_dead_letter_and_no_second_or
     assert len(rig.account.orders) == 1
 
 
+async def test_a_second_decision_on_one_signal_for_another_venue_is_one_too_many_as_well(
+    rig: Rig, owner: Owner
+) -> None:
+    """The venue is part of the order's id; a signal is copied in one account of a user."""
+    first = rig.entry("0.01", signal=an_id("signal"))
+    await rig.append(first)
+    await rig.append(replace(first, id=an_id("another order"), venue="coinbase"))
+    async with turn(rig, owner):
+        assert await reported(rig, 1) == [OrderState.FILLED]
+        (letter,) = await _buried(rig, 1)
+    assert letter == f"OrderMessage.id: a second decision on its signal; the first is {first.id}"
+
+
 async def test_an_entry_of_a_signal_from_the_future_expires(rig: Rig, owner: Owner) -> None:
     """Whatever its last moment says: it would be fresh for ever."""
     ahead = rig.clock.now + HOUR

@@ -112,7 +112,7 @@ async def test_a_fee_that_is_not_named_is_the_base_tier_s(
     assert await venue.taker_fee(BTC) == Decimal("0.012")
 
 
-@pytest.mark.parametrize("rate", ["x", "NaN", [], {}])
+@pytest.mark.parametrize("rate", ["x", "NaN", [], {}, "1.2", "-0.001"])
 async def test_a_fee_that_cannot_be_read_is_not_known(venue: CoinbaseVenue, stub: CoinbaseStub, rate: Any) -> None:
     stub.answer("transaction_summary", reply({"fee_tier": {"taker_fee_rate": rate}}))
     with pytest.raises(Unavailable):

@@ -102,3 +102,13 @@ async def test_a_cancelled_wait_costs_nothing() -> None:
     gate.set()
     await asyncio.wait_for(budget.admit_lookup(), 10)
     assert budget._meter.wait(1.0) == pytest.approx(0.4)
+
+
+async def test_without_a_limit_nothing_waits_whatever_the_venue_says(clock: Clock) -> None:
+    budget = CoinbaseBudget(limited=False, monotonic=clock, sleep=clock.sleep)
+    budget.heed(0)
+    assert budget.exceeded() == 0
+    for _ in range(100):
+        await budget.admit_lookup(patient=True)
+        budget.count()
+    assert clock.slept == 0
