@@ -189,6 +189,8 @@ class SignalEmitter:
         self._book.note_move(order.symbol.base, order.closed_at or now, gained=leg.gains)
         for position in positions:
             self._book.put(position)
+        if own is not None and own.record_lost:  # not copied, but bought by the strategy all the same
+            await self._book_lost(replace(order, filled=new, cost=order.cost - emitted.cost), now)
         self._faults.count(FaultKind.MASTER_ROW)
         _log.warning(
             "fill is not told to the users",

@@ -225,8 +225,9 @@ async def test_the_copy_of_a_signal_of_the_other_account_is_recognised_without_i
     master.trade(KRAKEN, Side.BUY, "0.1")
     [signal] = await emitted(bus, 1)
     master.trade(COINBASE, Side.BUY, "0.05", order_id(signal.id, "alice", COINBASE))
-    await wait(lambda: [each for each in master.heartbeat.faults.standing if each.kind is FaultKind.KEY])
-    assert await bus.do("HGET", keys.control("alice"), "mode") == "halt"
+    async with asyncio.timeout(PATIENCE):
+        while await bus.do("HGET", keys.control("alice"), "mode") != "halt":  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
     assert len(await emitted(bus, 1)) == 1
 
 

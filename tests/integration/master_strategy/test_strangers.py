@@ -10,6 +10,7 @@ from uuid import uuid4
 from services.master_strategy.account.book_loader import open_book
 from services.master_strategy.fills.own_copies import OwnCopies
 from services.master_strategy.fills.unread_rows import UnreadRows
+from services.master_strategy.trading.own_order import is_own_id
 from shared.bus.master_account import MasterRecords, read_all_uncopied, read_holdings
 from shared.bus.records import Records, pairs
 from shared.bus.signals import SignalLog
@@ -66,7 +67,7 @@ async def test_a_strangers_coins_alone_are_never_sold_and_keep_it_from_no_entry(
         rig.market.candles[BTC] = list(candles)
         async with asyncio.TaskGroup() as tasks:
             await run.cycle(run.trader(tasks)).turn()
-        assert [order.side for order in run.venue.sent if order.client_order_id] == ([side] if side else [])
+        assert [order.side for order in run.venue.sent if is_own_id(order.client_order_id)] == ([side] if side else [])
 
 
 async def test_what_somebody_else_sold_of_the_strategys_coins_is_not_its_any_more(rig: Rig) -> None:
@@ -224,6 +225,20 @@ async def test_an_own_order_that_redis_has_forgotten_is_still_the_strategys(rig:
     assert (signal.source, signal.strategy) == (Source.STRATEGY, "sma-cross")
     run = await rig.start()
     assert run.book.own.position(BTC).size == btc("0.1")
+
+
+async def test_an_own_order_that_is_forgotten_and_too_old_to_be_copied_is_still_the_strategys(rig: Rig) -> None:
+    """Or it would buy for the same candle again, and never sell the first."""
+    run = await rig.start()
+    await run.resume()
+    own = await run.place(run.own(Side.BUY, "0.1"))
+    await rig.bus.do("DEL", keys.order(MASTER, own.id))
+    run.time.now += 31_000
+    for _ in range(2):
+        await run.watcher.scan()
+        assert await rig.signals() == []
+        assert run.book.own.position(BTC).size == btc("0.1")
+        run = await rig.start()
 
 
 async def test_what_the_account_holds_is_published_with_what_stands_apart(rig: Rig) -> None:
