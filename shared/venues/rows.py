@@ -15,7 +15,7 @@ from enum import StrEnum
 from shared.domain.order import Side
 from shared.domain.values.money import Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
-from shared.venues.errors import Unavailable
+from shared.venues.errors import Refusal, Unavailable
 
 
 class VenueOrderStatus(StrEnum):
@@ -54,6 +54,8 @@ class VenueOrder:
     closed_at: int | None
     reason: str = ""
     trade: TradeKind = TradeKind.SPOT
+    refusal: Refusal | None = None
+    """The family of the venue's reason, if it took the order and refused it afterwards; `reason` has its words."""
 
     @property
     def average_price(self) -> Price | None:

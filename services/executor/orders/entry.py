@@ -208,7 +208,9 @@ class EntryHandler:
             )
             return
         order = outcome.order
-        if order.filled.amount == 0:
+        if order.filled.amount == 0 and order.refusal is not None:
+            state, code = OrderState.REJECTED, code or code_of(order.refusal)
+        elif order.filled.amount == 0:
             state = OrderState.EXPIRED
         elif order.filled.amount < (outcome.record.target or ZERO):  # what was sent: steps may have changed since
             state = OrderState.PARTIAL

@@ -180,6 +180,8 @@ class Trader:
         await self._emitter.emit_missing(found, own)
         filled = found.filled.amount > 0
         state = OrderState.FAILED if outcome.settled_by else OrderState.EXPIRED
+        if found.refusal is not None and not outcome.settled_by:
+            state = OrderState.REJECTED
         if filled:
             state = OrderState.PARTIAL if found.filled < own.size else OrderState.FILLED
         await self._end(own, state, found.reason, found=found)

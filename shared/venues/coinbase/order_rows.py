@@ -15,12 +15,15 @@ from typing import Any, Final
 from shared.domain.order import Side
 from shared.domain.values.money import Money, Quantity
 from shared.venues.answers import UNREADABLE, decimal
+from shared.venues.coinbase.errors import family
 from shared.venues.coinbase.parse import SPOT, instant, symbol_of
 from shared.venues.errors import presentable
 from shared.venues.rows import OmittedRow, OrderList, RowReason, TradeKind, VenueOrder, VenueOrderStatus
 
 ENDED: Final = frozenset({"FILLED", "CANCELLED", "EXPIRED", "FAILED"})
 """The statuses after which nothing fills; with all others, new ones included, an order is still open (C14)."""
+_REFUSED_LATER: Final = "FAILED"
+"""Taken with `success: true`, and refused by the engine behind it (C9, C14)."""
 _NEVER: Final = "0001-"
 _ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _FILL: Final = "FILL"
@@ -68,6 +71,7 @@ def _order(row: Mapping[str, Any]) -> VenueOrder:
         closed_at=ended_at(row) or opened_at if done else None,
         reason=_reason(row) if status != "FILLED" else "",
         trade=TradeKind.MARGIN if _on_margin(row) else TradeKind.SPOT,
+        refusal=family(_reason(row)) if done and status == _REFUSED_LATER else None,
     )
 
 

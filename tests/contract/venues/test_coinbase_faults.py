@@ -81,6 +81,7 @@ async def test_success_is_not_a_fill(coinbase: CoinbaseBench) -> None:
     assert order.status is VenueOrderStatus.DONE
     assert order.filled.amount == order.cost.amount == 0
     assert "HOLD_FAILURE" in order.reason
+    assert order.refusal is Refusal.OTHER
     assert (await coinbase.venue.balances())["BTC"].total == FUNDS["BTC"]
 
 

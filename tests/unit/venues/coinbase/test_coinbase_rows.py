@@ -11,6 +11,7 @@ from shared.domain.order import Side
 from shared.domain.values.money import Money, Quantity
 from shared.domain.values.symbol import Symbol
 from shared.venues.coinbase import order_rows, parse
+from shared.venues.errors import Refusal
 from shared.venues.rows import OmittedRow, RowReason, TradeKind, VenueOrder, VenueOrderStatus
 from tests.unit.venues.coinbase_stub import AT, FILL, ORDER, ORDER_ID
 
@@ -119,6 +120,21 @@ def test_fee_is_never_the_field_of_that_name() -> None:
 )
 def test_why_an_order_ended_is_told(parts: dict[str, Any], reason: str) -> None:
     assert read(status="FAILED", **UNFILLED, **parts).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("status", "reject_reason", "refusal"),
+    [
+        ("FAILED", "REJECT_REASON_INSUFFICIENT_FUNDS", Refusal.FUNDS),
+        ("FAILED", "HOLD_FAILURE", Refusal.OTHER),
+        ("CANCELLED", "", None),
+        ("EXPIRED", "", None),
+    ],
+)
+def test_an_order_refused_after_it_was_taken_is_told_from_one_that_ended(
+    status: str, reject_reason: str, refusal: Refusal | None
+) -> None:
+    assert read(status=status, reject_reason=reject_reason, **UNFILLED).refusal is refusal
 
 
 @pytest.mark.parametrize(
