@@ -89,7 +89,9 @@ class VenueSessions:
             await self._records.mark_account(MASTER, self.name, AccountState.CONNECTING, FIRST_CONNECT)
 
     async def serve(self, lease: Lease, after: asyncio.Event | None) -> None:
-        """Run sessions for ever, from when `after` is set. Raises what Redis raises."""
+        """Run sessions for ever, from when `after` is set, in a task of its own. Raises what Redis raises."""
+        if not self._alone:
+            structlog.contextvars.bind_contextvars(venue=self.name)  # on each line of these sessions
         if after is not None:
             await after.wait()
         try:
@@ -177,6 +179,7 @@ class VenueSessions:
 
     async def _write(self, state: AccountState, words: str) -> None:
         self._noted = state, words
+        self._state.close()
         await self._records.mark_account(MASTER, self.name, state, words)
         await self._state.publish(f"{state}: {words}")
 

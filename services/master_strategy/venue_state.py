@@ -14,6 +14,7 @@ class MasterState:
     def __init__(self, heartbeat: Heartbeat) -> None:
         self._heartbeat = heartbeat
         self._states: dict[str, str] = {}
+        self._phases: dict[str, Phase] = {}
 
     def of(self, venue: str) -> VenueState:
         """Return the part of one venue."""
@@ -23,6 +24,7 @@ class MasterState:
     def forget(self, venue: str) -> None:
         """Leave a venue out until it has a state again: the last one is of an earlier lease."""
         self._states[venue] = ""
+        self._phases.pop(venue, None)
 
     async def publish(self, venue: str, state: str) -> None:
         """Write the heartbeat with a venue's new state."""
@@ -32,10 +34,19 @@ class MasterState:
             return
         await self._heartbeat.publish("; ".join(f"{name}: {each}" for name, each in self._states.items() if each))
 
-    def open(self, phase: Phase) -> None:
+    def open(self, venue: str, phase: Phase) -> None:
         """Note that an account trades, or is mirrored. One whose strategy trades counts before one that is mirrored."""
-        if self._heartbeat.phase is not Phase.OPEN:
-            self._heartbeat.phase = phase
+        self._phases[venue] = phase
+        self._show_phase()
+
+    def close(self, venue: str) -> None:
+        """Note that the session of an account has ended; what the others do counts. The phase of the last one stays."""
+        self._phases.pop(venue, None)
+        self._show_phase()
+
+    def _show_phase(self) -> None:
+        if self._phases:
+            self._heartbeat.phase = Phase.OPEN if Phase.OPEN in self._phases.values() else Phase.MIRROR
 
 
 class VenueState:
@@ -58,4 +69,8 @@ class VenueState:
     def open(self, phase: Phase) -> None:
         """Note that the account trades, or is mirrored."""
         self.opened()
-        self._master.open(phase)
+        self._master.open(self._venue, phase)
+
+    def close(self) -> None:
+        """Note that the account's session has ended."""
+        self._master.close(self._venue)

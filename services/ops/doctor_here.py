@@ -17,9 +17,9 @@ from shared.bus.errors import BusError, BusForbidden
 from shared.bus.lease import RENEW_EVERY, Lease, acquire
 from shared.bus.nonce import NonceCounter
 from shared.config.errors import ConfigurationError
-from shared.config.secrets import ApiKey, key_names, read_api_key
+from shared.config.secrets import ApiKey, key_names, master_venues, read_api_key
 from shared.config.settings import Mode, Settings
-from shared.config.strategy_choice import MIRROR_ONLY, read_strategy_choice
+from shared.config.strategy_choice import MIRROR_ONLY, read_strategy_choice, strategy_venue
 from shared.config.venue_settings import VENUE_FACTS
 from shared.domain.account import MASTER
 from shared.domain.key_report import KeyCheck, KeyReport, refused, unknown
@@ -95,7 +95,7 @@ async def _examine(
         account,
         currency=policy.currency if policy else _CURRENCY,
         clock=clock.offset(),
-        trades=lease.holder != MASTER or _strategy_trades(settings),
+        trades=lease.holder != MASTER or _strategy_trades(settings, venue),
         probe=True,
     )
     return found.report
@@ -108,12 +108,13 @@ async def _renew(lease: Lease) -> None:
             await lease.renew()
 
 
-def _strategy_trades(settings: Settings) -> bool:
-    """Return whether a strategy trades the master's account, so that its key needs the right to."""
+def _strategy_trades(settings: Settings, venue: str) -> bool:
+    """Return whether a strategy trades the master's account at a venue, so that its key needs the right to."""
     try:
-        return read_strategy_choice(settings.shoal_config, settings.shoal_mode).name != MIRROR_ONLY
+        choice = read_strategy_choice(settings.shoal_config, settings.shoal_mode)
     except ConfigurationError:
         return False
+    return choice.name != MIRROR_ONLY and strategy_venue(choice.venue, master_venues()) == venue
 
 
 def _is_set(venue: str, owner: str) -> bool:

@@ -7,13 +7,14 @@ in live mode it needs two settings, its name and `trade_live = true`.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from shared.config.errors import ConfigurationError
 from shared.config.settings import Mode
+from shared.domain.values.venue import VENUES
 
 STRATEGY_FILE: Final = "strategy.toml"
 MIRROR_ONLY: Final = "none"
@@ -57,6 +58,11 @@ def read_strategy_choice(config: Path, mode: Mode) -> StrategyChoice:
     choice = StrategyChoice(str(name), "name" in fields, fields.get("trade_live") is True, str(fields.get("venue", "")))
     refuse_unwanted(config, choice.name, mode, trade_live=choice.trade_live)
     return choice
+
+
+def strategy_venue(chosen: str | None, masters: Collection[str]) -> str:
+    """Return the venue whose account the strategy trades, of those at which the master has a key: by default Kraken."""
+    return chosen or next((str(venue) for venue in VENUES if venue in masters), "")
 
 
 def no_master_there(config: Path, venue: str) -> str:

@@ -23,11 +23,12 @@ from shared.config.strategy_choice import (
     default_strategy,
     read_strategy_file,
     refuse_unwanted,
+    strategy_venue,
 )
 from shared.config.users.file import exact, symbol
 from shared.domain.master_account import Baseline
 from shared.domain.values.symbol import Symbol
-from shared.domain.values.venue import VENUES, VenueName
+from shared.domain.values.venue import VenueName
 
 _PER_CENT: Final = Decimal("0.01")
 
@@ -81,8 +82,7 @@ class StrategySettings(BaseModel):
 
     def at(self, venue: str, masters: Collection[str]) -> Self:
         """Return the settings of the account at a venue: only one of the master's accounts is traded by the strategy."""
-        traded = self.venue or next(name for name in VENUES if name in masters)
-        return self if venue == traded else self.model_copy(update={"name": MIRROR_ONLY})
+        return self if venue == strategy_venue(self.venue, masters) else self.model_copy(update={"name": MIRROR_ONLY})
 
     def build(self) -> Strategy | None:
         """Return the strategy; None if the account is only mirrored."""

@@ -25,6 +25,7 @@ from shared.bus.nonce import NonceCounter
 from shared.bus.records import Records
 from shared.bus.signals import SignalLog
 from shared.contracts import keys
+from shared.contracts.heartbeat import Phase
 from shared.contracts.messages import SignalMessage
 from shared.domain.account import MASTER, AccountState
 from shared.domain.fault import FaultKind
@@ -124,6 +125,10 @@ async def running(master: TwoAccounts) -> AsyncIterator[TwoAccounts]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+def phase(master: TwoAccounts) -> str:
+    return str(master.heartbeat.phase)
 
 
 async def wait(condition: Callable[[], object]) -> None:
@@ -239,6 +244,10 @@ async def test_the_strategy_trades_one_account_and_the_other_is_mirrored(bus: Bu
         async for _ in running(master):
             master.trade(COINBASE, Side.BUY, "0.01")
             signals = await emitted(bus, 2)
+            assert phase(master) == Phase.OPEN
+            master.opened[KRAKEN][-1].fail("closed_orders", Rejected("EGeneral:Temporary lockout", Refusal.LOCKED))
+            await wait(lambda: "kraken: parked" in master.heartbeat.state)
+            assert phase(master) == Phase.MIRROR, "no strategy trades now"
     assert {(each.venue, each.source) for each in signals} == {("kraken", "strategy"), ("coinbase", "account")}
     assert [len(account.orders) for account in master.accounts.values()] == [1, 1]
     assert [line["venue"] for line in logs if line["event"] == "MASTER (mirror only)"] == ["coinbase"]

@@ -22,7 +22,7 @@ from shared.domain.master_account import UncopiedReason
 from shared.domain.order import Kind, Side, leg_id, order_id
 from shared.domain.signal import Source
 from shared.domain.values.instrument import seed_instruments
-from shared.domain.values.money import ONE
+from shared.domain.values.money import ONE, Money
 from shared.domain.values.symbol import Symbol
 from shared.venues.port import OmittedRow, OrderRequest, RowReason
 from tests.integration.master_strategy.rig import Rig, Run, buy, sell
@@ -93,6 +93,43 @@ async def test_a_flat_account_is_told_once_across_a_restart(rig: Rig) -> None:
         await _settle(run)
     assert [(signal.kind, signal.fraction) for signal in await rig.signals()] == [(Kind.ENTRY, None), (Kind.EXIT, ONE)]
     assert not await Records(rig.bus).positions(MASTER, rig.at)
+
+
+async def test_a_conversion_of_dollars_is_no_trade_and_costs_no_equity(rig: Rig) -> None:
+    run = await rig.start()
+    await run.resume()
+    await rig.someone_trades(run, Side.BUY, "0.2")
+    await _settle(run, 3)
+    before = run.mirror.equity
+    rig.account.move("USD", Decimal(-5_000))
+    rig.account.move("USDC", Decimal(5_000))
+    rig.account.move("USD", Decimal(1_000))  # and a deposit
+    await _settle(run)
+    assert [signal.kind for signal in await rig.signals()] == [Kind.ENTRY]
+    assert before is not None
+    assert run.mirror.equity == before + Money(Decimal(1_000), "USD")
+    assert not rig.faults.standing
+
+
+async def test_a_purchase_for_usdc_is_held_but_not_copied_and_a_sale_for_usdc_is_an_exit(rig: Rig) -> None:
+    """Case B2: the account is copied in one currency, whose orders alone are entries; a sale is an exit, whatever was paid."""
+    pair = Symbol.parse("BTC/USDC")
+    rig.market.instruments[pair] = replace(rig.market.instruments[BTC], symbol=pair)
+    rig.market.prices[pair] = Decimal(60_000)
+    rig.account.balances["USDC"] = Decimal(20_000)
+    run = await rig.start()
+    await run.resume()
+    await rig.someone_trades(run, Side.BUY, "0.2")
+    await run.watcher.scan()
+    await rig.someone_trades(run, Side.BUY, "0.2", pair)
+    await run.watcher.scan()
+    assert [row.reason for row in (await read_all_uncopied(rig.bus, rig.at)).values()] == [UncopiedReason.ANOTHER_QUOTE]
+    await rig.someone_trades(run, Side.SELL, "0.2", pair)
+    await run.watcher.scan()
+    assert [(each.symbol, each.kind, each.fraction) for each in await rig.signals()] == [
+        (BTC, Kind.ENTRY, None),
+        (BTC, Kind.EXIT, Decimal("0.5")),
+    ]
 
 
 async def test_what_was_passed_over_stays_so_and_in_the_position_after_a_restart(rig: Rig) -> None:

@@ -208,6 +208,15 @@ async def test_a_crash_of_one_session_is_reported_and_the_other_goes_on(process:
     assert process.started.count("kraken") == 1
 
 
+async def test_who_leads_no_more_reports_no_crash(bus: Bus) -> None:
+    process = Process(bus)
+    process.venues["coinbase"].failure = KeyError("an unexpected answer")
+    process.venues["coinbase"].may_connect.set()
+    async with serving(process.leadership.serve):
+        await until(lambda: process.heartbeat.faults.standing)
+    assert not process.heartbeat.faults.standing
+
+
 async def test_losing_redis_ends_the_sessions_of_both(process: Process) -> None:
     for venue in process.venues.values():
         venue.may_connect.set()

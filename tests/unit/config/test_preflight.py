@@ -112,6 +112,13 @@ def test_what_is_allowed_and_should_be_known_is_yellow(config: Path, file: str, 
     assert statuses()[name] is CheckStatus.YELLOW
 
 
+def test_a_strategy_that_trades_where_the_master_has_no_key_is_red(config: Path) -> None:
+    (config / "strategy.toml").write_text('name = "none"\nvenue = "coinbase"\n')
+    assert "venue is 'coinbase', but the master has no API key there" in red("strategy")
+    (config / "strategy.toml").write_text('name = "none"\nvenue = "kraken"\n')
+    assert statuses()["strategy"] is CheckStatus.GREEN
+
+
 def test_another_address_of_the_venue_is_yellow_and_the_paper_exchange_red(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

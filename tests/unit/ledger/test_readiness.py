@@ -65,6 +65,14 @@ def test_what_is_missing_is_said(status: SystemStatus, reason: str) -> None:
     assert reason in readiness.reasons[0]
 
 
+def test_one_of_two_masters_that_is_not_ready_is_named_and_stops_nothing() -> None:
+    parked = account("master", AccountState.PARKED, "Unauthorized")
+    readiness = assess_readiness(replace(WELL, master=(*WELL.master, ("coinbase", parked))))
+    assert (readiness.ready, readiness.notes) == (True, ("master coinbase: parked: Unauthorized",))
+    alone = assess_readiness(replace(WELL, master=(("coinbase", parked),)))
+    assert alone.notes == (), "it is the reason already"
+
+
 @pytest.mark.parametrize(
     ("who", "state", "reason"),
     [

@@ -40,8 +40,25 @@ def test_per_cent_are_exact(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "masters", "traded"),
+    [
+        ("", ["kraken"], "kraken"),
+        ("", ["coinbase"], "coinbase"),
+        ("", ["coinbase", "kraken"], "kraken"),
+        ('venue = "coinbase"', ["coinbase", "kraken"], "coinbase"),
+    ],
+)
+def test_the_strategy_trades_one_account_and_the_other_is_mirrored(
+    tmp_path: Path, text: str, masters: list[str], traded: str
+) -> None:
+    settings = load_strategy(_write(tmp_path, text))
+    assert [venue for venue in masters if settings.at(venue, masters).build() is not None] == [traded]
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
+        ('venue = "binance"', "venue"),
         ("fsat = 3", "fsat is not a known setting"),
         ("fsat = 3", "did you mean fast?"),
         ("periods = 3", "known: baseline, entry_freshness_seconds"),
