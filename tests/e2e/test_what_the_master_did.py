@@ -130,7 +130,7 @@ def test_one_bad_row_record_or_file_leaves_all_other_rows_read(stack: Stack) -> 
 
 
 def _faults(stack: Stack) -> set[str]:
-    return {fault["subject"] for fault in run_ops(stack, "status", "--json").json["faults"]}
+    return {fault["subject"].removeprefix("kraken ") for fault in run_ops(stack, "status", "--json").json["faults"]}
 
 
 def _uncopied(stack: Stack) -> list[dict[str, str]]:
