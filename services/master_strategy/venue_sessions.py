@@ -76,7 +76,7 @@ class VenueSessions:
         self._state.opened = self._opened
 
     async def prepare(self) -> None:
-        """Record, under a new lease, that the account is to be waited for, or why it still pauses: then nobody waits for it.
+        """Record, under a new lease, that the account is to be waited for, or why it still pauses: then it is not waited for.
 
         Raises BusError.
         """

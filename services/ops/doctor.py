@@ -1,6 +1,6 @@
 """`ops doctor`: check the API keys of users, or of the master, and say what to do about each finding.
 
-The process that serves an account makes the check, because every call needs a permit of its own. For an account that nobody
+The process that serves an account makes the check, because every call needs a permit of its own. For an account that no process
 serves it is made here, under the account's lease, if the key is in this environment (`doctor_here.py`).
 """
 
@@ -70,7 +70,7 @@ def doctor(user: Who = "", everybody: Everybody = False, master: Master = False,
 
 
 async def check(settings: Settings, bus: Bus, patients: Sequence[Patient]) -> dict[Patient, KeyReport]:
-    """Have each account's key checked by whoever serves it, or here. Raises BusUnavailable."""
+    """Have each account's key checked by the process that serves it, or here. Raises BusUnavailable."""
     owners = sorted({each.owner for each in patients})
     leases = await bus.do_all([("GET", keys.lease(owner)) for owner in owners])
     served = {owner for owner, lease in zip(owners, leases, strict=True) if lease}

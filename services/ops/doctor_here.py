@@ -41,14 +41,16 @@ async def check_here(settings: Settings, bus: Bus, owner: str, venue: str, polic
     except ConfigurationError as error:
         if _is_set(venue, owner):
             return KeyReport((refused(KeyCheck.SECRET, str(error)),))
-        served = f"nobody serves {owner}, and this process has no key of theirs ({error})"
+        served = f"no process serves {owner}, and this process has no key of theirs ({error})"
         return _unchecked(f"{served}: start what serves them, or run this where the keys are")
     if fault := VENUE_FACTS[venue].find_secret_fault(key.secret):
         return KeyReport((refused(KeyCheck.SECRET, fault),))
     try:
         lease = await acquire(bus, owner, f"ops-doctor-{os.getpid()}")
     except BusForbidden:
-        return _unchecked(f"nobody serves {owner}, and this process may not take their lease: start what serves them")
+        return _unchecked(
+            f"no process serves {owner}, and this process may not take their lease: start what serves them"
+        )
     if lease is None:
         return _unchecked(f"a process has begun to serve {owner}: ask again")
     renewing = asyncio.create_task(_renew(lease))
@@ -56,7 +58,9 @@ async def check_here(settings: Settings, bus: Bus, owner: str, venue: str, polic
         async with new_http_session(settings.proxy) as http:
             return await _examine(settings, bus, lease, venue, key, policy, http)
     except BusForbidden:
-        return _unchecked(f"nobody serves {owner}, and this process may not count their nonces: start what serves them")
+        return _unchecked(
+            f"no process serves {owner}, and this process may not count their nonces: start what serves them"
+        )
     finally:
         renewing.cancel()
         await asyncio.gather(renewing, return_exceptions=True)

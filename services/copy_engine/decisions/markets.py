@@ -17,7 +17,7 @@ from shared.domain.values.symbol import Symbol
 _INSTRUMENTS_AGE: Final = 5.0
 """Seconds for which the published instruments are used before they are read again."""
 _PRICE_AGE_MS: Final = 30_000
-"""A price that is older bounds nothing. Those of symbols that nobody holds are published every 15 s."""
+"""A price that is older bounds nothing. Those of symbols that are not held are published every 15 s."""
 
 
 class Markets:

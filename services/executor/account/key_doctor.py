@@ -175,8 +175,8 @@ class KeyDoctor:
         self._record = record
         await self._records.write_key_check(self._key.user, self._venue.name, record)
         if (grade, report.words) != (before.doctor, before.doctor_text):
-            told = log.info if report.passed else log.warning
-            told(
+            write = log.info if report.passed else log.warning
+            write(
                 "API key checked", user=self._key.user, venue=self._venue.name, result=str(grade), findings=report.words
             )
         if self._key.strict and not report.passed:

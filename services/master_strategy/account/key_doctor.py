@@ -113,8 +113,8 @@ class MasterKeyDoctor:
         await self._records.write_key_check(MASTER, self._venue.name, record)
         said = f"{grade}: {report.words}"
         if said != self._last:
-            told = _log.info if report.passed else _log.warning
-            told("API key checked", user=MASTER, venue=self._venue.name, result=str(grade), findings=report.words)
+            write = _log.info if report.passed else _log.warning
+            write("API key checked", user=MASTER, venue=self._venue.name, result=str(grade), findings=report.words)
         self._last = said
         if self._live and not report.passed:
             self._faults.report(FaultKind.KEY, self._subject, report.words)

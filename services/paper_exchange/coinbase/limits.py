@@ -41,7 +41,7 @@ class RateLimits:
         self._counts: dict[str, int] = {}
 
     def count(self, name: str, now: float, limit: int) -> Allowance:
-        """Count one request. A refused one counts too, but the next second starts anew."""
+        """Count one request. A refused one counts too, but the next second begins with none."""
         second = math.floor(now)
         if second != self._second:
             self._second = second

@@ -51,7 +51,7 @@ class KeyExaminer:
             _trade(may["can_trade"], trades=trades),
             _transfer(may["can_transfer"]),
             await self._portfolio(answer),
-            ok(KeyCheck.IP_LIST, f"Coinbase tells nobody whether a key has an IP allowlist: look at it {WHERE}"),
+            ok(KeyCheck.IP_LIST, f"Coinbase does not say whether a key has an IP allowlist: look at it {WHERE}"),
             ok(KeyCheck.EXPIRY, "keys of Coinbase have no expiry"),
         ]
         if probe and may["can_view"]:

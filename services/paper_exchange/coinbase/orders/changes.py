@@ -86,7 +86,7 @@ def _cancel(call: Call, order_id: str) -> Shape:
         return {"success": False, "failure_reason": "UNKNOWN_CANCEL_ORDER", "order_id": order_id}
     was_open = placed.order.is_open
     call.exchange.cancel(placed.order)
-    if was_open:  # even if it filled meanwhile (fault `fill_during_cancel`): nobody knows yet
+    if was_open:  # even if it filled meanwhile (fault `fill_during_cancel`): the caller does not know yet
         return {"success": True, "failure_reason": CANCELLED, "order_id": order_id}
     filled = placed.order.status is Status.CLOSED
     reason = "ORDER_IS_FULLY_FILLED" if filled else "DUPLICATE_CANCEL_REQUEST"

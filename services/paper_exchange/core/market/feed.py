@@ -98,7 +98,7 @@ class Extremes:
         self._high = max(self._high, ticks)
 
     def take(self) -> tuple[int, int]:
-        """Return them, and begin anew at the present price."""
+        """Return them, and begin again at the present price."""
         low, high = self._low, self._high
         self._low = self._high = self.feed.ticks
         return low, high
