@@ -120,7 +120,7 @@ _COINBASE: Final[Mapping[str, Case]] = {
     "unauthorized_burst": Case({"fault": "unauthorized_burst", "method": "CreateOrder"}, count=3, again=3),
     "token_expires_on_the_way": Case({"fault": "delay_beyond_timeout_then_processed", "seconds": 8.5}),
     "accepted_then_failed": Case(
-        {"fault": "accepted_then_failed"}, entry=("rejected", 1), exit=("filled", 2), words="HOLD_FAILURE"
+        {"fault": "accepted_then_failed"}, entry=("turned down", 1), exit=("filled", 2), words="HOLD_FAILURE"
     ),
     "pending_for": Case({"fault": "pending_for"}),
     "fills_late": Case({"fault": "fills_late"}),
