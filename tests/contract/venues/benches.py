@@ -41,7 +41,7 @@ from shared.venues.venue_clock import ExactTime
 BTC: Final = Symbol("BTC", "USD")
 PRICE: Final = Decimal(50_000)
 FUNDS: Final = {"USD": Decimal(10_000), "BTC": Decimal("0.5")}
-TIMEOUT: Final = 0.5  # seconds; faults that hang the venue last longer
+TIMEOUT: Final = 1.0  # seconds, for a busy machine; faults that hang the venue last longer
 
 
 def now() -> int:
