@@ -28,8 +28,6 @@ PRICE_MS: Final = 4_000
 """Prices are published every second, and an order takes a while from its judgement to the exchange."""
 EFFECTIVE_MS: Final = 1_000
 """A switch is in force everywhere within a second."""
-TRANSIT_MS: Final = 1_000
-"""An entry's age is bound right before it is written ahead and sent; a busy machine takes a moment until the venue has it."""
 SEEN: Final = Decimal("1.001")
 """Prices are seen ten times a second, which is 48 seconds of the market: its highest may have come between two looks."""
 _ROUNDING: Final = Decimal("1.0000001")
@@ -165,7 +163,7 @@ def _judge_entry(case: Case, order: Order, prices: Prices, found: Judgement) -> 
         slip = 1 + Decimal(person.setting("guards", "max_slippage_bps", 50)) / 10_000
         found.within("max_slippage_bps", (order.limit or ZERO) / told.price, slip, name)
         oldest = Decimal(str(person.setting("guards", "max_signal_age", "30s")).removesuffix("s")) * 1000
-        found.within("max_signal_age", Decimal(at - told.filled_at), oldest + TRANSIT_MS, name)
+        found.within("max_signal_age", Decimal(at - told.filled_at), oldest, name)
         _judge_size(case, order, told, equity, found)
     if (most := person.setting("limits", "max_order_quote")) is not None:
         found.within("max_order_quote", bound, Decimal(most), name)

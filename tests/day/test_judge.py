@@ -137,8 +137,6 @@ def test_an_entry_during_a_stop_out_is_found() -> None:
 def test_an_entry_that_is_too_old_too_expensive_or_too_large_is_found() -> None:
     entry = order(40, 100)
     assert breaches({}, entry) == {"max_signal_age"}
-    assert breaches({}, order(30.9, 100)) == set()  # sent in time, and a moment under way
-    assert breaches({}, order(31.1, 100)) == {"max_signal_age"}
     cheap = SignalFacts(
         PRICE["BTC/USD"] / Decimal("1.0051"), Decimal(9), Decimal(10_000), entry.accepted_at, entry.accepted_at
     )

@@ -57,7 +57,7 @@ DAMAGED: Final = "damaged-record"
 @pytest.mark.timeout(240)
 def test_hundred_users_ten_broken(tmp_path: Path) -> None:
     users = [*WELL, *BROKEN, DAMAGED]
-    with Stack(tmp_path, users, user_settings='[guards]\nmax_signal_age = "30s"\n', venues=AT_COINBASE) as stack:
+    with Stack(tmp_path, users, user_settings='[guards]\nmax_signal_age = "15s"\n', venues=AT_COINBASE) as stack:
         for user in users:
             stack.open_account(user, USD=0 if user == "no-funds" else 5000)
         stack.keys["no-key"] = ("", "")

@@ -232,7 +232,7 @@ class UserFile(_Section):
             if venue and (other := targets.get(venue)):
                 raise ValueError(
                     f"follow.{other} and follow.{master} are both {venue}: what two masters buy in one account cannot be "
-                    "told apart; make two users of it"
+                    "distinguished; make two users of it"
                 )
             targets[venue] = master
 

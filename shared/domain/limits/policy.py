@@ -193,7 +193,7 @@ class UserPolicy:
         """Return the user's venue on which a master's signals are copied; None if they are not.
 
         Without an entry in `follow` that is the master's own venue, which names it, unless another master is copied there: what
-        two masters have bought in one account could not be told apart.
+        two masters have bought in one account could not be distinguished.
         """
         for name, venue in self.follow:
             if name == master:

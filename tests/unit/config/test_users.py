@@ -273,7 +273,7 @@ def test_an_age_is_seconds_or_says_its_unit(config: Path, written: str, ms: int)
         ('follow.binance = "kraken"', "follow.binance is not a known setting"),
         (
             'follow.kraken = "kraken"\nfollow.coinbase = "kraken"',
-            "follow.kraken and follow.coinbase are both kraken: what two masters buy in one account cannot be told apart",
+            "follow.kraken and follow.coinbase are both kraken: what two masters buy in one account cannot be distinguished",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""Over TLS: the other side proves its name or nothing is sent, and failures are told apart as without."""
+"""Over TLS: the other side proves its name or nothing is sent, and failures are distinguished as without."""
 
 from __future__ import annotations
 

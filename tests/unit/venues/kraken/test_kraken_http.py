@@ -1,4 +1,4 @@
-"""The bytes to and from Kraken: signed as sent, sent once, and every way of failing told apart."""
+"""The bytes to and from Kraken: signed as sent, sent once, and every way of failing distinguished."""
 
 from __future__ import annotations
 
