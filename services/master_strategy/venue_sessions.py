@@ -170,7 +170,8 @@ class VenueSessions:
         self._stay_away(wait)
         words = str(failure)
         if crashes:
-            words = str(failure) if isinstance(failure, BusError) else f"internal error: {failure!r}"
+            # Its message is not ours, and records are shown: the log, which hides secrets, has it whole.
+            words = str(failure) if isinstance(failure, BusError) else f"internal error: {type(failure).__name__}"
             self._faults.report(FaultKind.TASK, self._subject, words)
             _log.error("the master's session failed", venue=self.name, again_in_s=round(wait), exc_info=failure)
         else:
