@@ -24,10 +24,12 @@ class Switches:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """The guard of an order and the kill switches over it."""
+    """The guard of an order, the kill switches over it, and the end of its age."""
 
     guard: Guard
     switches: Switches | None = None
+    latest_at: int | None = None
+    """Epoch ms, the venue's time, after which the venue must not take the order; None for one that never ages."""
 
 
 class StopSending(Exception):  # noqa: N818  # control flow out of the lane, not an error

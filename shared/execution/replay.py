@@ -49,9 +49,11 @@ class Replay:
 
         Raises Unavailable, OutcomeUnknown, Rejected for a refused key, LeaseLost, BusUnavailable.
         """
-        record = self.record
+        record, conditions = self.record, self._conditions
+        if conditions is None:
+            return None
         try:
-            return await self._sender.venue.replay(record.request, self._begin)
+            return await self._sender.venue.replay(record.request, self._begin, latest_at=conditions.latest_at)
         except StopSending as stop:
             log.info("order not sent again", order_id=record.id, user=self._sender.user, reason=stop.outcome.reason)
         except _NotOpen:

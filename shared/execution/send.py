@@ -71,6 +71,7 @@ class _LegSend:
             size=leg.size,
             limit_price=leg.limit_price,
             deadline_at=sender.clock.now() + sender.patience_ms,
+            latest_at=conditions.latest_at,
         )
 
     async def begin(self, outgoing: Outgoing) -> int:

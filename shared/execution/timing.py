@@ -32,6 +32,8 @@ class Timing:
     """The venue takes no deadline that is further ahead."""
     order_life_ms: int = int(VENUE_TIMEOUT * SECOND)
     """How far after the start of a send its deadline lies, at most."""
+    shortest_life_ms: int = 0
+    """The same, at least: an order that must not arrive late is not begun in its last moments."""
 
     @property
     def proven_after_ms(self) -> int:
@@ -45,4 +47,4 @@ class Timing:
 
 def timing_of(venue: Venue) -> Timing:
     """Return the times that a venue's adapter states."""
-    return Timing(venue.visible_after_ms, venue.furthest_deadline_ms, venue.order_life_ms)
+    return Timing(venue.visible_after_ms, venue.furthest_deadline_ms, venue.order_life_ms, venue.shortest_life_ms)

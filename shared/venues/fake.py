@@ -25,6 +25,7 @@ from shared.domain.values.instrument import Instrument, PairStatus
 from shared.domain.values.money import ZERO, Money, Price, Quantity, plain
 from shared.domain.values.symbol import Symbol
 from shared.domain.values.venue import VenueName
+from shared.venues.deadline import deadline_of
 from shared.venues.errors import Refusal, Rejected
 from shared.venues.fake_account import FakeAccount, FakeMarket
 from shared.venues.port import (
@@ -79,6 +80,7 @@ class FakeVenue:
     visible_after_ms = 3_000
     furthest_deadline_ms = 60_000
     order_life_ms = _SEND_WINDOW
+    shortest_life_ms = 0
 
     def __init__(
         self,
@@ -166,16 +168,20 @@ class FakeVenue:
             if self._clock() >= order.deadline_at:
                 raise Rejected("deadline passed before the order was sent", Refusal.DEADLINE)
             body = _written(order) if self.replays else ""
-            self._arrive(await begin(Outgoing(self._clock() + self.order_life_ms, body)))
+            self._arrive(await begin(Outgoing(self._deadline(order.latest_at), body)))
             return await self._receive("place", order)
 
-    async def replay(self, body: str, begin: BeginSend) -> OrderAck:
+    async def replay(self, body: str, begin: BeginSend, *, latest_at: int | None = None) -> OrderAck:
         """Execute a recorded order, unless its client id is known: then return the order that has it."""
         if not self.replays:
             raise TypeError("this venue has no replay")
         async with self._lane:
-            await begin(Outgoing(self._clock() + self.order_life_ms, body))
+            await begin(Outgoing(self._deadline(latest_at), body))
             return await self._receive("replay", _read(body))
+
+    def _deadline(self, latest_at: int | None) -> int:
+        life, shortest = self.order_life_ms, self.shortest_life_ms
+        return deadline_of(self._clock(), life_ms=life, shortest_ms=shortest, latest_at=latest_at)
 
     async def _receive(self, method: str, order: OrderRequest) -> OrderAck:
         failure = await self._enter(method, raises=False)

@@ -84,6 +84,9 @@ class OrderRequest:
     limit_price: Price | None
     deadline_at: int
     """Epoch ms after which the send must not begin. The venue's own deadline (Kraken `deadline`) is set when it does begin."""
+    latest_at: int | None = None
+    """Epoch ms, the venue's time, after which the venue must not take the order: its deadline there is no later, but where that
+    would be nearer than `shortest_life_ms`. None: as long as a send may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,8 @@ class Venue(PublicVenue, Protocol):
     """How far ahead of now the latest arrival of an order can be that the venue takes."""
     order_life_ms: int
     """How far after the start of a send the deadline lies that this adapter gives an order, at most."""
+    shortest_life_ms: int
+    """How far after the start of a send it lies at least, whatever `latest_at` says."""
     replays: bool
     """Whether the venue answers a request with a known client order id with the order that the first one made (`replay`)."""
 
@@ -181,8 +186,10 @@ class Venue(PublicVenue, Protocol):
         """
         ...
 
-    async def replay(self, body: str, begin: BeginSend) -> OrderAck:
+    async def replay(self, body: str, begin: BeginSend, *, latest_at: int | None = None) -> OrderAck:
         """Send a recorded request again, byte for byte, with a permit of its own; only where the venue `replays`.
+
+        `latest_at` as in `OrderRequest`: if the first one never came, this one is the order.
 
         Return the one order of that client order id, made by the first request or just now. Raises Rejected when there is no such
         order and none was made (an earlier copy may still arrive until its deadline), Unavailable, OutcomeUnknown (also when the

@@ -23,6 +23,7 @@ class UnusableVenue:
     visible_after_ms = 3_000
     furthest_deadline_ms = 60_000
     order_life_ms = 5_000
+    shortest_life_ms = 0
     replays = False
 
     def __init__(self, name: str, reason: str) -> None:
@@ -66,7 +67,7 @@ class UnusableVenue:
         """Refuse, without a call of `begin`."""
         self._refuse()
 
-    async def replay(self, body: str, begin: BeginSend) -> OrderAck:
+    async def replay(self, body: str, begin: BeginSend, *, latest_at: int | None = None) -> OrderAck:
         """Refuse, without a call of `begin`."""
         self._refuse()
 

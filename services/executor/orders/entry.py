@@ -136,7 +136,7 @@ class EntryHandler:
 
     def _conditions(self, decision: Decision, terms: EntryTerms) -> Conditions:
         switches = Switches(self._context.switch_keys(decision.symbol), lambda: self._switched_off(decision))
-        return Conditions(lambda: self._guard(decision, terms), switches)
+        return Conditions(lambda: self._guard(decision, terms), switches, self._last_moment(decision, terms))
 
     def _barred(self, decision: Decision, terms: EntryTerms) -> Denied | None:
         context = self._context
@@ -174,14 +174,31 @@ class EntryHandler:
                 f"its signal is dated {ahead / 1000:.1f} s in the future; a clock is wrong",
                 ReasonCode.FUTURE_FILL,
             )
-        last_moment = min(terms.not_after, decision.signal_at + self._context.policy.guards.max_signal_age_ms)
+        last_moment = self._last_moment(decision, terms)
         if now > last_moment:
             return Denied(
                 OrderState.EXPIRED,
                 f"{(now - last_moment) / 1000:.1f} s past the age this user accepts",
                 ReasonCode.STALE,
             )
+        if last_moment - now < self._time_to_arrive(decision, last_moment):
+            return Denied(
+                OrderState.EXPIRED,
+                f"{(last_moment - now) / 1000:.1f} s before the age this user accepts ends: it might arrive too late",
+                ReasonCode.STALE,
+            )
         return None
+
+    def _last_moment(self, decision: Decision, terms: EntryTerms) -> int:
+        """Return the instant after which the venue must not take the entry, by the engine's word and by the settings of now."""
+        return min(terms.not_after, decision.signal_at + self._context.policy.guards.max_signal_age_ms)
+
+    def _time_to_arrive(self, decision: Decision, last_moment: int) -> int:
+        """Return how many ms before its last moment an entry is still begun: the venue cannot be given a nearer deadline.
+
+        An age of a few seconds leaves half of itself for the way to the executor; such an entry may arrive a little later.
+        """
+        return min(self._context.sender.timing.shortest_life_ms, (last_moment - decision.signal_at) // 2)
 
     async def _end(
         self,

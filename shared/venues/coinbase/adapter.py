@@ -29,7 +29,7 @@ from shared.venues.coinbase.history import OrderHistory
 from shared.venues.coinbase.key_check import KeyExaminer
 from shared.venues.coinbase.public import CoinbasePublic
 from shared.venues.coinbase.questions import Questions, Row
-from shared.venues.coinbase.submission import Submission
+from shared.venues.coinbase.submission import SHORTEST_LIFE_MS, Submission
 from shared.venues.coinbase.transport import request_text
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.port import BeginSend, Candle, OrderAck, OrderRequest
@@ -63,6 +63,7 @@ class CoinbaseVenue:
         self._clock = clock
         self._fee: tuple[Decimal, int] = (dearest_taker_fee(VenueName.COINBASE), 0)
         self.order_life_ms = submission.order_life_ms
+        self.shortest_life_ms = SHORTEST_LIFE_MS
 
     async def instruments(self) -> Mapping[Symbol, Instrument]:
         """Return all spot products, at most ten minutes old while Coinbase answers."""
@@ -116,16 +117,16 @@ class CoinbaseVenue:
         body = request_text(_request(order, await self._public.product_id(order.symbol)))
         await self._measure_time()
         try:
-            return await self._submission.send(body, begin, not_after=order.deadline_at)
+            return await self._submission.send(body, begin, not_after=order.deadline_at, latest_at=order.latest_at)
         except Rejected as refused:
             if refused.refusal in {Refusal.PRECISION, Refusal.MINIMUM, Refusal.HALTED}:
                 self._public.distrust()
             raise
 
-    async def replay(self, body: str, begin: BeginSend) -> OrderAck:
+    async def replay(self, body: str, begin: BeginSend, *, latest_at: int | None = None) -> OrderAck:
         """Send a recorded request again, byte for byte; see the port. The order that it names is compared with the request."""
         await self._measure_time()
-        accepted = await self._submission.send(body, begin)
+        accepted = await self._submission.send(body, begin, latest_at=latest_at)
         asked = json.loads(body)
         try:
             row = await self._history.row(accepted.venue_order_id)

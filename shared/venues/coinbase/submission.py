@@ -11,17 +11,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, Final
 
 from shared.venues.coinbase.errors import UNAUTHORIZED, failure_of, refusal_of
 from shared.venues.coinbase.order_rows import is_id
 from shared.venues.coinbase.questions import TOKEN_PAUSES
 from shared.venues.coinbase.rate_budget import CoinbaseBudget
 from shared.venues.coinbase.transport import CoinbaseApi, Reply
+from shared.venues.deadline import deadline_of
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.port import BeginSend, OrderAck, Outgoing
 from shared.venues.venue_clock import VenueTime
 
+SHORTEST_LIFE_MS: Final = 2_000
+"""From the start of a send to the end of its token, at least: a token ends at a full second, so one is left for the request."""
 _TOO_LATE = "the order's deadline passed before it could be sent"
 
 
@@ -35,8 +38,12 @@ class Submission:
         self.order_life_ms = api.token_life_ms
         """From the start of a send to the end of its token, at most."""
 
-    async def send(self, body: str, begin: BeginSend, *, not_after: int | None = None) -> OrderAck:
+    async def send(
+        self, body: str, begin: BeginSend, *, not_after: int | None = None, latest_at: int | None = None
+    ) -> OrderAck:
         """Send the text of an order, unless it is `not_after` (epoch ms) already; return the order that has its client id.
+
+        Its token ends by `latest_at` (epoch ms, the venue's time), but see `SHORTEST_LIFE_MS`.
 
         Raises Rejected, Unavailable (not processed), OutcomeUnknown, and what `begin` raises.
         """
@@ -44,7 +51,8 @@ class Submission:
             raise Unavailable("the venue's time has not been measured yet")
         if not_after is not None and self._clock() >= not_after:
             raise Rejected(_TOO_LATE, Refusal.DEADLINE)
-        deadline = (self._clock() + self.order_life_ms) // 1000 * 1000  # a token ends at a full second
+        end = deadline_of(self._clock(), life_ms=self.order_life_ms, shortest_ms=SHORTEST_LIFE_MS, latest_at=latest_at)
+        deadline = end // 1000 * 1000  # a token ends at a full second
         self._budget.count()
         await begin(Outgoing(deadline, body))
         reply = await self._send_in_time(body, deadline)

@@ -67,6 +67,7 @@ class KrakenVenue:
         self._clock = clock
         self._fees: dict[Symbol, tuple[Decimal, int]] = {}
         self.order_life_ms = lane.order_life_ms
+        self.shortest_life_ms = lane.shortest_life_ms
 
     async def instruments(self) -> Mapping[Symbol, Instrument]:
         """Return all spot pairs, at most ten minutes old while Kraken answers."""
@@ -116,14 +117,17 @@ class KrakenVenue:
     async def place(self, order: OrderRequest, begin: BeginSend) -> OrderAck:
         """Send one order; see the port. The order must have been floored to the pair's steps already.
 
-        The order carries a deadline of one time-out from the start of the send; one whose send cannot start in time is not sent.
+        The order carries a deadline of one time-out from the start of the send, or an earlier one (`latest_at`); one whose send
+        cannot start in time is not sent.
         """
         pair = await self._pair(order.symbol)
         if not self._clock.measured:  # the answers so far had no date
             await self._public.ask_time()
         await self._budget.admit_order(pair, patience=(order.deadline_at - self._clock()) / 1000)
         try:
-            result = await self._lane.add_order(partial(self._params, order, pair), begin, not_after=order.deadline_at)
+            result = await self._lane.add_order(
+                partial(self._params, order, pair), begin, not_after=order.deadline_at, latest_at=order.latest_at
+            )
         except Rejected as refused:
             if refused.refusal in {Refusal.PRECISION, Refusal.MINIMUM} or _UNKNOWN_PAIR in refused.words.lower():
                 self._public.distrust()
@@ -133,7 +137,7 @@ class KrakenVenue:
             raise OutcomeUnknown("Kraken accepted the order without returning its id")
         return OrderAck(venue_order_id)
 
-    async def replay(self, body: str, begin: BeginSend) -> OrderAck:
+    async def replay(self, body: str, begin: BeginSend, *, latest_at: int | None = None) -> OrderAck:
         """Refuse: Kraken's client order ids are unique among open orders only, so a second send buys twice."""
         raise TypeError("Kraken has no replay")
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import structlog
 
+from shared.venues.deadline import deadline_of
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable, VenueError, as_read
 from shared.venues.kraken.errors import failure_of
 from shared.venues.kraken.parse import accepted_id
@@ -53,6 +54,8 @@ class Lane:
         self._named: deque[str] = deque(maxlen=_NAMED)
         self.order_life_ms = max(int(timeout * 1000), _SHORTEST_SEND)
         """From the start of a send to the deadline of its order."""
+        self.shortest_life_ms = min(_SHORTEST_SEND, self.order_life_ms)
+        """The same, at least."""
 
     @property
     def last_nonce(self) -> int:
@@ -72,11 +75,19 @@ class Lane:
 
         return await with_patience(once, self._timeout)
 
-    async def add_order(self, params: Callable[[int], Mapping[str, str]], begin: BeginSend, *, not_after: int) -> Any:
+    async def add_order(
+        self,
+        params: Callable[[int], Mapping[str, str]],
+        begin: BeginSend,
+        *,
+        not_after: int,
+        latest_at: int | None = None,
+    ) -> Any:
         """Send AddOrder once and return its result.
 
-        The order's deadline is one time-out from the moment at which the lane was acquired, and is the one that `begin` records:
-        it is never extended, so that "absent after the deadline" is a proof. It is in the venue's time: before that was measured
+        The order's deadline is one time-out from the moment at which the lane was acquired, or `latest_at` if that is earlier
+        (but see `shortest_life_ms`), and is the one that `begin` records: it is never extended, so that "absent after the
+        deadline" is a proof. It is in the venue's time: before that was measured
         no order leaves. An order whose send has not begun by `not_after`, or that cannot leave in time after `begin`, is refused
         here.
         """
@@ -84,7 +95,9 @@ class Lane:
             if not self._clock.measured:
                 raise Unavailable("the venue's time has not been measured yet")
             self._in_time(not_after)
-            deadline = self._clock() + self.order_life_ms
+            deadline = deadline_of(
+                self._clock(), life_ms=self.order_life_ms, shortest_ms=self.shortest_life_ms, latest_at=latest_at
+            )
             form = params(deadline)
             nonce = await begin(Outgoing(deadline))
             try:

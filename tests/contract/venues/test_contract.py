@@ -326,3 +326,22 @@ async def test_28_what_begin_raises_stops_a_replay(bench: Bench) -> None:
     with pytest.raises(Fenced if bench.venue.replays else TypeError):
         await bench.venue.replay(begin.outgoing[0].body, refuse)
     assert await bench.orders_at_venue() == 0
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_29_an_order_s_deadline_is_no_later_than_the_end_of_its_age(bench: Bench, again: bool) -> None:
+    """The venue is given that end, so that an order which is held up on its way does not buy after it."""
+    begin, venue = Recorded(bench), bench.venue
+    if again and not venue.replays:
+        pytest.skip("this venue has no replay")
+    life, shortest = venue.order_life_ms, venue.shortest_life_ms
+    for ahead in (life + 5_000, life, shortest + 500, shortest - 500, -60_000):
+        started, latest = now(), now() + ahead
+        asked = replace(request(_id()), latest_at=latest)
+        if again:
+            await venue.place(asked, begin)
+            await venue.replay(begin.outgoing[-1].body, begin, latest_at=latest)
+        else:
+            await venue.place(asked, begin)
+        nearest = started + min(shortest, life)
+        assert nearest - 1_000 <= begin.outgoing[-1].deadline_at <= max(latest, now() + shortest)

@@ -27,7 +27,7 @@ from tests.unit.master_strategy.values import BTC, btc, btc_price
 SIZE: Final = "0.05"
 
 
-FRESH_FOR: Final = 4_000
+FRESH_FOR: Final = 5_500
 """Ms for which the executor's entry may be sent: less than a proof of absence takes, so that it is not sent a second time."""
 
 

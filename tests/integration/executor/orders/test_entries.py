@@ -11,7 +11,9 @@ import structlog
 from shared.bus.errors import LeaseLost
 from shared.contracts import keys
 from shared.domain.account import AccountState
+from shared.domain.limits.policy import GuardPolicy
 from shared.domain.order import OrderState
+from shared.domain.reason import ReasonCode
 from shared.domain.values.clock_offset import ClockOffset
 from shared.runtime.clock_alarm import ClockAlarm
 from shared.venues.errors import Refusal, Rejected, Unavailable
@@ -152,6 +154,44 @@ async def test_an_entry_past_its_age_expires_unsent(rig: Rig, owner: Owner) -> N
     rig.clock.now += 30_001
     report = await rig.carry(owner, decision)
     assert (report.outcome, owner.venue.sent) == (OrderState.EXPIRED, [])
+
+
+@pytest.mark.parametrize(
+    ("fresh_for", "waited", "outcome"),
+    [
+        (30_000, 26_900, OrderState.FILLED),
+        (30_000, 27_100, OrderState.EXPIRED),
+        (2_000, 900, OrderState.FILLED),  # a short age keeps half of itself for the way to the executor
+        (2_000, 1_100, OrderState.EXPIRED),
+    ],
+)
+async def test_an_entry_that_could_arrive_past_its_age_expires_unsent(
+    rig: Rig, owner: Owner, fresh_for: int, waited: int, outcome: OrderState
+) -> None:
+    """The venue takes no deadline that is nearer than 3 s: one sent later could buy after the age has ended."""
+    owner.context.sender.timing = replace(owner.context.sender.timing, shortest_life_ms=3_000)
+    decision = rig.entry(fresh_for=fresh_for)
+    rig.clock.now += waited
+    report = await rig.carry(owner, decision)
+    assert (report.outcome, len(owner.venue.sent)) == (outcome, 1 if outcome is OrderState.FILLED else 0)
+    if outcome is OrderState.EXPIRED:
+        left = (fresh_for - waited) / 1000
+        assert report.reason.startswith(f"{left:.1f} s before the age this user accepts ends")
+        assert report.code == ReasonCode.STALE
+
+
+async def test_an_entrys_deadline_at_the_venue_is_no_later_than_the_end_of_its_age(rig: Rig, owner: Owner) -> None:
+    """`entry_arrives_late`: what is held up on its way must not buy after it."""
+    decision = rig.entry()
+    rig.clock.now += 29_000
+    await rig.carry(owner, decision)
+    assert decision.copy is not None
+    assert int((await rig.record(decision))["deadline_at"]) == decision.copy.not_after
+    owner.context.policy = replace(owner.context.policy, guards=GuardPolicy(max_signal_age_ms=20_000))
+    shorter = rig.entry()
+    rig.clock.now += 19_000
+    await rig.carry(owner, shorter)
+    assert int((await rig.record(shorter))["deadline_at"]) == shorter.signal_at + 20_000, "by the settings of now"
 
 
 @pytest.mark.parametrize("mode", ["pause", "close_only", "halt"])

@@ -126,6 +126,25 @@ async def test_a_401_after_the_deadline_is_no_refused_key(
     assert (told.value.refusal, len(stub.sent("orders"))) == (Refusal.DEADLINE, before + 1)
 
 
+@pytest.mark.parametrize(("age_left", "told"), [(60_000, 7_000), (4_000, 4_000), (1_000, 2_000), (-60_000, 2_000)])
+@pytest.mark.parametrize("again", [False, True])
+async def test_the_token_ends_no_later_than_the_age(
+    venue: CoinbaseVenue, stub: CoinbaseStub, begin: Recorder, again: bool, age_left: int, told: int
+) -> None:
+    stub.answer("orders", taken())
+    at = now()
+    latest = at + age_left
+    await (
+        venue.replay(TEXT, begin, latest_at=latest)
+        if again
+        else venue.place(replace(request(), latest_at=latest), begin)
+    )
+    end = token_of(stub.sent("orders")[0])[1]["exp"] * 1000
+    assert end == begin.outgoing[0].deadline_at
+    assert at + told - 1_000 < end <= now() + told
+    assert end <= max(latest, now() + venue.shortest_life_ms)
+
+
 @pytest.mark.parametrize("again", [False, True])
 async def test_a_slow_write_ahead_moves_no_end(
     venue: CoinbaseVenue, stub: CoinbaseStub, begin: Recorder, again: bool

@@ -81,6 +81,18 @@ async def test_the_deadline_that_kraken_is_told_is_the_one_that_begin_recorded(
     assert 2_000 < recorded[0] - at < 60_000  # the only distances that Kraken takes
 
 
+@pytest.mark.parametrize(("age_left", "told"), [(60_000, 30_000), (4_000, 4_000), (2_000, 3_000), (-60_000, 3_000)])
+async def test_the_deadline_that_kraken_is_told_is_no_later_than_the_end_of_the_age(
+    venue: KrakenVenue, stub: KrakenStub, nonces: MemoryNonces, age_left: int, told: int
+) -> None:
+    stub.answer("AddOrder", result({"txid": ["O1"]}))
+    at = now()
+    await venue.place(replace(ORDER, deadline_at=at + 30_000, latest_at=at + age_left), nonces.begin)
+    deadline = datetime.fromisoformat(stub.sent("AddOrder")[-1].form["deadline"]).timestamp() * 1000
+    assert at + told <= deadline <= now() + told
+    assert deadline <= max(at + age_left, now() + venue.shortest_life_ms)
+
+
 async def test_a_pair_that_is_not_listed_is_refused_without_asking(
     venue: KrakenVenue, stub: KrakenStub, nonces: MemoryNonces
 ) -> None:
