@@ -1,31 +1,28 @@
 """The ASGI application, without a framework: routing and a validated model per request would cost more than the exchange itself.
 
-`/0/...` goes to the Kraken front, `/api/...` and `/v2/...` to Coinbase's, `/paper/...` to the control plane. A dropped reply is a
-cut connection: the transport from `server.py` is aborted, so the client sees what it sees of a broken network.
+`/0/...` goes to the Kraken front, `/api/...` and `/v2/...` to Coinbase's, `/paper/...` to the control plane. A WebSocket at `/v2`
+is Kraken's, as there; any other one is Coinbase's, whose addresses have no path. A dropped reply is a cut connection: the
+transport from `server.py` is aborted, so the client sees what it sees of a broken network.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from services.paper_exchange.coinbase.front import CoinbaseFront
 from services.paper_exchange.coinbase.gate import Request as CoinbaseRequest
 from services.paper_exchange.core.market.clock import Clock
 from services.paper_exchange.kraken.front import KrakenFront, Request as KrakenRequest
-from services.paper_exchange.wire import Reply
+from services.paper_exchange.sockets import Socket, StreamServer
+from services.paper_exchange.wire import TRANSPORT, Receive, Reply, Scope, Send
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-TRANSPORT: Final = "shoal.transport"  # where server.py puts the connection, in scope["extensions"]
 LARGEST_BODY: Final = 1_000_000
 
 
@@ -57,8 +54,18 @@ class Venue:
 class Application:
     """The whole application."""
 
-    def __init__(self, kraken: KrakenFront, coinbase: CoinbaseFront, control: Asgi, clock: Clock) -> None:
+    def __init__(
+        self,
+        kraken: KrakenFront,
+        coinbase: CoinbaseFront,
+        control: Asgi,
+        clock: Clock,
+        *,
+        kraken_streams: StreamServer | None = None,
+        coinbase_streams: StreamServer | None = None,
+    ) -> None:
         """`clock` is the clock of deadlines; the `Date` header of every answer is from it, as at the venue."""
+        self._streams = {"kraken": kraken_streams, "coinbase": coinbase_streams}
         self._kraken = kraken
         self._coinbase = coinbase
         self._control = control
@@ -76,6 +83,8 @@ class Application:
             await self._control(scope, receive, send)
         elif scope["type"] == "http":
             await _send(Reply(b'{"detail":"not found"}', 404), send)
+        elif scope["type"] == "websocket" and (streams := self._streams_of(scope)) is not None:
+            await Socket(scope).serve(receive, send, streams)
         else:
             raise NotImplementedError(f"{scope['type']} connections are not served")
 
@@ -85,6 +94,9 @@ class Application:
                 if scope["path"].startswith(venue.prefixes):
                     return venue
         return None
+
+    def _streams_of(self, scope: Scope) -> StreamServer | None:
+        return self._streams["kraken" if scope["path"].rstrip("/") == "/v2" else "coinbase"]
 
     async def _answer_for(self, venue: Venue, scope: Scope, receive: Receive, send: Send) -> None:
         try:

@@ -1,11 +1,18 @@
-"""What a front gives to the ASGI application: an answer, whatever the venue."""
+"""What a front gives to the ASGI application: an answer, whatever the venue. And the names of ASGI's own things."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 JSON: Final = b"application/json"
+TRANSPORT: Final = "shoal.transport"  # where server.py puts the connection, in scope["extensions"]
 
 
 @dataclass(slots=True)

@@ -41,6 +41,7 @@ from shared.venues.port import (
     VenueOrder,
     VenueOrderStatus,
 )
+from shared.venues.stream import PrivateStream
 
 __all__ = ["FakeAccount", "FakeMarket", "FakeVenue", "MemoryNonces"]
 
@@ -97,6 +98,7 @@ class FakeVenue:
         self.calls: Counter[str] = Counter()
         self.sent: list[OrderRequest] = []
         self.closed = False
+        self.stream: PrivateStream | None = None
         self.replays = account.replays
         self._clock = clock
         self._nonces = nonces or MemoryNonces(account.last_nonce)
@@ -192,6 +194,10 @@ class FakeVenue:
         if failure is not None:
             raise failure.error
         return accepted
+
+    def private_stream(self) -> PrivateStream | None:
+        """Return the one that a test has given it, if any."""
+        return self.stream
 
     async def order(self, venue_order_id: str) -> VenueOrder:
         """Return one order. Raises Rejected(GONE) while it is hidden or if it does not exist."""

@@ -28,6 +28,7 @@ from shared.venues.rows import (
     VenueOrder,
     VenueOrderStatus,
 )
+from shared.venues.stream import PrivateStream
 
 __all__ = [
     "Balance",
@@ -195,6 +196,10 @@ class Venue(PublicVenue, Protocol):
         order and none was made (an earlier copy may still arrive until its deadline), Unavailable, OutcomeUnknown (also when the
         venue names an order that is not the one of the body), and what `begin` raises.
         """
+        ...
+
+    def private_stream(self) -> PrivateStream | None:
+        """Return a stream of this account that has not connected yet; None if the venue, or this account, has none."""
         ...
 
     async def order(self, venue_order_id: str) -> VenueOrder:

@@ -15,6 +15,7 @@ from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
 from shared.venues.errors import Refusal, Rejected
 from shared.venues.port import Balances, BeginSend, Candle, OrderAck, OrderList, OrderRequest, VenueOrder
+from shared.venues.stream import PrivateStream
 
 
 class UnusableVenue:
@@ -70,6 +71,10 @@ class UnusableVenue:
     async def replay(self, body: str, begin: BeginSend, *, latest_at: int | None = None) -> OrderAck:
         """Refuse, without a call of `begin`."""
         self._refuse()
+
+    def private_stream(self) -> PrivateStream | None:
+        """Return None: there is none yet."""
+        return None
 
     async def order(self, venue_order_id: str) -> VenueOrder:
         """Refuse."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
+from services.paper_exchange.core.events import AccountListener, Change
 from services.paper_exchange.core.fees import RollingVolume
 from services.paper_exchange.core.instrument import ZERO
 from services.paper_exchange.core.order import Order, Trade
@@ -111,6 +112,12 @@ class Account:
     margin: bool = False
     """Whether it may trade on margin."""
     positions: dict[str, MarginPosition] = field(default_factory=dict)
+    listeners: list[AccountListener] = field(default_factory=list)
+
+    def tell(self, order: Order, change: Change, trade: Trade | None = None) -> None:
+        """Tell those who listen that one of its orders has changed."""
+        for listener in self.listeners:
+            listener.order_changed(order, change, trade)
 
     def available(self, asset: str, now: float) -> Decimal:
         """Return the amount that a new order may use."""
@@ -138,7 +145,10 @@ class Account:
     def transfer(self, entry_id: str, at: float, asset: str, amount: Decimal) -> None:
         """Book a deposit or withdrawal."""
         self.balances[asset] += amount
-        self.entries.append(Transfer(entry_id, at, asset, amount, self.balances[asset]))
+        entry = Transfer(entry_id, at, asset, amount, self.balances[asset])
+        self.entries.append(entry)
+        for listener in self.listeners:
+            listener.funds_moved(entry)
 
     def opened(self, order: Order) -> None:
         """Add a new order."""
@@ -146,6 +156,7 @@ class Account:
         self.open_orders[order.id] = order
         if order.ticket.client_id:
             self.by_client_id[order.ticket.client_id].append(order)
+        self.tell(order, Change.ACCEPTED)
 
     def closed(self, order: Order) -> None:
         """Move an order to the closed ones and release its hold."""

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from services.paper_exchange.core.account import Account, ApiKey
 from services.paper_exchange.core.denial import Denial
+from services.paper_exchange.core.events import Change
 from services.paper_exchange.core.faults import ArmedFaults, VenueFaults
 from services.paper_exchange.core.fees import FeeSchedule
 from services.paper_exchange.core.ids import Ids
@@ -173,6 +174,7 @@ class Exchange:
             order.ticket = replace(order.ticket, trail=change.trail)
             order.trigger = order.best_seen + (change.trail if order.side is Side.BUY else -change.trail)
         order.amended_at = self.clock.now()
+        order.account.tell(order, Change.AMENDED)
         if order.remaining <= 0:
             self.matching.close(order, Status.CANCELED, "Order quantity amended below filled")
         elif order.status is Status.PENDING:

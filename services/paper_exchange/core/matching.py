@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from decimal import ROUND_DOWN, Decimal
 
+from services.paper_exchange.core.events import Change
 from services.paper_exchange.core.instrument import ZERO, Side
 from services.paper_exchange.core.market.clock import Clock
 from services.paper_exchange.core.market.market import OrderBook
@@ -106,6 +107,7 @@ class Matching:
         order.closed_at = self._clock.now()
         self._resting[order.instrument.symbol].discard(order)
         order.account.closed(order)
+        order.account.tell(order, Change.ENDED)
         self.on_closed(order)
 
     def unlist(self, order: Order) -> None:
@@ -160,6 +162,7 @@ class Matching:
             order.limit = None
         if ticket.bracket_limit is not None:
             order.limit = ticket.bracket_limit
+        order.account.tell(order, Change.TRIGGERED)
         fills = self.plan(ticket, order.remaining, order.limit)
         if not self.affordable(order, fills):
             self.close(order, Status.CANCELED, "Insufficient funds")

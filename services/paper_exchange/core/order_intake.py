@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from services.paper_exchange.core.events import Change
 from services.paper_exchange.core.faults import VenueFaults
 from services.paper_exchange.core.instrument import ZERO, Side
 from services.paper_exchange.core.market.clock import Clock
@@ -60,6 +61,7 @@ class OrderIntake:
 
     def _enter(self, order: Order) -> None:
         ticket = order.ticket
+        order.account.tell(order, Change.ENTERED)
         if ticket.kind in TRIGGERED:
             self._matching.wait(order)
             return

@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_UP, ROUND_UP, Decimal
 from typing import Final
 
 from services.paper_exchange.core.account import Account, MarginPosition
+from services.paper_exchange.core.events import Change
 from services.paper_exchange.core.faults import VenueFaults
 from services.paper_exchange.core.fees import FeeSchedule
 from services.paper_exchange.core.ids import Ids
@@ -89,6 +90,7 @@ class Settlement:
         account.volume.add(now, cost)
         if self._faults.armed:
             self._lag(trade, now)
+        account.tell(order, Change.TRADED, trade)
         return trade
 
     def _on_margin(self, order: Order, price: Decimal, size: Decimal, now: float) -> Decimal:

@@ -34,6 +34,7 @@ from shared.venues.coinbase.transport import request_text
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.port import BeginSend, Candle, OrderAck, OrderRequest
 from shared.venues.rows import Balances, OrderList, VenueOrder
+from shared.venues.stream import PrivateStream
 from shared.venues.venue_clock import VenueTime
 
 _FEE_MAX_AGE: Final = 3_600_000  # ms
@@ -140,6 +141,10 @@ class CoinbaseVenue:
             # The id is of an older request: the venue's record is what counts, whatever was asked now.
             _log.warning("the venue's order differs from what was sent again", order=accepted.venue_order_id)
         return accepted
+
+    def private_stream(self) -> PrivateStream | None:
+        """Return None: there is none yet."""
+        return None
 
     async def order(self, venue_order_id: str) -> VenueOrder:
         """Return one order. Raises Rejected(GONE) when Coinbase shows no such order, as can happen with a fresh one."""

@@ -37,6 +37,7 @@ from shared.venues.kraken.rate_budget import RateBudget
 from shared.venues.kraken.symbols import PairBook
 from shared.venues.port import BeginSend, Candle, OrderAck, OrderRequest
 from shared.venues.rows import Balances, OmittedRow, OrderList, RowReason, VenueOrder
+from shared.venues.stream import PrivateStream
 from shared.venues.venue_clock import VenueTime
 
 BASE_TIER_TAKER_FEE: Final = dearest_taker_fee(VenueName.KRAKEN)
@@ -140,6 +141,10 @@ class KrakenVenue:
     async def replay(self, body: str, begin: BeginSend, *, latest_at: int | None = None) -> OrderAck:
         """Refuse: Kraken's client order ids are unique among open orders only, so a second send buys twice."""
         raise TypeError("Kraken has no replay")
+
+    def private_stream(self) -> PrivateStream | None:
+        """Return None: there is none yet."""
+        return None
 
     async def order(self, venue_order_id: str) -> VenueOrder:
         """Return one order. Raises Rejected(GONE) when Kraken shows no such order, as can happen with a fresh one."""
