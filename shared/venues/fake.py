@@ -141,11 +141,15 @@ class FakeVenue:
         self.closed = True
 
     async def balances(self, *, patient: bool = False) -> Balances:
-        """Return the balances; nothing is on hold, since immediate orders never rest."""
+        """Return the balances; what resting orders hold is not free."""
         del patient
         async with self._lane:
             await self._private("balances")
-            shown = {asset: Balance(asset, total, total) for asset, total in self.account.shown().items()}
+            held = self.account.held()
+            shown = {
+                asset: Balance(asset, total, total - held.get(asset, ZERO))
+                for asset, total in self.account.shown().items()
+            }
             staked = {
                 f"{coin}.F": Balance(f"{coin}.F", total, ZERO, coin) for coin, total in self.account.staked.items()
             }
@@ -194,6 +198,26 @@ class FakeVenue:
         if failure is not None:
             raise failure.error
         return accepted
+
+    async def cancel(self, order: VenueOrder) -> None:
+        """End an open order with what it has filled; nothing happens to one that has ended."""
+        async with self._lane:
+            failure = await self._cancel_arrives()
+            still_open = [o for o in self.account.orders if o.venue_order_id == order.venue_order_id]
+            if still_open and still_open[0].status is VenueOrderStatus.OPEN:
+                if self.account.fills_on_cancel and still_open[0].limit_price is not None:
+                    self.account.meet(still_open[0].limit_price, self._clock())
+                self.account.end(order.venue_order_id, self._clock(), "User requested")
+            if failure is not None:
+                raise failure.error
+
+    async def _cancel_arrives(self) -> _Failure | None:
+        if not self.replays:
+            self._arrive(await self._nonces.next())
+        failure = await self._enter("cancel", raises=False)
+        if failure is not None and not failure.after_accept:
+            raise failure.error
+        return failure
 
     def private_stream(self) -> PrivateStream | None:
         """Return the one that a test has given it, if any."""
@@ -245,20 +269,32 @@ class FakeVenue:
         self._check_funds(order, price)
         record = self._record(order)
         self.account.orders.append(record)
-        if not self.account.rests:
+        if order.rests:
+            self._rest(record, order, price)
+        elif not self.account.rests:
             share = self.account.fill_share if _crosses(order, price) else ZERO
             self.account.finish(record.venue_order_id, share, price, order.size, self._clock())
         return OrderAck(record.venue_order_id)
 
+    def _rest(self, record: VenueOrder, order: OrderRequest, price: Price) -> None:
+        """Leave a limit order open with what it takes at once; a post-only one that would take ends without a fill, as at Kraken."""
+        if not _crosses(order, price):
+            return
+        if order.post_only:
+            self.account.end(record.venue_order_id, self._clock(), "Post only order")
+        elif self.account.fill_share > 0:
+            part = order.size.scaled(self.account.fill_share)
+            self.account.fill_resting(record.venue_order_id, part, price, self._clock())
+
     def _check_funds(self, order: OrderRequest, price: Price) -> None:
-        cost = (order.size * price).amount
+        cost = (order.size * (order.limit_price if order.rests and order.limit_price else price)).amount
         asset, needed = order.symbol.base, order.size.amount
         if order.side is Side.BUY:
             asset, needed = (
                 order.symbol.quote,
                 cost if self.account.fee_in_base else cost * (1 + self.account.fee_of(order.symbol)),
             )
-        if self.account.balances.get(asset, ZERO) < needed:
+        if self.account.balances.get(asset, ZERO) - self.account.held().get(asset, ZERO) < needed:
             raise Rejected("EOrder:Insufficient funds", Refusal.FUNDS)
 
     def _record(self, order: OrderRequest) -> VenueOrder:
@@ -275,6 +311,10 @@ class FakeVenue:
             fee_asset=base if self.account.fee_in_base else quote,
             opened_at=self._clock(),
             closed_at=None,
+            size=order.size,
+            limit_price=order.limit_price,
+            rests=order.rests,
+            post_only=order.post_only,
         )
 
     def _visible(self) -> list[VenueOrder]:
@@ -308,11 +348,12 @@ class FakeVenue:
 def _written(order: OrderRequest) -> str:
     """Return an order as the text of a request."""
     limit = plain(order.limit_price.amount) if order.limit_price else ""
-    return json.dumps([order.client_order_id, str(order.symbol), order.side, plain(order.size.amount), limit])
+    terms = [limit, order.rests, order.post_only]
+    return json.dumps([order.client_order_id, str(order.symbol), order.side, plain(order.size.amount), *terms])
 
 
 def _read(body: str) -> OrderRequest:
-    client_order_id, name, side, size, limit = json.loads(body)
+    client_order_id, name, side, size, limit, rests, post_only = json.loads(body)
     symbol = Symbol.parse(name)
     return OrderRequest(
         client_order_id,
@@ -321,6 +362,8 @@ def _read(body: str) -> OrderRequest:
         Quantity(Decimal(size), symbol.base),
         Price(Decimal(limit), symbol) if limit else None,
         0,
+        rests=rests,
+        post_only=post_only,
     )
 
 

@@ -47,6 +47,8 @@ class FakeAccount:
     """Share of each order that fills; the rest of an immediate order is cancelled."""
     rests: bool = False
     """Whether new orders stay open, unfilled, until `finish` is called."""
+    fills_on_cancel: bool = False
+    """Whether an open order fills while its cancel is on the way."""
     orders: list[VenueOrder] = field(default_factory=list)
     last_nonce: int = 0
     hidden_lookups: int = 0
@@ -81,11 +83,46 @@ class FakeAccount:
         self.orders[index] = replace(order, filled=order.filled + part, cost=order.cost + part * price)
         return self.orders[index]
 
-    def end(self, venue_order_id: str, now: int) -> VenueOrder:
+    def end(self, venue_order_id: str, now: int, reason: str = "") -> VenueOrder:
         """End an open order with what it has filled."""
         index, order = next((i, o) for i, o in enumerate(self.orders) if o.venue_order_id == venue_order_id)
-        self.orders[index] = replace(order, status=VenueOrderStatus.DONE, closed_at=now)
+        self.orders[index] = replace(order, status=VenueOrderStatus.DONE, closed_at=now, reason=reason)
         return self.orders[index]
+
+    def fill_resting(self, venue_order_id: str, part: Quantity, price: Price, now: int) -> VenueOrder:
+        """Execute a part of an open order, with its fee in quote, and end the order once nothing of it is left."""
+        index, order = next((i, o) for i, o in enumerate(self.orders) if o.venue_order_id == venue_order_id)
+        fee = (part * price).amount * self.fee_of(order.symbol)
+        filled = self.fill_part(venue_order_id, part, price)
+        self.move(order.symbol.quote, -fee)
+        self.orders[index] = filled = replace(filled, fee=filled.fee + fee)
+        return self.end(venue_order_id, now) if order.size is not None and filled.filled >= order.size else filled
+
+    def meet(self, price: Price, now: int) -> None:
+        """Execute the rest of each resting order that a price reaches, at its limit."""
+        for order in list(self.orders):
+            if order.status is not VenueOrderStatus.OPEN or not order.rests or order.symbol != price.symbol:
+                continue
+            if order.size is None or order.limit_price is None:
+                continue
+            below = price.amount <= order.limit_price.amount
+            if below if order.side is Side.BUY else price.amount >= order.limit_price.amount:
+                self.fill_resting(order.venue_order_id, order.size - order.filled, order.limit_price, now)
+
+    def held(self) -> dict[str, Decimal]:
+        """Return what resting orders hold, by asset."""
+        found: dict[str, Decimal] = {}
+        for order in self.orders:
+            if order.status is VenueOrderStatus.OPEN and order.rests and order.size is not None and order.limit_price:
+                left = order.size - order.filled
+                asset, amount = order.symbol.base, left.amount
+                if order.side is Side.BUY:
+                    asset, amount = (
+                        order.symbol.quote,
+                        (left * order.limit_price).amount * (1 + self.fee_of(order.symbol)),
+                    )
+                found[asset] = found.get(asset, ZERO) + amount
+        return found
 
     def finish(self, venue_order_id: str, share: Decimal, price: Price, size: Quantity, now: int) -> VenueOrder:
         """Execute `share` of `size` at `price` and end the order."""

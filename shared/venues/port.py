@@ -76,7 +76,7 @@ right before the bytes leave, inside the lane where there is one, so that what i
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """An order to be sent. Without a limit price it is a market order; with one it is a limit order, immediate-or-cancel."""
+    """An order to be sent. Without a limit price it is a market order; with one it is a limit order, immediate-or-cancel or `rests`."""
 
     client_order_id: str
     symbol: Symbol
@@ -88,6 +88,16 @@ class OrderRequest:
     latest_at: int | None = None
     """Epoch ms, the venue's time, after which the venue must not take the order: its deadline there is no later, but where that
     would be nearer than `shortest_life_ms`. None: as long as a send may take."""
+    rests: bool = False
+    """A limit order that stays open until it is filled or cancelled. Its deadline bounds when it can arrive, not how long it stays."""
+    post_only: bool = False
+    """Only with `rests`: the venue refuses or cancels it instead of filling it at once."""
+
+    def __post_init__(self) -> None:
+        if self.rests and self.limit_price is None:
+            raise ValueError("only a limit order can rest")
+        if self.post_only and not self.rests:
+            raise ValueError("only a resting order can be post-only")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +205,14 @@ class Venue(PublicVenue, Protocol):
         Return the one order of that client order id, made by the first request or just now. Raises Rejected when there is no such
         order and none was made (an earlier copy may still arrive until its deadline), Unavailable, OutcomeUnknown (also when the
         venue names an order that is not the one of the body), and what `begin` raises.
+        """
+        ...
+
+    async def cancel(self, order: VenueOrder) -> None:
+        """Ask the venue to cancel an order that it has shown. Repeating it is harmless, so nothing is written ahead.
+
+        An answer proves nothing about the order: it may have filled before, or may still fill. Only `order` says how it ended.
+        Returns also if the venue says that there is nothing to cancel. Raises Unavailable, and Rejected for a refused key.
         """
         ...
 

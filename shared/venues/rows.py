@@ -56,6 +56,13 @@ class VenueOrder:
     trade: TradeKind = TradeKind.SPOT
     refusal: Refusal | None = None
     """The family of the venue's reason, if it took the order and refused it afterwards; `reason` has its words."""
+    size: Quantity | None = None
+    """Base amount that is asked for, with what has filled; None where the venue does not say it in base."""
+    limit_price: Price | None = None
+    """The limit of a limit order; None for every other kind."""
+    rests: bool = False
+    """A plain limit order that stays open until it is filled or cancelled: no trigger, no end by itself, nothing hidden."""
+    post_only: bool = False
 
     @property
     def average_price(self) -> Price | None:

@@ -72,6 +72,11 @@ class UnusableVenue:
         """Refuse, without a call of `begin`."""
         self._refuse()
 
+    async def cancel(self, order: VenueOrder) -> None:
+        """Refuse."""
+        del order
+        self._refuse()
+
     def private_stream(self) -> PrivateStream | None:
         """Return None: there is none yet."""
         return None

@@ -31,7 +31,7 @@ from shared.venues.coinbase.public import CoinbasePublic
 from shared.venues.coinbase.questions import Questions, Row
 from shared.venues.coinbase.submission import SHORTEST_LIFE_MS, Submission
 from shared.venues.coinbase.transport import request_text
-from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
+from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable, presentable
 from shared.venues.port import BeginSend, Candle, OrderAck, OrderRequest
 from shared.venues.rows import Balances, OrderList, VenueOrder
 from shared.venues.stream import PrivateStream
@@ -142,6 +142,17 @@ class CoinbaseVenue:
             _log.warning("the venue's order differs from what was sent again", order=accepted.venue_order_id)
         return accepted
 
+    async def cancel(self, order: VenueOrder) -> None:
+        """Cancel one order; see the port. A success says only that the cancel was taken, a refusal mostly that it came late (C22)."""
+        body = request_text({"order_ids": [order.venue_order_id]})
+        answer = await self._questions.ask("/orders/batch_cancel", body=body)
+        with parse.readable("batch_cancel"):
+            (result,) = answer["results"]
+            if result["order_id"] != order.venue_order_id or not isinstance(result["success"], bool):
+                raise ValueError("not an answer to this cancel")
+        if not result["success"]:
+            _log.info("cancel refused", order=order.venue_order_id, why=presentable(str(result.get("failure_reason"))))
+
     def private_stream(self) -> PrivateStream | None:
         """Return None: there is none yet."""
         return None
@@ -168,11 +179,18 @@ class CoinbaseVenue:
 
 
 def _request(order: OrderRequest, product_id: str) -> Mapping[str, Any]:
-    """Return the content of an order: a limit goes out as immediate-or-cancel, without one it is a market order by base (C8)."""
+    """Return the content of an order: a limit goes out as immediate-or-cancel or rests, without one it is a market order by base.
+
+    Configurations: C8, C22.
+    """
     size = plain(order.size.amount)
     configuration: dict[str, Any] = {"market_market_ioc": {"base_size": size}}
     if order.limit_price is not None:
-        configuration = {"sor_limit_ioc": {"base_size": size, "limit_price": plain(order.limit_price.amount)}}
+        limit = plain(order.limit_price.amount)
+        configuration = {"sor_limit_ioc": {"base_size": size, "limit_price": limit}}
+        if order.rests:
+            fields = {"base_size": size, "limit_price": limit, "post_only": order.post_only}
+            configuration = {"limit_limit_gtc": fields}
     return {
         "client_order_id": order.client_order_id,
         "product_id": product_id,
@@ -185,6 +203,7 @@ def _differs(asked: Row, row: Row) -> bool:
     """Return whether an order has another kind, size or limit than was asked for."""
     try:
         (kind, fields), (named, found) = order_rows.configuration(asked), order_rows.configuration(row)
-        return named != kind or any(decimal(fields[name]) != decimal(found[name]) for name in fields)
+        amounts = [name for name in fields if name != "post_only"]
+        return named != kind or any(decimal(fields[name]) != decimal(found[name]) for name in amounts)
     except UNREADABLE:
         return True

@@ -13,7 +13,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from shared.domain.order import Side
-from shared.domain.values.money import Money, Quantity
+from shared.domain.values.money import Money, Price, Quantity
+from shared.domain.values.symbol import Symbol
 from shared.venues.answers import UNREADABLE, decimal
 from shared.venues.coinbase.errors import family
 from shared.venues.coinbase.parse import SPOT, instant, symbol_of
@@ -24,6 +25,7 @@ ENDED: Final = frozenset({"FILLED", "CANCELLED", "EXPIRED", "FAILED"})
 """The statuses after which nothing fills; with all others, new ones included, an order is still open (C14)."""
 _REFUSED_LATER: Final = "FAILED"
 """Taken with `success: true`, and refused by the engine behind it (C9, C14)."""
+_RESTS: Final = "limit_limit_gtc"
 _NEVER: Final = "0001-"
 _ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _FILL: Final = "FILL"
@@ -57,6 +59,7 @@ def _order(row: Mapping[str, Any]) -> VenueOrder:
         raise ValueError("not an order")
     done = ended and (filled == 0) == (cost == 0) and (status != "FILLED" or filled > 0)
     opened_at = instant(row["created_time"])
+    size, limit, rests, post_only = _terms(row, symbol)
     return VenueOrder(
         venue_order_id=row["order_id"],
         client_order_id=_client_id(row) or "",
@@ -72,7 +75,29 @@ def _order(row: Mapping[str, Any]) -> VenueOrder:
         reason=_reason(row) if status != "FILLED" else "",
         trade=TradeKind.MARGIN if _on_margin(row) else TradeKind.SPOT,
         refusal=family(_reason(row)) if done and status == _REFUSED_LATER else None,
+        size=size,
+        limit_price=limit,
+        rests=rests,
+        post_only=post_only,
     )
+
+
+def _terms(row: Mapping[str, Any], symbol: Symbol) -> tuple[Quantity | None, Price | None, bool, bool]:
+    """Return what was asked for: size, limit, whether it rests, whether it is post-only; the last edit counts (C22).
+
+    What cannot be read is not known: it hides no fill.
+    """
+    try:
+        kind, fields = configuration(row)
+        changes = row.get("edit_history") or []
+        last = changes[-1] if changes else {}
+        size = Quantity(decimal(last.get("size") or fields["base_size"]), symbol.base)
+        if kind != _RESTS:
+            return size, None, False, False
+        limit = Price(decimal(last.get("price") or fields["limit_price"]), symbol)
+    except UNREADABLE:
+        return None, None, False, False
+    return size, limit, True, fields.get("post_only") in (True, "true")
 
 
 def is_id(value: object) -> bool:

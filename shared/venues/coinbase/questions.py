@@ -39,7 +39,8 @@ class Questions:
     ) -> dict[str, Any]:
         """Send a lookup and return its answer; a `patient` one lets others go first.
 
-        `body`: the text of a question that is posted, such as a preview; never one that creates anything.
+        `body`: the text of a question that is posted, such as a preview or a cancel; never one that creates anything, nor one
+        that must not be repeated.
         """
 
         async def once() -> dict[str, Any]:

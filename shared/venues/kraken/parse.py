@@ -220,6 +220,8 @@ def order(book: PairBook, venue_order_id: str, row: Mapping[str, Any]) -> VenueO
         return OmittedRow(venue_order_id, reason, detail, _client_id(row), _ended_at(row), pair)
     ended = str(row["status"]) in _ENDED
     flags = str(row.get("oflags") or "").split(",")
+    trade = _trade_kind(row["descr"], flags)
+    size, limit, rests = _terms(row, symbol, trade)
     return VenueOrder(
         venue_order_id=venue_id(venue_order_id),
         client_order_id=str(row.get("cl_ord_id") or ""),
@@ -233,8 +235,31 @@ def order(book: PairBook, venue_order_id: str, row: Mapping[str, Any]) -> VenueO
         opened_at=milliseconds(row["opentm"]),
         closed_at=milliseconds(row["closetm"]) if row.get("closetm") else None,
         reason=presentable(str(row.get("reason") or "")),
-        trade=_trade_kind(row["descr"], flags),
+        trade=trade,
+        size=size,
+        limit_price=limit,
+        rests=rests,
+        post_only="post" in flags,
     )
+
+
+def _terms(row: Mapping[str, Any], symbol: Symbol, trade: TradeKind) -> tuple[Quantity | None, Price | None, bool]:
+    """Return what was asked for: size, limit, and whether it rests. What cannot be read is not known: it hides no fill.
+
+    No field says how long an order is in force: an open plain limit order without an end of its own rests (K30).
+    """
+    try:
+        described = row["descr"]
+        if trade is not TradeKind.SPOT:
+            return None, None, False
+        size = Quantity(quantity(row["vol"]), symbol.base)
+        if described["ordertype"] != "limit":
+            return size, None, False
+        limit = Price(decimal(described["price"]), symbol)
+        timed = any(decimal(row.get(name) or 0) for name in ("starttm", "expiretm"))
+    except UNREADABLE:
+        return None, None, False
+    return size, limit, not timed
 
 
 def orders(book: PairBook, rows: Mapping[str, Any]) -> OrderList:

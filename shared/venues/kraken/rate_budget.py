@@ -5,8 +5,7 @@ with time, by the account's tier. A refused call prolongs the refusal, so it is 
 once; a wait is exactly as long as the counter needs to fall.
 
 It must never delay an order because of lookups: the two counters are independent, and no wait happens in the lane.
-Sources: docs.kraken.com `guides/rest/ratelimits` and support 360045239571; KRAKEN.md, K19. Cancelling has a cost by the
-order's age; Shoal's orders end by themselves, so only placing is counted.
+Sources: docs.kraken.com `guides/rest/ratelimits` and support 360045239571; KRAKEN.md, K19, K30.
 """
 
 from __future__ import annotations
@@ -26,6 +25,8 @@ _KEPT_FREE: Final = 8.0  # left to others by a patient lookup: to search for an 
 _LONGEST_PATIENCE: Final = 15.0  # seconds
 _COSTS: Final = {"TradesHistory": 2.0, "Ledgers": 2.0, "QueryLedgers": 2.0, "OpenOrders": 2.0, "ClosedOrders": 2.0}
 """Lookups that cost more than one. Open and closed orders are 1 by the guide and 2 by Kraken's own SDK: count the higher."""
+_CANCEL_COSTS: Final = ((5.0, 8.0), (10.0, 6.0), (15.0, 5.0), (45.0, 4.0), (90.0, 2.0), (300.0, 1.0))
+"""What cancelling costs an order's pair, by the age in seconds below which it applies; nothing for an older order (K30)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,11 @@ class RateBudget:
         if wait > 0 and wait >= patience:
             raise Unavailable(f"this account has sent too many orders on {pair}; the next fits in {wait:.1f} s", wait)
         await self._reserved(meter, 1.0)
+
+    def count_cancel(self, pair: str, *, age: float) -> None:
+        """Count a cancel of an order of this age (seconds): it does not wait, but the orders after it do."""
+        if (meter := self._meter(pair)) is not None:
+            meter.reserve(next((cost for below, cost in _CANCEL_COSTS if age < below), 0.0))
 
     async def _reserved(self, meter: Meter, cost: float) -> None:
         """Reserve a cost and wait until the call may be sent; a cancelled wait, as at the end of a turn, costs nothing."""

@@ -21,6 +21,8 @@ def may_answer(method: str, params: Mapping[str, str], result: Any) -> bool:
         return result is None  # a missing result is judged by the parser
     if method in _LISTS:
         return _LISTS[method] in result
+    if method == "CancelOrder":
+        return "count" in result and not result.keys() & _OTHERS
     if method == "QueryOrders":
         return result.keys() <= set(params.get("txid", "").split(","))
     return not result.keys() & _OTHERS

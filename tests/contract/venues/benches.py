@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, Protocol
+from uuid import uuid4
 
 import aiohttp
 
@@ -53,6 +54,11 @@ def request(client_id: str, side: Side = Side.BUY, size: str = "0.01", limit: st
     """Write an order for BTC that may still be sent for half a minute."""
     price = None if limit is None else Price(Decimal(limit), BTC)
     return OrderRequest(client_id, BTC, side, Quantity(Decimal(size), "BTC"), price, now() + 30_000)
+
+
+def resting(limit: str, side: Side = Side.BUY, *, client_id: str = "", post_only: bool = False) -> OrderRequest:
+    """Write a limit order for BTC that stays open."""
+    return replace(request(client_id or str(uuid4()), side, limit=limit), rests=True, post_only=post_only)
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,7 @@ class FakeBench:
 
     async def set_price(self, price: Decimal) -> None:
         self.fake.market.prices[BTC] = price
+        self.fake.account.meet(Price(price, BTC), now())
 
     async def trouble(self, name: str, method: str = "place") -> None:
         failures: Mapping[str, tuple[Exception, bool]] = {
@@ -124,6 +131,8 @@ class FakeBench:
             )
         elif name == "partial fill":
             self.fake.account.fill_share = Decimal("0.4")
+        elif name == "fill during cancel":
+            self.fake.account.fills_on_cancel = True
         else:
             error, after_accept = failures[name]
             self.fake.fail(method, error, after_accept=after_accept)
@@ -220,11 +229,12 @@ class KrakenBench:
             "lockout": "temporary_lockout",
             "pair halted": "pair_halted",
             "partial fill": "partial_fill_then_cancel",
+            "fill during cancel": "fill_during_cancel",
         }[name]
         if fault == "pair_halted":
             await self.paper.fault(fault, symbol=str(BTC))
             return
-        path = {"place": "AddOrder", "balances": "BalanceEx", "order": "QueryOrders"}[method]
+        path = {"place": "AddOrder", "balances": "BalanceEx", "order": "QueryOrders", "cancel": "CancelOrder"}[method]
         await self.paper.fault(fault, user=self.user, method=path, count=1)
 
     async def rest_elsewhere(self, client_id: str) -> str:
@@ -266,11 +276,17 @@ class CoinbaseBench:
             "key revoked": "key_revoked_mid_run",
             "pair halted": "pair_halted",
             "partial fill": "partial_fill_then_cancel",
+            "fill during cancel": "fill_during_cancel",
         }[name]
         if fault == "pair_halted":
             await self.paper.fault(fault, symbol=str(BTC), venue="coinbase")
             return
-        path = {"place": "CreateOrder", "balances": "ListAccounts", "order": "GetOrder"}[method]
+        path = {
+            "place": "CreateOrder",
+            "balances": "ListAccounts",
+            "order": "GetOrder",
+            "cancel": "CancelOrders",
+        }[method]
         lasting = fault == "key_revoked_mid_run"  # one 401 is no refusal of a key
         await self.paper.fault(fault, user=self.user, method=path, **({} if lasting else {"count": 1}))
 

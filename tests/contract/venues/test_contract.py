@@ -17,7 +17,7 @@ from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.port import Outgoing, VenueOrderStatus
-from tests.contract.venues.benches import BTC, FUNDS, PRICE, Bench, now, request
+from tests.contract.venues.benches import BTC, FUNDS, PRICE, Bench, now, request, resting
 
 UNLISTED = Symbol("NOSUCH", "USD")
 
@@ -345,3 +345,110 @@ async def test_29_an_order_s_deadline_is_no_later_than_the_end_of_its_age(bench:
             await venue.place(asked, begin)
         nearest = started + min(shortest, life)
         assert nearest - 1_000 <= begin.outgoing[-1].deadline_at <= max(latest, now() + shortest)
+
+
+@pytest.mark.parametrize(("side", "limit"), [(Side.BUY, "49000"), (Side.SELL, "51000")])
+async def test_30_a_resting_order_stays_open_is_shown_with_its_terms_and_holds_funds(
+    bench: Bench, side: Side, limit: str
+) -> None:
+    asked = resting(limit, side)
+    accepted = await bench.venue.place(asked, bench.nonces.begin)
+    order = await bench.venue.order(accepted.venue_order_id)
+    assert (order.status, order.filled.amount) == (VenueOrderStatus.OPEN, 0)
+    assert (order.size, order.limit_price, order.rests, order.post_only) == (asked.size, asked.limit_price, True, False)
+    (listed,) = await bench.venue.open_orders()
+    assert (listed.venue_order_id, listed.rests) == (accepted.venue_order_id, True)
+    found = await bench.venue.find(asked.client_order_id, since=now() - 60_000)
+    assert found is not None
+    assert found.venue_order_id == accepted.venue_order_id
+    held = await bench.venue.balances()
+    asset = "USD" if side is Side.BUY else "BTC"
+    assert held[asset].total == FUNDS[asset]
+    assert held[asset].free <= FUNDS[asset] - (490 if side is Side.BUY else Decimal("0.01"))
+
+
+async def test_31_a_resting_order_fills_when_the_market_comes_to_it(bench: Bench) -> None:
+    accepted = await bench.venue.place(resting("49000"), bench.nonces.begin)
+    await bench.set_price(Decimal(48_900))
+    order = await bench.venue.order(accepted.venue_order_id)
+    assert (order.status, order.filled.amount) == (VenueOrderStatus.DONE, Decimal("0.01"))
+    assert order.average_price is not None
+    assert order.average_price.amount <= 49_000
+
+
+async def test_32_a_resting_order_that_the_market_meets_fills_at_once(bench: Bench) -> None:
+    accepted = await bench.venue.place(resting("50500"), bench.nonces.begin)
+    order = await bench.venue.order(accepted.venue_order_id)
+    assert (order.status, order.average_price) == (VenueOrderStatus.DONE, Price(PRICE, BTC))
+
+
+async def test_33_a_post_only_order_never_takes(bench: Bench) -> None:
+    """It is refused, or taken and cancelled without a fill: both prove that nothing was bought."""
+    try:
+        accepted = await bench.venue.place(resting("50500", post_only=True), bench.nonces.begin)
+    except Rejected as refused:
+        assert refused.refusal not in {Refusal.AUTH, Refusal.LOCKED, Refusal.NONCE}
+    else:
+        order = await bench.venue.order(accepted.venue_order_id)
+        assert (order.status, order.filled.amount) == (VenueOrderStatus.DONE, 0)
+        assert order.reason
+    below = await bench.venue.place(resting("49000", post_only=True), bench.nonces.begin)
+    order = await bench.venue.order(below.venue_order_id)
+    assert (order.status, order.post_only) == (VenueOrderStatus.OPEN, True)
+
+
+async def test_34_a_cancelled_order_has_ended_and_frees_its_funds(bench: Bench) -> None:
+    accepted = await bench.venue.place(resting("49000"), bench.nonces.begin)
+    await bench.venue.cancel(await bench.venue.order(accepted.venue_order_id))
+    order = await bench.venue.order(accepted.venue_order_id)
+    assert (order.status, order.filled.amount) == (VenueOrderStatus.DONE, 0)
+    assert order.closed_at is not None
+    assert await bench.venue.open_orders() == []
+    assert (await bench.venue.balances())["USD"].free == FUNDS["USD"]
+
+
+async def test_35_a_cancel_may_be_repeated_and_may_come_late(bench: Bench) -> None:
+    accepted = await bench.venue.place(resting("49000"), bench.nonces.begin)
+    shown = await bench.venue.order(accepted.venue_order_id)
+    await bench.venue.cancel(shown)
+    await bench.venue.cancel(shown)
+    filled = await bench.venue.place(resting("50500"), bench.nonces.begin)
+    ended = await bench.venue.order(filled.venue_order_id)
+    await bench.venue.cancel(ended)
+    assert await bench.venue.order(filled.venue_order_id) == ended
+
+
+async def test_36_a_cancel_that_meets_a_fill_is_a_fill(bench: Bench) -> None:
+    accepted = await bench.venue.place(resting("49000"), bench.nonces.begin)
+    shown = await bench.venue.order(accepted.venue_order_id)
+    await bench.trouble("fill during cancel", "cancel")
+    await bench.venue.cancel(shown)
+    order = await bench.venue.order(accepted.venue_order_id)
+    assert (order.status, order.filled.amount) == (VenueOrderStatus.DONE, Decimal("0.01"))
+
+
+async def test_37_a_cancel_whose_reply_was_lost_is_unavailable_or_repeated_and_never_taken_for_an_end(
+    bench: Bench,
+) -> None:
+    accepted = await bench.venue.place(resting("49000"), bench.nonces.begin)
+    shown = await bench.venue.order(accepted.venue_order_id)
+    await bench.trouble("lost on the way", "cancel")
+    try:
+        await bench.venue.cancel(shown)
+    except (Unavailable, OutcomeUnknown):
+        assert (await bench.venue.order(accepted.venue_order_id)).status is VenueOrderStatus.OPEN
+        await bench.venue.cancel(shown)
+    assert (await bench.venue.order(accepted.venue_order_id)).status is VenueOrderStatus.DONE
+
+
+async def test_38_what_is_no_resting_limit_order_does_not_say_that_it_rests(bench: Bench) -> None:
+    accepted = await bench.venue.place(request(_id()), bench.nonces.begin)
+    order = await bench.venue.order(accepted.venue_order_id)
+    assert (order.rests, order.limit_price) == (False, None)
+
+
+async def test_39_a_resting_order_needs_a_limit_and_only_such_a_one_can_be_post_only() -> None:
+    with pytest.raises(ValueError, match="limit order can rest"):
+        replace(request(_id()), rests=True)
+    with pytest.raises(ValueError, match="post-only"):
+        replace(request(_id(), limit="1"), post_only=True)
