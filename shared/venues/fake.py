@@ -277,7 +277,7 @@ class FakeVenue:
         return OrderAck(record.venue_order_id)
 
     def _rest(self, record: VenueOrder, order: OrderRequest, price: Price) -> None:
-        """Leave a limit order open with what it takes at once; a post-only one that would take ends without a fill, as at Kraken."""
+        """Leave an order open with what it takes at once; a post-only one that would take ends without a fill, as at Kraken."""
         if not _crosses(order, price):
             return
         if order.post_only:

@@ -76,7 +76,7 @@ right before the bytes leave, inside the lane where there is one, so that what i
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """An order to be sent. Without a limit price it is a market order; with one it is a limit order, immediate-or-cancel or `rests`."""
+    """An order to be sent: at market without a limit price; with one immediate-or-cancel, unless it `rests`."""
 
     client_order_id: str
     symbol: Symbol
@@ -89,7 +89,7 @@ class OrderRequest:
     """Epoch ms, the venue's time, after which the venue must not take the order: its deadline there is no later, but where that
     would be nearer than `shortest_life_ms`. None: as long as a send may take."""
     rests: bool = False
-    """A limit order that stays open until it is filled or cancelled. Its deadline bounds when it can arrive, not how long it stays."""
+    """It stays open until it is filled or cancelled. Its deadline bounds when it can arrive, not how long it stays."""
     post_only: bool = False
     """Only with `rests`: the venue refuses or cancels it instead of filling it at once."""
 

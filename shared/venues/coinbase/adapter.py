@@ -143,7 +143,7 @@ class CoinbaseVenue:
         return accepted
 
     async def cancel(self, order: VenueOrder) -> None:
-        """Cancel one order; see the port. A success says only that the cancel was taken, a refusal mostly that it came late (C22)."""
+        """Cancel one order; see the port. A success means that the cancel was taken, a refusal mostly that it came late (C22)."""
         body = request_text({"order_ids": [order.venue_order_id]})
         answer = await self._questions.ask("/orders/batch_cancel", body=body)
         with parse.readable("batch_cancel"):

@@ -50,6 +50,7 @@ def test_a_filled_order_is_read_by_its_sums() -> None:
         fee_asset="USD",
         opened_at=AT - 1_377,
         closed_at=AT,
+        size=Quantity(Decimal("0.01"), "BTC"),
     )
 
 
