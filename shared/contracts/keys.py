@@ -12,6 +12,10 @@ from typing import Final
 SIGNALS: Final = "shoal:signals"
 EMITTED: Final = "shoal:emitted:{shoal:signals}"
 """Sorted set of emitted signal ids by instant; its tag puts it into the slot of the signal stream."""
+MASTER_ORDERS: Final = "shoal:master_orders"
+"""Stream of what happens to the resting orders of the master; by the master, while a user mirrors them."""
+MIRRORING: Final = "shoal:mirroring"
+"""Hash: how many users mirror the master's orders, and when that was last stated (epoch ms, Redis); by the engine."""
 CONTROL: Final = "shoal:control"
 CONTROL_LOG: Final = "shoal:control:log"
 """Stream of every change of a kill switch: who, when, what, why; by the process that changes it."""
@@ -29,6 +33,26 @@ EXECUTOR: Final = "executor"
 def orders(user: str) -> str:
     """Stream of decisions for a user."""
     return f"shoal:orders:{{{user}}}"
+
+
+def resting(user: str) -> str:
+    """Stream of decisions about resting orders of the master for a user who mirrors them; by the engine."""
+    return f"shoal:resting:{{{user}}}"
+
+
+def mirrored(user: str, venue: str) -> str:
+    """The user's mirrored orders that have not ended, by the master's order id; by the executor."""
+    return f"shoal:mirrored:{{{user}}}:{venue}"
+
+
+def mirror_marks(user: str, venue: str) -> str:
+    """Whether an order of the master's is mirrored or copied by its fills, by its id, and since when; by the executor."""
+    return f"shoal:mirror_marks:{{{user}}}:{venue}"
+
+
+def masters_resting(venue: str) -> str:
+    """The master's resting orders as last emitted, by the venue's id; its tag puts it into the slot of the stream; by the master."""
+    return f"shoal:master_resting:{{{MASTER_ORDERS}}}:{venue}"
 
 
 def reports(user: str) -> str:

@@ -6,7 +6,7 @@ Each is converted to a domain value and back here; units are added and removed h
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, model_validator
 
@@ -23,6 +23,7 @@ def _terminal(value: OrderState) -> OrderState:
 
 
 Outcome = Annotated[OrderState, AfterValidator(_terminal)]
+_UNLESS_BLANK: Final = frozenset({"code", "master_order_id"})
 
 
 class SignalMessage(Message):
@@ -144,6 +145,8 @@ class OrderMessage(Message):
     reason: str = ""
     code: str = ""
     """The reason as a stable word (ReasonCode), where it has one; not written where it has none."""
+    master_order_id: str = ""
+    """The venue's id of the master's order that has filled; not written where it is not known."""
     master_equity: Annotated[Amount | None, type_or_blank] = None
     user_equity: Annotated[Amount | None, type_or_blank] = None
     signal_at: Instant
@@ -187,6 +190,7 @@ class OrderMessage(Message):
             signal_at=self.signal_at,
             emitted_at=self.signal_at if self.emitted_at is None else self.emitted_at,
             code=self.code,
+            master_order_id=self.master_order_id,
         )
 
     @staticmethod
@@ -208,6 +212,7 @@ class OrderMessage(Message):
             not_after=copy.not_after if copy else None,
             reason=decision.reason,
             code=decision.code,
+            master_order_id=decision.master_order_id,
             master_equity=None if decision.master_equity is None else decision.master_equity.amount,
             user_equity=decision.user_equity.amount if decision.user_equity else None,
             signal_at=decision.signal_at,
@@ -215,8 +220,8 @@ class OrderMessage(Message):
         )
 
     def fields(self) -> dict[str, str]:
-        """Return the message as flat text fields, without `code` where it is blank."""
-        return {name: value for name, value in super().fields().items() if value or name != "code"}
+        """Return the message as flat text fields, without `code` and `master_order_id` where they are blank."""
+        return {name: value for name, value in super().fields().items() if value or name not in _UNLESS_BLANK}
 
 
 class ReportMessage(Message):

@@ -75,4 +75,5 @@ def read_decision(fields: Mapping[str, str]) -> Decision:
         Money(Decimal(users), symbol.quote) if users else None,
         int(signal_at),
         int(emitted_at or signal_at),
+        master_order_id=get("master_order_id", ""),
     )

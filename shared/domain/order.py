@@ -127,6 +127,8 @@ class Decision:
     signal_at: int
     emitted_at: int
     code: str = ""
+    master_order_id: str = ""
+    """The venue's id of the master's order whose fill, or which itself, is copied; empty where that is not known."""
 
     def exit_as(self, symbol: Symbol) -> Decision:
         """Return this exit under another name of the same asset. Raises ValueError for an entry."""

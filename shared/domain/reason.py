@@ -70,6 +70,13 @@ class ReasonCode(StrEnum):
     FUTURE_FILL = "future_fill"  # the master's fill is dated in the future: a clock is wrong
     CLOCK = "clock"  # this host's clock is too far from the venue's to judge an entry's age
 
+    # mirrored orders (`orders = "mirror"`)
+    MIRRORED = "mirrored"  # the master's order is mirrored for the user: its fills are not copied one by one
+    COPIED_BY_FILLS = "copied_by_fills"  # the master's order had filled before it was mirrored: its fills are copied
+    MASTER_CANCELLED = "master_cancelled"  # the master's order ended, and nothing had filled
+    MASTER_SILENT = "master_silent"  # the master's open orders have not been seen for too long
+    NOT_REACHED = "not_reached"  # the master's order filled, the user's did not, and it was too late to catch up
+
     # joining what the master has open
     POSITION_INCREASED = "position_increased"  # the master has added to the position since, by a signal of its own
     ALREADY_HELD = "already_held"  # the user holds the asset from copying already

@@ -65,7 +65,7 @@ class TrackedOrder:
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One order at the venue. `number` counts the legs of an exit from 1; an entry has one. No limit price is a market order."""
+    """One order at the venue. `number` counts the legs from 1; a copied entry has one. No limit price is a market order."""
 
     order: TrackedOrder
     number: int
@@ -73,6 +73,9 @@ class Leg:
     limit_price: Price | None
     target: Quantity
     """What the whole order is to trade; later legs trade the rest."""
+    rests: bool = False
+    """It stays open until it is filled or cancelled."""
+    post_only: bool = False
 
     def __post_init__(self) -> None:
         if self.order.kind is Kind.ENTRY and self.limit_price is None and self.order.user != MASTER:

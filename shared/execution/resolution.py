@@ -23,6 +23,7 @@ from shared.execution.operator_verdict import OperatorVerdict
 from shared.execution.outcome import Denied, Executed, LegOutcome, NeverReceived
 from shared.execution.record import OrderRecord
 from shared.execution.replay import Replay
+from shared.execution.resting import RestingWatch
 from shared.execution.sender import Sender
 from shared.execution.timing import SEARCH_SLACK_MS, SECOND
 from shared.venues.errors import KEY_REFUSALS, OutcomeUnknown, Refusal, Rejected, Unavailable
@@ -47,19 +48,29 @@ log = structlog.get_logger()
 
 
 async def resolve_leg(
-    sender: Sender, order: TrackedOrder, number: int, conditions: Conditions | None = None
+    sender: Sender,
+    order: TrackedOrder,
+    number: int,
+    conditions: Conditions | None = None,
+    watch: RestingWatch | None = None,
 ) -> LegOutcome:
     """Follow leg `number` of an order to its end, by what was written ahead, or by its id alone where that was lost.
 
     `conditions`: what must hold for its request to be sent again, at a venue that replays; without them it is searched for only.
-    Never returns NotSent or LegRejected. Raises LeaseLost, BusUnavailable.
+    `watch` is the caller's side of a leg that rests. Never returns NotSent or LegRejected. Raises LeaseLost, BusUnavailable.
     """
     record = OrderRecord.read(await sender.store.load(order.id))
-    return await resolve_record(sender, order, number, record, conditions)
+    return await resolve_record(sender, order, number, record, conditions, watch=watch)
 
 
 async def resolve_record(
-    sender: Sender, order: TrackedOrder, number: int, record: OrderRecord, conditions: Conditions | None = None
+    sender: Sender,
+    order: TrackedOrder,
+    number: int,
+    record: OrderRecord,
+    conditions: Conditions | None = None,
+    *,
+    watch: RestingWatch | None = None,
 ) -> LegOutcome:
     """Do the same by a record that was read, or written, just now."""
     if record.state in TERMINAL and record.state is not None:
@@ -75,7 +86,7 @@ async def resolve_record(
         )
     if _never_left(sender, record):
         return await _plan_again(sender, order, NeverReceived("written ahead, but not sent"))
-    found = await poll_until_final(sender, order, record, conditions)
+    found = await poll_until_final(sender, order, record, conditions, watch=watch)
     if isinstance(found, NeverReceived):
         return await _plan_again(sender, order, found)
     return found
@@ -87,13 +98,19 @@ async def _plan_again(sender: Sender, order: TrackedOrder, outcome: NeverReceive
 
 
 async def poll_until_final(
-    sender: Sender, order: TrackedOrder, record: OrderRecord, conditions: Conditions | None = None
+    sender: Sender,
+    order: TrackedOrder,
+    record: OrderRecord,
+    conditions: Conditions | None = None,
+    *,
+    watch: RestingWatch | None = None,
 ) -> Executed | NeverReceived:
     """Poll the venue for a leg until it has ended, or is proved never to have arrived.
 
     An operator who has looked at the venue may end the polling (`ops resolve`): the verdict in the record becomes the outcome.
+    One that rests is looked at as often as its `watch` says.
     """
-    poll = _Poll(sender, order, record, conditions)
+    poll = _Poll(sender, order, record, conditions, watch)
     try:
         return await poll.run()
     finally:
@@ -103,7 +120,15 @@ async def poll_until_final(
 class _Poll:
     """The polling of one leg. `_lost`: the venue has named it and no longer shows it."""
 
-    def __init__(self, sender: Sender, order: TrackedOrder, record: OrderRecord, conditions: Conditions | None) -> None:
+    def __init__(
+        self,
+        sender: Sender,
+        order: TrackedOrder,
+        record: OrderRecord,
+        conditions: Conditions | None,
+        watch: RestingWatch | None,
+    ) -> None:
+        self._watch = watch
         self._replay = Replay(sender, record, conditions)
         self._sender = sender
         self._order = order
@@ -147,6 +172,8 @@ class _Poll:
                     await self._name(found.venue_order_id, asked_at)
                     wait = pause = 0.0
                 await sender.hooks.still_open(self._record.id, found, asked_at)
+                if self._watch is not None:
+                    wait, pause = await self._watch.seen(found), 0.0
 
     def _by_hand(self, verdict: OperatorVerdict) -> Executed | NeverReceived:
         order = verdict.as_order(self._record)
@@ -199,7 +226,7 @@ class _Poll:
             if (verdict := await self._verdict()) is not None:
                 return verdict
             left = end - sender.clock.steady()
-            if left > 0:
+            if left > 0 and not (self._watch is not None and self._watch.take_nudge()):
                 await sender.clock.sleep(min(left, _LISTEN))
             elif sender.account.ready:
                 return None
@@ -235,6 +262,8 @@ class _Poll:
             await self._send_again()
         venue, record = self._sender.venue, self._record
         if record.venue_order_id:
+            if self._watch is not None and (listed := await self._watch.look(record.venue_order_id)) is not None:
+                return listed
             try:
                 return await venue.order(record.venue_order_id)
             except Rejected as error:

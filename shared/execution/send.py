@@ -20,6 +20,7 @@ from shared.execution.leg import Leg
 from shared.execution.outcome import Denied, LegOutcome, LegRejected, NotSent
 from shared.execution.record import OrderRecord
 from shared.execution.resolution import resolve_leg, resolve_record
+from shared.execution.resting import RestingWatch
 from shared.execution.sender import Sender
 from shared.execution.timing import LEASE_NEEDED
 from shared.venues.errors import KEY_REFUSALS, OutcomeUnknown, Refusal, Rejected, Unavailable
@@ -35,16 +36,19 @@ class _AlreadyBegunError(Exception):
     pass
 
 
-async def send_once(sender: Sender, leg: Leg, conditions: Conditions) -> LegOutcome:
-    """Send a leg once and follow it to its end. Raises LeaseLost, BusUnavailable, and what the guard raises."""
-    sending = _LegSend(sender, leg, conditions)
+async def send_once(sender: Sender, leg: Leg, conditions: Conditions, watch: RestingWatch | None = None) -> LegOutcome:
+    """Send a leg once and follow it to its end. Raises LeaseLost, BusUnavailable, and what the guard raises.
+
+    `watch` is the caller's side of a leg that rests.
+    """
+    sending = _LegSend(sender, leg, conditions, watch)
     try:
         accepted = await sender.venue.place(sending.request, sending.begin)
     except StopSending as stop:
         return stop.outcome
     except _AlreadyBegunError:
         log.warning("order had been begun before: asking the venue", signal_id=leg.order.signal_id, user=sender.user)
-        return await resolve_leg(sender, leg.order, leg.number, conditions)
+        return await resolve_leg(sender, leg.order, leg.number, conditions, watch)
     except Unavailable as error:
         return await sending.not_sent(error.words, error.retry_after)
     except Rejected as error:
@@ -58,8 +62,9 @@ async def send_once(sender: Sender, leg: Leg, conditions: Conditions) -> LegOutc
 class _LegSend:
     """One send of a leg. `_intent` is what was written ahead; every later step records it again."""
 
-    def __init__(self, sender: Sender, leg: Leg, conditions: Conditions) -> None:
+    def __init__(self, sender: Sender, leg: Leg, conditions: Conditions, watch: RestingWatch | None) -> None:
         self._sender = sender
+        self._watch = watch
         self._leg = leg
         self._conditions = conditions
         self._intent: dict[str, str] = {}
@@ -72,6 +77,8 @@ class _LegSend:
             limit_price=leg.limit_price,
             deadline_at=sender.clock.now() + sender.patience_ms,
             latest_at=conditions.latest_at,
+            rests=leg.rests,
+            post_only=leg.post_only,
         )
 
     async def begin(self, outgoing: Outgoing) -> int:
@@ -122,7 +129,7 @@ class _LegSend:
         if leg.number > 1:  # only the record has the totals of the legs before it
             return await self._resolve()
         written = OrderRecord.accepted(leg, self.request, self._intent, sender.lease.token, venue_order_id, at)
-        return await resolve_record(sender, leg.order, leg.number, written)
+        return await resolve_record(sender, leg.order, leg.number, written, watch=self._watch)
 
     async def unknown(self, words: str) -> LegOutcome:
         """Record that it may have been received, and poll until the outcome is proved."""
@@ -170,7 +177,7 @@ class _LegSend:
         )
 
     async def _resolve(self) -> LegOutcome:
-        return await resolve_leg(self._sender, self._leg.order, self._leg.number, self._conditions)
+        return await resolve_leg(self._sender, self._leg.order, self._leg.number, self._conditions, self._watch)
 
     async def _move(self, state: OrderState, fields: dict[str, str]) -> None:
         await self._sender.store.move(self._id, state, {**self._intent, **fields})

@@ -204,4 +204,5 @@ def _decision(signal: Signal, follower: Follower, symbol: Symbol, copy: Copy | N
         user_equity=follower.account.equity if follower.account else None,
         signal_at=signal.filled_at,
         emitted_at=now,
+        master_order_id=signal.master_order_id,
     )

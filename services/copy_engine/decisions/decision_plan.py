@@ -98,6 +98,7 @@ class DecisionPlan:
             signal_at=signal.filled_at,
             emitted_at=now,
             code=judgement.code if isinstance(judgement, Skip) else "",
+            master_order_id=signal.master_order_id,
         )
 
     def order_id(self, user: str) -> str:

@@ -21,6 +21,7 @@ from shared.domain.limits.policy import (
     LimitPolicy,
     OnJoin,
     OnLeave,
+    OrdersMode,
     SizingMode,
     SizingPolicy,
     StopOutAction,
@@ -207,6 +208,7 @@ class UserFile(_Section):
     on_join: OnJoin = OnJoin.NEW_ONLY
     on_join_bps: _Basis = Decimal(50)
     on_leave: OnLeave = OnLeave.KEEP
+    orders: OrdersMode = OrdersMode.FILLS
     follow: _Follow = _Follow()
     sizing: _Sizing = _Sizing()
     limits: _Limits = _Limits()
@@ -273,5 +275,6 @@ class UserFile(_Section):
             on_join=self.on_join,
             on_join_bps=self.on_join_bps,
             on_leave=self.on_leave,
+            orders=self.orders,
             paper=self.paper,
         )

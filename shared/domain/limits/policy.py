@@ -56,6 +56,13 @@ class OnLeave(StrEnum):
     CLOSE_NOW = "close_now"
 
 
+class OrdersMode(StrEnum):
+    """How the master's limit orders are copied."""
+
+    FILLS = "fills"  # each fill, at once
+    MIRROR = "mirror"  # the order itself: placed, amended and cancelled with the master's
+
+
 class FileState(StrEnum):
     """What became of the user's file, from which the settings come."""
 
@@ -175,6 +182,7 @@ class UserPolicy:
     on_join_bps: Decimal = Decimal(50)
     """How much dearer than the master's own price an open position may be when a user joins it."""
     on_leave: OnLeave = OnLeave.KEEP
+    orders: OrdersMode = OrdersMode.FILLS
     paper: bool = False
     file: FileState = FileState.GOOD
     fault: str = ""
