@@ -89,6 +89,19 @@ class Group:
             return []
         return _entries(answer)
 
+    async def poll_new(self, stream: str, count: int) -> list[Entry]:
+        """Read entries that were never delivered, without waiting for any; a missing group is created again."""
+        try:
+            answer = await self._bus.do(
+                "XREADGROUP", "GROUP", self.name, self.name, "COUNT", count, "STREAMS", stream, ">"
+            )
+        except BusRefused as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+            await self.ensure([stream])
+            return []
+        return _entries(answer)
+
     async def read_pending(self, stream: str, after: str = "0", count: int = 500) -> list[Entry]:
         """Read entries after the id `after` that were delivered but not acknowledged, oldest first."""
         answer = await self._bus.do(

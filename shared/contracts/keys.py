@@ -51,7 +51,8 @@ def mirror_marks(user: str, venue: str) -> str:
 
 
 def masters_resting(venue: str) -> str:
-    """The master's resting orders as last emitted, by the venue's id; its tag puts it into the slot of the stream; by the master."""
+    """The master's resting orders as last emitted, by the venue's id; its tag puts it into the slot of the stream; by the
+    master."""
     return f"shoal:master_resting:{{{MASTER_ORDERS}}}:{venue}"
 
 

@@ -1,7 +1,8 @@
-"""Mirrored orders on the wire: what happens to the master's resting orders, what was decided about them, and what is mirrored now.
+"""Mirrored orders on the wire: what happens to the master's resting orders, what was decided about them, and what is mirrored
+now.
 
-Two streams (`shoal:master_orders`, `shoal:resting:{user}`) and one hash (`shoal:mirrored:{user}:<venue>`). Field names are a public
-contract, as those of the other messages.
+Two streams (`shoal:master_orders`, `shoal:resting:{user}`) and one hash (`shoal:mirrored:{user}:<venue>`). Field names are a
+public contract, as those of the other messages.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ _FILLS: Final = "fills"
 
 
 class MasterOrderMessage(Message):
-    """An entry of `shoal:master_orders`: one version of a resting order. Sizes in base, `master_equity` and the limit in quote."""
+    """An entry of `shoal:master_orders`: one version of a resting order. Sizes in base, `master_equity` and the limit in
+    quote."""
 
     demands_version: ClassVar[bool] = True
 
@@ -119,8 +121,8 @@ class MasterOrderMessage(Message):
 class RestingOrderMessage(Message):
     """An entry of `shoal:resting:{user}`: one decision about a resting order of the master.
 
-    `base_size` (entry) is the user's size for all of `master_size`, `fraction` (exit) the share of what the user holds. Both are only
-    in a decision to place; the user's size follows the master's from then on.
+    `base_size` (entry) is the user's size for all of `master_size`, `fraction` (exit) the share of what the user holds. Both are
+    only in a decision to place; the user's size follows the master's from then on.
     """
 
     demands_version: ClassVar[bool] = True
@@ -138,6 +140,7 @@ class RestingOrderMessage(Message):
     fraction: Annotated[Fraction | None, type_or_blank] = None
     limit_price: Annotated[Positive | None, type_or_blank] = None
     post_only: _YesNo = "no"
+    master_venue: str
     master_order_id: str
     version: Count
     master_size: Positive
@@ -194,6 +197,7 @@ class RestingOrderMessage(Message):
         return MirrorDecision(
             decision=decision,
             action=self.action,
+            master_venue=self.master_venue,
             master_order_id=self.master_order_id,
             version=self.version,
             master_size=self.master_size,
@@ -219,6 +223,7 @@ class RestingOrderMessage(Message):
             fraction=copy.fraction if copy else None,
             limit_price=copy.limit_price.amount if copy and copy.limit_price else None,
             post_only=YES if mirrored.post_only else NO,
+            master_venue=mirrored.master_venue,
             master_order_id=mirrored.master_order_id,
             version=mirrored.version,
             master_size=mirrored.master_size,
@@ -244,6 +249,7 @@ class _MirrorRecord(Message):
     fraction: Annotated[Fraction | None, type_or_blank] = None
     reason: str = ""
     decided_at: Instant
+    master_venue: str
     post_only: _YesNo = "no"
     version: Count
     terms_version: Count
@@ -253,7 +259,6 @@ class _MirrorRecord(Message):
     at: Instant
     ended: _YesNo = "no"
     scale: Annotated[Decimal | None, type_or_blank] = None
-    placed_version: Count = 0
     blocked: str = ""
     blocked_code: str = ""
     abandoned: str = ""
@@ -272,6 +277,7 @@ def write_mirror(mirror: Mirror) -> str:
         fraction=copy.fraction if copy else None,
         reason=decision.reason,
         decided_at=decision.signal_at,
+        master_venue=mirror.master_venue,
         post_only=YES if mirror.post_only else NO,
         version=mirror.version,
         terms_version=mirror.terms_version,
@@ -281,7 +287,6 @@ def write_mirror(mirror: Mirror) -> str:
         at=mirror.at,
         ended=YES if mirror.ended else NO,
         scale=mirror.scale,
-        placed_version=mirror.placed_version,
         blocked=mirror.blocked,
         blocked_code=mirror.blocked_code,
         abandoned=mirror.abandoned,
@@ -315,6 +320,7 @@ def read_mirror(user: str, venue: str, master_order_id: str, written: str) -> Mi
     )
     return Mirror(
         decision=decision,
+        master_venue=record.master_venue,
         master_order_id=master_order_id,
         post_only=record.post_only == YES,
         version=record.version,
@@ -325,7 +331,6 @@ def read_mirror(user: str, venue: str, master_order_id: str, written: str) -> Mi
         at=record.at,
         ended=record.ended == YES,
         scale=record.scale,
-        placed_version=record.placed_version,
         blocked=record.blocked,
         blocked_code=record.blocked_code,
         abandoned=record.abandoned,
@@ -333,11 +338,13 @@ def read_mirror(user: str, venue: str, master_order_id: str, written: str) -> Mi
 
 
 def write_mark(*, mirrored: bool, at: int) -> str:
-    """Return how the fills of one of the master's orders are copied for a user, and since when (epoch ms): `mirror 1764210000000`."""
+    """Return how the fills of one of the master's orders are copied for a user, and since when (epoch ms): `mirror
+    1764210000000`."""
     return f"{_MIRROR if mirrored else _FILLS} {at}"
 
 
 def read_mark(written: str) -> tuple[bool, int]:
-    """Parse such a mark: whether the order is mirrored, and since when. One that cannot be read counts as mirrored: it buys nothing."""
+    """Parse such a mark: whether the order is mirrored, and since when. One that cannot be read counts as mirrored: it buys
+    nothing."""
     kind, _, at = written.partition(" ")
     return kind != _FILLS, int(at) if at.isascii() and at.isdigit() and len(at) < 15 else 0

@@ -1,9 +1,9 @@
 """Mirrored orders: a resting limit order of the master, placed, amended and cancelled for a user with the master's own.
 
-The master's order is the wish, the venue's record of the user's legs the fact, and `next_step` the one rule that follows from both,
-so that a restart needs nothing but these two. Once a user's copy is decided, the mirrored order alone is responsible for what the
-master's order fills, until that has ended: its fills are not copied one by one. At the end the user's filled share is compared with
-the master's. Pure: no I/O, no clock.
+The master's order is the wish, the venue's record of the user's legs the fact, and `next_step` the one rule that follows from
+both, so that a restart needs nothing but these two. Once a user's copy is decided, the mirrored order alone is responsible for
+what the master's order fills, until that has ended: its fills are not copied one by one. At the end the user's filled share is
+compared with the master's. Pure: no I/O, no clock.
 
 It must never ask for a leg while another one has no proven end, nor for more than the user's share of the master's order.
 """
@@ -99,6 +99,7 @@ class MirrorDecision:
 
     decision: Decision
     action: MirrorAction
+    master_venue: str
     master_order_id: str
     version: int
     master_size: Decimal
@@ -111,7 +112,8 @@ class Mirror:
     """One user's copy of a master's resting order, as it is wanted. What became of it is in its order's record."""
 
     decision: Decision
-    """The decision that placed it; its limit is that of the present terms."""
+    """The decision that placed it, with the terms of then."""
+    master_venue: str
     master_order_id: str
     post_only: bool
     version: int
@@ -126,8 +128,6 @@ class Mirror:
     """The master's order has ended."""
     scale: Decimal | None = None
     """The user's base amount per base amount of the master's; None for an exit that has not been sized yet."""
-    placed_version: int = 0
-    """The version of the terms of the last leg that rested; 0 if there was none."""
     blocked: str = ""
     """Why nothing of it is placed any more; an empty text if nothing forbids it."""
     blocked_code: str = ""
@@ -144,6 +144,7 @@ class Mirror:
             raise ValueError("a mirrored order without its size")
         return Mirror(
             decision=decision,
+            master_venue=placed.master_venue,
             master_order_id=placed.master_order_id,
             post_only=placed.post_only,
             version=placed.version,
@@ -201,15 +202,17 @@ class Step(StrEnum):
     FINISH = auto()  # compare the shares, make up for what is missing, settle
 
 
-def next_step(mirror: Mirror, filled: Decimal, *, live: bool, forbidden: bool, halted: bool) -> Step:
+def next_step(
+    mirror: Mirror, filled: Decimal, *, placed: int, live: bool, forbidden: bool = False, halted: bool = False
+) -> Step:
     """Return the next step of a mirrored order of which `filled` (base) was filled by its legs.
 
-    `live`: a leg was sent and has no proven end. `forbidden`: a switch or guard forbids such an order now. `halted`: nothing may be
-    sent, cancels included.
+    `placed` is the version of the terms of the last leg that rested (0: none), `live` whether it has no proven end yet.
+    `forbidden`: a switch or guard forbids such an order now. `halted`: nothing may be sent, cancels included.
     """
     if halted:
         return Step.REST if live else Step.WAIT
-    stale = mirror.placed_version < mirror.terms_version
+    stale = placed < mirror.terms_version
     if live:
         return Step.CANCEL if mirror.ended or mirror.blocked or forbidden or stale else Step.REST
     if mirror.ended:

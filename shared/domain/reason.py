@@ -75,6 +75,10 @@ class ReasonCode(StrEnum):
     COPIED_BY_FILLS = "copied_by_fills"  # the master's order had filled before it was mirrored: its fills are copied
     MASTER_CANCELLED = "master_cancelled"  # the master's order ended, and nothing had filled
     MASTER_SILENT = "master_silent"  # the master's open orders have not been seen for too long
+    ENDED_AT_VENUE = (
+        "ended_at_venue"  # the user's order ended at the venue, by hand or by the venue, before the master's did
+    )
+    EXIT_FIRST = "exit_first"  # an exit sold what a mirrored sale was holding
     NOT_REACHED = "not_reached"  # the master's order filled, the user's did not, and it was too late to catch up
 
     # joining what the master has open

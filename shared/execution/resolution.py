@@ -166,14 +166,19 @@ class _Poll:
             elif found.status is VenueOrderStatus.DONE:
                 record = self._record
                 return Executed(found, record.sent_at, record.accepted_at or found.opened_at, record)
-            else:
-                self.clear_lost()
-                if not self._record.venue_order_id:
-                    await self._name(found.venue_order_id, asked_at)
-                    wait = pause = 0.0
-                await sender.hooks.still_open(self._record.id, found, asked_at)
-                if self._watch is not None:
-                    wait, pause = await self._watch.seen(found), 0.0
+            elif (soon := await self._still_open(found, asked_at)) is not None:
+                wait, pause = soon, 0.0
+
+    async def _still_open(self, found: VenueOrder, asked_at: int) -> float | None:
+        """Handle an order that the venue shows and that has not ended; return the seconds until the next look if not as usual."""
+        self.clear_lost()
+        named = bool(self._record.venue_order_id)
+        if not named:
+            await self._name(found.venue_order_id, asked_at)
+        await self._sender.hooks.still_open(self._record.id, found, asked_at)
+        if self._watch is not None:
+            return await self._watch.seen(found)
+        return None if named else 0.0
 
     def _by_hand(self, verdict: OperatorVerdict) -> Executed | NeverReceived:
         order = verdict.as_order(self._record)

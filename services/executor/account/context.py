@@ -15,6 +15,7 @@ from services.executor.account.names import AssetNames
 from services.executor.account.positions import AccountPositions
 from services.executor.account.renaming import Renamer
 from services.executor.account.risk_keeper import RiskKeeper
+from services.executor.mirroring.gate import MirrorGate
 from services.executor.orders.set_aside import SetAside
 from services.executor.turn.send_priority import SendPriority
 from shared.bus.lease import Lease
@@ -60,6 +61,8 @@ class AccountContext:
     """The faults of this account in the process's register; cleared with the turn."""
     doctor: KeyDoctor | None = None
     """Checks the API key; None in tests of what does not concern it."""
+    mirrors: MirrorGate = field(default_factory=MirrorGate)
+    """The orders that are mirrored; set by the turn."""
     positions: AccountPositions = field(init=False)
     renamer: Renamer = field(init=False)
     risk: RiskKeeper = field(init=False)

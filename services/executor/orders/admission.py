@@ -32,6 +32,8 @@ from shared.domain.values.money import ONE, ZERO, Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
 
 _EMPTY: Final = Portfolio()
+_HOLD_LAG_MS: Final = 10_000
+"""How long after an order was taken a balance is read that certainly lacks what it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class _Reservation:
     cost: Money
     fee: Decimal
     """The taker fee of its pair."""
+    held_since: int | None = None
+    """When (epoch ms) the venue had taken it as an order that rests: balances read later are less by what it holds."""
 
 
 class Admission:
@@ -86,6 +90,11 @@ class Admission:
         """Reserve the room of an entry that may have been sent."""
         fee = self._account.fees.of(decision.symbol)
         self._reserved[decision.id] = _Reservation(decision.symbol, size, size * limit, fee)
+
+    def held_at_venue(self, decision: Decision, since: int) -> None:
+        """Note that the venue holds the cost of an order that rests since then (epoch ms): it must not be subtracted twice."""
+        if (known := self._reserved.get(decision.id)) is not None and known.held_since is None:
+            self._reserved[decision.id] = replace(known, held_since=since)
 
     def release(self, decision: Decision) -> None:
         """Release the room: the entry has ended, and what it bought is recorded."""
@@ -138,5 +147,6 @@ def _less(account: Account, currency: str, others: Sequence[_Reservation]) -> Ac
     """Subtract the reserved entries, with their fees, from the cash."""
     if not others or account.cash is None or account.cash.currency != currency:
         return account
-    spent = sum((each.cost.amount * (ONE + each.fee) for each in others if each.cost.currency == currency), ZERO)
+    counted = (each for each in others if each.held_since is None or account.as_of < each.held_since + _HOLD_LAG_MS)
+    spent = sum((each.cost.amount * (ONE + each.fee) for each in counted if each.cost.currency == currency), ZERO)
     return account._replace(cash=Money(account.cash.amount - spent, currency))

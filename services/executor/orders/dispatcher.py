@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from services.executor.account.context import AccountContext
+from services.executor.orders.admission import Admission
 from services.executor.orders.entry import EntryHandler
 from services.executor.orders.exit import ExitHandler
 from services.executor.orders.forced_end import end_entry, sold_unbooked
@@ -38,6 +39,16 @@ class Dispatcher:
         self._context = context
         self._entries = EntryHandler(context)
         self._exits = ExitHandler(context)
+
+    @property
+    def admission(self) -> Admission:
+        """The room that the account's entries have."""
+        return self._entries.admission
+
+    @property
+    def exits(self) -> ExitHandler:
+        """The account's exits."""
+        return self._exits
 
     async def run(self, decision: Decision, entry_id: str, *, redelivered: bool) -> bool:
         """Run a decision to its end; a user's own exit has no entry. Raises LeaseLost, BusUnavailable.
@@ -89,6 +100,10 @@ class Dispatcher:
         if decision.kind is Kind.ENTRY and entry_id and context.books.precede(entry_ms(entry_id)):
             reason = f"decided before this account went over to {context.books.funds.words}"
             await settle(context, decision, entry_id, OrderState.SKIPPED, reason, code=ReasonCode.FUNDS_CHANGED)
+            return
+        if await context.mirrors.takes_fill(decision):
+            reason = f"the master's order {decision.master_order_id} is mirrored; {decision.reason}"
+            await settle(context, decision, entry_id, OrderState.SKIPPED, reason, code=ReasonCode.MIRRORED)
             return
         suspect = self._suspect(decision, entry_id, redelivered=redelivered)
         if suspect:

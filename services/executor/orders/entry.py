@@ -40,7 +40,7 @@ class EntryHandler:
 
     def __init__(self, context: AccountContext) -> None:
         self._context = context
-        self._admission = Admission(context.account, context.positions, context.records, context.clock, context.doctor)
+        self.admission = Admission(context.account, context.positions, context.records, context.clock, context.doctor)
         self._cuts: dict[str, str] = {}
 
     async def execute(self, decision: Decision, terms: EntryTerms, entry_id: str, *, suspect: bool) -> None:
@@ -48,7 +48,7 @@ class EntryHandler:
         try:
             await self._send_while_fresh(decision, terms, entry_id, suspect=suspect)
         finally:
-            self._admission.release(decision)
+            self.admission.release(decision)
             self._cuts.pop(decision.id, None)
 
     async def recover_skipped(self, decision: Decision, entry_id: str) -> bool:
@@ -84,7 +84,7 @@ class EntryHandler:
                 return
             begun = record.state not in {None, OrderState.PLANNED}
             if begun or await self._recovered(order):
-                self._admission.reserve(decision, terms.size, terms.limit_price)
+                self.admission.reserve(decision, terms.size, terms.limit_price)
                 outcome = await resolve_leg(context.sender, order, 1, self._conditions(decision, terms))
         while outcome is None or isinstance(outcome, (NeverReceived, NotSent)):
             if outcome is not None:
@@ -125,7 +125,7 @@ class EntryHandler:
             )
         if missed := instrument.below_minimum(size, limit):
             return Denied(OrderState.SKIPPED, f"below venue minimum: {missed}", ReasonCode.BELOW_MINIMUM)
-        admitted = await self._admission.admit(context.policy, decision, size, limit, instrument)
+        admitted = await self.admission.admit(context.policy, decision, size, limit, instrument)
         if isinstance(admitted, Skip):
             return Denied(OrderState.SKIPPED, admitted.reason, admitted.code)
         if admitted.note:

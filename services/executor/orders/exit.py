@@ -74,6 +74,7 @@ class ExitHandler:
             if named is None:
                 continue
             decision = named
+            await self._context.mirrors.make_room(decision)
             plan = await self._planner.next_leg(
                 decision, fraction, entry_id, progress, guards=self._context.policy.guards
             )

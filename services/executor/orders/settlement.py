@@ -34,6 +34,29 @@ async def book_leg(context: AccountContext, decision: Decision, order: VenueOrde
     context.positions.changed.set()
 
 
+async def book_part(
+    context: AccountContext,
+    decision: Decision,
+    part: VenueOrder,
+    state: OrderState,
+    fields: Mapping[str, str],
+    *,
+    first: bool,
+) -> None:
+    """Book a part of a leg that rests: the order's record, now in `state`, the position and the realised profit.
+
+    `part` is the leg's record with the sums of this part alone. `first`: nothing of the order was booked before; all its parts
+    count as one trade.
+    """
+    async with context.positions.booking:
+        booked = await _fill_booking(context, part)
+        risk = booked.risk if first or part.side is Side.SELL else None
+        await context.store.move(decision.id, state, fields, booked.position, risk)
+    if part.filled.amount:
+        context.account.traded(part)
+        context.positions.changed.set()
+
+
 @dataclass(frozen=True, slots=True)
 class _Booking:
     position: PositionChange | None = None

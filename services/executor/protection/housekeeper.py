@@ -20,7 +20,6 @@ from services.executor.account.context import AccountContext
 from services.executor.account.key_doctor import REQUEST as KEY_CHECK
 from services.executor.account.rebuilder import Rebuilder
 from services.executor.account.renaming import Renamer
-from services.executor.orders.set_aside import SetAside
 from services.executor.protection.reconciler import Findings, Reconciler
 from services.executor.turn.symbol_queues import SymbolQueues
 from shared.bus.connection import Bus
@@ -78,7 +77,7 @@ class Housekeeper:
                 context.names,
                 context.faults,
                 context.clock,
-                partial(self._busy, context.aside),
+                partial(self._busy, context),
             )
             for name, context in contexts.items()
         }
@@ -93,9 +92,9 @@ class Housekeeper:
         self._trim_due = 0.0
         self._refused = ""
 
-    def _busy(self, aside: SetAside) -> set[Symbol]:
-        """Return the symbols of which an order is under way or set aside: it may have sold what is still in the books."""
-        return {*self._queues.busy} | aside.symbols()
+    def _busy(self, context: AccountContext) -> set[Symbol]:
+        """Return the symbols of which an order is under way, rests or is set aside: the books may hold what it has sold."""
+        return {*self._queues.busy} | context.aside.symbols() | context.mirrors.symbols
 
     async def run(self) -> None:
         """Run until cancelled. Raises LeaseLost, BusUnavailable."""
@@ -223,7 +222,7 @@ class Housekeeper:
 
     async def _trim(self) -> None:
         context = next(iter(self._contexts.values()))
-        for stream in (keys.orders(self._user), keys.reports(self._user)):
+        for stream in (keys.orders(self._user), keys.resting(self._user), keys.reports(self._user)):
             await trim(self._bus, stream, context.clock() - context.retention_ms)
 
 

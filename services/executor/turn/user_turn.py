@@ -15,6 +15,8 @@ import structlog
 
 from services.executor.account.context import AccountContext
 from services.executor.account.keeper import AccountKeeper
+from services.executor.mirroring.mirror_reader import MirrorReader
+from services.executor.mirroring.mirrors import Mirrors
 from services.executor.orders.dispatcher import Dispatcher
 from services.executor.protection.guardian import Guardian
 from services.executor.protection.housekeeper import Housekeeper, Task
@@ -140,11 +142,14 @@ class UserTurn:
                     tasks.create_task(endless("announcer", self._announce(context.account, context.venue.name)))
                 await self._until_known()
                 self._reader.register(self._user, self._lease, self._deliver)
+                mirrors = await self._resume_mirrors(tasks)
                 exits = await self._resume_own_exits()
                 await self._runner.sweep()
                 early, self._early = self._early or [], None
                 for entry, redelivered in early:
                     self._runner.take(entry, redelivered=redelivered)
+                resting = MirrorReader(self._bus, self._user, self._contexts, mirrors)
+                tasks.create_task(endless("mirror reader", resting.run()))
                 # Only now that a predecessor's orders are in their queues: one under way would look like a difference.
                 housekeeper = Housekeeper(self._bus, self._user, self._contexts, self._queues, self._supervisor)
                 tasks.create_task(endless("housekeeper", housekeeper.run()))
@@ -175,6 +180,17 @@ class UserTurn:
             await context.account.until_known()
             with suppress(VenueError):
                 await context.names.learn()
+
+    async def _resume_mirrors(self, tasks: asyncio.TaskGroup) -> Mapping[str, Mirrors]:
+        """Take up the mirrored orders of a predecessor, before anything else is queued for their symbols."""
+        mirrors = {
+            name: Mirrors(self._bus, context, self._dispatchers[name], self._queues, tasks)
+            for name, context in self._contexts.items()
+        }
+        for name, each in mirrors.items():
+            self._contexts[name].mirrors = each
+            await each.resume()
+        return mirrors
 
     async def _resume_own_exits(self) -> Mapping[str, OwnExits]:
         """Queue the own exits that a predecessor began, before any entry: what they sold must not be sold again by one."""
