@@ -401,7 +401,7 @@ class MirroredOrder:
         found = {**OrderRecord.found(order, number, known), **LegParts().fields()}
         if known.size is not None:
             found["base_size"] = plain(known.size.amount)
-        await context.store.move(decision.id, OrderState.UNKNOWN, found)
+        await context.store.move(decision.id, OrderState.ACCEPTED, found)
         return True
 
     async def _scale(self) -> None:

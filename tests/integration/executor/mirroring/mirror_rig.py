@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from services.executor.turn.order_reader import StreamReader
@@ -15,6 +15,7 @@ from shared.bus.streams import flatten
 from shared.contracts import keys
 from shared.contracts.messages import ReportMessage
 from shared.contracts.mirror import RestingOrderMessage
+from shared.domain.limits.policy import OrdersMode
 from shared.domain.mirror import MirrorAction, MirrorDecision, mirror_id
 from shared.domain.order import Copy, Decision, Kind, OrderState, Side, order_id
 from shared.domain.values.money import Price
@@ -192,10 +193,6 @@ class MirrorRig:
     @asynccontextmanager
     async def served(self, owner: Owner) -> AsyncIterator[StreamReader]:
         """Serve alice, who mirrors orders."""
-        from dataclasses import replace
-
-        from shared.domain.limits.policy import OrdersMode
-
         owner.context.policy = replace(owner.context.policy, orders=OrdersMode.MIRROR)
         async with turn(self.rig, owner) as reader:
             yield reader

@@ -16,7 +16,7 @@ from tests.integration.executor.mirroring.mirror_rig import MirrorRig
 from tests.integration.executor.rig import USER, Owner, until
 from tests.support.examples import BTC_USD, btc, btc_price
 
-ALL = Decimal("0.05")
+ALL, NOTHING = Decimal("0.05"), Decimal(0)
 
 
 async def test_an_order_is_placed_once_at_the_master_s_limit_and_rests(mirrored: MirrorRig, owner: Owner) -> None:
@@ -55,7 +55,7 @@ async def test_a_cancelled_order_is_cancelled_and_nothing_is_bought(mirrored: Mi
         await mirrored.place()
         await mirrored.resting()
         await mirrored.end()
-        assert await mirrored.outcome() == (OrderState.EXPIRED, "master_cancelled", 0)
+        assert await mirrored.outcome() == (OrderState.EXPIRED, "master_cancelled", NOTHING)
     assert await mirrored.rig.position() is None
 
 
@@ -198,7 +198,7 @@ async def test_what_stops_entries_cancels_a_resting_buy_and_it_is_not_placed_aga
         await mirrored.amend(limit="58500")
         await mirrored.acknowledged()
         await mirrored.end()
-        assert await mirrored.outcome() == (OrderState.EXPIRED, "kill_switch", 0)
+        assert await mirrored.outcome() == (OrderState.EXPIRED, "kill_switch", NOTHING)
     assert len(mirrored.legs) == 1
 
 
@@ -218,7 +218,7 @@ async def test_halt_sends_nothing_and_cancels_nothing(mirrored: MirrorRig, owner
         assert owner.venue.calls["cancel"] == 0
         assert len(mirrored.open) == 1
         await mirrored.rig.switch("run")
-        assert await mirrored.outcome() == (OrderState.EXPIRED, "master_cancelled", 0)
+        assert await mirrored.outcome() == (OrderState.EXPIRED, "master_cancelled", NOTHING)
 
 
 async def test_a_master_that_is_not_seen_any_more_ends_a_resting_buy(mirrored: MirrorRig, owner: Owner) -> None:
@@ -233,7 +233,7 @@ async def test_a_master_that_is_not_seen_any_more_ends_a_resting_buy(mirrored: M
         await until(cancelled, "it is cancelled")
         await mirrored.masters_seen()
         await mirrored.end()
-        assert await mirrored.outcome() == (OrderState.EXPIRED, "master_silent", 0)
+        assert await mirrored.outcome() == (OrderState.EXPIRED, "master_silent", NOTHING)
 
 
 async def test_an_order_whose_master_s_order_is_gone_without_a_word_is_given_up(
@@ -256,7 +256,7 @@ async def test_an_order_whose_master_s_order_is_gone_without_a_word_is_given_up(
         mirrored.rig.clock.now += 21_000
         outcome, _, filled = await mirrored.outcome()
         report = await mirrored.report()
-    assert (outcome, filled) == (OrderState.EXPIRED, 0)
+    assert (outcome, filled) == (OrderState.EXPIRED, NOTHING)
     assert "no longer among its open ones" in report.reason
 
 
@@ -283,7 +283,7 @@ async def test_an_order_that_the_user_cancels_by_hand_is_not_placed_again_nor_bo
 
         await until(noticed, "its end is noticed")
         await mirrored.end(filled="0.1")
-        assert await mirrored.outcome() == (OrderState.EXPIRED, "ended_at_venue", 0)
+        assert await mirrored.outcome() == (OrderState.EXPIRED, "ended_at_venue", NOTHING)
     assert len(mirrored.legs) == 1
 
 

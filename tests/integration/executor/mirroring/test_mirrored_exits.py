@@ -13,7 +13,7 @@ from tests.integration.executor.mirroring.mirror_rig import MirrorRig
 from tests.integration.executor.rig import Owner, until
 from tests.support.examples import BTC_USD, btc_price
 
-HELD = Decimal("0.1")
+HELD, NOTHING = Decimal("0.1"), Decimal(0)
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ async def test_an_exit_that_needs_what_rests_cancels_that_first_and_sells_no_coi
         await sale.rig.append(leave)
         assert await reported(sale, leave.id) == (OrderState.FILLED, HELD)
         await sale.end()
-        assert (await sale.outcome())[0::2] == (OrderState.EXPIRED, 0)
+        assert (await sale.outcome())[0::2] == (OrderState.EXPIRED, NOTHING)
     assert await sale.rig.position() is None
     assert sale.rig.account.balances["BTC"] == 1
 
@@ -220,7 +220,7 @@ async def test_a_sale_of_which_the_user_never_held_anything_ends_without_an_orde
         await sale.acknowledged()
         await sale.end(filled="0.2")
         outcome, _, filled = await sale.outcome()
-    assert (outcome, filled) == (OrderState.EXPIRED, 0)
+    assert (outcome, filled) == (OrderState.EXPIRED, NOTHING)
     assert sale.legs == []
 
 
@@ -232,5 +232,3 @@ async def test_a_sale_of_a_user_who_follows_no_more_is_cancelled(sale: MirrorRig
         owner.context.policy = replace(owner.context.policy, enabled=False)
         await sale.outcome()
     await sale.held("0.1")
-
-
