@@ -19,6 +19,8 @@ from services.copy_engine.followers.account_routes import AccountRoutes
 from services.copy_engine.followers.following_record import record_followers
 from services.copy_engine.isolation import distribute_to_each
 from services.copy_engine.joining.joiner import Joiner
+from services.copy_engine.mirroring import mirroring
+from services.copy_engine.mirroring.mirroring import Mirroring
 from services.copy_engine.readiness import wait_until_open
 from shared.bus.connection import BLOCK_MS, Bus
 from shared.bus.errors import ENDS_A_TURN, BusRefused
@@ -74,6 +76,7 @@ class Engine:
         self._joiner = Joiner(bus, self._group, clock)
         self._routes = AccountRoutes(bus)
         self._markets = Markets(self._records, clock, elapsed)
+        self._mirroring = Mirroring(bus, self._group, clock, elapsed, heartbeat.faults, refusal)
 
     def follow(self, users: Iterable[UserPolicy]) -> None:
         """Use other users, or other settings, from the next signal on."""
@@ -110,7 +113,9 @@ class Engine:
             await self._advance_routes()
             await self._trim()
             more = await self._joiner.run_round(self._users, self._markets)
-            new = await self._group.read_new([keys.SIGNALS], _BATCH, 1 if more else BLOCK_MS, renew=False)
+            await self._mirroring.round(self._users, self._markets)
+            block = 1 if more else mirroring.BLOCK_MS if self._mirroring.any else BLOCK_MS
+            new = await self._group.read_new([keys.SIGNALS], _BATCH, block, renew=False)
             self._heartbeat.faults.clear(FaultKind.REDIS, keys.ENGINE)
             for entry in new:
                 await self._process(entry)
@@ -123,7 +128,8 @@ class Engine:
     async def _trim(self) -> None:
         if self._elapsed() - self._trimmed > _TRIM_EVERY:
             self._trimmed = self._elapsed()
-            await trim(self._bus, keys.SIGNALS, self._clock() - self._retention_ms)
+            for stream in (keys.SIGNALS, keys.MASTER_ORDERS):
+                await trim(self._bus, stream, self._clock() - self._retention_ms)
 
     def _report_waiting(self, what: str) -> None:
         log.info(f"COPY ENGINE: waiting for {what}")

@@ -27,6 +27,7 @@ from services.master_strategy.account.renamed import (
 from services.master_strategy.clock import Clock
 from services.master_strategy.fills.fill_watcher import FillWatcher
 from services.master_strategy.fills.own_copies import OwnCopies
+from services.master_strategy.fills.resting_orders import RestingOrders
 from services.master_strategy.fills.scan_health import ScanHealth
 from services.master_strategy.fills.signal_emitter import SignalEmitter
 from services.master_strategy.strategies.settings import StrategySettings
@@ -38,6 +39,7 @@ from services.master_strategy.venue_state import VenueState
 from shared.bus.connection import Bus
 from shared.bus.lease import Lease
 from shared.bus.master_account import MasterRecords, read_holdings
+from shared.bus.master_orders import MasterOrderLog
 from shared.bus.nonce import NonceCounter
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
@@ -156,6 +158,16 @@ class MasterSession:
             faults=self.faults,
             crash_points=self.crash_points,
         )
+        resting = RestingOrders(
+            log=MasterOrderLog(self.bus, venue.name),
+            venue=venue,
+            lease=self.lease,
+            book=book,
+            mirror=mirror,
+            copies=copies,
+            clock=clock,
+            currency=settings.currency,
+        )
         watcher = FillWatcher(
             venue=venue,
             store=store,
@@ -170,6 +182,7 @@ class MasterSession:
             strategy=settings.name,
             faults=self.faults,
             health=self.health,
+            resting=resting,
         )
         account = OwnAccount()
         hooks = MasterHooks(emitter, self.faults, self.crash_points, account)
@@ -202,7 +215,7 @@ class MasterSession:
         self.state.open(Phase.MIRROR if strategy is None else Phase.OPEN)
         self.faults.clear(FaultKind.REDIS, MASTER)
         await self.state.publish("mirror only" if strategy is None else "trading")
-        for loop in (mirror.run, watcher.run, doctor.run):
+        for loop in (mirror.run, watcher.run, doctor.run, resting.run):
             tasks.create_task(endless("a loop of the master's session", loop()))
         tasks.create_task(endless("names", until_renamed(venue, self.table, names, clock)))
         if strategy is None:

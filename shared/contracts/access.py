@@ -49,12 +49,15 @@ _OF_A_USER: Final = (
     keys.last_settings(_ANY),
     keys.rebuilt(_ANY, _ANY),
     keys.doctor(_ANY, _ANY),
+    keys.mirrored(_ANY, _ANY),
+    keys.mirror_marks(_ANY, _ANY),
 )
 
 ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
     "master-strategy": (
         WriteRule(f"{_RECORDS} xadd xtrim", (keys.OF_THE_MASTER,)),
         WriteRule("xadd zadd zremrangebyscore", (keys.SIGNALS, keys.EMITTED)),
+        WriteRule("xadd hget hset hdel", (keys.MASTER_ORDERS, keys.masters_resting(_ANY))),
         WriteRule(
             _HASHES,
             (keys.prices(_ANY), keys.instruments(_ANY), keys.clock(_ANY), keys.heartbeat("master-strategy", _ANY)),
@@ -77,14 +80,19 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
                 keys.heartbeat("executor", _ANY),
             ),
         ),
-        WriteRule(_CONSUMING, (keys.orders(_ANY),)),
-        WriteRule("xadd xtrim", (keys.reports(_ANY), keys.stopouts(_ANY), keys.dead(keys.orders(_ANY)))),
+        WriteRule(_CONSUMING, (keys.orders(_ANY), keys.resting(_ANY))),
+        WriteRule(
+            "xadd xtrim",
+            (keys.reports(_ANY), keys.stopouts(_ANY), keys.dead(keys.orders(_ANY)), keys.dead(keys.resting(_ANY))),
+        ),
     ),
     "copy-engine": (
         WriteRule(_RECORDS, _lease(keys.ENGINE)),
-        WriteRule(_HASHES, (keys.following(_ANY), keys.heartbeat("copy-engine", _ANY))),
-        WriteRule(_CONSUMING, (keys.SIGNALS,)),
-        WriteRule("xadd", (keys.orders(_ANY), keys.dead(keys.SIGNALS))),
+        WriteRule(_HASHES, (keys.following(_ANY), keys.heartbeat("copy-engine", _ANY), keys.MIRRORING)),
+        WriteRule(_CONSUMING, (keys.SIGNALS, keys.MASTER_ORDERS)),
+        WriteRule(
+            "xadd", (keys.orders(_ANY), keys.resting(_ANY), keys.dead(keys.SIGNALS), keys.dead(keys.MASTER_ORDERS))
+        ),
     ),
     # Includes the command line, which runs in its container. `user rename` rewrites records and needs another Redis user.
     "api": (

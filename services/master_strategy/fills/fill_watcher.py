@@ -20,6 +20,7 @@ from services.master_strategy.account.master_book import MasterBook
 from services.master_strategy.clock import Clock
 from services.master_strategy.fills.moves import legs
 from services.master_strategy.fills.own_copies import OwnCopies
+from services.master_strategy.fills.resting_orders import RestingOrders
 from services.master_strategy.fills.scan_health import ScanHealth
 from services.master_strategy.fills.signal_emitter import SignalEmitter
 from services.master_strategy.fills.unread_rows import UnreadRows
@@ -36,7 +37,8 @@ from shared.venues.port import TradeKind, Venue, VenueOrder
 
 _EVERY: Final = 12.0
 """Seconds between scans. With an order every 5 s and the account's refresh this stays within the 0.5 a second by which Kraken
-lowers the counter of an intermediate account; open orders are read only when something was sold or does not add up."""
+lowers the counter of an intermediate account; open orders are read only when something was sold or does not add up, or while a
+user mirrors them."""
 _OVERLAP: Final = 60_000  # ms that scans look back: a venue lists an ended order late, and its clock is only measured
 
 _log = structlog.get_logger(__name__)
@@ -61,6 +63,7 @@ class FillWatcher:
         strategy: str,
         faults: Faults,
         health: ScanHealth | None = None,
+        resting: RestingOrders | None = None,
     ) -> None:
         self._venue = venue
         self._store = store
@@ -75,6 +78,7 @@ class FillWatcher:
         self._strategy = strategy
         self._faults = faults
         self._health = health
+        self._resting = resting
         self._unread = UnreadRows(faults, venue.name)
         self._since: int | None = None
         self._one_at_a_time = asyncio.Lock()
@@ -116,7 +120,10 @@ class FillWatcher:
         fresh = _bought_first([order for order in closed if self._is_new(order)])
         # Parts of open orders matter if something was sold, or if the account does not add up.
         sold = {coin for order in fresh for coin in self._sold_by(order)}
-        opened = await self._venue.open_orders() if sold or self._check.in_doubt() else None
+        needed = bool(sold) or self._check.in_doubt()
+        mirrored = self._resting if self._resting is not None and await self._resting.wanted() else None
+        listed = await self._venue.open_orders() if needed or mirrored is not None else None
+        opened = listed if needed else None
         resting = [order for order in opened or () if self._is_new(order)]
         bought = [order for order in resting if order.side is Side.BUY and order.symbol.base in sold]
         for order in (*bought, *fresh, *(order for order in resting if order.side is Side.SELL)):
@@ -124,6 +131,10 @@ class FillWatcher:
         await self._emitter.emit_flat_exits(opened, all_read=not self._unread.waiting)
         self._since = min(max(since, begun - _OVERLAP), self._unread.since(begun))
         await self._signals.set_fill_cursor(MASTER, self._venue.name, self._since)
+        if (
+            mirrored is not None and listed is not None
+        ):  # after the signals: what has filled by now is known to the engine
+            await mirrored.compare(listed)
 
     async def _given_up(self, rows: Sequence[UncopiedOrder]) -> None:
         """Record durably the rows that will not be read again."""

@@ -1,0 +1,1 @@
+"""Resting orders of the master, decided for the users who mirror them."""
