@@ -29,6 +29,7 @@ COMMANDS: Final = (
     "master",
     "track",
     "unknown",
+    "resting",
     "resolve",
     "reconcile",
     "rebuild",

@@ -41,15 +41,16 @@ class LastSettings:
 
 
 async def holders(bus: Bus) -> set[str]:
-    """Return every user who holds something from copying. Raises BusUnavailable."""
-    names = await bus.scan(keys.positions("*", "*"))
+    """Return every user who holds something from copying, or has a mirrored order. Raises BusUnavailable."""
+    names = await bus.scan(keys.positions("*", "*")) + await bus.scan(keys.mirrored("*", "*"))
     return {name.partition("{")[2].partition("}")[0] for name in names} - {MASTER}
 
 
 async def still_holding(bus: Bus, users: Collection[str]) -> set[str]:
     """Return those of these users who hold something or have unfinished decisions. Raises BusUnavailable."""
     names = list(users)
-    held = await bus.do_all([("EXISTS", *(keys.positions(user, venue) for venue in VENUES)) for user in names])
+    of_user = [[key(user, venue) for key in (keys.positions, keys.mirrored) for venue in VENUES] for user in names]
+    held = await bus.do_all([("EXISTS", *each) for each in of_user])
     groups = await bus.do_all([("XINFO", "GROUPS", keys.orders(user)) for user in names])
     return {user for user, any_held, answer in zip(names, held, groups, strict=True) if any_held or _behind(answer)}
 

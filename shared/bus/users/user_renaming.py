@@ -41,6 +41,8 @@ class UserRenaming:
         for venue in self._venues:
             if names := await self._bus.do("HKEYS", keys.own_exits(user, venue)):
                 return f"an own exit of {names[0]} at {venue} is under way"
+            if names := await self._bus.do("HKEYS", keys.mirrored(user, venue)):
+                return f"the master's order {names[0]} is mirrored at {venue}"
         prefix = keys.order(user, "")
         for name in sorted(set(await self._bus.scan(keys.order(user, "*")))):
             if (state := await self._bus.do("HGET", name, "state")) not in TERMINAL:
@@ -83,7 +85,7 @@ class UserRenaming:
             books = pairs(await self._bus.do("HGETALL", keys.books(old, venue)))
             marked = {**books, "taken_from": old} if books else {}
             await self._replace(keys.books(new, venue), marked)  # first, so that what follows is not traded by
-            for key in (keys.risk, keys.positions):
+            for key in (keys.risk, keys.positions, keys.mirror_marks):
                 await self._replace(key(new, venue), pairs(await self._bus.do("HGETALL", key(old, venue))))
             held[venue] = int(await self._bus.do("HLEN", keys.positions(new, venue)))
         return held

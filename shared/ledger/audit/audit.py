@@ -11,11 +11,20 @@ from collections.abc import Sequence
 
 from shared.bus.joined_ids import is_joined
 from shared.bus.streams import entry_ms
+from shared.domain.mirror import MirrorAction
 from shared.domain.order import OrderState
 from shared.domain.reason import ReasonCode
-from shared.ledger.audit.facts import AuditTime, DecisionEntry, SignalFacts, UserFacts, order_trimmed
+from shared.ledger.audit.facts import (
+    AuditTime,
+    DecisionEntry,
+    MasterOrderFacts,
+    SignalFacts,
+    UserFacts,
+    order_trimmed,
+)
 from shared.ledger.audit.findings import AuditTally, FindingKind
 from shared.ledger.audit.journal import JournalOrder
+from shared.ledger.audit.mirrored_orders import check_mirrored
 from shared.ledger.audit.venue_comparison import TRADED, compare_with_venue
 
 
@@ -33,13 +42,18 @@ def audit_signals(signals: SignalFacts, moment: AuditTime) -> AuditTally:
 
 
 def audit_user(
-    signals: SignalFacts, book: UserFacts, venue: Sequence[JournalOrder] | None, moment: AuditTime
+    signals: SignalFacts,
+    book: UserFacts,
+    venue: Sequence[JournalOrder] | None,
+    moment: AuditTime,
+    masters: MasterOrderFacts | None = None,
 ) -> AuditTally:
     """Audit one user; `venue` holds their rows of the venue's journal, None if there is no journal."""
     tally = AuditTally()
     _find_missing_decisions(signals, book, moment, tally)
     _check_decisions(signals, book, moment, tally)
     _check_outcomes(book, moment, tally)
+    check_mirrored(book, masters or MasterOrderFacts(), moment, tally)
     if venue is not None:
         compare_with_venue(book, venue, moment, tally)
     return tally
@@ -114,21 +128,22 @@ def _wrongly_joined(signals: SignalFacts, book: UserFacts, each: DecisionEntry) 
 
 
 def _check_outcomes(book: UserFacts, moment: AuditTime, tally: AuditTally) -> None:
-    decided = {each.order_id: each for each in book.decided}
+    decided = {each.order_id: each.copy for each in book.decided}
+    decided |= {each.order_id: each.copy for each in book.mirrored if each.action == MirrorAction.PLACE}
     times = Counter(each.order_id for each in (*book.reported, *book.late))
     for order_id, count in times.items():
         if count > 1:
             tally.find(FindingKind.DOUBLE_OUTCOME, book.user, order_id, f"{count} reports")
     for each in book.reported:
         tally.outcomes[each.outcome] += 1
-        decision = decided.get(each.order_id)
+        copied = decided.get(each.order_id)
         if not each.signal_id:
             tally.own_exits += 1
-        elif decision is None:
+        elif copied is None:
             if not order_trimmed(book, each):
                 detail = f"{each.outcome}, signal {each.signal_id}"
                 tally.find(FindingKind.OUTCOME_WITHOUT_DECISION, book.user, each.order_id, detail)
-        elif not decision.copy and each.outcome in TRADED and each.code != ReasonCode.RECALLED:
+        elif not copied and each.outcome in TRADED and each.code != ReasonCode.RECALLED:
             detail = f"decided to skip, but {each.outcome}"
             tally.find(FindingKind.OUTCOME_AGAINST_DECISION, book.user, each.order_id, detail)
     # Late reports may belong to decisions that came after the read, so they are only counted.

@@ -13,6 +13,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from shared.bus.connection import Bus
+from shared.bus.mirrors import read_mirrors
 from shared.bus.records import pairs
 from shared.bus.streams import Entry
 from shared.contracts import keys
@@ -24,7 +25,16 @@ from shared.domain.values.money import ZERO
 from shared.domain.values.numerals import DECIMAL, whole
 from shared.domain.values.venue import VENUES
 from shared.ledger.audit.audit import audit_signals, audit_user
-from shared.ledger.audit.facts import AuditTime, DecisionEntry, FollowingPeriod, ReportEntry, SignalFacts, UserFacts
+from shared.ledger.audit.facts import (
+    AuditTime,
+    DecisionEntry,
+    FollowingPeriod,
+    MasterOrderFacts,
+    MirrorEntry,
+    ReportEntry,
+    SignalFacts,
+    UserFacts,
+)
 from shared.ledger.audit.findings import AuditReport, AuditTally, Finding, FindingKind
 from shared.ledger.audit.journal import JournalOrder, audit_acceptances
 from shared.ledger.reading import entries, known_users, stream_extents
@@ -44,6 +54,7 @@ async def run_audit(
     tally = AuditTally()
     signals = await read_signals(bus)
     tally.add(audit_signals(signals, moment))
+    masters = await read_master_orders(bus)
     users = await known_users(bus)
     marks = await read_marks(bus, users)
     if journal is not None:
@@ -57,7 +68,7 @@ async def run_audit(
         mark = marks.get(user, FundsMark(unmarked if user in users else Funds.PAPER))
         rows = None if journal is None or mark.funds is not Funds.PAPER else journal.get(user, ())
         compared += [user] if rows is not None else []
-        tally.add(audit_user(signals, replace(book, since=mark.since), rows, moment))
+        tally.add(audit_user(signals, replace(book, since=mark.since), rows, moment, masters))
     tally.findings[:] = await _add_order_states(bus, tally.findings)
     tally.add(await _dead_letters(bus))
     if journal is not None:
@@ -121,16 +132,32 @@ async def read_signals(bus: Bus) -> SignalFacts:
     return SignalFacts(ids, unreadable, buried, dropped, standing)
 
 
+async def read_master_orders(bus: Bus) -> MasterOrderFacts:
+    """Read what was emitted of the master's resting orders; entries that cannot be read are dead letters of the engine's."""
+    versions: dict[str, list[tuple[str, int]]] = {}
+    async for entry in entries(bus, keys.MASTER_ORDERS):
+        version = whole(entry.fields.get("version")) or 0
+        versions.setdefault(entry.fields.get("master_order_id", ""), []).append((entry.id, version))
+    return MasterOrderFacts(versions)
+
+
 async def read_user(bus: Bus, user: str) -> UserFacts:
     """Read everything of one user."""
     answers = await bus.do_all([("HGETALL", keys.following(user))])
-    orders_extent, reports_extent = await stream_extents(bus, [keys.orders(user), keys.reports(user)])
+    orders_extent, reports_extent, mirrored_extent = await stream_extents(
+        bus, [keys.orders(user), keys.reports(user), keys.resting(user)]
+    )
+    resting: set[str] = set()
+    for venue in VENUES:
+        mirrors, _ = await read_mirrors(bus, user, venue)
+        resting.update(mirror.decision.id for mirror in mirrors.values())
     last = ""
     reported = []
     async for entry in entries(bus, keys.reports(user)):
         reported.append(_reported(entry))
         last = entry.id
     decided = [_decided(entry) async for entry in entries(bus, keys.orders(user))]
+    mirrored = [_mirrored(entry) async for entry in entries(bus, keys.resting(user))]
     late = [_reported(entry) async for entry in entries(bus, keys.reports(user), last)]
     return UserFacts(
         user=user,
@@ -142,6 +169,9 @@ async def read_user(bus: Bus, user: str) -> UserFacts:
         dropped=await _dropped(bus, keys.orders(user)),
         orders_extent=orders_extent,
         reports_extent=reports_extent,
+        mirrored=mirrored,
+        resting=resting,
+        mirrored_extent=mirrored_extent,
     )
 
 
@@ -191,6 +221,19 @@ def _decided(entry: Entry) -> DecisionEntry:
         copy=fields.get("decision") == "copy",
         emitted_at=_instant(fields.get("emitted_at", "")),
         exit=fields.get("kind") == "exit",
+    )
+
+
+def _mirrored(entry: Entry) -> MirrorEntry:
+    fields = entry.fields
+    return MirrorEntry(
+        entry_id=entry.id,
+        order_id=fields.get("id", ""),
+        action=fields.get("action", ""),
+        copy=fields.get("decision") == "copy",
+        master_order_id=fields.get("master_order_id", ""),
+        version=whole(fields.get("version")) or 0,
+        emitted_at=_instant(fields.get("emitted_at", "")),
     )
 
 

@@ -69,6 +69,25 @@ class SignalFacts:
         return {signal_id: entry_id for entry_id, signal_id in self.ids.items()}
 
 
+class MirrorEntry(NamedTuple):
+    """An entry of a user's stream of decisions about resting orders. `copy` is False for a skip; `emitted_at` in epoch ms."""
+
+    entry_id: str
+    order_id: str
+    action: str
+    copy: bool
+    master_order_id: str
+    version: int
+    emitted_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MasterOrderFacts:
+    """The versions of the master's resting orders that were emitted: entry id and version, by the venue's order id."""
+
+    versions: Mapping[str, Sequence[tuple[str, int]]] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class UserFacts:
     """Everything of one user. `late` are reports that arrived while the orders were read; `buried` are entry ids of dead letters,
@@ -83,6 +102,11 @@ class UserFacts:
     dropped: Collection[str] = ()
     orders_extent: StreamExtent = WHOLE
     reports_extent: StreamExtent = WHOLE
+    mirrored: Sequence[MirrorEntry] = ()
+    """All decisions about resting orders of the master."""
+    resting: Collection[str] = ()
+    """The ids of the mirrored orders that have not ended."""
+    mirrored_extent: StreamExtent = WHOLE
     since: int = 0
     """Since when (epoch ms) the user's orders use the same money as the venue's journal; 0: always."""
 

@@ -51,6 +51,8 @@ class AuditTally:
     decisions: int = 0
     orders: int = 0
     """Decisions to copy."""
+    mirrored: int = 0
+    """Decisions to mirror a resting order of the master."""
     own_exits: int = 0
     """Outcomes of a user's own protective exits."""
     venue_orders: int = 0
@@ -73,6 +75,7 @@ class AuditTally:
         """Add the counts and findings of another tally."""
         self.decisions += other.decisions
         self.orders += other.orders
+        self.mirrored += other.mirrored
         self.own_exits += other.own_exits
         self.venue_orders += other.venue_orders
         self.dropped += other.dropped
@@ -122,6 +125,7 @@ class AuditReport:
             "decisions": tally.decisions,
             "orders": tally.orders,
             "outcomes": dict(sorted(tally.outcomes.items())),
+            "mirrored": tally.mirrored,
             "own_exits": tally.own_exits,
             "dropped": tally.dropped,
             "open": tally.open,

@@ -1,6 +1,7 @@
 """Compares the venue's journal with our reports: no order without a decision, and no reported fill that the venue does not have.
 
-An exit may take several orders at the venue, one per leg; its report holds their sum. An entry has one order.
+An exit may take several orders at the venue, one per leg, and so may a mirrored order; its report holds their sum. A copied
+entry has one order.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Final
 
+from shared.domain.mirror import MirrorAction
 from shared.domain.order import OrderState, leg_id
 from shared.domain.reason import ReasonCode
 from shared.domain.values.money import ZERO, plain
@@ -50,6 +52,7 @@ def _owners(book: UserFacts, accepted: Mapping[str, Decimal]) -> dict[str, str]:
     """Return the order of each client id that belongs to a decision or to a user's own exit."""
     exits = {each.order_id for each in book.decided if each.copy and each.exit}
     exits.update(each.order_id for each in (*book.reported, *book.late) if not each.signal_id)
+    exits.update(each.order_id for each in book.mirrored if each.copy and each.action == MirrorAction.PLACE)
     recalled = {each.order_id for each in (*book.reported, *book.late) if each.code == ReasonCode.RECALLED}
     owners = {each.order_id: each.order_id for each in book.decided if each.copy or each.order_id in recalled}
     for order in exits:
