@@ -22,6 +22,8 @@ if ARGV[3] == '' then
   redis.call('HDEL', KEYS[2], ARGV[1], entry_field, version_field)
 else
   redis.call('HSET', KEYS[2], ARGV[1], ARGV[3], version_field, ARGV[2])
-  redis.call('HSETNX', KEYS[2], entry_field, id)
+  if not redis.call('HGET', KEYS[2], entry_field) then
+    redis.call('HSET', KEYS[2], entry_field, id)
+  end
 end
 return id
