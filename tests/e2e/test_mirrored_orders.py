@@ -84,7 +84,9 @@ def legs(stack: Stack, user: str, *, open_: bool | None = None) -> list[dict[str
 def rests(stack: Stack, limit: str, size: str) -> bool:
     """Whether alice has exactly one order at rest, on these terms."""
     open_ = legs(stack, "alice", open_=True)
-    return [(Decimal(each["limit_price"]), Decimal(each["size"])) for each in open_] == [(Decimal(limit), Decimal(size))]
+    return [(Decimal(each["limit_price"]), Decimal(each["size"])) for each in open_] == [
+        (Decimal(limit), Decimal(size))
+    ]
 
 
 def test_a_resting_order_is_placed_amended_filled_and_sold_with_the_master_s(stack: Stack) -> None:

@@ -88,7 +88,7 @@ async def carried(bus: Bus, count: int) -> None:
     async def done() -> bool:
         rows = [pairs(row) for row in await bus.do("XINFO", "GROUPS", keys.MASTER_ORDERS)]
         read = [row for row in rows if row["name"] == keys.ENGINE and not row["pending"]]
-        return bool(read) and read[0].get("entries-read") == count
+        return bool(read) and str(read[0]["entries-read"]) == str(count)
 
     await until(done)
 
@@ -107,7 +107,7 @@ async def test_an_order_is_decided_once_per_user_who_mirrors_at_the_master_s_lim
         assert decision.id == order_id(mirror_id("kraken", MASTERS), user, "kraken")
         assert copy is not None
         assert (copy.base_size, copy.limit_price, wanted.post_only) == (btc("0.05"), btc_price("59000"), True)
-        assert (wanted.master_size, wanted.master_filled) == (Decimal("0.1"), 0)
+        assert (wanted.master_size, wanted.master_filled) == (Decimal("0.1"), Decimal(0))
     assert await decisions(bus, "carol") == []
 
 
