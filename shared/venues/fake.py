@@ -211,6 +211,12 @@ class FakeVenue:
             if failure is not None:
                 raise failure.error
 
+    async def may_cancel(self) -> bool:
+        """Return what the account says."""
+        async with self._lane:
+            await self._private("may_cancel")
+            return self.account.may_cancel
+
     async def _cancel_arrives(self) -> _Failure | None:
         if not self.replays:
             self._arrive(await self._nonces.next())

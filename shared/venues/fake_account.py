@@ -47,6 +47,8 @@ class FakeAccount:
     """Share of each order that fills; the rest of an immediate order is cancelled."""
     rests: bool = False
     """Whether new orders stay open, unfilled, until `finish` is called."""
+    may_cancel: bool = True
+    """Whether the key has the right to cancel orders."""
     fills_on_cancel: bool = False
     """Whether an open order fills while its cancel is on the way."""
     orders: list[VenueOrder] = field(default_factory=list)

@@ -216,6 +216,14 @@ class Venue(PublicVenue, Protocol):
         """
         ...
 
+    async def may_cancel(self) -> bool:
+        """Return whether the key has the right to cancel: without it an order that rests would rest for ever.
+
+        Asks the venue to cancel an order that cannot exist. Raises Unavailable, and Rejected for a key that is refused as a
+        whole.
+        """
+        ...
+
     def private_stream(self) -> PrivateStream | None:
         """Return a stream of this account that has not connected yet; None if the venue, or this account, has none."""
         ...

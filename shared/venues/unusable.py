@@ -77,6 +77,10 @@ class UnusableVenue:
         del order
         self._refuse()
 
+    async def may_cancel(self) -> bool:
+        """Refuse."""
+        self._refuse()
+
     def private_stream(self) -> PrivateStream | None:
         """Return None: there is none yet."""
         return None

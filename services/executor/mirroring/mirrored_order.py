@@ -10,7 +10,7 @@ It must never send a leg while another one of the order has no proven end, nor h
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
@@ -65,6 +65,8 @@ class MirrorTools:
     last_step: LastStep
     on_sale: Callable[[Mirror], Decimal]
     """Returns what the other mirrored legs of the symbol have on sale."""
+    may_cancel: Callable[[], Awaitable[bool]]
+    """Returns whether the account's key may cancel orders. Raises a VenueError."""
 
 
 class MirroredOrder:
@@ -80,6 +82,7 @@ class MirroredOrder:
         self._last_step = tools.last_step
         self._slot = slot
         self._on_sale = tools.on_sale
+        self._may_cancel = tools.may_cancel
         self._suspect = suspect
         self._guard = MirrorGuard(tools.bus, tools.context, mirror)
         self._sizes = LegSizes(tools.context, tools.admission)
@@ -222,6 +225,8 @@ class MirroredOrder:
                 self._try_later()
                 return
             if self.mirror is not wanted:  # while it waited for its symbol
+                return
+            if not await self._cancellable():
                 return
             if self._suspect and await self._recovered(record.leg):
                 return
@@ -403,6 +408,19 @@ class MirroredOrder:
             found["base_size"] = plain(known.size.amount)
         await context.store.move(decision.id, OrderState.ACCEPTED, found)
         return True
+
+    async def _cancellable(self) -> bool:
+        """Return whether an order could be cancelled again; without that right it must not rest."""
+        try:
+            if await self._may_cancel():
+                return True
+        except VenueError as error:
+            log.warning("it cannot be said yet whether the key may cancel", **self._named(), reason=str(error))
+            self._try_later()
+            return False
+        why = "the API key may not cancel orders, so none is left to rest"
+        await self._put(block(self.mirror, Skip(why, ReasonCode.VENUE_KEY)))
+        return False
 
     async def _scale(self) -> None:
         held = await self._context.positions.of(self.mirror.decision.symbol)

@@ -68,7 +68,9 @@ class Mirrors(MirrorGate):
             admission=dispatcher.admission,
             last_step=LastStep(context, LegSizes(context, dispatcher.admission), dispatcher.exits),
             on_sale=self._on_sale,
+            may_cancel=self._may_cancel,
         )
+        self._cancels: bool | None = None
 
     @property
     def symbols(self) -> frozenset[Symbol]:
@@ -174,6 +176,17 @@ class Mirrors(MirrorGate):
     async def _run(self, order: MirroredOrder) -> None:
         await order.run()
         self._orders.pop(order.mirror.master_order_id, None)
+
+    async def _may_cancel(self) -> bool:
+        """Ask the venue once a turn whether the key may cancel; a refusal is a fault until the next turn."""
+        if self._cancels is None:
+            self._cancels = await self._context.venue.may_cancel()
+        if not self._cancels:
+            reason = (
+                "the API key may not cancel orders: nothing is mirrored; its owner gives it that right at the venue"
+            )
+            self._context.faults.report(FaultKind.KEY, reason, "cancel")
+        return self._cancels
 
     def _resting(self) -> int:
         return sum(each.rests for each in self._orders.values())

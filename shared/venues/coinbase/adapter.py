@@ -25,6 +25,7 @@ from shared.domain.values.symbol import Symbol
 from shared.domain.values.venue import VenueName
 from shared.venues.answers import UNREADABLE, decimal
 from shared.venues.coinbase import order_rows, parse
+from shared.venues.coinbase.errors import UNAUTHORIZED
 from shared.venues.coinbase.history import OrderHistory
 from shared.venues.coinbase.key_check import KeyExaminer
 from shared.venues.coinbase.public import CoinbasePublic
@@ -38,6 +39,7 @@ from shared.venues.stream import PrivateStream
 from shared.venues.venue_clock import VenueTime
 
 _FEE_MAX_AGE: Final = 3_600_000  # ms
+_NO_ORDER: Final = "00000000-0000-0000-0000-000000000000"
 _PAGE: Final = 250
 """Wallets on a page, at most (C11)."""
 
@@ -152,6 +154,16 @@ class CoinbaseVenue:
                 raise ValueError("not an answer to this cancel")
         if not result["success"]:
             _log.info("cancel refused", order=order.venue_order_id, why=presentable(str(result.get("failure_reason"))))
+
+    async def may_cancel(self) -> bool:
+        """Return whether the key may cancel: at Coinbase the right to trade is one (C20, C22)."""
+        try:
+            await self._questions.ask("/orders/batch_cancel", body=request_text({"order_ids": [_NO_ORDER]}))
+        except Rejected as refused:
+            if refused.refusal is not Refusal.AUTH or refused.words.startswith(f"HTTP {UNAUTHORIZED}"):
+                raise
+            return False
+        return True
 
     def private_stream(self) -> PrivateStream | None:
         """Return None: there is none yet."""

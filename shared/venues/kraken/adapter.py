@@ -47,6 +47,8 @@ _CLOCK_SLACK: Final = (
 )
 _UNKNOWN_PAIR: Final = "unknown asset pair"
 _QUERY_ORDERS_MAX: Final = 50  # ids per QueryOrders
+_NO_ORDER: Final = "O00000-00000-000000"
+"""The id of no order: Kraken's have letters after the dashes."""
 
 _log = structlog.get_logger(__name__)
 
@@ -150,6 +152,17 @@ class KrakenVenue:
         except Rejected as refused:
             if refused.refusal is not Refusal.GONE:
                 raise
+
+    async def may_cancel(self) -> bool:
+        """Return whether the key has the right *Cancel & close orders* (K30)."""
+        try:
+            await self._lane.look_up("CancelOrder", {"txid": _NO_ORDER})
+        except Rejected as refused:
+            if lacks_permission(refused.words):
+                return False
+            if refused.refusal is not Refusal.GONE:
+                raise
+        return True
 
     def private_stream(self) -> PrivateStream | None:
         """Return None: there is none yet."""

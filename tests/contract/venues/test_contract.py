@@ -355,7 +355,7 @@ async def test_30_a_resting_order_stays_open_is_shown_with_its_terms_and_holds_f
     asked = resting(limit, side)
     accepted = await bench.venue.place(asked, bench.nonces.begin)
     order = await bench.venue.order(accepted.venue_order_id)
-    assert (order.status, order.filled.amount) == (VenueOrderStatus.OPEN, 0)
+    assert (order.status, order.filled.amount) == (VenueOrderStatus.OPEN, Decimal(0))
     assert (order.size, order.limit_price, order.rests, order.post_only) == (asked.size, asked.limit_price, True, False)
     (listed,) = await bench.venue.open_orders()
     assert (listed.venue_order_id, listed.rests) == (accepted.venue_order_id, True)
@@ -388,7 +388,7 @@ async def test_33_a_post_only_order_never_takes(bench: Bench) -> None:
     with suppress(Rejected):
         accepted = await bench.venue.place(resting("50500", post_only=True), bench.nonces.begin)
         order = await bench.venue.order(accepted.venue_order_id)
-        assert (order.status, order.filled.amount) == (VenueOrderStatus.DONE, 0)
+        assert (order.status, order.filled.amount) == (VenueOrderStatus.DONE, Decimal(0))
         assert order.reason
     below = await bench.venue.place(resting("49000", post_only=True), bench.nonces.begin)
     order = await bench.venue.order(below.venue_order_id)
@@ -399,7 +399,7 @@ async def test_34_a_cancelled_order_has_ended_and_frees_its_funds(bench: Bench) 
     accepted = await bench.venue.place(resting("49000"), bench.nonces.begin)
     await bench.venue.cancel(await bench.venue.order(accepted.venue_order_id))
     order = await bench.venue.order(accepted.venue_order_id)
-    assert (order.status, order.filled.amount) == (VenueOrderStatus.DONE, 0)
+    assert (order.status, order.filled.amount) == (VenueOrderStatus.DONE, Decimal(0))
     assert order.closed_at is not None
     assert await bench.venue.open_orders() == []
     assert (await bench.venue.balances())["USD"].free == FUNDS["USD"]
@@ -450,3 +450,9 @@ async def test_39_a_resting_order_needs_a_limit_and_only_such_a_one_can_be_post_
         replace(request(_id()), rests=True)
     with pytest.raises(ValueError, match="post-only"):
         replace(request(_id(), limit="1"), post_only=True)
+
+
+async def test_40_a_key_says_whether_it_may_cancel_and_nothing_is_cancelled_by_asking(bench: Bench) -> None:
+    accepted = await bench.venue.place(resting("49000"), bench.nonces.begin)
+    assert await bench.venue.may_cancel()
+    assert (await bench.venue.order(accepted.venue_order_id)).status is VenueOrderStatus.OPEN

@@ -151,3 +151,11 @@ async def test_what_is_lent_out_and_cash_of_another_currency_are_named(paper: Pa
     found = by_check((await examined(bench)).report)
     assert "1.5 ETH.F, which cannot be sold" in found[KeyCheck.LENT_OUT].text
     assert "holds 500.00 USDC but 0.00 USD" in found[KeyCheck.CASH].text
+
+
+async def test_a_key_without_the_right_to_cancel_says_so(paper: PaperExchange) -> None:
+    rights = ["query-funds", "query-open-orders", "query-closed-orders", "modify-orders"]
+    bench = await kraken_bench(paper, permissions=rights)
+    assert await bench.venue.may_cancel() is False
+    allowed = await kraken_bench(paper, "bob", permissions=[*rights, "cancel-orders"])
+    assert await allowed.venue.may_cancel() is True

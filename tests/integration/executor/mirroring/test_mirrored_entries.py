@@ -403,3 +403,20 @@ async def test_a_resting_order_holds_its_room_against_other_entries_once(mirrore
     assert report.outcome in {OrderState.PARTIAL, OrderState.FILLED}
     assert report.filled_size is not None
     assert Decimal("0.11") < report.filled_size < Decimal("0.118")
+
+
+async def test_a_key_that_may_not_cancel_leaves_nothing_to_rest(mirrored: MirrorRig, owner: Owner) -> None:
+    """Yet what the master's order fills is made up for at its end."""
+    mirrored.rig.market.prices[BTC_USD] = Decimal("59100")
+    mirrored.rig.account.may_cancel = False
+    async with mirrored.served(owner):
+        await mirrored.place()
+        await mirrored.acknowledged()
+
+        async def asked() -> bool:
+            return owner.venue.calls["may_cancel"] == 1
+
+        await until(asked, "the key is asked for its right")
+        await mirrored.end(filled="0.1")
+        assert (await mirrored.outcome())[0::2] == (OrderState.FILLED, ALL)
+    assert [leg.rests for leg in mirrored.legs] == [False]
