@@ -154,7 +154,7 @@ class KrakenVenue:
                 raise
 
     async def may_cancel(self) -> bool:
-        """Return whether the key has the right *Cancel & close orders* (K30)."""
+        """Return whether the key has one of the two rights with which orders are cancelled (K30)."""
         try:
             await self._lane.look_up("CancelOrder", {"txid": _NO_ORDER})
         except Rejected as refused:
