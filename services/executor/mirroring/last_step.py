@@ -14,10 +14,11 @@ from typing import Final
 
 from services.executor.account.context import AccountContext
 from services.executor.mirroring.leg_parts import LegParts
-from services.executor.mirroring.leg_sizes import RESTING, TERMS, LegSizes, scaled, tracked
+from services.executor.mirroring.leg_sizes import RESTING, SELLING_REST, TERMS, LegSizes, scaled, tracked
 from services.executor.mirroring.mirror_guard import MirrorGuard
 from services.executor.mirroring.queue_slot import QueueSlot
-from services.executor.orders.exit import ExitHandler
+from services.executor.orders.dispatcher import Dispatcher
+from services.executor.orders.exit_plan import NOTHING_HELD
 from services.executor.orders.refusal_codes import code_of
 from services.executor.orders.settlement import settle
 from shared.domain.mirror import Mirror, MirrorEnd, judge_end
@@ -43,10 +44,10 @@ _ROUNDING: Final = Decimal("0.001")
 class LastStep:
     """Ends the mirrored orders of one account."""
 
-    def __init__(self, context: AccountContext, sizes: LegSizes, exits: ExitHandler) -> None:
+    def __init__(self, context: AccountContext, sizes: LegSizes, dispatcher: Dispatcher) -> None:
         self._context = context
         self._sizes = sizes
-        self._exits = exits
+        self._dispatcher = dispatcher
 
     async def take(self, mirror: Mirror, guard: MirrorGuard, slot: Callable[[], QueueSlot]) -> Mirror | None:
         """End an order none of whose legs rests; None when it has its outcome, else what is wanted of it, to be tried again.
@@ -73,9 +74,12 @@ class LastStep:
         if instrument is not None:
             missing = missing.floored(instrument.lot_step)
         follows = context.policy.followed and (missing.amount > 0 or mirror.closes_all)
-        begun = fields.get("selling_rest") == "yes"
-        if not begun and not (follows and held is not None and held.size.amount > 0):
-            await self._settle(mirror, fields, record, instrument)
+        size = held.size.amount if held is not None else ZERO
+        begun = fields.get(SELLING_REST) == "yes"
+        if not begun and not (follows and size > 0):
+            nothing = mirror.master_filled > 0 and mirror.scale is None
+            late = MirrorEnd(OrderState.SKIPPED, NOTHING_HELD, ReasonCode.NOTHING_HELD) if nothing else None
+            await self._settle(mirror, fields, record, instrument, late=late)
             return None
         if not begun:
             target = "" if mirror.closes_all else plain(record.filled + missing.amount)
@@ -85,17 +89,17 @@ class LastStep:
                 {
                     **tracked(mirror, rests=False, terms=mirror.terms_version).fields(),
                     **LegParts().fields(),
-                    "selling_rest": "yes",
+                    SELLING_REST: "yes",
                     "leg": str(record.leg),
                     "target": target,
                     "client_order_id": "",
                 },
             )
-        fraction = ONE if mirror.closes_all or decision.copy is None else decision.copy.fraction or ONE
-        exit_ = replace(decision, copy=Copy(None, fraction, None, None))
+        share = min(missing.amount / size, ONE) if size > 0 and missing.amount > 0 else ONE
+        copy = Copy(None, ONE if mirror.closes_all else share, None, None)
         async with slot():
-            await self._exits.execute(exit_, fraction, "", suspect=True)
-        return None
+            ended = await self._dispatcher.run(replace(decision, copy=copy, master_order_id=""), "", redelivered=True)
+        return None if ended else mirror
 
     async def _end_purchase(
         self, mirror: Mirror, guard: MirrorGuard, slot: Callable[[], QueueSlot], instrument: Instrument | None

@@ -19,11 +19,15 @@ from shared.domain.skip import Skip
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import ONE, ZERO, Price, Quantity
 from shared.execution.leg import Leg, TrackedOrder
+from shared.execution.record import OrderRecord
 
 RESTING = "resting"
 """Field of the order's record: whether its last leg was one that rests."""
 TERMS = "terms"
 """Field of the order's record: the version of the terms of its last resting leg."""
+
+SELLING_REST = "selling_rest"
+"""Field of the order's record: whether its rest is being sold as an exit, since the master's order has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +103,26 @@ class LegSizes:
         return Leg(order, number, admitted.size, limit, Quantity(filled, symbol.base) + admitted.size)
 
     async def late_sale(
-        self, mirror: Mirror, number: int, filled: Decimal, terms: int, instrument: Instrument, price: Price, tries: int
+        self,
+        mirror: Mirror,
+        record: OrderRecord,
+        terms: int,
+        on_sale: Decimal,
+        instrument: Instrument,
+        price: Price,
+        tries: int,
     ) -> Leg | NotYet:
         """Size an immediate sale of what the master has sold and the user has not. Raises MalformedMessageError."""
         symbol = mirror.decision.symbol
         held = await self._context.positions.of(symbol)
-        most = min(mirror.due - filled, held.size.amount if held else ZERO)
+        free = (held.size.amount if held else ZERO) - on_sale
+        most = min(mirror.due - record.filled, free)
         size = Quantity(max(most, ZERO), symbol.base).floored(instrument.lot_step)
         if missed := instrument.below_minimum(size, price):
             return NotYet(f"below venue minimum: {missed}")
         limit = bound(price, instrument, self._context.policy.guards.exit_slippage_bps, 1, tries)
         order = tracked(mirror, rests=False, terms=terms)
-        return Leg(order, number, size, limit, Quantity(filled, symbol.base) + size)
+        return Leg(order, record.leg, size, limit, Quantity(record.filled, symbol.base) + size)
 
 
 def _floored(mirror: Mirror, instrument: Instrument) -> Price:

@@ -20,7 +20,7 @@ import structlog
 from services.executor.account.context import AccountContext
 from services.executor.mirroring.last_step import LastStep
 from services.executor.mirroring.leg_parts import LegParts
-from services.executor.mirroring.leg_sizes import RESTING, TERMS, LegSizes, NotYet, scaled, tracked
+from services.executor.mirroring.leg_sizes import RESTING, SELLING_REST, TERMS, LegSizes, NotYet, scaled, tracked
 from services.executor.mirroring.leg_watch import LegWatch
 from services.executor.mirroring.mirror_guard import MirrorGuard
 from services.executor.mirroring.open_orders import OpenOrders
@@ -89,6 +89,7 @@ class MirroredOrder:
         self._changed = asyncio.Event()
         self._leg_over = asyncio.Event()
         self._leg_over.set()
+        self._first: QueueSlot | None = None
         self._watch: LegWatch | None = None
         self._parts = LegParts()
         self._before = ZERO
@@ -125,7 +126,12 @@ class MirroredOrder:
         """Learn from its record whether a leg rests, before anything else happens to the symbol. Raises BusUnavailable."""
         fields = await self._context.store.load(self.mirror.decision.id)
         record = OrderRecord.read(fields)
-        if record.state not in {None, OrderState.PLANNED, *TERMINAL}:
+        if record.state in {None, OrderState.PLANNED, *TERMINAL}:
+            return
+        if fields.get(SELLING_REST) == "yes":  # an exit like any other: it has its place in the queue before any other
+            self._first = self._slot()
+            self._first.queue()
+        else:
             self._begin_leg(fields, record)
 
     async def run(self) -> None:
@@ -165,7 +171,7 @@ class MirroredOrder:
         await self._abandon_if_lost()
         immediate = fields.get(RESTING) == "no"
         if record.state not in {None, OrderState.PLANNED}:
-            if immediate and (self.mirror.ended or decision.kind is Kind.ENTRY):
+            if immediate and (fields.get(SELLING_REST) == "yes" or decision.kind is Kind.ENTRY):
                 return await self._finish()
             await (self._resolve_immediate(fields, record) if immediate else self._follow(fields, record))
             return False
@@ -192,14 +198,21 @@ class MirroredOrder:
 
     async def _finish(self) -> bool:
         """End it with the master's order; False if that has to be tried again."""
-        mirror = await self._last_step.take(self.mirror, self._guard, self._slot)
+        self._end_leg()
+        mirror = await self._last_step.take(self.mirror, self._guard, self._next_slot)
         if mirror is not None:
             await self._put(mirror)
-            await self._wait(_SOON)
+            self._try_later()
+            await self._wait(_LOOK)
             return False
         self._admission.release(self.mirror.decision)
         await self._store.end(self.mirror)
         return True
+
+    def _next_slot(self) -> QueueSlot:
+        """Return the place in the queue that was taken at the start of the turn, once; else a new one."""
+        slot, self._first = self._first or self._slot(), None
+        return slot
 
     async def _abandon_if_lost(self) -> None:
         """Give it up if the user follows no more, or the master's order is gone and nobody said so."""
@@ -247,15 +260,9 @@ class MirroredOrder:
             await self._conclude(outcome)
 
     async def _follow(self, fields: Mapping[str, str], record: OrderRecord) -> None:
-        """Follow a leg that was begun before to its end."""
+        """Follow a leg that was begun before to its end. The symbol does not wait for it: exits reckon with what it may sell."""
         self._begin_leg(fields, record)
-        if record.venue_order_id:  # it is known to rest: the symbol need not wait for it
-            outcome = await self._resolve(record, self._watch_leg(record, None))
-            await self._conclude(outcome)
-            return
-        async with self._slot() as slot:
-            outcome = await self._resolve(record, self._watch_leg(record, slot))
-            await self._conclude(outcome)
+        await self._conclude(await self._resolve(record, self._watch_leg(record, None)))
 
     async def _resolve(self, record: OrderRecord, watch: LegWatch | None) -> LegOutcome:
         order = tracked(self.mirror, rests=watch is not None, terms=self.mirror.terms_version)
@@ -265,8 +272,7 @@ class MirroredOrder:
     async def _resolve_immediate(self, fields: Mapping[str, str], record: OrderRecord) -> None:
         """Find out what became of a late sale that was begun before."""
         self._begin_leg(fields, record)
-        async with self._slot():
-            await self._conclude(await self._resolve(record, None))
+        await self._conclude(await self._resolve(record, None))
 
     async def _sell_late(self, fields: Mapping[str, str], record: OrderRecord) -> None:
         """Sell at once what the master has sold and the user has not: no leg of theirs rests for it."""
@@ -279,7 +285,7 @@ class MirroredOrder:
                 return
             terms = _placed(fields, record)
             leg = await self._sizes.late_sale(
-                self.mirror, record.leg, record.filled, terms, instrument, price, self._tries
+                self.mirror, record, terms, self._on_sale(self.mirror), instrument, price, self._tries
             )
             if isinstance(leg, NotYet):
                 self._pause_until = context.sender.clock.steady() + _LOOK

@@ -66,7 +66,7 @@ class Mirrors(MirrorGate):
             store=self._store,
             open_orders=OpenOrders(context.venue, context.sender.clock.steady, self._resting),
             admission=dispatcher.admission,
-            last_step=LastStep(context, LegSizes(context, dispatcher.admission), dispatcher.exits),
+            last_step=LastStep(context, LegSizes(context, dispatcher.admission), dispatcher),
             on_sale=self._on_sale,
             may_cancel=self._may_cancel,
         )

@@ -15,13 +15,26 @@ from shared.domain.values.symbol import Symbol
 
 
 class QueueSlot:
-    """`async with` waits for the turn of the symbol; `leave` lets the next one begin."""
+    """`async with` waits for the turn of the symbol; `leave` lets the next one begin.
+
+    Whoever waits in a slot must not be waited for by what holds the queue: an exit waits for resting sales (`make_room`), so
+    their legs are followed outside it.
+    """
 
     def __init__(self, queues: SymbolQueues[Task], symbol: Symbol) -> None:
         self._queues = queues
         self._symbol = symbol
         self._entered = asyncio.Event()
         self._left = asyncio.Event()
+        self._queued = False
+
+    def queue(self) -> None:
+        """Take the next place in the queue now; `async with` then waits for it."""
+        if not self._queued:
+            self._queued = True
+            self._queues.add(
+                self._symbol, self._hold
+            )  # refused while the turn is ending: the wait is cancelled with it
 
     def leave(self) -> None:
         """Let what waits for the symbol begin. Harmless to repeat."""
@@ -32,9 +45,7 @@ class QueueSlot:
         await self._left.wait()
 
     async def __aenter__(self) -> Self:
-        self._queues.add(
-            self._symbol, self._hold
-        )  # refused while the turn is ending: then the wait is cancelled with it
+        self.queue()
         try:
             await self._entered.wait()
         except BaseException:

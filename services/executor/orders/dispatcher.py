@@ -45,11 +45,6 @@ class Dispatcher:
         """The room that the account's entries have."""
         return self._entries.admission
 
-    @property
-    def exits(self) -> ExitHandler:
-        """The account's exits."""
-        return self._exits
-
     async def run(self, decision: Decision, entry_id: str, *, redelivered: bool) -> bool:
         """Run a decision to its end; a user's own exit has no entry. Raises LeaseLost, BusUnavailable.
 

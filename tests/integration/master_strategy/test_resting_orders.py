@@ -233,3 +233,15 @@ async def test_when_the_orders_were_last_seen_is_recorded_with_each_comparison(r
     rig.time.now += 5_000
     await run.watcher.scan_or_report()
     assert await rig.bus.do("HGET", key, "as_of") == seen
+
+
+async def test_two_processes_that_emit_one_version_emit_it_once(rig: Rig) -> None:
+    """A leader that was replaced may still be about to say what the new one has said."""
+    await mirrored(rig)
+    run = await rig.start()
+    watch(rig, run)
+    await rest(rig, run)
+    await run.watcher.scan()
+    (placed,) = await events(rig)
+    assert await MasterOrderLog(rig.bus, rig.at).emit(placed) is None
+    assert len(await events(rig)) == 1

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from shared.contracts import keys
+from shared.domain.limits.policy import OrdersMode
 from shared.domain.mirror import MirrorAction
 from shared.domain.order import OrderState, leg_id
 from shared.domain.values.money import Price
@@ -420,3 +421,23 @@ async def test_a_key_that_may_not_cancel_leaves_nothing_to_rest(mirrored: Mirror
         await mirrored.end(filled="0.1")
         assert (await mirrored.outcome())[0::2] == (OrderState.FILLED, ALL)
     assert [leg.rests for leg in mirrored.legs] == [False]
+
+
+async def test_a_user_who_copies_fills_again_gets_none_of_an_order_that_is_mirrored(
+    mirrored: MirrorRig, owner: Owner
+) -> None:
+    async with mirrored.served(owner):
+        await mirrored.place()
+        await mirrored.resting()
+        owner.context.policy = replace(owner.context.policy, orders=OrdersMode.FILLS)
+        fill = replace(mirrored.rig.entry("0.02"), master_order_id=mirrored.master_order_id)
+        await mirrored.rig.append(fill)
+
+        async def settled() -> bool:
+            return bool(await mirrored.rig.reports())
+
+        await until(settled, "the fill has an outcome")
+        (report,) = await mirrored.rig.reports()
+        await mirrored.end()
+        await mirrored.outcome()
+    assert (report.outcome, report.code) == (OrderState.SKIPPED, "mirrored")

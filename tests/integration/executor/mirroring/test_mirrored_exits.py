@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from shared.domain.order import OrderState, Side
-from shared.venues.errors import Rejected
+from shared.venues.errors import OutcomeUnknown, Rejected
 from tests.integration.executor.mirroring.mirror_rig import MirrorRig
 from tests.integration.executor.rig import Owner, until
 from tests.support.examples import BTC_USD, btc_price
@@ -219,8 +219,7 @@ async def test_a_sale_of_which_the_user_never_held_anything_ends_without_an_orde
         await sale.place()
         await sale.acknowledged()
         await sale.end(filled="0.2")
-        outcome, _, filled = await sale.outcome()
-    assert (outcome, filled) == (OrderState.EXPIRED, NOTHING)
+        assert await sale.outcome() == (OrderState.SKIPPED, "nothing_held", NOTHING)
     assert sale.legs == []
 
 
@@ -232,3 +231,42 @@ async def test_a_sale_of_a_user_who_follows_no_more_is_cancelled(sale: MirrorRig
         owner.context.policy = replace(owner.context.policy, enabled=False)
         await sale.outcome()
     await sale.held("0.1")
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_an_exit_waits_for_a_sale_whose_outcome_is_unknown_and_then_sells_the_rest(
+    sale: MirrorRig, owner: Owner, restarted: bool
+) -> None:
+    """Neither waits for the other, and no coin is sold twice."""
+    sale.rig.account.move("BTC", Decimal(1))
+    await sale.buy(owner)
+    owner.venue.fail("place", OutcomeUnknown("reply lost"), after_accept=True)
+    gate = owner.venue.hold("find")
+    leave = sale.rig.close()
+
+    async def unknown() -> bool:
+        return (await sale.record()).get("state") == "unknown"
+
+    async with sale.served(owner):
+        await sale.place()
+        await until(unknown, "the outcome is unknown")
+        if not restarted:
+            await sale.rig.append(leave)
+            await sale.acknowledged()
+            gate.set()
+            assert await reported(sale, leave.id) == (OrderState.FILLED, HELD)
+            await sale.end()
+            await sale.outcome()
+    if restarted:
+        again = await sale.rig.start()
+        await sale.masters_seen()
+        gate = again.venue.hold("find")
+        async with sale.served(again):
+            await sale.rig.append(leave)
+            await until(sale.rig.pending, "the exit has its place in the queue")
+            gate.set()
+            assert await reported(sale, leave.id) == (OrderState.FILLED, HELD)
+            await sale.end()
+            await sale.outcome()
+    assert sale.rig.account.balances["BTC"] == 1
+    assert await sale.rig.position() is None
