@@ -22,10 +22,12 @@ class Line:
         self.texts: list[str] = []
         self.end: int | str = ""
         self.incoming: asyncio.Queue[str] = asyncio.Queue()
+        self.sent = asyncio.Event()
 
     def send(self, text: str) -> None:
         if not self.end:
             self.texts.append(text)
+            self.sent.set()
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         self.end = self.end or code
@@ -60,6 +62,13 @@ class Stream:
         fresh = [json.loads(text, parse_float=Decimal) for text in self.line.texts[self._read :]]
         self._read = len(self.line.texts)
         return fresh
+
+    async def wait_for(self, count: int) -> list[Row]:
+        """Wait until so many messages have come since the last time, and return them."""
+        while len(self.line.texts) < self._read + count:
+            self.line.sent.clear()
+            await self.line.sent.wait()
+        return self.heard()
 
     def ask(self, method: str, req_id: int | None = None, **params: Any) -> Row:
         """Send a request whose answer is one message, and return that."""
