@@ -31,6 +31,7 @@ class FaultKind(StrEnum):
     ORDER = "order"  # an order cannot be brought to a terminal outcome
     KEY = "key"  # an API key cannot be used, or is used twice
     SYMBOL = "symbol"  # the venue does not list a held asset under this name
+    VENUE_STREAM = "venue_stream"  # a private stream is down for long, or has left something out
     TASK = "task"  # a background task has failed and was started again
 
 
