@@ -55,6 +55,18 @@ def instruments(rows: Iterable[Mapping[str, Any]], as_of: int) -> tuple[dict[Sym
     return found, unusable
 
 
+def with_aliases(rows: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Return the ids of products whose book other products share, however these are spelt in the list (C16)."""
+    found: set[str] = set()
+    for row in rows:
+        if isinstance(row, Mapping):
+            if row.get("alias_to"):
+                found.add(str(row.get("product_id")))
+            if row.get("alias"):
+                found.add(str(row["alias"]))
+    return frozenset(found)
+
+
 def _instrument(row: Mapping[str, Any], as_of: int) -> Instrument:
     steps = {
         name: decimal(row[name]) for name in ("base_increment", "price_increment", "base_min_size", "quote_min_size")
