@@ -1,11 +1,11 @@
 """What the stream has shown of each order of a Coinbase account: the newest of its cumulative rows.
 
-A row's sums may lag behind its status, as REST's do (C14), and fills are the truth. So an order is whole only if it has ended with
-all that it asked for, in sums that fit one another: its size is known from a row while it was open. Everything that ended with less
-is asked for by REST.
+A row's sums may lag behind its status, as REST's do (C14), and fills are the truth. So an order is whole only if it has ended
+with all that it asked for, in sums that fit one another: its size is known from a row while it was open. Everything that ended
+with less is asked for by REST.
 
-It must never let a sum fall, open again what has ended, or take a canonical product for the order's own. Sources: COINBASE.md, C14
-and C22 to C25.
+It must never let a sum fall, open again what has ended, or take a canonical product for the order's own. Sources: COINBASE.md,
+C14 and C22 to C25.
 """
 
 from __future__ import annotations
