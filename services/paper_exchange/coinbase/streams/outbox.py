@@ -108,6 +108,8 @@ class Outbox:
             "events": [event],
         }
         self._sequence += 1
+        if self.strikes("stream_without_client_id", channel):
+            del message["client_id"]
         if now < self._silent_until:
             return
         self.sent_at = now
