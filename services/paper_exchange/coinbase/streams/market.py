@@ -43,7 +43,7 @@ class MarketChannel:
         """The version of the feed that each product was last sent of."""
         self._closed = False
         if self.name in SECONDS:
-            schedule.every(SECONDS[self.name], self._send_changed, lambda: not self._closed)
+            schedule.every(SECONDS[self.name], self._tick, lambda: not self._closed)
 
     @property
     def names(self) -> list[str]:
@@ -51,7 +51,7 @@ class MarketChannel:
         return list(self._products)
 
     def add(self, product_ids: Iterable[str]) -> None:
-        """Subscribe to products, or to all, and send the snapshot of those that are new."""
+        """Subscribe to products, or to all, and send their snapshot."""
         wanted = [PRODUCTS[each] for each in product_ids] or list(PRODUCTS.values())
         new = {each.canonical_id: PRODUCTS[each.canonical_id] for each in wanted if traded(self._exchange, each)}
         self._products |= new
@@ -80,6 +80,10 @@ class MarketChannel:
     def changes(self, product: Product) -> list[Shape]:
         """Return what an update has of a product whose price has moved."""
         raise NotImplementedError
+
+    def _tick(self) -> None:
+        self._exchange.catch_up()
+        self._send_changed()
 
     def _send_changed(self) -> None:
         rows: list[Shape] = []
