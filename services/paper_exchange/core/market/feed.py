@@ -119,8 +119,8 @@ class Feed:
         self.at = self._origin = origin
         self.ticks = max(1, round(source.price * self._scale))
         self._watchers: list[Extremes] = []
-        self.listeners: list[Callable[[], None]] = []
-        """Called right after the price has moved, in the middle of a call of the core: they must not change anything."""
+        self.on_move: list[Callable[[], None]] = []
+        """Called after each step of the price, in the middle of whatever made it: a listener must not change anything."""
         self.version = 0
         self.printed = 0  # trades ever made; `prints` keeps the last ones
         self.prints: deque[tuple[float, int, float, bool]] = deque(maxlen=PRINTS_KEPT)
@@ -160,7 +160,7 @@ class Feed:
 
     def _moved(self) -> None:
         self.version += 1
-        for listener in tuple(self.listeners):
+        for listener in self.on_move:
             listener()
 
     def _record(self, second: int, ticks: int) -> None:
