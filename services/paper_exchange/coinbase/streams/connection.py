@@ -25,7 +25,7 @@ from services.paper_exchange.coinbase.streams.messages import (
     error_text,
     parse,
 )
-from services.paper_exchange.coinbase.streams.outbox import Outbox
+from services.paper_exchange.coinbase.streams.outbox import ConnectionOutbox
 from services.paper_exchange.coinbase.streams.schedule import CallLater, Schedule
 from services.paper_exchange.coinbase.streams.statistics import Statistics
 from services.paper_exchange.coinbase.streams.user import USER, UserChannel
@@ -34,6 +34,7 @@ from services.paper_exchange.coinbase.venue import CoinbaseVenue
 from services.paper_exchange.coinbase.view import traded
 from services.paper_exchange.core.account import ApiKey
 from services.paper_exchange.sockets import Socket
+from services.paper_exchange.streaming.register import LiveStream
 
 FIRST_SUBSCRIBE: Final = 5.0
 """Seconds within which the first subscription must come (docs.cdp.coinbase.com, WebSocket overview)."""
@@ -61,31 +62,38 @@ class Channel(Protocol):
 
 
 class Connection:
-    """One connection. `counts` returns whether its address may send another unauthenticated message."""
+    """One open connection. `counts` returns whether its address may send another unauthenticated message."""
 
     def __init__(
         self,
         socket: Socket,
+        live: LiveStream,
         venue: CoinbaseVenue,
         statistics: Statistics,
         call_later: CallLater,
         *,
         counts: Callable[[], bool],
+        identify: Callable[[str, str], None],
         claim: Callable[[str, Connection], None],
         idle_most: float,
     ) -> None:
-        """`claim` makes this the one user connection of a user; an idle one is closed after `idle_most` seconds."""
+        """`identify` notes the user and the key of a token; `claim` makes this the one user connection of a user.
+
+        An idle connection is closed after `idle_most` seconds.
+        """
         self.socket = socket
+        self.live = live
         self.channels: dict[str, Channel] = {}
-        self.opened_at = venue.exchange.clock.now()
         self._venue = venue
         self._statistics = statistics
         self._counts = counts
+        self._identify = identify
         self._claim = claim
         self._idle_most = idle_most
         self._subscribed = False
         self._schedule = Schedule(call_later)
-        self.outbox = Outbox(socket, venue, self._schedule)
+        self._out = ConnectionOutbox(socket, live, venue)
+        self._schedule.every(1.0, self._second, lambda: True)
         self._schedule.after(FIRST_SUBSCRIBE, self._check_subscribed)
         self._schedule.after(idle_most, self._check_idle)
 
@@ -94,11 +102,12 @@ class Connection:
         try:
             self._handle(parse(text))
         except RefusedMessage as refused:
-            self.socket.send(error_text(str(refused)))
+            self._out.error(error_text(str(refused)))
 
     def close(self) -> None:
         """Stop everything that would send."""
         self._schedule.end()
+        self._out.end()
         while self.channels:
             self.channels.popitem()[1].close()
 
@@ -115,8 +124,9 @@ class Connection:
             self._subscribe(request, key)
         else:
             self._unsubscribe(request)
+        self.live.channels = set(self.channels)
         subscriptions: Shape = {name: channel.names for name, channel in self.channels.items()}
-        self.outbox.reply("subscriptions", {"subscriptions": subscriptions})
+        self._out.reply("subscriptions", {"subscriptions": subscriptions})
 
     def _key(self, jwt: str) -> ApiKey | None:
         try:
@@ -132,9 +142,9 @@ class Connection:
             raise RefusedMessage(AUTHENTICATION_FAILURE)
         if key is None:
             return
-        self.outbox.user = key.account.user
+        self._identify(key.account.user, key.name)
         lacks_right = private and Scope.VIEW not in rights_of(self._venue.exchange, key)
-        if lacks_right or (request.subscribes and self.outbox.strikes("stream_token_refused", request.channel)):
+        if lacks_right or (request.subscribes and self._out.strikes("stream_token_refused", request.channel)):
             raise RefusedMessage(AUTHENTICATION_FAILURE)
 
     def _subscribe(self, request: ChannelRequest, key: ApiKey | None) -> None:
@@ -150,10 +160,10 @@ class Connection:
             assert key is not None  # noqa: S101  # checked with its token
             portfolio = self._venue.portfolio(key)
             self._claim(portfolio.user, self)
-            return UserChannel(self.outbox, self._schedule, exchange, portfolio)
+            return UserChannel(self._out, self._schedule, exchange, portfolio)
         if name == HEARTBEATS:
-            return Heartbeats(self.outbox, self._schedule, exchange, self._struck_as)
-        return CHANNELS[name](self.outbox, self._schedule, exchange, self._statistics)
+            return Heartbeats(self._out, exchange)
+        return CHANNELS[name](self._out, self._schedule, exchange, self._statistics)
 
     def _unsubscribe(self, request: ChannelRequest) -> None:
         channel = self.channels.get(request.channel)
@@ -161,8 +171,11 @@ class Connection:
             del self.channels[request.channel]
             channel.close()
 
-    def _struck_as(self) -> str:
-        return USER if USER in self.channels else HEARTBEATS
+    def _second(self) -> None:
+        self._out.second()
+        beats = self.channels.get(HEARTBEATS)
+        if isinstance(beats, Heartbeats):
+            beats.beat()
 
     def _check_subscribed(self) -> None:
         if not self._subscribed:
@@ -171,7 +184,7 @@ class Connection:
     def _check_idle(self) -> None:
         """Close the connection if nothing was sent for too long; a silence that a fault makes does not count as idle."""
         exchange = self._venue.exchange
-        left = self.outbox.sent_at + self._idle_most - exchange.clock.now()
+        left = self._out.sent_at + self._idle_most - exchange.clock.now()
         if left > 0 or HEARTBEATS in self.channels:
             self._schedule.after(max(left, 1.0), self._check_idle)
         else:

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
-from services.paper_exchange.coinbase.streams.outbox import Outbox
-from services.paper_exchange.coinbase.streams.schedule import Schedule
+from services.paper_exchange.coinbase.streams.outbox import ConnectionOutbox
 from services.paper_exchange.core.exchange import Exchange
 
 HEARTBEATS: Final = "heartbeats"
-INTERVAL: Final = 1.0  # seconds
 
 
 class Heartbeats:
     """One subscription. The counter is a JSON number, as recorded in 2026; the older documentation shows a text."""
 
-    def __init__(self, outbox: Outbox, schedule: Schedule, exchange: Exchange, channel: Callable[[], str]) -> None:
-        """`channel` returns whose faults strike a heartbeat: the private channel's, if the connection has it."""
-        self._outbox = outbox
+    def __init__(self, out: ConnectionOutbox, exchange: Exchange) -> None:
+        self._out = out
         self._exchange = exchange
-        self._channel = channel
-        self._closed = False
         self._begun = exchange.clock.now()
         self._counter = 0
-        schedule.every(INTERVAL, self._beat, lambda: not self._closed)
 
     @property
     def names(self) -> list[str]:
@@ -40,12 +34,12 @@ class Heartbeats:
         return False
 
     def close(self) -> None:
-        """Stop."""
-        self._closed = True
+        """Stop; there is nothing to stop."""
 
-    def _beat(self) -> None:
+    def beat(self) -> None:
+        """Send one heartbeat; called once a second."""
         now = self._exchange.clock.now()
         moment = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M:%S.%f +0000 UTC")
         event = {"current_time": f"{moment} m=+{now - self._begun:.9f}", "heartbeat_counter": self._counter}
         self._counter += 1
-        self._outbox.beat(event, self._channel())
+        self._out.reply(HEARTBEATS, event)

@@ -5,20 +5,21 @@ They name the product that has the book: who asks for BTC-USDC hears of BTC-USD 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 from services.paper_exchange.coinbase.call import Shape
 from services.paper_exchange.coinbase.catalogue import least_and_steps
 from services.paper_exchange.coinbase.flags import flags_of
 from services.paper_exchange.coinbase.products import PRODUCTS, QUOTE_INCREMENT, Product
-from services.paper_exchange.coinbase.streams.outbox import Outbox
+from services.paper_exchange.coinbase.streams.outbox import ConnectionOutbox
 from services.paper_exchange.coinbase.streams.schedule import Schedule
 from services.paper_exchange.coinbase.streams.statistics import Statistics
 from services.paper_exchange.coinbase.texts import decimal_text
 from services.paper_exchange.coinbase.view import feed_of, price_at, traded
 from services.paper_exchange.core.exchange import Exchange
 from services.paper_exchange.core.market.bars import Bar
+from services.paper_exchange.core.market.feed import Feed
 
 TICKER, TICKER_BATCH, CANDLES, STATUS = "ticker", "ticker_batch", "candles", "status"
 FIVE_MINUTES: Final = 5
@@ -34,8 +35,8 @@ class MarketChannel:
     content = ""
     """The name of the list in its events."""
 
-    def __init__(self, outbox: Outbox, schedule: Schedule, exchange: Exchange, statistics: Statistics) -> None:
-        self._outbox = outbox
+    def __init__(self, out: ConnectionOutbox, schedule: Schedule, exchange: Exchange, statistics: Statistics) -> None:
+        self._out = out
         self._exchange = exchange
         self._statistics = statistics
         self._products: dict[str, Product] = {}
@@ -57,7 +58,7 @@ class MarketChannel:
         self._products |= new
         for product in new.values():
             self._watch(product)
-        self._outbox.reply(
+        self._out.reply(
             self.name, self._event("snapshot", [row for each in new.values() for row in self.snapshot(each)])
         )
 
@@ -95,7 +96,7 @@ class MarketChannel:
                 self._seen[product.id] = version
                 rows += self.changes(product)
         if rows:
-            self._outbox.update(self.name, self._event("update", rows))
+            self._out.update(self.name, self._event("update", rows))
 
     def _watch(self, product: Product) -> None:
         self._seen[product.id] = feed_of(self._exchange, product).version
@@ -124,9 +125,9 @@ class Ticker(MarketChannel):
 
     name, content = TICKER, "tickers"
 
-    def __init__(self, outbox: Outbox, schedule: Schedule, exchange: Exchange, statistics: Statistics) -> None:
-        super().__init__(outbox, schedule, exchange, statistics)
-        self._listeners: dict[str, tuple[list[Callable[[], None]], Callable[[], None]]] = {}
+    def __init__(self, out: ConnectionOutbox, schedule: Schedule, exchange: Exchange, statistics: Statistics) -> None:
+        super().__init__(out, schedule, exchange, statistics)
+        self._feeds: dict[str, Feed] = {}
 
     def snapshot(self, product: Product) -> list[Shape]:
         """Return the ticker."""
@@ -136,15 +137,13 @@ class Ticker(MarketChannel):
 
     def _watch(self, product: Product) -> None:
         super()._watch(product)
-        if product.id not in self._listeners:
-            listeners = feed_of(self._exchange, product).listeners
-            listeners.append(self._send_changed)
-            self._listeners[product.id] = listeners, self._send_changed
+        if product.id not in self._feeds:
+            feed = self._feeds[product.id] = feed_of(self._exchange, product)
+            feed.on_move.append(self._send_changed)
 
     def _unwatch(self, product: Product) -> None:
         super()._unwatch(product)
-        listeners, listener = self._listeners.pop(product.id)
-        listeners.remove(listener)
+        self._feeds.pop(product.id).on_move.remove(self._send_changed)
 
 
 class Candles(MarketChannel):
@@ -152,8 +151,8 @@ class Candles(MarketChannel):
 
     name, content = CANDLES, "candles"
 
-    def __init__(self, outbox: Outbox, schedule: Schedule, exchange: Exchange, statistics: Statistics) -> None:
-        super().__init__(outbox, schedule, exchange, statistics)
+    def __init__(self, out: ConnectionOutbox, schedule: Schedule, exchange: Exchange, statistics: Statistics) -> None:
+        super().__init__(out, schedule, exchange, statistics)
         self._newest: dict[str, int] = {}
 
     def snapshot(self, product: Product) -> list[Shape]:
@@ -213,7 +212,7 @@ class ProductStatus(MarketChannel):
 
     def _send_changed(self) -> None:
         rows = [row for each in self._products.values() if traded(self._exchange, each) for row in self.snapshot(each)]
-        self._outbox.update(self.name, self._event("update", rows))
+        self._out.update(self.name, self._event("update", rows))
 
 
 CHANNELS: Final[dict[str, type[MarketChannel]]] = {

@@ -17,6 +17,7 @@ from services.paper_exchange.coinbase.streams.statistics import Statistics
 from services.paper_exchange.coinbase.venue import NAME, CoinbaseVenue
 from services.paper_exchange.core.instrument import TradingStatus
 from services.paper_exchange.sockets import Socket
+from services.paper_exchange.streaming.register import StreamRegister
 
 CONNECTIONS_PER_SECOND: Final = 8  # per address (docs.cdp.coinbase.com, WebSocket rate limits)
 MESSAGES_PER_SECOND: Final = 8  # per address, of those without a token
@@ -27,9 +28,17 @@ IDLE: Final = (60.0, 90.0)
 class CoinbaseStreams:
     """The streams of the paper Coinbase."""
 
-    def __init__(self, venue: CoinbaseVenue, *, limited: bool = True, rng: random.Random | None = None) -> None:
+    def __init__(
+        self,
+        venue: CoinbaseVenue,
+        register: StreamRegister,
+        *,
+        limited: bool = True,
+        rng: random.Random | None = None,
+    ) -> None:
         self.connections: list[Connection] = []
         self._venue = venue
+        self._register = register
         self._limited = limited
         self._rng = rng or random.SystemRandom()
         self._handshakes, self._messages = RateLimits(), RateLimits()
@@ -38,13 +47,10 @@ class CoinbaseStreams:
 
     def admit(self, socket: Socket) -> int:
         """Return the HTTP status with which the connection is refused; 0 accepts it."""
-        exchange = self._venue.exchange
-        if exchange.faults.effect("stream_connect_429", "", venue=NAME) is not None:
-            return 429
-        if exchange.rules.mode("") is TradingStatus.MAINTENANCE:
-            exchange.rules.count("maintenance_mode", "")
-            return 503
-        return 0 if self._fits(self._handshakes, socket.client, CONNECTIONS_PER_SECOND) else 429
+        status = self._refusal(socket)
+        if status:
+            self._register.refused[NAME] += 1
+        return status
 
     async def serve(self, socket: Socket) -> None:
         """Serve one connection until it ends."""
@@ -57,12 +63,15 @@ class CoinbaseStreams:
 
     def open(self, socket: Socket, call_later: CallLater) -> Connection:
         """Begin a connection."""
+        live = self._register.opened(NAME, socket.client, self._venue.exchange.clock.now())
         connection = Connection(
             socket,
+            live,
             self._venue,
             self._statistics,
             call_later,
             counts=lambda: self._fits(self._messages, socket.client, MESSAGES_PER_SECOND),
+            identify=lambda user, api_key: self._register.identified(live, user, api_key),
             claim=self._claim,
             idle_most=self._rng.uniform(*IDLE),
         )
@@ -73,9 +82,19 @@ class CoinbaseStreams:
         """End a connection."""
         connection.close()
         self.connections.remove(connection)
+        self._register.closed(connection.live)
         for user, holder in list(self._by_user.items()):
             if holder is connection:
                 del self._by_user[user]
+
+    def _refusal(self, socket: Socket) -> int:
+        exchange = self._venue.exchange
+        if exchange.faults.effect("stream_connect_429", "", venue=NAME) is not None:
+            return 429
+        if exchange.rules.mode("") is TradingStatus.MAINTENANCE:
+            exchange.rules.count("maintenance_mode", "")
+            return 503
+        return 0 if self._fits(self._handshakes, socket.client, CONNECTIONS_PER_SECOND) else 429
 
     def _claim(self, user: str, connection: Connection) -> None:
         """Make a connection the user's only one with the private channel: an older one is closed (assumed; the page

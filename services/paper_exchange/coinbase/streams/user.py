@@ -13,7 +13,7 @@ from services.paper_exchange.coinbase.call import Shape
 from services.paper_exchange.coinbase.orders.placed import Placed
 from services.paper_exchange.coinbase.portfolios import Portfolio
 from services.paper_exchange.coinbase.products import PRODUCTS
-from services.paper_exchange.coinbase.streams.outbox import Outbox
+from services.paper_exchange.coinbase.streams.outbox import ConnectionOutbox
 from services.paper_exchange.coinbase.streams.rows import NO_POSITIONS, Moment, is_open, order_row
 from services.paper_exchange.coinbase.streams.schedule import Schedule
 from services.paper_exchange.core.account import Transfer
@@ -29,9 +29,9 @@ BATCH: Final = 50
 class UserChannel:
     """One subscription of a connection. `products` are canonical ids; none are all."""
 
-    def __init__(self, outbox: Outbox, schedule: Schedule, exchange: Exchange, portfolio: Portfolio) -> None:
+    def __init__(self, out: ConnectionOutbox, schedule: Schedule, exchange: Exchange, portfolio: Portfolio) -> None:
         self.portfolio = portfolio
-        self._outbox = outbox
+        self._out = out
         self._schedule = schedule
         self._exchange = exchange
         self._products: set[str] = set()
@@ -71,7 +71,7 @@ class UserChannel:
         if change is Change.TRADED:
             if order.remaining <= 0:
                 return  # its end follows in the same call, and has the fill in it
-            if self._outbox.strikes("stream_two_fills_in_one_row", USER):
+            if self._out.strikes("stream_two_fills_in_one_row", USER):
                 return
         placed = self.portfolio.placed.get(order.id)
         if placed is not None:
@@ -107,11 +107,11 @@ class UserChannel:
                 self._sent[placed.order.id] = row
                 rows.append(row)
         for batch in self._batches(rows):
-            self._outbox.reply(USER, {"type": "snapshot", "orders": batch, "positions": NO_POSITIONS})
+            self._out.reply(USER, {"type": "snapshot", "orders": batch, "positions": NO_POSITIONS})
 
     def _batches(self, rows: list[Shape]) -> list[list[Shape]]:
         batches = [rows[first : first + BATCH] for first in range(0, len(rows) + 1, BATCH)]
-        if self._outbox.strikes("stream_snapshot_in_batches", USER):
+        if self._out.strikes("stream_snapshot_in_batches", USER):
             last = batches.pop()
             half = (len(last) + 1) // 2
             batches += [last[:half], last[half:]]
@@ -141,7 +141,7 @@ class UserChannel:
             self._sent[placed.order.id] = row
         else:
             self._sent.pop(placed.order.id, None)
-        self._outbox.update(USER, {"type": "update", "orders": [row], "positions": NO_POSITIONS})
+        self._out.update(USER, {"type": "update", "orders": [row], "positions": NO_POSITIONS})
 
     def _wanted(self, placed: Placed) -> bool:
         return not self._products or PRODUCTS[placed.product_id].canonical_id in self._products

@@ -213,7 +213,7 @@ def test_a_closed_connection_frees_its_user_and_listens_no_more(desk: Desk, alic
     desk.streams.close(wire.connection)
     account = desk.bench.exchange.accounts["alice", "coinbase"]
     feed = desk.bench.exchange.market.feed("BTC/USD")
-    assert (account.listeners, feed.listeners, desk.streams.connections) == ([], [], [])
+    assert (account.listeners, feed.on_move, desk.streams.connections) == ([], [], [])
     desk.pass_time(100)
     assert wire.socket.ending == ""
 
