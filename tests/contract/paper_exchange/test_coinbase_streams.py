@@ -97,7 +97,7 @@ async def opened(kind: type[WSClient], paper: Paper, *arguments: Any, **options:
 @pytest.fixture(scope="module")
 def shared_paper(start: Start) -> Paper:
     """An exchange without rate limits: these tests connect more than eight times a second."""
-    return start(FROZEN + "[limits]\ncoinbase = false\n")
+    return start(FROZEN + "[limits]\nstreams = false\n")
 
 
 @pytest.fixture(params=["ecdsa", "ed25519"])
