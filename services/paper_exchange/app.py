@@ -11,6 +11,7 @@ from services.paper_exchange.asgi import Application
 from services.paper_exchange.coinbase.front import CoinbaseFront
 from services.paper_exchange.coinbase.portfolios import Portfolios
 from services.paper_exchange.coinbase.products import list_product
+from services.paper_exchange.coinbase.streams.server import CoinbaseStreams
 from services.paper_exchange.coinbase.venue import PENDING_MOST, CoinbaseVenue, coinbase_kind
 from services.paper_exchange.control.plane import control_plane
 from services.paper_exchange.core.exchange import Exchange, VenueKind
@@ -58,6 +59,7 @@ def build(settings: Settings, paper: PaperFile, clock: Clock) -> tuple[Exchange,
         control,
         clock,
         kraken_streams=KrakenStreams(streams, limited=paper.limits.streams),
+        coinbase_streams=CoinbaseStreams(coinbase, register, limited=paper.limits.streams),
     )
 
 

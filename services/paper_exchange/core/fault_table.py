@@ -107,6 +107,13 @@ _STREAMS: Final[dict[str, FaultSpec]] = {
 }
 
 
+# Of the streams of the paper Coinbase alone (coinbase/streams/).
+_COINBASE_STREAMS: Final[dict[str, FaultSpec]] = {
+    "stream_two_fills_in_one_row": FaultSpec(Stage.STREAM, STREAMS, venue="coinbase"),  # a fill comes with the next row
+    "stream_without_client_id": FaultSpec(Stage.STREAM, STREAMS, venue="coinbase"),  # of messages, as the schema has it
+}
+
+
 FAULTS: Final[dict[str, FaultSpec]] = {
     **_all(Stage.BEFORE, "drop_before_process", "http_429", "http_502", "http_503", "http_520"),
     "hang": FaultSpec(Stage.BEFORE, seconds=3600.0),
@@ -165,6 +172,7 @@ FAULTS: Final[dict[str, FaultSpec]] = {
     **_COINBASE_WIRE,
     **_COINBASE_ORDERS,
     **_STREAMS,
+    **_COINBASE_STREAMS,
     "fee_in_base": FaultSpec(Stage.EFFECT, ORDERS, venue="kraken"),
 }
 
