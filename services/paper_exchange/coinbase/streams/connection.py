@@ -182,10 +182,10 @@ class Connection:
             self.socket.cut()
 
     def _check_idle(self) -> None:
-        """Close the connection if nothing was sent for too long; a silence that a fault makes does not count as idle."""
+        """Close the connection if nothing was sent for too long; heartbeats are something."""
         exchange = self._venue.exchange
         left = self._out.sent_at + self._idle_most - exchange.clock.now()
-        if left > 0 or HEARTBEATS in self.channels:
-            self._schedule.after(max(left, 1.0), self._check_idle)
+        if left > 0:
+            self._schedule.after(left, self._check_idle)
         else:
             self.socket.close()
