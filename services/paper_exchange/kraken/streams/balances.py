@@ -1,7 +1,7 @@
 """The `balances` channel: a snapshot of the balances, then each entry of the account's ledger as it is booked.
 
-Fields: docs.kraken.com, spot-websocket-v2 *Balances*. The type tells a deposit, a withdrawal or a conversion from a trade; ids are
-those of REST `Ledgers`, so that both can be compared.
+Fields: docs.kraken.com, spot-websocket-v2 *Balances*. The type tells a deposit, a withdrawal or a conversion from a trade
+Ids are those of REST `Ledgers`, so that both can be compared.
 """
 
 from __future__ import annotations
