@@ -16,6 +16,8 @@ from services.paper_exchange.kraken.shapes import Shape, ids, order_shape, posit
 PAGE: Final = 50
 MOST_IDS: Final = 50
 SPOT_TRADES: Final = frozenset({"", "all", "no position"})
+POSITION_TRADES: Final = frozenset({"any position", "closed position", "closing position"})
+"""Of margin positions, which have no trades here."""
 
 
 def open_orders(call: Call) -> object:
@@ -54,10 +56,11 @@ def closed_orders(call: Call) -> object:
 
 
 def query_orders(call: Call) -> object:
-    """Return orders by id; one unknown id rejects the whole query."""
+    """Return orders by id, of a userref if one is named; one unknown id rejects the whole query."""
     wanted = list(ids(call.parameters.need("txid")))
     if len(wanted) > MOST_IDS:
         raise bad_argument("txid")
+    userref = _userref(call)
     found: Shape = {}
     for name in wanted:
         order = call.account.orders.get(name)
@@ -66,7 +69,8 @@ def query_orders(call: Call) -> object:
         needed = Permission.QUERY_OPEN_ORDERS if order.is_open else Permission.QUERY_CLOSED_ORDERS
         if not call.may(needed):
             raise KrakenRefusal(errors.PERMISSION_DENIED)
-        found[name] = _shape(call, order, trades=call.parameters.flag("trades"))
+        if userref in {None, order.ticket.userref}:
+            found[name] = _shape(call, order, trades=call.parameters.flag("trades"))
     return found
 
 
@@ -74,8 +78,10 @@ def trades_history(call: Call) -> object:
     """Return the account's trades, newest first, 50 per page."""
     parameters = call.parameters
     start, end = time_bound(call, "start", 0.0), time_bound(call, "end", float("inf"))
-    every = parameters.text("type") in SPOT_TRADES  # the other types are of margin positions, which have no trades here
-    trades = reversed(call.account.trades) if every else ()
+    kind = parameters.text("type")
+    if kind not in SPOT_TRADES | POSITION_TRADES:
+        raise bad_argument("type")
+    trades = reversed(call.account.trades) if kind in SPOT_TRADES else ()
     found = [t for t in trades if start < t.at <= end and _visible(call, t.order)]
     offset = max(0, parameters.integer("ofs"))
     result: Shape = {"trades": {t.id: _trade(call, t) for t in found[offset : offset + PAGE]}}
@@ -162,9 +168,13 @@ def _candidates(call: Call, orders: Iterable[Order]) -> Iterable[Order]:
     return call.account.by_client_id.get(client_id, []) if client_id else orders
 
 
+def _userref(call: Call) -> int | None:
+    return call.parameters.integer("userref") if call.parameters.text("userref") else None
+
+
 def _chosen(call: Call, orders: Iterable[Order]) -> Iterable[Order]:
     client_id = call.parameters.text("cl_ord_id")
-    userref = call.parameters.integer("userref") if call.parameters.text("userref") else None
+    userref = _userref(call)
     for order in orders:
         if client_id and order.ticket.client_id != client_id:
             continue
