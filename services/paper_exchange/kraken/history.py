@@ -145,12 +145,20 @@ def _trade(call: Call, trade: Trade) -> Shape:
 
 def _shape(call: Call, order: Order, *, trades: bool) -> Shape:
     shape = order_shape(order, trades=trades)
-    faults = call.exchange.faults
-    if faults.armed and faults.effect("order_status_unknown", call.account.user, call.method, order.instrument.symbol):
+    if not call.exchange.faults.armed:
+        return shape
+    if _strikes(call, "order_status_unknown", order):
         shape["status"] = "unknown"
-    if faults.armed and faults.effect("row_without_type", call.account.user, call.method, order.instrument.symbol):
+    if order.ticket.size_in_quote and _strikes(call, "volume_in_quote", order):
+        shape |= {"vol": f"{order.ticket.size:.8f}", "vol_exec": f"{order.cost:.8f}"}
+    if _strikes(call, "row_without_type", order):
         shape["descr"] = {**_described(shape), "type": ""}
     return shape
+
+
+def _strikes(call: Call, fault: str, order: Order) -> bool:
+    effect = call.exchange.faults.effect(fault, call.account.user, call.method, order.instrument.symbol)
+    return effect is not None
 
 
 def _described(shape: Shape) -> Shape:
