@@ -260,8 +260,8 @@ class Exchange:
 
     def _strikes_cancel(self, order: Order) -> bool:
         method = "CancelOrder" if self.kind.order_method == "AddOrder" else "CancelOrders"
-        user, name = order.account.user, self.kind.name
-        return self.faults.effect("fill_during_cancel", user, method, venue=name) is not None
+        user, symbol, name = order.account.user, order.instrument.symbol, self.kind.name
+        return self.faults.effect("fill_during_cancel", user, method, symbol, name) is not None
 
     def _place_conditional_close(self, order: Order) -> None:
         close = order.ticket.conditional_close

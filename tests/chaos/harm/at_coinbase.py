@@ -66,6 +66,6 @@ _CONDITIONS: Final = (
     condition("cancel_only_mode", 2.0),
     condition("maintenance_mode", 2.0),
     condition("ordermin_raised_mid_run", 3.0, of_a_pair=True),
-    condition("precision_change", 3.0, of_a_pair=True),
+    condition("precision_change", 3.0, of_a_pair=True, counted=False),
 )
 AILMENTS: Final = (*_LOST_REPLIES, *_NEVER_HAPPENED, *_ODD_ANSWERS, *_CONDITIONS)

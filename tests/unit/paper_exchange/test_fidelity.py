@@ -41,7 +41,13 @@ def test_a_trailing_stop_in_per_cent_is_rounded_to_the_tick_as_recorded(venue: V
     """A sale 50 % below 0.46847 stops at 0.23424, a purchase 50 % above 0.50527 at 0.75790 (CCXT, fetchOpenOrders)."""
     for side, price, stop in (("sell", "0.46847", "0.23424"), ("buy", "0.50527", "0.75790")):
         venue.price(price, "XRP/USD")
-        order = {"pair": "XRPUSD", "type": side, "ordertype": "trailing-stop", "volume": "10", "price": "+50%"}
+        order: dict[str, Any] = {
+            "pair": "XRPUSD",
+            "type": side,
+            "ordertype": "trailing-stop",
+            "volume": "10",
+            "price": "+50%",
+        }
         client = venue.client(side, balances={"USD": "100", "XRP": "10"})
         (txid,) = client.ok("AddOrder", **order)["txid"]
         row = client.order(txid)
@@ -88,7 +94,7 @@ def test_the_volume_of_an_order_sized_in_quote_can_be_shown_in_quote(venue: Venu
 def test_stop_and_limit_price_are_zero_until_the_trigger(venue: Venue, alice: Client, kind: str) -> None:
     """`0.00000` while it waits (CCXT, fetchOpenOrders); "triggered limit price" (SPEC, Get Open Orders)."""
     trigger = "58000" if kind.startswith("stop") else "62000"
-    more = {"price2": "64000"} if kind.endswith("limit") else {}
+    more: dict[str, Any] = {"price2": "64000"} if kind.endswith("limit") else {}
     txid = alice.add("sell", kind, "0.1", price=trigger, **more)
     order = alice.order(txid)
     assert (order["stopprice"], order["limitprice"]) == ("0.00000", "0.00000")
@@ -128,7 +134,7 @@ def test_misc_says_what_happened_to_an_order(venue: Venue, alice: Client) -> Non
 @pytest.mark.parametrize(("distance", "stop"), [("+1000", "59000"), ("+10%", "54000")])
 def test_a_conditional_close_may_trail(venue: Venue, alice: Client, distance: str, stop: str) -> None:
     """`trailing-stop` is one of the types of `close[ordertype]` (SPEC, Add Order)."""
-    close = {"close[ordertype]": "trailing-stop", "close[price]": distance}
+    close: dict[str, Any] = {"close[ordertype]": "trailing-stop", "close[price]": distance}
     text = alice.ok("AddOrder", **CLOSE, **close)["descr"]["close"]
     assert text == f"close position @ trailing stop {'+1000.0' if distance == '+1000' else '+10.0000%'}"
     venue.price("59000")
@@ -142,7 +148,7 @@ def test_a_conditional_close_may_trail(venue: Venue, alice: Client, distance: st
 
 def test_a_conditional_close_may_trail_with_a_limit(venue: Venue, alice: Client) -> None:
     """`trailing-stop-limit` is one of the types of `close[ordertype]` (SPEC, Add Order)."""
-    close = {"close[ordertype]": "trailing-stop-limit", "close[price]": "+1000", "close[price2]": "-50"}
+    close: dict[str, Any] = {"close[ordertype]": "trailing-stop-limit", "close[price]": "+1000", "close[price2]": "-50"}
     alice.ok("AddOrder", **CLOSE, **close)
     venue.price("59000")
     ((txid, _),) = alice.ok("OpenOrders")["open"].items()
@@ -153,7 +159,7 @@ def test_a_conditional_close_may_trail_with_a_limit(venue: Venue, alice: Client)
 @pytest.mark.parametrize(("price", "error"), [("1000", f"{ARGUMENTS}:close[price]"), ("+100%", "EOrder:Invalid price")])
 def test_a_trailing_close_needs_a_distance_that_can_be_traded(alice: Client, price: str, error: str) -> None:
     """Trailing stops take a relative price with `+` (SPEC, Add Order: `price`)."""
-    close = {"close[ordertype]": "trailing-stop", "close[price]": price}
+    close: dict[str, Any] = {"close[ordertype]": "trailing-stop", "close[price]": price}
     assert alice.error("AddOrder", **CLOSE, **close) == error
 
 
@@ -161,7 +167,7 @@ def test_a_trailing_close_needs_a_distance_that_can_be_traded(alice: Client, pri
 def test_an_expiry_is_at_least_five_seconds_ahead(venue: Venue, alice: Client, ahead: str, placed: bool) -> None:
     """`+<n>`: minimum 5 seconds (SPEC, Add Order: `expiretm`). Of an absolute instant it is inferred."""
     when = ahead if ahead.startswith("+") else str(int(venue.clock.now()) + int(ahead))
-    order = {"pair": "XBTUSD", "type": "buy", "ordertype": "limit", "volume": "0.1", "price": "50000"}
+    order: dict[str, Any] = {"pair": "XBTUSD", "type": "buy", "ordertype": "limit", "volume": "0.1", "price": "50000"}
     answer = alice.call("AddOrder", **order, timeinforce="GTD", expiretm=when)
     assert answer["error"] == ([] if placed else [f"{ARGUMENTS}:expiretm"])
 
@@ -172,14 +178,14 @@ def test_an_expiry_is_at_least_five_seconds_ahead(venue: Venue, alice: Client, a
 )
 def test_a_deadline_is_at_least_two_seconds_ahead(venue: Venue, alice: Client, ahead: float, error: str) -> None:
     """`min now() + 2 seconds` (SPEC, Add Order: `deadline`)."""
-    order = {"pair": "XBTUSD", "type": "buy", "ordertype": "market", "volume": "0.1"}
+    order: dict[str, Any] = {"pair": "XBTUSD", "type": "buy", "ordertype": "market", "volume": "0.1"}
     assert alice.call("AddOrder", **order, deadline=at(venue, ahead))["error"] == ([error] if error else [])
 
 
 def test_a_request_that_waited_at_the_venue_may_be_near_its_deadline(venue: Venue, alice: Client) -> None:
     """How far a deadline is ahead counts on arrival; the matching engine checks only whether it has passed (inferred)."""
     venue.exchange.faults.arm("delay_beyond_timeout_then_processed", seconds=9)
-    order = {"pair": "XBTUSD", "type": "buy", "ordertype": "market", "volume": "0.1"}
+    order: dict[str, Any] = {"pair": "XBTUSD", "type": "buy", "ordertype": "market", "volume": "0.1"}
     waiting = alice.raw("AddOrder", **order, deadline=at(venue, 10))
     venue.clock.advance(9)
     alice.front.resume(waiting)  # type: ignore[arg-type]
