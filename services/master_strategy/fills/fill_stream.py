@@ -10,6 +10,7 @@ It must never emit sums that are not the venue's own, nor a sale before what was
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from typing import Final, NoReturn
 
@@ -36,7 +37,7 @@ _log = structlog.get_logger(__name__)
 
 
 class WaitingFills:
-    """The orders with fills that are not emitted yet, in the order of their first one, and when each is due (steady seconds)."""
+    """The orders with fills that are not emitted yet, in the order of their first one. Instants are seconds of a steady clock."""
 
     def __init__(self) -> None:
         self._orders: dict[str, VenueOrder] = {}
@@ -117,7 +118,7 @@ class FillStream:
         """Emit what is due, for ever, through the venue's outages."""
         while True:
             await self._until_due()
-            for order in self._waiting.take(self._clock.steady()):
+            for order in self._waiting.take(time.monotonic()):
                 await self._emit(order)
 
     async def scan_the_unclear(self) -> NoReturn:
@@ -148,7 +149,7 @@ class FillStream:
             return
         if order.status is not VenueOrderStatus.DONE:
             order = replace(order, closed_at=seen.filled_at)  # the age of what has filled so far
-        self._waiting.put(order, self._clock.steady())
+        self._waiting.put(order, time.monotonic())
         self._wake.set()
 
     def unclear(self, venue_order_id: str, why: str) -> None:
@@ -175,7 +176,7 @@ class FillStream:
             self.unclear(order.venue_order_id, str(failure))
 
     async def _until_due(self) -> None:
-        wait = self._waiting.wait(self._clock.steady())
+        wait = self._waiting.wait(time.monotonic())
         try:
             async with asyncio.timeout(wait):
                 await self._wake.wait()

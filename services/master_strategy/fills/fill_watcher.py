@@ -90,11 +90,15 @@ class FillWatcher:
         """Scan for ever, through the venue's outages; a refusal ends the session."""
         while True:
             await self._clock.sleep(_EVERY)
-            self._trust.look()
-            if self._may_rest():
-                await self._compare_balances()
-            else:
-                await self.scan_or_report()
+            await self.look()
+
+    async def look(self) -> None:
+        """Scan, or compare the balances only while the private stream shows the fills."""
+        self._trust.look()
+        if self._may_rest():
+            await self._compare_balances()
+        else:
+            await self.scan_or_report()
 
     def _may_rest(self) -> bool:
         """Return whether the lists need not be read: the stream shows the fills, and the account adds up."""

@@ -18,10 +18,10 @@ PAGE: Final = 50
 LEDGER_TYPES: Final = frozenset(
     {
         "all", "trade", "deposit", "withdrawal", "transfer", "margin", "adjustment", "rollover", "credit", "settled",
-        "staking", "dividend", "sale", "nft_rebate",
+        "staking", "dividend", "sale", "nft_rebate", "conversion",
     }
 )  # fmt: skip
-"""What `type` may be (docs.kraken.com, Get Ledgers Info)."""
+"""What `type` may be (docs.kraken.com, Get Ledgers Info); that it may be `conversion` is inferred from the type of such entries."""
 
 
 def balance(call: Call) -> object:

@@ -81,15 +81,6 @@ def test_an_order_sized_in_quote_carries_its_flag(alice: Client) -> None:
     assert order["vol"] == order["vol_exec"] == "0.00999900"
 
 
-def test_the_volume_of_an_order_sized_in_quote_can_be_shown_in_quote(venue: Venue, alice: Client) -> None:
-    """The older published wording of `viqc`: with the fault `volume_in_quote` the rows have that unit."""
-    venue.exchange.faults.arm("volume_in_quote", user="alice", symbol="BTC/USD")
-    plain = alice.order(alice.add("buy", "market", "0.01"))
-    order = alice.order(alice.add("buy", "market", "600", oflags="viqc"))
-    assert (order["vol"], order["vol_exec"], order["cost"]) == ("600.00000000", "599.99999000", "599.99999")
-    assert plain["vol_exec"] == "0.01000000"
-
-
 @pytest.mark.parametrize("kind", ["stop-loss", "take-profit", "stop-loss-limit", "take-profit-limit"])
 def test_stop_and_limit_price_are_zero_until_the_trigger(venue: Venue, alice: Client, kind: str) -> None:
     """`0.00000` while it waits (CCXT, fetchOpenOrders); "triggered limit price" (SPEC, Get Open Orders)."""
