@@ -21,7 +21,7 @@ LEDGER_TYPES: Final = frozenset(
         "staking", "dividend", "sale", "nft_rebate", "conversion",
     }
 )  # fmt: skip
-"""What `type` may be (docs.kraken.com, Get Ledgers Info); that it may be `conversion` is inferred from the type of such entries."""
+"""What `type` may be (docs.kraken.com, Get Ledgers Info). That it may be `conversion`, as such entries are, is inferred."""
 
 
 def balance(call: Call) -> object:
