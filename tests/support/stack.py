@@ -42,8 +42,12 @@ class Stack(PaperControl):
         venue: str = "kraken",
         venues: Mapping[str, Sequence[str]] | None = None,
         latency: bool = False,
+        latency_ms: float = 0,
     ) -> None:
-        """`venues`: where users trade who do not trade at `venue`; `latency`: the exchange has the one of its file."""
+        """`venues`: where users trade who do not trade at `venue`; `latency`: the exchange has the one of its file.
+
+        `latency_ms`: each request and its answer take so long together, half of it each way; not with `latency`.
+        """
         super().__init__(free_port(), folder)
         self.users = list(users)
         self.venue = venue
@@ -54,13 +58,17 @@ class Stack(PaperControl):
         self.keys = self.keys_at[venue]
         self._user_settings = user_settings
         self._price_speed = price_speed
-        self._latency = latency
+        self._latency = latency or latency_ms > 0
+        self._latency_ms = latency_ms
         self.config = folder / "config"
 
     def __enter__(self) -> Self:
         (self.config / "users").mkdir(parents=True)
         for user in self.users:
             self.write_user(user, self._user_settings)
+        if self._latency_ms:
+            with (self.config / "paper.toml").open("a") as file:
+                file.write(f"\n[latency]\nmin_ms = {self._latency_ms}\nmax_ms = {self._latency_ms}\n")
         self.redis.start()
         self.client = redis.Redis(port=self.redis.port, decode_responses=True)
         self.start("paper-exchange", "services.paper_exchange")
