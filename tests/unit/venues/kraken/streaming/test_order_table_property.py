@@ -111,8 +111,8 @@ def test_whatever_is_lost_repeated_or_late_what_is_whole_is_true(data: st.DataOb
             story, order = truth[event.order.venue_order_id], event.order
             assert order.filled.amount <= story.sums[-1][0]
             if event.whole:
-                assert order.status is VenueOrderStatus.DONE
-                assert (order.filled.amount, order.cost.amount, order.fee) == story.sums[-1]
+                ended = order.status is VenueOrderStatus.DONE
+                assert (order.filled.amount, order.cost.amount, order.fee) in (story.sums[-1:] if ended else story.sums)
 
 
 @given(st.data())
