@@ -21,6 +21,7 @@ from shared.domain.order import Side
 from shared.domain.values.symbol import Symbol
 from shared.venues.coinbase.adapter import CoinbaseVenue
 from shared.venues.coinbase.streaming.stream import CoinbaseStream
+from shared.venues.coinbase.transport import request_text
 from shared.venues.errors import Refusal, Rejected
 from shared.venues.kraken.adapter import KrakenVenue
 from shared.venues.kraken.streaming.stream import KrakenStream
@@ -162,6 +163,15 @@ class StreamBench:
         """Place an order as this account's adapter does, and return the venue's id. Five coins are filled in several pieces."""
         order = request(f"00000000-0000-4000-8000-{next(self.numbers):012}", side, size, limit)
         return (await self.bench.venue.place(order, self.bench.nonces.begin)).venue_order_id
+
+    async def cancel(self, order: str) -> None:
+        """Cancel an order as another program does."""
+        if isinstance(self.bench, KrakenBench):
+            reply = await self.bench.api.private("CancelOrder", {"txid": order}, await self.bench.nonces.next())
+            assert reply.texts == ()
+        else:
+            answer = await self.bench.api.send("/orders/batch_cancel", request_text({"order_ids": [order]}))
+            assert answer.status == 200
 
     async def fault(self, fault: str, *, channel: str = "", count: int = 1, **options: float) -> None:
         """Arm a fault of streams, or of orders, for this account."""
@@ -344,3 +354,14 @@ async def test_s10_the_venues_own_stream_is_where_its_rest_side_is(streaming: St
     streaming.running = asyncio.create_task(stream.run(streaming.reader, streaming._permit))
     await streaming.reader.until(lambda: bool(streaming.reader.comparisons))
     await streaming.check(await streaming.trade())
+
+
+async def test_s11_an_order_whose_only_row_is_lost_is_found_when_the_next_message_shows_the_gap(
+    open_stream: StreamBench,
+) -> None:
+    resting = await open_stream.bench.rest_elsewhere("00000000-0000-4000-9000-000000000001")
+    await open_stream.fault("stream_gap")
+    await open_stream.cancel(resting)
+    await open_stream.check(resting, await open_stream.trade())
+    assert await open_stream.fired("stream_gap") == 1
+    assert len(open_stream.reader.comparisons) == 2
