@@ -258,7 +258,6 @@ def open_master(
     return open_account(
         public.name,
         url=settings.venue_url(public.name),
-        stream_url=settings.venue(public.name).stream_url,
         public=public,
         api_key=key.key,
         api_secret=key.secret,

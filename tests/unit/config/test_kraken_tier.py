@@ -1,4 +1,4 @@
-"""KRAKEN_TIER, COINBASE_TIER and KRAKEN_STREAM_URL reach every account, the master's as well as the users', real money or paper."""
+"""KRAKEN_TIER, COINBASE_TIER and KRAKEN_STREAM_URL reach every account: the master's and users', real money or paper."""
 
 from __future__ import annotations
 
