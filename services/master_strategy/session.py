@@ -246,12 +246,18 @@ class MasterSession:
         if stream is None or self.permit is None:
             return
         fills = FillStream(
-            watcher=watcher, mirror=mirror, trust=trust, clock=self.clock, faults=self.faults, subject=self.subject
+            venue=self.venue,
+            watcher=watcher,
+            mirror=mirror,
+            trust=trust,
+            clock=self.clock,
+            faults=self.faults,
+            subject=self.subject,
         )
         for name, loop in (
             ("the private stream", fills.run(stream, self.permit)),
             ("emitting what the stream shows", fills.emit()),
-            ("scanning for the stream", fills.scan_the_unclear()),
+            ("reading what the stream left unclear", fills.clear_up()),
         ):
             tasks.create_task(endless(name, loop))
 

@@ -22,14 +22,16 @@ from services.master_strategy.fills.fill_watcher import FillWatcher
 from services.master_strategy.fills.stream_trust import StreamTrust
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.order import Side
-from shared.venues.errors import OutcomeUnknown, Unavailable
-from shared.venues.port import VenueOrder, VenueOrderStatus
+from shared.venues.errors import KEY_REFUSALS, OutcomeUnknown, Rejected, Unavailable
+from shared.venues.port import Venue, VenueOrder, VenueOrderStatus
 from shared.venues.stream import ConnectPermit, FundsMoved, OrderSeen, PrivateStream, StreamRefused
 
 MORE_FILLS: Final = 0.25
 """Seconds for which an order that is still filling waits for more fills, from its first new one."""
 _RETRY: Final = 2.0
 """Seconds between comparisons while the venue does not answer."""
+_MOST_LOOKUPS: Final = 5
+"""Orders that are read one by one; of more, the lists are read."""
 _SCAN_EVERY: Final = 1.0
 """Seconds between scans for what the stream left unclear."""
 
@@ -83,6 +85,7 @@ class FillStream:
     def __init__(
         self,
         *,
+        venue: Venue,
         watcher: FillWatcher,
         mirror: AccountMirror,
         trust: StreamTrust,
@@ -90,6 +93,7 @@ class FillStream:
         faults: Faults,
         subject: str,
     ) -> None:
+        self._venue = venue
         self._watcher = watcher
         self._mirror = mirror
         self._trust = trust
@@ -98,7 +102,7 @@ class FillStream:
         self._subject = subject
         self._waiting = WaitingFills()
         self._wake = asyncio.Event()
-        self._unclear = asyncio.Event()
+        self._unclear: asyncio.Queue[str] = asyncio.Queue()
 
     async def run(self, stream: PrivateStream, permit: ConnectPermit) -> NoReturn:
         """Read a stream for ever; an account whose key may open none is polled. Raises Rejected for a refused key."""
@@ -121,13 +125,16 @@ class FillStream:
             for order in self._waiting.take(time.monotonic()):
                 await self._emit(order)
 
-    async def scan_the_unclear(self) -> NoReturn:
-        """Scan whenever the stream has left something unclear, for ever."""
+    async def clear_up(self) -> NoReturn:
+        """Read by REST what the stream has left unclear, for ever: the orders that it named, or else the lists."""
         while True:
-            await self._unclear.wait()
-            self._unclear.clear()
-            await self._watcher.scan_or_report()
-            await self._clock.sleep(_SCAN_EVERY)
+            names = {await self._unclear.get()}
+            while not self._unclear.empty():
+                names.add(self._unclear.get_nowait())
+            if len(names) > _MOST_LOOKUPS or not all([await self._look_up(name) for name in names]):
+                self._trust.doubt()  # the lists may lag
+                await self._watcher.scan_or_report()
+                await self._clock.sleep(_SCAN_EVERY)
 
     async def resumed(self, why: str) -> None:
         """Compare by REST, as often as it takes; from then on the stream is trusted."""
@@ -153,10 +160,9 @@ class FillStream:
         self._wake.set()
 
     def unclear(self, venue_order_id: str, why: str) -> None:
-        """Have a scan look, and poll for a while: the lists may lag."""
-        _log.info("private stream: a scan looks at an order", venue_order_id=venue_order_id, why=why)
-        self._trust.doubt()
-        self._unclear.set()
+        """Have an order read by REST."""
+        _log.info("private stream: an order is read by REST", venue_order_id=venue_order_id, why=why)
+        self._unclear.put_nowait(venue_order_id)
 
     def funds_moved(self, moved: FundsMoved) -> None:
         """Have the equity read again. It is no signal."""
@@ -168,6 +174,21 @@ class FillStream:
         if self._trust.alive:
             _log.warning("private stream interrupted: fills are polled until it is back", why=why)
         self._trust.interrupted(why)
+
+    async def _look_up(self, venue_order_id: str) -> bool:
+        """Read one order; return whether that settles it. One that is open has filled nothing that could not be shown later."""
+        try:
+            order = await self._venue.order(venue_order_id)
+        except (Unavailable, OutcomeUnknown):
+            return False
+        except Rejected as refused:
+            if refused.refusal in KEY_REFUSALS:
+                raise
+            return False
+        if order.status is VenueOrderStatus.DONE and self._watcher.is_new(order):
+            self._waiting.put(order, time.monotonic())
+            self._wake.set()
+        return order.status is VenueOrderStatus.DONE or order.filled.amount == 0
 
     async def _emit(self, order: VenueOrder) -> None:
         try:

@@ -80,6 +80,7 @@ class Run:
     def fill_stream(self) -> FillStream:
         """A reader of the account's private stream, whose loops the test runs."""
         return FillStream(
+            venue=self.venue,
             watcher=self.watcher,
             mirror=self.mirror,
             trust=self.trust,

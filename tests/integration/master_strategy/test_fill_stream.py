@@ -43,7 +43,7 @@ async def streamed(run: Run) -> AsyncIterator[Told]:
     """Compare as a connect does, then emit what is shown, until the block ends."""
     reader = run.fill_stream()
     await reader.resumed("connected")
-    loops = [asyncio.create_task(reader.emit()), asyncio.create_task(reader.scan_the_unclear())]
+    loops = [asyncio.create_task(reader.emit()), asyncio.create_task(reader.clear_up())]
     try:
         yield Told(run, reader)
     finally:
@@ -127,16 +127,57 @@ async def test_what_was_bought_of_a_coin_is_told_before_its_sale(rig: Rig) -> No
     assert (await rig.signals())[1].fraction == Decimal("0.25")
 
 
-async def test_an_end_whose_sums_are_not_whole_is_read_by_a_scan(rig: Rig) -> None:
+async def test_an_end_whose_sums_are_not_whole_is_read_by_itself(rig: Rig) -> None:
+    run = await rig.start()
+    await run.resume()
+    async with streamed(run) as told:
+        rig.time.now += int(BURST * 1000)
+        await rig.someone_trades(run, Side.BUY, "0.2")
+        scans = run.venue.calls["closed_orders"]
+        told.see(rig.account.orders[0], whole=False)
+        assert await _signals(rig, 1) == ["entry 0.2 BTC"]
+        assert run.venue.calls["closed_orders"] == scans
+        assert run.trust.complete
+
+
+async def test_what_cannot_be_read_by_itself_is_read_by_a_scan_and_by_polling(rig: Rig) -> None:
     run = await rig.start()
     await run.resume()
     async with streamed(run) as told:
         rig.time.now += int(BURST * 1000)
         assert run.trust.complete
         await rig.someone_trades(run, Side.BUY, "0.2")
-        told.see(rig.account.orders[0], whole=False)
+        run.venue.fail("order", Unavailable("busy"))
+        told.reader.unclear(rig.account.orders[0].venue_order_id, "a row cannot be read")
         assert await _signals(rig, 1) == ["entry 0.2 BTC"]
-        assert not run.trust.complete, "it is polled for a while: lists lag"
+        assert not run.trust.complete, "lists lag"
+
+
+async def test_many_unclear_orders_are_read_from_the_lists(rig: Rig) -> None:
+    run = await rig.start()
+    await run.resume()
+    async with streamed(run) as told:
+        for _ in range(8):
+            await rig.someone_trades(run, Side.BUY, "0.01")
+        for order in rig.account.orders:
+            told.reader.unclear(order.venue_order_id, "its first row was not seen")
+        assert len(await _signals(rig, 8)) == 8
+        assert run.venue.calls["order"] == 0
+
+
+async def test_an_unclear_order_that_is_open_and_has_filled_is_watched_by_polling(rig: Rig) -> None:
+    run = await rig.start()
+    await run.resume()
+    async with streamed(run) as told:
+        rig.time.now += int(BURST * 1000)
+        order_id = await _rest(run, Side.BUY, "1")
+        told.reader.unclear(order_id, "its first row was not seen")
+        await until(lambda: run.venue.calls["order"] == 1)
+        await asyncio.sleep(0.01)
+        assert run.trust.complete, "nothing has filled"
+        rig.account.fill_part(order_id, btc("0.4"), btc_price(60_000))
+        told.reader.unclear(order_id, "its first row was not seen")
+        await until(lambda: not run.trust.complete)
 
 
 async def test_a_part_whose_sums_are_not_whole_waits_for_the_end(rig: Rig) -> None:
