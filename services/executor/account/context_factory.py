@@ -234,6 +234,7 @@ class AccountContextFactory:
         return open_account(
             name,
             url=at.url,
+            stream_url="" if apart else self._settings.venue(name).stream_url,
             api_key=key.key,
             api_secret=key.secret,
             nonces=nonces,
@@ -252,7 +253,9 @@ class AccountContextFactory:
         known = self._venues.get((name, title))
         if known is None:
             clock = VenueClock(title, wall=self._wall)
-            public = open_public(name, url=url, http=self._http, timeout=VENUE_TIMEOUT, clock=clock)
+            public = open_public(
+                name, url=url, http=self._http, timeout=VENUE_TIMEOUT, clock=clock, faults=self._faults
+            )
             known = OpenVenue(url, public, clock, ClockAlarm(self._faults, clock.offset))
             self._venues[name, title] = known
         return known
