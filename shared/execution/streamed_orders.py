@@ -65,8 +65,10 @@ class StreamedOrders:
         here: `is_own` tells those by their client order id. `missed` is called for each order whose end REST showed first.
         """
         self._user = user
-        self._steady = steady
-        self._funds_changed = funds_changed
+        self.steady = steady
+        self.shows_funds = False
+        """Whether the stream shows what moves the balances beside orders; its runner knows."""
+        self.funds_changed = funds_changed
         self._is_own = is_own
         self._missed = missed
         self._shown: OrderedDict[str, _Shown] = OrderedDict()
@@ -74,6 +76,16 @@ class StreamedOrders:
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
         self._alive_since = math.inf
         self._trusted = False
+        self._polled = "no stream"
+
+    @property
+    def served(self) -> str:
+        """How the ends of orders are learned, for people: `stream`, or `polled` and why."""
+        return "stream" if self._trusted else f"polled: {self._polled}"
+
+    def poll(self, why: str) -> None:
+        """Note why there is no stream."""
+        self._polled = why
 
     @property
     def alive(self) -> bool:
@@ -87,15 +99,16 @@ class StreamedOrders:
     async def resumed(self, why: str) -> None:
         """Trust the stream from now on. Who waits for what may have happened before asks REST."""
         log.debug("private stream resumed", user=self._user, reason=why)
-        self._alive_since = self._steady()
+        self._alive_since = self.steady()
         self._trusted = True
         self._wake_all()
-        self._funds_changed()
+        self.funds_changed()
 
     def interrupted(self, why: str) -> None:
         """Have everyone who waits ask REST. What was shown as ended has ended all the same."""
         if self._trusted:
             log.info("private stream interrupted", user=self._user, reason=why)
+            self._polled = why
         self._alive_since = math.inf
         self._trusted = False
         self._wake_all()
@@ -115,7 +128,7 @@ class StreamedOrders:
             shown.order, shown.whole = order, seen.whole
             shown.doubtful = not seen.whole and (_ended(order) or shown.doubtful)
         if order.filled.amount and not self._is_own(order.client_order_id):
-            self._funds_changed()
+            self.funds_changed()
         self._wake(order.venue_order_id)
         self._wake(order.client_order_id)
 
@@ -126,12 +139,12 @@ class StreamedOrders:
         if shown.end is None:
             shown.doubtful = True
         self._wake(venue_order_id)
-        self._funds_changed()
+        self.funds_changed()
 
     def funds_moved(self, moved: FundsMoved) -> None:
         """Have the balances read: they have changed without an order."""
         log.info("balance moved without an order", user=self._user, asset=moved.asset, kind=moved.kind)
-        self._funds_changed()
+        self.funds_changed()
 
     def end_of(self, venue_order_id: str) -> VenueOrder | None:
         """Return the proven end of an order; None if it was not shown, or not as a whole."""
@@ -157,7 +170,7 @@ class StreamedOrders:
         if self.end_of(venue_order_id) is not None:
             return  # it came while REST was asked
         log.warning("the private stream did not show the end of an order", user=self._user, order=venue_order_id)
-        self._trusted = False
+        self._trusted, self._polled = False, "the stream has missed the end of an order"
         self._missed()
 
     async def wait(self, venue_order_id: str, client_order_id: str, within: Awaitable[object]) -> None:
