@@ -23,6 +23,8 @@ MOST: Final = 500
 """Streams of one process: each sends a heartbeat a second, which has to be read."""
 _AGAIN: Final = 5.0
 """Seconds between looks for a place while none is free, or the budget cannot be asked."""
+_LONGEST: Final = 15.0
+"""The same whatever the budget says: a user who waits may have more orders by then."""
 
 log = structlog.get_logger()
 
@@ -73,12 +75,15 @@ class StreamPlaces:
         self._waiting: dict[Follower, asyncio.Future[None]] = {}
         self._holding: set[Follower] = set()
         self._serving: asyncio.Task[None] | None = None
+        self._busy_came = asyncio.Event()
 
     async def permit(self, follower: Follower) -> None:
         """Wait until this account may connect; for long, if others have more orders."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._holding.discard(follower)  # it connects again: its place is judged again
         self._waiting[follower] = turn
+        if not follower.orders.idle:
+            self._busy_came.set()
         if self._serving is None or self._serving.done():
             self._serving = asyncio.create_task(self._serve())
         try:
@@ -96,7 +101,17 @@ class StreamPlaces:
         while self._waiting:
             pause = await self._serve_one()
             if pause > 0:
-                await self._sleep(pause)
+                await self._rest(min(pause, _LONGEST))
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, at most until an account with orders asks for a place."""
+        self._busy_came.clear()
+        tasks = [asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(self._busy_came.wait())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
 
     async def _serve_one(self) -> float:
         """Let one account connect; return the seconds until the next try."""
