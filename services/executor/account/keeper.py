@@ -227,7 +227,9 @@ class AccountKeeper:
         self.connected_at = self.connected_at or answered_at
         self.connected_steady = self.connected_steady or time.monotonic()
         await self._probe()
-        account = await self._write(balances)
+        instruments = await self._venue.instruments()
+        await self._ask_fee(instruments)
+        account = await self._write(balances, instruments)
         self._balances.note_reading(balances, read_at=read_at, asked_at=asked_at, answered_at=answered_at)
         self.latest, self._served = account, requests
         self.reason = ""
@@ -240,7 +242,10 @@ class AccountKeeper:
         for gate in self._gates:
             await gate()
         balances, trades = self._balances.now()
-        self.latest = await self._write(balances)
+        instruments = await self._venue.instruments()
+        if self.fees.unknown:
+            await self._ask_fee(instruments)
+        self.latest = await self._write(balances, instruments)
         self._balances.note_written(trades)
 
     def _may_carry_on(self) -> bool:
@@ -255,11 +260,9 @@ class AccountKeeper:
     def _steady(self) -> float:
         return time.monotonic() if self._stream is None else self._stream.steady()
 
-    async def _write(self, balances: Balances) -> Account:
+    async def _write(self, balances: Balances, instruments: Mapping[Symbol, Instrument]) -> Account:
         """Write the record of the account with these balances, and return it."""
         currency = self.currency
-        instruments = await self._venue.instruments()
-        await self._ask_fee(instruments)
         valued = await self._valuer.value(balances, currency, instruments)
         cash = balances.get(currency, Balance(currency, ZERO, ZERO))
         account = Account(
