@@ -59,6 +59,7 @@ class CoinbasePublic:
         self._timeout = timeout
         self._clock = clock
         self._products: Mapping[Symbol, Instrument] | None = None
+        self._with_aliases: frozenset[str] = frozenset()
         self._old_at = 0
         self._refreshing = asyncio.Lock()
 
@@ -85,6 +86,10 @@ class CoinbasePublic:
         if symbol in (self._products or {}) or symbol in await self.instruments():
             return f"{symbol.base}-{symbol.quote}"
         raise Rejected(f"Coinbase lists no spot product {symbol}")
+
+    def is_ambiguous(self, product_id: str) -> bool:
+        """Return whether a stream may name this product for an order on an alias of it (C16, C25)."""
+        return product_id in self._with_aliases
 
     async def prices(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Price]:
         """Return the prices of the last trades."""
@@ -155,6 +160,7 @@ class CoinbasePublic:
         answer = await self.ask("/market/products", {"product_type": "SPOT"})
         with parse.readable("products"):
             found, unusable = parse.instruments(answer["products"], self._clock())
+            self._with_aliases = parse.with_aliases(answer["products"])
         self.rows.note("products", unusable)
         if not found:
             raise Unavailable("Coinbase lists no products")
