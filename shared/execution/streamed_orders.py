@@ -21,7 +21,7 @@ from typing import Any, Final
 import structlog
 
 from shared.venues.port import VenueOrder, VenueOrderStatus
-from shared.venues.stream import FundsMoved, OrderSeen
+from shared.venues.stream import FundsMoved, OrderSeen, PrivateStream
 
 _KEPT: Final = 1_000
 """How many orders are remembered: more than an account can place while one of them waits for its end."""
@@ -66,8 +66,8 @@ class StreamedOrders:
         """
         self._user = user
         self.steady = steady
-        self.shows_funds = False
-        """Whether the stream shows what moves the balances beside orders; its runner knows."""
+        self.source: PrivateStream | None = None
+        """The stream, once there is one."""
         self.funds_changed = funds_changed
         self._is_own = is_own
         self._missed = missed
@@ -77,6 +77,11 @@ class StreamedOrders:
         self._alive_since = math.inf
         self._trusted = False
         self._polled = "no stream"
+
+    @property
+    def shows_funds(self) -> bool:
+        """Whether the stream shows what moves the balances beside orders."""
+        return self.source is not None and self.source.shows_funds
 
     @property
     def served(self) -> str:

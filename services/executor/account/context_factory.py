@@ -23,9 +23,10 @@ from services.executor.account.names import AssetNames
 from services.executor.orders.send_hooks import ExecutorHooks
 from services.executor.orders.set_aside import SetAside
 from services.executor.streams.account_stream import AccountStream
-from services.executor.streams.stream_places import NoLimit, StreamPlaces
+from services.executor.streams.stream_places import StreamPlaces
 from services.executor.turn.send_priority import SendPriority
 from shared.bus.connection import Bus
+from shared.bus.connects import ConnectBudget
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
 from shared.bus.orders import OrderStore
@@ -65,6 +66,7 @@ class OpenVenue:
     """A venue at one address: its public side, its time as this process measures it, the alarm for a host clock that differs."""
 
     url: str
+    stream_url: str
     public: PublicSide
     clock: VenueClock
     alarm: ClockAlarm
@@ -180,11 +182,13 @@ class AccountContextFactory:
 
     def venue(self, name: str) -> OpenVenue:
         """Return a venue as this process's mode has it; opened when it is first asked for. Raises Rejected."""
-        return self._open_venue(name, name, self._settings.venue_url(name))
+        known = self._settings.venue(name)
+        return self._open_venue(name, name, known.url, known.stream_url)
 
     def paper_venue(self, name: str) -> OpenVenue:
         """Return a venue of the paper exchange, for users with `paper = true` in live mode. Raises Rejected."""
-        return self._open_venue(name, f"the paper exchange's {name}", self._settings.paper_url)
+        url = self._settings.paper_url
+        return self._open_venue(name, f"the paper exchange's {name}", url, VENUE_FACTS[name].stream_url(url))
 
     def look_at_clocks(self) -> None:
         """Report a host clock that differs from a venue's, and clear the report of one that no longer does."""
@@ -263,16 +267,18 @@ class AccountContextFactory:
             budget=memory.budget,
             public=at.public,
             paper=apart,
+            stream_url=at.stream_url,
         )
 
     def _apart(self, *, paper: bool) -> bool:
         return paper and self._settings.shoal_mode is Mode.LIVE  # in paper mode all trade in one place
 
-    def _open_venue(self, name: str, title: str, url: str) -> OpenVenue:
+    def _open_venue(self, name: str, title: str, url: str, stream_url: str) -> OpenVenue:
         known = self._venues.get((name, title))
         if known is None:
             clock = VenueClock(title, wall=self._wall)
             public = open_public(name, url=url, http=self._http, timeout=VENUE_TIMEOUT, clock=clock)
-            known = OpenVenue(url, public, clock, ClockAlarm(self._faults, clock.offset), StreamPlaces(NoLimit()))
+            alarm = ClockAlarm(self._faults, clock.offset)
+            known = OpenVenue(url, stream_url, public, clock, alarm, StreamPlaces(ConnectBudget(self._bus, name)))
             self._venues[name, title] = known
         return known

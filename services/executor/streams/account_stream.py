@@ -68,7 +68,7 @@ class AccountStream:
             self._streamed.poll("the venue has no private stream for it")
             await asyncio.Event().wait()
             return
-        self._streamed.shows_funds = stream.shows_funds
+        self._streamed.source = stream
         await self._count_orders_before()
         pause = _FAILED_FIRST
         while True:
