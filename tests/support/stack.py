@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, cast
+from typing import Any, Final, Self, cast
 from uuid import uuid4
 
 import redis
@@ -124,21 +124,31 @@ class Stack(PaperControl):
         )
 
     def open_account(
-        self, user: str, *, venue: str = "", tier: str = "", key_type: str = "", **balances: str | int
+        self,
+        user: str,
+        *,
+        venue: str = "",
+        tier: str = "",
+        key_type: str = "",
+        permissions: Sequence[str] = (),
+        **balances: str | int,
     ) -> None:
         """Open a paper account, by default where the user trades; its key goes into the environment of services started later.
 
-        `key_type`: ecdsa (the default) or ed25519, at a venue that hands out either.
+        `key_type`: ecdsa (the default) or ed25519, at a venue that hands out either. `permissions`: of the key; by
+        default all but the right to withdraw.
         """
         if not venue:
             for each in self._venues.get(user, (self.venue,)):
-                self.open_account(user, venue=each, tier=tier, key_type=key_type, **balances)
+                self.open_account(user, venue=each, tier=tier, key_type=key_type, permissions=permissions, **balances)
             return
-        body = {"user": user, "venue": venue}
+        body: dict[str, Any] = {"user": user, "venue": venue}
         if venue == "kraken":  # a key of Kraken is any text; others come from the exchange
             body["api_key"] = f"PAPER{secrets.token_hex(12)}"
             body["api_secret"] = base64.b64encode(secrets.token_bytes(64)).decode()
         body |= {name: given for name, given in (("tier", tier), ("key_type", key_type)) if given}
+        if permissions:
+            body["permissions"] = list(permissions)
         funds = {asset: str(amount) for asset, amount in balances.items()}
         made = self.post("/paper/accounts", {**body, "balances": funds})
         self.keys_at[venue][user] = (made["api_key"], made["api_secret"])
