@@ -17,38 +17,30 @@ import pytest
 from tests.support.call_counts import CallCount, CallCounter
 from tests.support.outcomes import assert_books_match, comes_true, wait_outcomes
 from tests.support.processes import wait_for
-from tests.support.stack import Stack
+from tests.support.stack import POLLED, Stack
 
 STREAMED: Final = "alice"
-POLLED: Final = "bob"
+ASKED: Final = "bob"
 ENTRIES: Final = 60
 SIZE: Final = "0.001"
 """Ten times as much for an account of 100,000 USD: all entries together cost 37,000."""
 WITHIN: Final = 10.0
 MOST_PER_ORDER: Final = 1.1
-ALL_BUT_STREAMS: Final = (
-    "query-funds",
-    "query-open-orders",
-    "query-closed-orders",
-    "modify-orders",
-    "cancel-orders",
-    "query-ledger",
-)
 
 
 @pytest.fixture
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Alice, whose key may open streams, and bob, whose key may not; both in the middle tier."""
-    with Stack(tmp_path_factory.mktemp("streams"), [STREAMED, POLLED]) as stack:
+    with Stack(tmp_path_factory.mktemp("streams"), [STREAMED, ASKED]) as stack:
         stack.open_account(STREAMED, tier="intermediate", USD=100_000)
-        stack.open_account(POLLED, tier="intermediate", permissions=ALL_BUT_STREAMS, USD=100_000)
+        stack.open_account(ASKED, tier="intermediate", permissions=POLLED, USD=100_000)
         stack.price("BTC/USD", "60000")
-        stack.executor([STREAMED, POLLED], capacity=2)
+        stack.executor([STREAMED, ASKED], capacity=2)
         stack.engine()
-        stack.wait_ready(STREAMED, POLLED)
+        stack.wait_ready(STREAMED, ASKED)
         _wait_served(stack, STREAMED, "stream")
-        _wait_served(stack, POLLED, "polled: ")
-        wait_outcomes(stack, [STREAMED, POLLED], stack.signal(size=SIZE))  # its fee is known, and its balances are read
+        _wait_served(stack, ASKED, "polled: ")
+        wait_outcomes(stack, [STREAMED, ASKED], stack.signal(size=SIZE))  # its fee is known, and its balances are read
         yield stack
 
 
@@ -79,19 +71,19 @@ def _show(user: str, outcomes: Counter[str], calls: CallCount) -> None:
 
 
 def test_sixty_entries_in_ten_seconds_are_all_copied_at_one_call_each(stack: Stack) -> None:
-    counters = {user: CallCounter(stack, user) for user in (STREAMED, POLLED)}
+    counters = {user: CallCounter(stack, user) for user in (STREAMED, ASKED)}
     ids = _send_entries(stack)
     wait_outcomes(stack, [STREAMED], *ids)
     calls = counters[STREAMED].count()
     _show(STREAMED, _outcomes(stack, STREAMED, ids), calls)
-    wait_outcomes(stack, [POLLED], *ids, seconds=120)
-    polled = counters[POLLED].count()
-    _show(POLLED, _outcomes(stack, POLLED, ids), polled)
+    wait_outcomes(stack, [ASKED], *ids, seconds=120)
+    polled = counters[ASKED].count()
+    _show(ASKED, _outcomes(stack, ASKED, ids), polled)
     assert _outcomes(stack, STREAMED, ids) == {"filled": ENTRIES}
     assert (calls.orders, calls.by_method["AddOrder"]) == (ENTRIES, ENTRIES)
     assert calls.per_order <= MOST_PER_ORDER, str(calls)
     assert polled.per_order > 1.5, "without a stream each order is asked about"
-    for user in (STREAMED, POLLED):
+    for user in (STREAMED, ASKED):
         assert_books_match(stack, user)
     assert stack.invalid_nonces() == []
 

@@ -24,6 +24,17 @@ from tests.support.processes import Service, wait_for
 from tests.support.redis_server import RedisServer, free_port
 
 _PATIENCE: Final = 60.0
+_NOBODY: Final = 9
+"""A port of this machine on which nothing answers."""
+POLLED: Final = (
+    "query-funds",
+    "query-open-orders",
+    "query-closed-orders",
+    "modify-orders",
+    "cancel-orders",
+    "query-ledger",
+)
+"""The rights of a key of Kraken whose account is polled: it may do everything but open private streams."""
 
 
 class Stack(PaperControl):
@@ -41,10 +52,12 @@ class Stack(PaperControl):
         price_speed: float = 0,
         venue: str = "kraken",
         venues: Mapping[str, Sequence[str]] | None = None,
+        streams: bool = True,
     ) -> None:
-        """`venues`: where users trade who do not trade at `venue`."""
+        """`venues`: where users trade who do not trade at `venue`. Without `streams` all accounts are polled."""
         super().__init__(free_port(), folder)
         self.users = list(users)
+        self._streams = streams
         self.venue = venue
         self._venues = dict(venues or {})
         self.redis = RedisServer(folder / "redis")
@@ -98,6 +111,8 @@ class Stack(PaperControl):
             "PAPER_URL": f"http://127.0.0.1:{self.paper_port}",
             "PAPER_PORT": str(self.paper_port),
         }
+        if not self._streams:  # Kraken refuses them by the rights of the keys
+            found["COINBASE_STREAM_URL"] = f"ws://127.0.0.1:{_NOBODY}"
         for venue, owners in self.keys_at.items():
             for owner, (key, secret) in owners.items():
                 who = "MASTER" if owner == "master" else f"USER_{owner.upper().replace('-', '_')}"
@@ -146,6 +161,8 @@ class Stack(PaperControl):
         if venue == "kraken":  # a key of Kraken is any text; others come from the exchange
             body["api_key"] = f"PAPER{secrets.token_hex(12)}"
             body["api_secret"] = base64.b64encode(secrets.token_bytes(64)).decode()
+        if venue == "kraken" and not self._streams:
+            permissions = permissions or POLLED
         body |= {name: given for name, given in (("tier", tier), ("key_type", key_type)) if given}
         if permissions:
             body["permissions"] = list(permissions)

@@ -95,6 +95,7 @@ class AccountKeeper:
         self.latest: Account | None = None
         """The account as last read by this process."""
         self._balances = CarriedBalances()
+        self._refusals = 0
         self._requests = 1
         self._served = 0
         """The last request for a reading that was answered: while it is not the last one, the balances must be read."""
@@ -154,6 +155,7 @@ class AccountKeeper:
     async def park(self, words: str, refusal: Refusal | None = None) -> None:
         """Stop trading this account for a reason. `refusal`, if the venue refused, determines how long it is not called."""
         if refusal is not None:
+            self._refusals += 1
             quiet = _LOCKOUT if refusal is Refusal.LOCKED else _REFUSED_RETRY
             self._quiet_until = max(self._quiet_until, time.monotonic() + quiet)
             self._key.probed = False
@@ -220,7 +222,7 @@ class AccountKeeper:
         for gate in self._gates:
             await gate()
         self.books_lost = False
-        requests, read_at = self._requests, self._steady()
+        requests, refusals, read_at = self._requests, self._refusals, self._steady()
         asked_at = self._clock()
         balances = await self._venue.balances(patient=self.ready)
         answered_at = self._clock()
@@ -229,7 +231,10 @@ class AccountKeeper:
         await self._probe()
         instruments = await self._venue.instruments()
         await self._ask_fee(instruments)
-        account = await self._write(balances, instruments)
+        account = await self._valued(balances, instruments)
+        if self._refusals != refusals:
+            return  # the key was refused since: the account stays parked
+        await self._records.write_account(account)
         self._balances.note_reading(balances, read_at=read_at, asked_at=asked_at, answered_at=answered_at)
         self.latest, self._served = account, requests
         self.reason = ""
@@ -245,8 +250,11 @@ class AccountKeeper:
         instruments = await self._venue.instruments()
         if self.fees.unknown:
             await self._ask_fee(instruments)
-        self.latest = await self._write(balances, instruments)
-        self._balances.note_written(trades)
+        account = await self._valued(balances, instruments)
+        if self.ready:  # else it was parked meanwhile, and stays so until it is read
+            self.latest = account
+            self._balances.note_written(trades)
+            await self._records.write_account(account)
 
     def _may_carry_on(self) -> bool:
         """Return whether the last reading and the trades since are the balances of now."""
@@ -260,12 +268,12 @@ class AccountKeeper:
     def _steady(self) -> float:
         return time.monotonic() if self._stream is None else self._stream.steady()
 
-    async def _write(self, balances: Balances, instruments: Mapping[Symbol, Instrument]) -> Account:
-        """Write the record of the account with these balances, and return it."""
+    async def _valued(self, balances: Balances, instruments: Mapping[Symbol, Instrument]) -> Account:
+        """Return the account with these balances, at the prices of now."""
         currency = self.currency
         valued = await self._valuer.value(balances, currency, instruments)
         cash = balances.get(currency, Balance(currency, ZERO, ZERO))
-        account = Account(
+        return Account(
             user=self._user,
             venue=self._venue.name,
             state=AccountState.READY,
@@ -276,8 +284,6 @@ class AccountKeeper:
             as_of=self._clock(),
             served=self._stream.served if self._stream is not None else "",
         )
-        await self._records.write_account(account)
-        return account
 
     async def _probe(self) -> None:
         """Make the lookups once that resolving an order needs: a key without these permissions is parked before it buys."""

@@ -212,3 +212,22 @@ async def test_orders_of_before_the_turn_count_for_who_connects_first(bus: Bus) 
         await later.settled()
         assert later.owner.context.stream is not None
         assert 2.9 < later.owner.context.stream.orders.count <= 3
+
+
+async def test_an_account_that_is_parked_while_its_trades_are_counted_stays_parked(bus: Bus) -> None:
+    """The record must not say ready of a key that was refused meanwhile; nor must a reading that began before the refusal."""
+    async with serving(bus) as scene:
+        await scene.settled()
+        account, venue = scene.owner.context.account, scene.owner.venue
+        for held, work in (("instruments", account.carry_on), ("balances", account.read)):
+            gate = venue.hold(held)
+            running = asyncio.create_task(work())
+            await asyncio.sleep(0.05)
+            await account.park("the key is refused", Refusal.AUTH)
+            gate.set()
+            await running
+            assert ((await scene.account())["state"], account.ready) == ("parked", False)
+            gate.clear()
+            venue._gates.clear()
+            await account.read()
+            assert (await scene.account())["state"] == "ready"
