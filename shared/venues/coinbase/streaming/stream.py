@@ -62,6 +62,8 @@ class _Account:
 class CoinbaseStream:
     """The stream of a key's account; see `PrivateStream`."""
 
+    shows_funds = False
+
     def __init__(
         self,
         address: StreamAddress,
