@@ -42,7 +42,7 @@ class ConnectLimit:
 
 
 LIMITS: Final[Mapping[str, ConnectLimit]] = {
-    # Kraken bans an address after 150 in ten minutes; its own command line stops at 120 (shared/venues/kraken/KRAKEN.md, K33).
+    # Kraken bans an address after 150 in ten minutes; its own command line stops at 120 (shared/venues/kraken/KRAKEN.md, K36).
     VenueName.KRAKEN: ConnectLimit(120, 600_000, 20, 70),
     # 8 a second by the documentation, 750 by others; one a second is planned (shared/venues/coinbase/COINBASE.md, C24).
     VenueName.COINBASE: ConnectLimit(5, 5_000, 1, 3),

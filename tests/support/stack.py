@@ -20,7 +20,7 @@ import redis
 
 from shared.contracts import keys
 from tests.support.paper_control import WORDS, PaperControl, VenueWords
-from tests.support.processes import Service, wait_for
+from tests.support.processes import AT_ONCE, Service, wait_for
 from tests.support.redis_server import RedisServer, free_port
 
 _PATIENCE: Final = 60.0
@@ -52,9 +52,15 @@ class Stack(PaperControl):
         price_speed: float = 0,
         venue: str = "kraken",
         venues: Mapping[str, Sequence[str]] | None = None,
+        latency: bool = False,
+        latency_ms: float = 0,
         streams: bool = True,
     ) -> None:
-        """`venues`: where users trade who do not trade at `venue`. Without `streams` all accounts are polled."""
+        """`venues`: where users trade who do not trade at `venue`; `latency`: the exchange has the one of its file.
+
+        `latency_ms`: each request and its answer take so long together, half of it each way; not with `latency`. Without
+        `streams` all accounts are polled.
+        """
         super().__init__(free_port(), folder)
         self.users = list(users)
         self._streams = streams
@@ -66,12 +72,17 @@ class Stack(PaperControl):
         self.keys = self.keys_at[venue]
         self._user_settings = user_settings
         self._price_speed = price_speed
+        self._latency = latency or latency_ms > 0
+        self._latency_ms = latency_ms
         self.config = folder / "config"
 
     def __enter__(self) -> Self:
         (self.config / "users").mkdir(parents=True)
         for user in self.users:
             self.write_user(user, self._user_settings)
+        if self._latency_ms:
+            with (self.config / "paper.toml").open("a") as file:
+                file.write(f"\n[latency]\nmin_ms = {self._latency_ms}\nmax_ms = {self._latency_ms}\n")
         self.redis.start()
         self.client = redis.Redis(port=self.redis.port, decode_responses=True)
         self.start("paper-exchange", "services.paper_exchange")
@@ -106,6 +117,7 @@ class Stack(PaperControl):
     def environment(self) -> dict[str, str]:
         """What every service of this stack is told."""
         found = {
+            **({"PAPER_LATENCY": "on"} if self._latency else AT_ONCE),
             "REDIS_URL": self.redis.url,
             "SHOAL_CONFIG": str(self.config),
             "PAPER_URL": f"http://127.0.0.1:{self.paper_port}",

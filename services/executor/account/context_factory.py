@@ -258,6 +258,7 @@ class AccountContextFactory:
         return open_account(
             name,
             url=at.url,
+            stream_url=at.stream_url,
             api_key=key.key,
             api_secret=key.secret,
             nonces=nonces,
@@ -267,7 +268,6 @@ class AccountContextFactory:
             budget=memory.budget,
             public=at.public,
             paper=apart,
-            stream_url=at.stream_url,
         )
 
     def _apart(self, *, paper: bool) -> bool:
@@ -277,7 +277,9 @@ class AccountContextFactory:
         known = self._venues.get((name, title))
         if known is None:
             clock = VenueClock(title, wall=self._wall)
-            public = open_public(name, url=url, http=self._http, timeout=VENUE_TIMEOUT, clock=clock)
+            public = open_public(
+                name, url=url, http=self._http, timeout=VENUE_TIMEOUT, clock=clock, faults=self._faults
+            )
             alarm = ClockAlarm(self._faults, clock.offset)
             known = OpenVenue(url, stream_url, public, clock, alarm, StreamPlaces(ConnectBudget(self._bus, name)))
             self._venues[name, title] = known

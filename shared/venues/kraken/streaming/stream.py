@@ -5,7 +5,7 @@ acknowledgement and the snapshot of `executions` are in; whatever may have been 
 REST. `executions` names the tier of the account beside it, which sets the key's rate budget.
 
 It must never log the token, and never tell anything of an order that it has not read as a whole. Sources: docs.kraken.com
-`websocket-v2/{executions,balances,status,heartbeat}`, *Get Websockets Token*; KRAKEN.md, K30 to K33.
+`websocket-v2/{executions,balances,status,heartbeat}`, *Get Websockets Token*; KRAKEN.md, K34 to K37.
 """
 
 from __future__ import annotations

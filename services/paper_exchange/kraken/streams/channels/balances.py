@@ -1,7 +1,7 @@
 """The `balances` channel: a snapshot of the balances, then each entry of the account's ledger as it is booked.
 
-Fields: docs.kraken.com, spot-websocket-v2 *Balances*. The type tells a deposit, a withdrawal or a conversion from a trade; ids are
-those of REST `Ledgers`, so that both can be compared.
+Fields: docs.kraken.com, spot-websocket-v2 *Balances*. The type tells a deposit, a withdrawal or a conversion from a trade
+Ids are those of REST `Ledgers`, so that both can be compared.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Final
 from services.paper_exchange.core.account import Transfer
 from services.paper_exchange.core.events import Change
 from services.paper_exchange.core.order import Order, Trade
-from services.paper_exchange.kraken.shapes import trade_entries, transfer_kind
+from services.paper_exchange.kraken.ledger_rows import trade_entries, transfer_kind
+from services.paper_exchange.kraken.streams.channels.executions import BATCH, batches
 from services.paper_exchange.kraken.streams.context import StreamContext
-from services.paper_exchange.kraken.streams.executions import BATCH, batches
+from services.paper_exchange.kraken.streams.tokens import Token
 from services.paper_exchange.kraken.streams.wire import Shape, dump, micros
-from services.paper_exchange.kraken.tokens import Token
 from services.paper_exchange.streaming.outbox import Outbox
 
 CHANNEL: Final = "balances"
