@@ -19,6 +19,7 @@ from shared.bus.connection import Bus
 from shared.bus.errors import ENDS_A_TURN, BusError
 from shared.bus.streams import read_entries
 from shared.contracts import keys
+from shared.domain.account import NO_STREAM_RIGHT
 from shared.execution.streamed_orders import StreamedOrders
 from shared.runtime.supervision import Supervisor
 from shared.venues.errors import VenueError
@@ -95,7 +96,7 @@ class AccountStream:
                 return False
             await self._running
         except StreamRefused as error:
-            self._streamed.poll(f"the key may not open streams ({error})")
+            self._streamed.poll(f"{NO_STREAM_RIGHT} ({error})")
             log.info("no private stream: polled", user=self._user, venue=self._venue.name, reason=str(error))
             return None
         except ENDS_A_TURN:
