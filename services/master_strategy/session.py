@@ -51,6 +51,7 @@ from shared.domain.fault import FaultKind, Faults
 from shared.domain.rename import NO_RENAMES
 from shared.domain.values.clock_offset import ClockOffset
 from shared.execution.sender import Sender
+from shared.execution.streamed_orders import StreamedOrders
 from shared.execution.timing import SECOND, timing_of
 from shared.runtime.crash_points import CrashPoints
 from shared.runtime.supervision import endless
@@ -178,6 +179,7 @@ class MasterSession:
             health=self.health,
             trust=trust,
         )
+        own = StreamedOrders(MASTER, clock.steady, missed=trust.note_missed)
         account = OwnAccount()
         hooks = MasterHooks(emitter, self.faults, self.crash_points, account)
         trader = Trader(
@@ -191,6 +193,7 @@ class MasterSession:
                 account=account,
                 patience_ms=SEND_PATIENCE_MS,
                 hooks=hooks,
+                stream=own,
             ),
             own_records=OwnOrderRecords(store, venue.name),
             records=records,
@@ -211,7 +214,7 @@ class MasterSession:
         await self.state.publish("mirror only" if strategy is None else "trading")
         for loop in (mirror.run, watcher.run, doctor.run):
             tasks.create_task(endless("a loop of the master's session", loop()))
-        self._read_stream(tasks, watcher, mirror, trust)
+        self._read_stream(tasks, watcher, mirror, trust, own)
         tasks.create_task(endless("names", until_renamed(venue, self.table, names, clock)))
         if strategy is None:
             _log.info(
@@ -239,7 +242,12 @@ class MasterSession:
         tasks.create_task(endless("the strategy's cycle", trade()))
 
     def _read_stream(
-        self, tasks: asyncio.TaskGroup, watcher: FillWatcher, mirror: AccountMirror, trust: StreamTrust
+        self,
+        tasks: asyncio.TaskGroup,
+        watcher: FillWatcher,
+        mirror: AccountMirror,
+        trust: StreamTrust,
+        own: StreamedOrders,
     ) -> None:
         """Have fills shown by the private stream, where the account has one."""
         stream = self.venue.private_stream()
@@ -253,6 +261,7 @@ class MasterSession:
             clock=self.clock,
             faults=self.faults,
             subject=self.subject,
+            own=own,
         )
         for name, loop in (
             ("the private stream", fills.run(stream, self.permit)),

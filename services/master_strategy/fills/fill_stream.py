@@ -22,6 +22,7 @@ from services.master_strategy.fills.fill_watcher import FillWatcher
 from services.master_strategy.fills.stream_trust import StreamTrust
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.order import Side
+from shared.execution.streamed_orders import StreamedOrders
 from shared.venues.errors import KEY_REFUSALS, OutcomeUnknown, Rejected, Unavailable
 from shared.venues.port import Venue, VenueOrder, VenueOrderStatus
 from shared.venues.stream import ConnectPermit, FundsMoved, OrderSeen, PrivateStream, StreamRefused
@@ -92,7 +93,10 @@ class FillStream:
         clock: Clock,
         faults: Faults,
         subject: str,
+        own: StreamedOrders,
     ) -> None:
+        """`own` waits for the ends of the strategy's orders; it hears of every order."""
+        self._own = own
         self._venue = venue
         self._watcher = watcher
         self._mirror = mirror
@@ -115,6 +119,7 @@ class FillStream:
             self._faults.report(FaultKind.VENUE_STREAM, self._subject, f"the key may not open streams: {refused}")
         finally:
             self._trust.interrupted("the session has ended")
+            self._own.interrupted("the session has ended")
         await asyncio.Event().wait()
         raise AssertionError  # unreachable: nothing sets that event
 
@@ -138,15 +143,18 @@ class FillStream:
 
     async def resumed(self, why: str) -> None:
         """Compare by REST, as often as it takes; from then on the stream is trusted."""
+        self._own.interrupted(why)  # what comes during the comparison is told after it
         compared_at = self._clock.now()
         while not await self._watcher.scan_or_report():
             await self._clock.sleep(_RETRY)
             compared_at = self._clock.now()
         self._trust.resumed(compared_at)
+        await self._own.resumed(why)
         _log.info("private stream: fills were compared, it shows them now", why=why)
 
     def order_seen(self, seen: OrderSeen) -> None:
         """Take a fill, or an end."""
+        self._own.order_seen(seen)
         order = seen.order
         if not self._watcher.is_new(order):
             return
@@ -162,6 +170,7 @@ class FillStream:
     def unclear(self, venue_order_id: str, why: str) -> None:
         """Have an order read by REST."""
         _log.info("private stream: an order is read by REST", venue_order_id=venue_order_id, why=why)
+        self._own.unclear(venue_order_id, why)
         self._unclear.put_nowait(venue_order_id)
 
     def funds_moved(self, moved: FundsMoved) -> None:
@@ -174,6 +183,7 @@ class FillStream:
         if self._trust.alive:
             _log.warning("private stream interrupted: fills are polled until it is back", why=why)
         self._trust.interrupted(why)
+        self._own.interrupted(why)
 
     async def _look_up(self, venue_order_id: str) -> bool:
         """Read one order; return whether that settles it. One that is open has filled nothing that could not be shown later."""

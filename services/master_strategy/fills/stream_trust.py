@@ -67,6 +67,11 @@ class StreamTrust:
             reason = f"no private stream for {down:.0f} s ({self._why}): fills are polled, up to 12 s late"
             self._faults.report(FaultKind.VENUE_STREAM, self._subject, reason)
 
+    def note_missed(self) -> None:
+        """Count an order of the strategy whose end REST has shown first although the stream was alive."""
+        self._faults.count(FaultKind.VENUE_STREAM)
+        self.doubt()
+
     def missed(self, ended_at: int | None) -> bool:
         """Count an order that a scan has shown first although the stream was trusted; return whether it was one.
 

@@ -12,6 +12,7 @@ from shared.bus.orders import OrderStore
 from shared.domain.account import MASTER
 from shared.domain.order import Decision, OrderState
 from shared.domain.values.money import ZERO
+from shared.execution.attempt import Attempt
 from shared.execution.streamed_orders import StreamedOrders
 from shared.runtime.crash_points import CrashPoint
 from shared.venues.errors import Rejected
@@ -76,6 +77,11 @@ class ExecutorCaller(Caller):
         await self.crash()
         await self.start()
         self._run(redelivered=True)
+
+    @property
+    def attempts(self) -> Mapping[str, Attempt]:
+        """What the present process remembers of its sends."""
+        return self._owner.context.sender.attempts
 
     async def until_key_refused(self) -> None:
         """The account is parked: nothing more is asked, but an operator's verdict is still looked for."""

@@ -16,7 +16,7 @@ from shared.domain.values.money import ZERO
 from shared.execution.timing import REPLAY_FOR_MS
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from tests.integration.execution.caller import FRESH_FOR, SIZE, Caller
-from tests.integration.execution.callers import CALLERS
+from tests.integration.execution.callers import CALLERS, ExecutorCaller
 from tests.integration.executor.rig import until
 
 LOST = OutcomeUnknown("connection lost")
@@ -141,3 +141,17 @@ def _asked(caller: Caller) -> Callable[[], Awaitable[bool]]:
         return caller.venue.calls["replay"] > 0
 
     return asked
+
+
+async def test_a_replay_does_not_make_the_order_a_younger_one(bus: Bus) -> None:
+    """A stream that was opened after the first request may have missed what that made: it must not be awaited for it."""
+    caller = ExecutorCaller(bus)
+    caller.account.replays = True
+    await caller.start()
+    caller.venue.fail("place", LOST, after_accept=True)
+    caller.venue.fail("replay", Unavailable("busy"))
+    order_id = await caller.send()
+    await bought_once(caller)
+    attempt = caller.attempts[order_id]
+    assert attempt.begun_at == pytest.approx(caller.began_at, abs=0.01)
+    assert caller.venue.calls["replay"] == 2

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 import pytest
 
+from shared.contracts.verdict import VerdictKind, VerdictRecord
 from shared.domain.order import OrderState, Side
 from shared.domain.values.money import ZERO
 from shared.execution.stream_watch import PATIENCE
@@ -192,6 +193,24 @@ async def test_an_order_that_the_stream_shows_open_is_never_absent(caller: Calle
     assert (await caller.record(order_id))["venue_order_id"] == caller.account.orders[0].venue_order_id
     caller.fill()
     await _bought_once(caller)
+
+
+async def test_orders_that_the_stream_shows_under_one_id_are_not_absent_although_the_lists_show_none(
+    caller: Caller,
+) -> None:
+    """Which of them it is only REST can tell; an operator's verdict ends it otherwise."""
+    stream = await caller.open_stream()
+    caller.venue.fail("place", LOST)
+    order_id = await _send(caller)
+    await caller.until_state(order_id, OrderState.UNKNOWN)
+    caller.arrive(order_id)
+    shown = caller.account.orders.pop()
+    for name in ("O8", "O9"):
+        stream.show(replace(shown, venue_order_id=name))
+    await caller.until_later(300)
+    assert await caller.reports() == []
+    assert await caller.verdict(order_id, VerdictRecord(verdict=VerdictKind.NONE, verdict_by="ann"))
+    assert (await caller.ended()).outcome is caller.nothing_filled
 
 
 async def test_a_silent_stream_proves_no_absence(caller: Caller) -> None:

@@ -81,7 +81,8 @@ class Run:
     """What the account's private stream shows, if a test has opened it."""
 
     def fill_stream(self) -> FillStream:
-        """A reader of the account's private stream, whose loops the test runs."""
+        """A reader of the account's private stream, whose loops the test runs; the trader's orders are ended by it as well."""
+        self.stream = StreamedOrders(MASTER, lambda: self.time.steady, missed=self.trust.note_missed)
         return FillStream(
             venue=self.venue,
             watcher=self.watcher,
@@ -90,6 +91,7 @@ class Run:
             clock=self.time.clock(),
             faults=self.faults,
             subject=MASTER,
+            own=self.stream,
         )
 
     @property

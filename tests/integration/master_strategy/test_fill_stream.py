@@ -18,7 +18,7 @@ from shared.domain.signal import Source
 from shared.venues.errors import Unavailable
 from shared.venues.port import OrderRequest, VenueOrder, VenueOrderStatus
 from shared.venues.stream import FundsKind, FundsMoved, OrderSeen
-from tests.integration.master_strategy.rig import Rig, Run, until
+from tests.integration.master_strategy.rig import Rig, Run, buy, until
 from tests.unit.master_strategy.values import BTC, btc, btc_price
 
 BURST = 60.0
@@ -322,3 +322,36 @@ async def _scans_within(run: Run, seconds: int) -> int:
     run.time.at(run.time.steady + seconds, task.cancel)
     await asyncio.gather(task, return_exceptions=True)
     return run.venue.calls["closed_orders"] - before
+
+
+async def test_the_end_of_an_own_order_is_learned_from_the_stream_and_told_once(rig: Rig) -> None:
+    run = await rig.start()
+    await run.resume()
+    async with streamed(run) as told:
+        told.run.venue.account.listeners.append(told.see)
+        asked = run.venue.calls["order"]
+        await run.trade(buy("0.2"))
+        assert await _signals(rig, 1) == ["entry 0.2 BTC"]
+        assert run.venue.calls["order"] == asked
+        told.reader.interrupted("cut")
+        told.run.venue.account.listeners.clear()
+        await run.trade(buy("0.1"))
+        assert await _signals(rig, 2) == ["entry 0.2 BTC", "entry 0.1 BTC"]
+        assert run.venue.calls["order"] == asked + 1
+        await run.watcher.scan()
+    assert [each.source for each in await rig.signals()] == [Source.STRATEGY] * 2
+
+
+async def test_an_own_order_is_not_awaited_while_the_stream_is_compared(rig: Rig) -> None:
+    """What it shows meanwhile is told only after the comparison."""
+    run = await rig.start()
+    await run.resume()
+    async with streamed(run) as told:
+        gate = run.venue.hold("closed_orders")
+        comparing = asyncio.create_task(told.reader.resumed("a gap"))
+        await asyncio.sleep(0.05)
+        assert run.stream is not None
+        assert not run.stream.alive
+        gate.set()
+        await comparing
+        assert run.stream.alive

@@ -83,6 +83,7 @@ async def test_it_covers_what_happens_after_it_was_resumed_and_until_it_is_inter
     assert (account.streamed.covers(5.0), account.streamed.covers(9.0)) == (False, True)
     account.streamed.interrupted("cut")
     assert not account.streamed.covers(9.0)
+    assert (account.streamed.alive, account.streamed.served) == (False, "polled: cut")
     account.show(ENDED)
     assert not account.streamed.alive, "a row of before the cut does not make it whole"
 
