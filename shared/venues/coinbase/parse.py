@@ -67,6 +67,13 @@ def instruments(rows: Iterable[Mapping[str, Any]], as_of: int) -> tuple[dict[Sym
     return found, unusable
 
 
+def aliases(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the products that share another one's book: their ids, to the id of that one."""
+    named = [row for row in rows if isinstance(row, Mapping)]
+    pairs = [(row.get("product_id"), row.get("alias")) for row in named]
+    return {product: book for product, book in pairs if isinstance(product, str) and isinstance(book, str) and book}
+
+
 def _instrument(row: Mapping[str, Any], as_of: int) -> Instrument:
     steps = {
         name: decimal(row[name]) for name in ("base_increment", "price_increment", "base_min_size", "quote_min_size")
