@@ -180,11 +180,12 @@ def tier_named(name: str | None) -> Tier | None:
 def open_budget(venue: str, tier: str | None) -> Budget:
     """Return a new count of the calls of one key at a venue, within the tier that `Settings.venue_tier` names.
 
+    Without one an account at Kraken begins with the middle tier and learns its own from its private stream.
     One budget per key and process: the venue goes on counting when a turn or a session ends.
     """
     if venue == VenueName.COINBASE:
         return CoinbaseBudget(limited=tier != NO_TIER)
-    return RateBudget(tier_named(tier))
+    return RateBudget(Tier.INTERMEDIATE, learns=True) if tier is None else RateBudget(tier_named(tier))
 
 
 def open_kraken(

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from shared.domain.order import Side
 from shared.domain.values.money import Money, Quantity
-from shared.venues.answers import UNREADABLE, decimal
+from shared.venues.answers import UNREADABLE, decimal, instant
 from shared.venues.coinbase.errors import family
-from shared.venues.coinbase.parse import SPOT, instant, symbol_of
+from shared.venues.coinbase.parse import SPOT, symbol_of
 from shared.venues.errors import presentable
 from shared.venues.rows import OmittedRow, OrderList, RowReason, TradeKind, VenueOrder, VenueOrderStatus
 

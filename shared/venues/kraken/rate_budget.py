@@ -46,6 +46,10 @@ class Tier(Enum):
     PRO = Limits(20, 1.00, 180, 3.75)
 
 
+_BY_MOST_ORDERS: Final = {tier.value.orders: tier for tier in Tier}
+"""A private stream names the maximum of the counter for orders, `maxratecount` (K31)."""
+
+
 class RateBudget:
     """The counters of one API key. Without a tier nothing is counted: only the venue limits calls."""
 
@@ -53,14 +57,32 @@ class RateBudget:
         self,
         tier: Tier | None,
         *,
+        learns: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
+        """With `learns` the tier is a guess, until the venue names it."""
+        self._learns = learns
         self._limits = None if tier is None else tier.value
         self._monotonic = monotonic
         self._sleep = sleep
         self._lookups = None if tier is None else Meter(tier.value.lookups, tier.value.lookups_decay, monotonic)
         self._orders: dict[str, Meter] = {}
+
+    def learn(self, most_orders: int) -> bool:
+        """Take over the tier whose counter for orders has this maximum; False where that changes nothing.
+
+        What was counted so far stays counted. A tier that was set is kept, and so is the guess for an unknown number.
+        """
+        tier = _BY_MOST_ORDERS.get(most_orders) if self._learns else None
+        if tier is None or tier.value == self._limits:
+            return False
+        self._limits = tier.value
+        if self._lookups is not None:
+            self._lookups.adjust(tier.value.lookups, tier.value.lookups_decay)
+        for meter in self._orders.values():
+            meter.adjust(tier.value.orders, tier.value.orders_decay)
+        return True
 
     async def admit_lookup(self, method: str, *, patient: bool = False) -> None:
         """Wait until a lookup fits; with `patient`, until others fit beside it. Raises Unavailable when the queue is too long."""

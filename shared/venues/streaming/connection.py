@@ -122,8 +122,8 @@ class StreamConnection:
     async def receive(self) -> dict[str, Any]:
         """Wait for the next message; its numbers with a point or an exponent are Decimal.
 
-        Raises StreamEnded, also when nothing came for too long, and UnreadableMessage, after which the connection goes on. Messages
-        that were not received before the end are lost: REST is compared after each connect.
+        Raises StreamEnded, also when nothing came for too long, and UnreadableMessage, after which the connection goes on.
+        Messages that were not received before the end are lost: REST is compared after each connect.
         """
         try:
             async with asyncio.timeout(self._silence):

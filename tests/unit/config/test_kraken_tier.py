@@ -14,7 +14,7 @@ from services.master_strategy.clock import system_clock
 from shared.config.secrets import ApiKey
 from shared.config.settings import Settings, load_settings
 from shared.venues.coinbase.rate_budget import CoinbaseBudget
-from shared.venues.factory import HttpSession, Tier, new_http_session, open_budget, open_public, tier_named
+from shared.venues.factory import HttpSession, RateBudget, Tier, new_http_session, open_budget, open_public, tier_named
 from shared.venues.fake import MemoryNonces
 from shared.venues.kraken.adapter import KrakenVenue
 
@@ -29,7 +29,7 @@ async def http() -> AsyncIterator[HttpSession]:
 
 
 def test_every_name_that_the_setting_takes_is_a_tier_or_none() -> None:
-    names = get_args(Settings.model_fields["kraken_tier"].annotation)
+    names = get_args(get_args(Settings.model_fields["kraken_tier"].annotation)[0])
     assert {tier_named(name) for name in names} == {*Tier, None}
 
 
@@ -63,6 +63,15 @@ def _keeps_within(venue: object, tier: Tier | None) -> None:
     assert isinstance(venue, KrakenVenue)
     assert venue._budget is venue._lane._budget
     assert venue._budget._limits == (None if tier is None else tier.value)
+
+
+@pytest.mark.parametrize(("told", "learned"), [("", Tier.PRO), ("starter", Tier.STARTER), ("none", None)])
+def test_the_venues_own_word_counts_only_without_it(env: pytest.MonkeyPatch, told: str, learned: Tier | None) -> None:
+    env.setenv("KRAKEN_TIER", told)
+    budget = open_budget("kraken", load_settings().venue_tier("kraken"))
+    assert isinstance(budget, RateBudget)
+    budget.learn(180)
+    assert budget._limits == (None if learned is None else learned.value)
 
 
 @pytest.mark.parametrize(("told", "limited"), [("", True), ("none", False)])
