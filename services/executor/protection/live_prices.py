@@ -49,7 +49,8 @@ class LivePrices:
         self._news: set[Symbol] = set()
         self._at = self._published = 0
         self._heard = -inf
-        self._down = True
+        self._down: bool | None = None
+        """Whether nothing is shown; None before that is known. Only changes are logged."""
         self.changed = asyncio.Event()
         """Set when a price has changed, until `take_changed`."""
         self.doubted = asyncio.Event()
@@ -69,7 +70,7 @@ class LivePrices:
         self._aside.pop(symbol, None)
         known = self._shown.get(symbol)
         self._shown[symbol] = _Shown(price, now)
-        if self._down:
+        if self._down is not False:
             self._down = False
             log.info("prices come by the stream", venue=self._venue)
         if known is None or known.price != price:
@@ -99,7 +100,7 @@ class LivePrices:
 
     def reset(self) -> None:
         """Forget what was shown: the stream has ended with this process's lease of the feed."""
-        self._down = True
+        self._down = None
         self._forget(list(self._shown))
         self._heard = -inf
 
