@@ -11,6 +11,7 @@ from services.paper_exchange.asgi import Application
 from services.paper_exchange.coinbase.front import CoinbaseFront
 from services.paper_exchange.coinbase.portfolios import Portfolios
 from services.paper_exchange.coinbase.products import list_product
+from services.paper_exchange.coinbase.streams.server import CoinbaseStreams
 from services.paper_exchange.coinbase.venue import PENDING_MOST, CoinbaseVenue, coinbase_kind
 from services.paper_exchange.control.plane import control_plane
 from services.paper_exchange.core.exchange import Exchange, VenueKind
@@ -25,6 +26,7 @@ from services.paper_exchange.market_file import PaperFile, build_market, read_pa
 from services.paper_exchange.market_loop import run_market
 from services.paper_exchange.price_mirror import TIMEOUT, PriceMirror
 from services.paper_exchange.server import BACKLOG, server_for
+from services.paper_exchange.streaming.register import StreamRegister
 from shared.config.origins import read_origin
 from shared.config.settings import Settings
 from shared.runtime.http_guard import HttpGuard, names_of
@@ -45,7 +47,9 @@ def build(settings: Settings, paper: PaperFile, clock: Clock) -> tuple[Exchange,
     coinbase = CoinbaseVenue(beside, Portfolios(PENDING_MOST if market.clock.speed else 0.0, rng))
     control = HttpGuard(control_plane(exchange, coinbase, list_market), names, "PAPER_URL")
     fronts = KrakenFront(exchange, paper.limits.limits()), CoinbaseFront(coinbase, limited=paper.limits.coinbase)
-    return exchange, Application(*fronts, control, clock)
+    register = StreamRegister()
+    streams = CoinbaseStreams(coinbase, register, limited=paper.limits.coinbase)
+    return exchange, Application(*fronts, control, clock, coinbase_streams=streams)
 
 
 def kraken_kind(market: Market, ids: Ids) -> VenueKind:

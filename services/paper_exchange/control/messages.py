@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from services.paper_exchange.coinbase.keys import parse_secret
 from services.paper_exchange.core.account import DEFAULT_PERMISSIONS, Permission
-from services.paper_exchange.core.fault_table import FAULTS, WITH_ERROR_TEXT
+from services.paper_exchange.core.fault_table import FAULTS, WITH_ERROR_TEXT, WITHOUT_USER
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
 LARGEST = Decimal(10**15)
@@ -122,6 +122,12 @@ class NewFault(StrictModel):
         only = FAULTS[self.fault].venue
         if only and self.venue not in {"", only}:
             raise ValueError(f"{self.fault} is a fault of {only} only")
+        return self
+
+    @model_validator(mode="after")
+    def _user_where_there_is_one(self) -> NewFault:
+        if self.user and self.fault in WITHOUT_USER:
+            raise ValueError(f"{self.fault} strikes before the user is known: arm it without a user")
         return self
 
     @model_validator(mode="after")

@@ -27,6 +27,8 @@ def add_order(call: Call) -> object:
     instrument = instrument_of(call.exchange, parameters.need("pair"))
     call.charge(instrument.symbol, 1)
     ticket = read_ticket(call.exchange, parameters, instrument, margin=call.account.margin)
+    if call.exchange.faults.armed:
+        _charge_in_base(call, ticket)
     check_mode(call.exchange, instrument, post_only=ticket.post_only, user=call.account.user)
     check_deadline(parameters, call.now)
     if parameters.flag("validate"):
@@ -152,6 +154,15 @@ def cancel_order_batch(call: Call) -> object:
     found = [order for name in names for order in _to_cancel(call, name, "")]
     found += [order for name in client_ids for order in _to_cancel(call, "", name)]
     return {"count": sum(_cancel(call, order) for order in found)}
+
+
+def _charge_in_base(call: Call, ticket: Ticket) -> None:
+    """Take the fee in base whatever was asked for, if a fault says so: `fciq` is a preference."""
+    user, symbol = call.account.user, ticket.instrument.symbol
+    if not ticket.leverage and call.exchange.faults.effect(
+        "fee_in_base", user, call.method, symbol, call.account.venue
+    ):
+        ticket.fee_in_base = True
 
 
 def _place(call: Call, ticket: Ticket) -> Order:
