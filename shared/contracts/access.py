@@ -20,6 +20,7 @@ _READING: Final = (
 )
 _RECORDS: Final = "get set del pexpire incrby hget hset hdel hincrby"
 _HASHES: Final = "hget hset hdel pexpire"
+_CONNECTING: Final = "zcard zrange zadd zremrangebyscore pexpire"
 _CONSUMING: Final = "xreadgroup xack xgroup|create xtrim"
 _ANY: Final = "*"
 
@@ -63,6 +64,7 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
             "hset hdel",
             (keys.api_key(_ANY),),
         ),
+        WriteRule(_CONNECTING, (keys.connects(_ANY),)),
     ),
     "executor": (
         WriteRule(_RECORDS, (*_lease(_ANY), *_OF_A_USER)),
@@ -77,6 +79,7 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
                 keys.heartbeat("executor", _ANY),
             ),
         ),
+        WriteRule(_CONNECTING, (keys.connects(_ANY),)),
         WriteRule(_CONSUMING, (keys.orders(_ANY),)),
         WriteRule("xadd xtrim", (keys.reports(_ANY), keys.stopouts(_ANY), keys.dead(keys.orders(_ANY)))),
     ),

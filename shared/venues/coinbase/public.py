@@ -60,6 +60,7 @@ class CoinbasePublic:
         self._clock = clock
         self._products: Mapping[Symbol, Instrument] | None = None
         self._aliases: Mapping[str, str] = {}
+        self._with_aliases: frozenset[str] = frozenset()
         self._old_at = 0
         self._refreshing = asyncio.Lock()
 
@@ -91,6 +92,10 @@ class CoinbasePublic:
         """Return the id of the product whose book a product has, by the last list: its own, unless it is an alias (C16)."""
         product = f"{symbol.base}-{symbol.quote}"
         return self._aliases.get(product, product)
+
+    def is_ambiguous(self, product_id: str) -> bool:
+        """Return whether a stream may name this product for an order on an alias of it (C16, C25)."""
+        return product_id in self._with_aliases
 
     async def prices(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Price]:
         """Return the prices of the last trades."""
@@ -162,6 +167,7 @@ class CoinbasePublic:
         with parse.readable("products"):
             found, unusable = parse.instruments(answer["products"], self._clock())
             self._aliases = parse.aliases(answer["products"])
+            self._with_aliases = parse.with_aliases(answer["products"])
         self.rows.note("products", unusable)
         if not found:
             raise Unavailable("Coinbase lists no products")

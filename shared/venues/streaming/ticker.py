@@ -1,8 +1,8 @@
 """A venue's price stream over one connection: what is subscribed, what is shown, and when a connection is no longer believed.
 
-The venue's own messages are a `TickerProtocol` (`kraken/ticker.py`, `coinbase/ticker.py`). After anything that may have hidden a
-row (a cut, a gap, silence, a message that cannot be read, rows that come late) the connection is given up: the listener hears of
-that at once, and each pair counts again only when the next connection has shown it.
+The venue's own messages are a `TickerProtocol` (`kraken/streaming/ticker.py`, `coinbase/streaming/ticker.py`). After anything
+that may have hidden a row (a cut, a gap, silence, a message that cannot be read, rows that come late) the connection is given
+up: the listener hears of that at once, and each pair counts again only when the next connection has shown it.
 
 It must never show a price of a pair that was not asked for, and never send more messages than the venue allows.
 """

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from shared.domain.values.symbol import Symbol
-from shared.venues.coinbase.ticker import CoinbaseTicker, CoinbaseTickerReader
+from shared.venues.coinbase.streaming.ticker import CoinbaseTicker, CoinbaseTickerReader
 from shared.venues.errors import Unavailable
 from shared.venues.factory import HttpSession, open_public_coinbase
+from shared.venues.streaming.sequence import Sequence
 from shared.venues.streaming.ticker import Heard, SubscriptionRefused, Tick
 from tests.unit.venues.coinbase_stub import PRODUCT, CoinbaseStub, reply
 from tests.unit.venues.conftest import now
@@ -42,12 +43,12 @@ def beat(number: int) -> dict[str, Any]:
 
 def test_the_last_trade_is_read_and_no_quote() -> None:
     eth = {"product_id": "ETH-USD", "price": "3000"}
-    heard = CoinbaseTickerReader().read(message(btc(), eth))
+    heard = CoinbaseTickerReader(Sequence()).read(message(btc(), eth))
     assert heard == Heard([Tick("BTC-USD", Decimal("60000.1")), Tick("ETH-USD", Decimal(3000))], made_at=MADE_AT)
 
 
 def test_other_channels_are_signs_of_life() -> None:
-    reader = CoinbaseTickerReader()
+    reader = CoinbaseTickerReader(Sequence())
     acknowledged = {"channel": "subscriptions", "timestamp": INSTANT, "sequence_num": 0, "events": []}
     assert reader.read(acknowledged) == Heard(made_at=MADE_AT)
     assert reader.read(beat(1)) == Heard(made_at=MADE_AT)
@@ -55,14 +56,29 @@ def test_other_channels_are_signs_of_life() -> None:
 
 @pytest.mark.parametrize("numbers", [(0, 2), (5, 5), (5, 4), (7, 0)])
 def test_a_number_out_of_line_ends_the_connection(numbers: tuple[int, int]) -> None:
-    reader = CoinbaseTickerReader()
+    reader = CoinbaseTickerReader(Sequence())
     reader.read(beat(numbers[0]))
     with pytest.raises(Unavailable):
         reader.read(message(btc(), number=numbers[1]))
 
 
+def test_numbers_of_each_channel_end_the_connection_once() -> None:
+    """The documentation calls them so, recordings count through all channels: what a venue does is learned for good."""
+    sequence = Sequence()
+    reader = CoinbaseTickerReader(sequence)
+    reader.read(beat(0))
+    with pytest.raises(Unavailable):
+        reader.read(message(btc(), number=0))
+    again = CoinbaseTickerReader(sequence)
+    for number in range(3):
+        again.read(beat(number))
+        again.read(message(btc(), number=number))
+    with pytest.raises(Unavailable):
+        again.read(message(btc(), number=4))
+
+
 def test_the_first_number_may_be_any() -> None:
-    reader = CoinbaseTickerReader()
+    reader = CoinbaseTickerReader(Sequence())
     for number in (120, 121, 122):
         reader.read(message(btc(), number=number))
 
@@ -70,29 +86,29 @@ def test_the_first_number_may_be_any() -> None:
 @pytest.mark.parametrize("number", ["1", None, True, 1.5])
 def test_a_number_that_is_none_ends_the_connection(number: Any) -> None:
     with pytest.raises(Unavailable):
-        CoinbaseTickerReader().read(message(btc(), number=number))
+        CoinbaseTickerReader(Sequence()).read(message(btc(), number=number))
 
 
 def test_an_error_puts_what_was_asked_for_in_doubt() -> None:
     with pytest.raises(SubscriptionRefused):
-        CoinbaseTickerReader().read({"type": "error", "message": "ticker update failed"})
+        CoinbaseTickerReader(Sequence()).read({"type": "error", "message": "ticker update failed"})
 
 
 @pytest.mark.parametrize("price", ["0", "-1", "NaN", "Infinity", "abc", "", None, True, [], {}, "1e99", "1" * 60])
 def test_an_absurd_price_is_none(price: Any) -> None:
-    assert CoinbaseTickerReader().read(message(btc(price))).ticks == [Tick("BTC-USD", None)]
+    assert CoinbaseTickerReader(Sequence()).read(message(btc(price))).ticks == [Tick("BTC-USD", None)]
 
 
 @pytest.mark.parametrize("row", [{}, {"price": "1"}, {"product_id": 5, "price": "1"}, "BTC-USD", None])
 def test_a_row_without_a_product_ends_the_connection(row: Any) -> None:
     with pytest.raises(Unavailable):
-        CoinbaseTickerReader().read(message(row))
+        CoinbaseTickerReader(Sequence()).read(message(row))
 
 
 @pytest.mark.parametrize("events", [None, 1, [{}], ["x"], [{"tickers": None}]])
 def test_events_of_another_shape_end_the_connection(events: Any) -> None:
     with pytest.raises(Unavailable):
-        CoinbaseTickerReader().read(message(events=events))
+        CoinbaseTickerReader(Sequence()).read(message(events=events))
 
 
 async def test_an_alias_is_followed_by_the_product_that_has_the_book(http: HttpSession, stub: CoinbaseStub) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from shared.venues.answers import read_object
 from shared.venues.errors import Unavailable
-from shared.venues.kraken.ticker import KrakenTickerReader
+from shared.venues.kraken.streaming.ticker import KrakenTickerReader
 from shared.venues.streaming.ticker import Heard, SubscriptionRefused, Tick
 
 SNAPSHOT = (

@@ -13,7 +13,7 @@ import pytest
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
 from shared.venues.factory import HttpSession
-from shared.venues.kraken.ticker import KrakenTickerReader
+from shared.venues.kraken.streaming.ticker import KrakenTickerReader
 from shared.venues.streaming import ticker as ticker_module
 from shared.venues.streaming.connection import StreamAddress
 from shared.venues.streaming.reconnects import Reconnects

@@ -6,12 +6,11 @@ Pairs are named as Shoal names them (`BTC/USD`). A subscription is acknowledged,
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from shared.domain.values.symbol import Symbol
-from shared.venues.answers import UNREADABLE, decimal
+from shared.venues.answers import UNREADABLE, decimal, instant
 from shared.venues.errors import Unavailable
 from shared.venues.kraken.public import KrakenPublic
 from shared.venues.streaming.ticker import Heard, SubscriptionRefused, Tick
@@ -69,7 +68,7 @@ def _ticks(message: Mapping[str, Any]) -> Heard:
             raise TypeError("not a name")
         ticks.append(Tick(name, _last(row)))
         if message.get("type") == "update" and "timestamp" in row:
-            made_at = max(made_at or 0, _instant(row["timestamp"]))
+            made_at = max(made_at or 0, instant(row["timestamp"]))
     return Heard(ticks, made_at=made_at)
 
 
@@ -80,14 +79,6 @@ def _last(row: Mapping[str, Any]) -> Decimal | None:
     except UNREADABLE:
         return None
     return price if price > 0 else None
-
-
-def _instant(text: str) -> int:
-    """Parse RFC 3339 with up to 9 decimals, as epoch ms. Raises ValueError, TypeError."""
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError("no time zone")
-    return int(at.timestamp() * 1000)
 
 
 def _refusal(message: Mapping[str, Any]) -> Heard:

@@ -6,15 +6,15 @@ of the connection has the next number, so a lost one is seen. Source: COINBASE.m
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
 from shared.domain.values.symbol import Symbol
-from shared.venues.answers import UNREADABLE, decimal
-from shared.venues.coinbase import parse
+from shared.venues.answers import UNREADABLE, decimal, instant
 from shared.venues.coinbase.public import CoinbasePublic
 from shared.venues.errors import Unavailable
+from shared.venues.streaming.sequence import Sequence
 from shared.venues.streaming.ticker import Heard, SubscriptionRefused, Tick
 
 
@@ -23,6 +23,7 @@ class CoinbaseTicker:
 
     def __init__(self, public: CoinbasePublic) -> None:
         self._public = public
+        self._sequence = Sequence()
 
     async def names(self, symbols: Collection[Symbol]) -> Mapping[str, frozenset[Symbol]]:
         """Return the ids of the products whose books these have."""
@@ -34,24 +35,26 @@ class CoinbaseTicker:
                 found[name] = found.get(name, frozenset()) | {symbol}
         return found
 
-    def opening(self) -> Sequence[Mapping[str, object]]:
+    def opening(self) -> tuple[Mapping[str, object], ...]:
         """Return the subscription of heartbeats, one a second: without them a quiet channel is closed."""
         return ({"type": "subscribe", "channel": "heartbeats"},)
 
-    def change(self, names: Sequence[str], *, on: bool) -> Mapping[str, object]:
+    def change(self, names: Collection[str], *, on: bool) -> Mapping[str, object]:
         """Return a (un)subscription; the products of several add up."""
         return {"type": "subscribe" if on else "unsubscribe", "channel": "ticker", "product_ids": list(names)}
 
     def reader(self) -> CoinbaseTickerReader:
         """Return the reader of a new connection."""
-        return CoinbaseTickerReader()
+        return CoinbaseTickerReader(self._sequence)
 
 
 class CoinbaseTickerReader:
     """Reads the messages of one connection."""
 
-    def __init__(self) -> None:
-        self._sequence: int | None = None
+    def __init__(self, sequence: Sequence) -> None:
+        """`sequence` is that of all connections, one after another."""
+        self._sequence = sequence
+        sequence.begin()
 
     def read(self, message: Mapping[str, Any]) -> Heard:
         """Read a message. Raises Unavailable for a gap, an error and a row without a product."""
@@ -59,20 +62,15 @@ class CoinbaseTickerReader:
             raise SubscriptionRefused("Coinbase reports an error")
         try:
             self._count(message)
-            made_at = parse.instant(message["timestamp"]) if "timestamp" in message else None
+            made_at = instant(message["timestamp"]) if "timestamp" in message else None
             return Heard(_ticks(message) if message.get("channel") == "ticker" else (), made_at=made_at)
         except UNREADABLE as error:
             raise Unavailable(f"Coinbase's message could not be read ({type(error).__name__})") from None
 
     def _count(self, message: Mapping[str, Any]) -> None:
-        if "sequence_num" not in message:
-            return
-        number = message["sequence_num"]
-        if isinstance(number, bool) or not isinstance(number, int):
-            raise TypeError("not a number")
-        expected, self._sequence = self._sequence, number + 1
-        if expected is not None and number != expected:
-            raise Unavailable(f"message {expected} is missing, {number} came")
+        channel = message.get("channel")
+        if not self._sequence.follows(channel if isinstance(channel, str) else "", message.get("sequence_num")):
+            raise Unavailable("a message is missing")
 
 
 def _ticks(message: Mapping[str, Any]) -> list[Tick]:
