@@ -66,7 +66,7 @@ class MarketSection(BaseModel):
 
 
 class LimitsSection(BaseModel):
-    """`[limits]`: Kraken's counters and its lockout, and whether Coinbase counts requests per second."""
+    """`[limits]`: Kraken's counters and its lockout, whether Coinbase counts requests per second, and the limits of streams."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -75,6 +75,7 @@ class LimitsSection(BaseModel):
     lockout_failures: int = Field(default=5, ge=1)
     lockout_seconds: float = Field(default=900.0, ge=0)
     coinbase: bool = True
+    streams: bool = True
 
     def limits(self) -> LimitSwitches:
         """Return the limits for the front."""

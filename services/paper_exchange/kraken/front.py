@@ -27,6 +27,7 @@ from services.paper_exchange.kraken.methods import METHODS, Method
 from services.paper_exchange.kraken.parameters import Parameters
 from services.paper_exchange.kraken.public import METHODS as PUBLIC
 from services.paper_exchange.kraken.replies import corrupt, failure, gateway_error, html_page, success
+from services.paper_exchange.kraken.streams.tokens import Tokens
 from services.paper_exchange.wire import Reply
 
 VENUE: Final = "kraken"
@@ -96,7 +97,10 @@ class KrakenFront:
         self._exchange = exchange
         self._gate = Gate(exchange.keys, limits.lockout)
         self._rest = Counters() if limits.rest else None
-        self._trading = Counters() if limits.trading else None
+        self.trading = Counters() if limits.trading else None
+        """The trading counters; None if they are switched off."""
+        self.tokens = Tokens()
+        """The tokens of the WebSocket that this front has issued."""
 
     def answer(self, request: Request) -> Reply | DelayedRequest:
         """Answer a request, or return how long it must wait before `resume` processes it."""
@@ -176,7 +180,7 @@ class KrakenFront:
     def _process(self, key: ApiKey, name: str, method: Method, parameters: Parameters, row: int) -> Reply:
         exchange = self._exchange
         exchange.catch_up()
-        call = Call(exchange, self._trading, key, name, parameters, exchange.clock.now())
+        call = Call(exchange, self.trading, self.tokens, key, name, parameters, exchange.clock.now())
         try:
             reply = success(method.handler(call))
         except KrakenRefusal as refusal:

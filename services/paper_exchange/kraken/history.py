@@ -12,6 +12,7 @@ from services.paper_exchange.kraken.bounds import time_bound
 from services.paper_exchange.kraken.call import Call
 from services.paper_exchange.kraken.errors import KrakenRefusal, bad_argument
 from services.paper_exchange.kraken.shapes import Shape, ids, order_shape, position_shape, trade_shape
+from services.paper_exchange.kraken.streams.tokens import LIFE
 
 PAGE: Final = 50
 MOST_IDS: Final = 50
@@ -112,8 +113,8 @@ def order_amends(call: Call) -> object:
 
 
 def websockets_token(call: Call) -> object:
-    """Return a token for the private WebSocket, valid for 15 minutes."""
-    return {"token": call.exchange.ids.make("W") + call.exchange.ids.make("S"), "expires": 900}
+    """Return a token for the private WebSocket, to be used within 15 minutes."""
+    return {"token": call.tokens.issue(call.key, call.now), "expires": LIFE}
 
 
 def _amend(kind: str, amend_id: str, at: float, size: object, limit: object, order: Order) -> Shape:

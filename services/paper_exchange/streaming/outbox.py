@@ -1,8 +1,8 @@
 """What one connection sends, in order, through the armed faults of streams.
 
-A venue's protocol gives it replies, updates and, each second, perhaps a heartbeat. Replies meet no fault but silence and lag. An update is a function
-of its sequence number, so that a fault can leave it out, send it twice or let it trade places with the next one while the numbers
-go on as at a venue that behaves. Nothing here waits: a listener of the core calls it in the middle of a call.
+A venue's protocol gives it replies, updates and, each second, perhaps a heartbeat. Replies meet no fault but silence and lag. An
+update is a function of its sequence number, so that a fault can leave it out, send it twice or let it trade places with the next
+one while the numbers go on as at a venue that behaves. Nothing here waits: listeners of the core call it in the middle of a call.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from services.paper_exchange.core.faults import ArmedFault, VenueFaults
@@ -20,6 +21,8 @@ Numbered = Callable[[int], str]
 """The text of a message by its sequence number."""
 ENDINGS: Final = ("stream_cut", "stream_close", "stream_silence")
 """Faults that also strike where nothing is sent, within a second."""
+CHANGES: Final = ("stream_gap", "stream_repeat", "stream_reorder", "stream_lag")
+"""Faults that strike updates alone."""
 
 
 class Outlet(Protocol):
@@ -38,8 +41,16 @@ class Outlet(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Update:
+    """An update; one without a number of its own ignores the one that it gets."""
+
+    text: Numbered
+    numbered: bool = True
+
+
 class Outbox:
-    """The messages of one connection. `first` is the sequence number of its first update."""
+    """The messages of one connection. `first` is the sequence number of its first numbered one."""
 
     def __init__(self, outlet: Outlet, live: LiveStream, faults: VenueFaults, clock: Clock, *, first: int = 1) -> None:
         self._outlet = outlet
@@ -48,39 +59,38 @@ class Outbox:
         self._clock = clock
         self._next = first
         self._silent_until = 0.0
-        self._displaced: Numbered | None = None
+        self._displaced: Update | None = None
         self._late: deque[tuple[float, str]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
     def reply(self, text: str) -> None:
-        """Send something that is no update: an acknowledgement, a pong, a status."""
+        """Send something that is no update and has no number: an acknowledgement, a pong, a status."""
         self._pass(text)
 
-    def numbered(self, message: Numbered) -> None:
+    def numbered(self, text: Numbered) -> None:
         """Send a message with a number that meets no fault: a snapshot."""
-        self._pass(message(self._number()))
+        self._deliver(Update(text))
 
-    def update(self, channel: str, message: Numbered) -> None:
+    def update(self, channel: str, text: Numbered) -> None:
         """Send an update of a channel, unless a fault makes something else of it."""
-        if self._faults.armed and (struck := self._strike(channel)) is not None:
-            self._misbehave(struck, message)
-        else:
-            self._deliver(message)
+        self._send(channel, Update(text))
+
+    def unnumbered(self, channel: str, text: str) -> None:
+        """Send an update of a channel whose messages have no number."""
+        self._send(channel, Update(lambda _: text, numbered=False))
 
     def second(self, channels: Iterable[str], text: str) -> None:
         """Note that a second has passed: send a heartbeat (empty if none is due) and the update that waits for another.
 
         A fault that ends or silences the connection strikes here too, so that an idle one meets it.
         """
-        if self._displaced is not None:
-            self._deliver_displaced()
+        self._deliver_displaced()
         if self._faults.armed:
             for channel in channels:
-                for fault in ENDINGS:
-                    struck = self._faults.effect(fault, self._live.user, channel)
-                    if struck is not None:
-                        self._misbehave(struck, None)
-                        return
+                struck = self._strike(channel, ENDINGS)
+                if struck is not None:
+                    self._end_or_silence(struck)
+                    return
         if text:
             self._pass(text)
 
@@ -88,48 +98,52 @@ class Outbox:
         """Forget what has not been sent."""
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         self._late.clear()
 
-    def _strike(self, channel: str) -> ArmedFault | None:
-        for fault in (*ENDINGS, "stream_gap", "stream_repeat", "stream_reorder", "stream_lag"):
+    def _send(self, channel: str, update: Update) -> None:
+        struck = self._strike(channel, (*ENDINGS, *CHANGES)) if self._faults.armed else None
+        if struck is None:
+            self._deliver(update)
+        elif struck.fault in ENDINGS:
+            self._number(update)
+            self._end_or_silence(struck)
+        elif struck.fault == "stream_gap":
+            self._number(update)
+        elif struck.fault == "stream_reorder" and self._displaced is None:
+            self._displaced = update
+        elif struck.fault == "stream_repeat":
+            self._deliver(update)
+            self._deliver(update)
+        else:
+            self._deliver(update, lag=struck.seconds if struck.fault == "stream_lag" else 0.0)
+
+    def _strike(self, channel: str, faults: Iterable[str]) -> ArmedFault | None:
+        for fault in faults:
             struck = self._faults.effect(fault, self._live.user, channel)
             if struck is not None:
                 return struck
         return None
 
-    def _misbehave(self, struck: ArmedFault, message: Numbered | None) -> None:
+    def _end_or_silence(self, struck: ArmedFault) -> None:
         if struck.fault == "stream_cut":
             self._outlet.cut()
         elif struck.fault == "stream_close":
             self._outlet.close(1000)
-        elif struck.fault == "stream_silence":
-            self._silent_until = self._clock.now() + struck.seconds
-            if message is not None:
-                self._number()
-        elif message is None:
-            return
-        elif struck.fault == "stream_gap":
-            self._number()
-        elif struck.fault == "stream_repeat":
-            self._deliver(message)
-            self._deliver(message)
-        elif struck.fault == "stream_reorder" and self._displaced is None:
-            self._displaced = message
         else:
-            self._deliver(message, lag=struck.seconds if struck.fault == "stream_lag" else 0.0)
+            self._silent_until = self._clock.now() + struck.seconds
 
-    def _deliver(self, message: Numbered, lag: float = 0.0) -> None:
-        self._pass(message(self._number()), lag)
-        if self._displaced is not None:
-            self._deliver_displaced()
+    def _deliver(self, update: Update, lag: float = 0.0) -> None:
+        self._pass(update.text(self._number(update)), lag)
+        self._deliver_displaced()
 
     def _deliver_displaced(self) -> None:
-        message, self._displaced = self._displaced, None
-        if message is not None:
-            self._pass(message(self._number()))
+        update, self._displaced = self._displaced, None
+        if update is not None:
+            self._pass(update.text(self._number(update)))
 
-    def _number(self) -> int:
-        self._next += 1
+    def _number(self, update: Update) -> int:
+        self._next += update.numbered
         return self._next - 1
 
     def _pass(self, text: str, lag: float = 0.0) -> None:
@@ -137,19 +151,18 @@ class Outbox:
         now = self._clock.now()
         if now < self._silent_until:
             return
-        if lag or self._late:
-            due = max(now + lag, self._late[-1][0] if self._late else 0.0)
-            self._late.append((due, text))
-            if self._timer is None:
-                self._timer = asyncio.get_running_loop().call_later(due - now, self._release)
+        if not lag and not self._late:
+            self._hand_over(text)
             return
-        self._hand_over(text)
+        due = max(now + lag, self._late[-1][0] if self._late else 0.0)
+        self._late.append((due, text))
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(due - now, self._release)
 
     def _release(self) -> None:
-        """Send what has lagged long enough. The wall clock may be a test's, so the timer alone decides of the first."""
+        """Send what has lagged long enough. The timer decides of the first alone: the clock may be a test's."""
         self._timer = None
-        due, text = self._late.popleft()
-        self._hand_over(text)
+        due, _ = self._late[0]
         while self._late and self._late[0][0] <= due:
             self._hand_over(self._late.popleft()[1])
         if self._late:

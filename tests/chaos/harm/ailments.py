@@ -10,6 +10,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from services.paper_exchange.core.fault_table import WITHOUT_USER
 from tests.chaos.harm import at_coinbase, at_kraken
 from tests.chaos.harm.ailment import Ailment
 
@@ -36,6 +37,6 @@ def some_ailment(dice: random.Random, users_at: Mapping[str, Sequence[str]], sym
         body["error"] = ailment.error
     if ailment.of_a_pair:
         body["symbol"] = dice.choice(symbols)
-    elif not ailment.lasts and dice.random() < 0.4:
+    elif not ailment.lasts and ailment.fault not in WITHOUT_USER and dice.random() < 0.4:
         body["user"] = dice.choice(users_at[venue])
     return body

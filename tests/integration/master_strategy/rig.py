@@ -15,10 +15,12 @@ from services.master_strategy.account.account_check import AccountCheck
 from services.master_strategy.account.account_mirror import AccountMirror
 from services.master_strategy.account.book_loader import open_book
 from services.master_strategy.account.master_book import MasterBook
+from services.master_strategy.fills.fill_stream import FillStream
 from services.master_strategy.fills.fill_watcher import FillWatcher
 from services.master_strategy.fills.own_copies import OwnCopies
 from services.master_strategy.fills.scan_health import ScanHealth
 from services.master_strategy.fills.signal_emitter import SignalEmitter
+from services.master_strategy.fills.stream_trust import StreamTrust
 from services.master_strategy.session import SEND_PATIENCE_MS
 from services.master_strategy.strategies.settings import StrategySettings
 from services.master_strategy.trading.cycle import Cycle
@@ -73,6 +75,19 @@ class Run:
     time: SteppedTime
     faults: Faults
     crash_points: CrashPoints
+    trust: StreamTrust
+
+    def fill_stream(self) -> FillStream:
+        """A reader of the account's private stream, whose loops the test runs."""
+        return FillStream(
+            venue=self.venue,
+            watcher=self.watcher,
+            mirror=self.mirror,
+            trust=self.trust,
+            clock=self.time.clock(),
+            faults=self.faults,
+            subject=MASTER,
+        )
 
     @property
     def permit(self) -> NonceCounter | None:
@@ -233,6 +248,7 @@ class Rig:
             faults=self.faults,
             crash_points=self.crash_points,
         )
+        trust = StreamTrust(clock, self.faults, MASTER)
         watcher = FillWatcher(
             venue=venue,
             store=store,
@@ -247,6 +263,7 @@ class Rig:
             strategy="sma-cross",
             faults=self.faults,
             health=ScanHealth(self.faults, clock, at),
+            trust=trust,
         )
         return Run(
             lease,
@@ -261,6 +278,7 @@ class Rig:
             self.time,
             self.faults,
             self.crash_points,
+            trust,
         )
 
     async def someone_trades(self, run: Run, side: Side, size: str, symbol: Symbol = BTC) -> None:

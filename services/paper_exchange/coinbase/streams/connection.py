@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from services.paper_exchange.coinbase.call import Shape
+from services.paper_exchange.coinbase.portfolios import Portfolio
 from services.paper_exchange.coinbase.products import PRODUCTS
 from services.paper_exchange.coinbase.routes import Scope
 from services.paper_exchange.coinbase.scopes import rights_of
@@ -149,16 +150,18 @@ class Connection:
 
     def _subscribe(self, request: ChannelRequest, key: ApiKey | None) -> None:
         self._venue.exchange.catch_up()
+        portfolio = self._venue.portfolio(key) if key is not None and request.channel == USER else None
         channel = self.channels.get(request.channel)
+        if isinstance(channel, UserChannel) and channel.portfolio is not portfolio:
+            channel.close()  # another key's: nothing of the one may reach the other
+            channel = None
         if channel is None:
-            channel = self.channels[request.channel] = self._open(request.channel, key)
+            channel = self.channels[request.channel] = self._open(request.channel, portfolio)
         channel.add(request.product_ids)
 
-    def _open(self, name: str, key: ApiKey | None) -> Channel:
+    def _open(self, name: str, portfolio: Portfolio | None) -> Channel:
         exchange = self._venue.exchange
-        if name == USER:
-            assert key is not None  # noqa: S101  # checked with its token
-            portfolio = self._venue.portfolio(key)
+        if portfolio is not None:
             self._claim(portfolio.user, self)
             return UserChannel(self._out, self._schedule, exchange, portfolio)
         if name == HEARTBEATS:
@@ -182,10 +185,10 @@ class Connection:
             self.socket.cut()
 
     def _check_idle(self) -> None:
-        """Close the connection if nothing was sent for too long; a silence that a fault makes does not count as idle."""
+        """Close the connection if nothing was sent for too long; heartbeats are something."""
         exchange = self._venue.exchange
         left = self._out.sent_at + self._idle_most - exchange.clock.now()
-        if left > 0 or HEARTBEATS in self.channels:
-            self._schedule.after(max(left, 1.0), self._check_idle)
+        if left > 0:
+            self._schedule.after(left, self._check_idle)
         else:
             self.socket.close()

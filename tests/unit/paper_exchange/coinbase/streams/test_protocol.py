@@ -243,7 +243,7 @@ def test_eight_messages_a_second_and_address_without_a_token(bench: Bench, desk:
 
 
 def test_the_limits_can_be_switched_off() -> None:
-    desk = Desk(Bench(limits={"coinbase": False}))
+    desk = Desk(Bench(limits={"streams": False}))
     assert {desk.streams.admit(FakeSocket()) for _ in range(50)} == {0}
     wire = desk.connect()
     assert {wire.subscribe("ticker", "BTC-USD")[-1]["channel"] for _ in range(50)} == {"subscriptions"}

@@ -199,6 +199,19 @@ def test_only_the_keys_own_portfolio_is_shown(bench: Bench, desk: Desk, alice: C
     assert set(last_rows(wire)) == {own}
 
 
+def test_another_key_on_the_same_connection_sees_its_own_portfolio_alone(
+    bench: Bench, desk: Desk, alice: Client
+) -> None:
+    bob = bench.client("bob")
+    create(alice, GTC, base_size="0.1", limit_price="59000")
+    wire = desk.listen(alice)
+    assert wire.subscribe("user", key=bob)[0]["events"][0]["orders"] == []
+    create(alice, MARKET, base_size="0.1")
+    assert wire.read() == []
+    own = create(bob, MARKET, base_size="0.1")
+    assert set(last_rows(wire)) == {own}
+
+
 def test_only_the_products_asked_for_are_shown_and_an_alias_counts(bench: Bench, desk: Desk) -> None:
     both = bench.client("both", balances={"USD": "10000", "USDC": "10000"})
     create(both, GTC, product="ETH-USD", base_size="0.1", limit_price="1000")
