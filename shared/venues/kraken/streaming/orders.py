@@ -223,11 +223,10 @@ class OrderTable:
                 continue
             known = self._known(each)
             self._take(book, known, each)
+            self._file(known)
             touched[known.venue_order_id] = known
         told: list[OrderSeen | Unclear] = [Unclear(name, why) for name, why in self.left_out.items()]
         told += [known.seen() for name, known in touched.items() if name not in self.left_out]
-        for known in touched.values():
-            self._file(known)
         return told
 
     def _known(self, row: Execution) -> _Known:
