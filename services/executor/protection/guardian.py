@@ -118,12 +118,14 @@ class Guardian:
             timer.cancel()
 
     def price_moved(self, price: Price, at: int) -> None:
-        """Look at once if this price closes something: the look decides."""
+        """Note a new high, and look at once if this price closes something: the look decides."""
         context, position = self._context, self._guarded.get(price.symbol)
-        now = context.clock()
+        now, exits = context.clock(), context.policy.exits
         if position is None or at < position.updated_at or now - at > STALE_MS:
             return
-        if due(position, price, now, context.policy.exits) is not None:
+        if exits.trailing_pct is not None:
+            position = self._guarded[price.symbol] = self._highs.note(position, price)
+        if due(position, price, now, exits) is not None:
             self._alarmed.set()
 
     async def look(self) -> None:

@@ -162,6 +162,29 @@ async def test_a_price_that_closes_nothing_wakes_nothing(rig: Rig, alarm: PriceA
         assert guardian._alarmed.is_set()
 
 
+@pytest.mark.usefixtures("seldom")
+async def test_a_high_between_two_looks_counts_for_a_trailing_stop(rig: Rig, alarm: PriceAlarm) -> None:
+    owner = await rig.start()
+    owner.context.follow(replace(owner.context.policy, exits=ExitPolicy(stop_loss_pct=None, trailing_pct=Decimal(4))))
+    await _hold(rig)
+    await _price(rig, "60000")
+    async with asyncio.TaskGroup() as tasks:
+        guardian = _guardian(rig, owner, tasks, alarm)
+        running = asyncio.create_task(guardian.run())
+        await until(partial(_guarded, guardian), "it has looked")
+        await _price(rig, "63000")
+
+        async def noted() -> bool:
+            return guardian._guarded[BTC_USD].high == btc_price("63000")
+
+        await until(noted, "the high is noted")
+        await _price(rig, "60100")
+        await until(rig.reports, "the stop is reported")
+        await crash(running)
+    (report,) = await rig.reports()
+    assert "60100 USD is 4 % or more below the highest price 63000 USD" in report.reason
+
+
 async def test_a_stop_that_must_not_act_is_not_woken_again_and_again(rig: Rig, alarm: PriceAlarm) -> None:
     """A halted user whose stop is due looks every second as before: prices move far more often."""
     owner = await rig.start()
