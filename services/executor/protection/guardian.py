@@ -137,9 +137,8 @@ class Guardian:
         finally:
             self._guarded = {symbol: position for symbol, (position, _) in guarded.items()}
             if self._alarm is not None:
-                self._alarm.set(
-                    self, self._context.venue.name, {symbol: price for symbol, (_, price) in guarded.items()}
-                )
+                prices = {symbol: price for symbol, (_, price) in guarded.items()}
+                self._alarm.set(self, self._context.venue.name, prices)
 
     async def _look(self, guarded: dict[Symbol, tuple[Position, Price]]) -> None:
         context = self._context
@@ -227,8 +226,8 @@ class Guardian:
     def _may_close(self, position: Position, price: Price) -> bool:
         """Return whether another price may close a position: not if this one does, and something else forbids it."""
         exits = self._context.policy.exits
-        rules = (exits.stop_loss_pct, exits.trailing_pct, exits.take_profit_pct)
-        return rules != (None, None, None) and due(position, price, self._context.clock(), exits) is None
+        by_price = (exits.stop_loss_pct, exits.trailing_pct, exits.take_profit_pct) != (None, None, None)
+        return by_price and due(position, price, self._context.clock(), exits) is None
 
     def _price(self, position: Position, market: WatchedMarket) -> Price | None:
         """Return the fresh price; ignore prices older than the position's last fill."""

@@ -73,9 +73,15 @@ def test_silence_forgets_everything(live: LivePrices, steady: Steady) -> None:
     steady.now += SILENCE
     assert live.covers(BTC_USD)
     steady.now += 0.001
-    assert live.take_changed() == ([], 1_000)
     assert not live.covers(BTC_USD)
     assert live.doubted.is_set()
+    assert live.take_changed() == ([], 1_000)
+
+
+def test_what_was_shown_before_a_silence_is_not_published_after_it(live: LivePrices, steady: Steady) -> None:
+    steady.now += SILENCE + 1
+    assert live.take_changed()[0] == []
+    assert live.take_all()[0] == []
 
 
 def test_a_heartbeat_after_a_silence_revives_nothing(live: LivePrices, steady: Steady) -> None:

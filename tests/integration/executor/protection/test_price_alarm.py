@@ -142,6 +142,20 @@ async def test_a_stop_acts_on_a_price_before_the_next_look(rig: Rig, alarm: Pric
 
 
 @pytest.mark.usefixtures("seldom")
+async def test_with_the_turn_the_alarm_ends(rig: Rig, alarm: PriceAlarm) -> None:
+    owner = await rig.start()
+    await _hold(rig)
+    await _price(rig, "60000")
+    async with asyncio.TaskGroup() as tasks:
+        guardian = _guardian(rig, owner, tasks, alarm)
+        running = asyncio.create_task(guardian.run())
+        await until(partial(_guarded, guardian), "it has looked")
+        assert guardian in alarm._symbols
+        await crash(running)
+    assert alarm._symbols == {}
+
+
+@pytest.mark.usefixtures("seldom")
 async def test_a_price_that_closes_nothing_wakes_nothing(rig: Rig, alarm: PriceAlarm) -> None:
     owner = await rig.start()
     await _hold(rig)

@@ -188,6 +188,8 @@ async def test_pairs_come_and_go_on_the_same_connection(stream: TickerStream, se
         await peer.send(row("ETH/USD", 3000))
         await _asked(peer, {"off": ["BTC/USD"]})
         await peer.send(row("BTC/USD", 1), row("ETH/USD", 3001))
+        await _asked(peer, {"on": ["BTC/USD"]})
+        await peer.send(row("BTC/USD", 60005))
         await peer.until_closed()
 
     server.scripts = [script, stay]
@@ -198,6 +200,8 @@ async def test_pairs_come_and_go_on_the_same_connection(stream: TickerStream, se
         await listener.words_of(2)
         stream.follow([ETH])
         assert await listener.words_of(3) == ["BTC/USD 60000", "ETH/USD 3000", "ETH/USD 3001"]
+        stream.follow([BTC, ETH])  # what came of it meanwhile is not known as of now
+        assert (await listener.words_of(4))[3:] == ["BTC/USD 60005"]
         stream.follow([])
         async with asyncio.timeout(PATIENCE):
             await server.peers[0].until_closed()
@@ -327,11 +331,15 @@ def test_no_connection_is_trusted_through_a_longer_silence(http: HttpSession, se
 async def test_a_refused_pair_is_named_and_not_asked_for_until_later(
     stream: TickerStream, server: StreamStub, moment: Time
 ) -> None:
+    asked = asyncio.Event()
+
     async def script(peer: Peer) -> None:
         await _asked(peer, {"opening": True}, {"on": ["BTC/USD", "ETH/USD"]})
         await peer.send({"method": "subscribe", "success": False, "symbol": "ETH/USD", "error": "not supported"})
         await peer.send(row("BTC/USD", 60000))
-        await _asked(peer, {"off": ["BTC/USD"]}, {"on": ["ETH/USD"]})
+        await _asked(peer, {"on": ["XNEW/USD"]})
+        asked.set()
+        await _asked(peer, {"off": ["BTC/USD", "XNEW/USD"]}, {"on": ["ETH/USD"]})
         await peer.send(row("ETH/USD", 3000))
         await stay(peer)
 
@@ -339,7 +347,9 @@ async def test_a_refused_pair_is_named_and_not_asked_for_until_later(
     stream.follow([BTC, ETH])
     async with running(stream) as listener:
         assert await listener.words_of(2) == ["without ETH/USD: the venue does not stream them", "BTC/USD 60000"]
-        stream.follow([ETH, BTC])  # asks for nothing
+        stream.follow([BTC, ETH, Symbol("XNEW", "USD")])
+        async with asyncio.timeout(PATIENCE):
+            await asked.wait()
         moment.steady += REFUSED_FOR + 1
         stream.follow([ETH])
         assert (await listener.words_of(3))[-1] == "ETH/USD 3000"
