@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any, Final, NoReturn, Protocol
+from typing import Final, NoReturn
 
 from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
@@ -24,6 +24,7 @@ from shared.venues.price_stream import PriceListener
 from shared.venues.stream import ConnectPermit
 from shared.venues.streaming.connection import StreamAddress, StreamConnection
 from shared.venues.streaming.reconnects import Reconnects
+from shared.venues.streaming.ticker_protocol import Heard, SubscriptionRefused, Tick, TickerProtocol
 from shared.venues.venue_clock import VenueTime
 
 SILENCE: Final = 5.0
@@ -40,57 +41,6 @@ _LATE_ROWS: Final = 3
 REFUSED_FOR: Final = 300.0
 """Seconds for which a pair that the venue refused is not asked for."""
 _RETRY_EVERY: Final = 30.0
-
-
-class SubscriptionRefused(Unavailable):
-    """The venue reported an error without naming a pair: one that was asked for and not shown yet may be meant."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """One row: the venue's name of a pair and the price of its last trade; None if the row has none that can be read."""
-
-    name: str
-    price: Decimal | None
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What one message says."""
-
-    ticks: Sequence[Tick] = ()
-    refused: Sequence[str] = ()
-    """The names of pairs that the venue does not stream."""
-    made_at: int | None = None
-    """When the venue made it (epoch ms), if it is a new event that says so."""
-
-
-class TickerReader(Protocol):
-    """Reads the messages of one connection, from its first to its last."""
-
-    def read(self, message: Mapping[str, Any]) -> Heard:
-        """Read a message. Raises Unavailable if rows may be missing: a gap, an error, a row that cannot be read at all."""
-        ...
-
-
-class TickerProtocol(Protocol):
-    """What differs between the venues."""
-
-    async def names(self, symbols: Collection[Symbol]) -> Mapping[str, frozenset[Symbol]]:
-        """Return the venue's names of the listed pairs among these. Pairs with one book have one name. Raises Unavailable."""
-        ...
-
-    def opening(self) -> Sequence[Mapping[str, object]]:
-        """Return what is sent first on each connection."""
-        ...
-
-    def change(self, names: Sequence[str], *, on: bool) -> Mapping[str, object]:
-        """Return the message that begins or ends the rows of some pairs."""
-        ...
-
-    def reader(self) -> TickerReader:
-        """Return the reader of a new connection."""
-        ...
 
 
 @dataclass

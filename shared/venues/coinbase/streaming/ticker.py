@@ -15,7 +15,7 @@ from shared.venues.answers import UNREADABLE, decimal, instant
 from shared.venues.coinbase.public import CoinbasePublic
 from shared.venues.errors import Unavailable
 from shared.venues.streaming.sequence import Sequence
-from shared.venues.streaming.ticker import Heard, SubscriptionRefused, Tick
+from shared.venues.streaming.ticker_protocol import Heard, SubscriptionRefused, Tick
 
 
 class CoinbaseTicker:

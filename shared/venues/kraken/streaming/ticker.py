@@ -13,7 +13,7 @@ from shared.domain.values.symbol import Symbol
 from shared.venues.answers import UNREADABLE, decimal, instant
 from shared.venues.errors import Unavailable
 from shared.venues.kraken.public import KrakenPublic
-from shared.venues.streaming.ticker import Heard, SubscriptionRefused, Tick
+from shared.venues.streaming.ticker_protocol import Heard, SubscriptionRefused, Tick
 
 
 class KrakenTicker:

@@ -13,7 +13,7 @@ from shared.venues.coinbase.streaming.ticker import CoinbaseTicker, CoinbaseTick
 from shared.venues.errors import Unavailable
 from shared.venues.factory import HttpSession, open_public_coinbase
 from shared.venues.streaming.sequence import Sequence
-from shared.venues.streaming.ticker import Heard, SubscriptionRefused, Tick
+from shared.venues.streaming.ticker_protocol import Heard, SubscriptionRefused, Tick
 from tests.unit.venues.coinbase_stub import PRODUCT, CoinbaseStub, reply
 from tests.unit.venues.conftest import now
 

@@ -10,7 +10,7 @@ import pytest
 from shared.venues.answers import read_object
 from shared.venues.errors import Unavailable
 from shared.venues.kraken.streaming.ticker import KrakenTickerReader
-from shared.venues.streaming.ticker import Heard, SubscriptionRefused, Tick
+from shared.venues.streaming.ticker_protocol import Heard, SubscriptionRefused, Tick
 
 SNAPSHOT = (
     '{"channel":"ticker","type":"snapshot","data":[{"symbol":"USDT/USD","bid":0.99980,"bid_qty":44620.68691883,"ask":0.99981,'

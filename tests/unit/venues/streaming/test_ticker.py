@@ -17,7 +17,8 @@ from shared.venues.kraken.streaming.ticker import KrakenTickerReader
 from shared.venues.streaming import ticker as ticker_module
 from shared.venues.streaming.connection import StreamAddress
 from shared.venues.streaming.reconnects import Reconnects
-from shared.venues.streaming.ticker import REFUSED_FOR, TickerReader, TickerStream
+from shared.venues.streaming.ticker import REFUSED_FOR, TickerStream
+from shared.venues.streaming.ticker_protocol import TickerReader
 from shared.venues.venue_clock import VenueClock
 from tests.unit.venues.stream_stub import Peer, StreamStub, stay
 
