@@ -18,6 +18,7 @@ from services.paper_exchange.core.exchange import Exchange, VenueKind
 from services.paper_exchange.core.faults import VenueFaults
 from services.paper_exchange.core.ids import Ids, UuidIds
 from services.paper_exchange.core.instrument import Instrument
+from services.paper_exchange.core.latency import AT_ONCE, Latency
 from services.paper_exchange.core.market.clock import Clock, SystemClock
 from services.paper_exchange.core.market.market import Market
 from services.paper_exchange.core.market.venue_market import VenueMarket
@@ -60,7 +61,13 @@ def build(settings: Settings, paper: PaperFile, clock: Clock) -> tuple[Exchange,
         clock,
         kraken_streams=KrakenStreams(streams, limited=paper.limits.streams),
         coinbase_streams=CoinbaseStreams(coinbase, register, limited=paper.limits.streams),
+        latency=latency_of(settings, paper),
     )
+
+
+def latency_of(settings: Settings, paper: PaperFile) -> Latency:
+    """Return the latency of the file, or none if the environment switches it off."""
+    return paper.latency.latency() if settings.paper_latency == "on" else AT_ONCE
 
 
 def kraken_kind(market: Market, ids: Ids) -> VenueKind:
@@ -86,6 +93,9 @@ async def run(settings: Settings) -> None:
         speed=exchange.market.clock.speed,
         prices=settings.prices_url or f"made up: {paper.market.regime}",
         pairs=len(exchange.market.feeds),
+        latency_ms="none"
+        if latency_of(settings, paper).off
+        else f"{paper.latency.min_ms:g} to {paper.latency.max_ms:g}",
     )
     try:
         async with (

@@ -80,6 +80,8 @@ class Settings(BaseSettings):
     """Not used: read only to warn about it."""
     paper_prices_url: str = ""
     """The source of the paper exchange's prices; see `prices_url`."""
+    paper_latency: Literal["on", "off"] = "on"
+    """`off`: the paper exchange answers at once, whatever its file says. For tests and measurements."""
     executor_users: Annotated[tuple[str, ...], NoDecode] = ()
     executor_capacity: int = Field(default=1, ge=1, le=10_000)
     api_host: str = "127.0.0.1"

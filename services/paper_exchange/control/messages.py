@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from services.paper_exchange.coinbase.keys import parse_secret
+from services.paper_exchange.control.fault_options import FaultOptions, refusal_of
 from services.paper_exchange.core.account import DEFAULT_PERMISSIONS, Permission
 from services.paper_exchange.core.fault_table import FAULTS, WITH_ERROR_TEXT, WITHOUT_USER
 
@@ -122,6 +123,14 @@ class NewFault(StrictModel):
         only = FAULTS[self.fault].venue
         if only and self.venue not in {"", only}:
             raise ValueError(f"{self.fault} is a fault of {only} only")
+        return self
+
+    @model_validator(mode="after")
+    def _options_that_it_honours(self) -> NewFault:
+        fraction = "fraction" in self.model_fields_set
+        named = (self.fault, self.user, self.venue, self.method, self.symbol, self.count, self.probability)
+        if refusal := refusal_of(FaultOptions(*named, fraction)):
+            raise ValueError(refusal)
         return self
 
     @model_validator(mode="after")

@@ -156,6 +156,7 @@ FAULTS: Final[dict[str, FaultSpec]] = {
     "balance_lags_fill": FaultSpec(Stage.EFFECT, seconds=3.0),
     "stale_open_orders": FaultSpec(Stage.EFFECT, frozenset({"OpenOrders", "ListOrders"}), seconds=5.0),
     "order_status_unknown": FaultSpec(Stage.EFFECT, QUERIES),
+    "volume_in_quote": FaultSpec(Stage.EFFECT, QUERIES, venue="kraken"),
     "row_without_type": FaultSpec(Stage.EFFECT, frozenset({"ClosedOrders"}), venue="kraken"),
     "other_spellings": FaultSpec(Stage.EFFECT, venue="kraken"),
     "error_with_result": FaultSpec(Stage.EFFECT, venue="kraken"),

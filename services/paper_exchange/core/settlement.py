@@ -116,7 +116,7 @@ class Settlement:
 
     def _lag(self, trade: Trade, now: float) -> None:
         order = trade.order
-        switch = self._faults.effect("balance_lags_fill", order.account.user)
+        switch = self._faults.effect("balance_lags_fill", order.account.user, symbol=order.instrument.symbol)
         if switch is not None and not order.ticket.leverage:
             buying = order.side is Side.BUY
             asset = order.instrument.base if buying else order.instrument.quote

@@ -23,6 +23,8 @@ class Call:
     method: str
     parameters: Parameters
     now: float
+    arrived: float
+    """When the request arrived; before `now` if it was processed late."""
 
     @property
     def account(self) -> Account:

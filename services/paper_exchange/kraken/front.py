@@ -88,6 +88,7 @@ class DelayedRequest:
     name: str
     parameters: Parameters
     row: int
+    arrived: float
 
 
 class KrakenFront:
@@ -115,7 +116,8 @@ class KrakenFront:
 
     def resume(self, waiting: DelayedRequest) -> Reply:
         """Process a delayed request."""
-        return self._process(waiting.key, waiting.name, waiting.method, waiting.parameters, waiting.row)
+        key, name, parameters = waiting.key, waiting.name, waiting.parameters
+        return self._process(key, name, waiting.method, parameters, waiting.row, waiting.arrived)
 
     def _public(self, request: Request, name: str) -> Reply:
         switch = self._exchange.faults.take(BEFORE | REFUSE | AFTER, "", name, public=True, venue=VENUE)
@@ -160,8 +162,8 @@ class KrakenFront:
         delayed = exchange.faults.take(DELAY, user, name, venue=VENUE)
         if delayed is not None:
             exchange.journal.fault(row, delayed.fault)
-            return DelayedRequest(delayed.seconds, key, method, name, parameters, row)
-        reply = self._process(key, name, method, parameters, row)
+            return DelayedRequest(delayed.seconds, key, method, name, parameters, row, now)
+        reply = self._process(key, name, method, parameters, row, now)
         answer_fault = exchange.faults.take(AFTER, user, name, venue=VENUE) if reply.accepted else None
         return reply if answer_fault is None else self._corrupt_reply(reply, answer_fault, request, row)
 
@@ -177,10 +179,12 @@ class KrakenFront:
             return errors.UNAVAILABLE
         return ""
 
-    def _process(self, key: ApiKey, name: str, method: Method, parameters: Parameters, row: int) -> Reply:
+    def _process(
+        self, key: ApiKey, name: str, method: Method, parameters: Parameters, row: int, arrived: float
+    ) -> Reply:
         exchange = self._exchange
         exchange.catch_up()
-        call = Call(exchange, self.trading, self.tokens, key, name, parameters, exchange.clock.now())
+        call = Call(exchange, self.trading, self.tokens, key, name, parameters, exchange.clock.now(), arrived)
         try:
             reply = success(method.handler(call))
         except KrakenRefusal as refusal:

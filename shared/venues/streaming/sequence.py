@@ -1,7 +1,7 @@
 """Notices messages that were lost, by the numbers that a venue gives them, without knowing whether each channel has its own.
 
 Neither venue says for certain whether its numbers run through all channels of a connection or through each one. Recordings
-show the first (KRAKEN.md, K32; COINBASE.md, C23), so that is believed until it is refuted. The message that refutes it may as
+show the first (KRAKEN.md, K36; COINBASE.md, C23), so that is believed until it is refuted. The message that refutes it may as
 well be the first after a gap, so it counts as one: that costs one comparison, once, since what was learned is kept for the
 next connections.
 

@@ -27,7 +27,8 @@ def some_ailment(dice: random.Random, users_at: Mapping[str, Sequence[str]], sym
     table = AILMENTS[venue]
     ailment = dice.choices(table, [each.weight for each in table])[0]
     body: dict[str, Any] = {"fault": ailment.fault, "venue": venue, "seed": dice.randrange(2**31)}
-    body["count"] = ailment.most if ailment.lasts else dice.randint(1, ailment.most)
+    if ailment.counted:
+        body["count"] = ailment.most if ailment.lasts else dice.randint(1, ailment.most)
     body["probability"] = 1.0 if ailment.lasts else dice.choice((0.2, 0.5, 1.0))
     if ailment.seconds is not None:
         body["seconds"] = ailment.seconds

@@ -67,7 +67,7 @@ _CONDITIONS: Final = (
     condition("cancel_only_mode", 2.0),
     condition("maintenance_mode", 2.0),
     condition("ordermin_raised_mid_run", 3.0, of_a_pair=True),
-    condition("precision_change", 3.0, of_a_pair=True),
+    condition("precision_change", 3.0, of_a_pair=True, counted=False),
 )
 _OWN_STREAMS: Final = (
     Ailment("stream_two_fills_in_one_row", 2),

@@ -1,7 +1,7 @@
 """Coinbase's `ticker` channel (Advanced Trade): the last trade of each product, for `streaming/ticker.py`.
 
 A product that is an alias of another has no rows of its own: `BTC-USDC` is shown as `BTC-USD`, whose book it shares. Each message
-of the connection has the next number, so a lost one is seen. Source: COINBASE.md, C28.
+of the connection has the next number, so a lost one is seen. Source: COINBASE.md, C29.
 """
 
 from __future__ import annotations

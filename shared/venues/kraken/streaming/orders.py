@@ -5,7 +5,7 @@ unclear, and REST is asked. An order is whole when the fills that were seen, eac
 filled. Fills only add up, so when they reach the final sum none is missing, in whatever order the rows came.
 
 It must never count a fill twice, call an order whole whose fills or fees are not all known, or open again what has ended.
-Sources: KRAKEN.md, K30 and K31.
+Sources: KRAKEN.md, K35.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Kraken's `ticker` channel (WebSocket v2): the last trade of each pair, for `streaming/ticker.py`.
 
-Pairs are named as Shoal names them (`BTC/USD`). A subscription is acknowledged, or refused, pair by pair. Source: KRAKEN.md, K34.
+Pairs are named as Shoal names them (`BTC/USD`). A subscription is acknowledged, or refused, pair by pair. Source: KRAKEN.md, K38.
 """
 
 from __future__ import annotations

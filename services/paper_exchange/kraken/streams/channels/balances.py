@@ -12,7 +12,7 @@ from typing import Final
 from services.paper_exchange.core.account import Transfer
 from services.paper_exchange.core.events import Change
 from services.paper_exchange.core.order import Order, Trade
-from services.paper_exchange.kraken.shapes import trade_entries, transfer_kind
+from services.paper_exchange.kraken.ledger_rows import trade_entries, transfer_kind
 from services.paper_exchange.kraken.streams.channels.executions import BATCH, batches
 from services.paper_exchange.kraken.streams.context import StreamContext
 from services.paper_exchange.kraken.streams.tokens import Token

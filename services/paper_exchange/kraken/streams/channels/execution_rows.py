@@ -187,7 +187,14 @@ def _average(order: Order) -> Decimal:
 def _triggers(order: Order) -> Shape:
     ticket = order.ticket
     status = "triggered" if order.triggered else "untriggered"
-    triggers: Shape = {"price": order.trigger, "price_type": "static", "reference": ticket.trigger_on, "status": status}
+    reference = ticket.trigger_on or "last"
+    triggers: Shape = {
+        "price": order.trigger,
+        "price_type": "static",
+        "reference": reference,
+        "status": status,
+    }
     if ticket.trail is not None:
-        triggers |= {"price": ticket.trail, "price_type": "quote", "actual_price": order.trigger}
-    return {"triggers": triggers, "stop_price": order.trigger, "trigger": ticket.trigger_on}
+        unit = "pct" if ticket.trail.percent else "quote"
+        triggers |= {"price": ticket.trail.amount, "price_type": unit, "actual_price": order.trigger}
+    return {"triggers": triggers, "stop_price": order.trigger, "trigger": reference}

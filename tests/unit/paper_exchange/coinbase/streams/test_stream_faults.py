@@ -213,9 +213,9 @@ def test_a_handler_serves_until_its_client_leaves(desk: Desk, alice: Client) -> 
     async def scenario() -> list[Any]:
         work = asyncio.create_task(desk.streams.serve(socket))
         wire = Wire(desk, desk.connect().connection, FakeSocket())
-        socket._incoming.put_nowait('{"type":"subscribe","channel":"heartbeats"}')
+        socket._incoming.put_nowait((0.0, '{"type":"subscribe","channel":"heartbeats"}'))
         async with asyncio.timeout(10):
-            ack = await socket._outgoing.get()
+            _, ack = await socket._outgoing.get()
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
         assert wire.connection in desk.streams.connections

@@ -162,6 +162,22 @@ async def test_a_snapshot_in_batches_ends_with_the_first_that_is_not_full(bench:
     assert bench.reader.kinds[0] == "resumed"
 
 
+async def test_nothing_is_told_before_the_first_comparison(bench: Bench) -> None:
+    async def follow(peer: Peer) -> None:
+        await peer.text()
+        await peer.text()
+        await peer.send(
+            user(0, row("PENDING", "0", "0.03")), user(1, kind="snapshot"), user(2, row("FILLED", "0.03", fee="18"))
+        )
+        await peer.until_closed()
+
+    bench.server.scripts = [follow]
+    bench.start()
+    end: OrderSeen = await bench.reader.until_heard("order")
+    assert end.whole
+    assert bench.reader.kinds == ["resumed", "order"]
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [

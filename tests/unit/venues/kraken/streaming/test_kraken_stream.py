@@ -267,6 +267,20 @@ async def test_what_comes_while_the_reader_compares_is_told_afterwards(bench: Be
     assert bench.reader.all("order")[-1].whole
 
 
+async def test_nothing_is_told_before_the_first_comparison(bench: Bench) -> None:
+    async def follow(peer: Peer) -> None:
+        await peer.send(ack(await peer.text()), executions(1, first()), executions(2, trade(1, "0.002")))
+        await peer.send(executions(3, first(cum_qty=Decimal("0.002")), trade(1, "0.002"), kind="snapshot"))
+        await peer.send(executions(4, trade(2, "0.003", order_status="filled")))
+        await peer.until_closed()
+
+    bench.server.scripts = [follow]
+    bench.start()
+    end: OrderSeen = await bench.reader.until_heard("order")
+    assert end.whole
+    assert bench.reader.kinds == ["resumed", "order"]
+
+
 async def test_after_a_cut_it_connects_again_and_knows_the_order_by_the_snapshot(bench: Bench) -> None:
     opened = first(exec_type="new", order_status="partially_filled", cum_qty=Decimal("0.002"), cum_cost=Decimal(100))
     bench.server.scripts = [

@@ -121,6 +121,11 @@ def test_an_open_order_is_whole_where_the_venue_names_the_sum(table: OrderTable)
     assert state(seen(table, new())) == ("0.002", "open", False)
 
 
+def test_fewer_fills_than_the_venues_sum_are_not_whole_whatever_they_cost(table: OrderTable) -> None:
+    rows = first(), trade(1, "0.002"), filled("0.005", "250", cum_cost=None)
+    assert state(seen(table, *rows)) == ("0.002", "done", False)
+
+
 def test_an_order_whose_first_row_was_not_seen_is_unclear_to_its_end(table: OrderTable) -> None:
     for row in (new(), trade(1, "0.005"), filled("0.005", "250")):
         event = told(table, row)
