@@ -19,6 +19,7 @@ from services.master_strategy.strategies.settings import StrategySettings, load_
 from services.master_strategy.venue_sessions import VenueSessions
 from services.master_strategy.venue_state import MasterState, VenueState
 from shared.bus.connection import Bus, open_bus
+from shared.bus.connects import ConnectBudget
 from shared.bus.errors import BusError
 from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.lease import Lease
@@ -207,6 +208,7 @@ class MasterAccount:
                 health=self._health,
                 crash_points=self._crash_points,
                 subject=self._subject,
+                permit=partial(ConnectBudget(self._bus, self._venue).wait, first=True),
                 offset=self._time.offset,
             )
             look = partial(_look_at_clock, self._time, self._alarm, self._times)
@@ -264,6 +266,7 @@ def open_master(
         timeout=VENUE_TIMEOUT,
         clock=clock.now,
         budget=budget,
+        stream_url=settings.venue(public.name).stream_url,
     )
 
 

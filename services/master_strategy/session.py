@@ -25,11 +25,13 @@ from services.master_strategy.account.renamed import (
     until_renamed,
 )
 from services.master_strategy.clock import Clock
+from services.master_strategy.fills.fill_stream import FillStream
 from services.master_strategy.fills.fill_watcher import FillWatcher
 from services.master_strategy.fills.own_copies import OwnCopies
 from services.master_strategy.fills.resting_orders import RestingOrders
 from services.master_strategy.fills.scan_health import ScanHealth
 from services.master_strategy.fills.signal_emitter import SignalEmitter
+from services.master_strategy.fills.stream_trust import StreamTrust
 from services.master_strategy.strategies.settings import StrategySettings
 from services.master_strategy.trading.cycle import Cycle
 from services.master_strategy.trading.own_order_records import OwnOrderRecords
@@ -51,10 +53,12 @@ from shared.domain.fault import FaultKind, Faults
 from shared.domain.rename import NO_RENAMES
 from shared.domain.values.clock_offset import ClockOffset
 from shared.execution.sender import Sender
+from shared.execution.streamed_orders import StreamedOrders
 from shared.execution.timing import SECOND, timing_of
 from shared.runtime.crash_points import CrashPoints
 from shared.runtime.supervision import endless
 from shared.venues.port import Venue
+from shared.venues.stream import ConnectPermit
 
 SEND_PATIENCE_MS: Final = 8_000
 """From the decision to the start of the send: enough to wait in the lane for one slow answer."""
@@ -84,6 +88,8 @@ class MasterSession:
     crash_points: CrashPoints = field(default_factory=CrashPoints)
     subject: str = MASTER
     """Names the account in faults that are about all of it."""
+    permit: ConnectPermit | None = None
+    """Awaited before each connect of the private stream; without one there is no stream, and fills are polled."""
     offset: Callable[[], ClockOffset | None] = lambda: None
     """Returns how far this host's clock is from the venue's, as measured."""
 
@@ -168,6 +174,7 @@ class MasterSession:
             clock=clock,
             currency=settings.currency,
         )
+        trust = StreamTrust(clock, self.faults, self.subject)
         watcher = FillWatcher(
             venue=venue,
             store=store,
@@ -183,7 +190,9 @@ class MasterSession:
             faults=self.faults,
             health=self.health,
             resting=resting,
+            trust=trust,
         )
+        own = StreamedOrders(MASTER, clock.steady, missed=trust.note_missed)
         account = OwnAccount()
         hooks = MasterHooks(emitter, self.faults, self.crash_points, account)
         trader = Trader(
@@ -197,6 +206,7 @@ class MasterSession:
                 account=account,
                 patience_ms=SEND_PATIENCE_MS,
                 hooks=hooks,
+                stream=own,
             ),
             own_records=OwnOrderRecords(store, venue.name),
             records=records,
@@ -217,6 +227,7 @@ class MasterSession:
         await self.state.publish("mirror only" if strategy is None else "trading")
         for loop in (mirror.run, watcher.run, doctor.run, resting.run):
             tasks.create_task(endless("a loop of the master's session", loop()))
+        self._read_stream(tasks, watcher, mirror, trust, own, resting)
         tasks.create_task(endless("names", until_renamed(venue, self.table, names, clock)))
         if strategy is None:
             _log.info(
@@ -242,6 +253,37 @@ class MasterSession:
             await cycle.run()
 
         tasks.create_task(endless("the strategy's cycle", trade()))
+
+    def _read_stream(
+        self,
+        tasks: asyncio.TaskGroup,
+        watcher: FillWatcher,
+        mirror: AccountMirror,
+        trust: StreamTrust,
+        own: StreamedOrders,
+        resting: RestingOrders,
+    ) -> None:
+        """Have fills shown by the private stream, where the account has one."""
+        stream = self.venue.private_stream()
+        if stream is None or self.permit is None:
+            return
+        fills = FillStream(
+            venue=self.venue,
+            watcher=watcher,
+            mirror=mirror,
+            trust=trust,
+            clock=self.clock,
+            faults=self.faults,
+            subject=self.subject,
+            own=own,
+            resting=resting,
+        )
+        for name, loop in (
+            ("the private stream", fills.run(stream, self.permit)),
+            ("emitting what the stream shows", fills.emit()),
+            ("reading what the stream left unclear", fills.clear_up()),
+        ):
+            tasks.create_task(endless(name, loop))
 
 
 async def _until_older_sends_are_seen(venue: Venue, watcher: FillWatcher, clock: Clock, begun: float) -> None:

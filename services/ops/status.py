@@ -13,7 +13,7 @@ from services.ops.unknown import show_unknown
 from services.ops.users import read_policies
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
-from shared.domain.account import MASTER
+from shared.domain.account import MASTER, NO_STREAM_RIGHT
 from shared.domain.values.venue import VENUES
 from shared.ledger.account_views import AccountView, UserView
 from shared.ledger.backlog import read_backlog, read_nonces
@@ -107,7 +107,7 @@ def _show_accounts(out: Console, view: StatusView) -> None:
     rows += [
         (user.user, *_account(each, user.state, _copies(user, each))) for user in view.users for each in user.accounts
     ]
-    columns = ["account", "state", "venue", "copies", "money", "equity", "cash", "as of (UTC)"]
+    columns = ["account", "state", "venue", "copies", "money", "equity", "cash", "as of (UTC)", "ends by"]
     out.print(table("Accounts", columns, rows, empty="no account is known yet"))
     for each in view.master:
         if each.reason:
@@ -117,6 +117,9 @@ def _show_accounts(out: Console, view: StatusView) -> None:
             out.print(f"  {user.user}: {user.reason}", markup=False)
         if user.state != UserState.OFF and not user.owner and user.reason != NO_EXECUTOR:
             out.print(f"  {user.user}: {NO_EXECUTOR}", markup=False)
+        for each in user.accounts:
+            if NO_STREAM_RIGHT in each.served:
+                out.print(f"  {user.user} ({each.venue}): {each.served}", markup=False)
         for why in user.waiting.values():
             out.print(f"  {user.user}: [follow] was changed: {why}", markup=False)
 
@@ -136,4 +139,5 @@ def _account(account: AccountView, state: str, copies: str) -> tuple[str, ...]:
         money(account.equity, account.currency),
         cash,
         clock(account.as_of),
+        account.served.partition(":")[0] or "-",
     )

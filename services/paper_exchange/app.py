@@ -11,20 +11,26 @@ from services.paper_exchange.asgi import Application
 from services.paper_exchange.coinbase.front import CoinbaseFront
 from services.paper_exchange.coinbase.portfolios import Portfolios
 from services.paper_exchange.coinbase.products import list_product
+from services.paper_exchange.coinbase.streams.server import CoinbaseStreams
 from services.paper_exchange.coinbase.venue import PENDING_MOST, CoinbaseVenue, coinbase_kind
 from services.paper_exchange.control.plane import control_plane
 from services.paper_exchange.core.exchange import Exchange, VenueKind
+from services.paper_exchange.core.faults import VenueFaults
 from services.paper_exchange.core.ids import Ids, UuidIds
 from services.paper_exchange.core.instrument import Instrument
+from services.paper_exchange.core.latency import AT_ONCE, Latency
 from services.paper_exchange.core.market.clock import Clock, SystemClock
 from services.paper_exchange.core.market.market import Market
 from services.paper_exchange.core.market.venue_market import VenueMarket
 from services.paper_exchange.kraken.front import KrakenFront
 from services.paper_exchange.kraken.pairs import BOOK_CAPS, FEES, INSTRUMENTS, list_pair
+from services.paper_exchange.kraken.streams.context import StreamContext
+from services.paper_exchange.kraken.streams.server import KrakenStreams
 from services.paper_exchange.market_file import PaperFile, build_market, read_paper_file
 from services.paper_exchange.market_loop import run_market
 from services.paper_exchange.price_mirror import TIMEOUT, PriceMirror
 from services.paper_exchange.server import BACKLOG, server_for
+from services.paper_exchange.streaming.register import StreamRegister
 from shared.config.origins import read_origin
 from shared.config.settings import Settings
 from shared.runtime.http_guard import HttpGuard, names_of
@@ -40,12 +46,28 @@ def build(settings: Settings, paper: PaperFile, clock: Clock) -> tuple[Exchange,
     market = build_market(paper.market, clock, settings.shoal_config, mirrored=bool(settings.prices_url))
     rng = random.SystemRandom()
     exchange = Exchange(clock, market, kraken_kind(market, Ids(rng)))
+    register = StreamRegister()
     beside = Exchange(clock, market, coinbase_kind(market, UuidIds(rng)), beside=exchange)
     names = names_of(settings.paper_host, [read_origin(settings.paper_url).host])
     coinbase = CoinbaseVenue(beside, Portfolios(PENDING_MOST if market.clock.speed else 0.0, rng))
-    control = HttpGuard(control_plane(exchange, coinbase, list_market), names, "PAPER_URL")
-    fronts = KrakenFront(exchange, paper.limits.limits()), CoinbaseFront(coinbase, limited=paper.limits.coinbase)
-    return exchange, Application(*fronts, control, clock)
+    control = HttpGuard(control_plane(exchange, coinbase, list_market, register), names, "PAPER_URL")
+    kraken = KrakenFront(exchange, paper.limits.limits())
+    faults = VenueFaults(exchange.faults, exchange.kind.name)
+    streams = StreamContext(exchange, kraken.tokens, kraken.trading, register, faults, clock)
+    return exchange, Application(
+        kraken,
+        CoinbaseFront(coinbase, limited=paper.limits.coinbase),
+        control,
+        clock,
+        kraken_streams=KrakenStreams(streams, limited=paper.limits.streams),
+        coinbase_streams=CoinbaseStreams(coinbase, register, limited=paper.limits.streams),
+        latency=latency_of(settings, paper),
+    )
+
+
+def latency_of(settings: Settings, paper: PaperFile) -> Latency:
+    """Return the latency of the file, or none if the environment switches it off."""
+    return paper.latency.latency() if settings.paper_latency == "on" else AT_ONCE
 
 
 def kraken_kind(market: Market, ids: Ids) -> VenueKind:
@@ -71,6 +93,9 @@ async def run(settings: Settings) -> None:
         speed=exchange.market.clock.speed,
         prices=settings.prices_url or f"made up: {paper.market.regime}",
         pairs=len(exchange.market.feeds),
+        latency_ms="none"
+        if latency_of(settings, paper).off
+        else f"{paper.latency.min_ms:g} to {paper.latency.max_ms:g}",
     )
     try:
         async with (

@@ -16,6 +16,7 @@ from typing import Final
 
 from services.paper_exchange.coinbase.front import CoinbaseFront
 from services.paper_exchange.coinbase.gate import Request as CoinbaseRequest
+from services.paper_exchange.core.latency import AT_ONCE, Latency
 from services.paper_exchange.core.market.clock import Clock
 from services.paper_exchange.kraken.front import KrakenFront, Request as KrakenRequest
 from services.paper_exchange.sockets import Socket, StreamServer
@@ -63,8 +64,13 @@ class Application:
         *,
         kraken_streams: StreamServer | None = None,
         coinbase_streams: StreamServer | None = None,
+        latency: Latency = AT_ONCE,
     ) -> None:
-        """`clock` is the clock of deadlines; the `Date` header of every answer is from it, as at the venue."""
+        """`clock` is the clock of deadlines; the `Date` header of every answer is from it, as at the venue.
+
+        `latency` is that of the venues' requests and streams; the control plane has none.
+        """
+        self._latency = latency
         self._streams = {"kraken": kraken_streams, "coinbase": coinbase_streams}
         self._kraken = kraken
         self._coinbase = coinbase
@@ -84,7 +90,7 @@ class Application:
         elif scope["type"] == "http":
             await _send(Reply(b'{"detail":"not found"}', 404), send)
         elif scope["type"] == "websocket" and (streams := self._streams_of(scope)) is not None:
-            await Socket(scope).serve(receive, send, streams)
+            await Socket(scope, self._latency).serve(receive, send, streams)
         else:
             raise NotImplementedError(f"{scope['type']} connections are not served")
 
@@ -116,12 +122,15 @@ class Application:
             await _send(reply, send, venue.date())
 
     async def _answer(self, venue: Venue, scope: Scope, body: bytes, receive: Receive) -> Reply:
+        way = self._latency.one_way()
+        await self._latency.wait(way)  # whatever the client does now: what it has sent arrives
         reply = venue.ask(scope, body)
         if not isinstance(reply, Reply):
             await asyncio.sleep(reply.seconds)
             reply = reply.resume()
         if reply.delay:
             await _wait(reply.delay, receive)
+        await self._latency.wait(way)
         return reply
 
     def _ask_kraken(self, scope: Scope, body: bytes) -> Reply | Waiting:

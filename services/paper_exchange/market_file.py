@@ -8,8 +8,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from services.paper_exchange.core.latency import Latency
 from services.paper_exchange.core.market.clock import Clock, MarketClock
 from services.paper_exchange.core.market.feed import Feed, FixedSource, PriceSource, WalkSource
 from services.paper_exchange.core.market.market import Depth, Market
@@ -66,7 +67,7 @@ class MarketSection(BaseModel):
 
 
 class LimitsSection(BaseModel):
-    """`[limits]`: Kraken's counters and its lockout, and whether Coinbase counts requests per second."""
+    """`[limits]`: Kraken's counters and its lockout, whether Coinbase counts requests per second, and the limits of streams."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -75,10 +76,31 @@ class LimitsSection(BaseModel):
     lockout_failures: int = Field(default=5, ge=1)
     lockout_seconds: float = Field(default=900.0, ge=0)
     coinbase: bool = True
+    streams: bool = True
 
     def limits(self) -> LimitSwitches:
         """Return the limits for the front."""
         return LimitSwitches(self.rest, self.trading, LockoutRule(self.lockout_failures, self.lockout_seconds))
+
+
+class LatencySection(BaseModel):
+    """`[latency]`: how long a request and its answer are on their way together; 0 and 0 answers at once."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    min_ms: float = Field(default=30.0, ge=0, le=60_000)
+    max_ms: float = Field(default=80.0, ge=0, le=60_000)
+    seed: int = 7
+
+    @model_validator(mode="after")
+    def _in_order(self) -> LatencySection:
+        if self.min_ms > self.max_ms:
+            raise ValueError(f"min_ms ({self.min_ms:g}) must not be above max_ms ({self.max_ms:g})")
+        return self
+
+    def latency(self) -> Latency:
+        """Return the latency of requests and streams."""
+        return Latency(self.min_ms, self.max_ms, self.seed)
 
 
 class PaperFile(BaseModel):
@@ -88,6 +110,7 @@ class PaperFile(BaseModel):
 
     market: MarketSection = Field(default_factory=MarketSection)
     limits: LimitsSection = Field(default_factory=LimitsSection)
+    latency: LatencySection = Field(default_factory=LatencySection)
 
 
 def read_paper_file(folder: Path) -> PaperFile:

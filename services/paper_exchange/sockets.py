@@ -1,7 +1,8 @@
 """WebSocket connections of either venue: texts in, texts out in order, and the ways in which a connection ends.
 
 A venue's own protocol (`kraken/streams`, `coinbase/streams`) gets a `Socket` and knows nothing of ASGI. What it sends is queued,
-so that a listener of the core never waits; a client that does not read is cut, as the venues do.
+so that a listener of the core never waits; a client that does not read is cut, as the venues do. Latency is here, so that no
+venue's protocol needs to know of it: both directions keep their order.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final, Protocol
 
+from services.paper_exchange.core.latency import AT_ONCE, Latency, OneWay
 from services.paper_exchange.wire import TRANSPORT, Receive, Scope, Send
 
 LONGEST_QUEUE: Final = 10_000
@@ -30,15 +32,18 @@ class StreamServer(Protocol):
 class Socket:
     """One accepted connection. `path`, `host` and `client` (the address) are those of its request."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, latency: Latency = AT_ONCE) -> None:
+        self._latency = latency
+        self._there, self._back = OneWay(latency), OneWay(latency)
         headers = dict(scope["headers"])
         self.path: str = scope["path"]
         self.host: str = headers.get(b"host", b"").decode("latin-1")
         self.client: str = (scope.get("client") or ("",))[0]
         self.ended = asyncio.Event()
         self._transport = scope.get("extensions", {}).get(TRANSPORT)
-        self._incoming: asyncio.Queue[str] = asyncio.Queue()
-        self._outgoing: asyncio.Queue[str | tuple[int, str]] = asyncio.Queue()
+        self._incoming: asyncio.Queue[tuple[float, str]] = asyncio.Queue()
+        self._outgoing: asyncio.Queue[tuple[float, str | tuple[int, str]]] = asyncio.Queue()
+        """With the steady instant at which each arrives."""
 
     def send(self, text: str) -> None:
         """Queue a text for the client. After the end of the connection it is dropped."""
@@ -47,16 +52,18 @@ class Socket:
         if self._outgoing.qsize() >= LONGEST_QUEUE:
             self.cut()
             return
-        self._outgoing.put_nowait(text)
+        self._outgoing.put_nowait((self._back.arrival(), text))
 
     async def text(self) -> str:
         """Wait for the next text of the client."""
-        return await self._incoming.get()
+        arrival, text = await self._incoming.get()
+        await self._there.until(arrival)
+        return text
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """End the connection with a close frame, after what is queued."""
         if not self.ended.is_set():
-            self._outgoing.put_nowait((code, reason))
+            self._outgoing.put_nowait((self._back.arrival(), (code, reason)))
 
     def cut(self) -> None:
         """End the connection without a word, as a broken network does."""
@@ -68,7 +75,11 @@ class Socket:
     async def serve(self, receive: Receive, send: Send, streams: StreamServer) -> None:
         """Accept the connection, if the venue does, and run it to its end."""
         await receive()  # websocket.connect
-        if status := streams.admit(self):
+        way = self._latency.one_way()
+        await self._latency.wait(way)
+        status = streams.admit(self)
+        await self._latency.wait(way)
+        if status:
             await send({"type": "websocket.http.response.start", "status": status, "headers": []})
             await send({"type": "websocket.http.response.body", "body": b""})
             return
@@ -95,11 +106,12 @@ class Socket:
             if message["type"] == "websocket.disconnect":
                 return
             text: Any = message.get("text")
-            self._incoming.put_nowait(text if isinstance(text, str) else "")
+            self._incoming.put_nowait((self._there.arrival(), text if isinstance(text, str) else ""))
 
     async def _write(self, send: Send) -> None:
         while True:
-            item = await self._outgoing.get()
+            arrival, item = await self._outgoing.get()
+            await self._back.until(arrival)
             try:
                 if isinstance(item, tuple):
                     await send({"type": "websocket.close", "code": item[0], "reason": item[1]})

@@ -13,7 +13,9 @@ from ipaddress import IPv6Address, ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_HTTP: Final = ("http", "https")
+_STREAM: Final = ("ws", "wss")
 _NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _NUMBER: Final = re.compile(r"([0-9]+|0x[0-9a-f]*)")
 """Matches the last label of a name that resolvers treat as a part of an IPv4 address (`127.1`, `0x7f.1`)."""
@@ -50,14 +52,25 @@ def is_loopback(host: str) -> bool:
 
 def read_origin(url: str) -> Origin:
     """Parse the origin of an http:// or https:// URL. Raises ValueError with a text that repeats nothing of it."""
+    return _read(url, _HTTP)
+
+
+def read_stream_origin(url: str) -> Origin:
+    """Parse the origin of a ws:// or wss:// URL in the same way."""
+    return _read(url, _STREAM)
+
+
+def _read(url: str, schemes: tuple[str, str]) -> Origin:
+    plain, secure = schemes
+    wanted = f"must be a{'n' if plain == 'http' else ''} {plain}:// or {secure}:// URL of a host"
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
         raise ValueError("must be plain ASCII without spaces or backslashes: programs differ on where such a URL leads")
     try:
         parts = urlsplit(url)
     except ValueError:
-        raise ValueError("must be an http:// or https:// URL of a host") from None
-    if parts.scheme not in _DEFAULT_PORTS or not parts.netloc:
-        raise ValueError("must be an http:// or https:// URL of a host")
+        raise ValueError(wanted) from None
+    if parts.scheme not in schemes or not parts.netloc:
+        raise ValueError(wanted)
     if "@" in url:
         raise ValueError("must contain neither a user name nor a password: programs differ on where such a URL leads")
     if "?" in url or "#" in url:

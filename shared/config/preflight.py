@@ -171,6 +171,14 @@ def _venue_urls(settings: Settings) -> Iterable[Check]:
             yield Check("venue", CheckStatus.YELLOW, text)
         else:
             yield Check("venue", CheckStatus.GREEN, known.url)
+        if not known.stream_url_is_given:
+            continue
+        place = f"{facts.stream_url_variable} is {known.stream_url}"
+        if urlsplit(known.stream_url).netloc == paper:
+            yield Check("venue", CheckStatus.RED, f"{place}, which is the paper exchange")
+        else:
+            text = f"{place}: fills are believed from there instead of {facts.title}'s own address"
+            yield Check("venue", CheckStatus.YELLOW, text)
 
 
 def _limits(users: Iterable[UserPolicy]) -> Iterable[Check]:

@@ -17,11 +17,18 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.config.errors import ConfigurationError
-from shared.config.origins import read_host, read_origin
+from shared.config.origins import Origin, read_host, read_origin, read_stream_origin
 from shared.config.proxy import Proxy, read_proxy
 from shared.config.redis_url import read_redis_url
 from shared.config.refusal import in_one_line, nearest
-from shared.config.venue_settings import KEY_VARIABLE, VENUE_FACTS, VENUE_PREFIXES, VENUE_URL_FIELDS, VenueSettings
+from shared.config.venue_settings import (
+    KEY_VARIABLE,
+    VENUE_FACTS,
+    VENUE_PREFIXES,
+    VENUE_STREAM_FIELDS,
+    VENUE_URL_FIELDS,
+    VenueSettings,
+)
 from shared.domain.account import MASTER
 from shared.domain.durability import Durability
 from shared.domain.funds import Funds
@@ -58,8 +65,12 @@ class Settings(BaseSettings):
     """Whether live mode accepts a Redis that does not report whether it may lose orders."""
     kraken_url: str = ""
     coinbase_url: str = ""
-    kraken_tier: Literal["starter", "intermediate", "pro", "none"] = "intermediate"
-    """The verification tier of the accounts at Kraken, which sets their rate limits. With `none` only the venue limits calls."""
+    kraken_stream_url: str = ""
+    """The private streams of Kraken, where they are not where they belong to KRAKEN_URL; see `VenueFacts.stream_url`."""
+    coinbase_stream_url: str = ""
+    kraken_tier: Literal["starter", "intermediate", "pro", "none"] | None = None
+    """The verification tier of the accounts at Kraken, which sets their rate limits. With `none` only the venue limits calls.
+    Without it each account begins with the middle tier, and learns its own from its private stream."""
     coinbase_tier: Literal["none"] | None = None
     """Coinbase has no tiers. With `none` only the venue limits calls, as with `kraken_tier`."""
     paper_url: str = "http://127.0.0.1:8100"
@@ -69,6 +80,8 @@ class Settings(BaseSettings):
     """Not used: read only to warn about it."""
     paper_prices_url: str = ""
     """The source of the paper exchange's prices; see `prices_url`."""
+    paper_latency: Literal["on", "off"] = "on"
+    """`off`: the paper exchange answers at once, whatever its file says. For tests and measurements."""
     executor_users: Annotated[tuple[str, ...], NoDecode] = ()
     executor_capacity: int = Field(default=1, ge=1, le=10_000)
     api_host: str = "127.0.0.1"
@@ -142,10 +155,17 @@ class Settings(BaseSettings):
             read_origin(value)
         return value.rstrip("/")
 
+    @field_validator(*VENUE_STREAM_FIELDS)
+    @classmethod
+    def _stream_url(cls, value: str) -> str:
+        if value:
+            read_stream_origin(value)
+        return value
+
     @model_validator(mode="after")
     def _paper_never_reaches_a_real_venue(self) -> Self:
         if self.shoal_mode is Mode.PAPER:
-            for name in ("paper_url", *VENUE_URL_FIELDS, "paper_prices_url"):
+            for name in ("paper_url", *VENUE_URL_FIELDS, *VENUE_STREAM_FIELDS, "paper_prices_url"):
                 value: str = getattr(self, name)
                 if value and not self._is_own_exchange(value):
                     raise ValueError(
@@ -153,16 +173,19 @@ class Settings(BaseSettings):
                         f"PAPER_URL or a loopback address may be reached; set SHOAL_MODE=live to trade for real"
                     )
         else:
-            for name in VENUE_URL_FIELDS:
+            for name, secure in (
+                *((each, "https") for each in VENUE_URL_FIELDS),
+                *((each, "wss") for each in VENUE_STREAM_FIELDS),
+            ):
                 value = getattr(self, name)
-                if value and read_origin(value).scheme != "https":
-                    raise ValueError(f"{name.upper()} must be https:// when SHOAL_MODE is live")
+                if value and not value.lower().startswith(f"{secure}://"):
+                    raise ValueError(f"{name.upper()} must be {secure}:// when SHOAL_MODE is live")
             if not self._is_own_exchange(self.paper_url):  # users with paper = true trade there
                 raise ValueError(f"PAPER_URL is {self.paper_url}: a real venue is not a paper exchange")
         return self
 
     def _is_own_exchange(self, url: str) -> bool:
-        origin, own = read_origin(url), read_origin(self.paper_url)
+        origin, own = _origin_of(url), read_origin(self.paper_url)
         if any(origin.is_within(facts.real_domain) for facts in VENUE_FACTS.values()):
             return False
         return origin.is_loopback or (origin.host, origin.port) == (own.host, own.port)
@@ -211,8 +234,15 @@ class Settings(BaseSettings):
         facts = VENUE_FACTS[name]
         given: str = getattr(self, facts.url_field)
         default = self.paper_url if self.shoal_mode is Mode.PAPER else facts.real_url
+        stream: str = getattr(self, facts.stream_url_field)
+        url = given or default
         return VenueSettings(
-            name=facts.name, url=given or default, url_is_given=bool(given), tier=getattr(self, f"{name}_tier", None)
+            name=facts.name,
+            url=url,
+            url_is_given=bool(given),
+            tier=getattr(self, f"{name}_tier", None),
+            stream_url=stream or facts.stream_url(url),
+            stream_url_is_given=bool(stream),
         )
 
     def venue_url(self, venue: str) -> str:
@@ -220,8 +250,12 @@ class Settings(BaseSettings):
         return self.venue(venue).url
 
     def venue_tier(self, venue: str) -> str | None:
-        """Return the tier of the accounts at a venue; None at a venue that has no tiers."""
+        """Return the tier of the accounts at a venue; None at a venue that has no tiers, and where it is not set."""
         return self.venue(venue).tier
+
+
+def _origin_of(url: str) -> Origin:
+    return read_stream_origin(url) if url.lower().startswith("ws") else read_origin(url)
 
 
 def load_settings() -> Settings:

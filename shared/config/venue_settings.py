@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.config.coinbase_key import find_secret_fault, read_key_file
+from shared.config.origins import read_origin
 from shared.domain.account import MASTER
 from shared.domain.values.venue import VENUES, VenueName
 
@@ -34,6 +35,12 @@ class VenueFacts:
     """Returns key and secret of a text that holds both, as the venue offers it for download; None for other texts.
 
     Raises ValueError, whose text continues a sentence, for one that should hold both and does not."""
+    real_stream_url: str
+    """The real venue's private streams."""
+    real_public_stream_url: str
+    """The real venue's public streams."""
+    stream_path: str
+    """The path of both kinds of streams at every other address, such as that of a paper exchange."""
 
     @property
     def title(self) -> str:
@@ -55,6 +62,27 @@ class VenueFacts:
         """Return the variable that holds another address than the real one."""
         return self.url_field.upper()
 
+    @property
+    def stream_url_field(self) -> str:
+        """Return the field of `Settings` that holds another address of the private streams."""
+        return f"{self.name}_stream_url"
+
+    @property
+    def stream_url_variable(self) -> str:
+        """Return the variable that holds another address of the private streams."""
+        return self.stream_url_field.upper()
+
+    def stream_url(self, url: str, *, public: bool = False) -> str:
+        """Return the address of the streams that belong to a base URL of REST: the real ones only for the real venue.
+
+        Anything else serves its streams itself, at the same host and port. Raises ValueError for what is not a base URL.
+        """
+        given, real = read_origin(url), read_origin(self.real_url)
+        if (given.scheme, given.host, given.port) == (real.scheme, real.host, real.port):
+            return self.real_public_stream_url if public else self.real_stream_url
+        scheme, _, place = url.rstrip("/").partition("://")
+        return f"{'wss' if scheme == 'https' else 'ws'}://{place}{self.stream_path}"
+
     def key_stem(self, owner: str) -> str:
         """Return how the key variables of `owner` (a user id, or `master`) begin: `_KEY` and `_SECRET` follow."""
         who = "MASTER" if owner == MASTER else f"USER_{variable_part(owner)}"
@@ -71,7 +99,12 @@ class VenueSettings:
     url_is_given: bool
     """Whether the URL is from the venue's variable."""
     tier: str | None
-    """The verification tier of the accounts, which sets their rate limits; None for a venue without tiers."""
+    """The verification tier of the accounts, which sets their rate limits; None for a venue without tiers, and for accounts whose
+    tier the venue is asked for."""
+    stream_url: str
+    """The address of the private streams in this mode."""
+    stream_url_is_given: bool
+    """Whether that is from the venue's variable."""
 
 
 def variable_part(user: str) -> str:
@@ -94,14 +127,33 @@ def _no_key_file(text: str) -> None:
 VENUE_FACTS: Final[Mapping[str, VenueFacts]] = {
     facts.name: facts
     for facts in (
-        VenueFacts(VenueName.KRAKEN, "https://api.kraken.com", "kraken.com", True, _kraken_secret_fault, _no_key_file),
         VenueFacts(
-            VenueName.COINBASE, "https://api.coinbase.com", "coinbase.com", False, find_secret_fault, read_key_file
+            VenueName.KRAKEN,
+            "https://api.kraken.com",
+            "kraken.com",
+            True,
+            _kraken_secret_fault,
+            _no_key_file,
+            "wss://ws-auth.kraken.com/v2",
+            "wss://ws.kraken.com/v2",
+            "/v2",
+        ),
+        VenueFacts(
+            VenueName.COINBASE,
+            "https://api.coinbase.com",
+            "coinbase.com",
+            False,
+            find_secret_fault,
+            read_key_file,
+            "wss://advanced-trade-ws-user.coinbase.com",
+            "wss://advanced-trade-ws.coinbase.com",
+            "/",
         ),
     )
 }
 VENUE_PREFIXES: Final = tuple(VENUE_FACTS[venue].prefix for venue in VENUES)
 VENUE_URL_FIELDS: Final = tuple(VENUE_FACTS[venue].url_field for venue in VENUES)
+VENUE_STREAM_FIELDS: Final = tuple(VENUE_FACTS[venue].stream_url_field for venue in VENUES)
 KEY_VARIABLE: Final = re.compile(
     rf"(?P<name>(?:{'|'.join(VENUE_PREFIXES)})(?:MASTER|USER_(?P<user>[A-Z0-9][A-Z0-9_]*))_API_(?P<part>KEY|SECRET))(?:_FILE)?"
 )

@@ -20,6 +20,7 @@ _READING: Final = (
 )
 _RECORDS: Final = "get set del pexpire incrby hget hset hdel hincrby"
 _HASHES: Final = "hget hset hdel pexpire"
+_CONNECTING: Final = "zcard zrange zadd zremrangebyscore pexpire"
 _CONSUMING: Final = "xreadgroup xack xgroup|create xtrim"
 _ANY: Final = "*"
 
@@ -66,6 +67,7 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
             "hset hdel",
             (keys.api_key(_ANY),),
         ),
+        WriteRule(_CONNECTING, (keys.connects(_ANY),)),
     ),
     "executor": (
         WriteRule(_RECORDS, (*_lease(_ANY), *_OF_A_USER)),
@@ -80,6 +82,7 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
                 keys.heartbeat("executor", _ANY),
             ),
         ),
+        WriteRule(_CONNECTING, (keys.connects(_ANY),)),
         WriteRule(_CONSUMING, (keys.orders(_ANY), keys.resting(_ANY))),
         WriteRule(
             "xadd xtrim",

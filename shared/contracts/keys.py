@@ -176,6 +176,11 @@ def clock(venue: str) -> str:
     return f"shoal:clock:{venue}"
 
 
+def connects(venue: str) -> str:
+    """Sorted set of the connects of streams to a venue by instant; by the executors and the master."""
+    return f"shoal:connects:{venue}"
+
+
 def instruments(venue: str) -> str:
     """Steps and minimums of a venue by symbol, as the venue states them now."""
     return f"shoal:instruments:{venue}"

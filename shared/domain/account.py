@@ -17,6 +17,10 @@ FIRST_CONNECT: Final = "connects for the first time since this master began to l
 """The reason of a master's account that has not been tried yet: users and the engine wait for it, though another is ready."""
 
 
+NO_STREAM_RIGHT: Final = "the key may not open streams"
+"""Why an account is polled whose owner has not given the key that right: `Account.served` contains it."""
+
+
 class AccountState(StrEnum):
     """Whether an account can trade; a parked one has a reason that the operator sees."""
 
@@ -41,6 +45,8 @@ class Account(NamedTuple):
     as_of: int
     entries_until: int | None = None
     """Until when the last pass of the key's check allows entries (epoch ms); None where no pass is needed: with paper money."""
+    served: str = ""
+    """How the ends of its orders are learned, for people: `stream`, or `polled` and why; empty if that is not recorded."""
 
 
 def masters_are_open(masters: Iterable[Account | None]) -> bool:

@@ -24,6 +24,7 @@ class FaultKind(StrEnum):
     MASTER_ROW = "master_row"  # a row of the master's account is not a plain spot trade, or cannot be read
     MASTER_SCAN = "master_scan"  # the master's fills cannot be seen
     VENUE_ROW = "venue_row"  # a row of a venue's answer cannot be read
+    VENUE_STREAM = "venue_stream"  # an account's private stream is down for long, or has left something out
     USER_FILE = "user_file"  # a user's file is missing or cannot be used
     RECORD = "record"  # a record in Redis cannot be read
     STREAM = "stream"  # a stream, or an entry of it, cannot be read

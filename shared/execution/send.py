@@ -129,7 +129,7 @@ class _LegSend:
         if leg.number > 1:  # only the record has the totals of the legs before it
             return await self._resolve()
         written = OrderRecord.accepted(leg, self.request, self._intent, sender.lease.token, venue_order_id, at)
-        return await resolve_record(sender, leg.order, leg.number, written, watch=self._watch)
+        return await resolve_record(sender, leg.order, leg.number, written, resting=self._watch)
 
     async def unknown(self, words: str) -> LegOutcome:
         """Record that it may have been received, and poll until the outcome is proved."""

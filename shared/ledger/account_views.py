@@ -35,7 +35,8 @@ class AccountView(View):
     """An account as last read, at `as_of` (epoch ms); an unknown amount is null.
 
     `funds` is the money of its books, `paper` or `live`; empty if it is not recorded (yet). `copies` is the master whose copies a
-    user's account holds.
+    user's account holds. `served` is how the ends of its orders are learned: `stream` or `polled: ` and why; empty if that is not
+    recorded.
     """
 
     venue: str
@@ -47,6 +48,7 @@ class AccountView(View):
     cash: str | None
     as_of: int | None
     copies: str = ""
+    served: str = ""
 
     @staticmethod
     def of(venue: str, account: Account | None, funds: str = "", copies: str = "") -> AccountView:
@@ -74,6 +76,7 @@ class AccountView(View):
             cash=_amount(account.cash),
             as_of=account.as_of or None,
             copies=copies,
+            served=account.served,
         )
 
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from shared.venues.errors import Unavailable
 UNREADABLE: Final = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What code raises that reads an answer of another shape than it expects."""
 _AMOUNT: Final = re.compile(r"[+-]?[0-9]{1,40}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,2})?")
+_INSTANT: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?(?:Z|\+00:00)")
 _MOST_DECIMALS: Final = 40
 _LARGEST: Final = 25
 """Powers of ten: no real amount is larger or finer, and arithmetic with such a number overflows or fills a screen."""
@@ -39,6 +41,15 @@ def decimal(value: object) -> Decimal:
     if not isinstance(exponent, int) or exponent < -_MOST_DECIMALS or amount.adjusted() > _LARGEST:
         raise ValueError("beyond the range of amounts")
     return amount
+
+
+def instant(text: str) -> int:
+    """Parse RFC 3339 in UTC with 0 to 9 decimals, as epoch ms. Raises ValueError."""
+    found = _INSTANT.fullmatch(text)
+    if found is None:
+        raise ValueError("not an instant")
+    whole = datetime.fromisoformat(f"{found.group(1)}+00:00")
+    return int(whole.timestamp()) * 1000 + int((found.group(2) or "0").ljust(3, "0")[:3])
 
 
 def _no_constants(name: str) -> Any:

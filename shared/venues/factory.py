@@ -11,6 +11,7 @@ from typing import Final
 
 from shared.config.coinbase_key import find_name_fault, parse_secret
 from shared.config.venue_settings import VENUE_FACTS
+from shared.contracts.keys import fingerprint
 from shared.domain.fault import Faults
 from shared.domain.values.venue import VenueName
 from shared.venues.coinbase.adapter import CoinbaseVenue
@@ -18,6 +19,9 @@ from shared.venues.coinbase.paper import PaperCoinbaseApi
 from shared.venues.coinbase.public import CoinbasePublic
 from shared.venues.coinbase.questions import Questions
 from shared.venues.coinbase.rate_budget import CoinbaseBudget
+from shared.venues.coinbase.streaming.products import OrderProducts
+from shared.venues.coinbase.streaming.stream import CoinbaseStream
+from shared.venues.coinbase.streaming.ticker import CoinbaseTicker
 from shared.venues.coinbase.submission import Submission
 from shared.venues.coinbase.transport import CoinbaseApi, SigningKey
 from shared.venues.errors import Refusal, Rejected
@@ -27,9 +31,15 @@ from shared.venues.kraken.lane import Lane
 from shared.venues.kraken.paper import PaperKrakenApi
 from shared.venues.kraken.public import KrakenPublic
 from shared.venues.kraken.rate_budget import RateBudget, Tier
+from shared.venues.kraken.streaming.stream import KrakenStream
+from shared.venues.kraken.streaming.ticker import KrakenTicker
 from shared.venues.kraken.transport import KrakenApi
 from shared.venues.port import NonceSource, PublicSide, Venue
+from shared.venues.price_stream import PriceStream
 from shared.venues.row_log import RowLog
+from shared.venues.streaming.attempts import Attempts
+from shared.venues.streaming.connection import StreamAddress
+from shared.venues.streaming.ticker import TickerStream
 from shared.venues.venue_clock import venue_time
 
 __all__ = [
@@ -42,6 +52,7 @@ __all__ = [
     "open_budget",
     "open_coinbase",
     "open_kraken",
+    "open_price_stream",
     "open_public",
     "open_public_coinbase",
     "open_public_kraken",
@@ -85,6 +96,19 @@ def open_public(
     raise Rejected(_UNSUPPORTED.format(venue))
 
 
+def open_price_stream(*, url: str, http: HttpSession, public: PublicSide, clock: Callable[[], int]) -> PriceStream:
+    """Open the stream of a venue's last prices, at the `ws://` or `wss://` address that belongs to its public side.
+
+    Connects to nothing yet. Raises Rejected for a venue without one.
+    """
+    address = StreamAddress(http, url)
+    if isinstance(public, KrakenPublic):
+        return TickerStream(address, KrakenTicker(public), venue_time(clock))
+    if isinstance(public, CoinbasePublic):
+        return TickerStream(address, CoinbaseTicker(public), venue_time(clock))
+    raise Rejected(_UNSUPPORTED.format(public.name))
+
+
 def open_account(
     venue: str,
     *,
@@ -98,6 +122,7 @@ def open_account(
     budget: Budget,
     public: PublicSide,
     paper: bool = False,
+    stream_url: str = "",
 ) -> Venue:
     """Open the account of a key at a venue; see `open_kraken` and `open_coinbase`. `nonces` is None at a venue without them.
 
@@ -115,6 +140,7 @@ def open_account(
             budget=budget,
             public=public,
             paper=paper,
+            stream_url=stream_url,
         )
     if isinstance(public, CoinbasePublic) and isinstance(budget, CoinbaseBudget):
         return open_coinbase(
@@ -127,6 +153,7 @@ def open_account(
             budget=budget,
             public=public,
             paper=paper,
+            stream_url=stream_url,
         )
     raise Rejected(_UNSUPPORTED.format(venue), Refusal.AUTH)
 
@@ -151,12 +178,15 @@ def open_coinbase(
     budget: CoinbaseBudget,
     public: CoinbasePublic | None = None,
     paper: bool = False,
+    stream_url: str = "",
 ) -> CoinbaseVenue:
     """Open the account of a key. Sends nothing yet.
 
     `budget` must be the only count of the key's calls in this process, `clock` the only `VenueClock` of the URL in it. With
     `paper` nothing is signed before the other side has identified itself as the paper exchange. Raises Rejected(AUTH) for a
     malformed key or secret: the account is then parked before anything is signed with it.
+
+    `stream_url` is the address of the private streams, if it is not the one that belongs to `url`.
     """
     if fault := find_name_fault(api_key):
         raise Rejected(fault, Refusal.AUTH)
@@ -169,7 +199,16 @@ def open_coinbase(
     api = kind(url=url, http=http, timeout=timeout, clock=known, key=key)
     shared = public or open_public_coinbase(url=url, http=http, timeout=timeout, clock=known)
     questions = Questions(api, budget, timeout=timeout)
-    return CoinbaseVenue(shared, questions, Submission(api, budget, clock=known), clock=known)
+    products = OrderProducts()
+    address = StreamAddress(http, stream_url or VENUE_FACTS[VenueName.COINBASE].stream_url(url))
+    subject = f"{VenueName.COINBASE} {fingerprint(api_key)}"
+
+    def stream() -> CoinbaseStream:
+        attempts = Attempts(subject, shared.rows.faults)
+        return CoinbaseStream(address, api, shared, products, attempts, clock=known)
+
+    submission = Submission(api, budget, clock=known)
+    return CoinbaseVenue(shared, questions, submission, clock=known, products=products, stream=stream)
 
 
 def tier_named(name: str | None) -> Tier | None:
@@ -180,11 +219,12 @@ def tier_named(name: str | None) -> Tier | None:
 def open_budget(venue: str, tier: str | None) -> Budget:
     """Return a new count of the calls of one key at a venue, within the tier that `Settings.venue_tier` names.
 
+    Without one an account at Kraken begins with the middle tier and learns its own from its private stream.
     One budget per key and process: the venue goes on counting when a turn or a session ends.
     """
     if venue == VenueName.COINBASE:
         return CoinbaseBudget(limited=tier != NO_TIER)
-    return RateBudget(tier_named(tier))
+    return RateBudget(Tier.INTERMEDIATE, learns=True) if tier is None else RateBudget(tier_named(tier))
 
 
 def open_kraken(
@@ -199,6 +239,7 @@ def open_kraken(
     budget: RateBudget,
     public: KrakenPublic | None = None,
     paper: bool = False,
+    stream_url: str = "",
 ) -> KrakenVenue:
     """Open the account of a key. Sends nothing yet.
 
@@ -207,6 +248,8 @@ def open_kraken(
     process). Pass the `public` of the same URL to share its list of pairs. With `paper` nothing is signed before the other side
     has identified itself as the paper exchange. Raises Rejected(AUTH) for a malformed key or secret: the account is then parked
     before anything is signed with it.
+
+    `stream_url` is the address of the private streams, if it is not the one that belongs to `url`.
     """
     if not api_key.strip():
         raise Rejected("the API key is empty", Refusal.AUTH)
@@ -219,4 +262,10 @@ def open_kraken(
     api = kind(url=url, http=http, timeout=timeout, api_key=api_key, api_secret=api_secret, clock=known)
     lane = Lane(api, nonces, budget, timeout=timeout, clock=known)
     shared = public or open_public_kraken(url=url, http=http, timeout=timeout, clock=known)
-    return KrakenVenue(shared, lane, budget, clock=known)
+    address = StreamAddress(http, stream_url or VENUE_FACTS[VenueName.KRAKEN].stream_url(url))
+    subject = f"{VenueName.KRAKEN} {fingerprint(api_key)}"
+
+    def stream() -> KrakenStream:
+        return KrakenStream(address, lane, shared, budget, Attempts(subject, shared.rows.faults))
+
+    return KrakenVenue(shared, lane, budget, clock=known, stream=stream)

@@ -226,7 +226,7 @@ class FakeVenue:
         return failure
 
     def private_stream(self) -> PrivateStream | None:
-        """Return the one that a test has given it, if any."""
+        """Return the one that a test has given it, if any: a `FakeStream` (`fake_stream.py`)."""
         return self.stream
 
     async def order(self, venue_order_id: str) -> VenueOrder:
@@ -274,7 +274,7 @@ class FakeVenue:
             raise Rejected(words, Refusal.MINIMUM)
         self._check_funds(order, price)
         record = self._record(order)
-        self.account.orders.append(record)
+        self.account.open(record)
         if order.rests:
             self._rest(record, order, price)
         elif not self.account.rests:

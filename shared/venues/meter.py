@@ -32,6 +32,11 @@ class Meter:
         """Remove a reserved cost that is not used."""
         self._level = max(0.0, self._fallen() - cost)
 
+    def adjust(self, maximum: float, decay: float) -> None:
+        """Go on with another maximum and decay; the level stays."""
+        self._fallen()
+        self._maximum, self._decay = maximum, decay
+
     def overflow(self) -> float:
         """Set the counter to its maximum, since the venue refused a call; return the seconds until one call fits."""
         self._level = max(self._fallen(), self._maximum)

@@ -22,7 +22,7 @@ class RowLog:
     """The rows that one process has left out. Each is counted in `faults` and logged when it is first seen."""
 
     def __init__(self, faults: Faults | None = None) -> None:
-        self._faults = faults or Faults()
+        self.faults = faults or Faults()
         self._said: dict[tuple[str, str], str] = {}
 
     def note(self, method: str, left_out: Mapping[str, str]) -> None:
@@ -33,5 +33,5 @@ class RowLog:
             if len(self._said) >= _MOST:
                 self._said.clear()
             self._said[method, row] = why
-            self._faults.count(FaultKind.VENUE_ROW)
+            self.faults.count(FaultKind.VENUE_ROW)
             _log.warning("a row of the venue's answer is left out", method=method, row=row, why=why)

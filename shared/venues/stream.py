@@ -32,7 +32,7 @@ class OrderSeen:
     order: VenueOrder
     whole: bool
     """Whether its sums are proven: the fills that were seen add up to what the venue says has filled, with all their fees.
-    An order that has ended and is not whole is asked for by REST."""
+    An order that has ended and is not whole is asked for by REST. Of an open order: so much has filled; more may have."""
     filled_at: int | None
     """When its last fill was made (epoch ms, the venue's time); None if nothing has filled, or that was not seen."""
 
@@ -85,6 +85,14 @@ class StreamReader(Protocol):
 
 class PrivateStream(Protocol):
     """The stream of one account."""
+
+    @property
+    def shows_funds(self) -> bool:
+        """Whether deposits, withdrawals and the like are shown now (`funds_moved`).
+
+        If not, the balances are read as often as without a stream.
+        """
+        ...
 
     async def run(self, reader: StreamReader, permit: ConnectPermit) -> NoReturn:
         """Connect, subscribe and tell `reader`, for ever: connects again after every failure, with growing pauses.

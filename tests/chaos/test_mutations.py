@@ -39,12 +39,12 @@ _VENUES_NOW: Final = """        if now < self._middle_until:  # each order asks 
 _VENUES_LEAST: Final = """        return floor(now * 1000 + (min(low, doubt) if now < until else low))
 """
 
-_REPLAYED: Final = """        accepted = await self._submission.send(body, begin)
+_REPLAYED: Final = """        accepted = await self._submission.send(body, begin, latest_at=latest_at)
 """
 _REPLAYED_UNDER_A_NEW_ID: Final = """        from uuid import UUID, uuid5
         asked = json.loads(body)
         asked["client_order_id"] = str(uuid5(UUID(asked["client_order_id"]), "leg-2"))
-        accepted = await self._submission.send(request_text(asked), begin)
+        accepted = await self._submission.send(request_text(asked), begin, latest_at=latest_at)
 """
 _THE_SAME_REQUEST: Final = "if conditions is None or outgoing.body != record.request:"
 _ENDED: Final = """    done = ended and (filled == 0) == (cost == 0) and (status != "FILLED" or filled > 0)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from tests.support.processes import AT_ONCE
 from tests.support.redis_server import free_port
 
 ROOT: Final = Path(__file__).parents[2]
@@ -30,6 +31,7 @@ class Stack:
             "IMAGE": "shoal-test",
             "API_PORT": str(self.api_port),
             "COMPOSE_ENV_FILES": os.devnull,
+            **AT_ONCE,
         }
 
     def up(self, *options: str) -> None:

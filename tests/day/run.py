@@ -48,6 +48,9 @@ pairs = ["BTC/USD", "ETH/USD", "SOL/USD"]
 rest = {limits}
 trading = {limits}
 coinbase = {limits}
+
+[latency]
+seed = {seed}
 """
 _EXECUTORS: Final = 2
 
@@ -57,7 +60,7 @@ class Day:
 
     Venues count calls by the wall clock, of which this day has three minutes: a key would get a day's trades into the calls of
     three minutes. So the counters are off, and the executors keep no budget of calls at Kraken, unless they are to run as they
-    ship.
+    ship. The exchange has the latency of a real one, in wall time.
     """
 
     def __init__(self, stack: Stack, log: TextIO, seed: int, *, shipped: bool) -> None:
@@ -77,7 +80,7 @@ class Day:
         (config / "paper.toml").write_text(market)
         (config / "strategy.toml").write_text(_STRATEGY)
         venues = {person.user: person.venues for person in PEOPLE}
-        return Stack(folder, list(venues), venues=venues, price_speed=speed)
+        return Stack(folder, list(venues), venues=venues, price_speed=speed, latency=True)
 
     def open(self) -> None:
         """Open the accounts and start everything; the master last, so that the day begins with all on board."""

@@ -19,7 +19,7 @@ import redis
 from services.demo.settings import DemoSettings
 from shared.config.errors import ConfigurationError
 from shared.contracts import keys
-from tests.support.processes import ROOT, wait_for
+from tests.support.processes import AT_ONCE, ROOT, wait_for
 from tests.support.redis_server import free_port
 
 USERS: Final = ("alice", "bob", "carol")
@@ -34,6 +34,7 @@ class Demo:
             "REDIS_PORT": str(self.redis_port),
             "API_PORT": str(free_port()),
             "PAPER_PORT": str(free_port()),
+            **AT_ONCE,
             **settings,
         }
         self._log = folder / "demo.log"

@@ -16,7 +16,7 @@ from typing import Final
 
 import pytest
 
-from tests.support.processes import ROOT, wait_for
+from tests.support.processes import AT_ONCE, ROOT, wait_for
 from tests.support.redis_server import free_port
 
 _COPIED: Final = (
@@ -60,6 +60,7 @@ class Clone:
         return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | {
             "USER": "login-name",
             "COLUMNS": str(_WIDE),
+            **AT_ONCE,
         }
 
     @property

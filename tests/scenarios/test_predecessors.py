@@ -13,6 +13,7 @@ from typing import Any, Final
 import pytest
 
 from shared.contracts import keys
+from tests.support.ops_command import run_ops
 from tests.support.outcomes import Report, assert_books_match, wait_outcomes
 from tests.support.processes import wait_for
 from tests.support.stack import Stack
@@ -21,12 +22,13 @@ pytestmark = pytest.mark.timeout(150)
 
 OLD, YOUNG = '[guards]\nmax_signal_age = "2s"\n', '[guards]\nmax_signal_age = "10m"\n'
 HELD_UP: Final[Mapping[str, tuple[float, str]]] = {
-    "in-time": (4.5, OLD),
+    "in-time": (4.5, YOUNG),
     "too-late": (9.0, OLD),
     "sent-again": (9.0, YOUNG),
     "sent-again-and-in-time": (4.5, YOUNG),
 }
-"""For how long (s) an order is held up, and whether it is still young enough to be sent again. A token lives 6 to 7 s."""
+"""For how long (s) an order is held up, and whether it is still young enough to be sent again: a token lives 6 to 7 s, but no
+longer than its order may age. A pause forbids that the one that comes in time is sent again."""
 SLACK_MS: Final = 1_000
 """The exchange and Shoal read the same clock, at different moments."""
 
@@ -49,6 +51,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         given = time.monotonic()
         wait_for(lambda: all(_sent(stack, user) for user in HELD_UP), 10, "the orders are under way")
         first.kill()
+        assert run_ops(stack, "pause", "--user", "in-time", "--reason", "a test").code == 0
         time.sleep(max(0.0, given + 2.1 - time.monotonic()))  # until those of two seconds may not be sent again
         for user in HELD_UP:
             stack.client.delete(keys.lease(user))

@@ -16,6 +16,8 @@ from tests.support.python_module import ForkedProcess
 ROOT: Final = python_module.ROOT
 _LEAST_PATIENCE: Final = 60.0
 _KEPT: Final = ("PATH", "HOME", "LANG", "TMPDIR")
+AT_ONCE: Final = {"PAPER_LATENCY": "off"}
+"""The paper exchange of tests and benches answers at once; the day's does not (`Stack(latency=True)`)."""
 
 
 class Service:
@@ -24,13 +26,14 @@ class Service:
     def __init__(
         self, name: str, module: str, environment: Mapping[str, str], log: Path, *args: str, root: Path = ROOT
     ) -> None:
-        """`root` is the checkout whose code it runs."""
+        """`root` is the checkout whose code it runs. Without another word a paper exchange answers at once."""
         self.name = name
         self.log_path = log
         self._module = module
         self._root = root
         self._args = args
-        self._environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | dict(environment)
+        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        self._environment = kept | AT_ONCE | dict(environment)
         self._process: ForkedProcess | subprocess.Popen[bytes] | None = None
 
     def start(self) -> Service:

@@ -13,17 +13,28 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, cast
+from typing import Any, Final, Self, cast
 from uuid import uuid4
 
 import redis
 
 from shared.contracts import keys
 from tests.support.paper_control import WORDS, PaperControl, VenueWords
-from tests.support.processes import Service, wait_for
+from tests.support.processes import AT_ONCE, Service, wait_for
 from tests.support.redis_server import RedisServer, free_port
 
 _PATIENCE: Final = 60.0
+_NOBODY: Final = 9
+"""A port of this machine on which nothing answers."""
+POLLED: Final = (
+    "query-funds",
+    "query-open-orders",
+    "query-closed-orders",
+    "modify-orders",
+    "cancel-orders",
+    "query-ledger",
+)
+"""The rights of a key of Kraken whose account is polled: it may do everything but open private streams."""
 
 
 class Stack(PaperControl):
@@ -41,10 +52,18 @@ class Stack(PaperControl):
         price_speed: float = 0,
         venue: str = "kraken",
         venues: Mapping[str, Sequence[str]] | None = None,
+        latency: bool = False,
+        latency_ms: float = 0,
+        streams: bool = True,
     ) -> None:
-        """`venues`: where users trade who do not trade at `venue`."""
+        """`venues`: where users trade who do not trade at `venue`; `latency`: the exchange has the one of its file.
+
+        `latency_ms`: each request and its answer take so long together, half of it each way; not with `latency`. Without
+        `streams` all accounts are polled.
+        """
         super().__init__(free_port(), folder)
         self.users = list(users)
+        self._streams = streams
         self.venue = venue
         self._venues = dict(venues or {})
         self.redis = RedisServer(folder / "redis")
@@ -53,12 +72,17 @@ class Stack(PaperControl):
         self.keys = self.keys_at[venue]
         self._user_settings = user_settings
         self._price_speed = price_speed
+        self._latency = latency or latency_ms > 0
+        self._latency_ms = latency_ms
         self.config = folder / "config"
 
     def __enter__(self) -> Self:
         (self.config / "users").mkdir(parents=True)
         for user in self.users:
             self.write_user(user, self._user_settings)
+        if self._latency_ms:
+            with (self.config / "paper.toml").open("a") as file:
+                file.write(f"\n[latency]\nmin_ms = {self._latency_ms}\nmax_ms = {self._latency_ms}\n")
         self.redis.start()
         self.client = redis.Redis(port=self.redis.port, decode_responses=True)
         self.start("paper-exchange", "services.paper_exchange")
@@ -93,11 +117,14 @@ class Stack(PaperControl):
     def environment(self) -> dict[str, str]:
         """What every service of this stack is told."""
         found = {
+            **({"PAPER_LATENCY": "on"} if self._latency else AT_ONCE),
             "REDIS_URL": self.redis.url,
             "SHOAL_CONFIG": str(self.config),
             "PAPER_URL": f"http://127.0.0.1:{self.paper_port}",
             "PAPER_PORT": str(self.paper_port),
         }
+        if not self._streams:  # Kraken refuses them by the rights of the keys
+            found["COINBASE_STREAM_URL"] = f"ws://127.0.0.1:{_NOBODY}"
         for venue, owners in self.keys_at.items():
             for owner, (key, secret) in owners.items():
                 who = "MASTER" if owner == "master" else f"USER_{owner.upper().replace('-', '_')}"
@@ -124,21 +151,33 @@ class Stack(PaperControl):
         )
 
     def open_account(
-        self, user: str, *, venue: str = "", tier: str = "", key_type: str = "", **balances: str | int
+        self,
+        user: str,
+        *,
+        venue: str = "",
+        tier: str = "",
+        key_type: str = "",
+        permissions: Sequence[str] = (),
+        **balances: str | int,
     ) -> None:
         """Open a paper account, by default where the user trades; its key goes into the environment of services started later.
 
-        `key_type`: ecdsa (the default) or ed25519, at a venue that hands out either.
+        `key_type`: ecdsa (the default) or ed25519, at a venue that hands out either. `permissions`: of the key; by
+        default all but the right to withdraw.
         """
         if not venue:
             for each in self._venues.get(user, (self.venue,)):
-                self.open_account(user, venue=each, tier=tier, key_type=key_type, **balances)
+                self.open_account(user, venue=each, tier=tier, key_type=key_type, permissions=permissions, **balances)
             return
-        body = {"user": user, "venue": venue}
+        body: dict[str, Any] = {"user": user, "venue": venue}
         if venue == "kraken":  # a key of Kraken is any text; others come from the exchange
             body["api_key"] = f"PAPER{secrets.token_hex(12)}"
             body["api_secret"] = base64.b64encode(secrets.token_bytes(64)).decode()
+        if venue == "kraken" and not self._streams:
+            permissions = permissions or POLLED
         body |= {name: given for name, given in (("tier", tier), ("key_type", key_type)) if given}
+        if permissions:
+            body["permissions"] = list(permissions)
         funds = {asset: str(amount) for asset, amount in balances.items()}
         made = self.post("/paper/accounts", {**body, "balances": funds})
         self.keys_at[venue][user] = (made["api_key"], made["api_secret"])

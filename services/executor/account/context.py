@@ -17,6 +17,7 @@ from services.executor.account.renaming import Renamer
 from services.executor.account.risk_keeper import RiskKeeper
 from services.executor.mirroring.gate import MirrorGate
 from services.executor.orders.set_aside import SetAside
+from services.executor.streams.account_stream import AccountStream
 from services.executor.turn.send_priority import SendPriority
 from shared.bus.lease import Lease
 from shared.bus.orders import RETENTION_MS, OrderStore
@@ -63,6 +64,8 @@ class AccountContext:
     """Checks the API key; None in tests of what does not concern it."""
     mirrors: MirrorGate = field(default_factory=MirrorGate)
     """The orders that are mirrored; set by the turn."""
+    stream: AccountStream | None = None
+    """Follows the account by its private stream; None in tests of what does not concern it."""
     positions: AccountPositions = field(init=False)
     renamer: Renamer = field(init=False)
     risk: RiskKeeper = field(init=False)

@@ -21,6 +21,7 @@ from services.executor.orders.dispatcher import Dispatcher
 from services.executor.protection.guardian import Guardian
 from services.executor.protection.housekeeper import Housekeeper, Task
 from services.executor.protection.own_exits import OwnExits
+from services.executor.protection.price_alarm import PriceAlarm
 from services.executor.turn.entry_runner import EntryRunner
 from services.executor.turn.order_reader import OrderReader
 from services.executor.turn.symbol_queues import SymbolQueues
@@ -61,9 +62,11 @@ class UserTurn:
         supervisor: Supervisor | None = None,
         *,
         watch: Watch | None = None,
+        alarm: PriceAlarm | None = None,
     ) -> None:
-        """`watch` is shared by the turns of a process, so that guardians that look at once read the market once."""
+        """`watch` and `alarm` are shared by the turns of a process, so that guardians that look at once read the market once."""
         self._watch = watch or Watch(bus)
+        self._alarm = alarm
         self._supervisor = supervisor or Supervisor()
         self._bus = bus
         self._faults = faults or Faults()
@@ -141,6 +144,10 @@ class UserTurn:
                     tasks.create_task(endless("account reader", context.account.run()))
                     tasks.create_task(endless("announcer", self._announce(context.account, context.venue.name)))
                 await self._until_known()
+                for context in self._contexts.values():
+                    if context.stream is not None:
+                        context.stream.supervisor = self._supervisor
+                        tasks.create_task(endless("private stream", context.stream.run()))
                 self._reader.register(self._user, self._lease, self._deliver)
                 mirrors = await self._resume_mirrors(tasks)
                 exits = await self._resume_own_exits()
@@ -154,7 +161,7 @@ class UserTurn:
                 housekeeper = Housekeeper(self._bus, self._user, self._contexts, self._queues, self._supervisor)
                 tasks.create_task(endless("housekeeper", housekeeper.run()))
                 self._guardians = [
-                    Guardian(context, self._watch, exits[name], self._supervisor)
+                    Guardian(context, self._watch, exits[name], self._supervisor, alarm=self._alarm)
                     for name, context in self._contexts.items()
                 ]
                 for guardian in self._guardians:
@@ -167,7 +174,7 @@ class UserTurn:
                     with suppress(BusRefused, BusForbidden):  # the reader reports it; exits by price go on meanwhile
                         await self._runner.sweep()
         finally:
-            for name in ("account reader", "housekeeper", "guardian"):
+            for name in ("account reader", "housekeeper", "guardian", "private stream"):
                 self._supervisor.worked(f"{name} of {self._user}")  # failures of this turn end with it
             for context in self._contexts.values():
                 context.faults.clear_all()

@@ -68,6 +68,7 @@ class AccountMirror:
         self._pairs_read_at = 0
         self._read_at = 0
         self._filled = False
+        self._moved = False
         self.currency = currency
         self.fees = TakerFees(venue.name, symbols)
         self.instruments: Mapping[Symbol, Instrument] = {}
@@ -90,7 +91,7 @@ class AccountMirror:
     async def refresh(self) -> None:
         """Read balances and prices, and publish them. Raises the venue's errors; the last figures then stay."""
         asked = self._clock.now()
-        self._filled = False  # before reading: the answer may not include a fill during it
+        self._filled = self._moved = False  # before reading: the answer may not include a fill during it
         balances = await self.read_balances()
         cash = balances.get(self.currency, Balance(self.currency, ZERO, ZERO))
         prices = await self._ask_prices(self._priced(balances))
@@ -157,7 +158,7 @@ class AccountMirror:
     async def refresh_if_due(self) -> None:
         """Refresh if the figures are old, or some time after a fill has changed them."""
         age = self._clock.now() - self._read_at
-        if age >= _EVERY or (self._filled and age >= _AFTER_A_FILL):
+        if age >= _EVERY or self._moved or (self._filled and age >= _AFTER_A_FILL):
             if self._clock.now() - self._pairs_read_at >= _PAIRS_EVERY:
                 await self._publish_pairs()
             await self.refresh()
@@ -209,6 +210,10 @@ class AccountMirror:
     def note_fill(self) -> None:
         """Request a refresh soon: an order has changed the account."""
         self._filled = True
+
+    def note_funds_moved(self) -> None:
+        """Request a refresh at once: something other than an order has changed the account."""
+        self._moved = True
 
     @property
     def stale(self) -> bool:

@@ -16,6 +16,8 @@ from shared.venues.port import TradeKind, VenueOrder
 
 _PLAUSIBLE: Final = (Decimal("0.5"), Decimal(2))
 """Bounds of an average price relative to the market's: far wider than market moves, far narrower than a mistaken unit."""
+_NEAR_ONE: Final = Decimal("0.01")
+"""A price this near to 1 makes the two units of a size the same, to a per cent."""
 MOVES_THE_POSITION: Final = frozenset({UncopiedReason.TOO_LATE, UncopiedReason.ANOTHER_QUOTE})
 """Reasons that change the position although nothing is copied: the next sale is a fraction of these coins too."""
 
@@ -55,4 +57,12 @@ def _plausible(order: VenueOrder, price: Price | None) -> bool:
     if paid is None or price is None or price.amount <= 0:
         return False
     least, most = _PLAUSIBLE
-    return least <= paid.amount / price.amount <= most
+    return least <= paid.amount / price.amount <= most and not _looks_like_quote(paid.amount, price.amount)
+
+
+def _looks_like_quote(paid: Decimal, price: Decimal) -> bool:
+    """Return whether the average price may be 1 because the size is in quote: it is not clearly nearer to the market's.
+
+    The bounds alone do not show that for a coin that costs between 0.5 and 2.
+    """
+    return abs(price - 1) > _NEAR_ONE and abs(paid - 1) <= abs(paid - price)

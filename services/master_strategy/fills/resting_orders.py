@@ -1,8 +1,8 @@
 """Follows the master's resting limit orders, by whoever placed them, and emits what happens to each: placed, amended, ended.
 
-Only while a user mirrors orders: the scan then lists the open orders each time. A stream may call `seen` as well, and then says
-with `trusted` whether it misses nothing. Each version is emitted once, whatever shows it; what was emitted is read back after a
-restart. An order that had filled before it was first seen is not emitted: its fills are signals, as always.
+Only while a user mirrors orders: then the open orders are listed with each look at the account, and a stream tells sooner
+(`seen`). Each version is emitted once, whatever shows it; what was emitted is read back after a restart. An order that had
+filled before it was first seen is not emitted: its fills are signals, as always.
 
 It must never take an order for ended because a list does not show it, nor emit a user's copy as an order of the master.
 """
@@ -10,7 +10,6 @@ It must never take an order for ended because a list does not show it, nor emit 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -26,12 +25,10 @@ from shared.bus.master_orders import MasterOrderLog
 from shared.domain.mirror import MasterAction, MasterOrder, mirror_id
 from shared.domain.order import Side
 from shared.domain.values.money import ONE
-from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
+from shared.venues.errors import KEY_REFUSALS, OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.port import OrderList, TradeKind, Venue, VenueOrder, VenueOrderStatus
 
 _LEASE_NEEDED: Final = 1.0  # seconds left of the lease when an event is emitted
-_STATE_EVERY: Final = 20.0
-"""Seconds between statements that the open orders are seen, while a stream shows them."""
 _REMEMBERED: Final = 10_000
 
 _log = structlog.get_logger(__name__)
@@ -63,10 +60,8 @@ class RestingOrders:
         self._known: dict[str, MasterOrder] | None = None
         self._passed_over: dict[str, None] = {}
         """Orders that had filled before they were seen, and users' copies."""
-        self._heard: asyncio.Queue[VenueOrder] = asyncio.Queue()
+        self._heard: asyncio.Queue[tuple[VenueOrder, bool]] = asyncio.Queue()
         self._one_at_a_time = asyncio.Lock()
-        self.trusted = False
-        """Whether a stream shows every order now: then the open orders count as seen between the scans too."""
 
     async def wanted(self) -> bool:
         """Return whether the open orders must be compared: a user mirrors them, or one that was emitted has not ended."""
@@ -87,26 +82,26 @@ class RestingOrders:
                 _log.warning("an order is neither open nor shown", master_order_id=order_id)
         await self._orders.seen(begun)
 
-    def seen(self, order: VenueOrder) -> None:
-        """Note an order that a stream has shown. Never raises; `run` handles it."""
-        self._heard.put_nowait(order)
+    def seen(self, order: VenueOrder, *, whole: bool) -> None:
+        """Note an order that a stream has shown; `whole`: its sums are proven. Never raises; `run` handles it."""
+        self._heard.put_nowait((order, whole))
 
     async def run(self) -> None:
-        """Handle what a stream shows, for ever. Raises LeaseLost, BusUnavailable."""
-        stated = self._clock.steady()
+        """Handle what a stream shows, for ever. Raises LeaseLost, BusUnavailable, and Rejected for a refused key."""
         while True:
-            order = None
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_STATE_EVERY):
-                    order = await self._heard.get()
-            if not await self.wanted():
+            order, whole = await self._heard.get()
+            known = order.venue_order_id in await self._load()
+            ended = order.status is VenueOrderStatus.DONE
+            if (ended and not known) or not await self.wanted():
                 continue
-            if order is not None:
-                with suppress(Unavailable, OutcomeUnknown):  # the next scan compares it
-                    await self._note(order)
-            if self.trusted and self._clock.steady() - stated >= _STATE_EVERY:
-                stated = self._clock.steady()
-                await self._orders.seen(self._clock.earliest())
+            try:
+                # A stream need not say what was asked for, and a change of it only in part.
+                await self._note(order if ended and whole else await self._venue.order(order.venue_order_id))
+            except (Unavailable, OutcomeUnknown) as failure:  # the next scan compares it
+                _log.info("an order that a stream has shown could not be read", words=str(failure))
+            except Rejected as refused:
+                if refused.refusal in KEY_REFUSALS:
+                    raise
 
     async def _load(self) -> dict[str, MasterOrder]:
         if self._known is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final
+from typing import Final, Protocol
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from services.paper_exchange.coinbase.orders.placed import Placed
@@ -29,6 +29,14 @@ class Conversion:
     done_at: float = 0.0
 
 
+class PlacementListener(Protocol):
+    """Something that is told of new orders, once it is settled what the venue shows of them. Must not change anything."""
+
+    def order_placed(self, placed: Placed) -> None:
+        """Hear of a new order; it may have traded, or ended, already."""
+        ...
+
+
 @dataclass(slots=True, eq=False)
 class Portfolio:
     """One portfolio. `created_at` is seconds since the epoch."""
@@ -42,6 +50,13 @@ class Portfolio:
     """Every order ever taken, by id, the oldest first."""
     by_client_id: dict[str, Placed] = field(default_factory=dict)
     """The order that each client order id names, for ever."""
+    listeners: list[PlacementListener] = field(default_factory=list)
+
+    def add_order(self, placed: Placed) -> None:
+        """Add a new order."""
+        self.placed[placed.order.id] = self.by_client_id[placed.client_order_id] = placed
+        for listener in tuple(self.listeners):
+            listener.order_placed(placed)
 
     @property
     def uuid(self) -> str:

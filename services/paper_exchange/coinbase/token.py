@@ -75,9 +75,25 @@ def claimed_key(authorization: str) -> str:
 
 def check(authorization: str, target: Target, now: float, find_key: FindKey) -> Token:
     """Return the token of an `Authorization` header. Raises BadToken."""
-    if not authorization.startswith("Bearer ") or len(authorization) > LARGEST:
+    if not authorization.startswith("Bearer "):
         raise BadToken("no bearer token")
-    text = authorization.removeprefix("Bearer ")
+    token, claims = _prove(authorization.removeprefix("Bearer "), now, find_key)
+    _check_target(claims, target)
+    return token
+
+
+def check_stream(text: str, now: float, find_key: FindKey) -> Token:
+    """Return the token in `jwt` of a WebSocket message, which names no request (docs.cdp.coinbase.com). Raises BadToken."""
+    token, claims = _prove(text, now, find_key)
+    if "uri" in claims or "uris" in claims:
+        raise BadToken("made for a request")
+    return token
+
+
+def _prove(text: str, now: float, find_key: FindKey) -> tuple[Token, dict[str, Any]]:
+    """Return a token and its claims, which are proven but for what they are about."""
+    if len(text) > LARGEST:
+        raise BadToken("too long")
     parts = text.split(".")
     if len(parts) != 3:
         raise BadToken("not a JWT")
@@ -92,8 +108,7 @@ def check(authorization: str, target: Target, now: float, find_key: FindKey) -> 
         raise BadToken("sub is not the key")
     expires = _check_times(claims, now)
     _check_origin(claims)
-    _check_target(claims, target)
-    return Token(str(name), expires)
+    return Token(str(name), expires), claims
 
 
 def _check_header(header: dict[str, Any], key: PublicKey) -> None:

@@ -16,6 +16,7 @@ from services.paper_exchange.coinbase.errors import (
     unauthorized,
 )
 from services.paper_exchange.coinbase.replies import TEXT, failure, success
+from services.paper_exchange.core.fault_table import DELAYED_REPLIES
 from services.paper_exchange.core.faults import ArmedFault
 from services.paper_exchange.wire import Reply
 
@@ -57,7 +58,7 @@ def refused(switch: ArmedFault, method: str, body: Shape | None) -> CoinbaseRefu
 def corrupt(reply: Reply, switch: ArmedFault, method: str, body: Shape | None) -> Reply:
     """Return what the client gets of the answer to a request that was processed."""
     fault = switch.fault
-    if fault == "slow_reply":
+    if fault in DELAYED_REPLIES:
         reply.delay = switch.seconds
         return reply
     if fault == "truncated_json":

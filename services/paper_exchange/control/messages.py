@@ -11,8 +11,9 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from services.paper_exchange.coinbase.keys import parse_secret
+from services.paper_exchange.control.fault_options import FaultOptions, refusal_of
 from services.paper_exchange.core.account import DEFAULT_PERMISSIONS, Permission
-from services.paper_exchange.core.fault_table import FAULTS, WITH_ERROR_TEXT
+from services.paper_exchange.core.fault_table import FAULTS, WITH_ERROR_TEXT, WITHOUT_USER
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
 LARGEST = Decimal(10**15)
@@ -122,6 +123,20 @@ class NewFault(StrictModel):
         only = FAULTS[self.fault].venue
         if only and self.venue not in {"", only}:
             raise ValueError(f"{self.fault} is a fault of {only} only")
+        return self
+
+    @model_validator(mode="after")
+    def _options_that_it_honours(self) -> NewFault:
+        fraction = "fraction" in self.model_fields_set
+        named = (self.fault, self.user, self.venue, self.method, self.symbol, self.count, self.probability)
+        if refusal := refusal_of(FaultOptions(*named, fraction)):
+            raise ValueError(refusal)
+        return self
+
+    @model_validator(mode="after")
+    def _user_where_there_is_one(self) -> NewFault:
+        if self.user and self.fault in WITHOUT_USER:
+            raise ValueError(f"{self.fault} strikes before the user is known: arm it without a user")
         return self
 
     @model_validator(mode="after")

@@ -23,14 +23,25 @@ from services.paper_exchange.control.registry import (
     create_coinbase,
     transfer_funds,
 )
-from services.paper_exchange.control.views import View, account_view, fault_view, key_view, order_view, text
+from services.paper_exchange.control.views import (
+    View,
+    account_view,
+    fault_view,
+    key_view,
+    order_view,
+    streams_view,
+    text,
+)
 from services.paper_exchange.core.exchange import Exchange
 from services.paper_exchange.core.renaming import PairListener, rename
+from services.paper_exchange.streaming.register import StreamRegister
 
 PIECE: Final = 500  # rows
 
 
-def control_plane(exchange: Exchange, coinbase: CoinbaseVenue, listed: PairListener) -> FastAPI:
+def control_plane(
+    exchange: Exchange, coinbase: CoinbaseVenue, listed: PairListener, register: StreamRegister
+) -> FastAPI:
     """Build the application behind `/paper/`. `listed` is called with every pair that gets another name."""
     plane = FastAPI(
         title="Shoal paper exchange", docs_url="/paper/docs", openapi_url="/paper/openapi.json", redoc_url=None
@@ -40,7 +51,7 @@ def control_plane(exchange: Exchange, coinbase: CoinbaseVenue, listed: PairListe
     _accounts(plane, exchange, coinbase)
     _market(plane, exchange, listed)
     _faults(plane, exchange)
-    _journal(plane, exchange)
+    _journal(plane, exchange, register)
     return plane
 
 
@@ -149,7 +160,7 @@ def _faults(plane: FastAPI, exchange: Exchange) -> None:
         return fired
 
 
-def _journal(plane: FastAPI, exchange: Exchange) -> None:
+def _journal(plane: FastAPI, exchange: Exchange, register: StreamRegister) -> None:
     @plane.get("/paper/orders")
     async def show_orders(user: str = "", symbol: str = "", client_order_id: str = "") -> StreamingResponse:
         exchange.catch_up()
@@ -164,6 +175,10 @@ def _journal(plane: FastAPI, exchange: Exchange) -> None:
     @plane.get("/paper/requests")
     async def show_requests(api_key: str = "") -> StreamingResponse:
         return _json_list(exchange.journal.requests(api_key))
+
+    @plane.get("/paper/streams")
+    async def show_streams(user: str = "") -> View:
+        return streams_view(register, user)
 
 
 def _json_list(rows: Iterator[View]) -> StreamingResponse:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from services.paper_exchange.core.account import Account, ApiKey
 from services.paper_exchange.core.faults import ArmedFault
 from services.paper_exchange.core.order import Order, Trade
+from services.paper_exchange.streaming.register import LiveStream, StreamRegister
 
 View = dict[str, object]
 
@@ -107,4 +108,29 @@ def fault_view(switch: ArmedFault) -> View:
         "probability": switch.probability,
         "seconds": switch.seconds or None,
         "fired": switch.fired,
+    }
+
+
+def streams_view(register: StreamRegister, user: str = "") -> View:
+    """Return the open streams, of one user if one is named, and how often each key has connected since the start."""
+    return {
+        "open": [_stream_view(live) for live in register.open.values() if user in {"", live.user}],
+        "connects": [
+            {"venue": venue, "api_key": key or None, "count": count}
+            for (venue, key), count in sorted(register.connects.items())
+            if count
+        ],
+        "refused": dict(register.refused),
+    }
+
+
+def _stream_view(live: LiveStream) -> View:
+    return {
+        "venue": live.venue,
+        "user": live.user or None,
+        "api_key": live.api_key or None,
+        "address": live.address,
+        "since": millis(live.since),
+        "channels": sorted(live.channels),
+        "messages": live.messages,
     }

@@ -57,6 +57,8 @@ class Transfer:
     asset: str
     amount: Decimal
     balance_after: Decimal
+    kind: str = ""
+    """What it is if it is neither a deposit nor a withdrawal (`conversion`)."""
 
 
 @dataclass(slots=True)
@@ -142,10 +144,10 @@ class Account:
         if amount:
             self.holds[asset] += amount
 
-    def transfer(self, entry_id: str, at: float, asset: str, amount: Decimal) -> None:
-        """Book a deposit or withdrawal."""
+    def transfer(self, entry_id: str, at: float, asset: str, amount: Decimal, kind: str = "") -> None:
+        """Book a deposit or withdrawal, or what `kind` says."""
         self.balances[asset] += amount
-        entry = Transfer(entry_id, at, asset, amount, self.balances[asset])
+        entry = Transfer(entry_id, at, asset, amount, self.balances[asset], kind)
         self.entries.append(entry)
         for listener in self.listeners:
             listener.funds_moved(entry)

@@ -23,7 +23,7 @@ from services.paper_exchange.core.market.clock import Clock
 from services.paper_exchange.core.market.market import Market
 from services.paper_exchange.core.market.venue_market import VenueMarket
 from services.paper_exchange.core.matching import Matching
-from services.paper_exchange.core.order import TRAILING, TRIGGERED, Order, OrderType, Status, Ticket
+from services.paper_exchange.core.order import TRAILING, TRIGGERED, Distance, Order, OrderType, Status, Ticket
 from services.paper_exchange.core.order_intake import OrderIntake
 from services.paper_exchange.core.rules import Rules
 from services.paper_exchange.core.settlement import Settlement
@@ -37,7 +37,7 @@ class Amendment:
     size: Decimal | None = None
     limit: Decimal | None = None
     trigger: Decimal | None = None
-    trail: Decimal | None = None
+    trail: Distance | None = None
     post_only: bool = False
 
 
@@ -172,7 +172,7 @@ class Exchange:
         order.trigger = order.trigger if change.trigger is None else change.trigger
         if change.trail is not None and order.best_seen is not None:
             order.ticket = replace(order.ticket, trail=change.trail)
-            order.trigger = order.best_seen + (change.trail if order.side is Side.BUY else -change.trail)
+            order.trigger = order.ticket.trailing_stop(order.best_seen)
         order.amended_at = self.clock.now()
         order.account.tell(order, Change.AMENDED)
         if order.remaining <= 0:
@@ -260,8 +260,8 @@ class Exchange:
 
     def _strikes_cancel(self, order: Order) -> bool:
         method = "CancelOrder" if self.kind.order_method == "AddOrder" else "CancelOrders"
-        user, name = order.account.user, self.kind.name
-        return self.faults.effect("fill_during_cancel", user, method, venue=name) is not None
+        user, symbol, name = order.account.user, order.instrument.symbol, self.kind.name
+        return self.faults.effect("fill_during_cancel", user, method, symbol, name) is not None
 
     def _place_conditional_close(self, order: Order) -> None:
         close = order.ticket.conditional_close
@@ -273,5 +273,11 @@ class Exchange:
             order.instrument, side, close.kind, order.filled,
             limit=close.price if limited else close.price2,
             trigger=None if limited else close.price,
+            trail=close.trail,
+            limit_offset=close.limit_offset,
+            trigger_on=order.ticket.trigger_on,
         )  # fmt: skip
+        if close.trail is not None:
+            ticket.trigger = ticket.trailing_stop(self.view.last(order.instrument.symbol))
+            ticket.limit = ticket.trailing_limit(ticket.trigger)
         self.place(order.account, ticket, parent=order.id)

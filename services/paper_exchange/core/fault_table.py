@@ -6,6 +6,7 @@ DELAY      authenticated on arrival, then kept waiting, then processed
 AFTER      processed; the answer to the client is corrupted
 EFFECT     changes what processing does or what queries show
 CONDITION  a state of the venue, as long as the switch is on
+STREAM     changes what a WebSocket connection does; its `method` is a channel (`executions`, `user`, `ticker`)
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Final
 
 ORDERS: Final = frozenset({"AddOrder", "CreateOrder"})
 QUERIES: Final = frozenset({"OpenOrders", "ClosedOrders", "QueryOrders", "GetOrder", "ListOrders"})
+STREAMS: Final = frozenset({"executions", "balances", "user"})
+"""The private channels. A public one is struck only by a fault that names it."""
 
 
 class Stage(Enum):
@@ -27,6 +30,7 @@ class Stage(Enum):
     AFTER = auto()
     EFFECT = auto()
     CONDITION = auto()
+    STREAM = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,34 @@ _COINBASE_ORDERS: Final[dict[str, FaultSpec]] = {
 }
 
 
+# Of the streams of both venues. Each strikes an update or a heartbeat, where nothing else is said.
+_STREAMS: Final[dict[str, FaultSpec]] = {
+    "stream_cut": FaultSpec(Stage.STREAM, STREAMS),  # no close frame
+    "stream_close": FaultSpec(Stage.STREAM, STREAMS),  # code 1000
+    "stream_refused_1008": FaultSpec(Stage.STREAM, STREAMS, venue="kraken"),  # at a subscription
+    "stream_silence": FaultSpec(Stage.STREAM, STREAMS, seconds=3600.0),  # open, and nothing comes
+    "stream_gap": FaultSpec(Stage.STREAM, STREAMS),  # an update is left out: the sequence skips
+    "stream_repeat": FaultSpec(Stage.STREAM, STREAMS),  # the rows of an update come again, in the next message
+    "stream_reorder": FaultSpec(
+        Stage.STREAM, STREAMS
+    ),  # an update's rows come after those of the next; the sequence is in order
+    "stream_lag": FaultSpec(Stage.STREAM, STREAMS, seconds=2.0),
+    "stream_snapshot_in_batches": FaultSpec(Stage.STREAM, STREAMS),  # at a subscription
+    "stream_token_refused": FaultSpec(Stage.STREAM, STREAMS),  # at a subscription
+    "stream_connect_429": FaultSpec(Stage.STREAM),  # at the handshake, which has no user yet
+    "stream_row_before_reply": FaultSpec(Stage.AFTER, ORDERS, seconds=0.5),  # the answer waits; the stream does not
+    "stream_trade_partially_filled": FaultSpec(Stage.STREAM, STREAMS, venue="kraken"),
+    "stream_trade_without_client_id": FaultSpec(Stage.STREAM, STREAMS, venue="kraken"),
+}
+
+
+# Of the streams of the paper Coinbase alone (coinbase/streams/).
+_COINBASE_STREAMS: Final[dict[str, FaultSpec]] = {
+    "stream_two_fills_in_one_row": FaultSpec(Stage.STREAM, STREAMS, venue="coinbase"),  # a fill comes with the next row
+    "stream_without_client_id": FaultSpec(Stage.STREAM, STREAMS, venue="coinbase"),  # of messages, as the schema has it
+}
+
+
 FAULTS: Final[dict[str, FaultSpec]] = {
     **_all(Stage.BEFORE, "drop_before_process", "http_429", "http_502", "http_503", "http_520"),
     "hang": FaultSpec(Stage.BEFORE, seconds=3600.0),
@@ -124,6 +156,7 @@ FAULTS: Final[dict[str, FaultSpec]] = {
     "balance_lags_fill": FaultSpec(Stage.EFFECT, seconds=3.0),
     "stale_open_orders": FaultSpec(Stage.EFFECT, frozenset({"OpenOrders", "ListOrders"}), seconds=5.0),
     "order_status_unknown": FaultSpec(Stage.EFFECT, QUERIES),
+    "volume_in_quote": FaultSpec(Stage.EFFECT, QUERIES, venue="kraken"),
     "row_without_type": FaultSpec(Stage.EFFECT, frozenset({"ClosedOrders"}), venue="kraken"),
     "other_spellings": FaultSpec(Stage.EFFECT, venue="kraken"),
     "error_with_result": FaultSpec(Stage.EFFECT, venue="kraken"),
@@ -139,7 +172,16 @@ FAULTS: Final[dict[str, FaultSpec]] = {
     ),
     **_COINBASE_WIRE,
     **_COINBASE_ORDERS,
+    **_STREAMS,
+    **_COINBASE_STREAMS,
+    "fee_in_base": FaultSpec(Stage.EFFECT, ORDERS, venue="kraken"),
 }
 
 # Faults that answer with the error string that they were armed with.
 WITH_ERROR_TEXT: Final = frozenset({"refused_with", "fails_with_after_accept", "warning"})
+
+# Faults whose answer comes late, and whole.
+DELAYED_REPLIES: Final = frozenset({"slow_reply", "stream_row_before_reply"})
+
+# Faults that strike before it is known whose connection it is.
+WITHOUT_USER: Final = frozenset({"stream_connect_429"})

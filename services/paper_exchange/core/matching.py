@@ -152,12 +152,8 @@ class Matching:
         """Turn a triggered order into its market or limit order."""
         order.triggered = True
         ticket = order.ticket
-        if (
-            ticket.kind is OrderType.TRAILING_STOP_LIMIT
-            and ticket.limit_offset is not None
-            and order.trigger is not None
-        ):
-            order.limit = order.trigger + ticket.limit_offset
+        if ticket.kind is OrderType.TRAILING_STOP_LIMIT and order.trigger is not None:
+            order.limit = ticket.trailing_limit(order.trigger)
         if ticket.kind not in LIMIT_PRICED:
             order.limit = None
         if ticket.bracket_limit is not None:
@@ -190,8 +186,8 @@ class Matching:
     def _trail(self, orders: list[Order], low: int, high: int) -> None:
         for order in orders:
             instrument = self._market.instrument(order.instrument.symbol)
-            trail, best, trigger = order.ticket.trail, order.best_seen, order.trigger
-            if trail is None or best is None or trigger is None:
+            best, trigger = order.best_seen, order.trigger
+            if best is None or trigger is None:
                 continue
             falling = order.side is Side.SELL
             if (low <= instrument.ticks_of(trigger)) if falling else (high >= instrument.ticks_of(trigger)):
@@ -199,4 +195,4 @@ class Matching:
                 self.trigger(order)
                 continue
             order.best_seen = max(best, instrument.price_at(high)) if falling else min(best, instrument.price_at(low))
-            order.trigger = order.best_seen - trail if falling else order.best_seen + trail
+            order.trigger = order.ticket.trailing_stop(order.best_seen)

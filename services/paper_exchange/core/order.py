@@ -62,13 +62,27 @@ class TimeInForce(StrEnum):
     FOK = "FOK"
 
 
+@dataclass(frozen=True, slots=True)
+class Distance:
+    """A distance from a price that moves: an amount in quote, or per cent of that price. Below 0 it is downwards."""
+
+    amount: Decimal
+    percent: bool = False
+
+    def at(self, price: Decimal) -> Decimal:
+        """Return the distance in quote from a price."""
+        return price * self.amount / 100 if self.percent else self.amount
+
+
 @dataclass(slots=True)
 class ConditionalClose:
-    """The conditional close: an order that is placed for what this one fills."""
+    """The conditional close: an order that is placed for what this one fills. A trailing one has distances, not prices."""
 
     kind: OrderType
-    price: Decimal
-    price2: Decimal | None
+    price: Decimal | None = None
+    price2: Decimal | None = None
+    trail: Distance | None = None
+    limit_offset: Distance | None = None
 
 
 @dataclass(slots=True)
@@ -81,8 +95,8 @@ class Ticket:
     size: Decimal
     limit: Decimal | None = None
     trigger: Decimal | None = None
-    trail: Decimal | None = None  # distance from the best price seen
-    limit_offset: Decimal | None = None  # trailing-stop-limit: the limit's distance from the trigger
+    trail: Distance | None = None  # from the best price seen
+    limit_offset: Distance | None = None  # trailing-stop-limit: the limit's distance from the trigger
     size_in_quote: bool = False
     post_only: bool = False
     fee_in_base: bool = False
@@ -94,12 +108,24 @@ class Ticket:
     flags: str = ""  # as the venue echoes them
     display: Decimal | None = None
     self_trade: str = "cancel-newest"
-    trigger_on: str = "last"
+    trigger_on: str = ""  # the signal that triggers it, if the request named one: "last" or "index"
     conditional_close: ConditionalClose | None = None
     bracket_limit: Decimal | None = None
     """A bracket: a limit order whose limit moves here as soon as the price has reached `trigger`."""
     leverage: int = 0
     """Above 0 it trades on margin: a position opens or closes, and the coin's balance does not change."""
+
+    def trailing_stop(self, best: Decimal) -> Decimal:
+        """Return where a trailing order is triggered, to the tick, when `best` is the best price it has seen."""
+        assert self.trail is not None  # noqa: S101  # a trailing order has its distance
+        distance = self.trail.at(best)
+        return self.instrument.round_price(best - distance if self.side is Side.SELL else best + distance, self.side)
+
+    def trailing_limit(self, trigger: Decimal) -> Decimal | None:
+        """Return the limit of a trailing order that is triggered there; None if it has none."""
+        if self.limit_offset is None:
+            return None
+        return self.instrument.round_price(trigger + self.limit_offset.at(trigger), self.side)
 
     @property
     def hold_price(self) -> Decimal | None:

@@ -48,8 +48,8 @@ def rename(exchange: Exchange, old: str, new: str, ratio: Decimal, listed: PairL
     for account in exchange.accounts.values():
         amount = account.balances.get(old, ZERO)
         if amount:
-            account.transfer(exchange.at(account).ids.make("L"), now, old, -amount)
-            account.transfer(exchange.at(account).ids.make("L"), now, new, amount * ratio)
+            account.transfer(exchange.at(account).ids.make("L"), now, old, -amount, "conversion")
+            account.transfer(exchange.at(account).ids.make("L"), now, new, amount * ratio, "conversion")
         account.balances.pop(old, None)
         account.holds.pop(old, None)
         account.lagging = [entry for entry in account.lagging if entry[1] != old]

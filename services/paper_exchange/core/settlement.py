@@ -104,16 +104,19 @@ class Settlement:
 
     def rehold(self, order: Order, now: float) -> None:
         """Set an open order's hold to what its unfilled size needs."""
+        asset, amount = self.rest_needs(order, now)
+        order.account.hold(order, asset, amount)
+
+    def rest_needs(self, order: Order, now: float) -> tuple[str, Decimal]:
+        """Return the asset and amount that the unfilled size of an open order holds while it waits."""
         price = order.hold_price
         if order.side is Side.BUY and price is None:
-            order.account.hold(order, order.instrument.quote, ZERO)
-            return
-        asset, amount = self.need(order.account, order.ticket, order.remaining, price or ZERO, now)
-        order.account.hold(order, asset, amount)
+            return order.instrument.quote, ZERO
+        return self.need(order.account, order.ticket, order.remaining, price or ZERO, now)
 
     def _lag(self, trade: Trade, now: float) -> None:
         order = trade.order
-        switch = self._faults.effect("balance_lags_fill", order.account.user)
+        switch = self._faults.effect("balance_lags_fill", order.account.user, symbol=order.instrument.symbol)
         if switch is not None and not order.ticket.leverage:
             buying = order.side is Side.BUY
             asset = order.instrument.base if buying else order.instrument.quote

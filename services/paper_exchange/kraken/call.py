@@ -9,6 +9,7 @@ from services.paper_exchange.core.exchange import Exchange
 from services.paper_exchange.kraken.counters import TIERS, AgeCost, Counters
 from services.paper_exchange.kraken.errors import ORDER_RATE_LIMIT, KrakenRefusal
 from services.paper_exchange.kraken.parameters import Parameters
+from services.paper_exchange.kraken.streams.tokens import Tokens
 
 
 @dataclass(slots=True)
@@ -17,10 +18,13 @@ class Call:
 
     exchange: Exchange
     counters: Counters | None  # None if trading counters are switched off
+    tokens: Tokens
     key: ApiKey
     method: str
     parameters: Parameters
     now: float
+    arrived: float
+    """When the request arrived; before `now` if it was processed late."""
 
     @property
     def account(self) -> Account:

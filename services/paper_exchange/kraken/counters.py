@@ -54,8 +54,12 @@ class Counters:
 
     def charge(self, name: object, now: float, cost: float, maximum: float, decay: float) -> bool:
         """Add to a counter. Return whether it is still within its maximum."""
-        value, at = self._values.get(name, (0.0, now))
-        value = max(0.0, value - max(0.0, now - at) * decay) + cost
+        value = self.value(name, now, decay) + cost
         fits = value <= maximum
         self._values[name] = (value if fits else min(value, maximum * OVERSHOOT), now)
         return fits
+
+    def value(self, name: object, now: float, decay: float) -> float:
+        """Return a counter as it is now."""
+        value, at = self._values.get(name, (0.0, now))
+        return max(0.0, value - max(0.0, now - at) * decay)

@@ -27,6 +27,7 @@ from services.paper_exchange.kraken.methods import METHODS, Method
 from services.paper_exchange.kraken.parameters import Parameters
 from services.paper_exchange.kraken.public import METHODS as PUBLIC
 from services.paper_exchange.kraken.replies import corrupt, failure, gateway_error, html_page, success
+from services.paper_exchange.kraken.streams.tokens import Tokens
 from services.paper_exchange.wire import Reply
 
 VENUE: Final = "kraken"
@@ -87,6 +88,7 @@ class DelayedRequest:
     name: str
     parameters: Parameters
     row: int
+    arrived: float
 
 
 class KrakenFront:
@@ -96,7 +98,10 @@ class KrakenFront:
         self._exchange = exchange
         self._gate = Gate(exchange.keys, limits.lockout)
         self._rest = Counters() if limits.rest else None
-        self._trading = Counters() if limits.trading else None
+        self.trading = Counters() if limits.trading else None
+        """The trading counters; None if they are switched off."""
+        self.tokens = Tokens()
+        """The tokens of the WebSocket that this front has issued."""
 
     def answer(self, request: Request) -> Reply | DelayedRequest:
         """Answer a request, or return how long it must wait before `resume` processes it."""
@@ -111,7 +116,8 @@ class KrakenFront:
 
     def resume(self, waiting: DelayedRequest) -> Reply:
         """Process a delayed request."""
-        return self._process(waiting.key, waiting.name, waiting.method, waiting.parameters, waiting.row)
+        key, name, parameters = waiting.key, waiting.name, waiting.parameters
+        return self._process(key, name, waiting.method, parameters, waiting.row, waiting.arrived)
 
     def _public(self, request: Request, name: str) -> Reply:
         switch = self._exchange.faults.take(BEFORE | REFUSE | AFTER, "", name, public=True, venue=VENUE)
@@ -156,8 +162,8 @@ class KrakenFront:
         delayed = exchange.faults.take(DELAY, user, name, venue=VENUE)
         if delayed is not None:
             exchange.journal.fault(row, delayed.fault)
-            return DelayedRequest(delayed.seconds, key, method, name, parameters, row)
-        reply = self._process(key, name, method, parameters, row)
+            return DelayedRequest(delayed.seconds, key, method, name, parameters, row, now)
+        reply = self._process(key, name, method, parameters, row, now)
         answer_fault = exchange.faults.take(AFTER, user, name, venue=VENUE) if reply.accepted else None
         return reply if answer_fault is None else self._corrupt_reply(reply, answer_fault, request, row)
 
@@ -173,10 +179,12 @@ class KrakenFront:
             return errors.UNAVAILABLE
         return ""
 
-    def _process(self, key: ApiKey, name: str, method: Method, parameters: Parameters, row: int) -> Reply:
+    def _process(
+        self, key: ApiKey, name: str, method: Method, parameters: Parameters, row: int, arrived: float
+    ) -> Reply:
         exchange = self._exchange
         exchange.catch_up()
-        call = Call(exchange, self._trading, key, name, parameters, exchange.clock.now())
+        call = Call(exchange, self.trading, self.tokens, key, name, parameters, exchange.clock.now(), arrived)
         try:
             reply = success(method.handler(call))
         except KrakenRefusal as refusal:

@@ -9,11 +9,19 @@ from services.paper_exchange.core.instrument import ZERO
 from services.paper_exchange.kraken import errors
 from services.paper_exchange.kraken.bounds import time_bound
 from services.paper_exchange.kraken.call import Call
-from services.paper_exchange.kraken.errors import KrakenRefusal
+from services.paper_exchange.kraken.errors import KrakenRefusal, bad_argument
+from services.paper_exchange.kraken.ledger_rows import ledger_rows
 from services.paper_exchange.kraken.pairs import ASSET_BY_NAME, ASSETS, BY_NAME, FEES
-from services.paper_exchange.kraken.shapes import Shape, amount_text, ids, ledger_rows
+from services.paper_exchange.kraken.shapes import Shape, amount_text, ids
 
 PAGE: Final = 50
+LEDGER_TYPES: Final = frozenset(
+    {
+        "all", "trade", "deposit", "withdrawal", "transfer", "margin", "adjustment", "rollover", "credit", "settled",
+        "staking", "dividend", "sale", "nft_rebate", "conversion",
+    }
+)  # fmt: skip
+"""What `type` may be (docs.kraken.com, Get Ledgers Info). That it may be `conversion`, as such entries are, is inferred."""
 
 
 def balance(call: Call) -> object:
@@ -93,13 +101,15 @@ def ledgers(call: Call) -> object:
         raise KrakenRefusal(errors.UNKNOWN_ASSET)
     assets = {ASSET_BY_NAME[name].id for name in names}
     kind = parameters.text("type") or "all"
-    start, end = time_bound(call, "start", 0.0), time_bound(call, "end", float("inf"))
+    if kind not in LEDGER_TYPES:
+        raise bad_argument("type")
+    every = list(ledger_rows(call.account))
+    times = {name: float(str(row["time"])) for name, row in every}
+    start, end = time_bound(call, "start", 0.0, times), time_bound(call, "end", float("inf"), times)
     rows = [
         (name, row)
-        for name, row in ledger_rows(call.account)
-        if (not assets or row["asset"] in assets)
-        and kind in {"all", row["type"]}
-        and start < float(str(row["time"])) <= end
+        for name, row in every
+        if (not assets or row["asset"] in assets) and kind in {"all", row["type"]} and start < times[name] <= end
     ]
     rows.reverse()
     offset = max(0, parameters.integer("ofs"))

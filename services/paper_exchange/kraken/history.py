@@ -12,10 +12,13 @@ from services.paper_exchange.kraken.bounds import time_bound
 from services.paper_exchange.kraken.call import Call
 from services.paper_exchange.kraken.errors import KrakenRefusal, bad_argument
 from services.paper_exchange.kraken.shapes import Shape, ids, order_shape, position_shape, trade_shape
+from services.paper_exchange.kraken.streams.tokens import LIFE
 
 PAGE: Final = 50
 MOST_IDS: Final = 50
 SPOT_TRADES: Final = frozenset({"", "all", "no position"})
+POSITION_TRADES: Final = frozenset({"any position", "closed position", "closing position"})
+"""Of margin positions, which have no trades here."""
 
 
 def open_orders(call: Call) -> object:
@@ -54,10 +57,11 @@ def closed_orders(call: Call) -> object:
 
 
 def query_orders(call: Call) -> object:
-    """Return orders by id; one unknown id rejects the whole query."""
+    """Return orders by id, of a userref if one is named; one unknown id rejects the whole query."""
     wanted = list(ids(call.parameters.need("txid")))
     if len(wanted) > MOST_IDS:
         raise bad_argument("txid")
+    userref = _userref(call)
     found: Shape = {}
     for name in wanted:
         order = call.account.orders.get(name)
@@ -66,7 +70,8 @@ def query_orders(call: Call) -> object:
         needed = Permission.QUERY_OPEN_ORDERS if order.is_open else Permission.QUERY_CLOSED_ORDERS
         if not call.may(needed):
             raise KrakenRefusal(errors.PERMISSION_DENIED)
-        found[name] = _shape(call, order, trades=call.parameters.flag("trades"))
+        if userref in {None, order.ticket.userref}:
+            found[name] = _shape(call, order, trades=call.parameters.flag("trades"))
     return found
 
 
@@ -74,8 +79,10 @@ def trades_history(call: Call) -> object:
     """Return the account's trades, newest first, 50 per page."""
     parameters = call.parameters
     start, end = time_bound(call, "start", 0.0), time_bound(call, "end", float("inf"))
-    every = parameters.text("type") in SPOT_TRADES  # the other types are of margin positions, which have no trades here
-    trades = reversed(call.account.trades) if every else ()
+    kind = parameters.text("type")
+    if kind not in SPOT_TRADES | POSITION_TRADES:
+        raise bad_argument("type")
+    trades = reversed(call.account.trades) if kind in SPOT_TRADES else ()
     found = [t for t in trades if start < t.at <= end and _visible(call, t.order)]
     offset = max(0, parameters.integer("ofs"))
     result: Shape = {"trades": {t.id: _trade(call, t) for t in found[offset : offset + PAGE]}}
@@ -112,8 +119,8 @@ def order_amends(call: Call) -> object:
 
 
 def websockets_token(call: Call) -> object:
-    """Return a token for the private WebSocket, valid for 15 minutes."""
-    return {"token": call.exchange.ids.make("W") + call.exchange.ids.make("S"), "expires": 900}
+    """Return a token for the private WebSocket, to be used within 15 minutes."""
+    return {"token": call.tokens.issue(call.key, call.now), "expires": LIFE}
 
 
 def _amend(kind: str, amend_id: str, at: float, size: object, limit: object, order: Order) -> Shape:
@@ -139,12 +146,20 @@ def _trade(call: Call, trade: Trade) -> Shape:
 
 def _shape(call: Call, order: Order, *, trades: bool) -> Shape:
     shape = order_shape(order, trades=trades)
-    faults = call.exchange.faults
-    if faults.armed and faults.effect("order_status_unknown", call.account.user, call.method, order.instrument.symbol):
+    if not call.exchange.faults.armed:
+        return shape
+    if _strikes(call, "order_status_unknown", order):
         shape["status"] = "unknown"
-    if faults.armed and faults.effect("row_without_type", call.account.user, call.method, order.instrument.symbol):
+    if order.ticket.size_in_quote and _strikes(call, "volume_in_quote", order):
+        shape |= {"vol": f"{order.ticket.size:.8f}", "vol_exec": f"{order.cost:.8f}"}
+    if _strikes(call, "row_without_type", order):
         shape["descr"] = {**_described(shape), "type": ""}
     return shape
+
+
+def _strikes(call: Call, fault: str, order: Order) -> bool:
+    effect = call.exchange.faults.effect(fault, call.account.user, call.method, order.instrument.symbol)
+    return effect is not None
 
 
 def _described(shape: Shape) -> Shape:
@@ -162,9 +177,13 @@ def _candidates(call: Call, orders: Iterable[Order]) -> Iterable[Order]:
     return call.account.by_client_id.get(client_id, []) if client_id else orders
 
 
+def _userref(call: Call) -> int | None:
+    return call.parameters.integer("userref") if call.parameters.text("userref") else None
+
+
 def _chosen(call: Call, orders: Iterable[Order]) -> Iterable[Order]:
     client_id = call.parameters.text("cl_ord_id")
-    userref = call.parameters.integer("userref") if call.parameters.text("userref") else None
+    userref = _userref(call)
     for order in orders:
         if client_id and order.ticket.client_id != client_id:
             continue

@@ -6,10 +6,11 @@ A result's key repeats a name given with a slash (`BTC/USD`) and is the pair's i
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Final
 
 from services.paper_exchange.core.exchange import Exchange
-from services.paper_exchange.core.instrument import Side
+from services.paper_exchange.core.instrument import Instrument, Side
 from services.paper_exchange.core.market.bars import Bar
 from services.paper_exchange.core.market.feed import Feed
 from services.paper_exchange.kraken import errors
@@ -22,6 +23,7 @@ INTERVALS: Final = (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)
 CANDLES: Final = 720
 DAY: Final = 86_400
 NANO: Final = 1_000_000_000
+PRICE_DECIMALS: Final = 5
 
 
 def ticker(exchange: Exchange, parameters: Parameters) -> object:
@@ -58,7 +60,7 @@ def depth(exchange: Exchange, parameters: Parameters) -> object:
     def side(which: Side) -> list[list[object]]:
         levels: list[list[object]] = []
         for price, size in book.levels(which):
-            levels.append([f"{price:.{pair.instrument.price_decimals}f}", f"{size:.3f}", now])
+            levels.append([_price_text(pair.instrument, price), f"{size:.3f}", now])
             if len(levels) == count:
                 break
         return levels
@@ -75,7 +77,6 @@ def trades(exchange: Exchange, parameters: Parameters) -> object:
     since = _since(parameters)
     since = since if since > NANO * 1000 else since * NANO
     feed = exchange.market.feed(pair.instrument.symbol)
-    decimals = pair.instrument.price_decimals
     rows: list[list[object]] = []
     last = since
     first = feed.printed - len(feed.prints)
@@ -83,7 +84,7 @@ def trades(exchange: Exchange, parameters: Parameters) -> object:
         stamp = int(at * NANO)
         if stamp <= since or len(rows) == count:
             continue
-        price = f"{feed.instrument.price_at(ticks):.{decimals}f}"
+        price = _price_text(pair.instrument, feed.instrument.price_at(ticks))
         rows.append([price, f"{volume:.8f}", round(at, 7), "b" if buy else "s", "m", "", number])
         last = stamp
     return {_key(name, pair): rows, "last": str(last)}
@@ -99,9 +100,17 @@ def spread(exchange: Exchange, parameters: Parameters) -> object:
         if int(at) >= since:
             book = exchange.market.book_at(feed, ticks)
             bid, ask = (feed.instrument.price_at(side) for side in (book.bid, book.ask))
-            rows.append([int(at), str(bid), str(ask)])
+            rows.append([int(at), _price_text(pair.instrument, bid), _price_text(pair.instrument, ask)])
     rows = rows[-200:]
     return {_key(name, pair): rows, "last": int(feed.at)}
+
+
+def _price_text(instrument: Instrument, price: Decimal) -> str:
+    """Format a price with at least 5 decimals, whatever the pair's are, as Ticker, Depth, Trades and Spread have it.
+
+    Source: the examples of docs.kraken.com and trades recorded in September 2026. Candles have the pair's own decimals.
+    """
+    return f"{price:.{max(PRICE_DECIMALS, instrument.price_decimals)}f}"
 
 
 def _key(name: str, pair: KrakenPair) -> str:
@@ -145,7 +154,7 @@ def _ticker(exchange: Exchange, pair: KrakenPair) -> dict[str, object]:
     symbol = pair.instrument.symbol
     feed = exchange.market.feed(symbol)
     book = exchange.market.book(symbol)
-    text = feed.instrument.price_at
+    instrument = pair.instrument
     bars = feed.candles(5, 288)
     midnight = feed.at - feed.at % DAY
     today = [bar for bar in bars if bar.start >= midnight] or bars[-1:]
@@ -157,18 +166,22 @@ def _ticker(exchange: Exchange, pair: KrakenPair) -> dict[str, object]:
         return f"{value:.8f}"
 
     def ticks_text(value: float) -> str:
-        return f"{text(round(value)):f}"
+        return _price_text(instrument, feed.instrument.price_at(round(value)))
+
+    def average_text(value: float) -> str:
+        """Format an average price in ticks, which is between two of them."""
+        return _price_text(instrument, Decimal(value).scaleb(-feed.instrument.price_decimals))
 
     def top(ticks: int) -> list[object]:
         size = book.touch_size(ticks)
-        return [f"{text(ticks):f}", str(int(size)), f"{size:.3f}"]
+        return [ticks_text(ticks), str(int(size)), f"{size:.3f}"]
 
     return {
         "a": top(book.ask),
         "b": top(book.bid),
-        "c": [f"{text(feed.ticks):f}", f"{feed.prints[-1][2]:.8f}"],
+        "c": [ticks_text(feed.ticks), f"{feed.prints[-1][2]:.8f}"],
         "v": both(lambda rows: sum(bar.volume for bar in rows), volume_text),
-        "p": both(lambda rows: sum(bar.value for bar in rows) / (sum(bar.volume for bar in rows) or 1.0), ticks_text),
+        "p": both(lambda rows: sum(bar.value for bar in rows) / (sum(bar.volume for bar in rows) or 1.0), average_text),
         "t": both(lambda rows: float(sum(bar.count for bar in rows)), int),
         "l": both(lambda rows: float(min(bar.low for bar in rows)), ticks_text),
         "h": both(lambda rows: float(max(bar.high for bar in rows)), ticks_text),

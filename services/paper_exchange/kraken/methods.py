@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.paper_exchange.core.account import Permission
-from services.paper_exchange.kraken import funds, history, key_info, trading
+from services.paper_exchange.kraken import funds, history, key_info
+from services.paper_exchange.kraken.absent import ABSENT, not_served
 from services.paper_exchange.kraken.call import Call
+from services.paper_exchange.kraken.orders import trading
 
 _FUNDS: Final = (frozenset({Permission.QUERY_FUNDS}),)
 _OPEN: Final = (frozenset({Permission.QUERY_OPEN_ORDERS}),)
@@ -65,4 +67,5 @@ METHODS: Final[dict[str, Method]] = {
     "CancelAllOrdersAfter": Method(trading.cancel_all_after, _CANCEL, 0),
     "AddOrderBatch": Method(trading.add_order_batch, _BOTH, 0),
     "CancelOrderBatch": Method(trading.cancel_order_batch, _CANCEL, 0),
+    **{name: Method(not_served, rights) for name, rights in ABSENT.items()},
 }

@@ -16,13 +16,18 @@ from services.paper_exchange.core.instrument import Instrument
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One asset: plain name (BTC), Kraken's id (XXBT) and altname (XBT), decimals of balances and for display."""
+    """One asset: plain name (BTC), Kraken's id (XXBT) and altname (XBT), decimals of balances and for display.
+
+    `collateral` is its share that counts as collateral, `margin_rate` the text that Kraken shows; not every asset has them.
+    """
 
     name: str
     id: str
     altname: str
     decimals: int
     display_decimals: int
+    collateral: float | None = None
+    margin_rate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,17 @@ class KrakenPair:
 _LEGACY_ASSETS: Final = {
     "BTC": ("XXBT", "XBT", 10), "ETH": ("XETH", "ETH", 10), "XRP": ("XXRP", "XRP", 8), "DOGE": ("XXDG", "XDG", 8),
     "LTC": ("XLTC", "LTC", 10), "XLM": ("XXLM", "XLM", 8), "USD": ("ZUSD", "USD", 4), "EUR": ("ZEUR", "EUR", 4),
+}  # fmt: skip
+
+# Other than 8: docs.kraken.com, Get Asset Info (example), and answers recorded in September 2026.
+_DECIMALS: Final = {"SOL": 10, "BCH": 10}
+# Other than 2 for currencies and 5 for coins; same sources.
+_DISPLAY_DECIMALS: Final = {"DOGE": 2, "ADA": 6, "USDT": 4}
+# Share as collateral and margin rate, recorded in September 2026; of EUR, LTC, ADA and USDT the share in the example.
+# Which of the others have them is not known: they are shown without.
+_MARGIN: Final[dict[str, tuple[float, str | None]]] = {
+    "BTC": (0.99, "0.01"), "ETH": (0.99, "0.02"), "DOGE": (0.925, "0.02"), "SOL": (0.925, "0.02"), "USD": (1.0, "0.036"),
+    "EUR": (1.0, None), "LTC": (0.7, None), "ADA": (0.9, None), "USDT": (0.9, None),
 }  # fmt: skip
 
 # symbol, id, altname, price decimals, lot decimals, ordermin
@@ -91,8 +107,9 @@ INSTRUMENTS: Final = {pair.instrument.symbol: pair.instrument for pair in PAIRS}
 
 
 def _asset(name: str) -> Asset:
-    asset_id, altname, decimals = _LEGACY_ASSETS.get(name, (name, name, 10 if name == "SOL" else 8))
-    return Asset(name, asset_id, altname, decimals, 2 if asset_id.startswith("Z") else 5)
+    asset_id, altname, decimals = _LEGACY_ASSETS.get(name, (name, name, _DECIMALS.get(name, 8)))
+    shown = _DISPLAY_DECIMALS.get(name, 2 if asset_id.startswith("Z") else 5)
+    return Asset(name, asset_id, altname, decimals, shown, *_MARGIN.get(name, (None, None)))
 
 
 ASSETS: Final = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from email.utils import formatdate
 from typing import Final
 
 from services.paper_exchange.core.exchange import Exchange
@@ -14,13 +13,13 @@ from services.paper_exchange.kraken.errors import KrakenRefusal, bad_argument
 from services.paper_exchange.kraken.market_data import depth, named_pairs, ohlc, spread, ticker, trades
 from services.paper_exchange.kraken.pairs import ASSET_BY_NAME, ASSETS, LEVERAGE, Asset, KrakenPair, listed_assets
 from services.paper_exchange.kraken.parameters import Parameters
-from services.paper_exchange.kraken.shapes import ids, rfc3339
+from services.paper_exchange.kraken.shapes import ids, rfc1123, rfc3339
 
 
 def time(exchange: Exchange, parameters: Parameters) -> object:
     """Return the venue's clock: the wall clock, not market time."""
     now = exchange.clock.now()
-    return {"unixtime": int(now), "rfc1123": formatdate(now, usegmt=True)}
+    return {"unixtime": int(now), "rfc1123": rfc1123(now)}
 
 
 def system_status(exchange: Exchange, parameters: Parameters) -> object:
@@ -42,9 +41,9 @@ def assets(exchange: Exchange, parameters: Parameters) -> object:
             "altname": asset.altname,
             "decimals": asset.decimals,
             "display_decimals": asset.display_decimals,
-            "collateral_value": 1.0 if asset.id == "ZUSD" else 0.9,
+            **({} if asset.collateral is None else {"collateral_value": asset.collateral}),
             "status": "enabled",
-            "margin_rate": 0.02,
+            **({} if asset.margin_rate is None else {"margin_rate": asset.margin_rate}),
         }
         for asset in (chosen or listed)
     }

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Final
 
+from services.paper_exchange.core.fault_table import DELAYED_REPLIES
 from services.paper_exchange.core.faults import ArmedFault
 from services.paper_exchange.wire import Reply
 
@@ -44,7 +45,7 @@ def gateway_error(status: int) -> Reply:
 
 def corrupt(reply: Reply, switch: ArmedFault) -> Reply:
     """Corrupt the answer to a request that was processed."""
-    if switch.fault == "slow_reply":
+    if switch.fault in DELAYED_REPLIES:
         reply.delay = switch.seconds
         return reply
     answer_fault = ANSWER_FAULTS.get(switch.fault)

@@ -1,15 +1,25 @@
-"""Orders, trades and ledger entries in Kraken's JSON."""
+"""Orders, trades and positions in Kraken's JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
-from services.paper_exchange.core.account import Account, MarginPosition, Transfer
+from services.paper_exchange.core.account import MarginPosition
 from services.paper_exchange.core.instrument import Instrument
-from services.paper_exchange.core.order import LIMIT_PRICED, TRAILING, TRIGGERED, Order, OrderType, Ticket, Trade
+from services.paper_exchange.core.order import (
+    LIMIT_PRICED,
+    TAKES,
+    TRAILING,
+    TRIGGERED,
+    Distance,
+    Order,
+    OrderType,
+    Ticket,
+    Trade,
+)
 from services.paper_exchange.kraken.pairs import ASSETS, BY_SYMBOL
 
 Shape = dict[str, object]
@@ -22,22 +32,32 @@ def price_text(instrument: Instrument, price: Decimal | None) -> str:
     return f"{price or 0:.{instrument.price_decimals}f}"
 
 
+def distance_text(instrument: Instrument, distance: Distance | None) -> str:
+    """Format the distance of a trailing order: `+3000.0`, `+5.0000%` (recorded in ccxt's answers)."""
+    if distance is None:
+        return ""
+    sign = "+" if distance.amount >= 0 else ""
+    return sign + (f"{distance.amount:.4f}%" if distance.percent else price_text(instrument, distance.amount))
+
+
 def describe(ticket: Ticket, size: Decimal) -> str:
     """Return Kraken's description of an order: `buy 1.45000000 XBTUSD @ limit 27500.0`."""
     instrument = ticket.instrument
     kind = ticket.kind
     text = f"{ticket.side} {size:.8f} {BY_SYMBOL[instrument.symbol].altname} @ {kind.removesuffix('-limit').replace('-', ' ')}"
     if kind in TRAILING:
-        text += f" +{price_text(instrument, ticket.trail)}"
+        text += f" {distance_text(instrument, ticket.trail)}"
     elif kind in TRIGGERED:
         text += f" {price_text(instrument, ticket.trigger)}"
     elif ticket.limit is not None:
         text += f" {price_text(instrument, ticket.limit)}"
     if kind in TRIGGERED and kind in LIMIT_PRICED:
-        second = ticket.limit if ticket.limit_offset is None else ticket.limit_offset
-        sign = "" if ticket.limit_offset is None else "+" if ticket.limit_offset >= 0 else ""
-        text += f" -> limit {sign}{price_text(instrument, second)}"
+        text += f" -> limit {_limit_text(instrument, ticket.limit, ticket.limit_offset)}"
     return text
+
+
+def _limit_text(instrument: Instrument, limit: Decimal | None, offset: Distance | None) -> str:
+    return price_text(instrument, limit) if offset is None else distance_text(instrument, offset)
 
 
 def describe_close(ticket: Ticket) -> str:
@@ -46,10 +66,11 @@ def describe_close(ticket: Ticket) -> str:
     if close is None:
         return ""
     instrument = ticket.instrument
-    text = (
-        f"close position @ {close.kind.removesuffix('-limit').replace('-', ' ')} {price_text(instrument, close.price)}"
-    )
-    return text if close.price2 is None else f"{text} -> limit {price_text(instrument, close.price2)}"
+    first = price_text(instrument, close.price) if close.trail is None else distance_text(instrument, close.trail)
+    text = f"close position @ {close.kind.removesuffix('-limit').replace('-', ' ')} {first}"
+    if close.price2 is None and close.limit_offset is None:
+        return text
+    return f"{text} -> limit {_limit_text(instrument, close.price2, close.limit_offset)}"
 
 
 def description(ticket: Ticket, size: Decimal) -> Shape:
@@ -90,36 +111,67 @@ def order_shape(order: Order, *, trades: bool, as_of: float = float("inf")) -> S
         "cost": f"{cost:.{instrument.cost_decimals}f}",
         "fee": f"{sum((trade.fee for trade in fills), Decimal(0)):.{instrument.cost_decimals}f}",
         "price": f"{cost / filled if filled else 0:.{decimals}f}",
-        "stopprice": f"{order.trigger or 0:.{decimals}f}",
-        "limitprice": f"{order.limit or 0:.{decimals}f}" if ticket.kind in TRIGGERED else f"{0:.{decimals}f}",
-        "misc": "",
+        "stopprice": f"{_stop_price(order) or 0:.{decimals}f}",
+        "limitprice": f"{_triggered_limit(order) or 0:.{decimals}f}",
+        "misc": _misc(order, filled),
         "oflags": ticket.flags,
     }
     if ticket.client_id:
         shape["cl_ord_id"] = ticket.client_id
-    if ticket.kind in TRIGGERED:
+    if ticket.kind in TRIGGERED and ticket.trigger_on:
         shape["trigger"] = ticket.trigger_on
     if ticket.kind is OrderType.ICEBERG:
         shape["display_volume"] = f"{ticket.display or order.size / ICEBERG_DEFAULT:.8f}"
     if trades:
         shape["trades"] = [trade.id for trade in fills]
     if not order.is_open and not past:
-        shape["reason"] = order.reason or None
+        if order.reason:
+            shape["reason"] = order.reason
         shape["closetm"] = round(order.closed_at, 6)
     return shape
 
 
+def _stop_price(order: Order) -> Decimal | None:
+    """Return `stopprice`: where a trailing stop is now; for other triggered orders only after the trigger (ccxt's answers)."""
+    return order.trigger if order.triggered or order.ticket.kind in TRAILING else None
+
+
+def _triggered_limit(order: Order) -> Decimal | None:
+    """Return `limitprice`: the limit after the trigger; before it a trailing order has its reference price there.
+
+    Kraken's description names the first ("triggered limit price"); the second is in ccxt's recorded answers, where the stop
+    is the percentage from exactly that price.
+    """
+    if order.ticket.kind not in TRIGGERED:
+        return None
+    return order.limit if order.triggered else order.best_seen
+
+
+def _misc(order: Order, filled: Decimal) -> str:
+    """Return `misc`: what happened to an order, in the words of docs.kraken.com, Get Open Orders.
+
+    That a wholly filled order is not `partial`, and the sequence of the words, is inferred.
+    """
+    words = []
+    if order.triggered:
+        words.append("touched" if order.ticket.kind in TAKES else "stopped")
+    if 0 < filled < order.size:
+        words.append("partial")
+    if order.amended_at:
+        words.append("amended")
+    return ",".join(words)
+
+
 def _first_price(order: Order) -> str:
     if order.ticket.kind in TRAILING:
-        return f"+{price_text(order.instrument, order.ticket.trail)}"
+        return distance_text(order.instrument, order.ticket.trail)
     price = order.trigger if order.ticket.kind in TRIGGERED else order.limit
     return "0" if price is None else price_text(order.instrument, price)
 
 
 def _second_price(order: Order) -> str:
     if order.ticket.limit_offset is not None:
-        sign = "+" if order.ticket.limit_offset >= 0 else ""
-        return f"{sign}{price_text(order.instrument, order.ticket.limit_offset)}"
+        return distance_text(order.instrument, order.ticket.limit_offset)
     if order.ticket.kind in TRIGGERED and order.limit is not None:
         return price_text(order.instrument, order.limit)
     return "0"
@@ -185,46 +237,10 @@ def amount_text(asset: str, amount: Decimal) -> str:
     return f"{amount.quantize(Decimal(1).scaleb(-decimals), rounding='ROUND_DOWN'):f}"
 
 
-def ledger_rows(account: Account) -> Iterator[tuple[str, Shape]]:
-    """Iterate over the ledger entries with their ids, oldest first: two per trade, one per transfer."""
-    for entry in account.entries:
-        if isinstance(entry, Transfer):
-            kind = "deposit" if entry.amount >= 0 else "withdrawal"
-            yield (
-                entry.id,
-                _ledger(entry.id, entry.at, kind, entry.asset, entry.amount, Decimal(0), entry.balance_after),
-            )
-        else:
-            yield from _trade_ledgers(entry)
-
-
-def _trade_ledgers(trade: Trade) -> Iterator[tuple[str, Shape]]:
-    instrument = trade.order.instrument
-    if trade.order.ticket.leverage:
-        row = _ledger(trade.id, trade.at, "margin", instrument.quote, Decimal(0), trade.fee, trade.quote_after)
-        yield f"LL{trade.id[2:]}", row
-        return
-    sign = 1 if trade.order.side == "buy" else -1
-    for prefix, asset, amount, balance in (
-        ("L", instrument.quote, -sign * trade.cost, trade.quote_after),
-        ("M", instrument.base, sign * trade.size, trade.base_after),
-    ):
-        fee = trade.fee if trade.fee_asset == asset else Decimal(0)
-        yield f"L{prefix}{trade.id[2:]}", _ledger(trade.id, trade.at, "trade", asset, amount, fee, balance)
-
-
-def _ledger(refid: str, at: float, kind: str, asset: str, amount: Decimal, fee: Decimal, balance: Decimal) -> Shape:
-    return {
-        "refid": refid,
-        "time": round(at, 6),
-        "type": kind,
-        "subtype": "",
-        "aclass": "currency",
-        "asset": ASSETS[asset].id if asset in ASSETS else asset,
-        "amount": amount_text(asset, amount),
-        "fee": amount_text(asset, fee),
-        "balance": amount_text(asset, balance),
-    }
+def rfc1123(instant: float) -> str:
+    """Format an instant as the answer to Time does: `Wed,  9 Jan 19 01:50:54 +0000` (docs.kraken.com, Get Server Time)."""
+    at = datetime.fromtimestamp(instant, UTC)
+    return f"{at:%a}, {at.day:2d} {at:%b %y %H:%M:%S} +0000"
 
 
 def rfc3339(instant: float) -> str:

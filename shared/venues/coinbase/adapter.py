@@ -11,7 +11,7 @@ balance" for a call that failed. Sources: COINBASE.md, C2 to C20.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ from shared.venues.coinbase.history import OrderHistory
 from shared.venues.coinbase.key_check import KeyExaminer
 from shared.venues.coinbase.public import CoinbasePublic
 from shared.venues.coinbase.questions import Questions, Row
+from shared.venues.coinbase.streaming.products import OrderProducts
 from shared.venues.coinbase.submission import SHORTEST_LIFE_MS, Submission
 from shared.venues.coinbase.transport import request_text
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable, presentable
@@ -57,12 +58,22 @@ class CoinbaseVenue:
     replays = True
 
     def __init__(
-        self, public: CoinbasePublic, questions: Questions, submission: Submission, *, clock: VenueTime
+        self,
+        public: CoinbasePublic,
+        questions: Questions,
+        submission: Submission,
+        *,
+        clock: VenueTime,
+        products: OrderProducts | None = None,
+        stream: Callable[[], PrivateStream] | None = None,
     ) -> None:
+        """`stream` makes a new stream of the account, which shares `products`; without it there is none."""
         self._public = public
         self._questions = questions
         self._submission = submission
-        self._history = OrderHistory(questions, public.rows, clock=clock)
+        self._products = products or OrderProducts()
+        self._stream = stream
+        self._history = OrderHistory(questions, public.rows, self._products, clock=clock)
         self._clock = clock
         self._fee: tuple[Decimal, int] = (dearest_taker_fee(VenueName.COINBASE), 0)
         self.order_life_ms = submission.order_life_ms
@@ -117,7 +128,9 @@ class CoinbaseVenue:
 
     async def place(self, order: OrderRequest, begin: BeginSend) -> OrderAck:
         """Send one order; see the port. The order must have been floored to the product's steps already."""
-        body = request_text(_request(order, await self._public.product_id(order.symbol)))
+        asked = _request(order, await self._public.product_id(order.symbol))
+        self._products.placed(asked)
+        body = request_text(asked)
         await self._measure_time()
         try:
             return await self._submission.send(body, begin, not_after=order.deadline_at, latest_at=order.latest_at)
@@ -128,9 +141,10 @@ class CoinbaseVenue:
 
     async def replay(self, body: str, begin: BeginSend, *, latest_at: int | None = None) -> OrderAck:
         """Send a recorded request again, byte for byte; see the port. The order that it names is compared with the request."""
+        asked = json.loads(body)
+        self._products.placed(asked)
         await self._measure_time()
         accepted = await self._submission.send(body, begin, latest_at=latest_at)
-        asked = json.loads(body)
         try:
             row = await self._history.row(accepted.venue_order_id)
         except (Rejected, Unavailable) as error:
@@ -145,7 +159,7 @@ class CoinbaseVenue:
         return accepted
 
     async def cancel(self, order: VenueOrder) -> None:
-        """Cancel one order; see the port. A success means that the cancel was taken, a refusal mostly that it came late (C22)."""
+        """Cancel one order; see the port. A success means that the cancel was taken, a refusal mostly that it came late (C30)."""
         body = request_text({"order_ids": [order.venue_order_id]})
         answer = await self._questions.ask("/orders/batch_cancel", body=body)
         with parse.readable("batch_cancel"):
@@ -156,7 +170,7 @@ class CoinbaseVenue:
             _log.info("cancel refused", order=order.venue_order_id, why=presentable(str(result.get("failure_reason"))))
 
     async def may_cancel(self) -> bool:
-        """Return whether the key may cancel: at Coinbase the right to trade is one (C20, C22)."""
+        """Return whether the key may cancel: at Coinbase the right to trade is one (C20, C30)."""
         try:
             await self._questions.ask("/orders/batch_cancel", body=request_text({"order_ids": [_NO_ORDER]}))
         except Rejected as refused:
@@ -166,8 +180,8 @@ class CoinbaseVenue:
         return True
 
     def private_stream(self) -> PrivateStream | None:
-        """Return None: there is none yet."""
-        return None
+        """Return a new stream over `user` and `heartbeats`; see `streaming/stream.py`."""
+        return None if self._stream is None else self._stream()
 
     async def order(self, venue_order_id: str) -> VenueOrder:
         """Return one order. Raises Rejected(GONE) when Coinbase shows no such order, as can happen with a fresh one."""
@@ -193,7 +207,7 @@ class CoinbaseVenue:
 def _request(order: OrderRequest, product_id: str) -> Mapping[str, Any]:
     """Return the content of an order: a limit goes out as immediate-or-cancel or rests, without one it is a market order by base.
 
-    Configurations: C8, C22.
+    Configurations: C8, C30.
     """
     size = plain(order.size.amount)
     configuration: dict[str, Any] = {"market_market_ioc": {"base_size": size}}

@@ -21,6 +21,7 @@ import structlog
 from shared.venues.coinbase import order_rows, parse
 from shared.venues.coinbase.order_rows import Filled
 from shared.venues.coinbase.questions import Questions, Row
+from shared.venues.coinbase.streaming.products import OrderProducts
 from shared.venues.coinbase.transport import Query
 from shared.venues.errors import Unavailable
 from shared.venues.row_log import RowLog
@@ -49,9 +50,11 @@ _log = structlog.get_logger(__name__)
 class OrderHistory:
     """The lookups of orders. Raises Unavailable and Rejected."""
 
-    def __init__(self, questions: Questions, rows: RowLog, *, clock: VenueTime) -> None:
+    def __init__(self, questions: Questions, rows: RowLog, products: OrderProducts, *, clock: VenueTime) -> None:
+        """`products` learns the product of each order that is listed."""
         self._questions = questions
         self._rows = rows
+        self._products = products
         self._clock = clock
 
     async def row(self, venue_order_id: str) -> Row:
@@ -61,6 +64,7 @@ class OrderHistory:
         if not isinstance(row, dict) or row.get("order_id") != venue_order_id:
             self._questions.doubt()
             raise Unavailable("the answer does not contain the order that was asked for")
+        self._products.listed(row)
         return row
 
     async def order(self, venue_order_id: str) -> VenueOrder:
@@ -167,6 +171,8 @@ class OrderHistory:
                 str(row.get("order_id") if isinstance(row, dict) else number): row for number, row in enumerate(rows)
             }
             read = order_rows.orders(list(newest.values()))
+        for row in newest.values():
+            self._products.listed(row)
         self._rows.note("orders", {each.row_id: f"{each.reason}: {each.detail}" for each in read.left_out})
         return read
 

@@ -15,9 +15,9 @@ from typing import Any, Final
 from shared.domain.order import Side
 from shared.domain.values.money import Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
-from shared.venues.answers import UNREADABLE, decimal
+from shared.venues.answers import UNREADABLE, decimal, instant
 from shared.venues.coinbase.errors import family
-from shared.venues.coinbase.parse import SPOT, instant, symbol_of
+from shared.venues.coinbase.parse import SPOT, symbol_of
 from shared.venues.errors import presentable
 from shared.venues.rows import OmittedRow, OrderList, RowReason, TradeKind, VenueOrder, VenueOrderStatus
 
@@ -83,7 +83,7 @@ def _order(row: Mapping[str, Any]) -> VenueOrder:
 
 
 def _terms(row: Mapping[str, Any], symbol: Symbol) -> tuple[Quantity | None, Price | None, bool, bool]:
-    """Return what was asked for: size, limit, whether it rests, whether it is post-only; the last edit counts (C22).
+    """Return what was asked for: size, limit, whether it rests, whether it is post-only; the last edit counts (C30).
 
     What cannot be read is not known: it hides no fill.
     """

@@ -26,3 +26,8 @@ class PaperCoinbaseApi(CoinbaseApi):
         """Post a text, after the other side has identified itself as a paper exchange."""
         await self._proof.require()
         return await super().send(path, body, expires_at=expires_at)
+
+    async def stream_token(self) -> str:
+        """Return a token, after the other side has identified itself as a paper exchange."""
+        await self._proof.require()
+        return await super().stream_token()

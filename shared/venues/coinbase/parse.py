@@ -6,10 +6,8 @@ Sources: COINBASE.md, C11 and C16 to C18.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -21,7 +19,6 @@ from shared.venues.answers import UNREADABLE, decimal
 from shared.venues.port import Candle
 from shared.venues.rows import Balance, Balances
 
-_INSTANT: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?(?:Z|\+00:00)")
 _LATEST: Final = 10**14
 """Epoch ms of the year 5138."""
 SPOT: Final = frozenset({"SPOT", "UNKNOWN_PRODUCT_TYPE", ""})
@@ -32,15 +29,6 @@ def readable(method: str) -> Generator[None]:
     """Raise Unavailable for any unexpected shape of an answer; its text names the call and nothing of the content."""
     with answers.readable(f"Coinbase's answer to {method}"):
         yield
-
-
-def instant(text: str) -> int:
-    """Parse RFC 3339 with 0 to 9 decimals (C1), as epoch ms. Raises ValueError."""
-    found = _INSTANT.fullmatch(text)
-    if found is None:
-        raise ValueError("not an instant")
-    whole = datetime.fromisoformat(f"{found.group(1)}+00:00")
-    return int(whole.timestamp()) * 1000 + int((found.group(2) or "0").ljust(3, "0")[:3])
 
 
 def milliseconds(text: str) -> int:
@@ -65,6 +53,32 @@ def instruments(rows: Iterable[Mapping[str, Any]], as_of: int) -> tuple[dict[Sym
         else:
             found[each.symbol] = each
     return found, unusable
+
+
+def aliases(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the ids of products that have another one's book, to the id of that one, whichever of both names the other (C16)."""
+    found: dict[str, str] = {}
+    for row in rows:
+        if not isinstance(row, Mapping) or not isinstance(product := row.get("product_id"), str):
+            continue
+        if isinstance(book := row.get("alias"), str) and book:
+            found[product] = book
+        for alias in row.get("alias_to") or ():
+            if isinstance(alias, str):
+                found[alias] = product
+    return found
+
+
+def with_aliases(rows: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Return the ids of products whose book other products share, however these are spelt in the list (C16)."""
+    found: set[str] = set()
+    for row in rows:
+        if isinstance(row, Mapping):
+            if row.get("alias_to"):
+                found.add(str(row.get("product_id")))
+            if row.get("alias"):
+                found.add(str(row["alias"]))
+    return frozenset(found)
 
 
 def _instrument(row: Mapping[str, Any], as_of: int) -> Instrument:

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from shared.venues.answers import UNREADABLE
+from shared.venues.answers import UNREADABLE, instant
 from shared.venues.coinbase import order_rows, parse
 from shared.venues.coinbase.errors import UNAUTHORIZED, failure_of
 from shared.venues.coinbase.rate_budget import CoinbaseBudget
@@ -110,7 +110,7 @@ def _is_older(page: Sequence[Row], until: int) -> bool:
     if not page:
         return True
     try:
-        at = order_rows.ended_at(page[-1]) or parse.instant(page[-1]["created_time"])
+        at = order_rows.ended_at(page[-1]) or instant(page[-1]["created_time"])
     except UNREADABLE:
         return False
     return at < until

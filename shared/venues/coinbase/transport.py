@@ -44,6 +44,9 @@ _LONGEST_LIFE: Final = 115_000
 for _name in ("coinbase.RESTClient", "coinbase.WSClient"):  # they print failures with their bodies
     logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
 
+_STREAM_TOKEN_LIFE: Final = 60
+"""Seconds; the message leaves at once, and the connection goes on without its token."""
+
 _NEVER: Final = b"\0"
 """Occurs in no answer that can be read."""
 _LONGEST_COUNT: Final = 10
@@ -71,9 +74,10 @@ class SigningKey:
     private: PrivateKey = field(repr=False)
 
     def token(self, uri: str, *, not_before: int, expires: int) -> str:
-        """Return a token for one request; instants in epoch seconds (C2)."""
+        """Return a token for one request, or without `uri` for one message of a stream; instants in epoch seconds (C2, C22)."""
+        claims = {"sub": self.name, "iss": "cdp", "nbf": not_before, "exp": expires}
         return jwt.encode(
-            {"sub": self.name, "iss": "cdp", "nbf": not_before, "exp": expires, "uri": uri},
+            claims | {"uri": uri} if uri else claims,
             self.private,
             algorithm="EdDSA" if isinstance(self.private, ed25519.Ed25519PrivateKey) else "ES256",
             headers={"kid": self.name, "nonce": secrets.token_hex()},
@@ -121,6 +125,13 @@ class CoinbaseApi(RESTBase):  # type: ignore[misc]  # the library ships no types
         self._expires = (self._clock() + self.token_life_ms if expires_at is None else expires_at) // 1000
         self._text = body
         return await cast("Awaitable[Reply]", self.post(PREFIX + path, data=json.loads(body)))
+
+    async def stream_token(self) -> str:
+        """Return a fresh token for one message that subscribes to a channel (C22)."""
+        if self._key is None:
+            raise TypeError("a token needs a key")
+        now = self._clock() // 1000
+        return self._key.token("", not_before=now - _NOT_BEFORE_SLACK, expires=now + _STREAM_TOKEN_LIFE)
 
     def doubt(self) -> None:
         """Close the idle connections: one of them delivered an answer to another request."""

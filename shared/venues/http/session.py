@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from typing import Final, Self
 from weakref import WeakSet
 
-from shared.config.origins import read_origin
+from shared.config.origins import Origin, read_origin, read_stream_origin
 from shared.config.proxy import Proxy
 from shared.venues.errors import Unavailable
 from shared.venues.http.connection import HttpAnswer, HttpConnection
@@ -67,15 +67,27 @@ class HttpSession:
         """
         asked = read_origin(url)
         secure = asked.scheme == "https"
-        key = (asked.scheme, asked.host, asked.port)
         tls = self._context() if secure else None
-        if key not in self._dialers:
-            self._dialers[key] = Dialer(asked.host, asked.port, tls, self._proxy if secure else None)
-        origin = HttpOrigin(asked.host, asked.port, tls=tls, dialer=self._dialers[key])
+        origin = HttpOrigin(asked.host, asked.port, tls=tls, dialer=self._dialer(asked, secure=secure))
         if self._closed:
             origin.refuse()
         self._origins.add(origin)
         return origin
+
+    def stream_dialer(self, url: str) -> Dialer:
+        """Return what connects to a ws:// or wss:// URL, in the same way: names checked, and through the proxy if one is set.
+
+        The connections are the caller's to close. Raises ValueError for another URL.
+        """
+        asked = read_stream_origin(url)
+        return self._dialer(asked, secure=asked.scheme == "wss")
+
+    def _dialer(self, asked: Origin, *, secure: bool) -> Dialer:
+        key = (asked.scheme, asked.host, asked.port)
+        if key not in self._dialers:
+            tls, proxy = (self._context(), self._proxy) if secure else (None, None)
+            self._dialers[key] = Dialer(asked.host, asked.port, tls, proxy)
+        return self._dialers[key]
 
     async def close(self) -> None:
         """Close all connections and wait until they are closed; requests in flight fail."""

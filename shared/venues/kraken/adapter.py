@@ -11,7 +11,7 @@ Volume), `guides/general/clordid`; KRAKEN.md, K7 to K14 and K20 to K23.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -63,11 +63,21 @@ class KrakenVenue:
     """docs.kraken.com, Add Order: `deadline` lies at most 60 s ahead."""
     replays = False
 
-    def __init__(self, public: KrakenPublic, lane: Lane, budget: RateBudget, *, clock: VenueTime) -> None:
+    def __init__(
+        self,
+        public: KrakenPublic,
+        lane: Lane,
+        budget: RateBudget,
+        *,
+        clock: VenueTime,
+        stream: Callable[[], PrivateStream] | None = None,
+    ) -> None:
+        """`stream` makes a new stream of the account; without it there is none."""
         self._public = public
         self._lane = lane
         self._budget = budget
         self._clock = clock
+        self._stream = stream
         self._fees: dict[Symbol, tuple[Decimal, int]] = {}
         self.order_life_ms = lane.order_life_ms
         self.shortest_life_ms = lane.shortest_life_ms
@@ -145,7 +155,7 @@ class KrakenVenue:
         raise TypeError("Kraken has no replay")
 
     async def cancel(self, order: VenueOrder) -> None:
-        """Send CancelOrder; see the port. Kraken never refuses one for its rate, but counts it by the order's age (K30)."""
+        """Send CancelOrder; see the port. Kraken never refuses one for its rate, but counts it by the order's age (K39)."""
         self._budget.count_cancel(await self._pair(order.symbol), age=(self._clock() - order.opened_at) / 1000)
         try:
             await self._lane.look_up("CancelOrder", {"txid": order.venue_order_id})
@@ -154,7 +164,7 @@ class KrakenVenue:
                 raise
 
     async def may_cancel(self) -> bool:
-        """Return whether the key has one of the two rights with which orders are cancelled (K30)."""
+        """Return whether the key has one of the two rights with which orders are cancelled (K39)."""
         try:
             await self._lane.look_up("CancelOrder", {"txid": _NO_ORDER})
         except Rejected as refused:
@@ -165,8 +175,8 @@ class KrakenVenue:
         return True
 
     def private_stream(self) -> PrivateStream | None:
-        """Return None: there is none yet."""
-        return None
+        """Return a new stream over `executions` and `balances`; see `streaming/stream.py`."""
+        return None if self._stream is None else self._stream()
 
     async def order(self, venue_order_id: str) -> VenueOrder:
         """Return one order. Raises Rejected(GONE) when Kraken shows no such order, as can happen with a fresh one."""

@@ -34,7 +34,7 @@ _REFUSALS: Final[Sequence[tuple[re.Pattern[str], Refusal]]] = tuple(
         (r"temporary lockout", Refusal.LOCKED),
         (r"trading restricted", Refusal.OTHER),  # one asset in one country; the account itself is sound
         (r"^eapi:\s*invalid|permission denied|^eauth:|^eaccount:|^esession:", Refusal.AUTH),
-        (r"deadline elapsed", Refusal.DEADLINE),
+        (r"deadline elapsed|invalid arguments:\s*deadline", Refusal.DEADLINE),  # the second: nearer than 2 s on arrival
         (r"market in |(cancel|post|limit|reduce)_only|maintenance", Refusal.HALTED),
         (r"insufficient funds", Refusal.FUNDS),
         (r"minimum not met", Refusal.MINIMUM),

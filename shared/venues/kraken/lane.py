@@ -30,7 +30,9 @@ from shared.venues.venue_clock import VenueTime
 
 NONCE_ADVANCE: Final = 1_000_000  # nonces are microseconds: one second above the other program's
 KEY_IN_USE: Final = "this key is used by another program; create a dedicated key"
-_DEADLINE_MIN: Final = 2_000  # ms; Kraken refuses a nearer deadline
+_DEADLINE_MIN: Final = 2_000  # ms; Kraken refuses a nearer deadline (KRAKEN.md, K9)
+_ARRIVAL: Final = 500  # ms for the way to Kraken and the error of its measured clock: it judges the deadline on arrival
+_LAST_SEND: Final = _DEADLINE_MIN + _ARRIVAL
 _SHORTEST_SEND: Final = 3_000  # ms from the start of a send to its deadline: the minimum, and time for the write-ahead
 
 _NAMED: Final = 64
@@ -101,14 +103,14 @@ class Lane:
             form = params(deadline)
             nonce = await begin(Outgoing(deadline))
             try:
-                self._in_time(deadline - _DEADLINE_MIN)
+                self._in_time(deadline - _LAST_SEND)
                 return await self._add_order_once(form, nonce)
             except Rejected as refused:
                 if refused.refusal is not Refusal.NONCE:
                     raise
             _log.warning("nonce refused, advancing once", method="AddOrder")
             nonce = await self._nonces.next(advance=NONCE_ADVANCE)
-            self._in_time(deadline - _DEADLINE_MIN)
+            self._in_time(deadline - _LAST_SEND)
             return await self._add_order_once(form, nonce, last=True)
 
     def _in_time(self, until: int) -> None:

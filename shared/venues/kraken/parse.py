@@ -246,7 +246,7 @@ def order(book: PairBook, venue_order_id: str, row: Mapping[str, Any]) -> VenueO
 def _terms(row: Mapping[str, Any], symbol: Symbol, trade: TradeKind) -> tuple[Quantity | None, Price | None, bool]:
     """Return what was asked for: size, limit, and whether it rests. What cannot be read is not known: it hides no fill.
 
-    No field says how long an order is in force: an open plain limit order without an end of its own rests (K30).
+    No field says how long an order is in force: an open plain limit order without an end of its own rests (K39).
     """
     try:
         described = row["descr"]

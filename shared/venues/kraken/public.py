@@ -22,7 +22,7 @@ from shared.domain.values.venue import VenueName
 from shared.venues.errors import Rejected, Unavailable, VenueError, as_read
 from shared.venues.kraken import parse
 from shared.venues.kraken.errors import failure_of
-from shared.venues.kraken.symbols import PairBook, is_tradable
+from shared.venues.kraken.symbols import AssetNames, PairBook, is_tradable
 from shared.venues.kraken.transport import KrakenApi
 from shared.venues.patience import with_patience
 from shared.venues.port import Candle
@@ -100,6 +100,11 @@ class KrakenPublic:
     async def names(self) -> PairBook:
         """Return the list of pairs of any age, for their names, which do not change: no order waits for a new list."""
         return self._book or await self.book()
+
+    @property
+    def known_names(self) -> AssetNames:
+        """Return the names of assets as far as they are known without a call."""
+        return AssetNames() if self._book is None else self._book.names
 
     async def book(self) -> PairBook:
         """Return the list of pairs, fetched when it is old. Raises Unavailable only if there is none at all."""

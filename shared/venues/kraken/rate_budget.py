@@ -5,7 +5,7 @@ with time, by the account's tier. A refused call prolongs the refusal, so it is 
 once; a wait is exactly as long as the counter needs to fall.
 
 It must never delay an order because of lookups: the two counters are independent, and no wait happens in the lane.
-Sources: docs.kraken.com `guides/rest/ratelimits` and support 360045239571; KRAKEN.md, K19, K30.
+Sources: docs.kraken.com `guides/rest/ratelimits` and support 360045239571; KRAKEN.md, K19, K39.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LONGEST_PATIENCE: Final = 15.0  # seconds
 _COSTS: Final = {"TradesHistory": 2.0, "Ledgers": 2.0, "QueryLedgers": 2.0, "OpenOrders": 2.0, "ClosedOrders": 2.0}
 """Lookups that cost more than one. Open and closed orders are 1 by the guide and 2 by Kraken's own SDK: count the higher."""
 _CANCEL_COSTS: Final = ((5.0, 8.0), (10.0, 6.0), (15.0, 5.0), (45.0, 4.0), (90.0, 2.0), (300.0, 1.0))
-"""What cancelling costs an order's pair, by the age in seconds below which it applies; nothing for an older order (K30)."""
+"""What cancelling costs an order's pair, by the age in seconds below which it applies; nothing for an older order (K39)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,10 @@ class Tier(Enum):
     PRO = Limits(20, 1.00, 180, 3.75)
 
 
+_BY_MOST_ORDERS: Final = {tier.value.orders: tier for tier in Tier}
+"""A private stream names the maximum of the counter for orders, `maxratecount` (K34)."""
+
+
 class RateBudget:
     """The counters of one API key. Without a tier nothing is counted: only the venue limits calls."""
 
@@ -54,14 +58,32 @@ class RateBudget:
         self,
         tier: Tier | None,
         *,
+        learns: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
+        """With `learns` the tier is a guess, until the venue names it."""
+        self._learns = learns
         self._limits = None if tier is None else tier.value
         self._monotonic = monotonic
         self._sleep = sleep
         self._lookups = None if tier is None else Meter(tier.value.lookups, tier.value.lookups_decay, monotonic)
         self._orders: dict[str, Meter] = {}
+
+    def learn(self, most_orders: int) -> bool:
+        """Take over the tier whose counter for orders has this maximum; False where that changes nothing.
+
+        What was counted so far stays counted. A tier that was set is kept, and so is the guess for an unknown number.
+        """
+        tier = _BY_MOST_ORDERS.get(most_orders) if self._learns else None
+        if tier is None or tier.value == self._limits:
+            return False
+        self._limits = tier.value
+        if self._lookups is not None:
+            self._lookups.adjust(tier.value.lookups, tier.value.lookups_decay)
+        for meter in self._orders.values():
+            meter.adjust(tier.value.orders, tier.value.orders_decay)
+        return True
 
     async def admit_lookup(self, method: str, *, patient: bool = False) -> None:
         """Wait until a lookup fits; with `patient`, until others fit beside it. Raises Unavailable when the queue is too long."""

@@ -20,8 +20,9 @@ class Ailment:
     error: str = ""
     lasts: bool = False
     of_a_pair: bool = False
+    counted: bool = True
 
 
-def condition(fault: str, seconds: float, weight: int = 1, *, of_a_pair: bool = False) -> Ailment:
-    """Return the row of a state of the venue."""
-    return Ailment(fault, weight, most=20, seconds=seconds, lasts=True, of_a_pair=of_a_pair)
+def condition(fault: str, seconds: float, weight: int = 1, *, of_a_pair: bool = False, counted: bool = True) -> Ailment:
+    """Return the row of a state of the venue; one that is not `counted` ends with its time only."""
+    return Ailment(fault, weight, most=20, seconds=seconds, lasts=True, of_a_pair=of_a_pair, counted=counted)

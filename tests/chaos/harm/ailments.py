@@ -10,6 +10,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from services.paper_exchange.core.fault_table import WITHOUT_USER
 from tests.chaos.harm import at_coinbase, at_kraken
 from tests.chaos.harm.ailment import Ailment
 
@@ -26,7 +27,8 @@ def some_ailment(dice: random.Random, users_at: Mapping[str, Sequence[str]], sym
     table = AILMENTS[venue]
     ailment = dice.choices(table, [each.weight for each in table])[0]
     body: dict[str, Any] = {"fault": ailment.fault, "venue": venue, "seed": dice.randrange(2**31)}
-    body["count"] = ailment.most if ailment.lasts else dice.randint(1, ailment.most)
+    if ailment.counted:
+        body["count"] = ailment.most if ailment.lasts else dice.randint(1, ailment.most)
     body["probability"] = 1.0 if ailment.lasts else dice.choice((0.2, 0.5, 1.0))
     if ailment.seconds is not None:
         body["seconds"] = ailment.seconds
@@ -36,6 +38,6 @@ def some_ailment(dice: random.Random, users_at: Mapping[str, Sequence[str]], sym
         body["error"] = ailment.error
     if ailment.of_a_pair:
         body["symbol"] = dice.choice(symbols)
-    elif not ailment.lasts and dice.random() < 0.4:
+    elif not ailment.lasts and ailment.fault not in WITHOUT_USER and dice.random() < 0.4:
         body["user"] = dice.choice(users_at[venue])
     return body

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from tests.chaos.harm.ailment import Ailment, condition
+from tests.chaos.harm.at_streams import STREAMS
 
 REFUSED_TOKEN: Final = "unauthorized_burst"  # the name of a fault
 _PLACES: Final = "CreateOrder"
@@ -66,6 +67,10 @@ _CONDITIONS: Final = (
     condition("cancel_only_mode", 2.0),
     condition("maintenance_mode", 2.0),
     condition("ordermin_raised_mid_run", 3.0, of_a_pair=True),
-    condition("precision_change", 3.0, of_a_pair=True),
+    condition("precision_change", 3.0, of_a_pair=True, counted=False),
 )
-AILMENTS: Final = (*_LOST_REPLIES, *_NEVER_HAPPENED, *_ODD_ANSWERS, *_CONDITIONS)
+_OWN_STREAMS: Final = (
+    Ailment("stream_two_fills_in_one_row", 2),
+    Ailment("stream_without_client_id", 2),
+)
+AILMENTS: Final = (*_LOST_REPLIES, *_NEVER_HAPPENED, *_ODD_ANSWERS, *_CONDITIONS, *STREAMS, *_OWN_STREAMS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from tests.chaos.harm.ailment import Ailment, condition
+from tests.chaos.harm.at_streams import STREAMS
 
 REFUSED_NONCE: Final = "invalid_nonce_burst"
 _LOST_REPLIES: Final = (
@@ -58,6 +59,10 @@ _CONDITIONS: Final = (
     condition("cancel_only_mode", 2.0),
     condition("maintenance_mode", 2.0),
     condition("ordermin_raised_mid_run", 3.0, of_a_pair=True),
-    condition("precision_change", 3.0, of_a_pair=True),
+    condition("precision_change", 3.0, of_a_pair=True, counted=False),
 )
-AILMENTS: Final = (*_LOST_REPLIES, *_NEVER_HAPPENED, *_ODD_ANSWERS, *_CONDITIONS)
+_OWN_STREAMS: Final = (
+    Ailment("stream_trade_partially_filled", 2),
+    Ailment("stream_trade_without_client_id", 2),
+)
+AILMENTS: Final = (*_LOST_REPLIES, *_NEVER_HAPPENED, *_ODD_ANSWERS, *_CONDITIONS, *STREAMS, *_OWN_STREAMS)

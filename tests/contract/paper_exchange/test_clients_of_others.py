@@ -177,3 +177,18 @@ def test_ccxt_trades_on_the_paper_coinbase(start: Start) -> None:
         row = orders[next((each for each, known in seen["names"].items() if known == name), first)]
         assert float(row["filled_size"]) == pytest.approx(size)
         assert (price, role) == (float(row["average_price"]), "taker")
+
+
+@pytest.mark.timeout(900)
+def test_ccxt_pro_watches_the_paper_coinbase(start: Start) -> None:
+    paper = start("[market]\nspeed = 0\n")
+    paper.price("60000")
+    key = paper.account("watcher", venue="coinbase", tier="unlimited")
+    seen = drive(python_with(*CCXT), "run_ccxt_pro_coinbase.py", paper.url, key["api_key"], key["api_secret"])
+
+    assert seen["ticker"] == ["BTC/USD", 60000, 59994, 60006]
+    assert (seen["alias"], seen["tickers"], seen["before"]) == (60000, ["BTC/USD"], 0)
+    assert seen["filled"] == seen["shown"] == {
+        "symbol": "BTC/USD", "side": "buy", "status": "closed", "filled": 0.01, "average": 60006, "cost": 600.06, "price": 60010,
+    }  # fmt: skip
+    assert (seen["open"], seen["cancelled"]) == ([59000, 0], ["canceled", 0])

@@ -133,6 +133,22 @@ def test_a_wrong_market_file_is_one_clear_line_and_a_failure(start: Start) -> No
     assert "paper.toml: market.speeed" in line
 
 
+def test_the_latency_of_the_file_is_that_of_both_venues_unless_the_environment_switches_it_off(start: Start) -> None:
+    settings = "[market]\nspeed = 0\n[latency]\nmin_ms = 300\nmax_ms = 300\n"
+    on, off = start(settings, PAPER_LATENCY="on"), start(settings)
+    for path in ("/0/public/Time", "/api/v3/brokerage/time"):
+        before = time.monotonic()
+        assert on.session.get(on.url + path, timeout=10).status_code == 200
+        assert time.monotonic() - before >= 0.3
+    trader = Trader(on)
+    before = time.monotonic()
+    assert trader.call("Balance")["error"] == []
+    assert time.monotonic() - before >= 0.3
+    assert "latency_ms=300 to 300" in on.service.log().replace("'", "")
+    assert "latency_ms=none" in off.service.log()
+    trader.api.close()
+
+
 def test_sigterm_ends_it_promptly_even_with_a_request_hanging(start: Start) -> None:
     paper = start()
     trader = Trader(paper)

@@ -189,7 +189,7 @@ async def paper_exchange(config: Path) -> AsyncIterator[PaperExchange]:
     """Run one until the block ends."""
     market = MarketSection(speed=0, spread_bps=0, pairs=("BTC/USD", "ETH/USD", "DOGE/USD"))
     paper = PaperFile(market=market, limits=LimitsSection())
-    _, door = build(Settings(shoal_config=config), paper, SystemClock())
+    _, door = build(Settings(shoal_config=config, paper_latency="off"), paper, SystemClock())
     # With the protocol named, asyncio switches Nagle's algorithm off; without, each answer takes 40 ms longer.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))

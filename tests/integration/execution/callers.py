@@ -12,6 +12,8 @@ from shared.bus.orders import OrderStore
 from shared.domain.account import MASTER
 from shared.domain.order import Decision, OrderState
 from shared.domain.values.money import ZERO
+from shared.execution.attempt import Attempt
+from shared.execution.streamed_orders import StreamedOrders
 from shared.runtime.crash_points import CrashPoint
 from shared.venues.errors import Rejected
 from shared.venues.fake import FakeAccount, FakeVenue
@@ -58,6 +60,9 @@ class ExecutorCaller(Caller):
     def store(self) -> OrderStore:
         return self._owner.context.sender.store
 
+    def give(self, streamed: StreamedOrders) -> None:
+        self._owner.context.sender.stream = streamed
+
     async def start(self) -> None:
         self._owner = await self._rig.start()
 
@@ -72,6 +77,11 @@ class ExecutorCaller(Caller):
         await self.crash()
         await self.start()
         self._run(redelivered=True)
+
+    @property
+    def attempts(self) -> Mapping[str, Attempt]:
+        """What the present process remembers of its sends."""
+        return self._owner.context.sender.attempts
 
     async def until_key_refused(self) -> None:
         """The account is parked: nothing more is asked, but an operator's verdict is still looked for."""
@@ -123,6 +133,9 @@ class MasterCaller(Caller):
     @property
     def store(self) -> OrderStore:
         return self._process.store
+
+    def give(self, streamed: StreamedOrders) -> None:
+        self._process.stream = streamed
 
     async def start(self) -> None:
         self._process = await self._rig.start()

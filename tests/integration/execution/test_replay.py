@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 
 from shared.bus.connection import Bus
@@ -14,7 +16,8 @@ from shared.domain.values.money import ZERO
 from shared.execution.timing import REPLAY_FOR_MS
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from tests.integration.execution.caller import FRESH_FOR, SIZE, Caller
-from tests.integration.execution.callers import CALLERS
+from tests.integration.execution.callers import CALLERS, ExecutorCaller
+from tests.integration.executor.rig import until
 
 LOST = OutcomeUnknown("connection lost")
 PROVEN_AFTER = 8.0
@@ -126,7 +129,29 @@ async def test_a_record_that_has_gone_on_is_not_sent_again(caller: Caller, bus: 
     caller.venue.fail("replay", LOST, times=1_000)
     order_id = await caller.send()
     await caller.until_state(order_id, OrderState.UNKNOWN)
+    await until(_asked(caller), "the first replay has left")
     await bus.do("HSET", keys.order(caller.user, order_id), "client_order_id", "another")
     gate.set()
     assert (await caller.ended()).outcome is caller.nothing_filled
     assert (len(caller.account.orders), caller.venue.calls["replay"]) == (0, 1)
+
+
+def _asked(caller: Caller) -> Callable[[], Awaitable[bool]]:
+    async def asked() -> bool:
+        return caller.venue.calls["replay"] > 0
+
+    return asked
+
+
+async def test_a_replay_does_not_make_the_order_a_younger_one(bus: Bus) -> None:
+    """A stream that was opened after the first request may have missed what that made: it must not be awaited for it."""
+    caller = ExecutorCaller(bus)
+    caller.account.replays = True
+    await caller.start()
+    caller.venue.fail("place", LOST, after_accept=True)
+    caller.venue.fail("replay", Unavailable("busy"))
+    order_id = await caller.send()
+    await bought_once(caller)
+    attempt = caller.attempts[order_id]
+    assert attempt.begun_at == pytest.approx(caller.began_at, abs=0.01)
+    assert caller.venue.calls["replay"] == 2

@@ -15,10 +15,12 @@ from services.master_strategy.account.account_check import AccountCheck
 from services.master_strategy.account.account_mirror import AccountMirror
 from services.master_strategy.account.book_loader import open_book
 from services.master_strategy.account.master_book import MasterBook
+from services.master_strategy.fills.fill_stream import FillStream
 from services.master_strategy.fills.fill_watcher import FillWatcher
 from services.master_strategy.fills.own_copies import OwnCopies
 from services.master_strategy.fills.scan_health import ScanHealth
 from services.master_strategy.fills.signal_emitter import SignalEmitter
+from services.master_strategy.fills.stream_trust import StreamTrust
 from services.master_strategy.session import SEND_PATIENCE_MS
 from services.master_strategy.strategies.settings import StrategySettings
 from services.master_strategy.trading.cycle import Cycle
@@ -48,6 +50,7 @@ from shared.domain.values.symbol import Symbol
 from shared.domain.values.venue import VenueName
 from shared.execution.record import OrderRecord
 from shared.execution.sender import Sender
+from shared.execution.streamed_orders import StreamedOrders
 from shared.runtime.crash_points import CrashPoints
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
 from shared.venues.port import OrderRequest, Outgoing
@@ -73,6 +76,23 @@ class Run:
     time: SteppedTime
     faults: Faults
     crash_points: CrashPoints
+    trust: StreamTrust
+    stream: StreamedOrders | None = None
+    """What the account's private stream shows, if a test has opened it."""
+
+    def fill_stream(self) -> FillStream:
+        """A reader of the account's private stream, whose loops the test runs; the trader's orders are ended by it as well."""
+        self.stream = StreamedOrders(MASTER, lambda: self.time.steady, missed=self.trust.note_missed)
+        return FillStream(
+            venue=self.venue,
+            watcher=self.watcher,
+            mirror=self.mirror,
+            trust=self.trust,
+            clock=self.time.clock(),
+            faults=self.faults,
+            subject=MASTER,
+            own=self.stream,
+        )
 
     @property
     def permit(self) -> NonceCounter | None:
@@ -143,6 +163,7 @@ class Run:
                 account=account,
                 patience_ms=SEND_PATIENCE_MS,
                 hooks=hooks,
+                stream=self.stream,
             ),
             own_records=OwnOrderRecords(self.store, self.venue.name),
             records=self.records,
@@ -233,6 +254,7 @@ class Rig:
             faults=self.faults,
             crash_points=self.crash_points,
         )
+        trust = StreamTrust(clock, self.faults, MASTER)
         watcher = FillWatcher(
             venue=venue,
             store=store,
@@ -247,6 +269,7 @@ class Rig:
             strategy="sma-cross",
             faults=self.faults,
             health=ScanHealth(self.faults, clock, at),
+            trust=trust,
         )
         return Run(
             lease,
@@ -261,6 +284,7 @@ class Rig:
             self.time,
             self.faults,
             self.crash_points,
+            trust,
         )
 
     async def someone_trades(self, run: Run, side: Side, size: str, symbol: Symbol = BTC) -> None:

@@ -27,7 +27,7 @@ def test_without_any_setting_everything_is_paper_on_this_machine(env: pytest.Mon
     assert settings.redis_url == "redis://127.0.0.1:6379/0"
     assert (settings.api_host, settings.api_port, settings.paper_port) == ("127.0.0.1", 8000, 8100)
     assert (settings.executor_users, settings.executor_capacity) == ((), 1)
-    assert settings.kraken_tier == "intermediate"
+    assert settings.kraken_tier is None
     assert settings.shoal_config == Path("config")
 
 

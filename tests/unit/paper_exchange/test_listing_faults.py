@@ -17,3 +17,12 @@ def test_a_pair_can_be_traded_that_is_not_listed(venue: Venue, alice: Client) ->
     assert "XXBTZUSD" not in venue.public("AssetPairs")["result"]
     assert "XETHZUSD" in venue.public("AssetPairs")["result"]
     alice.add("buy", "market", "0.1")
+
+
+def test_the_volume_of_an_order_sized_in_quote_can_be_shown_in_quote(venue: Venue, alice: Client) -> None:
+    """The older published wording of `viqc`: with the fault `volume_in_quote` the rows have that unit."""
+    venue.exchange.faults.arm("volume_in_quote", user="alice", symbol="BTC/USD")
+    plain = alice.order(alice.add("buy", "market", "0.01"))
+    order = alice.order(alice.add("buy", "market", "600", oflags="viqc"))
+    assert (order["vol"], order["vol_exec"], order["cost"]) == ("600.00000000", "599.99999000", "599.99999")
+    assert plain["vol_exec"] == "0.01000000"

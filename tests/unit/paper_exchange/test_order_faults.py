@@ -54,6 +54,14 @@ def test_an_immediate_order_is_cancelled_after_a_partial_fill(venue: Venue, alic
     assert (order["status"], order["vol_exec"]) == ("canceled", "0.20000000")
 
 
+def test_a_fee_may_be_taken_in_base_although_quote_was_asked_for(venue: Venue, alice: Client) -> None:
+    arm(venue, "fee_in_base", count=1)
+    order = alice.order(alice.add("buy", "market", "0.5", oflags="fciq"))
+    assert order["oflags"] == "fciq"
+    assert alice.balance("XXBT") == Decimal("2.5") - Decimal("0.002"), "0.4 % of what was bought"
+    assert alice.balance("ZUSD") == Decimal("100000") - Decimal(order["cost"])
+
+
 def test_a_partial_fill_then_cancel_ends_the_order_with_what_it_got(venue: Venue, alice: Client) -> None:
     arm(venue, "partial_fill_then_cancel", count=1, fraction=0.5)
     order = alice.order(alice.add("buy", "market", "0.5"))

@@ -34,7 +34,7 @@ def test_the_price_stands_exactly_where_it_is_put_while_the_market_is_frozen(ven
     venue.price("61234.5")
     venue.clock.advance(3600)
     ticker = venue.public("Ticker", pair="XBTUSD")["result"]["XXBTZUSD"]
-    assert (ticker["c"][0], ticker["a"][0], ticker["b"][0]) == ("61234.5", "61240.7", "61228.3")
+    assert (ticker["c"][0], ticker["a"][0], ticker["b"][0]) == ("61234.50000", "61240.70000", "61228.30000")
     assert alice.order(alice.add("buy", "market", "0.1"))["price"] == "61240.70000"
 
 

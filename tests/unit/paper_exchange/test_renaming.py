@@ -50,7 +50,7 @@ def test_the_old_pairs_and_the_old_asset_are_not_listed_any_more(venue: Venue, d
 
 def test_it_is_traded_on_at_the_price_of_the_new_unit(venue: Venue, dora: Client) -> None:
     renamed(venue)
-    assert venue.public("Ticker", pair="NDOTUSD")["result"]["NDOTUSD"]["c"][0] == "0.6000"
+    assert venue.public("Ticker", pair="NDOTUSD")["result"]["NDOTUSD"]["c"][0] == "0.60000"
     dora.ok("AddOrder", pair="NDOTUSD", type="sell", ordertype="market", volume="1000")
     assert dora.balance("NDOT") == 0
     assert dora.balance("ZUSD") > 1590

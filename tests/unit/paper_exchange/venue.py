@@ -102,6 +102,7 @@ class Venue:
         exchange, door = build(settings or Settings(shoal_config=Path()), paper, self.clock)
         self.exchange: Exchange = exchange
         self.front: KrakenFront = door._kraken
+        self.streams = door._streams["kraken"]
         if market["speed"] == 0:
             self.price("60000")
 

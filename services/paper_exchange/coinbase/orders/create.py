@@ -43,7 +43,7 @@ def create_order(call: Call) -> Shape:
     placed = _place(call, form, client_order_id)
     if isinstance(placed, Refused):
         return refused(placed, call)
-    call.portfolio.placed[placed.order.id] = call.portfolio.by_client_id[client_order_id] = placed
+    call.portfolio.add_order(placed)
     return _accepted(placed)
 
 

@@ -40,11 +40,15 @@ class Placed:
 
     def status(self, now: float) -> str:
         """Return the status that the venue shows."""
+        return self.shown_status(self.order.status, now)
+
+    def shown_status(self, status: Status, now: float) -> str:
+        """Return what the venue shows for a status of the core's order, which may be one that it had a moment ago."""
         if now < self.pending_until:
             return PENDING
         if self.failed:
             return FAILED
-        return ENDED.get(self.order.status, OPEN)
+        return ENDED.get(status, OPEN)
 
     def shows_fills(self, now: float) -> bool:
         """Return whether its sums are shown."""

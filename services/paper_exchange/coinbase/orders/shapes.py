@@ -73,13 +73,13 @@ def order_shape(call: Call, placed: Placed, status: str = "") -> Shape:
         "total_fees": decimal_text(fee),
         "size_inclusive_of_fees": in_quote and buying,
         "total_value_after_fees": decimal_text(cost + fee if buying else cost - fee),
-        "trigger_status": _trigger_status(placed),
+        "trigger_status": trigger_status(placed),
         "order_type": order_type(placed),
         "reject_reason": placed.failed if state == FAILED else "REJECT_REASON_UNSPECIFIED",
         "settled": state in {"FILLED", "CANCELLED", "EXPIRED"} and bool(filled),
         "product_type": "SPOT",
         "reject_message": REJECT_MESSAGES.get(placed.failed, placed.failed) if state == FAILED else "",
-        "cancel_message": "User requested cancel" if state == "CANCELLED" and order.reason == "User requested" else "",
+        "cancel_message": cancel_message(order.reason, state),
         "order_placement_source": "RETAIL_ADVANCED",
         "outstanding_hold_amount": decimal_text(order.held),
         "is_liquidation": False,
@@ -122,7 +122,13 @@ def fill_shape(call: Call, placed: Placed, trade: Trade, *, alias: bool) -> Shap
     }
 
 
-def _trigger_status(placed: Placed) -> str:
+def cancel_message(reason: str, status: str) -> str:
+    """Return why an order was cancelled, if its owner did it; the venue names no other reason."""
+    return "User requested cancel" if status == "CANCELLED" and reason == "User requested" else ""
+
+
+def trigger_status(placed: Placed) -> str:
+    """Return Coinbase's word for how far the trigger of an order is."""
     if placed.order.ticket.trigger is None:
         return "INVALID_ORDER_TYPE"
     return "STOP_TRIGGERED" if placed.order.triggered else "STOP_PENDING"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Final, Protocol
 
@@ -119,6 +119,8 @@ class Feed:
         self.at = self._origin = origin
         self.ticks = max(1, round(source.price * self._scale))
         self._watchers: list[Extremes] = []
+        self.on_move: list[Callable[[], None]] = []
+        """Called after each step of the price, in the middle of whatever made it: a listener must not change anything."""
         self.version = 0
         self.printed = 0  # trades ever made; `prints` keeps the last ones
         self.prints: deque[tuple[float, int, float, bool]] = deque(maxlen=PRINTS_KEPT)
@@ -135,14 +137,14 @@ class Feed:
             ticks = max(1, round(price * self._scale))
             self._record(second, ticks)
             self.at = second
-        self.version += 1
+        self._moved()
 
     def set_price(self, price: Decimal) -> None:
         """Set the price (whole ticks); the path continues from it."""
         ticks = max(1, self.instrument.ticks_of(price))
         self._source.rebase(ticks / self._scale)
         self._record(self.at, ticks)
-        self.version += 1
+        self._moved()
 
     def watch(self) -> Extremes:
         """Return the extremes from now on, for one venue's resting orders."""
@@ -155,6 +157,11 @@ class Feed:
         while self._past_levels <= level_of(minutes):
             self._make_past()
         return self._history.candles(minutes, count)
+
+    def _moved(self) -> None:
+        self.version += 1
+        for listener in self.on_move:
+            listener()
 
     def _record(self, second: int, ticks: int) -> None:
         self.ticks = ticks

@@ -131,6 +131,7 @@ class Bench:
         market = {"speed": 0, **sections.pop("market", {})}
         paper = PaperFile.model_validate({"market": market, **sections})
         exchange, application = build(Settings(shoal_config=Path()), paper, self.clock)
+        self.application = application
         self.front: CoinbaseFront = application._coinbase
         self.exchange: Exchange = self.front.venue.exchange
         self.kraken: Exchange = exchange

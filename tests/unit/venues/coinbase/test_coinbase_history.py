@@ -7,8 +7,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from shared.venues.answers import instant
 from shared.venues.coinbase.adapter import CoinbaseVenue
-from shared.venues.coinbase.parse import instant
 from shared.venues.errors import Refusal, Rejected, Unavailable
 from shared.venues.rows import VenueOrderStatus
 from tests.unit.venues.coinbase_stub import AT, FILL, ORDER, ORDER_ID, CoinbaseStub, fills, orders, reply

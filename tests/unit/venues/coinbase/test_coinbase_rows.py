@@ -10,7 +10,8 @@ import pytest
 from shared.domain.order import Side
 from shared.domain.values.money import Money, Quantity
 from shared.domain.values.symbol import Symbol
-from shared.venues.coinbase import order_rows, parse
+from shared.venues.answers import instant
+from shared.venues.coinbase import order_rows
 from shared.venues.errors import Refusal
 from shared.venues.rows import OmittedRow, RowReason, TradeKind, VenueOrder, VenueOrderStatus
 from tests.unit.venues.coinbase_stub import AT, FILL, ORDER, ORDER_ID
@@ -168,7 +169,7 @@ def test_an_order_ended_when_it_last_changed_else_when_it_last_filled(
     ],
 )
 def test_an_instant_has_up_to_nine_decimals(text: str, at: int) -> None:
-    assert parse.instant(text) == at
+    assert instant(text) == at
 
 
 @pytest.mark.parametrize(
@@ -176,7 +177,7 @@ def test_an_instant_has_up_to_nine_decimals(text: str, at: int) -> None:
 )
 def test_anything_else_is_no_instant(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # of several kinds
-        parse.instant(text)
+        instant(text)
 
 
 @pytest.mark.parametrize("product", ["BTC-USD", "BTC-USDC"])

@@ -29,6 +29,7 @@ REFUSED_EITHER_WAY = [
     ("EOrder:Order minimum not met", Refusal.MINIMUM),
     ("EOrder:Cost minimum not met", Refusal.MINIMUM),
     ("EGeneral:Unknown method", Refusal.OTHER),
+    ("EGeneral:Invalid arguments:deadline", Refusal.DEADLINE),
     ("EService:Market in cancel_only mode", Refusal.HALTED),
     ("EService:Market in post_only mode", Refusal.HALTED),
     ("EService:Deadline elapsed", Refusal.DEADLINE),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
@@ -120,6 +121,54 @@ async def test_an_order_whose_time_passes_while_it_is_begun_is_not_sent(
         await venue.place(_order(), begin)
     assert refused.value.refusal is Refusal.DEADLINE
     assert stub.sent("AddOrder") == []
+
+
+_SENT_MS = 3_000
+"""From the start of a send to its deadline, with the time-out of these tests."""
+
+
+@pytest.mark.parametrize("writing", [0, 400, 499, 500, 600, 900, 1_500, 2_999])
+@pytest.mark.parametrize("refused_first", [False, True])
+async def test_no_order_leaves_with_a_deadline_that_kraken_refuses(
+    stub: KrakenStub, http: HttpSession, nonces: MemoryNonces, writing: int, refused_first: bool
+) -> None:
+    """Kraken refuses a deadline nearer than 2 s (KRAKEN.md, K9), also after a slow write-ahead and after a nonce retry.
+
+    The slow step is the write-ahead, or the nonce of the retry. The way to Kraken has half a second.
+    """
+    at = now()
+    venue = open_kraken(
+        url=stub.url,
+        api_key=KEY,
+        api_secret=SECRET,
+        nonces=nonces,
+        http=http,
+        timeout=1,
+        clock=lambda: at,
+        budget=RateBudget(None),
+    )
+    allocate = nonces.next
+
+    async def slow(*, advance: int = 0) -> int:
+        nonlocal at
+        at += writing if bool(advance) is refused_first else 0
+        return await allocate(advance=advance)
+
+    nonces.next = slow  # type: ignore[method-assign]
+    stub.answer("AddOrder", *([BAD_NONCE] if refused_first else []), result({"txid": ["O1"]}))
+    in_time = writing < _SENT_MS - 2_500
+    if in_time:
+        await venue.place(_order(), nonces.begin)
+    else:
+        with pytest.raises(Rejected) as refused:
+            await venue.place(_order(), nonces.begin)
+        assert refused.value.refusal is Refusal.DEADLINE
+    sent = stub.sent("AddOrder")
+    assert len(sent) == refused_first + in_time
+    left = [
+        datetime.fromisoformat(each.form["deadline"]).timestamp() * 1000 - at for each in sent[int(refused_first) :]
+    ]
+    assert all(ahead > 2_500 for ahead in left)
 
 
 async def test_an_invalid_nonce_is_answered_by_one_small_advance(

@@ -8,7 +8,6 @@ FOK); shared/venues/kraken/KRAKEN.md, K8, K9.
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from decimal import Decimal
 from typing import Final, TypeVar
 
@@ -21,22 +20,20 @@ from services.paper_exchange.core.order import (
     ConditionalClose,
     OrderType,
     Ticket,
-    TimeInForce,
 )
 from services.paper_exchange.kraken import errors
 from services.paper_exchange.kraken.errors import INVALID_ARGUMENTS, KrakenRefusal, bad_argument
+from services.paper_exchange.kraken.orders.prices import SentPrice
+from services.paper_exchange.kraken.orders.times import read_times
+from services.paper_exchange.kraken.orders.trailing import read_offset, read_trail, read_trailing_close
 from services.paper_exchange.kraken.pairs import BY_NAME, LEVERAGE
 from services.paper_exchange.kraken.parameters import Parameters
-from services.paper_exchange.kraken.prices import SentPrice
 
 FLAGS: Final = frozenset({"post", "fcib", "fciq", "nompp", "viqc"})
 SELF_TRADE: Final = frozenset({"cancel-newest", "cancel-oldest", "cancel-both"})
 CLIENT_ID: Final = re.compile(
     r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}|[ -~]{1,18}", re.ASCII
 )
-MONTH: Final = 31 * 86_400
-LONGEST_DEADLINE: Final = 60.0
-CLOCK_SLACK: Final = 5.0  # between a client's clock and ours
 INT32: Final = 2**31
 Choice = TypeVar("Choice", Side, OrderType)
 
@@ -70,12 +67,12 @@ def read_ticket(exchange: Exchange, parameters: Parameters, instrument: Instrume
         userref=_userref(parameters),
         flags=",".join(flags if "fcib" in flags else sorted({*flags, "fciq"})),
         self_trade=_one_of(parameters.text("stptype") or "cancel-newest", SELF_TRADE, "stptype"),
-        trigger_on=_one_of(parameters.text("trigger") or "last", frozenset({"last", "index"}), "trigger"),
+        trigger_on=_one_of(parameters.text("trigger"), frozenset({"", "last", "index"}), "trigger"),
         display=parameters.amount("displayvol"),
         leverage=leverage,
     )  # fmt: skip
     _prices(exchange, parameters, ticket)
-    _times(parameters, ticket, exchange.clock.now())
+    read_times(parameters, ticket, exchange.clock.now())
     _close(exchange, parameters, ticket)
     _minimums(exchange, ticket)
     return ticket
@@ -94,24 +91,6 @@ def check_mode(exchange: Exchange, instrument: Instrument, *, post_only: bool, u
         if status is TradingStatus.POST_ONLY and not post_only:
             exchange.rules.count("post_only_mode", user)
             raise KrakenRefusal(errors.POST_ONLY_MODE)
-
-
-def check_deadline(parameters: Parameters, now: float) -> None:
-    """Raise KrakenRefusal if the deadline has passed, or is more than a minute ahead."""
-    text = parameters.text("deadline")
-    if not text:
-        return
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise bad_argument("deadline") from None
-    if instant.tzinfo is None:
-        raise bad_argument("deadline")
-    left = instant.timestamp() - now
-    if left < 0:
-        raise KrakenRefusal(errors.DEADLINE_ELAPSED)
-    if left > LONGEST_DEADLINE + CLOCK_SLACK:
-        raise bad_argument("deadline")
 
 
 def _choice(kind: type[Choice], text: str, field: str) -> Choice:
@@ -196,49 +175,13 @@ def _prices(exchange: Exchange, parameters: Parameters, ticket: Ticket) -> None:
 
 
 def _trailing(parameters: Parameters, ticket: Ticket, first: SentPrice, last: Decimal) -> None:
-    if first.sign != "+":
-        raise bad_argument("price")
-    selling = ticket.side is Side.SELL
-    ticket.trail = ticket.instrument.round_price(first.distance(last), ticket.side)
-    if ticket.trail <= 0 or (selling and ticket.trail >= last):
+    ticket.trail = read_trail(first, "price", ticket.instrument, ticket.side)
+    ticket.trigger = ticket.trailing_stop(last)
+    if ticket.trail.at(last) <= 0 or ticket.trigger <= 0:
         raise KrakenRefusal(errors.INVALID_PRICE)
-    ticket.trigger = last - ticket.trail if selling else last + ticket.trail
     if ticket.kind is OrderType.TRAILING_STOP_LIMIT:
-        second = SentPrice.of(parameters.need("price2"), "price2")
-        if second.sign not in {"+", "-"}:
-            raise bad_argument("price2")
-        offset = second.distance(last)
-        ticket.limit_offset = ticket.instrument.round_price(-offset if second.sign == "-" else offset, ticket.side)
-        ticket.limit = ticket.trigger + ticket.limit_offset
-
-
-def _times(parameters: Parameters, ticket: Ticket, now: float) -> None:
-    text = parameters.text("timeinforce") or "GTC"
-    if text not in TimeInForce.__members__:
-        raise bad_argument("timeinforce")
-    ticket.time_in_force = TimeInForce(text)
-    if ticket.time_in_force is TimeInForce.FOK and ticket.kind not in LIMIT_PRICED:
-        raise bad_argument("timeinforce")
-    if ticket.time_in_force in {TimeInForce.IOC, TimeInForce.FOK} and ticket.post_only:
-        raise bad_argument("timeinforce")
-    ticket.starts_at = _instant(parameters, "starttm", now)
-    ticket.expires_at = _instant(parameters, "expiretm", now)
-    if ticket.time_in_force is TimeInForce.GTD and not ticket.expires_at:
-        raise bad_argument("expiretm")
-
-
-def _instant(parameters: Parameters, name: str, now: float) -> float:
-    text = parameters.text(name).strip()
-    if text in {"", "0"}:
-        return 0.0
-    try:
-        seconds = float(int(text.lstrip("+")))
-    except (ValueError, OverflowError):
-        raise bad_argument(name) from None
-    instant = now + seconds if text.startswith("+") else seconds
-    if not now < instant <= now + MONTH:
-        raise bad_argument(name)
-    return instant
+        ticket.limit_offset = read_offset(parameters, "price2", ticket.instrument, ticket.side)
+        ticket.limit = ticket.trailing_limit(ticket.trigger)
 
 
 def _close(exchange: Exchange, parameters: Parameters, ticket: Ticket) -> None:
@@ -246,9 +189,12 @@ def _close(exchange: Exchange, parameters: Parameters, ticket: Ticket) -> None:
     if not text:
         return
     kind = _choice(OrderType, text, "close[ordertype]")
-    if kind is OrderType.MARKET or kind in TRAILING or kind is OrderType.SETTLE_POSITION:
+    if kind is OrderType.MARKET or kind is OrderType.SETTLE_POSITION:
         raise bad_argument("close[ordertype]")
     side = Side.SELL if ticket.side is Side.BUY else Side.BUY
+    if kind in TRAILING:
+        ticket.conditional_close = read_trailing_close(parameters, kind, ticket.instrument, side)
+        return
     reference = ticket.limit or ticket.trigger or exchange.market.last(ticket.instrument.symbol)
     price = SentPrice.of(parameters.need("close[price]"), "close[price]").resolve(reference, ticket.instrument, side)
     second = None

@@ -13,10 +13,12 @@ from services.paper_exchange.kraken import errors
 from services.paper_exchange.kraken.call import Call
 from services.paper_exchange.kraken.counters import AgeCost
 from services.paper_exchange.kraken.errors import DENIALS, INVALID_ARGUMENTS, KrakenRefusal, bad_argument
+from services.paper_exchange.kraken.orders.prices import SentPrice
+from services.paper_exchange.kraken.orders.tickets import check_mode, instrument_of, read_ticket
+from services.paper_exchange.kraken.orders.times import check_deadline
+from services.paper_exchange.kraken.orders.trailing import read_trail
 from services.paper_exchange.kraken.parameters import Parameters
-from services.paper_exchange.kraken.prices import SentPrice
-from services.paper_exchange.kraken.shapes import Shape, description, ids, price_text, rfc3339
-from services.paper_exchange.kraken.tickets import check_deadline, check_mode, instrument_of, read_ticket
+from services.paper_exchange.kraken.shapes import Shape, description, distance_text, ids, price_text, rfc3339
 
 DAY: Final = 86_400
 
@@ -27,8 +29,10 @@ def add_order(call: Call) -> object:
     instrument = instrument_of(call.exchange, parameters.need("pair"))
     call.charge(instrument.symbol, 1)
     ticket = read_ticket(call.exchange, parameters, instrument, margin=call.account.margin)
+    if call.exchange.faults.armed:
+        _charge_in_base(call, ticket)
     check_mode(call.exchange, instrument, post_only=ticket.post_only, user=call.account.user)
-    check_deadline(parameters, call.now)
+    check_deadline(parameters, call.arrived, call.now)
     if parameters.flag("validate"):
         return {"descr": description(ticket, ticket.size)}
     order = _place(call, ticket)
@@ -43,7 +47,7 @@ def amend_order(call: Call) -> object:
     check_mode(
         call.exchange, call.exchange.rules.current(order.instrument.symbol), post_only=True, user=call.account.user
     )
-    check_deadline(parameters, call.now)
+    check_deadline(parameters, call.arrived, call.now)
     change = _amendment(call, order)
     denial = call.exchange.amend(order, change)
     if denial is not None:
@@ -65,7 +69,7 @@ def edit_order(call: Call) -> object:
         raise bad_argument("cl_ord_id")
     ticket = read_ticket(call.exchange, _edited(parameters, old), instrument)
     check_mode(call.exchange, instrument, post_only=ticket.post_only, user=call.account.user)
-    check_deadline(parameters, call.now)
+    check_deadline(parameters, call.arrived, call.now)
     if parameters.flag("validate"):
         return {"descr": description(ticket, ticket.size)}
     denial = call.exchange.cancel(old, "Order replaced")
@@ -130,7 +134,7 @@ def add_order_batch(call: Call) -> object:
     tickets = [read_ticket(call.exchange, Parameters.of_object(row), instrument, margin=margin) for row in rows]
     for ticket in tickets:
         check_mode(call.exchange, instrument, post_only=ticket.post_only, user=call.account.user)
-    check_deadline(parameters, call.now)
+    check_deadline(parameters, call.arrived, call.now)
     if parameters.flag("validate"):
         return {"orders": [{"descr": description(ticket, ticket.size)} for ticket in tickets]}
     answers: list[Shape] = []
@@ -152,6 +156,15 @@ def cancel_order_batch(call: Call) -> object:
     found = [order for name in names for order in _to_cancel(call, name, "")]
     found += [order for name in client_ids for order in _to_cancel(call, "", name)]
     return {"count": sum(_cancel(call, order) for order in found)}
+
+
+def _charge_in_base(call: Call, ticket: Ticket) -> None:
+    """Take the fee in base whatever was asked for, if a fault says so: `fciq` is a preference."""
+    user, symbol = call.account.user, ticket.instrument.symbol
+    if not ticket.leverage and call.exchange.faults.effect(
+        "fee_in_base", user, call.method, symbol, call.account.venue
+    ):
+        ticket.fee_in_base = True
 
 
 def _place(call: Call, ticket: Ticket) -> Order:
@@ -213,9 +226,7 @@ def _amendment(call: Call, order: Order) -> Amendment:
         order.ticket = replace(order.ticket, display=display)
     if order.ticket.kind in TRAILING and parameters.text("trigger_price"):
         trail = SentPrice.of(parameters.text("trigger_price"), "trigger_price")
-        if trail.sign != "+":
-            raise bad_argument("trigger_price")
-        distance = instrument.round_price(trail.distance(last), order.side)
+        distance = read_trail(trail, "trigger_price", instrument, order.side)
         return Amendment(size, price("limit_price"), trail=distance, post_only=parameters.flag("post_only"))
     return Amendment(size, price("limit_price"), price("trigger_price"), post_only=parameters.flag("post_only"))
 
@@ -234,10 +245,9 @@ def _edited(parameters: Parameters, old: Order) -> Parameters:
         "userref": parameters.text("userref") or ("" if ticket.userref is None else str(ticket.userref)),
     }
     if ticket.trail is not None and not parameters.text("price"):
-        texts["price"] = f"+{price_text(instrument, ticket.trail)}"
+        texts["price"] = distance_text(instrument, ticket.trail)
     if parameters.text("price2") or (ticket.trigger is not None and ticket.limit is not None):
         texts["price2"] = parameters.text("price2") or price_text(instrument, ticket.limit)
     if ticket.limit_offset is not None and not parameters.text("price2"):
-        sign = "+" if ticket.limit_offset >= 0 else "-"
-        texts["price2"] = f"{sign}{price_text(instrument, abs(ticket.limit_offset))}"
+        texts["price2"] = distance_text(instrument, ticket.limit_offset)
     return Parameters(texts)

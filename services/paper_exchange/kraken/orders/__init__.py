@@ -1,0 +1,1 @@
+"""Orders as Kraken takes them: parameters, prices, times, and the trading calls."""
