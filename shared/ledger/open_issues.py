@@ -7,6 +7,7 @@ master has no order stream: its records are found by a scan of the keyspace, so 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,12 +15,16 @@ from shared.bus.connection import Bus
 from shared.bus.records import pairs
 from shared.bus.streams import read_entries
 from shared.contracts import keys
+from shared.contracts.fields import MalformedMessageError
+from shared.contracts.mirror import read_mirror
 from shared.domain.account import MASTER
 from shared.domain.order import OrderState
 from shared.domain.values.numerals import whole
+from shared.domain.values.venue import VENUES
 
 UNRESOLVED_STATES: Final = frozenset({OrderState.SENDING, OrderState.ACCEPTED, OrderState.UNKNOWN})
 """States of an order whose last send has no proven end."""
+_NOT_SHOWN_OPEN: Final = UNRESOLVED_STATES - {OrderState.ACCEPTED}
 _PAGE: Final = 500
 
 
@@ -55,7 +60,9 @@ class PositionDifference:
 async def read_unresolved(bus: Bus, users: Iterable[str]) -> list[UnresolvedOrder]:
     """Find the unresolved orders of these users, oldest first within a user; `master` is one. Raises BusUnavailable."""
     found: list[UnresolvedOrder] = []
-    for user in users:
+    names = list(users)
+    mirrored = await _mirrored_orders(bus, [user for user in names if user != MASTER])
+    for user in names:
         if user == MASTER:
             records = await read_master_orders(bus)
             orders = [UnresolvedOrder(MASTER, order_id, fields) for order_id, fields in records.items()]
@@ -63,7 +70,21 @@ async def read_unresolved(bus: Bus, users: Iterable[str]) -> list[UnresolvedOrde
         else:
             orders = await _pending_orders(bus, user)
         found += [order for order in orders if order.state in UNRESOLVED_STATES]
+        found += [order for order in mirrored if order.user == user and order.state in _NOT_SHOWN_OPEN]
     return found
+
+
+async def _mirrored_orders(bus: Bus, users: Sequence[str]) -> list[UnresolvedOrder]:
+    """Read the records of mirrored orders, which are in no pending list; one that is accepted rests, and is no issue."""
+    accounts = [(user, venue) for user in users for venue in VENUES]
+    answers = await bus.do_all([("HGETALL", keys.mirrored(*each)) for each in accounts])
+    ids: list[tuple[str, str]] = []
+    for (user, venue), answer in zip(accounts, answers, strict=True):
+        for order_id, written in pairs(answer).items():
+            with suppress(MalformedMessageError):  # reported by the executor
+                ids.append((user, read_mirror(user, venue, order_id, written).decision.id))
+    records = await bus.do_all([("HGETALL", keys.order(*each)) for each in ids])
+    return [UnresolvedOrder(user, name, pairs(answer)) for (user, name), answer in zip(ids, records, strict=True)]
 
 
 async def read_master_orders(bus: Bus) -> dict[str, Mapping[str, str]]:

@@ -31,7 +31,7 @@ _EVERY: Final = 0.2
 """Seconds between reads."""
 _AGAIN: Final = 1.0
 _LOOK_FOR_STREAM: Final = 5.0
-"""Seconds between looks for the stream of a user who mirrors nothing now."""
+"""Seconds between looks at the settings of a user who mirrors nothing."""
 _BATCH: Final = 100
 
 log = structlog.get_logger()
@@ -49,6 +49,8 @@ class MirrorReader:
         self._mirrors = mirrors
         self._stream = keys.resting(user)
         self._group = Group(bus, keys.EXECUTOR)
+        self._exists: bool | None = None
+        """Whether there is, or will be, a stream; None before it was looked for."""
 
     async def run(self) -> None:
         """Read for ever. Raises LeaseLost, BusUnavailable."""
@@ -78,7 +80,10 @@ class MirrorReader:
     async def _wanted(self) -> bool:
         """Return whether there is, or will be, anything to read: no stream is created for those who mirror nothing."""
         policy = next(iter(self._contexts.values())).policy
-        return policy.orders is OrdersMode.MIRROR or bool(await self._bus.do("EXISTS", self._stream))
+        if self._exists is None:
+            self._exists = bool(await self._bus.do("EXISTS", self._stream))
+        self._exists = self._exists or policy.orders is OrdersMode.MIRROR
+        return self._exists
 
     async def _take(self, entries: list[Entry]) -> None:
         for entry in entries:

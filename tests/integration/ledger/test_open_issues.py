@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
+
 from shared.bus.connection import Bus
 from shared.bus.streams import Group
 from shared.contracts import keys
+from shared.contracts.mirror import write_mirror
+from shared.domain.mirror import Mirror, MirrorAction, MirrorDecision
+from shared.domain.order import Copy
 from shared.ledger.open_issues import read_differences, read_unresolved
 from tests.support.copies import Copies
+from tests.support.examples import a_copied_entry, btc, btc_price
 
 
 async def test_only_orders_whose_send_has_no_proven_end_are_listed_with_their_record(bus: Bus) -> None:
@@ -49,3 +56,17 @@ async def test_differences_are_read_as_they_were_told(bus: Bus) -> None:
         ("bob", "kraken", "BTC/USD", "gone"),
         ("bob", "kraken", "ETH/USD", "less"),
     ]
+
+
+async def test_a_mirrored_order_is_listed_while_its_outcome_is_unknown_and_not_while_it_rests(bus: Bus) -> None:
+    copy = Copy(btc("0.05"), None, btc_price("59000"), None)
+    placed = MirrorDecision(
+        replace(a_copied_entry(), copy=copy), MirrorAction.PLACE, "kraken", "O1", 1, Decimal("0.1"), Decimal(0)
+    )
+    mirror = Mirror.of(placed)
+    await bus.do("HSET", keys.mirrored("alice", "kraken"), "O1", write_mirror(mirror), "O2", "damaged")
+    listed = []
+    for state in ("planned", "accepted", "unknown", "sending"):
+        await bus.do("HSET", keys.order("alice", mirror.decision.id), "state", state)
+        listed.append([each.order_id for each in await read_unresolved(bus, ["alice", "bob"])])
+    assert listed == [[], [], [mirror.decision.id], [mirror.decision.id]]
