@@ -155,13 +155,13 @@ class _Poll:
         """Judge an answer without the order; the date of that answer may contradict that it is a proof."""
         left = self._absence.provable_in(self._record)
         provable = provable and left < 0
-        if not self._record.venue_order_id:
-            if provable and not self._watch.shown:
-                return NeverReceived("the venue never had it")
-            self._wait, self._pause = until_search(left), 0.0
-        elif provable:
+        if provable and not self._record.venue_order_id and not self._watch.shown:
+            return NeverReceived("the venue never had it")
+        if provable:  # it was there: the venue has named it, or its stream has shown it
             self._report_lost()
             self._wait = _LOST_EVERY
+        elif not self._record.venue_order_id:
+            self._wait, self._pause = until_search(left), 0.0
         return None
 
     def _first_wait(self) -> float:

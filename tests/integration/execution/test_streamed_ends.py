@@ -207,8 +207,11 @@ async def test_orders_that_the_stream_shows_under_one_id_are_not_absent_although
     shown = caller.account.orders.pop()
     for name in ("O8", "O9"):
         stream.show(replace(shown, venue_order_id=name))
+    await caller.until_reported(order_id)
+    searches = caller.lookups
     await caller.until_later(300)
     assert await caller.reports() == []
+    assert caller.lookups - searches <= 11, "every half a minute: a search is dear"
     assert await caller.verdict(order_id, VerdictRecord(verdict=VerdictKind.NONE, verdict_by="ann"))
     assert (await caller.ended()).outcome is caller.nothing_filled
 
