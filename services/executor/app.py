@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from services.executor.account.context_factory import AccountContextFactory
+from services.executor.protection.price_alarm import PriceAlarm
 from services.executor.turn.claims import Claims
 from services.executor.turn.master_watch import watch_for_master
 from services.executor.turn.roster import Roster
@@ -80,6 +81,7 @@ class Executor:
         self._contexts = AccountContextFactory(settings, bus, http, _now_ms, self.faults)
         self._venues = VenueUpkeep(bus, self._contexts, self._owner, self._supervisor)
         self._looks = Watch(bus)
+        self._alarm = PriceAlarm(bus)
         self._turns: dict[str, UserTurn] = {}
         self._reported: dict[str, str] = {}
         self._renewals = Renewals(bus)
@@ -99,6 +101,7 @@ class Executor:
             ),
             asyncio.create_task(keep_up("settings", lambda: self._watch.run(self._take_over))),
             asyncio.create_task(keep_up("names", self._follow_names)),
+            asyncio.create_task(keep_up("price alarm", self._alarm.run)),
             asyncio.create_task(
                 keep_up("gone users", lambda: settle_gone_users(self._bus, self._watch, self._take_over))
             ),
@@ -187,6 +190,7 @@ class Executor:
                 faults=self.faults,
                 supervisor=self._supervisor,
                 watch=self._looks,
+                alarm=self._alarm,
             )
             if not serving.follow(self._roster.policy(user)):
                 return  # settings changed while the contexts were built: these are for another turn

@@ -152,7 +152,7 @@ def clock(venue: str) -> str:
 
 
 def connects(venue: str) -> str:
-    """Sorted set of the connects of private streams to a venue by instant; by the executors and the master."""
+    """Sorted set of the connects of streams to a venue by instant; by the executors and the master."""
     return f"shoal:connects:{venue}"
 
 

@@ -21,6 +21,7 @@ from shared.venues.coinbase.questions import Questions
 from shared.venues.coinbase.rate_budget import CoinbaseBudget
 from shared.venues.coinbase.streaming.products import OrderProducts
 from shared.venues.coinbase.streaming.stream import CoinbaseStream
+from shared.venues.coinbase.streaming.ticker import CoinbaseTicker
 from shared.venues.coinbase.submission import Submission
 from shared.venues.coinbase.transport import CoinbaseApi, SigningKey
 from shared.venues.errors import Refusal, Rejected
@@ -31,11 +32,14 @@ from shared.venues.kraken.paper import PaperKrakenApi
 from shared.venues.kraken.public import KrakenPublic
 from shared.venues.kraken.rate_budget import RateBudget, Tier
 from shared.venues.kraken.streaming.stream import KrakenStream
+from shared.venues.kraken.streaming.ticker import KrakenTicker
 from shared.venues.kraken.transport import KrakenApi
 from shared.venues.port import NonceSource, PublicSide, Venue
+from shared.venues.price_stream import PriceStream
 from shared.venues.row_log import RowLog
 from shared.venues.streaming.attempts import Attempts
 from shared.venues.streaming.connection import StreamAddress
+from shared.venues.streaming.ticker import TickerStream
 from shared.venues.venue_clock import venue_time
 
 __all__ = [
@@ -48,6 +52,7 @@ __all__ = [
     "open_budget",
     "open_coinbase",
     "open_kraken",
+    "open_price_stream",
     "open_public",
     "open_public_coinbase",
     "open_public_kraken",
@@ -89,6 +94,19 @@ def open_public(
     if venue == VenueName.COINBASE:
         return open_public_coinbase(url=url, http=http, timeout=timeout, clock=clock, faults=faults)
     raise Rejected(_UNSUPPORTED.format(venue))
+
+
+def open_price_stream(*, url: str, http: HttpSession, public: PublicSide, clock: Callable[[], int]) -> PriceStream:
+    """Open the stream of a venue's last prices, at the `ws://` or `wss://` address that belongs to its public side.
+
+    Connects to nothing yet. Raises Rejected for a venue without one.
+    """
+    address = StreamAddress(http, url)
+    if isinstance(public, KrakenPublic):
+        return TickerStream(address, KrakenTicker(public), venue_time(clock))
+    if isinstance(public, CoinbasePublic):
+        return TickerStream(address, CoinbaseTicker(public), venue_time(clock))
+    raise Rejected(_UNSUPPORTED.format(public.name))
 
 
 def open_account(

@@ -32,7 +32,7 @@ class OrderSeen:
     order: VenueOrder
     whole: bool
     """Whether its sums are proven: the fills that were seen add up to what the venue says has filled, with all their fees.
-    An order that has ended and is not whole is asked for by REST."""
+    An order that has ended and is not whole is asked for by REST. Of an open order: so much has filled; more may have."""
     filled_at: int | None
     """When its last fill was made (epoch ms, the venue's time); None if nothing has filled, or that was not seen."""
 

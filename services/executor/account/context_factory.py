@@ -49,8 +49,9 @@ from shared.execution.venue_history import VenueHistory
 from shared.runtime.clock_alarm import ClockAlarm
 from shared.runtime.crash_points import CrashPoints
 from shared.venues.errors import Rejected
-from shared.venues.factory import HttpSession, open_account, open_budget, open_public
+from shared.venues.factory import HttpSession, open_account, open_budget, open_price_stream, open_public
 from shared.venues.port import NonceSource, PublicSide, Venue
+from shared.venues.price_stream import PriceStream
 from shared.venues.unusable import UnusableVenue
 from shared.venues.venue_clock import VenueClock
 
@@ -189,6 +190,12 @@ class AccountContextFactory:
         """Return a venue of the paper exchange, for users with `paper = true` in live mode. Raises Rejected."""
         url = self._settings.paper_url
         return self._open_venue(name, f"the paper exchange's {name}", url, VENUE_FACTS[name].stream_url(url))
+
+    def price_stream(self, name: str) -> PriceStream:
+        """Return a new stream of the last prices of a venue as this process's mode has it. Connects to nothing yet."""
+        at = self.venue(name)
+        url = VENUE_FACTS[name].stream_url(at.url, public=True)
+        return open_price_stream(url=url, http=self._http, public=at.public, clock=at.clock)
 
     def look_at_clocks(self) -> None:
         """Report a host clock that differs from a venue's, and clear the report of one that no longer does."""

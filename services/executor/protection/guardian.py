@@ -17,6 +17,7 @@ import structlog
 from services.executor.account.context import AccountContext
 from services.executor.protection.high_marks import HighMarks
 from services.executor.protection.own_exits import OwnExits
+from services.executor.protection.price_alarm import PriceAlarm
 from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.watch import Watch, WatchedHoldings, WatchedMarket
 from shared.domain.control import flattening, refusal
@@ -53,9 +54,20 @@ class Guardian:
     """Guards the positions of one account."""
 
     def __init__(
-        self, context: AccountContext, watch: Watch, exits: OwnExits, supervisor: Supervisor | None = None
+        self,
+        context: AccountContext,
+        watch: Watch,
+        exits: OwnExits,
+        supervisor: Supervisor | None = None,
+        *,
+        alarm: PriceAlarm | None = None,
     ) -> None:
+        """`alarm` has it look as soon as a published price closes something; without one it does so a second later."""
         self._context = context
+        self._alarm = alarm
+        self._guarded: dict[Symbol, Position] = {}
+        """What a price can close, as of the last look."""
+        self._alarmed = asyncio.Event()
         self._supervisor = supervisor or Supervisor()
         self._watch = watch
         self._exits = exits
@@ -70,6 +82,13 @@ class Guardian:
 
     async def run(self) -> None:
         """Look every second while something is held, until cancelled. Raises LeaseLost, BusUnavailable."""
+        try:
+            await self._run()
+        finally:
+            if self._alarm is not None:
+                self._alarm.forget(self)
+
+    async def _run(self) -> None:
         name = f"guardian of {self._context.user}"
         while True:
             try:
@@ -90,18 +109,38 @@ class Guardian:
             await self._pause()
 
     async def _pause(self) -> None:
-        if self._holding:
-            await asyncio.sleep(_EVERY)
-            return
+        seconds, wake = (_EVERY, self._alarmed) if self._holding else (_QUIET, self._context.positions.changed)
         # No time-out, which raises each time: thousands that are due together would delay orders.
-        timer = asyncio.get_running_loop().call_later(_QUIET, self._context.positions.changed.set)
+        timer = asyncio.get_running_loop().call_later(seconds, wake.set)
         try:
-            await self._context.positions.changed.wait()
+            await wake.wait()
         finally:
             timer.cancel()
 
+    def price_moved(self, price: Price, at: int) -> None:
+        """Note a new high, and look at once if this price closes something: the look decides."""
+        context, position = self._context, self._guarded.get(price.symbol)
+        now, exits = context.clock(), context.policy.exits
+        if position is None or at < position.updated_at or now - at > STALE_MS:
+            return
+        if exits.trailing_pct is not None:
+            position = self._guarded[price.symbol] = self._highs.note(position, price)
+        if due(position, price, now, exits) is not None:
+            self._alarmed.set()
+
     async def look(self) -> None:
         """Look once, and close what is due."""
+        self._alarmed.clear()  # before reading, so that an alarm meanwhile triggers another look
+        guarded: dict[Symbol, tuple[Position, Price]] = {}
+        try:
+            await self._look(guarded)
+        finally:
+            self._guarded = {symbol: position for symbol, (position, _) in guarded.items()}
+            if self._alarm is not None:
+                prices = {symbol: price for symbol, (_, price) in guarded.items()}
+                self._alarm.set(self, self._context.venue.name, prices)
+
+    async def _look(self, guarded: dict[Symbol, tuple[Position, Price]]) -> None:
         context = self._context
         quiet = not self._exits.busy  # before reading: a trade meanwhile is not in what is read
         held = await self._watch.held(context.user, context.venue.name)
@@ -133,6 +172,8 @@ class Guardian:
             why = self._why(position, held, market)
             if why is not None:
                 self._exits.close(position, why.rule, why.words)
+            elif self._alarm is not None and price is not None and self._may_close(position, price):
+                guarded[position.symbol] = (position, price)
 
     def _report_unreadable(self, held: WatchedHoldings) -> None:
         """Report the positions whose records cannot be read; the others are guarded all the same."""
@@ -181,6 +222,12 @@ class Guardian:
             return _Why("stop_out", stopped)
         intent = due(position, self._price(position, market), context.clock(), policy.exits)
         return None if intent is None else _Why(intent.rule, intent.words)
+
+    def _may_close(self, position: Position, price: Price) -> bool:
+        """Return whether another price may close a position: not if this one does, and something else forbids it."""
+        exits = self._context.policy.exits
+        by_price = (exits.stop_loss_pct, exits.trailing_pct, exits.take_profit_pct) != (None, None, None)
+        return by_price and due(position, price, self._context.clock(), exits) is None
 
     def _price(self, position: Position, market: WatchedMarket) -> Price | None:
         """Return the fresh price; ignore prices older than the position's last fill."""

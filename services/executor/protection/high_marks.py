@@ -25,15 +25,22 @@ class HighMarks:
         """Forget all of them: nothing is held any more."""
         self._seen.clear()
 
+    def note(self, position: Position, price: Price) -> Position:
+        """Return a position with its high raised to a price, in memory alone; the next `raised` records it."""
+        position = self._seen[position.symbol] = self._with_known(position).seen(price)
+        return position
+
     async def raised(self, position: Position, price: Price) -> Position:
         """Return a position with its high raised to a price; recorded only where it has risen by a step."""
         recorded = position.high
-        known = self._seen.get(position.symbol)
-        if known is not None and known.opened_at == position.opened_at and known.high is not None:
-            position = position.seen(known.high)
-        position = position.seen(price)
-        self._seen[position.symbol] = position
+        position = self.note(position, price)
         high = position.high
         if high is not None and (recorded is None or high.amount >= recorded.amount * _STEP):
             await self._positions.correct(position.symbol, lambda now: None if now is None else now.seen(high))
         return position
+
+    def _with_known(self, position: Position) -> Position:
+        known = self._seen.get(position.symbol)
+        if known is None or known.opened_at != position.opened_at or known.high is None:
+            return position
+        return position.seen(known.high)

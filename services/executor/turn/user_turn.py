@@ -19,6 +19,7 @@ from services.executor.orders.dispatcher import Dispatcher
 from services.executor.protection.guardian import Guardian
 from services.executor.protection.housekeeper import Housekeeper, Task
 from services.executor.protection.own_exits import OwnExits
+from services.executor.protection.price_alarm import PriceAlarm
 from services.executor.turn.entry_runner import EntryRunner
 from services.executor.turn.order_reader import OrderReader
 from services.executor.turn.symbol_queues import SymbolQueues
@@ -59,9 +60,11 @@ class UserTurn:
         supervisor: Supervisor | None = None,
         *,
         watch: Watch | None = None,
+        alarm: PriceAlarm | None = None,
     ) -> None:
-        """`watch` is shared by the turns of a process, so that guardians that look at once read the market once."""
+        """`watch` and `alarm` are shared by the turns of a process, so that guardians that look at once read the market once."""
         self._watch = watch or Watch(bus)
+        self._alarm = alarm
         self._supervisor = supervisor or Supervisor()
         self._bus = bus
         self._faults = faults or Faults()
@@ -153,7 +156,7 @@ class UserTurn:
                 housekeeper = Housekeeper(self._bus, self._user, self._contexts, self._queues, self._supervisor)
                 tasks.create_task(endless("housekeeper", housekeeper.run()))
                 self._guardians = [
-                    Guardian(context, self._watch, exits[name], self._supervisor)
+                    Guardian(context, self._watch, exits[name], self._supervisor, alarm=self._alarm)
                     for name, context in self._contexts.items()
                 ]
                 for guardian in self._guardians:

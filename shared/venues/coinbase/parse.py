@@ -55,6 +55,20 @@ def instruments(rows: Iterable[Mapping[str, Any]], as_of: int) -> tuple[dict[Sym
     return found, unusable
 
 
+def aliases(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the ids of products that have another one's book, to the id of that one, whichever of both names the other (C16)."""
+    found: dict[str, str] = {}
+    for row in rows:
+        if not isinstance(row, Mapping) or not isinstance(product := row.get("product_id"), str):
+            continue
+        if isinstance(book := row.get("alias"), str) and book:
+            found[product] = book
+        for alias in row.get("alias_to") or ():
+            if isinstance(alias, str):
+                found[alias] = product
+    return found
+
+
 def with_aliases(rows: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     """Return the ids of products whose book other products share, however these are spelt in the list (C16)."""
     found: set[str] = set()

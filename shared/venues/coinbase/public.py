@@ -59,6 +59,7 @@ class CoinbasePublic:
         self._timeout = timeout
         self._clock = clock
         self._products: Mapping[Symbol, Instrument] | None = None
+        self._aliases: Mapping[str, str] = {}
         self._with_aliases: frozenset[str] = frozenset()
         self._old_at = 0
         self._refreshing = asyncio.Lock()
@@ -86,6 +87,11 @@ class CoinbasePublic:
         if symbol in (self._products or {}) or symbol in await self.instruments():
             return f"{symbol.base}-{symbol.quote}"
         raise Rejected(f"Coinbase lists no spot product {symbol}")
+
+    def book_of(self, symbol: Symbol) -> str:
+        """Return the id of the product whose book a product has, by the last list: its own, unless it is an alias (C16)."""
+        product = f"{symbol.base}-{symbol.quote}"
+        return self._aliases.get(product, product)
 
     def is_ambiguous(self, product_id: str) -> bool:
         """Return whether a stream may name this product for an order on an alias of it (C16, C25)."""
@@ -160,6 +166,7 @@ class CoinbasePublic:
         answer = await self.ask("/market/products", {"product_type": "SPOT"})
         with parse.readable("products"):
             found, unusable = parse.instruments(answer["products"], self._clock())
+            self._aliases = parse.aliases(answer["products"])
             self._with_aliases = parse.with_aliases(answer["products"])
         self.rows.note("products", unusable)
         if not found:

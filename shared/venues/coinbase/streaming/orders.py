@@ -2,7 +2,7 @@
 
 A row's sums may lag behind its status, as REST's do (C14), and fills are the truth. So an order is whole only if it has ended
 with all that it asked for, in sums that fit one another: its size is known from a row while it was open. Everything that ended
-with less is asked for by REST.
+with less is asked for by REST. The sums of an open one count as they are, if they fit one another: more may follow.
 
 It must never let a sum fall, open again what has ended, or take a canonical product for the order's own. Sources: COINBASE.md,
 C14 and C22 to C28.
@@ -124,7 +124,8 @@ class OrderTable:
             trade=row.trade,
             refusal=row.refusal,
         )
-        whole = row.ended and row.agrees and 0 < row.filled == known.size and not known.resized
+        complete = not row.ended or (row.filled == known.size and not known.resized)
+        whole = row.agrees and row.filled > 0 and complete
         return OrderSeen(order, whole, known.filled_at)
 
     def _symbol(self, row: UserRow) -> Symbol | None:

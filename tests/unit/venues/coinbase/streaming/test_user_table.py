@@ -52,7 +52,7 @@ def state(event: OrderSeen) -> tuple[str, str, bool]:
 
 def test_an_order_from_its_first_row_to_its_end(table: OrderTable) -> None:
     assert state(seen(table, row("PENDING", "0", "0.03"), at=1)) == ("0", "open", False)
-    assert state(seen(table, row("OPEN", "0.01", "0.02", fee="6"), at=2)) == ("0.01", "open", False)
+    assert state(seen(table, row("OPEN", "0.01", "0.02", fee="6"), at=2)) == ("0.01", "open", True)
     end = seen(table, row("FILLED", "0.03", fee="18"), at=3)
     assert state(end) == ("0.03", "done", True)
     order = end.order
@@ -98,10 +98,17 @@ def test_sums_that_come_after_the_end_complete_it(table: OrderTable) -> None:
     assert state(seen(table, row("FILLED", "0.03", fee="18"))) == ("0.03", "done", True)
 
 
+def test_an_open_order_whose_sums_do_not_fit_one_another_is_not_whole(table: OrderTable) -> None:
+    seen(table, row("PENDING", "0", "0.03"))
+    odd = row("OPEN", "0.01", "0.02", fee="6") | {"filled_value": "900"}
+    assert state(seen(table, odd)) == ("0.01", "open", False)
+    assert state(seen(table, row("OPEN", "0.02", "0.01", fee="12"))) == ("0.02", "open", True)
+
+
 def test_an_older_row_changes_nothing(table: OrderTable) -> None:
     seen(table, row("OPEN", "0", "0.03"))
     seen(table, row("OPEN", "0.02", "0.01", fee="12"))
-    assert state(seen(table, row("OPEN", "0.01", "0.02", fee="6"))) == ("0.02", "open", False)
+    assert state(seen(table, row("OPEN", "0.01", "0.02", fee="6"))) == ("0.02", "open", True)
     seen(table, row("FILLED", "0.03", fee="18"))
     assert state(seen(table, row("OPEN", "0.02", "0.01", fee="12"))) == ("0.03", "done", True)
 
@@ -229,10 +236,6 @@ def test_whatever_is_lost_repeated_or_late_what_is_whole_is_true(
         if isinstance(event, OrderSeen):
             assert event.order.filled.amount <= sum(sizes)
             if event.whole:
-                total = Decimal(sum(sizes))
-                assert (event.order.filled.amount, event.order.cost.amount, event.order.fee) == (
-                    total,
-                    total * price,
-                    total,
-                )
-                assert str(event.order.status) == "done"
+                filled, ended = event.order.filled.amount, str(event.order.status) == "done"
+                assert (event.order.cost.amount, event.order.fee) == (filled * price, filled)
+                assert filled in ({sum(sizes)} if ended else {sum(sizes[:count]) for count in range(1, len(sizes) + 1)})

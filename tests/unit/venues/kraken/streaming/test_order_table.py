@@ -50,10 +50,10 @@ def state(event: OrderSeen) -> tuple[str, str, bool]:
 
 
 def test_an_order_from_its_first_row_to_its_end(table: OrderTable) -> None:
-    assert state(seen(table, first())) == ("0", "open", False)
-    assert state(seen(table, new())) == ("0", "open", False)
-    assert state(seen(table, trade(1, "0.002"))) == ("0.002", "open", False)
-    assert state(seen(table, trade(2, "0.003"))) == ("0.005", "open", False)
+    assert state(seen(table, first())) == ("0", "open", True)
+    assert state(seen(table, new())) == ("0", "open", True)
+    assert state(seen(table, trade(1, "0.002"))) == ("0.002", "open", True)
+    assert state(seen(table, trade(2, "0.003"))) == ("0.005", "open", True)
     end = seen(table, filled("0.005", "250"))
     assert state(end) == ("0.005", "done", True)
     order = end.order
@@ -65,8 +65,14 @@ def test_an_order_from_its_first_row_to_its_end(table: OrderTable) -> None:
 
 def test_a_trade_row_that_says_filled_ends_the_order_when_all_that_was_asked_for_is_there(table: OrderTable) -> None:
     seen(table, first())
-    assert state(seen(table, trade(1, "0.002"))) == ("0.002", "open", False)
+    assert state(seen(table, trade(1, "0.002"))) == ("0.002", "open", True)
     assert state(seen(table, trade(2, "0.003", order_status="filled"))) == ("0.005", "done", True)
+
+
+def test_an_open_order_of_which_the_venue_names_more_than_was_seen_is_not_whole(table: OrderTable) -> None:
+    seen(table, first())
+    assert state(seen(table, trade(1, "0.002", cum_qty=Decimal("0.003")))) == ("0.002", "open", False)
+    assert state(seen(table, trade(2, "0.001", cum_qty=Decimal("0.003")))) == ("0.003", "open", True)
 
 
 def test_several_fills_of_one_message_are_one_event(table: OrderTable) -> None:
@@ -78,7 +84,7 @@ def test_several_fills_of_one_message_are_one_event(table: OrderTable) -> None:
 @pytest.mark.parametrize("rows", [[trade(1, "0.002")], [trade(1, "0.002"), trade(1, "0.002")]])
 def test_a_fill_is_counted_once(table: OrderTable, rows: list[Row]) -> None:
     seen(table, first(), trade(1, "0.002"))
-    assert state(seen(table, *rows)) == ("0.002", "open", False)
+    assert state(seen(table, *rows)) == ("0.002", "open", True)
 
 
 def test_a_filled_order_with_a_missing_fill_is_not_whole_until_the_fill_comes(table: OrderTable) -> None:
