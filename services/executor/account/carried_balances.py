@@ -43,6 +43,11 @@ class CarriedBalances:
         """Whether there is a reading."""
         return self._balances is not None
 
+    @property
+    def answered_at(self) -> int:
+        """Return when the venue had answered the last reading (epoch ms); 0 before the first."""
+        return self._answered_at
+
     def traded(self, order: VenueOrder, now: int) -> None:
         """Note an order that was booked at `now` (epoch ms)."""
         self._booked_at = now

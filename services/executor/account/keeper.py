@@ -143,6 +143,11 @@ class AccountKeeper:
         account = self.latest
         return account._replace(equity=None) if account is not None and self._valuer.unpriced else account
 
+    @property
+    def answered_at(self) -> int:
+        """When the venue had answered the last reading of the balances (epoch ms); the record may be of later."""
+        return self._balances.answered_at
+
     def refresh_soon(self) -> None:
         """Request a reading; several requests in a row take one."""
         self._requests += 1

@@ -107,7 +107,7 @@ class Admission:
         account = self._account.after_trades()
         if account is None:
             return None
-        account = _less(account, decision.symbol.quote, others)
+        account = _less(account, decision.symbol.quote, others, self._account.answered_at)
         account = account._replace(taker_fee=self._account.fees.of(decision.symbol))
         book = _EMPTY
         user, venue = self._positions.user, self._positions.venue
@@ -143,10 +143,10 @@ def _with(others: Iterable[_Reservation], held: Mapping[Symbol, Position], now: 
     return positions
 
 
-def _less(account: Account, currency: str, others: Sequence[_Reservation]) -> Account:
-    """Subtract the reserved entries, with their fees, from the cash."""
+def _less(account: Account, currency: str, others: Sequence[_Reservation], read_at: int) -> Account:
+    """Subtract the reserved entries, with their fees, from the cash, unless balances read at `read_at` (epoch ms) lack them."""
     if not others or account.cash is None or account.cash.currency != currency:
         return account
-    counted = (each for each in others if each.held_since is None or account.as_of < each.held_since + _HOLD_LAG_MS)
+    counted = (each for each in others if each.held_since is None or read_at < each.held_since + _HOLD_LAG_MS)
     spent = sum((each.cost.amount * (ONE + each.fee) for each in counted if each.cost.currency == currency), ZERO)
     return account._replace(cash=Money(account.cash.amount - spent, currency))

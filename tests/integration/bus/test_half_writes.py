@@ -55,6 +55,7 @@ CALLS: Final[Mapping[str, Call]] = {
         [FENCE, ORDER], [TOKEN, "c1", 5], [_FENCE, ("HSET", ORDER, "state", "unknown", "client_order_id", "c1")]
     ),
     "begin_send": Call([FENCE, ORDER, NONCE], [TOKEN, 1, 2, "leg", "1"], [_FENCE]),
+    "connect": Call([keys.connects("kraken")], [120, 600_000, 20, "a name"]),
     "emit_master_order": Call([keys.MASTER_ORDERS, keys.masters_resting("kraken")], ["O1", 1, "{}", "v", "1"]),
     "emit_signal": Call([keys.SIGNALS, keys.EMITTED], ["id", 10, 5, "v", "1"]),
     "give_verdict": Call([ORDER], ["", "verdict", "none"], [("HSET", ORDER, "state", "unknown")]),

@@ -201,14 +201,19 @@ async def test_orders_that_the_stream_shows_under_one_id_are_not_absent_although
     """Which of them it is only REST can tell; an operator's verdict ends it otherwise."""
     stream = await caller.open_stream()
     caller.venue.fail("place", LOST)
+    gate = caller.venue.hold("find")
     order_id = await _send(caller)
     await caller.until_state(order_id, OrderState.UNKNOWN)
     caller.arrive(order_id)
     shown = caller.account.orders.pop()
     for name in ("O8", "O9"):
         stream.show(replace(shown, venue_order_id=name))
+    gate.set()
+    await caller.until_reported(order_id)
+    searches = caller.lookups
     await caller.until_later(300)
     assert await caller.reports() == []
+    assert caller.lookups - searches <= 11, "every half a minute: a search is dear"
     assert await caller.verdict(order_id, VerdictRecord(verdict=VerdictKind.NONE, verdict_by="ann"))
     assert (await caller.ended()).outcome is caller.nothing_filled
 
