@@ -38,11 +38,13 @@ class Seen:
     path: str
     api_key: str
     body: str
+    stream: bool = False
+    """Whether it wanted to open a WebSocket, which nothing here does: a handshake has no key, and what follows never leaves."""
 
     @property
     def private(self) -> bool:
         """Whether it was signed, or wanted to be."""
-        return bool(self.api_key) or not self.path.startswith(_PUBLIC)
+        return bool(self.api_key) or not (self.stream or self.path.startswith(_PUBLIC))
 
     @property
     def client_order_id(self) -> str:
@@ -69,7 +71,8 @@ class RealVenue:
             def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 key = self.headers.get("API-Key") or _key_of(self.headers.get("Authorization", ""))
-                venue.seen.append(Seen(self.path, key, body.decode()))
+                stream = self.headers.get("Upgrade", "").lower() == "websocket"
+                venue.seen.append(Seen(self.path, key, body.decode(), stream))
                 status, kind, raw = 404, _JSON, b'{"error":["EGeneral:Unknown method"]}'
                 if self.path.startswith(("/0/", "/api/v3/brokerage/")):
                     status, kind, raw = _hand_on(behind, self, body)
