@@ -201,7 +201,8 @@ def play(name: str, folder: Path) -> list[str]:
     plan = DRILLS[name]
     (folder / "config").mkdir(parents=True)
     (folder / "config" / "paper.toml").write_text(PAPER_FILE)
-    with Stack(folder, [USER], user_settings=USER_FILE, venue=plan.venue) as stack:
+    # Without streams: what a lost answer hides they would show, whatever was cut out of the questions.
+    with Stack(folder, [USER], user_settings=USER_FILE, venue=plan.venue, streams=False) as stack:
         return plan.play(Drill(stack, plan.executors))
 
 

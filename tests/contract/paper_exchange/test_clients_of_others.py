@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from fcntl import LOCK_EX, flock
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -27,14 +28,17 @@ def python_with(*requirements: str) -> Path:
     folder = ROOT / "var" / "client-venvs" / sha256(repr((sys.version, requirements)).encode()).hexdigest()[:12]
     python = folder / "bin" / "python"
     ready = folder / "ready"
-    if not ready.exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True, capture_output=True)
-        done = subprocess.run(
-            [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *requirements],
-            check=False, capture_output=True, text=True,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        ready.touch()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        flock(lock, LOCK_EX)  # until it is closed: tests in several processes want the same venv
+        if not ready.exists():
+            subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True, capture_output=True)
+            done = subprocess.run(
+                [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *requirements],
+                check=False, capture_output=True, text=True,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+            ready.touch()
     return python
 
 
