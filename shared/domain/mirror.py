@@ -16,7 +16,7 @@ from enum import StrEnum, auto
 from typing import Final
 from uuid import UUID, uuid5
 
-from shared.domain.order import Decision, Kind, OrderState, Side
+from shared.domain.order import Copy, Decision, Kind, OrderState, Side
 from shared.domain.reason import ReasonCode
 from shared.domain.skip import Skip
 from shared.domain.values.money import ZERO, Money, Price, Quantity, plain
@@ -189,6 +189,14 @@ class Mirror:
         copy = self.decision.copy
         whole = copy is not None and copy.fraction is not None and copy.fraction >= 1
         return whole and self.ended and self.master_filled >= self.master_size
+
+
+def rest_of_sale(mirror: Mirror, share: Decimal) -> Decision:
+    """Return the exit that sells what is left of a mirrored sale: `share` (0..1) of what is held. Raises ValueError for a buy."""
+    if mirror.decision.kind is not Kind.EXIT:
+        raise ValueError("only a sale has a rest that must be sold")
+    copy = Copy(base_size=None, fraction=share, limit_price=None, not_after=None)
+    return replace(mirror.decision, copy=copy, master_order_id="")
 
 
 class Step(StrEnum):

@@ -21,8 +21,8 @@ from services.executor.orders.dispatcher import Dispatcher
 from services.executor.orders.exit_plan import NOTHING_HELD
 from services.executor.orders.refusal_codes import code_of
 from services.executor.orders.settlement import settle
-from shared.domain.mirror import Mirror, MirrorEnd, judge_end
-from shared.domain.order import TERMINAL, Copy, Kind, OrderState
+from shared.domain.mirror import Mirror, MirrorEnd, judge_end, rest_of_sale
+from shared.domain.order import TERMINAL, Kind, OrderState
 from shared.domain.reason import ReasonCode
 from shared.domain.skip import Skip
 from shared.domain.values.instrument import Instrument
@@ -96,9 +96,9 @@ class LastStep:
                 },
             )
         share = min(missing.amount / size, ONE) if size > 0 and missing.amount > 0 else ONE
-        copy = Copy(None, ONE if mirror.closes_all else share, None, None)
+        rest = rest_of_sale(mirror, ONE if mirror.closes_all else share)
         async with slot():
-            ended = await self._dispatcher.run(replace(decision, copy=copy, master_order_id=""), "", redelivered=True)
+            ended = await self._dispatcher.run(rest, "", redelivered=True)
         return None if ended else mirror
 
     async def _end_purchase(

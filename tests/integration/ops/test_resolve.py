@@ -19,7 +19,7 @@ NOBODY_ANSWERS = ("OpenOrders", "ClosedOrders", "QueryOrders", "TradesHistory", 
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    with Stack(tmp_path, ["alice"]) as made:
+    with Stack(tmp_path, ["alice"], streams=False) as made:  # which would show what a lost answer hides
         made.open_account("alice", USD=5000)
         made.price("BTC/USD", "60000")
         made.executor()

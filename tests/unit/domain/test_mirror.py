@@ -18,6 +18,7 @@ from shared.domain.mirror import (
     judge_end,
     mirror_id,
     next_step,
+    rest_of_sale,
 )
 from shared.domain.order import Copy, Kind, OrderState, Side
 from shared.domain.reason import ReasonCode
@@ -205,3 +206,10 @@ def test_the_id_is_of_the_venue_s_order() -> None:
     assert mirror_id("kraken", "O1") == mirror_id("kraken", "O1")
     assert len({mirror_id("kraken", "O1"), mirror_id("coinbase", "O1"), mirror_id("kraken", "O2")}) == 3
     assert Price(Decimal(1), BTC_USD) == btc_price(1)
+
+
+def test_only_a_sale_has_a_rest_that_is_sold() -> None:
+    rest = rest_of_sale(a_mirror(sale=True), Decimal("0.4"))
+    assert (rest.kind, rest.side, rest.copy) == (Kind.EXIT, Side.SELL, Copy(None, Decimal("0.4"), None, None))
+    with pytest.raises(ValueError, match="only a sale"):
+        rest_of_sale(a_mirror(), Decimal("0.4"))
