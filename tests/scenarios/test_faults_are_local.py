@@ -108,7 +108,7 @@ def test_one_bad_row_record_or_file(tmp_path: Path) -> None:
         assert not _flat(stack, "carol")
         stack.signal(kind="exit", fraction="1", price="56000")
         wait_for(partial(_flat, stack, "carol"), 60, "the master's exit is copied")
-        (users / "bob.toml").write_text("")
+        (users / "bob.toml").write_text('[guards]\nmax_signal_age = "5m"\n')  # his turn begins again: that takes time
         for service in ("copy-engine", "executor"):
             wait_for(partial(_is_over, stack, service, "user_file bob"), 60, f"{service} reads bob's file again")
         stack.signal(price="56000")

@@ -7,6 +7,7 @@ import json
 import secrets
 import time
 import urllib.request
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -89,8 +90,9 @@ class CoinbasePerson:
             return json.loads(answer.read())
 
 
-def further_key(stack: Stack, user: str) -> tuple[str, str]:
-    """Make one more key of an account at Kraken."""
+def further_key(stack: Stack, user: str, permissions: Sequence[str] = ()) -> tuple[str, str]:
+    """Make one more key of an account at Kraken, with the usual rights unless others are named."""
     key, secret = f"PAPER{secrets.token_hex(12)}", base64.b64encode(secrets.token_bytes(64)).decode()
-    stack.post("/paper/accounts", {"user": user, "venue": "kraken", "api_key": key, "api_secret": secret})
+    rights = {"permissions": list(permissions)} if permissions else {}
+    stack.post("/paper/accounts", {"user": user, "venue": "kraken", "api_key": key, "api_secret": secret, **rights})
     return key, secret

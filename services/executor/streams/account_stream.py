@@ -98,7 +98,6 @@ class AccountStream:
         except StreamRefused as error:
             self._streamed.poll(f"{NO_STREAM_RIGHT} ({error})")
             log.info("no private stream: polled", user=self._user, venue=self._venue.name, reason=str(error))
-            self._account.refresh_soon()  # its record says how it is served
             return None
         except ENDS_A_TURN:
             raise
