@@ -9,7 +9,7 @@ from services.paper_exchange.core.exchange import Exchange
 from services.paper_exchange.kraken.counters import TIERS, AgeCost, Counters
 from services.paper_exchange.kraken.errors import ORDER_RATE_LIMIT, KrakenRefusal
 from services.paper_exchange.kraken.parameters import Parameters
-from services.paper_exchange.kraken.tokens import Tokens
+from services.paper_exchange.kraken.streams.tokens import Tokens
 
 
 @dataclass(slots=True)

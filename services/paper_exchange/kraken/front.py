@@ -27,7 +27,7 @@ from services.paper_exchange.kraken.methods import METHODS, Method
 from services.paper_exchange.kraken.parameters import Parameters
 from services.paper_exchange.kraken.public import METHODS as PUBLIC
 from services.paper_exchange.kraken.replies import corrupt, failure, gateway_error, html_page, success
-from services.paper_exchange.kraken.tokens import Tokens
+from services.paper_exchange.kraken.streams.tokens import Tokens
 from services.paper_exchange.wire import Reply
 
 VENUE: Final = "kraken"

@@ -12,7 +12,7 @@ from services.paper_exchange.kraken.bounds import time_bound
 from services.paper_exchange.kraken.call import Call
 from services.paper_exchange.kraken.errors import KrakenRefusal, bad_argument
 from services.paper_exchange.kraken.shapes import Shape, ids, order_shape, position_shape, trade_shape
-from services.paper_exchange.kraken.tokens import LIFE
+from services.paper_exchange.kraken.streams.tokens import LIFE
 
 PAGE: Final = 50
 MOST_IDS: Final = 50

@@ -12,16 +12,16 @@ from typing import Final, Protocol
 
 from services.paper_exchange.core.account import Permission
 from services.paper_exchange.kraken.streams import errors
-from services.paper_exchange.kraken.streams.balances import Balances
+from services.paper_exchange.kraken.streams.channels.balances import Balances
+from services.paper_exchange.kraken.streams.channels.executions import ExecutionOptions, Executions
+from services.paper_exchange.kraken.streams.channels.instrument import Instruments
+from services.paper_exchange.kraken.streams.channels.prices import Candles, Ticker
 from services.paper_exchange.kraken.streams.context import StreamContext
 from services.paper_exchange.kraken.streams.errors import StreamRefusal, unknown_pair
-from services.paper_exchange.kraken.streams.executions import ExecutionOptions, Executions
-from services.paper_exchange.kraken.streams.instrument import Instruments
 from services.paper_exchange.kraken.streams.limits import MessageLimit
-from services.paper_exchange.kraken.streams.prices import Candles, Ticker
 from services.paper_exchange.kraken.streams.requests import PER_SYMBOL, PRIVATE, Head, Request, read_head, read_request
+from services.paper_exchange.kraken.streams.tokens import Token
 from services.paper_exchange.kraken.streams.wire import Shape, dump, micros
-from services.paper_exchange.kraken.tokens import Token
 from services.paper_exchange.streaming.outbox import Outbox, Outlet
 from services.paper_exchange.streaming.register import LiveStream
 

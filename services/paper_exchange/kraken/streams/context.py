@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from services.paper_exchange.core.exchange import Exchange
@@ -11,7 +11,8 @@ from services.paper_exchange.core.instrument import ZERO
 from services.paper_exchange.core.market.clock import Clock
 from services.paper_exchange.core.market.feed import Feed
 from services.paper_exchange.kraken.counters import Counters
-from services.paper_exchange.kraken.tokens import Tokens
+from services.paper_exchange.kraken.streams.channels.day import Days
+from services.paper_exchange.kraken.streams.tokens import Tokens
 from services.paper_exchange.streaming.register import StreamRegister
 
 
@@ -25,6 +26,7 @@ class StreamContext:
     register: StreamRegister
     faults: VenueFaults
     clock: Clock
+    days: Days = field(default_factory=Days)
 
     def feed(self, symbol: str) -> Feed | None:
         """Return the feed of a symbol as it is, without advancing it; None for an unknown one."""

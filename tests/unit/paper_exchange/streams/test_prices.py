@@ -35,6 +35,21 @@ async def test_a_ticker_is_told_at_once_and_with_each_move(venue: Venue, stream:
     assert update["data"][0]["change"] == D(62000) - (row["last"] - row["change"])
 
 
+async def test_the_figures_of_a_day_are_those_of_rest_at_each_step() -> None:
+    venue = Venue(market={"speed": 1.0})
+    stream = Stream(venue)
+    stream.subscribe(channel="ticker", symbol=["BTC/USD"])
+    for seconds in (1, 7, 20, 45, 70, 3, 600, 1):
+        venue.clock.advance(seconds)
+        rest = venue.public("Ticker", pair="XBTUSD")["result"]["XXBTZUSD"]
+        (row,) = await stream.rows("ticker")
+        assert [row[name] for name in ("last", "low", "high", "vwap")] == [
+            D(rest["c"][0]),
+            *(D(rest[x][1]) for x in "lhp"),
+        ]
+        assert row["volume"] == pytest.approx(D(rest["v"][1]), abs=D("1e-6"))
+
+
 async def test_a_ticker_of_best_prices_speaks_only_when_they_change(venue: Venue, stream: Stream) -> None:
     stream.subscribe(channel="ticker", symbol=["BTC/USD"], event_trigger="bbo", snapshot=False)
     for price in ("60000", "60000", "60001", "60001"):

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from services.paper_exchange.kraken.streams.limits import CONNECTS, MESSAGES, ConnectLimit
+from services.paper_exchange.kraken.streams.tokens import Tokens
 from services.paper_exchange.kraken.streams.wire import dump
-from services.paper_exchange.kraken.tokens import Tokens
 from tests.unit.paper_exchange.streams.stream import Stream, token_of
 from tests.unit.paper_exchange.venue import Client, Venue
 

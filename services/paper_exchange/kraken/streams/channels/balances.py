@@ -13,10 +13,10 @@ from services.paper_exchange.core.account import Transfer
 from services.paper_exchange.core.events import Change
 from services.paper_exchange.core.order import Order, Trade
 from services.paper_exchange.kraken.ledger_rows import trade_entries, transfer_kind
+from services.paper_exchange.kraken.streams.channels.executions import BATCH, batches
 from services.paper_exchange.kraken.streams.context import StreamContext
-from services.paper_exchange.kraken.streams.executions import BATCH, batches
+from services.paper_exchange.kraken.streams.tokens import Token
 from services.paper_exchange.kraken.streams.wire import Shape, dump, micros
-from services.paper_exchange.kraken.tokens import Token
 from services.paper_exchange.streaming.outbox import Outbox
 
 CHANNEL: Final = "balances"

@@ -17,10 +17,10 @@ from services.paper_exchange.core.account import Transfer
 from services.paper_exchange.core.events import Change
 from services.paper_exchange.core.order import Order, Trade
 from services.paper_exchange.kraken.counters import TIERS
+from services.paper_exchange.kraken.streams.channels.execution_rows import ExecutionRows, snapshot_type
 from services.paper_exchange.kraken.streams.context import StreamContext
-from services.paper_exchange.kraken.streams.execution_rows import ExecutionRows, snapshot_type
+from services.paper_exchange.kraken.streams.tokens import Token
 from services.paper_exchange.kraken.streams.wire import Shape, dump
-from services.paper_exchange.kraken.tokens import Token
 from services.paper_exchange.streaming.outbox import Outbox
 
 CHANNEL: Final = "executions"

@@ -100,11 +100,8 @@ class Ticker(PriceSubscription):
         best, self._best = self._best, (book.bid, book.ask)
         if self._trigger == "bbo" and best == self._best and not snapshot:
             return []
-        bars = feed.candles(5, 288)
-        price_at = feed.instrument.price_at
-        volume = sum(bar.volume for bar in bars)
-        average = round(sum(bar.value for bar in bars) / (volume or 1.0))
-        opened, last = bars[0].open, feed.ticks
+        day = self._context.days.of(feed)
+        price_at, opened, last = feed.instrument.price_at, day.opened, feed.ticks
         return [
             {
                 "symbol": self.symbol,
@@ -113,10 +110,10 @@ class Ticker(PriceSubscription):
                 "ask": price_at(book.ask),
                 "ask_qty": book.touch_size(book.ask),
                 "last": price_at(last),
-                "volume": _quantity(volume),
-                "vwap": price_at(average),
-                "low": price_at(min(bar.low for bar in bars)),
-                "high": price_at(max(bar.high for bar in bars)),
+                "volume": _quantity(day.volume),
+                "vwap": price_at(round(day.value / (day.volume or 1.0))),
+                "low": price_at(day.low),
+                "high": price_at(day.high),
                 "change": price_at(last - opened),
                 "change_pct": Decimal(round((last / opened - 1) * 10_000)) / 100,
             }
