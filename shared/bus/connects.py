@@ -1,7 +1,8 @@
 """The connects of streams to a venue, which all processes of one address share: the venue counts them, and bans for too many.
 
 Masters come first: a part of the connects is kept from users, so that a hundred users who come back at once never delay the
-stream that signals are made from. An account that gets none now is polled meanwhile, and may ask again after the wait.
+stream that signals are made from. Users without orders leave a part to those who have some. An account that gets none now is
+polled meanwhile, and may ask again after the wait.
 
 All processes that share a Redis count as one address; those of another Redis behind the same address are not seen.
 """
@@ -36,13 +37,15 @@ class ConnectLimit:
     most: int
     window_ms: int
     kept: int
+    kept_from_idle: int = 0
+    """How many a user without orders leaves to those who have some."""
 
 
 LIMITS: Final[Mapping[str, ConnectLimit]] = {
-    # Kraken bans an address after 150 in ten minutes; its own command line stops at 120 (shared/venues/kraken/KRAKEN.md, K33).
-    VenueName.KRAKEN: ConnectLimit(120, 600_000, 20),
+    # Kraken bans an address after 150 in ten minutes; its own command line stops at 120 (shared/venues/kraken/KRAKEN.md, K36).
+    VenueName.KRAKEN: ConnectLimit(120, 600_000, 20, 70),
     # 8 a second by the documentation, 750 by others; one a second is planned (shared/venues/coinbase/COINBASE.md, C24).
-    VenueName.COINBASE: ConnectLimit(5, 5_000, 1),
+    VenueName.COINBASE: ConnectLimit(5, 5_000, 1, 3),
 }
 
 
@@ -62,16 +65,18 @@ class ConnectBudget:
         self._limit = limit or LIMITS[venue]
         self._sleep = sleep
 
-    async def take(self, *, first: bool) -> float:
+    async def take(self, *, first: bool = False, idle: bool = False) -> float:
         """Take a connect: return 0 if one may begin now, else the seconds until one may, for which none was taken.
 
-        `first`: for a master, who may take those that are kept from users. Raises BusUnavailable.
+        `first`: for a master, who may take those that are kept from users. `idle`: for a user who has had no order for hours.
+        Raises BusUnavailable.
         """
         limit = self._limit
+        kept = 0 if first else max(limit.kept, limit.kept_from_idle) if idle else limit.kept
         wait = await self._bus.run(
             load("connect"),
             [keys.connects(self._venue)],
-            [limit.most, limit.window_ms, 0 if first else limit.kept, str(uuid4())],
+            [limit.most, limit.window_ms, kept, str(uuid4())],
         )
         return int(wait) / 1000
 

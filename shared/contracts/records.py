@@ -56,6 +56,7 @@ class AccountRecord(Message):
     taker_fee: Annotated[Amount | None, type_or_blank] = None
     as_of: Annotated[Instant | None, type_or_blank] = None
     doctor_until: Annotated[int | None, BeforeValidator(_instant_or_zero)] = None
+    served: str = ""
 
     def fields(self) -> dict[str, str]:
         """Return the fields that are written with an account."""
@@ -73,6 +74,7 @@ class AccountRecord(Message):
             taker_fee=dearest_taker_fee(venue) if self.taker_fee is None else self.taker_fee,
             as_of=self.as_of or 0,
             entries_until=self.doctor_until,
+            served=self.served,
         )
 
     @staticmethod
@@ -89,6 +91,7 @@ class AccountRecord(Message):
             cash=account.cash.amount if account.cash else None,
             taker_fee=account.taker_fee,
             as_of=account.as_of,
+            served=account.served,
         )
 
 

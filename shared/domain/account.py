@@ -41,6 +41,8 @@ class Account(NamedTuple):
     as_of: int
     entries_until: int | None = None
     """Until when the last pass of the key's check allows entries (epoch ms); None where no pass is needed: with paper money."""
+    served: str = ""
+    """How the ends of its orders are learned, for people: `stream`, or `polled` and why; empty if that is not recorded."""
 
 
 def masters_are_open(masters: Iterable[Account | None]) -> bool:

@@ -26,6 +26,7 @@ class KeyCheck(StrEnum):
     CLOCK = "clock"  # this host's clock against the venue's
     QUERY = "query"  # balances and orders can be looked up
     TRADE = "trade"  # orders may be placed
+    STREAM = "stream"  # the venue shows by itself what becomes of orders; without that it is asked
     WITHDRAW = "withdraw"  # nothing may be withdrawn or transferred
     NONCE = "nonce"  # no other program uses the key
     IP_LIST = "ip_list"

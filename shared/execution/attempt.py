@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from shared.execution.clock import Clock
@@ -20,6 +21,8 @@ class Attempt:
     """Steady instant (seconds) by which the deadline has passed at the venue, whatever is learnt about its clock later."""
     fence: str
     """The fencing token of the lease under which it began."""
+    begun_at: float = -math.inf
+    """Steady instant (seconds) at which it began."""
     may_have_left: bool = False
     """Whether the bytes may have left: the write-ahead was answered. Without that answer nothing is sent."""
 
@@ -31,7 +34,8 @@ class Attempt:
         reached it.
         """
         until_deadline = max(deadline_at - clock.earliest() + timing.visible_after_ms, timing.proven_after_ms)
-        return Attempt(clock.now(), deadline_at, clock.steady() + until_deadline / SECOND, fence)
+        begun_at = clock.steady()
+        return Attempt(clock.now(), deadline_at, begun_at + until_deadline / SECOND, fence, begun_at)
 
     def provable_in(self, clock: Clock, timing: Timing) -> float:
         """Return the seconds until "no such order" is a proof, by both clocks; zero or less when it is."""

@@ -8,6 +8,7 @@ still arrive until its own deadline.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import structlog
@@ -76,6 +77,8 @@ class Replay:
         attempt = Attempt.begin(sender.clock, sender.timing, outgoing.deadline_at, fence)
         attempt.sent_at = record.sent_at or attempt.sent_at
         attempt.may_have_left = True
+        earlier = sender.attempts.get(record.client_order_id)
+        attempt.begun_at = earlier.begun_at if earlier is not None else -math.inf  # the first request may be the order
         sender.attempts[record.client_order_id] = attempt  # before the write-ahead: its answer may be lost
         switches = conditions.switches
         begun = await sender.store.begin_replay(

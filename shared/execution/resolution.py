@@ -16,7 +16,7 @@ import structlog
 
 from shared.bus.errors import BusRefused
 from shared.domain.order import TERMINAL, OrderState, leg_id
-from shared.execution.attempt import Attempt
+from shared.execution.absence import Absence, never_left, until_search
 from shared.execution.conditions import Conditions
 from shared.execution.leg import TrackedOrder
 from shared.execution.operator_verdict import OperatorVerdict
@@ -24,7 +24,8 @@ from shared.execution.outcome import Denied, Executed, LegOutcome, NeverReceived
 from shared.execution.record import OrderRecord
 from shared.execution.replay import Replay
 from shared.execution.sender import Sender
-from shared.execution.timing import SEARCH_SLACK_MS, SECOND
+from shared.execution.stream_watch import PATIENCE, REST_BETWEEN, StreamWatch
+from shared.execution.timing import SEARCH_SLACK_MS
 from shared.venues.errors import KEY_REFUSALS, OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.port import VenueOrder, VenueOrderStatus
 
@@ -32,12 +33,6 @@ _KNOWN_ID_BACKOFF_MIN, _KNOWN_ID_BACKOFF_MAX = 0.1, 2.0
 """Seconds between polls of an order whose id at the venue is known: one cheap lookup each."""
 _FAILED_BACKOFF_MIN, _FAILED_BACKOFF_MAX = 1.0, 4.0
 """The same after a search by client order id that failed."""
-_NEAR, _FAR = 5.0, 10.0
-"""Seconds until an absence is a proof. A search costs several calls out of a small budget: when the
-proof is near, the next search is the one that proves; otherwise there is one more halfway, after `_FAR` at most, since a
-request on its way may have arrived."""
-_TIMER: Final = 0.005
-"""Seconds by which a timer may fire early: a search just before the proof would have to be repeated."""
 _LOST_EVERY: Final = 30.0
 """Seconds between polls of an order that the venue has named and no longer shows: a lookup and a full search each."""
 _LISTEN: Final = 0.5
@@ -73,7 +68,7 @@ async def resolve_record(
             client_order_id=leg_id(order.id, number),
             deadline_at=sender.clock.now() + sender.timing.order_life_ms,
         )
-    if _never_left(sender, record):
+    if never_left(sender, record):
         return await _plan_again(sender, order, NeverReceived("written ahead, but not sent"))
     found = await poll_until_final(sender, order, record, conditions)
     if isinstance(found, NeverReceived):
@@ -108,45 +103,82 @@ class _Poll:
         self._sender = sender
         self._order = order
         self._record = record
-        self._not_before = sender.clock.steady() + _steady_wait(sender, record)
+        self._absence = Absence(sender, record)
+        self._watch = StreamWatch(sender, order, record)
         self._lost = False
         self._failure = ""
+        self._wait = self._pause = 0.0
 
     async def run(self) -> Executed | NeverReceived:
-        """Poll with growing pauses until an answer or an operator ends it."""
-        sender = self._sender
-        wait = pause = 0.0
+        """Poll with growing pauses until the stream, an answer or an operator ends it."""
+        self._wait = self._first_wait()
         while True:
-            if (verdict := await self._verdict_within(wait)) is not None:
-                return self._by_hand(verdict)
-            backoff = (
-                (_KNOWN_ID_BACKOFF_MIN, _KNOWN_ID_BACKOFF_MAX)
-                if self._record.venue_order_id
-                else (_FAILED_BACKOFF_MIN, _FAILED_BACKOFF_MAX)
-            )
-            wait = pause = min(max(pause * 2, backoff[0]), backoff[1])
-            asked_at, provable = sender.clock.now(), self._until_provable() < 0
-            found = await self._ask(conclusive=provable)
-            if isinstance(found, _LookupFailure):
-                wait = max(wait, found.retry_after)
-            elif found is None:
-                provable = provable and self._until_provable() < 0  # the date of the answer may contradict it
-                if provable and not self._record.venue_order_id:
-                    return NeverReceived("the venue never had it")
-                if provable:
-                    self._report_lost()
-                    wait = _LOST_EVERY
-                elif not self._record.venue_order_id:
-                    wait, pause = until_search(self._until_provable()), 0.0
-            elif found.status is VenueOrderStatus.DONE:
-                record = self._record
-                return Executed(found, record.sent_at, record.accepted_at or found.opened_at, record)
-            else:
-                self.clear_lost()
-                if not self._record.venue_order_id:
-                    await self._name(found.venue_order_id, asked_at)
-                    wait = pause = 0.0
-                await sender.hooks.still_open(self._record.id, found, asked_at)
+            news = await self._news_within(self._wait)
+            if isinstance(news, OperatorVerdict):
+                return self._by_hand(news)
+            ended = await self._ask_venue() if news is None else self._executed(news)
+            if ended is not None:
+                return ended
+
+    async def _ask_venue(self) -> Executed | NeverReceived | None:
+        """Ask once; return the end, or None after setting the wait until the next time."""
+        sender = self._sender
+        least, most = (
+            (_KNOWN_ID_BACKOFF_MIN, _KNOWN_ID_BACKOFF_MAX)
+            if self._record.venue_order_id
+            else (_FAILED_BACKOFF_MIN, _FAILED_BACKOFF_MAX)
+        )
+        self._wait = self._pause = min(max(self._pause * 2, least), most)
+        asked_at, asked_steady = sender.clock.now(), sender.clock.steady()
+        provable = self._absence.provable_in(self._record) < 0
+        found = await self._ask(conclusive=provable)
+        if isinstance(found, _LookupFailure):
+            self._wait = max(self._wait, found.retry_after)
+        elif found is None:
+            return self._not_found(provable=provable)
+        elif found.status is VenueOrderStatus.DONE:
+            if self._awaits_stream():
+                self._watch.missed(found.venue_order_id)
+            return self._executed(found)
+        else:
+            self.clear_lost()
+            if not self._record.venue_order_id:
+                await self._name(found.venue_order_id, asked_at)
+                self._wait = self._pause = 0.0
+            self._watch.shown_open(asked_steady)
+            if self._awaits_stream():
+                self._wait = REST_BETWEEN
+            await sender.hooks.still_open(self._record.id, found, asked_at)
+        return None
+
+    def _not_found(self, *, provable: bool) -> NeverReceived | None:
+        """Judge an answer without the order; the date of that answer may contradict that it is a proof."""
+        left = self._absence.provable_in(self._record)
+        provable = provable and left < 0
+        if not self._record.venue_order_id:
+            if provable and not self._watch.shown:
+                return NeverReceived("the venue never had it")
+            self._wait, self._pause = until_search(left), 0.0
+        elif provable:
+            self._report_lost()
+            self._wait = _LOST_EVERY
+        return None
+
+    def _first_wait(self) -> float:
+        """Return how long the stream is awaited before the venue is asked for the first time.
+
+        Not at all where the question is to send the request again: the order may not have been received, and gets older.
+        """
+        if not self._record.venue_order_id and self._replay.due(self._record):
+            return 0.0
+        return PATIENCE if self._awaits_stream() else 0.0
+
+    def _awaits_stream(self) -> bool:
+        return self._watch.covered(self._record.venue_order_id)
+
+    def _executed(self, found: VenueOrder) -> Executed:
+        record = self._record
+        return Executed(found, record.sent_at, record.accepted_at or found.opened_at, record)
 
     def _by_hand(self, verdict: OperatorVerdict) -> Executed | NeverReceived:
         order = verdict.as_order(self._record)
@@ -180,31 +212,36 @@ class _Poll:
             self._lost = False
             self._sender.hooks.shown_again(self._record.id)
 
-    def _until_provable(self) -> float:
-        """Return the seconds until "no such order" is a proof; below zero when it is."""
-        sender, record = self._sender, self._record
-        by_the_venue = (record.deadline_at + sender.timing.visible_after_ms - sender.clock.earliest()) / SECOND
-        attempt = sender.attempts.get(record.client_order_id)
-        own = by_the_venue if attempt is None else attempt.provable_in(sender.clock, sender.timing)
-        if attempt is not None and _is_of(record, attempt):
-            return max(by_the_venue, own)
-        # Another process sent it. An earlier attempt of this process counts as well.
-        return max(by_the_venue, own, self._not_before - sender.clock.steady())
+    async def _news_within(self, seconds: float) -> OperatorVerdict | VenueOrder | None:
+        """Wait, and go on waiting while the account is parked: its key must not be used.
 
-    async def _verdict_within(self, seconds: float) -> OperatorVerdict | None:
-        """Wait, and go on waiting while the account is parked: its key must not be used. A verdict ends the wait."""
+        A verdict, or the end of the order as the stream shows it, ends the wait; a doubt about the stream ends a wait for it.
+        """
         sender = self._sender
         end = sender.clock.steady() + seconds
+        awaited = self._awaits_stream()
         while True:
+            if (shown := await self._shown()) is not None:
+                return shown
             if (verdict := await self._verdict()) is not None:
                 return verdict
             left = end - sender.clock.steady()
+            if awaited and not self._awaits_stream():
+                left = 0.0
             if left > 0:
-                await sender.clock.sleep(min(left, _LISTEN))
+                await self._watch.wait(self._record.venue_order_id, min(left, _LISTEN))
             elif sender.account.ready:
                 return None
             else:
-                await sender.clock.sleep(_LISTEN)
+                await self._watch.wait(self._record.venue_order_id, _LISTEN)
+
+    async def _shown(self) -> VenueOrder | None:
+        """Return the end of the order as the stream shows it; an order that it shows open under our id is named by it."""
+        if (end := self._watch.end(self._record.venue_order_id)) is not None:
+            return end
+        if not self._record.venue_order_id and (named := self._watch.named()):
+            await self._name(named, self._sender.clock.now())
+        return None
 
     async def _verdict(self) -> OperatorVerdict | None:
         """Read an operator's verdict, which counts once the order can no longer arrive."""
@@ -260,35 +297,3 @@ class _Poll:
 class _LookupFailure:
     retry_after: float
     """Seconds for which the venue asked for no calls."""
-
-
-def until_search(provable_in: float) -> float:
-    """Return the seconds until the next search for an order that the last one did not find."""
-    return max(provable_in, 0.0) + _TIMER if provable_in <= _NEAR else min(provable_in / 2, _FAR)
-
-
-def _never_left(sender: Sender, record: OrderRecord) -> bool:
-    """Return whether this process wrote the record ahead but never had the answer (Redis was lost): nothing was sent."""
-    attempt = sender.attempts.get(record.client_order_id)
-    return (
-        attempt is not None
-        and not attempt.may_have_left
-        and record.state is OrderState.SENDING
-        and _is_of(record, attempt)
-    )
-
-
-def _is_of(record: OrderRecord, attempt: Attempt) -> bool:
-    """Return whether a record is of this attempt: another process may have begun one since."""
-    return (record.fence, record.sent_at) == (attempt.fence, attempt.sent_at)
-
-
-def _steady_wait(sender: Sender, record: OrderRecord) -> float:
-    """Return the seconds, by the steady clock alone, until the deadline of another process's send has passed at the venue.
-
-    Where nonces void older requests, the take-over's own call has ended what had not reached the venue by then; a request that
-    had, and every request at a venue without nonces, may be queued until its deadline.
-    """
-    timing = sender.timing
-    until_deadline = min(record.deadline_at - sender.clock.earliest(), timing.furthest_deadline_ms)
-    return (max(until_deadline, 0) + timing.visible_after_ms) / SECOND

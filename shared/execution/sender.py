@@ -14,6 +14,7 @@ from shared.bus.nonce import NonceCounter
 from shared.bus.orders import OrderStore
 from shared.execution.attempt import Attempt
 from shared.execution.clock import Clock
+from shared.execution.streamed_orders import StreamedOrders
 from shared.execution.timing import Timing, timing_of
 from shared.venues.errors import Refusal
 from shared.venues.port import Venue, VenueOrder
@@ -74,6 +75,8 @@ class Sender:
     """How long an order may wait for its account's lane before it is returned to be planned again."""
     attempts: MutableMapping[str, Attempt] = field(default_factory=dict)
     hooks: SendHooks = field(default_factory=SendHooks)
+    stream: StreamedOrders | None = None
+    """What the account's private stream shows, where it has one: ends are then waited for before the venue is asked."""
     late_logged_until: float = 0.0
     """Steady instant before which nothing more is logged about orders that came after their deadline."""
     timing: Timing = field(init=False)

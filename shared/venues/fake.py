@@ -196,7 +196,7 @@ class FakeVenue:
         return accepted
 
     def private_stream(self) -> PrivateStream | None:
-        """Return the one that a test has given it, if any."""
+        """Return the one that a test has given it, if any: a `FakeStream` (`fake_stream.py`)."""
         return self.stream
 
     async def order(self, venue_order_id: str) -> VenueOrder:
@@ -244,7 +244,7 @@ class FakeVenue:
             raise Rejected(words, Refusal.MINIMUM)
         self._check_funds(order, price)
         record = self._record(order)
-        self.account.orders.append(record)
+        self.account.open(record)
         if not self.account.rests:
             share = self.account.fill_share if _crosses(order, price) else ZERO
             self.account.finish(record.venue_order_id, share, price, order.size, self._clock())

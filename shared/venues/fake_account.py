@@ -6,6 +6,7 @@ venue would not.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import count
@@ -59,6 +60,8 @@ class FakeAccount:
     lagging: dict[str, Decimal] = field(default_factory=dict)
     """The amounts that have arrived and are not in the balances yet, by asset."""
     ids: count[int] = field(default_factory=lambda: count(1))
+    listeners: list[Callable[[VenueOrder], None]] = field(default_factory=list)
+    """Called with each order as it is after every change, right when that happens."""
 
     def fee_of(self, symbol: Symbol) -> Decimal:
         """Return the taker fee of a pair."""
@@ -78,14 +81,12 @@ class FakeAccount:
         sign = 1 if order.side is Side.BUY else -1
         self.move(order.symbol.base, sign * part.amount)
         self.move(order.symbol.quote, -sign * (part * price).amount)
-        self.orders[index] = replace(order, filled=order.filled + part, cost=order.cost + part * price)
-        return self.orders[index]
+        return self._put(index, replace(order, filled=order.filled + part, cost=order.cost + part * price))
 
     def end(self, venue_order_id: str, now: int) -> VenueOrder:
         """End an open order with what it has filled."""
         index, order = next((i, o) for i, o in enumerate(self.orders) if o.venue_order_id == venue_order_id)
-        self.orders[index] = replace(order, status=VenueOrderStatus.DONE, closed_at=now)
-        return self.orders[index]
+        return self._put(index, replace(order, status=VenueOrderStatus.DONE, closed_at=now))
 
     def finish(self, venue_order_id: str, share: Decimal, price: Price, size: Quantity, now: int) -> VenueOrder:
         """Execute `share` of `size` at `price` and end the order."""
@@ -108,5 +109,18 @@ class FakeAccount:
             closed_at=now,
             reason="" if share == 1 else "IOC order cancelled after a partial match",
         )
-        self.orders[index] = done
-        return done
+        return self._put(index, done)
+
+    def open(self, order: VenueOrder) -> None:
+        """Take an order."""
+        self.orders.append(order)
+        self._notify(order)
+
+    def _put(self, index: int, order: VenueOrder) -> VenueOrder:
+        self.orders[index] = order
+        self._notify(order)
+        return order
+
+    def _notify(self, order: VenueOrder) -> None:
+        for listener in self.listeners:
+            listener(order)

@@ -86,6 +86,14 @@ class StreamReader(Protocol):
 class PrivateStream(Protocol):
     """The stream of one account."""
 
+    @property
+    def shows_funds(self) -> bool:
+        """Whether deposits, withdrawals and the like are shown now (`funds_moved`).
+
+        If not, the balances are read as often as without a stream.
+        """
+        ...
+
     async def run(self, reader: StreamReader, permit: ConnectPermit) -> NoReturn:
         """Connect, subscribe and tell `reader`, for ever: connects again after every failure, with growing pauses.
 

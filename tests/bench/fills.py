@@ -6,7 +6,6 @@ noted, in whole ms. The other parts of the bench begin at the signal, this one a
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -155,8 +154,3 @@ def _times(stack: Stack, venue: str, verdict: Verification) -> list[float]:
 def _resident_kb(service: Service) -> float:
     status = Path(f"/proc/{service.pid}/status").read_text()
     return float(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))
-
-
-def median_of(rows: Sequence[Row]) -> float:
-    """Return the median over the fills of several rows, in ms."""
-    return statistics.median(each for row in rows for each in (*row.entries, *row.exits))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-PARTS: Final = ("floors", "turns", "venues", "slopes", "shoal", "peers", "paper")
+PARTS: Final = ("floors", "turns", "venues", "slopes", "shoal", "peers", "paper", "fills")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,9 @@ class Plan:
     delay: float = 0.020
     idle: float = 20.0
     samples: int = 300
+    trades: int = 200
+    """Trades of a person on the master's account, in each course of the part `fills`."""
+    cut_trades: int = 300
     ceiling_orders: int = 20_000
     ceiling_runs: int = 5
     parts: tuple[str, ...] = PARTS
@@ -54,6 +57,8 @@ QUICK: Final = Plan(
     bursts={10: 2},
     idle=2.0,
     samples=40,
+    trades=10,
+    cut_trades=10,
     ceiling_orders=4_000,
     ceiling_runs=1,
     judged=False,

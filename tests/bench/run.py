@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.bench.base import Base, measure_base
+from tests.bench.fills import measure_fills
 from tests.bench.goals import DISTANCE, SLOPE
 from tests.bench.paper import measure_paper
 from tests.bench.peers.measure import measure_libraries, measure_peers
@@ -73,6 +74,9 @@ def run(plan: Plan, say: Say) -> Results:
                 rows, facts = measure_paper(_new(folder / "paper"), plan, verdict, say)
                 found.rows += rows
                 found.facts |= facts
+        if "fills" in plan.parts:
+            with _part("fills", verdict):
+                found.rows += measure_fills(_new(folder / "fills"), plan, verdict, say)
         if "peers" in plan.parts:
             place = _new(folder / "peers")
             with _part("peers", verdict):

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, cast
+from typing import Any, Final, Self, cast
 from uuid import uuid4
 
 import redis
@@ -24,6 +24,17 @@ from tests.support.processes import AT_ONCE, Service, wait_for
 from tests.support.redis_server import RedisServer, free_port
 
 _PATIENCE: Final = 60.0
+_NOBODY: Final = 9
+"""A port of this machine on which nothing answers."""
+POLLED: Final = (
+    "query-funds",
+    "query-open-orders",
+    "query-closed-orders",
+    "modify-orders",
+    "cancel-orders",
+    "query-ledger",
+)
+"""The rights of a key of Kraken whose account is polled: it may do everything but open private streams."""
 
 
 class Stack(PaperControl):
@@ -43,13 +54,16 @@ class Stack(PaperControl):
         venues: Mapping[str, Sequence[str]] | None = None,
         latency: bool = False,
         latency_ms: float = 0,
+        streams: bool = True,
     ) -> None:
         """`venues`: where users trade who do not trade at `venue`; `latency`: the exchange has the one of its file.
 
-        `latency_ms`: each request and its answer take so long together, half of it each way; not with `latency`.
+        `latency_ms`: each request and its answer take so long together, half of it each way; not with `latency`. Without
+        `streams` all accounts are polled.
         """
         super().__init__(free_port(), folder)
         self.users = list(users)
+        self._streams = streams
         self.venue = venue
         self._venues = dict(venues or {})
         self.redis = RedisServer(folder / "redis")
@@ -109,6 +123,8 @@ class Stack(PaperControl):
             "PAPER_URL": f"http://127.0.0.1:{self.paper_port}",
             "PAPER_PORT": str(self.paper_port),
         }
+        if not self._streams:  # Kraken refuses them by the rights of the keys
+            found["COINBASE_STREAM_URL"] = f"ws://127.0.0.1:{_NOBODY}"
         for venue, owners in self.keys_at.items():
             for owner, (key, secret) in owners.items():
                 who = "MASTER" if owner == "master" else f"USER_{owner.upper().replace('-', '_')}"
@@ -135,21 +151,33 @@ class Stack(PaperControl):
         )
 
     def open_account(
-        self, user: str, *, venue: str = "", tier: str = "", key_type: str = "", **balances: str | int
+        self,
+        user: str,
+        *,
+        venue: str = "",
+        tier: str = "",
+        key_type: str = "",
+        permissions: Sequence[str] = (),
+        **balances: str | int,
     ) -> None:
         """Open a paper account, by default where the user trades; its key goes into the environment of services started later.
 
-        `key_type`: ecdsa (the default) or ed25519, at a venue that hands out either.
+        `key_type`: ecdsa (the default) or ed25519, at a venue that hands out either. `permissions`: of the key; by
+        default all but the right to withdraw.
         """
         if not venue:
             for each in self._venues.get(user, (self.venue,)):
-                self.open_account(user, venue=each, tier=tier, key_type=key_type, **balances)
+                self.open_account(user, venue=each, tier=tier, key_type=key_type, permissions=permissions, **balances)
             return
-        body = {"user": user, "venue": venue}
+        body: dict[str, Any] = {"user": user, "venue": venue}
         if venue == "kraken":  # a key of Kraken is any text; others come from the exchange
             body["api_key"] = f"PAPER{secrets.token_hex(12)}"
             body["api_secret"] = base64.b64encode(secrets.token_bytes(64)).decode()
+        if venue == "kraken" and not self._streams:
+            permissions = permissions or POLLED
         body |= {name: given for name, given in (("tier", tier), ("key_type", key_type)) if given}
+        if permissions:
+            body["permissions"] = list(permissions)
         funds = {asset: str(amount) for asset, amount in balances.items()}
         made = self.post("/paper/accounts", {**body, "balances": funds})
         self.keys_at[venue][user] = (made["api_key"], made["api_secret"])

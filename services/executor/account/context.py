@@ -16,6 +16,7 @@ from services.executor.account.positions import AccountPositions
 from services.executor.account.renaming import Renamer
 from services.executor.account.risk_keeper import RiskKeeper
 from services.executor.orders.set_aside import SetAside
+from services.executor.streams.account_stream import AccountStream
 from services.executor.turn.send_priority import SendPriority
 from shared.bus.lease import Lease
 from shared.bus.orders import RETENTION_MS, OrderStore
@@ -60,6 +61,8 @@ class AccountContext:
     """The faults of this account in the process's register; cleared with the turn."""
     doctor: KeyDoctor | None = None
     """Checks the API key; None in tests of what does not concern it."""
+    stream: AccountStream | None = None
+    """Follows the account by its private stream; None in tests of what does not concern it."""
     positions: AccountPositions = field(init=False)
     renamer: Renamer = field(init=False)
     risk: RiskKeeper = field(init=False)

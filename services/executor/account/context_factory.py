@@ -22,8 +22,11 @@ from services.executor.account.lost_books import BooksGate
 from services.executor.account.names import AssetNames
 from services.executor.orders.send_hooks import ExecutorHooks
 from services.executor.orders.set_aside import SetAside
+from services.executor.streams.account_stream import AccountStream
+from services.executor.streams.stream_places import StreamPlaces
 from services.executor.turn.send_priority import SendPriority
 from shared.bus.connection import Bus
+from shared.bus.connects import ConnectBudget
 from shared.bus.lease import Lease
 from shared.bus.nonce import NonceCounter
 from shared.bus.orders import OrderStore
@@ -34,12 +37,13 @@ from shared.config.secrets import ApiKey, key_names, read_api_key
 from shared.config.settings import Mode, Settings
 from shared.config.venue_settings import VENUE_FACTS
 from shared.contracts import keys
-from shared.domain.fault import Faults
+from shared.domain.fault import FaultKind, Faults
 from shared.domain.funds import Funds, FundsMark
 from shared.domain.limits.policy import FileState, UserPolicy
 from shared.execution.attempt import Attempt
 from shared.execution.clock import AccountClock
 from shared.execution.sender import Sender
+from shared.execution.streamed_orders import StreamedOrders
 from shared.execution.timing import VENUE_TIMEOUT
 from shared.execution.venue_history import VenueHistory
 from shared.runtime.clock_alarm import ClockAlarm
@@ -62,9 +66,12 @@ class OpenVenue:
     """A venue at one address: its public side, its time as this process measures it, the alarm for a host clock that differs."""
 
     url: str
+    stream_url: str
     public: PublicSide
     clock: VenueClock
     alarm: ClockAlarm
+    places: StreamPlaces
+    """Who of this process's users connects to its private streams."""
 
 
 class AccountContextFactory:
@@ -124,9 +131,22 @@ class AccountContextFactory:
         doctor = KeyDoctor(checked, self._bus, venue, of_venue.clock, of_venue.clock.offset, faults, policy.currency)
         if not isinstance(venue, UnusableVenue):
             gates.append(doctor.gate)
-        account = AccountKeeper(policy.user, venue, records, of_venue.clock, memory, self._priority, faults, gates)
-        account.books_lost = no_books  # until the venue was asked
         clock = AccountClock(of_venue.clock)
+        attempts = self._attempts.setdefault(policy.user, {})
+        streamed = StreamedOrders(
+            policy.user,
+            clock.steady,
+            is_own=attempts.__contains__,
+            missed=lambda: faults.count(FaultKind.VENUE_STREAM),
+        )
+        account = AccountKeeper(
+            policy.user, venue, records, of_venue.clock, memory, self._priority, faults, gates, stream=streamed
+        )
+        account.books_lost = no_books  # until the venue was asked
+        streamed.funds_changed = account.refresh_soon
+        stream = AccountStream(streamed, venue, account, of_venue.places, self._bus, of_venue.clock, policy.user)
+        hooks = ExecutorHooks(self._priority, self._crash_points, faults)
+        hooks.sent = stream.orders.note
         sender = Sender(
             user=policy.user,
             venue=venue,
@@ -136,8 +156,9 @@ class AccountContextFactory:
             clock=clock,
             account=account,
             patience_ms=LANE_PATIENCE_MS,
-            attempts=self._attempts.setdefault(policy.user, {}),
-            hooks=ExecutorHooks(self._priority, self._crash_points, faults),
+            attempts=attempts,
+            hooks=hooks,
+            stream=streamed,
         )
         names = AssetNames(venue, self.renames.of(venue_name))
         return AccountContext(
@@ -156,15 +177,18 @@ class AccountContextFactory:
             faults=faults,
             aside=SetAside(policy.user, names, self._faults),
             doctor=doctor,
+            stream=stream,
         )
 
     def venue(self, name: str) -> OpenVenue:
         """Return a venue as this process's mode has it; opened when it is first asked for. Raises Rejected."""
-        return self._open_venue(name, name, self._settings.venue_url(name))
+        known = self._settings.venue(name)
+        return self._open_venue(name, name, known.url, known.stream_url)
 
     def paper_venue(self, name: str) -> OpenVenue:
         """Return a venue of the paper exchange, for users with `paper = true` in live mode. Raises Rejected."""
-        return self._open_venue(name, f"the paper exchange's {name}", self._settings.paper_url)
+        url = self._settings.paper_url
+        return self._open_venue(name, f"the paper exchange's {name}", url, VENUE_FACTS[name].stream_url(url))
 
     def look_at_clocks(self) -> None:
         """Report a host clock that differs from a venue's, and clear the report of one that no longer does."""
@@ -234,6 +258,7 @@ class AccountContextFactory:
         return open_account(
             name,
             url=at.url,
+            stream_url=at.stream_url,
             api_key=key.key,
             api_secret=key.secret,
             nonces=nonces,
@@ -248,11 +273,14 @@ class AccountContextFactory:
     def _apart(self, *, paper: bool) -> bool:
         return paper and self._settings.shoal_mode is Mode.LIVE  # in paper mode all trade in one place
 
-    def _open_venue(self, name: str, title: str, url: str) -> OpenVenue:
+    def _open_venue(self, name: str, title: str, url: str, stream_url: str) -> OpenVenue:
         known = self._venues.get((name, title))
         if known is None:
             clock = VenueClock(title, wall=self._wall)
-            public = open_public(name, url=url, http=self._http, timeout=VENUE_TIMEOUT, clock=clock)
-            known = OpenVenue(url, public, clock, ClockAlarm(self._faults, clock.offset))
+            public = open_public(
+                name, url=url, http=self._http, timeout=VENUE_TIMEOUT, clock=clock, faults=self._faults
+            )
+            alarm = ClockAlarm(self._faults, clock.offset)
+            known = OpenVenue(url, stream_url, public, clock, alarm, StreamPlaces(ConnectBudget(self._bus, name)))
             self._venues[name, title] = known
         return known

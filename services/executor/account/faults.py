@@ -36,6 +36,10 @@ class AccountFaults:
         self._reported.discard((kind, subject))
         return self._register.clear(kind, subject)
 
+    def count(self, kind: FaultKind) -> None:
+        """Count one event that leaves no active fault."""
+        self._register.count(kind)
+
     def clear_all(self) -> None:
         """Clear all of them: the turn has ended."""
         for kind, subject in self._reported:

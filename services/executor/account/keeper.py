@@ -1,8 +1,10 @@
 """Keeps one account's record: its balances, and whether it can trade.
 
 Reads balances on demand and on a timer, writes them for the engine, and parks the account with a plain reason when the venue
-refuses it. A balance that could not be read is unknown, never zero. A holding without a known value is left out of the equity,
-which makes sizes smaller and is stated in the record; losses are not measured against an equity that shrank in that way.
+refuses it. While the account's private stream has shown everything since the last reading, its own trades are counted instead of
+read, and the readings are far apart. A balance that could not be read is unknown, never zero. A holding without a known value is
+left out of the equity, which makes sizes smaller and is stated in the record; losses are not measured against an equity that
+shrank in that way.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from uuid import uuid4
 
 import structlog
 
+from services.executor.account.carried_balances import CarriedBalances
 from services.executor.account.faults import AccountFaults
 from services.executor.account.gates import RETRY, Gate, GateRefusal
 from services.executor.account.holdings import HoldingsValuer
@@ -24,21 +27,22 @@ from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.records import Records
 from shared.domain.account import Account, AccountState
 from shared.domain.fault import Faults
-from shared.domain.order import Side
 from shared.domain.values.fees import TakerFees
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import ZERO, Money
 from shared.domain.values.symbol import Symbol
-from shared.execution.totals import quote_fee
+from shared.execution.streamed_orders import StreamedOrders
 from shared.runtime.supervision import Supervisor
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
-from shared.venues.port import Balance, Venue, VenueOrder
+from shared.venues.port import Balance, Balances, Venue, VenueOrder
 
 _QUOTE: Final = "USD"
 _EXAMPLE: Final = Symbol("BTC", _QUOTE)
 """The pair whose fee is read before the user has traded anything."""
 _REFRESH: Final = 30.0
 """Seconds between readings of a quiet account: prices move its equity, and people deposit."""
+_SLOW: Final = 300.0
+"""The same while the account's private stream shows all that moves the balances, deposits too."""
 _SETTLED: Final = 0.5
 """Seconds to wait after a fill, so that several fills take one reading."""
 _RETRY_FIRST, _RETRY_MOST = 1.0, 60.0
@@ -63,8 +67,11 @@ class AccountKeeper:
         priority: SendPriority | None = None,
         faults: AccountFaults | None = None,
         gates: Sequence[Gate] = (),
+        *,
+        stream: StreamedOrders | None = None,
     ) -> None:
         self._user = user
+        self._stream = stream
         self._venue = venue
         self._records = records
         self._clock = clock
@@ -87,10 +94,11 @@ class AccountKeeper:
         self.supervisor = Supervisor()
         self.latest: Account | None = None
         """The account as last read by this process."""
-        self._answered_at = 0
-        """When the venue had answered that reading (epoch ms)."""
-        self._traded: list[tuple[int, Money]] = []
-        """Changes of the cash by trades since then, with their instants; purchases are negative."""
+        self._balances = CarriedBalances()
+        self._refusals = 0
+        self._requests = 1
+        self._served = 0
+        """The last request for a reading that was answered: while it is not the last one, the balances must be read."""
         self.connected_at = 0
         """When the venue had answered the first call of this turn (epoch ms): everything signed before it is void there."""
         self.connected_steady = 0.0
@@ -119,25 +127,12 @@ class AccountKeeper:
         await self._known.wait()
 
     def traded(self, order: VenueOrder) -> None:
-        """Note an order that was booked: its effect on the cash counts before the next reading.
-
-        Errs on the low side: a purchase counts until a reading that was requested after it was booked, a sale only if it ended
-        after the last reading was answered.
-        """
-        fee = quote_fee(order)
-        if order.side is Side.BUY:
-            self._traded.append((self._clock(), Money(-order.cost.amount, order.cost.currency) - fee))
-        elif order.closed_at is not None and order.closed_at > self._answered_at:
-            self._traded.append((order.closed_at, order.cost - fee))
+        """Note an order that was booked: its effect on the balances counts before the next reading."""
+        self._balances.traded(order, self._clock())
 
     def after_trades(self) -> Account | None:
-        """Return the account as last read, adjusted for the trades since; None before the first reading."""
-        account = self.latest
-        if account is None or account.cash is None or not self._traded:
-            return account
-        currency = account.cash.currency
-        traded = sum((cash.amount for _, cash in self._traded if cash.currency == currency), ZERO)
-        return account._replace(cash=Money(account.cash.amount + traded, currency))
+        """Return the account as last written, adjusted for the trades since; None before the first reading."""
+        return self._balances.after_trades(self.latest)
 
     def for_losses(self) -> Account | None:
         """Return the account for measuring losses: without an equity while the price of a listed pair is missing.
@@ -150,11 +145,17 @@ class AccountKeeper:
 
     def refresh_soon(self) -> None:
         """Request a reading; several requests in a row take one."""
+        self._requests += 1
+        self._wanted.set()
+
+    def traded_soon(self) -> None:
+        """Request that the record contains the trades that were noted; the balances are read only without a stream."""
         self._wanted.set()
 
     async def park(self, words: str, refusal: Refusal | None = None) -> None:
         """Stop trading this account for a reason. `refusal`, if the venue refused, determines how long it is not called."""
         if refusal is not None:
+            self._refusals += 1
             quiet = _LOCKOUT if refusal is Refusal.LOCKED else _REFUSED_RETRY
             self._quiet_until = max(self._quiet_until, time.monotonic() + quiet)
             self._key.probed = False
@@ -204,7 +205,7 @@ class AccountKeeper:
     async def _read_if_admitted(self) -> float:
         """Read the account, or park it if a gate refuses; return the seconds until the next reading."""
         try:
-            await self.read()
+            await (self.carry_on() if self._may_carry_on() else self.read())
         except GateRefusal as error:
             self.books_lost = self.books_lost or error.books_lost
             await self.park(error.reason)
@@ -221,7 +222,8 @@ class AccountKeeper:
         for gate in self._gates:
             await gate()
         self.books_lost = False
-        currency, asked_at = self.currency, self._clock()
+        requests, refusals, read_at = self._requests, self._refusals, self._steady()
+        asked_at = self._clock()
         balances = await self._venue.balances(patient=self.ready)
         answered_at = self._clock()
         self.connected_at = self.connected_at or answered_at
@@ -229,9 +231,49 @@ class AccountKeeper:
         await self._probe()
         instruments = await self._venue.instruments()
         await self._ask_fee(instruments)
+        account = await self._valued(balances, instruments)
+        if self._refusals != refusals:
+            return  # the key was refused since: the account stays parked
+        await self._records.write_account(account)
+        self._balances.note_reading(balances, read_at=read_at, asked_at=asked_at, answered_at=answered_at)
+        self.latest, self._served = account, requests
+        self.reason = ""
+        self._parked.clear()
+        self._ready.set()
+        self._known.set()
+
+    async def carry_on(self) -> None:
+        """Write the record by the last reading and the trades since, at the prices of now. Raises a VenueError, GateRefusal."""
+        for gate in self._gates:
+            await gate()
+        balances, trades = self._balances.now()
+        instruments = await self._venue.instruments()
+        if self.fees.unknown:
+            await self._ask_fee(instruments)
+        account = await self._valued(balances, instruments)
+        if self.ready:  # else it was parked meanwhile, and stays so until it is read
+            self.latest = account
+            self._balances.note_written(trades)
+            await self._records.write_account(account)
+
+    def _may_carry_on(self) -> bool:
+        """Return whether the last reading and the trades since are the balances of now."""
+        stream = self._stream
+        known = self._balances
+        if stream is None or not known.known or not self.ready or self._requests != self._served:
+            return False
+        serves = _SLOW if stream.shows_funds and known.sure else _REFRESH
+        return stream.covers(known.read_at) and stream.steady() < known.read_at + serves
+
+    def _steady(self) -> float:
+        return time.monotonic() if self._stream is None else self._stream.steady()
+
+    async def _valued(self, balances: Balances, instruments: Mapping[Symbol, Instrument]) -> Account:
+        """Return the account with these balances, at the prices of now."""
+        currency = self.currency
         valued = await self._valuer.value(balances, currency, instruments)
         cash = balances.get(currency, Balance(currency, ZERO, ZERO))
-        account = Account(
+        return Account(
             user=self._user,
             venue=self._venue.name,
             state=AccountState.READY,
@@ -240,16 +282,8 @@ class AccountKeeper:
             cash=Money(cash.free, currency),
             taker_fee=self.fees.dearest,
             as_of=self._clock(),
+            served=self._stream.served if self._stream is not None else "",
         )
-        await self._records.write_account(account)
-        self.latest, self._answered_at = account, answered_at
-        self._traded = [
-            (at, cash) for at, cash in self._traded if (at >= asked_at if cash.amount < 0 else at > answered_at)
-        ]
-        self.reason = ""
-        self._parked.clear()
-        self._ready.set()
-        self._known.set()
 
     async def _probe(self) -> None:
         """Make the lookups once that resolving an order needs: a key without these permissions is parked before it buys."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from services.executor.account.faults import AccountFaults
 from services.executor.turn.send_priority import SendPriority
 from shared.domain.fault import FaultKind
@@ -13,6 +15,8 @@ class ExecutorHooks(SendHooks):
     """The hooks of one account."""
 
     def __init__(self, priority: SendPriority, crash_points: CrashPoints, faults: AccountFaults) -> None:
+        self.sent: Callable[[], None] | None = None
+        """Called for each order that is about to leave."""
         self._priority = priority
         self._crash_points = crash_points
         self._faults = faults
@@ -21,6 +25,8 @@ class ExecutorHooks(SendHooks):
         """Release the send priority: this order is about to leave."""
         self._crash_points.hit(CrashPoint.EXECUTOR_AFTER_WRITE_AHEAD)
         self._priority.release(order_id)
+        if self.sent is not None:
+            self.sent()
 
     def replied(self) -> None:
         """Pass the crash point after the venue's reply."""

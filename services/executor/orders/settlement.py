@@ -135,7 +135,7 @@ async def settle(
         context.account.traded(traded)
     context.positions.changed.set()
     if total.filled.amount:
-        context.account.refresh_soon()
+        context.account.traded_soon()
     log.info(
         "order settled",
         signal_id=decision.signal_id,

@@ -139,6 +139,10 @@ class UserTurn:
                     tasks.create_task(endless("account reader", context.account.run()))
                     tasks.create_task(endless("announcer", self._announce(context.account, context.venue.name)))
                 await self._until_known()
+                for context in self._contexts.values():
+                    if context.stream is not None:
+                        context.stream.supervisor = self._supervisor
+                        tasks.create_task(endless("private stream", context.stream.run()))
                 self._reader.register(self._user, self._lease, self._deliver)
                 exits = await self._resume_own_exits()
                 await self._runner.sweep()
@@ -162,7 +166,7 @@ class UserTurn:
                     with suppress(BusRefused, BusForbidden):  # the reader reports it; exits by price go on meanwhile
                         await self._runner.sweep()
         finally:
-            for name in ("account reader", "housekeeper", "guardian"):
+            for name in ("account reader", "housekeeper", "guardian", "private stream"):
                 self._supervisor.worked(f"{name} of {self._user}")  # failures of this turn end with it
             for context in self._contexts.values():
                 context.faults.clear_all()

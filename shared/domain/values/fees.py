@@ -44,6 +44,11 @@ class TakerFees:
         """Return the highest fee among the pairs that are traded; the highest tier's while one of them is unknown."""
         return max((self._known.get(symbol, self._dearest) for symbol in self._wanted), default=self._dearest)
 
+    @property
+    def unknown(self) -> bool:
+        """Whether the fee of a traded pair is not known yet."""
+        return any(each not in self._known for each in self._wanted)
+
     def next(self) -> Symbol | None:
         """Return the pair to ask for next: an unknown one, else the one asked longest ago; None if there is none."""
         return next((each for each in self._wanted if each not in self._known), next(iter(self._known), None))

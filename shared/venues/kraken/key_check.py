@@ -20,11 +20,21 @@ from shared.domain.values.symbol import Symbol
 from shared.venues.errors import KEY_REFUSALS, Refusal, Rejected
 from shared.venues.kraken import parse
 from shared.venues.kraken.errors import lacks_permission
-from shared.venues.kraken.key_info import MODIFY, QUERY_CLOSED, QUERY_FUNDS, QUERY_OPEN, TITLES, WHERE, KeyInfo
+from shared.venues.kraken.key_info import (
+    MODIFY,
+    QUERY_CLOSED,
+    QUERY_FUNDS,
+    QUERY_OPEN,
+    TITLES,
+    WHERE,
+    KeyInfo,
+    stream_finding,
+)
 from shared.venues.kraken.lane import Lane
 from shared.venues.kraken.public import KrakenPublic
 
 _KEY_INFO: Final = "GetApiKeyInfo"
+_TOKEN: Final = "GetWebSocketsToken"  # noqa: S105  # a method; its answer is dropped unread
 _NO_SUCH_ADDRESS: Final = "no such withdrawal address"
 _PROBES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     QUERY_FUNDS: ("BalanceEx", {}),
@@ -76,6 +86,7 @@ class KeyExaminer:
             found.append(ok(KeyCheck.QUERY, "may look up funds, open and closed orders"))
         if trades:
             found += await self._validated(symbol)
+        found.append(stream_finding(allowed=await self._allows(_TOKEN, {})))
         found.append(await self._withdrawal())
         unproved = "cannot be read with this key: make a new one, which tells it"
         found += [

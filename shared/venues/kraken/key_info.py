@@ -20,11 +20,13 @@ QUERY_FUNDS: Final = "query-funds"
 QUERY_OPEN: Final = "query-open-trades"
 QUERY_CLOSED: Final = "query-closed-trades"
 MODIFY: Final = "modify-trades"
+STREAMS: Final = "create-ws-token"
 TITLES: Final[Mapping[str, str]] = {
     QUERY_FUNDS: "Funds: Query",
     QUERY_OPEN: "Orders and trades: Query open orders & trades",
     QUERY_CLOSED: "Orders and trades: Query closed orders & trades",
     MODIFY: "Orders and trades: Create & modify orders",
+    STREAMS: "WebSocket interface",
     "withdraw-funds": "Funds: Withdraw",
     "earn-funds": "Funds: Earn",
     "add-withdraw-address": "Add withdrawal addresses",
@@ -75,6 +77,7 @@ class KeyInfo:
             ok(KeyCheck.SIGNATURE, "Kraken accepts key and secret"),
             self._query(now),
             *self._trade(trades),
+            stream_finding(allowed=STREAMS in self.rights),
             *self._money(),
             self._nonce(sent),
             self._addresses(),
@@ -148,6 +151,17 @@ class KeyInfo:
         if self.valid_until - now < _SOON_MS:
             return warning(KeyCheck.EXPIRY, f"the key expires on {day}: make a new one before that {WHERE}")
         return ok(KeyCheck.EXPIRY, f"expires on {day}")
+
+
+def stream_finding(*, allowed: bool) -> Finding:
+    """Return the finding about private streams: without them everything works, but slower."""
+    if allowed:
+        return ok(KeyCheck.STREAM, "may open private streams")
+    return warning(
+        KeyCheck.STREAM,
+        f'the key lacks "{TITLES[STREAMS]}": tick it {WHERE}; until then Kraken is asked what became of each order, of which its '
+        f"limits allow one every few seconds",
+    )
 
 
 def _instant(result: Mapping[str, Any], name: str) -> int:

@@ -47,7 +47,7 @@ class Tier(Enum):
 
 
 _BY_MOST_ORDERS: Final = {tier.value.orders: tier for tier in Tier}
-"""A private stream names the maximum of the counter for orders, `maxratecount` (K31)."""
+"""A private stream names the maximum of the counter for orders, `maxratecount` (K34)."""
 
 
 class RateBudget:

@@ -2,7 +2,7 @@
 
 Kraken counts 150 connects in ten minutes per address and then bans it for about as long; so pauses grow, with jitter, so that a
 hundred users whose streams were cut at once do not come back at once. A close code of 1008 means that the venue does not want to
-see this client again before a person has looked at it. Sources: KRAKEN.md, K33; the rule of Kraken's own command line.
+see this client again before a person has looked at it. Sources: KRAKEN.md, K36; the rule of Kraken's own command line.
 
 It must never connect by itself, and knows no clock and no randomness of its own: both are passed in.
 """

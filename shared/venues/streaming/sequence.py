@@ -1,8 +1,9 @@
 """Notices messages that were lost, by the numbers that a venue gives them, without knowing whether each channel has its own.
 
-Neither venue says for certain whether its numbers run through all channels of a connection or through each one (KRAKEN.md, K32;
-COINBASE.md, C23). Both are believed until one is refuted. The message that refutes one may as well be the first after a gap by
-the other, so it counts as a gap: that costs one comparison, once, since what was learned is kept for the next connections.
+Neither venue says for certain whether its numbers run through all channels of a connection or through each one. Recordings
+show the first (KRAKEN.md, K36; COINBASE.md, C23), so that is believed until it is refuted. The message that refutes it may as
+well be the first after a gap, so it counts as one: that costs one comparison, once, since what was learned is kept for the
+next connections.
 
 It must never call a stream complete that is not: a repeated or a late number is a gap too.
 """
@@ -33,9 +34,8 @@ class Sequence:
         apart = last_of is None or number == last_of + 1
         self._last = number if self._last is None else max(self._last, number)
         self._last_of[channel] = number if last_of is None else max(last_of, number)
-        believed = (self._common, self._apart)
+        believed = common if self._common else apart
         self._common, self._apart = self._common and common, self._apart and apart
         if not (self._common or self._apart):
             self._common = self._apart = True  # a gap, or what was learned is wrong
-            return False
-        return believed == (self._common, self._apart)
+        return believed

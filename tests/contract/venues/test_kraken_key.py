@@ -14,7 +14,7 @@ from shared.venues.errors import Refusal
 from tests.contract.venues.benches import KrakenBench, PaperExchange, kraken_bench
 
 QUERY = ["query-funds", "query-open-orders", "query-closed-orders"]
-TRADING = [*QUERY, "modify-orders", "cancel-orders"]
+TRADING = [*QUERY, "modify-orders", "cancel-orders", "websockets"]
 RIGHT = ClockOffset("kraken", 20, 10)
 
 
@@ -38,6 +38,18 @@ async def test_a_good_key_is_ok_but_for_its_missing_list_of_addresses(paper: Pap
     assert [each.check for each in report.findings if each.grade is not Grade.OK] == [KeyCheck.IP_LIST]
     bound = await kraken_bench(paper, "bob", permissions=TRADING, ip_allowlist=["192.0.2.7"])
     assert (await examined(bound)).report.grade is Grade.OK
+
+
+@pytest.mark.parametrize("tells", [True, False])
+async def test_a_key_without_private_streams_passes_with_an_advice(paper: PaperExchange, *, tells: bool) -> None:
+    """By GetApiKeyInfo, and where Kraken does not answer that: then the right is tried."""
+    bench = await kraken_bench(paper, permissions=[right for right in TRADING if right != "websockets"])
+    if not tells:
+        await paper.fault("permission_denied", user="alice", method="GetApiKeyInfo")
+    report = (await examined(bench)).report
+    found = by_check(report)[KeyCheck.STREAM]
+    assert (found.grade, report.passed) == (Grade.WARNING, True)
+    assert '"WebSocket interface": tick it' in found.text
 
 
 async def test_an_order_is_only_validated(kraken: KrakenBench) -> None:

@@ -38,6 +38,14 @@ async def test_masters_alone_may_take_all(bus: Bus) -> None:
     assert await taken(bus, first=False, times=3) == 0
 
 
+async def test_users_without_orders_leave_a_part_to_those_who_have_some(bus: Bus) -> None:
+    limit = ConnectLimit(most=9, window_ms=HOUR, kept=2, kept_from_idle=5)
+    idle = await asyncio.gather(*(budget(bus, limit).take(idle=True) for _ in range(9)))
+    assert idle.count(0.0) == 4
+    assert await taken(bus, first=False, times=9, limit=limit) == 3
+    assert await taken(bus, first=True, times=9, limit=limit) == 2
+
+
 async def test_processes_share_one_count(bus: Bus, own_server: RedisServer) -> None:
     async with open_bus(own_server.url, "one") as one, open_bus(own_server.url, "two") as two:
         granted = await asyncio.gather(*(taken(each, first=True, times=4) for each in (one, two)))

@@ -17,8 +17,10 @@ from shared.contracts.messages import ReportMessage
 from shared.contracts.verdict import VerdictRecord
 from shared.domain.fault import Faults
 from shared.domain.order import OrderState, Side
+from shared.execution.streamed_orders import StreamedOrders
 from shared.runtime.crash_points import CrashPoint, CrashPoints
 from shared.venues.fake import FakeAccount, FakeVenue
+from shared.venues.fake_stream import FakeStream
 from shared.venues.port import OrderRequest
 from tests.integration.execution.stepped_time import SteppedTime
 from tests.integration.executor.rig import crash, until
@@ -44,6 +46,10 @@ class Crash(CrashPoints):
             raise asyncio.CancelledError
 
 
+async def _at_once() -> None:
+    """Let the stream connect."""
+
+
 class Caller(ABC):
     """A process that sends orders through `shared/execution`; dropping it is a crash, and nothing is tidied up."""
 
@@ -60,6 +66,11 @@ class Caller(ABC):
         self.began_at = 0.0
         """By the steady clock."""
         self.task: asyncio.Task[object]
+        self.streamed: StreamedOrders
+        self.streaming: asyncio.Task[object]
+        self.missed: list[int] = []
+        """One for each order whose end the stream should have shown."""
+        self.asked_before = 0
 
     @property
     @abstractmethod
@@ -75,6 +86,30 @@ class Caller(ABC):
     @abstractmethod
     def store(self) -> OrderStore:
         """The present process's orders."""
+
+    @abstractmethod
+    def give(self, streamed: StreamedOrders) -> None:
+        """Have the present process use what its account's stream shows."""
+
+    async def open_stream(self) -> FakeStream:
+        """Open the account's private stream for the present process; it shows what the venue does as it happens."""
+        stream = FakeStream(self.account)
+        self.streamed = StreamedOrders(self.user, lambda: self.time.steady, missed=lambda: self.missed.append(1))
+        self.give(self.streamed)
+        self.streaming = asyncio.create_task(stream.run(self.streamed, _at_once))
+        await stream.until_connected()
+        await asyncio.sleep(0)
+        return stream
+
+    @property
+    def lookups(self) -> int:
+        """How often the present process has asked the venue for an order."""
+        return self.venue.calls["order"] + self.venue.calls["find"] + self.venue.calls["replay"] - self.asked_before
+
+    def count_from_here(self) -> None:
+        """Count the lookups from now on."""
+        self.asked_before = 0
+        self.asked_before = self.lookups
 
     @abstractmethod
     async def start(self) -> None:

@@ -12,6 +12,7 @@ from shared.bus.orders import OrderStore
 from shared.domain.account import MASTER
 from shared.domain.order import Decision, OrderState
 from shared.domain.values.money import ZERO
+from shared.execution.streamed_orders import StreamedOrders
 from shared.runtime.crash_points import CrashPoint
 from shared.venues.errors import Rejected
 from shared.venues.fake import FakeAccount, FakeVenue
@@ -57,6 +58,9 @@ class ExecutorCaller(Caller):
     @property
     def store(self) -> OrderStore:
         return self._owner.context.sender.store
+
+    def give(self, streamed: StreamedOrders) -> None:
+        self._owner.context.sender.stream = streamed
 
     async def start(self) -> None:
         self._owner = await self._rig.start()
@@ -123,6 +127,9 @@ class MasterCaller(Caller):
     @property
     def store(self) -> OrderStore:
         return self._process.store
+
+    def give(self, streamed: StreamedOrders) -> None:
+        self._process.stream = streamed
 
     async def start(self) -> None:
         self._process = await self._rig.start()

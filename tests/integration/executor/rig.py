@@ -23,6 +23,8 @@ from services.executor.orders.set_aside import SetAside
 from services.executor.protection.housekeeper import Task
 from services.executor.protection.own_exits import OwnExits
 from services.executor.protection.reconciler import Reconciler
+from services.executor.streams.account_stream import AccountStream
+from services.executor.streams.stream_places import NoLimit, StreamPlaces
 from services.executor.turn.send_priority import SendPriority
 from services.executor.turn.symbol_queues import SymbolQueues
 from shared.bus.connection import Bus
@@ -33,16 +35,19 @@ from shared.bus.records import Records, pairs
 from shared.bus.streams import Group, flatten, read_entries
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage, ReportMessage
-from shared.domain.fault import Faults
+from shared.domain.fault import FaultKind, Faults
 from shared.domain.order import Copy, Decision, Kind, Side, order_id
 from shared.domain.position import Position
 from shared.domain.values.symbol import Symbol
+from shared.execution.attempt import Attempt
 from shared.execution.clock import AccountClock
 from shared.execution.sender import Sender
+from shared.execution.streamed_orders import StreamedOrders
 from shared.execution.venue_history import VenueHistory
 from shared.runtime.crash_points import CrashPoints
 from shared.venues.factory import RateBudget
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
+from shared.venues.fake_stream import FakeStream
 from tests.integration.execution.stepped_time import SteppedTime
 from tests.support.examples import BTC_USD, a_policy, btc, btc_price, usd
 from tests.support.leases import take_over
@@ -94,6 +99,8 @@ class Rig:
     market: FakeMarket = field(default_factory=lambda: FakeMarket({BTC_USD: Decimal(60_000)}))
     account: FakeAccount = field(default_factory=lambda: FakeAccount({"USD": Decimal(10_000)}))
     faults: Faults = field(default_factory=Faults)
+    stream: FakeStream | None = None
+    """The account's private stream, for turns: `FakeStream(rig.account)` shows what the venue does."""
 
     async def start(self) -> Owner:
         """Start a process that serves alice, in place of any earlier one; its account is ready."""
@@ -101,9 +108,19 @@ class Rig:
         self.clock.now = max(self.clock.now, lease.since)
         nonces = NonceCounter(self.bus, lease, USER, "f" * 16, floor=self.account.last_nonce)
         venue = FakeVenue(self.market, self.account, clock=self.clock, nonces=nonces)
+        venue.stream = self.stream
         records = Records(self.bus)
         faults = AccountFaults(self.faults, USER, "kraken")
-        keeper = AccountKeeper(USER, venue, records, self.clock, KeyMemory(RateBudget(None)), faults=faults)
+        attempts: dict[str, Attempt] = {}
+        streamed = StreamedOrders(
+            USER,
+            self.steady,
+            is_own=attempts.__contains__,
+            missed=lambda: faults.count(FaultKind.VENUE_STREAM),
+        )
+        memory = KeyMemory(RateBudget(None))
+        keeper = AccountKeeper(USER, venue, records, self.clock, memory, faults=faults, stream=streamed)
+        streamed.funds_changed = keeper.refresh_soon
         clock, priority = AccountClock(self.clock, self.steady, self.sleep), SendPriority()
         sender = Sender(
             user=USER,
@@ -114,7 +131,9 @@ class Rig:
             clock=clock,
             account=keeper,
             patience_ms=LANE_PATIENCE_MS,
+            attempts=attempts,
             hooks=ExecutorHooks(priority, self.crash_points, faults),
+            stream=streamed,
         )
         names = AssetNames(venue)
         context = AccountContext(
@@ -129,6 +148,7 @@ class Rig:
             faults=faults,
             priority=priority,
             crash_points=self.crash_points,
+            stream=AccountStream(streamed, venue, keeper, StreamPlaces(NoLimit()), self.bus, self.clock, USER),
         )
         await keeper.read()
         self.clock.now += 10_000  # by both clocks: what is listed from now on proves something

@@ -50,6 +50,7 @@ from shared.domain.values.symbol import Symbol
 from shared.domain.values.venue import VenueName
 from shared.execution.record import OrderRecord
 from shared.execution.sender import Sender
+from shared.execution.streamed_orders import StreamedOrders
 from shared.runtime.crash_points import CrashPoints
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
 from shared.venues.port import OrderRequest, Outgoing
@@ -76,6 +77,8 @@ class Run:
     faults: Faults
     crash_points: CrashPoints
     trust: StreamTrust
+    stream: StreamedOrders | None = None
+    """What the account's private stream shows, if a test has opened it."""
 
     def fill_stream(self) -> FillStream:
         """A reader of the account's private stream, whose loops the test runs."""
@@ -158,6 +161,7 @@ class Run:
                 account=account,
                 patience_ms=SEND_PATIENCE_MS,
                 hooks=hooks,
+                stream=self.stream,
             ),
             own_records=OwnOrderRecords(self.store, self.venue.name),
             records=self.records,

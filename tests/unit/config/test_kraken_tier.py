@@ -1,4 +1,4 @@
-"""KRAKEN_TIER and COINBASE_TIER reach the budget of every account, the master's as well as the users', real money or paper."""
+"""KRAKEN_TIER, COINBASE_TIER and KRAKEN_STREAM_URL reach every account: the master's and users', real money or paper."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from shared.venues.coinbase.rate_budget import CoinbaseBudget
 from shared.venues.factory import HttpSession, RateBudget, Tier, new_http_session, open_budget, open_public, tier_named
 from shared.venues.fake import MemoryNonces
 from shared.venues.kraken.adapter import KrakenVenue
+from shared.venues.kraken.streaming.stream import KrakenStream
 
 KEY = ApiKey("PAPERkEyOfTheTest", "c2VjcmV0LW9mLXRoZS10ZXN0")
 TIERS = [("", Tier.INTERMEDIATE), ("starter", Tier.STARTER), ("pro", Tier.PRO), ("none", None)]
@@ -82,3 +83,31 @@ def test_coinbases_budget_is_counted_unless_that_is_turned_off(
     budget = open_budget("coinbase", load_settings().venue_tier("coinbase"))
     assert isinstance(budget, CoinbaseBudget)
     assert budget._limited is limited
+
+
+async def test_the_address_of_streams_reaches_every_account_but_those_on_paper_money_beside_real_ones(
+    env: pytest.MonkeyPatch, http: HttpSession
+) -> None:
+    env.setenv("SHOAL_MODE", "live")
+    env.setenv("KRAKEN_STREAM_URL", "wss://streams.example.org/v2")
+    settings = load_settings()
+    factory = AccountContextFactory(settings, cast("Any", None), http, lambda: time.time_ns() // 1_000_000)
+    memory = factory._memory("kraken", KEY.fingerprint)
+
+    def stream_url(venue: object) -> str:
+        assert isinstance(venue, KrakenVenue)
+        stream = venue.private_stream()
+        assert isinstance(stream, KrakenStream)
+        return stream._account.address.url
+
+    real = factory._open("kraken", KEY, MemoryNonces(), memory, paper=False)
+    paper = factory._open("kraken", KEY, MemoryNonces(), memory, paper=True)
+    clock = system_clock()
+    public = open_public("kraken", url=settings.venue_url("kraken"), http=http, timeout=1, clock=clock.now)
+    budget = open_budget("kraken", settings.venue_tier("kraken"))
+    master = open_master(settings, KEY, MemoryNonces(), budget, http, clock, public)
+    assert [stream_url(each) for each in (real, paper, master)] == [
+        "wss://streams.example.org/v2",
+        "ws://127.0.0.1:8100/v2",
+        "wss://streams.example.org/v2",
+    ]

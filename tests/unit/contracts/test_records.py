@@ -20,7 +20,7 @@ from tests.support.examples import BTC_USD, NOW, an_account, an_instrument, btc,
 
 
 def test_an_account_is_written_and_read_word_for_word() -> None:
-    account = an_account(equity=usd("5000.50"), cash=usd(1200))
+    account = an_account(equity=usd("5000.50"), cash=usd(1200), served="stream")
     written = AccountRecord.from_domain(account).fields()
     assert list(written.items()) == [
         ("v", "1"),
@@ -33,6 +33,7 @@ def test_an_account_is_written_and_read_word_for_word() -> None:
         ("cash", "1200"),
         ("taker_fee", "0.004"),
         ("as_of", str(NOW)),
+        ("served", "stream"),
     ]
     assert AccountRecord.parse(written).to_domain("alice", "kraken") == account
 

@@ -5,7 +5,7 @@ with all that it asked for, in sums that fit one another: its size is known from
 with less is asked for by REST.
 
 It must never let a sum fall, open again what has ended, or take a canonical product for the order's own. Sources: COINBASE.md,
-C14 and C22 to C25.
+C14 and C22 to C28.
 """
 
 from __future__ import annotations

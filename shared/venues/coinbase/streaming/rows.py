@@ -1,7 +1,7 @@
 """Reads the rows of Coinbase's `user` channel strictly: a row is understood as a whole or not at all.
 
 Rows are cumulative and name no fills; amounts are texts, and one that is empty counts as zero only before anything has filled.
-Sources: docs.cdp.coinbase.com, user channel; COINBASE.md, C22 to C25.
+Sources: docs.cdp.coinbase.com, user channel; COINBASE.md, C22 to C28.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Each message that subscribes carries a token of its own. Open orders come first,
 once they are in. Whatever may have been lost before or between leads to a comparison by REST. Deposits are not told here.
 
 It must never log a token, and never tell anything of an order that it has not read as a whole. Sources: docs.cdp.coinbase.com,
-WebSocket channels; COINBASE.md, C22 to C25.
+WebSocket channels; COINBASE.md, C22 to C28.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ class _Account:
 
 class CoinbaseStream:
     """The stream of a key's account; see `PrivateStream`."""
+
+    shows_funds = False
 
     def __init__(
         self,

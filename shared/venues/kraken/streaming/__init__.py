@@ -1,1 +1,1 @@
-"""Kraken's private stream: the channels `executions` and `balances` of WebSocket v2. The facts are in KRAKEN.md, K30 to K33."""
+"""Kraken's private stream: the channels `executions` and `balances` of WebSocket v2. Facts: KRAKEN.md, K30 and K34 to K37."""

@@ -5,7 +5,7 @@ unclear, and REST is asked. An order is whole when the fills that were seen, eac
 filled. Fills only add up, so when they reach the final sum none is missing, in whatever order the rows came.
 
 It must never count a fill twice, call an order whole whose fills or fees are not all known, or open again what has ended.
-Sources: KRAKEN.md, K30 and K31.
+Sources: KRAKEN.md, K35.
 """
 
 from __future__ import annotations
@@ -223,11 +223,10 @@ class OrderTable:
                 continue
             known = self._known(each)
             self._take(book, known, each)
+            self._file(known)
             touched[known.venue_order_id] = known
         told: list[OrderSeen | Unclear] = [Unclear(name, why) for name, why in self.left_out.items()]
         told += [known.seen() for name, known in touched.items() if name not in self.left_out]
-        for known in touched.values():
-            self._file(known)
         return told
 
     def _known(self, row: Execution) -> _Known:

@@ -2,7 +2,7 @@
 
 Rows after an order's first one carry only what has changed, so nearly every field may be missing; a missing one is never zero.
 Words that are not in the tables below are not guessed. Sources: docs.kraken.com `websocket-v2/executions`, `balances`; KRAKEN.md,
-K30 and K31.
+K35 and K37.
 """
 
 from __future__ import annotations

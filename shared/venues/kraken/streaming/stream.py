@@ -5,7 +5,7 @@ acknowledgement and the snapshot of `executions` are in; whatever may have been 
 REST. `executions` names the tier of the account beside it, which sets the key's rate budget.
 
 It must never log the token, and never tell anything of an order that it has not read as a whole. Sources: docs.kraken.com
-`websocket-v2/{executions,balances,status,heartbeat}`, *Get Websockets Token*; KRAKEN.md, K30 to K33.
+`websocket-v2/{executions,balances,status,heartbeat}`, *Get Websockets Token*; KRAKEN.md, K34 to K37.
 """
 
 from __future__ import annotations
@@ -93,6 +93,12 @@ class KrakenStream:
     ) -> None:
         self._account = _Account(address, lane, public, budget, OrderTable(), Sequence())
         self._attempts = attempts
+        self._session: _Session | None = None
+
+    @property
+    def shows_funds(self) -> bool:
+        """Whether the present connection has the channel `balances`: Kraken may refuse it alone."""
+        return self._session is not None and self._session.shows_funds
 
     async def run(self, reader: StreamReader, permit: ConnectPermit) -> NoReturn:
         """Connect, subscribe and tell, for ever; see the port."""
@@ -105,7 +111,11 @@ class KrakenStream:
         await account.public.names()
         token = await account.token()
         async with account.address.connect() as connection:
-            await _Session(account, connection, delivery, seen, token).run()
+            self._session = _Session(account, connection, delivery, seen, token)
+            try:
+                await self._session.run()
+            finally:
+                self._session = None
 
 
 @dataclass
@@ -119,6 +129,7 @@ class _Session:
     token: str = field(repr=False)
     acknowledged_at: float | None = None
     is_seen: bool = False
+    shows_funds: bool = False
     renewed: bool = False
     strange: set[str] = field(default_factory=set)
 
@@ -208,6 +219,8 @@ class _Session:
                 self.acknowledged_at = _now()
                 self._learn_tier(message.get("result"))
                 await self._subscribe(BALANCES)
+            else:
+                self.shows_funds = True
         else:
             await self._refused(channel, self._presentable(message.get("error")))
 

@@ -174,3 +174,32 @@ def test_the_venue_s_counter_is_never_exceeded(steps: list[tuple[float, float]],
         level = max(0.0, level - (now - seen_at) * limits.lookups_decay) + cost  # the venue's own count
         seen_at = now
         assert level <= limits.lookups
+
+
+async def test_a_budget_that_learns_takes_the_venues_tier_and_keeps_what_it_has_counted() -> None:
+    time = Time()
+    budget = RateBudget(Tier.INTERMEDIATE, learns=True, monotonic=time.monotonic, sleep=time.sleep)
+    for _ in range(124):
+        await budget.admit_order("XBTUSD", patience=10)
+    for _ in range(19):
+        await budget.admit_lookup("BalanceEx")
+    assert time.slept == []
+    assert budget.learn(180)
+    for _ in range(55):
+        await budget.admit_order("XBTUSD", patience=10)
+    assert time.slept == []
+    await budget.admit_order("XBTUSD", patience=10)
+    assert time.slept == pytest.approx([1 / 3.75])
+    await budget.admit_lookup("BalanceEx")
+    assert time.slept[1:] == pytest.approx([1 - 1 / 3.75])
+
+
+@pytest.mark.parametrize(
+    ("tier", "learns", "most"), [(Tier.STARTER, False, 180), (Tier.STARTER, True, 77), (None, False, 180)]
+)
+def test_a_tier_that_was_set_and_a_number_that_names_none_change_nothing(
+    tier: Tier | None, learns: bool, most: int
+) -> None:
+    budget = RateBudget(tier, learns=learns)
+    assert not budget.learn(most)
+    assert budget._limits == (None if tier is None else tier.value)
