@@ -30,6 +30,7 @@ EVERY_METHOD: Final = frozenset({Stage.BEFORE, Stage.REFUSE, Stage.AFTER})
 ONLY_METHODS: Final[Mapping[str, frozenset[str]]] = {
     "response_moves_order_id": ORDERS | {"EditOrder"},
     "order_invisible_for_3s": ORDERS,
+    "fee_in_base": ORDERS,
     "partial_fill": ORDERS,
     "partial_fill_then_cancel": ORDERS,
     "accepted_then_failed": ORDERS,
