@@ -1,4 +1,4 @@
-"""Fills as the account's private stream shows them: a signal within milliseconds, whoever placed the order.
+"""Fills as the account's private stream shows them: a signal within milliseconds, for the orders of any program or person.
 
 An order that has ended is a signal at once. One that is still filling waits for more of its fills, for a quarter of a second at
 most, and is then a signal with what it has so far. What the stream does not show in full is read by a scan. Both ways in meet in
@@ -114,15 +114,16 @@ class FillStream:
     async def run(self, stream: PrivateStream, permit: ConnectPermit) -> NoReturn:
         """Read a stream for ever; an account whose key may open none is polled. Raises Rejected for a refused key."""
         self._trust.expected = True
+        why = "the session has ended"
         try:
             await stream.run(self, permit)
         except StreamRefused as refused:
-            self._trust.interrupted(str(refused))
+            why = f"the key may not open streams: {refused}"
             _log.warning("the key may not open streams: fills are polled, up to 12 s late", words=str(refused))
-            self._faults.report(FaultKind.VENUE_STREAM, self._subject, f"the key may not open streams: {refused}")
+            self._faults.report(FaultKind.VENUE_STREAM, self._subject, why)
         finally:
-            self._trust.interrupted("the session has ended")
-            self._own.interrupted("the session has ended")
+            self._trust.interrupted(why)
+            self._own.interrupted(why)
         await asyncio.Event().wait()
         raise AssertionError  # unreachable: nothing sets that event
 
@@ -147,6 +148,7 @@ class FillStream:
     async def resumed(self, why: str) -> None:
         """Compare by REST, as often as it takes; from then on the stream is trusted."""
         self._own.interrupted(why)  # what comes during the comparison is told after it
+        self._trust.doubt()  # what the comparison finds was not missed unnoticed
         compared_at = self._clock.now()
         while not await self._watcher.scan_or_report():
             await self._clock.sleep(_RETRY)
@@ -168,6 +170,8 @@ class FillStream:
                 self.unclear(order.venue_order_id, "it has ended, and its sums are not whole")
             return
         if order.status is not VenueOrderStatus.DONE:
+            if seen.filled_at is None:  # it may be an old fill: it is a signal with the order's end
+                return
             order = replace(order, closed_at=seen.filled_at)  # the age of what has filled so far
         self._waiting.put(order, time.monotonic())
         self._wake.set()

@@ -23,7 +23,7 @@ _FIRST: Final = 5.0
 _LONGEST: Final = 30.0
 _JITTER: Final = 0.75
 _STABLE: Final = 30.0
-"""Seconds for which a connection must last before the count of failures begins anew."""
+"""Seconds for which a connection must last before the count of failures begins again at zero."""
 MANY: Final = 12
 """Failures in a row after which the pause is `_SELDOM`."""
 _SELDOM: Final = 300.0

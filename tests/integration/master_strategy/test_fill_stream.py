@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NoReturn
 
 import pytest
 
@@ -16,8 +17,9 @@ from shared.domain.fault import FaultKind
 from shared.domain.order import Kind, Side
 from shared.domain.signal import Source
 from shared.venues.errors import Unavailable
+from shared.venues.fake_stream import FakeStream
 from shared.venues.port import OrderRequest, VenueOrder, VenueOrderStatus
-from shared.venues.stream import FundsKind, FundsMoved, OrderSeen
+from shared.venues.stream import ConnectPermit, FundsKind, FundsMoved, OrderSeen, StreamReader, StreamRefused
 from tests.integration.master_strategy.rig import Rig, Run, buy, until
 from tests.unit.master_strategy.values import BTC, btc, btc_price
 
@@ -313,6 +315,59 @@ async def test_a_repeated_older_state_takes_nothing_back(rig: Rig, size: str) ->
         await run.watcher.scan()
     assert len(await rig.signals()) == 1
     assert ended.status is VenueOrderStatus.DONE
+
+
+async def test_a_fill_whose_instant_was_not_seen_waits_for_the_end(rig: Rig) -> None:
+    """It may be old: as a part of now it would be copied at a price of long ago."""
+    run = await rig.start()
+    await run.resume()
+    async with streamed(run) as told:
+        order_id = await _rest(run, Side.BUY, "1")
+        order = rig.account.fill_part(order_id, btc("0.4"), btc_price(60_000))
+        told.reader.order_seen(OrderSeen(order, True, None))
+        await asyncio.sleep(MORE_FILLS * 2)
+        assert await rig.signals() == []
+        told.see(rig.account.end(order_id, rig.time.now))
+        assert await _signals(rig, 1) == ["entry 0.4 BTC"]
+
+
+async def test_a_fill_of_a_gap_that_was_noticed_is_no_failure_of_the_stream(rig: Rig) -> None:
+    run = await rig.start()
+    await run.resume()
+    reader = run.fill_stream()
+    await reader.resumed("connected")
+    rig.time.now += int(BURST * 1000)
+    assert run.trust.complete
+    await rig.someone_trades(run, Side.BUY, "0.2")
+    rig.time.now += 10_000
+    await reader.resumed("a gap in executions")
+    assert len(await rig.signals()) == 1
+    assert rig.faults.events.get(FaultKind.VENUE_STREAM, 0) == 0
+
+
+class Refused(FakeStream):
+    """A stream that the key may not open."""
+
+    async def run(self, reader: StreamReader, permit: ConnectPermit) -> NoReturn:
+        raise StreamRefused("no right")
+
+
+async def test_a_key_without_the_right_is_shown_for_as_long_as_it_is_polled(rig: Rig) -> None:
+    run = await rig.start()
+    await run.resume()
+    reader = run.fill_stream()
+    following = asyncio.create_task(reader.run(Refused(rig.account), _free))
+    await until(lambda: [each for each in rig.faults.standing if each.kind is FaultKind.VENUE_STREAM])
+    rig.time.now += 60_000
+    run.trust.look()
+    (fault,) = [each for each in rig.faults.standing if each.kind is FaultKind.VENUE_STREAM]
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    assert "no right" in fault.reason
+
+
+async def _free() -> None:
+    """Permit each connect."""
 
 
 async def _scans_within(run: Run, seconds: int) -> int:
