@@ -184,6 +184,8 @@ class AccountKeeper:
             if (quiet := self._quiet_until - time.monotonic()) > 0:
                 await asyncio.sleep(quiet)
             await self._priority.yield_to_sends()
+            if self._quiet_until > time.monotonic():  # an order that went first was refused
+                continue
             self._wanted.clear()
             pause = _REFRESH
             try:
