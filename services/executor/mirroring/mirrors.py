@@ -59,6 +59,8 @@ class Mirrors(MirrorGate):
         self._orders: dict[str, MirroredOrder] = {}
         """By the master's order id."""
         self._marks: dict[str, bool] = {}
+        self._unreadable: frozenset[str] = frozenset()
+        """The master's orders whose record cannot be read: what it may have bought is not bought again, a sale is not missed."""
         self._deciding = asyncio.Lock()
         self._tools = MirrorTools(
             bus=bus,
@@ -86,8 +88,9 @@ class Mirrors(MirrorGate):
         """Take up what a predecessor left; to be called before anything else is queued. Raises LeaseLost, BusUnavailable."""
         book = await self._store.load(self._context.clock())
         self._marks = dict(book.marks)
+        self._unreadable = frozenset(book.unreadable)
         for order_id, why in book.unreadable.items():
-            self._marks[order_id] = True  # what it may have bought is not bought again
+            self._marks[order_id] = True
             reason = f"its record cannot be read, so nothing is done for it: {why}"
             if self._context.faults.report(FaultKind.RECORD, reason, f"mirrored order {order_id}"):
                 log.error("a mirrored order cannot be read", user=self._context.user, order=order_id, reason=why)
@@ -113,6 +116,8 @@ class Mirrors(MirrorGate):
         order_id = decision.master_order_id
         if not order_id or not decision.signal_id:
             return False
+        if order_id in self._unreadable:
+            return decision.kind is Kind.ENTRY
         if (mirrored := self._marks.get(order_id)) is not None:
             return mirrored
         if self._context.policy.orders is not OrdersMode.MIRROR:

@@ -7,10 +7,11 @@ from decimal import Decimal
 
 import pytest
 
+from shared.contracts import keys
 from shared.domain.order import OrderState, Side
 from shared.venues.errors import OutcomeUnknown, Rejected
-from tests.integration.executor.mirroring.mirror_rig import MirrorRig
-from tests.integration.executor.rig import Owner, until
+from tests.integration.executor.mirroring.mirror_rig import MASTERS, MirrorRig
+from tests.integration.executor.rig import USER, Owner, until
 from tests.support.examples import BTC_USD, btc_price
 
 HELD, NOTHING = Decimal("0.1"), Decimal(0)
@@ -270,3 +271,19 @@ async def test_an_exit_waits_for_a_sale_whose_outcome_is_unknown_and_then_sells_
             await sale.outcome()
     assert sale.rig.account.balances["BTC"] == 1
     assert await sale.rig.position() is None
+
+
+async def test_a_sale_whose_record_cannot_be_read_is_copied_by_the_master_s_fills(
+    sale: MirrorRig, owner: Owner
+) -> None:
+    """What the order has sold is unknown; a sale that is skipped could be missed for ever. It never sells more than is held."""
+    await sale.buy(owner)
+    await sale.bus.do("HSET", keys.mirrored(USER, "kraken"), MASTERS, "no record")
+    async with sale.served(owner):
+        leave = replace(sale.rig.close("0.5"), master_order_id=MASTERS)
+        await sale.rig.append(leave)
+        assert await reported(sale, leave.id) == (OrderState.FILLED, Decimal("0.05"))
+        bought = replace(sale.rig.entry("0.05"), master_order_id=MASTERS)
+        await sale.rig.append(bought)
+        assert await reported(sale, bought.id) == (OrderState.SKIPPED, NOTHING)
+    await sale.held("0.05")
