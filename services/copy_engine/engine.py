@@ -29,6 +29,7 @@ from shared.bus.lease import Lease
 from shared.bus.orders import RETENTION_MS
 from shared.bus.records import Records
 from shared.bus.streams import MAX_DELIVERIES, NOTHING_DELIVERED, Entry, Group
+from shared.bus.sweep import Sweep
 from shared.bus.trimming import trim
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
@@ -40,6 +41,7 @@ from shared.domain.signal import Signal
 from shared.runtime.crash_points import CrashPoint, CrashPoints
 
 _BATCH: Final = 32
+_LEASE_NEEDED: Final = 1.0
 _TRIM_EVERY: Final = 3600.0
 
 log = structlog.get_logger()
@@ -104,20 +106,29 @@ class Engine:
         log.info("Copy engine started: user trades will be replicated", ready=len(readiness.ready), users=len(enabled))
         self._heartbeat.phase = Phase.OPEN
         await self._heartbeat.publish("running")
-        for entry in await self._group.all_pending(keys.SIGNALS):
-            await self._process(entry)
+        sweep = Sweep(self._elapsed)
+        await self._process_pending()
         while True:
             lease.require(0)
             await self._write_owed()
+            if sweep.due():
+                await self._process_pending()
             await self._apply_settings()
             await self._advance_routes()
             await self._trim()
             more = await self._joiner.run_round(self._users, self._markets)
             await self._mirroring.round(self._users, self._markets)
             block = 1 if more else mirroring.BLOCK_MS if self._mirroring.any else BLOCK_MS
+            lease.require(block / 1000 + _LEASE_NEEDED)  # what is read here is delivered to no other engine
             new = await self._group.read_new([keys.SIGNALS], _BATCH, block, renew=False)
             self._heartbeat.faults.clear(FaultKind.REDIS, keys.ENGINE)
             for entry in new:
+                await self._process(entry)
+
+    async def _process_pending(self) -> None:
+        """Distribute the signals that a former engine has read and not acknowledged."""
+        for entry in await self._group.all_pending(keys.SIGNALS):
+            if not self._owed.owes(entry.id):
                 await self._process(entry)
 
     async def _write_owed(self) -> None:

@@ -52,6 +52,7 @@ class VenueOrder:
     fee_asset: str
     opened_at: int
     closed_at: int | None
+    """When it ended, epoch ms; None before that. Of one that is OPEN: the venue calls it ended, and its sums may still rise."""
     reason: str = ""
     trade: TradeKind = TradeKind.SPOT
     refusal: Refusal | None = None
@@ -79,6 +80,7 @@ class RowReason(StrEnum):
     UNKNOWN_PAIR = "unknown_pair"  # the venue does not list the pair: it is new, or delisted
     NOT_A_CURRENCY = "not_a_currency"  # a pair of another asset class, such as tokenised shares
     UNUSABLE_PAIR = "unusable_pair"  # a pair that is listed with impossible values, or a dark pool
+    UNSETTLED = "unsettled"  # it has ended, and its sums may still rise: it is listed in a moment
 
 
 @dataclass(frozen=True, slots=True)

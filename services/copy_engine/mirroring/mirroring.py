@@ -21,6 +21,7 @@ from shared.bus.connection import Bus
 from shared.bus.errors import ENDS_A_TURN
 from shared.bus.signals import SignalLog
 from shared.bus.streams import MAX_DELIVERIES, Entry, Group
+from shared.bus.sweep import Sweep
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.mirror import MasterOrderMessage, RestingOrderMessage
@@ -71,6 +72,7 @@ class Mirroring:
         self._concerned: list[UserPolicy] = []
         self._faults = faults
         self._pending = True
+        self._sweep = Sweep(elapsed)
         self._failed_until = 0.0
         self.any = False
         """Whether somebody mirrors orders, or has ordered so."""
@@ -98,10 +100,11 @@ class Mirroring:
         await self._state(sum(policy.orders is OrdersMode.MIRROR for policy in users))
         if not self.any:
             return
-        if self._pending:
+        if self._pending or self._sweep.due():
             await self._group.ensure([keys.MASTER_ORDERS])
             for entry in await self._group.all_pending(keys.MASTER_ORDERS):
-                await self._process(entry, markets)
+                if not self._writer.owes(entry.id):
+                    await self._process(entry, markets)
             self._pending = False
         await self._group.ack(keys.MASTER_ORDERS, *await self._writer.write_owed())
         for entry in await self._group.poll_new(keys.MASTER_ORDERS, _BATCH):

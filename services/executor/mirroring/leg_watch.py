@@ -70,6 +70,9 @@ class LegWatch:
         await self._book(order)
         self.opened()
         self._listed_since, self._alone = self._steady(), False
+        if order.closed_at is not None:  # it has ended, and its sums may still rise
+            self._alone = True
+            return _AFTER_CANCEL
         if not await self._unwanted():
             return LOOK_EVERY
         self._alone = True

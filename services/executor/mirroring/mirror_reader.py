@@ -18,6 +18,7 @@ from services.executor.orders.settlement import settle
 from shared.bus.connection import Bus
 from shared.bus.errors import ENDS_A_TURN, BusRefused
 from shared.bus.streams import MAX_DELIVERIES, Entry, Group
+from shared.bus.sweep import Sweep
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.mirror import RestingOrderMessage
@@ -33,6 +34,7 @@ _AGAIN: Final = 1.0
 _LOOK_FOR_STREAM: Final = 5.0
 """Seconds between looks at the settings of a user who mirrors nothing."""
 _BATCH: Final = 100
+_LEASE_NEEDED: Final = 1.0
 
 log = structlog.get_logger()
 
@@ -55,26 +57,28 @@ class MirrorReader:
     async def run(self) -> None:
         """Read for ever. Raises LeaseLost, BusUnavailable."""
         pending = True
+        context = next(iter(self._contexts.values()))
+        sweep = Sweep(context.sender.clock.steady)
         while True:
             try:
                 if not await self._wanted():
                     await asyncio.sleep(_LOOK_FOR_STREAM)
                     continue
-                if pending:
+                if pending or sweep.due():
                     await self._group.ensure([self._stream])
                     await self._take(await self._group.all_pending(self._stream))
                     pending = False
+                context.lease.require(_LEASE_NEEDED)  # what is read here is delivered to no other process
                 await self._take(await self._group.poll_new(self._stream, _BATCH))
             except ENDS_A_TURN:
                 raise
             except Exception as error:  # must not end the turn: exits depend on it
                 pending = True
-                faults = next(iter(self._contexts.values())).faults
-                if faults.report(FaultKind.STREAM, f"{type(error).__name__}: {error}", "resting orders"):
+                if context.faults.report(FaultKind.STREAM, f"{type(error).__name__}: {error}", "resting orders"):
                     log.exception("decisions about resting orders cannot be read", user=self._user)
                 await asyncio.sleep(_AGAIN)
             else:
-                next(iter(self._contexts.values())).faults.clear(FaultKind.STREAM, "resting orders")
+                context.faults.clear(FaultKind.STREAM, "resting orders")
                 await asyncio.sleep(_EVERY)
 
     async def _wanted(self) -> bool:

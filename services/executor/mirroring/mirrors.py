@@ -108,7 +108,7 @@ class Mirrors(MirrorGate):
         if known is not None:
             if (newer := known.mirror.updated(wanted)) is not known.mirror:
                 await known.wish(newer)
-        elif wanted.action is MirrorAction.PLACE:
+        elif wanted.action is MirrorAction.PLACE and wanted.master_order_id not in self._unreadable:
             await self._begin(wanted, entry_id)
 
     async def takes_fill(self, decision: Decision) -> bool:

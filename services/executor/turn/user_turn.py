@@ -25,10 +25,11 @@ from services.executor.protection.price_alarm import PriceAlarm
 from services.executor.turn.entry_runner import EntryRunner
 from services.executor.turn.order_reader import OrderReader
 from services.executor.turn.symbol_queues import SymbolQueues
-from shared.bus.connection import BLOCK_MS, Bus
+from shared.bus.connection import Bus
 from shared.bus.errors import BusForbidden, BusRefused
-from shared.bus.lease import RENEW_EVERY, Lease
+from shared.bus.lease import Lease
 from shared.bus.streams import Entry, Group
+from shared.bus.sweep import FIRST_SWEEP, SWEEP_EVERY
 from shared.bus.watch import Watch
 from shared.config.renames import RenamesFile
 from shared.contracts import keys
@@ -37,10 +38,6 @@ from shared.domain.limits.policy import FileState, UserPolicy
 from shared.runtime.supervision import Supervisor, endless
 from shared.venues.errors import VenueError
 
-_FIRST_SWEEP: Final = RENEW_EVERY + BLOCK_MS / 1000 + 1.0
-"""Seconds after the start: a predecessor whose lease is gone reads on until its next renewal, and what it read stays pending."""
-_SWEEP: Final = 30.0
-"""Seconds between looks for pending entries that nothing works on; none are expected."""
 _KEY_IN_DOUBT: Final = frozenset({FileState.SHARED, FileState.GONE})
 """File states in which the key may be another user's: see `context_factory.py`."""
 
@@ -167,10 +164,10 @@ class UserTurn:
                 for guardian in self._guardians:
                     tasks.create_task(endless("guardian", guardian.run()))
                 self._faults.clear(FaultKind.REDIS, self._user)
-                pause = _FIRST_SWEEP
+                pause = FIRST_SWEEP
                 while True:
                     await asyncio.sleep(pause)
-                    pause = _SWEEP
+                    pause = SWEEP_EVERY
                     with suppress(BusRefused, BusForbidden):  # the reader reports it; exits by price go on meanwhile
                         await self._runner.sweep()
         finally:

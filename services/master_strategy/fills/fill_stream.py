@@ -195,7 +195,10 @@ class FillStream:
         self._own.interrupted(why)
 
     async def _look_up(self, venue_order_id: str) -> bool:
-        """Read one order; return whether that settles it. One that is open has filled nothing that could not be shown later."""
+        """Read one order; return whether that settles it.
+
+        One that is open has filled nothing that could not be shown later; one that ended without its final sums is read again.
+        """
         try:
             order = await self._venue.order(venue_order_id)
         except (Unavailable, OutcomeUnknown):
@@ -204,10 +207,10 @@ class FillStream:
             if refused.refusal in KEY_REFUSALS:
                 raise
             return False
-        if order.status is VenueOrderStatus.DONE and self._watcher.is_new(order):
+        if order.closed_at is not None and self._watcher.is_new(order):  # if its sums may rise: what it has so far
             self._waiting.put(order, time.monotonic())
             self._wake.set()
-        return order.status is VenueOrderStatus.DONE or order.filled.amount == 0
+        return order.status is VenueOrderStatus.DONE or (order.closed_at is None and order.filled.amount == 0)
 
     async def _emit(self, order: VenueOrder) -> None:
         try:

@@ -1,7 +1,7 @@
 """Rows of the master's account that could not be read: read again for a while, then given up; reported while they wait.
 
 A pair that was listed minutes ago becomes known, so its rows must not be dropped for ever; a row that can never be read must
-not hold the scans back for ever either.
+not hold the scans back for ever either. An order that has just ended, and whose sums may still rise, waits unreported.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from shared.domain.master_account import UncopiedOrder
 from shared.venues.port import OmittedRow, RowReason
 
 _RETRY_FOR: Final = 3_600_000  # ms
+_SETTLES_WITHIN: Final = 60_000
+"""Ms for which an order may have ended without its final sums before that is a fault: much longer than a venue needs."""
 _FOR_GOOD: Final = frozenset({RowReason.NOT_A_CURRENCY})
 _FAR: Final = 2**62
 
@@ -57,6 +59,9 @@ class UnreadRows:
         given_up = []
         for row_id, row in left_out.items():
             first = self._waiting.get(row_id, (row, now))[1]
+            if row.reason is RowReason.UNSETTLED and now - first <= _SETTLES_WITHIN:
+                self._waiting[row_id] = (row, first)  # nothing is wrong with it
+                continue
             if row_id not in self._waiting:
                 self._faults.count(FaultKind.MASTER_ROW)
                 _log.warning(

@@ -4,7 +4,7 @@ No one list has every order: the window of the list of orders is by creation, th
 PENDING or QUEUED, and no server filters by client id. So lists are united here, all their pages, and compared with the fills.
 
 It must never answer "no such order" for a call that failed or a row that could not be read, nor "ended" for an order whose fills
-say more than its sums. Sources: COINBASE.md, C12 to C15, C19.
+say more than its sums, or whose sums may still rise. Sources: COINBASE.md, C12 to C15, C19.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ _RECENT: Final = 3_600_000
 read for each question (C13)."""
 _LATELY: Final = 600_000
 """Ms within which a search that need not be a proof looks."""
+_SETTLES_IN: Final = 3_000
+"""Ms after which the sums of an order that ended with less than it asked for are final. As long as a fresh order can be missing;
+nothing of it is published (C14, C19)."""
 _BETWEEN_SCANS: Final = 1.0
 """Seconds between the two empty scans that prove an absence."""
 _IDS: Final = 50
@@ -73,7 +76,9 @@ class OrderHistory:
         read = order_rows.order(row)
         if isinstance(read, OmittedRow):
             raise Unavailable(f"an order could not be read: {read.detail}")
-        return read if order_rows.is_whole(row, read.filled.amount) else await self._with_all_fills(read)
+        if order_rows.is_whole(row, read.filled.amount):
+            return read
+        return await self._with_all_fills(self._settled(row, read))
 
     async def find(self, client_order_id: str, *, since: int | None) -> VenueOrder | None:
         """Search the lists; see the port. With `since` twice, the second time also behind the fills, before it answers None."""
@@ -104,6 +109,9 @@ class OrderHistory:
         read = self._read(rows)
         late = [each for each in read if (of := filled.get(each.venue_order_id)) and order_rows.exceed(of, each)]
         left_out = [*read.left_out, *_of_others(strange, rows), *_not_shown(filled, rows), *map(_late, late)]
+        left_out += [
+            _unsettled(each) for each in read if each.status is VenueOrderStatus.OPEN and each.closed_at is not None
+        ]
         ended = [
             _ended(each, filled.get(each.venue_order_id))
             for each in reversed(read)
@@ -120,8 +128,16 @@ class OrderHistory:
             return order
         filled, _ = await self._fills({"order_ids": [order.venue_order_id]})
         if (mine := filled.get(order.venue_order_id)) is not None and order_rows.exceed(mine, order):
-            return replace(order, status=VenueOrderStatus.OPEN, closed_at=None)
+            return replace(order, status=VenueOrderStatus.OPEN)
         return order
+
+    def _settled(self, row: Row, order: VenueOrder) -> VenueOrder:
+        """Return an order as it is, or as open if it ended so lately, with less than it asked for, that its sums may rise."""
+        if order.closed_at is None or not order_rows.may_rise(row, order.filled.amount):
+            return order
+        if self._clock.earliest() >= order.closed_at + _SETTLES_IN:
+            return order
+        return replace(order, status=VenueOrderStatus.OPEN)
 
     async def _search(self, client_order_id: str, start: int, *, fills: bool = False) -> VenueOrder | None:
         rows = await self._created_since(start)
@@ -174,7 +190,7 @@ class OrderHistory:
         for row in newest.values():
             self._products.listed(row)
         self._rows.note("orders", {each.row_id: f"{each.reason}: {each.detail}" for each in read.left_out})
-        return read
+        return OrderList((self._settled(newest[each.venue_order_id], each) for each in read), read.left_out)
 
 
 def _ids(rows: Sequence[Row]) -> set[str]:
@@ -200,6 +216,11 @@ def _not_shown(filled: Mapping[str, Filled], rows: Sequence[Row]) -> list[Omitte
 def _late(order: VenueOrder) -> OmittedRow:
     words = "its fills sum up to more than it says"
     return OmittedRow(order.venue_order_id, RowReason.UNREADABLE, words, order.client_order_id)
+
+
+def _unsettled(order: VenueOrder) -> OmittedRow:
+    words = "it has ended, and its sums may still rise"
+    return OmittedRow(order.venue_order_id, RowReason.UNSETTLED, words, order.client_order_id, order.closed_at)
 
 
 def _ended(order: VenueOrder, filled: Filled | None) -> VenueOrder:

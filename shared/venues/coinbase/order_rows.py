@@ -23,6 +23,7 @@ from shared.venues.rows import OmittedRow, OrderList, RowReason, TradeKind, Venu
 
 ENDED: Final = frozenset({"FILLED", "CANCELLED", "EXPIRED", "FAILED"})
 """The statuses after which nothing fills; with all others, new ones included, an order is still open (C14)."""
+_FILLED: Final = "FILLED"
 _REFUSED_LATER: Final = "FAILED"
 """Taken with `success: true`, and refused by the engine behind it (C9, C14)."""
 _RESTS: Final = "limit_limit_gtc"
@@ -57,7 +58,7 @@ def _order(row: Mapping[str, Any]) -> VenueOrder:
     filled, cost, fee = (_sum(row, name, ended=ended) for name in ("filled_size", "filled_value", "total_fees"))
     if min(filled, cost) < 0 or not is_id(row["order_id"]):
         raise ValueError("not an order")
-    done = ended and (filled == 0) == (cost == 0) and (status != "FILLED" or filled > 0)
+    done = ended and (filled == 0) == (cost == 0) and (status != _FILLED or filled > 0)
     opened_at = instant(row["created_time"])
     size, limit, rests, post_only = _terms(row, symbol)
     return VenueOrder(
@@ -71,8 +72,8 @@ def _order(row: Mapping[str, Any]) -> VenueOrder:
         fee=fee,
         fee_asset=symbol.quote,
         opened_at=opened_at,
-        closed_at=ended_at(row) or opened_at if done else None,
-        reason=_reason(row) if status != "FILLED" else "",
+        closed_at=ended_at(row) or opened_at if ended else None,
+        reason=_reason(row) if status != _FILLED else "",
         trade=TradeKind.MARGIN if _on_margin(row) else TradeKind.SPOT,
         refusal=family(_reason(row)) if done and status == _REFUSED_LATER else None,
         size=size,
@@ -115,11 +116,24 @@ def _sum(row: Mapping[str, Any], name: str, *, ended: bool) -> Decimal:
 
 def is_whole(row: Mapping[str, Any], filled: Decimal) -> bool:
     """Return whether an order has filled all the base that it asked for; False if that cannot be told."""
+    asked = _asked(row)
+    return asked is not None and 0 < asked <= filled
+
+
+def may_rise(row: Mapping[str, Any], filled: Decimal) -> bool:
+    """Return whether an order that has just ended may turn out to have filled more: its status can be ahead of its sums (C14)."""
+    if _asked(row) is None and row["status"] == _FILLED:
+        return False  # asked for in quote: its base was never told
+    return not is_whole(row, filled)
+
+
+def _asked(row: Mapping[str, Any]) -> Decimal | None:
+    """Return the base that an order asks for; None if that cannot be told."""
     try:
         _, fields = configuration(row)
-        return 0 < decimal(fields["base_size"]) <= filled
+        return decimal(fields["base_size"])
     except UNREADABLE:
-        return False
+        return None
 
 
 @dataclass(slots=True)

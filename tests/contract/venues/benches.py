@@ -36,7 +36,7 @@ from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.factory import HttpSession, RateBudget, Tier, new_http_session, open_coinbase, open_kraken
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue, MemoryNonces
 from shared.venues.kraken.transport import KrakenApi
-from shared.venues.port import Candle, OrderRequest, Venue
+from shared.venues.port import Candle, OrderRequest, Venue, VenueOrder, VenueOrderStatus
 from shared.venues.venue_clock import ExactTime
 
 BTC: Final = Symbol("BTC", "USD")
@@ -59,6 +59,15 @@ def request(client_id: str, side: Side = Side.BUY, size: str = "0.01", limit: st
 def resting(limit: str, side: Side = Side.BUY, *, client_id: str = "", post_only: bool = False) -> OrderRequest:
     """Write a limit order for BTC that stays open."""
     return replace(request(client_id or str(uuid4()), side, limit=limit), rests=True, post_only=post_only)
+
+
+async def end_of(venue: Venue, venue_order_id: str) -> VenueOrder:
+    """Return an order once its end is final: a venue may call it ended a moment before that."""
+    async with asyncio.timeout(30):
+        while True:
+            if (order := await venue.order(venue_order_id)).status is VenueOrderStatus.DONE:
+                return order
+            await asyncio.sleep(0.1)
 
 
 @dataclass(frozen=True)

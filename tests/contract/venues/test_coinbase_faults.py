@@ -14,8 +14,8 @@ from shared.domain.order import Side
 from shared.domain.values.instrument import PairStatus
 from shared.domain.values.symbol import Symbol
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
-from shared.venues.port import Outgoing, VenueOrderStatus
-from tests.contract.venues.benches import BTC, FUNDS, CoinbaseBench, now, request
+from shared.venues.port import Outgoing, RowReason, VenueOrderStatus
+from tests.contract.venues.benches import BTC, FUNDS, CoinbaseBench, end_of, now, request
 
 
 async def place(bench: CoinbaseBench, **parts: str) -> str:
@@ -77,8 +77,7 @@ async def test_a_process_that_slept_between_write_ahead_and_signing_sends_nothin
 
 async def test_success_is_not_a_fill(coinbase: CoinbaseBench) -> None:
     await strike(coinbase, "accepted_then_failed")
-    order = await coinbase.venue.order(await place(coinbase))
-    assert order.status is VenueOrderStatus.DONE
+    order = await end_of(coinbase.venue, await place(coinbase))
     assert order.filled.amount == order.cost.amount == 0
     assert "HOLD_FAILURE" in order.reason
     assert order.refusal is Refusal.OTHER
@@ -99,6 +98,25 @@ async def test_an_order_whose_fills_are_not_there_yet_has_not_ended(coinbase: Co
     order = await coinbase.venue.order(venue_order_id)
     assert (order.status, order.filled.amount) == (VenueOrderStatus.DONE, Decimal("0.01"))
     assert [each.venue_order_id for each in await coinbase.venue.closed_orders(since=since)] == [venue_order_id]
+
+
+async def test_a_part_that_is_not_there_yet_is_waited_for_behind_an_order_that_was_cancelled(
+    coinbase: CoinbaseBench,
+) -> None:
+    """Neither its sums nor the list of fills tell it from an order that filled nothing."""
+    await strike(coinbase, "partial_fill_then_cancel")
+    await strike(coinbase, "fills_late", seconds=3.0)
+    since = now()
+    venue_order_id = await place(coinbase)
+    order = await coinbase.venue.order(venue_order_id)
+    assert (order.status, order.filled.amount) == (VenueOrderStatus.OPEN, Decimal(0))
+    assert order.closed_at is not None
+    ended = await coinbase.venue.closed_orders(since=since)
+    assert [(row.row_id, row.reason) for row in ended.left_out] == [(venue_order_id, RowReason.UNSETTLED)]
+    assert ended == []
+    order = await end_of(coinbase.venue, venue_order_id)
+    assert order.filled.amount == Decimal("0.004")
+    assert [each.filled.amount for each in await coinbase.venue.closed_orders(since=since)] == [Decimal("0.004")]
 
 
 async def test_a_status_that_is_not_known_is_no_end(coinbase: CoinbaseBench) -> None:
@@ -222,6 +240,7 @@ async def test_an_old_order_that_ends_now_is_among_the_ended_ones(coinbase: Coin
     since = now()
     await coinbase.api.send("/orders/batch_cancel", f'{{"order_ids":["{cancelled}"]}}')
     await coinbase.set_price(Decimal(9_000))
+    await end_of(coinbase.venue, cancelled)
     ended = await coinbase.venue.closed_orders(since=since)
     assert {each.venue_order_id: each.filled.amount > 0 for each in ended} == {filled: True, cancelled: False}
 

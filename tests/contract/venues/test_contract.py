@@ -18,7 +18,7 @@ from shared.domain.values.money import Price
 from shared.domain.values.symbol import Symbol
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.port import Outgoing, VenueOrderStatus
-from tests.contract.venues.benches import BTC, FUNDS, PRICE, Bench, now, request, resting
+from tests.contract.venues.benches import BTC, FUNDS, PRICE, Bench, end_of, now, request, resting
 
 UNLISTED = Symbol("NOSUCH", "USD")
 
@@ -67,8 +67,7 @@ async def test_04_a_limit_that_the_market_does_not_meet_fills_nothing_and_never_
     bench: Bench, side: Side, limit: str
 ) -> None:
     accepted = await bench.venue.place(request(_id(), side, limit=limit), bench.nonces.begin)
-    order = await bench.venue.order(accepted.venue_order_id)
-    assert order.status is VenueOrderStatus.DONE
+    order = await end_of(bench.venue, accepted.venue_order_id)
     assert order.filled.amount == 0
     assert order.average_price is None
     assert (await bench.venue.balances())["USD"].free == FUNDS["USD"]
@@ -77,8 +76,7 @@ async def test_04_a_limit_that_the_market_does_not_meet_fills_nothing_and_never_
 async def test_05_a_partial_fill_is_told_as_what_was_filled(bench: Bench) -> None:
     await bench.trouble("partial fill")
     accepted = await bench.venue.place(request(_id()), bench.nonces.begin)
-    order = await bench.venue.order(accepted.venue_order_id)
-    assert order.status is VenueOrderStatus.DONE
+    order = await end_of(bench.venue, accepted.venue_order_id)
     assert order.filled.amount == Decimal("0.004")
     assert order.cost.amount == 200
     assert order.reason
@@ -243,6 +241,7 @@ async def test_22_closed_orders_are_those_that_ended_since_then_filled_or_not_ol
     first = await bench.venue.place(request(_id()), bench.nonces.begin)
     nothing = await bench.venue.place(request(_id(), limit="49000"), bench.nonces.begin)  # fills nothing
     second = await bench.venue.place(request(_id(), Side.SELL), bench.nonces.begin)
+    await end_of(bench.venue, nothing.venue_order_id)
     ended = await bench.venue.closed_orders(since=since)
     placed = [first, nothing, second]
     assert [order.venue_order_id for order in ended] == [each.venue_order_id for each in placed]
@@ -398,8 +397,8 @@ async def test_33_a_post_only_order_never_takes(bench: Bench) -> None:
 async def test_34_a_cancelled_order_has_ended_and_frees_its_funds(bench: Bench) -> None:
     accepted = await bench.venue.place(resting("49000"), bench.nonces.begin)
     await bench.venue.cancel(await bench.venue.order(accepted.venue_order_id))
-    order = await bench.venue.order(accepted.venue_order_id)
-    assert (order.status, order.filled.amount) == (VenueOrderStatus.DONE, Decimal(0))
+    order = await end_of(bench.venue, accepted.venue_order_id)
+    assert order.filled.amount == 0
     assert order.closed_at is not None
     assert await bench.venue.open_orders() == []
     assert (await bench.venue.balances())["USD"].free == FUNDS["USD"]
@@ -436,7 +435,7 @@ async def test_37_a_cancel_whose_reply_was_lost_is_unavailable_or_repeated_and_n
     except (Unavailable, OutcomeUnknown):
         assert (await bench.venue.order(accepted.venue_order_id)).status is VenueOrderStatus.OPEN
         await bench.venue.cancel(shown)
-    assert (await bench.venue.order(accepted.venue_order_id)).status is VenueOrderStatus.DONE
+    assert (await end_of(bench.venue, accepted.venue_order_id)).filled.amount == 0
 
 
 async def test_38_what_is_no_resting_limit_order_does_not_say_that_it_rests(bench: Bench) -> None:

@@ -14,10 +14,12 @@ from shared.bus.heartbeat import Heartbeat
 from shared.bus.lease import acquire
 from shared.bus.records import Records, pairs
 from shared.bus.streams import Entry, Group
+from shared.bus.sweep import FIRST_SWEEP
 from shared.contracts import keys
+from shared.contracts.messages import SignalMessage
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.reason import ReasonCode
-from tests.support.engines import carried, running, until
+from tests.support.engines import carried, read_elsewhere, running, until
 from tests.support.examples import NOW, an_entry, an_exit, an_id, btc
 from tests.support.order_stream import decided
 
@@ -229,3 +231,21 @@ async def until_followed(bus: Bus, user: str) -> None:
         return bool(await bus.do("EXISTS", keys.following(user)))
 
     await until(done)
+
+
+async def test_a_signal_that_a_former_engine_read_after_the_take_over_is_distributed(
+    bus: Bus, users: Sequence[UserPolicy], emit: Emit
+) -> None:
+    """Its last read may be answered after the new engine has looked at what was pending."""
+    elapsed = [0.0]
+    async with running(bus, users, elapsed=lambda: elapsed[0]):
+        await emit(an_entry("1"))
+        await until_decided(bus, users, 1)
+        await read_elsewhere(bus, keys.SIGNALS, keys.ENGINE, SignalMessage.from_domain(an_entry("2")).fields())
+        await emit(an_entry("3"))
+        await until_decided(bus, users, 2)
+        elapsed[0] = FIRST_SWEEP
+        await carried(bus, 3)
+    for policy in users:
+        found = [order.signal_id for _, order in await decided(bus, policy.user)]
+        assert sorted(found) == sorted(an_entry(name).id for name in "123")

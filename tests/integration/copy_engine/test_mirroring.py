@@ -12,13 +12,14 @@ from shared.bus.connection import Bus
 from shared.bus.master_orders import MasterOrderLog
 from shared.bus.records import Records, pairs
 from shared.bus.streams import Entry, Group, read_entries
+from shared.bus.sweep import FIRST_SWEEP
 from shared.contracts import keys
-from shared.contracts.mirror import RestingOrderMessage
+from shared.contracts.mirror import MasterOrderMessage, RestingOrderMessage
 from shared.domain.account import MASTER
 from shared.domain.limits.policy import OrdersMode, UserPolicy
 from shared.domain.mirror import MasterAction, MasterOrder, MirrorAction, MirrorDecision, mirror_id
 from shared.domain.order import Side, order_id
-from tests.support.engines import running, until
+from tests.support.engines import read_elsewhere, running, until
 from tests.support.examples import NOW, an_account, an_entry, btc, btc_price, usd
 
 Emit = Callable[..., Awaitable[Entry]]
@@ -309,3 +310,19 @@ async def test_every_decision_on_a_fill_names_the_master_s_order(
         await until(copied)
     (row,) = read_entries(keys.orders("alice"), await bus.do("XRANGE", keys.orders("alice"), "-", "+"))
     assert row.fields["master_order_id"] == MASTERS
+
+
+async def test_an_event_that_a_former_engine_read_after_the_take_over_is_carried(
+    bus: Bus, mirroring: list[UserPolicy]
+) -> None:
+    elapsed = [0.0]
+    master = Master(bus, an_order())
+    async with running(bus, mirroring, elapsed=lambda: elapsed[0]):
+        await master.placed()
+        await carried(bus, 1)
+        ended = replace(master.order, version=2, action=MasterAction.ENDED)
+        await read_elsewhere(bus, keys.MASTER_ORDERS, keys.ENGINE, MasterOrderMessage.from_domain(ended).fields())
+        elapsed[0] = FIRST_SWEEP
+        await carried(bus, 2)
+    for user in ("alice", "bob"):
+        assert [wanted.action for _, wanted in await decisions(bus, user)] == [MirrorAction.PLACE, MirrorAction.CANCEL]

@@ -310,6 +310,18 @@ async def test_a_row_that_a_later_session_can_read_is_reported_no_more() -> None
     assert [each.subject for each in faults.standing] == ["kraken O1"]
 
 
+async def test_an_order_whose_sums_may_still_rise_waits_without_a_report_and_is_reported_if_that_lasts() -> None:
+    faults = Faults()
+    rows, row = UnreadRows(faults, "coinbase"), OmittedRow("O1", RowReason.UNSETTLED, "its sums may rise", at=900)
+    rows.take([row], 1_000)
+    assert (rows.waiting, rows.since(5_000), [*faults.standing]) == (True, 900, [])
+    rows.take([], 4_000)
+    assert not rows.waiting
+    rows.take([row], 5_000)
+    rows.take([row], 70_000)
+    assert [each.subject for each in faults.standing] == ["coinbase O1"]
+
+
 async def test_a_session_clears_no_row_of_another_venue() -> None:
     faults = Faults()
     row = OmittedRow("O1", RowReason.UNKNOWN_PAIR, "the venue lists no NEWUSD")

@@ -287,3 +287,16 @@ async def test_a_sale_whose_record_cannot_be_read_is_copied_by_the_master_s_fill
         await sale.rig.append(bought)
         assert await reported(sale, bought.id) == (OrderState.SKIPPED, NOTHING)
     await sale.held("0.05")
+
+
+async def test_a_sale_whose_record_cannot_be_read_is_not_begun_again(sale: MirrorRig, owner: Owner) -> None:
+    """Its fills are copied already: a leg beside them would sell twice."""
+    await sale.buy(owner)
+    await sale.bus.do("HSET", keys.mirrored(USER, "kraken"), MASTERS, "no record")
+    async with sale.served(owner):
+        await sale.place()
+        await sale.acknowledged()
+        leave = replace(sale.rig.close("0.5"), master_order_id=MASTERS)
+        await sale.rig.append(leave)
+        assert await reported(sale, leave.id) == (OrderState.FILLED, Decimal("0.05"))
+        assert sum(order.side is Side.SELL for order in sale.legs) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -10,12 +11,14 @@ import pytest
 from shared.venues.answers import instant
 from shared.venues.coinbase.adapter import CoinbaseVenue
 from shared.venues.errors import Refusal, Rejected, Unavailable
-from shared.venues.rows import VenueOrderStatus
+from shared.venues.rows import RowReason, VenueOrderStatus
 from tests.unit.venues.coinbase_stub import AT, FILL, ORDER, ORDER_ID, CoinbaseStub, fills, orders, reply
 from tests.unit.venues.conftest import now
 from tests.unit.venues.kraken_stub import Arrived, Raw
 
 UNFILLED = {"filled_size": "0", "filled_value": "0", "total_fees": "0", "number_of_fills": "0", "last_fill_time": None}
+
+PART = {"filled_size": "0.004", "filled_value": "200", "total_fees": "2.4"}
 
 
 def order_of(number: int, **parts: Any) -> dict[str, Any]:
@@ -48,10 +51,43 @@ async def test_an_order_whose_fills_say_more_than_it_does_has_not_ended(
     stub.answer(ORDER_ID, *[reply({"order": ORDER | {"status": status} | part})] * 2)
     stub.answer("fills", fills(FILL), fills())
     order = await venue.order(ORDER_ID)
-    assert (order.status, order.closed_at) == (VenueOrderStatus.OPEN, None)
+    assert order.status is VenueOrderStatus.OPEN
     assert (await venue.order(ORDER_ID)).status is VenueOrderStatus.DONE
     assert [query["order_ids"] for query in queries(stub, "fills")] == [[ORDER_ID]] * 2
     assert no_singular(stub.requests)
+
+
+@pytest.mark.parametrize(
+    ("status", "age", "parts", "final"),
+    [
+        ("CANCELLED", 0.0, UNFILLED, False),
+        ("CANCELLED", 3.1, UNFILLED, True),
+        ("CANCELLED", 0.0, PART, False),
+        ("EXPIRED", 0.0, PART, False),
+        ("FAILED", 0.0, UNFILLED, False),
+        ("FILLED", 0.0, PART, False),
+        ("FILLED", 3.1, PART, True),
+        ("FILLED", 0.0, {}, True),
+        ("CANCELLED", 0.0, {}, True),
+        ("FILLED", 0.0, {"order_configuration": {"market_market_ioc": {"quote_size": "500"}}}, True),
+        ("CANCELLED", 0.0, {"order_configuration": {"market_market_ioc": {"quote_size": "500"}}}, False),
+    ],
+)
+async def test_an_order_that_ended_lately_with_less_than_it_asked_for_may_have_filled_more(
+    venue: CoinbaseVenue, stub: CoinbaseStub, status: str, age: float, parts: dict[str, Any], *, final: bool
+) -> None:
+    """A status can be ahead of its sums and of the list of fills: only time tells them from those of one that filled less."""
+    at = datetime.fromtimestamp(now() / 1000 - age, UTC).isoformat()
+    row = ORDER | {"status": status, "last_update_time": at, "last_fill_time": None} | parts
+    stub.answer(ORDER_ID, reply({"order": row}))
+    stub.answer("fills", *[fills()] * 3)
+    order = await venue.order(ORDER_ID)
+    assert order.status is (VenueOrderStatus.DONE if final else VenueOrderStatus.OPEN)
+    assert order.closed_at == instant(at)
+    stub.answer("batch", orders(row), orders(), orders(row), orders())
+    ended = await venue.closed_orders(since=AT)
+    assert len(ended) == final
+    assert [row.reason for row in ended.left_out] == ([] if final else [RowReason.UNSETTLED])
 
 
 async def test_an_order_that_is_not_shown_is_gone_and_one_of_another_id_is_no_answer(
