@@ -42,7 +42,8 @@ from shared.venues.venue_clock import ExactTime
 BTC: Final = Symbol("BTC", "USD")
 PRICE: Final = Decimal(50_000)
 FUNDS: Final = {"USD": Decimal(10_000), "BTC": Decimal("0.5")}
-TIMEOUT: Final = 1.0  # seconds, for a busy machine; faults that hang the venue last longer
+TIMEOUT: Final = 5.0  # seconds, as shipped; faults that hang the venue last longer
+SHORT: Final = 1.0  # seconds, for those that wait for the end of what hangs
 
 
 def now() -> int:
@@ -332,7 +333,12 @@ def fake_bench(*, replays: bool = False) -> FakeBench:
 
 
 async def kraken_bench(
-    paper: PaperExchange, user: str = "alice", *, budget: Tier | None = None, **options: Any
+    paper: PaperExchange,
+    user: str = "alice",
+    *,
+    budget: Tier | None = None,
+    timeout: float = TIMEOUT,  # the adapter's
+    **options: Any,
 ) -> KrakenBench:
     """Open a new account of the paper exchange through the adapter."""
     created = await paper.account(user, **options)
@@ -344,15 +350,21 @@ async def kraken_bench(
         api_secret=secret,
         nonces=nonces,
         http=paper.http,
-        timeout=TIMEOUT,
+        timeout=timeout,
         clock=now,
         budget=RateBudget(budget),
     )
-    api = KrakenApi(url=paper.url, http=paper.http, timeout=TIMEOUT, api_key=key, api_secret=secret)
+    api = KrakenApi(url=paper.url, http=paper.http, timeout=timeout, api_key=key, api_secret=secret)
     return KrakenBench(venue, nonces, paper, api, user, key)
 
 
-async def coinbase_bench(paper: PaperExchange, user: str = "alice", **options: Any) -> CoinbaseBench:
+async def coinbase_bench(
+    paper: PaperExchange,
+    user: str = "alice",
+    *,
+    timeout: float = TIMEOUT,  # the adapter's
+    **options: Any,
+) -> CoinbaseBench:
     """Open a new account of the paper exchange through the adapter."""
     created = await paper.account(user, venue="coinbase", **options)
     key, secret = created["api_key"], created["api_secret"]
@@ -361,10 +373,10 @@ async def coinbase_bench(paper: PaperExchange, user: str = "alice", **options: A
         api_key=key,
         api_secret=secret,
         http=paper.http,
-        timeout=TIMEOUT,
+        timeout=timeout,
         clock=now,
         budget=CoinbaseBudget(),
     )
     signing = SigningKey(key, parse_secret(secret))
-    api = CoinbaseApi(url=paper.url, http=paper.http, timeout=TIMEOUT, clock=ExactTime(now), key=signing)
+    api = CoinbaseApi(url=paper.url, http=paper.http, timeout=timeout, clock=ExactTime(now), key=signing)
     return CoinbaseBench(venue, MemoryNonces(), paper, api, user, key)

@@ -17,7 +17,7 @@ import structlog
 from shared.domain.order import Side
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable, VenueError
 from shared.venues.port import Outgoing
-from tests.contract.venues.benches import BTC, FUNDS, TIMEOUT, CoinbaseBench, coinbase_bench, now, request
+from tests.contract.venues.benches import BTC, FUNDS, SHORT, CoinbaseBench, coinbase_bench, now, request
 
 IN_DOUBT_BUT_TAKEN = [
     "processed_then_reply_dropped",
@@ -97,13 +97,14 @@ async def test_an_order_that_is_delayed_within_its_token_s_life_is_not_found_unt
     coinbase: CoinbaseBench,
 ) -> None:
     client_id, since = str(uuid4()), now()
-    coinbase.venue._submission.order_life_ms = 8_000  # type: ignore[attr-defined]
-    await coinbase.paper.fault("delay_beyond_timeout_then_processed", user=coinbase.user, count=1, seconds=TIMEOUT + 3)
+    held = await coinbase_bench(coinbase.paper, "bob", timeout=SHORT)
+    held.venue._submission.order_life_ms = 8_000  # type: ignore[attr-defined]
+    await held.paper.fault("delay_beyond_timeout_then_processed", user=held.user, count=1, seconds=SHORT + 3)
     with pytest.raises(OutcomeUnknown):
-        await coinbase.venue.place(request(client_id), coinbase.nonces.begin)
-    assert await coinbase.venue.find(client_id, since=since) is None  # so None proves nothing before the deadline
-    async with asyncio.timeout(15):
-        while (found := await coinbase.venue.find(client_id, since=None)) is None:
+        await held.venue.place(request(client_id), held.nonces.begin)
+    assert await held.venue.find(client_id, since=since) is None  # so None proves nothing before the deadline
+    async with asyncio.timeout(30):
+        while (found := await held.venue.find(client_id, since=None)) is None:
             pass  # the budget of the key makes it wait
     assert found.client_order_id == client_id
 

@@ -15,7 +15,7 @@ from shared.domain.values.instrument import PairStatus
 from shared.domain.values.symbol import Symbol
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.port import Outgoing, RowReason, VenueOrderStatus
-from tests.contract.venues.benches import BTC, FUNDS, CoinbaseBench, end_of, now, request
+from tests.contract.venues.benches import BTC, FUNDS, SHORT, CoinbaseBench, coinbase_bench, end_of, now, request
 
 
 async def place(bench: CoinbaseBench, **parts: str) -> str:
@@ -50,16 +50,17 @@ async def test_a_token_that_is_refused_for_good_is_a_refused_key(coinbase: Coinb
 
 async def test_token_expiry_bounds_a_predecessor(coinbase: CoinbaseBench) -> None:
     """A request that arrives after its token has ended is not processed: neither an order nor a refused key."""
-    coinbase.venue._submission.order_life_ms = 1_500  # type: ignore[attr-defined]
-    held = await coinbase.paper.post(
-        "faults", fault="delay_beyond_timeout_then_processed", user=coinbase.user, seconds=2.2, count=1
+    slow = await coinbase_bench(coinbase.paper, "bob", timeout=SHORT)
+    slow.venue._submission.order_life_ms = 1_500  # type: ignore[attr-defined]
+    held = await slow.paper.post(
+        "faults", fault="delay_beyond_timeout_then_processed", user=slow.user, seconds=2.2, count=1
     )
     assert held["fault"] == "delay_beyond_timeout_then_processed"
     with pytest.raises(OutcomeUnknown):
-        await place(coinbase)
+        await place(slow)
     await asyncio.sleep(2.5)
-    assert await coinbase.orders_at_venue() == 0
-    assert await sent(coinbase) == ["401 Unauthorized"]
+    assert await slow.orders_at_venue() == 0
+    assert await sent(slow) == ["401 Unauthorized"]
 
 
 async def test_a_process_that_slept_between_write_ahead_and_signing_sends_nothing(coinbase: CoinbaseBench) -> None:

@@ -22,7 +22,7 @@ from shared.venues.factory import Tier
 from shared.venues.fake import MemoryNonces
 from shared.venues.kraken.lane import KEY_IN_USE
 from shared.venues.port import Outgoing, VenueOrderStatus
-from tests.contract.venues.benches import BTC, TIMEOUT, KrakenBench, kraken_bench, now, request
+from tests.contract.venues.benches import BTC, SHORT, KrakenBench, kraken_bench, now, request
 
 IN_DOUBT_BUT_TAKEN = [
     "processed_then_reply_dropped",
@@ -136,12 +136,13 @@ async def test_a_closed_port_was_never_reached(kraken: KrakenBench) -> None:
 
 async def test_a_late_order_is_not_found_until_it_is_processed(kraken: KrakenBench) -> None:
     client_id, since = str(uuid4()), now()
-    await kraken.paper.fault("delay_beyond_timeout_then_processed", count=1, seconds=TIMEOUT + 1)
+    held = await kraken_bench(kraken.paper, "bob", timeout=SHORT)
+    await kraken.paper.fault("delay_beyond_timeout_then_processed", count=1, seconds=SHORT + 1)
     with pytest.raises(OutcomeUnknown):
-        await kraken.venue.place(request(client_id), kraken.nonces.begin)
-    assert await kraken.venue.find(client_id, since=since) is None  # so None proves nothing before the deadline
+        await held.venue.place(request(client_id), held.nonces.begin)
+    assert await held.venue.find(client_id, since=since) is None  # so None proves nothing before the deadline
     async with asyncio.timeout(30):
-        while (found := await kraken.venue.find(client_id, since=since)) is None:
+        while (found := await held.venue.find(client_id, since=since)) is None:
             pass
     assert found.filled.amount == Decimal("0.01")
 
