@@ -17,6 +17,7 @@ from services.executor.account.context import AccountContext
 from services.executor.mirroring.gate import MirrorGate
 from services.executor.mirroring.last_step import LastStep
 from services.executor.mirroring.leg_sizes import LegSizes
+from services.executor.mirroring.mirrored_legs import LegTools
 from services.executor.mirroring.mirrored_order import MirroredOrder, MirrorTools
 from services.executor.mirroring.open_orders import OpenOrders
 from services.executor.mirroring.queue_slot import QueueSlot
@@ -62,16 +63,15 @@ class Mirrors(MirrorGate):
         self._unreadable: frozenset[str] = frozenset()
         """The master's orders whose record cannot be read: what it may have bought is not bought again, a sale is not missed."""
         self._deciding = asyncio.Lock()
-        self._tools = MirrorTools(
-            bus=bus,
+        legs = LegTools(
             context=context,
-            store=self._store,
             open_orders=OpenOrders(context.venue, context.sender.clock.steady, self._resting),
             admission=dispatcher.admission,
-            last_step=LastStep(context, LegSizes(context, dispatcher.admission), dispatcher),
             on_sale=self._on_sale,
             may_cancel=self._may_cancel,
         )
+        last_step = LastStep(context, LegSizes(context, dispatcher.admission), dispatcher)
+        self._tools = MirrorTools(bus, self._store, legs, last_step)
         self._cancels: bool | None = None
 
     @property

@@ -25,6 +25,7 @@ from shared.venues.errors import Unavailable, presentable
 from shared.venues.stream import ConnectPermit, StreamReader, StreamRefused
 from shared.venues.streaming.attempts import Attempts
 from shared.venues.streaming.connection import StreamAddress, StreamConnection, StreamEnded, UnreadableMessage
+from shared.venues.streaming.coverage import Coverage
 from shared.venues.streaming.delivery import Delivery, Unclear
 from shared.venues.streaming.sequence import Sequence
 from shared.venues.venue_clock import VenueTime
@@ -89,7 +90,7 @@ class CoinbaseStream:
         if not account.clock.measured:  # tokens are dated by the venue's time
             await account.public.ask_time()
         async with account.address.connect() as connection:
-            await _Session(account, connection, delivery, seen).run()
+            await _Session(account, connection, delivery, Coverage(account.public.name, delivery, seen)).run()
 
 
 @dataclass
@@ -99,13 +100,11 @@ class _Session:
     account: _Account
     connection: StreamConnection
     delivery: Delivery
-    seen: Callable[[str], None]
+    coverage: Coverage
     waiting_since: float | None = None
     """When the acknowledgement or the last batch came, while more may come."""
-    is_seen: bool = False
     beat: int | None = None
     tokens: list[str] = field(default_factory=list, repr=False)
-    strange: set[str] = field(default_factory=set)
 
     async def run(self) -> NoReturn:
         """Subscribe and read until the connection ends. Raises StreamRefused, Rejected, Unavailable."""
@@ -116,7 +115,7 @@ class _Session:
             try:
                 self._take(await self.connection.receive())
             except UnreadableMessage as unreadable:
-                self._lost(str(unreadable))
+                self.coverage.lost(str(unreadable))
             self._check_patience(began)
 
     async def _subscribe(self, channel: str) -> None:
@@ -126,10 +125,10 @@ class _Session:
 
     def _check_patience(self, began: float) -> None:
         """Called after each message, of which a heartbeat is one a second."""
-        if self.is_seen:
+        if self.coverage.begun:
             return
         if self.waiting_since is not None and _now() - self.waiting_since > _SNAPSHOT_WITHIN:
-            self._begin("connected; the snapshot has no end")
+            self.coverage.begin("connected; the snapshot has no end")
         elif self.waiting_since is None and _now() - began > _SUBSCRIBED_WITHIN:
             raise StreamEnded("the subscription was not acknowledged")
 
@@ -138,13 +137,13 @@ class _Session:
         if message.get("type") == "error":
             self._refused(message.get("message"))
         if not isinstance(channel, str):
-            self._wonder(f"{message.get('type')}")
+            self.coverage.wonder(f"{message.get('type')}")
             return
         if not self.account.sequence.follows(channel, message.get("sequence_num")):
-            self._lost(f"a gap before {channel}")
+            self.coverage.lost(f"a gap before {channel}")
         events = message.get("events")
         if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
-            self._lost(f"a message of {channel} cannot be read")
+            self.coverage.lost(f"a message of {channel} cannot be read")
         elif channel == USER:
             self._take_orders(message, events)
         elif channel == HEARTBEATS:
@@ -153,7 +152,7 @@ class _Session:
         elif channel == SUBSCRIPTIONS:
             self._take_subscriptions(events)
         else:
-            self._wonder(channel)
+            self.coverage.wonder(channel)
 
     def _take_orders(self, message: Mapping[str, Any], events: list[dict[str, Any]]) -> None:
         self.account.refusals = 0
@@ -164,7 +163,7 @@ class _Session:
         for event in events:
             rows, kind = event.get("orders"), event.get("type")
             if not isinstance(rows, list) or kind not in {"snapshot", "update"}:
-                self._lost("an event of user cannot be read")
+                self.coverage.lost("an event of user cannot be read")
             elif kind == "snapshot":
                 self._take_batch(rows, at)
             else:
@@ -173,8 +172,8 @@ class _Session:
     def _take_batch(self, rows: list[Any], at: int) -> None:
         self.account.table.snapshot(rows, at)
         self._note_strange_rows()
-        if len(rows) < BATCH or self.is_seen:
-            self._begin("another snapshot" if self.is_seen else "connected")
+        if len(rows) < BATCH or self.coverage.begun:
+            self.coverage.begin("another snapshot" if self.coverage.begun else "connected")
         else:
             self.waiting_since = _now()
 
@@ -183,8 +182,8 @@ class _Session:
         self._note_strange_rows()
         for each in told:
             if isinstance(each, Unclear) and not each.venue_order_id:
-                self._lost(each.why)
-            elif self.is_seen:  # what comes before is covered by the first comparison
+                self.coverage.lost(each.why)
+            elif self.coverage.begun:  # what comes before is covered by the first comparison
                 self.delivery.tell(each)
 
     def _take_beat(self, counter: object) -> None:
@@ -192,7 +191,7 @@ class _Session:
         if not isinstance(number, int):
             return
         if self.beat is not None and number != self.beat + 1:
-            self._lost("a gap between heartbeats")
+            self.coverage.lost("a gap between heartbeats")
         self.beat = number
 
     def _take_subscriptions(self, events: list[dict[str, Any]]) -> None:
@@ -211,23 +210,6 @@ class _Session:
                 self.account.refusals = 0
                 raise StreamRefused(f"{_NO_STREAM}: {words}")
         raise Unavailable(f"Coinbase's stream: {words}")
-
-    def _begin(self, why: str) -> None:
-        self.is_seen = True
-        self.seen(why)
-
-    def _lost(self, why: str) -> None:
-        """Have REST compared: something may have been missed."""
-        if self.is_seen:
-            self.delivery.resume(why)
-
-    def _wonder(self, name: str) -> None:
-        """Have REST compared once for each unknown kind of message: it may have been about an order."""
-        name = presentable(name)[:40]
-        if name not in self.strange and len(self.strange) < 100:
-            self.strange.add(name)
-            _log.warning("unknown message of Coinbase's stream", name=name)
-            self._lost(f"an unknown message: {name}")
 
     def _note_strange_rows(self) -> None:
         self.account.public.rows.note(USER, self.account.table.left_out)

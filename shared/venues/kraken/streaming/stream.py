@@ -30,6 +30,7 @@ from shared.venues.kraken.symbols import PairBook
 from shared.venues.stream import ConnectPermit, StreamReader, StreamRefused
 from shared.venues.streaming.attempts import Attempts
 from shared.venues.streaming.connection import StreamAddress, StreamConnection, StreamEnded, UnreadableMessage
+from shared.venues.streaming.coverage import Coverage
 from shared.venues.streaming.delivery import Delivery, Unclear
 from shared.venues.streaming.sequence import Sequence
 
@@ -111,7 +112,8 @@ class KrakenStream:
         await account.public.names()
         token = await account.token()
         async with account.address.connect() as connection:
-            self._session = _Session(account, connection, delivery, seen, token)
+            coverage = Coverage(account.public.name, delivery, seen, doubt=account.table.doubt)
+            self._session = _Session(account, connection, delivery, coverage, token)
             try:
                 await self._session.run()
             finally:
@@ -125,13 +127,11 @@ class _Session:
     account: _Account
     connection: StreamConnection
     delivery: Delivery
-    seen: Callable[[str], None]
+    coverage: Coverage
     token: str = field(repr=False)
     acknowledged_at: float | None = None
-    is_seen: bool = False
     shows_funds: bool = False
     renewed: bool = False
-    strange: set[str] = field(default_factory=set)
 
     async def run(self) -> NoReturn:
         """Subscribe and read until the connection ends. Raises StreamRefused, Rejected, Unavailable."""
@@ -141,7 +141,7 @@ class _Session:
             try:
                 await self._take(await self.connection.receive())
             except UnreadableMessage as unreadable:
-                self._lost(str(unreadable))
+                self.coverage.lost(str(unreadable))
             self._check_patience(began)
 
     async def _subscribe(self, channel: str) -> None:
@@ -153,10 +153,10 @@ class _Session:
 
     def _check_patience(self, began: float) -> None:
         """Called after each message, of which a heartbeat is one a second."""
-        if self.is_seen:
+        if self.coverage.begun:
             return
         if self.acknowledged_at is not None and _now() - self.acknowledged_at > _SNAPSHOT_WITHIN:
-            self._begin("connected; no snapshot came")
+            self.coverage.begin("connected; no snapshot came")
         elif self.acknowledged_at is None and _now() - began > _SUBSCRIBED_WITHIN:
             raise StreamEnded("the subscription was not acknowledged")
 
@@ -171,21 +171,21 @@ class _Session:
         elif (error := message.get("error") or message.get("Error")) is not None:
             raise Unavailable(f"Kraken's stream: {self._presentable(error)}")
         else:
-            self._wonder(f"{channel or method}")
+            self.coverage.wonder(f"{channel or method}")
 
     async def _take_rows(self, channel: str, message: Mapping[str, Any]) -> None:
         if not self.account.sequence.follows(channel, message.get("sequence")):
-            self._lost(f"a gap in {channel}")
+            self.coverage.lost(f"a gap in {channel}")
         data, kind = message.get("data"), message.get("type")
         if not isinstance(data, list) or kind not in {"snapshot", "update"}:
-            self._lost(f"a message of {channel} cannot be read")
+            self.coverage.lost(f"a message of {channel} cannot be read")
         elif channel == BALANCES:
             if kind == "update":
                 self._tell_funds(data)
         elif kind == "snapshot":
             self.account.table.snapshot(await self.account.book(data), data)
             self._note_strange_rows()
-            self._begin("connected" if not self.is_seen else "another snapshot")
+            self.coverage.begin("connected" if not self.coverage.begun else "another snapshot")
         else:
             self._tell_orders(await self.account.book(data), data)
 
@@ -194,8 +194,8 @@ class _Session:
         self._note_strange_rows()
         for event in told:
             if isinstance(event, Unclear) and not event.venue_order_id:
-                self._lost(event.why)
-            elif self.is_seen:  # what comes before is covered by the first comparison
+                self.coverage.lost(event.why)
+            elif self.coverage.begun:  # what comes before is covered by the first comparison
                 self.delivery.tell(event)
 
     def _tell_funds(self, data: list[Any]) -> None:
@@ -204,7 +204,7 @@ class _Session:
             try:
                 moved = rows.funds_moved(names, row)
             except UNREADABLE:
-                self._lost("a row of balances cannot be read")
+                self.coverage.lost("a row of balances cannot be read")
             else:
                 if moved is not None:
                     self.delivery.tell(moved)
@@ -213,7 +213,7 @@ class _Session:
         number = message.get("req_id")
         channel = _IDS.get(number) if isinstance(number, int) else None
         if channel is None:
-            self._wonder("an answer to nothing that was asked")
+            self.coverage.wonder("an answer to nothing that was asked")
         elif message.get("success") is True:
             if channel == EXECUTIONS:
                 self.acknowledged_at = _now()
@@ -242,24 +242,6 @@ class _Session:
             raise StreamRefused(words)
         else:
             raise Unavailable(f"Kraken's stream refuses {channel}: {words}")
-
-    def _begin(self, why: str) -> None:
-        self.is_seen = True
-        self.seen(why)
-
-    def _lost(self, why: str) -> None:
-        """Have REST compared: something may have been missed."""
-        self.account.table.doubt()
-        if self.is_seen:
-            self.delivery.resume(why)
-
-    def _wonder(self, name: str) -> None:
-        """Have REST compared once for each unknown kind of message: it may have been about an order."""
-        name = presentable(name)[:40]
-        if name not in self.strange and len(self.strange) < 100:
-            self.strange.add(name)
-            _log.warning("unknown message of Kraken's stream", name=name)
-            self._lost(f"an unknown message: {name}")
 
     def _note_strange_rows(self) -> None:
         self.account.public.rows.note(EXECUTIONS, self.account.table.left_out)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.executor.mirroring import leg_watch, mirror_reader, mirrored_order
+from services.executor.mirroring import leg_watch, mirror_reader, mirror_state, mirrored_legs, mirrored_order
 from services.executor.orders import exit_progress
 from shared.bus.connection import Bus
 from shared.execution import resolution
@@ -20,7 +20,8 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         (leg_watch, "_AFTER_CANCEL"),
         (leg_watch, "_CANCEL_AGAIN"),
         (mirrored_order, "_LOOK"),
-        (mirrored_order, "_SOON"),
+        (mirrored_legs, "_LOOK"),
+        (mirror_state, "_FIRST_PAUSE"),
         (mirror_reader, "_EVERY"),
         (mirror_reader, "_AGAIN"),
         (resolution, "_LISTEN"),
