@@ -110,7 +110,7 @@ async def _run_turns(bus: Bus, instance: str, heartbeat: Heartbeat, new_engine: 
             if heartbeat.faults.report(FaultKind.REDIS, keys.ENGINE, str(error), blocks=True):
                 log.warning("waiting for Redis", reason=str(error))
         except GroupLost as error:
-            log.warning("Redis has lost its data; the engine begins anew", reason=str(error))
+            log.warning("Redis has lost its data; the engine starts again", reason=str(error))
         except LeaseLost as error:
             log.warning("the engine's lease has passed on; standing by", reason=str(error))
         await asyncio.sleep(_RETRY_EVERY)

@@ -52,8 +52,8 @@ from shared.domain.account import MASTER
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.rename import NO_RENAMES
 from shared.domain.values.clock_offset import ClockOffset
+from shared.execution.following.streamed_orders import StreamedOrders
 from shared.execution.sender import Sender
-from shared.execution.streamed_orders import StreamedOrders
 from shared.execution.timing import SECOND, timing_of
 from shared.runtime.crash_points import CrashPoints
 from shared.runtime.supervision import endless

@@ -16,16 +16,16 @@ import structlog
 
 from shared.bus.errors import BusRefused
 from shared.domain.order import TERMINAL, OrderState, leg_id
-from shared.execution.absence import Absence, never_left, until_search
 from shared.execution.conditions import Conditions
+from shared.execution.following.absence import Absence, never_left, until_search
+from shared.execution.following.replay import Replay
+from shared.execution.following.resting import RestingWatch
+from shared.execution.following.stream_watch import PATIENCE, REST_BETWEEN, StreamWatch
 from shared.execution.leg import TrackedOrder
 from shared.execution.operator_verdict import OperatorVerdict
 from shared.execution.outcome import Denied, Executed, LegOutcome, NeverReceived
 from shared.execution.record import OrderRecord
-from shared.execution.replay import Replay
-from shared.execution.resting import RestingWatch
 from shared.execution.sender import Sender
-from shared.execution.stream_watch import PATIENCE, REST_BETWEEN, StreamWatch
 from shared.execution.timing import SEARCH_SLACK_MS
 from shared.venues.errors import KEY_REFUSALS, OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.port import VenueOrder, VenueOrderStatus

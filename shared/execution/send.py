@@ -16,11 +16,11 @@ from shared.bus.send_permit import SendPermit, SendRefusal, SwitchSet
 from shared.domain.order import OrderState
 from shared.execution.attempt import Attempt
 from shared.execution.conditions import Conditions, StopSending
+from shared.execution.following.resting import RestingWatch
 from shared.execution.leg import Leg
 from shared.execution.outcome import Denied, LegOutcome, LegRejected, NotSent
 from shared.execution.record import OrderRecord
 from shared.execution.resolution import resolve_leg, resolve_record
-from shared.execution.resting import RestingWatch
 from shared.execution.sender import Sender
 from shared.execution.timing import LEASE_NEEDED
 from shared.venues.errors import KEY_REFUSALS, OutcomeUnknown, Refusal, Rejected, Unavailable

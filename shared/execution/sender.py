@@ -14,7 +14,7 @@ from shared.bus.nonce import NonceCounter
 from shared.bus.orders import OrderStore
 from shared.execution.attempt import Attempt
 from shared.execution.clock import Clock
-from shared.execution.streamed_orders import StreamedOrders
+from shared.execution.following.streamed_orders import StreamedOrders
 from shared.execution.timing import Timing, timing_of
 from shared.venues.errors import Refusal
 from shared.venues.port import Venue, VenueOrder

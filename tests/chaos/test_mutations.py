@@ -68,7 +68,7 @@ MUTATIONS: Final[Mapping[str, tuple[Patch, ...]]] = {
     ),
     "replay": (
         ("shared/venues/coinbase/adapter.py", _REPLAYED, _REPLAYED_UNDER_A_NEW_ID),
-        ("shared/execution/replay.py", _THE_SAME_REQUEST, "if conditions is None:"),
+        ("shared/execution/following/replay.py", _THE_SAME_REQUEST, "if conditions is None:"),
     ),
     "success": (("shared/venues/coinbase/order_rows.py", _ENDED, _SUCCESS_IS_A_FILL),),
     "nonce": (("shared/bus/lua/_nonce.lua", "\nlocal function next_nonce(key, floor, advance, spare)", _UNSEEDED),),

@@ -1,7 +1,7 @@
 """Carries what happens to the master's resting orders to the users who mirror them: one decision each, in order.
 
 An order is decided once, when it is placed; users who mirror orders only later copy its fills. The master watches its open orders
-only while this says that somebody mirrors them (`shoal:mirroring`). It must never hold up a signal: one event at a time, and
+only while this says that a user mirrors them (`shoal:mirroring`). It must never hold up a signal: one event at a time, and
 nothing of it is needed for the copying of fills.
 """
 
@@ -34,7 +34,7 @@ from shared.domain.signal import Signal
 from shared.domain.skip import Skip
 
 BLOCK_MS: Final = 200
-"""How long a read of signals waits while somebody mirrors orders, so that events are soon read too."""
+"""How long a read of signals waits while a user mirrors orders, so that events are soon read too."""
 _STATE_EVERY: Final = 15.0
 """Seconds between statements that orders are mirrored."""
 _AGAIN: Final = 5.0
@@ -75,7 +75,7 @@ class Mirroring:
         self._sweep = Sweep(elapsed)
         self._failed_until = 0.0
         self.any = False
-        """Whether somebody mirrors orders, or has ordered so."""
+        """Whether a user mirrors orders, or did."""
 
     async def round(self, users: Sequence[UserPolicy], markets: Markets) -> None:
         """Do what is due; a failure in it is a fault, and what it concerns is tried again later. Raises BusUnavailable."""
@@ -155,7 +155,7 @@ class Mirroring:
             judgement: Judgement
             try:
                 judgement = _FILLED if filled else plan.judge(follower, now)
-            except Exception as error:  # a failure in a decision is a skip, and nobody else's
+            except Exception as error:  # a failure in a decision is a skip of this user alone
                 log.exception("decision failed", signal_id=order.id, user=policy.user)
                 judgement = decision_failed(error)
             if refusal and not isinstance(judgement, Skip):

@@ -29,8 +29,8 @@ from shared.domain.funds import Funds, FundsMark
 from shared.domain.limits.policy import UserPolicy
 from shared.domain.rename import Renames
 from shared.domain.values.symbol import Symbol
+from shared.execution.recovery.venue_history import VenueHistory
 from shared.execution.sender import Sender
-from shared.execution.venue_history import VenueHistory
 from shared.runtime.clock_alarm import ClockAlarm
 from shared.runtime.crash_points import CrashPoints
 from shared.venues.port import Venue

@@ -42,10 +42,10 @@ from shared.domain.funds import Funds, FundsMark
 from shared.domain.limits.policy import FileState, UserPolicy
 from shared.execution.attempt import Attempt
 from shared.execution.clock import AccountClock
+from shared.execution.following.streamed_orders import StreamedOrders
+from shared.execution.recovery.venue_history import VenueHistory
 from shared.execution.sender import Sender
-from shared.execution.streamed_orders import StreamedOrders
 from shared.execution.timing import VENUE_TIMEOUT
-from shared.execution.venue_history import VenueHistory
 from shared.runtime.clock_alarm import ClockAlarm
 from shared.runtime.crash_points import CrashPoints
 from shared.venues.errors import Rejected

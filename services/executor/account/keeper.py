@@ -31,7 +31,7 @@ from shared.domain.values.fees import TakerFees
 from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import ZERO, Money
 from shared.domain.values.symbol import Symbol
-from shared.execution.streamed_orders import StreamedOrders
+from shared.execution.following.streamed_orders import StreamedOrders
 from shared.runtime.supervision import Supervisor
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected, Unavailable
 from shared.venues.port import Balance, Balances, Venue, VenueOrder

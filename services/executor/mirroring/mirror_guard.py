@@ -21,8 +21,8 @@ from shared.execution.conditions import Conditions, Switches
 from shared.execution.outcome import Denied
 
 SILENT_MS: Final = 120_000
-"""How long the master's open orders may go unseen: ten scans. After that nobody would notice that the master has cancelled
-one."""
+"""How long the master's open orders may go unseen: ten scans. After that a cancel by the master would go
+unnoticed."""
 _AS_OF: Final = "as_of"
 
 
@@ -51,7 +51,7 @@ class MirrorGuard:
         return self._barred() or await self._silent()
 
     async def gone(self) -> bool:
-        """Return whether the master has not had the order for a while, although nobody said that it has ended."""
+        """Return whether the master has not had the order for a while, although no event ended it."""
         as_of, known = await self._bus.do("HMGET", keys.masters_resting(self._master), _AS_OF, self._master_order_id)
         now = self._context.clock()
         if known is not None or now - (whole(as_of) or 0) > SILENT_MS:
@@ -89,7 +89,7 @@ class MirrorGuard:
         return None
 
     async def _silent(self) -> Skip | None:
-        """Return the skip of an order whose master was not heard: nobody would cancel it with the master's."""
+        """Return the skip of an order whose master was not heard: it would not be cancelled with the master's."""
         as_of = whole(await self._bus.do("HGET", keys.masters_resting(self._master), _AS_OF)) or 0
         age = self._context.clock() - as_of
         if age <= SILENT_MS:

@@ -55,7 +55,7 @@ class MirrorState:
         self.pause(max(pause, at_least))
 
     def try_now(self) -> None:
-        """Begin anew with the tries."""
+        """Restart the tries without a pause."""
         self.tries = 0
         self._pause_until = 0.0
 

@@ -17,7 +17,7 @@ from shared.domain.values.symbol import Symbol
 class QueueSlot:
     """`async with` waits for the turn of the symbol; `leave` lets the next one begin.
 
-    Whoever waits in a slot must not be waited for by what holds the queue: an exit waits for resting sales (`make_room`), so
+    What waits in a slot must not be waited for by what holds the queue: an exit waits for resting sales (`make_room`), so
     their legs are followed outside it.
     """
 

@@ -22,9 +22,9 @@ from shared.domain.skip import Skip
 from shared.domain.values.money import ZERO
 from shared.execution.conditions import Conditions, Switches
 from shared.execution.leg import Leg, TrackedOrder
-from shared.execution.lost_record import recover_lost_record
 from shared.execution.outcome import Denied, Executed, LegOutcome, LegRejected, NeverReceived, NotSent, describe
 from shared.execution.record import OrderRecord
+from shared.execution.recovery.lost_record import recover_lost_record
 from shared.execution.resolution import resolve_leg
 from shared.execution.send import send_once
 from shared.execution.totals import LegTotals

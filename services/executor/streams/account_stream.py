@@ -20,7 +20,7 @@ from shared.bus.errors import ENDS_A_TURN, BusError
 from shared.bus.streams import read_entries
 from shared.contracts import keys
 from shared.domain.account import NO_STREAM_RIGHT
-from shared.execution.streamed_orders import StreamedOrders
+from shared.execution.following.streamed_orders import StreamedOrders
 from shared.runtime.supervision import Supervisor
 from shared.venues.errors import VenueError
 from shared.venues.port import Venue

@@ -23,7 +23,7 @@ from services.master_strategy.fills.resting_orders import RestingOrders
 from services.master_strategy.fills.stream_trust import StreamTrust
 from shared.domain.fault import FaultKind, Faults
 from shared.domain.order import Side
-from shared.execution.streamed_orders import StreamedOrders
+from shared.execution.following.streamed_orders import StreamedOrders
 from shared.venues.errors import KEY_REFUSALS, OutcomeUnknown, Rejected, Unavailable
 from shared.venues.port import Venue, VenueOrder, VenueOrderStatus
 from shared.venues.stream import ConnectPermit, FundsMoved, OrderSeen, PrivateStream, StreamRefused

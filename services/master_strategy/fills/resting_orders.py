@@ -1,4 +1,4 @@
-"""Follows the master's resting limit orders, by whoever placed them, and emits what happens to each: placed, amended, ended.
+"""Follows the master's resting limit orders, whatever placed them, and emits what happens to each: placed, amended, ended.
 
 Only while a user mirrors orders: then the open orders are listed with each look at the account, and a stream tells sooner
 (`seen`). Each version is emitted once, whatever shows it; what was emitted is read back after a restart. An order that had

@@ -3,7 +3,7 @@
 It counts as seen from its snapshot on, and then has REST compared: once at the beginning, and again whenever something may have
 been missed. Before that a gap needs no comparison of its own, since the first one covers it.
 
-It must never let a message that nobody understands pass as one that says nothing: it may have been about an order.
+It must never let an unknown message pass as one that says nothing: it may have been about an order.
 """
 
 from __future__ import annotations

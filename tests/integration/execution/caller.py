@@ -17,7 +17,7 @@ from shared.contracts.messages import ReportMessage
 from shared.contracts.verdict import VerdictRecord
 from shared.domain.fault import Faults
 from shared.domain.order import OrderState, Side
-from shared.execution.streamed_orders import StreamedOrders
+from shared.execution.following.streamed_orders import StreamedOrders
 from shared.runtime.crash_points import CrashPoint, CrashPoints
 from shared.venues.fake import FakeAccount, FakeVenue
 from shared.venues.fake_stream import FakeStream

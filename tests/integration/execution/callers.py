@@ -13,7 +13,7 @@ from shared.domain.account import MASTER
 from shared.domain.order import Decision, OrderState
 from shared.domain.values.money import ZERO
 from shared.execution.attempt import Attempt
-from shared.execution.streamed_orders import StreamedOrders
+from shared.execution.following.streamed_orders import StreamedOrders
 from shared.runtime.crash_points import CrashPoint
 from shared.venues.errors import Rejected
 from shared.venues.fake import FakeAccount, FakeVenue

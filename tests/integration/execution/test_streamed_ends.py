@@ -15,7 +15,7 @@ import pytest
 from shared.contracts.verdict import VerdictKind, VerdictRecord
 from shared.domain.order import OrderState, Side
 from shared.domain.values.money import ZERO
-from shared.execution.stream_watch import PATIENCE
+from shared.execution.following.stream_watch import PATIENCE
 from shared.venues.errors import OutcomeUnknown, Refusal, Rejected
 from shared.venues.fake_stream import FakeStream
 from shared.venues.port import VenueOrder

@@ -41,9 +41,9 @@ from shared.domain.position import Position
 from shared.domain.values.symbol import Symbol
 from shared.execution.attempt import Attempt
 from shared.execution.clock import AccountClock
+from shared.execution.following.streamed_orders import StreamedOrders
+from shared.execution.recovery.venue_history import VenueHistory
 from shared.execution.sender import Sender
-from shared.execution.streamed_orders import StreamedOrders
-from shared.execution.venue_history import VenueHistory
 from shared.runtime.crash_points import CrashPoints
 from shared.venues.factory import RateBudget
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue

@@ -48,9 +48,9 @@ from shared.domain.order import Side
 from shared.domain.signal import Signal
 from shared.domain.values.symbol import Symbol
 from shared.domain.values.venue import VenueName
+from shared.execution.following.streamed_orders import StreamedOrders
 from shared.execution.record import OrderRecord
 from shared.execution.sender import Sender
-from shared.execution.streamed_orders import StreamedOrders
 from shared.runtime.crash_points import CrashPoints
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
 from shared.venues.port import OrderRequest, Outgoing

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from shared.execution.absence import until_search
+from shared.execution.following.absence import until_search
 
 
 @pytest.mark.parametrize(("provable_in", "searches"), [(8.0, 3), (5.5, 3), (5.0, 2), (3.0, 2), (0.0, 2)])

@@ -11,7 +11,7 @@ import pytest
 from shared.domain.order import Side
 from shared.domain.values.money import ZERO, Money, Quantity
 from shared.domain.values.symbol import Symbol
-from shared.execution.streamed_orders import StreamedOrders
+from shared.execution.following.streamed_orders import StreamedOrders
 from shared.venues.port import VenueOrder, VenueOrderStatus
 from shared.venues.stream import FundsKind, FundsMoved, OrderSeen
 

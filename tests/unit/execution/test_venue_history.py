@@ -9,8 +9,8 @@ import pytest
 
 from shared.execution.attempt import Attempt
 from shared.execution.clock import AccountClock
+from shared.execution.recovery.venue_history import VenueHistory
 from shared.execution.timing import Timing
-from shared.execution.venue_history import VenueHistory
 from shared.venues.errors import Refusal, Unavailable
 from shared.venues.fake import FakeAccount, FakeMarket, FakeVenue
 from shared.venues.port import OmittedRow, RowReason

@@ -11,9 +11,9 @@ from shared.domain.values.money import ZERO, plain
 from shared.execution.leg import TrackedOrder
 from shared.execution.outcome import Executed
 from shared.execution.record import OrderRecord
+from shared.execution.recovery.venue_history import VenueHistory
 from shared.execution.resolution import poll_until_final
 from shared.execution.sender import Sender
-from shared.execution.venue_history import VenueHistory
 from shared.venues.port import VenueOrder, VenueOrderStatus
 
 _LEGS_FORGOTTEN: Final = 10

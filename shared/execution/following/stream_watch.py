@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from shared.execution.absence import is_of
+from shared.execution.following.absence import is_of
 from shared.execution.leg import TrackedOrder
 from shared.execution.record import OrderRecord
 from shared.execution.sender import Sender

@@ -1,0 +1,1 @@
+"""Orders that Redis has forgotten, found again at the venue."""
