@@ -1,7 +1,7 @@
 """Who asks: the role of a request, as pages and routes see it.
 
 The access middleware sets `request.state.identity` and `request.state.csrf` before any route runs. It must never be guessed: a
-request without an identity is nobody's, and gets nothing.
+request without an identity gets nothing.
 """
 
 from __future__ import annotations
