@@ -15,13 +15,15 @@ SIGN_IN: Final = "/sign-in"
 SIGN_OUT: Final = "/sign-out"
 LINK: Final = "/link"
 STYLE: Final = "/access.css"
+SESSION: Final = "/session"
+"""Who is signed in, and the token for changes, as JSON."""
 HEALTH: Final = frozenset({"/healthz", "/readyz"})
 """Open to all; they say nothing private without a session."""
 _STATIC: Final = "/static/"
 """Scripts and styles, the same for everybody."""
 _OF_USERS: Final = ("/users", "/api/users")
 """Below `<one of these>/<user>` is what belongs to one user."""
-_OWN: Final = frozenset({SIGN_OUT, "/session"})
+_OWN: Final = frozenset({SIGN_OUT, SESSION})
 """What everybody who is signed in may use, whatever their role."""
 _FOLLOWER_ACTIONS: Final = frozenset({"pause", "flatten"})
 """What a follower may do with their own account: the last part of the path."""

@@ -12,9 +12,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from services.api.access.cookies import SESSION, VISIT, came_by_https, read_cookie, write_cookie
+from services.api.access.cookies import SESSION as SESSION_COOKIE, VISIT, came_by_https, read_cookie, write_cookie
 from services.api.access.identity import Identity, Role, csrf_of, identity_of
-from services.api.access.permissions import LINK, SIGN_IN, SIGN_OUT, STYLE, home_of
+from services.api.access.permissions import LINK, SESSION, SIGN_IN, SIGN_OUT, STYLE, home_of
 from services.api.access.refusals import safe_path
 from services.api.access.sessions import lifetime_of
 from services.api.access.sign_in.desk import Admitted, Refused, SignIn
@@ -43,7 +43,7 @@ def build_access_routes(desk: SignIn) -> APIRouter:
 
 
 def _add_session(router: APIRouter) -> None:
-    @router.get("/session")
+    @router.get(SESSION)
     async def session(request: Request) -> SessionView:
         """Show who is signed in."""
         who = identity_of(request)
@@ -57,7 +57,7 @@ def _add_session(router: APIRouter) -> None:
 def _add_sign_in(router: APIRouter, desk: SignIn, pages: _Pages) -> None:
     @router.get(SIGN_IN, include_in_schema=False)
     async def form(request: Request, next: str = "") -> Response:  # the name in the address
-        if (who := getattr(request.state, "identity", None)) is not None and read_cookie(request, SESSION):
+        if (who := getattr(request.state, "identity", None)) is not None and read_cookie(request, SESSION_COOKIE):
             return _go(safe_path(next) or home_of(who))
         return pages.sign_in(request, next=safe_path(next))
 
@@ -68,14 +68,14 @@ def _add_sign_in(router: APIRouter, desk: SignIn, pages: _Pages) -> None:
         result = await desk.with_password(name.strip().lower(), password, _address(request))
         if isinstance(result, Refused):
             return pages.sign_in(request, next=safe_path(wanted), refused=result)
-        await desk.sign_out(read_cookie(request, SESSION))
+        await desk.sign_out(read_cookie(request, SESSION_COOKIE))
         return _admit(request, result, safe_path(wanted))
 
     @router.post(SIGN_OUT, include_in_schema=False)
     async def sign_out(request: Request) -> Response:
-        await desk.sign_out(read_cookie(request, SESSION))
+        await desk.sign_out(read_cookie(request, SESSION_COOKIE))
         answer = _go(SIGN_IN)
-        answer.headers.append("set-cookie", _cookie(request, SESSION, "", max_age=0))
+        answer.headers.append("set-cookie", _cookie(request, SESSION_COOKIE, "", max_age=0))
         return answer
 
 
@@ -95,7 +95,7 @@ def _add_links(router: APIRouter, desk: SignIn, pages: _Pages) -> None:
         result = await desk.with_link(str(form.get("token", "")), _address(request))
         if result is None:
             return pages.link(request, token="")
-        await desk.sign_out(read_cookie(request, SESSION))
+        await desk.sign_out(read_cookie(request, SESSION_COOKIE))
         return _admit(request, result, "")
 
 
@@ -127,7 +127,9 @@ def _admit(request: Request, admitted: Admitted, wanted: str) -> Response:
     who = admitted.identity
     answer = _go(wanted if wanted and who.role is not Role.FOLLOWER else home_of(who))
     seconds = lifetime_of(who.role).absolute // 1000
-    answer.headers.append("set-cookie", _cookie(request, SESSION, admitted.token, max_age=seconds, role=who.role))
+    answer.headers.append(
+        "set-cookie", _cookie(request, SESSION_COOKIE, admitted.token, max_age=seconds, role=who.role)
+    )
     answer.headers.append("set-cookie", _cookie(request, VISIT, "", max_age=0))
     return answer
 
