@@ -84,6 +84,14 @@ def test_with_its_own_rules_every_service_can_do_all_that_it_does(stack: Guarded
         ["track", "alice"],
         ["control"],
         ["dead", "list"],
+        ["passwd", "anna", "--role", "viewer", "--generate"],
+        ["passwd", "--list"],
+        ["passwd", "anna", "--remove"],
+        ["link", "alice"],
+        ["link", "alice", "--revoke"],
+        ["token", "prometheus"],
+        ["token"],
+        ["token", "prometheus", "--revoke"],
         ["health", "executor"],
     ):
         ran = run_ops(stack, *command)
@@ -124,6 +132,13 @@ def test_nobody_writes_what_is_not_theirs(tmp_path: Path) -> None:
             _refused(client, "RENAME", keys.orders("alice"), "other")
             _refused(client, "SET", keys.orders("alice"), "x")
             _refused(client, "GET", "somebody-elses")
+            if service != "api":  # who can sign in is the api's alone, even to read
+                _refused(client, "HGETALL", keys.PEOPLE)
+                _refused(client, "HGET", keys.GENERATIONS, "person:operator")
+                _refused(client, "HGETALL", keys.ACCESS_TOKENS)
+                _refused(client, "GET", keys.session("0" * 64))
+                _refused(client, "SET", keys.session("0" * 64), "{}")
+                _refused(client, "EVAL", f"return redis.call('HGETALL', '{keys.PEOPLE}')", "0")
             if service != "copy-engine":
                 _refused(client, "XADD", keys.orders("alice"), "*", "v", "1")
                 _refused(client, "EVAL", f"return redis.call('XADD', '{keys.orders('alice')}', '*', 'v', '1')", "0")
