@@ -21,7 +21,7 @@ _READING: Final = (
 _RECORDS: Final = "get set del pexpire incrby hget hset hdel hincrby"
 _HASHES: Final = "hget hset hdel pexpire"
 _CONNECTING: Final = "zcard zrange zadd zremrangebyscore pexpire"
-_SIGNING_IN: Final = "eval evalsha get set del getdel exists incr pexpire pttl hget hset hsetnx hdel hlen hgetall"
+_SIGNING_IN: Final = "eval evalsha get set del getdel exists incr pexpire pttl type hget hset hsetnx hdel hlen hgetall"
 _CONSUMING: Final = "xreadgroup xack xgroup|create xtrim"
 _ANY: Final = "*"
 
