@@ -106,6 +106,7 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
         ),
         WriteRule("hget hset hdel del", (keys.CONTROL, keys.control(_ANY), keys.control_of_symbol(_ANY))),
         WriteRule("xadd", (keys.CONTROL_LOG,)),
+        WriteRule("get set del", (keys.CONFIRMATIONS,)),
         WriteRule("xgroup|create xclaim", (keys.orders(_ANY),)),
         WriteRule("xadd xdel", (keys.SIGNALS,)),
         WriteRule("xdel", (keys.dead(_ANY),)),
