@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Final
 
 import structlog
 from fastapi import FastAPI
@@ -32,6 +33,8 @@ from shared.runtime.http_server import bind, serve
 from shared.runtime.mode_line import log_mode
 from shared.runtime.supervision import Supervisor
 
+_DESCRIPTION: Final = "The state of a running Shoal, and what an operator may do to it."
+
 log = structlog.get_logger()
 
 
@@ -39,17 +42,12 @@ def build(bus: Bus, settings: Settings) -> tuple[FastAPI, OutcomeCounter]:
     """Build the application, and the task that feeds its counters. Raises ConfigurationError if there is no folder of users."""
     models = ReadModels(bus, settings.shoal_config, load_users(settings.shoal_config))
     metrics = Metrics()
-    app = FastAPI(
-        title="Shoal",
-        description="The state of a running Shoal, and what an operator may do to it.",
-        docs_url=None,
-        redoc_url=None,
-    )
+    app = FastAPI(title="Shoal", description=_DESCRIPTION, docs_url=None, redoc_url=None)
     add_access(app, bus, settings)
     add_error_handlers(app)
     app.include_router(build_routes(models, metrics))
     desk = ActionDesk(Ground(bus, settings.shoal_config, models.policies, _now_ms))
-    app.include_router(build_action_routes(desk, bus))
+    app.include_router(build_action_routes(desk, bus, models.forget))
     app.include_router(build_page_routes(models))
     add_openapi(app)
     return app, OutcomeCounter(bus, models, metrics)

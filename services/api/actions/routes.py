@@ -5,9 +5,10 @@ Operators may do everything; a follower may pause and sell their own copies, and
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
@@ -31,6 +32,7 @@ Count = Annotated[int, Query(ge=1, le=500)]
 EntryId = Annotated[str, Query(max_length=41, pattern=r"^([0-9]{1,19}-[0-9]{1,19})?$")]
 _ASKED_BY_FOLLOWER: Final = "asked for by the follower"
 _HOME: Final = "/"
+_NO_REDIS: Final = "redis-unavailable"
 
 
 class OwnAction(StrEnum):
@@ -40,11 +42,12 @@ class OwnAction(StrEnum):
     FLATTEN = "flatten"
 
 
-def build_action_routes(desk: ActionDesk, bus: Bus) -> APIRouter:
-    """Build the routes."""
+def build_action_routes(desk: ActionDesk, bus: Bus, changed: Callable[[], None]) -> APIRouter:
+    """Build the routes; `changed` is called after each action, so that no page shows what was before."""
     router = APIRouter(tags=["actions"])
-    _add_actions(router, desk)
-    _add_own_actions(router, desk)
+    confirm = _Confirm(desk, changed)
+    _add_actions(router, desk, confirm)
+    _add_own_actions(router, desk, confirm)
 
     @router.get("/control-log")
     async def control_log(_: Viewer, count: Count = 50, before: EntryId = "") -> list[ChangeView]:
@@ -54,7 +57,7 @@ def build_action_routes(desk: ActionDesk, bus: Bus) -> APIRouter:
     return router
 
 
-def _add_actions(router: APIRouter, desk: ActionDesk) -> None:
+def _add_actions(router: APIRouter, desk: ActionDesk, carry_out: _Confirm) -> None:
     @router.get("/actions/{action}")
     async def preview(action: Action, who: Operator, given: Query_, changes: Settings = []) -> ConsequenceView:  # noqa: B006
         """Say what an action would do now, in words and numbers, and return the token that confirms it. Changes nothing.
@@ -67,10 +70,10 @@ def _add_actions(router: APIRouter, desk: ActionDesk) -> None:
     @router.post("/actions/{action}", response_model=DoneView, openapi_extra={"requestBody": REQUEST_BODY})
     async def confirm(action: Action, who: Operator, request: Request) -> Response:
         """Do what a token confirms: once, and only if it still does what was shown (else 409 with the new consequence)."""
-        return await _confirm(desk, request, action, who.name, home=_HOME)
+        return await carry_out(request, action, who.name, home=_HOME)
 
 
-def _add_own_actions(router: APIRouter, desk: ActionDesk) -> None:
+def _add_own_actions(router: APIRouter, desk: ActionDesk, carry_out: _Confirm) -> None:
     path = "/api/users/{user}/actions/{action}"
 
     @router.get(path)
@@ -85,35 +88,37 @@ def _add_own_actions(router: APIRouter, desk: ActionDesk) -> None:
     async def confirm_own(user: str, action: OwnAction, request: Request) -> Response:
         """Pause one user or sell their copies. For operators, and for the user as a follower."""
         who = _may_act(request, user)
-        return await _confirm(desk, request, Action(action), _name(who), home=f"/users/{user}", follower=who, user=user)
+        home = f"/users/{quote(user, safe='')}"
+        return await carry_out(request, Action(action), _name(who), home=home, follower=who, user=user)
 
 
-async def _confirm(
-    desk: ActionDesk,
-    request: Request,
-    action: Action,
-    by: str,
-    *,
-    home: str,
-    follower: Identity | None = None,
-    user: str = "",
-) -> Response:
-    posted = await read_posted(request, home)
-    try:
-        wanted = _wanted(action, posted.body, user)
-        reason = posted.body.reason
-        if follower is not None:
-            await _keep_strict(desk, follower, wanted)
-            reason = reason or (_ASKED_BY_FOLLOWER if follower.role is Role.FOLLOWER else "")
-        done = await desk.confirm(wanted, posted.body.token, by, reason)
-    except (ActionRefused, BusError) as error:
-        if posted.next is None:
-            raise
-        result = kind_of(error)[1] if isinstance(error, ActionRefused) else "redis-unavailable"
-        return _go(posted.next, action, result)
-    if posted.next is not None:
-        return _go(posted.next, action, "repeated" if done.repeated else "done")
-    return JSONResponse(DoneView.of_done(done).model_dump(mode="json"))
+class _Confirm:
+    """Carries out what a request confirms, and answers it: JSON with JSON, a form with a redirect."""
+
+    def __init__(self, desk: ActionDesk, changed: Callable[[], None]) -> None:
+        self._desk = desk
+        self._changed = changed
+
+    async def __call__(
+        self, request: Request, action: Action, by: str, *, home: str, follower: Identity | None = None, user: str = ""
+    ) -> Response:
+        """Return the answer to a request. Raises what the desk raises, unless a page is waiting."""
+        posted = await read_posted(request, home)
+        wanted, reason = _wanted(action, posted.body, user), posted.body.reason
+        try:
+            if follower is not None:
+                await _keep_strict(self._desk, follower, wanted)
+                reason = reason or (_ASKED_BY_FOLLOWER if follower.role is Role.FOLLOWER else "")
+            done = await self._desk.confirm(wanted, posted.body.token, by, reason)
+        except (ActionRefused, BusError) as error:
+            if posted.next is None:
+                raise
+            return _go(posted.next, action, kind_of(error)[1] if isinstance(error, ActionRefused) else _NO_REDIS)
+        finally:
+            self._changed()
+        if posted.next is not None:
+            return _go(posted.next, action, "repeated" if done.repeated else "done")
+        return JSONResponse(DoneView.of_done(done).model_dump(mode="json"))
 
 
 def _wanted(action: Action, body: ActionBody, user: str) -> ActionRequest:
