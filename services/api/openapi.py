@@ -7,6 +7,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from services.api.actions.bodies import ActionBody
 from services.api.problems import MEDIA_TYPE
 
 _PROBLEM: Final[dict[str, Any]] = {
@@ -62,6 +63,7 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
     for name in _NOT_OURS:
         schemas.pop(name, None)
     schemas["Problem"] = _PROBLEM
+    schemas[ActionBody.__name__] = ActionBody.model_json_schema(ref_template="#/components/schemas/{model}")
     for path in document.get("paths", {}).values():
         for method, operation in path.items():
             if method in _METHODS:

@@ -82,7 +82,14 @@ async def test_only_letters_of_streams_are_looked_for(bus: Bus, config: Path, st
 
 
 async def unresolved(bus: Bus) -> None:
-    fields = {"user": "alice", "venue": "kraken", "state": "unknown", "symbol": "BTC/USD", "side": "buy", "attempts": "1"}
+    fields = {
+        "user": "alice",
+        "venue": "kraken",
+        "state": "unknown",
+        "symbol": "BTC/USD",
+        "side": "buy",
+        "attempts": "1",
+    }
     await bus.do("HSET", keys.order("alice", ORDER), *flatten({**fields, "base_size": "0.5", "limit_price": "60300"}))
 
 
