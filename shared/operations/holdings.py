@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from shared.bus.connection import Bus
+from shared.bus.errors import BusRefused
 from shared.bus.records import Records, read_holdings
 from shared.contracts import keys
 from shared.domain.limits.policy import UserPolicy
@@ -78,8 +80,9 @@ async def value_positions(bus: Bus, positions: Mapping[PositionKey, Position]) -
         wanted.setdefault(venue, set()).add(symbol)
     prices: dict[tuple[str, Symbol], Price] = {}
     for venue, symbols in wanted.items():
-        for symbol, (price, _) in (await Records(bus).prices_of(venue, sorted(symbols, key=str))).items():
-            prices[venue, symbol] = price
+        with suppress(BusRefused):  # a value is shown with a stop, and must not prevent it
+            for symbol, (price, _) in (await Records(bus).prices_of(venue, sorted(symbols, key=str))).items():
+                prices[venue, symbol] = price
     total: dict[str, Decimal] = {}
     at_cost = 0
     for (_, venue, symbol), position in positions.items():

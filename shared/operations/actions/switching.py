@@ -228,4 +228,5 @@ def _unvalued(at_cost: int) -> list[str]:
 def _unread(held: HeldPositions) -> list[str]:
     if not held.unreadable:
         return []
-    return [f"{count(len(held.unreadable), 'record')} cannot be read, and nothing of them is sold"]
+    them = "it" if len(held.unreadable) == 1 else "them"
+    return [f"{count(len(held.unreadable), 'record')} cannot be read, and nothing of {them} is sold"]

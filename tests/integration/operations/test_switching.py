@@ -62,11 +62,11 @@ async def test_flatten_sells_what_its_consequence_says(bus: Bus, config: Path, s
     where = dice.choice([{}, {"user": dice.choice(USERS)}, {"symbol": dice.choice(list(PRICES))}])
     request = ask(Action.FLATTEN, **where)
     preview = await desk.preview(request, OPERATOR)
-    assert await sold_by_executors(bus) == (0, 0), "a preview does nothing"
+    assert await sold_by_executors(bus) == (0, Decimal(0)), "a preview does nothing"
     await desk.confirm(request, preview.token, OPERATOR, "test")
     number, worth = await sold_by_executors(bus)
     figures = preview.consequence.figures
-    assert (figures["positions"], figures.get("value USD", Decimal(0))) == (number, worth)
+    assert (figures["positions"], figures.get("value USD", Decimal(0))) == (Decimal(number), worth)
     shown = f"sells {number} position{'' if number == 1 else 's'} of " if number else "sells nothing of "
     assert preview.consequence.text.startswith(shown)
     if number:
@@ -215,3 +215,17 @@ async def test_the_control_log_says_who_what_when_and_why(bus: Bus, config: Path
         ("reload", "reload", "", "everybody", "why reload"),
     ]
     assert all(each.by == OPERATOR and each.at > 0 and each.effect and each.confirmation for each in changes)
+
+
+async def test_a_stop_needs_no_readable_price_nor_position(bus: Bus, config: Path) -> None:
+    await hold(bus, "alice", "BTC/USD", "0.02", "1200")
+    await bus.do("HSET", keys.positions("alice", "kraken"), "ETH/USD", "{broken")
+    await bus.do("SET", keys.prices("kraken"), "not a hash")
+    await bus.do("SET", keys.control("alice"), "not a hash either")
+    desk, request = desk_of(bus, config), ask(Action.FLATTEN, user="alice")
+    shown = await desk.preview(request, OPERATOR)
+    assert shown.consequence.text.startswith("sells 1 position of alice, about 1,200.00 USD")
+    assert "1 position without a market price: counted at cost" in shown.consequence.notes
+    assert "1 record cannot be read, and nothing of it is sold" in shown.consequence.notes
+    await desk.confirm(request, shown.token, OPERATOR, "now")
+    assert await bus.do("HGET", keys.control("alice"), "mode") == "flatten"

@@ -37,7 +37,7 @@ def test_the_shipped_files_say_what_was_wanted_and_keep_their_comments(name: str
         wanted = copy.deepcopy(tomllib.loads(text))
         literals: dict[str, str | None] = {}
         for key, choice in step.items():
-            literals[key] = (KEYS[key] + [None] * 3)[choice]  # type: ignore[list-item]
+            literals[key] = (KEYS[key] + [None] * 3)[choice]
             table, _, field = key.rpartition(".")
             part = wanted.setdefault(table, {}) if table else wanted
             if literals[key] is None:

@@ -65,7 +65,7 @@ async def test_a_confirmed_flatten_sells_what_was_shown(rig: Rig, owner: Owner) 
     (report,) = await rig.reports()
     assert report.filled_size == Decimal("0.05")
     assert report.average_price is not None
-    assert (figures["positions"], figures["value USD"]) == (1, 3000)
+    assert (figures["positions"], figures["value USD"]) == (Decimal(1), Decimal(3000))
     assert abs(report.filled_size * report.average_price - figures["value USD"]) <= figures["value USD"] / 100
     assert (await desk(rig).preview(ActionRequest(action=Action.FLATTEN, user=USER), OPERATOR)).consequence.figures[
         "positions"
