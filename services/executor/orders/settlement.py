@@ -30,9 +30,7 @@ async def book_leg(context: AccountContext, decision: Decision, order: VenueOrde
     """Book a leg that is followed by another one: the order's record, the position and the realised profit."""
     async with context.positions.booking:
         booked = await _fill_booking(context, order)
-        await context.store.move(
-            decision.id, OrderState.PLANNED, fields, booked.position, booked.risk, booked.totals
-        )
+        await context.store.move(decision.id, OrderState.PLANNED, fields, booked.position, booked.risk, booked.totals)
     context.account.traded(order)
     context.positions.changed.set()
 
@@ -78,7 +76,9 @@ async def _fill_booking(
         return _Booking()
     symbol = order.symbol
     now = context.clock()
-    before, risk, sums = await context.positions.before_fill(symbol, f"order {order.venue_order_id} is not booked in it")
+    before, risk, sums = await context.positions.before_fill(
+        symbol, f"order {order.venue_order_id} is not booked in it"
+    )
     if before is None:
         return _Booking()
     if order.side is Side.BUY:
@@ -164,9 +164,9 @@ async def settle(
             if position is None
             else _correction_booking(context, decision.symbol, position)
         )
-        totals = booked.totals or (await _count_trade(context, decision.symbol) if total.filled.amount else None)
+        sums = booked.totals or (await _count_trade(context, decision.symbol) if total.filled.amount else None)
         new = await context.store.settle(
-            report, entry_id=entry_id, fields=fields, position=booked.position, risk=booked.risk, totals=totals
+            report, entry_id=entry_id, fields=fields, position=booked.position, risk=booked.risk, totals=sums
         )
     if not new:
         return
