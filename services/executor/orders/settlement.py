@@ -19,7 +19,8 @@ from shared.domain.order import Decision, OrderState, Side, report_id
 from shared.domain.position import Position
 from shared.domain.values.money import Quantity, plain
 from shared.domain.values.symbol import Symbol
-from shared.execution.totals import LegTotals, delivered_quantity, paid_fee, received_quantity
+from shared.execution.booking import position_after
+from shared.execution.totals import LegTotals
 from shared.runtime.crash_points import CrashPoint
 from shared.venues.port import VenueOrder
 
@@ -81,10 +82,7 @@ async def _fill_booking(
     )
     if before is None:
         return _Booking()
-    if order.side is Side.BUY:
-        held = before.bought(received_quantity(order), order.cost + paid_fee(order), now, order.average_price)
-    else:
-        held = before.sold(delivered_quantity(order), now)
+    held = position_after(before, order, now)
     totals = sums_after(context.faults, sums, order, before, held, now, ends=ends)
     if written_off is not None and order.side is Side.SELL:
         held = held.sold(written_off, now)
