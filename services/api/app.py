@@ -13,10 +13,10 @@ from services.api.access.open_access import refuse_unless_local
 from services.api.access.sign_in.desk import create_first_operator
 from services.api.metrics import Metrics
 from services.api.outcome_counter import OutcomeCounter
-from services.api.page import build_page_routes
 from services.api.read_models import ReadModels
 from services.api.routes import add_error_handlers, build_routes
 from services.api.server import build_server
+from services.api.web.build import add_web
 from shared.bus.connection import Bus, open_bus
 from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.records import Records
@@ -38,7 +38,7 @@ def build(bus: Bus, settings: Settings) -> tuple[FastAPI, OutcomeCounter]:
     add_access(app, bus, settings)
     add_error_handlers(app)
     app.include_router(build_routes(models, metrics))
-    app.include_router(build_page_routes(models))
+    app.state.prices = add_web(app, bus, models, settings.shoal_config)
     return app, OutcomeCounter(bus, models, metrics)
 
 
@@ -61,6 +61,7 @@ async def main(settings: Settings) -> None:
                 background = [
                     group.create_task(keep_up("heartbeat", heartbeat.run)),
                     group.create_task(keep_up("counting outcomes", counter.run)),
+                    group.create_task(keep_up("sampling prices", app.state.prices.run)),
                 ]
                 await serve(build_server(app, settings), listener)
                 for task in background:

@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from services.api.access.identity import sees_everything
 from services.api.metrics import Metrics
 from services.api.read_models import ReadModels
+from services.api.web.build import unavailable_page
 from shared.bus.errors import BusError
 from shared.ledger.account_views import View
 from shared.ledger.signal_views import SignalTraceView, SignalView
@@ -78,10 +79,11 @@ def build_routes(models: ReadModels, metrics: Metrics) -> APIRouter:
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Return 503 with the reason while Redis does not answer."""
+    """Return 503 with the reason while Redis does not answer: as a page for people, as JSON for programs."""
 
-    async def unavailable(_: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"detail": str(error)}, 503, headers={"Retry-After": "2"})
+    async def unavailable(request: Request, error: Exception) -> Response:
+        page = await unavailable_page(request, error)
+        return page or JSONResponse({"detail": str(error)}, 503, headers={"Retry-After": "2"})
 
     app.add_exception_handler(BusError, unavailable)
 
