@@ -106,7 +106,7 @@ def _cell(value: object) -> object:
 
 
 def _is_number(text: str) -> bool:
-    return DECIMAL.fullmatch(text.removeprefix("-")) is not None
+    return DECIMAL.fullmatch(text) is not None
 
 
 async def _in_redis(bus: Bus, user: str) -> bool:
