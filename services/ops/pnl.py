@@ -80,8 +80,8 @@ async def read_page(bus: Bus, page: UserPage) -> ResultPage:
 def _show(out: Console, found: ResultPage, user: str) -> None:
     rows = [line for account in (*found.master, *found.accounts) for line in _lines(account)]
     columns = ["user", "venue", "in", "realised", "unrealised", "P&L", "fees", "equity"]
-    nothing = f"{user} has" if user else "no account has"
-    out.print(table("Profit and loss of copying", columns, rows, empty=f"{nothing} traded yet", numbers=range(3, 8)))
+    empty = f"{user} has not traded yet" if user else "no account has traded yet"
+    out.print(table("Profit and loss of copying", columns, rows, empty=empty, numbers=range(3, 8)))
     if not rows:
         return
     if user:
