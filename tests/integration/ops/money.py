@@ -1,4 +1,4 @@
-"""What the tests of commands about money write to Redis: one user's trades as the executor leaves them, and the master's beside."""
+"""What the tests of commands about money write to Redis: trades as the executor leaves them, and the master's beside them."""
 
 from __future__ import annotations
 
