@@ -1,7 +1,7 @@
 """Random days of one account at the paper exchange's own core, booked step by step as the executor books what a venue shows.
 
-The exchange's books are its balances and trades. What Shoal keeps of the same day is a hash of positions, a hash of sums of trades
-and a stream of reports, as texts, as they are in Redis.
+The exchange's books are its balances and trades. What Shoal keeps of the same day is a hash of positions, a hash of sums of
+trades and a stream of reports, as texts, as they are in Redis.
 """
 
 from __future__ import annotations
