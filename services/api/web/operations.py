@@ -79,7 +79,9 @@ class OperationsReader:
 
     async def changes(self) -> Sequence[Entry]:
         """Read the newest changes of switches, newest first. Raises BusUnavailable."""
-        return read_entries(keys.CONTROL_LOG, await self._bus.do("XREVRANGE", keys.CONTROL_LOG, "+", "-", "COUNT", _ROWS))
+        return read_entries(
+            keys.CONTROL_LOG, await self._bus.do("XREVRANGE", keys.CONTROL_LOG, "+", "-", "COUNT", _ROWS)
+        )
 
     async def _read(self) -> Issues:
         status, users = await self._models.status(), await self._models.users()

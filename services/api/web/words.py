@@ -71,7 +71,9 @@ def size(value: Number, asset: str = "") -> str:
     if found is None:
         return str(value)
     whole, dot, decimals = plain(found).partition(".")
-    return _with(f"{int(whole):,}{dot}{decimals}" if whole.lstrip("-") not in {"", "0"} else f"{whole}{dot}{decimals}", asset)
+    return _with(
+        f"{int(whole):,}{dot}{decimals}" if whole.lstrip("-") not in {"", "0"} else f"{whole}{dot}{decimals}", asset
+    )
 
 
 def quantity(value: Quantity | None) -> str:

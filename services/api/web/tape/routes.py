@@ -139,7 +139,9 @@ def build_tape_routes(bus: Bus, models: ReadModels, pages: Pages, feed: TapeFeed
     async def signal(request: Request, entry_id: str, q: Search = "", page: PageNumber = 1) -> Response:
         entry = await find_signal(bus, entry_id)
         if entry is None:
-            return await pages.problem(request, 404, "No such signal", f"There is no signal {entry_id}, or it is too old.")
+            return await pages.problem(
+                request, 404, "No such signal", f"There is no signal {entry_id}, or it is too old."
+            )
         users = [user for user in await models.users() if q.lower() in user]
         shown: Page[str] = page_of(users, page, _USERS)
         trace = await trace_signal(bus, entry, shown.rows)

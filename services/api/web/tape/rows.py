@@ -143,7 +143,7 @@ class CopyRow:
 
 
 def copy_row(copied: UserCopy, signal: Mapping[str, str]) -> CopyRow:
-    """Build the line of a user; `signal` are the signal's fields. The user's own symbol counts, which `symbols.map` may change."""
+    """Build the line of a user; `signal` has the fields of the signal. The symbol is the one that the user trades."""
     own = copied.report.get("symbol") or copied.order.get("symbol") or signal.get("symbol", "")
     base, quote = split_symbol(own)
     return CopyRow(CopyView.of(copied), base, quote, signal.get("price", ""))

@@ -68,7 +68,7 @@ class UserListing:
         page = page_of(sorted(chosen, key=lambda user: user.policy.user), number, LENGTH)
         names = [user.policy.user for user in page.rows]
         results = await read_results(self._bus, names)
-        drifts = await self.drifts([user for user in page.rows])
+        drifts = await self.drifts(list(page.rows))
         rows = [
             _row(
                 user,

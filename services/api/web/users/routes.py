@@ -137,7 +137,9 @@ class AccountEvents:
         if not reports:
             return []
         by_order = {row.id: row for row in await read_outcomes(self._bus, self._user, reports)}
-        return [(each.id, by_order[order]) for each in reports if (order := each.fields.get("order_id", "")) in by_order]
+        return [
+            (each.id, by_order[order]) for each in reports if (order := each.fields.get("order_id", "")) in by_order
+        ]
 
     def _render(self, row: DecisionRow) -> str:
         return self._pages.fragment("parts/decision.html", row=row, staff=self._staff)

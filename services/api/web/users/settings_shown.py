@@ -34,7 +34,7 @@ def _name(name: str) -> str:
 
 
 def _value(name: str, value: Any) -> str:
-    if value is None or value == () or value == frozenset() or value == {}:
+    if value is None or value in ((), frozenset(), {}):
         return "not set"
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -51,5 +51,7 @@ def _listed(value: Any) -> str:
     if hasattr(value, "items"):
         return ", ".join(f"{source} as {target}" for source, target in sorted(value.items(), key=str))
     if isinstance(value, Iterable):
-        return ", ".join(sorted(" at ".join(map(str, each)) if isinstance(each, tuple) else str(each) for each in value))
+        return ", ".join(
+            sorted(" at ".join(map(str, each)) if isinstance(each, tuple) else str(each) for each in value)
+        )
     return str(value)
