@@ -33,8 +33,8 @@ class Pages:
 
     def __init__(self, models: ReadModels) -> None:
         self._models = models
-        self.scripts = (VENDOR / "htmx.min.js").is_file()
-        """Whether `make web` has run. Without scripts every page works by links, and reloads itself."""
+        self.scripts = self.scripts_are_there()
+        """Without scripts every page works by links, and reloads itself."""
         self._environment = Environment(
             loader=FileSystemLoader(Path(__file__).parent / "templates"),
             autoescape=True,
@@ -44,6 +44,11 @@ class Pages:
         )
         self._environment.globals["words"] = words
         self._environment.globals["Role"] = Role
+
+    @staticmethod
+    def scripts_are_there() -> bool:
+        """Return whether `make web` has run."""
+        return (VENDOR / "htmx.min.js").is_file()
 
     def fragment(self, template: str, **values: Any) -> str:
         """Render a part of a page."""

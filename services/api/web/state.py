@@ -40,6 +40,8 @@ _FIRST: Final = (
     UserState.READY,
     UserState.OFF,
 )
+_IDLE: Final = frozenset({UserState.UNKNOWN, UserState.PARKED, UserState.GONE})
+"""States of users for whom nothing is copied though nothing was stopped on purpose."""
 MARKS: Final[Mapping[str, str]] = {
     "ready": "good",
     "parked": "bad",
@@ -142,6 +144,8 @@ def warnings_of(status: SystemStatus) -> Sequence[Warned]:
     blocking = {each.text for each in status.faults if each.fault.blocks}
     found = [Warned("bad", text) for text in ready.reasons if text not in blocking]
     found += _first([Warned("bad" if each.fault.blocks else "mild", each.text) for each in status.faults], "faults")
+    idle = [user for user in status.users if user.state in _IDLE]
+    found += _first([Warned("bad", f"{user.policy.user}: {user.state}: {user.reason}") for user in idle], "users")
     found += _first([Warned("mild", text) for text in ready.notes], "switches and keys")
     return found
 
@@ -150,7 +154,7 @@ def _first(found: list[Warned], what: str) -> list[Warned]:
     hidden = len(found) - _WARNINGS
     if hidden <= 0:
         return found
-    return [*found[:_WARNINGS], Warned("mild", f"and {hidden:,} more {what}: see the operations page")]
+    return [*found[:_WARNINGS], Warned("mild", f"and {hidden:,} more {what}")]
 
 
 def account_rows(status: SystemStatus) -> tuple[Sequence[AccountRow], int]:

@@ -73,13 +73,14 @@ class Tape:
         self._by_signal: dict[str, Tally] = {}
         self._orders: dict[str, str] = {}
         self._reports: dict[str, str] = {}
-        self._cache = TimedCache(self._refresh, _EVERY)
+        self._cache = TimedCache(self.refresh, _EVERY)
 
     async def current(self) -> Sequence[Tally]:
         """Return the newest signals, oldest first. Raises BusUnavailable."""
         return await self._cache.get()
 
-    async def _refresh(self) -> Sequence[Tally]:
+    async def refresh(self) -> Sequence[Tally]:
+        """Read what is new now. Raises BusUnavailable."""
         users = await self._users()
         keep = max(_FEWEST, min(MOST, _COUNTED // max(len(users), 1)))
         await self._read_signals(keep)
