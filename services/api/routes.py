@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, FastAPI, HTTPException, Query, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from services.api.access.identity import sees_everything
 from services.api.metrics import Metrics
 from services.api.read_models import ReadModels
-from services.api.web.build import unavailable_page
 from shared.bus.errors import BusError
 from shared.ledger.account_views import View
 from shared.ledger.signal_views import SignalTraceView, SignalView
@@ -76,16 +74,6 @@ def build_routes(models: ReadModels, metrics: Metrics) -> APIRouter:
         return Response(metrics.render(await models.status(), await models.backlog()), media_type=CONTENT_TYPE_LATEST)
 
     return router
-
-
-def add_error_handlers(app: FastAPI) -> None:
-    """Return 503 with the reason while Redis does not answer: as a page for people, as JSON for programs."""
-
-    async def unavailable(request: Request, error: Exception) -> Response:
-        page = await unavailable_page(request, error)
-        return page or JSONResponse({"detail": str(error)}, 503, headers={"Retry-After": "2"})
-
-    app.add_exception_handler(BusError, unavailable)
 
 
 def _unreadable(why: str) -> SystemReadiness:

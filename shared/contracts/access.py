@@ -21,7 +21,7 @@ _READING: Final = (
 _RECORDS: Final = "get set del pexpire incrby hget hset hdel hincrby"
 _HASHES: Final = "hget hset hdel pexpire"
 _CONNECTING: Final = "zcard zrange zadd zremrangebyscore pexpire"
-_SIGNING_IN: Final = "eval evalsha get set del getdel exists incr pexpire pttl hget hset hsetnx hdel hlen hgetall"
+_SIGNING_IN: Final = "eval evalsha get set del getdel exists incr pexpire pttl type hget hset hsetnx hdel hlen hgetall"
 _CONSUMING: Final = "xreadgroup xack xgroup|create xtrim"
 _ANY: Final = "*"
 
@@ -113,6 +113,7 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
         ),
         WriteRule("hget hset hdel del", (keys.CONTROL, keys.control(_ANY), keys.control_of_symbol(_ANY))),
         WriteRule("xadd", (keys.CONTROL_LOG,)),
+        WriteRule("get set del", (keys.CONFIRMATIONS,)),
         WriteRule("xgroup|create xclaim", (keys.orders(_ANY),)),
         WriteRule("xadd xdel", (keys.SIGNALS,)),
         WriteRule("xdel", (keys.dead(_ANY),)),

@@ -18,7 +18,8 @@ MIRRORING: Final = "shoal:mirroring"
 """Hash: how many users mirror the master's orders, and when that was last stated (epoch ms, Redis); by the engine."""
 CONTROL: Final = "shoal:control"
 CONTROL_LOG: Final = "shoal:control:log"
-"""Stream of every change of a kill switch: who, when, what, why; by the process that changes it."""
+"""Stream of every change by a person (kill switches first): who, when, what, why; by the process that changes it."""
+CONFIRMATIONS: Final = "shoal:confirmation:*"
 LAST_RELOADED_SETTINGS: Final = "shoal:settings"
 """Users' settings as `ops reload` last reported them, JSON by user; informational only."""
 HEARTBEATS: Final = "shoal:heartbeat:*"
@@ -233,6 +234,11 @@ def totals(user: str, venue: str) -> str:
 def equity(user: str, venue: str, step: str) -> str:
     """Stream of samples of an account's equity, one per `step` (`minute`, `quarter`, `hour`); by the process that owns it."""
     return f"shoal:equity:{{{user}}}:{venue}:{step}"
+
+
+def confirmation(confirmation_id: str) -> str:
+    """What became of a confirmation of an operator's action, for an hour, so that none is carried out twice; by the api."""
+    return CONFIRMATIONS.replace("*", confirmation_id)
 
 
 def heartbeat(service: str, instance: str) -> str:

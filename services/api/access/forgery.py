@@ -55,9 +55,12 @@ def is_from_elsewhere(connection: HTTPConnection, origins: Iterable[str]) -> boo
     return origin.lower() not in {*origins, *_own_origins(connection)}
 
 
-async def read_token(connection: HTTPConnection, receive: Receive) -> tuple[str, Receive]:
-    """Return the token of a request, and what receives its body again. Raises FormTooLarge."""
-    if (given := connection.headers.get(HEADER)) is not None:
+async def read_token(connection: HTTPConnection, receive: Receive, *, form_only: bool) -> tuple[str, Receive]:
+    """Return the token of a request, and what receives its body again. Raises FormTooLarge.
+
+    With `form_only` it must be in a form, whose size is bounded here: so nobody without a session can send a large body.
+    """
+    if not form_only and (given := connection.headers.get(HEADER)) is not None:
         return given, receive
     if connection.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
         return "", receive

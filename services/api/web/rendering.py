@@ -6,6 +6,7 @@ the escaping would still not run.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,17 @@ POLICY: Final = (
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 _HEADERS: Final = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Vary": "HX-Request"}
+_RESULTS: Final[Mapping[str, str]] = {
+    "done": "Done. It is in the control log.",
+    "repeated": "This was done before by the same confirmation; nothing was done twice.",
+    "consequence-changed": "Not done: what it would do has changed since it was shown. Look at it again.",
+    "bad-confirmation": "Not done: the confirmation was for something else.",
+    "confirmation-pending": "Not certain yet: an earlier click was not answered. The control log says what was done.",
+    "redis-unavailable": "Not certain: Redis did not answer. The control log says whether it was done.",
+    "unknown-target": "Not done: there is nothing of that name.",
+    "refused": "Not done: it was refused. The page of the action says why.",
+}
+"""By the stable words of the actions' routes."""
 
 
 class Pages:
@@ -74,7 +86,23 @@ class Pages:
             mode = (await self._models.status()).mode
         except BusError:
             mode = ""
-        return {"who": who, "csrf": csrf_of(request), "mode": mode, "path": request.url.path, "scripts": self.scripts}
+        return {
+            "who": who,
+            "csrf": csrf_of(request),
+            "mode": mode,
+            "path": request.url.path,
+            "scripts": self.scripts,
+            "result": _result_of(request),
+        }
+
+
+def _result_of(request: Request) -> tuple[bool, str] | None:
+    """Return what became of the action that led here: whether it was done, and the sentence; None if no action did."""
+    code = request.query_params.get("result", "")
+    if not code:
+        return None
+    known = code if code in _RESULTS else "refused"
+    return known in {"done", "repeated"}, _RESULTS[known]
 
 
 def wants_part(request: Request) -> bool:

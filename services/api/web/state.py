@@ -5,6 +5,7 @@ It is one part of the page, which the events replace whenever it has changed: a 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -24,7 +25,6 @@ from shared.ledger.performance.results import ResultSums, sum_results
 from shared.ledger.status import SystemStatus, UserStatus, name_master
 from shared.ledger.user_state import UserState, describe
 
-_EVERY: Final = 0.5
 _SUMS_EVERY: Final = 5.0
 _WARNINGS: Final = 10
 _USERS: Final = 12
@@ -87,21 +87,26 @@ class BacklogSums:
 
 
 class StatePanel:
-    """Renders the state, at most twice a second however many browsers are open."""
+    """Renders the state once for each reading of it, however many browsers are open."""
 
     def __init__(self, bus: Bus, models: ReadModels, pages: Pages) -> None:
         self._bus = bus
         self._models = models
         self._pages = pages
-        self._html = TimedCache(self._render, _EVERY)
+        self._lock = asyncio.Lock()
+        self._rendered: tuple[SystemStatus, Sequence[Backlog], str] | None = None
         self._sums = TimedCache(self._read_sums, _SUMS_EVERY)
 
     async def render(self) -> str:
         """Return the part of the page. Raises BusUnavailable."""
-        return await self._html.get()
+        status, backlog = await self._models.status(), await self._models.backlog()
+        async with self._lock:
+            known = self._rendered
+            if known is None or known[0] is not status or known[1] is not backlog:
+                known = self._rendered = (status, backlog, await self._render(status, backlog))
+            return known[2]
 
-    async def _render(self) -> str:
-        status = await self._models.status()
+    async def _render(self, status: SystemStatus, backlog: Sequence[Backlog]) -> str:
         rows, hidden = account_rows(status)
         return self._pages.fragment(
             "parts/state.html",
@@ -113,7 +118,7 @@ class StatePanel:
             warnings=warnings_of(status),
             equities=equities(status.users),
             results=await self._sums.get(),
-            backlog=add_up(await self._models.backlog()),
+            backlog=add_up(backlog),
             rows=rows,
             hidden=hidden,
         )

@@ -15,6 +15,8 @@ from services.api.access.identity import Identity, Role
 from services.api.access.sessions import Sessions
 from services.api.access.sign_in.verifier import PasswordVerifier, TooManyAtOnce
 from shared.bus.connection import Bus
+from shared.bus.errors import BusError
+from shared.config.errors import ConfigurationError
 from shared.runtime.logging import hide
 from shared.sign_in.attempts import Attempts
 from shared.sign_in.follower_links import FollowerLinks, follower_holder
@@ -92,13 +94,18 @@ class SignIn:
 
 
 async def create_first_operator(bus: Bus) -> None:
-    """Create the operator at the very first start, and print the password: once, in this one line. Raises BusUnavailable."""
-    people = People(bus)
-    if not await people.is_empty():
-        return
+    """Create the operator at the very first start, and print the password: once, in this one line.
+
+    Raises ConfigurationError if Redis refuses it, as it does under the rules of an earlier version.
+    """
     password = new_password()
-    hashed = hash_password(password)
-    if await people.create_first(hashed, time.time_ns() // 1_000_000):
+    try:
+        if not await People(bus).is_empty():
+            return
+        made = await People(bus).create_first(hash_password(password), time.time_ns() // 1_000_000)
+    except BusError as error:
+        raise ConfigurationError(f"REDIS_URL: who may sign in cannot be read or written: {error}") from None
+    if made:
         log.warning(
             "first start: sign in with this name and password; they are shown only here (ops passwd changes the password)",
             name=FIRST,

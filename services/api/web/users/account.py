@@ -10,9 +10,9 @@ from services.api.read_models import ReadModels
 from services.api.web.rendering import Pages
 from services.api.web.state import MARKS
 from services.api.web.users.listing import UserListing, drift_words, equity_words, pnl_words
-from services.api.web.users.settings_shown import setting_rows
 from shared.bus.connection import Bus
 from shared.bus.records import Records
+from shared.config.users.changes import settings_of
 from shared.contracts.doctor import DoctorRecord
 from shared.domain.key_report import Finding
 from shared.domain.values.symbol import Symbol
@@ -92,7 +92,7 @@ class AccountReader:
             "resting_unreadable": unreadable,
             "differences": await read_differences(self._bus, [(name, venue) for venue in policy.venues]),
             "keys": await self._keys(user),
-            "settings": setting_rows(policy),
+            "settings": settings_of(policy),
         }
 
     async def _keys(self, user: UserStatus) -> Sequence[KeyRow]:

@@ -164,6 +164,13 @@ async def test_an_open_stream_ends_with_its_session(bus: Bus, monkeypatch: pytes
                 await answer.content.readexactly(14 * 100)  # two seconds and twenty questions later it is still there
 
 
+async def test_it_answers_under_the_name_of_api_url(bus: Bus) -> None:
+    async with running_site(bus, api_url="https://page.example") as site:
+        browser = site.browser()
+        for host, status in (("page.example", 200), ("other.example", 421), ("127.0.0.1", 200)):
+            assert (await browser.ask("GET", "/healthz", {"host": host})).status == status
+
+
 async def test_the_form_works_without_scripts_or_styles_from_elsewhere(site: Site) -> None:
     text = (await site.browser().get("/sign-in")).text
     assert "<script" not in text

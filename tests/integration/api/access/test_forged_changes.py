@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import aiohttp
 import pytest
 from fastapi import FastAPI, Request
 
@@ -53,6 +54,17 @@ async def test_a_change_needs_the_token_of_its_own_session(bus: Bus, method: str
         reply = await browser.ask(method, "/change", OWN, {"value": "7", "csrf": own})
         assert (reply.status, reply.text) == (200, '{"by":"anna","value":"7"}')  # the body is there for the route
         assert (await browser.ask(method, "/change", {**OWN, "x-csrf-token": own}, {"value": "7"})).status == 200
+
+
+async def test_strangers_cannot_send_large_bodies_by_putting_the_token_into_a_header(site: Site) -> None:
+    await site.person()
+    browser = site.browser()
+    headers = {**OWN, "x-csrf-token": await browser.csrf()}
+    form = {"name": "operator", "password": PASSWORD}
+    assert (await browser.ask("POST", "/sign-in", headers, form)).status == 403
+    parts = aiohttp.FormData(form, default_to_multipart=True)
+    async with browser.session.post("/sign-in", data=parts, headers=headers) as answer:
+        assert answer.status == 403
 
 
 async def test_two_tokens_are_none_and_a_json_body_has_none(bus: Bus) -> None:

@@ -130,7 +130,7 @@ async def test_a_visitor_from_elsewhere_is_not_local(bus: Bus) -> None:
                 "http_version": "1.1",
                 "root_path": "",
             }
-            await site.app(scope, receive, send)  # type: ignore[arg-type]
+            await site.app(scope, receive, send)
         statuses = [each["status"] for each in answers if each["type"] == "http.response.start"]  # type: ignore[index]
         assert statuses == [403, 403, 403, 403, 200]
 

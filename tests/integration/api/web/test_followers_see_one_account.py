@@ -15,16 +15,18 @@ from starlette.middleware.base import RequestResponseEndpoint
 from starlette.responses import Response
 
 from services.api.access.identity import Identity, Role
+from services.api.problems import add_error_handlers
 from services.api.read_models import ReadModels
-from services.api.routes import add_error_handlers
 from services.api.server import build_server
 from services.api.web.build import add_web
 from shared.bus.connection import Bus
 from shared.config.settings import Settings
 from shared.config.users.loader import load_users
+from shared.operations.actions.port import Ground
+from shared.operations.desk import ActionDesk
 from shared.runtime.http_server import bind, serve
 from tests.integration.api.web.conftest import PAGES
-from tests.support.copies import Copies
+from tests.support.copies import Copies, now_ms
 from tests.support.shipped_config import all_at_kraken
 
 ALICE = Identity("alice", Role.FOLLOWER, "alice")
@@ -37,7 +39,8 @@ async def pages_for(bus: Bus, who: Identity) -> AsyncIterator[aiohttp.ClientSess
         config = all_at_kraken(Path(folder))
         app = FastAPI()
         add_error_handlers(app)
-        add_web(app, bus, ReadModels(bus, config, load_users(config)), config)
+        models = ReadModels(bus, config, load_users(config))
+        add_web(app, bus, models, config, ActionDesk(Ground(bus, config, models.policies, now_ms)))
 
         @app.middleware("http")
         async def identify(request: Request, call_next: RequestResponseEndpoint) -> Response:
@@ -65,6 +68,10 @@ async def pages_for(bus: Bus, who: Identity) -> AsyncIterator[aiohttp.ClientSess
         "/tape/events",
         "/tape/1-1",
         "/price/BTC/USD/series?venue=kraken&user=bob",
+        "/users/bob/confirm/pause",
+        "/users/alice/confirm/halt",
+        "/users/alice/settings",
+        "/confirm/pause",
     ],
 )
 async def test_every_other_page_refuses(bus: Bus, copies: Copies, path: str) -> None:

@@ -105,7 +105,7 @@ async def test_one_user_has_positions_decisions_key_and_settings(bus: Bus, site:
         "own exit",
         "stop loss at 5 %",
         "limits.max_order_pct",
-        "50 %",
+        "exits.stop_loss_pct",
         "no check has been made yet",
     ):
         assert words in text, words
