@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, Response
 
 from shared.bus.connection import Bus
+from tests.support.chromium import chromium
 from tests.support.open_api import OpenApi, open_api
 
 _ROOT: Final = Path(__file__).parents[2]
@@ -32,8 +32,14 @@ class Tab:
     def watch(self) -> None:
         """Note errors of the console and of scripts, and every answer."""
         self.page.on("console", self._console)
-        self.page.on("pageerror", lambda error: self.complaints.append(f"script: {error}"))
-        self.page.on("response", lambda answer: self.answers.append((answer.status, answer.url)))
+        self.page.on("pageerror", self._failed)
+        self.page.on("response", self._answered)
+
+    def _failed(self, error: Exception) -> None:
+        self.complaints.append(f"script: {error}")
+
+    def _answered(self, answer: Response) -> None:
+        self.answers.append((answer.status, answer.url))
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
@@ -64,18 +70,10 @@ async def site(bus: Bus) -> AsyncIterator[OpenApi]:
 
 
 @pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
+async def browser() -> AsyncIterator[Browser]:
     """A browser of its own for each test."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert path, "Chromium is missing: apt-get install chromium"
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        try:
-            yield browser
-        finally:
-            await browser.close()
+    async with chromium() as started:
+        yield started
 
 
 async def open_tab(browser: Browser, site: OpenApi, size: tuple[int, int] = WIDE, **more: Any) -> Tab:
@@ -88,6 +86,6 @@ async def open_tab(browser: Browser, site: OpenApi, size: tuple[int, int] = WIDE
 
 
 @pytest.fixture
-async def tab(chromium: Browser, site: OpenApi) -> Tab:
+async def tab(browser: Browser, site: OpenApi) -> Tab:
     """A tab of a desktop's size."""
-    return await open_tab(chromium, site)
+    return await open_tab(browser, site)

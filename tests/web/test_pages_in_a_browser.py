@@ -134,9 +134,9 @@ async def test_users_are_found_as_one_types(tab: Tab, copies: Copies) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 async def test_every_page_is_accessible_fits_and_complains_about_nothing(
-    chromium: Browser, site: OpenApi, copies: Copies, size: tuple[int, int], scheme: str
+    browser: Browser, site: OpenApi, copies: Copies, size: tuple[int, int], scheme: str
 ) -> None:
-    tab = await open_tab(chromium, site, size, color_scheme=scheme)
+    tab = await open_tab(browser, site, size, color_scheme=scheme)
     for path in PAGES:
         await tab.page.goto(path)
         await expect(tab.page.locator("h1")).to_be_visible()
@@ -170,8 +170,8 @@ async def test_one_can_work_with_the_keyboard_alone(tab: Tab, copies: Copies) ->
     assert any(each.startswith("/tape/") for each in seen)
 
 
-async def test_without_scripts_the_pages_work_by_links(chromium: Browser, site: OpenApi, copies: Copies) -> None:
-    tab = await open_tab(chromium, site, java_script_enabled=False)
+async def test_without_scripts_the_pages_work_by_links(browser: Browser, site: OpenApi, copies: Copies) -> None:
+    tab = await open_tab(browser, site, java_script_enabled=False)
     await tab.page.goto("/")
     await expect(tab.page.locator("tbody.signal").first).to_contain_text("2 of 3 copied")
     await tab.page.locator("tbody.signal a").first.click()
@@ -185,12 +185,27 @@ async def test_without_scripts_the_pages_work_by_links(chromium: Browser, site: 
 
 async def test_the_first_load_of_the_overview_is_light(tab: Tab, copies: Copies) -> None:
     """Every file that the overview loads, compressed as a proxy would: at most 150 kB together."""
-    bodies: dict[str, bytes] = {}
-    tab.page.on("response", lambda answer: bodies.setdefault(urlsplit(answer.url).path, b""))
     await tab.page.goto("/", wait_until="load")
     await expect(tab.page.locator("#state")).to_be_visible()
-    for path in [each for each in bodies if not each.endswith("/events")]:
+    await expect(tab.page.locator("#connection")).to_be_hidden()
+    sizes = {}
+    for path in {urlsplit(url).path for _, url in tab.answers} - {"/tape/events"}:
         answer = await tab.page.request.get(path)
-        bodies[path] = gzip.compress(await answer.body())
-    assert "/static/vendor/htmx.min.js" in bodies
-    assert sum(map(len, bodies.values())) <= _BUDGET, {path: len(body) for path, body in bodies.items()}
+        sizes[path] = len(gzip.compress(await answer.body()))
+    assert {"/", "/static/app.css", "/static/live.js", "/static/vendor/htmx.min.js"} <= sizes.keys()
+    assert sum(sizes.values()) <= _BUDGET, sizes
+
+
+async def test_a_user_is_paused_from_their_page(tab: Tab, copies: Copies) -> None:
+    await tab.page.goto("/users/alice")
+    await tab.page.get_by_role("link", name="Pause", exact=True).click()
+    await expect(tab.page.locator("main")).to_contain_text("Pauses alice: no entries; exits go on.")
+    assert await tab.faults() == []
+    await tab.page.get_by_label("Why").fill("news")
+    await tab.page.get_by_role("button", name="Pause").click()
+    await expect(tab.page.locator("main")).to_contain_text("Done. It is in the control log.")
+    await expect(tab.page.locator("#state")).to_contain_text("pause: news (local", timeout=PATIENCE_MS)
+    await tab.page.goto("/users/alice/settings")
+    assert await tab.faults() == []
+    assert await tab.scrolls_sideways() <= 0
+    assert tab.complaints == []
