@@ -25,6 +25,7 @@ COMMANDS: Final = (
     "why",
     "streams",
     "stopouts",
+    "stages",
     "drift",
     "master",
     "track",

@@ -124,8 +124,8 @@ class SignalMessage(Message):
 class OrderMessage(Message):
     """An entry of `shoal:orders:{user}`: one decision. The id of the entry is the id of the signal's entry.
 
-    A copied entry must have its bounds: without `limit_price` it would buy at any price, without `not_after` at any time. An entry
-    at stage `shadow` has the same bounds and the decision `shadow`, not `copy`: a reader that does not know it places nothing.
+    A copied entry must have its bounds: without `limit_price` it would buy at any price, without `not_after` at any time.
+    An entry at stage `shadow` has these bounds too, but the decision `shadow`: a reader that does not know it places nothing.
     `code` is any word, since versions differ in the codes that they know, and no code may make an entry unreadable.
     """
 

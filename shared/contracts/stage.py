@@ -1,4 +1,4 @@
-"""The hash `shoal:stage:{user}` and the entries of `shoal:stage_moves:{user}`: a user's stage, what was counted, and each step."""
+"""The hash `shoal:stage:{user}` and the stream `shoal:stage_moves:{user}`: a user's stage, what was counted, and each step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BeforeValidator
 
 from shared.contracts.fields import VERSION, Amount, Count, Instant, Message
 from shared.domain.stages.ladder import LadderState, Move
-from shared.domain.stages.stage import STEPS, Stage
+from shared.domain.stages.stage import Stage
 from shared.domain.values.money import ZERO
 
 _SEPARATOR: Final = ","
@@ -23,21 +23,11 @@ def _names(value: object) -> object:
     return frozenset(part for part in value.split(_SEPARATOR) if part) if isinstance(value, str) else value
 
 
-def _step(value: object) -> object:
-    """Parse a step; the ladder has no stage of play money."""
-    if value not in set(STEPS):
-        raise ValueError(f"must be one of {', '.join(STEPS)}")
-    return value
-
-
-_Step = Annotated[Stage, BeforeValidator(_step)]
-
-
 class StageRecord(Message):
     """Instants in epoch ms; `deviation_bps` is a sum over `measured` trades. `faults` and `standing` are comma-separated."""
 
-    stage: _Step
-    start: _Step
+    stage: Stage
+    start: Stage
     since: Instant
     clean: Count = 0
     measured: Count = 0

@@ -1,7 +1,7 @@
 """Has the venue check a leg as it would be sent, without placing it: what stage `shadow` does instead of a send.
 
-The same must hold as for a send (guard, kill switches, lease), but nothing is written ahead: there is no order whose end would have
-to be found out, and a check may be repeated. It must never place anything: it calls `Venue.validate` and no other method.
+The same must hold as for a send (guard, kill switches, lease), but nothing is written ahead: there is no order whose end would
+have to be found out, and a check may be repeated. It must never place anything: it calls `Venue.validate` and no other method.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from shared.execution.attempt import Attempt
 from shared.execution.conditions import Conditions
 from shared.execution.leg import Leg
 from shared.execution.outcome import Denied, NotSent
+from shared.execution.send import request_of
 from shared.execution.sender import Sender
 from shared.execution.timing import LEASE_NEEDED
 from shared.venues.errors import KEY_REFUSALS, OutcomeUnknown, Refusal, Rejected, Unavailable
@@ -42,15 +43,7 @@ async def check_once(sender: Sender, leg: Leg, conditions: Conditions) -> Checke
     if (stop := await _forbidden(conditions)) is not None:
         return stop
     sender.lease.require(LEASE_NEEDED)
-    request = OrderRequest(
-        client_order_id=leg.client_order_id,
-        symbol=leg.order.symbol,
-        side=leg.order.side,
-        size=leg.size,
-        limit_price=leg.limit_price,
-        deadline_at=sender.clock.now() + sender.patience_ms,
-        latest_at=conditions.latest_at,
-    )
+    request = request_of(sender, leg, conditions)
     began = sender.clock.steady()
     sender.hooks.written_ahead(leg.order.id)  # of nothing: other orders need not wait for this one
     words = ""

@@ -79,7 +79,10 @@ class DecisionPlan:
             if self.venue is None:
                 return self._not_followed
             return self._exit if not follower.held else ExitCopy(self._held_as(follower.held), self._exit.reason)
-        return self._unwanted or self._judge_entry(follower, now)
+        judgement = self._unwanted or self._judge_entry(follower, now)
+        if follower.stage is Stage.SHADOW and isinstance(judgement, EntrySize):
+            return judgement._replace(reason=f"{judgement.reason}; stage shadow: checked at {self.venue}, not placed")
+        return judgement
 
     def decision(self, follower: Follower, judgement: Judgement, now: int) -> Decision:
         """Return the decision that a judgement amounts to."""
@@ -171,10 +174,7 @@ class DecisionPlan:
         unchecked = entries_refused(account.entries_until, now)
         if (denied := unchecked or check_hard_limits(self._settings, snapshot, self._symbol, now)) is not None:
             return denied
-        sized = sizing.size(snapshot, follower.master_cash, follower.stage.share)
-        if follower.stage is Stage.SHADOW and isinstance(sized, EntrySize):
-            return sized._replace(reason=f"{sized.reason}; stage shadow: checked at {self.venue}, not placed")
-        return sized
+        return sizing.size(snapshot, follower.master_cash, follower.stage.share)
 
     def _held_back(self, follower: Follower) -> Skip | None:
         """Return why the user's own records forbid an entry now; None if they do not."""

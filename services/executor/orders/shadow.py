@@ -1,7 +1,7 @@
-"""Entries at stage `shadow`: everything up to the send, then the venue's check instead of it. Nothing is placed, nothing is booked.
+"""Entries at stage `shadow`: everything up to the send, then the venue's check instead of it. Nothing is placed or booked.
 
-The decision has no `copy`, so the handlers of entries and exits cannot send it. The outcome is `skipped` with the code `shadow`, or
-`shadow_refused` with the venue's words.
+The decision has no `copy`, so the handlers of entries and exits cannot send it. The outcome is `skipped` with the code `shadow`,
+or `shadow_refused` with the venue's words.
 """
 
 from __future__ import annotations
@@ -74,6 +74,4 @@ class ShadowHandler:
         if await self._entries.recover_skipped(decision, entry_id):
             return
         reason = f"stage shadow: {found.words}; the venue has no such order"
-        await settle(
-            self._context, decision, entry_id, OrderState.SKIPPED, reason, code=ReasonCode.SHADOW_REFUSED
-        )
+        await settle(self._context, decision, entry_id, OrderState.SKIPPED, reason, code=ReasonCode.SHADOW_REFUSED)

@@ -193,9 +193,9 @@ class _Stage(_Section):
     trades: _Count = 20
     max_tracking_bps: Annotated[_Exact, Field(gt=0, le=1_000)] = Decimal(25)
     faults: _Count = 3
-    fault_window: Annotated[
-        int, BeforeValidator(partial(_milliseconds, most=7 * _UNIT_MS["d"], words="7 days"))
-    ] = _UNIT_MS["h"]
+    fault_window: Annotated[int, BeforeValidator(partial(_milliseconds, most=7 * _UNIT_MS["d"], words="7 days"))] = (
+        _UNIT_MS["h"]
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -103,9 +103,7 @@ def find_caps(
     if (quote_limit := limits.max_order_quote) is not None:
         most = Money(quote_limit * scale, quote)
         whole = Money(quote_limit, quote)
-        found.append(
-            Cap(most, lambda: f"limits.max_order_quote {format_money(whole)}{_scaled(scale)}", _MAX_ORDER)
-        )
+        found.append(Cap(most, lambda: f"limits.max_order_quote {format_money(whole)}{_scaled(scale)}", _MAX_ORDER))
     if (pct := limits.max_exposure_pct) is not None:
         held = snapshot.portfolio.exposure(quote)
         found.append(_share("limits.max_exposure_pct", _MAX_EXPOSURE, pct, equity, scale, held))

@@ -1,8 +1,8 @@
 """The rule of the canary ladder: counts what a user's trades showed, and moves by one step. Pure.
 
-Up: `trades` clean trades in a row, whose prices were near the master's, while nothing is wrong and the audit is clean. Back: a burst
-of faults. It never goes past the file's `max`, never below `shadow`, and never by more than one step. A fault begins the count of
-clean trades again; so does each step.
+Up: `trades` clean trades in a row, whose prices were near the master's, while nothing is wrong and the audit is clean. Back: a
+burst of faults. It never goes past the file's `max`, never below `shadow`, and never by more than one step. A fault begins the
+count of clean trades again; so does each step.
 """
 
 from __future__ import annotations

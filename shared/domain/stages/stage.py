@@ -1,7 +1,7 @@
 """The stages of the canary ladder: what becomes of a user's entries, from play money to the whole size.
 
-A stage concerns entries alone. Exits are never scaled and never only checked: they sell a share of what is held, at every stage, so
-that no stage leaves a position without its exits.
+A stage concerns entries alone. Exits are never scaled and never only checked: they sell a share of what is held, at every stage,
+so that no stage leaves a position without its exits.
 """
 
 from __future__ import annotations

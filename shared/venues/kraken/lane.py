@@ -138,7 +138,9 @@ class Lane:
                 raise as_read(error) from None
             if method == "AddOrder" and (named := accepted_id(reply.result)) is not None:
                 self._api.doubt()
-                raise OutcomeUnknown(f"Kraken answered a check with the order {named}")  # not repeated: it might be taken again
+                raise OutcomeUnknown(
+                    f"Kraken answered a check with the order {named}"
+                )  # not repeated: it might be taken again
             failure = self._failure(method, reply, order=False)
             if failure is None and not may_answer(method, params, reply.result):
                 self._api.doubt()
