@@ -45,8 +45,6 @@ _FEE_MAX_AGE: Final = 3_600_000  # ms
 _CLOCK_SLACK: Final = (
     60  # seconds that `find` searches further back than requested, in case our clock is ahead of Kraken's
 )
-_CHECK_LIFE_MS: Final = 30_000
-"""The deadline of an order that is only checked: within the minute that Kraken takes."""
 _UNKNOWN_PAIR: Final = "unknown asset pair"
 _QUERY_ORDERS_MAX: Final = 50  # ids per QueryOrders
 _NO_ORDER: Final = "O00000-00000-000000"
@@ -152,16 +150,13 @@ class KrakenVenue:
         return OrderAck(venue_order_id)
 
     async def validate(self, order: OrderRequest) -> None:
-        """Have Kraken check an order; see the port. It counts as an order (K29).
-
-        Its deadline is far: a check that arrives late is no order that comes too late.
-        """
+        """Have Kraken check an order; see the port. It counts as an order, and has the end of its patience as its deadline (K29)."""
         pair = await self._pair(order.symbol)
         if not self._clock.measured:
             await self._public.ask_time()
         await self._budget.admit_order(pair, patience=(order.deadline_at - self._clock()) / 1000)
         try:
-            await self._lane.check_order(self._params(order, pair, self._clock() + _CHECK_LIFE_MS))
+            await self._lane.check_order(self._params(order, pair, order.deadline_at))
         except Rejected as refused:
             self._heed(refused)
             raise
