@@ -43,7 +43,7 @@ class StageRow:
         """Describe the stage for people; an empty text for a user who simply trades with real money or paper."""
         if not self.auto:
             return f"stage {self.stage} (fixed)" if Stage(self.stage).reduced else ""
-        counted = f"{self.clean} of {self.trades} clean trades, {self.faults} faults"
+        counted = f"{self.clean} of {self.trades} clean trades, {self.faults} fault{'' if self.faults == 1 else 's'}"
         wrong = [*self.standing, *([self.held_back] if self.held_back else [])]
         return f"stage {self.stage} of at most {self.max}: {counted}{''.join(f'; {each}' for each in wrong)}"
 

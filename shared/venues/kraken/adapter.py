@@ -150,7 +150,7 @@ class KrakenVenue:
         return OrderAck(venue_order_id)
 
     async def validate(self, order: OrderRequest) -> None:
-        """Have Kraken check an order; see the port. It counts as an order, and has the end of its patience as its deadline (K29)."""
+        """Have Kraken check an order; see the port. It counts as an order; the end of its patience is its deadline (K29)."""
         pair = await self._pair(order.symbol)
         if not self._clock.measured:
             await self._public.ask_time()
