@@ -31,12 +31,16 @@ class Sign(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TradeFact:
-    """An ended order. Instants in epoch ms; `deviation_bps` is the distance of its price from the master's, None if not known."""
+    """An ended order. Instants in epoch ms; `deviation_bps` is the distance of its price from the master's, None if not known.
+
+    `stage` is that of an entry that traded; None for an exit, which has none.
+    """
 
     sign: Sign
     at: int
     signal_at: int = 0
     deviation_bps: Decimal | None = None
+    stage: Stage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +176,12 @@ def _held_back(state: LadderState, policy: StagePolicy, findings: Sequence[str])
 
 def _belongs(fact: TradeFact, state: LadderState) -> bool:
     """Return whether an order was decided at the present stage: one of an earlier stage proves nothing here."""
-    kind = Sign.CHECKED if state.stage is Stage.SHADOW else Sign.TRADED
-    return fact.sign is kind and fact.signal_at >= state.since
+    if state.stage is Stage.SHADOW:
+        return fact.sign is Sign.CHECKED
+    if fact.sign is not Sign.TRADED:
+        return False
+    # By its stage and not by its instant: the clocks of signals and of this process differ by a second or so.
+    return fact.signal_at >= state.since if fact.stage is None else fact.stage is state.stage
 
 
 def _with_faults(state: LadderState, instants: Sequence[int]) -> LadderState:

@@ -16,10 +16,11 @@ from shared.bus.streams import Entry, entry_ms, entry_order, read_entries
 from shared.contracts import keys
 from shared.contracts.fields import MalformedMessageError
 from shared.contracts.messages import ReportMessage, SignalMessage
-from shared.domain.order import OrderState
+from shared.domain.order import Kind, OrderState
 from shared.domain.reason import ReasonCode
 from shared.domain.signal import Signal
 from shared.domain.stages.ladder import Sign, TradeFact
+from shared.domain.stages.stage import Stage
 from shared.domain.values.currency import alike
 from shared.domain.values.money import BASIS_POINT
 from shared.ledger.audit.audit import audit_user
@@ -33,6 +34,8 @@ _UNRESOLVED_MS: Final = 30_000
 """An order whose end has been open for longer than this is a fault, even if it is not called unknown."""
 GRACE_MS: Final = 120_000
 """What is younger is still under way for the audit."""
+_CLOCKS_MS: Final = 60_000
+"""The largest difference between the venue's clock and Redis's, as the audit has it."""
 _SHOWN: Final = Decimal("0.01")
 _FAULTS: Final = frozenset({OrderState.REJECTED, OrderState.FAILED})
 _TRADES: Final = frozenset({OrderState.FILLED, OrderState.PARTIAL})
@@ -83,7 +86,7 @@ class StageEvidence:
         book = replace(
             book,
             decided=[each for each in book.decided if entry_ms(each.entry_id) >= since],
-            reported=[each for each in book.reported if each.settled_at >= since],
+            reported=[each for each in book.reported if each.settled_at >= since - _CLOCKS_MS],
             mirrored=(),
             orders_extent=extent,
             reports_extent=extent,
@@ -102,23 +105,33 @@ class StageEvidence:
         if report.code == ReasonCode.SHADOW_REFUSED or report.outcome in _FAULTS:
             return TradeFact(Sign.FAULT, at, signal_at)
         if report.outcome in _TRADES and report.signal_id:
-            return TradeFact(Sign.TRADED, at, signal_at, await self._deviation(report))
+            entry_id = str(await self._bus.do("HGET", keys.order(self._user, report.order_id), "entry_id") or "")
+            deviation, stage = await self._deviation(report, entry_id), await self._stage(report, entry_id)
+            return TradeFact(Sign.TRADED, at, signal_at, deviation, stage)
         return None
 
-    async def _deviation(self, report: ReportMessage) -> Decimal | None:
+    async def _stage(self, report: ReportMessage, entry_id: str) -> Stage | None:
+        """Return the stage for which an entry was decided; None for an exit, and where the decision is no longer known."""
+        if report.kind is Kind.EXIT or not entry_id:
+            return None
+        stream = keys.orders(self._user)
+        rows = read_entries(stream, await self._bus.do("XRANGE", stream, entry_id, entry_id))
+        word = rows[0].fields.get("stage", "") or Stage.FULL if rows else ""
+        return Stage(word) if word in set(Stage) else None
+
+    async def _deviation(self, report: ReportMessage, entry_id: str) -> Decimal | None:
         """Return how far a fill's price is from the master's, in basis points; None if there is nothing to compare with."""
         price = report.average_price
-        signal = await self._signal_of(report.order_id)
+        signal = await self._signal(entry_id)
         if price is None or signal is None or not alike(report.symbol.quote, signal.symbol.quote):
             return None
         return (abs(price / signal.price.amount - 1) / BASIS_POINT).quantize(_SHOWN)
 
-    async def _signal_of(self, order_id: str) -> Signal | None:
-        """Return the signal of an order: the entry of its decision has the signal's own id, unless it joined a position."""
-        entry_id = await self._bus.do("HGET", keys.order(self._user, order_id), "entry_id")
-        if not entry_id or is_joined(str(entry_id)):
+    async def _signal(self, entry_id: str) -> Signal | None:
+        """Return the signal of a decision: its entry has the signal's own id, unless the decision joined a position."""
+        if not entry_id or is_joined(entry_id):
             return None
-        rows = await self._bus.do("XRANGE", keys.SIGNALS, str(entry_id), str(entry_id))
+        rows = await self._bus.do("XRANGE", keys.SIGNALS, entry_id, entry_id)
         try:
             return next(
                 (SignalMessage.parse(each.fields).to_domain() for each in read_entries(keys.SIGNALS, rows)), None

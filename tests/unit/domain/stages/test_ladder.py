@@ -34,8 +34,8 @@ def a_state(stage: Stage, **changes: object) -> LadderState:
     return replace(LadderState(stage, Stage.SHADOW, NOW), **changes)
 
 
-def traded(number: int = 1, bps: str | None = "5", signal_at: int = NOW + 1) -> list[TradeFact]:
-    return [TradeFact(Sign.TRADED, NOW + 2, signal_at, None if bps is None else Decimal(bps))] * number
+def traded(number: int = 1, bps: str | None = "5", stage: Stage | None = Stage.CANARY) -> list[TradeFact]:
+    return [TradeFact(Sign.TRADED, NOW + 2, NOW + 1, None if bps is None else Decimal(bps), stage)] * number
 
 
 def checked(number: int = 1) -> list[TradeFact]:
@@ -68,8 +68,18 @@ def test_what_happened_at_another_stage_proves_nothing_at_this_one(stage: Stage,
     assert counted(a_state(stage), *facts).clean == 0
 
 
-def test_a_trade_that_was_decided_before_the_step_does_not_count() -> None:
-    assert counted(a_state(Stage.CANARY), *traded(9, signal_at=NOW - 1)).clean == 0
+@pytest.mark.parametrize("stage", [Stage.QUARTER, Stage.FULL, Stage.SHADOW])
+def test_an_entry_of_another_stage_does_not_count(stage: Stage) -> None:
+    assert counted(a_state(Stage.CANARY), *traded(9, stage=stage)).clean == 0
+
+
+def test_an_exit_counts_at_every_stage_unless_the_master_sold_before_the_step() -> None:
+    assert counted(a_state(Stage.CANARY), *traded(2, stage=None)).clean == 2
+    assert counted(a_state(Stage.CANARY, since=NOW + 2), *traded(2, stage=None)).clean == 0
+
+
+def test_an_entry_counts_by_its_stage_whatever_the_clocks_say() -> None:
+    assert counted(a_state(Stage.CANARY, since=NOW + 900), *traded(2)).clean == 2
 
 
 def test_a_fault_begins_the_count_again() -> None:
@@ -78,7 +88,7 @@ def test_a_fault_begins_the_count_again() -> None:
 
 
 def test_a_burst_of_faults_steps_back_by_one_step() -> None:
-    state = counted(a_state(Stage.QUARTER, cursor="7-0"), *traded(2), fault(), fault())
+    state = counted(a_state(Stage.QUARTER, cursor="7-0"), *traded(2, stage=Stage.QUARTER), fault(), fault())
     after, move = step_back(state, FROM_SHADOW, NOW + 4)
     assert move == Move(Stage.QUARTER, Stage.CANARY, BY_LADDER, "2 faults within 60 min", NOW + 4)
     assert after == LadderState(Stage.CANARY, Stage.SHADOW, NOW + 4, cursor="7-0")
@@ -179,6 +189,7 @@ _FACTS = st.lists(
         st.integers(NOW, NOW + 2 * HOUR),
         st.integers(NOW, NOW + 2 * HOUR),
         st.none() | st.decimals(0, 100, places=2),
+        st.none() | st.sampled_from(STEPS),
     ),
     max_size=12,
 )
