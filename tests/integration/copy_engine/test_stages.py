@@ -7,7 +7,9 @@ from decimal import Decimal
 
 import pytest
 
+from services.copy_engine.decisions.decision_plan import decide
 from services.copy_engine.decisions.fanout import FanOut
+from services.copy_engine.followers.follower import Follower
 from services.copy_engine.followers.follower_reader import FollowerReader
 from shared.bus.connection import Bus
 from shared.bus.records import Records
@@ -65,6 +67,13 @@ async def test_every_user_of_one_signal_is_sized_by_their_own_stage(bus: Bus, em
     assert (dave.shadow.base_size, dave.shadow.limit_price) == (btc("0.05"), btc_price(60300))
     assert dave.reason.endswith("; stage shadow: checked at kraken, not placed")
     assert "x stage 0.05 = 0.0025" in bob.reason
+
+
+def test_a_decision_at_shadow_has_no_copy_even_before_it_is_written() -> None:
+    follower = Follower(at("dave", Stage.SHADOW), an_account("dave"), (), venue="kraken", stage=Stage.SHADOW)
+    decision = decide(an_entry(), follower, an_instrument(), NOW + 40)
+    assert decision.copy is None
+    assert decision.shadow is not None
 
 
 async def test_a_shadow_entry_is_no_copy_on_the_wire(bus: Bus, emit: Emit) -> None:
