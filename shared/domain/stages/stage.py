@@ -80,6 +80,11 @@ class StagePolicy:
         return self.max if self.auto else self.start
 
     @property
+    def smallest(self) -> Stage:
+        """Return the stage with the smallest orders that the user comes to: what the venue's minimums have to let through."""
+        return Stage.CANARY if self.auto and self.max is not Stage.SHADOW else self.start
+
+    @property
     def restricts(self) -> bool:
         """Whether an entry of this user may ever be less than a whole order."""
         return self.auto or self.start.reduced
