@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
@@ -21,7 +22,7 @@ SNAPSHOT = AccountSnapshot(an_account())
 TWENTIETH = Decimal("0.05")
 
 
-def sized(scale: Decimal, snapshot: AccountSnapshot = SNAPSHOT, **settings: object) -> EntrySize | Skip:
+def sized(scale: Decimal, snapshot: AccountSnapshot = SNAPSHOT, **settings: Any) -> EntrySize | Skip:
     return Sizing(an_entry(), a_policy(**settings), an_instrument()).size(snapshot, usd(10_000), scale)
 
 
@@ -104,7 +105,7 @@ def test_a_stage_trades_its_share_of_what_the_whole_would_trade(
         max_order_pct=pct, max_order_quote=None if quote is None else Decimal(quote), max_symbol_pct=pct
     )
     rich = an_account(cash=usd(10**9))
-    settings = {"limits": limits, "sizing": SizingPolicy(multiplier=multiplier)}
+    settings: dict[str, Any] = {"limits": limits, "sizing": SizingPolicy(multiplier=multiplier)}
 
     def with_held(part: Decimal) -> AccountSnapshot:
         size = btc(held * part)
