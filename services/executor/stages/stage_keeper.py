@@ -2,7 +2,8 @@
 
 The executor that holds the user's lease is the one owner: it settles the orders that are counted, it knows the unresolved ones,
 and its writes are fenced, so that two processes never move a user. The engine reads the stage with each signal and writes it into
-its decision: a move takes effect from the next signal on, and never within an order.
+its decision: a move takes effect from the next signal on, and never within an order. A user who is disabled, or has no file any
+more, begins again at the file's start: another account may come under the same name.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from services.executor.account.faults import AccountFaults
 from shared.bus.stages import StageStore
 from shared.contracts.fields import MalformedMessageError
 from shared.domain.fault import FaultKind
-from shared.domain.limits.policy import UserPolicy
+from shared.domain.limits.policy import FileState, UserPolicy
 from shared.domain.stages.ladder import LadderState, Move, align, climb, count, is_complete, step_back
 from shared.domain.stages.stage import StagePolicy
 from shared.ledger.stages.evidence import StageEvidence
@@ -39,12 +40,14 @@ class StageKeeper:
         self._faults = faults
         self._clock = clock
         self._fixed: StagePolicy | None = None
-        """The settings without `auto` whose record, if there was one, has been closed."""
+        """The settings of a user who does not move, whose record, if there was one, is back at the start."""
 
     async def round(self, user: UserPolicy) -> None:
         """Count what has ended since the last round, and move if that is due. Raises LeaseLost, BusUnavailable, BusRefused."""
-        policy = user.stage
-        if user.fault or not user.enabled or policy == self._fixed:
+        policy, gone = user.stage, user.file is FileState.GONE
+        moves = policy.auto and user.enabled and not gone
+        fixed = replace(policy, auto=False)
+        if (user.fault and not gone) or (not moves and fixed == self._fixed):
             return
         try:
             recorded = await self._store.load()
@@ -54,13 +57,14 @@ class StageKeeper:
                 log.error("the stage cannot be read", user=user.user, reason=str(error))
             return
         self._faults.clear(FaultKind.RECORD, _SUBJECT)
-        if policy.auto:
+        if moves:
             self._fixed = None
             await self._advance(user, recorded)
         else:
             if recorded is not None:
-                await self._record(user.user, recorded, *align(recorded, policy, self._clock()))
-            self._fixed = policy
+                why = "" if user.enabled and not gone else "the user follows no more"
+                await self._record(user.user, recorded, *align(recorded, fixed, self._clock(), why))
+            self._fixed = fixed
 
     async def _advance(self, user: UserPolicy, recorded: LadderState | None) -> None:
         policy, now = user.stage, self._clock()

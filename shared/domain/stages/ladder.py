@@ -91,14 +91,17 @@ def effective_stage(policy: StagePolicy, recorded: LadderState | None) -> Stage:
     return min(recorded.stage, policy.max, key=rank)
 
 
-def align(state: LadderState | None, policy: StagePolicy, now: int) -> tuple[LadderState, Move | None]:
-    """Return the state under the present file: one that leads elsewhere begins a new count there."""
+def align(
+    state: LadderState | None, policy: StagePolicy, now: int, reason: str = ""
+) -> tuple[LadderState, Move | None]:
+    """Return the state under the present file: one that leads elsewhere begins a new count there, for this reason."""
     stage = effective_stage(policy, state)
     if state is None:
         return LadderState(stage, policy.start, now), None
     if stage is state.stage and policy.start is state.start:
         return state, None
-    move = Move(state.stage, stage, BY_FILE, f"the file says start {policy.start}, max {policy.max}", now)
+    reason = reason or f"the file says start {policy.start}, max {policy.max}"
+    move = Move(state.stage, stage, BY_FILE, reason, now)
     return replace(_at(state, stage, now), start=policy.start), move if stage is not state.stage else None
 
 

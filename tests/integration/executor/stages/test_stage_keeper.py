@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -16,6 +17,7 @@ from shared.bus.streams import flatten, read_entries
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage, ReportMessage, SignalMessage
 from shared.contracts.stage import read_stage, write_stage
+from shared.domain.limits.policy import FileState
 from shared.domain.order import Copy, Decision, Kind, OrderState, Side, order_id, report_id
 from shared.domain.reason import ReasonCode
 from shared.domain.stages.ladder import LadderState
@@ -304,6 +306,24 @@ async def test_without_auto_the_record_is_closed_and_a_later_auto_begins_at_the_
     assert (await ladder.steps())[-1] == ("0.25", "shadow", "file")
     ladder.policy = replace(ladder.policy, stage=AUTO)
     assert (await ladder.round()).stage is Stage.SHADOW
+
+
+@pytest.mark.parametrize("changes", [{"enabled": False}, {"file": FileState.GONE, "fault": "the file is gone"}])
+async def test_a_user_who_follows_no_more_begins_again_at_the_start(ladder: Ladder, changes: dict[str, Any]) -> None:
+    """The next account under this name may be somebody else's."""
+    await at(ladder, Stage.QUARTER)
+    follows = ladder.policy
+    ladder.policy = replace(follows, **changes)
+    assert (await ladder.round()).stage is Stage.SHADOW
+    assert (await ladder.steps())[-1] == ("0.25", "shadow", "file")
+    ladder.policy = follows
+    assert (await ladder.round()).stage is Stage.SHADOW
+
+
+async def test_a_bad_file_changes_no_stage(ladder: Ladder) -> None:
+    await at(ladder, Stage.QUARTER)
+    ladder.policy = a_policy(USER, file=FileState.BAD, fault="alice.toml: not valid TOML")
+    assert (await ladder.round()).stage is Stage.QUARTER
 
 
 async def test_a_user_without_a_ladder_gets_no_record(ladder: Ladder) -> None:
