@@ -16,7 +16,7 @@ from shared.ledger.stages.rows import StageRow, StageStep, read_stages, read_ste
 _COLUMNS: Final = ["user", "stage", "max", "clean", "tracking", "faults", "since (UTC)"]
 _STEPS: Final = ["when (UTC)", "user", "from", "to", "by", "why"]
 
-User = Annotated[str, typer.Option("--user", help="Only this user; all users if not given.")]
+User = Annotated[str, typer.Option("--user", help="Only this user; else all whose entries a stage may reduce.")]
 Count = Annotated[int, typer.Option("--count", min=1, max=1_000, help="How many recent steps to show per user.")]
 
 
@@ -27,7 +27,8 @@ def stages(user: User = "", count: Count = 20, as_json: AsJson = False) -> None:
         policies = await read_policies(settings, bus)
         if user:
             require_known(user, policies)
-        names = [user] if user else sorted(policies)
+        reduced = sorted(name for name, policy in policies.items() if policy.stage.restricts)
+        names = [user] if user else reduced
         found = await read_stages(bus, [policies[name] for name in names])
         return list(found.values()), await read_steps(bus, names, count)
 
@@ -36,7 +37,11 @@ def stages(user: User = "", count: Count = 20, as_json: AsJson = False) -> None:
         print_json({"stages": [each.row() for each in rows], "steps": [each.row() for each in steps]})
         return
     out = console()
-    out.print(table("Stages", _COLUMNS, [_cells(each) for each in rows], empty="no users"))
+    out.print(
+        table(
+            "Stages", _COLUMNS, [_cells(each) for each in rows], empty="no user has a stage below 1, or one that moves"
+        )
+    )
     for each in rows:
         if said := [*each.standing, *([each.held_back] if each.held_back else [])]:
             out.print(f"  {each.user}: {'; '.join(said)}", markup=False)

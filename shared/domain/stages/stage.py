@@ -74,6 +74,9 @@ class StagePolicy:
     """How many faults within `fault_window_ms` make one step back."""
     fault_window_ms: int = _HOUR_MS
 
+    def __str__(self) -> str:
+        return f"from {self.start} by itself to {self.max} at most" if self.auto else str(self.start)
+
     @property
     def ceiling(self) -> Stage:
         """Return the highest stage that the file allows."""

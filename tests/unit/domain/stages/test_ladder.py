@@ -243,3 +243,8 @@ def test_whatever_happens_a_move_is_one_step_within_the_files_bounds(
 def test_a_share_is_a_share_and_shadow_and_paper_are_the_whole_size() -> None:
     assert [stage.share for stage in Stage] == [1, 1, Decimal("0.05"), Decimal("0.25"), 1]
     assert [stage.reduced for stage in Stage] == [False, True, True, True, False]
+
+
+def test_a_setting_is_shown_in_words() -> None:
+    assert str(StagePolicy(start=Stage.CANARY)) == "0.05"
+    assert str(FROM_SHADOW) == "from shadow by itself to 1 at most"
