@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -95,6 +96,19 @@ async def test_the_recorded_stage_counts_from_the_next_signal_on(bus: Bus, emit:
     await FanOut(bus, clock).distribute(await emit(later), later, [alice], PAIRS)
     decisions = [decision for _, decision in await decided(bus, "alice")]
     assert [each.stage for each in decisions] == ["shadow", "0.05"]  # the first one stands
+
+
+async def test_a_signal_that_is_distributed_again_after_a_step_keeps_its_first_decision(bus: Bus, emit: Emit) -> None:
+    """An engine may die between the decision and its acknowledgement; the user may have moved meanwhile."""
+    alice = a_policy("alice", stage=replace(AUTO, start=Stage.CANARY))
+    await Records(bus).write_account(an_account("alice"))
+    entry = await emit()
+    await FanOut(bus, clock).distribute(entry, an_entry(), [alice], PAIRS)
+    await write(bus, "alice", Stage.QUARTER, start=Stage.CANARY)
+    await FanOut(bus, clock).distribute(entry, an_entry(), [alice], PAIRS)
+    ((_, decision),) = await decided(bus, "alice")
+    assert decision.copy is not None
+    assert (decision.stage, decision.copy.base_size) == ("0.05", btc("0.0025"))
 
 
 async def test_the_engine_takes_no_stage_above_the_files_max_nor_one_of_another_start(bus: Bus, emit: Emit) -> None:
