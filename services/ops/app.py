@@ -29,6 +29,7 @@ COMMANDS: Final = (
     "why",
     "streams",
     "stopouts",
+    "stages",
     "drift",
     "master",
     "track",

@@ -107,7 +107,7 @@ CALLS: Final[Mapping[str, Call]] = {
         [TOKEN, "planned", "BTC/USD", "{}", "BTC/USD", "{}", 2, "pnl", "1", "leg", "2"],
         [_FENCE],
     ),
-    "write_risk": Call([FENCE, RISK, keys.stopouts("alice")], [TOKEN, 2, "pnl", "1", "reason", "lost"], [_FENCE]),
+    "write_state": Call([FENCE, RISK, keys.stopouts("alice")], [TOKEN, 2, "pnl", "1", "reason", "lost"], [_FENCE]),
 }
 
 
