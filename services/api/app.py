@@ -16,11 +16,11 @@ from services.api.actions.routes import build_action_routes
 from services.api.metrics import Metrics
 from services.api.openapi import add_openapi
 from services.api.outcome_counter import OutcomeCounter
-from services.api.page import build_page_routes
 from services.api.problems import add_error_handlers
 from services.api.read_models import ReadModels
 from services.api.routes import build_routes
 from services.api.server import build_server
+from services.api.web.build import add_web
 from shared.bus.connection import Bus, open_bus
 from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.records import Records
@@ -48,7 +48,7 @@ def build(bus: Bus, settings: Settings) -> tuple[FastAPI, OutcomeCounter]:
     app.include_router(build_routes(models, metrics))
     desk = ActionDesk(Ground(bus, settings.shoal_config, models.policies, _now_ms))
     app.include_router(build_action_routes(desk, bus, models.forget))
-    app.include_router(build_page_routes(models))
+    app.state.prices = add_web(app, bus, models, settings.shoal_config, desk)
     add_openapi(app)
     return app, OutcomeCounter(bus, models, metrics)
 
@@ -72,6 +72,7 @@ async def main(settings: Settings) -> None:
                 background = [
                     group.create_task(keep_up("heartbeat", heartbeat.run)),
                     group.create_task(keep_up("counting outcomes", counter.run)),
+                    group.create_task(keep_up("sampling prices", app.state.prices.run)),
                 ]
                 await serve(build_server(app, settings), listener)
                 for task in background:

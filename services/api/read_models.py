@@ -27,10 +27,7 @@ from shared.ledger.why import SignalTrace, find_signal, recent_signals, trace_si
 from shared.operations.control_log import read_changes
 from shared.operations.request import Action
 
-ON_PAGE: Final = 12
-"""Signals on the index page."""
 _STATE: Final = 1.0
-_PAGE: Final = 2.0
 _USERS: Final = 15.0
 _CHANGES: Final = 20
 """Entries of the control log that are looked at for what is new."""
@@ -50,7 +47,6 @@ class ReadModels:
         self._symbols = TimedCache(lambda: read_symbol_switches(bus), _USERS)
         self._status = TimedCache(self._read_status, _STATE)
         self._backlog = TimedCache(self._read_backlog, _STATE)
-        self._stories = TimedCache(self._read_traces, _PAGE)
         self._last_change = ""
 
     async def users(self) -> list[str]:
@@ -72,10 +68,6 @@ class ReadModels:
     async def backlog(self) -> list[Backlog]:
         """Read how far the streams have been processed."""
         return await self._backlog.get()
-
-    async def traces(self) -> list[SignalTrace]:
-        """Trace the newest signals, newest first."""
-        return await self._stories.get()
 
     async def signals(self, count: int) -> list[Entry]:
         """Read the newest signals, newest first."""
@@ -112,7 +104,3 @@ class ReadModels:
 
     async def _read_backlog(self) -> list[Backlog]:
         return await read_backlog(self._bus, await self.users())
-
-    async def _read_traces(self) -> list[SignalTrace]:
-        users = await self.users()
-        return [await trace_signal(self._bus, entry, users) for entry in await recent_signals(self._bus, ON_PAGE)]

@@ -19,12 +19,17 @@ from shared.domain.control import ControlMode
 
 COMMANDS: Final = (
     "status",
+    "positions",
+    "pnl",
+    "orders",
+    "watch",
     "audit",
     "preflight",
     "doctor",
     "why",
     "streams",
     "stopouts",
+    "stages",
     "drift",
     "master",
     "track",

@@ -189,12 +189,17 @@ class Records:
         """Read which stop-out of an account an operator has ended, by its end; empty if none. Raises BusUnavailable."""
         return str(await self._bus.do("HGET", keys.control(user), lift_field(venue)) or "")
 
-    async def before_fill(self, user: str, venue: str, symbol: Symbol) -> tuple[Any, Any]:
-        """Read what a fill changes, as the wire gives it: a position for `read_held`, and the risk state for `risk_fields`."""
-        held, risk = await self._bus.do_all(
-            [("HGET", keys.positions(user, venue), str(symbol)), hgetall(keys.risk(user, venue))]
+    async def before_fill(self, user: str, venue: str, symbol: Symbol) -> tuple[Any, Any, Any]:
+        """Read what a fill changes, as the wire gives it: a position for `read_held`, the risk state for `risk_fields`, and the
+        sums of the symbol's trades."""
+        held, risk, totals = await self._bus.do_all(
+            [
+                ("HGET", keys.positions(user, venue), str(symbol)),
+                hgetall(keys.risk(user, venue)),
+                ("HGET", keys.totals(user, venue), str(symbol)),
+            ]
         )
-        return held, risk
+        return held, risk, totals
 
     async def before_look(self, user: str, venue: str) -> tuple[Any, Any]:
         """Read what losses are measured by, as the wire gives it: for `risk_fields`, and for `read_holdings`."""

@@ -76,4 +76,5 @@ def read_decision(fields: Mapping[str, str]) -> Decision:
         int(signal_at),
         int(emitted_at or signal_at),
         master_order_id=get("master_order_id", ""),
+        stage=get("stage", ""),
     )

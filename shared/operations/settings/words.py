@@ -33,6 +33,8 @@ _SET: Final[Mapping[str, str]] = {
     "symbols.include": "only these symbols are copied: {new}",
     "symbols.exclude": "these symbols are not copied: {new}",
     "symbols.map": "trades other symbols than the master: {new}",
+    "stage.start": "the canary ladder begins at stage {new}",
+    "stage.max": "the canary ladder ends at stage {new}",
     "venues": "accounts at: {new}",
     "on_leave": "what is held when the user is disabled: {new}",
     "on_join": "what is copied of open positions on joining: {new}",
