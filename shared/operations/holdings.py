@@ -73,8 +73,8 @@ class MarketValue:
         return " and ".join(f"{amount:,.2f} {name}" for name, amount in sorted(self.by_currency.items())) or "nothing"
 
 
-async def value_positions(bus: Bus, positions: Mapping[PositionKey, Position]) -> MarketValue:
-    """Value positions at the last published prices of their venues. Raises BusUnavailable."""
+async def read_market(bus: Bus, positions: Mapping[PositionKey, Position]) -> dict[tuple[str, Symbol], Price]:
+    """Read the last published prices of positions, by venue and symbol, as far as there are any. Raises BusUnavailable."""
     wanted: dict[str, set[Symbol]] = {}
     for _, venue, symbol in positions:
         wanted.setdefault(venue, set()).add(symbol)
@@ -83,6 +83,12 @@ async def value_positions(bus: Bus, positions: Mapping[PositionKey, Position]) -
         with suppress(BusRefused):  # a value is shown with a stop, and must not prevent it
             for symbol, (price, _) in (await Records(bus).prices_of(venue, sorted(symbols, key=str))).items():
                 prices[venue, symbol] = price
+    return prices
+
+
+async def value_positions(bus: Bus, positions: Mapping[PositionKey, Position]) -> MarketValue:
+    """Value positions at the last published prices of their venues. Raises BusUnavailable."""
+    prices = await read_market(bus, positions)
     total: dict[str, Decimal] = {}
     at_cost = 0
     for (_, venue, symbol), position in positions.items():

@@ -16,11 +16,14 @@ from shared.config.users.changes import differences, settings_of
 from shared.config.users.file import UserFile
 from shared.config.users.loader import read_user, users_folder
 from shared.domain.limits.policy import OnLeave, UserPolicy
+from shared.domain.limits.protection import due
+from shared.domain.position import Position
+from shared.domain.values.money import Price
 from shared.operations.actions.port import Ground
 from shared.operations.consequence import Consequence, digest_of
 from shared.operations.control_log import Change, write_change
 from shared.operations.errors import ActionRefused, UnknownTarget
-from shared.operations.holdings import count, read_held, value_positions
+from shared.operations.holdings import count, read_held, read_market, value_positions
 from shared.operations.request import ActionRequest
 from shared.operations.settings.file_store import path_of, replace_file
 from shared.operations.settings.toml_edit import NotEditableError, edit_toml
@@ -79,17 +82,23 @@ class SettingsEdit:
         return f"{change.effect} (former text: {backup.name})"
 
     async def _sale(self, user: str, edit: _Edit) -> tuple[str, dict[str, Decimal], list[str]]:
-        """Return what is sold because the user leaves with `on_leave = "close_now"`, in words, figures and facts."""
-        leaves = not edit.new.enabled and edit.new.on_leave is OnLeave.CLOSE_NOW
-        if not leaves or (edit.old and not edit.old.enabled and edit.old.on_leave is OnLeave.CLOSE_NOW):
+        """Return what executors sell at once by the new settings and not by the old ones, in words, figures and facts."""
+        leaves, left = _leaves(edit.new), edit.old is not None and _leaves(edit.old)
+        if (leaves and left) or (not leaves and edit.old is not None and edit.old.exits == edit.new.exits):
             return "", {}, []
         held = await read_held(self._ground.bus, Scope(user), {})
-        if not held.positions:
-            return "; nothing is held that would be sold", {}, []
-        worth = await value_positions(self._ground.bus, held.positions)
+        prices, now = await read_market(self._ground.bus, held.positions), self._ground.clock()
+        sold = {
+            place: position
+            for place, position in held.positions.items()
+            if leaves or _newly_due(position, prices.get(place[1:]), now, edit)
+        }
+        if not sold:
+            return "; nothing that is held is sold now", {}, []
+        worth = await value_positions(self._ground.bus, sold)
         figures = {f"value {name}": each for name, each in worth.by_currency.items()}
-        figures["positions"] = Decimal(len(held.positions))
-        places = sorted(f"{venue} {symbol}" for _, venue, symbol in held.positions)
+        figures["positions"] = Decimal(len(sold))
+        places = sorted(f"{venue} {symbol}" for _, venue, symbol in sold)
         return f"; sells {count(len(places), 'position')}, about {worth} at market", figures, places
 
     def _edit(self, request: ActionRequest) -> _Edit:
@@ -135,3 +144,14 @@ class SettingsEdit:
         if not user.replace("-", "").replace("_", "").isalnum() or not user.isascii():
             raise UnknownTarget(f"there is no user {user[:40]!r}")
         return path
+
+
+def _leaves(policy: UserPolicy) -> bool:
+    return not policy.enabled and policy.on_leave is OnLeave.CLOSE_NOW
+
+
+def _newly_due(position: Position, price: Price | None, now: int, edit: _Edit) -> bool:
+    """Return whether the new exits close a position at once that the old ones keep."""
+    if due(position, price, now, edit.new.exits) is None:
+        return False
+    return edit.old is None or due(position, price, now, edit.old.exits) is None

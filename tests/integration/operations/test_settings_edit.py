@@ -144,3 +144,14 @@ async def test_a_folder_that_cannot_be_written_is_said_so(
     assert not await read_changes(bus, 5)
     await desk.confirm(request, shown.token, OPERATOR, "the folder is writable again")
     assert "max_order_pct = 25" in file_of(config).read_text()
+
+
+@pytest.mark.parametrize(("price", "sold"), [("58100", True), ("59900", False), ("50000", False)])
+async def test_a_tighter_stop_says_what_it_sells_at_once(bus: Bus, config: Path, price: str, sold: bool) -> None:
+    """Bought at 60,000: 3 % below is beyond a stop of 2 % and not beyond one of 5 %, which would have sold at 50,000 anyway."""
+    await hold(bus, "alice", "BTC/USD", "0.02", "1200")
+    await quote(bus, "BTC/USD", price)
+    shown = await desk_of(bus, config).preview(ask(exits__stop_loss_pct="2"), OPERATOR)
+    assert shown.consequence.text.endswith("; sells 1 position, about 1,162.00 USD at market") is sold
+    assert shown.consequence.text.endswith("; nothing that is held is sold now") is not sold
+    assert "sells a position that has lost 2 %" in shown.consequence.text
