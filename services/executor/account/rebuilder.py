@@ -143,6 +143,7 @@ class Rebuilder:
             filled_size=order.filled.amount,
             average_price=order.average_price.shown() if order.average_price else None,
             fee=quote_fee(order).amount,
+            **tally.report_fields(),
             signal_at=order.opened_at,
             sent_at=order.opened_at,
             accepted_at=order.opened_at,

@@ -136,6 +136,7 @@ async def settle(
         filled_size=total.filled.amount,
         average_price=total.average_price.shown() if total.average_price else None,
         fee=total.fee.amount,
+        **total.report_fields(),
         signal_at=decision.signal_at,
         sent_at=sent_at,
         accepted_at=accepted_at,
