@@ -129,6 +129,8 @@ class Decision:
     code: str = ""
     master_order_id: str = ""
     """The venue's id of the master's order whose fill, or which itself, is copied; empty where that is not known."""
+    multiplier: Decimal | None = None
+    """The factor on the ratio of the equities; None where the user's size does not follow that ratio."""
 
     def exit_as(self, symbol: Symbol) -> Decision:
         """Return this exit under another name of the same asset. Raises ValueError for an entry."""

@@ -50,6 +50,8 @@ class Signal:
     """The master's name; empty where it has none but its venue's."""
     equity_reason: str = ""
     """Why `master_equity` is not known; an empty text if it is known, or if no cause was recorded."""
+    fee: Money | None = None
+    """The master's fee on this fill; None if it is not known in the quote currency. No size depends on it."""
 
     @property
     def leader(self) -> str:

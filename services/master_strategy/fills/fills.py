@@ -83,6 +83,7 @@ def missing_signal(
         filled_at=now if order.closed_at is None else order.closed_at,
         emitted_at=now,
         equity_reason=equity_reason,
+        fee=fee_on(order, size, cost),
     )
 
 
@@ -94,6 +95,18 @@ def of_the_whole(signal: Signal) -> Signal:
 def average_price(size: Quantity, cost: Money, symbol: Symbol) -> Price:
     """Return the average price of a fill, to as many digits as a person reads."""
     return Price(_LEGIBLE.divide(cost.amount, size.amount), symbol)
+
+
+def fee_on(order: VenueOrder, size: Quantity, cost: Money) -> Money | None:
+    """Return the fee on a part of an order's fill, in quote; None if it was taken in another asset than the two of the pair."""
+    if order.fee_asset not in {order.symbol.base, order.symbol.quote} or order.filled.amount == 0:
+        return None
+    whole = order.fee
+    if order.fee_asset == order.symbol.base:
+        whole = _LEGIBLE.multiply(whole, _LEGIBLE.divide(cost.amount, size.amount))
+    if size == order.filled:
+        return Money(whole, cost.currency)
+    return Money(_LEGIBLE.divide(_LEGIBLE.multiply(whole, size.amount), order.filled.amount), cost.currency)
 
 
 def net_size(order: VenueOrder, size: Quantity) -> Quantity:

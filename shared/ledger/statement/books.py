@@ -18,11 +18,13 @@ from shared.domain.values.symbol import Symbol
 
 @dataclass(frozen=True, slots=True)
 class Traded:
-    """What was bought or sold: `gross` is paid or received before the fee."""
+    """What was bought or sold: `gross` is paid or received before fees, `fee` was taken in quote."""
 
     size: Decimal
     gross: Decimal
     fee: Decimal
+    base_fee: Decimal = ZERO
+    """The fee that was taken in base; only of copies."""
 
 
 NOT_TRADED: Final = Traded(ZERO, ZERO, ZERO)

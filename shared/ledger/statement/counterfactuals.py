@@ -77,13 +77,13 @@ class _Play:
     fees: Decimal = ZERO
     """Those of copies and own exits, included in `cash`."""
 
-    def buy(self, size: Decimal, gross: Decimal, fee: Decimal) -> None:
-        self.held += size
+    def buy(self, size: Decimal, gross: Decimal, fee: Decimal, base_fee: Decimal = ZERO) -> None:
+        self.held += size - base_fee
         self.cash -= gross + fee
         self.fees += fee
 
-    def sell(self, size: Decimal, gross: Decimal, fee: Decimal) -> None:
-        self.held -= size
+    def sell(self, size: Decimal, gross: Decimal, fee: Decimal, base_fee: Decimal = ZERO) -> None:
+        self.held -= size + base_fee
         self.cash += gross - fee
         self.fees += fee
 
@@ -102,7 +102,7 @@ def explain(books: Sequence[SymbolBook], ratio: Decimal) -> Explanation:
             for cause, line, applied in _chain(book):
                 after, fees = play(book, ratio, applied)
                 if cause is Cause.FEES:
-                    _add(parts, cause, FEES_PAID, -fees)
+                    _add(parts, cause, FEES_PAID, after - before - fees_before)
                     _add(parts, cause, FEES_OF_THE_MASTER, fees_before)
                 else:
                     _add(parts, cause, line, after - before)
@@ -136,7 +136,7 @@ def result_of(book: SymbolBook) -> Decimal:
     for event in book.events:
         buys = isinstance(event, Entry) or (isinstance(event, LateTrade) and event.side is Side.BUY)
         copy = event.copy
-        held += copy.size if buys else -copy.size
+        held += (copy.size if buys else -copy.size) - copy.base_fee
         cash += (-copy.gross if buys else copy.gross) - copy.fee
     return cash + held * book.closing_price - book.opening * book.opening_price
 
@@ -171,7 +171,7 @@ def _play_entry(played: _Play, entry: Entry, ratio: Decimal, applied: Counterfac
     master = entry.master
     gross = entry.copy.gross if applied.entry_prices else in_proportion(master.gross, size, master.size)
     fee = entry.copy.fee if applied.fees else in_proportion(master.fee, size, master.size)
-    played.buy(size, gross, fee)
+    played.buy(size, gross, fee, entry.copy.base_fee if applied.fees else ZERO)
 
 
 def _entry_size(entry: Entry, ratio: Decimal, applied: Counterfactual) -> Decimal:
@@ -194,7 +194,7 @@ def _play_exit(played: _Play, sale: Exit, applied: Counterfactual) -> None:
     master = sale.master
     gross = sale.copy.gross if applied.exit_prices else in_proportion(master.gross, size, master.size)
     fee = sale.copy.fee if applied.fees else in_proportion(master.fee, size, master.size)
-    played.sell(size, gross, fee)
+    played.sell(size, gross, fee, sale.copy.base_fee if applied.fees else ZERO)
 
 
 def _play_own_exit(played: _Play, sale: OwnExit, applied: Counterfactual) -> None:
@@ -203,17 +203,18 @@ def _play_own_exit(played: _Play, sale: OwnExit, applied: Counterfactual) -> Non
         return
     size = sale.copy.size if applied.rounded else portion(played.held, sale.share)
     gross = in_proportion(sale.copy.gross, size, sale.copy.size)
-    played.sell(size, gross, sale.copy.fee if applied.fees else ZERO)
+    if applied.fees:
+        played.sell(size, gross, sale.copy.fee, sale.copy.base_fee)
+    else:
+        played.sell(size, gross, ZERO)
 
 
 def _play_late(played: _Play, trade: LateTrade, applied: Counterfactual) -> None:
     if not applied.carried:
         return
-    copy = trade.copy
-    if trade.side is Side.BUY:
-        played.held, played.cash = played.held + copy.size, played.cash - copy.gross - copy.fee
-    else:
-        played.held, played.cash = played.held - copy.size, played.cash + copy.gross - copy.fee
+    fees, move = played.fees, played.buy if trade.side is Side.BUY else played.sell
+    move(trade.copy.size, trade.copy.gross, trade.copy.fee, trade.copy.base_fee)
+    played.fees = fees  # part of what was carried over, not of this period's difference in fees
 
 
 def _add(parts: dict[tuple[Cause, str], Decimal], cause: Cause, line: str, amount: Decimal) -> None:
