@@ -53,3 +53,8 @@ def held_share(sold: Decimal, held: Decimal) -> Decimal:
     if held <= 0 or sold <= 0:
         return ZERO
     return ONE if sold >= held else quotient(sold, held)
+
+
+def rounded(amount: Decimal, step: Decimal, mode: str) -> Decimal:
+    """Return an amount rounded to a power of ten in a rounding mode of `decimal`."""
+    return amount.quantize(step, rounding=mode, context=_ROUNDING)
