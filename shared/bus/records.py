@@ -184,12 +184,17 @@ class Records:
         fields = risk_fields(await self._bus.do("HGETALL", keys.risk(user, venue)))
         return read_risk(fields) if fields else None
 
-    async def before_fill(self, user: str, venue: str, symbol: Symbol) -> tuple[Any, Any]:
-        """Read what a fill changes, as the wire gives it: a position for `read_held`, and the risk state for `risk_fields`."""
-        held, risk = await self._bus.do_all(
-            [("HGET", keys.positions(user, venue), str(symbol)), hgetall(keys.risk(user, venue))]
+    async def before_fill(self, user: str, venue: str, symbol: Symbol) -> tuple[Any, Any, Any]:
+        """Read what a fill changes, as the wire gives it: a position for `read_held`, the risk state for `risk_fields`, and the
+        sums of the symbol's trades."""
+        held, risk, totals = await self._bus.do_all(
+            [
+                ("HGET", keys.positions(user, venue), str(symbol)),
+                hgetall(keys.risk(user, venue)),
+                ("HGET", keys.totals(user, venue), str(symbol)),
+            ]
         )
-        return held, risk
+        return held, risk, totals
 
     async def before_look(self, user: str, venue: str) -> tuple[Any, Any]:
         """Read what losses are measured by, as the wire gives it: for `risk_fields`, and for `read_holdings`."""

@@ -52,6 +52,7 @@ _OF_A_USER: Final = (
     keys.doctor(_ANY, _ANY),
     keys.mirrored(_ANY, _ANY),
     keys.mirror_marks(_ANY, _ANY),
+    keys.totals(_ANY, _ANY),
 )
 
 ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
@@ -86,7 +87,13 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
         WriteRule(_CONSUMING, (keys.orders(_ANY), keys.resting(_ANY))),
         WriteRule(
             "xadd xtrim",
-            (keys.reports(_ANY), keys.stopouts(_ANY), keys.dead(keys.orders(_ANY)), keys.dead(keys.resting(_ANY))),
+            (
+                keys.reports(_ANY),
+                keys.stopouts(_ANY),
+                keys.equity(_ANY, _ANY, _ANY),
+                keys.dead(keys.orders(_ANY)),
+                keys.dead(keys.resting(_ANY)),
+            ),
         ),
     ),
     "copy-engine": (

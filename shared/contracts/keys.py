@@ -216,6 +216,16 @@ def risk(user: str, venue: str) -> str:
     return f"shoal:risk:{{{user}}}:{venue}"
 
 
+def totals(user: str, venue: str) -> str:
+    """Sums of what an account has traded by copying, by symbol; by the executor, the master's by the master."""
+    return f"shoal:totals:{{{user}}}:{venue}"
+
+
+def equity(user: str, venue: str, step: str) -> str:
+    """Stream of samples of an account's equity, one per `step` (`minute`, `quarter`, `hour`); by the process that owns it."""
+    return f"shoal:equity:{{{user}}}:{venue}:{step}"
+
+
 def heartbeat(service: str, instance: str) -> str:
     """Sign of life of one process."""
     return f"shoal:heartbeat:{service}:{instance}"

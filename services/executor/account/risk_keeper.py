@@ -30,7 +30,7 @@ from shared.domain.portfolio import RESIDUE, Portfolio
 from shared.domain.position import Holdings, Position
 from shared.domain.values.money import Money, Price
 from shared.domain.values.symbol import Symbol
-from shared.execution.totals import quote_fee
+from shared.execution.totals import delivered_quantity, paid_fee
 from shared.venues.port import VenueOrder
 
 _WRITE_EVERY: Final = 10.0
@@ -94,7 +94,7 @@ class RiskKeeper:
         if order.side is Side.BUY:
             self._state = state.after_fill(now, entry=True)
         else:
-            made = realized_by(before, order.filled, order.cost, quote_fee(order))
+            made = realized_by(before, delivered_quantity(order), order.cost, paid_fee(order))
             self._state = state.after_fill(now, realized=Money(made.amount, state.currency))
         return self._fields(self._state)
 
