@@ -1,7 +1,7 @@
 """From the records of an account to the books of its coins. Pure.
 
-A copy belongs to the fill of the master that it copies. What is not in the records is never assumed: a decision without a report has
-filled nothing yet, and a trade without a fill of the master in the period is carried over or the user's own.
+A copy belongs to the fill of the master that it copies. What is not in the records is never assumed: a decision without a
+report has filled nothing yet, and a trade without a fill of the master in the period is carried over or the user's own.
 """
 
 from __future__ import annotations
@@ -57,6 +57,8 @@ class _Coin:
     first: Decimal | None = None
     """The first price in the period, and the last one."""
     last: Decimal | None = None
+    signalled: bool = False
+    """Whether the master traded it in the period; else the user's own trades are all that states a price."""
 
     def price(self, price: Decimal) -> None:
         self.first = price if self.first is None else self.first
@@ -76,11 +78,14 @@ def assemble(material: Material) -> Assembly:
             used.add(ending.order_id)
         coin.lines.append(_copied_line(each, ending, allotment, scales, material))
         coin.price(each.signal.price.amount)
+        coin.signalled = True
     for ending in sorted(material.endings, key=lambda each: each.at):
         if ending.trade is None or ending.order_id in used:
             continue
         coin = coins.setdefault(Holding.of(ending.trade.symbol), _Coin(Opening()))
         _insert(coin.lines, _Line(ending.at, None, ending))
+        if not coin.signalled:
+            coin.price(quotient(ending.trade.cost.amount, ending.trade.size.amount))
     books = [_book(key, coin, material.closing_prices) for key, coin in sorted(coins.items())]
     return Assembly(
         books=[book for book in books if book.events or book.opening or book.master_opening],
@@ -92,7 +97,10 @@ def assemble(material: Material) -> Assembly:
 
 
 def exit_share(signal: Signal) -> Decimal:
-    """Return the share of the position that the master sold: from the sizes, which are exact, where they agree with the fraction."""
+    """Return the share of the position that the master sold.
+
+    It is that of the sizes, which are exact, where they agree with the signal's fraction.
+    """
     fraction = ONE if signal.fraction is None else signal.fraction
     before = signal.position_before.amount
     if fraction >= ONE or before <= 0:
@@ -109,7 +117,7 @@ def _copied_line(
         signal.base_size.amount, signal.quote_size.amount, ZERO if signal.fee is None else signal.fee.amount
     )
     copy = allotment.share_of(each, ending)
-    at = ending.at if ending is not None and ending.trade is not None else signal.filled_at
+    at = signal.filled_at if ending is None else ending.at
     missed = _missed(each, ending)
     if signal.kind is Kind.EXIT:
         return _Line(at, Exit(master, exit_share(signal), copy, missed))
@@ -183,4 +191,3 @@ def _own(ending: Ending, held: Decimal) -> Event | None:
         return LateTrade(trade.side, copy)
     share = ONE if ending.outcome is OrderState.FILLED else held_share(copy.size, held)
     return OwnExit(ending.code or _OWN, share, copy)
-

@@ -1,7 +1,7 @@
 """What the statement reads of one symbol: each fill of the master beside its copy, and the user's own exits. Pure values.
 
-Sizes in base units, `gross` and fees in quote units, prices in quote units per base unit. Every size of a copy is what filled, never what
-was requested.
+Sizes in base units, `gross` and fees in quote units, prices in quote units per base unit. Every size of a copy is what filled,
+never what was requested.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""From the master's result to the user's, one cause at a time: each part is the difference between two consecutive counterfactuals.
+"""From the master's result to the user's, one cause at a time: each part is the difference between two consecutive
+counterfactuals.
 
-A counterfactual is the whole period played again with some causes applied and the others not. Since each begins where the one before
-ends, the parts add up to the gap exactly, whatever the causes do to each other. No part is computed as what is left over.
+A counterfactual is the whole period played again with some causes applied and the others not. Since each begins where the one
+before ends, the parts add up to the gap exactly, whatever the causes do to each other. No part is computed as what is left
+over.
 """
 
 from __future__ import annotations

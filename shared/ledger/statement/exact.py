@@ -1,8 +1,8 @@
 """Arithmetic of the statement: exact, or rounded in one named place.
 
 Sums, differences and products of decimals are finite decimals. Inside `exactly()` an operation that would have to round raises
-`decimal.Inexact` instead, so that no part of a statement can lose a digit unseen. A quotient may have no end: ratios, shares and
-portions are rounded here, towards zero, to `QUANTUM`, and count as exact from then on.
+`decimal.Inexact` instead, so that no part of a statement can lose a digit unseen. A quotient may have no end: ratios, shares
+and portions are rounded here, towards zero, to `QUANTUM`, and count as exact from then on.
 """
 
 from __future__ import annotations

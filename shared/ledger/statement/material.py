@@ -63,7 +63,7 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How a user's sizes follow the master's: `equity` is the ratio of the equities, `factor` what the settings multiply it by."""
+    """How a user's sizes follow the master's: `equity` is the ratio of the equities, `factor` what it is multiplied by."""
 
     equity: Decimal
     factor: Decimal

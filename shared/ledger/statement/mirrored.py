@@ -1,7 +1,7 @@
 """Finds the report that belongs to a fill of the master, and spreads that of a mirrored order over the fills that it copies.
 
-A mirrored order has one report for everything that the master's order filled. Each of the master's fills gets its share of it by size;
-the last one gets what rounding leaves, so that the shares add up to the report exactly.
+A mirrored order has one report for everything that the master's order filled. Each of the master's fills gets its share of it
+by size; the last one gets what rounding leaves, so that the shares add up to the report exactly.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Rounds amounts for people so that what is shown still adds up.
 
-Rounding each amount by itself would leave sums that are a cent off. Here the amounts are rounded down, and the cents that are missing in
-the rounded total go to those that lost most: each is shown less than a cent from its exact value, whatever the others are.
+Rounding each amount by itself would leave sums that are a cent off. Here the amounts are rounded down, and the cents that are
+missing in the rounded total go to those that lost most: each is shown at most a cent from its exact value, and one that is
+whole cents is shown as it is.
 """
 
 from __future__ import annotations
@@ -25,9 +26,7 @@ def round_parts(amounts: Sequence[Decimal], *, total: Decimal | None = None) -> 
         floors = [rounded(amount, CENT, ROUND_FLOOR) for amount in amounts]
         aim = rounded(sum(amounts, ZERO), CENT, ROUND_HALF_EVEN) if total is None else total
         missing = int((aim - sum(floors, ZERO)) / CENT)
-        by_loss = sorted(range(len(amounts)), key=lambda place: (floors[place] - amounts[place], place))
-        step = CENT if missing >= 0 else -CENT
-        order = by_loss if missing >= 0 else by_loss[::-1]
-        for number in range(abs(missing)):
-            floors[order[number % len(order)]] += step
+        by_loss = sorted(range(len(amounts)), key=lambda place: floors[place] - amounts[place])
+        for place in by_loss[:missing]:
+            floors[place] += CENT
     return floors

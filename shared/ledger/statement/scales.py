@@ -1,7 +1,8 @@
 """The size that each entry should have had: by the equities, the multiplier and the stage that were recorded with its decision.
 
-The ideal size is never read from what was ordered, except where the user's size does not follow the equities (`sizing.mode` is not
-`equity`, or the decision is of a version that did not record the multiplier): then what was ordered is what the settings ask for.
+The ideal size is never read from what was ordered, except where the user's size does not follow the equities (`sizing.mode` is
+not `equity`, or the decision is of a version that did not record the multiplier): then what was ordered is what the settings
+ask for.
 """
 
 from __future__ import annotations

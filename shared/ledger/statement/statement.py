@@ -6,7 +6,7 @@ Amounts are exact. `shown` amounts have two decimals and still add up: see `roun
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from statistics import median
@@ -44,6 +44,8 @@ class Part:
     amount: Decimal
     shown: Decimal
     lines: tuple[Line, ...]
+    count: int | None = None
+    """How many fills or sales it is about; None where that has no meaning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def state_account(material: Material) -> AccountStatement | None:
             for (cause, amount), rounded in zip(parts.items(), shown[1:], strict=True)
         ),
         copying=_copying(material, assembly),
-        notes=_notes(assembly, counts),
+        notes=_notes(assembly),
     )
 
 
@@ -140,12 +142,11 @@ def _part(
             Line(line, line_words(line), value, small, counts.get((cause, line)))
             for (line, value), small in zip(named.items(), rounded, strict=True)
         ),
+        count=sum(number for (of, _), number in counts.items() if of is cause) or None,
     )
 
 
-def _lines_of(
-    explanation: Explanation, counts: Mapping[tuple[Cause, str], int]
-) -> Mapping[Cause, dict[str, Decimal]]:
+def _lines_of(explanation: Explanation, counts: Mapping[tuple[Cause, str], int]) -> Mapping[Cause, dict[str, Decimal]]:
     """Return the lines by cause: every cause is there, with a line only where something happened."""
     found: dict[Cause, dict[str, Decimal]] = {cause: {} for cause in Cause}
     for (cause, line), amount in explanation.parts.items():
@@ -186,24 +187,24 @@ def _copying(material: Material, assembly: Assembly) -> Copying:
     )
 
 
-def _notes(assembly: Assembly, counts: Mapping[tuple[Cause, str], int]) -> tuple[str, ...]:
+def _notes(assembly: Assembly) -> tuple[str, ...]:
     found = []
     if assembly.unknown_fees:
-        found.append(f"The master's fee was not recorded for {assembly.unknown_fees} of its fills: it counts as 0 there.")
+        found.append(
+            f"The master's fee was not recorded for {assembly.unknown_fees} of its fills: it counts as 0 there."
+        )
     if assembly.unknown_sizes:
         found.append(
-            f"{assembly.unknown_sizes} decisions do not state the ratio that they followed: what was ordered, or the ratio of the "
-            "decision before, stands for it."
+            f"{assembly.unknown_sizes} decisions do not state the ratio that they followed: what was ordered stands for it, or "
+            "the ratio of the decision before."
         )
     if assembly.rounded_costs:
         found.append(
             f"{assembly.rounded_costs} trades were recorded without their exact cost: size times average price stands for it."
         )
-    if limited := counts.get((Cause.LIMITS, "")):
-        found.append(f"Limits cut {limited} entries.")
     return tuple(found)
 
 
-def _sum(amounts: Sequence[Decimal] | object) -> Decimal:
+def _sum(amounts: Iterable[Decimal]) -> Decimal:
     with exactly():
-        return sum(amounts, ZERO)  # type: ignore[call-overload,no-any-return]
+        return sum(amounts, ZERO)

@@ -36,21 +36,24 @@ PARTS: Final[Mapping[Cause, Words]] = {
     Cause.FEES: Words("Fees", "The fees that were paid, compared with the master's fees at the user's scale."),
     Cause.ROUNDING: Words(
         "Rounding and minimums",
-        "Sizes are rounded down to the venue's step; what is below its minimum is skipped, or raised to it if the settings say so.",
+        "Sizes are rounded down to the venue's step. What is below its minimum is skipped, or raised to it if the settings "
+        "say so.",
     ),
     Cause.SKIPPED: Words("Skipped", "Fills of the master that were not copied, or not in full, by reason."),
     Cause.LIMITS: Words("Own limits", "Sizes that the user's limits, or the cash of the account, made smaller."),
     Cause.OWN_EXITS: Words(
-        "Own exits", "Positions that the user's own rules (stop, take profit, stop-out) sold before the master did, by rule."
+        "Own exits",
+        "Positions that the user's own rules (stop, take profit, stop-out) sold before the master did, by rule.",
     ),
     Cause.RATIO: Words(
         "Deposits and withdrawals",
-        "The ratio of the user's equity to the master's was not the same all month: deposits, withdrawals, and results that differ "
-        "change it, and so do a new multiplier or stage.",
+        "The ratio of the user's equity to the master's was not the same all month: deposits, withdrawals, and results that "
+        "differ change it, and so do a new multiplier or stage.",
     ),
     Cause.CARRIED: Words(
         "Carried over",
-        "When the period began, the user held more or less than the master at scale: what earlier months, or joining later, left.",
+        "When the period began, the user held more or less than the master at scale, because of earlier months or of joining "
+        "later.",
     ),
 }
 """In the order in which they are shown."""
