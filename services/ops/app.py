@@ -28,6 +28,7 @@ COMMANDS: Final = (
     "drift",
     "master",
     "track",
+    "statement",
     "unknown",
     "resting",
     "resolve",

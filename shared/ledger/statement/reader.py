@@ -25,10 +25,10 @@ from shared.domain.values.money import ZERO
 from shared.domain.values.symbol import Symbol
 from shared.ledger.performance.trades import trade_of
 from shared.ledger.reading import PAGE, stream_extents
-from shared.ledger.statement.exact import exactly
-from shared.ledger.statement.material import Copied, Ending, Holding, Material, Opening, Scale
 from shared.ledger.statement.month import Month
-from shared.ledger.statement.scales import first_scale
+from shared.ledger.statement.parts.exact import exactly
+from shared.ledger.statement.records.material import Copied, Ending, Holding, Material, Opening, Scale
+from shared.ledger.statement.records.scales import first_scale
 from shared.ledger.statement.statement import Statement, state_account
 
 _LOOK_BACK: Final = 5

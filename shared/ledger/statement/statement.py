@@ -12,15 +12,15 @@ from decimal import Decimal
 from statistics import median
 
 from shared.domain.values.money import ZERO
-from shared.ledger.statement.assembly import Assembly, assemble
-from shared.ledger.statement.books import Entry, Exit, OwnExit
-from shared.ledger.statement.causes import OF_THE_EQUITY, OF_THE_SETTINGS, STEPS, Cause, cause_of
-from shared.ledger.statement.counterfactuals import Explanation, explain
-from shared.ledger.statement.exact import exactly
-from shared.ledger.statement.material import Material
 from shared.ledger.statement.month import Month
-from shared.ledger.statement.rounding import round_parts
-from shared.ledger.statement.words import PARTS, line_words
+from shared.ledger.statement.parts.books import Entry, Exit, OwnExit
+from shared.ledger.statement.parts.causes import OF_THE_EQUITY, OF_THE_SETTINGS, STEPS, Cause, cause_of
+from shared.ledger.statement.parts.counterfactuals import Explanation, explain
+from shared.ledger.statement.parts.exact import exactly
+from shared.ledger.statement.records.assembly import Assembly, assemble
+from shared.ledger.statement.records.material import Material
+from shared.ledger.statement.shown.rounding import round_parts
+from shared.ledger.statement.shown.words import PARTS, line_words
 
 
 @dataclass(frozen=True, slots=True)

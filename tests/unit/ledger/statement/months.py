@@ -1,7 +1,7 @@
 """Random months in which alice copies the master perfectly, but for the causes that a test asks for.
 
-A perfect copy has half the master's sizes, at the master's prices and fees, sells the same shares and rounds nothing: sizes are even
-numbers of lots, and what the master sells is a half, a quarter or all of its position.
+A perfect copy has half the master's sizes, at the master's prices and fees, sells the same shares and rounds nothing: sizes are
+even numbers of lots, and what the master sells is a half, a quarter or all of its position.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from shared.domain.signal import Signal
 from shared.domain.values.money import ONE, ZERO, Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
 from shared.ledger.performance.trades import Trade
-from shared.ledger.statement.material import Copied, Ending, Holding, Material, Opening
+from shared.ledger.statement.records.material import Copied, Ending, Holding, Material, Opening
 from tests.support.examples import NOW, an_entry, an_id
 
 SYMBOLS: Final = (Symbol("BTC", "USD"), Symbol("ETH", "USD"))
@@ -93,7 +93,9 @@ class RandomMonth:
         for rule, probability in self._causes.own_exits.items():
             if self.held[symbol] and self._chance(probability):
                 self._own_exit(symbol, rule)
-        begun = any(each.decision.kind is Kind.ENTRY for each in self.copied)  # the first entry's ratio is that of the month
+        begun = any(
+            each.decision.kind is Kind.ENTRY for each in self.copied
+        )  # the first entry's ratio is that of the month
         if begun and self._chance(self._causes.deposits):
             self.user_equity = Decimal(self._random.choice((1000, 2500, 20000)))
         if begun and self._chance(self._causes.settings):
@@ -194,43 +196,44 @@ class RandomMonth:
         rate = RATE * 2 if self._chance(self._causes.fees) else RATE
         # the master's fee at scale is that of the master's price
         fee = size * self.prices[symbol] * rate
-        self._end(decision.id, decision.signal_id, symbol, decision.side, size, size * price, fee, outcome)
+        self._end(
+            a_trade(
+                symbol,
+                decision.side,
+                size,
+                size * price,
+                fee,
+                self.at + 300,
+                name=decision.id,
+                signal=decision.signal_id,
+                outcome=outcome,
+            )
+        )
 
     def _own_exit(self, symbol: Symbol, rule: str) -> None:
         size = self.held[symbol]
         self.held[symbol] = ZERO
         cost = size * self.prices[symbol]
         name = an_id(f"own {len(self.endings)}")
-        self._end(name, "", symbol, Side.SELL, size, cost, ZERO, OrderState.FILLED, rule)
+        self._end(a_trade(symbol, Side.SELL, size, cost, ZERO, self.at + 300, name=name, code=rule))
 
-    def _end(
-        self,
-        name: str,
-        signal: str,
-        symbol: Symbol,
-        side: Side,
-        size: Decimal,
-        cost: Decimal,
-        fee: Decimal,
-        outcome: OrderState,
-        code: str = "",
-    ) -> None:
-        self.at += 300
-        trade = a_trade(name, signal, symbol, side, size, cost, fee, outcome, code, self.at)
-        self.endings.append(Ending(name, signal, outcome, code, self.at, trade))
+    def _end(self, trade: Trade) -> None:
+        self.at = trade.at
+        self.endings.append(Ending(trade.order_id, trade.signal_id, trade.outcome, trade.code, trade.at, trade))
 
 
 def a_trade(
-    name: str,
-    signal: str,
     symbol: Symbol,
     side: Side,
     size: Decimal,
     cost: Decimal,
     fee: Decimal,
-    outcome: OrderState,
-    code: str,
     at: int,
+    *,
+    name: str,
+    signal: str = "",
+    outcome: OrderState = OrderState.FILLED,
+    code: str = "",
 ) -> Trade:
     """Return a trade of alice's at Kraken."""
     return Trade(

@@ -1,7 +1,8 @@
 """Random months at the paper exchange: a master and alice trade there, and the records say of it what the system would write.
 
-Sizes, limits and exits are the domain's own rules, signals are made from the venue's record of an order, and every message goes over
-its wire format, so that what the statement reads is what it would read from Redis. What it is compared with is the exchange's balances.
+Sizes, limits and exits are the domain's own rules, signals are made from the venue's record of an order, and every message goes
+over its wire format, so that what the statement reads is what it would read from Redis. What it is compared with is the balances
+of the exchange.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import ONE, ZERO, Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
 from shared.execution.totals import LegTotals
-from shared.ledger.statement.material import Copied, Ending, Holding, Material, Opening
 from shared.ledger.statement.reader import ending_of
+from shared.ledger.statement.records.material import Copied, Ending, Holding, Material, Opening
 from shared.venues.port import VenueOrder, VenueOrderStatus
 from tests.support.examples import an_id
 from tests.unit.paper_exchange.venue import Venue

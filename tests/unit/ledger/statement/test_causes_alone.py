@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import pytest
 
-from shared.ledger.statement.assembly import assemble
-from shared.ledger.statement.causes import Cause
-from shared.ledger.statement.counterfactuals import Explanation, explain
-from shared.ledger.statement.material import Material
+from shared.ledger.statement.parts.causes import Cause
+from shared.ledger.statement.parts.counterfactuals import Explanation, explain
+from shared.ledger.statement.records.assembly import assemble
+from shared.ledger.statement.records.material import Material
 from tests.support.property_examples import scaled
 from tests.unit.ledger.statement.months import Causes, months
 

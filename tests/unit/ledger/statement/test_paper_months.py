@@ -5,10 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
-from shared.ledger.statement.assembly import assemble
-from shared.ledger.statement.causes import Cause
-from shared.ledger.statement.counterfactuals import explain
-from shared.ledger.statement.exact import QUANTUM, exactly
+from shared.ledger.statement.parts.causes import Cause
+from shared.ledger.statement.parts.counterfactuals import explain
+from shared.ledger.statement.parts.exact import QUANTUM, exactly
+from shared.ledger.statement.records.assembly import assemble
 from shared.ledger.statement.statement import state_account
 from tests.support.property_examples import scaled
 from tests.unit.ledger.statement.paper_month import PaperMonth

@@ -13,8 +13,8 @@ from decimal import Decimal, InvalidOperation
 
 from shared.domain.order import Decision, Kind
 from shared.domain.values.money import ONE, ZERO
-from shared.ledger.statement.exact import exactly, quotient
-from shared.ledger.statement.material import Copied, Scale
+from shared.ledger.statement.parts.exact import exactly, quotient
+from shared.ledger.statement.records.material import Copied, Scale
 
 
 @dataclass(frozen=True, slots=True)

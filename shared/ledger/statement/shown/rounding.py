@@ -12,7 +12,7 @@ from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Final
 
 from shared.domain.values.money import ZERO
-from shared.ledger.statement.exact import exactly, rounded
+from shared.ledger.statement.parts.exact import exactly, rounded
 
 CENT: Final = Decimal("0.01")
 

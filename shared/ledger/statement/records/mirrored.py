@@ -13,9 +13,9 @@ from decimal import Decimal
 from shared.domain.mirror import mirror_id
 from shared.domain.reason import ReasonCode
 from shared.domain.values.money import ZERO
-from shared.ledger.statement.books import NOT_TRADED, Traded
-from shared.ledger.statement.exact import exactly, in_proportion
-from shared.ledger.statement.material import Copied, Ending
+from shared.ledger.statement.parts.books import NOT_TRADED, Traded
+from shared.ledger.statement.parts.exact import exactly, in_proportion
+from shared.ledger.statement.records.material import Copied, Ending
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ from typing import Final
 from shared.domain.order import Kind, OrderState, Side
 from shared.domain.signal import Signal
 from shared.domain.values.money import ONE, ZERO
-from shared.ledger.statement.books import Entry, Event, Exit, LateTrade, OwnExit, SymbolBook, Traded
-from shared.ledger.statement.causes import NOT_FILLED, PENDING
-from shared.ledger.statement.exact import held_share, quotient
-from shared.ledger.statement.material import Copied, Ending, Holding, Material, Opening
-from shared.ledger.statement.mirrored import Allotment, allot, traded
-from shared.ledger.statement.scales import Scales
+from shared.ledger.statement.parts.books import Entry, Event, Exit, LateTrade, OwnExit, SymbolBook, Traded
+from shared.ledger.statement.parts.causes import NOT_FILLED, PENDING
+from shared.ledger.statement.parts.exact import held_share, quotient
+from shared.ledger.statement.records.material import Copied, Ending, Holding, Material, Opening
+from shared.ledger.statement.records.mirrored import Allotment, allot, traded
+from shared.ledger.statement.records.scales import Scales
 
 _FRACTION_DIGITS: Final = Decimal("1E-10")
 """A signal's fraction has 12 digits; its sizes, if they agree with it, say the same exactly."""

@@ -15,8 +15,8 @@ from typing import Final
 
 from shared.domain.order import Side
 from shared.domain.values.money import ZERO
-from shared.ledger.statement.books import Entry, Exit, LateTrade, OwnExit, SymbolBook
-from shared.ledger.statement.causes import (
+from shared.ledger.statement.parts.books import Entry, Exit, LateTrade, OwnExit, SymbolBook
+from shared.ledger.statement.parts.causes import (
     FEES_OF_THE_MASTER,
     FEES_PAID,
     OF_THE_EQUITY,
@@ -27,7 +27,7 @@ from shared.ledger.statement.causes import (
     Cause,
     cause_of,
 )
-from shared.ledger.statement.exact import exactly, in_proportion, portion
+from shared.ledger.statement.parts.exact import exactly, in_proportion, portion
 
 
 class StatementError(ArithmeticError):

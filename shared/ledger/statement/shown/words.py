@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from shared.domain.order import OrderState
 from shared.domain.reason import ReasonCode
-from shared.ledger.statement.causes import (
+from shared.ledger.statement.parts.causes import (
     FEES_OF_THE_MASTER,
     FEES_PAID,
     NOT_FILLED,
