@@ -27,7 +27,7 @@ from shared.ledger.statement.parts.causes import (
     Cause,
     cause_of,
 )
-from shared.ledger.statement.parts.exact import exactly, in_proportion, portion
+from shared.ledger.statement.parts.exact import exactly, in_proportion, portion, settled
 
 
 class StatementError(ArithmeticError):
@@ -129,7 +129,7 @@ def play(book: SymbolBook, ratio: Decimal, applied: Counterfactual) -> tuple[Dec
                 _play_own_exit(played, event, applied)
             case LateTrade():
                 _play_late(played, event, applied)
-    return played.cash + played.held * book.closing_price - at_opening, played.fees
+    return settled(played.cash + played.held * book.closing_price - at_opening), settled(played.fees)
 
 
 def result_of(book: SymbolBook) -> Decimal:
@@ -140,7 +140,7 @@ def result_of(book: SymbolBook) -> Decimal:
         copy = event.copy
         held += (copy.size if buys else -copy.size) - copy.base_fee
         cash += (-copy.gross if buys else copy.gross) - copy.fee
-    return cash + held * book.closing_price - book.opening * book.opening_price
+    return settled(cash + held * book.closing_price - book.opening * book.opening_price)
 
 
 def _chain(book: SymbolBook) -> Iterator[tuple[Cause, str, Counterfactual]]:

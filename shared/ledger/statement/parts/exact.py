@@ -16,6 +16,9 @@ from shared.domain.values.money import ONE, ZERO
 
 QUANTUM: Final = Decimal(1).scaleb(-24)
 """The last digit of ratios, shares and portions: 16 digits finer than any lot."""
+LAST_DIGIT: Final = Decimal(1).scaleb(-18)
+"""The last digit of a result: finer than any product of a lot and a tick, so that a user's own result is never rounded, and few
+enough digits that statements can be summed up with ordinary decimals."""
 _DIGITS: Final = 500
 """More than the longest product of amounts that Shoal reads (121 digits each) can have."""
 _EXACT: Final = Context(prec=_DIGITS, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
@@ -27,6 +30,11 @@ def exactly() -> Iterator[None]:
     """Compute exactly inside; an operation that would have to round raises `decimal.Inexact`."""
     with localcontext(_EXACT):
         yield
+
+
+def settled(result: Decimal) -> Decimal:
+    """Return a result in whole LAST_DIGITs."""
+    return _ROUNDING.quantize(result, LAST_DIGIT)
 
 
 def quotient(one: Decimal, other: Decimal) -> Decimal:

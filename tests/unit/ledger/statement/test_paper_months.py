@@ -7,11 +7,11 @@ from typing import Final
 
 from shared.ledger.statement.parts.causes import Cause
 from shared.ledger.statement.parts.counterfactuals import explain
-from shared.ledger.statement.parts.exact import QUANTUM, exactly
+from shared.ledger.statement.parts.exact import LAST_DIGIT, QUANTUM, exactly
 from shared.ledger.statement.records.assembly import assemble
 from shared.ledger.statement.statement import state_account
+from tests.support.paper_month import PaperMonth
 from tests.support.property_examples import scaled
-from tests.unit.ledger.statement.paper_month import PaperMonth
 
 MONTHS: Final = 1_000
 
@@ -27,8 +27,8 @@ def test_the_parts_add_up_to_the_difference_between_two_accounts_at_the_exchange
             assert found.result == month.earned("alice"), seed
             assert found.at_scale + sum(found.parts.values()) == month.earned("alice"), seed
             apart = abs(found.at_scale - assembly.ratio * month.earned("master"))
-        # Shares and portions are rounded to QUANTUM, at most once per fill, and then multiplied by a price.
-        assert apart <= QUANTUM * 100_000 * 100, seed
+        # Shares and portions are rounded to QUANTUM, at most once per fill, and then multiplied by a price; results once more.
+        assert apart <= QUANTUM * 100_000 * 100 + 2 * LAST_DIGIT, seed
         seen |= {place for place, amount in found.parts.items() if amount}
     assert {cause for cause, _ in seen} == set(Cause)
 

@@ -29,6 +29,7 @@ from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import ONE, ZERO, Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
 from shared.execution.totals import LegTotals
+from shared.ledger.statement.month import Month
 from shared.ledger.statement.reader import ending_of
 from shared.ledger.statement.records.material import Copied, Ending, Holding, Material, Opening
 from shared.venues.port import VenueOrder, VenueOrderStatus
@@ -36,7 +37,7 @@ from tests.support.examples import an_id
 from tests.unit.paper_exchange.venue import Venue
 
 SYMBOLS: Final = (Symbol("BTC", "USD"), Symbol("ETH", "USD"))
-NOW: Final = 1_700_000_000_000
+MONTH: Final = Month(2023, 12)
 _SKIPS: Final = ("parked", "kill_switch", "stale", "symbol_filtered")
 _RULES: Final = ("stop_loss", "take_profit", "stop_out", "flatten")
 _FRACTIONS: Final = tuple(Decimal(share) for share in ("0.1", "0.37", "0.5", "0.333333333333"))
@@ -62,15 +63,16 @@ class PaperMonth:
             ),
             limits=LimitPolicy(max_order_pct=random.choice((None, Decimal(5), Decimal(20)))),
         )
-        self._held: dict[Symbol, Position] = {symbol: Position.flat(symbol, NOW) for symbol in SYMBOLS}
+        self._held: dict[Symbol, Position] = {symbol: Position.flat(symbol, 0) for symbol in SYMBOLS}
         self._masters: dict[Symbol, Decimal] = dict.fromkeys(SYMBOLS, ZERO)
-        self._at = NOW
+        self._at = MONTH.begins - 3_600_000
         self._number = 0
         self.copied: list[Copied] = []
         self.endings: list[Ending] = []
+        self.reports: list[ReportMessage] = []
         self._openings: dict[Holding, Opening] = {}
         self._base: dict[str, Decimal] = {}
-        self._since = NOW
+        self._since = MONTH.begins
         for symbol in SYMBOLS:
             self._move(symbol)
         for step in range(fills):
@@ -86,7 +88,7 @@ class PaperMonth:
             "kraken",
             "USD",
             self._since,
-            self._at + 1_000,
+            self.ends_at,
             [each for each in self.copied if each.decision.emitted_at >= self._since],
             [each for each in self.endings if each.at >= self._since],
             self._openings,
@@ -94,12 +96,25 @@ class PaperMonth:
             lots,
         )
 
+    @property
+    def ends_at(self) -> int:
+        """Return the instant (epoch ms) after the last event."""
+        return self._at + 1_000
+
+    def prices(self) -> list[Price]:
+        """Return the prices at the end."""
+        return [Price(self._price(symbol), symbol) for symbol in SYMBOLS]
+
+    def instruments(self) -> list[Instrument]:
+        """Return the pairs' rules."""
+        return [self._instrument(symbol) for symbol in SYMBOLS]
+
     def earned(self, user: str) -> Decimal:
         """Return by how much an account at the exchange is worth more than when the month began, without deposits."""
         return self._worth(user) - self._base[user]
 
     def _begin_the_month(self) -> None:
-        self._since = self._at = self._at + 60_000
+        self._at = self._since
         for symbol in SYMBOLS:
             self._openings[Holding.of(symbol)] = Opening(
                 self._masters[symbol], self._account("alice").balances[symbol.base], self._price(symbol)
@@ -325,8 +340,9 @@ class PaperMonth:
             accepted_at=self._at,
             settled_at=self._at,
         )
+        self.reports.append(report)
         self.endings.append(ending_of(Entry(keys.reports("alice"), f"{self._at}-0", report.fields())))
 
     def _book(self, order: VenueOrder) -> None:
         held = Quantity(self._account("alice").balances[order.symbol.base], order.symbol.base)
-        self._held[order.symbol] = Position(order.symbol, held, Money(ZERO, "USD"), NOW, self._at)
+        self._held[order.symbol] = Position(order.symbol, held, Money(ZERO, "USD"), 0, self._at)
