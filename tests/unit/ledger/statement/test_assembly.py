@@ -1,4 +1,4 @@
-"""Which report belongs to which fill of the master, which size an entry should have had, and what copies no fill of the period."""
+"""Which report belongs to which fill of the master, which size an entry should have had, and what else was traded."""
 
 from __future__ import annotations
 
@@ -224,8 +224,9 @@ def test_ideal_sizes_follow_the_equities_the_multiplier_and_the_stage_of_each_de
 
 
 def test_a_decision_without_a_known_equity_follows_the_one_before() -> None:
-    first, parked = decided(an_entry("1"), user_equity=usd(2_000)), decided(an_entry("2"), None, user_equity=None)
-    assert scales_of(first, parked) == [Decimal("0.02"), Decimal("0.02")]
+    first, richer = decided(an_entry("1"), user_equity=usd(2_000)), decided(an_entry("2"), user_equity=usd(4_000))
+    parked = decided(an_entry("3"), None, user_equity=None)
+    assert scales_of(first, richer, parked) == [Decimal("0.02"), Decimal("0.04"), Decimal("0.04")]
 
 
 def test_a_decision_of_a_former_version_counts_as_ordered_and_is_mentioned() -> None:

@@ -37,22 +37,29 @@ def test_a_perfect_copy_has_the_masters_result_at_scale_to_the_last_digit() -> N
 @pytest.mark.parametrize(
     ("causes", "expected"),
     [
-        (Causes(fees=0.5), {(Cause.FEES, "paid"), (Cause.FEES, "master")}),
-        (Causes(slippage=0.5), {(Cause.PRICE, "entries"), (Cause.PRICE, "exits")}),
-        (Causes(skips={"stale": 0.3}), {(Cause.SKIPPED, "stale")}),
-        (Causes(skips={"parked": 0.2, "stale": 0.2}), {(Cause.SKIPPED, "parked"), (Cause.SKIPPED, "stale")}),
-        (Causes(skips={"below_minimum": 0.3}), {(Cause.ROUNDING, "below_minimum")}),
-        (Causes(unfilled=0.5), {(Cause.SKIPPED, "not_filled")}),
-        (Causes(limits=0.5), {(Cause.LIMITS, "")}),
-        (Causes(rounding=0.5), {(Cause.ROUNDING, "steps")}),
-        (Causes(own_exits={"stop_loss": 0.2}), {(Cause.OWN_EXITS, "stop_loss")}),
-        (Causes(own_exits={"stop_out": 0.1, "trailing": 0.1}), {(Cause.OWN_EXITS, "stop_out"), (Cause.OWN_EXITS, "trailing")}),
-        (Causes(deposits=0.3), {(Cause.RATIO, "equity")}),
-        (Causes(settings=0.3), {(Cause.RATIO, "settings")}),
-        (Causes(carried=True), {(Cause.CARRIED, "")}),
+        pytest.param(Causes(fees=0.5), {(Cause.FEES, "paid"), (Cause.FEES, "master")}, id="fees"),
+        pytest.param(Causes(slippage=0.5), {(Cause.PRICE, "entries"), (Cause.PRICE, "exits")}, id="slippage"),
+        pytest.param(Causes(skips={"stale": 0.3}), {(Cause.SKIPPED, "stale")}, id="a skip"),
+        pytest.param(
+            Causes(skips={"parked": 0.2, "stale": 0.2}),
+            {(Cause.SKIPPED, "parked"), (Cause.SKIPPED, "stale")},
+            id="two kinds of skips",
+        ),
+        pytest.param(Causes(skips={"below_minimum": 0.3}), {(Cause.ROUNDING, "below_minimum")}, id="minimums"),
+        pytest.param(Causes(unfilled=0.5), {(Cause.SKIPPED, "not_filled")}, id="partial fills"),
+        pytest.param(Causes(limits=0.5), {(Cause.LIMITS, "")}, id="limits"),
+        pytest.param(Causes(rounding=0.5), {(Cause.ROUNDING, "steps")}, id="rounding"),
+        pytest.param(Causes(own_exits={"stop_loss": 0.2}), {(Cause.OWN_EXITS, "stop_loss")}, id="a stop"),
+        pytest.param(
+            Causes(own_exits={"stop_out": 0.1, "trailing": 0.1}),
+            {(Cause.OWN_EXITS, "stop_out"), (Cause.OWN_EXITS, "trailing")},
+            id="two kinds of own exits",
+        ),
+        pytest.param(Causes(deposits=0.3), {(Cause.RATIO, "equity")}, id="deposits"),
+        pytest.param(Causes(settings=0.3), {(Cause.RATIO, "settings")}, id="a new multiplier"),
+        pytest.param(Causes(carried=True), {(Cause.CARRIED, "")}, id="carried over"),
     ],
-    ids=str,
-)  # fmt: skip
+)
 def test_a_cause_alone_is_found_in_its_own_part_and_nowhere_else(
     causes: Causes, expected: set[tuple[Cause, str]]
 ) -> None:
