@@ -8,7 +8,6 @@ from decimal import Decimal
 import pytest
 
 from shared.bus.connection import Bus
-from shared.bus.records import Records
 from shared.bus.streams import flatten
 from shared.contracts import keys
 from shared.contracts.messages import OrderMessage, SignalMessage
@@ -21,20 +20,9 @@ from shared.ledger.statement.records.material import Holding, Material
 from shared.ledger.statement.records.scales import first_scale
 from shared.ledger.statement.statement import AccountStatement, state_account
 from tests.support.paper_month import MONTH, SYMBOLS, PaperMonth
+from tests.support.recorded_month import record
 
 FILLS = 24
-
-
-async def write(bus: Bus, month: PaperMonth) -> None:
-    """Write a month as the system does: the decision has the entry id of its signal."""
-    for each in month.copied:
-        entry = f"{each.signal.filled_at}-0"
-        await bus.do("XADD", keys.SIGNALS, entry, *flatten(SignalMessage.from_domain(each.signal).fields()))
-        await bus.do("XADD", keys.orders("alice"), entry, *flatten(OrderMessage.from_domain(each.decision).fields()))
-    for report in month.reports:
-        await bus.do("XADD", keys.reports("alice"), f"{report.settled_at}-0", *flatten(report.fields()))
-    await Records(bus).write_prices("kraken", month.prices(), month.ends_at)
-    await Records(bus).write_instruments("kraken", month.instruments())
 
 
 def recorded(month: PaperMonth) -> Material:
@@ -58,13 +46,13 @@ async def read(bus: Bus, month: PaperMonth) -> AccountStatement:
 @pytest.mark.parametrize("seed", range(8))
 async def test_what_is_read_is_what_was_written(bus: Bus, seed: int) -> None:
     month = PaperMonth(seed, FILLS)
-    await write(bus, month)
+    await record(bus, month)
     assert await read(bus, month) == state_account(recorded(month))
 
 
 async def test_a_trimmed_stream_of_reports_changes_nothing_about_the_month(bus: Bus) -> None:
     month = PaperMonth(3, FILLS)
-    await write(bus, month)
+    await record(bus, month)
     before = await read(bus, month)
     assert any(ending.trade is not None and ending.at < MONTH.begins for ending in month.endings)
     await bus.do("HSET", keys.totals("alice", "kraken"), CONTENTS, EVERY_REPORT)
@@ -84,7 +72,7 @@ async def test_a_trimmed_stream_of_reports_changes_nothing_about_the_month(bus: 
 
 async def test_a_month_whose_beginning_was_trimmed_says_so_and_still_adds_up(bus: Bus) -> None:
     month = PaperMonth(5, FILLS)
-    await write(bus, month)
+    await record(bus, month)
     within = [each for each in month.copied if each.signal.filled_at >= MONTH.begins]
     first = within[len(within) // 2].signal.filled_at
     for stream in (keys.SIGNALS, keys.orders("alice")):
@@ -115,7 +103,7 @@ async def test_a_user_who_began_within_the_month_has_a_statement_from_then_on(bu
 
 async def test_what_cannot_be_read_is_left_out_and_counted(bus: Bus) -> None:
     month = PaperMonth(6, FILLS)
-    await write(bus, month)
+    await record(bus, month)
     after = month.ends_at - 1
     await bus.do("XADD", keys.orders("alice"), f"{after}-0", "v", "1", "id", "x")
     await bus.do("XADD", keys.reports("alice"), f"{after}-0", "v", "1", "filled_size", "much")
@@ -134,7 +122,7 @@ async def test_a_month_that_has_ended_is_valued_at_the_last_recorded_fill_and_th
     bus: Bus,
 ) -> None:
     month = PaperMonth(7, FILLS)
-    await write(bus, month)
+    await record(bus, month)
     ended = await read_statement(bus, "alice", MONTH, MONTH.ends + 1)
     following = await read_statement(bus, "alice", MONTH.next, MONTH.next.ends + 1)
     assert not ended.running

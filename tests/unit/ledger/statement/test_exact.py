@@ -36,7 +36,7 @@ def test_ratios_shares_and_portions_are_rounded_towards_zero() -> None:
     assert quotient(Decimal(-2), Decimal(3)) == Decimal("-0." + "6" * 24)
     assert portion(Decimal(2), third) == Decimal("0." + "6" * 24)
     assert in_proportion(Decimal(2), ONE, Decimal(3)) == Decimal("0." + "6" * 24)
-    assert settled(LONG) == LONG - LONG % LAST_DIGIT
+    assert settled(LONG) == Decimal("12345678901234567890.123456789012345678")
     assert QUANTUM < LAST_DIGIT
 
 
