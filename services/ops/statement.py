@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -88,15 +89,21 @@ def _print(found: Statement) -> None:
 
 
 def _rows(account: AccountStatement) -> list[tuple[str, str]]:
-    rows = [("the master's result at scale", f"{account.at_scale_shown:,.2f}")]
+    rows = [("the master's result at scale", _plain(account.at_scale_shown))]
     for part in account.parts:
-        rows.append((_counted(part.title, part.count), f"{part.shown:+,.2f}"))
-        rows += [(_INDENT + _counted(line.words, line.count), f"{line.shown:+,.2f}") for line in part.lines]
-    return [
-        *rows,
-        ("the difference", f"{account.gap_shown:+,.2f}"),
-        ("the user's result", f"{account.result_shown:,.2f}"),
-    ]
+        rows.append((_counted(part.title, part.count), _signed(part.shown)))
+        rows += [(_INDENT + _counted(line.words, line.count), _signed(line.shown)) for line in part.lines]
+    rows += [("the difference", _signed(account.gap_shown)), ("the user's result", _plain(account.result_shown))]
+    width = max(len(amount) for _, amount in rows)
+    return [(words, amount.rjust(width)) for words, amount in rows]
+
+
+def _plain(amount: Decimal) -> str:
+    return f"{amount:,.2f}"
+
+
+def _signed(amount: Decimal) -> str:
+    return f"{amount:+,.2f}" if amount else "0.00"
 
 
 def _counted(words: str, count: int | None) -> str:

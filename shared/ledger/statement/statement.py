@@ -36,7 +36,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One cause: what it added to the user's result. Negative is a loss against the master. The lines add up to it."""
+    """One cause: what it added to the user's result. Negative is a loss against the master.
+
+    The lines, the largest loss first, add up to it; there may be none.
+    """
 
     cause: Cause
     title: str
@@ -130,7 +133,7 @@ def _part(
     counts: Mapping[tuple[Cause, str], int],
 ) -> Part:
     words = PARTS[cause]
-    named = {line: value for line, value in sorted(lines.items()) if line}
+    named = {line: value for line, value in sorted(lines.items(), key=lambda each: (each[1], each[0])) if line}
     rounded = round_parts(list(named.values()), total=shown) if named else []
     return Part(
         cause=cause,

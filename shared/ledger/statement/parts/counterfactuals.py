@@ -78,16 +78,20 @@ class _Play:
     cash: Decimal = ZERO
     fees: Decimal = ZERO
     """Those of copies and own exits, included in `cash`."""
+    base_fees: Decimal = ZERO
+    """Those that were taken in base, missing in `held`."""
 
     def buy(self, size: Decimal, gross: Decimal, fee: Decimal, base_fee: Decimal = ZERO) -> None:
         self.held += size - base_fee
         self.cash -= gross + fee
         self.fees += fee
+        self.base_fees += base_fee
 
     def sell(self, size: Decimal, gross: Decimal, fee: Decimal, base_fee: Decimal = ZERO) -> None:
         self.held -= size + base_fee
         self.cash += gross - fee
         self.fees += fee
+        self.base_fees += base_fee
 
 
 def explain(books: Sequence[SymbolBook], ratio: Decimal) -> Explanation:
@@ -99,16 +103,16 @@ def explain(books: Sequence[SymbolBook], ratio: Decimal) -> Explanation:
     parts: dict[tuple[Cause, str], Decimal] = {}
     with exactly():
         for book in books:
-            before, fees_before = play(book, ratio, MASTER_AT_SCALE)
+            before, _ = play(book, ratio, MASTER_AT_SCALE)
             at_scale += before
             for cause, line, applied in _chain(book):
                 after, fees = play(book, ratio, applied)
                 if cause is Cause.FEES:
-                    _add(parts, cause, FEES_PAID, after - before - fees_before)
-                    _add(parts, cause, FEES_OF_THE_MASTER, fees_before)
+                    _add(parts, cause, FEES_PAID, -fees)
+                    _add(parts, cause, FEES_OF_THE_MASTER, after - before + fees)
                 else:
                     _add(parts, cause, line, after - before)
-                before, fees_before = after, fees
+                before = after
             result += result_of(book)
         if sum(parts.values(), ZERO) != result - at_scale:
             raise StatementError("the parts of the statement do not add up to the difference that they explain")
@@ -116,7 +120,10 @@ def explain(books: Sequence[SymbolBook], ratio: Decimal) -> Explanation:
 
 
 def play(book: SymbolBook, ratio: Decimal, applied: Counterfactual) -> tuple[Decimal, Decimal]:
-    """Return the result of a symbol in a counterfactual, and the fees of copies in it. Call it inside `exactly()`."""
+    """Return the result of a symbol in a counterfactual, and the fees of copies and own exits in it. Call it inside `exactly()`.
+
+    A fee that was taken in base counts at the closing price, as the coins do that it took.
+    """
     played = _Play(book.opening if applied.carried else book.master_opening * ratio)
     at_opening = played.held * book.opening_price
     for event in book.events:
@@ -129,7 +136,8 @@ def play(book: SymbolBook, ratio: Decimal, applied: Counterfactual) -> tuple[Dec
                 _play_own_exit(played, event, applied)
             case LateTrade():
                 _play_late(played, event, applied)
-    return settled(played.cash + played.held * book.closing_price - at_opening), settled(played.fees)
+    result = played.cash + played.held * book.closing_price - at_opening
+    return settled(result), settled(played.fees + played.base_fees * book.closing_price)
 
 
 def result_of(book: SymbolBook) -> Decimal:
@@ -214,9 +222,9 @@ def _play_own_exit(played: _Play, sale: OwnExit, applied: Counterfactual) -> Non
 def _play_late(played: _Play, trade: LateTrade, applied: Counterfactual) -> None:
     if not applied.carried:
         return
-    fees, move = played.fees, played.buy if trade.side is Side.BUY else played.sell
+    fees, move = (played.fees, played.base_fees), played.buy if trade.side is Side.BUY else played.sell
     move(trade.copy.size, trade.copy.gross, trade.copy.fee, trade.copy.base_fee)
-    played.fees = fees  # part of what was carried over, not of this period's difference in fees
+    played.fees, played.base_fees = fees  # part of what was carried over, not of this period's difference in fees
 
 
 def _add(parts: dict[tuple[Cause, str], Decimal], cause: Cause, line: str, amount: Decimal) -> None:
