@@ -56,6 +56,8 @@ class SignalMessage(Message):
     emitted_at: Annotated[Instant | None, type_or_blank] = None
     equity_reason: str = ""
     master: str = ""
+    fee: Annotated[Amount | None, type_or_blank] = None
+    """What the venue took for this fill, in quote; not written where it is not known. Users pay fees of their own."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -92,6 +94,7 @@ class SignalMessage(Message):
             emitted_at=self.filled_at if self.emitted_at is None else self.emitted_at,
             equity_reason=self.equity_reason,
             master=self.master,
+            fee=None if self.fee is None else Money(self.fee, quote),
         )
 
     @staticmethod
@@ -119,7 +122,12 @@ class SignalMessage(Message):
             emitted_at=signal.emitted_at,
             equity_reason=signal.equity_reason,
             master=signal.master,
+            fee=None if signal.fee is None else signal.fee.amount,
         )
+
+    def fields(self) -> dict[str, str]:
+        """Return the message as flat text fields, without a fee that is not known."""
+        return {name: value for name, value in super().fields().items() if value or name != "fee"}
 
 
 class OrderMessage(Message):
