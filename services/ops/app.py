@@ -19,6 +19,10 @@ from shared.domain.control import ControlMode
 
 COMMANDS: Final = (
     "status",
+    "positions",
+    "pnl",
+    "orders",
+    "watch",
     "audit",
     "preflight",
     "doctor",

@@ -241,13 +241,13 @@ class OrderStore:
     async def mark_books(self, funds: Funds, *, clear: bool) -> FundsMark:
         """Record whether the account's books are of paper or real money. Raises LeaseLost, BusUnavailable.
 
-        With `clear` their content is deleted in the same step: positions, risk state, differences, sums of trades, equity samples,
-        and the balances that the engine sizes by.
+        With `clear` their content is deleted in the same step: positions, risk state, differences, sums of trades, samples of
+        the equity, and the balances that the engine sizes by.
         """
         user, venue = self._user, self._venue
-        forgotten = [
-            key(user, venue) for key in (keys.positions, keys.risk, keys.differences, keys.totals)
-        ] + [keys.equity(user, venue, step) for step in EQUITY_STEPS]
+        forgotten = [key(user, venue) for key in (keys.positions, keys.risk, keys.differences, keys.totals)] + [
+            keys.equity(user, venue, step) for step in EQUITY_STEPS
+        ]
         answer = await self._bus.run(
             load("begin_books"),
             [self._fence, keys.books(user, venue), *([*forgotten, keys.account(user, venue)] if clear else [])],
@@ -322,6 +322,17 @@ class OrderStore:
             load("write_risk"),
             [self._fence, keys.risk(self._user, self._venue), keys.stopouts(self._user)],
             [self._lease.token, *_counted(fields), *flatten(stop_out or {})],
+        )
+        if answer == "fenced":
+            raise LeaseLost(f"another process serves {self._lease.holder} now")
+
+    async def write_totals(self, fields: Mapping[str, str]) -> None:
+        """Write sums of trades by symbol, in one step. Raises LeaseLost, BusUnavailable."""
+        triples = [part for name, value in fields.items() for part in (1, name, value)]
+        answer = await self._bus.run(
+            load("put_fields"),
+            [self._fence, keys.totals(self._user, self._venue)],
+            [self._lease.token, *triples],
         )
         if answer == "fenced":
             raise LeaseLost(f"another process serves {self._lease.holder} now")

@@ -47,4 +47,3 @@ class EquitySample(Message):
     realized: Annotated[Number | None, type_or_blank] = None
     pnl: Annotated[Number | None, type_or_blank] = None
     """Realised and unrealised; blank while something that is held has no price."""
-

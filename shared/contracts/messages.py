@@ -57,7 +57,7 @@ class SignalMessage(Message):
     equity_reason: str = ""
     master: str = ""
     fee: Noted = None
-    """The master's fee on this fill, in quote; not written where it is not known. Users pay their own."""
+    """What the venue took for this fill, in quote; not written where it is not known. Users pay fees of their own."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -122,11 +122,11 @@ class SignalMessage(Message):
             emitted_at=signal.emitted_at,
             equity_reason=signal.equity_reason,
             master=signal.master,
-            fee=signal.fee.amount if signal.fee else None,
+            fee=None if signal.fee is None else signal.fee.amount,
         )
 
     def fields(self) -> dict[str, str]:
-        """Return the message as flat text fields, without `fee` where it is not known."""
+        """Return the message as flat text fields, without a fee that is not known."""
         return {name: value for name, value in super().fields().items() if value or name != "fee"}
 
 

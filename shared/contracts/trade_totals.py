@@ -13,8 +13,11 @@ from shared.contracts.fields import Amount, Count, Instant, Message, Number, Sym
 from shared.domain.trade_totals import TradeTotals
 
 CONTENTS: Final = "contents"
-EVERY_REPORT: Final = "every report"
-"""Nothing else is in the sums, and no report is missing: they can be compared with the reports. Any other text says why not."""
+"""Its value is the instant (epoch ms) since which every report is in the sums, and nothing else is; 0 if that is all there ever
+were. Any other text says what else is in them: then they cannot be compared with the reports."""
+
+CURSOR: Final = "cursor"
+"""The entry id of the last signal in the sums of a master's account, which are a fold over the signals."""
 
 
 class TradeTotalsRecord(Message):

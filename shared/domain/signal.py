@@ -51,7 +51,7 @@ class Signal:
     equity_reason: str = ""
     """Why `master_equity` is not known; an empty text if it is known, or if no cause was recorded."""
     fee: Money | None = None
-    """The master's fee on this fill; None if it is not known in the quote currency. No size depends on it."""
+    """What the venue took for this fill in quote; None if that was not recorded. Nothing is sized by it."""
 
     @property
     def leader(self) -> str:

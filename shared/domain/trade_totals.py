@@ -57,7 +57,7 @@ class TradeTotals:
 
     def after(self, fill: Fill, before: Position, held: Position, at: int) -> TradeTotals:
         """Return the sums after a fill that changed the position from `before` to `held`."""
-        times = {"first_at": self.first_at or at, "last_at": max(self.last_at, at)}
+        first_at, last_at = self.first_at or at, max(self.last_at, at)
         base_fees = plus(self.base_fees, fill.base_fee)
         if fill.side is Side.BUY:
             return replace(
@@ -66,7 +66,8 @@ class TradeTotals:
                 spent=plus(self.spent, fill.cost),
                 buy_fees=plus(self.buy_fees, fill.fee),
                 base_fees=base_fees,
-                **times,
+                first_at=first_at,
+                last_at=last_at,
             )
         return replace(
             self,
@@ -75,7 +76,8 @@ class TradeTotals:
             sell_fees=plus(self.sell_fees, fill.fee),
             base_fees=base_fees,
             sold_cost=plus(self.sold_cost, minus(before.cost.amount, held.cost.amount)),
-            **times,
+            first_at=first_at,
+            last_at=last_at,
         )
 
     def ended(self) -> TradeTotals:

@@ -128,7 +128,7 @@ class Rebuilder:
         tally = LegTotals.nothing(order.symbol).plus(order)
         ended_at = order.closed_at or order.opened_at
         traded = order.filled.amount > 0
-        report = ReportMessage.model_construct(
+        report = ReportMessage.of(
             id=report_id(order.client_order_id),
             order_id=order.client_order_id,
             signal_id="",

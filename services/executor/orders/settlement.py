@@ -19,7 +19,8 @@ from shared.domain.order import Decision, OrderState, Side, report_id
 from shared.domain.position import Position
 from shared.domain.values.money import Quantity, plain
 from shared.domain.values.symbol import Symbol
-from shared.execution.totals import LegTotals, delivered_quantity, paid_fee, received_quantity
+from shared.execution.booking import position_after
+from shared.execution.totals import LegTotals
 from shared.runtime.crash_points import CrashPoint
 from shared.venues.port import VenueOrder
 
@@ -30,9 +31,7 @@ async def book_leg(context: AccountContext, decision: Decision, order: VenueOrde
     """Book a leg that is followed by another one: the order's record, the position and the realised profit."""
     async with context.positions.booking:
         booked = await _fill_booking(context, order)
-        await context.store.move(
-            decision.id, OrderState.PLANNED, fields, booked.position, booked.risk, booked.totals
-        )
+        await context.store.move(decision.id, OrderState.PLANNED, fields, booked.position, booked.risk, booked.totals)
     context.account.traded(order)
     context.positions.changed.set()
 
@@ -78,13 +77,12 @@ async def _fill_booking(
         return _Booking()
     symbol = order.symbol
     now = context.clock()
-    before, risk, sums = await context.positions.before_fill(symbol, f"order {order.venue_order_id} is not booked in it")
+    before, risk, sums = await context.positions.before_fill(
+        symbol, f"order {order.venue_order_id} is not booked in it"
+    )
     if before is None:
         return _Booking()
-    if order.side is Side.BUY:
-        held = before.bought(received_quantity(order), order.cost + paid_fee(order), now, order.average_price)
-    else:
-        held = before.sold(delivered_quantity(order), now)
+    held = position_after(before, order, now)
     totals = sums_after(context.faults, sums, order, before, held, now, ends=ends)
     if written_off is not None and order.side is Side.SELL:
         held = held.sold(written_off, now)
@@ -104,8 +102,7 @@ async def _correction_booking(context: AccountContext, symbol: Symbol, change: P
 
 async def _count_trade(context: AccountContext, symbol: Symbol) -> TotalsChange | None:
     """Return the sums after the end of an order all of whose legs were booked before."""
-    _, _, sums = await context.positions.before_fill(symbol, "its trades are counted")
-    return sums_after_end(context.faults, sums, symbol)
+    return sums_after_end(context.faults, await context.positions.sums_of(symbol), symbol)
 
 
 async def settle(
@@ -164,9 +161,11 @@ async def settle(
             if position is None
             else _correction_booking(context, decision.symbol, position)
         )
-        totals = booked.totals or (await _count_trade(context, decision.symbol) if total.filled.amount else None)
+        sums = booked.totals
+        if total.filled.amount and (traded is None or not traded.filled.amount):
+            sums = await _count_trade(context, decision.symbol)
         new = await context.store.settle(
-            report, entry_id=entry_id, fields=fields, position=booked.position, risk=booked.risk, totals=totals
+            report, entry_id=entry_id, fields=fields, position=booked.position, risk=booked.risk, totals=sums
         )
     if not new:
         return

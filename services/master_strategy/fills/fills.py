@@ -7,13 +7,14 @@ what arrived, after a fee that was taken in the coin itself.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from decimal import Context
+from decimal import Context, Decimal
 from typing import Final
 
 from shared.domain.order import Kind, Side
 from shared.domain.signal import Signal, Source, signal_id
 from shared.domain.values.money import ONE, ZERO, Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
+from shared.execution.totals import paid_fee
 from shared.venues.port import VenueOrder
 
 _LEGIBLE: Final = Context(prec=12)
@@ -22,10 +23,11 @@ _LEGIBLE: Final = Context(prec=12)
 
 @dataclass(frozen=True, slots=True)
 class Emitted:
-    """How much of an order was emitted or passed over: base executed, and its cost."""
+    """How much of an order was emitted or passed over: base executed, its cost, and the fee that was taken in quote."""
 
     size: Quantity
     cost: Money
+    fee: Decimal = ZERO
 
 
 def missing_signal(
@@ -83,7 +85,7 @@ def missing_signal(
         filled_at=now if order.closed_at is None else order.closed_at,
         emitted_at=now,
         equity_reason=equity_reason,
-        fee=fee_on(order, size, cost),
+        fee=Money(max(paid_fee(order).amount - emitted.fee, ZERO), order.symbol.quote),
     )
 
 
@@ -95,18 +97,6 @@ def of_the_whole(signal: Signal) -> Signal:
 def average_price(size: Quantity, cost: Money, symbol: Symbol) -> Price:
     """Return the average price of a fill, to as many digits as a person reads."""
     return Price(_LEGIBLE.divide(cost.amount, size.amount), symbol)
-
-
-def fee_on(order: VenueOrder, size: Quantity, cost: Money) -> Money | None:
-    """Return the fee on a part of an order's fill, in quote; None if it was taken in another asset than the two of the pair."""
-    if order.fee_asset not in {order.symbol.base, order.symbol.quote} or order.filled.amount == 0:
-        return None
-    whole = order.fee
-    if order.fee_asset == order.symbol.base:
-        whole = _LEGIBLE.multiply(whole, _LEGIBLE.divide(cost.amount, size.amount))
-    if size == order.filled:
-        return Money(whole, cost.currency)
-    return Money(_LEGIBLE.divide(_LEGIBLE.multiply(whole, size.amount), order.filled.amount), cost.currency)
 
 
 def net_size(order: VenueOrder, size: Quantity) -> Quantity:

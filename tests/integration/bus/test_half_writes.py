@@ -29,9 +29,7 @@ NONCE: Final = keys.nonce("alice", "fp")
 ENTRY: Final = "5-0"
 GROUP: Final = keys.EXECUTOR
 BOOKS: Final = keys.books("alice", "kraken")
-_FORGOTTEN: Final = [
-    name("alice", "kraken") for name in (keys.own_exits, keys.differences, keys.account, keys.totals)
-]
+_FORGOTTEN: Final = [name("alice", "kraken") for name in (keys.own_exits, keys.differences, keys.account, keys.totals)]
 _OF_NO_MATTER: Final = {
     *(("begin_books", key) for key in (POSITIONS, RISK)),
     *(("retire_user", key) for key in (POSITIONS, RISK, *_FORGOTTEN)),
@@ -83,7 +81,25 @@ CALLS: Final[Mapping[str, Call]] = {
     "renew": Call([keys.lease("alice"), FENCE], ["me", TOKEN, 9], [_FENCE, ("SET", keys.lease("alice"), "me")]),
     "settle": Call(
         [FENCE, ORDER, REPORTS, ORDERS, POSITIONS, RISK, TOTALS],
-        [TOKEN, "filled", 1_000, GROUP, ENTRY, "BTC/USD", "{}", "BTC/USD", "{}", 2, "reason", "x", 2, "pnl", "1", "v", "1"],
+        [
+            TOKEN,
+            "filled",
+            1_000,
+            GROUP,
+            ENTRY,
+            "BTC/USD",
+            "{}",
+            "BTC/USD",
+            "{}",
+            2,
+            "reason",
+            "x",
+            2,
+            "pnl",
+            "1",
+            "v",
+            "1",
+        ],
         [_FENCE, *_STREAM],
     ),
     "transition": Call(

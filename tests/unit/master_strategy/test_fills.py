@@ -51,18 +51,9 @@ def test_the_masters_fee_is_stated_in_quote_for_the_part_that_is_emitted() -> No
     whole = _signal(done(Side.BUY, "0.02", "1200", fee="4.8"))
     assert whole is not None
     assert whole.fee == usd("4.8")
-    rest = _signal(done(Side.BUY, "0.04", "2400", fee="9.6"), Emitted(btc("0.03"), usd("1800")))
+    rest = _signal(done(Side.BUY, "0.04", "2400", fee="9.6"), Emitted(btc("0.03"), usd("1800"), Decimal("7.2")))
     assert rest is not None
     assert rest.fee == usd("2.4")
-    in_base = _signal(done(Side.BUY, "1", "60000", fee="0.004", fee_asset="BTC"))
-    assert in_base is not None
-    assert in_base.fee == usd("240")
-
-
-def test_a_fee_in_a_third_asset_is_not_stated() -> None:
-    signal = _signal(done(Side.BUY, "1", "60000", fee="3", fee_asset="KFEE"))
-    assert signal is not None
-    assert signal.fee is None
 
 
 def test_a_sale_of_37_per_cent_is_an_exit_of_that_fraction() -> None:

@@ -16,13 +16,15 @@ from shared.domain.signal import Signal
 from shared.domain.values.money import ONE, ZERO
 from shared.ledger.statement.parts.books import Entry, Event, Exit, LateTrade, OwnExit, SymbolBook, Traded
 from shared.ledger.statement.parts.causes import NOT_FILLED, PENDING
-from shared.ledger.statement.parts.exact import held_share, quotient
+from shared.ledger.statement.parts.exact import exactly, held_share, in_proportion, quotient
 from shared.ledger.statement.records.material import Copied, Ending, Holding, Material, Opening
 from shared.ledger.statement.records.mirrored import Allotment, allot, traded
 from shared.ledger.statement.records.scales import Scales
 
 _FRACTION_DIGITS: Final = Decimal("1E-10")
 """A signal's fraction has 12 digits; its sizes, if they agree with it, say the same exactly."""
+_MOST_FEE: Final = Decimal("0.02")
+"""No venue takes more than this of a fill."""
 _OWN: Final = "own_exit"
 """The code of a user's own exit whose report has none."""
 
@@ -109,13 +111,26 @@ def exit_share(signal: Signal) -> Decimal:
     return exact if abs(exact - fraction) <= _FRACTION_DIGITS and exact < ONE else fraction
 
 
+def masters_fee(signal: Signal) -> Decimal:
+    """Return the master's fee on a fill in quote; zero if it was not recorded.
+
+    A fee that the venue took in the coin is not in the signal's fee, but in its positions: they differ by more, or less, than was
+    traded. It counts at the price of the fill.
+    """
+    size, moved = signal.base_size.amount, abs(signal.position_after.amount - signal.position_before.amount)
+    with exactly():
+        in_coins = size - moved if signal.kind is Kind.ENTRY else moved - size
+        if not ZERO < in_coins <= size * _MOST_FEE:
+            in_coins = ZERO  # the positions differ by other things, or are not known
+        fee = ZERO if signal.fee is None else signal.fee.amount
+        return fee + in_proportion(signal.quote_size.amount, in_coins, size)
+
+
 def _copied_line(
     each: Copied, ending: Ending | None, allotment: Allotment, scales: Scales, material: Material
 ) -> _Line:
     signal = each.signal
-    master = Traded(
-        signal.base_size.amount, signal.quote_size.amount, ZERO if signal.fee is None else signal.fee.amount
-    )
+    master = Traded(signal.base_size.amount, signal.quote_size.amount, masters_fee(signal))
     copy = allotment.share_of(each, ending)
     at = signal.filled_at if ending is None else ending.at
     missed = _missed(each, ending)

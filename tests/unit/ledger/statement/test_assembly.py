@@ -15,7 +15,7 @@ from shared.domain.signal import Signal
 from shared.domain.values.money import ONE, ZERO
 from shared.domain.values.symbol import Symbol
 from shared.ledger.statement.parts.books import NOT_TRADED, Entry, Event, Exit, LateTrade, OwnExit
-from shared.ledger.statement.records.assembly import assemble, exit_share
+from shared.ledger.statement.records.assembly import assemble, exit_share, masters_fee
 from shared.ledger.statement.records.material import Copied, Ending, Holding, Material, Opening
 from shared.ledger.statement.records.scales import Scales
 from shared.ledger.statement.statement import state_account
@@ -244,6 +244,15 @@ def test_an_unknown_fee_of_the_master_counts_as_zero_and_is_mentioned() -> None:
     assert found is not None
     assert [part.amount for part in found.parts if part.cause == "fees"] == [-1]
     assert "master's fee was not recorded for 1" in found.notes[0]
+
+
+def test_a_fee_of_the_master_in_the_coin_counts_at_the_price_of_its_fill() -> None:
+    in_base = {"fee": usd(0), "position_after": btc("0.0996")}
+    assert masters_fee(an_entry(**in_base)) == 24
+    sold = an_exit(fraction="0.5", fee=usd(0), position_after=btc("0.0498"))
+    assert masters_fee(replace(sold, quote_size=usd(3000))) == 12
+    assert masters_fee(an_entry(fee=usd("4.8"))) == Decimal("4.8")
+    assert masters_fee(an_entry(fee=usd("4.8"), position_after=btc("0.05"))) == Decimal("4.8")  # of another thing than a fee
 
 
 def test_dollars_and_usdc_are_one_holding_and_euros_another() -> None:
