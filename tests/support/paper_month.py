@@ -101,6 +101,10 @@ class PaperMonth:
         """Return the instant (epoch ms) after the last event."""
         return self._at + 1_000
 
+    def held(self, symbol: Symbol) -> Position:
+        """Return what alice holds at the end."""
+        return self._held[symbol]
+
     def prices(self) -> list[Price]:
         """Return the prices at the end."""
         return [Price(self._price(symbol), symbol) for symbol in SYMBOLS]

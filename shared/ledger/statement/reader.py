@@ -33,6 +33,8 @@ from shared.ledger.statement.statement import Statement, state_account
 
 _LOOK_BACK: Final = 5
 """Pages of signals before the period in which the master's positions and their prices are searched for."""
+_EVERY_TRADE: Final = "0"
+"""What sums of trades say of themselves if they go back to the account's first trade: see CONTENTS."""
 T = TypeVar("T")
 
 Account = tuple[str, str]
@@ -174,12 +176,12 @@ def _openings(copied: list[Copied], before: list[Copied], held: Mapping[Holding,
 async def _held(bus: Bus, user: str, account: Account, endings: list[Ending], since: int) -> dict[Holding, Decimal]:
     """Return what the user held from copying when the period began: the sum of all trades before it.
 
-    If the first of them have been removed, it is the sum of all trades ever, which the account keeps, less those since then.
+    If the first of them have been removed, it is what all trades have left by now, less the trades since then.
     """
     (extent,) = await stream_extents(bus, [keys.reports(user)])
     found: dict[Holding, Decimal] = {}
     if extent.removed:
-        for symbol, size in (await _traded_ever(bus, user, account[0])).items():
+        for symbol, size in (await _held_now(bus, user, account[0])).items():
             if Holding.of(symbol).currency == account[1]:
                 _add(found, symbol, size)
     for ending in endings:
@@ -190,13 +192,19 @@ async def _held(bus: Bus, user: str, account: Account, endings: list[Ending], si
     return {key: size for key, size in found.items() if size}
 
 
-async def _traded_ever(bus: Bus, user: str, venue: str) -> dict[Symbol, Decimal]:
-    """Return what all trades of an account have left of each symbol; those that cannot be read are left out."""
+async def _held_now(bus: Bus, user: str, venue: str) -> dict[Symbol, Decimal]:
+    """Return what all trades of an account have left of each symbol, by the sums that it keeps; what cannot be read is left out.
+
+    Sums that do not go back to the first trade say less than the positions do, which stand for them then.
+    """
+    written = pairs(await bus.do("HGETALL", keys.totals(user, venue)))
+    if written.get(CONTENTS) != _EVERY_TRADE:
+        positions = (await Records(bus).holdings(user, venue)).positions
+        return {symbol: position.size.amount for symbol, position in positions.items()}
     found = {}
-    for name, written in pairs(await bus.do("HGETALL", keys.totals(user, venue))).items():
-        if name != CONTENTS:
-            with suppress(ValueError):
-                found[Symbol.parse(name)] = read_totals(written).expected_size.amount
+    for name, text in written.items():
+        with suppress(ValueError):  # the other fields are no symbols
+            found[Symbol.parse(name)] = read_totals(text).expected_size.amount
     return found
 
 

@@ -252,7 +252,9 @@ def test_a_fee_of_the_master_in_the_coin_counts_at_the_price_of_its_fill() -> No
     sold = an_exit(fraction="0.5", fee=usd(0), position_after=btc("0.0498"))
     assert masters_fee(replace(sold, quote_size=usd(3000))) == 12
     assert masters_fee(an_entry(fee=usd("4.8"))) == Decimal("4.8")
-    assert masters_fee(an_entry(fee=usd("4.8"), position_after=btc("0.05"))) == Decimal("4.8")  # of another thing than a fee
+    assert masters_fee(an_entry(fee=usd("4.8"), position_after=btc("0.05"))) == Decimal(
+        "4.8"
+    )  # of another thing than a fee
 
 
 def test_dollars_and_usdc_are_one_holding_and_euros_another() -> None:
