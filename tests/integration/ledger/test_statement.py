@@ -135,4 +135,4 @@ async def test_a_month_that_has_ended_is_valued_at_the_last_recorded_fill_and_th
     assert not ended.running
     (first,), (then,) = ended.accounts, following.accounts
     assert first.gap == sum(part.amount for part in first.parts)
-    assert (then.result, then.at_scale) == (0, 0)  # nothing was traded, and no price is recorded since
+    assert (then.result, then.at_scale) == (ZERO, ZERO)  # nothing was traded, and no price is recorded since

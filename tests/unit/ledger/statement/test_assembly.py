@@ -143,7 +143,7 @@ def test_who_holds_nothing_misses_no_exit() -> None:
     holding = {Holding("BTC", "USD"): Opening(Decimal("0.1"), Decimal("0.05"), Decimal(60_000))}
     (missed,) = events([sale], [], openings=holding)
     assert isinstance(missed, Exit)
-    assert (missed.missed, missed.done) == ("kill_switch", 0)
+    assert (missed.missed, missed.done) == ("kill_switch", ZERO)
     (vacuous,) = events([sale], [])
     assert isinstance(vacuous, Exit)
     assert vacuous.missed == ""
@@ -247,8 +247,7 @@ def test_an_unknown_fee_of_the_master_counts_as_zero_and_is_mentioned() -> None:
 
 
 def test_a_fee_of_the_master_in_the_coin_counts_at_the_price_of_its_fill() -> None:
-    in_base = {"fee": usd(0), "position_after": btc("0.0996")}
-    assert masters_fee(an_entry(**in_base)) == 24
+    assert masters_fee(an_entry(fee=usd(0), position_after=btc("0.0996"))) == 24
     sold = an_exit(fraction="0.5", fee=usd(0), position_after=btc("0.0498"))
     assert masters_fee(replace(sold, quote_size=usd(3000))) == 12
     assert masters_fee(an_entry(fee=usd("4.8"))) == Decimal("4.8")
@@ -270,4 +269,4 @@ def test_without_any_ratio_nothing_of_the_masters_is_the_users() -> None:
     parked: Decision = decided(an_entry(), None, user_equity=None, code="parked").decision
     found = state_account(material([Copied(an_entry(), parked)], []))
     assert found is not None
-    assert (found.ratio, found.at_scale, found.result, found.gap) == (0, 0, 0, 0)
+    assert (found.ratio, found.at_scale, found.result, found.gap) == (ZERO, ZERO, ZERO, ZERO)
