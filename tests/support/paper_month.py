@@ -29,8 +29,8 @@ from shared.domain.values.instrument import Instrument
 from shared.domain.values.money import ONE, ZERO, Money, Price, Quantity
 from shared.domain.values.symbol import Symbol
 from shared.execution.totals import LegTotals
+from shared.ledger.statement.collected import ending_of
 from shared.ledger.statement.month import Month
-from shared.ledger.statement.reader import ending_of
 from shared.ledger.statement.records.material import Copied, Ending, Holding, Material, Opening
 from shared.venues.port import VenueOrder, VenueOrderStatus
 from tests.support.examples import an_id
@@ -65,7 +65,7 @@ class PaperMonth:
         )
         self._held: dict[Symbol, Position] = {symbol: Position.flat(symbol, 0) for symbol in SYMBOLS}
         self._masters: dict[Symbol, Decimal] = dict.fromkeys(SYMBOLS, ZERO)
-        self._at = MONTH.begins - 3_600_000
+        self._at = MONTH.begins - (fills + 1) * 120_000
         self._number = 0
         self.copied: list[Copied] = []
         self.endings: list[Ending] = []

@@ -1,4 +1,4 @@
-"""Collects what a statement needs from Redis: the user's decisions and reports, the signals, and what was held before.
+"""Reads a user's statement from Redis: what `collected.py` has read, by account, with what was held when the period began.
 
 It reads the streams of one user and the signals of one month, page by page: for one user who is asked for, never for all of
 them, and never on a timer. It writes nothing.
@@ -6,51 +6,32 @@ them, and never on a timer. It writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Final, TypeVar
+from typing import Final
 
 from shared.bus.connection import Bus
 from shared.bus.records import Records, pairs
-from shared.bus.streams import Entry, read_entries
 from shared.contracts import keys
-from shared.contracts.fields import MalformedMessageError
-from shared.contracts.messages import OrderMessage, ReportMessage, SignalMessage
 from shared.contracts.trade_totals import CONTENTS, read_totals
-from shared.domain.order import Decision
-from shared.domain.reason import ReasonCode
 from shared.domain.values.money import ZERO
 from shared.domain.values.symbol import Symbol
-from shared.ledger.performance.trades import trade_of
-from shared.ledger.reading import PAGE, stream_extents
+from shared.ledger.reading import stream_extents
+from shared.ledger.statement.collected import Collected, add_size, collect
 from shared.ledger.statement.month import Month
-from shared.ledger.statement.parts.exact import exactly
 from shared.ledger.statement.records.material import Copied, Ending, Holding, Material, Opening, Scale
 from shared.ledger.statement.records.scales import first_scale
 from shared.ledger.statement.statement import Statement, state_account
 
-_LOOK_BACK: Final = 5
-"""Pages of signals before the period in which the master's positions and their prices are searched for."""
 _EVERY_TRADE: Final = "0"
 """What sums of trades say of themselves if they go back to the account's first trade: see CONTENTS."""
-T = TypeVar("T")
 
 Account = tuple[str, str]
 """Venue and currency."""
-
-
-@dataclass(slots=True)
-class _Records:
-    """What was read of one user."""
-
-    copied: list[Copied] = field(default_factory=list)
-    endings: list[Ending] = field(default_factory=list)
-    """All that are still there, of whatever month."""
-    before: list[Copied] = field(default_factory=list)
-    """The latest ones from before the period, newest first."""
-    unreadable: int = 0
 
 
 async def read_statement(bus: Bus, user: str, month: Month, now: int) -> Statement:
@@ -62,11 +43,11 @@ async def read_statement(bus: Bus, user: str, month: Month, now: int) -> Stateme
         return Statement(user, month, running=False, accounts=(), notes=(f"{month} has not begun.",))
     until = min(month.ends, now)
     since, notes = await _beginning(bus, user, month)
-    records = await _read(bus, user, since, until)
+    records = await collect(bus, user, since, until)
     accounts = []
     for venue, currency in sorted(_accounts(records)):
         material = await _material(bus, user, (venue, currency), records, since, until, running=now < month.ends)
-        stated = state_account(material)
+        stated = await asyncio.to_thread(state_account, material)  # a busy month takes some tenths of a second
         if stated is not None:
             accounts.append(stated)
     if records.unreadable:
@@ -85,69 +66,26 @@ async def _beginning(bus: Bus, user: str, month: Month) -> tuple[int, list[str]]
     for extent in (orders, signals):
         if extent.removed and extent.first is not None and extent.first[0] > since:
             since = extent.first[0]
-            notes = ["Older records have been removed (retention_days): the statement does not begin with the month."]
+            day = datetime.fromtimestamp(since / 1000, UTC).date()
+            notes = [f"Records from before {day} have been removed (RETENTION_DAYS): the statement begins there."]
     return since, notes
 
 
-async def _read(bus: Bus, user: str, since: int, until: int) -> _Records:
-    found = _Records()
-    decisions: dict[str, Decision] = {}
-    async for entry in _range(bus, keys.orders(user), since, until):
-        decision = _parsed(entry, found, lambda each: OrderMessage.parse(each.fields).to_domain())
-        if decision is not None and decision.code != ReasonCode.VENUE_NOT_FOLLOWED:
-            decisions[decision.signal_id] = decision
-    if decisions:
-        async for entry in _range(bus, keys.SIGNALS, since, until):
-            if entry.fields.get("id") in decisions:
-                signal = _parsed(entry, found, lambda each: SignalMessage.parse(each.fields).to_domain())
-                if signal is not None:
-                    found.copied.append(Copied(signal, decisions[signal.id]))
-    async for entry in _range(bus, keys.reports(user), 0, None):
-        ending = _parsed(entry, found, ending_of)
-        if ending is not None:
-            found.endings.append(ending)
-    found.before = await _before(bus, user, since, found)
-    return found
-
-
-async def _before(bus: Bus, user: str, since: int, found: _Records) -> list[Copied]:
-    """Return the latest signals before the period that were decided for the user, newest first."""
-    copied: list[Copied] = []
-    last = f"({since}"
-    for _ in range(_LOOK_BACK):
-        signals = read_entries(keys.SIGNALS, await bus.do("XREVRANGE", keys.SIGNALS, last, "-", "COUNT", PAGE))
-        if not signals:
-            break
-        first = signals[-1].id
-        orders = read_entries(keys.orders(user), await bus.do("XRANGE", keys.orders(user), first, last, "COUNT", PAGE))
-        decided = {entry.fields.get("signal_id"): entry for entry in orders}
-        for entry in signals:
-            order = decided.get(entry.fields.get("id"))
-            signal = None if order is None else _parsed(entry, found, lambda each: SignalMessage.parse(each.fields))
-            decision = None if order is None else _parsed(order, found, lambda each: OrderMessage.parse(each.fields))
-            if signal is not None and decision is not None and decision.code != ReasonCode.VENUE_NOT_FOLLOWED:
-                copied.append(Copied(signal.to_domain(), decision.to_domain()))
-        if len(signals) < PAGE:
-            break
-        last = f"({first}"
-    return copied
-
-
 async def _material(
-    bus: Bus, user: str, account: Account, records: _Records, since: int, until: int, *, running: bool
+    bus: Bus, user: str, account: Account, records: Collected, since: int, until: int, *, running: bool
 ) -> Material:
     venue, currency = account
     copied = [each for each in records.copied if _account_of(each) == account]
     before = [each for each in records.before if _account_of(each) == account]
     endings = [each for each in records.endings if _account_of_ending(each) in {account, None}]
-    held = await _held(bus, user, account, endings, since)
+    held = await _held(bus, user, account, records)
     return Material(
         venue=venue,
         currency=currency,
         since=since,
         until=until,
         copied=copied,
-        endings=[each for each in endings if since <= each.at < until],
+        endings=endings,
         openings=_openings(copied, before, held),
         closing_prices=await _prices_now(bus, venue) if running else {},
         lots={symbol: each.lot_step for symbol, each in (await Records(bus).instruments(venue)).items()},
@@ -173,23 +111,22 @@ def _openings(copied: list[Copied], before: list[Copied], held: Mapping[Holding,
     return found
 
 
-async def _held(bus: Bus, user: str, account: Account, endings: list[Ending], since: int) -> dict[Holding, Decimal]:
+async def _held(bus: Bus, user: str, account: Account, records: Collected) -> dict[Holding, Decimal]:
     """Return what the user held from copying when the period began: the sum of all trades before it.
 
     If the first of them have been removed, it is what all trades have left by now, less the trades since then.
     """
-    (extent,) = await stream_extents(bus, [keys.reports(user)])
+    venue, currency = account
     found: dict[Holding, Decimal] = {}
+    (extent,) = await stream_extents(bus, [keys.reports(user)])
     if extent.removed:
-        for symbol, size in (await _held_now(bus, user, account[0])).items():
-            if Holding.of(symbol).currency == account[1]:
-                _add(found, symbol, size)
-    for ending in endings:
-        trade = ending.trade
-        if trade is None or (ending.at >= since) is not bool(extent.removed):
-            continue
-        _add(found, trade.symbol, -trade.gained.amount if extent.removed else trade.gained.amount)
-    return {key: size for key, size in found.items() if size}
+        for symbol, size in (await _held_now(bus, user, venue)).items():
+            add_size(found, Holding.of(symbol), size)
+    gained = records.gained_since if extent.removed else records.gained_before
+    for (place, key), size in gained.items():
+        if place == venue:
+            add_size(found, key, -size if extent.removed else size)
+    return {key: size for key, size in found.items() if size and key.currency == currency}
 
 
 async def _held_now(bus: Bus, user: str, venue: str) -> dict[Symbol, Decimal]:
@@ -208,12 +145,6 @@ async def _held_now(bus: Bus, user: str, venue: str) -> dict[Symbol, Decimal]:
     return found
 
 
-def _add(found: dict[Holding, Decimal], symbol: Symbol, size: Decimal) -> None:
-    key = Holding.of(symbol)
-    with exactly():
-        found[key] = found.get(key, ZERO) + size
-
-
 async def _prices_now(bus: Bus, venue: str) -> dict[Holding, Decimal]:
     return {Holding.of(symbol): price.amount for symbol, (price, _) in (await Records(bus).prices(venue)).items()}
 
@@ -222,15 +153,11 @@ def _scale_before(before: list[Copied]) -> Scale | None:
     return next((scale for each in before if (scale := first_scale([each])) is not None), None)
 
 
-def ending_of(entry: Entry) -> Ending:
-    """Parse a report. Raises MalformedMessageError."""
-    report = ReportMessage.parse(entry.fields)
-    return Ending(report.order_id, report.signal_id, report.outcome, report.code, report.settled_at, trade_of(entry))
-
-
-def _accounts(records: _Records) -> set[Account]:
-    traded = (account for each in records.endings if (account := _account_of_ending(each)) is not None)
-    return {*(_account_of(each) for each in [*records.copied, *records.before]), *traded}
+def _accounts(records: Collected) -> set[Account]:
+    traded = {
+        (venue, key.currency) for gained in (records.gained_before, records.gained_since) for venue, key in gained
+    }
+    return traded | {_account_of(each) for each in [*records.copied, *records.before]}
 
 
 def _account_of(each: Copied) -> Account:
@@ -239,23 +166,3 @@ def _account_of(each: Copied) -> Account:
 
 def _account_of_ending(ending: Ending) -> Account | None:
     return (ending.trade.venue, Holding.of(ending.trade.symbol).currency) if ending.trade else None
-
-
-async def _range(bus: Bus, stream: str, since: int, until: int | None) -> AsyncIterator[Entry]:
-    """Iterate over the entries of a stream from `since` to before `until` (epoch ms; None: to its end)."""
-    start, end = str(since), "+" if until is None else f"({until}"
-    while True:
-        page = read_entries(stream, await bus.do("XRANGE", stream, start, end, "COUNT", PAGE))
-        for entry in page:
-            yield entry
-        if len(page) < PAGE:
-            return
-        start = f"({page[-1].id}"
-
-
-def _parsed(entry: Entry, found: _Records, parse: Callable[[Entry], T]) -> T | None:
-    try:
-        return parse(entry)
-    except (MalformedMessageError, ArithmeticError):
-        found.unreadable += 1
-        return None

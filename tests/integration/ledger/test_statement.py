@@ -87,7 +87,7 @@ async def test_a_month_whose_beginning_was_trimmed_says_so_and_still_adds_up(bus
     found = await read_statement(bus, "alice", MONTH, month.ends_at)
     (account,) = found.accounts
     assert account.since == first
-    assert "retention_days" in found.notes[0]
+    assert "before 2023-12-01 have been removed (RETENTION_DAYS)" in found.notes[0]
     assert account.gap == sum(part.amount for part in account.parts)
 
 
