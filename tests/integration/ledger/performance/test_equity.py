@@ -36,7 +36,7 @@ async def test_a_minute_has_one_sample_and_the_first_stands(bus: Bus) -> None:
     successor = EquitySamples(bus, "alice", "kraken")  # a new process knows nothing of it
     assert await successor.add(sample(START + 5, "2000"), START + 5) == ""
     (point,) = await read_curve(bus, "alice", "kraken")
-    assert (point.start, point.sample.equity) == (START, 1000)
+    assert (point.start, point.sample.equity) == (START, Decimal(1000))
 
 
 async def test_a_process_that_was_frozen_writes_no_old_sample(bus: Bus) -> None:

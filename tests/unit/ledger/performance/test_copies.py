@@ -64,13 +64,17 @@ def test_a_part_that_is_not_known_hides_the_sum_alone() -> None:
 
 def test_a_report_of_a_former_version_is_read_by_its_rounded_price() -> None:
     trade = a_trade(cost="")
-    assert (trade.exact, trade.cost.amount, trade.fee.amount) == (False, Decimal(6006), 24)
+    assert (trade.exact, trade.cost.amount, trade.fee.amount) == (False, Decimal(6006), Decimal(24))
 
 
 def test_a_fee_in_base_is_not_money() -> None:
     trade = a_trade(fee_base="0.0004", fee_quote="0")
-    assert (trade.fee.amount, trade.base_fee.amount, trade.fee_value.amount) == (0, Decimal("0.0004"), 24)
-    assert (trade.paid.amount, trade.gained.amount) == (6006, Decimal("0.0996"))
+    assert (trade.fee.amount, trade.base_fee.amount, trade.fee_value.amount) == (
+        Decimal(0),
+        Decimal("0.0004"),
+        Decimal(24),
+    )
+    assert (trade.paid.amount, trade.gained.amount) == (Decimal(6006), Decimal("0.0996"))
 
 
 def test_what_a_sale_paid_is_negative() -> None:

@@ -31,7 +31,7 @@ def test_an_account_that_returns_the_same_has_no_error_whatever_its_size() -> No
     small = curve((1, "100", "0"), (2, "101", "1"), (3, "99.99", "-0.01"))
     large = curve((1, "10000", "0"), (2, "10100", "100"), (3, "9999", "-1"))
     found = tracking_error(small, large)
-    assert (found.intervals, found.error, found.mean) == (2, 0, 0)
+    assert (found.intervals, found.error, found.mean) == (2, Decimal(0), Decimal(0))
 
 
 def test_the_error_is_the_standard_deviation_of_the_differences_in_percentage_points() -> None:
@@ -39,7 +39,9 @@ def test_the_error_is_the_standard_deviation_of_the_differences_in_percentage_po
     master = curve((1, "100", "0"), (2, "100", "0"), (3, "100", "1"), (4, "100", "3"))
     found = tracking_error(user, master)
     assert found.error is not None
-    assert (found.intervals, found.mean, found.error) == (3, 0, 1), "differences of 1, 0 and -1 percentage points"
+    assert (found.intervals, found.mean, found.error) == (3, Decimal(0), Decimal(1)), (
+        "differences of 1, 0 and -1 percentage points"
+    )
 
 
 def test_a_deposit_is_no_return() -> None:
