@@ -17,7 +17,6 @@ def curve(*points: tuple[int, str, str] | tuple[int, str, str, str]) -> list[Cur
         CurvePoint(
             start,
             EquitySample.of(
-                at=start,
                 currency=rest[0] if rest else "USD",
                 equity=Decimal(equity) if equity else None,
                 pnl=Decimal(profit) if profit else None,
@@ -39,9 +38,7 @@ def test_the_error_is_the_standard_deviation_of_the_differences_in_percentage_po
     master = curve((1, "100", "0"), (2, "100", "0"), (3, "100", "1"), (4, "100", "3"))
     found = tracking_error(user, master)
     assert found.error is not None
-    assert (found.intervals, found.mean, found.error) == (3, Decimal(0), Decimal(1)), (
-        "differences of 1, 0 and -1 percentage points"
-    )
+    assert (found.intervals, found.mean, found.error) == (3, Decimal(0), Decimal(1)), "differences of 1, 0 and -1"
 
 
 def test_a_deposit_is_no_return() -> None:
