@@ -8,7 +8,7 @@ from shared.bus.client.wire import hgetall
 from shared.bus.connection import Bus
 from shared.bus.records import Records, read_holdings
 from shared.contracts import keys
-from shared.contracts.equity_sample import EquitySample
+from shared.contracts.equity_sample import EquitySample, sampled
 from shared.domain.account import Account, AccountState
 from shared.domain.values.money import ZERO
 from shared.ledger.performance.read_results import account_result
@@ -36,12 +36,13 @@ async def read_sample(bus: Bus, account: Account, currency: str) -> EquitySample
     prices = await Records(bus).prices_of(venue, list(read_holdings(held).positions))
     result = account_result(user, venue, None, held, sums, prices)
     total = None if result.unreadable else result.sums.get(currency)
-    none_traded = not result.unreadable and not result.symbols
+    none = (
+        ZERO if not result.unreadable and not result.symbols else None
+    )  # an account that has not traded has made nothing
     return EquitySample.of(
-        at=account.as_of,
         currency=currency,
-        equity=None if account.equity is None else account.equity.amount,
-        cash=None if account.cash is None else account.cash.amount,
-        realized=total.realized if total else (ZERO if none_traded else None),
-        pnl=total.pnl if total else (ZERO if none_traded else None),
+        equity=sampled(account.equity.amount if account.equity else None),
+        cash=sampled(account.cash.amount if account.cash else None),
+        realized=sampled(total.realized if total else none),
+        pnl=sampled(total.pnl if total else none),
     )
