@@ -16,6 +16,8 @@ from shared.contracts.trade_totals import CONTENTS, write_totals
 from shared.domain.order import Side
 from shared.domain.trade_totals import TradeTotals
 from shared.domain.values.money import ZERO
+from shared.ledger.performance.check import sum_trades
+from shared.ledger.statement.month import Month
 from shared.ledger.statement.reader import read_statement
 from shared.ledger.statement.records.material import Holding, Material
 from shared.ledger.statement.records.scales import first_scale
@@ -136,3 +138,19 @@ async def test_a_month_that_has_ended_is_valued_at_the_last_recorded_fill_and_th
     (first,), (then,) = ended.accounts, following.accounts
     assert first.gap == sum(part.amount for part in first.parts)
     assert (then.result, then.at_scale) == (ZERO, ZERO)  # nothing was traded, and no price is recorded since
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_the_results_of_consecutive_months_add_up_to_the_profit_of_copying(bus: Bus, seed: int) -> None:
+    month = PaperMonth(seed, FILLS)
+    await record(bus, month)
+    november = Month.of(MONTH.begins - 1)
+    earned = ZERO
+    for each in (november, MONTH):
+        earned += sum((one.result for one in (await read_statement(bus, "alice", each, month.ends_at)).accounts), ZERO)
+    trades = [ending.trade for ending in month.endings if ending.trade is not None]
+    prices = {price.symbol: price.amount for price in month.prices()}
+    sums = sum_trades(trades)
+    value = sum((each.expected_size.amount * prices[symbol] for symbol, each in sums.items()), ZERO)
+    assert earned == sum((each.cash_flow.amount for each in sums.values()), ZERO) + value
+    assert trades[0].at < MONTH.begins < trades[-1].at
