@@ -33,6 +33,7 @@ COMMANDS: Final = (
     "drift",
     "master",
     "track",
+    "statement",
     "unknown",
     "resting",
     "resolve",
