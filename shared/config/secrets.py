@@ -4,8 +4,8 @@ Only executor, master and ops import it (import-linter checks that). A key is re
 read, and its value is never in an error text.
 
 A key is in variables or in the folder of secrets (`key_sources.py`). Where both have one, they must be the same: which one was
-meant cannot be known. A key file that others on this machine can read, or change, is refused in live mode and logged as a warning in
-paper mode: see `secret_files.py` for who "others" are.
+meant cannot be known. A key file that others on this machine can read, or change, is refused in live mode and logged as a
+warning in paper mode: see `secret_files.py` for who "others" are.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The folder of secrets: `SHOAL_SECRETS` with `<venue>/<user>/key` and `secret`.
 
-With it a user is added, or a key replaced, while everything runs. Files are opened one step after another below the folder, and no
-step follows a symbolic link: neither a user's name nor a link can lead out of it. No error may hold what a file contains.
+With it a user is added, or a key replaced, while everything runs. Files are opened one step after another below the folder, and
+no step follows a symbolic link: neither a user's name nor a link can lead out of it. No error may hold what a file contains.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MOST_BYTES: Final = 16 * 1024
 _LINKS: Final = frozenset({errno.ELOOP, errno.EMLINK})
 
 Stamp = tuple[int, int, int, int]
-"""Times of change of content and of inode in ns, size, inode: it differs once a file was written, replaced or opened to others."""
+"""Change times of content and inode in ns, size, inode: it differs once a file was written, replaced or opened to others."""
 
 
 class Part(StrEnum):

@@ -32,6 +32,7 @@ from shared.bus.nonce import NonceCounter
 from shared.bus.orders import OrderStore
 from shared.bus.records import Records
 from shared.config.errors import ConfigurationError
+from shared.config.key_ring import KeyedAccount, KeyRing
 from shared.config.renames import RenamesFile
 from shared.config.secrets import ApiKey, key_names, read_api_key
 from shared.config.settings import Mode, Settings
@@ -92,6 +93,7 @@ class AccountContextFactory:
         self._keys: dict[tuple[str, str], KeyMemory] = {}
         self._attempts: dict[str, dict[str, Attempt]] = {}
         self.renames = RenamesFile(settings.shoal_config, self._faults)
+        self.key_ring = KeyRing()
         self._key_names: tuple[float, Mapping[str, Sequence[str]]] = (0.0, {})
         self._venues: dict[tuple[str, str], OpenVenue] = {}
 
@@ -247,9 +249,24 @@ class AccountContextFactory:
             known = self._keys[venue_name, fingerprint] = KeyMemory(open_budget(venue_name, tier))
         return known
 
+    def has_other_key(self, policy: UserPolicy, venue_name: str, *, works: bool) -> bool:
+        """Return whether a new turn would sign with another key. `works`: the venue accepts the present one. Reads files."""
+        account, read = self._keyed(policy, venue_name)
+        return self.key_ring.is_outdated(account, read, works=works)
+
+    def why_key_waits(self, policy: UserPolicy, venue_name: str) -> str:
+        """Return why a changed key is not used yet; an empty string if none is waited for."""
+        return self.key_ring.why_waiting(self._keyed(policy, venue_name)[0])
+
     def _key(self, policy: UserPolicy, venue_name: str) -> ApiKey:
-        mode = self._settings.shoal_mode
-        return read_api_key(venue_name, policy.user, mode, paper=policy.paper, names=self._names())
+        account, read = self._keyed(policy, venue_name)
+        return self.key_ring.take(account, read)
+
+    def _keyed(self, policy: UserPolicy, venue_name: str) -> tuple[KeyedAccount, Callable[[], ApiKey]]:
+        mode, paper = self._settings.shoal_mode, policy.paper
+        return KeyedAccount(venue_name, policy.user, paper), lambda: read_api_key(
+            venue_name, policy.user, mode, paper=paper, names=self._names()
+        )
 
     def _names(self) -> Mapping[str, Sequence[str]]:
         """Return the variables of each key, cached for a moment."""
