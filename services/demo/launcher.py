@@ -60,7 +60,7 @@ def main() -> None:
     except ConfigurationError as error:
         print(f"demo: {error}", file=sys.stderr)
         sys.exit(2)
-    with announced(settings.environment(), settings.redis_port):
+    with announced({**settings.environment(), "SHOAL_SECRETS": str(settings.secrets)}, settings.redis_port):
         code = asyncio.run(_demo(settings, command))
     sys.exit(code)
 

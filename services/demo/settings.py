@@ -20,7 +20,7 @@ from shared.config.users.loader import load_users
 from shared.config.venue_settings import KEY_VARIABLE, VENUE_PREFIXES
 
 DEFAULT_PORTS: Final = {"REDIS_PORT": 6390, "API_PORT": 8000, "PAPER_PORT": 8100}
-_OWN: Final = (*VENUE_PREFIXES, "EXECUTOR_", "SHOAL_MODE", "REDIS_URL", "PAPER_", "API_")
+_OWN: Final = (*VENUE_PREFIXES, "EXECUTOR_", "SHOAL_MODE", "SHOAL_SECRETS", "REDIS_URL", "PAPER_", "API_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,11 @@ class DemoSettings:
         return FOLDER if self.redis_port == DEFAULT_PORTS["REDIS_PORT"] else FOLDER / f"port-{self.redis_port}"
 
     @property
+    def secrets(self) -> Path:
+        """Return the folder with the keys of users that were added while a demo ran (absolute): never the operator's own folder."""
+        return (self.folder / "secrets").resolve()
+
+    @property
     def redis_url(self) -> str:
         """Return the URL of the embedded Redis."""
         return f"redis://127.0.0.1:{self.redis_port}/0"
@@ -75,7 +80,8 @@ class DemoSettings:
     def environment(self, *, keys: bool = False) -> dict[str, str]:
         """Return a child's environment, with the paper keys only if it signs requests."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
-        return kept | (dict(self.keys) if keys else {}) | {
+        secret = {**self.keys, "SHOAL_SECRETS": str(self.secrets)} if keys else {}
+        return kept | secret | {
             "SHOAL_MODE": "paper",
             "REDIS_URL": self.redis_url,
             "PAPER_URL": f"http://127.0.0.1:{self.paper_port}",

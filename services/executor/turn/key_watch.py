@@ -1,8 +1,8 @@
 """Watches the key files of the served users: a key that was replaced, or came at last, takes a new turn of its user.
 
 The turn in progress ends between two orders if it can, since its orders are best resolved by the key that sent them. It never
-waits for long: the former key may be revoked. However the turn ends, the next one resolves what was sent, as after any other end: an
-order ends by its own deadline, whichever key signed it, and its absence is proved only after that.
+waits for long: the former key may be revoked. However the turn ends, the next one resolves what was sent, as after any other end:
+an order ends by its own deadline, whichever key signed it, and its absence is proved only after that.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class MasterKey:
                 await asyncio.gather(running, replaced, return_exceptions=True)
 
     async def watch(self, works: Callable[[], bool], changed: Callable[[], object]) -> None:
-        """Look at the files until cancelled. `works` returns whether the venue accepts the key, `changed` is called for another."""
+        """Look at the files for ever. `works` returns whether the venue accepts the key; `changed` is called for another."""
         while True:
             await asyncio.sleep(self._every)
             taken = self._taken
