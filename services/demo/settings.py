@@ -34,6 +34,7 @@ class DemoSettings:
     """Seconds after which it ends by itself, with an audit; None for never."""
     users: tuple[str, ...]
     keys: Mapping[str, str]
+    config: Path = Path("config")
     verbose: bool = False
     """Whether the services' lines are shown too, not only logged."""
     began: float | None = None
@@ -48,7 +49,7 @@ class DemoSettings:
         if len(set(ports.values())) < len(ports):
             raise ConfigurationError(f"{', '.join(ports)} must differ (got {', '.join(map(str, ports.values()))})")
         config = Path(environment.get("SHOAL_CONFIG", "").strip() or "config")
-        users = tuple(user for user, policy in load_users(config).items() if policy.enabled)
+        users = _enabled_users(config)
         if not users:
             raise ConfigurationError(f"{config / 'users'} holds no enabled user")
         return cls(
@@ -57,6 +58,7 @@ class DemoSettings:
             paper_port=ports["PAPER_PORT"],
             seconds=_seconds(environment.get("DEMO_SECONDS", "").strip()),
             users=users,
+            config=config,
             keys=paper_keys(config / "paper.env"),
             verbose=environment.get("VERBOSE", "").strip() not in {"", "0"},
             began=_began(environment.get("DEMO_BEGAN", "").strip()),
@@ -67,10 +69,20 @@ class DemoSettings:
         """Return the folder of its logs: the demo's own, or one named after a chosen port."""
         return FOLDER if self.redis_port == DEFAULT_PORTS["REDIS_PORT"] else FOLDER / f"port-{self.redis_port}"
 
+    def find_users(self) -> tuple[str, ...]:
+        """Return the enabled users of now; those of the start if the files cannot be read."""
+        try:
+            return _enabled_users(self.config)
+        except ConfigurationError:
+            return self.users
+
     @property
     def secrets(self) -> Path:
-        """Return the folder with the keys of users that were added while a demo ran (absolute): never the operator's own folder."""
-        return (self.folder / "secrets").resolve()
+        """Return the folder (absolute) with the keys of users that were added to a demo; never the operator's own folder.
+
+        All demos of a checkout share it, as they share the users' files.
+        """
+        return (FOLDER / "secrets").resolve()
 
     @property
     def redis_url(self) -> str:
@@ -94,6 +106,10 @@ class DemoSettings:
             "LOG_FORMAT": "console",
             "PYTHONUNBUFFERED": "1",
         }  # fmt: skip
+
+
+def _enabled_users(config: Path) -> tuple[str, ...]:
+    return tuple(user for user, policy in load_users(config).items() if policy.enabled)
 
 
 def _port(name: str, given: str, default: int) -> int:

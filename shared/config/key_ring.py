@@ -114,12 +114,13 @@ class KeyRing:
 
     def _is_usable_now(self, account: KeyedAccount, read: ReadKey, refused: tuple[Stamps, float]) -> bool:
         stamps, tried = refused
-        if stamps == self._stamps(account.venue, account.owner) and self._steady() < tried + _AGAIN:
+        now = self._stamps(account.venue, account.owner)
+        if stamps == now and self._steady() < tried + _AGAIN:
             return False
-        self._unusable[account] = self._stamps(account.venue, account.owner), self._steady()
         try:
             return self._newest(account, read) is not None or account in self._used
         except ConfigurationError:
+            self._unusable[account] = now, self._steady()
             return False
 
     def _newest(self, account: KeyedAccount, read: ReadKey) -> _InUse | None:

@@ -1,7 +1,7 @@
 """Writes, moves and removes the key files of users in the folder of secrets.
 
-A secret is written before its key, each in one step, readable for its owner alone. Where the folder hands its group on (setgid), the
-group may read it too: in a compose project the services run under another user than the operator. No key is ever printed.
+A secret is written before its key, each in one step, readable for its owner alone. Where the folder hands its group on (setgid),
+the group may read it too: in a compose project the services run under another user than the operator. No key is ever printed.
 """
 
 from __future__ import annotations
@@ -90,4 +90,4 @@ def _write(home: Path, part: Part, text: str, mode: int) -> None:
     with os.fdopen(number, "w", encoding="utf-8") as file:
         os.fchmod(number, mode)  # whatever the umask is
         file.write(f"{text}\n")
-    os.replace(new, home / part)
+    new.replace(home / part)

@@ -23,8 +23,8 @@ def check_new_name(name: str, others: Iterable[str]) -> None:
     """Raise ConfigurationError for a name that no user may have, or that would share a key variable with another user."""
     if not _USER_ID.fullmatch(name):
         raise ConfigurationError(
-            f"{name if name.isprintable() else repr(name)}: a user id has up to 32 of a-z, 0-9, - and _, and begins with a letter "
-            "or digit"
+            f"{name if name.isprintable() else repr(name)}: a user id has up to 32 of a-z, 0-9, - and _, "
+            "and begins with a letter or digit"
         )
     if name in RESERVED_NAMES or name.startswith("prices-"):
         raise ConfigurationError(f"{name} is reserved; choose another user id")

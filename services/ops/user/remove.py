@@ -1,7 +1,7 @@
 """`ops user remove`: a user leaves, and no holding is forgotten.
 
-First the file says that the user follows no more, so that no entry comes between the check and the removal; the file is removed once
-nothing is held or under way, or with `--keep`. A real key's files stay, and are named: only their owner can end that key at the venue.
+First the file says that the user follows no more, so that no entry comes between the check and the removal. The file is removed
+once nothing is held or under way, or with `--keep`. A real key's files stay, and are named: its owner ends it at the venue.
 """
 
 from __future__ import annotations
@@ -150,11 +150,9 @@ async def _open(bus: Bus, user: str, *, keep: bool) -> str:
 async def _held(bus: Bus, user: str) -> str:
     """Describe what is held from copying, own exits and mirrored orders included; an empty string if nothing."""
     sizes = await describe_held(bus, user, VENUES)
-    words = [] if sizes == "nothing" else [sizes]
-    for venue in VENUES:
-        if await bus.do("EXISTS", keys.mirrored(user, venue)):
-            words.append(f"mirrored orders at {venue}")
-    return ", ".join(words)
+    mirrored = await bus.do_all([("EXISTS", keys.mirrored(user, venue)) for venue in VENUES])
+    words = [f"mirrored orders at {venue}" for venue, any_ in zip(VENUES, mirrored, strict=True) if any_]
+    return ", ".join([*([] if sizes == "nothing" else [sizes]), *words])
 
 
 def _remove_keys(settings: Settings, user: str, *, holds: bool) -> list[str]:

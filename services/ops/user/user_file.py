@@ -6,7 +6,6 @@ A file is replaced in one step, and only by a text that services accept: a half-
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,7 +62,7 @@ def replace_text(path: Path, text: str) -> None:
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
         new.write_text(text, encoding="utf-8")
         new.chmod(mode)
-        os.replace(new, path)
+        new.replace(path)
     except OSError as error:
         new.unlink(missing_ok=True)
         raise ConfigurationError(f"{path} cannot be written: {error.strerror}; run this where it can be") from None
