@@ -29,6 +29,10 @@ ReadKey = Callable[[], ApiKey]
 """Reads the key of an account. Raises ConfigurationError."""
 
 
+class KeyPendingError(ConfigurationError):
+    """The files of an account without a key in use are being written: try again in a moment."""
+
+
 class KeyedAccount(NamedTuple):
     """An account that has a key. `paper`: by its user's own setting, so that a real key is never returned for paper money."""
 
@@ -109,7 +113,7 @@ class KeyRing:
 
     def _require(self, account: KeyedAccount) -> _InUse:
         if account not in self._used:
-            raise ConfigurationError(f"the key of {account.owner} at {account.venue}: {self._waits[account]}")
+            raise KeyPendingError(f"the key of {account.owner} at {account.venue}: {self._waits[account]}")
         return self._used[account]
 
     def _is_usable_now(self, account: KeyedAccount, read: ReadKey, refused: tuple[Stamps, float]) -> bool:

@@ -5,7 +5,7 @@ hold something from copying.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -36,7 +36,7 @@ async def read_users(bus: Bus, config: Path) -> Users:
     return _with_left(served, last, without_file - served.keys(), folder)
 
 
-def _with_left(users: Users, last: Mapping[str, UserPolicy], left: Set[str], folder: Path) -> Users:
+def _with_left(users: Users, last: Mapping[str, UserPolicy], left: AbstractSet[str], folder: Path) -> Users:
     """Return users with those who left with `on_leave = "keep"` and are not served any more: what they hold is still shown."""
     policies, problems = dict(users), list(users.problems)
     for user in sorted(left & last.keys()):

@@ -68,7 +68,8 @@ class KeyWatch:
         for turn, policy, venue in others:
             if turn not in self._until and turn not in self._ended:
                 self._until[turn] = now + _PATIENCE
-                log.info("the API key was replaced: a new turn begins with it", user=policy.user, venue=venue)
+                what = "was replaced" if turn.contexts[venue].account.ready else "can be used now"
+                log.info(f"the API key {what}: a new turn begins with it", user=policy.user, venue=venue)
         self._report(accounts, now)
         self._end_turns(now)
 

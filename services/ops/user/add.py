@@ -144,7 +144,7 @@ def _print_keys_needed(settings: Settings, user: str, venues: Sequence[str]) -> 
             )
         else:
             key, secret = (folder.path(venue, user, part) for part in Part)
-            print(f"  needed at {venue}: {secret} and {key}, both chmod 600, or {stem}_KEY and {stem}_SECRET")
+            print(f"  needed at {venue}: {key} and {secret}, both chmod 600, or {stem}_KEY and {stem}_SECRET")
     print("  until then the account is parked: no entry is copied. With --paper a paper key is made instead")
 
 

@@ -1,4 +1,4 @@
-"""`ops user disable` and `ops user enable`: edit one setting in the user's file, which services take over in about two seconds."""
+"""`ops user disable` and `ops user enable`: edit one setting in a user's file, which services take over in about two seconds."""
 
 from __future__ import annotations
 

@@ -52,7 +52,8 @@ def refusal(owner: str = "dave", mode: Mode = Mode.LIVE, venue: str = "kraken") 
 
 def test_both_files_make_a_key_at_once_and_the_settings_know_the_folder(folder: Path) -> None:
     assert refusal() == (
-        f"KRAKEN_USER_DAVE_API_KEY is not set (nor is KRAKEN_USER_DAVE_API_KEY_FILE), nor is there a file {folder}/kraken/dave/key"
+        "KRAKEN_USER_DAVE_API_KEY is not set (nor is KRAKEN_USER_DAVE_API_KEY_FILE), "
+        f"nor is there a file {folder}/kraken/dave/key"
     )
     put(folder)
     assert read_api_key("kraken", "dave", Mode.LIVE) == ApiKey(KEY, SECRET)
