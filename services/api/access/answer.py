@@ -50,11 +50,13 @@ class Answer:
     def _add_headers(self, headers: MutableHeaders) -> None:
         if self._request.url.path not in permissions.HEALTH:
             headers["cache-control"] = _NO_STORE
+        headers["cross-origin-resource-policy"] = "same-origin"  # no page of another site may embed an answer
         page = headers.get("content-type", "").startswith("text/html")
         if page:
             headers.setdefault("content-security-policy", PAGE_POLICY)
             # Not no-referrer: with that, browsers hide the origin of forms, and a forged one would look the same.
             headers["referrer-policy"] = "same-origin"
+            headers["cross-origin-opener-policy"] = "same-origin"
         if self._visit and (page or self._request.url.path == permissions.SESSION):
             https = came_by_https(self._request)
             headers.append("set-cookie", write_cookie(VISIT, self._visit, https=https, same_site="Strict"))

@@ -143,6 +143,8 @@ async def test_a_page_without_a_policy_gets_one_and_is_not_kept(bus: Bus) -> Non
         assert headers["content-security-policy"] == PAGE_POLICY
         assert headers["cache-control"] == "no-store"
         assert headers["referrer-policy"] == "same-origin"
+        assert headers["cross-origin-opener-policy"] == "same-origin"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
         assert reply.cookies == []
 
 
