@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, model_validator
 
-from shared.contracts.fields import Amount, Fraction, Id, Instant, Message, Positive, SymbolField, type_or_blank
+from shared.contracts.fields import Amount, Fraction, Id, Instant, Message, Noted, Positive, SymbolField, type_or_blank
 from shared.domain.order import TERMINAL, Copy, Decision, Kind, OrderState, Side
 from shared.domain.signal import Signal, Source
 from shared.domain.values.money import Money, Price, Quantity
@@ -23,7 +23,7 @@ def _terminal(value: OrderState) -> OrderState:
 
 
 Outcome = Annotated[OrderState, AfterValidator(_terminal)]
-_UNLESS_BLANK: Final = frozenset({"code", "master_order_id", "stage"})
+_UNLESS_BLANK: Final = frozenset({"code", "master_order_id", "multiplier", "stage"})
 _EXACT: Final = frozenset({"cost", "fee_quote", "fee_base"})
 
 
@@ -56,6 +56,8 @@ class SignalMessage(Message):
     emitted_at: Annotated[Instant | None, type_or_blank] = None
     equity_reason: str = ""
     master: str = ""
+    fee: Noted = None
+    """What the venue took for this fill, in quote; not written where it is not known. Users pay fees of their own."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -92,6 +94,7 @@ class SignalMessage(Message):
             emitted_at=self.filled_at if self.emitted_at is None else self.emitted_at,
             equity_reason=self.equity_reason,
             master=self.master,
+            fee=None if self.fee is None else Money(self.fee, quote),
         )
 
     @staticmethod
@@ -119,7 +122,12 @@ class SignalMessage(Message):
             emitted_at=signal.emitted_at,
             equity_reason=signal.equity_reason,
             master=signal.master,
+            fee=None if signal.fee is None else signal.fee.amount,
         )
+
+    def fields(self) -> dict[str, str]:
+        """Return the message as flat text fields, without a fee that is not known."""
+        return {name: value for name, value in super().fields().items() if value or name != "fee"}
 
 
 class OrderMessage(Message):
@@ -153,6 +161,8 @@ class OrderMessage(Message):
     """The user's stage, if that is less than the whole order; the size is scaled by it already. Not written elsewhere."""
     master_equity: Annotated[Amount | None, type_or_blank] = None
     user_equity: Annotated[Amount | None, type_or_blank] = None
+    multiplier: Noted = None
+    """The factor on the ratio of the equities; not written where the size does not follow that ratio."""
     signal_at: Instant
     emitted_at: Annotated[Instant | None, type_or_blank] = None
 
@@ -199,6 +209,7 @@ class OrderMessage(Message):
             emitted_at=self.signal_at if self.emitted_at is None else self.emitted_at,
             code=self.code,
             master_order_id=self.master_order_id,
+            multiplier=self.multiplier,
         )
 
     @staticmethod
@@ -224,6 +235,7 @@ class OrderMessage(Message):
             stage=decision.stage,
             master_equity=None if decision.master_equity is None else decision.master_equity.amount,
             user_equity=decision.user_equity.amount if decision.user_equity else None,
+            multiplier=decision.multiplier,
             signal_at=decision.signal_at,
             emitted_at=decision.emitted_at,
         )

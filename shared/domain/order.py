@@ -136,6 +136,8 @@ class Decision:
     """The stage for which an entry was sized, if that is less than the whole order; a Stage, or a word of another version."""
     shadow: Copy | None = None
     """The order that the venue is to check and not to take."""
+    multiplier: Decimal | None = None
+    """The factor on the ratio of the equities; None where the user's size does not follow that ratio."""
 
     def exit_as(self, symbol: Symbol) -> Decision:
         """Return this exit under another name of the same asset. Raises ValueError for an entry."""

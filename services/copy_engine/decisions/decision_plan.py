@@ -15,7 +15,7 @@ from services.copy_engine.followers.follower import Follower
 from shared.domain.account import Account, AccountState
 from shared.domain.control import refusal
 from shared.domain.key_report import entries_refused
-from shared.domain.limits.policy import UserPolicy
+from shared.domain.limits.policy import SizingMode, UserPolicy
 from shared.domain.limits.risk import AccountSnapshot, balance_unknown, check_hard_limits
 from shared.domain.order import Copy, Decision, Kind, order_id
 from shared.domain.reason import ReasonCode
@@ -108,7 +108,13 @@ class DecisionPlan:
             emitted_at=now,
             code=judgement.code if isinstance(judgement, Skip) else "",
             master_order_id=signal.master_order_id,
+            multiplier=self._multiplier,
         )
+
+    @cached_property
+    def _multiplier(self) -> Decimal | None:
+        sizing = self._settings.sizing
+        return sizing.multiplier if sizing.mode is SizingMode.EQUITY else None
 
     def order_id(self, user: str) -> str:
         """Return the id of one user's order."""
