@@ -18,6 +18,7 @@ from shared.bus.scripts import load
 from shared.bus.streams import NOTHING_DELIVERED, Group, entry_order, flatten
 from shared.bus.users.routes import route_fields
 from shared.contracts import keys
+from shared.contracts.trade_totals import CONTENTS
 from shared.domain.funds import Funds
 from shared.domain.order import TERMINAL
 
@@ -80,6 +81,7 @@ class UserRenaming:
         followed = pairs(await self._bus.do("HGETALL", keys.following(old)))
         if followed and not followed.get("until"):
             await self._replace(keys.following(new), {"from": until, **route_fields(followed)})
+        await self._replace(keys.stage(new), pairs(await self._bus.do("HGETALL", keys.stage(old))))
         held = {}
         for venue in self._venues:
             books = pairs(await self._bus.do("HGETALL", keys.books(old, venue)))
@@ -87,6 +89,8 @@ class UserRenaming:
             await self._replace(keys.books(new, venue), marked)  # first, so that what follows is not traded by
             for key in (keys.risk, keys.positions, keys.mirror_marks):
                 await self._replace(key(new, venue), pairs(await self._bus.do("HGETALL", key(old, venue))))
+            sums = pairs(await self._bus.do("HGETALL", keys.totals(old, venue)))
+            await self._replace(keys.totals(new, venue), sums and {**sums, CONTENTS: f"the reports of {old} too"})
             held[venue] = int(await self._bus.do("HLEN", keys.positions(new, venue)))
         return held
 
@@ -94,7 +98,9 @@ class UserRenaming:
         """Retire the old name, in one step: it has no books any more. Raises LeaseLost, BusUnavailable."""
         self._require()
         user = self._old.holder
-        named = (keys.books, keys.positions, keys.risk, keys.own_exits, keys.differences, keys.account)
+        named = (
+            keys.books, keys.positions, keys.risk, keys.own_exits, keys.differences, keys.account, keys.totals
+        )  # fmt: skip
         answer = await self._bus.run(
             load("retire_user"),
             [keys.fence(user), keys.following(user), *(key(user, venue) for venue in self._venues for key in named)],
@@ -108,7 +114,7 @@ class UserRenaming:
         for venue in self._venues:
             await self._bus.do("HDEL", keys.books(self._new.holder, venue), "taken_from")
         await self._bus.do("HDEL", keys.LAST_RELOADED_SETTINGS, self._old.holder)
-        await self._bus.do("DEL", keys.last_settings(self._old.holder))
+        await self._bus.do("DEL", keys.last_settings(self._old.holder), keys.stage(self._old.holder))
 
     async def carried(self) -> str:
         """Return the id up to which every signal has reached all users; only valid while no engine runs."""
