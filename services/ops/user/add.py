@@ -14,11 +14,12 @@ from typing import Annotated, Final
 import typer
 
 from services.ops.output import AsJson, print_json
+from services.ops.paper_accounts import ACCOUNTS_FILE
 from services.ops.runner import run_with_bus
 from services.ops.user.key_files import secrets_of
 from services.ops.user.names import Who, check_new_name, names_with_file
 from services.ops.user.paper import ASSET, PaperAccount, note_balances, open_accounts
-from services.ops.user.user_file import file_of, new_text, write
+from services.ops.user.user_file import file_of, new_text, require_writable, write
 from shared.bus.connection import Bus
 from shared.bus.errors import BusError
 from shared.bus.records import Records
@@ -63,8 +64,10 @@ def add(
     path = file_of(settings.shoal_config, user)
     if path.exists() or path.is_symlink():
         raise ConfigurationError(f"{path} exists already: {user} is a user; `ops user list` shows them")
+    require_writable(path)
     made: list[PaperAccount] = []
     if paper:
+        require_writable(settings.shoal_config / ACCOUNTS_FILE)
         made = asyncio.run(open_accounts(settings, user, venues, amount))
         note_balances(settings.shoal_config, user, venues, amount)
     write(path, new_text(venues, paper=paper and settings.shoal_mode is Mode.LIVE))

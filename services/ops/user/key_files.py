@@ -1,13 +1,11 @@
 """Writes, moves and removes the key files of users in the folder of secrets.
 
-A secret is written before its key, each in one step, readable for its owner alone. Where the folder hands its group on (setgid),
-the group may read it too: in a compose project the services run under another user than the operator. No key is ever printed.
+A secret is written before its key, each in one step, readable for its owner alone. No key is ever printed.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -18,9 +16,8 @@ from shared.config.secrets_folder import VARIABLE, Part, SecretsFolder
 from shared.config.settings import Settings
 from shared.domain.values.venue import VENUES
 
-_OWN: Final = (0o600, 0o700)
-_WITH_GROUP: Final = (0o640, 0o2770)
-"""The modes of files and folders."""
+_FILE: Final = 0o600
+_FOLDER: Final = 0o700
 
 
 def secrets_of(settings: Settings) -> SecretsFolder | None:
@@ -41,16 +38,14 @@ def require_secrets(settings: Settings) -> SecretsFolder:
 def write_key(folder: SecretsFolder, venue: str, user: str, key: ApiKey) -> None:
     """Write the two files of an account. Raises ConfigurationError if they cannot be written."""
     try:
-        folder.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        shared = bool(folder.root.stat().st_mode & stat.S_ISGID)
-        file_mode, folder_mode = _WITH_GROUP if shared else _OWN
+        folder.root.mkdir(mode=_FOLDER, parents=True, exist_ok=True)
         home = folder.path(venue, user, Part.KEY).parent
         for each in (home.parent, home):
-            if not each.exists():
-                each.mkdir()
-                each.chmod(folder_mode)
+            if each.is_symlink():
+                raise ConfigurationError(f"{each} is a symbolic link, which is not followed")
+            each.mkdir(mode=_FOLDER, exist_ok=True)
         for part, text in ((Part.SECRET, key.secret), (Part.KEY, key.key)):
-            _write(home, part, text, file_mode)
+            _write(home, part, text)
     except OSError as error:
         raise ConfigurationError(f"{error.filename or folder.root} cannot be written: {error.strerror}") from None
 
@@ -83,11 +78,10 @@ def move_keys(folder: SecretsFolder, old: str, new: str) -> list[str]:
     return moved
 
 
-def _write(home: Path, part: Part, text: str, mode: int) -> None:
+def _write(home: Path, part: Part, text: str) -> None:
     new = home / f".{part}.new"
     new.unlink(missing_ok=True)
-    number = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    number = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _FILE)
     with os.fdopen(number, "w", encoding="utf-8") as file:
-        os.fchmod(number, mode)  # whatever the umask is
         file.write(f"{text}\n")
     new.replace(home / part)

@@ -6,6 +6,7 @@ A file is replaced in one step, and only by a text that services accept: a half-
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,12 @@ _TABLE: Final = re.compile(r"^\s*\[", re.MULTILINE)
 def file_of(config: Path, user: str) -> Path:
     """Return the path of a user's file. Raises ConfigurationError if there is no folder for it."""
     return users_folder(config) / f"{user}{SUFFIX}"
+
+
+def require_writable(path: Path) -> None:
+    """Raise ConfigurationError if a file of the configuration could not be replaced: before anything else is made."""
+    if not os.access(path.parent, os.W_OK):
+        raise ConfigurationError(f"{path.parent} cannot be written here: run this where it can be")
 
 
 def new_text(venues: Sequence[str], *, paper: bool) -> str:

@@ -184,6 +184,15 @@ async def test_a_script_that_meets_a_command_it_may_not_run_leaves_no_half_write
         assert after.keys() == (await _all(bus)).keys() - {NONCE}
 
 
+@pytest.mark.parametrize("name", ["settle", "transition"])
+async def test_sums_that_cannot_be_written_hold_up_nothing_and_are_reported(bus: Bus, name: str) -> None:
+    call = CALLS[name]
+    await bus.do_all([*call.before, ("SET", TOTALS, "no hash")])
+    assert await bus.run(scripts.load(name), list(call.keys), list(call.args)) == "unsummed"
+    assert await bus.do("HGET", ORDER, "state")
+    assert await bus.do("HGET", POSITIONS, "BTC/USD") == "{}"
+
+
 async def test_an_order_whose_count_of_attempts_is_damaged_is_begun_whole(bus: Bus) -> None:
     """What counts the attempts must not fail after the intent has been written."""
     call = CALLS["begin_send"]

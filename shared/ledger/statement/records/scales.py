@@ -96,11 +96,10 @@ def _stage(decision: Decision) -> Decimal | None:
 
     A stage that is no number (`shadow`) sizes the whole order, as no stage does.
     """
-    written = getattr(decision, "stage", "")
-    if decision.copy is None and not written:
+    if decision.copy is None and not decision.stage:
         return None
     try:
-        share = Decimal(written or ONE)
+        share = Decimal(decision.stage or ONE)
     except InvalidOperation:
         return ONE
     return share if share.is_finite() and share > 0 else ONE

@@ -219,6 +219,24 @@ def test_ideal_sizes_follow_the_equities_the_multiplier_and_the_stage_of_each_de
     assert scales.ideal(doubled).at_equity == Decimal("0.05")
 
 
+def test_a_stage_scales_the_ideal_size_and_an_entry_that_was_not_sized_has_the_stage_before() -> None:
+    first = decided(an_entry("1"), "0.0025", stage="0.05")
+    skipped = decided(an_entry("2"), None, code="parked")
+    climbed = decided(an_entry("3"), "0.0125", stage="0.25")
+    whole = decided(an_entry("4"))
+    scales = Scales([skipped, first, skipped, climbed, whole])
+    assert scales.ratio == Decimal("0.025")
+    ideal = [scales.ideal(each) for each in (skipped, first, skipped, climbed, whole)]
+    assert [each.size for each in ideal] == [Decimal(size) for size in ("0.0025", "0.0025", "0.0025", "0.0125", "0.05")]
+    assert {each.at_equity for each in ideal} == {Decimal("0.0025")}
+
+
+def test_an_entry_that_was_only_checked_is_missed_as_a_whole() -> None:
+    checked = decided(an_entry(), None, stage="shadow")
+    found = entry([checked], [ended(checked, outcome=OrderState.SKIPPED, code="shadow")])
+    assert (found.ideal, found.missed, found.done) == (Decimal("0.05"), "shadow", ZERO)
+
+
 def test_a_decision_without_a_known_equity_follows_the_one_before() -> None:
     first, richer = decided(an_entry("1"), user_equity=usd(2_000)), decided(an_entry("2"), user_equity=usd(4_000))
     parked = decided(an_entry("3"), None, user_equity=None)
