@@ -41,6 +41,7 @@ COMMANDS: Final = (
     "resume",
     "control",
     "dead",
+    "notify",
     "user",
     "paper-accounts",
     "redis-users",

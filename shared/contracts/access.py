@@ -108,6 +108,12 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
         WriteRule("xgroup|create xclaim", (keys.orders(_ANY),)),
         WriteRule("xadd xdel", (keys.SIGNALS,)),
         WriteRule("xdel", (keys.dead(_ANY),)),
+        WriteRule("hset", (keys.NOTIFY_TEST,)),
+    ),
+    # It reads everything and trades nothing: beside its lease it writes only what it keeps for itself.
+    "notifier": (
+        WriteRule(_RECORDS, _lease(keys.NOTIFIER)),
+        WriteRule(_HASHES, (keys.NOTICES, keys.OUTBOX, keys.NOTIFY_TEST, keys.heartbeat("notifier", _ANY))),
     ),
 }
 """By service. `paper-exchange` and `paper-accounts` need no Redis, so they have no Redis user."""

@@ -14,7 +14,7 @@ from typing import Final
 from shared.domain.values.money import ONE
 from shared.domain.values.symbol import Symbol
 
-RESERVED_NAMES: Final = frozenset({"master", "copy-engine"})
+RESERVED_NAMES: Final = frozenset({"master", "copy-engine", "notifier"})
 """Names of Redis hash tags that belong to Shoal itself."""
 
 
