@@ -12,6 +12,7 @@ import hashlib
 import logging
 import re
 import threading
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -52,27 +53,6 @@ _WORDS: Final = {
 }
 
 
-class _Listener(logging.Handler):
-    """Collects, by thread, what apprise logs. Nothing of it is shown."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
-        self._lines: dict[int, list[str]] = {}
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep the line if its thread is a send."""
-        if record.thread is not None and (lines := self._lines.get(record.thread)) is not None:
-            lines.append(record.getMessage())
-
-    def begin(self) -> None:
-        """Collect lines of this thread from now on."""
-        self._lines[threading.get_ident()] = []
-
-    def end(self) -> list[str]:
-        """Return what this thread has logged."""
-        return self._lines.pop(threading.get_ident(), [])
-
-
 @dataclass(frozen=True, slots=True)
 class SendResult:
     """How a send ended: `reason` says why it failed, in words. `uncertain`: the message may have arrived all the same."""
@@ -84,7 +64,7 @@ class SendResult:
 class Target:
     """One address. `name` is stable and reveals nothing of it; `label` is for people: `telegram #2`."""
 
-    def __init__(self, url: str, number: int, listener: _Listener) -> None:
+    def __init__(self, url: str, number: int) -> None:
         """Raise ConfigurationError for an address that apprise cannot use, without a part of it."""
         asset = apprise.AppriseAsset(
             app_id="Shoal",
@@ -98,15 +78,13 @@ class Target:
         match = _SCHEMA.match(url.lower())
         known = apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True) if match else None
         if match is None or not isinstance(known, apprise.NotifyBase):
-            plugins = NotificationManager()  # type: ignore[no-untyped-call]
-            kind = f" ({match[1]})" if match and match[1] in plugins else ""
+            kind = f" ({match[1]})" if match and match[1] in _plugins() else ""
             raise ConfigurationError(
                 f"address {number} of messages{kind} cannot be used: apprise does not recognise it; "
                 "the documentation of apprise has the form of each service's addresses"
             )
         self._apprise = apprise.Apprise(asset=asset)
         self._apprise.add(known)
-        self._listener = listener
         self._hanging: threading.Thread | None = None
         self._one_at_a_time = asyncio.Lock()
         self.name = f"{match[1]}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"
@@ -136,16 +114,17 @@ class Target:
                 return SendResult(f"it did not answer within {within:g} s", uncertain=True)
 
     def _send(self, title: str, body: str, level: Level) -> SendResult:
-        self._listener.begin()
         try:
-            sent = self._apprise.notify(
-                body=body, title=title, notify_type=_LEVELS[level], body_format=NotifyFormat.TEXT
+            result = self._apprise.notify(
+                body=body,
+                title=title,
+                notify_type=_LEVELS[level],
+                body_format=NotifyFormat.TEXT,
+                log_level=logging.DEBUG,  # only there it says whether a connection failed or an answer did not come
             )
+            return SendResult() if result else explain([entry.message for entry in result.logs()])
         except Exception as error:  # noqa: BLE001  # a plugin of apprise may raise anything; its words may hold the address
             return SendResult(f"apprise failed: {type(error).__name__}", uncertain=True)
-        finally:
-            lines = self._listener.end()
-        return SendResult() if sent else explain(lines)
 
 
 def explain(lines: Sequence[str]) -> SendResult:
@@ -165,14 +144,22 @@ def open_targets(urls: Sequence[str]) -> list[Target]:
     """Return the targets of addresses; no part of them is shown in log lines from now on. Raises ConfigurationError."""
     parts = {part for url in urls for part in _PARTS.split(url) if len(part) >= _LEAST_SECRET}
     hide(*urls, *(parts - _LOOPBACK))
-    listener = _Listener()
+    _plugins()
     log = logging.getLogger("apprise")
-    log.handlers[:] = [listener]
+    log.handlers[:] = [logging.NullHandler()]
     log.propagate = False
-    log.setLevel(logging.DEBUG)  # only there it says whether a connection failed or an answer did not come
     for name in ("urllib3", "requests", "requests_oauthlib", "slixmpp", "aiohttp", "httpx", "paho"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # they log addresses with a failure
-    return [Target(url, number, listener) for number, url in enumerate(urls, 1)]
+    return [Target(url, number) for number, url in enumerate(urls, 1)]
+
+
+def _plugins() -> NotificationManager:
+    """Return the kinds of addresses that apprise knows. Loading them warns of old modules, which is no news for an operator."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        manager = NotificationManager()  # type: ignore[no-untyped-call]
+        manager.load_modules()  # type: ignore[no-untyped-call]
+    return manager
 
 
 def _settle(done: asyncio.Future[SendResult], result: SendResult) -> None:
