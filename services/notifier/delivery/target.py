@@ -35,6 +35,7 @@ _LEAST_SECRET: Final = 8
 """Characters of a part of an address from which on it is masked in log lines: shorter ones are ports and words."""
 _NO_ANSWER: Final = re.compile(r"read timed out|timed out|timeout", re.IGNORECASE)
 _NEVER_ARRIVED: Final = re.compile(r"connect timeout|ConnectTimeout|connection to \S+ timed out", re.IGNORECASE)
+_EXCEPTION: Final = re.compile(r"[\w ]*Exception\b")
 _CONNECTION: Final = re.compile(r"connection error|connect|socket", re.IGNORECASE)
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1"})
 _LEVELS: Final = {
@@ -71,7 +72,8 @@ class Target:
             app_desc="Shoal",
             app_url="",
             image_url_mask="",
-            async_mode=False,
+            async_mode=False,  # these two: in the thread of the send, and in none that the end of the process waits for
+            service_timeout=0,
             secure_logging=True,
             allow_templates=False,
         )
@@ -122,14 +124,15 @@ class Target:
                 body_format=NotifyFormat.TEXT,
                 log_level=logging.DEBUG,  # only there it says whether a connection failed or an answer did not come
             )
-            return SendResult() if result else explain([entry.message for entry in result.logs()])
+            return SendResult() if result else explain([(entry.level, entry.message) for entry in result.logs()])
         except Exception as error:  # noqa: BLE001  # a plugin of apprise may raise anything; its words may hold the address
             return SendResult(f"apprise failed: {type(error).__name__}", uncertain=True)
 
 
-def explain(lines: Sequence[str]) -> SendResult:
-    """Return in words of our own why a send failed, by what apprise has logged."""
-    text = "\n".join(lines)
+def explain(lines: Sequence[tuple[str, str]]) -> SendResult:
+    """Return in words of our own why a send failed, by the lines that apprise has logged, each with its level."""
+    # Of the lines for debugging only exceptions: others hold the message itself, whose words must not be taken for a reason.
+    text = "\n".join(line for level, line in lines if level != "DEBUG" or _EXCEPTION.match(line))
     if found := _STATUS.search(text):
         status = int(found[1])
         return SendResult(_WORDS.get(status, f"it answered with the error {status}"))
@@ -148,6 +151,7 @@ def open_targets(urls: Sequence[str]) -> list[Target]:
     log = logging.getLogger("apprise")
     log.handlers[:] = [logging.NullHandler()]
     log.propagate = False
+    log.setLevel(logging.DEBUG)
     for name in ("urllib3", "requests", "requests_oauthlib", "slixmpp", "aiohttp", "httpx", "paho"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # they log addresses with a failure
     return [Target(url, number) for number, url in enumerate(urls, 1)]

@@ -19,7 +19,7 @@ from typing import Final
 from services.notifier.rules.cause import Cause
 from services.notifier.rules.incident import Incident, Level, Message, Stage, Window
 from services.notifier.rules.quiet import is_quiet
-from services.notifier.rules.wording import Words
+from services.notifier.rules.wording import Words, shorten
 from shared.config.notifications import Event, NotifySettings, Volume
 
 LONGEST_MS: Final = 3_600_000
@@ -83,7 +83,7 @@ class Incidents:
     def _note(self, cause: Cause, now: int, outcome: Outcome) -> None:
         known = self._incidents.get(cause.id)
         if known is not None and known.stage is not Stage.OVER:
-            known.what = cause.what  # written with its next change: it may change every second, such as an offset
+            known.what = shorten(cause.what)  # written with its next change: it may change every second, such as an offset
             if known.gone_at is not None:
                 known.gone_at = None
                 self._keep(known, outcome)
@@ -91,10 +91,11 @@ class Incidents:
         if known is None and len(self._incidents) >= MOST_KEPT:
             return
         if known is not None:  # its "resolved" was not sent yet: for the reader it was never gone
-            known.stage, known.gone_at, known.what = Stage.SENT, None, cause.what
+            known.stage, known.gone_at, known.what = Stage.SENT, None, shorten(cause.what)
             self._keep(known, outcome)
             return
         fields = asdict(cause) | {
+            "what": shorten(cause.what),  # what others wrote may hold more than may be kept here, or leave this machine
             "critical": cause.critical or cause.event in self._settings.critical,
             "noted_at": now,
             "silent": self._settings.volume(cause.event) is Volume.SILENT,

@@ -90,12 +90,12 @@ class Words:
         return title, "\n".join(lines)
 
     def _line(self, each: Incident) -> str:
-        return f"{each.who}: {shorten(each.what)} (since {moment(each.since or each.noted_at, self.zone)})"
+        return f"{each.who}: {each.what} (since {moment(each.since or each.noted_at, self.zone)})"
 
     def _over_line(self, each: Incident) -> str:
         begin, end = each.since or each.noted_at, each.gone_at or each.noted_at
         return (
-            f"{each.who}: over after {lasted(end - begin)}, at {moment(end, self.zone)}. It was: {shorten(each.what)}"
+            f"{each.who}: over after {lasted(end - begin)}, at {moment(end, self.zone)}. It was: {each.what}"
         )
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from services.notifier.rules.incident import Incident
 from services.notifier.rules.quiet import moment
-from services.notifier.rules.wording import Words, lasted, shorten
+from services.notifier.rules.wording import Words, lasted
 from services.notifier.summary.figures import Account, Figures, UserFigures, change
 from shared.config.notifications import Event
 from shared.domain.values.money import Money
@@ -99,7 +99,7 @@ def _open(standing: Sequence[Incident], now: int) -> list[str]:
     oldest = sorted(standing, key=lambda each: each.since or each.noted_at)
     lines = [f"Open now: {len(oldest)}"]
     lines += [
-        f"- {each.who}: {shorten(each.what)} (for {lasted(now - (each.since or each.noted_at))})"
+        f"- {each.who}: {each.what} (for {lasted(now - (each.since or each.noted_at))})"
         for each in oldest[:_OPEN]
     ]
     if (hidden := len(oldest) - _OPEN) > 0:
