@@ -1,4 +1,4 @@
-"""The composition root of the API: it reads Redis and shows what it finds. It writes nothing but its own heartbeat."""
+"""The composition root of the API: it reads Redis and shows what it finds, to those who may see it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import time
 import structlog
 from fastapi import FastAPI
 
+from services.api.access.build import add_access
+from services.api.access.open_access import refuse_unless_local
+from services.api.access.sign_in.desk import create_first_operator
 from services.api.metrics import Metrics
 from services.api.outcome_counter import OutcomeCounter
 from services.api.page import build_page_routes
@@ -32,6 +35,7 @@ def build(bus: Bus, settings: Settings) -> tuple[FastAPI, OutcomeCounter]:
     models = ReadModels(bus, settings.shoal_config, load_users(settings.shoal_config))
     metrics = Metrics()
     app = FastAPI(title="Shoal", description="The state of a running Shoal, read-only.", docs_url=None, redoc_url=None)
+    add_access(app, bus, settings)
     add_error_handlers(app)
     app.include_router(build_routes(models, metrics))
     app.include_router(build_page_routes(models))
@@ -42,7 +46,10 @@ async def main(settings: Settings) -> None:
     """Serve until cancelled. Raises ConfigurationError for a port in use or an unusable Redis or folder of users."""
     listener = bind(settings.api_host, settings.api_port, setting="API")
     try:
+        refuse_unless_local(settings, listener)
         async with open_bus(settings.redis_url, "api", settings.durability) as bus:
+            if settings.api_sign_in == "on":
+                await create_first_operator(bus)
             app, counter = build(bus, settings)
             faults = Faults(_now_ms)
             heartbeat = Heartbeat(Records(bus), "api", instance_name(), faults, _now_ms, settings.shoal_mode)

@@ -5,8 +5,10 @@ Everything from Redis is escaped. The page refreshes itself.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 from html import escape
 from typing import Final
 
@@ -24,9 +26,6 @@ _COLUMNS: Final = 12
 """Users with a column of their own; of the others only the number is shown."""
 _FAULTS: Final = 10
 """Faults that are listed."""
-_POLICY: Final = (
-    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-)
 _HEAD: Final = """<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="5">
 <meta name="viewport" content="width=device-width"><title>Shoal</title><style>
 body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem;color:#1c2733}
@@ -35,6 +34,10 @@ th,td{text-align:left;padding:.3rem .7rem .3rem 0;border-bottom:1px solid #dde3e
 th{font-weight:600;color:#566}small{color:#566}.good{color:#0a7a3b}.bad{color:#b3261e}.mild{color:#8a6d00}
 .live{background:#b3261e;color:#fff;padding:.1rem .6rem;border-radius:.3rem}.paper{background:#e3e8ec;padding:.1rem .6rem;
 border-radius:.3rem}</style></head><body>"""
+_STYLE: Final = b64encode(sha256(_HEAD.partition("<style>")[2].partition("</style>")[0].encode()).digest()).decode()
+_POLICY: Final = (
+    f"default-src 'none'; style-src 'sha256-{_STYLE}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
 _FOOT: Final = """<p><small>Also here: <a href="/status">/status</a>, <a href="/readyz">/readyz</a>,
 <a href="/signals">/signals</a>, /signals/&lt;id&gt; (each user's outcome, and why), <a href="/metrics">/metrics</a>,
 <a href="/openapi.json">/openapi.json</a>. In a terminal: <code>redis-cli XRANGE shoal:signals - +</code>.</small></p>

@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from services.api.access.identity import sees_everything
 from services.api.metrics import Metrics
 from services.api.read_models import ReadModels
 from shared.bus.errors import BusError
@@ -25,6 +26,12 @@ class Alive(View):
     status: str = "alive"
 
 
+class Readiness(View):
+    """Whether a signal would be copied now, and nothing else."""
+
+    ready: bool
+
+
 def build_routes(models: ReadModels, metrics: Metrics) -> APIRouter:
     """Build the routes."""
     router = APIRouter()
@@ -35,14 +42,14 @@ def build_routes(models: ReadModels, metrics: Metrics) -> APIRouter:
         return Alive()
 
     @router.get("/readyz", responses={503: {"model": ReadinessView}})
-    async def readyz(response: Response) -> ReadinessView:
-        """Report whether a signal would be copied now; 503 with the reasons if not."""
+    async def readyz(request: Request, response: Response) -> ReadinessView | Readiness:
+        """Report whether a signal would be copied now; 503 if not. Why, and whose, only to those who may see everything."""
         try:
             readiness = (await models.status()).readiness
         except BusError as error:
             readiness = _unreadable(str(error))
         response.status_code = 200 if readiness.ready else 503
-        return ReadinessView.of(readiness)
+        return ReadinessView.of(readiness) if sees_everything(request) else Readiness(ready=readiness.ready)
 
     @router.get("/status")
     async def status() -> StatusView:

@@ -83,6 +83,7 @@ class DemoSettings:
             "PAPER_PORT": str(self.paper_port),
             "API_HOST": "127.0.0.1",
             "API_PORT": str(self.api_port),
+            "API_SIGN_IN": "off",  # loopback and paper money: the api itself refuses anything else
             "EXECUTOR_CAPACITY": "1",
             "LOG_FORMAT": "console",
             "PYTHONUNBUFFERED": "1",

@@ -11,6 +11,7 @@ from services.ops.output import AsJson, console, print_json, table
 from services.ops.runner import run_with_bus
 from services.ops.users import list_users
 from shared.bus.connection import Bus
+from shared.config.paper_token import read_paper_token
 from shared.config.settings import Settings
 from shared.domain.funds import Funds
 from shared.ledger.audit.auditor import read_marks, run_audit
@@ -48,7 +49,7 @@ async def read(settings: Settings, bus: Bus, grace: float, *, ask_venue: bool) -
         return await run_audit(bus, _audit_time(grace), None, 0, unmarked)
     from services.ops.paper_exchange import open_paper_exchange  # noqa: PLC0415  # an HTTP client that nothing else here needs
 
-    async with open_paper_exchange(settings.paper_url) as exchange:
+    async with open_paper_exchange(settings.paper_url, read_paper_token(settings)) as exchange:
         moment = _audit_time(grace)  # before the journal is read: orders that end later are not compared with it
         journal = await exchange.journal()
     return await run_audit(bus, moment, journal.orders, journal.invalid_nonces, unmarked)

@@ -18,6 +18,7 @@ from services.ops.output import AsJson, print_json
 from services.ops.paper_exchange import PaperExchange, open_paper_exchange
 from services.ops.users import warn
 from shared.config.errors import ConfigurationError
+from shared.config.paper_token import read_paper_token
 from shared.config.secrets import ApiKey, read_api_key
 from shared.config.settings import Mode, Settings, load_settings
 from shared.config.toml_file import read_toml
@@ -72,7 +73,7 @@ def _select_paper_users(accounts: Accounts, users: Mapping[str, UserPolicy]) -> 
 
 async def _create(settings: Settings, accounts: Accounts, *, quiet: bool) -> list[dict[str, str]]:
     lines = []
-    async with open_paper_exchange(settings.paper_url) as exchange:
+    async with open_paper_exchange(settings.paper_url, read_paper_token(settings)) as exchange:
         await exchange.wait(_PATIENCE)
         for (user, venue), balances in accounts.items():
             line = await _create_one(exchange, settings.shoal_mode, user, venue, balances)

@@ -88,7 +88,8 @@ class PaperExchange:
 
 
 @asynccontextmanager
-async def open_paper_exchange(url: str) -> AsyncIterator[PaperExchange]:
-    """Open a client of the paper exchange at `url`."""
-    async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
+async def open_paper_exchange(url: str, token: str = "") -> AsyncIterator[PaperExchange]:
+    """Open a client of the paper exchange at `url`; `token` is its control plane's, where it needs one."""
+    headers = {"Authorization": f"Bearer {token}"} if token else None
+    async with aiohttp.ClientSession(timeout=_TIMEOUT, headers=headers) as session:
         yield PaperExchange(session, url)

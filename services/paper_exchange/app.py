@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 
 import structlog
 
@@ -13,6 +14,7 @@ from services.paper_exchange.coinbase.portfolios import Portfolios
 from services.paper_exchange.coinbase.products import list_product
 from services.paper_exchange.coinbase.streams.server import CoinbaseStreams
 from services.paper_exchange.coinbase.venue import PENDING_MOST, CoinbaseVenue, coinbase_kind
+from services.paper_exchange.control.gate import ControlGate, control_token
 from services.paper_exchange.control.plane import control_plane
 from services.paper_exchange.core.exchange import Exchange, VenueKind
 from services.paper_exchange.core.faults import VenueFaults
@@ -41,8 +43,8 @@ from shared.venues.factory import new_http_session, open_public_kraken
 log = structlog.get_logger(__name__)
 
 
-def build(settings: Settings, paper: PaperFile, clock: Clock) -> tuple[Exchange, Application]:
-    """Build the exchange and its application."""
+def build(settings: Settings, paper: PaperFile, clock: Clock, token: str = "") -> tuple[Exchange, Application]:
+    """Build the exchange and its application; `token` is the control plane's, empty where that is open."""
     market = build_market(paper.market, clock, settings.shoal_config, mirrored=bool(settings.prices_url))
     rng = random.SystemRandom()
     exchange = Exchange(clock, market, kraken_kind(market, Ids(rng)))
@@ -50,7 +52,8 @@ def build(settings: Settings, paper: PaperFile, clock: Clock) -> tuple[Exchange,
     beside = Exchange(clock, market, coinbase_kind(market, UuidIds(rng)), beside=exchange)
     names = names_of(settings.paper_host, [read_origin(settings.paper_url).host])
     coinbase = CoinbaseVenue(beside, Portfolios(PENDING_MOST if market.clock.speed else 0.0, rng))
-    control = HttpGuard(control_plane(exchange, coinbase, list_market, register), names, "PAPER_URL")
+    plane = ControlGate(control_plane(exchange, coinbase, list_market, register), token)
+    control = HttpGuard(plane, names, "PAPER_URL")
     kraken = KrakenFront(exchange, paper.limits.limits())
     faults = VenueFaults(exchange.faults, exchange.kind.name)
     streams = StreamContext(exchange, kraken.tokens, kraken.trading, register, faults, clock)
@@ -85,12 +88,21 @@ def list_market(instrument: Instrument) -> None:
 async def run(settings: Settings) -> None:
     """Serve until cancelled. Raises ConfigurationError for a wrong paper.toml or a port in use."""
     paper = read_paper_file(settings.shoal_config)
-    exchange, application = build(settings, paper, SystemClock())
     listener = bind(settings.paper_host, settings.paper_port, setting="PAPER", backlog=BACKLOG)
+    try:
+        token = control_token(settings, listener)
+        await _serve(settings, paper, listener, token)
+    finally:
+        listener.close()
+
+
+async def _serve(settings: Settings, paper: PaperFile, listener: socket.socket, token: str) -> None:
+    exchange, application = build(settings, paper, SystemClock(), token)
     log.info(
         "paper exchange started",
         url=f"http://{settings.paper_host}:{settings.paper_port}",
         speed=exchange.market.clock.speed,
+        control_plane="needs its token" if token else "open to this machine",
         prices=settings.prices_url or f"made up: {paper.market.regime}",
         pairs=len(exchange.market.feeds),
         latency_ms="none"

@@ -87,9 +87,16 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Host names of the api, beside those of loopback and API_HOST; requests under other names are refused."""
+    api_sign_in: Literal["on", "off"] = "on"
+    """`off`: the api is open to this machine, as in `make demo`. Refused in live mode and where others could reach it."""
+    api_url: str = ""
+    """The address under which people open the page, for links; its host is one of the api's names."""
     api_port: int = Field(default=8000, ge=1, le=65535)
     paper_host: str = "127.0.0.1"
     paper_port: int = Field(default=8100, ge=1, le=65535)
+    paper_token_file: str = ""
+    """A file with the token of the paper exchange's control plane: the exchange creates it, clients read it. It is
+    required where the exchange listens on more than loopback."""
     log_format: Literal["json", "console"] = "console"
     retention_days: int = Field(default=30, ge=1, le=3650)
     """How long settled orders, reports and acknowledged stream entries are kept."""
@@ -148,7 +155,7 @@ class Settings(BaseSettings):
             read_proxy(value)
         return value
 
-    @field_validator(*VENUE_URL_FIELDS, "paper_url", "paper_prices_url")
+    @field_validator(*VENUE_URL_FIELDS, "paper_url", "paper_prices_url", "api_url")
     @classmethod
     def _http_url(cls, value: str) -> str:
         if value:

@@ -1,7 +1,7 @@
 """The Redis ACL rules of each service: the commands that it sends and the keys that it writes.
 
-Every service may read all of Shoal's keys; it may write only the keys that it owns. A script runs
-with the rights of its caller: Redis checks each command in it again.
+Every service may read all of Shoal's keys but those of signing in (`shoal-access:`), which are the api's alone; it may write only
+the keys that it owns. A script runs with the rights of its caller: Redis checks each command in it again.
 
 No rule may be wider than needed for convenience: an attacker in one container must not be able to write orders. Only commands of
 Redis 7.0 may be named, or an older server would not start.
@@ -21,6 +21,7 @@ _READING: Final = (
 _RECORDS: Final = "get set del pexpire incrby hget hset hdel hincrby"
 _HASHES: Final = "hget hset hdel pexpire"
 _CONNECTING: Final = "zcard zrange zadd zremrangebyscore pexpire"
+_SIGNING_IN: Final = "eval evalsha get set del getdel exists incr pexpire pttl type hget hset hsetnx hdel hlen hgetall"
 _CONSUMING: Final = "xreadgroup xack xgroup|create xtrim"
 _ANY: Final = "*"
 
@@ -108,6 +109,7 @@ ACCESS: Final[dict[str, tuple[WriteRule, ...]]] = {
         WriteRule("xgroup|create xclaim", (keys.orders(_ANY),)),
         WriteRule("xadd xdel", (keys.SIGNALS,)),
         WriteRule("xdel", (keys.dead(_ANY),)),
+        WriteRule(_SIGNING_IN, (keys.OF_ACCESS,)),
         WriteRule("hset", (keys.NOTIFY_TEST,)),
     ),
     # It reads everything and trades nothing: beside its lease it writes only what it keeps for itself.

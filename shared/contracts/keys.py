@@ -24,6 +24,15 @@ LAST_RELOADED_SETTINGS: Final = "shoal:settings"
 HEARTBEATS: Final = "shoal:heartbeat:*"
 OF_THE_MASTER: Final = "shoal:*:{master}*"
 """Pattern of every key of the master account's."""
+_ACCESS: Final = "shoal-access:{access}:"
+"""Prefix of what signing in needs. Not `shoal:`, all of which every service may read: these are for the api alone."""
+OF_ACCESS: Final = f"{_ACCESS}*"
+PEOPLE: Final = f"{_ACCESS}people"
+"""Hash: people who sign in with a password, JSON by name, the password as its Argon2id hash; by ops and the api's first start."""
+GENERATIONS: Final = f"{_ACCESS}generations"
+"""Hash: the generation of a person's or follower's sessions; another one ends them all."""
+ACCESS_TOKENS: Final = f"{_ACCESS}tokens"
+"""Hash: tokens of programs, name and role as JSON by the hash of the token; by ops."""
 ENGINE: Final = "copy-engine"
 """The group on the signal stream, its only consumer, and the holder name of the engine's lease."""
 NOTIFIER: Final = "notifier"
@@ -227,6 +236,21 @@ def risk(user: str, venue: str) -> str:
 def heartbeat(service: str, instance: str) -> str:
     """Sign of life of one process."""
     return f"shoal:heartbeat:{service}:{instance}"
+
+
+def session(token_digest: str) -> str:
+    """A session of a signed-in person, by the hash of its token; by the api."""
+    return f"{_ACCESS}session:{token_digest}"
+
+
+def follower_link(token_digest: str) -> str:
+    """A follower's one-time link that has not been used, by the hash of its token; by ops, deleted by the api."""
+    return f"{_ACCESS}link:{token_digest}"
+
+
+def attempts(kind: str, subject: str) -> str:
+    """Counter of attempts to sign in of a `name` (hashed) or an `address`; by the api."""
+    return f"{_ACCESS}attempts:{kind}:{subject}"
 
 
 def fingerprint(api_key: str) -> str:

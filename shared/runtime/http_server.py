@@ -10,6 +10,7 @@ import errno
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 
 import uvicorn
 
@@ -40,6 +41,12 @@ def bind(host: str, port: int, *, setting: str, backlog: int = 128) -> socket.so
             why = f"{setting}_HOST, {setting}_PORT: cannot listen on {host}:{port}: {error.strerror or error}"
         raise ConfigurationError(why) from None
     return listener
+
+
+def is_bound_to_loopback(listener: socket.socket) -> bool:
+    """Return whether only this machine can connect."""
+    address = ip_address(listener.getsockname()[0])
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 async def serve(server: Server, listener: socket.socket) -> None:

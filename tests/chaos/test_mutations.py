@@ -47,7 +47,7 @@ _REPLAYED_UNDER_A_NEW_ID: Final = """        from uuid import UUID, uuid5
         accepted = await self._submission.send(request_text(asked), begin, latest_at=latest_at)
 """
 _THE_SAME_REQUEST: Final = "if conditions is None or outgoing.body != record.request:"
-_ENDED: Final = """    done = ended and (filled == 0) == (cost == 0) and (status != "FILLED" or filled > 0)
+_ENDED: Final = """    done = ended and (filled == 0) == (cost == 0) and (status != _FILLED or filled > 0)
 """
 _SUCCESS_IS_A_FILL: Final = """    ((_, asked),) = dict(row["order_configuration"]).items()
     filled = decimal(asked["base_size"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -87,6 +88,31 @@ def test_the_api_answers_on_this_machine_only(stack: Stack) -> None:
         for binding in bindings or ()
     }
     assert published == {("api", "127.0.0.1")}
+
+
+def test_the_page_asks_for_sign_in_and_its_password_is_in_the_log_once(stack: Stack) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"http://127.0.0.1:{stack.api_port}/status", timeout=10)
+    assert refused.value.code == 401
+    refused.value.close()
+    lines = [line for line in stack.compose("logs", "--no-color", "api").splitlines() if "password=" in line]
+    assert len(lines) == 1, lines
+
+
+def test_the_paper_exchange_is_steered_with_its_token_only(stack: Stack) -> None:
+    ask = """
+import urllib.error, urllib.request
+request = urllib.request.Request("http://paper-exchange:8100/paper/orders", headers={headers})
+try:
+    print(urllib.request.urlopen(request, timeout=10).status)
+except urllib.error.HTTPError as error:
+    print(error.code)
+"""
+    token = "open('/run/paper-token/token').read().strip()"
+    (api,), executor = stack.containers("api"), stack.containers("executor")[0]
+    assert stack.python(executor, ask.format(headers="{}")) == "401"
+    assert stack.python(api, ask.format(headers=f"{{'Authorization': 'Bearer ' + {token}}}")) == "200"
+    assert stack.python(executor, "import os; print(os.path.exists('/run/paper-token/token'))") == "False"
 
 
 _WRITE: Final = """

@@ -9,12 +9,22 @@ from typing import Any
 import pytest
 import redis
 
+from services.api.access.sessions import Sessions
+from services.api.access.sign_in.desk import Admitted, Refused, SignIn, create_first_operator
+from services.api.access.sign_in.verifier import PasswordVerifier
 from services.ops.redis_users import write_users
+from shared.bus.connection import open_bus
+from shared.bus.errors import BusForbidden
 from shared.contracts import keys
 from shared.contracts.access import ACCESS
+from shared.sign_in.access_tokens import AccessToken, AccessTokens
+from shared.sign_in.follower_links import FollowerLinks
+from shared.sign_in.people import People
+from shared.sign_in.role import Role
 from tests.support.ops_command import run_ops
 from tests.support.processes import Service, wait_for
 from tests.support.redis_server import RedisServer, free_port
+from tests.support.signed_in import HASHED, PASSWORD
 from tests.support.stack import Stack
 
 
@@ -84,6 +94,14 @@ def test_with_its_own_rules_every_service_can_do_all_that_it_does(stack: Guarded
         ["track", "alice"],
         ["control"],
         ["dead", "list"],
+        ["passwd", "anna", "--role", "viewer", "--generate"],
+        ["passwd", "--list"],
+        ["passwd", "anna", "--remove"],
+        ["link", "alice"],
+        ["link", "alice", "--revoke"],
+        ["token", "prometheus"],
+        ["token"],
+        ["token", "prometheus", "--revoke"],
         ["health", "executor"],
     ):
         ran = run_ops(stack, *command)
@@ -124,6 +142,13 @@ def test_nobody_writes_what_is_not_theirs(tmp_path: Path) -> None:
             _refused(client, "RENAME", keys.orders("alice"), "other")
             _refused(client, "SET", keys.orders("alice"), "x")
             _refused(client, "GET", "somebody-elses")
+            if service != "api":  # who can sign in is the api's alone, even to read
+                _refused(client, "HGETALL", keys.PEOPLE)
+                _refused(client, "HGET", keys.GENERATIONS, "person:operator")
+                _refused(client, "HGETALL", keys.ACCESS_TOKENS)
+                _refused(client, "GET", keys.session("0" * 64))
+                _refused(client, "SET", keys.session("0" * 64), "{}")
+                _refused(client, "EVAL", f"return redis.call('HGETALL', '{keys.PEOPLE}')", "0")
             if service != "copy-engine":
                 _refused(client, "XADD", keys.orders("alice"), "*", "v", "1")
                 _refused(client, "EVAL", f"return redis.call('XADD', '{keys.orders('alice')}', '*', 'v', '1')", "0")
@@ -154,3 +179,35 @@ def test_run_again_the_passwords_stay(tmp_path: Path) -> None:
     assert len({text for path, text in first.items() if path.name == "url"}) == len(ACCESS)
     acl = first[tmp_path / "acl" / "users.acl"]
     assert not any(text.partition("@")[0].rpartition(":")[2] in acl for text in first.values() if "@" in text[:80])
+
+
+async def test_the_api_signs_people_in_under_its_own_redis_user(tmp_path: Path) -> None:
+    """Each script and command of signing in, with the rights that compose gives it; orders stay out of its reach."""
+    with GuardedStack(tmp_path, ["alice"]) as stack:
+        async with open_bus(stack.url_of("api"), "test") as bus:
+            sessions, links, tokens = Sessions(bus), FollowerLinks(bus), AccessTokens(bus)
+            desk = SignIn(bus, sessions, PasswordVerifier())
+            await create_first_operator(bus)
+            await People(bus).write("anna", Role.OPERATOR, HASHED, 1)
+            assert isinstance(await desk.with_password("anna", "wrong", "192.0.2.1"), Refused)
+            signed_in = await desk.with_password("anna", PASSWORD, "192.0.2.1")
+            assert isinstance(signed_in, Admitted)
+            assert await sessions.find(signed_in.token) == signed_in.identity
+            await desk.sign_out(signed_in.token)
+            assert await sessions.find(signed_in.token) is None
+            link = await links.create("alice")
+            assert await desk.is_open_link(link)
+            assert await desk.with_link(link, "192.0.2.1") is not None
+            assert await desk.with_link(link, "192.0.2.1") is None
+            token = await tokens.create(AccessToken("p", Role.VIEWER, "", 1))
+            assert token is not None
+            assert await tokens.find(token) is not None
+            for command in (
+                ("XADD", keys.orders("alice"), "*", "v", "1"),
+                ("HSET", keys.account("alice", "x"), "v", "1"),
+            ):
+                with pytest.raises(BusForbidden):
+                    await bus.do(*command)
+        assert stack.refusals() != []
+        assert {row.partition(":")[0] for row in stack.refusals()} == {"api"}
+        assert not [row for row in stack.refusals() if "shoal-access" in row]

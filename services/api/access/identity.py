@@ -8,18 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from fastapi import HTTPException, Request
 
+from shared.sign_in.role import Role
 
-class Role(StrEnum):
-    """What a signed-in person may do. Stable words: they are stored and logged."""
-
-    VIEWER = "viewer"  # sees everything, changes nothing
-    OPERATOR = "operator"  # sees and does everything
-    FOLLOWER = "follower"  # sees and pauses one account: their own
+__all__ = ["Identity", "Role", "at_least", "csrf_of", "identity_of", "sees_everything"]
 
 
 _RANK: Final = {Role.FOLLOWER: 0, Role.VIEWER: 1, Role.OPERATOR: 2}
@@ -56,6 +51,12 @@ def at_least(role: Role) -> Callable[[Request], Identity]:
         return identity
 
     return check
+
+
+def sees_everything(request: Request) -> bool:
+    """Return whether the person may see all users; False for a request without an identity."""
+    identity = getattr(request.state, "identity", None)
+    return isinstance(identity, Identity) and identity.role is not Role.FOLLOWER
 
 
 def csrf_of(request: Request) -> str:

@@ -112,7 +112,7 @@ class MirroredLegs:
         if self._watch is not None:
             self._watch.nudge()
 
-    async def place(self, fields: Mapping[str, str], record: OrderRecord) -> None:
+    async def send_resting(self, fields: Mapping[str, str], record: OrderRecord) -> None:
         """Place a leg for what is missing of the target, and follow it to its end."""
         context, state = self._context, self._state
         await context.account.until_ready()

@@ -151,7 +151,7 @@ class MirroredOrder:
         if step is Step.FINISH:
             return await self._finish()
         if step is Step.PLACE:
-            await self._legs.place(fields, record)
+            await self._legs.send_resting(fields, record)
         elif step is Step.CATCH_UP and not state.pausing:
             await self._legs.sell_late(fields, record)
         else:

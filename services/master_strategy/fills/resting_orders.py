@@ -10,6 +10,7 @@ It must never take an order for ended because a list does not show it, nor emit 
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import replace
 from typing import Final
 
@@ -30,6 +31,8 @@ from shared.venues.port import OrderList, TradeKind, Venue, VenueOrder, VenueOrd
 
 _LEASE_NEEDED: Final = 1.0  # seconds left of the lease when an event is emitted
 _REMEMBERED: Final = 10_000
+_COMPARED_LATELY: Final = 30.0
+"""Seconds for which a comparison of all open orders counts; while a user mirrors, one is made every 12 s."""
 
 _log = structlog.get_logger(__name__)
 
@@ -62,6 +65,8 @@ class RestingOrders:
         """Orders that had filled before they were seen, and users' copies."""
         self._heard: asyncio.Queue[tuple[VenueOrder, bool]] = asyncio.Queue()
         self._one_at_a_time = asyncio.Lock()
+        self._compared_at = -math.inf
+        """Steady instant of the last comparison of all open orders."""
 
     async def wanted(self) -> bool:
         """Return whether the open orders must be compared: a user mirrors them, or one that was emitted has not ended."""
@@ -69,18 +74,24 @@ class RestingOrders:
 
     async def compare(self, opened: OrderList) -> None:
         """Compare a list of the account's open orders with what was emitted. Raises what the venue and the bus raise."""
-        begun = self._clock.earliest()
+        begun, compared_at = self._clock.earliest(), self._clock.steady()
+        known = set(await self._load())
         for order in opened:
-            await self._note(order)
+            if order.venue_order_id in known:
+                await self._note(order)
         listed = {order.venue_order_id for order in opened} | {row.row_id for row in opened.left_out}
-        for order_id in [each for each in await self._load() if each not in listed]:
+        for order_id in known - listed:
             try:
                 await self._note(await self._venue.order(order_id))
             except Rejected as error:
                 if error.refusal is not Refusal.GONE:
                     raise
                 _log.warning("an order is neither open nor shown", master_order_id=order_id)
-        await self._orders.seen(begun)
+        await self._orders.seen(begun)  # before a new one: users place nothing for a master whose orders are not seen
+        self._compared_at = compared_at
+        for order in opened:
+            if order.venue_order_id not in known:
+                await self._note(order)
 
     def seen(self, order: VenueOrder, *, whole: bool) -> None:
         """Note an order that a stream has shown; `whole`: its sums are proven. Never raises; `run` handles it."""
@@ -95,6 +106,8 @@ class RestingOrders:
             if (ended and not known) or not await self.wanted():
                 continue
             try:
+                if self._clock.steady() - self._compared_at > _COMPARED_LATELY:
+                    await self.compare(await self._venue.open_orders())
                 # A stream need not say what was asked for, and a change of it only in part.
                 await self._note(order if ended and whole else await self._venue.order(order.venue_order_id))
             except (Unavailable, OutcomeUnknown) as failure:  # the next scan compares it

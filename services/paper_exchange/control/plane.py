@@ -1,4 +1,4 @@
-"""The calls of the control plane. Never reachable from outside this machine, and never under a venue's own paths.
+"""The calls of the control plane. Strangers never reach them (`gate.py`), and they are never under a venue's own paths.
 
 A secret is in one answer only: the one to the creation of its account.
 """

@@ -24,7 +24,7 @@ from tests.support.shipped_config import all_at_kraken
 async def serving(bus: Bus) -> AsyncIterator[tuple[aiohttp.ClientSession, OutcomeCounter]]:
     """Return a client of a running API, and the task body that feeds its counters."""
     with TemporaryDirectory() as folder:
-        settings = Settings(shoal_config=all_at_kraken(Path(folder)))
+        settings = Settings(shoal_config=all_at_kraken(Path(folder)), api_sign_in="off")
         async with _serving(bus, settings) as found:
             yield found
 

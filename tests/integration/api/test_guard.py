@@ -23,7 +23,7 @@ _PATHS = ["/", "/status", "/signals", "/readyz", "/healthz", "/metrics", "/opena
 @asynccontextmanager
 async def api_at(bus: Bus, **more: object) -> AsyncIterator[int]:
     """Run an API with these settings; gives its port on 127.0.0.1."""
-    settings = Settings(shoal_config=Path("config"), **more)  # type: ignore[arg-type]
+    settings = Settings(shoal_config=Path("config"), api_sign_in="off", **more)  # type: ignore[arg-type]
     app, _ = build(bus, settings)
     listener = bind("127.0.0.1", 0, setting="API")
     task = asyncio.create_task(serve(build_server(app, settings), listener))

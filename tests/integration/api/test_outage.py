@@ -38,7 +38,13 @@ async def api_process(redis: str, port: int) -> AsyncIterator[asyncio.subprocess
         sys.executable,
         "-m",
         "services.api",
-        env={"PATH": os.environ["PATH"], "REDIS_URL": redis, "API_PORT": str(port), "LOG_FORMAT": "json"},
+        env={
+            "PATH": os.environ["PATH"],
+            "REDIS_URL": redis,
+            "API_PORT": str(port),
+            "API_SIGN_IN": "off",
+            "LOG_FORMAT": "json",
+        },
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -235,6 +235,34 @@ async def test_when_the_orders_were_last_seen_is_recorded_with_each_comparison(r
     assert await rig.bus.do("HGET", key, "as_of") == seen
 
 
+async def test_an_order_that_a_stream_shows_first_is_emitted_after_all_open_orders_were_seen(rig: Rig) -> None:
+    """Users place nothing for a master whose open orders were not seen lately, and would never place this one."""
+    await mirrored(rig)
+    run = await rig.start()
+    resting = watch(rig, run)
+    seen: list[object] = []
+    emit = resting._orders.emit
+
+    async def note_and_emit(order: MasterOrder) -> str | None:
+        seen.append(await rig.bus.do("HGET", keys.masters_resting(rig.at), "as_of"))
+        return await emit(order)
+
+    resting._orders.emit = note_and_emit  # type: ignore[method-assign]
+    running = asyncio.create_task(resting.run())
+    try:
+        for limit in ("59000", "58000"):
+            order = await rest(rig, run, limit)
+            resting.seen(order, whole=True)
+            await until(lambda name=order.venue_order_id: resting._known is not None and name in resting._known)  # type: ignore[misc]
+            rig.time.now += 60_000
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert len(seen) == 2
+    assert all(at is not None for at in seen)
+    assert int(str(seen[1])) >= int(str(seen[0])) + 60_000
+
+
 async def test_two_processes_that_emit_one_version_emit_it_once(rig: Rig) -> None:
     """A leader that was replaced may still be about to say what the new one has said."""
     await mirrored(rig)

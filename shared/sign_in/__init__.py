@@ -1,0 +1,1 @@
+"""Who may sign in, and by what: people with passwords, followers with one-time links, programs with tokens."""
