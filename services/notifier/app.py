@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 
+from services.notifier.delivery.outage import OutageNotice
 from services.notifier.delivery.target import open_targets
 from services.notifier.rules.wording import Words
 from services.notifier.turn import Turn
@@ -22,7 +23,7 @@ from shared.bus.heartbeat import Heartbeat, instance_name
 from shared.bus.lease import acquire
 from shared.bus.records import Records
 from shared.bus.renewals import Renewals
-from shared.config.notifications import URLS, URLS_FILE, NotifySettings, load_notify_settings
+from shared.config.notifications import URLS, URLS_FILE, Event, NotifySettings, Volume, load_notify_settings
 from shared.config.settings import Settings
 from shared.config.users.watch import UsersWatch
 from shared.contracts import keys
@@ -56,36 +57,41 @@ async def run(settings: Settings, notify: NotifySettings) -> None:
         heartbeat = Heartbeat(Records(bus), "notifier", instance, faults, _now_ms, settings.shoal_mode)
         supervisor = Supervisor(faults)
         words = Words(settings.shoal_mode, notify.zone)
+        outage = OutageNotice(targets, words, _now_ms)
         turn = Turn(bus, notify, words, targets, lambda: watch.everybody, heartbeat, supervisor, _now_ms)
         log.info("NOTIFIER started", targets=", ".join(each.label for each in targets))
         background = [
             asyncio.create_task(supervisor.keep_up("heartbeat", heartbeat.run)),
             asyncio.create_task(supervisor.keep_up("settings", lambda: watch.run(lambda _: None))),
         ]
+        if notify.volume(Event.SERVICE_DOWN) is Volume.ON:
+            background.append(asyncio.create_task(supervisor.keep_up("watching Redis", outage.run)))
         try:
-            await _run_turns(bus, instance, heartbeat, turn)
+            await _run_turns(bus, instance, heartbeat, turn, outage)
         finally:
             for task in background:
                 task.cancel()
 
 
-async def _run_turns(bus: Bus, instance: str, heartbeat: Heartbeat, turn: Turn) -> None:
+async def _run_turns(bus: Bus, instance: str, heartbeat: Heartbeat, turn: Turn, outage: OutageNotice) -> None:
     while True:
         heartbeat.phase = Phase.WAITING
         try:
-            await _one_turn(bus, instance, heartbeat, turn)
+            await _one_turn(bus, instance, heartbeat, turn, outage)
         except LeaseLost as error:
             log.warning("another notifier sends the messages now; standing by", reason=str(error))
         except BusError as error:
+            outage.lost(str(error))
             heartbeat.state = f"waiting for Redis: {error}"
             if heartbeat.faults.report(FaultKind.REDIS, keys.NOTIFIER, str(error)):
                 log.warning("waiting for Redis", reason=str(error))
         await asyncio.sleep(_RETRY_EVERY)
 
 
-async def _one_turn(bus: Bus, instance: str, heartbeat: Heartbeat, turn: Turn) -> None:
+async def _one_turn(bus: Bus, instance: str, heartbeat: Heartbeat, turn: Turn, outage: OutageNotice) -> None:
     """Hold the lease and work, if no other notifier does. Raises BusError."""
     lease = await acquire(bus, keys.NOTIFIER, instance)
+    outage.lead(leads=lease is not None)
     heartbeat.faults.clear(FaultKind.REDIS, keys.NOTIFIER)
     if lease is None:
         if heartbeat.state != "standby":

@@ -111,9 +111,11 @@ class Target:
             self._hanging = threading.Thread(target=work, name=f"send to {self.label}", daemon=True)
             self._hanging.start()
             try:
-                return await asyncio.wait_for(done, within)
+                result = await asyncio.wait_for(done, within)
             except TimeoutError:
                 return SendResult(f"it did not answer within {within:g} s", uncertain=True)
+            self._hanging = None
+            return result
 
     def _send(self, title: str, body: str, level: Level) -> SendResult:
         try:

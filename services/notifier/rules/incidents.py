@@ -83,7 +83,9 @@ class Incidents:
     def _note(self, cause: Cause, now: int, outcome: Outcome) -> None:
         known = self._incidents.get(cause.id)
         if known is not None and known.stage is not Stage.OVER:
-            known.what = shorten(cause.what)  # written with its next change: it may change every second, such as an offset
+            known.what = shorten(
+                cause.what
+            )  # written with its next change: it may change every second, such as an offset
             if known.gone_at is not None:
                 known.gone_at = None
                 self._keep(known, outcome)

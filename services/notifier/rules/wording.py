@@ -94,9 +94,7 @@ class Words:
 
     def _over_line(self, each: Incident) -> str:
         begin, end = each.since or each.noted_at, each.gone_at or each.noted_at
-        return (
-            f"{each.who}: over after {lasted(end - begin)}, at {moment(end, self.zone)}. It was: {each.what}"
-        )
+        return f"{each.who}: over after {lasted(end - begin)}, at {moment(end, self.zone)}. It was: {each.what}"
 
 
 def _todo(found: Sequence[Incident]) -> list[str]:

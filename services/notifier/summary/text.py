@@ -99,8 +99,7 @@ def _open(standing: Sequence[Incident], now: int) -> list[str]:
     oldest = sorted(standing, key=lambda each: each.since or each.noted_at)
     lines = [f"Open now: {len(oldest)}"]
     lines += [
-        f"- {each.who}: {each.what} (for {lasted(now - (each.since or each.noted_at))})"
-        for each in oldest[:_OPEN]
+        f"- {each.who}: {each.what} (for {lasted(now - (each.since or each.noted_at))})" for each in oldest[:_OPEN]
     ]
     if (hidden := len(oldest) - _OPEN) > 0:
         lines.append(f"- and {hidden} more: ops status")

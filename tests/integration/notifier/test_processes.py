@@ -233,3 +233,20 @@ async def test_a_webhook_that_hangs_does_not_delay_the_end_of_the_process(bus: B
         await until(lambda: hook.received, "it hangs")
         assert await asyncio.to_thread(service.stop) == 0  # fails after 15 s
         assert isinstance(hook, Webhook)
+
+
+async def test_that_redis_is_gone_is_a_message_and_that_it_is_back_another(starter: Starter, tmp_path: Path) -> None:
+    server = RedisServer(tmp_path / "redis")
+    server.start()
+    try:
+        async with webhook() as hook:
+            starter.start(NOTIFY_URLS=hook.url, REDIS_URL=server.url)
+            async with open_bus(server.url, "test") as bus:
+                await eventually(lambda: owner(bus), "it leads")
+            await asyncio.to_thread(server.kill)
+            await until(lambda: hook.taken, "a message")
+            await asyncio.to_thread(server.start)
+            await until(lambda: len(hook.taken) > 1, "another")
+        assert hook.titles[:2] == ["PAPER Shoal: Redis does not answer", "PAPER Shoal: resolved: Redis answers again"]
+    finally:
+        server.stop()
