@@ -47,6 +47,7 @@ class Event(StrEnum):
     BOOKS_LOST = "books_lost"  # Redis has lost what an account holds from copying
     STREAM = "stream"  # an account's private stream is down for long
     KEY = "key"  # an API key is refused or used twice
+    STAGE = "stage"  # a user has moved on the canary ladder
     BLOCKED = "blocked"  # a fault of another kind because of which no signal is copied
     FAULT = "fault"  # any other fault that a service reports
     DAILY_SUMMARY = "daily_summary"

@@ -153,6 +153,16 @@ def stopouts(user: str) -> str:
     return f"shoal:stopouts:{{{user}}}"
 
 
+def stage(user: str) -> str:
+    """A user's stage on the canary ladder, if it moves by itself, and what was counted there; by the executor."""
+    return f"shoal:stage:{{{user}}}"
+
+
+def stage_moves(user: str) -> str:
+    """Stream of a user's changes of stage: from where to where, by whom, when, why; by the executor."""
+    return f"shoal:stage_moves:{{{user}}}"
+
+
 def last_settings(user: str) -> str:
     """The last usable settings of a user, as JSON; by the executor that serves the user."""
     return f"shoal:settings:{{{user}}}"

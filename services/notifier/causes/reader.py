@@ -11,6 +11,7 @@ from typing import Final
 from services.notifier.causes.dead_letters import DeadLetterReader
 from services.notifier.causes.faults import of_faults
 from services.notifier.causes.processes import ProcessReader
+from services.notifier.causes.stage_moves import read_stage_moves
 from services.notifier.causes.switches import SymbolSwitches, of_switch
 from services.notifier.causes.unknown_orders import of_orders, read_unknown_orders
 from services.notifier.causes.users import UserReader
@@ -70,6 +71,7 @@ class CauseReader:
         processes = await self._processes.read(executors, now)
         causes += self._processes.missing(processes, now)
         causes += await self._dead_letters.read(users, now)
+        causes += await read_stage_moves(self._bus, users, now)
         orders = of_orders(self._orders or (), now, self._settings.unknown_after_ms)
         causes += orders
         known = {order.order_id for order in self._orders or ()}

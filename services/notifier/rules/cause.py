@@ -27,6 +27,8 @@ class Cause:
     """Whether the message comes in quiet hours too, whatever the settings say of its event."""
     settle_ms: int = 10_000
     """For how long it must be gone before it counts as over: what comes and goes is one cause."""
+    momentary: bool = False
+    """Whether it is a thing that happened and not one that stands: nothing is said when it is no longer reported."""
     gone_words: str = ""
     """What is said when it is over; by default that it is over."""
 

@@ -45,6 +45,7 @@ class Incident:
     stage: Stage = Stage.NOTED
     gone_at: int | None = None
     silent: bool = False
+    momentary: bool = False
 
     @property
     def id(self) -> str:

@@ -55,7 +55,11 @@ class Incidents:
     @property
     def standing(self) -> Sequence[Incident]:
         """Return the causes that stand, silent ones included."""
-        return [each for each in self._incidents.values() if each.stage is not Stage.OVER and each.gone_at is None]
+        return [
+            each
+            for each in self._incidents.values()
+            if each.stage is not Stage.OVER and each.gone_at is None and not each.momentary
+        ]
 
     @property
     def counts(self) -> Mapping[Event, int]:
@@ -110,6 +114,10 @@ class Incidents:
     def _miss(self, incident: Incident, now: int, outcome: Outcome) -> None:
         if incident.stage is Stage.OVER:
             return
+        if incident.momentary:
+            if incident.stage is Stage.SENT or incident.silent:
+                self._drop(incident, outcome)
+            return  # of one that happened long ago a message is still due: at the end of quiet hours, for example
         if incident.gone_at is None:
             incident.gone_at = now
             self._keep(incident, outcome)

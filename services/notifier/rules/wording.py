@@ -35,6 +35,7 @@ _TITLES: Final = {
     Event.BOOKS_LOST: ("records lost", "records lost"),
     Event.STREAM: ("a private stream is down", "private streams are down"),
     Event.KEY: ("an API key is refused", "API keys are refused"),
+    Event.STAGE: ("a change of stage", "changes of stage"),
     Event.BLOCKED: ("no signal is copied", "no signal is copied"),
     Event.FAULT: ("a fault", "faults"),
     Event.DAILY_SUMMARY: ("daily summary", "daily summaries"),

@@ -179,6 +179,15 @@ async def test_a_dead_letter(bus: Bus, hook: Webhook, notify: Notify) -> None:
         await until(lambda: len(hook.taken) > 1, "its end")
 
 
+async def test_a_step_on_the_canary_ladder(bus: Bus, hook: Webhook, notify: Notify) -> None:
+    said = {"v": "1", "user": "alice", "before": "shadow", "after": "0.05", "by": "auto", "reason": "20 clean trades"}
+    async with notify(hook.url):
+        await bus.do("XADD", keys.stage_moves("alice"), "*", *flatten(said))
+        await until(lambda: hook.taken, "a message")
+    assert hook.titles == ["PAPER Shoal: a change of stage (alice)"]
+    assert "alice: from stage shadow to 0.05, by auto: 20 clean trades" in hook.taken[0].body
+
+
 async def test_a_service_without_a_heartbeat_is_missed_and_seen_again(bus: Bus, hook: Webhook, notify: Notify) -> None:
     for service in ("master-strategy", "copy-engine", "executor", "api"):
         await heartbeat(bus, service)

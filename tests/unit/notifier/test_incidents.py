@@ -220,6 +220,20 @@ def test_a_switch_that_is_set_and_cleared_is_said_at_once_both_times() -> None:
     assert run.step()[0].title == "PAPER Shoal: halt cleared (everybody)"
 
 
+def test_what_happened_once_is_said_once_also_after_quiet_hours_and_has_no_end() -> None:
+    run = Run(replace(SETTINGS, quiet=QuietHours(time(11, 0), time(14, 0))))
+    moved = Cause(Event.STAGE, "alice|5-0", "alice", "from stage shadow to 0.05", momentary=True)
+    run.step([moved])
+    assert run.incidents.standing == []
+    assert run.step(after=HOUR) == []
+    (message,) = run.step(after=2 * HOUR)
+    assert message.title == "PAPER Shoal: a change of stage (alice)"
+    run.step(after=HOUR)
+    run.step(after=HOUR)
+    assert len(run.sent) == 1
+    assert not [name for name in run.kept if name.startswith("cause:")]
+
+
 def test_a_flood_is_bounded_and_what_was_left_out_is_seen_once_there_is_room() -> None:
     run = Run()
     flood = [parked(f"u{number}") for number in range(MOST_KEPT + 10)]
